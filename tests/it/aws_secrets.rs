@@ -1,16 +1,27 @@
 //! Secrets in AWS, against a stand-in for the Lambda extension on loopback.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sharehook::app::fetch_secrets;
+use sharehook::clock::system_now;
 use sharehook::config::{Config, Vars};
 use sharehook::domain::Problems;
+use sharehook_sandbox::SandboxOptions;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::support::process::Process;
+use crate::support::service::{NATIVE_SECRET, Site};
 
 const TOKEN: &str = "session-token";
 
@@ -218,5 +229,72 @@ async fn a_variable_may_name_a_secret_in_aws() {
     assert!(
         shown[1].contains("seal.key") && shown[1].contains("no field GITHUB"),
         "{shown:?}"
+    );
+}
+
+/// The runtime API and the extension at once: the extension is not ready before the function asked for
+/// an event, as AWS's. Hands out one sweep; sends on what the function answers.
+async fn runtime_and_extension() -> (SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (answers, answered) = mpsc::channel(1);
+    let invoked = Arc::new(AtomicBool::new(false));
+    let serve = move |method: Method, uri: Uri, body: String| {
+        let (invoked, answers) = (Arc::clone(&invoked), answers.clone());
+        async move {
+            if method == Method::POST {
+                answers.send(format!("{uri} {body}")).await.unwrap();
+                return StatusCode::ACCEPTED.into_response();
+            }
+            if uri.path() == "/secretsmanager/get" {
+                return match invoked.load(Ordering::SeqCst) {
+                    true => json!({ "SecretString": NATIVE_SECRET, "VersionId": "1" })
+                        .to_string()
+                        .into_response(),
+                    false => {
+                        (StatusCode::BAD_REQUEST, "not ready to serve traffic").into_response()
+                    }
+                };
+            }
+            if invoked.swap(true, Ordering::SeqCst) {
+                return std::future::pending().await;
+            }
+            let deadline = system_now().as_millisecond() + 20_000;
+            let headers = [
+                ("lambda-runtime-aws-request-id", "a-request".to_owned()),
+                ("lambda-runtime-deadline-ms", deadline.to_string()),
+                ("lambda-runtime-invoked-function-arn", "arn".to_owned()),
+            ];
+            (headers, json!({"task": "sweep"}).to_string()).into_response()
+        }
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(serve)).into_future());
+    (address, answered)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_reads_its_secrets_at_its_first_event() {
+    let (address, mut answered) = runtime_and_extension().await;
+    let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
+    let mut command = site.command();
+    command
+        .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", "sharehook")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_SESSION_TOKEN", TOKEN)
+        .env(
+            "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT",
+            address.port().to_string(),
+        )
+        .env("NATIVE_SECRET", "aws-secretsmanager:native")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let _process = Process::start(&mut command);
+    let answer = tokio::time::timeout(Duration::from_secs(20), answered.recv()).await;
+    let answer = answer.expect("the function answers").unwrap();
+    assert!(
+        answer.contains("/response ") && answer.contains("\"finished\""),
+        "{answer}"
     );
 }

@@ -10,7 +10,8 @@ use secrecy::SecretString;
 
 use crate::app::{App, Prepared, StartError};
 use crate::clock::{self, Clock};
-use crate::config::{AwsSecrets, Config, Vars};
+use crate::config::{AwsSecrets, Config, Vars, aws_secrets};
+use crate::entrypoints::host::Host;
 
 use super::Failure;
 use super::args::CloudChoice;
@@ -43,11 +44,25 @@ impl Context {
             .unwrap_or_else(|| PathBuf::from("sharehook.toml"))
     }
 
+    /// Whether the configuration or a variable names a secret in AWS.
+    pub(super) fn keeps_secrets_in_aws(&self) -> bool {
+        let text = std::fs::read_to_string(self.config_path()).unwrap_or_default();
+        !aws_secrets(&text, &self.vars).is_empty()
+    }
+
     /// Fetches the secrets that the configuration keeps in AWS. `Config` reports the secrets that
     /// could not be fetched.
     pub(super) async fn fetch_secrets(&mut self) {
         if let Ok(text) = std::fs::read_to_string(self.config_path()) {
             self.secrets = crate::app::fetch_secrets(&text, &self.vars).await;
+        }
+    }
+
+    /// The same before the program serves, except on Lambda: there AWS's extension serves nobody before
+    /// the function has asked for an event.
+    pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
+        if !matches!(host, Some(Host::Lambda)) {
+            self.fetch_secrets().await;
         }
     }
 

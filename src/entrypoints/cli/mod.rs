@@ -101,7 +101,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         }
     };
     let ended = runtime.block_on(async {
-        context.fetch_secrets().await;
+        context.fetch_secrets_at_start(host.as_ref()).await;
         let ended = Box::pin(dispatch::run(&context, host, args.command)).await;
         observing::end().await;
         ended

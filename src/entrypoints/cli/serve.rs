@@ -42,17 +42,38 @@ const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
     let reloads = Reloads::begin();
-    let app = start(context, matches!(host, Host::Http(..))).await?;
     match host {
-        Host::Lambda => lambda::run(Arc::new(app))
-            .await
-            .map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))?,
-        Host::Scf => scf::run(Arc::new(app), &context.vars)
-            .await
-            .map_err(Failure::failed)?,
-        Host::Http(address, host) => return listen(context, host, app, address, reloads).await,
+        Host::Lambda => on_lambda(context).await?,
+        Host::Scf => {
+            let app = Arc::new(start(context, false).await?);
+            let served = scf::run(app, &context.vars).await;
+            served.map_err(Failure::failed)?;
+        }
+        Host::Http(address, host) => {
+            let app = start(context, true).await?;
+            return listen(context, host, app, address, reloads).await;
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Starts at once, so that a wrong configuration ends the process, or, where AWS keeps secrets, at the
+/// first event: before that the extension answers "not ready".
+async fn on_lambda(context: &Context) -> Result<(), Failure> {
+    let started = match context.keeps_secrets_in_aws() {
+        true => None,
+        false => Some(Arc::new(start(context, false).await?)),
+    };
+    let context = context.clone();
+    let start_later = move || {
+        let mut context = context.clone();
+        async move {
+            context.fetch_secrets().await;
+            start(&context, false).await.map(Arc::new)
+        }
+    };
+    let served = lambda::run(started, start_later).await;
+    served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
 /// The request handler of a host that speaks HTTP. A function's host freezes the process after the

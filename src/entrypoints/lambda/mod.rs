@@ -2,38 +2,50 @@
 //! that each trigger expects.
 
 mod deadline;
+mod direct;
 mod event;
 mod queue;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use crate::app::{App, Deadline};
-use crate::domain::{Problem, UniqueKeys};
+use crate::domain::UniqueKeys;
 use crate::telemetry::{self, TraceContext};
 
 use super::http::{event as http_event, respond};
 use super::invocation::{self, Invocation, NamedError};
-use super::message::{self, Message, Received};
-use super::outcome::Outcome;
+use super::message;
 use deadline::deadline_of;
 use event::Shape;
 
-/// With this field, a direct invocation gets the error `Denied` instead of the answer `denied`.
-const NAMED_ERRORS: &str = "named_errors";
-
-/// Serves invocations until the host stops the process.
+/// Serves invocations until the host stops the process. `start` runs at an event until it has succeeded, unless
+/// the application is there already.
 ///
 /// # Errors
 /// The runtime API cannot be reached.
-pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
+pub(crate) async fn run<S, F, E>(
+    app: Option<Arc<App>>,
+    start: S,
+) -> Result<(), lambda_runtime::Error>
+where
+    S: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Arc<App>, E>> + Send,
+    E: Display + Send,
+{
+    let app = Arc::new(OnceCell::new_with(app));
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<UniqueKeys>| {
-        let app = Arc::clone(&app);
+        let (app, start) = (Arc::clone(&app), start.clone());
         async move {
-            let app = app.now_in_force().await;
+            let app = match app.get_or_try_init(start).await {
+                Ok(app) => app.now_in_force().await,
+                Err(failure) => return Err(not_started(failure.to_string()).await),
+            };
             let deadline = deadline_of(&app, event.context.deadline);
             let id = &event.context.request_id;
             let span = tracing::info_span!(
@@ -67,6 +79,15 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), lambda_runtime::Error> {
     .await
 }
 
+async fn not_started(failure: String) -> Diagnostic {
+    tracing::error!(failure, "cannot start; the next event tries again");
+    telemetry::flush().await;
+    Diagnostic {
+        error_type: "NotStarted".to_owned(),
+        error_message: "the function cannot start; its log says why".to_owned(),
+    }
+}
+
 /// Processes one invocation, from a raw event to a raw answer. `invoke` uses it too.
 pub(crate) async fn answer(
     app: &Arc<App>,
@@ -83,38 +104,7 @@ pub(crate) async fn answer(
         Ok(Shape::Queue(batch)) => queue::batch(app, batch, deadline).await,
         Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
         Ok(Shape::Drift) => invocation::drift(app, deadline).await,
-        Ok(Shape::Direct(body)) => direct(app, body, request_id, deadline).await,
+        Ok(Shape::Direct(body)) => direct::direct(app, body, request_id, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),
-    }
-}
-
-/// Processes a direct invocation for the source that lists `invoke`. IAM controls who may invoke.
-async fn direct(
-    app: &Arc<App>,
-    mut body: Value,
-    request_id: &str,
-    deadline: Deadline,
-) -> Invocation {
-    let asked = body
-        .as_object_mut()
-        .and_then(|fields| fields.remove(NAMED_ERRORS));
-    let named_errors = match asked {
-        None => false,
-        Some(Value::Bool(asked)) => asked,
-        Some(_) => {
-            let problem = Problem::new(NAMED_ERRORS, "is not a boolean", "write true or false");
-            return Invocation::failed(Outcome::Invalid, problem.to_string());
-        }
-    };
-    let message = Message {
-        origin: "invoke".to_owned(),
-        id: Some(request_id.to_owned()),
-        body: body.to_string().into(),
-    };
-    let Received { outcome, body } = message::receive(app, message, deadline).await;
-    match outcome {
-        Outcome::Denied if !named_errors => Invocation::answered(outcome, body),
-        _ if outcome.error_name().is_some() => Invocation::failed(outcome, body.to_string()),
-        _ => Invocation::answered(outcome, body),
     }
 }
