@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 
 use crate::config::FetchConfig;
 use crate::domain::{Identity, Status, Timestamp, read_json};
-use crate::inbound::{InstanceState, Said, VerifiedDelivery};
+use crate::inbound::{InstanceState, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
     Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
     StreamState,
@@ -32,6 +32,8 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// How many attempts precede giving up, however old the event is: an approval is not lost
 /// because no sweep ran for a day.
 const MIN_ATTEMPTS: u32 = 10;
+/// How many attempts an instance gets that its system does not know.
+const MAX_ATTEMPTS_AT_NOTHING: u32 = 5;
 /// With less time left, an attempt would fail for want of time: the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,8 @@ pub(super) enum Attempt {
     },
     /// Nothing yet. Given up after a day.
     Later(String),
+    /// There is no such instance. Given up after a few attempts, each of which costs a call.
+    Gone(String),
     /// Nothing yet, and never given up: something that was shared must be taken back.
     Owed(String),
 }
@@ -139,7 +143,7 @@ impl App {
         let name = incident.name();
         let end = Box::pin(self.attempt_to_fetch(announcement, deadline)).await;
         // The time of this process ran out, which says nothing about the instance.
-        if matches!(end, Attempt::Later(_) | Attempt::Owed(_)) && left(deadline) < MIN_TIME_LEFT {
+        if !matches!(end, Attempt::Settled { .. }) && left(deadline) < MIN_TIME_LEFT {
             tracing::warn!(name, "no time left to fetch an instance");
             return Ok(state);
         }
@@ -154,6 +158,10 @@ impl App {
         let age = now.duration_since(incident.at());
         let lasts =
             SignedDuration::try_from(self.config().retry_for).unwrap_or(SignedDuration::MAX);
+        let given_up = match &end {
+            Attempt::Gone(_) => attempt >= MAX_ATTEMPTS_AT_NOTHING,
+            _ => age >= lasts && attempt >= MIN_ATTEMPTS,
+        };
         match end {
             Attempt::Settled { requests, why } => {
                 match &why {
@@ -168,7 +176,7 @@ impl App {
                 }
                 Event::Settled(Settled { requests, why })
             }
-            Attempt::Later(why) if age >= lasts && attempt >= MIN_ATTEMPTS => {
+            Attempt::Later(why) | Attempt::Gone(why) if given_up => {
                 tracing::error!(name, why, "gave up an event of an approval system");
                 let why = format!("given up after {attempt} attempts: {why}");
                 Event::Settled(Settled {
@@ -176,7 +184,7 @@ impl App {
                     why: Some(why),
                 })
             }
-            Attempt::Later(why) | Attempt::Owed(why) => {
+            Attempt::Later(why) | Attempt::Gone(why) | Attempt::Owed(why) => {
                 tracing::warn!(name, why, attempt, "an instance cannot be fetched yet");
                 Event::FetchFailed(FailedFetch {
                     attempt,
@@ -194,20 +202,23 @@ impl App {
         let Some((intake, fetch)) =
             intake.and_then(|intake| Some((intake, intake.fetch.as_ref()?)))
         else {
-            return Attempt::Later(format!("source {source} has no `fetch` now"));
+            return unlisted(announcement, format!("source {source} has no `fetch` now"));
         };
         let event = &announcement.event;
         let system = fetch.preset.system();
         let Some(named) = system.named(event, &fetch.definitions) else {
-            return Attempt::Later("`fetch` does not list its definition now".to_owned());
+            let why = "`fetch` does not list its definition now";
+            return unlisted(announcement, why.to_owned());
         };
         if named.said == Said::Withdrawn {
-            return self.withdraw(source, fetch, &named, deadline).await;
+            let withdrawn = self.withdraw(announcement, (intake, fetch), &named, deadline);
+            return withdrawn.await;
         }
         let now = self.now();
         let fetched = self.instances.fetch(source, fetch, &named, (now, deadline));
         let instance = match fetched.instrument(step(Step::Fetch)).await {
             Ok(instance) => instance,
+            Err(gone) if gone.kind == Rejection::Gone => return Attempt::Gone(gone.to_string()),
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };
         let id = announcement.delivery_id.clone();
@@ -275,6 +286,14 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     Attempt::Settled {
         requests,
         why: nothing,
+    }
+}
+
+/// The configuration does not name the instance's definition any more. A withdrawal waits until it does again.
+fn unlisted(announcement: &Announcement, why: String) -> Attempt {
+    match announcement.delivery_id.ends_with(Said::Withdrawn.as_str()) {
+        true => Attempt::Owed(why),
+        false => Attempt::Later(why),
     }
 }
 

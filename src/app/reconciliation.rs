@@ -30,6 +30,8 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 enum Unlisted {
     #[error("its list cannot be read: {0}")]
     Api(#[from] Unfetched),
+    #[error("no time is left")]
+    NoTime,
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -96,10 +98,16 @@ impl App {
         round: &mut Round<'_>,
         known: &mut BTreeSet<String>,
     ) -> Result<(), Unlisted> {
-        let mut listed = BTreeSet::new();
+        let (mut listed, mut end) = (BTreeSet::new(), Ok(()));
         for definition in &round.fetch.definitions {
             for said in round.listing.says {
-                for named in self.recently(*said, definition, round).await? {
+                let (found, incomplete) = self.recently(*said, definition, round).await;
+                end = end.and(incomplete.map_or(Ok(()), |error| Err(Unlisted::Api(error))));
+                for named in found {
+                    if context::left(round.deadline).is_zero() {
+                        end = Err(Unlisted::NoTime);
+                        break;
+                    }
                     let id = named.id();
                     if known.contains(&id) || self.is_announced(named, round).await? {
                         listed.insert(id);
@@ -107,18 +115,21 @@ impl App {
                 }
             }
         }
-        // What is no longer listed need not be kept.
-        *known = listed;
-        Ok(())
+        match &end {
+            // What is no longer listed need not be kept.
+            Ok(()) => *known = listed,
+            Err(_) => known.append(&mut listed),
+        }
+        end
     }
 
-    /// The instances of which this became recently.
+    /// The instances of which this became recently, and why the list was not read to its end.
     async fn recently(
         &self,
         said: Said,
         definition: &str,
         round: &Round<'_>,
-    ) -> Result<Vec<Named>, Unfetched> {
+    ) -> (Vec<Named>, Option<Unfetched>) {
         let before = |age| round.now.checked_sub(age).unwrap_or(Timestamp::MIN);
         let recent = before(RECENT);
         let (mut found, mut cursor) = (Vec::new(), None);
@@ -132,7 +143,11 @@ impl App {
             });
             let at = (round.now, round.deadline);
             let answer = self.instances.as_app(round.source, round.fetch, &call, at);
-            let page = (round.listing.read)(&answer.await?);
+            let answer = match answer.await {
+                Ok(answer) => answer,
+                Err(error) => return (found, Some(error)),
+            };
+            let page = (round.listing.read)(&answer);
             let listed = page.instances.into_iter().filter(|one| {
                 let old = one.ended.is_some_and(|ended| ended < recent);
                 !old && is_code(&one.instance)
@@ -144,10 +159,12 @@ impl App {
             }));
             cursor = page.next;
             if cursor.is_none() {
-                break;
+                return (found, None);
             }
         }
-        Ok(found)
+        let (source, pages) = (round.source, MAX_PAGES);
+        tracing::warn!(%source, definition, pages, "a list has more pages than are read");
+        (found, None)
     }
 
     /// Whether the journal has the announcement of this instance, after it was recorded if there is room.

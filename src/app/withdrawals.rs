@@ -6,74 +6,72 @@
 
 use crate::config::FetchConfig;
 use crate::domain::{Identity, SourceName};
-use crate::inbound::{InstanceState, Map, Named, Said, VerifiedDelivery};
-use crate::journal::{CallOff, JournalError, State, StreamId, StreamState};
+use crate::inbound::{InstanceState, Map, Named, Rejection, Said, VerifiedDelivery};
+use crate::journal::{Announcement, CallOff, JournalError, State, StreamId, StreamState};
 
 use super::announcements::Attempt;
 use super::identity::identity_of;
+use super::prepared::Intake;
 use super::{App, Deadline};
 
 impl App {
     /// Works off an event that says that an approval was withdrawn. Never given up while something of the
-    /// approval stands.
+    /// approval stands. The event is a hint: it ends when the instance confirms it or is there no more.
     pub(super) async fn withdraw(
         &self,
-        source: &SourceName,
-        fetch: &FetchConfig,
+        announcement: &Announcement,
+        (intake, fetch): (&Intake, &FetchConfig),
         named: &Named,
         deadline: Deadline,
     ) -> Attempt {
-        let end = Box::pin(self.attempt_to_withdraw(source, fetch, named, deadline));
-        end.await
-            .unwrap_or_else(|error| Attempt::Owed(error.to_string()))
-    }
-
-    async fn attempt_to_withdraw(
-        &self,
-        source: &SourceName,
-        fetch: &FetchConfig,
-        named: &Named,
-        deadline: Deadline,
-    ) -> Result<Attempt, JournalError> {
-        let approval = StreamId::of_announcement(source, &named.saying(Said::Approved).id());
-        let history = self.journal.read(approval).await?;
-        let requests = match history.map(|history| history.stream_state) {
-            Some(StreamState::Incident(approval)) if approval.to_fetch().is_some() => {
-                return Ok(Attempt::Owed(
-                    "its approval is still being worked on".to_owned(),
-                ));
-            }
-            Some(StreamState::Incident(approval)) => approval.requests().to_vec(),
-            Some(StreamState::Request(_)) | None => Vec::new(),
-        };
-        let by = Identity {
-            source: source.clone(),
-            id: named.id(),
-        };
-        let states = self.read_requests(&requests).await?;
-        if states.iter().any(|state| call_off(state, &by).is_some()) {
-            let fetched = self
-                .instances
-                .fetch(source, fetch, named, (self.now(), deadline));
-            let instance = match fetched.await {
-                Ok(instance) => instance,
-                Err(unfetched) => return Ok(Attempt::Owed(unfetched.to_string())),
-            };
-            match (fetch.preset.system().state)(named, instance) {
-                InstanceState::Withdrawn(_) => {}
-                InstanceState::Approved(_) => {
-                    let why = "the instance is approved, although the event says withdrawn";
+        let source = &announcement.source;
+        let end = async {
+            let approved = named.saying(Said::Approved).id();
+            let approval = StreamId::of_announcement(source, &approved);
+            let history = self.journal.read(approval).await?;
+            let requests = match history.map(|history| history.stream_state) {
+                Some(StreamState::Incident(approval)) if approval.to_fetch().is_some() => {
+                    let why = "its approval is still being worked on";
                     return Ok(Attempt::Owed(why.to_owned()));
                 }
-                InstanceState::Pending(why) | InstanceState::Other(why) => {
-                    return Ok(Attempt::Owed(why));
-                }
+                Some(StreamState::Incident(approval)) => approval.requests().to_vec(),
+                Some(StreamState::Request(_)) | None => Vec::new(),
+            };
+            let by = by(source, named);
+            let mut found = self.read_requests(&requests).await?;
+            let left = found
+                .states
+                .iter()
+                .any(|state| call_off(state, &by).is_some());
+            let wait = |why: String| match left {
+                true => Attempt::Owed(why),
+                false => Attempt::Later(why),
+            };
+            let at = (self.now(), deadline);
+            match self.instances.fetch(source, fetch, named, at).await {
+                Err(unfetched) if unfetched.kind == Rejection::Gone => {}
+                Err(unfetched) => return Ok(wait(unfetched.to_string())),
+                Ok(instance) => match (fetch.preset.system().state)(named, instance) {
+                    InstanceState::Withdrawn(instance) if requests.is_empty() => {
+                        let event = &announcement.event;
+                        let verifier = &intake.verifier;
+                        let of = verifier.fetched(source.clone(), approved, event, &instance);
+                        found = self.read_mapped(&of, &intake.map).await?;
+                    }
+                    InstanceState::Withdrawn(_) => {}
+                    InstanceState::Approved(_) => {
+                        let why = "the instance is approved, although the event says withdrawn";
+                        return Ok(wait(why.to_owned()));
+                    }
+                    InstanceState::Pending(why) | InstanceState::Other(why) => {
+                        return Ok(wait(why));
+                    }
+                },
             }
-        }
-        let requests = self.take_back(states, &by, deadline).await?;
-        let none = "its approval gave nothing that could be taken back".to_owned();
-        let why = requests.is_empty().then_some(none);
-        Ok(Attempt::Settled { requests, why })
+            self.take_back_found(found, &by, deadline).await
+        };
+        let end: Result<Attempt, JournalError> = Box::pin(end).await;
+        end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
     }
 
     /// The end of an approval that turns out to be withdrawn: a worker that was interrupted may have
@@ -85,27 +83,47 @@ impl App {
         map: &Map,
         deadline: Deadline,
     ) -> Attempt {
+        let by = by(delivery.source(), named);
+        let end = async {
+            let found = self.read_mapped(delivery, map).await?;
+            self.take_back_found(found, &by, deadline).await
+        };
+        let end: Result<Attempt, JournalError> = Box::pin(end).await;
+        end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
+    }
+
+    /// The requests that this delivery has opened, by the identities that its map gives them.
+    async fn read_mapped(
+        &self,
+        delivery: &VerifiedDelivery,
+        map: &Map,
+    ) -> Result<Found, JournalError> {
         let mapped = map.apply(delivery, self.now(), &self.config().rules());
         let mapped = mapped.unwrap_or_default();
         let identities = mapped.iter().enumerate();
         let identities: Vec<Identity> = identities
             .map(|(index, request)| identity_of(request, delivery, index))
             .collect();
-        let by = Identity {
-            source: delivery.source().clone(),
-            id: named.saying(Said::Withdrawn).id(),
-        };
-        let taken_back = async {
-            let states = self.read_requests(&identities).await?;
-            self.take_back(states, &by, deadline).await
-        };
-        match Box::pin(taken_back).await {
-            Ok(requests) => Attempt::Settled {
-                requests,
-                why: Some("the instance was withdrawn after its approval".to_owned()),
-            },
-            Err(error) => Attempt::Owed(error.to_string()),
+        let mut found = self.read_requests(&identities).await?;
+        // A request of another approval may have the same identity.
+        let opened = |state: &State| state.delivery_id() == delivery.delivery_id();
+        found.states.retain(opened);
+        Ok(found)
+    }
+
+    async fn take_back_found(
+        &self,
+        found: Found,
+        by: &Identity,
+        deadline: Deadline,
+    ) -> Result<Attempt, JournalError> {
+        let requests = self.take_back(found.states, by, deadline).await?;
+        if let Some(damaged) = found.damaged {
+            return Ok(Attempt::Owed(damaged.to_string()));
         }
+        let none = "its approval gave nothing that could be taken back".to_owned();
+        let why = requests.is_empty().then_some(none);
+        Ok(Attempt::Settled { requests, why })
     }
 
     /// Calls these requests off, and revokes what they gave. Returns those that `by` has called off.
@@ -156,17 +174,36 @@ impl App {
         Ok(())
     }
 
-    /// The requests among these that the journal has and that are not retired.
-    pub(super) async fn read_requests(
-        &self,
-        identities: &[Identity],
-    ) -> Result<Vec<State>, JournalError> {
-        let mut states = Vec::new();
+    /// The requests among these that the journal has and that are not retired. A damaged one does not
+    /// keep the others from being taken back.
+    async fn read_requests(&self, identities: &[Identity]) -> Result<Found, JournalError> {
+        let mut found = Found::default();
         for identity in identities {
-            let history = self.journal.read_unretired(StreamId::of(identity)).await?;
-            states.extend(history.and_then(crate::journal::History::into_state));
+            match self.journal.read_unretired(StreamId::of(identity)).await {
+                Ok(history) => found
+                    .states
+                    .extend(history.and_then(crate::journal::History::into_state)),
+                Err(damaged @ JournalError::Damaged { .. }) => found.damaged = Some(damaged),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(states)
+        Ok(found)
+    }
+}
+
+/// What an approval became.
+#[derive(Default)]
+struct Found {
+    states: Vec<State>,
+    /// Why one of them cannot be read.
+    damaged: Option<JournalError>,
+}
+
+/// Who calls off: the withdrawal.
+fn by(source: &SourceName, named: &Named) -> Identity {
+    Identity {
+        source: source.clone(),
+        id: named.saying(Said::Withdrawn).id(),
     }
 }
 

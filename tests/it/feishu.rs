@@ -212,9 +212,25 @@ async fn doctor_and_the_list_say_what_waits_and_why() {
 }
 
 #[tokio::test]
+async fn what_feishu_does_not_know_is_given_up_after_five_attempts() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    receive(&world, "e1", json!({})).await;
+    let settled = "settled".to_owned();
+    for _ in 0..4 {
+        world.sweep().await;
+        world.advance(600);
+    }
+    assert!(!records(&world).await.contains(&settled));
+    world.sweep().await;
+    assert!(records(&world).await.contains(&settled));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_for_a_day_and_ten_attempts_is_given_up_on_record() {
     let api = Feishu::start().await;
     let world = world(&api).await;
+    api.fail(Some(1_395_001));
     receive(&world, "e1", json!({})).await;
     // The ninth attempt is a day after the event.
     for _ in 0..9 {
@@ -225,6 +241,7 @@ async fn what_cannot_be_read_for_a_day_and_ten_attempts_is_given_up_on_record() 
     assert!(!records(&world).await.contains(&settled));
     world.sweep().await;
     assert!(records(&world).await.contains(&settled));
+    api.fail(None);
     api.put(json!({}));
     world.advance(3_600);
     world.sweep().await;

@@ -94,17 +94,32 @@ async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
     let world = world(&api).await;
     withdraw(&world, &api).await;
     world.sweep().await;
-    assert_eq!(
-        api.calls().1,
-        0,
-        "nothing was shared, so nothing is fetched"
-    );
+    assert_eq!(api.calls().1, 1, "the event is a hint");
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
     let types = records(&world).await;
     assert_eq!(types.iter().filter(|kind| *kind == "settled").count(), 2);
     assert!(!types.contains(&"opened".to_owned()), "{types:?}");
+}
+
+/// Whoever has the event's key cannot use up the withdrawal before there is one.
+#[tokio::test]
+async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes() {
+    let api = Feishu::start().await;
+    let world = world(&api).await;
+    api.put(json!({"status": "PENDING"}));
+    let early = json!({"status": "REVERTED", "operate_time": 1});
+    receive(&world, "e0", early.clone()).await;
+    world.sweep().await;
+    approve(&world, &api).await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    api.put(json!({"status": "REVERTED", "reverted": true}));
+    receive(&world, "e2", early).await;
+    world.advance(3_600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    world.verify().await.unwrap();
 }
 
 #[tokio::test]

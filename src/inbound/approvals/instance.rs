@@ -13,8 +13,8 @@ pub enum Said {
 }
 
 impl Said {
-    /// As ids of announcements spell it.
-    fn as_str(self) -> &'static str {
+    /// Its name, with which the id of the announcement ends.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Approved => "approved",
             Self::Withdrawn => "withdrawn",

@@ -114,6 +114,11 @@ impl State {
         &self.intent
     }
 
+    /// The id of the delivery that opened it.
+    pub fn delivery_id(&self) -> Option<&str> {
+        self.intent.delivery_id.as_deref()
+    }
+
     /// The request's identity.
     pub fn identity(&self) -> &Identity {
         &self.intent.identity
