@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 pub(super) struct Beginning {
     /// The results of items that a later share holds: leave them alone.
     pub(super) kept: Vec<ItemResult>,
-    /// The shares that nobody was carrying out.
+    /// The shares that no worker was carrying out.
     pub(super) at_rest: BTreeSet<StreamId>,
 }
 

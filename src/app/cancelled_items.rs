@@ -26,7 +26,7 @@ pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled
     items_lost(cancel, share, images)
 }
 
-/// The items of `share` that nobody has after the calls of this cancel.
+/// The items of `share` that the calls of this cancel take away.
 pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
     let target = &share.request().target;
     if share.request().action != Action::Share || share.request().region != cancel.request().region

@@ -28,7 +28,7 @@ pub struct Bot {
     kind: BotKind,
     /// Both, as written.
     written: SecretString,
-    /// The part of its address that nobody else knows.
+    /// The secret part of its address.
     key: SecretString,
     signing: Option<SecretString>,
 }

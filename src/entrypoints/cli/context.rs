@@ -58,8 +58,8 @@ impl Context {
         }
     }
 
-    /// The same before the program serves, except on Lambda: there AWS's extension serves nobody before
-    /// the function has asked for an event.
+    /// The same before the program serves, except on Lambda: AWS's extension answers "not ready" until the
+    /// function has asked for an event.
     pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
         if !matches!(host, Some(Host::Lambda)) {
             self.fetch_secrets().await;

@@ -24,7 +24,7 @@ pub struct Listing {
     pub event: fn(&Named) -> Value,
 }
 
-/// What is asked of the list.
+/// The parameters of one query of the list.
 #[derive(Debug, Clone)]
 pub struct Query<'a> {
     /// The code of the definition.

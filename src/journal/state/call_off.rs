@@ -66,7 +66,7 @@ impl State {
         self.at_rest() && self.holds(item)
     }
 
-    /// Whether nobody carries the request out. At most, what it gave is being taken back.
+    /// Whether no worker carries the request out. At most, one takes back what it gave.
     pub fn at_rest(&self) -> bool {
         matches!(
             self.phase,
