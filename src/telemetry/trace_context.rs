@@ -45,8 +45,8 @@ impl TraceContext {
         Self::new(trace, span, field("Sampled") == Some("1"))
     }
 
-    /// The same of a trace that X-Ray records. Without active tracing Lambda names one that nobody records, which
-    /// decides nothing.
+    /// The same of a trace that X-Ray records. Without active tracing, Lambda names a trace that X-Ray does not
+    /// record; such a trace is ignored.
     pub fn of_sampled_xray(text: &str) -> Option<Self> {
         Self::of_xray(text).filter(|context| context.sampled)
     }

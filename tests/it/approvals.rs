@@ -195,9 +195,9 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
             "{name}: {notes:?}"
         );
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
-        // Approved by who asked, by nobody, before it was sent back, and by a deputy.
+        // Approved by the requester, without a person, before it was sent back, and by a deputy.
         let alone = |text: String| text.replace("wangxiaoming", "wujunjie");
-        let nobody: &dyn Fn(&mut Value) = &|instance| {
+        let automatic: &dyn Fn(&mut Value) = &|instance| {
             for list in ["timeline", "task_list", "operationRecords", "tasks"] {
                 instance[list] = json!([]);
             }
@@ -219,7 +219,7 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
             ),
         }
         };
-        for change in [nobody, itself, returned] {
+        for change in [automatic, itself, returned] {
             let world = system.world().await;
             system.put(&world, change);
             receive(&world, system.event(world.now())).await.unwrap();

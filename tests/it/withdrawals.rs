@@ -103,7 +103,7 @@ async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
     assert!(!types.contains(&"opened".to_owned()), "{types:?}");
 }
 
-/// Whoever has the event's key cannot use up the withdrawal before there is one.
+/// An attacker with the event's key cannot make the service ignore the real withdrawal.
 #[tokio::test]
 async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes() {
     let api = Feishu::start().await;
