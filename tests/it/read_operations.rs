@@ -1,6 +1,6 @@
 //! How many operations of the store each look at the journal costs, counted at the store: the same
-//! with a short and a long history. `SHAREHOOK_HISTORY=1000,100000` sets both (240 and 1,000 requests
-//! in the suite, which is the table in docs/journal.md).
+//! with a short and a long history. `SHAREHOOK_HISTORY=1000,100000` sets both, as in
+//! docs/journal.md (240 and 1,000 requests in the suite).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,9 +95,9 @@ async fn looking_costs_the_same_with_any_history() {
         let (more_reads, more_writes) = all[1][what];
         println!("| {what} | {reads}, {writes} | {more_reads}, {more_writes} |");
     }
-    // The tree's right edge gets a level with each factor of 256, and a full tile now and then.
+    // The tree's right edge gets a level with each factor of 256, and a full tile or bundle now and then.
     let [short, long] = all.each_mut().map(|figures| figures.remove(SEAL).unwrap());
-    assert!(long.0.abs_diff(short.0) <= 1 && long.1.abs_diff(short.1) <= 4);
+    assert!(long.0.abs_diff(short.0) <= 4 && long.1.abs_diff(short.1) <= 4);
     assert_eq!(all[0], all[1]);
     assert_eq!(all[0][SWEEP], (2, 0));
 }
