@@ -1,84 +1,25 @@
 //! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out, closed, answered.
 //! In: a [`Delivery`] from any host, and the deadline of its answer. Out: a [`Reply`]. Knows no host's types.
 
-mod adopt;
-mod announcements;
 mod answer;
-mod answer_in_time;
 mod application;
-mod authenticate;
-mod backlog;
-mod call_off;
-mod cancelled_items;
-mod check;
-mod claim_writer;
+mod approvals;
+mod calls;
 mod cloud_accounts;
-mod coalesce;
 mod context;
-mod deliver_notifications;
-mod delivery_end;
-mod doctor;
+mod deliveries;
 mod drift;
-mod drift_report;
-mod drift_task;
-mod dry_run;
-mod end_revocation;
-mod events;
-mod examine_fetching;
-mod execute;
-mod export;
-mod failed_items;
-mod first_look;
+mod examining;
 mod grants;
-mod handshake;
-mod identity;
-mod in_force;
-mod index_counts;
-mod index_pass;
-mod instances;
-mod invocation_credentials;
-mod known_listed;
-mod metrics;
-mod notifications;
-mod observe;
-mod opening;
-mod outbox;
-mod overdue;
-mod policy_test;
-mod precheck;
-mod prepared;
+mod notifying;
+mod observing;
 mod queries;
 mod reader;
-mod reader_token;
-mod readiness;
-mod reconciliation;
-mod refusals;
-mod refused_chain;
-mod rejections;
-mod reload;
-mod replies;
 mod report;
-mod resume;
-mod retention;
-mod retry;
-mod review;
-mod revoke;
-mod revoke_now;
-mod seal_key;
-mod sealing;
-mod secret_version;
-mod secrets;
-mod send_notification;
-mod sharing_calls;
-mod slots;
-mod sns_certificates;
+mod requests;
+mod rules;
 mod startup;
-mod sweep;
-mod sweep_report;
-mod target;
-mod too_late;
-mod withdrawals;
-mod withhold;
+mod sweeps;
 
 use tracing::Instrument as _;
 
@@ -93,39 +34,29 @@ pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuer
 pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, ReplyBody, Via};
 pub use crate::journal::Standing;
 pub use crate::plan::{Backoff, Patience};
-pub use adopt::Adoption;
 pub use answer::{Answer, Ending, Reply};
-pub use answer_in_time::Answered;
 pub use application::App;
-pub use check::Examination;
-pub use doctor::{Check, Finding, Health};
-pub use drift_report::{DriftReport, Unread};
-pub use metrics::MetricsReply;
-pub use overdue::{Overdue, Unfinished};
-pub use policy_test::{CaseError, CaseInput, CaseOutcome};
-pub use prepared::{ApproverOrigin, Prepared, SourceSummary};
+pub use deliveries::Answered;
+pub use drift::{Adoption, DriftReport, Unread};
+pub use examining::{CaseError, CaseInput, CaseOutcome, Check, Examination, Finding, Health};
+pub use grants::{Overdue, ReviewEntry, RevokeNowError, Unfinished, review};
+pub use observing::MetricsReply;
 pub use queries::short_digest;
 pub use reader::*;
 pub use report::{Depth, Report, ReportReply};
-pub use retention::{Age, Retention, retirable, retire};
-pub use retry::{Operator, Retried, RetryError};
-pub use review::{ReviewEntry, review};
-pub use revoke_now::RevokeNowError;
-pub use seal_key::{SealError, next_signer, signer, signer_or_new};
-pub use sealing::seal_journal;
-pub use secrets::fetch_secrets;
-pub use slots::Backlog;
+pub use requests::{Backlog, Operator, Retried, RetryError};
+pub use rules::{ApproverOrigin, Prepared, SourceSummary, fetch_secrets};
 pub use startup::{StartError, journal_to_read, open_journal};
-pub use sweep_report::SweepReport;
+pub use sweeps::{
+    Age, Retention, SealError, SweepReport, next_signer, retirable, retire, seal_journal, signer,
+    signer_or_new,
+};
 
 use answer::{conflict, overloaded, unavailable};
-use answer_in_time::Early;
-use claim_writer::{ClaimWriter, Stop};
+use calls::{execute, observe};
 use cloud_accounts::own_account;
-use first_look::FirstLook;
-use identity::identity_of;
-use invocation_credentials::CredentialHeaders;
-use withhold::{Permission, trace};
+use deliveries::{CredentialHeaders, Early, identity_of};
+use requests::{ClaimWriter, FirstLook, Permission, Stop, trace};
 
 /// A verified delivery, and how its requests are handled.
 struct Incoming<'a> {

@@ -13,20 +13,15 @@ use crate::domain::{ShareRequest, Timestamp};
 use crate::journal::{Claim, Journal, JournalError, Worker, WorkerLease};
 use crate::telemetry::Metrics;
 
-use super::claim_writer::ClaimWriter;
+use super::approvals::{Instances, KnownListed};
 use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
-use super::in_force::InForce;
-use super::index_counts::IndexCounts;
-use super::instances::Instances;
-use super::known_listed::KnownListed;
-use super::outbox::Outbox;
-use super::prepared::Prepared;
-use super::readiness::Readiness;
-use super::refusals::Refusals;
+use super::deliveries::{Certificates, Refusals};
+use super::notifying::Outbox;
+use super::observing::{IndexCounts, Readiness};
 use super::report::{LastRefusal, LastReport};
-use super::slots::Slots;
-use super::sns_certificates::Certificates;
+use super::requests::{ClaimWriter, Slots};
+use super::rules::{InForce, Prepared};
 
 /// The rules under which this value works, and what the process opened once: the journal, the clouds
 /// and the shared queues. Clones share these. [`App::in_force`] makes the value for later rules.

@@ -12,7 +12,7 @@ use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region}
 use crate::plan::{Observation, Patience, wait_before};
 use crate::telemetry::{Metric, Metrics};
 
-use super::coalesce::Queues;
+use super::calls::Queues;
 
 /// The key of calls that can be one: owner account, region, image and action. The account is not a
 /// function of the image: a chain's blueprint belongs to the account of its CVM image.

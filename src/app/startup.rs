@@ -11,11 +11,10 @@ use crate::journal::{Access, Journal, JournalError, JournalLocation};
 use crate::telemetry::{Metric, Metrics};
 
 use super::application::App;
+use super::approvals::Instances;
 use super::cloud_accounts::CloudAccounts;
-use super::in_force::InForce;
-use super::instances::Instances;
-use super::prepared::Prepared;
-use super::sns_certificates::Certificates;
+use super::deliveries::Certificates;
+use super::rules::{InForce, Prepared};
 
 /// Why the application cannot start.
 #[derive(Debug, thiserror::Error)]

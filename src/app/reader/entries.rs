@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::app::grants::receiver;
 use crate::domain::{
     Action, Fault, Item, NoticeKind, NoticeRules, NotifyName, Status, Timestamp, spelled,
 };
@@ -12,7 +13,6 @@ use crate::journal::{
 };
 
 use super::super::answer::Answer;
-use super::super::overdue::receiver;
 
 spelled! {
     /// The state of a request.

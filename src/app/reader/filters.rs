@@ -1,10 +1,10 @@
 //! Which requests and grants a list contains. In: a filter, and a request or grant. Out: whether it
 //! is in the list.
 
+use crate::app::grants::LIGHTHOUSE;
 use crate::domain::{AccountId, ImageRef, Item, SourceName, Timestamp};
 use crate::journal::{Standing, State};
 
-use super::super::overdue::LIGHTHOUSE;
 use super::entries::{GrantEntry, RequestState};
 
 /// A receiver of an image, as a filter names it.

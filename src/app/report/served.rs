@@ -3,10 +3,10 @@
 
 use tokio::time::Instant;
 
+use crate::app::observing::presents;
+use crate::app::sweeps::signer;
 use crate::journal::JournalError;
 
-use super::super::reader_token::presents;
-use super::super::seal_key::signer;
 use super::super::{App, Deadline, context};
 use super::{Depth, Report};
 

@@ -1,6 +1,6 @@
 //! Approval systems: their events name an instance, which the program then fetches. One file per system
 //! says, as pure functions over JSON, what an event names, how the system's API is called and how its
-//! answers are read, and what a fetched instance says. `app::instances` alone sends.
+//! answers are read, and what a fetched instance says. `app::approvals::instances` alone sends.
 //!
 //! To add a system: a file here with its [`ApprovalSystem`], and its variant of [`FetchPreset`].
 

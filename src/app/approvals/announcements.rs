@@ -1,0 +1,302 @@
+//! Events that name an instance. In: a verified event. Out: its record and the answer, at once; then, as
+//! due work, the instance is fetched, checked and handled like any delivery; `withdrawals` handles one that
+//! was withdrawn. A process that is killed in
+//! between leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
+//! identity acts once.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use crate::app::answer::{overloaded, unavailable};
+use crate::app::context::left;
+use crate::app::deliveries::Early;
+use crate::app::rules::Intake;
+use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply};
+use crate::config::FetchConfig;
+use crate::domain::{Identity, Status, Timestamp, read_json};
+use crate::inbound::{InstanceState, Rejection, Said, VerifiedDelivery};
+use crate::journal::{
+    Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
+    StreamState,
+};
+use crate::telemetry::{Step, step};
+
+/// The pause after the first failed attempt; each later one is twice as long.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How many attempts precede giving up, however old the event is: an approval is not lost
+/// because no sweep ran for a day.
+const MIN_ATTEMPTS: u32 = 10;
+/// How many attempts an instance gets that its system does not know.
+const MAX_ATTEMPTS_AT_NOTHING: u32 = 5;
+/// With less time left, an attempt would fail for want of time: the fetch stays due for the next turn.
+const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
+
+/// What came of an attempt to work off an announcement.
+pub(super) enum Attempt {
+    /// Its end.
+    Settled {
+        requests: Vec<Identity>,
+        why: Option<String>,
+    },
+    /// Nothing yet. Given up after a day.
+    Later(String),
+    /// There is no such instance. Given up after a few attempts, each of which costs a call.
+    Gone(String),
+    /// Nothing yet, and never given up: something that was shared must be taken back.
+    Owed(String),
+}
+
+impl App {
+    /// Records a verified event that names an instance, and answers it. Every other event is ignored.
+    pub(in crate::app) async fn announce(
+        &self,
+        verified: &VerifiedDelivery,
+        intake: &Intake,
+        fetch: &FetchConfig,
+    ) -> Reply {
+        let one = |ending, answer| Reply::Answers(vec![(ending, answer)]);
+        let system = fetch.preset.system();
+        let event = read_json(verified.body()).unwrap_or_default();
+        let Some(named) = system.named(&event, &fetch.definitions) else {
+            let id = verified.delivery_id().unwrap_or_default();
+            return one(Ending::Done, Answer::new(id, Status::Ignored));
+        };
+        let identity = Identity {
+            source: verified.source().clone(),
+            id: named.id(),
+        };
+        let mut answer = Answer::new(&identity.id, Status::Pending);
+        answer.message = Some("the instance is fetched now, and decides".to_owned());
+        if self.prepared.plan_only() {
+            return one(Ending::Done, answer);
+        }
+        let (bytes, max) = (verified.body().len(), self.config().unfinished);
+        let Some(unfinished) = self.slots.admit(&identity.source, bytes, max) else {
+            tracing::warn!(%identity, "its source has too many unfinished requests");
+            return one(Ending::Busy, overloaded(&identity));
+        };
+        let event = system.without_secrets(event);
+        match self
+            .record_event(verified, intake, &identity, event, false)
+            .await
+        {
+            Ok(Recorded::New(incident)) => {
+                self.slots.queue(incident.stream(), Some(unfinished));
+            }
+            Ok(Recorded::Known | Recorded::Full) => answer.duplicate = true,
+            Err(error) => {
+                tracing::error!(%error, %identity, "the journal cannot be used");
+                return one(Ending::Unavailable, unavailable(&identity, &error));
+            }
+        }
+        one(Ending::Pending, answer)
+    }
+
+    /// Records an announcement. `listed`: no event arrived, but the system's list has the instance.
+    pub(super) async fn record_event(
+        &self,
+        verified: &VerifiedDelivery,
+        intake: &Intake,
+        identity: &Identity,
+        event: Value,
+        listed: bool,
+    ) -> Result<Recorded, JournalError> {
+        self.prove_journal().await?;
+        let announcement = Announcement {
+            source: identity.source.clone(),
+            scheme: verified.scheme().to_owned(),
+            delivery_id: identity.id.clone(),
+            secret_fingerprint: self.proof_of(verified).await,
+            received: self.received(verified, &intake.map),
+            event,
+            listed,
+        };
+        let lease = self.incident_lease()?;
+        self.journal.record_announcement(announcement, &lease).await
+    }
+
+    /// Fetches what a recorded event names, and handles it, if that is due. Returns the state afterwards.
+    pub(in crate::app) async fn work_off_announcement(
+        &self,
+        state: StreamState,
+        at_once: bool,
+        deadline: Deadline,
+    ) -> Result<StreamState, JournalError> {
+        let StreamState::Incident(incident) = &state else {
+            return Ok(state);
+        };
+        let now = self.now();
+        let due = |at: Timestamp| at_once || at <= now;
+        let Some((announcement, _, attempt)) = incident.to_fetch().filter(|(_, at, _)| due(*at))
+        else {
+            return Ok(state);
+        };
+        if left(deadline) < MIN_TIME_LEFT {
+            return Ok(state);
+        }
+        let name = incident.name();
+        let end = Box::pin(self.attempt_to_fetch(announcement, deadline)).await;
+        // The time of this process ran out, which says nothing about the instance.
+        if !matches!(end, Attempt::Settled { .. }) && left(deadline) < MIN_TIME_LEFT {
+            tracing::warn!(name, "no time left to fetch an instance");
+            return Ok(state);
+        }
+        let event = self.event_of(end, incident, attempt);
+        let lease = self.worker_lease(self.now(), deadline)?;
+        self.journal.record_fetch(state, &lease, event).await
+    }
+
+    /// What is recorded of the end of an attempt.
+    fn event_of(&self, end: Attempt, incident: &Incident, attempt: u32) -> Event {
+        let (name, now) = (incident.name(), self.now());
+        let age = now.duration_since(incident.at());
+        let lasts =
+            SignedDuration::try_from(self.config().retry_for).unwrap_or(SignedDuration::MAX);
+        let given_up = match &end {
+            Attempt::Gone(_) => attempt >= MAX_ATTEMPTS_AT_NOTHING,
+            _ => age >= lasts && attempt >= MIN_ATTEMPTS,
+        };
+        match end {
+            Attempt::Settled { requests, why } => {
+                match &why {
+                    None => tracing::info!(name, "an event of an approval system is worked off"),
+                    Some(why) => {
+                        tracing::warn!(
+                            name,
+                            why,
+                            "an event of an approval system leads to no request"
+                        );
+                    }
+                }
+                Event::Settled(Settled { requests, why })
+            }
+            Attempt::Later(why) | Attempt::Gone(why) if given_up => {
+                tracing::error!(name, why, "gave up an event of an approval system");
+                let why = format!("given up after {attempt} attempts: {why}");
+                Event::Settled(Settled {
+                    requests: Vec::new(),
+                    why: Some(why),
+                })
+            }
+            Attempt::Later(why) | Attempt::Gone(why) | Attempt::Owed(why) => {
+                tracing::warn!(name, why, attempt, "an instance cannot be fetched yet");
+                Event::FetchFailed(FailedFetch {
+                    attempt,
+                    why,
+                    not_before: now.checked_add(pause(attempt)).unwrap_or(now),
+                })
+            }
+        }
+    }
+
+    /// One attempt: fetch, check, and the straight line of every delivery.
+    async fn attempt_to_fetch(&self, announcement: &Announcement, deadline: Deadline) -> Attempt {
+        let source = &announcement.source;
+        let intake = self.prepared.intake(source);
+        let Some((intake, fetch)) =
+            intake.and_then(|intake| Some((intake, intake.fetch.as_ref()?)))
+        else {
+            return unlisted(announcement, format!("source {source} has no `fetch` now"));
+        };
+        let event = &announcement.event;
+        let system = fetch.preset.system();
+        let Some(named) = system.named(event, &fetch.definitions) else {
+            let why = "`fetch` does not list its definition now";
+            return unlisted(announcement, why.to_owned());
+        };
+        if named.said == Said::Withdrawn {
+            let withdrawn = self.withdraw(announcement, (intake, fetch), &named, deadline);
+            return withdrawn.await;
+        }
+        let now = self.now();
+        let fetched = self.instances.fetch(source, fetch, &named, (now, deadline));
+        let instance = match fetched.instrument(step(Step::Fetch)).await {
+            Ok(instance) => instance,
+            Err(gone) if gone.kind == Rejection::Gone => return Attempt::Gone(gone.to_string()),
+            Err(unfetched) => return Attempt::Later(unfetched.to_string()),
+        };
+        let id = announcement.delivery_id.clone();
+        let fetched = |instance: &Value| {
+            let verifier = &intake.verifier;
+            verifier.fetched(source.clone(), id, event, instance)
+        };
+        let delivery = match (system.state)(&named, instance) {
+            InstanceState::Approved(instance) => fetched(&instance),
+            InstanceState::Withdrawn(instance) => {
+                let delivery = fetched(&instance);
+                let end = self.withdrawn_meanwhile(&named, &delivery, &intake.map, deadline);
+                return end.await;
+            }
+            InstanceState::Pending(why) => return Attempt::Later(why),
+            InstanceState::Other(why) => {
+                let requests = Vec::new();
+                return Attempt::Settled {
+                    requests,
+                    why: Some(why),
+                };
+            }
+        };
+        let early = Early::new(false);
+        let incoming = Incoming {
+            delivery: &delivery,
+            map: &intake.map,
+            adopts: false,
+            early: &early,
+        };
+        let reply = Box::pin(self.receive_verified(&incoming, now, deadline)).await;
+        self.delivery_ended(Some(source), early.elapsed(), &reply);
+        let of = |id: &str| Identity {
+            source: source.clone(),
+            id: id.to_owned(),
+        };
+        end_of(&reply, of)
+    }
+}
+
+/// What the answer to the delivery means for the announcement. A request on record goes on by itself.
+fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
+    let none = |why: String| Attempt::Settled {
+        requests: Vec::new(),
+        why: Some(why),
+    };
+    let answers = match reply {
+        Reply::Answers(answers) => answers,
+        Reply::Invalid(problems) => return none(problems.to_string()),
+        Reply::Unreadable(problem) => return none(problem.to_string()),
+        _ => return Attempt::Later("it cannot be handled now".to_owned()),
+    };
+    let busy = |ending: &Ending| matches!(ending, Ending::Busy | Ending::Unavailable);
+    if answers.iter().any(|(ending, _)| busy(ending)) {
+        return Attempt::Later("its request cannot be recorded now".to_owned());
+    }
+    let recorded = answers.iter().filter(|(_, answer)| answer.record.is_some());
+    let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();
+    let problems = answers.iter().flat_map(|(_, answer)| &answer.problems);
+    let problems: Vec<String> = problems.map(ToString::to_string).collect();
+    let nothing = requests.is_empty().then(|| match problems.is_empty() {
+        true => "the map requests nothing".to_owned(),
+        false => problems.join("; "),
+    });
+    Attempt::Settled {
+        requests,
+        why: nothing,
+    }
+}
+
+/// The configuration does not name the instance's definition any more. A withdrawal waits until it does again.
+fn unlisted(announcement: &Announcement, why: String) -> Attempt {
+    match announcement.delivery_id.ends_with(Said::Withdrawn.as_str()) {
+        true => Attempt::Owed(why),
+        false => Attempt::Later(why),
+    }
+}
+
+/// The pause after the attempt of this number.
+fn pause(attempt: u32) -> SignedDuration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+    doubled.min(MAX_PAUSE_OF_WORK)
+}

@@ -1,0 +1,344 @@
+//! Calls the APIs of approval systems with the customer's own app. In: a source's `fetch`, and a call as
+//! `inbound::approvals` describes it. Out: the answer, or why there is none now. Holds the token of each
+//! source's app, renews it, and paces the calls. The host is configuration; of an event only the code of
+//! the instance reaches the address, after a check of its form.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::app::Deadline;
+use crate::app::context::left;
+use crate::cloud::client::{self, Client, Outgoing};
+use crate::config::FetchConfig;
+use crate::domain::{SourceName, Timestamp};
+use crate::inbound::{ApiCall, InstanceState, Listing, Named, Query, Rejected, Rejection};
+use crate::telemetry::current;
+
+/// Time limit of one call.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// How long before its end a token is replaced.
+const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
+/// The pause after a failed renewal. Until then its failure answers for the next ones.
+const PAUSE_OF_RENEWAL: Duration = Duration::from_secs(5);
+/// Pages of a list in which one instance is looked for: it names those that began within three minutes.
+const MAX_PAGES: usize = 5;
+/// The largest token that is kept, in bytes.
+const MAX_TOKEN: usize = 4_096;
+
+/// The client, and what is known of each source's app.
+#[derive(Debug)]
+pub(in crate::app) struct Instances {
+    client: Client,
+    apps: std::sync::Mutex<BTreeMap<SourceName, (AppDigest, Arc<Access>)>>,
+}
+
+/// SHA-256 over an app's id, secret and address: after a reload that changes one of them, the token of the
+/// app before does not count.
+type AppDigest = [u8; 32];
+
+/// One source's access to its system. Other sources do not wait for it.
+#[derive(Debug, Default)]
+struct Access {
+    /// Locked during a renewal, so that one renewal serves all calls that wait.
+    renewal: Mutex<Renewal>,
+    /// The earliest next call.
+    next_call: Mutex<Option<Instant>>,
+}
+
+/// What the renewals of one app's token left.
+#[derive(Debug, Default)]
+struct Renewal {
+    newest: Option<Token>,
+    failed: Option<(Unfetched, Instant)>,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    text: SecretString,
+    renew_at: Timestamp,
+}
+
+/// Why an instance cannot be fetched now. Contains no secret.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{why}")]
+pub(in crate::app) struct Unfetched {
+    why: String,
+    pub(in crate::app) kind: Rejection,
+}
+
+impl Unfetched {
+    fn because(why: String) -> Self {
+        Self {
+            why,
+            kind: Rejection::Other,
+        }
+    }
+
+    /// The same without a secret that the API repeated.
+    fn without(self, secret: &SecretString) -> Self {
+        Self {
+            why: self.why.replace(secret.expose_secret(), "(hidden)"),
+            ..self
+        }
+    }
+
+    fn rejected(by: &FetchConfig, rejected: &Rejected) -> Self {
+        Self {
+            why: format!("{} {}", by.preset.as_str(), rejected.why),
+            kind: rejected.kind,
+        }
+    }
+}
+
+impl Instances {
+    pub(in crate::app) fn new(client: Client) -> Self {
+        Self {
+            client,
+            apps: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The instance of this name.
+    pub(super) async fn fetch(
+        &self,
+        source: &SourceName,
+        fetch: &FetchConfig,
+        named: &Named,
+        at: (Timestamp, Deadline),
+    ) -> Result<Value, Unfetched> {
+        let system = fetch.preset.system();
+        let call = (system.instance)(&named.instance);
+        let answer = self.as_app(source, fetch, &call, at).await?;
+        let instance = (system.instance_of)(answer)
+            .ok_or_else(|| Unfetched::because("the answer holds no instance".to_owned()))?;
+        if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
+            && matches!(
+                (system.state)(named, instance.clone()),
+                InstanceState::Approved(_)
+            )
+        {
+            let begun = begun(&instance);
+            let none = || Unfetched::because("the instance does not say when it began".to_owned());
+            let call = (source, fetch, at);
+            self.confirm(call, listing, named, begun.ok_or_else(none)?)
+                .await?;
+        }
+        Ok(instance)
+    }
+
+    /// Looks for an instance in the list of the definition that so far only the event names.
+    async fn confirm(
+        &self,
+        (source, fetch, at): (&SourceName, &FetchConfig, (Timestamp, Deadline)),
+        listing: &Listing,
+        named: &Named,
+        begun: Timestamp,
+    ) -> Result<(), Unfetched> {
+        let minute = SignedDuration::from_mins(1);
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let call = (listing.page)(&Query {
+                definition: &named.definition,
+                said: named.said,
+                from: begun.checked_sub(minute).unwrap_or(begun),
+                to: begun.checked_add(minute * 2).unwrap_or(begun),
+                cursor: cursor.as_deref(),
+            });
+            let page = (listing.read)(&self.as_app(source, fetch, &call, at).await?);
+            if page
+                .instances
+                .iter()
+                .any(|one| one.instance == named.instance)
+            {
+                return Ok(());
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let why = "the list of the definition that the event names does not have the instance";
+        Err(Unfetched::because(why.to_owned()))
+    }
+
+    /// Makes a call as the app of this source. A token that the API rejects is replaced once.
+    pub(in crate::app) async fn as_app(
+        &self,
+        source: &SourceName,
+        fetch: &FetchConfig,
+        call: &ApiCall,
+        (now, deadline): (Timestamp, Deadline),
+    ) -> Result<Value, Unfetched> {
+        let access = self.access(source, fetch);
+        let mut rejected: Option<SecretString> = None;
+        loop {
+            let token = self.token(&access, fetch, rejected.as_ref(), (now, deadline));
+            let token = token.await?;
+            let call = (fetch.preset.system().with_token)(call.clone(), token.expose_secret());
+            let call = self.call(&access, fetch, call, deadline).await;
+            match call.map_err(|refused| refused.without(&token)) {
+                Err(refused) if refused.kind == Rejection::BadToken && rejected.is_none() => {
+                    rejected = Some(token);
+                }
+                end => return end,
+            }
+        }
+    }
+
+    fn access(&self, source: &SourceName, fetch: &FetchConfig) -> Arc<Access> {
+        let mut hash = Sha256::new();
+        let address = fetch.address.join("").map(|url| url.to_string());
+        let address = address.unwrap_or_default();
+        for part in [&fetch.app_id, &address, fetch.app_secret.expose_secret()] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let app: AppDigest = hash.finalize().into();
+        let apps = self.apps.lock();
+        let mut apps = apps.unwrap_or_else(PoisonError::into_inner);
+        let (known, access) = apps.entry(source.clone()).or_default();
+        if *known != app {
+            (*known, *access) = (app, Arc::default());
+        }
+        Arc::clone(access)
+    }
+
+    /// The app's token, another one than the API has just rejected.
+    async fn token(
+        &self,
+        access: &Access,
+        fetch: &FetchConfig,
+        rejected: Option<&SecretString>,
+        (now, deadline): (Timestamp, Deadline),
+    ) -> Result<SecretString, Unfetched> {
+        let Ok(mut renewal) = timeout(left(deadline), access.renewal.lock()).await else {
+            let why = "the time ran out while another fetch renewed the token of the app";
+            return Err(Unfetched::because(why.to_owned()));
+        };
+        let rejected = rejected.map(|token| token.expose_secret());
+        let usable =
+            |token: &&Token| token.renew_at > now && rejected != Some(token.text.expose_secret());
+        if let Some(token) = renewal.newest.as_ref().filter(usable) {
+            return Ok(token.text.clone());
+        }
+        if let Some((failure, until)) = &renewal.failed
+            && Instant::now() < *until
+        {
+            return Err(failure.clone());
+        }
+        match self.new_token(access, fetch, (now, deadline)).await {
+            Ok(token) => {
+                let text = token.text.clone();
+                *renewal = Renewal {
+                    newest: Some(token),
+                    failed: None,
+                };
+                Ok(text)
+            }
+            Err(failure) => {
+                let until = Instant::now() + PAUSE_OF_RENEWAL;
+                renewal.failed = Some((failure.clone(), until));
+                Err(failure)
+            }
+        }
+    }
+
+    async fn new_token(
+        &self,
+        access: &Access,
+        fetch: &FetchConfig,
+        (now, deadline): (Timestamp, Deadline),
+    ) -> Result<Token, Unfetched> {
+        let system = fetch.preset.system();
+        let call = (system.token)(&fetch.app_id, fetch.app_secret.expose_secret());
+        let answer = self.call(access, fetch, call, deadline).await?;
+        let usable = |text: &str| !text.is_empty() && text.len() <= MAX_TOKEN;
+        let token = (system.token_of)(&answer)
+            .filter(|token| usable(token.text.expose_secret()))
+            .ok_or_else(|| Unfetched::because("no token was given".to_owned()))?;
+        let lasts = SignedDuration::from_secs(token.lasts);
+        let renew_at = lasts.saturating_sub(RENEWAL);
+        Ok(Token {
+            text: token.text,
+            renew_at: now.checked_add(renew_at).unwrap_or(now),
+        })
+    }
+
+    async fn call(
+        &self,
+        access: &Access,
+        fetch: &FetchConfig,
+        call: ApiCall,
+        deadline: Deadline,
+    ) -> Result<Value, Unfetched> {
+        let url = fetch.address.join(&call.path);
+        let url = url.map_err(|error| Unfetched::because(error.to_string()))?;
+        let system = fetch.preset.system();
+        access.pace(system.between_calls).await;
+        let mut headers = call.headers;
+        let trace = current().map(|trace| ("traceparent".to_owned(), trace.traceparent()));
+        headers.extend(trace);
+        let mut body = Vec::new();
+        if let Some(value) = call.body {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+            body = value.to_string().into_bytes();
+        }
+        let outgoing = Outgoing {
+            method: call.method,
+            url,
+            headers,
+            body,
+        };
+        let longest = MAX_TIME.min(left(deadline));
+        let answer = client::send(&self.client, outgoing, longest).await;
+        let answer = answer.map_err(|failure| Unfetched::because(failure.to_string()))?;
+        (system.answer)(answer.status, &answer.body).map_err(|rejected| {
+            Unfetched::rejected(fetch, &rejected).without(&fetch.app_secret.text)
+        })
+    }
+}
+
+impl Access {
+    /// Waits until the next call may be made.
+    async fn pace(&self, between_calls: Duration) {
+        let mut next = self.next_call.lock().await;
+        if let Some(next) = *next {
+            sleep_until(next).await;
+        }
+        *next = Some(Instant::now() + between_calls);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AwsSecrets, Config};
+
+    /// A reload that changes the app's secret must not go on with the token of the app before.
+    #[test]
+    fn an_app_whose_secret_was_replaced_begins_anew() {
+        let fetch = |secret: &str| {
+            let text = "journal = \"memory:\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\n[[source]]\n\
+                name = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:S\"]\nmap = \"feishu\"\n\
+                fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:S\", definitions = [\"D\"] }\n";
+            let vars = [("S".to_owned(), secret.to_owned())].into();
+            let config = Config::read("sharehook.toml", text, &vars, &AwsSecrets::new());
+            config.unwrap().sources[0].fetch.clone().unwrap()
+        };
+        let instances = Instances::new(client::http_client().unwrap());
+        let source = "lark".parse().unwrap();
+        let first = fetch("a-secret-of-this-test-only-0001");
+        let access = instances.access(&source, &first);
+        assert!(Arc::ptr_eq(&access, &instances.access(&source, &first)));
+        let second = fetch("a-secret-of-this-test-only-0002");
+        assert!(!Arc::ptr_eq(&access, &instances.access(&source, &second)));
+    }
+}

@@ -1,0 +1,334 @@
+//! Executes a plan: drives the step machines and makes their calls, each of which is recorded. In: a
+//! [`Plan`], which only an approved request can become. Out: a result for every item, `pending`
+//! where time ran out.
+
+use tracing::Instrument as _;
+
+use crate::app::context::{CallEnd, ExecutionContext};
+use crate::app::requests::{ClaimWriter, Stop};
+use crate::cloud::ImagesQuery;
+use crate::domain::{
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
+    ResultCode, ResultKind,
+};
+use crate::plan::{
+    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
+    PlannedImage, Readiness, Stage, account_call, publication_call,
+};
+use crate::telemetry::{Step, step};
+
+use super::precheck::until_ready;
+use super::sharing_calls;
+
+/// Executes the plan, stage by stage.
+///
+/// # Errors
+/// [`Stop`] when the claim is lost or the journal cannot be written; no call follows.
+pub(in crate::app) async fn execute(
+    context: &ExecutionContext<'_>,
+    plan: &Plan,
+    writer: &mut ClaimWriter<'_>,
+) -> Result<Vec<ItemResult>, Stop> {
+    let mut results = plan.settled().to_vec();
+    let mut blueprint: Option<BlueprintId> = available_blueprint(&results);
+    for stage in plan.stages() {
+        match stage {
+            Stage::Publish(image) | Stage::Unpublish(image) => {
+                let action = if matches!(stage, Stage::Publish(_)) {
+                    Action::Share
+                } else {
+                    Action::Cancel
+                };
+                let resumed = plan.resumed();
+                let result =
+                    lighthouse(context, plan.region(), image, action, resumed, writer).await?;
+                results.push(result);
+                blueprint = available_blueprint(&results);
+            }
+            Stage::Accounts {
+                image,
+                action,
+                accounts,
+            } => {
+                // The image may not be ready yet.
+                writer.write_results().await?;
+                match subject(context, plan, image, *action, blueprint.take(), &results).await {
+                    Ok(subject) => results.extend(
+                        accounts_stage(context, plan, &subject, *action, accounts, writer).await?,
+                    ),
+                    Err(kind) => {
+                        let each = |a: &AccountId| {
+                            ItemResult::new(Item::Account(a.clone()), kind.clone(), None)
+                        };
+                        results.extend(accounts.iter().map(each));
+                    }
+                }
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// The image of an account stage, once it can be shared; otherwise the result for the accounts.
+async fn subject(
+    context: &ExecutionContext<'_>,
+    plan: &Plan,
+    image: &PlannedImage,
+    action: Action,
+    found: Option<BlueprintId>,
+    results: &[ItemResult],
+) -> Result<ImageRef, ResultKind> {
+    let chain = results
+        .iter()
+        .any(|r| matches!(r.item, Item::Lighthouse(_)));
+    let subject = match image {
+        PlannedImage::Known(image) => image.clone(),
+        PlannedImage::BlueprintOf(image) => {
+            ImageRef::Blueprint(chained(context, plan.region(), image, found, results).await?)
+        }
+    };
+    // The blueprint of a chain may not be ready yet, also in a turn that resumes the chain and knows
+    // its id at once.
+    if action == Action::Cancel || !(chain || plan.waits_for_image()) {
+        return Ok(subject);
+    }
+    match until_ready(context, plan.region(), &subject).await {
+        Readiness::Later(_) if chain => Err(ResultKind::Pending),
+        readiness => readiness.failure().map_or(Ok(subject), Err),
+    }
+}
+
+fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
+    results.iter().find_map(|r| match &r.kind {
+        ResultKind::Available { blueprint, .. } => blueprint.clone(),
+        _ => None,
+    })
+}
+
+/// The blueprint of a chain's first step; else what its absence means for the accounts.
+async fn chained(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &CvmImageId,
+    found: Option<BlueprintId>,
+    results: &[ItemResult],
+) -> Result<BlueprintId, ResultKind> {
+    let lighthouse = results
+        .iter()
+        .find(|r| matches!(&r.item, Item::Lighthouse(id) if id == image));
+    if lighthouse.is_some_and(ItemResult::pending) {
+        return Err(ResultKind::Pending);
+    }
+    // A later turn may repeat the first step and make the blueprint, so the accounts stay pending.
+    let again = |result: &ItemResult| {
+        matches!(
+            result.kind,
+            ResultKind::Failed {
+                retryable: true,
+                ..
+            }
+        )
+    };
+    match found {
+        Some(id) => Ok(id),
+        None => match context
+            .cloud
+            .blueprint_of_image(region, image, context.deadline)
+            .await
+        {
+            Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
+            Ok(None) => {
+                let again = lighthouse.is_some_and(again);
+                Err(chain_broken(
+                    image,
+                    "it has no blueprint in Lighthouse",
+                    again,
+                ))
+            }
+            Err(error) => Err(chain_broken(image, &error.to_string(), true)),
+        },
+    }
+}
+
+fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
+    let message =
+        format!("the blueprint of {image} is not known: {why}; share it by its lhbp-… id");
+    ResultKind::Failed {
+        code: ResultCode::ChainBroken.into(),
+        message,
+        retryable,
+    }
+}
+
+async fn accounts_stage(
+    context: &ExecutionContext<'_>,
+    plan: &Plan,
+    subject: &ImageRef,
+    action: Action,
+    accounts: &[AccountId],
+    writer: &mut ClaimWriter<'_>,
+) -> Result<Vec<ItemResult>, Stop> {
+    let mut work = AccountWork::new(
+        action,
+        accounts,
+        sharing_calls::accounts_per_call(subject, context),
+        plan.readable(),
+        plan.resumed(),
+        context.patience.backoff.tries,
+    );
+    let region = plan.region();
+    let name = account_call(subject, action);
+    let mut alone = false;
+    loop {
+        match work.next() {
+            AccountStep::Finished => break,
+            AccountStep::Wait { tries, class } => {
+                writer.write_results().await?;
+                if !context.wait(tries, class).await {
+                    break;
+                }
+                work.see(AccountSeen::Waited);
+            }
+            AccountStep::Read => {
+                let shares = sharing_calls::shares(context, region, subject).await;
+                work.see(AccountSeen::Shares(shares));
+            }
+            AccountStep::Call(_) if writer.lease_is_over() => break,
+            AccountStep::Call(batch) => {
+                writer.write_results().await?;
+                let call = step(Step::Call);
+                let called = sharing_calls::change(context, region, subject, action, &batch, alone)
+                    .instrument(call.clone())
+                    .await;
+                describe(&call, &name, &called.end);
+                let error = called.end.as_ref().err();
+                if error.is_some_and(sharing_calls::out_of_time) {
+                    break;
+                }
+                alone = called.batched && error.is_some_and(sharing_calls::names_one_of_many);
+                work.see(if alone {
+                    AccountSeen::Coalesced
+                } else {
+                    AccountSeen::Called(called.end.clone())
+                });
+                writer.keep_call(context.named(name.clone()), &called.end);
+                let settled: Vec<ItemResult> = work.settled().cloned().collect();
+                writer.keep_results(&settled);
+            }
+        }
+    }
+    // In the order of the request.
+    Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
+}
+
+/// Notes on the span of a call what was called, and how it ended.
+fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
+    call.record("action", action);
+    match end {
+        Ok(request_id) => {
+            call.record("code", "OK");
+            call.record("cloud_request_id", request_id.as_deref());
+        }
+        Err(error) => {
+            call.record("code", error.code.as_str());
+            call.record("cloud_request_id", error.request_id.as_deref());
+            call.record("error", tracing::field::display(error));
+        }
+    }
+}
+
+fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
+    let item = Item::Account(account.clone());
+    let settled = work.settled().find(|result| result.item == item).cloned();
+    settled.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
+}
+
+/// Takes an image out of Lighthouse that this request put there.
+pub(in crate::app) async fn take_back_publication(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &CvmImageId,
+    writer: &mut ClaimWriter<'_>,
+) -> Result<ItemResult, Stop> {
+    lighthouse(context, region, image, Action::Cancel, true, writer).await
+}
+
+async fn lighthouse(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &CvmImageId,
+    action: Action,
+    resumed: bool,
+    writer: &mut ClaimWriter<'_>,
+) -> Result<ItemResult, Stop> {
+    let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
+    let tries = context.patience.backoff.tries;
+    let mut work = LighthouseWork::new(image.clone(), action, resumed, tries);
+    let (cloud, deadline) = (context.cloud, context.deadline);
+    let mut called = false;
+    loop {
+        match work.next() {
+            LighthouseStep::Finished => break,
+            LighthouseStep::Wait { tries, class } => {
+                writer.write_results().await?;
+                if !context.wait(tries, class).await {
+                    return Ok(pending());
+                }
+                work.see(LighthouseSeen::Waited);
+            }
+            LighthouseStep::Precheck => {
+                let prechecked = precheck(context, region, image).await;
+                work.see(LighthouseSeen::Prechecked(prechecked));
+            }
+            LighthouseStep::Find => {
+                let found = cloud.blueprint_of_image(region, image, deadline).await;
+                let id = found.map(|blueprint| blueprint.map(|found| found.blueprint_id));
+                work.see(LighthouseSeen::Found(id));
+            }
+            LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
+            LighthouseStep::Call => {
+                writer.write_results().await?;
+                let (call, name) = (step(Step::Call), publication_call(image, action));
+                let end = cloud.modify_lighthouse_sharing(region, image, action, deadline);
+                let end = end.instrument(call.clone()).await;
+                let end = end.map(|r| (r.blueprint, r.request_id));
+                let code = end.as_ref().err().map(|error| error.code.as_str());
+                context.count_call("ModifyImageSharePermission", code);
+                if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
+                    return Ok(pending());
+                }
+                let request_id = end.as_ref().map(|(_, id)| id.clone());
+                let request_id = request_id.map_err(CloudError::clone);
+                describe(&call, &name, &request_id);
+                writer.keep_call(context.named(name), &request_id);
+                called = true;
+                work.see(LighthouseSeen::Called(end));
+            }
+        }
+    }
+    let result = work.result().cloned().unwrap_or_else(pending);
+    // A result without a call is only what the cloud shows anyway.
+    if called {
+        writer.keep_results(std::slice::from_ref(&result));
+    }
+    Ok(result)
+}
+
+/// `None` when Lighthouse says that the image can be shared to it, else its reason.
+async fn precheck(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &CvmImageId,
+) -> Result<Option<String>, CloudError> {
+    let query = ImagesQuery::Ids {
+        image_ids: vec![image.clone()],
+    };
+    let listed = context
+        .cloud
+        .images_to_share(region, query, context.deadline)
+        .await?;
+    let found = listed.into_iter().find(|listed| listed.image_id == *image);
+    // For an image that is not in the list, the call itself returns the documented code.
+    let refused = found.filter(|listed| listed.is_shareable == Some(false));
+    Ok(refused.map(|listed| listed.unshareable_reason.unwrap_or_default()))
+}

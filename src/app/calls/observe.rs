@@ -1,0 +1,163 @@
+//! Reads who has an image now. In: an approved request. Out: an [`Observation`], as complete as the
+//! reads allow.
+
+use tracing::Instrument as _;
+
+use crate::app::context::{Depth, ExecutionContext, ReadKey};
+use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target};
+use crate::plan::{Observation, Readiness};
+use crate::telemetry::{Step, step};
+
+use super::coalesce::Joined;
+use super::precheck::readiness;
+use super::sharing_calls::out_of_time;
+
+/// The tries of a read. A plan without the read is still safe, but makes more calls.
+const MAX_READS: u32 = 3;
+
+fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
+    let depth = match (&request.target, request.action) {
+        (Target::Lighthouse { .. }, _) => Depth::Lighthouse,
+        (Target::Chain { .. }, _) => Depth::Chain,
+        (_, Action::Share) => Depth::ToShare,
+        (_, Action::Cancel) => Depth::ToCancel,
+    };
+    (
+        context.account.map(str::to_owned),
+        request.region.clone(),
+        request.target.image(),
+        depth,
+    )
+}
+
+/// Reads the cloud once for all concurrent requests for the same image.
+pub(in crate::app) async fn observe(
+    context: &ExecutionContext<'_>,
+    request: &ShareRequest,
+) -> Observation {
+    loop {
+        let leader = match context
+            .reads
+            .enter(key_of(context, request), (), context.deadline)
+            .await
+        {
+            Joined::Leader(leader) => leader,
+            // The leader's deadline passed before it read. This caller has time left.
+            Joined::Answered(seen)
+                if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(context) =>
+            {
+                continue;
+            }
+            Joined::Answered(seen) => return seen,
+            Joined::Lost if in_time(context) => continue,
+            Joined::Lost | Joined::Late => {
+                let mut seen = Observation::default();
+                seen.cannot_read(late());
+                return seen;
+            }
+        };
+        let batch = leader.batch(|()| true);
+        let seen = look(context, request).instrument(step(Step::Observe)).await;
+        batch.answer(&seen);
+        return seen;
+    }
+}
+
+fn in_time(context: &ExecutionContext<'_>) -> bool {
+    context.deadline.allows(tokio::time::Instant::now())
+}
+
+fn late() -> CloudError {
+    CloudError {
+        code: ResultCode::DeadlinePassed.into(),
+        message: "the deadline passed before the cloud was read".to_owned(),
+        class: ErrorClass::NotSent,
+        remedy: "none now: the program repeats the call later".to_owned(),
+        request_id: None,
+    }
+}
+
+async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observation {
+    let mut seen = Observation {
+        readable: true,
+        ..Observation::default()
+    };
+    let region = &request.region;
+    let (cloud, deadline) = (context.cloud, context.deadline);
+    match &request.target {
+        Target::Blueprint { image, .. } => {
+            let shares = retried(context, || cloud.blueprint_shares(region, image, deadline));
+            let (read, readiness) = tokio::join!(
+                shares,
+                before_share(context, request, ImageRef::Blueprint(image.clone()))
+            );
+            seen.take_shares(read);
+            seen.readiness = readiness;
+        }
+        Target::Cvm { image, .. } => {
+            let shares = retried(context, || cloud.cvm_shares(region, image, deadline));
+            let (read, readiness) = tokio::join!(
+                shares,
+                before_share(context, request, ImageRef::Cvm(image.clone()))
+            );
+            seen.take_shares(read.map(Some));
+            seen.readiness = readiness;
+            seen.max_accounts = Some(context.cvm_accounts_per_image);
+        }
+        Target::Lighthouse { image } | Target::Chain { image, .. } => {
+            match retried(context, || {
+                cloud.blueprint_of_image(region, image, deadline)
+            })
+            .await
+            {
+                Ok(found) => seen.blueprint = found.map(|blueprint| blueprint.blueprint_id),
+                Err(error) => seen.cannot_read(error),
+            }
+            if let (Target::Chain { .. }, Some(blueprint)) =
+                (&request.target, seen.blueprint.clone())
+            {
+                let read = retried(context, || {
+                    cloud.blueprint_shares(region, &blueprint, deadline)
+                })
+                .await;
+                seen.take_shares(read);
+            }
+        }
+    }
+    seen
+}
+
+/// Whether an image can be shared in its present state. Not read before a cancel, which works in any
+/// state.
+async fn before_share(
+    context: &ExecutionContext<'_>,
+    request: &ShareRequest,
+    image: ImageRef,
+) -> Readiness {
+    match request.action {
+        Action::Share => readiness(context, &request.region, &image).await,
+        Action::Cancel => Readiness::Ready,
+    }
+}
+
+/// Repeats a read that failed for a passing reason.
+async fn retried<T, F>(
+    context: &ExecutionContext<'_>,
+    read: impl Fn() -> F,
+) -> Result<T, CloudError>
+where
+    F: Future<Output = Result<T, CloudError>>,
+{
+    let mut tries = 0;
+    loop {
+        let error = match read().await {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        tries += 1;
+        let wait = error.class.passing() && tries < MAX_READS;
+        if !wait || !context.wait(tries, error.class).await {
+            return Err(error);
+        }
+    }
+}

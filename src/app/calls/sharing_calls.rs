@@ -1,0 +1,182 @@
+//! The calls of an account stage: list an image's receivers, share, cancel. In: an image and
+//! accounts. Out: the call's end. Requests for the same image, region and action share a call; `plan`
+//! decides which calls to make and what their answers mean.
+
+use std::collections::BTreeSet;
+
+use crate::app::context::{CallEnd, CallPart, ExecutionContext};
+use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
+use crate::cloud::{Deadline, sharing_api};
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, ResultCode};
+use crate::plan::account_call;
+
+use super::coalesce::{Batch, Joined};
+
+/// How a call ended for one request.
+pub(super) struct Called {
+    pub(super) end: CallEnd,
+    /// Whether the call carried accounts of other requests, too.
+    pub(super) batched: bool,
+}
+
+/// The most accounts of one call.
+pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>) -> usize {
+    match image {
+        ImageRef::Blueprint(_) => MAX_ACCOUNTS,
+        ImageRef::Cvm(_) => context.cvm_accounts_per_call,
+    }
+}
+
+/// Whether the call was not sent because no time was left: the request stays pending then.
+pub(in crate::app) fn out_of_time(error: &CloudError) -> bool {
+    error.class == ErrorClass::NotSent
+        && matches!(
+            error.own_code(),
+            Some(ResultCode::DeadlinePassed | ResultCode::Throttled)
+        )
+}
+
+/// Whether one account may have caused the refusal of the whole call.
+pub(super) fn names_one_of_many(error: &CloudError) -> bool {
+    error.class == ErrorClass::Permanent || error.class.may_be_one_account()
+}
+
+/// Makes a call for `batch`; with the parts of waiting requests unless `alone`.
+pub(in crate::app) async fn change(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &ImageRef,
+    action: Action,
+    batch: &[AccountId],
+    alone: bool,
+) -> Called {
+    loop {
+        let key = (
+            context.account.map(str::to_owned),
+            region.clone(),
+            image.clone(),
+            action,
+        );
+        let part = CallPart {
+            accounts: batch.to_vec(),
+            alone,
+        };
+        let leader = match context.calls.enter(key, part, context.deadline).await {
+            Joined::Leader(leader) => leader,
+            // The leader's deadline passed before it sent the call. This caller has time left.
+            Joined::Answered(Err(error)) if out_of_time(&error) && has_time(context.deadline) => {
+                continue;
+            }
+            Joined::Answered(end) => {
+                return Called { end, batched: true };
+            }
+            Joined::Late => {
+                return Called {
+                    end: Err(late(image, action)),
+                    batched: false,
+                };
+            }
+            Joined::Lost => {
+                return Called {
+                    end: Err(lost(image, action)),
+                    batched: false,
+                };
+            }
+        };
+        let mut accounts = batch.to_vec();
+        let waiters = if alone {
+            Batch::none()
+        } else {
+            // Waiters that join while the pace delays the call still become part of it.
+            context
+                .cloud
+                .until_free(sharing_api(image, action), region, context.deadline)
+                .await;
+            let most = accounts_per_call(image, context);
+            leader.batch(|part| fits(&mut accounts, part, most))
+        };
+        let end = context
+            .cloud
+            .change_shares(region, image, action, &accounts, context.deadline)
+            .await;
+        let code = end.as_ref().err().map(|error| error.code.as_str());
+        context.count_call(sharing_api(image, action).action, code);
+        let batched = !waiters.is_empty();
+        waiters.answer(&end);
+        return Called { end, batched };
+    }
+}
+
+/// Adds a part to a call if it fits and names no account twice: two requests for one account need
+/// separate ends.
+fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize) -> bool {
+    let room = accounts.len() + part.accounts.len() <= most;
+    if part.alone
+        || !room
+        || part
+            .accounts
+            .iter()
+            .any(|account| accounts.contains(account))
+    {
+        return false;
+    }
+    accounts.extend(part.accounts.iter().cloned());
+    true
+}
+
+fn has_time(deadline: Deadline) -> bool {
+    deadline.allows(tokio::time::Instant::now())
+}
+
+fn late(image: &ImageRef, action: Action) -> CloudError {
+    CloudError {
+        code: ResultCode::DeadlinePassed.into(),
+        message: format!(
+            "{} was not sent: the deadline passed while it waited",
+            account_call(image, action)
+        ),
+        class: ErrorClass::NotSent,
+        remedy: "none now: the program repeats the call later".to_owned(),
+        request_id: None,
+    }
+}
+
+fn lost(image: &ImageRef, action: Action) -> CloudError {
+    CloudError {
+        code: ResultCode::Timeout.into(),
+        message: format!(
+            "{}: the end of a call that others made too is not known",
+            account_call(image, action)
+        ),
+        class: ErrorClass::Ambiguous,
+        remedy: "read the state back before you repeat the call: the cloud may have carried it out"
+            .to_owned(),
+        request_id: None,
+    }
+}
+
+/// The image's receivers now.
+pub(in crate::app) async fn shares(
+    context: &ExecutionContext<'_>,
+    region: &Region,
+    image: &ImageRef,
+) -> Result<BTreeSet<AccountId>, CloudError> {
+    match image {
+        ImageRef::Cvm(id) => context.cloud.cvm_shares(region, id, context.deadline).await,
+        ImageRef::Blueprint(id) => match context
+            .cloud
+            .blueprint_shares(region, id, context.deadline)
+            .await
+        {
+            Ok(Some(shares)) => Ok(shares),
+            Ok(None) => Err(CloudError {
+                code: ResultCode::NoReadApi.into(),
+                message: "this site cannot tell who has a blueprint".to_owned(),
+                class: ErrorClass::Permanent,
+                remedy: String::new(),
+                request_id: None,
+            }),
+            Err(error) => Err(error),
+        },
+    }
+}

@@ -1,0 +1,185 @@
+//! Answers an HTTP delivery within the time that its sender waits (`answer_within`). Where the
+//! process goes on after an answer, the work does too: the answer is sent once the journal holds the
+//! request and the time is up. Elsewhere, and for a delivery with several requests, the work itself
+//! ends in time, and the sweep continues it.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
+
+use crate::app::answer::{Answer, Ending, Reply};
+use crate::app::{App, Deadline};
+use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
+use crate::telemetry;
+
+/// A reply, and the statuses that its sender is answered with.
+#[derive(Debug)]
+pub struct Answered {
+    /// The reply.
+    pub reply: Reply,
+    /// As the source that authenticated the delivery is configured; `Status` without one.
+    pub replies: Replies,
+    /// The body that the sender prescribes for success.
+    pub prescribed: Option<ReplyBody>,
+}
+
+/// What is known of a delivery while the work is under way.
+#[derive(Debug, Default)]
+struct Known {
+    rules: ReplyRules,
+    prescribed: Option<ReplyBody>,
+    /// Whether the delivery holds several requests: then no early answer can speak for all.
+    several: bool,
+    /// The answer to the only request, once the journal holds it.
+    recorded: Option<(Ending, Answer)>,
+}
+
+/// Holds what an early answer needs.
+#[derive(Debug)]
+pub(in crate::app) struct Early {
+    begun: Instant,
+    process_goes_on: bool,
+    known: watch::Sender<Known>,
+}
+
+impl Early {
+    /// For a delivery that arrives now. `process_goes_on`: also after the answer.
+    pub(in crate::app) fn new(process_goes_on: bool) -> Self {
+        Self {
+            begun: Instant::now(),
+            process_goes_on,
+            known: watch::Sender::default(),
+        }
+    }
+
+    /// Time since the delivery arrived.
+    pub(in crate::app) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// The delivery is one of the source with these rules, and its sender prescribes this body.
+    pub(in crate::app) fn authenticated(&self, rules: ReplyRules, prescribed: Option<&ReplyBody>) {
+        self.known.send_modify(|known| {
+            known.rules = rules;
+            known.prescribed = prescribed.cloned();
+        });
+    }
+
+    /// The journal holds the request.
+    pub(in crate::app) fn recorded(&self, end: (Ending, Answer)) {
+        self.known.send_if_modified(|known| {
+            if !known.several {
+                known.recorded = Some(end);
+            }
+            !known.several
+        });
+    }
+
+    /// The deadline of the work on a delivery that holds this number of requests.
+    pub(in crate::app) fn deadline(&self, deadline: Deadline, requests: usize) -> Deadline {
+        if requests > 1 {
+            self.known.send_modify(|known| known.several = true);
+        }
+        let within = self.known.borrow().rules.answer_within;
+        match within.and_then(|within| self.begun.checked_add(within)) {
+            Some(end) if !self.process_goes_on || requests > 1 => {
+                deadline.or_sooner(Deadline::at(end))
+            }
+            _ => deadline,
+        }
+    }
+
+    /// The answer at the time limit. Never returns when the source has no limit, or when the journal
+    /// does not hold the request.
+    async fn due(&self) -> Reply {
+        let mut known = self.known.subscribe();
+        let limited = known.wait_for(|known| known.rules.answer_within.is_some());
+        let within = match limited.await {
+            Ok(known) => known.rules.answer_within,
+            Err(_) => None,
+        };
+        let Some(end) = within.and_then(|within| self.begun.checked_add(within)) else {
+            return pending().await;
+        };
+        sleep_until(end).await;
+        let recorded = match known.wait_for(|known| known.recorded.is_some()).await {
+            Ok(known) => known.recorded.clone(),
+            Err(_) => None,
+        };
+        let Some((ending, mut answer)) = recorded else {
+            return pending().await;
+        };
+        answer.message = Some(
+            "the work goes on; the journal and a repeated delivery show the result".to_owned(),
+        );
+        Reply::Answers(vec![(ending, answer)])
+    }
+}
+
+impl App {
+    /// The same application in a process that goes on after an answer, so that work may too.
+    #[must_use]
+    pub fn outliving_answers(mut self) -> Self {
+        self.process_goes_on = true;
+        self
+    }
+
+    /// As [`App::receive`], for HTTP: the answer comes in the time that the sender waits.
+    pub async fn answer_delivery(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        deadline: Deadline,
+    ) -> Answered {
+        let app = Arc::clone(self);
+        self.in_time(|early| async move { app.process(delivery, false, deadline, &early).await })
+            .await
+    }
+
+    /// As [`App::answer_delivery`], for a request with one or several CloudEvents.
+    pub async fn answer_events(
+        self: &Arc<Self>,
+        headers: Headers,
+        body: Bytes,
+        deadline: Deadline,
+    ) -> Answered {
+        let app = Arc::clone(self);
+        self.in_time(
+            |early| async move { app.process_events(headers, body, deadline, &early).await },
+        )
+        .await
+    }
+
+    async fn in_time<W>(&self, work: impl FnOnce(Arc<Early>) -> W) -> Answered
+    where
+        W: Future<Output = Reply> + Send + 'static,
+    {
+        let early = Arc::new(Early::new(self.process_goes_on));
+        let work = work(Arc::clone(&early));
+        let reply = if self.process_goes_on {
+            let mut work = tokio::spawn(telemetry::carry(work.in_current_span()));
+            tokio::select! {
+                biased;
+                ended = &mut work => ended.unwrap_or_else(|error| match error.try_into_panic() {
+                    // The host's own task answers for a panic.
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // Cancelled: the runtime stops.
+                    Err(_) => Reply::NotNow,
+                }),
+                reply = early.due() => reply,
+            }
+        } else {
+            work.await
+        };
+        let known = early.known.borrow();
+        Answered {
+            reply,
+            replies: known.rules.replies,
+            prescribed: known.prescribed.clone(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! CloudEvents over HTTP: finds the source that must authenticate the request, and passes each event
+//! on as a delivery. In: headers and a body. Out: one reply. No event reaches a trusted source: only
+//! sources that verify a secret may list `events`.
+
+use bytes::Bytes;
+
+use crate::app::answer::{Answer, Ending, Reply};
+use crate::app::{App, Deadline, Incoming};
+use crate::domain::{Problems, SourceName, Status};
+use crate::inbound::{Delivery, Headers, Via, cloudevents};
+
+use super::answer_in_time::Early;
+use super::invocation_credentials::CredentialHeaders;
+use super::sns_certificates::Unverified;
+
+impl App {
+    /// Takes a request with one or several CloudEvents to its reply, and logs and counts its end.
+    pub(super) async fn process_events(
+        &self,
+        headers: Headers,
+        body: Bytes,
+        deadline: Deadline,
+        early: &Early,
+    ) -> Reply {
+        let mut source = None;
+        let taken = self.take_events(headers, body, deadline, early, &mut source);
+        let reply = Box::pin(taken).await;
+        self.delivery_ended(source.as_ref(), early.elapsed(), &reply);
+        reply
+    }
+
+    /// Sets `verified_by` to the source that authenticated the request.
+    async fn take_events(
+        &self,
+        mut headers: Headers,
+        body: Bytes,
+        deadline: Deadline,
+        early: &Early,
+        verified_by: &mut Option<SourceName>,
+    ) -> Reply {
+        let now = self.now();
+        let credential_headers = CredentialHeaders::take_from(&mut headers);
+        for source in self.believers(&headers, &body) {
+            let via = Via::Http(headers.clone());
+            let delivery = Delivery {
+                source: source.clone(),
+                via,
+                body: body.clone(),
+            };
+            let (verified, later) = match self.authenticate(delivery, now).await {
+                Ok(authenticated) => authenticated,
+                Err(Unverified::Refused(refusal)) if !refusal.is_media_type() => {
+                    self.log_refusal(&source, &refusal);
+                    continue;
+                }
+                Err(unverified) => return self.unverified(&source, unverified),
+            };
+            let app = later.as_ref().unwrap_or(self);
+            // The instance of a source with `fetch` comes from its API only, never from a sender. The
+            // configuration refuses such a source with `events`, too.
+            let intake = app.prepared.intake(&source);
+            let Some(intake) = intake.filter(|intake| intake.fetch.is_none()) else {
+                continue;
+            };
+            *verified_by = Some(source);
+            early.authenticated(intake.replies, None);
+            credential_headers.hand_to(&app.clouds);
+            let events = match cloudevents::open(&verified, &headers) {
+                Ok(events) => events,
+                Err(problem) => return Reply::Unreadable(problem),
+            };
+            let deadline = early.deadline(deadline, events.len());
+            let mut replies = Vec::with_capacity(events.len());
+            for event in &events {
+                let id = event.delivery_id().unwrap_or_default().to_owned();
+                let incoming = Incoming {
+                    delivery: event,
+                    map: &intake.map,
+                    adopts: false,
+                    early,
+                };
+                let reply = app.receive_verified(&incoming, now, deadline).await;
+                replies.push((id, reply));
+            }
+            return together(replies);
+        }
+        Reply::Unauthorised
+    }
+
+    /// The source that lists every claimed event source. For an unreadable or empty request, every
+    /// source with `events`: a sender learns what is wrong only after it proves to be one of them.
+    fn believers(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
+        match cloudevents::claimed_sources(headers, body) {
+            Ok(claimed) if !claimed.is_empty() => {
+                let mut owners = claimed
+                    .iter()
+                    .map(|claimed| self.prepared.source_of_event(claimed));
+                let first = owners.next().flatten();
+                let same = owners.all(|owner| owner == first);
+                first.filter(|_| same).into_iter().collect()
+            }
+            _ => self.prepared.event_sources(),
+        }
+    }
+}
+
+/// A single event keeps its reply. In a batch each event has its own answer, so that a bad event
+/// does not fail the others.
+fn together(mut replies: Vec<(String, Reply)>) -> Reply {
+    if replies.len() == 1
+        && let Some((_, only)) = replies.pop()
+    {
+        return only;
+    }
+    let mut answers = Vec::new();
+    for (id, reply) in replies {
+        let bad = |Problems(problems)| {
+            (
+                Ending::Invalid,
+                Answer {
+                    problems,
+                    ..Answer::new(id.as_str(), Status::Failed)
+                },
+            )
+        };
+        match reply {
+            Reply::Answers(some) => answers.extend(some),
+            Reply::Invalid(problems) => answers.push(bad(problems)),
+            Reply::Unreadable(problem) => answers.push(bad(problem.into())),
+            other => return other,
+        }
+    }
+    Reply::Answers(answers)
+}

@@ -1,0 +1,49 @@
+//! Handshakes, which precede signed deliveries. In: an HTTP request to a source. Out: the reply, or
+//! `None` when the request is neither a handshake of the source's scheme nor the one that the source is
+//! configured to answer.
+
+use crate::app::{App, Reply};
+use crate::inbound::{HandshakeReply, HandshakeRequest, Headers};
+
+impl App {
+    /// Answers the handshake of a source; `None` for any other request.
+    pub(crate) fn answer_handshake(&self, request: &HandshakeRequest<'_>) -> Option<Reply> {
+        let intake = self.prepared.intake(request.source)?;
+        let (verifier, now) = (&intake.verifier, self.clock.now());
+        let configured = || {
+            let handshake = intake.handshake.as_ref()?;
+            handshake.answer_request(request, verifier, now)
+        };
+        let answered = HandshakeReply::of_scheme(request, verifier, now).or_else(configured)?;
+        Some(match answered {
+            Ok(reply) => {
+                tracing::info!(source = %request.source, "a handshake was answered");
+                Reply::Handshake(reply)
+            }
+            Err(refusal) => self.unauthorised(request.source, &refusal),
+        })
+    }
+
+    /// Answers a handshake at the address of all CloudEvents, because senders validate the address
+    /// that receives the events. The address names no source: the first source with `events` that
+    /// knows the handshake answers.
+    pub(crate) fn answer_events_handshake(
+        &self,
+        method: &str,
+        headers: &Headers,
+        body: &[u8],
+    ) -> Option<Reply> {
+        // A POST to this address is a delivery.
+        if method == "POST" {
+            return None;
+        }
+        self.prepared.event_sources().iter().find_map(|source| {
+            self.answer_handshake(&HandshakeRequest {
+                source,
+                method,
+                headers,
+                body,
+            })
+        })
+    }
+}

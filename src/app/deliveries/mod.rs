@@ -1,0 +1,24 @@
+//! What precedes and follows the requests of a delivery: its authentication, its handshakes, its reply in
+//! time. `app.rs` is the line between them.
+
+mod answer_in_time;
+mod authenticate;
+mod delivery_end;
+mod events;
+mod handshake;
+mod identity;
+mod invocation_credentials;
+mod refusals;
+mod rejections;
+mod replies;
+mod sns_certificates;
+mod too_late;
+
+pub use answer_in_time::Answered;
+
+pub(super) use answer_in_time::Early;
+pub(super) use delivery_end::NO_SOURCE;
+pub(super) use identity::identity_of;
+pub(super) use invocation_credentials::CredentialHeaders;
+pub(super) use refusals::Refusals;
+pub(super) use sns_certificates::Certificates;

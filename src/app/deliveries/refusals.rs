@@ -1,0 +1,74 @@
+//! Limits the log lines about failed authentication: logs the first few of each source per minute,
+//! and counts the others for a summary. In: sources and instants.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::SignedDuration;
+
+use crate::domain::{SourceName, Timestamp};
+
+/// Number of failures of a source to log per period.
+const MAX_LOGGED: u64 = 5;
+/// Length of a period, after which the other failures are logged as one number.
+const PERIOD: SignedDuration = SignedDuration::from_secs(60);
+
+/// The failures of the current period, for each configured source.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Refusals(Mutex<BTreeMap<SourceName, Period>>);
+
+#[derive(Debug)]
+struct Period {
+    began: Timestamp,
+    failures: u64,
+}
+
+impl Refusals {
+    /// Counts a failure. Returns whether to log it.
+    pub(super) fn note(&self, source: &SourceName, now: Timestamp) -> bool {
+        let mut periods = self.lock();
+        let period = periods.entry(source.clone()).or_insert(Period {
+            began: now,
+            failures: 0,
+        });
+        period.failures = period.failures.saturating_add(1);
+        period.failures <= MAX_LOGGED
+    }
+
+    /// The unlogged failures of ended periods.
+    pub(super) fn ended(&self, now: Timestamp) -> Vec<(SourceName, u64)> {
+        let mut ended = Vec::new();
+        self.lock().retain(|source, period| {
+            let runs = now.duration_since(period.began) < PERIOD;
+            if !runs && period.failures > MAX_LOGGED {
+                ended.push((source.clone(), period.failures - MAX_LOGGED));
+            }
+            runs
+        });
+        ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SourceName, Period>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_logged_as_a_few_lines_and_a_number() {
+        let refusals = Refusals::default();
+        let (jira, github) = ("jira".parse().unwrap(), "github".parse().unwrap());
+        let began: Timestamp = "2026-11-26T00:00:00Z".parse().unwrap();
+        let logged = (0..1_000).filter(|_| refusals.note(&jira, began)).count();
+        assert_eq!(logged, 5);
+        assert!(refusals.note(&github, began));
+        let soon = began + SignedDuration::from_secs(59);
+        assert_eq!(refusals.ended(soon), []);
+        let later = began + SignedDuration::from_secs(60);
+        assert_eq!(refusals.ended(later), [(jira.clone(), 995)]);
+        assert!(refusals.note(&jira, later), "the next period begins");
+    }
+}

@@ -1,0 +1,75 @@
+//! Puts shares that the journal has no grant for under a ticket and an expiry: one share request per
+//! image and region, verified, decided and recorded like any other. In: a comparison, and the
+//! operator's decision. Out: the answers, in the comparison. From then on these shares are the
+//! request's: they expire, and a later cancel or `revoke` ends them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use crate::app::grants::LIGHTHOUSE;
+use crate::app::requests::Operator;
+use crate::app::{App, Deadline, RevokeNowError};
+use crate::domain::{Difference, Drifted};
+
+use super::drift_report::DriftReport;
+
+/// An operator's decision to adopt shares.
+#[derive(Debug, Clone)]
+pub struct Adoption {
+    /// The ticket that approved it.
+    pub ticket: String,
+    /// When they expire, counted from now, as in `30d`.
+    pub expires_in: String,
+    /// The approvers.
+    pub approvers: Vec<String>,
+    /// The operator, with a source whose scheme is `trusted`.
+    pub by: Operator,
+}
+
+impl App {
+    /// Adopts the shares of the report that no grant covers, and adds the answers to it.
+    ///
+    /// # Errors
+    /// [`RevokeNowError`]; requests that were made before stay made.
+    pub async fn adopt(
+        &self,
+        report: &mut DriftReport,
+        adoption: &Adoption,
+        deadline: Deadline,
+    ) -> Result<(), RevokeNowError> {
+        let without_grant = report.differences.iter().filter(|drifted| {
+            matches!(drifted.difference, Difference::Unknown | Difference::Extra)
+        });
+        // An image with accounts and Lighthouse in one request would be a chain.
+        let mut groups: BTreeMap<(&str, &str, bool), BTreeSet<&str>> = BTreeMap::new();
+        for Drifted {
+            image, region, to, ..
+        } in without_grant
+        {
+            let receivers = groups.entry((image, region, to == LIGHTHOUSE)).or_default();
+            receivers.extend((to != LIGHTHOUSE).then_some(to.as_str()));
+        }
+        let mut answers = Vec::new();
+        for ((image, region, lighthouse), accounts) in groups {
+            let Adoption {
+                ticket,
+                expires_in,
+                approvers,
+                by,
+            } = adoption;
+            let place = if lighthouse { " in Lighthouse" } else { "" };
+            let request = json!({
+                "id": format!("adopt {image}{place} {region} {}", self.now()),
+                "action": "share", "image": image, "region": region, "accounts": accounts,
+                "lighthouse": lighthouse, "requester": by.requester, "approvers": approvers,
+                "ticket": ticket, "expires_in": expires_in,
+                "reason": "adopted: shared in the cloud, without a grant in the journal",
+            });
+            let asked = self.ask(&by.source, image, &request, true, deadline);
+            answers.extend(asked.await?.into_iter().map(|(_, answer)| answer));
+        }
+        report.adoptions = answers;
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! Drift: compares the cloud's shares with the active grants, per image and region. In: the journal
+//! and the cloud's answers. Out: differences, and the images that could not be read. Changes nothing
+//! itself: a cancel of an unknown share is a request like any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use crate::app::grants::{LIGHTHOUSE, RevokeNowError};
+use crate::app::reader::RequestFilter;
+use crate::app::{App, Deadline};
+use crate::domain::{
+    Action, CloudError, CvmImageId, Difference, Drifted, ImageRef, Item, Region, SourceName, Target,
+};
+use crate::journal::{JournalError, Phase, Standing, State};
+
+use super::drift_report::{DriftReport, Unread};
+
+/// The journal's view of one image in one region.
+#[derive(Debug, Default)]
+struct Known {
+    /// Receivers with a grant, and whether it should be gone.
+    granted: BTreeMap<String, Standing>,
+    /// Receivers that any request names.
+    named: BTreeSet<String>,
+    /// Whether any request was about the image in Lighthouse.
+    lighthouse: bool,
+}
+
+impl Known {
+    /// A grant that may stand covers one that should be gone.
+    fn grant(&mut self, to: String, standing: Standing) {
+        let known = self.granted.entry(to).or_insert(standing);
+        *known = standing.min(*known);
+    }
+}
+
+type Places = BTreeMap<(ImageRef, Region), Known>;
+
+impl App {
+    /// Compares the cloud with the journal, for every image that the journal names and those in
+    /// `also`.
+    ///
+    /// # Errors
+    /// When the journal cannot be listed; what the cloud does not answer is in the report.
+    pub async fn drift(
+        &self,
+        also: &[(ImageRef, Region)],
+        deadline: Deadline,
+    ) -> Result<DriftReport, JournalError> {
+        let every = RequestFilter::default();
+        let all = self.reader().newest_states(&every, None).await?;
+        let mut report = DriftReport {
+            flaws: all.flaws,
+            ..DriftReport::default()
+        };
+        let mut places = self.places(&all.entries);
+        for (image, region) in also {
+            places.entry((image.clone(), region.clone())).or_default();
+        }
+        self.journal.work_done().begin(places.len());
+        for ((image, region), known) in &places {
+            self.journal.work_done().add(1);
+            match self
+                .receivers(image, region, known.lighthouse, deadline)
+                .await
+            {
+                Ok(Some(actual)) => {
+                    report.compared += 1;
+                    report
+                        .differences
+                        .extend(compare(image, region, known, &actual));
+                    continue;
+                }
+                Ok(None) => report.unread.push(Unread {
+                    image: image.to_string(),
+                    region: region.to_string(),
+                    why: "this site has no API that lists the receivers of a blueprint; look in its console"
+                        .to_owned(),
+                    no_read_api: true,
+                }),
+                Err(error) => report.unread.push(Unread {
+                    image: image.to_string(),
+                    region: region.to_string(),
+                    why: error.to_string(),
+                    no_read_api: false,
+                }),
+            }
+            // The journal alone knows what should be gone, and that nothing has taken it back.
+            let mut overdue = compare(
+                image,
+                region,
+                known,
+                &known.granted.keys().cloned().collect(),
+            );
+            overdue.retain(|drifted| drifted.difference == Difference::Overdue);
+            report.differences.extend(overdue);
+        }
+        self.compared(report.differences.len());
+        let kinds = report.differences.iter().map(|drifted| drifted.difference);
+        report.remedies = kinds.map(|kind| (kind, kind.remedy())).collect();
+        Ok(report)
+    }
+
+    /// The journal's view of every image, by the image that the receivers see.
+    fn places(&self, states: &[State]) -> Places {
+        let (mut places, now) = (Places::new(), self.now());
+        let shares = |state: &&State| {
+            state.request().action == Action::Share && !matches!(state.phase(), Phase::Denied)
+        };
+        for state in states.iter().filter(shares) {
+            let grant = state.grant();
+            let standing = |item: &Item| {
+                let of_grant = grant.as_ref().map(|grant| grant.standing(item, now));
+                of_grant.unwrap_or(Standing::Active)
+            };
+            let request = state.request();
+            let accounts = request.target.accounts().iter().map(ToString::to_string);
+            let key = (state.subject(), request.region.clone());
+            let chain_unmade =
+                matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
+            if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
+                let known = places.entry(key).or_default();
+                known.named.extend(accounts);
+                let accounts = grant.iter().flat_map(|grant| &grant.accounts);
+                for account in accounts {
+                    known.grant(
+                        account.to_string(),
+                        standing(&Item::Account(account.clone())),
+                    );
+                }
+            }
+            if request.target.lighthouse() {
+                let key = (request.target.image(), request.region.clone());
+                let known = places.entry(key).or_default();
+                known.lighthouse = true;
+                known.named.insert(LIGHTHOUSE.to_owned());
+                if let Some(item) = state.lighthouse_given() {
+                    known.grant(LIGHTHOUSE.to_owned(), standing(&item));
+                }
+            }
+        }
+        places
+    }
+
+    /// The image's receivers now; `None` where the site has no API for it.
+    async fn receivers(
+        &self,
+        image: &ImageRef,
+        region: &Region,
+        lighthouse: bool,
+        deadline: Deadline,
+    ) -> Result<Option<BTreeSet<String>>, CloudError> {
+        let cloud = self
+            .clouds
+            .of(self.config(), Some(image.as_str()), region)
+            .cloud;
+        let image: &CvmImageId = match image {
+            ImageRef::Blueprint(id) => {
+                let shares = cloud.blueprint_shares(region, id, deadline).await?;
+                return Ok(
+                    shares.map(|accounts| accounts.iter().map(ToString::to_string).collect())
+                );
+            }
+            ImageRef::Cvm(id) => id,
+        };
+        let shares = cloud.cvm_shares(region, image, deadline).await?;
+        let mut receivers: BTreeSet<String> = shares.iter().map(ToString::to_string).collect();
+        if lighthouse
+            && cloud
+                .blueprint_of_image(region, image, deadline)
+                .await?
+                .is_some()
+        {
+            receivers.insert(LIGHTHOUSE.to_owned());
+        }
+        Ok(Some(receivers))
+    }
+
+    /// Asks to cancel every unknown share of the report, as `requester` of the trusted source
+    /// `source`: one request per image, verified, mapped, decided and journalled like any other.
+    /// The answers are added to the report.
+    ///
+    /// # Errors
+    /// [`RevokeNowError`]; requests that were made before stay made.
+    pub async fn cancel_unknown(
+        &self,
+        report: &mut DriftReport,
+        source: &SourceName,
+        requester: &str,
+        deadline: Deadline,
+    ) -> Result<(), RevokeNowError> {
+        let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for drifted in report
+            .differences
+            .iter()
+            .filter(|d| d.difference == Difference::Unknown)
+        {
+            unknown
+                .entry((&drifted.image, &drifted.region))
+                .or_default()
+                .push(&drifted.to);
+        }
+        let mut answers = Vec::new();
+        for ((image, region), accounts) in unknown {
+            let id = format!("drift {image} {region} {}", self.now());
+            let request = json!({
+                "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
+                "requester": requester, "reason": "shared in the cloud, unknown to the journal",
+            });
+            let answered = self.ask(source, image, &request, false, deadline).await?;
+            answers.extend(answered.into_iter().map(|(_, answer)| answer));
+        }
+        report.cancels = answers;
+        Ok(())
+    }
+}
+
+/// The differences for one image.
+fn compare(
+    image: &ImageRef,
+    region: &Region,
+    known: &Known,
+    actual: &BTreeSet<String>,
+) -> Vec<Drifted> {
+    let drifted = |to: &String, difference| Drifted {
+        image: image.to_string(),
+        region: region.to_string(),
+        to: to.clone(),
+        difference,
+    };
+    let over = actual.iter().filter_map(|to| match known.granted.get(to) {
+        Some(Standing::Active | Standing::Covered) => None,
+        Some(Standing::Overdue) => Some(drifted(to, Difference::Overdue)),
+        None if known.named.contains(to) => Some(drifted(to, Difference::Extra)),
+        None => Some(drifted(to, Difference::Unknown)),
+    });
+    let should_stand = known
+        .granted
+        .iter()
+        .filter(|(_, standing)| **standing != Standing::Overdue);
+    let missing = should_stand
+        .filter(|(to, _)| !actual.contains(*to))
+        .map(|(to, _)| drifted(to, Difference::Missing));
+    let mut all: Vec<Drifted> = over.chain(missing).collect();
+    all.sort();
+    all
+}

@@ -1,0 +1,49 @@
+//! The result of a comparison of the cloud with the journal.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::app::Answer;
+use crate::domain::{Difference, Drifted};
+
+/// An image whose shares could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The image.
+    pub image: String,
+    /// Its region.
+    pub region: String,
+    /// The reason.
+    pub why: String,
+    /// True when the site has no API for it, which is not a failure.
+    pub no_read_api: bool,
+}
+
+/// The result of a comparison.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DriftReport {
+    /// How many images were compared.
+    pub compared: usize,
+    /// The differences, by image, region and receiver.
+    pub differences: Vec<Drifted>,
+    /// The images that could not be compared.
+    pub unread: Vec<Unread>,
+    /// Journal streams that could not be read, each with its reason.
+    pub flaws: Vec<String>,
+    /// What can be done about each kind of difference.
+    pub remedies: BTreeMap<Difference, &'static str>,
+    /// The answers to the requested cancels.
+    pub cancels: Vec<Answer>,
+    /// The answers to the requested adoptions.
+    pub adoptions: Vec<Answer>,
+}
+
+impl DriftReport {
+    /// Whether nothing differs and nothing failed, as far as the site's APIs show.
+    pub fn agrees(&self) -> bool {
+        self.differences.is_empty()
+            && self.flaws.is_empty()
+            && self.unread.iter().all(|u| u.no_read_api)
+    }
+}

@@ -1,0 +1,10 @@
+//! Shares in the cloud that no grant explains. In: the journal and the cloud. Out: the differences,
+//! reported or adopted.
+
+mod adopt;
+mod comparison;
+mod drift_report;
+mod drift_task;
+
+pub use adopt::Adoption;
+pub use drift_report::{DriftReport, Unread};

@@ -1,0 +1,82 @@
+//! `check`: every problem and every danger of a configuration at once. In: the configuration file,
+//! variables, fetched secrets, an instant. Out: an [`Examination`]. Opens no journal and makes no call.
+
+mod dangers;
+mod deployment;
+
+use std::path::Path;
+
+use crate::app::rules::{Parts, PolicyOrigin, Prepared};
+use crate::config::{AwsSecrets, Config, Draft, Vars};
+use crate::domain::{Danger, Problem, Problems, Timestamp, Warning};
+
+pub(super) use dangers::all as dangers;
+
+/// The dangers that a default in place of a wrong value would pretend.
+const FOLLOWING: [Danger; 4] = [
+    Danger::LostJournal,
+    Danger::UnsealedJournal,
+    Danger::UnknownSource,
+    Danger::UnmentionedSource,
+];
+
+/// What was found.
+#[derive(Debug)]
+pub struct Examination {
+    /// What stops the deployment.
+    pub problems: Vec<Problem>,
+    /// What endangers it, without what `[check] allow` names. Empty while values of the file cannot be
+    /// read, because the dangers depend on them.
+    pub warnings: Vec<Warning>,
+    /// The configuration, when there is no problem.
+    pub prepared: Option<Prepared>,
+}
+
+impl Examination {
+    /// Examines the configuration in a file.
+    pub fn of(path: &Path, vars: &Vars, fetched: &AwsSecrets, now: Timestamp) -> Self {
+        match Config::draft(path, vars, fetched) {
+            Ok(draft) => Self::of_draft(draft, now),
+            Err(Problems(problems)) => Self {
+                problems,
+                warnings: Vec::new(),
+                prepared: None,
+            },
+        }
+    }
+
+    fn of_draft(draft: Draft, now: Timestamp) -> Self {
+        let Draft {
+            config,
+            mut problems,
+            complete,
+        } = draft;
+        let parts = Parts::compile(&config, PolicyOrigin::Validated);
+        let mut warnings = match complete {
+            true => dangers(&config, parts.policies.as_deref(), now),
+            false => Vec::new(),
+        };
+        if !problems.is_empty() {
+            warnings.retain(|warning| !FOLLOWING.contains(&warning.danger));
+        }
+        problems.extend(parts.problems.iter().cloned());
+        let prepared = match problems.is_empty() {
+            true => Prepared::assemble(config, parts).ok(),
+            false => None,
+        };
+        problems.sort_by_key(in_file);
+        Self {
+            problems,
+            warnings,
+            prepared,
+        }
+    }
+}
+
+/// The order of the problems: by file, and in it from the top.
+fn in_file(problem: &Problem) -> (String, usize, usize) {
+    match &problem.mark {
+        Some(mark) => (mark.file.clone(), mark.line, mark.column),
+        None => (problem.field.clone(), 0, 0),
+    }
+}

@@ -1,0 +1,245 @@
+//! Examines a deployment: whether it can do its job. Reads the cloud and approval systems, writes and deletes
+//! a probe in the journal, and asks each notification target for any answer. Changes nothing in the cloud. Out: one
+//! finding for each check, with the remedy where something is wrong.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::app::App;
+use crate::app::sweeps::signer;
+use crate::cloud::{Cloud, Deadline, ImagesQuery};
+use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
+use crate::domain::{Region, Site, spelled};
+use crate::journal::{MAX_CLOCK_DIFFERENCE, Worker};
+
+use super::check::dangers;
+
+/// Time limit of one check.
+pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
+
+spelled! {
+    /// What a check examines.
+    Check {
+        /// The policies, and settings that are probably a mistake.
+        Policy = "policy",
+        /// The journal's place: create, create again, list, read.
+        Journal = "journal",
+        /// Locks in the journal's folder.
+        Locks = "locks",
+        /// The key that seals the journal.
+        Seal = "seal",
+        /// An owner account: credentials, endpoint, permission to read.
+        Cloud = "cloud",
+        /// This machine's clock against the cloud's.
+        Clock = "clock",
+        /// A source's app at its approval system, and what waits to be fetched.
+        Fetch = "fetch",
+        /// A notification target.
+        Notify = "notify",
+    }
+}
+
+spelled! {
+    /// How a check ended.
+    Health {
+        /// Nothing is wrong.
+        Good = "ok",
+        /// The deployment works, with a limit.
+        Limited = "warning",
+        /// The deployment cannot do this part of its job.
+        Broken = "failed",
+    }
+}
+
+/// The result of one check.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// What was examined.
+    pub check: Check,
+    /// How the check ended.
+    pub health: Health,
+    /// What was found, and what to do where something is wrong.
+    pub text: String,
+}
+
+impl Finding {
+    pub(super) fn good(check: Check, text: impl Into<String>) -> Self {
+        Self::new(check, Health::Good, text)
+    }
+
+    pub(super) fn limited(check: Check, text: impl Into<String>) -> Self {
+        Self::new(check, Health::Limited, text)
+    }
+
+    pub(super) fn broken(check: Check, text: impl Into<String>) -> Self {
+        Self::new(check, Health::Broken, text)
+    }
+
+    fn new(check: Check, health: Health, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            check,
+            health,
+            text,
+        }
+    }
+}
+
+impl App {
+    /// Runs every check.
+    pub async fn examine(&self) -> Vec<Finding> {
+        let mut findings = self.examine_policy();
+        findings.extend(self.examine_journal().await);
+        findings.extend(self.examine_seal().await);
+        let accounts = &self.config().cloud.accounts;
+        for (name, cloud) in self.clouds.all() {
+            let account = accounts.iter().find(|account| account.name == name);
+            findings.extend(self.examine_cloud(name, cloud, account).await);
+        }
+        findings.extend(self.examine_fetching().await);
+        for target in self.prepared.targets() {
+            let name = &target.config.subscription.name;
+            // Without an address the app of a source's `fetch` sends.
+            let Some(address) = &target.config.address else {
+                continue;
+            };
+            findings.push(match target.answers(address, CHECK_TIME).await {
+                Ok(status) => {
+                    Finding::good(Check::Notify, format!("{name}: answers HTTP {status}"))
+                }
+                Err(why) => Finding::broken(
+                    Check::Notify,
+                    format!("{name}: does not answer: {why}; check [[notify]] url and proxy"),
+                ),
+            });
+        }
+        findings
+    }
+
+    fn examine_policy(&self) -> Vec<Finding> {
+        let digest = self.prepared.policy_digest().get(..12).unwrap_or_default();
+        let text = format!(
+            "{} (digest {digest}), {} sources",
+            self.config().policy.display(),
+            self.config().sources.len()
+        );
+        let warnings = dangers(
+            self.config(),
+            Some(self.prepared.policies()),
+            self.clock.now(),
+        )
+        .into_iter();
+        std::iter::once(Finding::good(Check::Policy, text))
+            .chain(
+                warnings
+                    .map(|warning| Finding::limited(Check::Policy, warning.problem.to_string())),
+            )
+            .collect()
+    }
+
+    async fn examine_journal(&self) -> Vec<Finding> {
+        let place = &self.config().journal;
+        let proven = match self.prove_journal().await {
+            Ok(()) => self.requests(Some(1)).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        let mut findings = vec![match proven {
+            Ok(()) => {
+                let text = format!("{place}: creates a file once, lists and reads");
+                Finding::good(Check::Journal, text)
+            }
+            Err(error) => Finding::broken(Check::Journal, error.to_string()),
+        }];
+        if let Ok(probe) = crate::clock::fresh_bytes()
+            && let Some(error) = self.journal.lacks_locks(Worker::from_random(probe)).await
+        {
+            findings.push(Finding::limited(
+                Check::Locks,
+                format!(
+                    "no locks in the journal's folder ({error}): the work of a killed process waits \
+                     until its lease ends"
+                ),
+            ));
+        }
+        findings
+    }
+
+    /// A journal that is not sealed is a warning of the configuration already.
+    async fn examine_seal(&self) -> Option<Finding> {
+        self.config().seal.as_ref()?;
+        let signer = match signer(self.config()) {
+            Ok(Some(signer)) => signer,
+            Ok(None) => {
+                let text = "no seal yet: the first one makes the key";
+                return Some(Finding::good(Check::Seal, text));
+            }
+            Err(problem) => return Some(Finding::broken(Check::Seal, problem.to_string())),
+        };
+        Some(match self.journal.sealed_at(signer.verifier()).await {
+            Ok(Some(at)) => Finding::good(Check::Seal, format!("the newest seal is of {at}")),
+            Ok(None) => Finding::good(Check::Seal, "the key is there; no seal was made yet"),
+            Err(error) => Finding::broken(Check::Seal, error.to_string()),
+        })
+    }
+
+    /// Looks up the credentials and lists what can be shared, which needs the endpoint, a signature
+    /// within the clock's limits, and a permission.
+    async fn examine_cloud(
+        &self,
+        name: &str,
+        cloud: &Cloud,
+        account: Option<&AccountConfig>,
+    ) -> Vec<Finding> {
+        let region = match self.examined_region(account) {
+            Ok(region) => region,
+            Err(why) => return vec![Finding::broken(Check::Cloud, format!("{name}: {why}"))],
+        };
+        let deadline = Deadline::after(CHECK_TIME);
+        let listed = cloud.images_to_share(&region, ImagesQuery::All, deadline);
+        let cloud_finding = match listed.await {
+            Ok(images) => {
+                let owner = cloud.owner().map(|id| format!(" as {id}"));
+                Finding::good(
+                    Check::Cloud,
+                    format!(
+                        "{name}: DescribeImagesToShare answers{} in {region}: {} images",
+                        owner.unwrap_or_default(),
+                        images.len()
+                    ),
+                )
+            }
+            // Without credentials of its own the process serves named accounts alone.
+            Err(error) if name == DEFAULT_ACCOUNT && !self.config().cloud.accounts.is_empty() => {
+                Finding::limited(Check::Cloud, format!("{name}: {error}"))
+            }
+            Err(error) => Finding::broken(Check::Cloud, format!("{name}: {error}")),
+        };
+        let mut findings = vec![cloud_finding];
+        if let Some(seconds) = cloud.clock_difference() {
+            findings.push(
+                if seconds.unsigned_abs() <= MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs() {
+                    Finding::good(Check::Clock, format!("{seconds} s from the cloud's"))
+                } else {
+                    Finding::limited(
+                        Check::Clock,
+                        format!("{seconds} s from the cloud's: synchronise this machine's clock"),
+                    )
+                },
+            );
+        }
+        findings
+    }
+
+    /// A region of the account, or one that the site has.
+    fn examined_region(&self, account: Option<&AccountConfig>) -> Result<Region, String> {
+        let configured = account.and_then(|account| account.regions.first());
+        let usual = match self.config().cloud.site {
+            Site::Intl => "ap-singapore",
+            Site::Cn => "ap-guangzhou",
+        };
+        let name = configured.map_or(usual, String::as_str);
+        name.parse::<Region>()
+            .map_err(|problem| problem.to_string())
+    }
+}

@@ -1,0 +1,98 @@
+//! Examines what fetches instances: whether each source's app gets a token, may read the listed definitions
+//! and may list their instances; and what waits to be fetched. Calls the systems, and changes nothing there.
+
+use crate::app::App;
+use crate::cloud::Deadline;
+use crate::config::FetchConfig;
+use crate::domain::{SourceName, Timestamp};
+use crate::inbound::{ApiCall, Query, Said};
+
+use super::doctor::{CHECK_TIME, Check, Finding};
+
+impl App {
+    pub(super) async fn examine_fetching(&self) -> Vec<Finding> {
+        let sources = self.config().sources.iter();
+        let fetching: Vec<_> = sources
+            .filter_map(|source| Some((&source.name, source.fetch.as_ref()?)))
+            .collect();
+        if fetching.is_empty() {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        for (source, fetch) in fetching {
+            findings.extend(self.examine_app(source, fetch).await);
+        }
+        findings.extend(self.examine_waiting().await);
+        findings
+    }
+
+    async fn examine_app(&self, source: &SourceName, fetch: &FetchConfig) -> Vec<Finding> {
+        let system = fetch.preset.system();
+        let now = self.now();
+        let answers = async |call: ApiCall| {
+            let at = (now, Deadline::after(CHECK_TIME));
+            let answer = self.instances.as_app(source, fetch, &call, at).await;
+            answer.map(drop).map_err(|unfetched| unfetched.to_string())
+        };
+        let mut findings = Vec::new();
+        for code in &fetch.definitions {
+            let Some(definition) = system.definition else {
+                continue;
+            };
+            findings.push(match answers(definition(code)).await {
+                Ok(()) => Finding::good(
+                    Check::Fetch,
+                    format!("{source}: the app reads the definition {code}"),
+                ),
+                Err(why) => Finding::broken(
+                    Check::Fetch,
+                    format!(
+                        "{source}: the app cannot read the definition {code}: {why}; check app_id, \
+                         app_secret and definitions of `fetch`, and the permissions of the app"
+                    ),
+                ),
+            });
+        }
+        if let (Some(listing), Some(definition)) = (&system.listing, fetch.definitions.first()) {
+            let query = Query {
+                definition,
+                said: listing.says.first().copied().unwrap_or(Said::Approved),
+                from: now.checked_sub(listing.every).unwrap_or(Timestamp::MIN),
+                to: now,
+                cursor: None,
+            };
+            findings.extend(answers((listing.page)(&query)).await.err().map(|why| {
+                Finding::limited(
+                    Check::Fetch,
+                    format!(
+                        "{source}: the app cannot list instances: {why}; approvals whose event gets \
+                         lost are not found"
+                    ),
+                )
+            }));
+        }
+        findings
+    }
+
+    async fn examine_waiting(&self) -> Option<Finding> {
+        let waiting = match self.reader().announcements().await {
+            Ok(waiting) => waiting.entries,
+            Err(error) => return Some(Finding::broken(Check::Fetch, error.to_string())),
+        };
+        let oldest = waiting
+            .iter()
+            .filter(|one| one.attempts > 0)
+            .min_by_key(|one| one.at)?;
+        Some(Finding::limited(
+            Check::Fetch,
+            format!(
+                "{} instances wait to be fetched, {} since {:.0}: {}; \
+                 `sharehook requests --announced` lists them",
+                waiting.len(),
+                oldest.announcement,
+                oldest.at,
+                oldest.why.as_deref().unwrap_or_default(),
+            ),
+        ))
+    }
+}

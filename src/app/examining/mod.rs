@@ -1,0 +1,11 @@
+//! What an operator examines before deliveries arrive: `check` the configuration, `doctor` the deployment,
+//! `policy test` the rules. Carries out nothing.
+
+mod check;
+mod doctor;
+mod examine_fetching;
+mod policy_test;
+
+pub use check::Examination;
+pub use doctor::{Check, Finding, Health};
+pub use policy_test::{CaseError, CaseInput, CaseOutcome};

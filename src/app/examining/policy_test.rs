@@ -1,0 +1,223 @@
+//! Runs a user's test case: an event, signed with the source's own secret, through verification, map,
+//! policy and plan. In: an event and an instant. Out: the outcome of each of its requests. Writes
+//! nothing and calls nothing.
+
+use serde_json::Value;
+
+use crate::app::deliveries::identity_of;
+use crate::app::rules::{Intake, Prepared};
+use crate::config::FetchConfig;
+use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp, read_json};
+use crate::inbound::{
+    Delivery, InstanceState, MapRefusal, Refusal, Said, VerifiedDelivery, Via, seal,
+};
+use crate::plan::{Observation, Plan};
+use crate::policy::{Decision, Question};
+
+/// The input of a case.
+#[derive(Debug)]
+pub struct CaseInput<'a> {
+    /// The configured source.
+    pub source: &'a str,
+    /// The delivery's body.
+    pub body: Vec<u8>,
+    /// The instant of receipt.
+    pub now: Timestamp,
+}
+
+/// The outcome of one request of the event.
+#[derive(Debug)]
+pub struct CaseOutcome {
+    /// `allow`, `deny` or `invalid`.
+    pub decision: String,
+    /// Determining policies, sorted.
+    pub policies: Vec<String>,
+    /// These, and those that decided about its approvers.
+    pub touched: Vec<String>,
+    /// The request as the journal would hold it, with the target's fields at the top level.
+    pub request: Value,
+    /// The calls for an image without receivers.
+    pub plan: Vec<String>,
+    /// The reason for a denial or an invalid request.
+    pub why: Vec<String>,
+}
+
+/// Why a case cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// Not a valid source name.
+    #[error("source: {0}")]
+    BadName(Problem),
+    /// The configuration has no such source.
+    #[error("source {0} is not configured")]
+    UnknownSource(SourceName),
+    /// The source has no secret to sign with.
+    #[error("source {0} has no secret")]
+    NoSecret(SourceName),
+    /// The event cannot be signed as the source signs.
+    #[error("{0}")]
+    CannotSign(Problems),
+    /// The source fetches instances, and the one of this case does not confirm its event.
+    #[error("its instance does not confirm its event: {0}")]
+    Unconfirmed(String),
+    /// The source refuses the event that was signed for it.
+    #[error("its own source refuses it: {0}")]
+    Refused(Refusal),
+}
+
+impl Prepared {
+    /// Runs a case; an event that maps to no request has no outcome.
+    ///
+    /// # Errors
+    /// When the case cannot run: an unknown source, or an event that the source refuses.
+    pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, CaseError> {
+        let name: SourceName = case.source.parse().map_err(CaseError::BadName)?;
+        let intake = self
+            .intake(&name)
+            .ok_or_else(|| CaseError::UnknownSource(name.clone()))?;
+        let verified = self.deliver(intake, name, case.body, case.now)?;
+        let requests = match intake
+            .map
+            .apply(&verified, case.now, &self.config().rules())
+        {
+            Ok(requests) => requests,
+            Err(refusal) => return Ok(vec![invalid(&refusal)]),
+        };
+        let outcome = |(index, request)| {
+            let identity = identity_of(request, &verified, index);
+            self.outcome(&identity, request, case.now)
+        };
+        Ok(requests.iter().enumerate().map(outcome).collect())
+    }
+
+    fn deliver(
+        &self,
+        intake: &Intake,
+        source: SourceName,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<VerifiedDelivery, CaseError> {
+        if let Some(fetch) = &intake.fetch {
+            return with_instance(intake, fetch, source, &body);
+        }
+        let config = self
+            .config()
+            .sources
+            .iter()
+            .find(|known| known.name == source);
+        let (via, body) = match (config, intake.from.first()) {
+            (_, Some(origin)) => {
+                let via = Via::Host {
+                    origin: origin.clone(),
+                    id: Some("case".to_owned()),
+                };
+                (via, body.into())
+            }
+            (Some(config), None) => {
+                let secret = config
+                    .secrets
+                    .first()
+                    .ok_or_else(|| CaseError::NoSecret(source.clone()))?;
+                let (scheme, from) = (&config.scheme, &config.from);
+                let sealed = seal(scheme, &secret.text, from, body, "case", now);
+                let (headers, body) = sealed.map_err(CaseError::CannotSign)?;
+                (Via::Http(headers), body)
+            }
+            (None, None) => return Err(CaseError::UnknownSource(source)),
+        };
+        let delivery = Delivery { source, via, body };
+        intake
+            .verifier
+            .verify(delivery, now)
+            .map_err(CaseError::Refused)
+    }
+
+    fn outcome(
+        &self,
+        identity: &Identity,
+        request: &crate::domain::ShareRequest,
+        now: Timestamp,
+    ) -> CaseOutcome {
+        let question = Question {
+            source: &identity.source,
+            identity,
+            request,
+            now,
+            approved_at: now,
+        };
+        let decision = self.policies().decide(question);
+        let (name, verdict, plan) = match &decision {
+            Decision::Allow(approved) => {
+                let nobody = Observation::default();
+                let plan = Plan::of(approved, &nobody, &[], false);
+                let lines = plan.stages().iter().map(ToString::to_string).collect();
+                ("allow", approved.verdict(), lines)
+            }
+            Decision::Deny(verdict) => ("deny", verdict, Vec::new()),
+        };
+        let why = verdict.refused.iter().map(ToString::to_string).collect();
+        let approvals = verdict.approvals.iter().flat_map(|one| &one.policies);
+        CaseOutcome {
+            decision: name.to_owned(),
+            touched: verdict.policies.iter().chain(approvals).cloned().collect(),
+            policies: verdict.policies.clone(),
+            request: flat(request),
+            plan,
+            why,
+        }
+    }
+}
+
+/// The delivery of a source that fetches: the event and the instance, as `{event, instance}`.
+fn with_instance(
+    intake: &Intake,
+    fetch: &FetchConfig,
+    source: SourceName,
+    body: &[u8],
+) -> Result<VerifiedDelivery, CaseError> {
+    let unconfirmed = |why: String| CaseError::Unconfirmed(why);
+    let case = read_json(body).map_err(|flaw| unconfirmed(format!("the case {flaw}")))?;
+    let part = |name: &str| case.get(name).cloned().unwrap_or_default();
+    let (event, instance) = (part("event"), part("instance"));
+    let system = fetch.preset.system();
+    let named = system
+        .named(&event, &fetch.definitions)
+        .filter(|named| named.said == Said::Approved)
+        .ok_or_else(|| {
+            unconfirmed("the event names no approved instance of a listed definition".to_owned())
+        })?;
+    match (system.state)(&named, instance) {
+        InstanceState::Approved(instance) => {
+            let id = "case".to_owned();
+            Ok(intake.verifier.fetched(source, id, &event, &instance))
+        }
+        InstanceState::Withdrawn(_) => Err(unconfirmed("the instance was withdrawn".to_owned())),
+        InstanceState::Pending(why) | InstanceState::Other(why) => Err(unconfirmed(why)),
+    }
+}
+
+fn invalid(refusal: &MapRefusal) -> CaseOutcome {
+    let why = match refusal {
+        MapRefusal::Unreadable(problem) => vec![problem.to_string()],
+        MapRefusal::Invalid(problems) => problems.0.iter().map(ToString::to_string).collect(),
+    };
+    CaseOutcome {
+        decision: "invalid".to_owned(),
+        policies: Vec::new(),
+        touched: Vec::new(),
+        request: Value::Null,
+        plan: Vec::new(),
+        why,
+    }
+}
+
+/// The request with the target's fields at the top level, as in a native request.
+fn flat(request: &crate::domain::ShareRequest) -> Value {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else {
+        return Value::Null;
+    };
+    if let Some(Value::Object(target)) = fields.remove("target") {
+        fields.extend(target);
+    }
+    Value::Object(fields)
+}

@@ -1,0 +1,87 @@
+//! Ends an attempt to revoke: what is left of the share, why, and when the next attempt may begin.
+//! In: the results of the attempt, and the items that other grants cover. Out: its one record.
+
+use std::time::Duration;
+
+use crate::app::requests::{ClaimWriter, Failure, OUT_OF_TIME_PAUSE, Stop, doubled};
+use crate::cloud::error::image_is_missing;
+use crate::domain::{ItemResult, ResultKind, Timestamp};
+use crate::journal::{Event, FailedAttempt};
+
+use super::cover::Cover;
+
+/// The pause after the first failed attempt. It doubles with each further one, up to the maximum.
+/// Revoking is never given up.
+const MIN_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
+
+impl ClaimWriter<'_> {
+    /// Records what an attempt to revoke has reached. `covers`: the items that stay, because
+    /// another grant covers them.
+    pub(super) async fn end_revocation(
+        &mut self,
+        results: Vec<ItemResult>,
+        covers: Vec<Cover>,
+    ) -> Result<(), Stop> {
+        let (open, done): (Vec<_>, Vec<_>) = results.into_iter().partition(stands);
+        let calls = self.unwritten.calls.clone();
+        let covered_until = covers.iter().map(|cover| cover.until).min();
+        let failure = (!open.is_empty()).then(|| self.why_it_stands(&open));
+        let (why, not_before) = match (failure, covered_until) {
+            (None, None) => {
+                let results = done;
+                return self.end_attempt(Event::Revoked { results, calls }).await;
+            }
+            (None, Some(until)) => (explained(&covers), until),
+            (Some((why, pause)), covered_until) => {
+                let next = self.clock.now().checked_add(pause);
+                let next = next.unwrap_or(Timestamp::MAX);
+                tracing::warn!(identity = %self.state().identity(), %why, "not taken back");
+                (why, covered_until.map_or(next, |until| until.min(next)))
+            }
+        };
+        self.end_attempt(Event::NotRevoked(FailedAttempt {
+            results: done,
+            calls,
+            why,
+            not_before,
+            covered: covers.into_iter().map(|cover| cover.item).collect(),
+        }))
+        .await
+    }
+
+    /// Ends the attempt, also when more of the share was called off during it: that is the next one's.
+    async fn end_attempt(&mut self, event: Event) -> Result<(), Stop> {
+        match self.end(event.clone()).await {
+            Err(Stop::CalledOff) => self.end(event).await,
+            end => end,
+        }
+    }
+
+    fn why_it_stands(&self, open: &[ItemResult]) -> (String, Duration) {
+        match Failure::of(open) {
+            Some(failure) => {
+                let failures = self.state().failed_revocations();
+                (failure.to_string(), doubled(MIN_PAUSE, MAX_PAUSE, failures))
+            }
+            None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
+        }
+    }
+}
+
+/// Whether the item may still be shared. An image that is gone has no shares.
+fn stands(result: &ItemResult) -> bool {
+    match &result.kind {
+        ResultKind::Pending => true,
+        ResultKind::Failed { code, .. } => !image_is_missing(code),
+        _ => false,
+    }
+}
+
+fn explained(covers: &[Cover]) -> String {
+    let each = covers.iter().map(|cover| {
+        let Cover { item, by, until } = cover;
+        format!("{by} covers {item} until {until:.0}")
+    });
+    each.collect::<Vec<_>>().join("; ")
+}

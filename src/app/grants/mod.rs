@@ -1,0 +1,15 @@
+//! Shares that were given: who still has one, what is overdue, and how one is revoked.
+
+mod cover;
+mod end_revocation;
+mod overdue;
+mod review;
+mod revoke;
+mod revoke_now;
+
+pub use overdue::{Overdue, Unfinished};
+pub use review::{ReviewEntry, review};
+pub use revoke_now::RevokeNowError;
+
+pub(super) use cover::{held, order, serving};
+pub(super) use overdue::{LIGHTHOUSE, receiver};

@@ -1,0 +1,64 @@
+//! Active grants for their recertification. In: the lines of `grants`. Out: one entry for each
+//! request, image and end, with its owner, approvers and policies, the oldest first.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::app::reader::GrantEntry;
+use crate::domain::Timestamp;
+use crate::journal::Standing;
+
+/// What one request gave of one image, to be confirmed or revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReviewEntry {
+    /// The age in full days.
+    pub days: i64,
+    /// The image as the request names it.
+    pub image: String,
+    /// The region.
+    pub region: String,
+    /// The accounts, or Lighthouse.
+    pub to: Vec<String>,
+    /// When it was given.
+    pub since: Timestamp,
+    /// When it expires.
+    pub until: Option<Timestamp>,
+    /// How it stands; the worst of its receivers.
+    pub state: Standing,
+    /// The requester, who owns it.
+    pub requester: String,
+    /// The approvers.
+    pub approvers: Vec<String>,
+    /// The policies that allowed it.
+    pub policies: Vec<String>,
+    /// The ticket, else the request's id.
+    pub ticket: String,
+    /// The request as `source/id`.
+    pub request: String,
+}
+
+/// The grants as they are reviewed at `now`.
+pub fn review(grants: &[GrantEntry], now: Timestamp) -> Vec<ReviewEntry> {
+    let mut entries: BTreeMap<(Timestamp, &str, &str), ReviewEntry> = BTreeMap::new();
+    for grant in grants {
+        let key = (grant.since, grant.request.as_str(), grant.image.as_str());
+        let entry = entries.entry(key).or_insert_with(|| ReviewEntry {
+            days: now.duration_since(grant.since).as_hours().max(0) / 24,
+            image: grant.image.clone(),
+            region: grant.region.clone(),
+            to: Vec::new(),
+            since: grant.since,
+            until: grant.until,
+            state: grant.state,
+            requester: grant.requester.clone(),
+            approvers: grant.approvers.clone(),
+            policies: grant.policies.clone(),
+            ticket: grant.ticket.clone(),
+            request: grant.request.clone(),
+        });
+        entry.to.push(grant.to.clone());
+        entry.state = entry.state.max(grant.state);
+    }
+    entries.into_values().collect()
+}

@@ -1,0 +1,158 @@
+//! Takes back what a share gave, after its end or a call-off, except what another grant covers. Takes
+//! a state and returns the state afterwards.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use crate::app::requests::Stop;
+use crate::app::{App, Deadline, context};
+use crate::domain::{AccountId, Item, Target, Timestamp};
+use crate::journal::{JournalError, State, StreamId, StreamState, Work};
+use crate::policy::{Approved, Ended};
+
+use super::cover::{Cover, covered, serving};
+
+/// Streams that are read at once.
+const CONCURRENT_READS: usize = 16;
+
+impl App {
+    /// Reads requests. Skips damaged ones, so that they cannot block a cancel or a revocation: nothing
+    /// is done for them until they are restored.
+    pub(in crate::app) async fn read_streams(
+        &self,
+        streams: BTreeSet<StreamId>,
+    ) -> Result<Vec<State>, JournalError> {
+        let request = |state| match state {
+            StreamState::Request(state) => Some(*state),
+            StreamState::Incident(_) => None,
+        };
+        let states = self.read_all(streams).await?.into_iter();
+        Ok(states.filter_map(request).collect())
+    }
+
+    /// The same of every stream, a request or an incident.
+    pub(in crate::app) async fn read_all(
+        &self,
+        streams: BTreeSet<StreamId>,
+    ) -> Result<Vec<StreamState>, JournalError> {
+        let streams: Vec<StreamId> = streams.into_iter().collect();
+        let mut states = Vec::new();
+        for some in streams.chunks(CONCURRENT_READS) {
+            for read in join_all(some.iter().map(|stream| self.journal.read(*stream))).await {
+                match read {
+                    Ok(history) => states.extend(history.map(|history| history.stream_state)),
+                    Err(error @ JournalError::Damaged { .. }) => {
+                        tracing::error!(%error, "a damaged request is left out");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(states)
+    }
+
+    /// Every other request about what this one gave, among the unfinished and the active ones.
+    pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
+        self.read_streams(self.journal.neighbours(state).await?)
+            .await
+    }
+
+    /// Takes back what has expired or was called off. `at_once`: also during a pause.
+    pub(in crate::app) async fn revoke(
+        &self,
+        state: State,
+        now: Timestamp,
+        at_once: bool,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        self.prove_journal().await?;
+        let deadline = context::turn_deadline(deadline);
+        let stream = state.stream();
+        let lease = self.worker_lease(now, deadline)?;
+        let taken = self.take_turn(state, lease, None, at_once);
+        let Some((
+            claim,
+            Work::Revoke {
+                accounts,
+                lighthouse,
+            },
+        )) = taken.await?
+        else {
+            return self.reread(stream).await;
+        };
+        let mut writer = self.writer(claim);
+        // After the claim: a share that is opened from now on sees it, and waits.
+        let others = self.others(writer.state()).await?;
+        let mut covers = covered(writer.state(), &accounts, &others, now);
+        let free: Vec<AccountId> = accounts
+            .into_iter()
+            .filter(|account| !covers.iter().any(|cover| is_account(&cover.item, account)))
+            .collect();
+        if lighthouse {
+            let needed = publication_needed(writer.state(), &covers, &others, now);
+            covers.extend(needed);
+        }
+        let stays = covers.iter().any(|c| matches!(c.item, Item::Lighthouse(_)));
+        let approved = revocation_of(writer.state(), now, free, lighthouse && !stays);
+        let end = async {
+            let results = match &approved {
+                Some(approved) => {
+                    self.plan_and_execute(&mut writer, approved, Vec::new(), None, deadline)
+                        .await?
+                }
+                None => writer.results(),
+            };
+            writer.end_revocation(results, covers).await
+        };
+        match end.await {
+            Ok(()) => Ok(writer.state().clone()),
+            Err(Stop::Lost | Stop::CalledOff) => self.reread(stream).await,
+            Err(Stop::Journal(error)) => Err(error),
+        }
+    }
+}
+
+fn is_account(item: &Item, account: &AccountId) -> bool {
+    matches!(item, Item::Account(id) if id == account)
+}
+
+/// Why the image must stay in Lighthouse: another grant needs it there, or covers an account that has
+/// its blueprint.
+fn publication_needed(
+    state: &State,
+    accounts: &[Cover],
+    others: &[State],
+    now: Timestamp,
+) -> Option<Cover> {
+    let item = state.lighthouse_given()?;
+    let needed = serving(state, others, now);
+    let needed = needed.map(|cover| (cover.by, cover.until));
+    let (by, until) = needed.or_else(|| {
+        let cover = accounts.first()?;
+        Some((cover.by.clone(), cover.until))
+    })?;
+    Some(Cover { item, by, until })
+}
+
+/// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only the
+/// blueprint's accounts are cancelled then.
+fn revocation_of(
+    state: &State,
+    now: Timestamp,
+    accounts: Vec<AccountId>,
+    lighthouse: bool,
+) -> Option<Approved> {
+    let mut granted = state.request().clone();
+    if let (Target::Chain { accounts, .. }, false, Some(blueprint)) =
+        (&granted.target, lighthouse, state.blueprint())
+    {
+        granted.target = Target::Blueprint {
+            image: blueprint.clone(),
+            accounts: accounts.clone(),
+        };
+    }
+    let expired = state.expires_at().filter(|end| *end <= now);
+    let ended = expired.map_or(Ended::CalledOff, Ended::Expired);
+    Approved::revocation(&granted, state.identity(), ended, now, accounts, lighthouse)
+}

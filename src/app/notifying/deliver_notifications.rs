@@ -1,0 +1,260 @@
+//! Delivers notifications: finds the ones that a recorded request owes, sends them, and records the
+//! end of each attempt. Begins after the outcome is durable, and changes neither an answer nor a
+//! decision. A process that stops between a delivery and its record delivers again under the same
+//! id.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use crate::app::context::left;
+use crate::app::{App, Deadline};
+use crate::clock;
+use crate::domain::{Identity, NotifyName, Timestamp};
+use crate::inbound::{Callback, VerifiedDelivery};
+use crate::journal::{
+    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
+    StreamState, Worker,
+};
+use crate::notify::next_attempt;
+use crate::telemetry::{Metric, NotificationResult, Step, step, within};
+
+use super::send_notification::{Attempt, Delivered, Failure};
+
+/// Number of requests whose notifications are delivered at once.
+const MAX_DELIVERING: usize = 8;
+/// Time limit of all notifications of a request.
+const MAX_TIME: Duration = Duration::from_secs(30);
+/// A server waits this long for a second attempt. The sweep makes later ones.
+const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
+/// Maximum time for notifications before a function's answer.
+const BEFORE_ANSWER: Duration = Duration::from_secs(2);
+/// After this many failures of one target, a sweep leaves its other notifications to the next
+/// sweep.
+const MAX_FAILURES: u32 = 2;
+
+/// The failures of each target in one sweep.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
+
+impl Failures {
+    fn is_out(&self, notify: &NotifyName) -> bool {
+        self.lock().get(notify).is_some_and(|n| *n >= MAX_FAILURES)
+    }
+
+    fn count(&self, notify: &NotifyName) {
+        *self.lock().entry(notify.clone()).or_default() += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NotifyName, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Keeps the callback of a delivery (`response_url` or task token), if some target uses it.
+    pub(in crate::app) fn keep_callback(&self, identity: &Identity, delivery: &VerifiedDelivery) {
+        let mut targets = self.config().notify.iter();
+        if targets.any(|target| target.preset.uses_callback())
+            && let Some(callback) = Callback::of(delivery)
+        {
+            self.outbox.keep(StreamId::of(identity), callback);
+        }
+    }
+
+    /// Puts a request that owes a notification now into the outbox.
+    pub(in crate::app) fn queue_notifications(&self, state: &State) {
+        let now = self.now();
+        let rules = self.prepared.notice_rules();
+        if state.owes_from(rules, now).is_some_and(|at| at <= now) {
+            self.outbox.add(state.stream());
+        }
+    }
+
+    /// Puts an incident that owes a notification into the outbox.
+    pub(in crate::app) fn queue_incident(&self, incident: &Incident) {
+        let owes = incident.owes_from(self.prepared.notice_rules(), self.now());
+        if owes.is_some() {
+            self.outbox.add(incident.stream());
+        }
+    }
+
+    /// Delivers the notifications of this process's requests, until the future is dropped.
+    pub async fn deliver_notifications(self: Arc<Self>) {
+        let places = Arc::new(Semaphore::new(MAX_DELIVERING));
+        loop {
+            self.outbox.filled().await;
+            for (stream, trace) in self.outbox.take() {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                    return;
+                };
+                let app = self.in_force();
+                tokio::spawn(within(trace, async move {
+                    app.notify_promptly(stream).await;
+                    drop(place);
+                }));
+            }
+        }
+    }
+
+    /// Delivers the notifications of this process's requests, within the deadline and two seconds.
+    /// For functions and commands, which stop after their answer; the next sweep delivers the
+    /// others.
+    pub async fn notify_before_answer(&self, deadline: Deadline) {
+        let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
+        let streams = self.outbox.take();
+        let deliveries = streams
+            .into_iter()
+            .map(|(stream, trace)| within(trace, self.notify_of(stream, true, deadline)));
+        let all = join_all(deliveries);
+        // An interrupted delivery is repeated under the same id.
+        drop(tokio::time::timeout(left(deadline), all).await);
+    }
+
+    async fn notify_promptly(&self, stream: StreamId) {
+        let now = self.now();
+        let Some(next) = self
+            .notify_of(stream, true, Deadline::after(MAX_TIME))
+            .await
+        else {
+            return;
+        };
+        let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+        if wait <= SECOND_ATTEMPT {
+            tokio::time::sleep(wait).await;
+            self.notify_of(stream, false, Deadline::after(MAX_TIME))
+                .await;
+        }
+    }
+
+    /// Delivers the due notifications of one stream. Returns when the next one is due.
+    async fn notify_of(
+        &self,
+        stream: StreamId,
+        first: bool,
+        deadline: Deadline,
+    ) -> Option<Timestamp> {
+        let delivered = async {
+            let history = self.journal.read(stream).await?;
+            let state = history.ok_or(JournalError::Gone { stream })?.stream_state;
+            self.deliver_due(state, &Failures::default(), first, deadline)
+                .await
+        };
+        match delivered.await {
+            Ok(state) => state.owes_from(self.prepared.notice_rules(), self.now()),
+            Err(error) => {
+                tracing::error!(%error, "cannot notify; the next sweep tries again");
+                None
+            }
+        }
+    }
+
+    /// Delivers the due notifications of a stream, and records the end of each attempt. Returns the
+    /// state afterwards. `first`: this process has just recorded the outcome, so no other can
+    /// have delivered it.
+    pub(in crate::app) async fn deliver_due(
+        &self,
+        state: StreamState,
+        failures: &Failures,
+        first: bool,
+        deadline: Deadline,
+    ) -> Result<StreamState, JournalError> {
+        let now = self.now();
+        let mut due = state.owed(self.prepared.notice_rules(), now);
+        due.retain(|owed| owed.at <= now);
+        self.deliver(state, due, failures, first, deadline).await
+    }
+
+    /// Delivers these notifications, as [`App::deliver_due`].
+    pub(super) async fn deliver(
+        &self,
+        mut state: StreamState,
+        due: Vec<Owed>,
+        failures: &Failures,
+        first: bool,
+        deadline: Deadline,
+    ) -> Result<StreamState, JournalError> {
+        let Some(_delivering) = self.outbox.begin(state.stream()) else {
+            return Ok(state);
+        };
+        let callback = self.outbox.callback(state.stream());
+        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
+        for owed in due {
+            if failures.is_out(&owed.notice.notify) || left(deadline).is_zero() {
+                continue;
+            }
+            let attempt = Attempt {
+                owed: &owed,
+                callback: callback.as_ref(),
+                first,
+                deadline,
+            };
+            let notify = step(Step::Notify);
+            notify.record("notify", owed.notice.notify.as_str());
+            let end = self.send(&state, attempt).instrument(notify.clone()).await;
+            if let Err(failure) = &end {
+                notify.record("error", failure.why.as_str());
+            }
+            if end.is_err() {
+                failures.count(&owed.notice.notify);
+            }
+            let event = self.end_of(&state, owed, end);
+            let at = self.now();
+            state = self
+                .journal
+                .record_notification(state, at, &worker, event)
+                .await?;
+        }
+        Ok(state)
+    }
+
+    fn count_notification(&self, notify: &NotifyName, result: NotificationResult) {
+        let labels = [notify.as_str(), result.as_str()];
+        self.metrics.count(Metric::Notifications, &labels);
+    }
+
+    /// Counts and logs the end of an attempt; returns its record.
+    fn end_of(&self, state: &StreamState, owed: Owed, end: Result<Delivered, Failure>) -> Event {
+        let Owed {
+            notice, attempt, ..
+        } = owed;
+        let (notify, on, about) = (&notice.notify, notice.on, state.name());
+        match end {
+            Ok(delivered) => {
+                self.count_notification(notify, NotificationResult::Sent);
+                tracing::info!(%notify, %on, about, "notified");
+                Event::Notified(Notified {
+                    notice,
+                    attempt,
+                    silent: delivered == Delivered::Nothing,
+                })
+            }
+            Err(Failure {
+                why,
+                is_final,
+                retry_after,
+                ..
+            }) => {
+                let next = next_attempt(attempt, self.now(), retry_after);
+                let not_before = next.filter(|_| !is_final);
+                if not_before.is_some() {
+                    self.count_notification(notify, NotificationResult::Failed);
+                    tracing::warn!(%notify, %on, about, why, attempt, "not notified yet");
+                } else {
+                    self.count_notification(notify, NotificationResult::GivenUp);
+                    tracing::error!(%notify, %on, about, why, attempt, "gave up a notification; `sharehook notify --retry` sends it again");
+                }
+                Event::NotificationFailed(FailedNotification {
+                    notice,
+                    attempt,
+                    why,
+                    not_before,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The requests of this process that owe a notification. In: their streams. Out: each stream once,
+//! for the task that delivers. It only makes deliveries prompt: the sweep finds requests that are
+//! lost here through the journal's index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::inbound::Callback;
+use crate::journal::StreamId;
+use crate::telemetry::{TraceContext, current};
+
+/// How long Slack accepts answers at a `response_url`.
+const KEPT: Duration = Duration::from_secs(1_800);
+/// Maximum number of callbacks to keep; more than the requests under way.
+const MAX_KEPT: usize = 10_000;
+
+/// The streams in the outbox, and those whose notifications are being delivered.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Outbox {
+    /// With the trace under which each is to be notified.
+    streams: Mutex<BTreeMap<StreamId, Option<TraceContext>>>,
+    busy: Mutex<BTreeSet<StreamId>>,
+    filled: Notify,
+    callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
+}
+
+/// Held while one task delivers a request's notifications.
+#[derive(Debug)]
+pub(super) struct Delivering<'a> {
+    outbox: &'a Outbox,
+    stream: StreamId,
+}
+
+impl Outbox {
+    pub(super) fn add(&self, stream: StreamId) {
+        lock(&self.streams).insert(stream, current());
+        self.filled.notify_one();
+    }
+
+    /// Takes every stream in the outbox.
+    pub(super) fn take(&self) -> BTreeMap<StreamId, Option<TraceContext>> {
+        std::mem::take(&mut *lock(&self.streams))
+    }
+
+    /// Waits until the outbox has a stream.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// Keeps a request's callback, in memory only and for a limited time.
+    pub(super) fn keep(&self, stream: StreamId, callback: Callback) {
+        let mut all = lock(&self.callbacks);
+        all.retain(|_, (_, since)| since.elapsed() < KEPT);
+        if all.len() < MAX_KEPT {
+            all.insert(stream, (callback, Instant::now()));
+        }
+    }
+
+    /// Takes a request's callback.
+    pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
+        let mut all = lock(&self.callbacks);
+        let (callback, since) = all.remove(&stream)?;
+        (since.elapsed() < KEPT).then_some(callback)
+    }
+
+    /// The right to deliver; `None` while another task of this process holds it.
+    pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
+        let outbox = self;
+        let free = lock(&self.busy).insert(stream);
+        free.then_some(Delivering { outbox, stream })
+    }
+}
+
+impl Drop for Delivering<'_> {
+    fn drop(&mut self) {
+        lock(&self.outbox.busy).remove(&self.stream);
+    }
+}
+
+fn lock<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,346 @@
+//! One attempt to notify one target: renders the messages, sends them in order, and reads the
+//! answers. In: a state and the notification. Out: delivered, or the reason for the failure, which
+//! contains no secret.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use crate::app::context::left;
+use crate::app::{App, Deadline};
+use crate::cloud::client::{self, Outgoing, Url};
+use crate::domain::{SourceName, visible};
+use crate::inbound::{ApiCall, Callback, Rejection, SchemeName, SchemeSpec, sign};
+use crate::journal::{Owed, StreamState};
+use crate::notify::{
+    Auth, Extras, Message, PathError, Refused, marker, notification_event, retry_after, webhook_id,
+};
+use crate::telemetry::current;
+
+use super::target::Target;
+
+/// Time limit of one message.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// Maximum length of a reason, in characters.
+const MAX_SHOWN: usize = 200;
+
+/// The result of a successful attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// The target accepted every message.
+    Messages,
+    /// The template wrote no message.
+    Nothing,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The reason, for human readers.
+    pub(super) why: String,
+    /// Whether no further attempt is made.
+    pub(super) is_final: bool,
+    /// The receiver's `Retry-After`, in seconds.
+    pub(super) retry_after: Option<i64>,
+    /// The target understood the request and refused it.
+    refused: bool,
+}
+
+impl Failure {
+    fn passing(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            is_final: false,
+            retry_after: None,
+            refused: false,
+        }
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) owed: &'a Owed,
+    /// The callback of the delivery.
+    pub(super) callback: Option<&'a Callback>,
+    /// No earlier attempt can have delivered it.
+    pub(super) first: bool,
+    pub(super) deadline: Deadline,
+}
+
+/// A notification on its way to its target.
+struct Notification<'a> {
+    target: &'a Target,
+    attempt: Attempt<'a>,
+    /// The source of the request.
+    source: Option<&'a SourceName>,
+    id: String,
+}
+
+impl App {
+    /// Makes one attempt.
+    pub(super) async fn send(
+        &self,
+        state: &StreamState,
+        attempt: Attempt<'_>,
+    ) -> Result<Delivered, Failure> {
+        let notice = &attempt.owed.notice;
+        let target = self.prepared.target(&notice.notify);
+        let target = target.ok_or_else(|| Failure::passing("it is not configured any more"))?;
+        let notification = Notification {
+            target,
+            attempt,
+            source: match state {
+                StreamState::Request(state) => Some(&state.identity().source),
+                StreamState::Incident(_) => None,
+            },
+            id: webhook_id(state.stream(), notice),
+        };
+        let event = notification_event(state, attempt.owed, notification.extras());
+        let messages = target.template.messages(&event, self.now());
+        let messages = messages.map_err(|error| notification.failed(&error.to_string()))?;
+        if messages.is_empty() {
+            return Ok(Delivered::Nothing);
+        }
+        let tokenless =
+            matches!(target.config.auth, Auth::Aws(_)) && notification.task_token().is_none();
+        if tokenless {
+            let why = "the task's token is gone: it is kept only by the process that received it";
+            return Err(Failure {
+                is_final: true,
+                ..Failure::passing(why)
+            });
+        }
+        for message in messages {
+            match self.send_one(&notification, &message).await {
+                Err(failure) if message.optional => {
+                    tracing::warn!(notify = %notice.notify, why = failure.why, "an optional message was refused");
+                }
+                end => end?,
+            }
+        }
+        Ok(Delivered::Messages)
+    }
+
+    /// Sends one message, unless the target has it already.
+    async fn send_one(
+        &self,
+        notification: &Notification<'_>,
+        message: &Message,
+    ) -> Result<(), Failure> {
+        let mut found = None;
+        if let Some(find) = &message.find {
+            let answer = self
+                .exchange(notification, message, "GET", &find.path, None)
+                .await?;
+            let none = || Failure::passing("the target does not know the ticket");
+            found = Some(find.id(&answer).ok_or_else(none)?);
+        }
+        let path = |path: &str| match &found {
+            Some(id) => path.replace("{found}", id),
+            None => path.to_owned(),
+        };
+        let repeated = !notification.attempt.first || notification.attempt.owed.attempt > 1;
+        if let Some(look) = message.look.as_ref().filter(|_| repeated) {
+            let method = if look.body.is_some() { "POST" } else { "GET" };
+            let path = path(&look.path);
+            let answer = self.exchange(notification, message, method, &path, look.body.as_ref());
+            match answer.await {
+                Ok(seen) if holds(&seen, &marker(&notification.id)) => return Ok(()),
+                // Credentials that may write but not read: send twice rather than never.
+                Err(failure) if !failure.refused => return Err(failure),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let (method, body) = (message.method.as_str(), Some(&message.body));
+        self.exchange(notification, message, method, &path(&message.path), body)
+            .await
+            .map(drop)
+    }
+
+    /// Sends one request to the target. Returns the body of the answer; one without success is a failure.
+    async fn exchange(
+        &self,
+        notification: &Notification<'_>,
+        message: &Message,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Vec<u8>, Failure> {
+        let config = &notification.target.config;
+        if config.auth.is_app() {
+            return self.exchange_as_app(notification, method, path, body).await;
+        }
+        let (path, body) = match body.map(|body| config.auth.addressed(path, body, self.now())) {
+            Some((path, body)) => (path, body.to_string().into_bytes()),
+            None => (path.to_owned(), Vec::new()),
+        };
+        let url = match message.to_response_url {
+            true => notification.response_url(),
+            false => config.address.as_ref().and_then(|at| at.join(&path).ok()),
+        };
+        let url = url.ok_or_else(|| Failure::passing(PathError.to_string()))?;
+        let headers = self.headers(notification, message, method, &url, &body)?;
+        let outgoing = Outgoing {
+            method,
+            url,
+            headers,
+            body,
+        };
+        let longest = left(notification.attempt.deadline).min(MAX_TIME);
+        let answer = client::send(&notification.target.client, outgoing, longest).await;
+        let answer = answer.map_err(|failure| notification.failed(&failure.to_string()))?;
+        let refusal = config.preset.refusal(&answer.body);
+        match (answer.status, refusal) {
+            (200..300, None) => Ok(answer.body),
+            (200..300, Some(Refused { why, is_final })) => Err(Failure {
+                is_final,
+                ..notification.failed(&format!("refused: {why}"))
+            }),
+            (status, _) => {
+                let wish = answer.retry_after.as_deref();
+                let text = String::from_utf8_lossy(&answer.body);
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                let shown = if text.is_empty() { "" } else { ": " };
+                Err(Failure {
+                    is_final: status == 410,
+                    refused: (400..500).contains(&status) && status != 429,
+                    retry_after: wish.and_then(|wish| retry_after(wish, self.now())),
+                    ..notification.failed(&format!("HTTP {status}{shown}{text}"))
+                })
+            }
+        }
+    }
+
+    /// The same by the app of the source's `fetch`, which has the host, too.
+    async fn exchange_as_app(
+        &self,
+        notification: &Notification<'_>,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Vec<u8>, Failure> {
+        let source = notification.source;
+        let intake = source.and_then(|source| Some((source, self.prepared.intake(source)?)));
+        let fetch = intake.and_then(|(source, intake)| Some((source, intake.fetch.as_ref()?)));
+        let (source, fetch) =
+            fetch.ok_or_else(|| Failure::passing("its source has no `fetch` now"))?;
+        let call = ApiCall {
+            method,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: body.cloned(),
+        };
+        let at = (self.now(), notification.attempt.deadline);
+        match self.instances.as_app(source, fetch, &call, at).await {
+            Ok(answer) => Ok(answer.to_string().into_bytes()),
+            Err(unfetched) => Err(Failure {
+                is_final: unfetched.kind == Rejection::Gone,
+                ..notification.failed(&unfetched.to_string())
+            }),
+        }
+    }
+
+    /// The template's headers, and the program's own.
+    fn headers(
+        &self,
+        notification: &Notification<'_>,
+        message: &Message,
+        method: &str,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<Vec<(String, String)>, Failure> {
+        const OURS: [&str; 4] = ["authorization", "host", "content-length", "content-type"];
+        let config = &notification.target.config;
+        let theirs = message.headers.iter();
+        let theirs = theirs.map(|(name, value)| (name.to_lowercase(), value.clone()));
+        let mut headers: Vec<_> = theirs
+            .filter(|(name, _)| !OURS.contains(&&**name))
+            .collect();
+        if !body.is_empty() {
+            let kind = config.preset.content_type().to_owned();
+            headers.push(("content-type".to_owned(), kind));
+        }
+        match &config.auth {
+            // The address itself is the secret.
+            _ if message.to_response_url => {}
+            Auth::Bot(_) | Auth::App => {}
+            Auth::Signed(secret) => {
+                let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
+                let signed = sign(&scheme, secret, body, &notification.id, self.now());
+                let signed = signed.map_err(|error| notification.failed(&error.to_string()))?;
+                headers.extend(
+                    signed
+                        .into_iter()
+                        .filter(|(name, _)| name != "content-type"),
+                );
+            }
+            Auth::Aws(key) => key.sign("states", method, url, &mut headers, body, self.now()),
+            Auth::Basic(_) | Auth::Bearer(..) | Auth::Header(..) => {
+                headers.extend(config.auth.header());
+            }
+        }
+        headers.push(("user-agent".to_owned(), "sharehook".to_owned()));
+        let trace = current();
+        headers.extend(trace.map(|trace| ("traceparent".to_owned(), trace.traceparent())));
+        if matches!(config.auth, Auth::Aws(_)) {
+            headers.extend(trace.map(|trace| ("x-amzn-trace-id".to_owned(), trace.xray())));
+        }
+        Ok(headers)
+    }
+}
+
+fn holds(answer: &[u8], marker: &str) -> bool {
+    String::from_utf8_lossy(answer).contains(marker)
+}
+
+impl Notification<'_> {
+    fn extras(&self) -> Extras<'_> {
+        let config = &self.target.config;
+        let on = self.attempt.owed.notice.on;
+        let mut transitions = config.transitions.iter();
+        let transition = transitions.find(|(kind, _)| *kind == on);
+        Extras {
+            contact: config.contact.as_deref(),
+            transition: transition.map(|(_, id)| id.as_str()),
+            user: config.user.as_deref(),
+            response_url: self.response_url().is_some(),
+            task_token: self.task_token(),
+        }
+    }
+
+    fn task_token(&self) -> Option<&str> {
+        let token = self.attempt.callback?.task_token.as_ref()?;
+        Some(token.expose_secret())
+    }
+
+    /// The callback address of the delivery, if it belongs to Slack or to the target.
+    fn response_url(&self) -> Option<Url> {
+        let text = self.attempt.callback?.response_url.as_ref()?;
+        let url = Url::parse(text.expose_secret()).ok()?;
+        let slack = url.scheme() == "https"
+            && url.host_str() == Some("hooks.slack.com")
+            && url.port().is_none();
+        let own = self.target.config.address.as_ref();
+        (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
+    }
+
+    /// A failure for human readers: short, without invisible characters and secrets.
+    fn failed(&self, why: &str) -> Failure {
+        let callback = self.attempt.callback;
+        let brought = callback
+            .map(|c| [&c.response_url, &c.task_token])
+            .into_iter()
+            .flatten();
+        let brought = brought
+            .flatten()
+            .map(|secret| secret.expose_secret().to_owned());
+        let secrets = self.target.config.auth.secrets().into_iter().chain(brought);
+        let hidden = secrets.fold(why.to_owned(), |why, secret| {
+            why.replace(&secret, "(hidden)")
+        });
+        let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
+        Failure::passing(visible(&clipped, &[]))
+    }
+}

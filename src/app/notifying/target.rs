@@ -1,0 +1,74 @@
+//! A notification target, ready to use. In: its configuration. Out: the compiled template and the
+//! HTTP client, or every problem with its place.
+
+use std::time::Duration;
+
+use crate::cloud::client::{self, Client, Outgoing};
+use crate::config::NotifyConfig;
+use crate::domain::{Problem, Problems};
+use crate::inbound::{SchemeName, SchemeSpec, Verifier};
+use crate::notify::{Address, Auth, Template};
+
+/// A notification target, ready to use.
+#[derive(Debug)]
+pub(in crate::app) struct Target {
+    pub(in crate::app) config: NotifyConfig,
+    pub(super) template: Template,
+    pub(super) client: Client,
+}
+
+impl Target {
+    /// Compiles a target's template and builds its client.
+    pub(in crate::app) fn new(config: &NotifyConfig) -> Result<Self, Problems> {
+        let name = &config.subscription.name;
+        let here = |Problems(found): Problems| {
+            let placed = |p: Problem| {
+                let text = format!("notify {name}: {}: {}", p.field, p.problem);
+                Problem::at(config.mark.clone(), text, p.remedy)
+            };
+            Problems(found.into_iter().map(placed).collect())
+        };
+        let template = match &config.map {
+            Some((path, text)) => Template::load(text, path, config.language)?,
+            None => {
+                let preset = config.preset;
+                Template::load(preset.template(), preset.as_str(), config.language)?
+            }
+        };
+        if let Auth::Signed(secret) = &config.auth {
+            let scheme = SchemeSpec::preset(SchemeName::StandardWebhooks);
+            // Signing secrets must be as strong as those of a source.
+            Verifier::new(scheme, vec![secret.clone()], Vec::new()).map_err(here)?;
+        }
+        let client = client::http_client_for(config.proxy.as_deref(), &config.ca).map_err(here)?;
+        Ok(Self {
+            config: config.clone(),
+            template,
+            client,
+        })
+    }
+
+    /// Sends a HEAD request to the target's address. Returns the status of any answer.
+    pub(in crate::app) async fn answers(
+        &self,
+        at: &Address,
+        longest: Duration,
+    ) -> Result<u16, String> {
+        let url = at.join("");
+        let url = url.map_err(|error| error.to_string())?;
+        let asked = client::send(
+            &self.client,
+            Outgoing {
+                method: "HEAD",
+                url,
+                headers: Vec::new(),
+                body: Vec::new(),
+            },
+            longest,
+        );
+        asked
+            .await
+            .map(|answer| answer.status)
+            .map_err(|error| error.to_string())
+    }
+}

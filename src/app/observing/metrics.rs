@@ -1,0 +1,182 @@
+//! The gauges that follow from the journal's index, and the text of `/metrics`. In: the index. Out: the
+//! process's metrics with them.
+
+use std::collections::BTreeMap;
+
+use crate::app::App;
+use crate::app::deliveries::NO_SOURCE;
+use crate::config::MetricsAccess;
+use crate::domain::Timestamp;
+use crate::journal::{
+    JournalError, MAX_PAUSE_OF_WORK, OPERATIONS, Phase, State, StoreResult, StreamState, WakeUp,
+};
+use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
+
+use super::index_counts::{Counts, Ends};
+use super::reader_token::presents;
+
+/// The answer to a reader of `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetricsReply {
+    /// Every metric in Prometheus' text format.
+    Text(String),
+    /// The reader has no token, or another one.
+    Unauthorised,
+    /// Nobody reads the metrics here.
+    Off,
+}
+
+impl App {
+    /// The metrics for a reader with this `Authorization` header.
+    pub async fn metrics_for(&self, authorization: Option<&str>) -> MetricsReply {
+        match &self.config().http.metrics {
+            None if !self.shows_metrics => return MetricsReply::Off,
+            Some(MetricsAccess::Off) => return MetricsReply::Off,
+            Some(MetricsAccess::Token(token)) if !presents(token, authorization) => {
+                return MetricsReply::Unauthorised;
+            }
+            Some(MetricsAccess::Token(_)) => {}
+            None | Some(MetricsAccess::Open) => {}
+        }
+        MetricsReply::Text(self.metrics().await)
+    }
+
+    /// Every metric in Prometheus' text format.
+    pub async fn metrics(&self) -> String {
+        self.refresh_metrics().await;
+        self.metrics.render()
+    }
+
+    /// Brings every metric up to date.
+    pub(super) async fn refresh_metrics(&self) {
+        self.begin_series();
+        self.look_at_gauges().await;
+    }
+
+    /// What changed since the last call, as lines of the host's log for CloudWatch. `function`: its
+    /// name.
+    pub fn metrics_for_cloudwatch(&self, function: &str) -> Vec<String> {
+        let now = self.now().as_millisecond();
+        self.metrics.lines_for_cloudwatch(function, now)
+    }
+
+    /// Sets the gauges that follow from the journal's index and from the rules.
+    pub async fn look_at_gauges(&self) {
+        let set = |metric, number: f64| self.metrics.set(metric, &[], number);
+        self.metrics
+            .set(Metric::PolicyInfo, &[self.prepared.policy_digest()], 1.0);
+        self.metrics
+            .set(Metric::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
+        let count = async |known| Box::pin(self.count_index(known)).await;
+        let now = tokio::time::Instant::now();
+        let Some(counts) = self.counts.or_count(now, count).await else {
+            for metric in [
+                Metric::GrantsActive,
+                Metric::GrantsOverdue,
+                Metric::RequestsUnfinished,
+                Metric::OldestUnfinished,
+            ] {
+                self.metrics.forget(metric);
+            }
+            return;
+        };
+        let age = |since: Timestamp| self.now().duration_since(since).as_secs_f64();
+        set(Metric::GrantsActive, counts.grants as f64);
+        set(Metric::GrantsOverdue, counts.overdue as f64);
+        set(Metric::RequestsUnfinished, counts.unfinished as f64);
+        set(Metric::OldestUnfinished, counts.oldest.map_or(0.0, age));
+    }
+
+    /// Shows each counter with an alarm from the first reading on, for the sources and targets in force.
+    fn begin_series(&self) {
+        let config = self.config();
+        let sources = config.sources.iter().map(|source| source.name.as_str());
+        for source in sources.chain([NO_SOURCE]) {
+            for result in DeliveryResult::ALL {
+                self.metrics
+                    .begin(Metric::Deliveries, &[source, result.as_str()]);
+            }
+            self.metrics.begin(Metric::DeliveriesRejected, &[source]);
+        }
+        for notify in &config.notify {
+            for result in NotificationResult::ALL {
+                let labels = [notify.subscription.name.as_str(), result.as_str()];
+                self.metrics.begin(Metric::Notifications, &labels);
+            }
+        }
+        for operation in OPERATIONS {
+            for result in [StoreResult::Failed, StoreResult::TimedOut] {
+                let labels = [operation, result.as_str()];
+                self.metrics.begin(Metric::JournalOperations, &labels);
+            }
+        }
+        self.metrics.begin(Metric::SecretReadFailures, &[]);
+    }
+
+    /// Notes the end of a sweep.
+    pub(in crate::app) fn swept(&self) {
+        let seconds = self.now().as_second() as f64;
+        self.metrics.set(Metric::SweepTimestamp, &[], seconds);
+    }
+
+    /// Notes a comparison of cloud and journal that found so many differences.
+    pub(in crate::app) fn compared(&self, differences: usize) {
+        let seconds = self.now().as_second() as f64;
+        self.metrics.set(Metric::DriftTimestamp, &[], seconds);
+        self.metrics
+            .set(Metric::DriftDifferences, &[], differences as f64);
+    }
+
+    /// What is overdue or unfinished has a wake-up no later than the longest pause of work. Reads each
+    /// finished request whose share expires later only once.
+    async fn count_index(&self, known: Ends) -> Result<(Counts, Ends), JournalError> {
+        let now = self.now();
+        let until = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);
+        let (mut ends, mut unsure) = (Ends::new(), BTreeMap::<_, Vec<WakeUp>>::new());
+        for wake_up in self.journal.due(until).await? {
+            let later = |end: &&Option<_>| end.is_none_or(|end| end > now);
+            match known.get(&wake_up).filter(later) {
+                Some(end) => drop(ends.insert(wake_up, *end)),
+                None => unsure.entry(wake_up.stream).or_default().push(wake_up),
+            }
+        }
+        let mut counts = Counts {
+            grants: self.journal.count_grants().await?,
+            ..Counts::default()
+        };
+        for state in self.read_all(unsure.keys().copied().collect()).await? {
+            let state = match state {
+                StreamState::Request(state) => state,
+                // An approval whose instance is still to be fetched will be a request.
+                StreamState::Incident(incident) => {
+                    if incident.to_fetch().is_some() {
+                        counts.add_unfinished(incident.at());
+                    }
+                    continue;
+                }
+            };
+            counts.overdue += state.overdue(now).len();
+            match unfinished_since(&state, now) {
+                None => {
+                    let read = unsure.get(&state.stream()).into_iter().flatten();
+                    ends.extend(read.map(|wake_up| (*wake_up, state.expires_at())));
+                }
+                Some(since) => counts.add_unfinished(since),
+            }
+        }
+        Ok((counts, ends))
+    }
+}
+
+/// Since when work on a request has been due; `None` when it is finished, or begins later.
+fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
+    match state.phase() {
+        Phase::Denied | Phase::Closed | Phase::Revoked => None,
+        Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => None,
+        Phase::Waiting { until } => Some(*until).filter(|until| *until <= now),
+        Phase::Working { .. } | Phase::Deferred { .. } => {
+            Some(state.reopened_at().unwrap_or(state.approved_at()))
+        }
+        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => state.expires_at(),
+    }
+}

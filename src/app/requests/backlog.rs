@@ -1,0 +1,87 @@
+//! Works off a server's backlog: requests that were recorded without a slot, or whose turn ran out
+//! of time, and events whose instance is to be fetched. In: their streams. Out: their records in the journal. If the process ends, the sweep
+//! finds these requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::context::MAX_TURN;
+use crate::app::{App, Deadline};
+use crate::journal::{JournalError, State, StreamId, StreamState, Work};
+use crate::telemetry::within;
+
+use super::slots::{Backlog, Slots, Unfinished};
+
+/// The backlog waits at most this long for a request to become due.
+const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
+
+impl App {
+    /// The application for a server that receives many deliveries at once: carries out this number
+    /// of requests at a time and records the others, which [`App::work_off`] carries out.
+    #[must_use]
+    pub fn with_slots(self) -> (Self, Backlog) {
+        let (slots, backlog) = Slots::bounded();
+        let slots = Arc::new(slots);
+        (Self { slots, ..self }, backlog)
+    }
+
+    /// Carries out the requests of the backlog, those of an earlier process first. Runs until it is
+    /// dropped.
+    pub async fn work_off(self: Arc<Self>, mut backlog: Backlog) {
+        match self.journal.due(self.now()).await {
+            Ok(due) => due
+                .iter()
+                .for_each(|wake_up| self.slots.queue(wake_up.stream, None)),
+            Err(error) => tracing::error!(%error, "cannot list what an earlier process left"),
+        }
+        while let Some(queued) = backlog.next().await {
+            let Some(slot) = self.slots.wait().await else {
+                return;
+            };
+            let app = self.in_force();
+            tokio::spawn(within(queued.trace, async move {
+                if let Err(error) = app.work_off_one(queued.stream).await {
+                    tracing::error!(%error, "cannot carry out a request of the backlog; the next sweep tries again");
+                }
+                drop((slot, queued));
+            }));
+        }
+    }
+
+    /// Takes a turn at one request, unless another worker was first. No sender waits for it, so it
+    /// may take the time of the longest turn.
+    async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
+        let history = self.journal.read(stream).await?;
+        let state = match history.ok_or(JournalError::Gone { stream })?.stream_state {
+            StreamState::Request(state) => *state,
+            incident => {
+                let deadline = Deadline::after(MAX_TURN);
+                let worked = self.work_off_announcement(incident, false, deadline);
+                return Box::pin(worked).await.map(drop);
+            }
+        };
+        let wait = self.due_within(&state);
+        tokio::time::sleep(wait.unwrap_or_default()).await;
+        let now = self.now();
+        if matches!(state.needs_work(now), Some(Work::Start | Work::Finish)) {
+            let turn = self.run_turn(state, now, false, Deadline::after(MAX_TURN));
+            self.queue_notifications(&Box::pin(turn).await?);
+        }
+        Ok(())
+    }
+
+    /// Puts a request that is due soon into the backlog: one without a slot, or one whose turn ran
+    /// out of time. The sweep handles later ones.
+    pub(in crate::app) fn queue_unfinished(&self, state: &State, unfinished: Unfinished) {
+        if self.due_within(state).is_some() {
+            self.slots.queue(state.stream(), Some(unfinished));
+        }
+    }
+
+    /// The time until a request is due, if that is soon.
+    fn due_within(&self, state: &State) -> Option<Duration> {
+        let left = state.due_at()?.duration_since(self.now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        (left <= MAX_DUE_WAIT).then_some(left)
+    }
+}

@@ -1,0 +1,337 @@
+//! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
+//! earlier open share: it appends `called_off` records to their streams and does not wait for their
+//! workers. A resumed cancel leaves alone what a later share gave. A share waits until a live
+//! worker has finished cancelling the same items. Changes nothing in the cloud.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::app::context::{LEASE_MARGIN, MAX_TURN, OPENING_TIME};
+use crate::app::grants::{held, order};
+use crate::app::{App, Deadline};
+use crate::domain::{
+    AccountId, Action, ImageRef, Item, ItemResult, ResultCode, ResultKind, Target, Timestamp,
+};
+use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
+
+use super::cancelled_items::{Cancelled, gone, items_called_off, items_lost, items_that_need};
+
+/// A share that waits for another worker looks again after this: that worker may be done, or its
+/// request resumed after its death, long before its lease ends.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a turn needs to know of the other requests.
+#[derive(Debug, Default)]
+pub(super) struct Beginning {
+    /// The results of items that a later share holds: leave them alone.
+    pub(super) kept: Vec<ItemResult>,
+    /// The shares that no worker was carrying out.
+    pub(super) at_rest: BTreeSet<StreamId>,
+}
+
+/// How a turn begins, given the other requests for the same image.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Begin.
+    Begin(Beginning),
+    /// Call these items off: a later cancel did not see this share's opening.
+    CalledOff(CallOff),
+    /// End the turn: a live worker is changing the same items.
+    Wait { until: Timestamp, why: String },
+}
+
+impl App {
+    /// Orders this turn among the other requests for the same image. Call it after the turn has
+    /// claimed its request, so that of two workers at least one sees the other.
+    pub(super) async fn order_among_others(
+        &self,
+        state: &State,
+        neighbours: Option<BTreeSet<StreamId>>,
+        deadline: Deadline,
+    ) -> Result<Order, JournalError> {
+        match state.request().action {
+            Action::Share => self.after_takers(state, neighbours, deadline).await,
+            Action::Cancel => self.call_off_earlier(state, deadline).await,
+        }
+    }
+
+    /// Calls off the shares that were opened before this cancel, in the order of the journal, and
+    /// leaves to later shares what they hold. Comes before the cancel's look at the cloud, which
+    /// then shows a share that closes in between.
+    async fn call_off_earlier(
+        &self,
+        cancel: &State,
+        deadline: Deadline,
+    ) -> Result<Order, JournalError> {
+        let (images, streams) = self.called_off_by(cancel, deadline).await?;
+        let lease = self.worker_lease(self.now(), deadline)?;
+        let states = self.read_streams(streams.clone()).await?;
+        if cancel.newest() == 0
+            && let Some(opening) = self.opening_among(streams, &states).await?
+        {
+            let why = format!("request {opening} is being opened; the cancel follows");
+            let until = self.now().checked_add(OPENING_TIME);
+            let until = until.unwrap_or(Timestamp::MAX);
+            return Ok(Order::Wait { until, why });
+        }
+        let order = after_later_shares(cancel, &states, &images, self.now());
+        for share in states {
+            let items = items_called_off(cancel, &share, &images);
+            if items.is_empty() {
+                continue;
+            }
+            let call_off = taken_by(cancel, items);
+            let name = share.identity().to_string();
+            self.journal
+                .call_off(share, self.now(), &lease.worker, call_off)
+                .await?;
+            tracing::info!(share = %name, cancel = %cancel.identity(), "called off");
+        }
+        Ok(order)
+    }
+
+    /// A listed request without a record. A share lists the others while its record 0 is written,
+    /// so it may not have seen this cancel, and this cancel has not seen it. The share gives up if
+    /// its opening takes longer than [`OPENING_TIME`], so a cancel that looks again after that may
+    /// ignore it.
+    async fn opening_among(
+        &self,
+        streams: BTreeSet<StreamId>,
+        read: &[State],
+    ) -> Result<Option<StreamId>, JournalError> {
+        let unread = |stream: &StreamId| !read.iter().any(|state| state.stream() == *stream);
+        for stream in streams.into_iter().filter(unread) {
+            match self.journal.look_up(stream).await {
+                Ok(_) => return Ok(Some(stream)),
+                Err(JournalError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Records in each earlier closed share what this cancel has taken away, and in every share what was
+    /// called off of it: if it was at rest before the cancel's calls, which a call of its worker follows
+    /// otherwise. Comes before the cancel closes, so that a crash in between repeats it.
+    pub(super) async fn end_earlier(
+        &self,
+        cancel: &State,
+        results: &[ItemResult],
+        at_rest: &BTreeSet<StreamId>,
+        deadline: Deadline,
+    ) -> Result<(), JournalError> {
+        let (images, streams) = self.called_off_by(cancel, deadline).await?;
+        let lease = self.worker_lease(self.now(), deadline)?;
+        for share in self.read_streams(streams).await? {
+            let concerned = |item: &Item| match share.call_off_of(item) {
+                Some(_) => at_rest.contains(&share.stream()),
+                None => order(&share) < order(cancel),
+            };
+            let mut items = items_lost(cancel, &share, &images);
+            items.retain(|item| {
+                concerned(item) && results.iter().any(|result| gone(result, item, &share))
+            });
+            if items.is_empty() {
+                continue;
+            }
+            let cancelled = taken_by(cancel, items);
+            self.journal
+                .cancel(share, self.now(), &lease.worker, cancelled)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a live worker that is cancelling the same items: an earlier cancel, or the
+    /// revocation of another share. Otherwise its call could follow this share's. A later cancel
+    /// calls off a share that it has not seen.
+    async fn after_takers(
+        &self,
+        share: &State,
+        neighbours: Option<BTreeSet<StreamId>>,
+        deadline: Deadline,
+    ) -> Result<Order, JournalError> {
+        let now = self.now();
+        let others = match neighbours {
+            Some(listed) => self.read_streams(listed).await?,
+            None => self.others(share).await?,
+        };
+        let later = |other: &&State| {
+            other.request().action == Action::Cancel && other.approved_at() > share.approved_at()
+        };
+        for cancel in others.iter().filter(later) {
+            let (images, _) = self.called_off_by(cancel, deadline).await?;
+            let mut items = items_called_off(cancel, share, &images);
+            items.retain(|item| share.can_be_called_off(item));
+            if !items.is_empty() {
+                return Ok(Order::CalledOff(taken_by(cancel, items)));
+            }
+        }
+        let takers = others.iter().filter_map(|other| {
+            let until = match (other.request().action, other.phase()) {
+                (Action::Cancel, Phase::Working { lease_until, .. }) if !other.is_due(now) => {
+                    (order(other) < order(share)).then_some(*lease_until)
+                }
+                (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
+                    Some(*lease_until)
+                }
+                // A repeated attempt to revoke writes no record before its call. An attempt that
+                // began before this share was due did not see the share.
+                (Action::Share, Phase::RevokeDeferred { .. }) if other.is_due(now) => {
+                    attempts_end(share)
+                }
+                _ => None,
+            };
+            let until = until.filter(|until| *until > now && meet(share, other))?;
+            Some((until, other.identity().to_string()))
+        });
+        Ok(match takers.max() {
+            None => Order::Begin(Beginning::default()),
+            Some((until, name)) => Order::Wait {
+                until: now
+                    .checked_add(LOOK_AGAIN)
+                    .map_or(until, |look| look.min(until)),
+                why: format!("{name} is taking the same image away; the share follows"),
+            },
+        })
+    }
+
+    /// The images that the cancel affects, and every request that may share one of them.
+    async fn called_off_by(
+        &self,
+        cancel: &State,
+        deadline: Deadline,
+    ) -> Result<(Cancelled, BTreeSet<StreamId>), JournalError> {
+        let (region, target) = (&cancel.request().region, &cancel.request().target);
+        let mut images = Cancelled::default();
+        let mut streams = BTreeSet::new();
+        match target {
+            Target::Cvm { .. } => drop(images.from_accounts.insert(target.image())),
+            Target::Blueprint { .. } => {
+                images.from_accounts.insert(target.image());
+                let known = self
+                    .journal
+                    .affecting(region, &target.image(), None)
+                    .await?;
+                let known = self.read_streams(known).await?;
+                let made = known
+                    .iter()
+                    .find(|state| state.request().target.lighthouse());
+                images.published = made.map(|state| state.request().target.image());
+            }
+            Target::Lighthouse { image } | Target::Chain { image, .. } => {
+                images.published = Some(target.image());
+                let cloud = self.context(cancel.request(), deadline).cloud;
+                // A chain made its blueprint or will make it. The journal may know one that cannot
+                // be read now.
+                let found = cloud.blueprint_of_image(region, image, deadline).await;
+                let found = found.ok().flatten().map(|found| found.blueprint_id);
+                images.made.extend(found.map(ImageRef::Blueprint));
+            }
+        }
+        if let Some(published) = &images.published {
+            let lighthouse = [Receiver::Lighthouse.name()];
+            let lighthouse = Some(&lighthouse[..]);
+            streams.extend(
+                self.journal
+                    .affecting(region, published, lighthouse)
+                    .await?,
+            );
+        }
+        if target.lighthouse() {
+            let chains = self.read_streams(streams.clone()).await?;
+            let made = chains.iter().filter_map(State::blueprint).cloned();
+            images.made.extend(made.map(ImageRef::Blueprint));
+            for blueprint in &images.made {
+                streams.extend(self.journal.affecting(region, blueprint, None).await?);
+            }
+        }
+        if matches!(target, Target::Chain { .. }) {
+            images.from_accounts.extend(images.made.iter().cloned());
+        }
+        let accounts: Vec<&str> = target.accounts().iter().map(AccountId::as_str).collect();
+        for image in &images.from_accounts {
+            streams.extend(
+                self.journal
+                    .affecting(region, image, Some(&accounts))
+                    .await?,
+            );
+        }
+        Ok((images, streams))
+    }
+}
+
+/// When every turn that began before this share was due has ended.
+fn attempts_end(share: &State) -> Option<Timestamp> {
+    let opened = share.approved_at();
+    let due = share
+        .request()
+        .not_before
+        .map_or(opened, |begin| begin.max(opened));
+    due.checked_add(MAX_TURN.saturating_add(LEASE_MARGIN)).ok()
+}
+
+/// Records that this cancel took away these items of another request.
+fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
+    CallOff {
+        items,
+        by: cancel.identity().clone(),
+        ticket: cancel.request().ticket.clone(),
+        withdrawn: false,
+    }
+}
+
+/// Whether two requests about the same image have a receiver in common.
+fn meet(one: &State, other: &State) -> bool {
+    let (mine, theirs) = (&one.request().target, &other.request().target);
+    let account = |account| theirs.accounts().contains(account);
+    mine.lighthouse() || theirs.lighthouse() || mine.accounts().iter().any(account)
+}
+
+/// The order of a cancel among `states`: later shares keep what they hold. A share that is being
+/// carried out comes first.
+fn after_later_shares(
+    cancel: &State,
+    states: &[State],
+    images: &Cancelled,
+    now: Timestamp,
+) -> Order {
+    let mut kept: Vec<ItemResult> = Vec::new();
+    let later = states.iter().filter(|share| {
+        share.request().action == Action::Share
+            && share.request().region == cancel.request().region
+            && order(share) > order(cancel)
+    });
+    for share in later {
+        let held = held(share, now);
+        let live = match share.phase() {
+            Phase::Working { lease_until, .. } => Some(*lease_until).filter(|_| !share.is_due(now)),
+            _ => None,
+        };
+        for item in cancel.request().target.items() {
+            let of_share = items_that_need(&item, share, images);
+            if of_share.iter().any(|item| held.contains(item)) {
+                kept.push(left_to(share, item));
+            } else if let (false, Some(until)) = (of_share.is_empty(), live) {
+                let why = format!("{} is being carried out", share.identity());
+                return Order::Wait { until, why };
+            }
+        }
+    }
+    let resting = states.iter().filter(|state| state.at_rest());
+    Order::Begin(Beginning {
+        kept,
+        at_rest: resting.map(State::stream).collect(),
+    })
+}
+
+/// The result of a cancel's item that a later share holds.
+fn left_to(share: &State, item: Item) -> ItemResult {
+    let name = share.identity();
+    let kind = ResultKind::Failed {
+        code: ResultCode::LaterShare.into(),
+        message: format!("{name} was approved after this cancel and shares it"),
+        retryable: false,
+    };
+    ItemResult::new(item, kind, None)
+}

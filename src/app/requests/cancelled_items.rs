@@ -1,0 +1,76 @@
+//! Which items of a share a cancel takes away. In: the states of both, and the images that the cancel affects.
+
+use std::collections::BTreeSet;
+
+use crate::app::grants::order;
+use crate::domain::{Action, ImageRef, Item, ItemResult, Target};
+use crate::journal::State;
+
+/// The images that a cancel affects, as far as they are known.
+#[derive(Debug, Default)]
+pub(super) struct Cancelled {
+    /// The images that accounts lose: the image, or the blueprints that a chain made of it.
+    pub(super) from_accounts: BTreeSet<ImageRef>,
+    /// The CVM image behind it in Lighthouse.
+    pub(super) published: Option<ImageRef>,
+    /// The blueprints that `published` made available in Lighthouse.
+    pub(super) made: BTreeSet<ImageRef>,
+}
+
+/// The items of `share` that this cancel calls off, whether or not that is still possible.
+pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
+    if order(share) >= order(cancel) {
+        return Vec::new();
+    }
+    items_lost(cancel, share, images)
+}
+
+/// The items of `share` that the calls of this cancel take away.
+pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
+    let target = &share.request().target;
+    if share.request().action != Action::Share || share.request().region != cancel.request().region
+    {
+        return Vec::new();
+    }
+    let same_publication = target.lighthouse() && images.published == Some(target.image());
+    if same_publication && cancel.request().target.lighthouse() {
+        // Removing an image from Lighthouse takes it from every account that would see it there.
+        return target.items();
+    }
+    let unmade = matches!(target, Target::Chain { .. }) && share.blueprint().is_none();
+    let same_image = if unmade {
+        same_publication
+    } else {
+        images.from_accounts.contains(&share.subject())
+    };
+    let lost = cancel
+        .request()
+        .target
+        .accounts()
+        .iter()
+        .filter(|account| same_image && target.accounts().contains(account));
+    lost.cloned().map(Item::Account).collect()
+}
+
+/// Whether a cancel's result says that an item of a share is gone.
+pub(in crate::app) fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
+    // Removing an image from Lighthouse takes it from every account that has it there.
+    let left = matches!(result.item, Item::Lighthouse(_)) && share.request().target.lighthouse();
+    result.succeeded() && (result.item == *item || left)
+}
+
+/// The items of a share that an item of a cancel would end.
+pub(super) fn items_that_need(item: &Item, share: &State, images: &Cancelled) -> Vec<Item> {
+    let (target, subject) = (&share.request().target, share.subject());
+    let mut items = target.items();
+    items.retain(|of_share| match (item, of_share) {
+        (Item::Account(_), Item::Account(_)) => {
+            item == of_share && images.from_accounts.contains(&subject)
+        }
+        (Item::Lighthouse(_), Item::Lighthouse(_)) => images.published == Some(target.image()),
+        // An image must stay in Lighthouse for every account that has its blueprint.
+        (Item::Lighthouse(_), Item::Account(_)) => images.made.contains(&subject),
+        (Item::Account(_), Item::Lighthouse(_)) => false,
+    });
+    items
+}

@@ -1,0 +1,332 @@
+//! Records what a turn reaches: the first look at the cloud, the calls and their results, the
+//! outcome. Keeps calls and results until the next call or wait, so that those of the last call are
+//! in the record that ends the turn. Holds the claim, so that no other worker can write.
+
+use std::time::Duration;
+
+use tracing::Instrument as _;
+
+use crate::clock::Clock;
+use crate::domain::{CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
+use crate::journal::{
+    AppendError, CallNote, CallOff, Claim, Deferral, Event, Journal, JournalError, Phase, Progress,
+    State,
+};
+use crate::plan::Plan;
+use crate::telemetry::{Step, step};
+
+use super::failed_items::{Failure, doubled};
+
+/// Why the work must stop where it is.
+#[derive(Debug)]
+pub(in crate::app) enum Stop {
+    /// Another worker has taken over; the journal says how far it is.
+    Lost,
+    /// A later cancel called off some of the request: plan anew.
+    CalledOff,
+    /// The journal cannot be written: nothing may be called any more.
+    Journal(JournalError),
+}
+
+impl From<AppendError> for Stop {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Lost => Self::Lost,
+            AppendError::CalledOff => Self::CalledOff,
+            AppendError::Store(error) => Self::Journal(error),
+        }
+    }
+}
+
+/// The pause before the next turn when the time ran out.
+pub(in crate::app) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after the first failed turn. It doubles with each further one, up to the maximum.
+const MIN_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// The claim, with the journal that it is written to.
+pub(in crate::app) struct ClaimWriter<'a> {
+    journal: &'a Journal,
+    pub(in crate::app) clock: &'a Clock,
+    /// How long a request is retried that fails for no fault of its own.
+    retry_for: Duration,
+    claim: Claim,
+    /// The calls and results that no record has yet. An attempt to revoke keeps them for its one
+    /// record.
+    pub(in crate::app) unwritten: Progress,
+}
+
+impl<'a> ClaimWriter<'a> {
+    pub(in crate::app) fn new(
+        journal: &'a Journal,
+        clock: &'a Clock,
+        retry_for: Duration,
+        claim: Claim,
+    ) -> Self {
+        Self {
+            journal,
+            clock,
+            retry_for,
+            claim,
+            unwritten: Progress::default(),
+        }
+    }
+
+    pub(in crate::app) fn state(&self) -> &State {
+        self.claim.state()
+    }
+
+    /// Whether another worker may have taken over by now: then nothing may be called any more. Also
+    /// true after a pause of the whole machine, which no deadline notices.
+    pub(in crate::app) fn lease_is_over(&self) -> bool {
+        match self.state().phase() {
+            Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
+                *lease_until <= self.clock.now()
+            }
+            _ => false,
+        }
+    }
+
+    fn revoking(&self) -> bool {
+        matches!(
+            self.state().phase(),
+            Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
+        )
+    }
+
+    /// The results that earlier records have.
+    pub(in crate::app) fn results(&self) -> Vec<ItemResult> {
+        if self.revoking() {
+            // What failed in an earlier attempt to take back is tried again. What was called off and
+            // taken back before this revocation began is no result of it.
+            let state = self.state();
+            return state
+                .revoked()
+                .iter()
+                .filter(|r| r.succeeded() && state.is_revoking(&r.item))
+                .cloned()
+                .collect();
+        }
+        self.state().results()
+    }
+
+    /// Whether an earlier turn recorded a look at the cloud. Then an item that is as wanted now may be
+    /// a result of that turn.
+    pub(in crate::app) fn observed(&self) -> bool {
+        if self.revoking() {
+            self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
+        } else {
+            self.state().observed()
+        }
+    }
+
+    async fn record(&mut self, event: Event) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let recorded = self.claim.record(self.journal, now, event);
+        Ok(recorded.instrument(step(Step::Record)).await?)
+    }
+
+    /// Records the items that need no call, before the first call. After a crash, the other items
+    /// that are as wanted may be results of this request. An attempt to revoke needs no such record:
+    /// revoking twice is harmless.
+    pub(in crate::app) async fn planned(&mut self, plan: &Plan) -> Result<(), Stop> {
+        if plan.is_empty() || self.revoking() || self.observed() {
+            return Ok(());
+        }
+        let results = plan
+            .settled()
+            .iter()
+            .filter(|r| !r.pending() && r.called_off_by.is_none())
+            .cloned()
+            .collect();
+        let calls = Vec::new();
+        self.record(Event::Progress(Progress { results, calls }))
+            .await
+    }
+
+    /// Keeps the end of a call for the next record.
+    pub(in crate::app) fn keep_call(
+        &mut self,
+        action: String,
+        end: &Result<Option<String>, CloudError>,
+    ) {
+        let (request_id, code) = match end {
+            Ok(request_id) => (request_id.clone(), None),
+            Err(error) => (error.request_id.clone(), Some(error.code.clone())),
+        };
+        self.unwritten.calls.push(CallNote {
+            action,
+            request_id,
+            code,
+        });
+    }
+
+    /// Keeps the successes among these results that no record has yet, for the next record. A
+    /// failure may pass: only the end of the turn decides whether it is a result.
+    pub(in crate::app) fn keep_results(&mut self, results: &[ItemResult]) {
+        let recorded = self.state().results();
+        let new = |result: &&ItemResult| result.succeeded() && !recorded.contains(result);
+        let kept = &mut self.unwritten.results;
+        for result in results.iter().filter(new) {
+            kept.retain(|known| known.item != result.item);
+            kept.push(result.clone());
+        }
+    }
+
+    /// Records the results that no record has yet, with their calls: before another call, or a wait.
+    /// Calls without a result stay for a later record.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`] after the record is written: the call was made before the cancel was seen.
+    pub(in crate::app) async fn write_results(&mut self) -> Result<(), Stop> {
+        if self.revoking() || self.unwritten.results.is_empty() {
+            return Ok(());
+        }
+        let mut called_off = false;
+        loop {
+            match self.record(Event::Progress(self.unwritten.clone())).await {
+                Err(Stop::CalledOff) => called_off = true,
+                Err(stop) => return Err(stop),
+                Ok(()) => break,
+            }
+        }
+        self.unwritten = Progress::default();
+        if called_off {
+            return Err(Stop::CalledOff);
+        }
+        Ok(())
+    }
+
+    /// Records the event that ends the turn. After a call-off the results get a record of their own.
+    pub(in crate::app) async fn end(&mut self, event: Event) -> Result<(), Stop> {
+        let end = self.record(event).await;
+        match end {
+            Err(Stop::CalledOff) => self.write_results().await?,
+            _ => self.unwritten = Progress::default(),
+        }
+        end
+    }
+
+    /// Calls off what a later cancel takes away of this share.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`] once that is recorded.
+    pub(super) async fn call_off(&mut self, call_off: CallOff) -> Result<(), Stop> {
+        self.record(Event::CalledOff(call_off)).await?;
+        Err(Stop::CalledOff)
+    }
+
+    /// Closes the request, or gives the turn back when something is left to do. `refusal`: the
+    /// present policies refuse it, so it is closed as denied.
+    pub(super) async fn close(
+        &mut self,
+        results: Vec<ItemResult>,
+        refusal: Option<&Verdict>,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let (open, done): (Vec<_>, Vec<_>) = self
+            .complete(results)
+            .into_iter()
+            .partition(|result| self.unfinished(result, now));
+        if !open.is_empty() {
+            return self.defer(done, &open, now).await;
+        }
+        let event = match refusal {
+            Some(verdict) => Event::Refused {
+                verdict: verdict.clone(),
+                results: done,
+            },
+            None => Event::Closed {
+                status: Status::of(self.state().request().action, &done),
+                results: done,
+                calls: self.unwritten.calls.clone(),
+            },
+        };
+        self.end(event).await
+    }
+
+    /// Gives the turn back with what was reached, and says why the rest is open.
+    async fn defer(
+        &mut self,
+        results: Vec<ItemResult>,
+        open: &[ItemResult],
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let calls = self.unwritten.calls.clone();
+        let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        let (why, not_before, fault) = match Failure::of(open) {
+            None => (
+                "the time ran out".to_owned(),
+                after(OUT_OF_TIME_PAUSE),
+                None,
+            ),
+            Some(failure) => {
+                let until = self.retried_until();
+                let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));
+                let why = match failure.fault {
+                    Fault::Operator => {
+                        format!("waits for the operator, until {until:.0} at most: {failure}")
+                    }
+                    Fault::Cloud | Fault::Request => failure.to_string(),
+                };
+                (why, next.min(until), Some(failure.fault))
+            }
+        };
+        tracing::warn!(identity = %self.state().identity(), %why, "unfinished, to be resumed");
+        self.end(Event::Deferred(Deferral {
+            results,
+            calls,
+            why,
+            not_before,
+            waits: false,
+            fault,
+        }))
+        .await
+    }
+
+    /// Gives the turn back before its first call, to let another worker finish.
+    pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
+        self.end(Event::Deferred(Deferral {
+            results: Vec::new(),
+            calls: Vec::new(),
+            why,
+            not_before,
+            waits: true,
+            fault: None,
+        }))
+        .await
+    }
+
+    /// One result per item of the request, in its order. An item without a new result keeps its
+    /// recorded one.
+    fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
+        let new = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
+        self.state()
+            .results()
+            .into_iter()
+            .map(|known| new(&known.item).unwrap_or(known))
+            .collect()
+    }
+
+    fn unfinished(&self, result: &ItemResult, now: Timestamp) -> bool {
+        let final_now = now >= self.retried_until();
+        match &result.kind {
+            ResultKind::Pending => true,
+            ResultKind::Failed { retryable, .. } => {
+                *retryable && !final_now && !self.state().expired(now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Until when the request is retried.
+    fn retried_until(&self) -> Timestamp {
+        let state = self.state();
+        let begun = state.reopened_at().unwrap_or(state.approved_at());
+        let begun = state
+            .request()
+            .not_before
+            .map_or(begun, |begin| begin.max(begun));
+        begun.checked_add(self.retry_for).unwrap_or(Timestamp::MAX)
+    }
+}

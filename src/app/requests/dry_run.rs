@@ -1,0 +1,55 @@
+//! A dry run: decides, looks and plans; writes nothing and changes nothing.
+
+use crate::app::answer::{Answer, Ending, refused_items};
+use crate::app::calls::observe;
+use crate::app::cloud_accounts::own_account;
+use crate::app::{App, Deadline};
+use crate::domain::{Identity, Item, ItemResult, ResultKind, ShareRequest, Status};
+use crate::plan::Plan;
+use crate::policy::Decision;
+
+impl App {
+    /// The decision and the plan for one request.
+    pub(in crate::app) async fn show_plan(
+        &self,
+        identity: &Identity,
+        request: &ShareRequest,
+        decision: &Decision,
+        deadline: Deadline,
+    ) -> (Ending, Answer) {
+        let approved = match decision {
+            Decision::Allow(approved) => approved,
+            Decision::Deny(verdict) => {
+                let answer = Answer {
+                    results: refused_items(request, verdict),
+                    ..Answer::new(&identity.id, Status::Denied).with_verdict(verdict)
+                };
+                return (Ending::Denied, answer);
+            }
+        };
+        let context = self.context(request, deadline);
+        let seen = observe::observe(&context, request).await;
+        let done = Vec::from_iter(own_account(context.cloud, request));
+        let plan = Plan::of(approved, &seen, &done, false);
+        let result_of = |item: Item| {
+            let settled = plan.settled().iter().find(|result| result.item == item);
+            settled
+                .cloned()
+                .unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
+        };
+        let account = context.account.map(|name| format!("as account {name}"));
+        let steps = plan.to_string();
+        let answer = Answer {
+            results: request.target.items().into_iter().map(result_of).collect(),
+            plan: account
+                .into_iter()
+                .chain(steps.lines().map(str::to_owned))
+                .collect(),
+            message: seen
+                .unreadable
+                .map(|error| format!("the current state could not be read: {error}")),
+            ..Answer::new(&identity.id, Status::Planned).with_verdict(approved.verdict())
+        };
+        (Ending::Done, answer)
+    }
+}

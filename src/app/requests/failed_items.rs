@@ -1,0 +1,45 @@
+//! Why a turn or an attempt to revoke ended with work left: the failure of its open items, and the
+//! pause after it. In: results. Out: the failure that an operator must know.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::cloud::error::fault_of;
+use crate::domain::{Fault, ItemResult, ResultKind};
+
+/// The failure of an open item.
+pub(in crate::app) struct Failure<'a> {
+    code: &'a str,
+    message: &'a str,
+    pub(super) fault: Fault,
+}
+
+impl<'a> Failure<'a> {
+    /// The first failure that an operator must act on, otherwise the first; `None` when the time
+    /// ran out.
+    pub(in crate::app) fn of(open: &'a [ItemResult]) -> Option<Self> {
+        let failures = || {
+            open.iter().filter_map(|result| match &result.kind {
+                ResultKind::Failed { code, message, .. } => Some(Self {
+                    code,
+                    message,
+                    fault: fault_of(code),
+                }),
+                _ => None,
+            })
+        };
+        let operators = failures().find(|failure| failure.fault == Fault::Operator);
+        operators.or_else(|| failures().next())
+    }
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+/// A pause that doubles with each failure.
+pub(in crate::app) fn doubled(min: Duration, max: Duration, failures: u32) -> Duration {
+    min.saturating_mul(1 << failures.min(20)).min(max)
+}

@@ -1,0 +1,49 @@
+//! Reads while a request is opened: the cloud before record 0, and the other requests for the same
+//! image. In: an approved share. Out: the results, so that its first turn need not read again.
+
+use std::collections::BTreeSet;
+
+use crate::app::calls::observe;
+use crate::app::cloud_accounts::own_account;
+use crate::app::{App, Deadline, context};
+use crate::domain::{Action, Timestamp};
+use crate::journal::StreamId;
+use crate::plan::{Observation, Plan};
+use crate::policy::Approved;
+
+/// The results of reading while a request was opened; for its first turn alone.
+#[derive(Debug, Default)]
+pub(in crate::app) struct FirstLook {
+    /// The cloud's state, if none of the request's items is shared there.
+    pub(in crate::app) seen: Option<Observation>,
+    /// The other requests for the same image and receivers.
+    pub(in crate::app) neighbours: Option<BTreeSet<StreamId>>,
+}
+
+impl App {
+    /// Whether record 0 was written within the time that a concurrent cancel waits for it.
+    pub(in crate::app) fn opened_in_time(&self, since: Timestamp) -> bool {
+        self.now().duration_since(since) < context::OPENING_TIME
+    }
+
+    /// The cloud's state before a new share. `None` if an item of the request is shared already,
+    /// because that needs a record, and if the read fails or takes too long.
+    pub(in crate::app) async fn first_look(
+        &self,
+        approved: &Approved,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Option<Observation> {
+        let request = approved.request();
+        let waits = request.not_before.is_some_and(|begin| begin > now);
+        if request.action != Action::Share || waits {
+            return None;
+        }
+        let context = self.context(request, deadline);
+        let look = Box::pin(observe::observe(&context, request));
+        let seen = tokio::time::timeout(context::FIRST_LOOK, look).await.ok()?;
+        let own = own_account(context.cloud, request);
+        let plan = Plan::of(approved, &seen, &[], false);
+        (own.is_none() && seen.readable && plan.settled().is_empty()).then_some(seen)
+    }
+}

@@ -1,0 +1,25 @@
+//! A request from its first record to its close: opened, claimed, worked on, called off, resumed or reopened.
+//! In: a decided request or its state. Out: its records and the answer.
+
+mod backlog;
+mod call_off;
+mod cancelled_items;
+mod claim_writer;
+mod dry_run;
+mod failed_items;
+mod first_look;
+mod opening;
+mod refused_chain;
+mod resume;
+mod retry;
+mod slots;
+mod withhold;
+
+pub use retry::{Operator, Retried, RetryError};
+pub use slots::Backlog;
+
+pub(super) use claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
+pub(super) use failed_items::{Failure, doubled};
+pub(super) use first_look::FirstLook;
+pub(super) use slots::Slots;
+pub(super) use withhold::{Permission, trace};

@@ -1,0 +1,77 @@
+//! The first record of a request. In: a case and its decision. Out: the opened stream. The record ties
+//! the request to the delivery, the map, the configuration and the secret that brought it.
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::app::{App, Case, Deadline};
+use crate::domain::{NoticeKind, Verdict};
+use crate::inbound::{Map, VerifiedDelivery};
+use crate::journal::{JournalError, Opened, Opening, Received, StreamId};
+use crate::policy::Decision;
+
+impl App {
+    /// The digests that tie every request of this delivery to what was received.
+    pub(in crate::app) fn received(&self, verified: &VerifiedDelivery, map: &Map) -> Received {
+        Received {
+            body_digest: hex::encode(Sha256::digest(verified.body())),
+            map_digest: map.digest().to_owned(),
+            config_digest: self.config().digest.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Records the request: intent, verdict and lease are one create-only write. No call that changes
+    /// anything precedes it. Without a slot there is no lease: the request waits in the backlog.
+    pub(in crate::app) async fn open(
+        &self,
+        case: &Case<'_>,
+        decision: &Decision,
+        has_slot: bool,
+        absent: bool,
+    ) -> Result<Opened, JournalError> {
+        let verdict = match decision {
+            Decision::Allow(approved) => approved.verdict().clone(),
+            Decision::Deny(verdict) => verdict.clone(),
+        };
+        let opening = self.opening(case, verdict).await?;
+        let opening = Opening { absent, ..opening };
+        let source = &case.identity.source;
+        if !opening.verdict.allowed
+            && self
+                .prepared
+                .notice_rules()
+                .want(NoticeKind::Denied, Some(source))
+        {
+            // A denial gets no lease, and so no other wake-up.
+            let at = self.lease(case.now, Deadline::after(Duration::ZERO));
+            let stream = StreamId::of(&case.identity);
+            self.journal.announce_notification(stream, at).await?;
+        }
+        if has_slot {
+            self.journal.open_request(opening).await
+        } else {
+            self.journal.record_request(opening).await
+        }
+    }
+
+    pub(in crate::app) async fn opening(
+        &self,
+        case: &Case<'_>,
+        verdict: Verdict,
+    ) -> Result<Opening, JournalError> {
+        Ok(Opening {
+            identity: case.identity.clone(),
+            delivery_id: case.incoming.delivery.delivery_id().map(str::to_owned),
+            secret_fingerprint: self.proof_of(case.incoming.delivery).await,
+            scheme: case.incoming.delivery.scheme().to_owned(),
+            received: case.received.clone(),
+            request: case.request.clone(),
+            verdict,
+            absent: false,
+            adopts: case.incoming.adopts,
+            lease: self.worker_lease(case.now, case.deadline)?,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Ends a chain whose blueprint the cloud refuses to share: removes the image that this request
+//! published from Lighthouse, unless another request needs it. In: the results so far. Out: the
+//! results with the reason. `plan::chain` decides which results count as such a refusal.
+
+use crate::app::calls::execute;
+use crate::app::grants::serving;
+use crate::app::{App, Deadline};
+use crate::domain::{ItemResult, ResultKind};
+use crate::plan::{Publication, RefusedChain};
+use crate::policy::Approved;
+
+use super::claim_writer::{ClaimWriter, Stop};
+
+impl App {
+    /// Ends a chain that the cloud refused; returns other results unchanged.
+    ///
+    /// # Errors
+    /// [`Stop`], as for every recorded call.
+    pub(super) async fn end_refused_chain(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        approved: &Approved,
+        results: Vec<ItemResult>,
+        deadline: Deadline,
+    ) -> Result<Vec<ItemResult>, Stop> {
+        let Some(refused) = RefusedChain::of(approved.request(), &results) else {
+            return Ok(results);
+        };
+        let Some(image) = refused.published() else {
+            return Ok(refused.explain(results, &Publication::FoundThere));
+        };
+        let others = self.others(writer.state()).await.map_err(Stop::Journal)?;
+        if serving(writer.state(), &others, self.now()).is_some() {
+            return Ok(refused.explain(results, &Publication::NeededByOthers));
+        }
+        let context = self.context(writer.state().request(), deadline);
+        let region = &approved.request().region;
+        let end = execute::take_back_publication(&context, region, image, writer).await?;
+        let publication = match end.kind {
+            ResultKind::Failed {
+                code,
+                message,
+                retryable,
+            } => Publication::Stands {
+                why: format!("{code}: {message}"),
+                retryable,
+            },
+            // The time ran out. A later turn gets the same refusal and removes the image then.
+            ResultKind::Pending => Publication::Stands {
+                why: "the time ran out".to_owned(),
+                retryable: true,
+            },
+            _ => Publication::TakenBack,
+        };
+        Ok(refused.explain(results, &publication))
+    }
+}

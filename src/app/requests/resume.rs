@@ -1,0 +1,252 @@
+//! Works on a claimed request, in the turn of its opening or in a later one. A later turn decides
+//! again before it shares anything. In: a state. Out: the state after the turn.
+
+use crate::app::answer::{Answer, Ending};
+use crate::app::calls::observe;
+use crate::app::context::LATE_CALL;
+use crate::app::{App, Deadline, context};
+use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work, WorkerLease};
+use crate::policy::{Approved, Decision, Question};
+use crate::telemetry::{Step, step};
+
+use super::call_off::{Beginning, Order};
+use super::claim_writer::{ClaimWriter, Stop};
+use super::first_look::FirstLook;
+use super::withhold::{Permission, Withheld, trace};
+
+impl App {
+    /// Resumes a request in any phase; answers with the recorded state if no work is left.
+    pub(in crate::app) async fn resume(
+        &self,
+        state: State,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<(Ending, Answer), JournalError> {
+        let unfinished =
+            |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
+        if !unfinished(&state) || self.prepared.plan_only() {
+            return Ok(self.recorded(&state));
+        }
+        let Some(_slot) = self.slots.take() else {
+            return Ok(self.recorded(&state));
+        };
+        // The look-up stopped early, and did not check whether a record is missing.
+        let state = self.reread(state.stream()).await?;
+        if !unfinished(&state) {
+            return Ok(self.recorded(&state));
+        }
+        let after = Box::pin(self.run_turn(state, now, false, deadline)).await?;
+        Ok(self.recorded(&after))
+    }
+
+    /// Takes a turn at unfinished work, with `at_once` also during a pause. Returns the state after
+    /// it, also if another worker was first.
+    pub(in crate::app) async fn run_turn(
+        &self,
+        state: State,
+        now: Timestamp,
+        at_once: bool,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        self.prove_journal().await?;
+        let deadline = context::turn_deadline(deadline);
+        let stream = state.stream();
+        let lease = self.worker_lease(now, deadline)?;
+        let permission = self.permission(&state);
+        let verdict = permission.verdict().cloned();
+        let taken = self.take_turn(state, lease, verdict, at_once);
+        let Some((claim, _)) = taken.await? else {
+            return self.reread(stream).await;
+        };
+        let first = FirstLook::default();
+        Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
+    }
+
+    /// Claims a request that is due, and after the death of its worker waits for that one's last call.
+    pub(in crate::app) async fn take_turn(
+        &self,
+        state: State,
+        lease: WorkerLease,
+        verdict: Option<Verdict>,
+        at_once: bool,
+    ) -> Result<Option<(Claim, Work)>, JournalError> {
+        let (holder_gone, identity) = (state.holder_gone(), state.identity().clone());
+        let taken = self.journal.take(state, lease, verdict, at_once).await?;
+        if holder_gone && taken.is_some() {
+            tracing::warn!(%identity, "its worker died; another one goes on");
+            tokio::time::sleep(LATE_CALL).await;
+        }
+        Ok(taken)
+    }
+
+    /// Decides recorded work again, under the current policies. Only shares need that: a cancel
+    /// that was allowed once is carried out.
+    fn permission(&self, state: &State) -> Permission {
+        let now = self.now();
+        let (identity, approved_at) = (state.identity(), state.approved_at());
+        if state.expired(now) {
+            return Permission::Withheld(Withheld::Expired);
+        }
+        let Some(request) = state.remaining() else {
+            return Permission::Withheld(Withheld::CalledOff);
+        };
+        let decision = match request.action {
+            Action::Share => self.decide(identity, &request, now, approved_at),
+            Action::Cancel => {
+                let recorded = state.verdict();
+                Approved::recorded_cancel(&request, identity, recorded, approved_at)
+                    .map_or_else(|| Decision::Deny(recorded.clone()), Decision::Allow)
+            }
+        };
+        match decision {
+            Decision::Allow(approved) => Permission::Granted(approved),
+            Decision::Deny(verdict) => Permission::Withheld(Withheld::Denied(verdict)),
+        }
+    }
+
+    /// Asks the policies. `approved_at` is the instant from which `expires_in` counts.
+    pub(in crate::app) fn decide(
+        &self,
+        identity: &Identity,
+        request: &ShareRequest,
+        now: Timestamp,
+        approved_at: Timestamp,
+    ) -> Decision {
+        let decide = step(Step::Decide);
+        let decision = decide.in_scope(|| {
+            self.prepared.policies().decide(Question {
+                source: &identity.source,
+                identity,
+                request,
+                now,
+                approved_at,
+            })
+        });
+        decide.record("allowed", matches!(decision, Decision::Allow(_)));
+        decision
+    }
+
+    /// Carries out what a claim permits, closes the request, and revokes what was called off
+    /// meanwhile. Returns the state afterwards, also if another worker has taken over.
+    pub(in crate::app) async fn work_off_claim(
+        &self,
+        claim: Claim,
+        mut permission: Permission,
+        mut first: FirstLook,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        let stream = claim.state().stream();
+        let mut writer = self.writer(claim);
+        let end = loop {
+            let first = std::mem::take(&mut first);
+            match self
+                .attempt(&mut writer, &permission, first, deadline)
+                .await
+            {
+                Err(Stop::CalledOff) => permission = self.permission(writer.state()),
+                end => break end,
+            }
+        };
+        let after = match end {
+            Ok(()) => writer.state().clone(),
+            Err(Stop::Lost | Stop::CalledOff) => return self.reread(stream).await,
+            Err(Stop::Journal(error)) => return Err(error),
+        };
+        let now = self.now();
+        let called_off = !after.expired(now) && after.needs_work(now).is_some();
+        if matches!(after.phase(), Phase::Closed) && called_off {
+            return self.revoke(after, now, false, deadline).await;
+        }
+        Ok(after)
+    }
+
+    /// One attempt to work off a claim.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`]: a cancel called off items meanwhile; decide again and attempt again.
+    async fn attempt(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        permission: &Permission,
+        first: FirstLook,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        match permission {
+            Permission::Granted(approved) => {
+                let FirstLook { seen, neighbours } = first;
+                let order = self.order_among_others(writer.state(), neighbours, deadline);
+                let order = order.await;
+                let Beginning { kept, at_rest } = match order.map_err(Stop::Journal)? {
+                    Order::Begin(beginning) => beginning,
+                    Order::CalledOff(call_off) => return writer.call_off(call_off).await,
+                    Order::Wait { until, why } => {
+                        return writer.wait(why, until).await;
+                    }
+                };
+                let results = self
+                    .plan_and_execute(writer, approved, kept, seen, deadline)
+                    .await?;
+                let results = self
+                    .end_refused_chain(writer, approved, results, deadline)
+                    .await?;
+                if approved.request().action == Action::Cancel {
+                    let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
+                    ended.await.map_err(Stop::Journal)?;
+                }
+                writer.close(results, None).await
+            }
+            Permission::Withheld(reason) => self.close_withheld(writer, reason, deadline).await,
+        }
+    }
+
+    /// Closes a share that shares nothing more. An interrupted worker may have shared without
+    /// recording it, so the cloud is read first and the share is revoked when it expires.
+    async fn close_withheld(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        reason: &Withheld,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let request = writer.state().request().clone();
+        let seen = if writer.observed() {
+            Some(observe::observe(&self.context(&request, deadline), &request).await)
+        } else {
+            None
+        };
+        let close = |result: ItemResult| {
+            let given = seen
+                .as_ref()
+                .and_then(|seen| trace(writer.state(), &result, seen));
+            given.unwrap_or_else(|| reason.result(&request, result))
+        };
+        let results = writer.results().into_iter().map(close).collect();
+        let refusal: Option<&Verdict> = match reason {
+            Withheld::Denied(verdict) => Some(verdict),
+            Withheld::Expired | Withheld::CalledOff => None,
+        };
+        writer.close(results, refusal).await
+    }
+
+    /// A request's current state in the journal.
+    pub(in crate::app) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
+        self.journal
+            .read(stream)
+            .await?
+            .and_then(crate::journal::History::into_state)
+            .ok_or(JournalError::Gone { stream })
+    }
+
+    /// The recorded state as an answer. Queues the notifications that it owes.
+    pub(in crate::app) fn recorded(&self, state: &State) -> (Ending, Answer) {
+        self.queue_notifications(state);
+        let status = state.status();
+        let ending = match (status, state.phase()) {
+            (Status::Denied, _) => Ending::Denied,
+            (_, Phase::Waiting { .. }) => Ending::Waiting,
+            (Status::Pending, _) => Ending::Pending,
+            _ => Ending::Done,
+        };
+        (ending, Answer::of_state(state))
+    }
+}

@@ -1,0 +1,139 @@
+//! Reopens an ended request for an operator: decides it again for its original requester and
+//! approvers, and carries it out. In: the request's name, the operator, and the reason. Out: the
+//! result.
+
+use std::fmt;
+
+use crate::app::reader::find_requests;
+use crate::app::{Answer, App, Deadline, Ending, context};
+use crate::domain::{SourceName, Timestamp, Verdict};
+use crate::journal::{JournalError, State};
+use crate::policy::Decision;
+
+use super::first_look::FirstLook;
+use super::withhold::Permission;
+
+/// The operator at the command line, with a configured source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The source.
+    pub source: SourceName,
+    /// The person.
+    pub requester: String,
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source, self.requester)
+    }
+}
+
+/// The result of reopening a request.
+#[derive(Debug)]
+pub enum Retried {
+    /// It was reopened; the answer has the result.
+    Reopened(Ending, Box<Answer>),
+    /// The current policies deny it. The journal records the attempt.
+    Denied(Verdict),
+    /// It stays closed, for this reason.
+    StaysClosed(String),
+}
+
+/// Why a request could not be reopened.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// The journal has no such request.
+    #[error("the journal has no request {0:?}; `sharehook requests` lists them")]
+    Unknown(String),
+    /// Several sources have a request with this id.
+    #[error("several requests have this id; name one of {}", .0.join(", "))]
+    Several(Vec<String>),
+    /// The configuration has no such source.
+    #[error("--as: no source is named {0}")]
+    UnknownSource(SourceName),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl App {
+    /// Decides a failed, denied or partial request again under the current policies, and carries it
+    /// out.
+    ///
+    /// # Errors
+    /// [`RetryError`].
+    pub async fn retry(
+        &self,
+        name: &str,
+        by: &Operator,
+        reason: &str,
+        deadline: Deadline,
+    ) -> Result<Retried, RetryError> {
+        if self.prepared.intake(&by.source).is_none() {
+            return Err(RetryError::UnknownSource(by.source.clone()));
+        }
+        let now = self.now();
+        let found = find_requests(&self.journal, name, now).await?.entries;
+        let state = match <[State; 1]>::try_from(found) {
+            Ok([state]) => state,
+            Err(none) if none.is_empty() => return Err(RetryError::Unknown(name.to_owned())),
+            Err(several) => {
+                let names = several.iter().map(|state| state.identity().to_string());
+                return Err(RetryError::Several(names.collect()));
+            }
+        };
+        if let Some(why) = self.not_to_be_reopened(&state, now).await? {
+            return Ok(Retried::StaysClosed(format!("{}: {why}", state.identity())));
+        }
+        let Some(request) = state.remaining() else {
+            let why = "a later cancel called it off".to_owned();
+            return Ok(Retried::StaysClosed(why));
+        };
+        let decision = self.decide(state.identity(), &request, now, state.approved_at());
+        let verdict = match &decision {
+            Decision::Allow(approved) => approved.verdict().clone(),
+            Decision::Deny(verdict) => verdict.clone(),
+        };
+        self.prove_journal().await?;
+        let deadline = context::turn_deadline(deadline);
+        let lease = self.worker_lease(now, deadline)?;
+        let (by, reason) = (by.to_string(), reason.to_owned());
+        tracing::info!(request = %state.identity(), by, reason, allowed = verdict.allowed, "reopened");
+        let claim = self
+            .journal
+            .reopen(state, lease, by, reason, verdict)
+            .await?;
+        match (claim, decision) {
+            (_, Decision::Deny(verdict)) => Ok(Retried::Denied(verdict)),
+            (Some(claim), Decision::Allow(approved)) => {
+                let permission = Permission::Granted(approved);
+                let work = self.work_off_claim(claim, permission, FirstLook::default(), deadline);
+                let after = Box::pin(work).await?;
+                let (ending, answer) = self.recorded(&after);
+                Ok(Retried::Reopened(ending, Box::new(answer)))
+            }
+            (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(
+                "another worker was first; look at it and try again".to_owned(),
+            )),
+        }
+    }
+
+    async fn not_to_be_reopened(
+        &self,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Option<String>, JournalError> {
+        let age = self.config().retry_age;
+        let approved = state.approved_at();
+        if let Some(why) = state.stays_closed(now) {
+            return Ok(Some(why.to_owned()));
+        }
+        if approved.checked_add(age).is_ok_and(|last| last < now) {
+            let why =
+                format!("it was approved at {approved:.0}, longer ago than [limits] retry_age");
+            return Ok(Some(why));
+        }
+        let retired = self.journal.read_unretired(state.stream()).await?.is_none();
+        Ok(retired.then(|| "its records are retired".to_owned()))
+    }
+}

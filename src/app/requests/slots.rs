@@ -1,0 +1,215 @@
+//! The slots for work on a server: the maximum number of requests carried out at once, and of
+//! unfinished requests per source. In: requests of verified deliveries. Out: a slot, a place in the
+//! backlog, or neither. A host that limits its own concurrency has no slots.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::SourceName;
+use crate::journal::StreamId;
+use crate::telemetry::{TraceContext, current};
+
+/// Number of requests carried out at once.
+const MAX_SLOTS: usize = 64;
+/// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
+const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
+
+/// The slots of a process.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Slots(Option<Bounded>);
+
+#[derive(Debug)]
+struct Bounded {
+    free: Arc<Semaphore>,
+    unfinished: Arc<Mutex<BTreeMap<SourceName, Load>>>,
+    backlog: UnboundedSender<Queued>,
+}
+
+/// A source's unfinished requests in this process.
+#[derive(Debug, Default)]
+struct Load {
+    requests: usize,
+    bytes: usize,
+}
+
+/// A slot for work on one request; dropping it frees it.
+#[derive(Debug)]
+pub(in crate::app) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// One unfinished request of its source; dropping it ends that.
+#[derive(Debug)]
+pub(in crate::app) struct Unfinished {
+    _counted: Option<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    unfinished: Arc<Mutex<BTreeMap<SourceName, Load>>>,
+    source: SourceName,
+    bytes: usize,
+}
+
+/// A recorded request that waits for a slot.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) stream: StreamId,
+    /// Of the delivery that brought it.
+    pub(super) trace: Option<TraceContext>,
+    /// `None` for a request of an earlier process.
+    _unfinished: Option<Unfinished>,
+}
+
+/// The recorded requests that wait for a slot; one task works them off.
+#[derive(Debug)]
+pub struct Backlog(UnboundedReceiver<Queued>);
+
+impl Slots {
+    pub(super) fn bounded() -> (Self, Backlog) {
+        let (backlog, queue) = unbounded_channel();
+        let slots = Self(Some(Bounded {
+            free: Arc::new(Semaphore::new(MAX_SLOTS)),
+            unfinished: Arc::default(),
+            backlog,
+        }));
+        (slots, Backlog(queue))
+    }
+
+    /// Counts one more unfinished request of a source; `None` if the source has `max` already.
+    pub(in crate::app) fn admit(
+        &self,
+        source: &SourceName,
+        bytes: usize,
+        max: usize,
+    ) -> Option<Unfinished> {
+        let Some(bounded) = &self.0 else {
+            return Some(Unfinished { _counted: None });
+        };
+        let mut all = lock(&bounded.unfinished);
+        let load = all.entry(source.clone()).or_default();
+        let total = load.bytes.saturating_add(bytes);
+        if load.requests >= max || total > MAX_UNFINISHED_BYTES {
+            return None;
+        }
+        load.requests += 1;
+        load.bytes = total;
+        drop(all);
+        let counted = Counted {
+            unfinished: Arc::clone(&bounded.unfinished),
+            source: source.clone(),
+            bytes,
+        };
+        Some(Unfinished {
+            _counted: Some(counted),
+        })
+    }
+
+    /// A slot, if one is free and no earlier request waits for it.
+    pub(in crate::app) fn take(&self) -> Option<Slot> {
+        match &self.0 {
+            None => Some(Slot { _permit: None }),
+            Some(bounded) => {
+                let permit = Arc::clone(&bounded.free).try_acquire_owned();
+                permit.ok().map(Slot::with)
+            }
+        }
+    }
+
+    /// Waits for a slot. The longest-waiting caller gets the next one.
+    pub(super) async fn wait(&self) -> Option<Slot> {
+        match &self.0 {
+            None => Some(Slot { _permit: None }),
+            Some(bounded) => {
+                let permit = Arc::clone(&bounded.free).acquire_owned().await;
+                permit.ok().map(Slot::with)
+            }
+        }
+    }
+
+    /// Puts a recorded request into the backlog. Without a backlog, the sweep handles it.
+    pub(in crate::app) fn queue(&self, stream: StreamId, unfinished: Option<Unfinished>) {
+        if let Some(bounded) = &self.0 {
+            // At shutdown the task has ended. The next process finds the request in the journal.
+            drop(bounded.backlog.send(Queued {
+                stream,
+                trace: current(),
+                _unfinished: unfinished,
+            }));
+        }
+    }
+}
+
+impl Backlog {
+    pub(super) async fn next(&mut self) -> Option<Queued> {
+        self.0.recv().await
+    }
+}
+
+impl Slot {
+    fn with(permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            _permit: Some(permit),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(load) = lock(&self.unfinished).get_mut(&self.source) {
+            load.requests = load.requests.saturating_sub(1);
+            load.bytes = load.bytes.saturating_sub(self.bytes);
+        }
+    }
+}
+
+fn lock(
+    unfinished: &Mutex<BTreeMap<SourceName, Load>>,
+) -> std::sync::MutexGuard<'_, BTreeMap<SourceName, Load>> {
+    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_so_many_unfinished_requests_and_no_more() {
+        let (slots, _backlog) = Slots::bounded();
+        let (jira, github) = ("jira".parse().unwrap(), "github".parse().unwrap());
+        let first = slots.admit(&jira, 10, 2).unwrap();
+        let _second = slots.admit(&jira, 10, 2).unwrap();
+        assert!(slots.admit(&jira, 10, 2).is_none());
+        assert!(slots.admit(&github, 10, 2).is_some());
+        drop(first);
+        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES, 2).is_none());
+        assert!(slots.admit(&jira, MAX_UNFINISHED_BYTES - 10, 2).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_slot_goes_to_the_one_that_waits_before_a_new_one() {
+        let (slots, _backlog) = Slots::bounded();
+        let mut taken: Vec<Slot> = std::iter::from_fn(|| slots.take()).collect();
+        assert_eq!(taken.len(), MAX_SLOTS);
+        let waiting = slots.wait();
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(taken.pop());
+        assert!(slots.take().is_none());
+        assert!(waiting.await.is_some());
+    }
+
+    #[test]
+    fn a_host_with_bounds_of_its_own_has_no_slots() {
+        let slots = Slots::default();
+        assert!(slots.take().is_some());
+        assert!(
+            slots
+                .admit(&"jira".parse().unwrap(), usize::MAX, 1)
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Closes a share that has expired, was called off, or is denied by the current policies. In: each
+//! item's recorded result and the observed state. Out: the result to close with.
+
+use crate::app::answer::refused_items;
+use crate::cloud::error::image_is_missing;
+use crate::domain::{Action, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
+use crate::journal::State;
+use crate::plan::Observation;
+use crate::policy::Approved;
+
+/// What a turn may do.
+#[derive(Debug)]
+pub(in crate::app) enum Permission {
+    /// Carry this out.
+    Granted(Approved),
+    /// Share nothing more, and close.
+    Withheld(Withheld),
+}
+
+impl Permission {
+    /// The verdict of the current policies that lets a share continue.
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Granted(approved) if approved.request().action == Action::Share => {
+                Some(approved.verdict())
+            }
+            Self::Granted(_) | Self::Withheld(_) => None,
+        }
+    }
+}
+
+/// Why a share stops.
+#[derive(Debug)]
+pub(in crate::app) enum Withheld {
+    /// It expired before it was finished.
+    Expired,
+    /// Later cancels called off every item.
+    CalledOff,
+    /// The current policies refuse it.
+    Denied(Verdict),
+}
+
+impl Withheld {
+    /// The result of an item that was not shared.
+    pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
+        if !result.pending() {
+            return result;
+        }
+        let refused = match self {
+            // A called-off item is never pending.
+            Self::Expired | Self::CalledOff => None,
+            Self::Denied(verdict) => refused_items(request, verdict)
+                .into_iter()
+                .find(|refused| refused.item == result.item),
+        };
+        refused.unwrap_or_else(|| ItemResult {
+            kind: ResultKind::Failed {
+                code: ResultCode::Expired.into(),
+                message: "the share ended before it could be made".to_owned(),
+                retryable: false,
+            },
+            ..result
+        })
+    }
+}
+
+/// The result of an item that an interrupted worker may have shared: `None` if it did not, a
+/// pending result if a later turn must read the cloud again.
+pub(in crate::app) fn trace(
+    state: &State,
+    result: &ItemResult,
+    seen: &Observation,
+) -> Option<ItemResult> {
+    let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
+    let open = result.pending() || called_off;
+    if !open || state.found_before(&result.item) {
+        return None;
+    }
+    let kind = match (&result.item, &seen.shares, &seen.unreadable) {
+        (Item::Account(account), Some(shares), _) => {
+            shares.contains(account).then_some(ResultKind::Shared)
+        }
+        (Item::Lighthouse(_), ..) if seen.blueprint.is_some() => Some(ResultKind::Available {
+            blueprint: seen.blueprint.clone(),
+            already: false,
+        }),
+        _ if seen.readable => None,
+        (_, _, Some(error)) if image_is_missing(&error.code) => None,
+        (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
+        // The site has no API for it. Revoking an item that was not shared is harmless.
+        (Item::Account(_), ..) => Some(ResultKind::Shared),
+        _ => None,
+    };
+    kind.map(|kind| ItemResult {
+        kind,
+        ..result.clone()
+    })
+}

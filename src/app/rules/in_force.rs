@@ -1,0 +1,122 @@
+//! Which rules are in force, and when their secrets were read. In: prepared rules. Out: the same for
+//! every delivery that begins before the next ones. `reload` replaces them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Vars;
+
+use super::prepared::Prepared;
+
+/// The age at which secrets are read again.
+const MAX_AGE: Duration = Duration::from_secs(300);
+/// Minimum pause between two readings for signatures that match no secret. Anyone can send these.
+const MISMATCH_PAUSE: Duration = Duration::from_secs(10);
+
+/// The rules in force, and when their secrets were read.
+pub(in crate::app) struct InForce {
+    prepared: RwLock<Arc<Prepared>>,
+    /// The process's variables.
+    pub(in crate::app) vars: Vars,
+    read: Mutex<Read>,
+    /// Held while rules are replaced.
+    pub(super) replacing: tokio::sync::Mutex<()>,
+}
+
+/// When secrets were read.
+pub(super) struct Read {
+    pub(super) at: Instant,
+    for_mismatch: Option<Instant>,
+}
+
+impl InForce {
+    pub(in crate::app) fn new(prepared: Arc<Prepared>, vars: Vars) -> Self {
+        let at = Instant::now();
+        Self {
+            prepared: RwLock::new(prepared),
+            vars,
+            read: Mutex::new(Read {
+                at,
+                for_mismatch: None,
+            }),
+            replacing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn prepared(&self) -> Arc<Prepared> {
+        let prepared = self.prepared.read();
+        Arc::clone(&prepared.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn put(&self, prepared: Arc<Prepared>) {
+        *self
+            .prepared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = prepared;
+    }
+
+    pub(super) fn read(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read {
+    /// Whether the secrets are old. True for one caller.
+    pub(super) fn is_old(&mut self, now: Instant) -> bool {
+        let old = now.duration_since(self.at) >= MAX_AGE;
+        if old {
+            self.at = now;
+        }
+        old
+    }
+
+    /// Whether the secrets may be read again because a signature matches none. True for one caller.
+    pub(super) fn may_miss_one(&mut self, now: Instant) -> bool {
+        let last = self.for_mismatch;
+        let may = last.is_none_or(|last| now.duration_since(last) >= MISMATCH_PAUSE);
+        if may {
+            self.for_mismatch = Some(now);
+        }
+        may
+    }
+}
+
+impl fmt::Debug for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The variables hold secrets.
+        f.debug_struct("InForce").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_old_after_five_minutes_and_one_caller_reads_them() {
+        let start = Instant::now();
+        let mut read = Read {
+            at: start,
+            for_mismatch: None,
+        };
+        assert!(!read.is_old(start + MAX_AGE - Duration::from_secs(1)));
+        assert!(read.is_old(start + MAX_AGE));
+        assert!(!read.is_old(start + MAX_AGE), "one caller");
+        assert!(read.is_old(start + 2 * MAX_AGE));
+    }
+
+    #[test]
+    fn strangers_make_secrets_be_read_once_in_a_while() {
+        let start = Instant::now();
+        let mut read = Read {
+            at: start,
+            for_mismatch: None,
+        };
+        assert!(read.may_miss_one(start));
+        assert!(!read.may_miss_one(start + MISMATCH_PAUSE - Duration::from_millis(1)));
+        assert!(read.may_miss_one(start + MISMATCH_PAUSE));
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules in force: configuration, maps, policies and secrets, compiled, and replaced when they are read
+//! again.
+
+mod in_force;
+mod prepared;
+mod reload;
+mod secret_version;
+mod secrets;
+
+pub use prepared::{ApproverOrigin, Prepared, SourceSummary};
+pub use secrets::fetch_secrets;
+
+pub(super) use in_force::InForce;
+pub(super) use prepared::{Intake, Parts, PolicyOrigin, facts};

@@ -1,0 +1,167 @@
+//! Compiles the verifiers, maps and policies of a configuration before anything is opened. In: a
+//! [`Config`]. Out: [`Prepared`], or every problem with its place.
+
+mod approver_origin;
+mod parts;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::app::notifying::Target;
+use crate::config::Config;
+use crate::domain::{NoticeRules, NotifyName, Problems, SourceName};
+use crate::plan::Patience;
+use crate::policy::PolicySet;
+
+pub use approver_origin::{ApproverOrigin, SourceSummary};
+pub(in crate::app) use parts::{Intake, Parts, PolicyOrigin, facts};
+
+/// A valid configuration with its compiled sources, maps and policies.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    intakes: BTreeMap<SourceName, Intake>,
+    policies: Arc<PolicySet>,
+    targets: BTreeMap<NotifyName, Target>,
+    notice_rules: NoticeRules,
+    plan_only: bool,
+    patience: Patience,
+}
+
+impl Prepared {
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// Every problem of every source, map and policy.
+    pub fn new(config: Config) -> Result<Self, Problems> {
+        let parts = Parts::compile(&config, PolicyOrigin::Directory);
+        Self::assemble(config, parts)
+    }
+
+    /// The same rules with the secrets of `config`.
+    ///
+    /// # Errors
+    /// A secret cannot be used.
+    pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
+        let parts = Parts::compile(&config, PolicyOrigin::Loaded(Arc::clone(&self.policies)));
+        Ok(Self::assemble(config, parts)?.working_as(self))
+    }
+
+    /// As `other` plans and waits.
+    pub(super) fn working_as(self, other: &Self) -> Self {
+        Self {
+            plan_only: other.plan_only,
+            patience: other.patience,
+            ..self
+        }
+    }
+
+    /// Makes one whole of the parts of `config`.
+    ///
+    /// # Errors
+    /// The problems of the parts.
+    pub(in crate::app) fn assemble(config: Config, parts: Parts) -> Result<Self, Problems> {
+        match parts.policies {
+            Some(policies) if parts.problems.is_empty() => Ok(Self {
+                targets: parts.targets,
+                notice_rules: config.notice_rules(),
+                config,
+                intakes: parts.intakes,
+                policies,
+                plan_only: false,
+                patience: Patience::default(),
+            }),
+            _ => Err(Problems(parts.problems)),
+        }
+    }
+
+    /// The same for dry runs: the answer shows the plan, and nothing is written or changed.
+    #[must_use]
+    pub fn planning(self) -> Self {
+        Self {
+            plan_only: true,
+            ..self
+        }
+    }
+
+    /// The same with other waits, for tests and benchmarks.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The digest of the loaded policies, which every decision in the journal names.
+    pub fn policy_digest(&self) -> &str {
+        self.policies.digest()
+    }
+
+    /// The `@id` of each policy, sorted.
+    pub fn policy_ids(&self) -> impl Iterator<Item = &str> {
+        self.policies.ids()
+    }
+
+    /// Each source, in the order of their names.
+    pub fn sources(&self) -> Vec<SourceSummary> {
+        self.intakes.values().map(Intake::summary).collect()
+    }
+
+    pub(in crate::app) fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    pub(in crate::app) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(in crate::app) fn plan_only(&self) -> bool {
+        self.plan_only
+    }
+
+    /// Which target is notified of what.
+    pub(in crate::app) fn notice_rules(&self) -> &NoticeRules {
+        &self.notice_rules
+    }
+
+    pub(in crate::app) fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.values()
+    }
+
+    pub(in crate::app) fn target(&self, name: &NotifyName) -> Option<&Target> {
+        self.targets.get(name)
+    }
+
+    pub(in crate::app) fn intake(&self, source: &SourceName) -> Option<&Intake> {
+        self.intakes.get(source)
+    }
+
+    pub(in crate::app) fn source_of(&self, origin: &str) -> Option<SourceName> {
+        let speaks = |intake: &&Intake| intake.from.iter().any(|from| from == origin);
+        self.intakes
+            .values()
+            .find(speaks)
+            .map(|intake| intake.facts.name.clone())
+    }
+
+    /// The source that authenticates CloudEvents of this `source`.
+    pub(in crate::app) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
+        let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
+        self.intakes
+            .values()
+            .find(lists)
+            .map(|intake| intake.facts.name.clone())
+    }
+
+    /// The sources that accept CloudEvents.
+    pub(in crate::app) fn event_sources(&self) -> Vec<SourceName> {
+        let takes = self
+            .intakes
+            .values()
+            .filter(|intake| !intake.events.is_empty());
+        takes.map(|intake| intake.facts.name.clone()).collect()
+    }
+}

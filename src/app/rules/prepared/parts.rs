@@ -1,0 +1,256 @@
+//! Compiles the sources, maps, templates and policies of a configuration, as far as they are valid. In: a
+//! [`Config`]. Out: [`Parts`], with every problem of the rest.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::app::cloud_accounts;
+use crate::app::notifying::Target;
+use crate::config::{Config, FetchConfig, MapRef, SourceConfig};
+use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
+use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
+use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts, VALIDATED};
+
+use super::approver_origin::{ApproverOrigin, SourceSummary};
+
+/// One source, ready to verify and to map.
+#[derive(Debug)]
+pub(in crate::app) struct Intake {
+    pub(in crate::app) verifier: Verifier,
+    pub(in crate::app) map: Map,
+    /// The origins that speak for it.
+    pub(in crate::app) from: Vec<String>,
+    pub(in crate::app) handshake: Option<Handshake>,
+    pub(in crate::app) replies: ReplyRules,
+    pub(in crate::app) fetch: Option<FetchConfig>,
+    pub(super) events: Vec<String>,
+    pub(in crate::app) issuers: Issuers,
+    pub(super) facts: SourceFacts,
+    approvers: ApproverOrigin,
+}
+
+impl Intake {
+    pub(super) fn summary(&self) -> SourceSummary {
+        SourceSummary {
+            name: self.facts.name.clone(),
+            scheme: self.facts.scheme.clone(),
+            signed: self.facts.signed,
+            approvers: self.approvers,
+            replies: self.replies.replies,
+            answer_within: self.replies.answer_within.map(|within| within.as_secs()),
+        }
+    }
+}
+
+/// The compiled parts of a configuration, as far as they are valid.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Parts {
+    pub(super) intakes: BTreeMap<SourceName, Intake>,
+    pub(super) targets: BTreeMap<NotifyName, Target>,
+    pub(in crate::app) policies: Option<Arc<PolicySet>>,
+    pub(in crate::app) problems: Vec<Problem>,
+}
+
+/// Where the policies come from.
+pub(in crate::app) enum PolicyOrigin {
+    /// They are loaded already.
+    Loaded(Arc<PolicySet>),
+    /// The directory. What `bundle` has validated is not validated again.
+    Directory,
+    /// The directory. Everything is validated.
+    Validated,
+}
+
+impl Parts {
+    /// Compiles what can be compiled, and collects every problem with the rest.
+    pub(in crate::app) fn compile(config: &Config, policies: PolicyOrigin) -> Self {
+        let mut parts = Self::default();
+        for source in &config.sources {
+            let found = if source.sound {
+                let intake = intake(source);
+                intake.map(|intake| drop(parts.intakes.insert(source.name.clone(), intake)))
+            } else {
+                map_of(source).map(drop)
+            };
+            parts.note(found);
+        }
+        for notify in &config.notify {
+            let target = Target::new(notify);
+            let name = notify.subscription.name.clone();
+            let found = target.map(|target| drop(parts.targets.insert(name, target)));
+            parts.note(found);
+        }
+        parts.problems.extend(two_for_one_origin(config));
+        parts.problems.extend(cloud_accounts::problems(config));
+        let load = |files: PolicyFiles| {
+            let loaded = PolicySet::load(&files, &facts(config), config.approvals);
+            let here = |problem: Problem| problem.within(&config.policy);
+            let loaded = loaded.map(Arc::new);
+            loaded.map_err(|Problems(found)| Problems(found.into_iter().map(here).collect()))
+        };
+        let policies = match policies {
+            PolicyOrigin::Loaded(policies) => Ok(policies),
+            PolicyOrigin::Directory => read_policies(config).and_then(load),
+            PolicyOrigin::Validated => read_policies(config).and_then(|files| {
+                load(PolicyFiles {
+                    validated: None,
+                    ..files
+                })
+            }),
+        };
+        match policies {
+            Ok(policies) => parts.policies = Some(policies),
+            Err(Problems(found)) => parts.problems.extend(found),
+        }
+        parts
+    }
+
+    fn note(&mut self, outcome: Result<(), Problems>) {
+        if let Err(Problems(found)) = outcome {
+            self.problems.extend(found);
+        }
+    }
+}
+
+/// The sources as policies see them.
+pub(in crate::app) fn facts(config: &Config) -> Vec<SourceFacts> {
+    config.sources.iter().map(facts_of).collect()
+}
+
+fn facts_of(source: &SourceConfig) -> SourceFacts {
+    SourceFacts {
+        name: source.name.clone(),
+        scheme: source.scheme.name().to_owned(),
+        signed: source.scheme.signed(),
+    }
+}
+
+fn map_of(source: &SourceConfig) -> Result<Map, Problems> {
+    match &source.map {
+        MapRef::Builtin(name) => Map::builtin(name).ok_or_else(|| {
+            Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into()
+        }),
+        MapRef::File(path, text) => Map::load(text, path),
+    }
+}
+
+fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
+    let here = |Problems(found): Problems| {
+        let named = |p: Problem| {
+            let text = format!("source {}: {}: {}", source.name, p.field, p.problem);
+            let mark = source.fields.get(&p.field).unwrap_or(&source.mark);
+            Problem::at(mark.clone(), text, p.remedy)
+        };
+        found.into_iter().map(named).collect::<Vec<_>>()
+    };
+    let verifier = Verifier::new(
+        source.scheme.clone(),
+        source.secret_texts(),
+        source.from.clone(),
+    );
+    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
+    let issuers = Issuers::new(roots, &source.issuers).map_err(Problems::from);
+    let (verifier, issuers, map) = match (verifier, issuers, map_of(source)) {
+        (Ok(verifier), Ok(issuers), Ok(map)) => (verifier, issuers, map),
+        (verifier, issuers, map) => {
+            let own = [verifier.err(), issuers.err()].into_iter().flatten();
+            let mut problems: Vec<Problem> = own.flat_map(here).collect();
+            problems.extend(map.err().into_iter().flat_map(|Problems(found)| found));
+            return Err(Problems(problems));
+        }
+    };
+    let speaks = source.scheme.speaks_for_listed();
+    let from = source.from.iter().filter(|_| speaks).cloned().collect();
+    Ok(Intake {
+        verifier,
+        map,
+        from,
+        handshake: source.handshake.clone(),
+        replies: source.replies,
+        fetch: source.fetch.clone(),
+        issuers,
+        events: source.events.clone(),
+        facts: facts_of(source),
+        approvers: ApproverOrigin::of(source),
+    })
+}
+
+/// Refuses an origin that two sources trust: which of them answers would be chance.
+fn two_for_one_origin(config: &Config) -> Vec<Problem> {
+    let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for source in &config.sources {
+        if matches!(source.scheme.kind(), SchemeKind::Trusted) && !source.events.is_empty() {
+            problems.push(Problem::at(
+                source.mark.clone(),
+                format!(
+                    "source {} is trusted, and CloudEvents over HTTP never reach such a source",
+                    source.name
+                ),
+                "list the event sources under a source that verifies a secret, such as scheme = \"bearer\"",
+            ));
+        }
+        let speaks = source.scheme.speaks_for_listed();
+        let from = source.from.iter().filter(|_| speaks);
+        for origin in from.chain(&source.events) {
+            if let Some(other) = owners.insert(origin, &source.name) {
+                problems.push(Problem::at(
+                    source.mark.clone(),
+                    format!("sources {other} and {} both list {origin}", source.name),
+                    "let each origin speak for one source",
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// Reads the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`.
+fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
+    let folder = config.policy.as_path();
+    const REMEDY: &str = "name a readable directory with *.cedar and entities.json in `policy`";
+    let no_folder = |error: std::io::Error| {
+        let problem = format!("policy: {} cannot be read: {error}", folder.display());
+        Problems::from(Problem::at(config.mark("policy"), problem, REMEDY))
+    };
+    let cannot = |path: &Path, error: &dyn std::fmt::Display| {
+        let mark = Mark::whole(&path.display().to_string());
+        Problems::from(Problem::at(
+            mark,
+            format!("cannot be read: {error}"),
+            REMEDY,
+        ))
+    };
+    let read = |path: &Path| -> Result<String, Problems> {
+        let size = fs::metadata(path)
+            .map_err(|error| cannot(path, &error))?
+            .len();
+        if size > MAX_FILE_BYTES as u64 {
+            return Err(cannot(
+                path,
+                &format!("it has {size} bytes, {MAX_FILE_BYTES} at most"),
+            ));
+        }
+        fs::read_to_string(path).map_err(|error| cannot(path, &error))
+    };
+    let mut files = PolicyFiles::default();
+    for entry in fs::read_dir(folder).map_err(no_folder)? {
+        let path = entry.map_err(no_folder)?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match name.as_str() {
+            "schema.cedarschema" => files.schema = Some(read(&path)?),
+            "entities.json" => files.entities = Some(read(&path)?),
+            VALIDATED => files.validated = Some(read(&path)?),
+            other if other.ends_with(".cedar") => files.policies.push((name, read(&path)?)),
+            _ => {}
+        }
+    }
+    files.policies.sort();
+    Ok(files)
+}

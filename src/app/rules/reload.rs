@@ -1,0 +1,140 @@
+//! Replaces the rules in force: configuration, maps, policies and secrets. In: a signal, or secrets
+//! whose values have changed. Out: later rules, or why the present ones stay. A delivery keeps the rules
+//! under which it began. What a process opens once stays as it is.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::app::App;
+use crate::config::{Config, Renewal};
+use crate::domain::{Problem, Problems};
+use crate::telemetry::Metric;
+
+use super::prepared::Prepared;
+use super::secrets::fetch_secrets;
+
+/// Time limit of one reading of secrets; a delivery may wait for it.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+
+impl App {
+    /// The application under the rules in force.
+    pub fn in_force(self: &Arc<Self>) -> Arc<Self> {
+        let prepared = self.rules.prepared();
+        if Arc::ptr_eq(&prepared, &self.prepared) {
+            return Arc::clone(self);
+        }
+        Arc::new(self.under(prepared))
+    }
+
+    /// As [`App::in_force`], after secrets that are old were read again. Each delivery and each sweep
+    /// begins here: a function's host runs no task between them.
+    pub async fn now_in_force(self: &Arc<Self>) -> Arc<Self> {
+        if self.rules.prepared().config().has_changing_secrets()
+            && self.rules.read().is_old(Instant::now())
+        {
+            Box::pin(self.read_secrets_again()).await;
+        }
+        self.in_force()
+    }
+
+    /// The application with secrets that were read after a signature matched none; `None` when they
+    /// are the same, or were read for that reason a moment ago.
+    pub(in crate::app) async fn with_later_secrets(&self) -> Option<Self> {
+        if self.rules.prepared().config().has_changing_secrets()
+            && self.rules.read().may_miss_one(Instant::now())
+        {
+            Box::pin(self.read_secrets_again()).await;
+        }
+        let prepared = self.rules.prepared();
+        let same = Arc::ptr_eq(&prepared, &self.prepared);
+        (!same).then(|| self.under(prepared))
+    }
+
+    /// Reads configuration, maps, policies and secrets again and puts them in force, for all
+    /// deliveries that begin later.
+    ///
+    /// # Errors
+    /// Every problem that `check` finds, and the settings that only a restart changes. The present
+    /// rules stay.
+    pub async fn reload(&self) -> Result<(), Problems> {
+        let _replacing = self.rules.replacing.lock().await;
+        let present = self.rules.prepared();
+        let file = present.config().file.clone();
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let fetched = fetch_secrets(&text, &self.rules.vars).await;
+        let config = Config::load(Path::new(&file), &self.rules.vars, &fetched)?;
+        let fixed = present.config().needs_restart(&config);
+        if !fixed.is_empty() {
+            let problem = format!("{} cannot change while the process runs", fixed.join(", "));
+            return Err(Problem::new(file, problem, "restart the process").into());
+        }
+        let later = Prepared::new(config)?.working_as(&present);
+        self.clouds.replace_keys(later.config());
+        self.rules.put(Arc::new(later));
+        self.rules.read().at = Instant::now();
+        Ok(())
+    }
+
+    fn under(&self, prepared: Arc<Prepared>) -> Self {
+        Self {
+            prepared,
+            ..self.clone()
+        }
+    }
+
+    /// Reads the secrets again. One that cannot be read or used keeps its last value.
+    async fn read_secrets_again(&self) {
+        let _replacing = self.rules.replacing.lock().await;
+        let mut present = self.rules.prepared();
+        let Some(read) = self.secrets_now(&present).await else {
+            self.metrics.count(Metric::SecretReadFailures, &[]);
+            tracing::warn!("the secrets could not be read in time; their last values stay in use");
+            return;
+        };
+        for (reference, read) in read {
+            let in_use = present.config().secrets.get(&reference);
+            let renewed = match read {
+                Ok(secret) if in_use.is_some_and(|now| now.is(&secret)) => continue,
+                Ok(secret) => present
+                    .config()
+                    .with_secret(secret, &self.rules.vars)
+                    .and_then(|config| present.renewed(config))
+                    .map_err(|problems| problems.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match renewed {
+                Ok(renewed) => {
+                    present = Arc::new(renewed);
+                    let secret = present.config().secrets.get(&reference);
+                    let version = match secret {
+                        Some(secret) => self.version_of(secret).await,
+                        None => None,
+                    };
+                    tracing::info!(%reference, version, "a secret has changed; only its new value counts");
+                }
+                Err(why) => {
+                    self.metrics.count(Metric::SecretReadFailures, &[]);
+                    tracing::warn!(%reference, why, "a secret cannot be renewed; its last value stays in use");
+                }
+            }
+        }
+        self.clouds.replace_keys(present.config());
+        self.rules.put(present);
+    }
+
+    /// The values of the secrets that can change; `None` when reading them takes too long.
+    async fn secrets_now(&self, present: &Arc<Prepared>) -> Option<Vec<Renewal>> {
+        let prepared = Arc::clone(present);
+        let vars = self.rules.vars.clone();
+        let reading = async move {
+            let fetched = fetch_secrets(&prepared.config().text, &vars).await;
+            // A file may lie on a network.
+            let read = move || prepared.config().read_secrets_again(&vars, &fetched);
+            tokio::task::spawn_blocking(read).await.ok()
+        };
+        timeout(READ_WITHIN, reading).await.ok().flatten()
+    }
+}

@@ -1,0 +1,84 @@
+//! The daily pass of the sweeps: compares the journal's index with every request that is not
+//! retired, and writes missing entries. In: the index, the records, the log's entries. Out: counts.
+//! May be interrupted at any point.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::app::{App, Deadline, context};
+use crate::journal::{JournalError, Pass};
+
+/// Number of requests to read at once, after which the pass records its progress.
+const STREAMS: usize = 256;
+const READERS: usize = 16;
+/// The pass gets a third of a sweep's time, and at most this.
+const MAX_TIME: Duration = Duration::from_secs(10);
+
+impl App {
+    /// Rebuilds the index from every record.
+    ///
+    /// # Errors
+    /// The journal cannot be listed or written.
+    pub async fn reindex(&self) -> Result<u64, JournalError> {
+        let mut pass = self.journal.pass(self.now()).await?.from_the_start();
+        self.compare(&mut pass, Duration::MAX).await
+    }
+
+    /// Continues today's pass, for a part of the remaining time.
+    pub(super) async fn go_on(
+        &self,
+        pass: &mut Pass,
+        deadline: Deadline,
+    ) -> Result<(), JournalError> {
+        let time = (context::left(deadline) / 3).min(MAX_TIME);
+        let mended = self.compare(pass, time).await?;
+        if mended > 0 {
+            tracing::warn!(mended, "the index lacked entries that the records ask for");
+        }
+        Ok(())
+    }
+
+    async fn compare(&self, pass: &mut Pass, time: Duration) -> Result<u64, JournalError> {
+        let began = Instant::now();
+        let sealing = self.config().seal.is_some();
+        let index = self.journal.index_to_mend(pass, sealing).await?;
+        let mut mended = 0;
+        loop {
+            let streams = self.journal.next_streams(pass).await?;
+            for some in streams.chunks(STREAMS) {
+                if began.elapsed() >= time {
+                    return Ok(mended);
+                }
+                let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
+                for few in some.chunks(READERS) {
+                    let reads = few
+                        .iter()
+                        .map(|stream| self.journal.read_unretired(*stream));
+                    for (stream, read) in few.iter().zip(join_all(reads).await) {
+                        match read {
+                            Ok(history) => histories.extend(history),
+                            Err(_) => unreadable.push(*stream),
+                        }
+                    }
+                }
+                let rules = self.prepared.notice_rules();
+                let journal = &self.journal;
+                let in_some =
+                    journal.mend_index(&index, &histories, &unreadable, self.now(), rules);
+                mended += in_some.await?;
+                self.journal.note_pass(pass, some.last().copied()).await?;
+            }
+            if streams.is_empty() {
+                let removed = self.journal.remove_leftovers(self.now()).await?;
+                if let Some(first) = removed.first() {
+                    let files = removed.len();
+                    tracing::warn!(files, first, "removed what killed processes left");
+                }
+                self.journal.note_pass(pass, None).await?;
+                return Ok(mended);
+            }
+        }
+    }
+}

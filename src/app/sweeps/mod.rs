@@ -1,0 +1,13 @@
+//! Scheduled work: what is due, the seals of the journal, its index, and the end of its retention.
+
+mod index_pass;
+mod retention;
+pub(super) mod seal_key;
+mod sealing;
+mod sweep;
+mod sweep_report;
+
+pub use retention::{Age, Retention, retirable, retire};
+pub use seal_key::{SealError, next_signer, signer, signer_or_new};
+pub use sealing::seal_journal;
+pub use sweep_report::SweepReport;

@@ -1,0 +1,278 @@
+//! The key that signs seals: read from the configuration, or made on first use for a journal in a
+//! directory. In: a [`Config`]. Out: a [`NoteSigner`]. A lost key is never replaced while the
+//! journal has seals by it; an existing key can introduce the next.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::clock;
+use crate::config::{
+    AwsSecrets, Config, SEAL_KEY_VAR, SealConfig, SealKey, SecretError, SecretRef, Vars,
+};
+use crate::domain::Problem;
+use crate::journal::log::NoteSigner;
+use crate::journal::{Journal, JournalError, JournalLocation};
+
+/// Maximum size of a key's file, in bytes.
+const MAX_KEY_BYTES: u64 = 16 * 1024;
+
+/// Why sealing failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// There is no key, or it cannot be used.
+    #[error("{0}")]
+    Key(Problem),
+    /// The journal cannot be read or written, or an earlier seal is damaged.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl From<Problem> for SealError {
+    fn from(problem: Problem) -> Self {
+        Self::Key(problem)
+    }
+}
+
+/// The configured key, made now if this is its first use.
+///
+/// # Errors
+/// [`SealError`]: no key is configured, it cannot be read or made, or the journal has seals of a
+/// key that is gone.
+pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSigner, SealError> {
+    if let Some(signer) = signer(config)? {
+        return Ok(signer);
+    }
+    let Some(SealConfig {
+        key: SealKey::File(path),
+        name,
+        ..
+    }) = &config.seal
+    else {
+        let remedy = format!("write [seal] with key = \"env:NAME\", or set {SEAL_KEY_VAR}");
+        return Err(Problem::new("seal", "is not configured", remedy).into());
+    };
+    if !matches!(config.journal, JournalLocation::Directory(_)) {
+        return Err(missing_elsewhere(path).into());
+    }
+    if journal.has_seals().await? {
+        return Err(lost(path).into());
+    }
+    Ok(NoteSigner::read(name, &file_or_new(path)?)?)
+}
+
+/// The key in a file, made now if there is none. If two processes make it, both use the first.
+fn file_or_new(path: &Path) -> Result<SecretString, Problem> {
+    let shown = path.display();
+    let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
+    let seed = clock::fresh_seed().map_err(wrong)?;
+    let mark = hex::encode(clock::fresh_bytes().map_err(wrong)?);
+    let pem = NoteSigner::pem(&seed);
+    match write_new(path, &mark, pem.expose_secret().as_bytes()) {
+        Ok(()) => Ok(pem),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let key = read(path).map_err(|error| unreadable(path, &error))?;
+            key.ok_or_else(|| {
+                let problem = format!("{shown} was removed while it was read");
+                Problem::new("seal.key", problem, "leave the key file in its place")
+            })
+        }
+        Err(error) => {
+            let problem = format!("{shown} cannot be made: {error}");
+            let remedy = format!(
+                "let this process create the file, name another in [seal] key, or set {SEAL_KEY_VAR}"
+            );
+            Err(Problem::new("seal.key", problem, remedy))
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let problem = format!("{} cannot be read: {error}", path.display());
+    Problem::new(
+        "seal.key",
+        problem,
+        "name a readable file with an Ed25519 key",
+    )
+}
+
+/// The configured key; `None` when none is configured or its file is not made yet.
+///
+/// # Errors
+/// A key that cannot be read, is not a key, or is inside the journal.
+pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
+    let Some(seal) = &config.seal else {
+        return Ok(None);
+    };
+    let key = match &seal.key {
+        SealKey::Secret(key) => Some(key.clone()),
+        SealKey::File(path) => {
+            outside(path, &config.journal)?;
+            read(path).map_err(|error| unreadable(path, &error))?
+        }
+    };
+    key.map(|key| NoteSigner::read(&seal.name, &key))
+        .transpose()
+}
+
+/// The key to follow the configured one. Creates a missing file.
+///
+/// # Errors
+/// A reference or key that cannot be used.
+pub fn next_signer(
+    config: &Config,
+    vars: &Vars,
+    fetched: &AwsSecrets,
+    reference: &str,
+) -> Result<NoteSigner, Problem> {
+    let Some(seal) = &config.seal else {
+        let remedy = "write [seal] with the present key first";
+        return Err(Problem::new("seal", "is not configured", remedy));
+    };
+    let wrong = |error: SecretError| Problem::new("--to", error.to_string(), error.remedy());
+    let reference = SecretRef::parse(reference).map_err(wrong)?;
+    if let SecretRef::File(path) = &reference {
+        let path = Path::new(path);
+        outside(path, &config.journal)?;
+        let key = file_or_new(path)?;
+        return NoteSigner::read(&seal.name, &key);
+    }
+    let key = reference
+        .resolve(Path::new(""), vars, fetched)
+        .map_err(wrong)?;
+    NoteSigner::read(&seal.name, &key.text)
+}
+
+/// What `check` says about the key, without opening the journal.
+pub(in crate::app) fn warnings(config: &Config) -> Vec<Problem> {
+    let here = |problem: Problem| config.problem("seal.key", &problem.problem, &problem.remedy);
+    found(config).into_iter().map(here).collect()
+}
+
+fn found(config: &Config) -> Option<Problem> {
+    let path = match (&config.seal, &config.journal) {
+        (None, JournalLocation::Memory) => return None,
+        (None, _) => {
+            let problem = "the journal is not sealed: an altered newest record, or a removed \
+                           request, would not be found";
+            let remedy =
+                format!("set {SEAL_KEY_VAR}, or write [seal] with a key (docs/evidence.md)");
+            return Some(Problem::new("seal.key", problem, remedy));
+        }
+        (Some(seal), _) => match &seal.key {
+            SealKey::Secret(_) => None,
+            SealKey::File(path) => Some(path).filter(|path| !path.exists()),
+        },
+    };
+    let Some(path) = path else {
+        return signer(config).err();
+    };
+    match &config.journal {
+        JournalLocation::Directory(dir) => {
+            let sealed = fs::read_dir(dir.join("log/segments"))
+                .is_ok_and(|mut seals| seals.next().is_some());
+            sealed.then(|| lost(path))
+        }
+        JournalLocation::Memory => None,
+        _ => Some(missing_elsewhere(path)),
+    }
+}
+
+fn lost(path: &Path) -> Problem {
+    let problem = format!(
+        "{} is not there, and the journal has seals of that key",
+        path.display()
+    );
+    let remedy = "restore the key file from a backup; if it is lost, keep this journal and its public key, and begin a new one";
+    Problem::new("seal.key", problem, remedy)
+}
+
+fn missing_elsewhere(path: &Path) -> Problem {
+    let shown = path.display();
+    let remedy = format!("make one with: openssl genpkey -algorithm ed25519 -out {shown}");
+    Problem::new("seal.key", format!("{shown} is not there"), remedy)
+}
+
+/// Refuses a key that is inside the journal through links: a writer of the journal must not reach
+/// it.
+fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
+    let JournalLocation::Directory(dir) = journal else {
+        return Ok(());
+    };
+    let file = fs::canonicalize(path).or_else(|_| fs::canonicalize(folder_of(path)));
+    match (file, fs::canonicalize(dir)) {
+        (Ok(file), Ok(dir)) if file.starts_with(&dir) => Err(Problem::new(
+            "seal.key",
+            format!("{} lies inside the journal", path.display()),
+            "write [seal] with a key outside the journal's directory",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn read(path: &Path) -> io::Result<Option<SecretString>> {
+    match fs::metadata(path) {
+        Ok(found) if found.len() > MAX_KEY_BYTES => {
+            Err(io::Error::other("it is too large to be a key"))
+        }
+        Ok(_) => fs::read_to_string(path).map(|text| Some(SecretString::from(text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a file that only its owner may read, durably, unless it exists. The file gets its name
+/// when it is complete, so that no process reads half a key.
+fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut staged = path.as_os_str().to_owned();
+    staged.push(format!(".{mark}"));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&staged).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let linked = written.and_then(|()| fs::hard_link(&staged, path));
+    drop(fs::remove_file(&staged));
+    linked?;
+    // A power cut must not lose the key of a seal.
+    #[cfg(unix)]
+    fs::File::open(folder_of(path))?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_writers_one_makes_the_key_and_both_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seal.key");
+        let writers: Vec<_> = (0..8)
+            .map(|n| {
+                let path = path.clone();
+                std::thread::spawn(move || {
+                    write_new(&path, &format!("{n}"), format!("key {n}").as_bytes())
+                })
+            })
+            .collect();
+        let made = writers.into_iter().map(|writer| writer.join().unwrap());
+        assert_eq!(made.filter(Result::is_ok).count(), 1);
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(names.len(), 1, "no staged file is left: {names:?}");
+        let key = fs::read_to_string(&path).unwrap();
+        assert!(write_new(&path, "later", b"another").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), key);
+    }
+}

@@ -1,0 +1,115 @@
+//! Sealing: when the next seal is due, and making it. In: the configuration and the journal. Makes
+//! a seal over every unsealed record (`journal::store::sealing`) with the key of `seal_key`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::config::{Config, SealConfig};
+use crate::domain::Timestamp;
+use crate::journal::{Journal, Sealing};
+
+use super::seal_key::{SealError, signer, signer_or_new};
+
+/// How often a process seals that has written nothing: another process may have stopped before it
+/// sealed its records.
+const IDLE_SECONDS: i64 = 3_600;
+/// Minimum pause between two seals of a server.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+/// A server pauses this many times as long as its last seal took, because a seal's cost grows with
+/// the unsealed records.
+const PAUSE_FACTOR: u32 = 20;
+
+impl App {
+    /// Seals the journal if a seal is due. Returns the reason if that fails.
+    pub async fn seal_when_due(&self) -> Option<String> {
+        let seal = self.config().seal.as_ref()?;
+        match self.seal_if_due(seal).await {
+            Ok(None) => None,
+            Ok(Some(sealing)) => {
+                log(&sealing);
+                None
+            }
+            Err(error) => Some(format!("the journal was not sealed: {error}")),
+        }
+    }
+
+    /// Seals what this process writes, soon after each write, until the future is dropped. Returns
+    /// at once if the configuration sets another interval, which the sweep keeps.
+    pub async fn seal_after_writes(&self) {
+        if self
+            .config()
+            .seal
+            .as_ref()
+            .is_none_or(|seal| seal.every.is_some())
+        {
+            return;
+        }
+        loop {
+            self.journal.unsealed().written().await;
+            let begun = Instant::now();
+            if let Some(problem) = self.seal_when_due().await {
+                tracing::error!(
+                    problem,
+                    "sealing failed; the program tries again after the next write"
+                );
+            }
+            let pause = begun.elapsed().saturating_mul(PAUSE_FACTOR);
+            tokio::time::sleep(pause.max(MIN_PAUSE)).await;
+        }
+    }
+
+    async fn seal_if_due(&self, seal: &SealConfig) -> Result<Option<Sealing>, SealError> {
+        let unsealed = self.journal.unsealed();
+        let interval = match &seal.every {
+            Some(every) => every.seconds(),
+            None if unsealed.any() => 0,
+            None => IDLE_SECONDS,
+        };
+        let now = self.now();
+        if interval > 0
+            && let Some(signer) = signer(self.config())?
+            && let Some(last) = self.journal.sealed_at(signer.verifier()).await?
+            // A seal from the future comes from a wrong clock, and must not end sealing.
+            && (0..interval).contains(&now.duration_since(last).as_secs())
+        {
+            return Ok(None);
+        }
+        // Cleared before the journal is read, so that a record written meanwhile sets it again.
+        unsealed.clear();
+        let sealed = seal_journal(self.config(), &self.journal, now).await;
+        if sealed.is_err() {
+            unsealed.set();
+        }
+        sealed.map(Some)
+    }
+}
+
+fn log(sealing: &Sealing) {
+    for finding in &sealing.left_out {
+        tracing::error!(%finding, "a record was not sealed");
+    }
+    if let (1.., Some(checkpoint)) = (sealing.sealed, &sealing.checkpoint) {
+        // The host's log keeps a copy of the checkpoint that the journal's writers cannot change.
+        tracing::info!(
+            records = sealing.sealed,
+            size = sealing.size,
+            checkpoint,
+            "sealed"
+        );
+    }
+}
+
+/// Seals every record that no seal covers yet.
+///
+/// # Errors
+/// [`SealError`].
+pub async fn seal_journal(
+    config: &Config,
+    journal: &Journal,
+    now: Timestamp,
+) -> Result<Sealing, SealError> {
+    let signer = signer_or_new(config, journal).await?;
+    Ok(journal.seal(&signer, now).await?)
+}

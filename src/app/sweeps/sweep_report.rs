@@ -1,0 +1,124 @@
+//! The result of a sweep, as text and as JSON: what it finished, what it revoked, what it leaves.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::app::grants::{Overdue, Unfinished};
+use crate::domain::Timestamp;
+use crate::journal::{JournalError, Phase, State};
+
+/// The result of a sweep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SweepReport {
+    /// Requests that were due and were worked on to their end.
+    pub finished: Vec<String>,
+    /// Requests whose expired share was revoked.
+    pub revoked: Vec<String>,
+    /// Requests that are still unfinished after it.
+    pub unfinished: Vec<Unfinished>,
+    /// Expired shares that stay for now, because other grants cover them.
+    pub covered: Vec<Unfinished>,
+    /// Overdue shares: they should be gone but are still in effect.
+    pub overdue: Vec<Overdue>,
+    /// Streams or requests that could not be read or written, and why.
+    pub failures: Vec<String>,
+    /// Seconds by which the cloud's clock is ahead of this machine's, if more than a minute. Known
+    /// only if the sweep called the cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_difference: Option<i64>,
+    /// True when the time ran out before everything due was done.
+    pub out_of_time: bool,
+}
+
+impl SweepReport {
+    /// Whether the report is empty.
+    pub fn is_quiet(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an operator must act: a share is overdue, or something could not be read or written.
+    pub fn failed(&self) -> bool {
+        !self.overdue.is_empty() || !self.failures.is_empty()
+    }
+
+    /// Adds the end of the work on one request; `None`: the time ran out before it.
+    pub(super) fn add(
+        &mut self,
+        name: String,
+        end: Result<Option<State>, JournalError>,
+        now: Timestamp,
+    ) {
+        match end {
+            Ok(Some(after)) => self.add_state(name, &after, now),
+            Ok(None) => self.out_of_time = true,
+            Err(error) => self.failures.push(format!("{name}: {error}")),
+        }
+    }
+
+    /// Adds the overdue shares of a request after the work on it.
+    pub(super) fn add_overdue(&mut self, state: &State, now: Timestamp) {
+        let name = state.identity().to_string();
+        self.overdue.retain(|known| known.left.request != name);
+        self.overdue.extend(Overdue::of(state, now));
+    }
+
+    fn add_state(&mut self, name: String, after: &State, now: Timestamp) {
+        match after.phase() {
+            Phase::Revoked => self.revoked.push(name),
+            Phase::Closed | Phase::Denied => self.finished.push(name),
+            // A request with overdue shares has its own entries.
+            _ if !after.overdue(now).is_empty() => {}
+            Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => {
+                self.covered.push(Unfinished::of(after, now));
+            }
+            Phase::Waiting { .. }
+            | Phase::Working { .. }
+            | Phase::Deferred { .. }
+            | Phase::Revoking { .. }
+            | Phase::RevokeDeferred { .. } => self.unfinished.push(Unfinished::of(after, now)),
+        }
+    }
+}
+
+impl fmt::Display for SweepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (word, list) in [("finished", &self.finished), ("revoked", &self.revoked)] {
+            let names = match &list[..] {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            };
+            writeln!(f, "{word}: {names}")?;
+        }
+        for (word, list) in [("unfinished", &self.unfinished), ("covered", &self.covered)] {
+            for left in list {
+                writeln!(f, "{word}: {left}")?;
+            }
+        }
+        for overdue in &self.overdue {
+            writeln!(f, "overdue: {overdue}")?;
+        }
+        if let Some(seconds) = self.clock_difference {
+            let word = if seconds > 0 { "behind" } else { "ahead of" };
+            let seconds = seconds.unsigned_abs();
+            writeln!(
+                f,
+                "clock: this machine is {seconds} s {word} the cloud's clock; correct it"
+            )?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "failure: {failure}")?;
+        }
+        write!(
+            f,
+            "{}",
+            match (self.out_of_time, self.overdue.len()) {
+                (true, _) => "the time ran out; sweep again".to_owned(),
+                (false, 0) => "everything due was looked at".to_owned(),
+                (false, count) => format!(
+                    "{count} overdue: a share that should be gone still stands; correct the cause and sweep again"
+                ),
+            }
+        )
+    }
+}
