@@ -30,7 +30,7 @@ mod verify;
 
 pub use approvals::{
     ApiCall, ApprovalSystem, FetchPreset, InstanceState, Listed, Listing, Named, NewToken, Page,
-    Query, Rejected, Rejection, Said, is_code,
+    Query, Rejected, Rejection, Said, is_code, withdrawal_of,
 };
 pub use callback::Callback;
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};

@@ -7,7 +7,8 @@
 //! predecessor's file. Applying a stream's records gives its `State`.
 //!
 //! All derived files are below `index/`: `due` (when a request needs work), `grants` (unfinished
-//! and active requests by image), `unsealed` (streams with unsealed records). The index only says
+//! and active requests by image), `unsealed` (streams with unsealed records), `looks` (when the lists of
+//! approval systems were read). The index only says
 //! where to look. Its files are deleted when they are no longer needed, and can be rebuilt from the
 //! records.
 //!
@@ -39,9 +40,9 @@ pub use file_place::FilePlace;
 pub(crate) use inside::is_inside;
 pub use location::{Bucket, JournalLocation};
 pub use record::{
-    Announcement, CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedFetch,
-    FailedNotification, Flaw, Intent, Lease, Notified, Progress, Received, Record, Rejection,
-    Reopening, Settled, Stored, StreamId, Worker,
+    Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,
+    FailedFetch, FailedNotification, Flaw, Intent, Lease, Notified, Progress, Received, Record,
+    Rejection, Reopening, Settled, Stored, StreamId, Worker,
 };
 pub use state::{
     Affected, BrokenRecord, Grant, Head, Incident, NotificationState, Owed, Phase, Receiver,
@@ -51,7 +52,7 @@ pub use state::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
 };
 pub use store::{
-    Access, AppendError, Claim, History, Index, Journal, JournalError, MAX_PAUSE, NewestFirst,
-    OPERATIONS, Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles, Retirement,
-    Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
+    Access, AppendError, Claim, History, Index, Journal, JournalError, Looks, MAX_PAUSE,
+    NewestFirst, OPERATIONS, Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles,
+    Retirement, Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
 };

@@ -5,9 +5,9 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::record::{
-    Announcement, CallNote, CallOff, Conflict, Deferral, Drift, Event, FailedAttempt, FailedFetch,
-    FailedNotification, Intent, Lease, Notified, Progress, Received, Record, Rejection, Reopening,
-    Settled, Stored, StreamId, VERSION, Worker,
+    Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,
+    FailedFetch, FailedNotification, Intent, Lease, Notified, Progress, Received, Record,
+    Rejection, Reopening, Settled, Stored, StreamId, VERSION, Worker,
 };
 use super::{Journal, JournalError, Opened, Opening, StreamState};
 use crate::domain::{
@@ -252,7 +252,7 @@ pub(super) fn drifted() -> Event {
 }
 
 /// The records of an announcement, in order.
-pub(super) fn announcement() -> [Event; 3] {
+pub(super) fn announcement() -> [Event; 4] {
     let received = Event::Received(Box::new(Announcement {
         source: "feishu".parse().unwrap(),
         scheme: "feishu".to_owned(),
@@ -267,11 +267,14 @@ pub(super) fn announcement() -> [Event; 3] {
         why: "feishu answers 1395001".to_owned(),
         not_before: at(10),
     });
+    let confirmed = Event::Confirmed(Confirmed {
+        requests: vec![identity("CHG0030192")],
+    });
     let settled = Event::Settled(Settled {
         requests: vec![identity("CHG0030192")],
         why: None,
     });
-    [received, failed, settled]
+    [received, failed, confirmed, settled]
 }
 
 pub(super) fn conflict() -> Event {
@@ -285,7 +288,7 @@ pub(super) fn conflict() -> Event {
 
 /// One event of each type, in the order of the table of types.
 pub(super) fn event_of_every_type() -> Vec<Event> {
-    let [received, not_fetched, settled] = announcement();
+    let [received, not_fetched, confirmed, settled] = announcement();
     vec![
         opened(identity("CHG0030192")),
         taken(60),
@@ -319,6 +322,7 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
         drifted(),
         received,
         not_fetched,
+        confirmed,
         settled,
     ]
 }

@@ -70,6 +70,11 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
+    // What is overdue may have ended before its expiry.
+    let end = match on {
+        NoticeKind::Overdue => state.ends_at(),
+        _ => state.expires_at(),
+    };
     json!({
         "request": {
             "id": state.identity().id,
@@ -87,7 +92,7 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
         },
         "status": state.status(),
         "results": results,
-        "expires_at": state.expires_at(),
+        "expires_at": end,
         "policy": verdict.policies,
         "refused": verdict.refused,
         "why": overdue,

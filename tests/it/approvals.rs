@@ -3,158 +3,27 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
-use sharehook::app::{Delivery, Ending, Headers, Reply, Via};
-use sharehook::domain::{Status, Timestamp};
-use sharehook::inbound::{SchemeSpec, renewed, seal};
-use sharehook_sandbox::{ApprovalSystem, Tenant};
+use sharehook::app::{Delivery, Ending, Headers, Via};
+use sharehook::domain::Status;
+use sharehook_sandbox::Tenant;
 
-use crate::support::{BLUEPRINT, STRANGER, World, deadline};
+use crate::support::approvals::{self, SHARED, SYSTEMS, System};
+use crate::support::{BLUEPRINT, STRANGER, World};
 
-const SHARED: [&str; 2] = ["700000000011", "700000000012"];
-
-/// A system, with what differs in the tests.
-struct System {
-    name: &'static str,
-    system: ApprovalSystem,
-    /// The token and the key of its app.
-    secret: &'static str,
-    receiver: &'static str,
-    /// In whose name notes are written.
-    user: &'static str,
-    sample: &'static str,
-    /// Where the instance has the accounts, and how they are written.
-    accounts: &'static str,
-}
-
-const SYSTEMS: [System; 3] = [
-    System {
-        name: "feishu",
-        system: ApprovalSystem::Feishu,
-        secret: "aVerificationToken00000000000001:an-encrypt-key-for-tests-0001",
-        receiver: "cli_a0000000000000ff",
-        user: "ou_0123456789abcdef",
-        sample: include_str!("../../events/body-feishu-approved.json"),
-        accounts: "/form",
-    },
-    System {
-        name: "dingtalk",
-        system: ApprovalSystem::Dingtalk,
-        secret: "aTokenForTests000001:0123456789abcdefghijklmnopqrstuvwxyzABCDEFH",
-        receiver: "dinga0000000000000ff",
-        user: "manager4220",
-        sample: include_str!("../../events/body-dingtalk-approved.json"),
-        accounts: "/formComponentValues/2/value",
-    },
-    System {
-        name: "wecom",
-        system: ApprovalSystem::Wecom,
-        secret: "aTokenForTests000001:0123456789abcdefghijklmnopqrstuvwxyzABCDEFH",
-        receiver: "ww0123456789abcdef",
-        user: "1000002",
-        sample: include_str!("../../events/body-wecom-approved.json"),
-        accounts: "/apply_data/contents/2/value/text",
-    },
-];
-
-impl System {
-    fn part(&self, name: &str) -> Value {
-        let sample: Value = serde_json::from_str(self.sample).unwrap();
-        sample[name].clone()
-    }
-
-    /// The request with the sample's event, sent at `now` to `receiver`.
-    fn sealed(&self, change: &dyn Fn(&mut Value), receiver: &str, now: Timestamp) -> Delivery {
-        let spec: SchemeSpec = self.name.parse().unwrap();
-        let secret = SecretString::from(self.secret);
-        let mut event = renewed(&spec, &secret, self.part("event"), now);
-        change(&mut event);
-        let from = [receiver.to_owned()];
-        let body = event.to_string().into_bytes();
-        let (headers, body) = seal(&spec, &secret, &from, body, "", now).unwrap();
-        Delivery {
-            source: self.name.parse().unwrap(),
-            via: Via::Http(headers),
-            body,
-        }
-    }
-
-    fn event(&self, now: Timestamp) -> Delivery {
-        self.sealed(&|_| (), self.receiver, now)
-    }
-
-    /// The world with this system's source and notifications.
-    async fn world(&self) -> World {
-        let mut world = World::new().await;
-        let variable = match self.name {
-            "feishu" => "FEISHU_ENCRYPT_KEY",
-            "dingtalk" => "DINGTALK_SECRET",
-            _ => "WECOM_SECRET",
-        };
-        world.set_variable(variable, self.secret);
-        let url = world.cloud.url();
-        world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &url);
-        world.configure(&format!(
-            "[[notify]]\nname = \"back\"\npreset = \"{}\"\nuser = \"{}\"\ncontact = \"the platform team\"\n",
-            self.name, self.user
-        ));
-        world.reset().await;
-        world
-    }
-
-    /// The sample's instance at the stand-in, with a change.
-    fn put(&self, world: &World, change: &dyn Fn(&mut Value)) {
-        let mut instance = self.part("instance");
-        change(&mut instance);
-        world
-            .cloud
-            .approvals(|all| all.put(self.system, instance).unwrap());
-    }
-
-    /// Asks for these accounts instead.
-    fn ask_for(&self, instance: &mut Value, accounts: &str) {
-        let place = instance.pointer_mut(self.accounts).unwrap();
-        *place = match self.name {
-            // A form in a text.
-            "feishu" => place
-                .as_str()
-                .unwrap()
-                .replace(&SHARED.join(", "), accounts)
-                .into(),
-            _ => accounts.into(),
-        };
-    }
-
-    fn tenant<T>(&self, world: &World, read: impl FnOnce(&mut Tenant) -> T) -> T {
-        world.cloud.approvals(|all| read(all.at(self.system)))
-    }
-
-    fn notes(&self, world: &World) -> Vec<String> {
-        self.tenant(world, |tenant| tenant.notes.clone())
-    }
-}
-
-/// The one answer to a delivery; `None` for a refusal.
+/// The end and the status of the one answer to a delivery; `None` for a refusal.
 async fn receive(world: &World, delivery: Delivery) -> Option<(Ending, Status)> {
-    match world.app.receive(delivery, deadline()).await {
-        Reply::Answers(answers) => {
-            let [(ending, answer)] = answers.as_slice() else {
-                panic!("not one answer: {answers:?}")
-            };
-            Some((*ending, answer.status))
-        }
-        _ => None,
-    }
+    let answered = approvals::receive(world, delivery).await;
+    answered.map(|(ending, answer)| (ending, answer.status))
 }
 
 #[tokio::test]
 async fn what_is_approved_is_shared_and_told_where_it_was_approved() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         let (ending, status) = receive(&world, system.event(world.now())).await.unwrap();
         assert_eq!(
@@ -179,7 +48,7 @@ async fn what_is_approved_is_shared_and_told_where_it_was_approved() {
 async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|instance| system.ask_for(instance, STRANGER));
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
@@ -220,7 +89,7 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
         }
         };
         for change in [automatic, itself, returned] {
-            let world = system.world().await;
+            let world = system.telling_world().await;
             system.put(&world, change);
             receive(&world, system.event(world.now())).await.unwrap();
             world.sweep().await;
@@ -239,7 +108,7 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
 async fn an_event_that_comes_again_in_any_form_acts_once() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         let first = system.event(world.now());
         receive(&world, first.clone()).await.unwrap();
@@ -271,7 +140,7 @@ async fn an_event_that_comes_again_in_any_form_acts_once() {
 async fn an_event_for_others_or_with_other_padding_is_refused() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         let now = world.now();
         // Of another app or company, which has the same key.
@@ -353,7 +222,7 @@ fn shortened(system: &System, delivery: Delivery) -> Delivery {
 async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
@@ -372,7 +241,7 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
 #[tokio::test]
 async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
     let system = &SYSTEMS[1];
-    let world = system.world().await;
+    let world = system.telling_world().await;
     system.put(&world, &|instance| {
         instance["processCode"] = "PROC-OTHER".into()
     });
@@ -390,7 +259,7 @@ async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
 async fn what_an_api_repeats_of_a_token_is_in_no_record() {
     for system in [&SYSTEMS[0], &SYSTEMS[2]] {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.tenant(&world, |tenant| tenant.failing = Some("1".to_owned()));
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
@@ -411,7 +280,7 @@ async fn what_an_api_repeats_of_a_token_is_in_no_record() {
 async fn a_note_whose_answer_was_lost_is_there_once() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         system.tenant(&world, |tenant| tenant.loses_answer = true);
         receive(&world, system.event(world.now())).await.unwrap();
@@ -433,7 +302,7 @@ async fn a_note_whose_answer_was_lost_is_there_once() {
 async fn what_cannot_be_read_for_an_hour_is_shared_later() {
     for system in &SYSTEMS[1..] {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         let busy = if name == "wecom" {
             "45009"
@@ -455,38 +324,18 @@ async fn what_cannot_be_read_for_an_hour_is_shared_later() {
     }
 }
 
-/// Says in an event that the approval was withdrawn, and shows the instance so.
-async fn withdraw(system: &System, world: &World) {
-    system.put(world, &|instance| match system.name {
-        "feishu" => instance["reverted"] = true.into(),
-        "dingtalk" => instance["status"] = "TERMINATED".into(),
-        _ => instance["sp_status"] = 6.into(),
-    });
-    let said = |event: &mut Value| match system.name {
-        "feishu" => event["event"]["status"] = "REVERTED".into(),
-        "dingtalk" => event["type"] = "terminate".into(),
-        _ => {
-            event["ApprovalInfo"]["SpStatus"] = "6".into();
-            event["ApprovalInfo"]["StatuChangeEvent"] = "8".into();
-        }
-    };
-    receive(world, system.sealed(&said, system.receiver, world.now()))
-        .await
-        .unwrap();
-}
-
 #[tokio::test]
 async fn what_is_withdrawn_is_taken_back_and_told() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         system.put(&world, &|_| ());
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
         world.notify().await;
         assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
         world.advance(60);
-        withdraw(system, &world).await;
+        system.withdraw(&world).await;
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
         world.notify().await;
@@ -497,17 +346,143 @@ async fn what_is_withdrawn_is_taken_back_and_told() {
     }
 }
 
+/// DingTalk revokes an approved instance by another one.
+#[tokio::test]
+async fn what_another_instance_revokes_is_taken_back() {
+    let system = &SYSTEMS[1];
+    let revoke = async |world: &World, change: Value| {
+        let original = system.part("instance")["processInstanceId"].clone();
+        system.put(world, &|instance| {
+            instance["processInstanceId"] = "REVOKER-1".into();
+            instance["bizAction"] = "REVOKE".into();
+            instance["mainProcessInstanceId"] = original.clone();
+            for (name, value) in change.as_object().unwrap() {
+                instance[name] = value.clone();
+            }
+        });
+        let said = |event: &mut Value| event["processInstanceId"] = "REVOKER-1".into();
+        let event = system.sealed(&said, system.receiver, world.now());
+        receive(world, event).await.unwrap();
+        for _ in 0..2 {
+            world.sweep().await;
+        }
+    };
+    for change in [
+        json!({"result": "refuse"}),
+        json!({"status": "RUNNING"}),
+        json!({"bizAction": "MODIFY"}),
+        json!({"mainProcessInstanceId": "ANOTHER-1"}),
+        json!({"mainProcessInstanceId": "../x"}),
+        json!({"processCode": "PROC-OTHER"}),
+    ] {
+        let world = system.telling_world().await;
+        system.put(&world, &|_| ());
+        system.announce(&world).await;
+        world.sweep().await;
+        revoke(&world, change.clone()).await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{change}");
+    }
+    // Before and after the original was shared.
+    for shared in [false, true] {
+        let world = system.telling_world().await;
+        system.put(&world, &|_| ());
+        if shared {
+            system.announce(&world).await;
+            world.sweep().await;
+            world.notify().await;
+        }
+        revoke(&world, json!({})).await;
+        system.announce(&world).await;
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), [""; 0], "{shared}");
+        world.notify().await;
+        let notes = system.notes(&world);
+        let told = notes.iter().any(|note| note.contains("taken back"));
+        assert_eq!(told, shared, "{notes:?}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// What an instance of this age says of its times.
+fn begun_and_ended(instance: &mut Value, begun: i64, ended: i64) {
+    let text = |second: i64| {
+        let at = jiff::Timestamp::from_second(second).unwrap();
+        at.strftime("%Y-%m-%dT%H:%MZ").to_string()
+    };
+    instance["start_time"] = (begun * 1_000).to_string().into();
+    instance["end_time"] = (ended * 1_000).to_string().into();
+    instance["createTime"] = text(begun).into();
+    instance["finishTime"] = text(ended).into();
+    instance["apply_time"] = begun.into();
+    if let Some(step) = instance.pointer_mut("/process_list/node_list/0/sub_node_list/0/sptime") {
+        *step = ended.into();
+    }
+    if let Some(step) = instance.pointer_mut("/sp_record/0/details/0/sptime") {
+        *step = ended.into();
+    }
+}
+
+/// Weeks without a sweep, in which an approval began and ended.
+#[tokio::test]
+async fn an_approval_of_a_long_outage_is_found_when_sweeps_go_on() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let mut world = system.telling_world().await;
+        let second = world.now().as_second();
+        system.put(&world, &|instance| {
+            begun_and_ended(instance, second + 7_200, second + 10_800);
+        });
+        world.advance(20 * 86_400);
+        // Another process has never looked itself.
+        world.restart();
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+    }
+}
+
+/// WeCom's status 10.
+#[tokio::test]
+async fn a_request_that_was_paid_before_the_look_is_found() {
+    let system = &SYSTEMS[2];
+    let world = system.telling_world().await;
+    let second = world.now().as_second();
+    system.put(&world, &|instance| {
+        begun_and_ended(instance, second - 7_200, second - 3_600);
+        instance["sp_status"] = 10.into();
+    });
+    world.advance(3_600);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+/// Its event may be on its way.
+#[tokio::test]
+async fn an_approval_that_has_just_ended_is_left_to_its_event() {
+    for system in &SYSTEMS {
+        let name = system.name;
+        let world = system.telling_world().await;
+        let second = world.now().as_second() + 3_600;
+        system.put(&world, &|instance| {
+            begun_and_ended(instance, second - 300, second - 60)
+        });
+        world.advance(3_600);
+        world.sweep().await;
+        let found = approvals::records(&world).await;
+        assert!(found.is_empty(), "{name}: {found:?}");
+        world.advance(3_600);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_approval_whose_event_is_lost_is_found_in_the_list() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.world().await;
+        let world = system.telling_world().await;
         let second = world.now().as_second() - 3_600;
         system.put(&world, &|instance| {
-            instance["start_time"] = (second * 1_000).to_string().into();
-            instance["end_time"] = (second * 1_000 + 1).to_string().into();
-            instance["createTime"] = "2026-11-21T07:00Z".into();
-            instance["apply_time"] = second.into();
+            begun_and_ended(instance, second, second + 60)
         });
         world.advance(3_600);
         world.sweep().await;

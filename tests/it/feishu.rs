@@ -3,66 +3,34 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use sharehook::app::{Answer, Check, Deadline, Ending, JournalReader, Reply};
+use serde_json::json;
+use sharehook::app::{Check, Deadline, Ending, JournalReader};
 use sharehook::domain::{NoticeRules, Status};
+use sharehook_sandbox::ApprovalSystem;
 
-use crate::support::feishu::{self, APP_SECRET, CODE, DEFINITION, Feishu, SECRET};
+use crate::support::approvals::{NOTHING, SHARED, count, records};
+use crate::support::feishu::{self, CODE, DEFINITION, receive};
 use crate::support::process::Process;
 use crate::support::service::Site;
 use crate::support::store::Break;
-use crate::support::{BLUEPRINT, World, deadline, http};
-
-pub(crate) const SHARED: [&str; 2] = ["700000000011", "700000000012"];
-
-pub(crate) async fn world(api: &Feishu) -> World {
-    let mut world = World::new().await;
-    world.set_variable("FEISHU_ENCRYPT_KEY", SECRET);
-    world.set_variable("FEISHU_APP_SECRET", APP_SECRET);
-    world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &api.url);
-    world.configure("");
-    world.reset().await;
-    world
-}
-
-/// Delivers an event of this id; `change` is over the fields of its inner part.
-pub(crate) async fn receive(world: &World, id: &str, change: Value) -> (Ending, Answer) {
-    let event = feishu::event(id, change, world.now());
-    let delivery = feishu::delivery(&event, world.now());
-    match world.app.receive(delivery, deadline()).await {
-        Reply::Answers(mut answers) if answers.len() == 1 => answers.remove(0),
-        other => panic!("not one answer: {other:?}"),
-    }
-}
-
-/// The types of all records of the journal.
-pub(crate) async fn records(world: &World) -> Vec<String> {
-    let mut all = Vec::new();
-    for stream in world.journal.streams().await.unwrap() {
-        let history = world.journal.read(stream).await.unwrap().unwrap();
-        for stored in history.records {
-            let record = serde_json::to_value(&stored.record).unwrap();
-            let text = record.to_string();
-            assert!(!text.contains(feishu::VERIFICATION_TOKEN), "{text}");
-            all.push(record["event"]["type"].as_str().unwrap().to_owned());
-        }
-    }
-    all
-}
+use crate::support::{BLUEPRINT, http};
 
 #[tokio::test]
 async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(json!({}));
+    let world = feishu::world().await;
+    feishu::put(&world, json!({}));
     let (ending, answer) = receive(&world, "e1", json!({})).await;
     assert_eq!((ending, answer.status), (Ending::Pending, Status::Pending));
-    assert_eq!(api.calls().1, 0, "nothing is fetched before the answer");
-    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    assert_eq!(
+        feishu::calls(&world).reads,
+        0,
+        "nothing is fetched before the answer"
+    );
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    let calls = api.calls();
-    assert_eq!(calls.1, 1);
+    let calls = feishu::calls(&world);
+    assert_eq!(calls.reads, 1);
     // The same event, and another event about the same approval, encrypted anew.
     let (_, again) = receive(&world, "e1", json!({})).await;
     assert!(again.duplicate);
@@ -71,7 +39,7 @@ async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
     world.sweep().await;
     world.sweep().await;
     assert!(world.effects().values().all(|times| *times == 1));
-    assert_eq!(api.calls(), calls, "the token is kept");
+    assert_eq!(feishu::calls(&world), calls, "the token is kept");
     let types = records(&world).await;
     let count = |name: &str| types.iter().filter(|kind| *kind == name).count();
     let counts = ["received", "settled", "opened", "conflict"].map(count);
@@ -81,9 +49,8 @@ async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
 
 #[tokio::test]
 async fn every_other_event_is_answered_and_ignored() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(json!({}));
+    let world = feishu::world().await;
+    feishu::put(&world, json!({}));
     for change in [
         json!({"status": "PENDING"}),
         json!({"status": "REJECTED"}),
@@ -99,13 +66,15 @@ async fn every_other_event_is_answered_and_ignored() {
         );
     }
     world.sweep().await;
-    assert_eq!((api.calls().1, records(&world).await.len()), (0, 0));
+    assert_eq!(
+        (feishu::calls(&world).reads, records(&world).await.len()),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
 async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
+    let mut world = feishu::world().await;
     let pass = |who: &str, at: &str| json!({"type": "PASS", "create_time": at, "user_id": who, "open_id": ""});
     let start = json!({"type": "START", "create_time": "1", "user_id": "wujunjie", "open_id": ""});
     for (change, ends) in [
@@ -129,10 +98,10 @@ async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
         ),
     ] {
         world.reset().await;
-        api.put(change.clone());
+        feishu::put(&world, change.clone());
         receive(&world, "e1", json!({})).await;
         world.sweep().await;
-        assert_eq!(world.has(BLUEPRINT), [""; 0], "{change}");
+        assert_eq!(world.has(BLUEPRINT), NOTHING, "{change}");
         let types = records(&world).await;
         assert!(types.contains(&ends.to_owned()), "{change}: {types:?}");
         assert_eq!(
@@ -145,19 +114,18 @@ async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
 
 #[tokio::test]
 async fn an_instance_that_cannot_be_read_for_an_hour_is_shared_later() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(json!({}));
-    api.fail(Some(1_395_001));
+    let world = feishu::world().await;
+    feishu::put(&world, json!({}));
+    feishu::fail(&world, Some(1_395_001));
     receive(&world, "e1", json!({})).await;
     for _ in 0..60 {
         world.sweep().await;
         world.advance(60);
     }
-    assert_eq!(world.has(BLUEPRINT), [""; 0]);
-    let reads = api.calls().1;
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    let reads = feishu::calls(&world).reads;
     assert!((5..=12).contains(&reads), "{reads} reads in an hour");
-    api.fail(None);
+    feishu::fail(&world, None);
     world.advance(900);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -166,23 +134,19 @@ async fn an_instance_that_cannot_be_read_for_an_hour_is_shared_later() {
 
 #[tokio::test]
 async fn doctor_and_the_list_say_what_waits_and_why() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
+    let world = feishu::world().await;
     let fetching = async || {
         let findings = world.app.examine().await;
-        // The stand-in has no other system.
-        let of_fetch = findings.into_iter().filter(|one| {
-            let other = one.text.starts_with("dingtalk") || one.text.starts_with("wecom");
-            one.check == Check::Fetch && !other
-        });
+        let of_fetch = findings.into_iter();
         of_fetch
+            .filter(|one| one.check == Check::Fetch)
             .map(|one| format!("{} {}", one.health, one.text))
             .collect::<Vec<_>>()
     };
     let good = fetching().await;
     assert_eq!(good.len(), 1, "{good:?}");
     assert!(good[0].starts_with("ok feishu: the app reads the definition"));
-    api.fail(Some(1_395_001));
+    feishu::fail(&world, Some(1_395_001));
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
     world.advance(1);
@@ -204,8 +168,8 @@ async fn doctor_and_the_list_say_what_waits_and_why() {
     assert_eq!((waiting[0].attempts, waiting[0].listed), (1, false));
     let why = waiting[0].why.as_ref().unwrap();
     assert!(why.contains("1395001"), "{why}");
-    api.fail(None);
-    api.put(json!({}));
+    feishu::fail(&world, None);
+    feishu::put(&world, json!({}));
     world.advance(60);
     world.sweep().await;
     assert!(reader.announcements().await.unwrap().entries.is_empty());
@@ -213,8 +177,7 @@ async fn doctor_and_the_list_say_what_waits_and_why() {
 
 #[tokio::test]
 async fn what_feishu_does_not_know_is_given_up_after_five_attempts() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
+    let world = feishu::world().await;
     receive(&world, "e1", json!({})).await;
     let settled = "settled".to_owned();
     for _ in 0..4 {
@@ -228,9 +191,8 @@ async fn what_feishu_does_not_know_is_given_up_after_five_attempts() {
 
 #[tokio::test]
 async fn what_cannot_be_read_for_a_day_and_ten_attempts_is_given_up_on_record() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.fail(Some(1_395_001));
+    let world = feishu::world().await;
+    feishu::fail(&world, Some(1_395_001));
     receive(&world, "e1", json!({})).await;
     // The ninth attempt is a day after the event.
     for _ in 0..9 {
@@ -241,23 +203,22 @@ async fn what_cannot_be_read_for_a_day_and_ten_attempts_is_given_up_on_record() 
     assert!(!records(&world).await.contains(&settled));
     world.sweep().await;
     assert!(records(&world).await.contains(&settled));
-    api.fail(None);
-    api.put(json!({}));
+    feishu::fail(&world, None);
+    feishu::put(&world, json!({}));
     world.advance(3_600);
     world.sweep().await;
-    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
 }
 
 #[tokio::test]
 async fn an_approval_that_no_sweep_tried_for_days_is_shared() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
+    let world = feishu::world().await;
     receive(&world, "e1", json!({})).await;
     world.advance(50 * 3_600);
     let left = world.sweep().await.unfinished;
     let name = format!("feishu/{CODE}/approved");
     assert_eq!((left.len(), &left[0].request), (1, &name));
-    api.put(json!({}));
+    feishu::put(&world, json!({}));
     world.advance(60);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -265,41 +226,32 @@ async fn an_approval_that_no_sweep_tried_for_days_is_shared() {
 
 #[tokio::test]
 async fn a_turn_without_time_leaves_the_fetch_due() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(json!({}));
+    let world = feishu::world().await;
+    feishu::put(&world, json!({}));
     receive(&world, "e1", json!({})).await;
     let metrics = world.app.metrics().await;
     assert!(
         metrics.contains("sharehook_requests_unfinished 1"),
         "{metrics}"
     );
-    api.slow(Duration::from_secs(10));
+    feishu::tenant(&world, |tenant| tenant.pause = Duration::from_secs(10));
     let short = Deadline::after(Duration::from_millis(2_600));
     world.app.sweep(short).await.unwrap();
     assert_eq!(records(&world).await, ["received"]);
-    api.slow(Duration::ZERO);
+    feishu::tenant(&world, |tenant| tenant.pause = Duration::ZERO);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
 #[tokio::test]
 async fn an_approval_waits_while_its_definition_is_not_listed() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
-    api.put(json!({}));
+    let mut world = feishu::world().await;
+    feishu::put(&world, json!({}));
     receive(&world, "e1", json!({})).await;
-    let list = |world: &mut World, from: &str, to: &str| {
-        let file = world.folder.path().join("sharehook.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.contains(from));
-        std::fs::write(file, text.replace(from, to)).unwrap();
-        world.configure("");
-    };
-    list(&mut world, DEFINITION, "ANOTHER-DEFINITION");
+    world.rewrite_configuration(DEFINITION, "ANOTHER-DEFINITION");
     world.sweep().await;
     assert_eq!(records(&world).await, ["received", "fetch_failed"]);
-    list(&mut world, "ANOTHER-DEFINITION", DEFINITION);
+    world.rewrite_configuration("ANOTHER-DEFINITION", DEFINITION);
     world.advance(60);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -307,18 +259,18 @@ async fn an_approval_waits_while_its_definition_is_not_listed() {
 
 #[tokio::test]
 async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
-    api.put(json!({}));
-    api.give_no_token(true);
+    let mut world = feishu::world().await;
+    feishu::put(&world, json!({}));
+    feishu::tenant(&world, |tenant| tenant.gives_no_token = true);
     world.restart();
-    let before = api.calls().0;
+    let before = feishu::calls(&world).tokens;
     for code in [CODE, "ANOTHER-1", "ANOTHER-2"] {
         receive(&world, code, json!({"instance_code": code})).await;
     }
     world.sweep().await;
-    assert_eq!(api.calls(), (before + 1, 0));
-    api.give_no_token(false);
+    let calls = feishu::calls(&world);
+    assert_eq!((calls.tokens, calls.reads), (before + 1, 0));
+    feishu::tenant(&world, |tenant| tenant.gives_no_token = false);
     world.restart();
     world.advance(60);
     world.sweep().await;
@@ -327,26 +279,61 @@ async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
 
 #[tokio::test]
 async fn a_token_that_is_not_accepted_is_replaced_at_once() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
+    let world = feishu::world().await;
     // A read that succeeds, so that the token is kept.
-    api.put(json!({"status": "PENDING"}));
+    feishu::put(&world, json!({"status": "PENDING"}));
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
-    api.expire_tokens();
-    api.put(json!({}));
+    feishu::tenant(&world, |tenant| tenant.expire_tokens());
+    feishu::put(&world, json!({}));
     world.advance(60);
     world.sweep().await;
-    assert_eq!(api.calls().1, 3);
+    assert_eq!(feishu::calls(&world).reads, 3);
     assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+/// A false or broken event comes first. What ended without a request is known by that event alone.
+#[tokio::test]
+async fn an_event_that_led_to_no_request_keeps_no_later_event_away() {
+    let world = feishu::world().await;
+    feishu::put(&world, json!({"status": "REJECTED"}));
+    receive(&world, "e1", json!({})).await;
+    world.sweep().await;
+    feishu::put(&world, json!({}));
+    assert!(receive(&world, "e1", json!({})).await.1.duplicate);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    assert!(!receive(&world, "e2", json!({})).await.1.duplicate);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    // Now it has led to a request.
+    assert!(receive(&world, "e3", json!({})).await.1.duplicate);
+    world.sweep().await;
+    assert!(world.effects().values().all(|times| *times == 1));
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_given_up_instance_is_fetched_for_the_next_event() {
+    let world = feishu::world().await;
+    receive(&world, "e1", json!({})).await;
+    for _ in 0..5 {
+        world.sweep().await;
+        world.advance(600);
+    }
+    assert_eq!(count(&world, "settled").await, 1);
+    feishu::put(&world, json!({}));
+    receive(&world, "e2", json!({})).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    world.verify().await.unwrap();
 }
 
 /// Stops the process at every write of the journal; Feishu repeats what was not answered, and sweeps go on.
 #[tokio::test]
 async fn whoever_is_killed_anywhere_goes_on_and_shares_once() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
-    api.put(json!({}));
+    let mut world = feishu::world().await;
+    feishu::put(&world, json!({}));
     let mut met = 0;
     for how in [Break::CrashBefore, Break::CrashAfter] {
         for nth in 0.. {
@@ -384,10 +371,12 @@ async fn whoever_is_killed_anywhere_goes_on_and_shares_once() {
 
 #[tokio::test]
 async fn a_server_answers_at_once_while_the_api_is_slow() {
-    let api = Feishu::start().await;
-    api.put(json!({}));
-    api.slow(Duration::from_secs(5));
-    let source = api.source();
+    let source = format!(
+        "[[source]]\nname = \"feishu\"\nscheme = \"feishu\"\nsecrets = [\"env:FEISHU_ENCRYPT_KEY\"]\nmap = \"feishu\"\n\
+         fetch = {{ preset = \"feishu\", app_id = \"{}\", app_secret = \"env:FEISHU_APP_SECRET\", \
+         definitions = [\"{DEFINITION}\"] }}\n",
+        feishu::system().receiver
+    );
     let options = sharehook_sandbox::SandboxOptions::seeded(sharehook::clock::system_now);
     let site = Site::new(options, |folder| {
         let file = folder.join("sharehook.toml");
@@ -395,10 +384,15 @@ async fn a_server_answers_at_once_while_the_api_is_slow() {
         std::fs::write(file, format!("{text}\n{source}")).unwrap();
     })
     .await;
+    site.cloud.approvals(|all| {
+        let instance = feishu::instance(CODE, json!({}));
+        all.put(ApprovalSystem::Feishu, instance).unwrap();
+        all.at(ApprovalSystem::Feishu).pause = Duration::from_secs(5);
+    });
     let mut command = site.command();
-    command.env("FEISHU_ENCRYPT_KEY", SECRET);
-    command.env("FEISHU_APP_SECRET", APP_SECRET);
-    command.env("SHAREHOOK_FETCH_ENDPOINT", &api.url);
+    command.env("FEISHU_ENCRYPT_KEY", feishu::system().secret);
+    command.env("FEISHU_APP_SECRET", "an-app-secret-for-tests-only-0001");
+    command.env("SHAREHOOK_FETCH_ENDPOINT", site.cloud.url());
     command.args(["serve", "--listen", "127.0.0.1:0"]);
     let process = Process::serving(&mut command);
     let now = sharehook::clock::system_now();

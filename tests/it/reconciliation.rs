@@ -3,11 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::feishu::{SHARED, receive, records, world};
-use crate::support::feishu::{CODE, Feishu};
+use crate::support::approvals::{NOTHING, SHARED, count, records};
+use crate::support::feishu::{self, CODE, receive};
 use crate::support::{BLUEPRINT, World};
-
-const NOTHING: [&str; 0] = [];
 
 /// An instance that was approved `seconds` before `now`.
 fn ended(world: &World, seconds: i64) -> Value {
@@ -23,9 +21,8 @@ async fn next_sweep(world: &World) {
 
 #[tokio::test]
 async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(ended(&world, 60));
+    let world = feishu::world().await;
+    feishu::put(&world, ended(&world, 60));
     next_sweep(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     let types = records(&world).await;
@@ -36,7 +33,7 @@ async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
         next_sweep(&world).await;
     }
     assert_eq!(
-        (records(&world).await.len(), api.calls().1),
+        (records(&world).await.len(), feishu::calls(&world).reads),
         (types.len(), 1)
     );
     assert!(world.effects().values().all(|times| *times == 1));
@@ -45,23 +42,24 @@ async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
 
 #[tokio::test]
 async fn an_announced_approval_is_not_found_again() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
-    api.put(ended(&world, 60));
+    let mut world = feishu::world().await;
+    feishu::put(&world, ended(&world, 60));
     receive(&world, "e1", json!({})).await;
     next_sweep(&world).await;
     let before = records(&world).await.len();
     // Another process knows no more than the journal says.
     world.restart();
     next_sweep(&world).await;
-    assert_eq!((records(&world).await.len(), api.calls().1), (before, 1));
+    assert_eq!(
+        (records(&world).await.len(), feishu::calls(&world).reads),
+        (before, 1)
+    );
 }
 
 #[tokio::test]
 async fn what_ended_long_ago_or_otherwise_is_left_alone() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(ended(&world, 4 * 86_400));
+    let world = feishu::world().await;
+    feishu::put(&world, ended(&world, 4 * 86_400));
     for (code, change) in [
         ("A-1", json!({"status": "REJECTED"})),
         ("A-2", json!({"reverted": true})),
@@ -71,59 +69,101 @@ async fn what_ended_long_ago_or_otherwise_is_left_alone() {
         let mut instance = ended(&world, 60);
         let fields = instance.as_object_mut().unwrap();
         fields.extend(change.as_object().unwrap().clone());
-        api.put_as(code, instance);
+        feishu::put_as(&world, code, instance);
     }
     next_sweep(&world).await;
-    assert_eq!((api.calls().1, records(&world).await.len()), (0, 0));
+    assert_eq!(
+        (feishu::calls(&world).reads, records(&world).await.len()),
+        (0, 0)
+    );
     assert_eq!(world.has(BLUEPRINT), NOTHING);
 }
 
 #[tokio::test]
 async fn a_look_at_the_list_is_rare_and_cheap() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(ended(&world, 60));
+    let world = feishu::world().await;
+    feishu::put(&world, ended(&world, 60));
     next_sweep(&world).await;
-    let (lists, before) = (api.lists(), records(&world).await.len());
+    let (lists, before) = (feishu::calls(&world).lists, records(&world).await.len());
     for _ in 0..60 {
         world.advance(60);
         world.sweep().await;
     }
-    assert_eq!(api.lists() - lists, 6);
-    assert_eq!((records(&world).await.len(), api.calls().1), (before, 1));
+    assert_eq!(feishu::calls(&world).lists - lists, 6);
+    assert_eq!(
+        (records(&world).await.len(), feishu::calls(&world).reads),
+        (before, 1)
+    );
+}
+
+/// As a function or a command that starts anew for each sweep.
+#[tokio::test]
+async fn processes_share_the_time_of_the_last_look() {
+    let mut world = feishu::world().await;
+    let lists = feishu::calls(&world).lists;
+    for _ in 0..60 {
+        world.advance(60);
+        world.restart();
+        world.sweep().await;
+    }
+    assert_eq!(feishu::calls(&world).lists - lists, 6);
+    world.verify().await.unwrap();
+}
+
+/// The list gives what ended without a request one more attempt, not one at each look.
+#[tokio::test]
+async fn what_a_broken_event_announced_is_found_once_in_the_list() {
+    let mut world = feishu::world().await;
+    feishu::put(&world, json!({"status": "REJECTED"}));
+    receive(&world, "e1", json!({})).await;
+    world.sweep().await;
+    let mut listed = ended(&world, 60);
+    listed["form"] = "[]".into();
+    feishu::put(&world, listed);
+    for _ in 0..3 {
+        world.restart();
+        next_sweep(&world).await;
+    }
+    assert_eq!(count(&world, "received").await, 2);
+    let another = "A-1";
+    feishu::put_as(&world, another, json!({"status": "REJECTED"}));
+    receive(&world, "e2", json!({"instance_code": another})).await;
+    world.sweep().await;
+    feishu::put_as(&world, another, ended(&world, 60));
+    next_sweep(&world).await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    world.verify().await.unwrap();
 }
 
 #[tokio::test]
 async fn many_lost_events_are_worked_off_in_turns() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.page(60);
+    let world = feishu::world().await;
+    feishu::tenant(&world, |tenant| tenant.page_size = Some(60));
     for n in 0..130 {
         let mut instance = ended(&world, 60);
         // Not what a map can read, so that none of them costs the time of a share.
         instance["form"] = "[]".into();
-        api.put_as(&format!("LOST-{n}"), instance);
+        feishu::put_as(&world, &format!("LOST-{n}"), instance);
     }
     next_sweep(&world).await;
     let received = async || {
         let types = records(&world).await;
         types.iter().filter(|kind| *kind == "received").count()
     };
-    assert_eq!((received().await, api.lists()), (100, 4));
+    assert_eq!((received().await, feishu::calls(&world).lists), (100, 4));
     next_sweep(&world).await;
     assert_eq!(received().await, 130);
 }
 
 #[tokio::test]
 async fn a_list_that_cannot_be_read_costs_no_sweep_and_is_read_later() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(ended(&world, 60));
-    api.fail(Some(1_395_001));
+    let world = feishu::world().await;
+    feishu::put(&world, ended(&world, 60));
+    feishu::fail(&world, Some(1_395_001));
     world.advance(600);
     let report = world.sweep().await;
     assert!(!report.failed(), "{report}");
-    api.fail(None);
+    feishu::fail(&world, None);
     next_sweep(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED, "{CODE}");
 }

@@ -2,19 +2,18 @@
 //! hears of it, wherever the withdrawal meets the request.
 
 use serde_json::{Value, json};
-use sharehook::app::{Operator, Retried};
+use sharehook::app::{GrantEntry, Operator, Retried, Standing};
 
-use crate::feishu::{SHARED, receive, records, world};
-use crate::support::feishu::{CODE, Feishu};
+use crate::support::approvals::{NOTHING, SHARED, count, records};
+use crate::support::feishu::{self, CODE, approve, receive, withdraw};
 use crate::support::store::Break;
 use crate::support::{BLUEPRINT, World, deadline, secrets};
 
-const NOTHING: [&str; 0] = [];
 const OTHER: &str = "0B8F9C35-0000-0000-0000-000000000002";
 
 /// A world whose requesters hear through the inbox of its sandbox.
-async fn notifying(api: &Feishu) -> World {
-    let mut world = world(api).await;
+async fn notifying() -> World {
+    let mut world = feishu::world().await;
     let file = world.folder.path().join("notify.secret");
     secrets::write(&file, crate::notify::SECRET);
     let url = world.cloud.url();
@@ -38,31 +37,13 @@ fn heard(world: &World) -> Vec<String> {
         .collect()
 }
 
-async fn approve(world: &World, api: &Feishu) {
-    api.put(json!({}));
-    receive(world, "e1", json!({})).await;
-    world.sweep().await;
-}
-
-/// Feishu says that the approval was withdrawn, and shows the instance so.
-async fn withdraw(world: &World, api: &Feishu) {
-    api.put(json!({"status": "REVERTED", "reverted": true}));
-    receive(
-        world,
-        "e2",
-        json!({"status": "REVERTED", "operate_time": 1}),
-    )
-    .await;
-}
-
 #[tokio::test]
 async fn what_a_withdrawn_approval_gave_is_taken_back_and_the_requester_hears_it() {
-    let api = Feishu::start().await;
-    let world = notifying(&api).await;
-    approve(&world, &api).await;
+    let world = notifying().await;
+    approve(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     world.advance(60);
-    withdraw(&world, &api).await;
+    withdraw(&world).await;
     assert_eq!(
         world.has(BLUEPRINT),
         SHARED,
@@ -90,11 +71,10 @@ async fn what_a_withdrawn_approval_gave_is_taken_back_and_the_requester_hears_it
 
 #[tokio::test]
 async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    withdraw(&world, &api).await;
+    let world = feishu::world().await;
+    withdraw(&world).await;
     world.sweep().await;
-    assert_eq!(api.calls().1, 1, "the event is a hint");
+    assert_eq!(feishu::calls(&world).reads, 1, "the event is a hint");
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
@@ -106,15 +86,14 @@ async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
 /// An attacker with the event's key cannot make the service ignore the real withdrawal.
 #[tokio::test]
 async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    api.put(json!({"status": "PENDING"}));
+    let world = feishu::world().await;
+    feishu::put(&world, json!({"status": "PENDING"}));
     let early = json!({"status": "REVERTED", "operate_time": 1});
     receive(&world, "e0", early.clone()).await;
     world.sweep().await;
-    approve(&world, &api).await;
+    approve(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    api.put(json!({"status": "REVERTED", "reverted": true}));
+    feishu::put(&world, json!({"status": "REVERTED", "reverted": true}));
     receive(&world, "e2", early).await;
     world.advance(3_600);
     world.sweep().await;
@@ -124,12 +103,11 @@ async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes
 
 #[tokio::test]
 async fn a_share_that_waits_for_the_cloud_is_called_off() {
-    let api = Feishu::start().await;
-    let world = notifying(&api).await;
+    let world = notifying().await;
     let refused = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90";
     world.cloud.inject(refused.parse().unwrap());
-    approve(&world, &api).await;
-    withdraw(&world, &api).await;
+    approve(&world).await;
+    withdraw(&world).await;
     world.sweep().await;
     world.clear_faults().await;
     for _ in 0..3 {
@@ -143,43 +121,46 @@ async fn a_share_that_waits_for_the_cloud_is_called_off() {
 
 #[tokio::test]
 async fn what_the_cloud_does_not_take_back_for_an_hour_is_taken_back_later() {
-    let api = Feishu::start().await;
-    let world = notifying(&api).await;
-    approve(&world, &api).await;
+    let world = notifying().await;
+    approve(&world).await;
     let refused = "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90";
     world.cloud.inject(refused.parse().unwrap());
-    withdraw(&world, &api).await;
+    withdraw(&world).await;
     let mut reported = 0;
     for _ in 0..12 {
         world.advance(300);
         let report = world.sweep().await;
-        let refused = report.unfinished.iter();
-        reported += refused
-            .filter(|left| left.why.contains("Unauthorized"))
+        let overdue = report.overdue.iter();
+        reported += overdue
+            .filter(|overdue| overdue.left.why.contains("Unauthorized"))
             .count();
     }
-    assert!(reported >= 4, "{reported}");
+    assert!(reported >= 10, "{reported}");
+    let metrics = world.app.metrics().await;
+    assert!(metrics.contains("sharehook_grants_overdue 2"), "{metrics}");
+    let grants = world.app.grants().await.unwrap();
+    let overdue = |grant: &GrantEntry| grant.state == Standing::Overdue;
+    assert!(grants.entries.iter().all(overdue), "{grants:?}");
     assert_eq!(world.has(BLUEPRINT), SHARED);
     world.clear_faults().await;
     world.advance(3_600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
     world.sweep().await;
-    assert_eq!(heard(&world), ["completed", "revoked"]);
+    assert_eq!(heard(&world), ["completed", "overdue", "revoked"]);
     world.verify().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    approve(&world, &api).await;
+    let world = feishu::world().await;
+    approve(&world).await;
     receive(&world, "e2", json!({"status": "REVERTED"})).await;
-    api.fail(Some(1_395_001));
+    feishu::fail(&world, Some(1_395_001));
     // Never given up: two days.
     for hour in 0..48 {
         if hour == 24 {
-            api.fail(None);
+            feishu::fail(&world, None);
         }
         world.sweep().await;
         world.advance(3_600);
@@ -188,7 +169,7 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
     let left = world.sweep().await.unfinished;
     assert_eq!(left[0].request, format!("feishu/{CODE}/withdrawn"));
     assert!(left[0].why.contains("is approved"), "{}", left[0].why);
-    api.put(json!({"reverted": true}));
+    feishu::put(&world, json!({"reverted": true}));
     world.advance(3_600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
@@ -196,16 +177,15 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
 
 #[tokio::test]
 async fn another_approval_of_the_same_keeps_its_share() {
-    let api = Feishu::start().await;
-    let world = world(&api).await;
-    approve(&world, &api).await;
-    api.put_as(OTHER, json!({}));
+    let world = feishu::world().await;
+    approve(&world).await;
+    feishu::put_as(&world, OTHER, json!({}));
     receive(&world, "o1", json!({"instance_code": OTHER})).await;
     world.sweep().await;
-    withdraw(&world, &api).await;
+    withdraw(&world).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED, "the other approval covers it");
-    api.put_as(OTHER, json!({"reverted": true}));
+    feishu::put_as(&world, OTHER, json!({"reverted": true}));
     let event = json!({"instance_code": OTHER, "status": "REVERTED"});
     receive(&world, "o2", event).await;
     world.sweep().await;
@@ -215,11 +195,10 @@ async fn another_approval_of_the_same_keeps_its_share() {
 
 #[tokio::test]
 async fn a_denied_request_whose_approval_was_withdrawn_stays_closed() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
+    let mut world = feishu::world().await;
     world.change_entities(|text| text.replace(SHARED[0], "700000000099"));
-    approve(&world, &api).await;
-    withdraw(&world, &api).await;
+    approve(&world).await;
+    withdraw(&world).await;
     world.sweep().await;
     world.restore_entities();
     let by = Operator {
@@ -236,11 +215,108 @@ async fn a_denied_request_whose_approval_was_withdrawn_stays_closed() {
     assert_eq!(world.has(BLUEPRINT), NOTHING);
 }
 
+/// Two workers have the same announcement. The one that read it approved records its request when the other
+/// has read it withdrawn, and has found nothing to take back.
+#[tokio::test]
+async fn a_worker_that_read_the_approval_before_its_withdrawal_shares_nothing() {
+    let world = feishu::world().await;
+    feishu::put(&world, json!({}));
+    receive(&world, "e1", json!({})).await;
+    world.fuse.arm_at("000000.json", Break::Stall);
+    let other = async {
+        world.fuse.stalled().await;
+        withdraw(&world).await;
+        let other = world.another();
+        for _ in 0..3 {
+            other.sweep(deadline()).await.unwrap();
+            world.advance(5);
+        }
+        assert_eq!(count(&world, "settled").await, 2);
+        world.fuse.release();
+    };
+    let (slow, ()) = tokio::join!(world.sweep(), other);
+    assert!(slow.failures.is_empty(), "{slow}");
+    world.advance(3_600);
+    world.sweep().await;
+    assert_eq!(count(&world, "opened").await, 1);
+    assert_eq!(world.has(BLUEPRINT), NOTHING);
+    assert!(world.effects().is_empty(), "{:?}", world.effects());
+    world.verify().await.unwrap();
+}
+
+/// The map was changed after the process had stopped, so that it gives the request another identity.
+#[tokio::test]
+async fn what_a_withdrawn_approval_gave_is_found_under_the_name_that_it_had() {
+    let mut world = feishu::world().await;
+    let renamed = concat!(
+        include_str!("../../maps/feishu.jq"),
+        "  + {id: \"renamed\"}\n"
+    );
+    std::fs::write(world.folder.path().join("renamed.jq"), renamed).unwrap();
+    let mut met = 0;
+    for nth in 0.. {
+        assert!(nth < 60, "the scenario does not end");
+        world.reset().await;
+        world.fuse.arm(nth, Break::CrashBefore);
+        tokio::select! {
+            () = approve(&world) => {}
+            () = world.fuse.crashed() => {}
+        }
+        if !world.fuse.met() {
+            break;
+        }
+        met += 1;
+        world.rewrite_configuration("map     = \"feishu\"", "map     = \"renamed.jq\"");
+        withdraw(&world).await;
+        for _ in 0..3 {
+            world.sweep().await;
+            world.advance(300);
+        }
+        assert_eq!(world.has(BLUEPRINT), NOTHING, "{nth}");
+        world.rewrite_configuration("map     = \"renamed.jq\"", "map     = \"feishu\"");
+    }
+    assert!(met >= 8, "only {met} places");
+}
+
+/// A request to cancel that waits for the cloud.
+#[tokio::test]
+async fn a_cancel_that_waits_is_called_off_with_its_approval() {
+    let world = notifying().await;
+    feishu::put_as(&world, OTHER, json!({}));
+    receive(&world, "o1", json!({"instance_code": OTHER})).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    let sample = feishu::instance(CODE, json!({}));
+    let mut form: Vec<Value> = serde_json::from_str(sample["form"].as_str().unwrap()).unwrap();
+    form.retain(|widget| widget["custom_id"] != "expires");
+    form.push(json!({"custom_id": "action", "value": "cancel"}));
+    let form = json!({"form": json!(form).to_string()});
+    let refused = "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90";
+    world.cloud.inject(refused.parse().unwrap());
+    feishu::put(&world, form.clone());
+    world.advance(60);
+    receive(&world, "e1", json!({})).await;
+    world.sweep().await;
+    assert_eq!(count(&world, "deferred").await, 1);
+    let mut withdrawn = form;
+    withdrawn["reverted"] = true.into();
+    feishu::put(&world, withdrawn);
+    receive(&world, "e2", json!({"status": "REVERTED"})).await;
+    world.sweep().await;
+    world.clear_faults().await;
+    for _ in 0..3 {
+        world.advance(1_200);
+        world.sweep().await;
+    }
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    assert_eq!(heard(&world), ["completed", "failed"]);
+    world.verify().await.unwrap();
+}
+
 /// Stops the process at every write of the journal, while the approval is withdrawn meanwhile.
 #[tokio::test]
 async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
-    let api = Feishu::start().await;
-    let mut world = world(&api).await;
+    let mut world = feishu::world().await;
     let mut met = 0;
     for how in [Break::CrashBefore, Break::CrashAfter] {
         for nth in 0.. {
@@ -248,13 +324,13 @@ async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
             world.reset().await;
             world.fuse.arm(nth, how);
             tokio::select! {
-                () = approve(&world, &api) => {}
+                () = approve(&world) => {}
                 () = world.fuse.crashed() => world.restart(),
             }
             for _ in 0..4 {
                 let stopped = tokio::select! {
                     () = async {
-                        withdraw(&world, &api).await;
+                        withdraw(&world).await;
                         world.sweep().await;
                         // Feishu repeats what was not answered.
                         receive(&world, "e1", json!({})).await;

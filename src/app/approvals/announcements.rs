@@ -1,8 +1,8 @@
 //! Events that name an instance. In: a verified event. Out: its record and the answer, at once; then, as
 //! due work, the instance is fetched, checked and handled like any delivery; `withdrawals` handles one that
-//! was withdrawn. A process that is killed in
-//! between leaves the record, from which the backlog or a sweep goes on. Fetching twice is harmless: the request's
-//! identity acts once.
+//! was withdrawn. A process that is killed in between leaves the record, from which the backlog or a sweep
+//! goes on. Fetching twice is harmless: the request's identity acts once, and is on record before it is
+//! opened, so that a withdrawal finds the request.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use tracing::Instrument as _;
 
 use crate::app::answer::{overloaded, unavailable};
 use crate::app::context::left;
-use crate::app::deliveries::Early;
+use crate::app::deliveries::{Early, identity_of};
 use crate::app::rules::Intake;
 use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply};
 use crate::config::FetchConfig;
 use crate::domain::{Identity, Status, Timestamp, read_json};
-use crate::inbound::{InstanceState, Rejection, Said, VerifiedDelivery};
+use crate::inbound::{InstanceState, Map, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
-    Announcement, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK, Recorded, Settled,
-    StreamState,
+    Announcement, Confirmed, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK,
+    Recorded, Settled, StreamState,
 };
 use crate::telemetry::{Step, step};
 
@@ -34,6 +34,9 @@ const MIN_ATTEMPTS: u32 = 10;
 const MAX_ATTEMPTS_AT_NOTHING: u32 = 5;
 /// With less time left, an attempt would fail for want of time: the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
+
+/// Why an attempt stops that comes too late.
+pub(super) const ENDED: &str = "another worker has ended it";
 
 /// What came of an attempt to work off an announcement.
 pub(super) enum Attempt {
@@ -139,7 +142,8 @@ impl App {
             return Ok(state);
         }
         let name = incident.name();
-        let end = Box::pin(self.attempt_to_fetch(announcement, deadline)).await;
+        let attempted = self.attempt_to_fetch((incident, announcement), deadline);
+        let end = Box::pin(attempted).await;
         // The time of this process ran out, which says nothing about the instance.
         if !matches!(end, Attempt::Settled { .. }) && left(deadline) < MIN_TIME_LEFT {
             tracing::warn!(name, "no time left to fetch an instance");
@@ -147,7 +151,7 @@ impl App {
         }
         let event = self.event_of(end, incident, attempt);
         let lease = self.worker_lease(self.now(), deadline)?;
-        self.journal.record_fetch(state, &lease, event).await
+        self.journal.record_attempt(state, &lease, event).await
     }
 
     /// What is recorded of the end of an attempt.
@@ -194,7 +198,11 @@ impl App {
     }
 
     /// One attempt: fetch, check, and the straight line of every delivery.
-    async fn attempt_to_fetch(&self, announcement: &Announcement, deadline: Deadline) -> Attempt {
+    async fn attempt_to_fetch(
+        &self,
+        (incident, announcement): (&Incident, &Announcement),
+        deadline: Deadline,
+    ) -> Attempt {
         let source = &announcement.source;
         let intake = self.prepared.intake(source);
         let Some((intake, fetch)) =
@@ -209,7 +217,7 @@ impl App {
             return unlisted(announcement, why.to_owned());
         };
         if named.said == Said::Withdrawn {
-            let withdrawn = self.withdraw(announcement, (intake, fetch), &named, deadline);
+            let withdrawn = self.withdraw((incident, source), fetch, &named, deadline);
             return withdrawn.await;
         }
         let now = self.now();
@@ -219,31 +227,53 @@ impl App {
             Err(gone) if gone.kind == Rejection::Gone => return Attempt::Gone(gone.to_string()),
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };
-        let id = announcement.delivery_id.clone();
-        let fetched = |instance: &Value| {
-            let verifier = &intake.verifier;
-            verifier.fetched(source.clone(), id, event, instance)
-        };
-        let delivery = match (system.state)(&named, instance) {
-            InstanceState::Approved(instance) => fetched(&instance),
-            InstanceState::Withdrawn(instance) => {
-                let delivery = fetched(&instance);
-                let end = self.withdrawn_meanwhile(&named, &delivery, &intake.map, deadline);
-                return end.await;
+        let withdrawn = match (system.state)(&named, instance) {
+            InstanceState::Approved(instance) => {
+                let id = announcement.delivery_id.clone();
+                let verifier = &intake.verifier;
+                let delivery = verifier.fetched(source.clone(), id, event, &instance);
+                let opened = self.open_requests(incident, &delivery, &intake.map, deadline);
+                return opened.await;
             }
+            InstanceState::Withdrawn => named.saying(Said::Withdrawn),
+            InstanceState::Withdraws(instance) => Named {
+                instance,
+                said: Said::Withdrawn,
+                ..named
+            },
             InstanceState::Pending(why) => return Attempt::Later(why),
-            InstanceState::Other(why) => {
-                let requests = Vec::new();
-                return Attempt::Settled {
-                    requests,
-                    why: Some(why),
-                };
-            }
+            InstanceState::Other(why) => return nothing(why),
         };
+        self.announce_withdrawal(announcement, (intake, fetch), &withdrawn, deadline)
+            .await
+    }
+
+    /// Handles a fetched instance like any delivery, once its requests are on record.
+    async fn open_requests(
+        &self,
+        incident: &Incident,
+        delivery: &VerifiedDelivery,
+        map: &Map,
+        deadline: Deadline,
+    ) -> Attempt {
+        let (source, now) = (delivery.source(), self.now());
+        let mapped = map.apply(delivery, now, &self.config().rules());
+        let mapped = mapped.unwrap_or_default();
+        let requests = mapped.iter().enumerate();
+        let requests: Vec<Identity> = requests
+            .map(|(index, request)| identity_of(request, delivery, index))
+            .collect();
+        if !requests.is_empty() {
+            match self.confirm(incident, requests, deadline).await {
+                Ok(true) => {}
+                Ok(false) => return Attempt::Later(ENDED.to_owned()),
+                Err(error) => return Attempt::Later(error.to_string()),
+            }
+        }
         let early = Early::new(false);
         let incoming = Incoming {
-            delivery: &delivery,
-            map: &intake.map,
+            delivery,
+            map,
             adopts: false,
             early: &early,
         };
@@ -255,18 +285,37 @@ impl App {
         };
         end_of(&reply, of)
     }
+
+    /// Records that the fetched instance confirms the announcement. Returns whether the announcement is still
+    /// to be worked off.
+    pub(super) async fn confirm(
+        &self,
+        incident: &Incident,
+        requests: Vec<Identity>,
+        deadline: Deadline,
+    ) -> Result<bool, JournalError> {
+        let state = StreamState::Incident(Box::new(incident.clone()));
+        let lease = self.worker_lease(self.now(), deadline)?;
+        let event = Event::Confirmed(Confirmed { requests });
+        let after = self.journal.record_attempt(state, &lease, event).await?;
+        Ok(matches!(after, StreamState::Incident(after) if after.to_fetch().is_some()))
+    }
+}
+
+/// The end of an announcement that leads to no request.
+pub(super) fn nothing(why: String) -> Attempt {
+    Attempt::Settled {
+        requests: Vec::new(),
+        why: Some(why),
+    }
 }
 
 /// What the answer to the delivery means for the announcement. A request on record goes on by itself.
 fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
-    let none = |why: String| Attempt::Settled {
-        requests: Vec::new(),
-        why: Some(why),
-    };
     let answers = match reply {
         Reply::Answers(answers) => answers,
-        Reply::Invalid(problems) => return none(problems.to_string()),
-        Reply::Unreadable(problem) => return none(problem.to_string()),
+        Reply::Invalid(problems) => return nothing(problems.to_string()),
+        Reply::Unreadable(problem) => return nothing(problem.to_string()),
         _ => return Attempt::Later("it cannot be handled now".to_owned()),
     };
     let busy = |ending: &Ending| matches!(ending, Ending::Busy | Ending::Unavailable);
@@ -277,14 +326,11 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();
     let problems = answers.iter().flat_map(|(_, answer)| &answer.problems);
     let problems: Vec<String> = problems.map(ToString::to_string).collect();
-    let nothing = requests.is_empty().then(|| match problems.is_empty() {
+    let why = requests.is_empty().then(|| match problems.is_empty() {
         true => "the map requests nothing".to_owned(),
         false => problems.join("; "),
     });
-    Attempt::Settled {
-        requests,
-        why: nothing,
-    }
+    Attempt::Settled { requests, why }
 }
 
 /// The configuration does not name the instance's definition any more. A withdrawal waits until it does again.

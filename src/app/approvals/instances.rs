@@ -122,7 +122,7 @@ impl Instances {
         if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
             && matches!(
                 (system.state)(named, instance.clone()),
-                InstanceState::Approved(_)
+                InstanceState::Approved(_) | InstanceState::Withdraws(_)
             )
         {
             let begun = begun(&instance);
@@ -144,10 +144,13 @@ impl Instances {
     ) -> Result<(), Unfetched> {
         let minute = SignedDuration::from_mins(1);
         let mut cursor: Option<String> = None;
+        let mut says = listing.says.iter();
+        let status = says.find(|(said, _)| *said == named.said);
+        let status = status.map_or("", |(_, status)| *status);
         for _ in 0..MAX_PAGES {
             let call = (listing.page)(&Query {
                 definition: &named.definition,
-                said: named.said,
+                status,
                 from: begun.checked_sub(minute).unwrap_or(begun),
                 to: begun.checked_add(minute * 2).unwrap_or(begun),
                 cursor: cursor.as_deref(),

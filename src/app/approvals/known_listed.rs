@@ -14,7 +14,7 @@ pub(in crate::app) struct KnownListed(pub(super) Mutex<BTreeMap<SourceName, Know
 /// What is known of one source's list.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// When to look at it next.
+    /// When to look at it next, or ask the journal whether another process has.
     pub(super) next: Option<Timestamp>,
     /// The listed announcements that the journal has.
     pub(super) announced: BTreeSet<String>,

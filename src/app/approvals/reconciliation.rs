@@ -1,11 +1,12 @@
 //! Reconciliation: finds approvals whose event never arrived, because no approval system delivers every one.
-//! In: the lists of finished instances of the sources whose system has one. Out: an announcement for each
-//! recent instance that the journal does not know; the same sweep works it off like any other. A list that
-//! cannot be read is left to a later sweep.
+//! In: the lists of finished instances of the sources whose system has one, and the journal's mark of the last
+//! look. Out: an announcement for each recent instance that the journal does not know; the same sweep works it
+//! off like any other. A list that cannot be read is left to a later sweep.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 
 use crate::app::rules::Intake;
@@ -13,25 +14,35 @@ use crate::app::{App, Deadline, context};
 use crate::config::FetchConfig;
 use crate::domain::{Identity, SourceName, Timestamp};
 use crate::inbound::{Listing, Named, Query, Said, is_code};
-use crate::journal::{JournalError, Recorded, StreamId};
+use crate::journal::{JournalError, Looks, Recorded, StreamId, StreamState};
 
 use super::instances::Unfetched;
+use super::known_listed::Known;
 
-/// An approval that ended longer ago than this is too old to be carried out without its event.
+/// An approval that ended longer before the last complete look than this is too old to be carried out without
+/// its event.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// No look goes back further, however long no sweep ran: it is what each system lists in one call.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The event of an approval that ended less than this ago may be on its way.
+const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// Pages of one list in one sweep, and announcements of one source.
-const MAX_PAGES: usize = 10;
+const MAX_PAGES: usize = 50;
 const MAX_NEW: usize = 100;
+/// Announcements that are read at once.
+const READERS: usize = 16;
 /// A reconciliation gets a third of a sweep's time, and at most this.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// Why a source could not be reconciled.
+/// Why a source could not be reconciled, or not completely.
 #[derive(Debug, thiserror::Error)]
 enum Unlisted {
     #[error("its list cannot be read: {0}")]
     Api(#[from] Unfetched),
     #[error("no time is left")]
     NoTime,
+    #[error("{MAX_NEW} are recorded at a time; the next look goes on")]
+    Many,
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -43,14 +54,47 @@ struct Round<'a> {
     fetch: &'a FetchConfig,
     listing: &'a Listing,
     now: Timestamp,
+    /// When the last look began that was complete.
+    complete: Timestamp,
     deadline: Deadline,
     /// How many announcements it has recorded.
     new: usize,
 }
 
+impl Round<'_> {
+    /// So long before the last complete look, as far as a look goes back.
+    fn since(&self, span: SignedDuration) -> Timestamp {
+        let oldest = before(self.now, MAX_AGE);
+        before(self.complete, span).max(oldest)
+    }
+
+    /// Whether an approval that ended then is to be announced now.
+    fn takes(&self, ended: Timestamp) -> Ended {
+        if ended < self.since(RECENT) {
+            Ended::LongAgo
+        } else if ended > before(self.now, GRACE) {
+            Ended::JustNow
+        } else {
+            Ended::Recently
+        }
+    }
+}
+
+/// When an approval ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    LongAgo,
+    Recently,
+    JustNow,
+}
+
+fn before(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_sub(span).unwrap_or(Timestamp::MIN)
+}
+
 impl App {
     /// Records an announcement for each recent instance that a list names and the journal does not know.
-    /// Only one sweep of a process does that at a time.
+    /// Only one sweep of a process does that at a time, and of several processes one at each interval.
     pub(in crate::app) async fn reconcile(&self, deadline: Deadline) {
         let Ok(mut all) = self.known_listed.0.try_lock() else {
             return;
@@ -65,24 +109,26 @@ impl App {
             let Some(listing) = &fetch.preset.system().listing else {
                 continue;
             };
-            let now = self.now();
             let seen = all.entry(source.name.clone()).or_default();
-            let next = now.checked_add(listing.every).unwrap_or(now);
-            // One that lies further ahead was made before the clock was put back.
-            if seen.next.is_some_and(|due| now < due && due <= next) {
+            let Some(mut looks) = self.look_is_due(&source.name, listing, seen).await else {
                 continue;
-            }
-            seen.next = Some(next);
+            };
+            let now = self.now();
             let mut round = Round {
                 source: &source.name,
                 intake,
                 fetch,
                 listing,
                 now,
+                complete: looks.complete.unwrap_or(now),
                 deadline,
                 new: 0,
             };
-            let end = self.reconcile_source(&mut round, &mut seen.announced).await;
+            let mut end = self.reconcile_source(&mut round, &mut seen.announced).await;
+            if end.is_ok() {
+                let noted = self.journal.note_look(&source.name, &mut looks, now, true);
+                end = noted.await.map_err(Unlisted::Journal);
+            }
             let (source, new) = (&source.name, round.new);
             if new > 0 {
                 tracing::warn!(%source, new, "approvals were found that no event announced");
@@ -93,6 +139,36 @@ impl App {
         }
     }
 
+    /// The last looks at a source's list, when no process has looked at it lately. Notes that this one does.
+    async fn look_is_due(
+        &self,
+        source: &SourceName,
+        listing: &Listing,
+        seen: &mut Known,
+    ) -> Option<Looks> {
+        let now = self.now();
+        let after = |at: Timestamp| at.checked_add(listing.every).unwrap_or(at);
+        // One that lies further ahead was made before the clock was put back.
+        if seen.next.is_some_and(|due| now < due && due <= after(now)) {
+            return None;
+        }
+        let looks = async {
+            let mut looks = self.journal.looks(source, now).await?;
+            let last = looks.last.filter(|last| now < after(*last));
+            seen.next = Some(after(last.unwrap_or(now)));
+            if last.is_some() {
+                return Ok(None);
+            }
+            let noted = self.journal.note_look(source, &mut looks, now, false);
+            noted.await.map(|()| Some(looks))
+        };
+        let looks: Result<Option<Looks>, JournalError> = looks.await;
+        looks.unwrap_or_else(|error| {
+            tracing::warn!(%source, %error, "approvals that no event announced cannot be looked for");
+            None
+        })
+    }
+
     async fn reconcile_source(
         &self,
         round: &mut Round<'_>,
@@ -100,17 +176,27 @@ impl App {
     ) -> Result<(), Unlisted> {
         let (mut listed, mut end) = (BTreeSet::new(), Ok(()));
         for definition in &round.fetch.definitions {
-            for said in round.listing.says {
-                let (found, incomplete) = self.recently(*said, definition, round).await;
+            for (said, status) in round.listing.says {
+                let (found, incomplete) = self.recently((*said, status), definition, round).await;
                 end = end.and(incomplete.map_or(Ok(()), |error| Err(Unlisted::Api(error))));
-                for named in found {
+                let (old, new): (Vec<_>, Vec<_>) = found
+                    .into_iter()
+                    .partition(|named| known.contains(&named.id()));
+                listed.extend(old.iter().map(Named::id));
+                for some in new.chunks(READERS) {
                     if context::left(round.deadline).is_zero() {
                         end = Err(Unlisted::NoTime);
                         break;
                     }
-                    let id = named.id();
-                    if known.contains(&id) || self.is_announced(named, round).await? {
-                        listed.insert(id);
+                    let of = |named: &Named| StreamId::of_announcement(round.source, &named.id());
+                    let reads = some.iter().map(|named| self.journal.read(of(named)));
+                    for (named, read) in some.iter().zip(join_all(reads).await) {
+                        let state = read?.map(|history| history.stream_state);
+                        match self.announce_listed(named, state, round).await {
+                            Ok(true) => drop(listed.insert(named.id())),
+                            Ok(false) => {}
+                            Err(error) => end = Err(error),
+                        }
                     }
                 }
             }
@@ -126,18 +212,16 @@ impl App {
     /// The instances of which this became recently, and why the list was not read to its end.
     async fn recently(
         &self,
-        said: Said,
+        (said, status): (Said, &'static str),
         definition: &str,
         round: &Round<'_>,
     ) -> (Vec<Named>, Option<Unfetched>) {
-        let before = |age| round.now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        let recent = before(RECENT);
         let (mut found, mut cursor) = (Vec::new(), None);
         for _ in 0..MAX_PAGES {
             let call = (round.listing.page)(&Query {
                 definition,
-                said,
-                from: before(round.listing.begun_within),
+                status,
+                from: round.since(round.listing.begun_within),
                 to: round.now,
                 cursor: cursor.as_deref(),
             });
@@ -149,8 +233,8 @@ impl App {
             };
             let page = (round.listing.read)(&answer);
             let listed = page.instances.into_iter().filter(|one| {
-                let old = one.ended.is_some_and(|ended| ended < recent);
-                !old && is_code(&one.instance)
+                let takes = |ended| round.takes(ended) == Ended::Recently;
+                one.ended.is_none_or(takes) && is_code(&one.instance)
             });
             found.extend(listed.map(|one| Named {
                 definition: definition.to_owned(),
@@ -167,30 +251,57 @@ impl App {
         (found, None)
     }
 
-    /// Whether the journal has the announcement of this instance, after it was recorded if there is room.
-    async fn is_announced(
+    /// Whether the journal has the announcement of this instance, after it was recorded if it is time. One
+    /// that led to no request is recorded once more.
+    async fn announce_listed(
         &self,
-        named: Named,
+        named: &Named,
+        state: Option<StreamState>,
         round: &mut Round<'_>,
-    ) -> Result<bool, JournalError> {
+    ) -> Result<bool, Unlisted> {
         let identity = Identity {
             source: round.source.clone(),
             id: named.id(),
         };
-        let stream = StreamId::of_announcement(&identity.source, &identity.id);
-        if self.journal.look_up(stream).await?.is_some() {
+        let event = (round.listing.event)(named);
+        let verifier = &round.intake.verifier;
+        let listed = verifier.listed(round.source.clone(), identity.id.clone(), &event);
+        let received = self.received(&listed, &round.intake.map);
+        let anew = |state: &StreamState| match state {
+            StreamState::Incident(known) => known.begins_anew_with(&received.body_digest),
+            StreamState::Request(_) => false,
+        };
+        if state.is_some_and(|known| !anew(&known)) {
             return Ok(true);
         }
         if round.new >= MAX_NEW {
-            return Ok(false);
+            return Err(Unlisted::Many);
         }
-        let event = (round.listing.event)(&named);
-        let verifier = &round.intake.verifier;
-        let listed = verifier.listed(round.source.clone(), identity.id.clone(), &event);
+        match self.ended(named, round).await {
+            Ended::LongAgo => return Ok(true),
+            Ended::JustNow => return Ok(false),
+            Ended::Recently => {}
+        }
         let recorded = self.record_event(&listed, round.intake, &identity, event, true);
         if let Recorded::New(_) = recorded.await? {
             round.new += 1;
         }
         Ok(true)
+    }
+
+    /// When a listed approval ended, which some lists do not say. One that cannot be fetched is announced,
+    /// and fetched again like any other.
+    async fn ended(&self, named: &Named, round: &Round<'_>) -> Ended {
+        let of_instance = round.fetch.preset.system().ended;
+        let Some(of_instance) = of_instance.filter(|_| named.said == Said::Approved) else {
+            return Ended::Recently;
+        };
+        let at = (round.now, round.deadline);
+        let fetched = self
+            .instances
+            .fetch(round.source, round.fetch, named, at)
+            .await;
+        let ended = fetched.ok().and_then(|instance| of_instance(&instance));
+        ended.map_or(Ended::Recently, |ended| round.takes(ended))
     }
 }

@@ -1,129 +1,171 @@
-//! Takes back what an approval gave that was withdrawn later. In: a verified event that says so. Out: once
-//! the instance confirms it, a `called_off` record in each request that came of the approval, and its
-//! revocation. A request that waits is closed by that record, one under way sees it before its next write,
-//! and what is shared is revoked as at its expiry, except what another grant covers. Needs no permission,
-//! and may be repeated.
+//! Takes back what an approval gave that was withdrawn later. In: an announcement that says so, or an instance
+//! that shows it. Out: a `confirmed` record, then a `called_off` record in each request that came of the
+//! approval, and its revocation. A request that waits is closed by that record, one under way sees it before
+//! its next write, one that is opened afterwards finds the `confirmed` record before its first call, and what is
+//! shared is revoked as at its expiry, except what another grant covers. Needs no permission, and may be
+//! repeated.
 
-use crate::app::deliveries::identity_of;
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
 use crate::config::FetchConfig;
 use crate::domain::{Identity, SourceName};
-use crate::inbound::{InstanceState, Map, Named, Rejection, Said, VerifiedDelivery};
-use crate::journal::{Announcement, CallOff, JournalError, State, StreamId, StreamState};
+use crate::inbound::{InstanceState, Named, Rejection, Said, withdrawal_of};
+use crate::journal::{
+    Announcement, CallOff, Incident, JournalError, Recorded, State, StreamId, StreamState,
+};
 
-use super::announcements::Attempt;
+use super::announcements::{Attempt, ENDED, nothing};
 
 impl App {
     /// Works off an event that says that an approval was withdrawn. Never given up while something of the
-    /// approval stands. The event is a hint: it ends when the instance confirms it or is there no more.
+    /// approval stands. The event is a hint: the instance confirms it, or is there no more.
     pub(super) async fn withdraw(
         &self,
-        announcement: &Announcement,
+        (incident, source): (&Incident, &SourceName),
+        fetch: &FetchConfig,
+        named: &Named,
+        deadline: Deadline,
+    ) -> Attempt {
+        let end = async {
+            if !incident.confirmed() {
+                if let Some(end) = self.unconfirmed(source, fetch, named, deadline).await? {
+                    return Ok(end);
+                }
+                if !self.confirm(incident, Vec::new(), deadline).await? {
+                    return Ok(Attempt::Later(ENDED.to_owned()));
+                }
+            }
+            self.take_back_all(source, named, deadline).await
+        };
+        let end: Result<Attempt, JournalError> = Box::pin(end).await;
+        end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
+    }
+
+    /// Announces a withdrawal that a fetched instance shows, and takes back what the approval gave. Returns
+    /// the end of the approval of that instance.
+    pub(super) async fn announce_withdrawal(
+        &self,
+        shown_by: &Announcement,
         (intake, fetch): (&Intake, &FetchConfig),
         named: &Named,
         deadline: Deadline,
     ) -> Attempt {
-        let source = &announcement.source;
+        let source = &shown_by.source;
+        let identity = by(source, named);
+        let why = format!("its approval was withdrawn, see {}", identity.id);
+        let Some(listing) = &fetch.preset.system().listing else {
+            return nothing(why);
+        };
+        let mut event = (listing.event)(named);
+        if let Some(fields) = event.as_object_mut() {
+            let by = shown_by.delivery_id.as_str();
+            fields.insert("shown_by".to_owned(), by.into());
+        }
         let end = async {
-            let approved = named.saying(Said::Approved).id();
-            let approval = StreamId::of_announcement(source, &approved);
-            let history = self.journal.read(approval).await?;
-            let requests = match history.map(|history| history.stream_state) {
-                Some(StreamState::Incident(approval)) if approval.to_fetch().is_some() => {
-                    let why = "its approval is still being worked on";
-                    return Ok(Attempt::Owed(why.to_owned()));
-                }
-                Some(StreamState::Incident(approval)) => approval.requests().to_vec(),
-                Some(StreamState::Request(_)) | None => Vec::new(),
+            let id = identity.id.clone();
+            let verified = intake.verifier.listed(source.clone(), id, &event);
+            let recorded = self.record_event(&verified, intake, &identity, event, true);
+            let stream = StreamId::of_announcement(source, &identity.id);
+            let incident = match recorded.await? {
+                Recorded::New(incident) => Some(*incident),
+                Recorded::Known | Recorded::Full => self.incident(stream).await?,
             };
-            let by = by(source, named);
-            let mut found = self.read_requests(&requests).await?;
-            let left = found
-                .states
-                .iter()
-                .any(|state| call_off(state, &by).is_some());
-            let wait = |why: String| match left {
-                true => Attempt::Owed(why),
-                false => Attempt::Later(why),
-            };
-            let at = (self.now(), deadline);
-            match self.instances.fetch(source, fetch, named, at).await {
-                Err(unfetched) if unfetched.kind == Rejection::Gone => {}
-                Err(unfetched) => return Ok(wait(unfetched.to_string())),
-                Ok(instance) => match (fetch.preset.system().state)(named, instance) {
-                    InstanceState::Withdrawn(instance) if requests.is_empty() => {
-                        let event = &announcement.event;
-                        let verifier = &intake.verifier;
-                        let of = verifier.fetched(source.clone(), approved, event, &instance);
-                        found = self.read_mapped(&of, &intake.map).await?;
-                    }
-                    InstanceState::Withdrawn(_) => {}
-                    InstanceState::Approved(_) => {
-                        let why = "the instance is approved, although the event says withdrawn";
-                        return Ok(wait(why.to_owned()));
-                    }
-                    InstanceState::Pending(why) | InstanceState::Other(why) => {
-                        return Ok(wait(why));
-                    }
-                },
-            }
-            self.take_back_found(found, &by, deadline).await
+            let incident = incident.ok_or(JournalError::Gone { stream })?;
+            self.confirm(&incident, Vec::new(), deadline).await?;
+            self.take_back_all(source, named, deadline).await?;
+            self.slots.queue(stream, None);
+            Ok(nothing(why))
         };
         let end: Result<Attempt, JournalError> = Box::pin(end).await;
         end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
     }
 
-    /// The end of an approval that turns out to be withdrawn: a worker that was interrupted may have
-    /// recorded its requests before that.
-    pub(super) async fn withdrawn_meanwhile(
+    /// The call-off of what is left of a request whose approval was withdrawn, if that is on record.
+    pub(in crate::app) async fn withdrawn_on_record(
         &self,
+        state: &State,
+    ) -> Result<Option<CallOff>, JournalError> {
+        let Some(id) = state.delivery_id().and_then(withdrawal_of) else {
+            return Ok(None);
+        };
+        let source = state.identity().source.clone();
+        let stream = StreamId::of_announcement(&source, &id);
+        let withdrawal = self.incident(stream).await?;
+        let confirmed = withdrawal.is_some_and(|incident| incident.confirmed());
+        let by = Identity { source, id };
+        Ok(call_off(state, &by).filter(|_| confirmed))
+    }
+
+    /// What follows as long as nothing confirms the withdrawal; `None` when the instance does.
+    async fn unconfirmed(
+        &self,
+        source: &SourceName,
+        fetch: &FetchConfig,
         named: &Named,
-        delivery: &VerifiedDelivery,
-        map: &Map,
         deadline: Deadline,
-    ) -> Attempt {
-        let by = by(delivery.source(), named);
-        let end = async {
-            let found = self.read_mapped(delivery, map).await?;
-            self.take_back_found(found, &by, deadline).await
+    ) -> Result<Option<Attempt>, JournalError> {
+        let at = (self.now(), deadline);
+        let (why, gone) = match self.instances.fetch(source, fetch, named, at).await {
+            Err(unfetched) => (unfetched.to_string(), unfetched.kind == Rejection::Gone),
+            Ok(instance) => match (fetch.preset.system().state)(named, instance) {
+                InstanceState::Withdrawn => return Ok(None),
+                InstanceState::Approved(_) | InstanceState::Withdraws(_) => {
+                    let why = "the instance is approved, although the event says withdrawn";
+                    (why.to_owned(), false)
+                }
+                InstanceState::Pending(why) | InstanceState::Other(why) => (why, false),
+            },
         };
-        let end: Result<Attempt, JournalError> = Box::pin(end).await;
-        end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
+        let by = by(source, named);
+        let found = self.opened_for(source, named).await?;
+        let mut left = found.states.iter();
+        Ok(
+            match (left.any(|state| call_off(state, &by).is_some()), gone) {
+                (true, true) => None,
+                (true, false) => Some(Attempt::Owed(why)),
+                (false, true) => Some(Attempt::Gone(why)),
+                (false, false) => Some(Attempt::Later(why)),
+            },
+        )
     }
 
-    /// The requests that this delivery has opened, by the identities that its map gives them.
-    async fn read_mapped(
+    /// Takes back what an approval gave, after its withdrawal is on record as confirmed.
+    async fn take_back_all(
         &self,
-        delivery: &VerifiedDelivery,
-        map: &Map,
-    ) -> Result<Found, JournalError> {
-        let mapped = map.apply(delivery, self.now(), &self.config().rules());
-        let mapped = mapped.unwrap_or_default();
-        let identities = mapped.iter().enumerate();
-        let identities: Vec<Identity> = identities
-            .map(|(index, request)| identity_of(request, delivery, index))
-            .collect();
-        let mut found = self.read_requests(&identities).await?;
-        // A request of another approval may have the same identity.
-        let opened = |state: &State| state.delivery_id() == delivery.delivery_id();
-        found.states.retain(opened);
-        Ok(found)
-    }
-
-    async fn take_back_found(
-        &self,
-        found: Found,
-        by: &Identity,
+        source: &SourceName,
+        named: &Named,
         deadline: Deadline,
     ) -> Result<Attempt, JournalError> {
-        let requests = self.take_back(found.states, by, deadline).await?;
+        let found = self.opened_for(source, named).await?;
+        let by = by(source, named);
+        let requests = self.take_back(found.states, &by, deadline).await?;
         if let Some(damaged) = found.damaged {
             return Ok(Attempt::Owed(damaged.to_string()));
         }
         let none = "its approval gave nothing that could be taken back".to_owned();
         let why = requests.is_empty().then_some(none);
         Ok(Attempt::Settled { requests, why })
+    }
+
+    /// The requests that were opened for the approval of this instance.
+    async fn opened_for(&self, source: &SourceName, named: &Named) -> Result<Found, JournalError> {
+        let approved = named.saying(Said::Approved).id();
+        let stream = StreamId::of_announcement(source, &approved);
+        let approval = self.incident(stream).await?;
+        let requests = approval.as_ref().map_or(&[][..], Incident::requests);
+        let mut found = self.read_requests(requests).await?;
+        // A request of another approval may have the same identity.
+        let opened = |state: &State| state.delivery_id() == Some(approved.as_str());
+        found.states.retain(opened);
+        Ok(found)
+    }
+
+    async fn incident(&self, stream: StreamId) -> Result<Option<Incident>, JournalError> {
+        let history = self.journal.read(stream).await?;
+        Ok(history.and_then(|history| match history.stream_state {
+            StreamState::Incident(incident) => Some(*incident),
+            StreamState::Request(_) => None,
+        }))
     }
 
     /// Calls these requests off, and revokes what they gave. Returns those that `by` has called off.

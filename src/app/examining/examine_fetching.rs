@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::cloud::Deadline;
 use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
-use crate::inbound::{ApiCall, Query, Said};
+use crate::inbound::{ApiCall, Query};
 
 use super::doctor::{CHECK_TIME, Check, Finding};
 
@@ -53,10 +53,12 @@ impl App {
                 ),
             });
         }
-        if let (Some(listing), Some(definition)) = (&system.listing, fetch.definitions.first()) {
+        if let (Some(listing), Some(definition)) = (&system.listing, fetch.definitions.first())
+            && let Some((_, status)) = listing.says.first()
+        {
             let query = Query {
                 definition,
-                said: listing.says.first().copied().unwrap_or(Said::Approved),
+                status,
                 from: now.checked_sub(listing.every).unwrap_or(Timestamp::MIN),
                 to: now,
                 cursor: None,

@@ -191,7 +191,10 @@ fn with_instance(
             let id = "case".to_owned();
             Ok(intake.verifier.fetched(source, id, &event, &instance))
         }
-        InstanceState::Withdrawn(_) => Err(unconfirmed("the instance was withdrawn".to_owned())),
+        InstanceState::Withdrawn => Err(unconfirmed("the instance was withdrawn".to_owned())),
+        InstanceState::Withdraws(other) => {
+            Err(unconfirmed(format!("the instance withdraws {other}")))
+        }
         InstanceState::Pending(why) | InstanceState::Other(why) => Err(unconfirmed(why)),
     }
 }

@@ -93,7 +93,7 @@ pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);
-    let until = other.expires_at().map_or(recheck, |end| end.min(recheck));
+    let until = other.ends_at().map_or(recheck, |end| end.min(recheck));
     let cover = |item, until| Cover {
         item,
         by: other.identity().clone(),

@@ -1,4 +1,4 @@
-//! Overdue shares: expired, still in effect, and not covered by another grant. In: states. Out:
+//! Overdue shares: expired or withdrawn, still in effect, and not covered by another grant. In: states. Out:
 //! entries of the sweep's report.
 
 use std::fmt;
@@ -31,7 +31,7 @@ pub struct Overdue {
     pub region: String,
     /// Accounts, and Lighthouse.
     pub to: Vec<String>,
-    /// When the share expired.
+    /// When the share expired, or its approval was withdrawn.
     pub ended_at: Timestamp,
     /// The request that gave it, and why it is still in effect.
     #[serde(flatten)]
@@ -79,7 +79,7 @@ impl Unfinished {
 impl Overdue {
     pub(in crate::app) fn of(state: &State, now: Timestamp) -> Option<Self> {
         let to: Vec<String> = state.overdue(now).iter().map(receiver).collect();
-        let ended_at = state.expires_at().filter(|_| !to.is_empty())?;
+        let ended_at = state.ends_at().filter(|_| !to.is_empty())?;
         Some(Self {
             image: state.request().target.image().to_string(),
             region: state.request().region.to_string(),

@@ -159,7 +159,7 @@ impl App {
             match unfinished_since(&state, now) {
                 None => {
                     let read = unsure.get(&state.stream()).into_iter().flatten();
-                    ends.extend(read.map(|wake_up| (*wake_up, state.expires_at())));
+                    ends.extend(read.map(|wake_up| (*wake_up, state.ends_at())));
                 }
                 Some(since) => counts.add_unfinished(since),
             }
@@ -177,6 +177,6 @@ fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
         Phase::Working { .. } | Phase::Deferred { .. } => {
             Some(state.reopened_at().unwrap_or(state.approved_at()))
         }
-        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => state.expires_at(),
+        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => state.ends_at(),
     }
 }

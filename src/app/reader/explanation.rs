@@ -208,7 +208,7 @@ fn next(state: &State, now: Timestamp) -> String {
         } => again(why, not_before),
         Phase::Denied => "nothing; `sharehook retry` has it decided again".to_owned(),
         Phase::Revoked => "nothing: the share has ended".to_owned(),
-        Phase::Closed => match (state.grant(), state.expires_at()) {
+        Phase::Closed => match (state.grant(), state.ends_at()) {
             (None, _)
                 if state.request().action == Action::Share && state.stays_closed(now).is_none() =>
             {

@@ -34,7 +34,7 @@ pub(super) struct Beginning {
 pub(super) enum Order {
     /// Begin.
     Begin(Beginning),
-    /// Call these items off: a later cancel did not see this share's opening.
+    /// Call these items off: a later cancel, or the withdrawal of its approval, did not see this request.
     CalledOff(CallOff),
     /// End the turn: a live worker is changing the same items.
     Wait { until: Timestamp, why: String },
@@ -49,6 +49,9 @@ impl App {
         neighbours: Option<BTreeSet<StreamId>>,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
+        if let Some(call_off) = self.withdrawn_on_record(state).await? {
+            return Ok(Order::CalledOff(call_off));
+        }
         match state.request().action {
             Action::Share => self.after_takers(state, neighbours, deadline).await,
             Action::Cancel => self.call_off_earlier(state, deadline).await,

@@ -28,12 +28,16 @@ pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled
 /// The items of `share` that the calls of this cancel take away.
 pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
     let target = &share.request().target;
+    // What the withdrawal of its approval called off, a cancel does not take away.
+    let Some(request) = cancel.remaining() else {
+        return Vec::new();
+    };
     if share.request().action != Action::Share || share.request().region != cancel.request().region
     {
         return Vec::new();
     }
     let same_publication = target.lighthouse() && images.published == Some(target.image());
-    if same_publication && cancel.request().target.lighthouse() {
+    if same_publication && request.target.lighthouse() {
         // Removing an image from Lighthouse takes it from every account that would see it there.
         return target.items();
     }
@@ -43,8 +47,7 @@ pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> V
     } else {
         images.from_accounts.contains(&share.subject())
     };
-    let lost = cancel
-        .request()
+    let lost = request
         .target
         .accounts()
         .iter()

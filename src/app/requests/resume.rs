@@ -85,12 +85,12 @@ impl App {
     fn permission(&self, state: &State) -> Permission {
         let now = self.now();
         let (identity, approved_at) = (state.identity(), state.approved_at());
-        if state.expired(now) {
-            return Permission::Withheld(Withheld::Expired);
-        }
         let Some(request) = state.remaining() else {
             return Permission::Withheld(Withheld::CalledOff);
         };
+        if state.expired(now) {
+            return Permission::Withheld(Withheld::Expired);
+        }
         let decision = match request.action {
             Action::Share => self.decide(identity, &request, now, approved_at),
             Action::Cancel => {
@@ -154,7 +154,9 @@ impl App {
             Err(Stop::Journal(error)) => return Err(error),
         };
         let now = self.now();
-        let called_off = !after.expired(now) && after.needs_work(now).is_some();
+        // The sweep revokes what has expired.
+        let expired = after.expires_at().is_some_and(|end| end <= now);
+        let called_off = !expired && after.needs_work(now).is_some();
         if matches!(after.phase(), Phase::Closed) && called_off {
             return self.revoke(after, now, false, deadline).await;
         }

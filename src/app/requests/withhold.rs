@@ -34,7 +34,7 @@ impl Permission {
 pub(in crate::app) enum Withheld {
     /// It expired before it was finished.
     Expired,
-    /// Later cancels called off every item.
+    /// Later cancels, or the withdrawal of its approval, called off every item.
     CalledOff,
     /// The current policies refuse it.
     Denied(Verdict),
@@ -73,7 +73,8 @@ pub(in crate::app) fn trace(
 ) -> Option<ItemResult> {
     let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
     let open = result.pending() || called_off;
-    if !open || state.found_before(&result.item) {
+    let shares = state.request().action == Action::Share;
+    if !shares || !open || state.found_before(&result.item) {
         return None;
     }
     let kind = match (&result.item, &seen.shares, &seen.unreadable) {

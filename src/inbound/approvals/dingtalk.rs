@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::api::{ApiCall, NewToken, Rejected, Rejection};
-use super::instance::{InstanceState, Named, Said};
+use super::instance::{InstanceState, Named, Said, is_code};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::{Timestamp, shown};
@@ -28,16 +28,18 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     instance_of,
     state,
     definition: None,
-    begun: Some(begun),
+    begun: Some(|instance| minute(instance, "createTime")),
+    ended: Some(|instance| minute(instance, "finishTime")),
     listing: Some(LISTING),
 };
 
-/// `POST /processes/instanceIds/query`. The standard edition allows 10,000 calls a month. The list does not
-/// say when an instance ended, and which of the terminated ones were approved before.
+/// `POST /processes/instanceIds/query`: at most 120 days between `from` and `to`. The standard edition allows
+/// 10,000 calls a month. The list does not say when an instance ended, and which of the terminated ones were
+/// approved before.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_hours(1),
-    begun_within: SignedDuration::from_hours(3 * 24),
-    says: &[Said::Approved],
+    begun_within: SignedDuration::from_hours(7 * 24),
+    says: &[(Said::Approved, "COMPLETED")],
     page,
     read,
     event,
@@ -117,27 +119,29 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    match text("bizAction") {
-        "" | "NONE" => {}
-        action => {
+    let original = text("mainProcessInstanceId");
+    match (text("status"), text("result"), text("bizAction")) {
+        ("COMPLETED", "agree", "" | "NONE") => {}
+        ("COMPLETED", "agree", "REVOKE") if is_code(original) && original != named.instance => {
+            return InstanceState::Withdraws(original.to_owned());
+        }
+        (_, _, action) if !matches!(action, "" | "NONE" | "REVOKE") => {
             let action = shown(action);
-            let why = format!("the instance withdraws or changes another one (bizAction {action})");
-            return other(why);
-        }
-    }
-    let read = match (text("status"), text("result")) {
-        ("COMPLETED", "agree") => InstanceState::Approved,
-        ("TERMINATED" | "CANCELED", _) => InstanceState::Withdrawn,
-        ("NEW" | "RUNNING", _) => {
-            return InstanceState::Pending("the instance is still running".to_owned());
-        }
-        (status, result) => {
-            let (status, result) = (shown(status), shown(result));
             return other(format!(
-                "the instance has the status {status} and the result {result}"
+                "the instance changes another one (bizAction {action})"
             ));
         }
-    };
+        ("TERMINATED" | "CANCELED", _, "" | "NONE") => return InstanceState::Withdrawn,
+        ("NEW" | "RUNNING", _, _) => {
+            return InstanceState::Pending("the instance is still running".to_owned());
+        }
+        (status, result, action) => {
+            let (status, result, action) = (shown(status), shown(result), shown(action));
+            return other(format!(
+                "the instance has the status {status}, the result {result} and the bizAction {action}"
+            ));
+        }
+    }
     if let Some(fields) = instance.as_object_mut() {
         for (name, value) in [
             ("processInstanceId", &named.instance),
@@ -146,12 +150,12 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
             fields.insert(name.to_owned(), value.as_str().into());
         }
     }
-    read(instance)
+    InstanceState::Approved(instance)
 }
 
 /// DingTalk's times are whole minutes, as in `2026-11-02T06:46Z`.
-fn begun(instance: &Value) -> Option<Timestamp> {
-    let text = instance.get("createTime")?.as_str()?;
+fn minute(instance: &Value, name: &str) -> Option<Timestamp> {
+    let text = instance.get(name)?.as_str()?;
     let minute = text.strip_suffix('Z')?;
     format!("{minute}:00Z").parse().ok()
 }
@@ -160,7 +164,7 @@ fn begun(instance: &Value) -> Option<Timestamp> {
 fn page(query: &Query<'_>) -> ApiCall {
     let cursor: i64 = query.cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
     let body = json!({
-        "processCode": query.definition, "statuses": ["COMPLETED"], "maxResults": 20, "nextToken": cursor,
+        "processCode": query.definition, "statuses": [query.status], "maxResults": 20, "nextToken": cursor,
         "startTime": query.from.as_millisecond(), "endTime": query.to.as_millisecond(),
     });
     ApiCall::post(
@@ -234,7 +238,7 @@ mod tests {
         }
         for status in ["TERMINATED", "CANCELED"] {
             let withdrawn = state_of(("status", json!(status)));
-            assert!(matches!(withdrawn, InstanceState::Withdrawn(_)));
+            assert_eq!(withdrawn, InstanceState::Withdrawn);
         }
         let running = state_of(("status", json!("RUNNING")));
         assert!(matches!(running, InstanceState::Pending(_)));

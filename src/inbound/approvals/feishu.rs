@@ -33,6 +33,7 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     state,
     definition: Some(definition),
     begun: None,
+    ended: None,
     listing: Some(LISTING),
 };
 
@@ -41,7 +42,7 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(30 * 24),
-    says: &[Said::Approved],
+    says: &[(Said::Approved, "APPROVED")],
     page,
     read,
     event,
@@ -136,13 +137,15 @@ fn state(named: &Named, instance: Value) -> InstanceState {
         instance.get("reverted"),
         None | Some(Value::Null | Value::Bool(false))
     );
-    let read = match status {
-        "REVERTED" => InstanceState::Withdrawn,
-        "APPROVED" if reverted => InstanceState::Withdrawn,
-        "APPROVED" => InstanceState::Approved,
+    match status {
+        "REVERTED" => return InstanceState::Withdrawn,
+        "APPROVED" if reverted => return InstanceState::Withdrawn,
+        // What was withdrawn can be deleted afterwards.
+        "DELETED" if named.said == Said::Withdrawn => return InstanceState::Withdrawn,
+        "APPROVED" => {}
         "PENDING" => return InstanceState::Pending("the instance is still pending".to_owned()),
         status => return other(&format!("the instance has the status {}", shown(status))),
-    };
+    }
     for name in ["reverted_instance_code", "modified_instance_code"] {
         if text(name).is_some_and(|code| !code.is_empty()) {
             return other(&format!(
@@ -151,7 +154,7 @@ fn state(named: &Named, instance: Value) -> InstanceState {
         }
     }
     match with_form(instance) {
-        Some(instance) => read(instance),
+        Some(instance) => InstanceState::Approved(instance),
         None => other("the form of the instance is not a JSON list"),
     }
 }
@@ -175,7 +178,7 @@ fn page(query: &Query<'_>) -> ApiCall {
     }
     let body = json!({
         "approval_code": query.definition,
-        "instance_status": status_of(query.said),
+        "instance_status": query.status,
         "instance_start_time_from": query.from.as_millisecond().to_string(),
         "instance_start_time_to": query.to.as_millisecond().to_string(),
     });
@@ -285,8 +288,16 @@ mod tests {
             let mut changed = instance();
             changed[field] = value;
             let state = state_of(&changed);
-            assert!(matches!(state, InstanceState::Withdrawn(_)), "{changed}");
+            assert_eq!(state, InstanceState::Withdrawn, "{changed}");
         }
+        let mut deleted = instance();
+        deleted["status"] = json!("DELETED");
+        let named = Named {
+            definition: DEFINITION.to_owned(),
+            instance: CODE.to_owned(),
+            said: Said::Withdrawn,
+        };
+        assert_eq!(state(&named, deleted), InstanceState::Withdrawn);
         let mut pending = instance();
         pending["status"] = json!("PENDING");
         assert!(matches!(state_of(&pending), InstanceState::Pending(_)));
@@ -375,7 +386,7 @@ mod tests {
         assert_eq!(listed.ended.unwrap().as_millisecond(), 1_793_602_438_000);
         let query = Query {
             definition: DEFINITION,
-            said: Said::Approved,
+            status: "APPROVED",
             from: Timestamp::UNIX_EPOCH,
             to: Timestamp::UNIX_EPOCH,
             cursor: page.next.as_deref(),

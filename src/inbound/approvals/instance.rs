@@ -50,13 +50,22 @@ impl Named {
     }
 }
 
+/// The id of the announcement that withdraws what the announcement of this id approves.
+pub fn withdrawal_of(id: &str) -> Option<String> {
+    let (instance, said) = id.rsplit_once('/')?;
+    let approved = said == Said::Approved.as_str();
+    approved.then(|| format!("{instance}/{}", Said::Withdrawn.as_str()))
+}
+
 /// What a fetched instance says. The texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceState {
     /// It is approved; this is what a map sees of it.
     Approved(Value),
-    /// It was approved, and withdrawn later; likewise.
-    Withdrawn(Value),
+    /// It was approved, and withdrawn later.
+    Withdrawn,
+    /// It is approved, and withdraws the instance of this code.
+    Withdraws(String),
     /// It is not final yet, so a later look may find it so.
     Pending(String),
     /// It gives nothing, and no later look can change that.

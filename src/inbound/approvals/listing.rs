@@ -14,8 +14,9 @@ pub struct Listing {
     pub every: SignedDuration,
     /// How long ago a listed instance may have begun.
     pub begun_within: SignedDuration,
-    /// What the list can say of an instance, each in a call of its own.
-    pub says: &'static [Said],
+    /// What the list can say of an instance: in the program's words, and as the status that its call asks
+    /// for. Each is a call of its own.
+    pub says: &'static [(Said, &'static str)],
     /// Asks for a page.
     pub page: fn(&Query<'_>) -> ApiCall,
     /// Reads the answer. May name instances that did not end as the query says: the instance decides.
@@ -29,8 +30,8 @@ pub struct Listing {
 pub struct Query<'a> {
     /// The code of the definition.
     pub definition: &'a str,
-    /// What became of the instances.
-    pub said: Said,
+    /// The status of the instances.
+    pub status: &'static str,
     /// When the instances began.
     pub from: Timestamp,
     /// The end of that time.

@@ -19,7 +19,7 @@ use super::verify::{VerifiedDelivery, Verifier};
 use crate::domain::SourceName;
 
 pub use api::{ApiCall, NewToken, Rejected, Rejection};
-pub use instance::{InstanceState, Named, Said, is_code};
+pub use instance::{InstanceState, Named, Said, is_code, withdrawal_of};
 pub use listing::{Listed, Listing, Page, Query};
 pub use system::ApprovalSystem;
 

@@ -39,6 +39,8 @@ pub struct ApprovalSystem {
     /// For a system whose instances do not name their definition: when one began. Its place in the list of
     /// the definition then confirms what the event says.
     pub begun: Option<fn(&Value) -> Option<Timestamp>>,
+    /// For a system whose list does not say when an instance ended: when a fetched one was approved.
+    pub ended: Option<fn(&Value) -> Option<Timestamp>>,
     /// How finished instances are listed; `None` for a system that has no such call.
     pub listing: Option<Listing>,
 }

@@ -11,7 +11,7 @@ use super::api::{ApiCall, NewToken, Rejected, Rejection};
 use super::instance::{InstanceState, Named, Said};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
-use crate::domain::shown;
+use crate::domain::{Timestamp, shown};
 
 /// The codes for a token that is not accepted: invalid, and expired.
 const BAD_TOKEN: [i64; 2] = [40_014, 42_001];
@@ -31,14 +31,20 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     state,
     definition: None,
     begun: None,
+    ended: Some(ended),
     listing: Some(LISTING),
 };
 
-/// Document 91816, `getapprovalinfo`. By the time of the application; it does not say when one ended.
+/// Document 91816, `getapprovalinfo`: at most 31 days between `from` and `to`, by the time of the application.
+/// It does not say when one ended. Approved, approved and paid, and revoked.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
-    begun_within: SignedDuration::from_hours(3 * 24),
-    says: &[Said::Approved, Said::Withdrawn],
+    begun_within: SignedDuration::from_hours(7 * 24),
+    says: &[
+        (Said::Approved, "2"),
+        (Said::Approved, "10"),
+        (Said::Withdrawn, "6"),
+    ],
     page,
     read,
     event,
@@ -54,7 +60,7 @@ fn named(event: &Value) -> Option<Named> {
     let step = text("/ApprovalInfo/StatuChangeEvent")?;
     let said = match (text("/ApprovalInfo/SpStatus")?, step) {
         // Agreed; another approver added and agreed; handled.
-        ("2", "2" | "13" | "14") => Said::Approved,
+        ("2" | "10", "2" | "13" | "14") => Said::Approved,
         ("6", "8") => Said::Withdrawn,
         _ => return None,
     };
@@ -128,11 +134,29 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     match instance.get("sp_status").and_then(Value::as_i64) {
         // Approved, and paid afterwards.
         Some(2 | 10) => InstanceState::Approved(instance),
-        Some(6) => InstanceState::Withdrawn(instance),
+        Some(6) => InstanceState::Withdrawn,
+        // What was revoked can be deleted afterwards.
+        Some(7) if named.said == Said::Withdrawn => InstanceState::Withdrawn,
         Some(1) => InstanceState::Pending("the instance is still pending".to_owned()),
         Some(status) => other(&format!("the instance has the status {status}")),
         None => other("the instance has no status"),
     }
+}
+
+/// The newest time of an approver's step.
+fn ended(instance: &Value) -> Option<Timestamp> {
+    let all = |value: &Value, pointer: &str| {
+        let list = value.pointer(pointer).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    let nodes = all(instance, "/process_list/node_list").into_iter();
+    let steps = nodes.flat_map(|node| all(&node, "/sub_node_list"));
+    let records = all(instance, "/sp_record").into_iter();
+    let details = records.flat_map(|record| all(&record, "/details"));
+    let seconds = steps
+        .chain(details)
+        .filter_map(|step| step.get("sptime")?.as_i64());
+    Timestamp::from_second(seconds.max()?).ok()
 }
 
 fn page(query: &Query<'_>) -> ApiCall {
@@ -141,7 +165,7 @@ fn page(query: &Query<'_>) -> ApiCall {
         "new_cursor": query.cursor.unwrap_or_default(), "size": 100,
         "filters": [
             { "key": "template_id", "value": query.definition },
-            { "key": "sp_status", "value": codes_of(query.said).0 },
+            { "key": "sp_status", "value": query.status },
         ],
     });
     ApiCall::post("/cgi-bin/oa/getapprovalinfo".to_owned(), body)
@@ -200,7 +224,7 @@ mod tests {
             assert!(matches!(approved, InstanceState::Approved(_)));
         }
         let withdrawn = state_of("sp_status", json!(6));
-        assert!(matches!(withdrawn, InstanceState::Withdrawn(_)));
+        assert_eq!(withdrawn, InstanceState::Withdrawn);
         assert!(matches!(
             state_of("sp_status", json!(1)),
             InstanceState::Pending(_)
@@ -232,6 +256,7 @@ mod tests {
             ("2", "2", Some(Said::Approved)),
             ("2", "13", Some(Said::Approved)),
             ("2", "14", Some(Said::Approved)),
+            ("10", "2", Some(Said::Approved)),
             ("2", "10", None),
             ("1", "2", None),
             ("1", "1", None),

@@ -25,7 +25,9 @@ fn row(entry: &Entry<'_>) -> String {
         (Event::Conflict(conflict), _) => conflict.identity.to_string(),
         (Event::Rejected(rejection), _) => rejection.source.to_string(),
         (Event::Drifted(_), _) => "drift".to_owned(),
-        (Event::FetchFailed(_) | Event::Settled(_), _) => "announcement".to_owned(),
+        (Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_), _) => {
+            "announcement".to_owned()
+        }
         (Event::Received(announcement), _) => {
             format!("{}/{}", announcement.source, announcement.delivery_id)
         }

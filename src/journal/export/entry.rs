@@ -3,7 +3,7 @@
 
 use crate::domain::{Action, Status, Verdict};
 use crate::journal::record::{
-    Event, FailedNotification, Intent, Notified, Received, Settled, Stored,
+    Confirmed, Event, FailedNotification, Intent, Notified, Received, Settled, Stored,
 };
 
 /// A record with the request that it is about.
@@ -85,6 +85,7 @@ impl<'a> Entry<'a> {
             Event::Drifted(_) => "drifted",
             Event::Received(_) => "received",
             Event::FetchFailed(_) => "fetch_failed",
+            Event::Confirmed(_) => "confirmed",
             Event::Settled(_) => "settled",
         }
     }
@@ -122,6 +123,10 @@ impl<'a> Entry<'a> {
             Event::Conflict(_) | Event::Rejected(_) => "refused".to_owned(),
             Event::Drifted(drift) => format!("{} differences", drift.count),
             Event::FetchFailed(failed) => failed.why.clone(),
+            Event::Confirmed(Confirmed { requests }) => {
+                let requests = requests.iter().map(ToString::to_string);
+                requests.collect::<Vec<_>>().join(" ")
+            }
             Event::Settled(Settled { requests, why }) => {
                 let requests = requests.iter().map(ToString::to_string);
                 let parts: Vec<String> = requests.chain(why.clone()).collect();

@@ -123,7 +123,9 @@ fn activity(entry: &Entry<'_>) -> Activity {
         Event::Deferred(_) => Activity::Other("Deferral"),
         Event::Reopened(_) => Activity::Other("Reopening"),
         Event::Rejected(_) => Activity::Other("Rejection"),
-        Event::Received(_) | Event::FetchFailed(_) | Event::Settled(_) => Activity::Other("Fetch"),
+        Event::Received(_) | Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_) => {
+            Activity::Other("Fetch")
+        }
         Event::Drifted(_) => Activity::Other("Comparison"),
         Event::CalledOff(_) => Activity::Other("Call-off"),
         Event::Cancelled(_) => Activity::Other("Cancellation"),
@@ -192,13 +194,10 @@ fn message(entry: &Entry<'_>) -> String {
         }
         Event::Rejected(rejection) => {
             let problems = rejection.problems.iter().map(ToString::to_string);
-            format!(
-                "not understood: {}",
-                problems.collect::<Vec<_>>().join("; ")
-            )
+            let problems: Vec<String> = problems.collect();
+            format!("not understood: {}", problems.join("; "))
         }
-        Event::CalledOff(call_off) => format!("called off by {}", call_off.name()),
-        Event::Cancelled(cancelled) => format!("cancelled by {}", cancelled.name()),
+        Event::CalledOff(_) | Event::Cancelled(_) => entry.outcome(),
         Event::NotificationFailed(failed) => {
             format!("{}: {}", entry.outcome(), failed.why)
         }

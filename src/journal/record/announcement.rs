@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::Received;
 use crate::domain::{Identity, SourceName, Timestamp};
 
-/// A verified event that names an instance.
+/// A verified event that names an instance. A later event about the same follows in the stream when the one
+/// before it led to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The source that authenticated it.
@@ -25,7 +26,8 @@ pub struct Announcement {
     pub received: Received,
     /// The event, decrypted, without the app's token.
     pub event: Value,
-    /// No event arrived: the system's list of finished instances names this one, and `event` says as much.
+    /// No event arrived: the system's list of finished instances names this one, or an instance that was
+    /// fetched shows it. `event` says as much.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,
 }
@@ -39,6 +41,14 @@ pub struct FailedFetch {
     pub why: String,
     /// The earliest next attempt.
     pub not_before: Timestamp,
+}
+
+/// The fetched instance confirms what was announced. On record before anything follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// The requests that are opened next. A withdrawal opens none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Identity>,
 }
 
 /// The end of an announcement.

@@ -10,7 +10,6 @@ use std::cmp::Ordering;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::event::TYPES;
 use super::{Flaw, Record, VERSION};
 
 /// A record, with the digest of its file, which the next record holds as `prev`.
@@ -105,6 +104,31 @@ impl Stored {
 fn checksum_line(line: &[u8]) -> String {
     format!("\"sha256:{}\"\n", Stored::hash_of(line))
 }
+
+/// The names of events in `type`.
+const TYPES: [&str; 21] = [
+    "opened",
+    "taken",
+    "progress",
+    "deferred",
+    "closed",
+    "called_off",
+    "cancelled",
+    "refused",
+    "revoking",
+    "not_revoked",
+    "revoked",
+    "reopened",
+    "notified",
+    "notification_failed",
+    "conflict",
+    "rejected",
+    "drifted",
+    "received",
+    "fetch_failed",
+    "confirmed",
+    "settled",
+];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Received;
-use super::announcement::{Announcement, FailedFetch, Settled};
+use super::announcement::{Announcement, Confirmed, FailedFetch, Settled};
 use super::drift::Drift;
 use super::rejection::Rejection;
 use super::reopening::Reopening;
@@ -96,6 +96,8 @@ pub enum Event {
     Received(Box<Announcement>),
     /// An attempt to fetch that instance failed. Its writer needs no claim.
     FetchFailed(FailedFetch),
+    /// The instance confirms the announcement; likewise.
+    Confirmed(Confirmed),
     /// The announcement is worked off; likewise.
     Settled(Settled),
 }
@@ -123,6 +125,7 @@ impl Event {
             | Self::Drifted(_)
             | Self::Received(_)
             | Self::FetchFailed(_)
+            | Self::Confirmed(_)
             | Self::Settled(_) => &[],
         }
     }
@@ -149,6 +152,7 @@ impl Event {
             | Self::Drifted(_)
             | Self::Received(_)
             | Self::FetchFailed(_)
+            | Self::Confirmed(_)
             | Self::Settled(_) => &[],
         }
     }
@@ -193,34 +197,11 @@ impl Event {
             | Self::Drifted(_)
             | Self::Received(_)
             | Self::FetchFailed(_)
+            | Self::Confirmed(_)
             | Self::Settled(_) => true,
         }
     }
 }
-
-/// The names of events in `type`.
-pub(super) const TYPES: [&str; 20] = [
-    "opened",
-    "taken",
-    "progress",
-    "deferred",
-    "closed",
-    "called_off",
-    "cancelled",
-    "refused",
-    "revoking",
-    "not_revoked",
-    "revoked",
-    "reopened",
-    "notified",
-    "notification_failed",
-    "conflict",
-    "rejected",
-    "drifted",
-    "received",
-    "fetch_failed",
-    "settled",
-];
 
 /// Who requested what, who approved it, and the verdict; written before any call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ mod reopening;
 mod stream;
 mod worker;
 
-pub use announcement::{Announcement, FailedFetch, Settled};
+pub use announcement::{Announcement, Confirmed, FailedFetch, Settled};
 pub use bytes::Stored;
 pub use drift::Drift;
 pub use event::{

@@ -82,6 +82,7 @@ impl State {
             revoking: None,
             called_off: Vec::new(),
             cancelled: Vec::new(),
+            withdrawn_at: None,
             refusal: None,
             decided_again: None,
             reopened_at: None,
@@ -180,7 +181,7 @@ impl State {
             | Event::Rejected(_)
             | Event::Drifted(_)
             | Event::Received(_) => broken("a second beginning"),
-            Event::FetchFailed(_) | Event::Settled(_) => {
+            Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_) => {
                 broken("a request that is fetched is not recorded yet")
             }
         }

@@ -1,10 +1,10 @@
 //! Calling off: a later cancel ends items of an open share, or takes away items of a closed one; the
-//! withdrawal of its approval ends a share in any phase.
+//! withdrawal of its approval ends a share in any phase, and what is left of a cancel.
 //! In: a state and a `called_off` or `cancelled` record. Out: which items the record may name, and
 //! which items are called off.
 
 use crate::domain::{
-    AccountId, Action, Item, NoticeKind, ResultKind, ShareRequest, Status, Target,
+    AccountId, Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Target,
 };
 
 use super::super::record::{CallOff, Record};
@@ -20,17 +20,19 @@ impl State {
             self.phase,
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. }
         );
-        open && self.can_be_withdrawn(item)
+        open && self.intent.request.action == Action::Share && self.can_be_withdrawn(item)
     }
 
-    /// Whether the withdrawal of the share's approval calls this item off. Also of a denied or failed
-    /// request, which then stays closed.
+    /// Whether the withdrawal of the request's approval calls this item off. Also of a denied or failed
+    /// request, which then stays closed. What a cancel has taken away stays so.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
-        request.action == Action::Share
-            && self.phase != Phase::Revoked
-            && self.call_off_of(item).is_none()
-            && request.target.items().contains(item)
+        let done = |result: &ItemResult| result.item == *item && result.succeeded();
+        let left = match request.action {
+            Action::Share => self.phase != Phase::Revoked,
+            Action::Cancel => !self.results.iter().any(done),
+        };
+        left && self.call_off_of(item).is_none() && request.target.items().contains(item)
     }
 
     /// The items among these that this call-off may still call off.
@@ -143,12 +145,15 @@ impl State {
             return broken("it calls off what cannot be called off");
         }
         self.called_off.push(call_off.clone());
+        if call_off.withdrawn && self.intent.request.action == Action::Share {
+            self.withdrawn_at.get_or_insert(record.at);
+        }
         if self.remaining().is_some() {
             return Ok(());
         }
         match self.phase {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.observed => {
-                self.status = Some(Status::of(Action::Share, &self.results()));
+                self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
                 // A cancel reports itself; a withdrawal is no request.
                 self.notifications.outcomes.extend(

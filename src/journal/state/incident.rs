@@ -1,8 +1,10 @@
 //! The state of an incident: a stream that belongs to no request. It is evidence for the operator, or an
 //! announcement whose instance is to be fetched. In: its record 0 and the records of its notifications and
-//! fetches. Out: its subject, and what it owes.
+//! fetches, and of further events about the same. Out: its subject, and what it owes.
 
-use super::super::record::{Announcement, Conflict, Drift, Event, Rejection, Stored, StreamId};
+use super::super::record::{
+    Announcement, Confirmed, Conflict, Drift, Event, Rejection, Settled, Stored, StreamId,
+};
 use super::broken_record::{BrokenRecord, broken};
 use super::head::Head;
 use super::notification::{Notifications, Outcome, Owed};
@@ -19,8 +21,12 @@ pub struct Incident {
     fetch_at: Option<Timestamp>,
     /// Why the last attempt failed.
     why: Option<String>,
-    /// The requests that a settled announcement led to.
+    /// Whether the fetched instance confirms an announcement.
+    confirmed: bool,
+    /// The requests that an announcement leads to, from before they are opened.
     requests: Vec<Identity>,
+    /// The digests of its events.
+    events: Vec<String>,
     pub(super) notifications: Notifications,
 }
 
@@ -49,17 +55,20 @@ impl Incident {
         notifications
             .outcomes
             .extend(on.map(|on| Outcome::new(on, record)));
-        let fetch_at = matches!(subject, Subject::Received(_)).then_some(record.at);
-        Self {
+        let mut incident = Self {
             subject,
             head: Head::after(first),
             at: record.at,
             attempts: 0,
-            fetch_at,
+            fetch_at: None,
             why: None,
+            confirmed: false,
             requests: Vec::new(),
+            events: Vec::new(),
             notifications,
-        }
+        };
+        incident.attempt(record.at, &record.event);
+        incident
     }
 
     pub(super) fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
@@ -68,24 +77,64 @@ impl Incident {
             Event::Notified(_) | Event::NotificationFailed(_) => {
                 self.notifications.record(&next.record)?;
             }
-            Event::FetchFailed(failed) if self.awaits_fetch(failed.attempt) => {
-                self.attempts = failed.attempt;
-                self.fetch_at = Some(failed.not_before);
-                self.why = Some(failed.why.clone());
-            }
-            Event::Settled(settled) if self.fetch_at.is_some() => {
-                self.fetch_at = None;
-                self.why.clone_from(&settled.why);
-                self.requests.clone_from(&settled.requests);
-            }
+            event if self.lacks(event) => self.attempt(next.record.at, event),
             _ => {
                 return broken(
-                    "only notifications, and attempts to fetch, follow the record of an incident",
+                    "only notifications, attempts to fetch and new events follow the record of an incident",
                 );
             }
         }
         self.head = Head::after(next);
         Ok(self)
+    }
+
+    /// Applies an event of an announcement, or a record of an attempt to work it off.
+    fn attempt(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::Received(announcement) => {
+                self.subject = Subject::Received(announcement.clone());
+                self.events.push(announcement.received.body_digest.clone());
+                (self.at, self.attempts) = (at, 0);
+                (self.fetch_at, self.why) = (Some(at), None);
+            }
+            Event::FetchFailed(failed) => {
+                self.attempts = failed.attempt;
+                self.fetch_at = Some(failed.not_before);
+                self.why = Some(failed.why.clone());
+            }
+            Event::Confirmed(Confirmed { requests }) => {
+                self.confirmed = true;
+                self.fetch_at = self.fetch_at.min(Some(at));
+                self.requests.extend_from_slice(requests);
+            }
+            Event::Settled(Settled { requests, why }) => {
+                (self.fetch_at, self.why) = (None, why.clone());
+                self.requests.extend_from_slice(requests);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether this record of an announcement may follow, and says something new.
+    pub(in crate::journal) fn lacks(&self, event: &Event) -> bool {
+        let open = self.fetch_at.is_some();
+        match event {
+            Event::Received(event) => self.begins_anew_with(&event.received.body_digest),
+            Event::FetchFailed(failed) => open && failed.attempt == self.attempts.saturating_add(1),
+            Event::Confirmed(Confirmed { requests }) => {
+                let new = |request| !self.requests.contains(request);
+                open && (!self.confirmed || requests.iter().any(new))
+            }
+            Event::Settled(_) => open,
+            _ => false,
+        }
+    }
+
+    /// Whether an event of this digest begins the announcement anew: it ended without a request, and this is
+    /// no event that it had. So a false event keeps no true one away, and a repeated one costs nothing.
+    pub fn begins_anew_with(&self, body_digest: &str) -> bool {
+        let ended = self.fetch_at.is_none() && self.why.is_some();
+        ended && !self.events.iter().any(|known| known == body_digest)
     }
 
     /// What it is about.
@@ -146,7 +195,12 @@ impl Incident {
         }
     }
 
-    /// The requests that an announcement led to, once it is settled.
+    /// Whether the fetched instance confirms the announcement.
+    pub fn confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// The requests that an announcement leads to, from before they are opened.
     pub fn requests(&self) -> &[Identity] {
         &self.requests
     }
@@ -154,11 +208,6 @@ impl Incident {
     /// Why the last attempt to fetch failed, or why a settled announcement led to no request.
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
-    }
-
-    /// Whether the attempt of this number is the next one.
-    pub(in crate::journal) fn awaits_fetch(&self, attempt: u32) -> bool {
-        self.to_fetch().is_some_and(|(_, _, next)| next == attempt)
     }
 
     /// When the index must lead to it next: for a fetch or a notification.
@@ -204,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_announcement_is_fetched_until_it_is_settled() {
-        let [received, failed, settled] = announcement();
+        let [received, failed, confirmed, settled] = announcement();
         let due = |events: &[Event]| {
             let state = state(events).unwrap();
             let next = state.next_look(&NoticeRules::default(), at(0));
@@ -212,13 +261,24 @@ mod tests {
             state.to_fetch().map(|(_, at, attempt)| (at, attempt))
         };
         let (received, failed, settled) = (&received, &failed, &settled);
+        let confirmed = &confirmed;
         assert_eq!(due(std::slice::from_ref(received)), Some((at(0), 1)));
         assert_eq!(due(&[received.clone(), failed.clone()]), Some((at(10), 2)));
         assert_eq!(
             due(&[received.clone(), failed.clone(), settled.clone()]),
             None
         );
+        let begun = |events: &[&Event]| events.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
+        assert_eq!(due(&begun(&[received, confirmed])), Some((at(0), 1)));
+        let sooner = begun(&[received, failed, confirmed]);
+        assert_eq!(
+            due(&sooner),
+            Some((at(0), 2)),
+            "due from its confirmation on"
+        );
         for wrong in [
+            vec![received, confirmed, confirmed],
+            vec![received, settled, confirmed],
             vec![received, settled, settled],
             vec![received, settled, failed],
             vec![received, failed, failed],
@@ -226,6 +286,33 @@ mod tests {
             vec![settled],
         ] {
             let wrong: Vec<Event> = wrong.into_iter().cloned().collect();
+            assert!(state(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn only_another_event_follows_an_announcement_that_led_to_no_request() {
+        let [received, _, confirmed, settled] = announcement();
+        let Event::Received(mut other) = received.clone() else {
+            panic!("{received:?}")
+        };
+        other.received.body_digest = "another".to_owned();
+        let other = Event::Received(other);
+        let nothing = Event::Settled(Settled {
+            requests: Vec::new(),
+            why: Some("given up".to_owned()),
+        });
+        let ended = [received.clone(), nothing.clone()];
+        let anew = state(&[&ended[..], std::slice::from_ref(&other)].concat()).unwrap();
+        assert_eq!(anew.to_fetch().map(|(_, _, attempt)| attempt), Some(1));
+        let again = state(&[&ended[..], &[other.clone(), nothing, other.clone()]].concat());
+        assert!(again.is_err(), "an event that it had");
+        for wrong in [
+            vec![received.clone(), other.clone()],
+            vec![received.clone(), settled, other.clone()],
+            vec![ended[0].clone(), ended[1].clone(), received],
+            vec![ended[0].clone(), ended[1].clone(), confirmed],
+        ] {
             assert!(state(&wrong).is_err(), "{wrong:?}");
         }
     }

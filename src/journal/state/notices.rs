@@ -46,7 +46,7 @@ impl State {
     /// expiry brings.
     fn outcomes_to_notify(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
         let mut all = self.notifications.outcomes.clone();
-        let (Some(last), Some(end)) = (all.last().copied(), self.expires_at()) else {
+        let (Some(last), Some(end)) = (all.last().copied(), self.ends_at()) else {
             return all;
         };
         if self.given().is_empty() {

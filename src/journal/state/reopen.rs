@@ -19,6 +19,9 @@ impl State {
                 Some("what it gave is being taken back")
             }
             Phase::Revoked => Some("what it gave was taken back"),
+            Phase::Denied | Phase::Closed if self.withdrawn_at.is_some() => {
+                Some("the withdrawal of its approval called it off")
+            }
             Phase::Denied | Phase::Closed if self.expired(now) => Some("its share has ended"),
             Phase::Denied => None,
             Phase::Closed if self.status == Some(Status::Completed) => Some("it was completed"),

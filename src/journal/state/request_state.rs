@@ -70,6 +70,7 @@ pub struct State {
     pub(super) revoking: Option<Revoking>,
     pub(super) called_off: Vec<CallOff>,
     pub(super) cancelled: Vec<CallOff>,
+    pub(super) withdrawn_at: Option<Timestamp>,
     pub(super) refusal: Option<Verdict>,
     pub(super) decided_again: Option<Verdict>,
     pub(super) reopened_at: Option<Timestamp>,
@@ -165,10 +166,15 @@ impl State {
         self.intent.expires_at
     }
 
-    /// Whether the share has expired. An expired request shares nothing more, even if it is
-    /// unfinished.
+    /// When the share ends: when it expires, or when its approval was withdrawn.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let ends = self.withdrawn_at.into_iter().chain(self.intent.expires_at);
+        ends.min()
+    }
+
+    /// Whether the share has ended. Such a request shares nothing more, even if it is unfinished.
     pub fn expired(&self, now: Timestamp) -> bool {
-        self.intent.expires_at.is_some_and(|end| end <= now)
+        self.ends_at().is_some_and(|end| end <= now)
     }
 
     /// The request's phase.

@@ -54,7 +54,7 @@ pub struct Grant {
     pub lighthouse: bool,
     /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// When it expires; `None` for a share without an expiry.
+    /// When it ends; `None` for a share without an end.
     pub until: Option<Timestamp>,
     /// Items that another grant covers after the expiry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,11 +211,8 @@ impl State {
     /// When the index has to be looked at: when something is due, or when what it holds ends. What is
     /// overdue is looked at by every sweep until it is gone, also during a pause.
     pub fn look_at(&self) -> Option<Timestamp> {
-        let ends = self.intent.expires_at.filter(|_| self.holds_any());
-        let overdue = self
-            .intent
-            .expires_at
-            .filter(|_| !self.uncovered().is_empty());
+        let ends = self.ends_at().filter(|_| self.holds_any());
+        let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());
         self.due_at().into_iter().chain(overdue).min().or(ends)
     }
 
@@ -314,7 +311,7 @@ impl State {
             accounts,
             lighthouse,
             since: self.given_at.unwrap_or(self.updated_at),
-            until: self.intent.expires_at,
+            until: self.ends_at(),
             covered,
             policies: self.verdict().policies.clone(),
         })

@@ -69,7 +69,8 @@ impl Journal {
         self.record_incident(slots, lease, rules).await
     }
 
-    /// Records a verified event that names an instance. Announces the work first, due at once.
+    /// Records a verified event that names an instance. Announces the work first, due at once. One that is
+    /// on record and led to no request begins anew with another event.
     ///
     /// # Errors
     /// The store failed.
@@ -89,34 +90,51 @@ impl Journal {
         self.touch(&self.unsealed_path(stream, 0)).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours => Ok(Recorded::New(incident)),
-            Created::Theirs(_) => Ok(Recorded::Known),
+            Created::Theirs(_) => {
+                let known = self.read_unretired(stream).await?;
+                let Some(state) = known.map(|history| history.stream_state) else {
+                    return Ok(Recorded::Known);
+                };
+                if !lacks(&state, &stored.record.event) {
+                    return Ok(Recorded::Known);
+                }
+                let event = stored.record.event;
+                match self.record_attempt(state, lease, event).await? {
+                    StreamState::Incident(incident) => Ok(Recorded::New(incident)),
+                    StreamState::Request(_) => Err(JournalError::NotARequest { stream }),
+                }
+            }
         }
     }
 
-    /// Records the end of an attempt to fetch, unless another worker has recorded it. Announces the next
-    /// attempt first. Returns the state afterwards.
+    /// Appends a record of an attempt to work off an announcement, or a new event, unless another worker has
+    /// recorded it. Announces the next attempt first. Returns the state afterwards.
     ///
     /// # Errors
     /// The store failed; then the instance is fetched again.
-    pub async fn record_fetch(
+    pub async fn record_attempt(
         &self,
         state: StreamState,
         lease: &WorkerLease,
         event: Event,
     ) -> Result<StreamState, JournalError> {
-        if let Event::FetchFailed(failed) = &event {
-            let next = WakeUp::new(failed.not_before, state.stream(), state.head().next_seq);
+        let is_due = |state: &StreamState| match state {
+            StreamState::Incident(incident) => {
+                let fetch = incident.to_fetch();
+                fetch.is_some_and(|(_, at, _)| at <= lease.now)
+            }
+            StreamState::Request(_) => false,
+        };
+        let next = match &event {
+            Event::FetchFailed(failed) => Some(failed.not_before),
+            Event::Settled(_) => None,
+            _ => (!is_due(&state)).then_some(lease.now),
+        };
+        if let Some(at) = next {
+            let next = WakeUp::new(at, state.stream(), state.head().next_seq);
             self.announce_wake_up(next).await?;
         }
-        let wanted = |state: &StreamState| match (state, &event) {
-            (StreamState::Incident(incident), Event::FetchFailed(failed)) => {
-                incident.awaits_fetch(failed.attempt).then(|| event.clone())
-            }
-            (StreamState::Incident(incident), _) => {
-                incident.to_fetch().is_some().then(|| event.clone())
-            }
-            (StreamState::Request(_), _) => None,
-        };
+        let wanted = |state: &StreamState| lacks(state, &event).then(|| event.clone());
         self.append(state, lease.now, &lease.worker, wanted).await
     }
 
@@ -180,6 +198,10 @@ impl Journal {
         let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();
         self.delete_entries(done).await
     }
+}
+
+fn lacks(state: &StreamState, event: &Event) -> bool {
+    matches!(state, StreamState::Incident(incident) if incident.lacks(event))
 }
 
 /// Some of `count` slots, beginning at one that the digest gives: any hash works.

@@ -5,6 +5,7 @@
 mod due;
 mod entries;
 mod grants;
+mod looks;
 mod pass;
 pub(super) mod unsealed;
 
@@ -23,6 +24,7 @@ use crate::domain::{NoticeRules, Timestamp};
 use grants::GrantEntry;
 use unsealed::UnsealedEntry;
 
+pub use looks::Looks;
 pub use pass::Pass;
 
 /// How long after its entry a record may still be written.
@@ -345,7 +347,7 @@ impl Journal {
                     index.grants.entry(entry.stream).or_default().push(entry);
                     named
                 }),
-                Some("pass" | "probe") => continue,
+                Some("looks" | "pass" | "probe") => continue,
                 _ => None,
             };
             match named {

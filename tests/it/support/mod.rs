@@ -2,6 +2,7 @@
 //! sandbox, with a clock, a store and a cloud that the test controls.
 #![allow(dead_code)] // Each test file uses its own part of it.
 
+pub(crate) mod approvals;
 pub(crate) mod cloud;
 pub(crate) mod desk;
 pub(crate) mod docs;
@@ -219,6 +220,15 @@ impl World {
         };
         self.prepared = Arc::new(Prepared::new(config).unwrap());
         self.restart();
+    }
+
+    /// From now on the folder's configuration has `to` in place of `from`.
+    pub(crate) fn rewrite_configuration(&mut self, from: &str, to: &str) {
+        let file = self.folder.path().join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from}");
+        std::fs::write(file, text.replace(from, to)).unwrap();
+        self.configure("");
     }
 
     /// A variable of the process, for the next configuration.

@@ -32,6 +32,8 @@ pub(crate) enum Break {
     FailBefore,
     /// The write has its effect but returns an error.
     FailAfter,
+    /// The write waits until the test lets it go on.
+    Stall,
 }
 
 impl Break {
@@ -60,6 +62,8 @@ pub(crate) struct Fuse {
     armed: Mutex<Option<(Trigger, Break)>>,
     met: AtomicBool,
     crashed: Notify,
+    stalled: Notify,
+    released: Notify,
     /// While operations are measured: each with its step.
     measured: Mutex<Option<Vec<Operation>>>,
     /// The highest step of an operation that has ended.
@@ -150,6 +154,16 @@ impl Fuse {
         self.crashed.notified().await;
     }
 
+    /// Returns when the chosen write waits.
+    pub(crate) async fn stalled(&self) {
+        self.stalled.notified().await;
+    }
+
+    /// Lets the write that waits go on.
+    pub(crate) fn release(&self) {
+        self.released.notify_one();
+    }
+
     fn next(&self, at: &Path) -> Option<Break> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         let mut armed = self.armed.lock().unwrap();
@@ -171,6 +185,11 @@ impl Fuse {
             }
             Some(Break::FailBefore) => Err(failure()),
             Some(Break::FailAfter) => write.await.and_then(|_| Err(failure())),
+            Some(Break::Stall) => {
+                self.stalled.notify_one();
+                self.released.notified().await;
+                write.await
+            }
         }
     }
 

@@ -61,8 +61,11 @@ fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// By the time of creation, in milliseconds; the instances here have it as a text with minutes.
+/// By the time of creation, in milliseconds, 120 days at most; the instances here have it as a text with minutes.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
+    if call.number("endTime") - call.number("startTime") > 120 * 86_400_000 {
+        return refused(400, "paramError");
+    }
     let at = |milliseconds: i64| jiff::Timestamp::from_millisecond(milliseconds).ok();
     let (begins, ends) = (at(call.number("startTime")), at(call.number("endTime")));
     let size = call.count("maxResults").clamp(1, 20);

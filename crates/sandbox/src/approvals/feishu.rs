@@ -65,12 +65,15 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// By the time of creation, in milliseconds. Withdrawn instances are left out.
+/// By the time of creation, in milliseconds, 30 days at most. Withdrawn instances are left out.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (
         call.number("instance_start_time_from"),
         call.number("instance_start_time_to"),
     );
+    if ends - begins > 30 * 86_400_000 {
+        return refused(1_390_001, "param is invalid");
+    }
     let size = call.count("page_size").clamp(1, 200);
     let (codes, next) = tenant.page(call.count("page_token"), size, |instance| {
         let at = instance.get("start_time").and_then(number);

@@ -37,6 +37,8 @@ pub struct Tenant {
     pub loses_answer: bool,
     /// How long each call takes.
     pub pause: Duration,
+    /// The largest page of a list, when it is smaller than the system's.
+    pub page_size: Option<usize>,
     pub(super) apps: Apps,
 }
 
@@ -61,6 +63,7 @@ impl Tenant {
         fits: impl Fn(&Value) -> bool,
     ) -> (Vec<String>, Option<usize>) {
         self.calls.lists += 1;
+        let size = self.page_size.map_or(size, |largest| largest.min(size));
         let fitting = self.instances.iter().filter(|(_, value)| fits(value));
         let mut ids: Vec<String> = fitting.map(|(id, _)| id.clone()).skip(from).collect();
         let next = (ids.len() > size).then_some(from + size);

@@ -60,9 +60,12 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// By the time of the application, in seconds; a filter names the template, another the status.
+/// By the time of the application, in seconds, 31 days at most; a filter names the template, another the status.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (call.number("starttime"), call.number("endtime"));
+    if ends - begins > 31 * 86_400 {
+        return refused(301_025, "get approval param error");
+    }
     let filter = |key: &str| {
         let filters = call.body.get("filters").and_then(Value::as_array);
         let named = filters.and_then(|all| all.iter().find(|one| text(one.get("key")) == key));
