@@ -28,10 +28,9 @@ soak *options:
     cargo build --release
     tests/attack/soak.py {{options}}
 
-# Runs the benchmarks (20 minutes), which write benches/results
-bench:
-    scripts/peers bench
-    cargo bench
+# Runs the benchmarks (20 minutes), which write benches/results and docs/performance.md: just bench [--only warm | --quick]
+bench *options:
+    scripts/bench {{options}}
 
 # Builds the documentation as a site: target/site/index.html
 docs:

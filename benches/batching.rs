@@ -1,7 +1,7 @@
 //! Counts the calls for 1 000 concurrent tickets, each with one account, for one image. For
-//! comparison, runs the loop of a simple script, with one call per ticket. The number of accounts in
-//! a call depends on the machine, so the benchmark exits 1 only when an account does not get the
-//! image.
+//! comparison, runs the loop of a simple script, with one call per ticket. Writes
+//! `benches/results/batching.json`. The number of accounts in a call depends on the machine, so the
+//! benchmark exits 1 only when an account does not get the image.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 
@@ -13,6 +13,7 @@ mod setup;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use serde_json::json;
 use setup::{SHARE, Setup, account, blueprint, refused};
 
 const TICKETS: usize = 1_000;
@@ -28,11 +29,10 @@ async fn main() -> ExitCode {
     let begun = Instant::now();
     let done = setup.send(tickets.clone()).await;
     let took = begun.elapsed().as_secs_f64();
-    let (calls, all) = (setup.calls(SHARE), setup.cloud.calls());
+    let (sharing, all) = (setup.calls(SHARE).len(), setup.cloud.calls());
     println!(
-        "sharehook    {done} completed in {took:.2} s, {} calls that share and {} that read, {} refused for rate",
-        calls.len(),
-        all.len() - calls.len(),
+        "sharehook    {done} completed in {took:.2} s, {sharing} calls that share and {} that read, {} refused for rate",
+        all.len() - sharing,
         refused(&all)
     );
     let has = setup
@@ -51,6 +51,10 @@ async fn main() -> ExitCode {
         begun.elapsed().as_secs_f64(),
         calls.len(),
         refused(&calls)
+    );
+    setup::write_results(
+        "batching",
+        &json!({"tickets": TICKETS, "calls": sharing, "naive_calls": calls.len()}),
     );
     if done == TICKETS && has == TICKETS {
         ExitCode::SUCCESS

@@ -1,6 +1,6 @@
 //! Time against history: what looking at a journal costs when 10⁴ and 10⁵ finished requests lie in
 //! it. `SHAREHOOK_BENCH_REQUESTS=10000,100000,1000000` sets other sizes. The journal lies in a
-//! directory below `TMPDIR`. Writes `benches/results/journal.json` and a plot, `docs/journal-cost.svg`.
+//! directory below `TMPDIR`. Writes `benches/results/journal.json`, which `scripts/bench` draws.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
@@ -9,7 +9,6 @@
 #[path = "setup/mod.rs"]
 mod setup;
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,10 +32,6 @@ const BATCH: usize = 1_000;
 const AT_ONCE: usize = 50;
 /// A measurement is repeated, and its shortest time counts, until it took so long.
 const ENOUGH: Duration = Duration::from_secs(2);
-const COLOURS: [&str; 8] = [
-    "#1b6ca8", "#c0392b", "#27ae60", "#8e44ad", "#e67e22", "#16a085", "#2c3e50", "#d81b60",
-];
-
 /// The times of one journal, in seconds, by what was done.
 type Times = Vec<(&'static str, f64)>;
 
@@ -58,12 +53,7 @@ async fn main() -> ExitCode {
             json!({"requests": requests, "records": 2 * requests, "seconds": seconds})
         })
         .collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let results = root.join("benches/results");
-    std::fs::create_dir_all(&results).expect("a folder");
-    let text = format!("{:#}\n", json!(rows));
-    std::fs::write(results.join("journal.json"), text).expect("a file");
-    std::fs::write(root.join("docs/journal-cost.svg"), plot(&all)).expect("a file");
+    setup::write_results("journal", &json!(rows));
     // The promise of `--sealed`, where there is enough to measure.
     let kept = all.iter().all(|(size, times)| {
         let of = |name| times.iter().find(|(what, _)| *what == name);
@@ -228,56 +218,4 @@ async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Times
         sweep(setup).await;
     }
     now
-}
-
-/// Seconds against requests, both logarithmic.
-fn plot(all: &[(usize, Times)]) -> String {
-    let (width, height, left, bottom) = (760.0, 420.0, 60.0, 50.0);
-    let decades = 6.0; // 0.1 ms to 100 s
-    let x = |requests: usize| left + 40.0 + ((requests as f64).log10() - 3.0) * 130.0;
-    let y = |seconds: f64| {
-        let up = (seconds.log10() + 4.0).clamp(0.0, decades);
-        height - bottom - up / decades * (height - bottom - 20.0)
-    };
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
-    );
-    for power in -4..=2 {
-        let at = y(10_f64.powi(power));
-        let label = ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"];
-        let label = label.get((power + 4) as usize).copied().unwrap_or_default();
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{left} {at:.0}H500\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.0}\" text-anchor=\"end\">{label}</text>",
-            left - 6.0,
-            at + 4.0
-        );
-    }
-    for (requests, _) in all {
-        let (at, down) = (x(*requests), height - bottom + 20.0);
-        let _ = writeln!(
-            svg,
-            "<text x=\"{at:.0}\" y=\"{down:.0}\" text-anchor=\"middle\">{requests} requests</text>"
-        );
-    }
-    let names = all.first().map_or(&[][..], |(_, times)| times.as_slice());
-    for (n, (what, _)) in names.iter().enumerate() {
-        let colour = COLOURS.get(n % COLOURS.len()).copied().unwrap_or_default();
-        let points = all.iter().filter_map(|(requests, times)| {
-            let (_, seconds) = times.iter().find(|(known, _)| known == what)?;
-            Some(format!("{:.0},{:.0}", x(*requests), y(*seconds)))
-        });
-        let points: Vec<String> = points.collect();
-        let down = 40 + 22 * n;
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n\
-             <path d=\"M530 {down}h24\" stroke=\"{colour}\" stroke-width=\"2\"/><text x=\"562\" y=\"{}\">{what}</text>",
-            points.join(" "),
-            down + 4
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
 }

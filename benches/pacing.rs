@@ -1,7 +1,7 @@
 //! Measures 80 concurrent tickets for 80 images against a cloud that allows 20 calls a second: the
 //! number of calls refused for their rate, and the total time. For comparison, runs the loop of a
-//! simple script. Prints figures and targets. The time depends on the machine, so the benchmark
-//! exits 1 only when a ticket is not completed.
+//! simple script. Prints figures and targets, and writes `benches/results/pacing.json`. The time
+//! depends on the machine, so the benchmark exits 1 only when a ticket is not completed.
 
 #![allow(clippy::expect_used)] // A benchmark that cannot start fails.
 
@@ -13,6 +13,7 @@ mod setup;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use serde_json::json;
 use setup::{SHARE, Setup, account, blueprint, refused};
 
 const TICKETS: usize = 80;
@@ -47,6 +48,10 @@ async fn main() -> ExitCode {
         begun.elapsed().as_secs_f64(),
         calls.len(),
         refused(&calls)
+    );
+    setup::write_results(
+        "pacing",
+        &json!({"tickets": TICKETS, "seconds": took, "floor_seconds": limit, "refused": all}),
     );
     if done == TICKETS {
         ExitCode::SUCCESS

@@ -13,17 +13,24 @@ import os
 
 from aws_lambda_powertools import Logger
 from tencentcloud.common import credential
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.cvm.v20170312 import cvm_client
 from tencentcloud.lighthouse.v20200324 import lighthouse_client, models
 
 logger = Logger(service="share")
 SECRET = os.environ["JIRA_WEBHOOK_SECRET"].encode()
+IMAGE_FIELD, ACCOUNTS_FIELD = "customfield_10101", "customfield_10103"
 GOLDEN = {"lhbp-6jc6l8yb", "img-6pb6lrmy"}
 STAGING = {"700000164995", "909619400", "1038493875"}
 KEYS = credential.Credential(os.environ["TENCENTCLOUD_SECRET_ID"], os.environ["TENCENTCLOUD_SECRET_KEY"])
 REGION = "ap-singapore"
-LIGHTHOUSE = lighthouse_client.LighthouseClient(KEYS, REGION)
-CVM = cvm_client.CvmClient(KEYS, REGION)
+# The real cloud, or a stand-in for it on loopback.
+ENDPOINT = os.environ.get("CLOUD_ENDPOINT")
+HTTP = HttpProfile(protocol="http" if ENDPOINT else "https", endpoint=ENDPOINT, keepAlive=True)
+PROFILE = ClientProfile(httpProfile=HTTP)
+LIGHTHOUSE = lighthouse_client.LighthouseClient(KEYS, REGION, PROFILE)
+CVM = cvm_client.CvmClient(KEYS, REGION, PROFILE)
 
 
 def answer(body: bytes, signature: str) -> tuple[int, dict]:
@@ -31,10 +38,11 @@ def answer(body: bytes, signature: str) -> tuple[int, dict]:
     if not hmac.compare_digest(wanted, signature):
         return 401, {"status": "unauthorized"}
     event = json.loads(body)
-    if event.get("webhookEvent") != "jira:issue_updated":
+    changes = event.get("changelog", {}).get("items", [])
+    if not any(change["field"] == "status" and change["toString"] == "Approved" for change in changes):
         return 200, {"status": "ignored"}
     fields = event["issue"]["fields"]
-    image, accounts = fields.get("image"), fields.get("accounts", [])
+    image, accounts = fields[IMAGE_FIELD], fields[ACCOUNTS_FIELD].replace(",", " ").split()
     if image not in GOLDEN or not set(accounts) <= STAGING:
         logger.info("denied", extra={"issue": event["issue"]["key"]})
         return 403, {"status": "denied"}

@@ -1,10 +1,11 @@
 //! Common parts of the benchmarks: a sandbox with the published rates, the application that uses
 //! it, and tickets.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sharehook::app::{App, Deadline, Prepared, Reply};
 use sharehook::clock::{Clock, system_now};
 use sharehook::config::{AwsSecrets, Config};
@@ -118,6 +119,14 @@ impl Setup {
             .filter(|call| call.action == action)
             .collect()
     }
+}
+
+/// Writes `benches/results/NAME.json`.
+pub(crate) fn write_results(name: &str, found: &Value) {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    std::fs::create_dir_all(&results).expect("a folder");
+    let text = format!("{found:#}\n");
+    std::fs::write(results.join(name).with_extension("json"), text).expect("a file");
 }
 
 /// The calls refused for their rate.

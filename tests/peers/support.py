@@ -232,9 +232,10 @@ def aged(record: bytes, year: str = "2020") -> bytes:
 class Sandbox:
     """`sharehook sandbox` on a free port, of the site that can tell who has a blueprint."""
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, *options: str):
         self.url = f"http://127.0.0.1:{free_port()}"
-        stage.start("sandbox", [binary(), "sandbox", "--site", "cn", "--listen", self.url.removeprefix("http://")])
+        listen = self.url.removeprefix("http://")
+        stage.start("sandbox", [binary(), "sandbox", "--site", "cn", "--listen", listen, *options])
         stage.await_http("sandbox", f"{self.url}/sandbox/state")
 
     def fail(self, *faults: str) -> None:
