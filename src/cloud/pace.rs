@@ -1,6 +1,7 @@
 //! Computes when the next call may go. In: the current time, and which calls the cloud throttled.
 //! Out: the time of the next call. Pure: time is a `Duration` since a fixed start. GCRA with a
-//! burst of one; the rate adapts by AIMD.
+//! burst of one. After a throttled call the rate is what the cloud carried out in the last second, so
+//! that processes that share a limit find their parts of it at once.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,10 +14,11 @@ const JITTER: Duration = Duration::from_millis(10);
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
 /// Lowest rate after throttling, in calls a second.
 const FLOOR: f64 = 1.0;
-/// Added to the rate after each success, in calls a second. The rate takes some seconds to return
-/// from half to full.
-const STEP: f64 = 0.1;
-/// Throttled answers within this time of a slow-down belong to the same overload.
+/// Added to the rate after each success, in calls a second, once nothing was throttled for
+/// [`PROBE_AFTER`]. To find out that a limit is still used up costs a throttled call in each process.
+const STEP: f64 = 1.0;
+const PROBE_AFTER: Duration = Duration::from_secs(2);
+/// Throttled answers within this time of each other belong to the same overload.
 const ONE_OVERLOAD: Duration = Duration::from_secs(1);
 
 /// The pace of one action in one region.
@@ -26,6 +28,8 @@ pub(super) struct Pace {
     rate: f64,
     next: Duration,
     slowed: Option<Duration>,
+    /// When the cloud answered that it carried out a call, within the last second.
+    carried_out: VecDeque<Duration>,
     /// When the latest calls were really sent: a busy process wakes late, several calls at once.
     gone: VecDeque<Duration>,
 }
@@ -38,16 +42,20 @@ impl Pace {
             rate: published,
             next: Duration::ZERO,
             slowed: None,
+            carried_out: VecDeque::new(),
             gone: VecDeque::new(),
         }
     }
 
-    /// The next slot for a call that is ready at `now`. [`Pace::take`] reserves it.
-    pub(super) fn when(&self, now: Duration) -> Duration {
-        self.next.max(now)
+    /// The slot of a call that is ready at `now`, when this number of calls wait before it.
+    pub(super) fn when(&self, now: Duration, before: usize) -> Duration {
+        let queue = self
+            .interval()
+            .saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
+        self.next.max(now).saturating_add(queue)
     }
 
-    /// Reserves `slot`, which [`Pace::when`] returned.
+    /// Gives `slot`, which [`Pace::when`] returned, to the call that goes.
     pub(super) fn take(&mut self, slot: Duration) {
         self.next = slot.saturating_add(self.interval());
     }
@@ -55,13 +63,7 @@ impl Pace {
     /// Notes that a call goes at `now`. When the published rate is used up within the last second,
     /// returns the time at which the call may go instead.
     pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
-        while self
-            .gone
-            .front()
-            .is_some_and(|at| at.saturating_add(WINDOW) <= now)
-        {
-            self.gone.pop_front();
-        }
+        forget(&mut self.gone, now);
         match self.gone.front() {
             Some(first) if self.gone.len() as f64 >= self.published.max(1.0).floor() => {
                 Err(first.saturating_add(WINDOW))
@@ -78,26 +80,49 @@ impl Pace {
         self.rate
     }
 
-    /// Halves the rate after a throttled call, once per overload.
+    /// Lowers the rate after a throttled call to the number of calls that were carried out within
+    /// the last second; the next slot comes when the first of them no longer counts. When there was
+    /// none, nothing is known of this process's part: halves the rate, once per overload.
     pub(super) fn slow_down(&mut self, now: Duration) {
-        if self
+        forget(&mut self.carried_out, now);
+        if let Some(first) = self.carried_out.front() {
+            self.rate = self.rate.min(self.carried_out.len() as f64);
+            self.next = first.saturating_add(WINDOW);
+        } else if self
             .slowed
-            .is_some_and(|at| now < at.saturating_add(ONE_OVERLOAD))
+            .is_none_or(|at| at.saturating_add(ONE_OVERLOAD) <= now)
         {
-            return;
+            self.rate = (self.rate / 2.0).max(FLOOR.min(self.published));
         }
         self.slowed = Some(now);
-        self.rate = (self.rate / 2.0).max(FLOOR.min(self.published));
     }
 
-    /// Raises the rate a little after a success, up to the published rate.
-    pub(super) fn speed_up(&mut self) {
-        self.rate = (self.rate + STEP).min(self.published);
+    /// Notes a call that was carried out. Raises the rate a little, up to the published rate, when the
+    /// last throttled call is some time ago.
+    pub(super) fn speed_up(&mut self, now: Duration) {
+        forget(&mut self.carried_out, now);
+        self.carried_out.push_back(now);
+        if self
+            .slowed
+            .is_none_or(|at| at.saturating_add(PROBE_AFTER) <= now)
+        {
+            self.rate = (self.rate + STEP).min(self.published);
+        }
     }
 
     fn interval(&self) -> Duration {
         let seconds = (1.0 + JITTER.as_secs_f64()) / self.rate;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+/// Forgets what is more than a second ago.
+fn forget(instants: &mut VecDeque<Duration>, now: Duration) {
+    while instants
+        .front()
+        .is_some_and(|at| at.saturating_add(WINDOW) <= now)
+    {
+        instants.pop_front();
     }
 }
 
@@ -114,7 +139,7 @@ mod tests {
         let mut taken = Vec::new();
         for wait in asked {
             now += *wait;
-            let slot = pace.when(now);
+            let slot = pace.when(now, 0);
             pace.take(slot);
             taken.push(slot);
         }
@@ -190,7 +215,8 @@ mod tests {
         ) {
             let mut pace = Pace::new(published);
             for (second, throttled) in answers.into_iter().enumerate() {
-                if throttled { pace.slow_down(SECOND * second as u32) } else { pace.speed_up() }
+                let now = SECOND * second as u32;
+                if throttled { pace.slow_down(now) } else { pace.speed_up(now) }
                 prop_assert!(pace.rate() <= published && pace.rate() >= FLOOR.min(published));
             }
         }
@@ -217,13 +243,27 @@ mod tests {
     fn a_call_after_a_pause_goes_at_once_and_no_burst_is_saved_up() {
         let mut pace = Pace::new(10.0);
         let hour = Duration::from_secs(3600);
-        assert_eq!(pace.when(hour), hour);
+        assert_eq!(pace.when(hour, 0), hour);
         pace.take(hour);
-        assert!(pace.when(hour) >= hour + Duration::from_millis(100));
+        assert!(pace.when(hour, 0) >= hour + Duration::from_millis(100));
     }
 
     #[test]
-    fn one_overload_halves_once_and_success_brings_the_rate_back() {
+    fn a_throttled_call_lowers_the_rate_to_what_the_last_second_carried_out() {
+        let mut pace = Pace::new(20.0);
+        let at = |millis| Duration::from_millis(millis);
+        for millis in [0, 1_500, 1_550, 1_600] {
+            pace.speed_up(at(millis));
+        }
+        // Two calls were on their way: one overload.
+        pace.slow_down(at(1_650));
+        pace.slow_down(at(1_660));
+        assert!((pace.rate() - 3.0).abs() < 1e-9, "{}", pace.rate());
+        assert_eq!(pace.when(at(1_660), 0), at(2_510));
+    }
+
+    #[test]
+    fn an_overload_before_any_success_halves_the_rate_once() {
         let mut pace = Pace::new(20.0);
         for millisecond in 0..10 {
             pace.slow_down(SECOND + Duration::from_millis(millisecond));
@@ -233,9 +273,53 @@ mod tests {
             pace.slow_down(SECOND * second);
         }
         assert!((pace.rate() - FLOOR).abs() < 1e-9);
-        for _ in 0..200 {
-            pace.speed_up();
+    }
+
+    #[test]
+    fn success_brings_the_rate_back_when_nothing_is_throttled() {
+        let mut pace = Pace::new(20.0);
+        pace.slow_down(SECOND);
+        pace.speed_up(SECOND + PROBE_AFTER - JITTER);
+        assert!((pace.rate() - 10.0).abs() < 1e-9);
+        for _ in 0..100 {
+            pace.speed_up(SECOND + PROBE_AFTER);
         }
         assert!((pace.rate() - 20.0).abs() < 1e-9);
+    }
+
+    /// Processes that do not know of each other, with as many calls each, on a cloud that allows 20
+    /// calls in any second.
+    #[test]
+    fn processes_that_share_a_limit_find_their_parts_of_it() {
+        const EACH: usize = 100;
+        let mut paces = vec![Pace::new(20.0); 8];
+        let mut left = vec![EACH; paces.len()];
+        let (mut admitted, mut refused) = (VecDeque::new(), 0);
+        let (mut now, mut number) = (Duration::ZERO, 0_u64);
+        let calls = EACH * paces.len();
+        while left.iter().any(|calls| *calls > 0) {
+            let waiting = (0..paces.len()).filter(|n| left[*n] > 0);
+            let n = waiting.min_by_key(|n| paces[*n].when(now, 0)).unwrap();
+            now = paces[n].when(now, 0);
+            paces[n].take(now);
+            while admitted.front().is_some_and(|at| now >= *at + SECOND) {
+                admitted.pop_front();
+            }
+            // The network's time differs from call to call.
+            number += 1;
+            let answer = now + Duration::from_millis(2 + number * 7 % 19);
+            if admitted.len() < 20 {
+                admitted.push_back(now);
+                left[n] -= 1;
+                paces[n].speed_up(answer);
+            } else {
+                refused += 1;
+                paces[n].slow_down(answer);
+            }
+        }
+        let floor = calls as f64 / 20.0;
+        let part = f64::from(refused) / (calls as f64 + f64::from(refused));
+        assert!(part <= 0.15, "{refused} refused, {part:.2}");
+        assert!(now.as_secs_f64() <= 1.2 * floor, "{now:?}");
     }
 }

@@ -18,6 +18,23 @@ use crate::domain::{CloudError, Region, ResultCode};
 /// The cloud counts calls per action and region.
 type Key = (Api, Region);
 
+/// Lets the calls that wait through one by one, first come, first served.
+type Queue = tokio::sync::Mutex<()>;
+
+/// Later than any deadline that is one.
+const FAR: Duration = Duration::from_secs(86_400 * 365);
+
+/// A shorter wait is none: it only took its turn.
+const MIN_WAIT: Duration = Duration::from_millis(1);
+
+/// The calls of one action in one region.
+#[derive(Debug)]
+struct Lane {
+    pace: Pace,
+    queue: Arc<Queue>,
+    waiting: usize,
+}
+
 /// Receives the action of each call that had to wait, and for how long it did.
 #[derive(Clone)]
 pub struct WaitObserver(Arc<dyn Fn(&'static str, Duration) + Send + Sync>);
@@ -41,7 +58,7 @@ pub struct Throttle {
     lighthouse_per_second: f64,
     cvm_per_second: f64,
     start: Instant,
-    paces: Mutex<HashMap<Key, Pace>>,
+    lanes: Mutex<HashMap<Key, Lane>>,
     observer: Option<WaitObserver>,
 }
 
@@ -52,7 +69,7 @@ impl Throttle {
             lighthouse_per_second,
             cvm_per_second,
             start: Instant::now(),
-            paces: Mutex::default(),
+            lanes: Mutex::default(),
             observer: None,
         }
     }
@@ -62,93 +79,132 @@ impl Throttle {
         Self { observer, ..self }
     }
 
-    /// Reserves the next free slot and waits for it.
+    /// Waits for the next free slot, behind the calls that wait already.
     ///
     /// # Errors
-    /// `Throttled` when the next slot is after the deadline; then no slot is reserved.
+    /// `Throttled` when that slot is after the deadline; at once when this is known at once.
     pub async fn wait_for_slot(
         &self,
         api: Api,
         region: &Region,
         deadline: Deadline,
     ) -> Result<(), CloudError> {
-        let at = self.reserve(api, region, deadline)?;
-        self.wait_until(at, api).await;
-        while let Err(at) = self.depart(api, region) {
-            self.wait_until(at, api).await;
+        let begun = Instant::now();
+        let place = self.enter(api, region, deadline)?;
+        let _first = place.queue.lock().await;
+        loop {
+            // The rate may have changed since the last look.
+            let slot = self.slot(api, region, 0);
+            let at = self.instant(slot);
+            if !deadline.allows(at) {
+                return Err(self.too_late(api, region, slot));
+            }
+            sleep_until(at).await;
+            match self.depart(api, region, slot) {
+                Ok(()) => break,
+                Err(at) => sleep_until(at).await,
+            }
         }
+        self.waited(api, begun);
         Ok(())
     }
 
-    async fn wait_until(&self, at: Instant, api: Api) {
-        let wait = at.saturating_duration_since(Instant::now());
-        sleep_until(at).await;
-        if let Some(WaitObserver(observe)) = self.observer.as_ref().filter(|_| !wait.is_zero()) {
+    /// Takes a place in the queue of an action and region.
+    fn enter(
+        &self,
+        api: Api,
+        region: &Region,
+        deadline: Deadline,
+    ) -> Result<Place<'_>, CloudError> {
+        let key = (api, region.clone());
+        let mut lanes = self.lanes();
+        let published = self.published(api.service);
+        let lane = lanes.entry(key.clone()).or_insert_with(|| Lane {
+            pace: Pace::new(published),
+            queue: Arc::default(),
+            waiting: 0,
+        });
+        let slot = lane.pace.when(self.start.elapsed(), lane.waiting);
+        if !deadline.allows(self.instant(slot)) {
+            drop(lanes);
+            return Err(self.too_late(api, region, slot));
+        }
+        lane.waiting += 1;
+        let queue = Arc::clone(&lane.queue);
+        Ok(Place {
+            throttle: self,
+            key,
+            queue,
+        })
+    }
+
+    /// The slot of a call that is ready now, when this number of calls wait before it.
+    fn slot(&self, api: Api, region: &Region, before: usize) -> Duration {
+        let now = self.start.elapsed();
+        let lanes = self.lanes();
+        let lane = lanes.get(&(api, region.clone()));
+        lane.map_or(now, |lane| lane.pace.when(now, before))
+    }
+
+    fn instant(&self, slot: Duration) -> Instant {
+        self.start
+            .checked_add(slot)
+            .unwrap_or_else(|| self.start + FAR)
+    }
+
+    fn waited(&self, api: Api, begun: Instant) {
+        let wait = begun.elapsed();
+        if let Some(WaitObserver(observe)) = self.observer.as_ref().filter(|_| wait >= MIN_WAIT) {
             observe(api.action, wait);
         }
     }
 
     /// Lets a call go whose slot has come. Returns the time to wait for instead when calls that
-    /// went late have filled the current second.
-    fn depart(&self, api: Api, region: &Region) -> Result<(), Instant> {
+    /// went late have filled the current second, or when the rate was lowered meanwhile.
+    fn depart(&self, api: Api, region: &Region, slot: Duration) -> Result<(), Instant> {
         let now = self.start.elapsed();
-        let gone = self
-            .paces()
-            .get_mut(&(api, region.clone()))
-            .map_or(Ok(()), |pace| pace.depart(now));
-        gone.map_err(|at| self.start.checked_add(at).unwrap_or(self.start))
+        let mut lanes = self.lanes();
+        let Some(lane) = lanes.get_mut(&(api, region.clone())) else {
+            return Ok(());
+        };
+        let due = lane.pace.when(now, 0);
+        let gone = if due > now {
+            Err(due)
+        } else {
+            lane.pace.depart(now)
+        };
+        gone.map_err(|at| self.instant(at))?;
+        lane.pace.take(slot);
+        Ok(())
     }
 
-    /// Waits until a slot is free, without reserving it; returns at once when that is after the
+    /// Waits until a slot is free, without taking it; returns at once when that is after the
     /// deadline. A batch uses the wait to collect more accounts.
     pub async fn free(&self, api: Api, region: &Region, deadline: Deadline) {
         let slot = self
-            .paces()
+            .lanes()
             .get(&(api, region.clone()))
-            .map(|pace| pace.when(Duration::ZERO));
+            .map(|lane| lane.pace.when(Duration::ZERO, lane.waiting));
         if let Some(at) = slot
-            .and_then(|slot| self.start.checked_add(slot))
+            .map(|slot| self.instant(slot))
             .filter(|at| deadline.allows(*at))
         {
-            self.wait_until(at, api).await;
+            let begun = Instant::now();
+            sleep_until(at).await;
+            self.waited(api, begun);
         }
     }
 
     /// Adapts the pace to the result of a call.
     pub fn observe(&self, api: Api, region: &Region, throttled: bool) {
         let now = self.start.elapsed();
-        let mut paces = self.paces();
-        if let Some(pace) = paces.get_mut(&(api, region.clone())) {
+        if let Some(lane) = self.lanes().get_mut(&(api, region.clone())) {
             if throttled {
-                pace.slow_down(now)
+                lane.pace.slow_down(now)
             } else {
-                pace.speed_up()
+                lane.pace.speed_up(now)
             }
         }
-    }
-
-    fn reserve(
-        &self,
-        api: Api,
-        region: &Region,
-        deadline: Deadline,
-    ) -> Result<Instant, CloudError> {
-        let now = self.start.elapsed();
-        let mut paces = self.paces();
-        let published = self.published(api.service);
-        let pace = paces
-            .entry((api, region.clone()))
-            .or_insert_with(|| Pace::new(published));
-        let slot = pace.when(now);
-        let at = self
-            .start
-            .checked_add(slot)
-            .filter(|at| deadline.allows(*at));
-        let Some(at) = at else {
-            return Err(too_late(api, region, slot.saturating_sub(now), pace.rate()));
-        };
-        pace.take(slot);
-        Ok(at)
     }
 
     fn published(&self, service: Service) -> f64 {
@@ -158,23 +214,41 @@ impl Throttle {
         }
     }
 
-    /// Ignores poisoning: no panic can leave a pace half-changed.
-    fn paces(&self) -> MutexGuard<'_, HashMap<Key, Pace>> {
-        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ignores poisoning: no panic can leave a lane half-changed.
+    fn lanes(&self) -> MutexGuard<'_, HashMap<Key, Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn too_late(&self, api: Api, region: &Region, slot: Duration) -> CloudError {
+        let lanes = self.lanes();
+        let lane = lanes.get(&(api, region.clone()));
+        let rate = lane.map_or(self.published(api.service), |lane| lane.pace.rate());
+        let message = format!(
+            "{} in {region} was not sent: the rate limit of {rate:.1} calls a second delays it by {:.1} s, past the deadline",
+            api.action,
+            slot.saturating_sub(self.start.elapsed()).as_secs_f64()
+        );
+        not_sent(
+            ResultCode::Throttled,
+            message,
+            "none now: the program repeats the call later",
+        )
     }
 }
 
-fn too_late(api: Api, region: &Region, wait: Duration, rate: f64) -> CloudError {
-    let message = format!(
-        "{} in {region} was not sent: the rate limit of {rate:.1} calls a second delays it by {:.1} s, past the deadline",
-        api.action,
-        wait.as_secs_f64()
-    );
-    not_sent(
-        ResultCode::Throttled,
-        message,
-        "none now: the program repeats the call later",
-    )
+/// A call's place in a queue. It leaves when it goes or is given up.
+struct Place<'a> {
+    throttle: &'a Throttle,
+    key: Key,
+    queue: Arc<Queue>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(lane) = self.throttle.lanes().get_mut(&self.key) {
+            lane.waiting = lane.waiting.saturating_sub(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -189,19 +263,26 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn calls_of_one_action_and_region_wait_for_each_other_and_no_others() {
+    #[tokio::test]
+    async fn calls_of_one_action_and_region_wait_for_each_other_and_no_others() {
         let throttle = Throttle::new(10.0, 10.0);
         let (here, there) = (region("ap-tokyo"), region("ap-seoul"));
-        let turn = |api, region| throttle.reserve(api, region, Deadline::NEVER).unwrap();
-        let first = turn(READ, &here);
-        let second = turn(READ, &here);
-        let third = turn(READ, &here);
+        let begin = Instant::now();
+        let took = async |api, region| {
+            let slot = throttle.wait_for_slot(api, region, Deadline::NEVER).await;
+            slot.unwrap();
+            begin.elapsed()
+        };
+        let (first, second, third, elsewhere, other) = tokio::join!(
+            took(READ, &here),
+            took(READ, &here),
+            took(READ, &here),
+            took(READ, &there),
+            took(LIST, &here)
+        );
         let interval = Duration::from_millis(100);
-        assert!(second >= first + interval && third >= second + interval);
-        for other in [turn(READ, &there), turn(LIST, &here)] {
-            assert!(other <= Instant::now(), "others wait");
-        }
+        assert!(second >= first + interval && third >= first + 2 * interval);
+        assert!(elsewhere < second && other < second, "others wait");
     }
 
     #[tokio::test]
@@ -223,29 +304,27 @@ mod tests {
         }
         let two_hours = Deadline::after(Duration::from_secs(7_200));
         assert!(
-            throttle.reserve(READ, &here, two_hours).is_ok(),
+            throttle.enter(READ, &here, two_hours).is_ok(),
             "refusals took turns"
         );
     }
 
     /// A request that needs many calls asks again after each: it cannot crowd out one that needs a
     /// single call.
-    #[test]
-    fn turns_are_shared_fairly_between_requests() {
+    #[tokio::test]
+    async fn turns_are_shared_fairly_between_requests() {
         let throttle = Throttle::new(100.0, 100.0);
         let here = region("ap-tokyo");
-        let turn = || throttle.reserve(READ, &here, Deadline::NEVER).unwrap();
-        let mut waiting = vec![(turn(), 'a', 5), (turn(), 'b', 1), (turn(), 'c', 3)];
-        let mut order = String::new();
-        while !waiting.is_empty() {
-            waiting.sort();
-            let (_, name, calls) = waiting.remove(0);
-            order.push(name);
-            if calls > 1 {
-                waiting.push((turn(), name, calls - 1));
+        let order = Mutex::new(String::new());
+        let request = async |name: char, calls: usize| {
+            for _ in 0..calls {
+                let slot = throttle.wait_for_slot(READ, &here, Deadline::NEVER).await;
+                slot.unwrap();
+                order.lock().unwrap().push(name);
             }
-        }
-        assert_eq!(order, "abcacacaa");
+        };
+        tokio::join!(request('a', 5), request('b', 1), request('c', 3));
+        assert_eq!(*order.lock().unwrap(), "abcacacaa");
     }
 
     #[tokio::test]
@@ -253,9 +332,13 @@ mod tests {
         let throttle = Throttle::new(10.0, 10.0);
         let here = region("ap-tokyo");
         let free = |deadline| throttle.free(READ, &here, deadline);
-        let next = || throttle.paces()[&(READ, here.clone())].when(Duration::ZERO);
+        let next = || {
+            throttle.lanes()[&(READ, here.clone())]
+                .pace
+                .when(Duration::ZERO, 0)
+        };
         free(Deadline::NEVER).await;
-        assert!(throttle.paces().is_empty(), "nothing is waited for");
+        assert!(throttle.lanes().is_empty(), "nothing is waited for");
         let begin = Instant::now();
         throttle
             .wait_for_slot(READ, &here, Deadline::NEVER)
@@ -273,11 +356,41 @@ mod tests {
         let throttle = Throttle::new(20.0, 10.0);
         let here = region("ap-tokyo");
         for api in [READ, LIST] {
-            throttle.reserve(api, &here, Deadline::NEVER).unwrap();
+            throttle.enter(api, &here, Deadline::NEVER).unwrap();
         }
         throttle.observe(READ, &here, true);
-        let rate = |api| throttle.paces()[&(api, here.clone())].rate();
+        let rate = |api| throttle.lanes()[&(api, here.clone())].pace.rate();
         assert!((rate(READ) - 5.0).abs() < 1e-9);
         assert!((rate(LIST) - 20.0).abs() < 1e-9);
+    }
+
+    #[tokio::test]
+    async fn a_throttled_answer_delays_the_calls_that_wait_already() {
+        let throttle = Throttle::new(20.0, 10.0);
+        let here = region("ap-tokyo");
+        let wait = || throttle.wait_for_slot(LIST, &here, Deadline::NEVER);
+        wait().await.unwrap();
+        throttle.observe(LIST, &here, false);
+        let begin = Instant::now();
+        let answer = async { throttle.observe(LIST, &here, true) };
+        // Their slots were 50 and 100 ms away.
+        let (first, second, ()) = tokio::join!(wait(), wait(), answer);
+        first.unwrap();
+        second.unwrap();
+        assert!(begin.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_given_up_leaves_the_queue() {
+        let throttle = Throttle::new(20.0, 10.0);
+        let here = region("ap-tokyo");
+        let wait = || throttle.wait_for_slot(LIST, &here, Deadline::NEVER);
+        wait().await.unwrap();
+        let given_up = tokio::time::timeout(Duration::from_millis(5), async {
+            tokio::join!(wait(), wait(), wait())
+        });
+        given_up.await.unwrap_err();
+        assert_eq!(throttle.lanes()[&(LIST, here.clone())].waiting, 0);
+        wait().await.unwrap();
     }
 }
