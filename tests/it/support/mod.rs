@@ -231,6 +231,19 @@ impl World {
         self.configure("");
     }
 
+    /// Removes the other sources from the folder's configuration.
+    pub(crate) fn keep_sources(&mut self, keep: impl Fn(&str) -> bool) {
+        let file = self.folder.path().join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut parts = text.split("[[source]]");
+        let first = parts.next().unwrap();
+        let kept: String = parts
+            .filter(|source| keep(source))
+            .map(|source| format!("[[source]]{source}"))
+            .collect();
+        std::fs::write(file, format!("{first}{kept}")).unwrap();
+    }
+
     /// A variable of the process, for the next configuration.
     pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
         self.vars.insert(name.to_owned(), value.to_owned());
