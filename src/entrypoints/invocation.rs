@@ -31,7 +31,7 @@ impl Invocation {
 
     /// An invocation that failed.
     pub(crate) fn failed(outcome: Outcome, text: String) -> Self {
-        let name = outcome.error_name().unwrap_or("Failed");
+        let name = outcome.row().error_name.unwrap_or("Failed");
         Self {
             outcome,
             answer: Err(NamedError { name, text }),

@@ -91,7 +91,7 @@ pub(crate) async fn all_or_error(
     for message in messages {
         let Received { outcome, body } = receive(app, message, deadline).await;
         worst = worst.max(outcome);
-        if outcome.redelivery() != Redelivery::None {
+        if outcome.row().redelivery != Redelivery::None {
             tracing::warn!(?outcome, answer = %body, "the invocation fails, so that the host delivers the event again");
             failed = failed.or_else(|| Some(Invocation::failed(outcome, body.to_string())));
         }

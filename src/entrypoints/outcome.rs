@@ -1,5 +1,5 @@
-//! The outcome of a delivery, a message or an invocation, and the tables that map it to an HTTP
-//! status, a batch failure, an error name and an exit code. All hosts and commands use these tables.
+//! The outcome of a delivery, a message or an invocation, and the table that maps it to an HTTP
+//! status, a batch failure, an error name and an exit code. All hosts and commands use this table.
 
 use crate::app::{Ending, Replies, Reply};
 use crate::domain::Status;
@@ -73,6 +73,22 @@ pub(crate) enum Exit {
     Usage = 64,
 }
 
+/// What hosts and commands make of an outcome: its row in the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) http_status: u16,
+    /// Whether only an authenticated delivery has this outcome. A probe is `Done` too.
+    pub(crate) authenticated: bool,
+    /// Whether a queue should deliver the message again. Everything except `None` is a batch
+    /// failure.
+    pub(crate) redelivery: Redelivery,
+    /// The error name that `Catch` in Step Functions matches, also the error type of an
+    /// asynchronous invocation. `None` when the journal holds an outcome or unfinished work.
+    pub(crate) error_name: Option<&'static str>,
+    /// The exit code of `sharehook invoke`.
+    pub(crate) exit: Exit,
+}
+
 impl Outcome {
     /// The outcome of a whole delivery: the most serious one of its requests.
     pub(crate) fn of(reply: &Reply) -> Self {
@@ -123,27 +139,43 @@ impl Outcome {
     pub(crate) fn exit_when_asked(self) -> Exit {
         match self {
             Self::Waiting | Self::Pending | Self::UnfinishedWithFailures => Exit::Failed,
-            _ => self.exit(),
+            _ => self.row().exit,
         }
     }
 
-    /// The HTTP status.
-    pub(crate) fn http_status(self) -> u16 {
-        match self {
-            Self::Done | Self::DoneWithFailures => 200,
-            Self::Waiting | Self::Pending | Self::UnfinishedWithFailures => 202,
-            Self::Unreadable | Self::UnknownEvent => 400,
-            Self::Unauthorised => 401,
-            Self::Denied => 403,
-            Self::NotFound | Self::UnknownSource => 404,
-            Self::MethodNotAllowed => 405,
-            Self::TooSlow => 408,
-            Self::TooLarge => 413,
-            Self::UnsupportedType => 415,
-            Self::Invalid => 422,
-            Self::Busy => 429,
-            Self::SweepFailed | Self::Drifted | Self::Panicked => 500,
-            Self::Unavailable => 503,
+    /// The table.
+    pub(crate) fn row(self) -> Row {
+        use Redelivery::{ForAPerson, MaySucceed, None as Never};
+        // HTTP status, authenticated, redelivery, error name, exit code.
+        let (http_status, authenticated, redelivery, error_name, exit) = match self {
+            Self::Done => (200, true, Never, None, Exit::Done),
+            Self::DoneWithFailures => (200, true, Never, None, Exit::Failed),
+            Self::Waiting => (202, true, Never, None, Exit::Done),
+            Self::Pending => (202, true, Never, None, Exit::Done),
+            Self::UnfinishedWithFailures => (202, true, Never, None, Exit::Failed),
+            Self::Denied => (403, true, Never, Some("Denied"), Exit::Refused),
+            Self::Invalid => (422, true, ForAPerson, Some("Invalid"), Exit::Failed),
+            Self::Unreadable => (400, true, ForAPerson, Some("Unreadable"), Exit::Failed),
+            Self::UnsupportedType => (415, false, ForAPerson, Some("Invalid"), Exit::Failed),
+            Self::TooLarge => (413, false, ForAPerson, Some("Invalid"), Exit::Failed),
+            Self::TooSlow => (408, false, MaySucceed, Some("Unavailable"), Exit::Failed),
+            Self::MethodNotAllowed => (405, false, ForAPerson, Some("UnknownEvent"), Exit::Failed),
+            Self::NotFound => (404, false, ForAPerson, Some("UnknownEvent"), Exit::Refused),
+            Self::UnknownEvent => (400, false, ForAPerson, Some("UnknownEvent"), Exit::Failed),
+            Self::UnknownSource => (404, false, ForAPerson, Some("Unauthorised"), Exit::Refused),
+            Self::Unauthorised => (401, false, ForAPerson, Some("Unauthorised"), Exit::Refused),
+            Self::Busy => (429, true, MaySucceed, Some("Unavailable"), Exit::Failed),
+            Self::Unavailable => (503, false, MaySucceed, Some("Unavailable"), Exit::Failed),
+            Self::SweepFailed => (500, false, MaySucceed, Some("SweepFailed"), Exit::Failed),
+            Self::Drifted => (500, false, MaySucceed, Some("Drifted"), Exit::Failed),
+            Self::Panicked => (500, false, MaySucceed, Some("Panicked"), Exit::Failed),
+        };
+        Row {
+            http_status,
+            authenticated,
+            redelivery,
+            error_name,
+            exit,
         }
     }
 
@@ -151,34 +183,7 @@ impl Outcome {
     pub(crate) fn status_for(self, replies: Replies) -> u16 {
         match (replies, self) {
             (Replies::Accepted, Self::Denied | Self::Invalid | Self::Unreadable) => 200,
-            (Replies::Accepted | Replies::Status, _) => self.http_status(),
-        }
-    }
-
-    /// Whether only an authenticated delivery has this outcome. A probe is `Done` too.
-    pub(crate) fn authenticated(self) -> bool {
-        match self {
-            Self::Done
-            | Self::DoneWithFailures
-            | Self::Waiting
-            | Self::Pending
-            | Self::UnfinishedWithFailures
-            | Self::Denied
-            | Self::Invalid
-            | Self::Unreadable
-            | Self::Busy => true,
-            Self::UnsupportedType
-            | Self::TooLarge
-            | Self::TooSlow
-            | Self::MethodNotAllowed
-            | Self::NotFound
-            | Self::UnknownEvent
-            | Self::UnknownSource
-            | Self::Unauthorised
-            | Self::Unavailable
-            | Self::SweepFailed
-            | Self::Drifted
-            | Self::Panicked => false,
+            (Replies::Accepted | Replies::Status, _) => self.row().http_status,
         }
     }
 
@@ -190,79 +195,6 @@ impl Outcome {
             _ => None,
         }
     }
-
-    /// Whether a queue should deliver the message again. Everything except `None` is a batch
-    /// failure.
-    pub(crate) fn redelivery(self) -> Redelivery {
-        match self {
-            Self::Done
-            | Self::DoneWithFailures
-            | Self::Waiting
-            | Self::Pending
-            | Self::UnfinishedWithFailures
-            | Self::Denied => Redelivery::None,
-            Self::Busy
-            | Self::TooSlow
-            | Self::Unavailable
-            | Self::SweepFailed
-            | Self::Drifted
-            | Self::Panicked => Redelivery::MaySucceed,
-            Self::Invalid
-            | Self::Unreadable
-            | Self::UnsupportedType
-            | Self::TooLarge
-            | Self::MethodNotAllowed
-            | Self::NotFound
-            | Self::UnknownEvent
-            | Self::UnknownSource
-            | Self::Unauthorised => Redelivery::ForAPerson,
-        }
-    }
-
-    /// The error name that `Catch` in Step Functions matches, also the error type of an
-    /// asynchronous invocation. `None` when the journal holds an outcome or unfinished work.
-    pub(crate) fn error_name(self) -> Option<&'static str> {
-        match self {
-            Self::Done
-            | Self::DoneWithFailures
-            | Self::Waiting
-            | Self::Pending
-            | Self::UnfinishedWithFailures => None,
-            Self::Denied => Some("Denied"),
-            Self::Invalid | Self::UnsupportedType | Self::TooLarge => Some("Invalid"),
-            Self::Unreadable => Some("Unreadable"),
-            Self::UnknownEvent | Self::MethodNotAllowed | Self::NotFound => Some("UnknownEvent"),
-            Self::UnknownSource | Self::Unauthorised => Some("Unauthorised"),
-            Self::TooSlow | Self::Busy | Self::Unavailable => Some("Unavailable"),
-            Self::SweepFailed => Some("SweepFailed"),
-            Self::Drifted => Some("Drifted"),
-            Self::Panicked => Some("Panicked"),
-        }
-    }
-
-    /// The exit code of `sharehook invoke`.
-    pub(crate) fn exit(self) -> Exit {
-        match self {
-            Self::Done | Self::Waiting | Self::Pending => Exit::Done,
-            Self::Denied | Self::NotFound | Self::UnknownSource | Self::Unauthorised => {
-                Exit::Refused
-            }
-            Self::DoneWithFailures
-            | Self::UnfinishedWithFailures
-            | Self::Invalid
-            | Self::Unreadable
-            | Self::UnsupportedType
-            | Self::TooLarge
-            | Self::TooSlow
-            | Self::MethodNotAllowed
-            | Self::UnknownEvent
-            | Self::Busy
-            | Self::Unavailable
-            | Self::SweepFailed
-            | Self::Drifted
-            | Self::Panicked => Exit::Failed,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -271,120 +203,67 @@ mod tests {
     use crate::app::Answer;
     use crate::domain::Problem;
 
-    fn one(ending: Ending, status: Status) -> Reply {
-        Reply::Answers(vec![(ending, Answer::new("x", status))])
+    #[test]
+    fn each_reply_has_its_outcome() {
+        for (ending, status, outcome) in [
+            (Ending::Done, Status::Completed, Outcome::Done),
+            (Ending::Done, Status::Partial, Outcome::DoneWithFailures),
+            (Ending::Done, Status::Failed, Outcome::DoneWithFailures),
+            (Ending::Waiting, Status::Pending, Outcome::Waiting),
+            (Ending::Pending, Status::Pending, Outcome::Pending),
+            (Ending::Denied, Status::Denied, Outcome::Denied),
+            (Ending::Invalid, Status::Failed, Outcome::Invalid),
+            (Ending::Unavailable, Status::Failed, Outcome::Unavailable),
+        ] {
+            let reply = Reply::Answers(vec![(ending, Answer::new("x", status))]);
+            assert_eq!(Outcome::of(&reply), outcome, "{reply:?}");
+        }
+        let problem = || Problem::new("body", "p", "r");
+        for (reply, outcome) in [
+            (Reply::Answers(Vec::new()), Outcome::Done),
+            (Reply::Unauthorised, Outcome::Unauthorised),
+            (Reply::UnknownSource, Outcome::UnknownSource),
+            (Reply::NotNow, Outcome::Unavailable),
+            (Reply::UnsupportedType, Outcome::UnsupportedType),
+            (Reply::Unreadable(problem()), Outcome::Unreadable),
+            (Reply::Invalid(problem().into()), Outcome::Invalid),
+        ] {
+            assert_eq!(Outcome::of(&reply), outcome, "{reply:?}");
+        }
     }
 
+    /// Senders, queues, state machines and scripts rely on these.
     #[test]
-    fn each_reply_has_its_row_in_the_tables() {
-        use Redelivery::{ForAPerson, MaySucceed, None as Never};
-        let problem = || Problem::new("body", "p", "r");
-        for (reply, status, redelivery, name, exit) in [
+    fn the_rows_of_replies_do_not_change() {
+        for (outcome, expected) in [
+            (Outcome::Done, "200 None - Done"),
+            (Outcome::DoneWithFailures, "200 None - Failed"),
+            (Outcome::Waiting, "202 None - Done"),
+            (Outcome::Pending, "202 None - Done"),
+            (Outcome::UnfinishedWithFailures, "202 None - Failed"),
+            (Outcome::Denied, "403 None Denied Refused"),
+            (Outcome::Invalid, "422 ForAPerson Invalid Failed"),
+            (Outcome::Unreadable, "400 ForAPerson Unreadable Failed"),
+            (Outcome::UnsupportedType, "415 ForAPerson Invalid Failed"),
+            (Outcome::Unauthorised, "401 ForAPerson Unauthorised Refused"),
             (
-                one(Ending::Done, Status::Completed),
-                200,
-                Never,
-                None,
-                Exit::Done,
+                Outcome::UnknownSource,
+                "404 ForAPerson Unauthorised Refused",
             ),
-            (
-                one(Ending::Done, Status::Partial),
-                200,
-                Never,
-                None,
-                Exit::Failed,
-            ),
-            (
-                one(Ending::Done, Status::Failed),
-                200,
-                Never,
-                None,
-                Exit::Failed,
-            ),
-            (
-                one(Ending::Waiting, Status::Pending),
-                202,
-                Never,
-                None,
-                Exit::Done,
-            ),
-            (
-                one(Ending::Pending, Status::Pending),
-                202,
-                Never,
-                None,
-                Exit::Done,
-            ),
-            (
-                one(Ending::Denied, Status::Denied),
-                403,
-                Never,
-                Some("Denied"),
-                Exit::Refused,
-            ),
-            (
-                one(Ending::Invalid, Status::Failed),
-                422,
-                ForAPerson,
-                Some("Invalid"),
-                Exit::Failed,
-            ),
-            (
-                one(Ending::Unavailable, Status::Failed),
-                503,
-                MaySucceed,
-                Some("Unavailable"),
-                Exit::Failed,
-            ),
-            (
-                Reply::Unauthorised,
-                401,
-                ForAPerson,
-                Some("Unauthorised"),
-                Exit::Refused,
-            ),
-            (
-                Reply::UnknownSource,
-                404,
-                ForAPerson,
-                Some("Unauthorised"),
-                Exit::Refused,
-            ),
-            (
-                Reply::NotNow,
-                503,
-                MaySucceed,
-                Some("Unavailable"),
-                Exit::Failed,
-            ),
-            (
-                Reply::UnsupportedType,
-                415,
-                ForAPerson,
-                Some("Invalid"),
-                Exit::Failed,
-            ),
-            (
-                Reply::Unreadable(problem()),
-                400,
-                ForAPerson,
-                Some("Unreadable"),
-                Exit::Failed,
-            ),
-            (
-                Reply::Invalid(problem().into()),
-                422,
-                ForAPerson,
-                Some("Invalid"),
-                Exit::Failed,
-            ),
-            (Reply::Answers(Vec::new()), 200, Never, None, Exit::Done),
+            (Outcome::Unavailable, "503 MaySucceed Unavailable Failed"),
         ] {
-            let outcome = Outcome::of(&reply);
-            assert_eq!(outcome.http_status(), status, "{reply:?}");
-            assert_eq!(outcome.redelivery(), redelivery, "{reply:?}");
-            assert_eq!(outcome.error_name(), name, "{reply:?}");
-            assert_eq!(outcome.exit(), exit, "{reply:?}");
+            let Row {
+                http_status,
+                redelivery,
+                error_name,
+                exit,
+                ..
+            } = outcome.row();
+            let name = error_name.unwrap_or("-");
+            assert_eq!(
+                format!("{http_status} {redelivery:?} {name} {exit:?}"),
+                expected
+            );
         }
     }
 
@@ -399,7 +278,7 @@ mod tests {
         ] {
             answers.push((ending, Answer::new("b", Status::Failed)));
             let outcome = Outcome::of(&Reply::Answers(answers.clone()));
-            assert_eq!(outcome.http_status(), status);
+            assert_eq!(outcome.row().http_status, status);
         }
         assert_eq!(Outcome::Unavailable.retry_after(), Some(30));
     }
@@ -412,12 +291,12 @@ mod tests {
                 [unfinished, Outcome::DoneWithFailures],
             ] {
                 let outcome = Outcome::of_all(pair.into_iter());
-                assert_eq!(outcome.http_status(), 202, "{pair:?}");
-                assert_eq!(outcome.redelivery(), Redelivery::None, "{pair:?}");
-                assert_eq!(outcome.exit(), Exit::Failed, "{pair:?}");
+                assert_eq!(outcome.row().http_status, 202, "{pair:?}");
+                assert_eq!(outcome.row().redelivery, Redelivery::None, "{pair:?}");
+                assert_eq!(outcome.row().exit, Exit::Failed, "{pair:?}");
             }
             let fine = Outcome::of_all([Outcome::Done, unfinished].into_iter());
-            assert_eq!((fine, fine.exit()), (unfinished, Exit::Done));
+            assert_eq!((fine, fine.row().exit), (unfinished, Exit::Done));
         }
     }
 }

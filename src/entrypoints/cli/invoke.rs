@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
             _ => outln!("{error}"),
         },
     }
-    Ok(outcome.exit())
+    Ok(outcome.row().exit)
 }
 
 async fn start(context: &Context, plan: bool) -> Result<crate::app::App, StartError> {

@@ -41,7 +41,7 @@ impl HttpResponse {
             .map(|seconds| ("retry-after", seconds.to_string()));
         Self {
             outcome,
-            status: outcome.http_status(),
+            status: outcome.row().http_status,
             headers: [("content-type", content_type.to_owned())]
                 .into_iter()
                 .chain(retry_after)

@@ -168,7 +168,7 @@ async fn answer(
     // Deliveries are POST requests; the answer to a probe proves nothing about its sender.
     let is_post = request.method() == Method::POST;
     let (response, handled) = respond(shared, connection, request).await;
-    let verified = is_post && handled && response.outcome.authenticated();
+    let verified = is_post && handled && response.outcome.row().authenticated;
     connection.answered(verified);
     if !verified {
         let pace = if is_post {

@@ -39,7 +39,7 @@ pub(super) async fn direct(
     let Received { outcome, body } = message::receive(app, message, deadline).await;
     match outcome {
         Outcome::Denied if !named_errors => Invocation::answered(outcome, body),
-        _ if outcome.error_name().is_some() => Invocation::failed(outcome, body.to_string()),
+        _ if outcome.row().error_name.is_some() => Invocation::failed(outcome, body.to_string()),
         _ => Invocation::answered(outcome, body),
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn batch(app: &Arc<App>, batch: SqsEvent, deadline: Deadline) -
 }
 
 fn is_failure(outcome: Outcome) -> bool {
-    outcome.redelivery() != Redelivery::None
+    outcome.row().redelivery != Redelivery::None
 }
 
 /// Processes the messages of a FIFO queue in order, and stops at a failure, because later messages

@@ -47,7 +47,7 @@ async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> I
         let id = message.id.clone();
         let Received { outcome, body } = message::receive(app, message, deadline).await;
         worst = worst.max(outcome);
-        match outcome.redelivery() {
+        match outcome.row().redelivery {
             Redelivery::None => {}
             Redelivery::MaySucceed => return Invocation::failed(outcome, body.to_string()),
             Redelivery::ForAPerson => {
