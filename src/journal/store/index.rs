@@ -135,7 +135,7 @@ impl Journal {
             let still = || async { self.fetch_one(path).await };
             if (end == 0 || end < *exist) && !matches!(still().await?, Fetched::Absent) {
                 findings.push(Finding {
-                    path: self.shown(path),
+                    path: path.to_string(),
                     ..Finding::of(*stream, exist.saturating_sub(1), Flaw::Unrecorded)
                 });
             }
@@ -165,8 +165,8 @@ impl Journal {
             let why = "no seal would come to the newest records of this stream";
             lacks.push((self.unsealed_path(stream, asked.sealed), why));
         }
-        let finding = |(path, why)| Finding {
-            path: self.shown(&path),
+        let finding = |(path, why): (Path, _)| Finding {
+            path: path.to_string(),
             stream: stream.to_string(),
             seq: None,
             flaw: Flaw::Unlisted(why),
@@ -325,7 +325,7 @@ impl Journal {
     pub async fn read_index(&self) -> Result<Index, JournalError> {
         let mut index = Index::default();
         for (path, size) in self.list_index(&[]).await? {
-            let shown = self.shown(&path);
+            let shown = path.to_string();
             let name = path.filename().unwrap_or_default();
             let mut empty = true;
             let named = match shown.split('/').nth(1) {

@@ -80,7 +80,7 @@ impl Journal {
                 Err(why) => Flaw::BrokenLog(why.to_owned()),
             },
         };
-        Err(self.damaged(about(self.shown(&path), flaw)))
+        Err(self.damaged(about(path.to_string(), flaw)))
     }
 
     /// The note of checkpoint `number`; `None` if it does not exist.
@@ -111,7 +111,7 @@ impl Journal {
             Fetched::Bytes(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Fetched::Absent => Ok(None),
             Fetched::TooLarge(bytes) => {
-                Err(self.damaged(about(self.shown(path), Flaw::TooLarge { bytes })))
+                Err(self.damaged(about(path.to_string(), Flaw::TooLarge { bytes })))
             }
         }
     }
@@ -138,7 +138,7 @@ impl Journal {
     /// Whether segment `number` exists, without reading it.
     pub(super) async fn has_segment(&self, number: u64) -> Result<bool, JournalError> {
         let path = self.segment_path(number);
-        let look = self.store.head(&path);
+        let look = self.at(&path).head(&path);
         match self.bounded("read", &path, OPERATION_TIMEOUT, look).await? {
             Ok(_) => Ok(true),
             Err(Error::NotFound { .. }) => Ok(false),

@@ -27,7 +27,6 @@ mod retire;
 mod s3;
 mod sealing;
 mod skipped;
-mod split;
 mod streams;
 mod unclaimed;
 mod unsealed;
@@ -55,7 +54,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use object_store::path::Path;
 
 use super::location::JournalLocation;
 use error::Scrub;
@@ -65,8 +63,9 @@ use error::Scrub;
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,
-    root: Path,
     place: Arc<JournalLocation>,
+    /// What contains the index: usually the same store.
+    index_store: Arc<dyn ObjectStore>,
     /// The location of the index, if it is a separate one.
     index: Option<Arc<JournalLocation>>,
     scrub: Arc<Scrub>,

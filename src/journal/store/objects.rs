@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ListResult, ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{
+    Error, GetOptions, ListResult, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
+};
 use tokio::task::JoinSet;
 
 use super::super::chain::{File, Finding};
@@ -120,7 +122,7 @@ impl Journal {
     pub(super) async fn create_at(&self, path: &Path, bytes: &[u8]) -> Result<Put, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
         for attempt in 1..=TRIES {
-            let put = self.store.put_opts(
+            let put = self.at(path).put_opts(
                 path,
                 PutPayload::from_bytes(payload.clone()),
                 PutMode::Create.into(),
@@ -149,7 +151,7 @@ impl Journal {
     pub(super) async fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
         let payload = PutPayload::from(bytes.to_vec());
         let put = self
-            .store
+            .at(path)
             .put_opts(path, payload, PutMode::Overwrite.into());
         match self.bounded("write", path, OPERATION_TIMEOUT, put).await? {
             Ok(_) => Ok(()),
@@ -164,7 +166,7 @@ impl Journal {
 
     /// Removes a file, if it exists.
     pub(super) async fn remove_at(&self, path: &Path) -> Result<(), JournalError> {
-        let delete = self.store.delete(path);
+        let delete = self.at(path).delete(path);
         match self
             .bounded("delete", path, OPERATION_TIMEOUT, delete)
             .await?
@@ -196,12 +198,12 @@ impl Journal {
                     folder.count += 1;
                 }
                 None if object.location.filename() == Some(RETIRED) => folder.retired = true,
-                None => folder.foreign.push(self.shown(&object.location)),
+                None => folder.foreign.push(object.location.to_string()),
             }
         }
         folder
             .foreign
-            .extend(listed.common_prefixes.iter().map(|path| self.shown(path)));
+            .extend(listed.common_prefixes.iter().map(Path::to_string));
         Ok(folder)
     }
 
@@ -237,7 +239,7 @@ impl Journal {
         most: u64,
     ) -> Result<Fetched, JournalError> {
         let read = async {
-            let found = self.store.get_opts(path, GetOptions::default()).await?;
+            let found = self.at(path).get_opts(path, GetOptions::default()).await?;
             if found.meta.size > most {
                 return Ok(Fetched::TooLarge(found.meta.size));
             }
@@ -261,8 +263,12 @@ impl Journal {
         path: &Path,
         patience: Duration,
     ) -> Result<ListResult, JournalError> {
-        self.listing(path, patience, self.store.list_with_delimiter(Some(path)))
-            .await
+        self.listing(
+            path,
+            patience,
+            self.at(path).list_with_delimiter(Some(path)),
+        )
+        .await
     }
 
     /// Lists `path`, within the time limit.
@@ -292,7 +298,7 @@ impl Journal {
         end.ok_or_else(|| JournalError::TimedOut {
             place: self.place.to_string(),
             doing,
-            path: self.shown(path),
+            path: path.to_string(),
             after,
         })
     }
@@ -303,7 +309,7 @@ impl Journal {
         path: &Path,
         error: &Error,
     ) -> JournalError {
-        self.failed(doing, &self.shown(path), error)
+        self.failed(doing, path.as_ref(), error)
     }
 
     pub(super) fn failed(
@@ -333,15 +339,14 @@ impl Journal {
     }
 
     pub(super) fn path(&self, parts: &[&str]) -> Path {
-        parts
-            .iter()
-            .fold(self.root.clone(), |path, part| path.join(*part))
+        Path::from_iter(parts.iter().copied())
     }
 
-    /// A path from the journal's root, as findings and errors name it.
-    pub(super) fn shown(&self, path: &Path) -> String {
-        let whole = path.as_ref();
-        let inner = whole.strip_prefix(self.root.as_ref()).unwrap_or(whole);
-        inner.trim_start_matches('/').to_owned()
+    /// The store that contains this path.
+    pub(super) fn at(&self, path: &Path) -> &dyn ObjectStore {
+        match path.parts().next() {
+            Some(first) if first.as_ref() == "index" => &*self.index_store,
+            _ => &*self.store,
+        }
     }
 }

@@ -9,15 +9,15 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 
 use super::super::location::JournalLocation;
-use super::azure::Azure;
 use super::directory::Directory;
+use super::azure::Azure;
 use super::error::{JournalError, Scrub, place_error};
 use super::gcs::Gcs;
 use super::place_test::folder_id;
 use super::s3::S3;
-use super::split::Split;
 use super::{Access, Journal, remote};
 
 impl Journal {
@@ -27,14 +27,14 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Place`], with the remedy.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
-        let (store, root, scrub) = open(location, access)?;
+        let (store, scrub) = open_root(location, access)?;
         let folder = match location {
             JournalLocation::Directory(dir) => folder_id(dir),
             _ => None,
         };
         Ok(Self {
+            index_store: store.clone(),
             store,
-            root,
             place: Arc::new(location.clone()),
             index: None,
             scrub: Arc::new(scrub),
@@ -84,11 +84,8 @@ impl Journal {
         location: &JournalLocation,
         access: &Access,
     ) -> Result<Self, JournalError> {
-        let (store, root, _) = open(location, access)?;
-        let store = Split::new((self.store, self.root), (store, root));
         Ok(Self {
-            store: Arc::new(store),
-            root: Path::default(),
+            index_store: open_root(location, access)?.0,
             index: Some(Arc::new(location.clone())),
             ..self
         })
@@ -104,8 +101,8 @@ impl Journal {
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let place = Arc::new(JournalLocation::Memory);
         Self {
+            index_store: store.clone(),
             store,
-            root: Path::default(),
             place,
             index: None,
             scrub: Arc::new(Scrub::default()),
@@ -120,6 +117,15 @@ impl Journal {
     }
 }
 
+/// A journal's store, with paths from the journal's root, and the credentials that no error may show.
+fn open_root(
+    location: &JournalLocation,
+    access: &Access,
+) -> Result<(Arc<dyn ObjectStore>, Scrub), JournalError> {
+    let (store, root, scrub) = open(location, access)?;
+    Ok((Arc::new(PrefixStore::new(store, root)), scrub))
+}
+
 /// A place's store, its root folder, and the credentials that no error may show.
 pub(super) fn open(
     location: &JournalLocation,
@@ -130,8 +136,12 @@ pub(super) fn open(
         JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
         JournalLocation::Memory => local(Arc::new(InMemory::new())),
         JournalLocation::S3(bucket) => remote::open::<S3>(bucket, access, location)?,
-        JournalLocation::Gcs(bucket) => remote::open::<Gcs>(bucket, access, location)?,
-        JournalLocation::Azure(bucket) => remote::open::<Azure>(bucket, access, location)?,
+        JournalLocation::Gcs(bucket) => {
+            remote::open::<Gcs>(bucket, access, location)?
+        }
+        JournalLocation::Azure(bucket) => {
+            remote::open::<Azure>(bucket, access, location)?
+        }
     })
 }
 

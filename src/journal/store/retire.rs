@@ -77,7 +77,7 @@ impl Journal {
         let root = self.path(&["requests"]);
         let walk = async {
             let mut streams: BTreeMap<StreamId, (u64, bool)> = BTreeMap::new();
-            let mut found = self.store.list(Some(&root));
+            let mut found = self.at(&root).list(Some(&root));
             while let Some(object) = found.try_next().await? {
                 let mut parts = object.location.as_ref().rsplit('/');
                 let name = parts.next().unwrap_or_default();

@@ -207,7 +207,7 @@ impl Journal {
     ) -> Result<LogHead, JournalError> {
         if (segment.number, segment.start) != (head.number + 1, head.edge.size()) {
             let why = "it does not follow the segment before it".to_owned();
-            let path = self.shown(&self.segment_path(segment.number));
+            let path = self.segment_path(segment.number).to_string();
             return Err(self.damaged(about(path, Flaw::BrokenLog(why))));
         }
         let objects = head.edge.append(segment.entries(), &mut Vec::new());
@@ -270,7 +270,7 @@ impl Journal {
             Ok(read) if read == *checkpoint => Ok(found),
             _ => {
                 let why = "it is not the checkpoint of its segment".to_owned();
-                Err(self.damaged(about(self.shown(&path), Flaw::BrokenLog(why))))
+                Err(self.damaged(about(path.to_string(), Flaw::BrokenLog(why))))
             }
         }
     }
@@ -285,7 +285,7 @@ impl Journal {
             Put::Ours => Ok(()),
             Put::Theirs(_) | Put::TooLarge(_) => {
                 let why = "it is not what its segment adds up to".to_owned();
-                Err(self.damaged(about(self.shown(path), Flaw::BrokenLog(why))))
+                Err(self.damaged(about(path.to_string(), Flaw::BrokenLog(why))))
             }
         }
     }

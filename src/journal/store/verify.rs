@@ -245,7 +245,7 @@ impl Journal {
 
     pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {
         Finding {
-            path: self.shown(path),
+            path: path.to_string(),
             stream: String::new(),
             seq: None,
             flaw: Flaw::Foreign(why.to_owned()),

@@ -272,7 +272,7 @@ impl Journal {
     async fn log_objects(&self) -> Result<Vec<Path>, JournalError> {
         let root = self.path(&["log"]);
         let found = self
-            .store
+            .at(&root)
             .list(Some(&root))
             .map_ok(|object| object.location);
         self.listing(&root, LISTING_TIMEOUT, found.try_collect())
@@ -282,7 +282,7 @@ impl Journal {
     /// Objects below `log/` that do not belong there. Some objects of a seal in progress may exist.
     fn foreign_to_log(&self, listed: &[Path], known: &BTreeSet<String>) -> Vec<Finding> {
         let strange = listed.iter().filter(|path| {
-            let shown = self.shown(path);
+            let shown = path.to_string();
             shown != "log/checkpoint" && !known.contains(&shown)
         });
         strange

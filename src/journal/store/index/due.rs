@@ -37,7 +37,7 @@ impl Journal {
         let folder = self.index_path(&["due"]);
         // Object stores list by name, and names sort by time, so later wake-ups are not listed.
         let sorted = !matches!(self.index_place(), JournalLocation::Directory(_));
-        let listed = self.store.list(Some(&folder));
+        let listed = self.at(&folder).list(Some(&folder));
         let ahead =
             |name: Option<&str>| sorted && name.and_then(WakeUp::read).is_some_and(|w| w.at > now);
         let names = listed

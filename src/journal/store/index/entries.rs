@@ -22,7 +22,7 @@ impl Journal {
     ) -> Result<Vec<(Path, u64)>, JournalError> {
         let folder = self.index_path(parts);
         let found = self
-            .store
+            .at(&folder)
             .list(Some(&folder))
             .map_ok(|object| (object.location, object.size));
         self.listing(&folder, LISTING_TIMEOUT, found.try_collect())
@@ -44,7 +44,7 @@ impl Journal {
         };
         let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
         let delete = async {
-            let mut deleted = self.store.delete_stream(paths);
+            let mut deleted = self.at(&first).delete_stream(paths);
             while let Some(end) = deleted.next().await {
                 match end {
                     Ok(_) | Err(Error::NotFound { .. }) => {}

@@ -225,7 +225,7 @@ impl Journal {
     }
 
     pub(super) fn read_grant_entry(&self, path: &Path) -> Option<GrantEntry> {
-        let shown = self.shown(path);
+        let shown = path.to_string();
         let parts: Vec<&str> = shown.split('/').collect();
         match parts[..] {
             ["index", "grants", region, image, name] => GrantEntry::read(region, image, name),

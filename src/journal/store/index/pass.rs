@@ -138,7 +138,7 @@ impl Journal {
         });
         let found = async {
             let mut streams = BTreeSet::new();
-            let mut listed = self.store.list_with_offset(Some(&root), &behind);
+            let mut listed = self.at(&root).list_with_offset(Some(&root), &behind);
             while let Some(object) = listed.try_next().await? {
                 let stream = object.location.as_ref().rsplit('/').nth(1);
                 streams.extend(stream.and_then(|name| name.parse().ok()).filter(beyond));
