@@ -6,6 +6,9 @@ use std::path::Path as FsPath;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -13,11 +16,8 @@ use object_store::prefix::PrefixStore;
 
 use super::super::location::JournalLocation;
 use super::directory::Directory;
-use super::azure::Azure;
 use super::error::{JournalError, Scrub, place_error};
-use super::gcs::Gcs;
 use super::place_test::folder_id;
-use super::s3::S3;
 use super::{Access, Journal, remote};
 
 impl Journal {
@@ -135,12 +135,12 @@ pub(super) fn open(
     Ok(match location {
         JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
         JournalLocation::Memory => local(Arc::new(InMemory::new())),
-        JournalLocation::S3(bucket) => remote::open::<S3>(bucket, access, location)?,
+        JournalLocation::S3(bucket) => remote::open::<AmazonS3Builder>(bucket, access, location)?,
         JournalLocation::Gcs(bucket) => {
-            remote::open::<Gcs>(bucket, access, location)?
+            remote::open::<GoogleCloudStorageBuilder>(bucket, access, location)?
         }
         JournalLocation::Azure(bucket) => {
-            remote::open::<Azure>(bucket, access, location)?
+            remote::open::<MicrosoftAzureBuilder>(bucket, access, location)?
         }
     })
 }

@@ -3,6 +3,7 @@
 //! all.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,39 +32,73 @@ impl HttpConnector for CallersClient {
     }
 }
 
-/// An object store service, as a builder of its client.
+/// An object store service: the library's builder of its client.
 pub(super) trait Service: Sized {
     /// A setting of the builder.
-    type Key;
+    type Key: FromStr;
     /// The client.
     type Store: ObjectStore;
+    /// How the names of its variables begin.
+    const PREFIX: &str;
 
     /// The builder for a bucket.
-    fn new(bucket: &str) -> Self;
+    fn of_bucket(bucket: &str) -> Self;
 
-    /// The setting for a variable of the process, if the service supports it. Ignores variables
-    /// that would change what is written or weaken it: unsigned requests, no conditions, plain
-    /// http, another bucket.
-    fn key(variable: &str) -> Option<Self::Key>;
+    /// Whether a variable may set this. Not what would change what is written or weaken it: unsigned
+    /// requests, no conditions, plain http, another bucket.
+    fn takes(key: &Self::Key) -> bool;
 
     /// Whether the setting is a server's address.
     fn is_endpoint(key: &Self::Key) -> bool;
 
-    /// Adds the secret parts of a setting's value.
-    fn secrets(key: &Self::Key, value: &SecretString, secrets: &mut Vec<SecretString>);
+    /// Whether the setting is a secret.
+    fn is_secret(key: &Self::Key) -> bool;
+
+    /// The secret texts within a secret value.
+    fn inner_secrets(_key: &Self::Key, _value: &str) -> Vec<SecretString> {
+        Vec::new()
+    }
+
+    /// The setting for a variable of the process, if the service supports it.
+    fn key(variable: &str) -> Option<Self::Key> {
+        prefixed::<Self>(variable)
+    }
 
     /// Applies the setting.
     #[must_use]
     fn set(self, key: Self::Key, value: &str) -> Self;
 
     /// Builds the client. `plain_http`: the address is on loopback and without TLS.
-    fn build(
+    fn build_with(
         self,
         plain_http: bool,
         retries: RetryConfig,
         http: CallersClient,
     ) -> object_store::Result<Self::Store>;
 }
+
+/// The last two methods of a [`Service`]: the library's builders have the same methods and no trait.
+macro_rules! set_and_build {
+    () => {
+        fn set(self, key: Key, value: &str) -> Self {
+            self.with_config(key, value)
+        }
+
+        fn build_with(
+            self,
+            plain_http: bool,
+            retries: object_store::RetryConfig,
+            http: super::remote::CallersClient,
+        ) -> object_store::Result<Self::Store> {
+            let options = object_store::ClientOptions::new().with_allow_http(plain_http);
+            self.with_client_options(options)
+                .with_retry(retries)
+                .with_http_connector(http)
+                .build()
+        }
+    };
+}
+pub(super) use set_and_build;
 
 /// The store, the journal's root in it, and the credentials that no text may show.
 ///
@@ -80,17 +115,18 @@ pub(super) fn open<S: Service>(
         let problem = format!("{location} needs an HTTP client and there is none");
         return Err(Problem::new("journal", problem, "open it where calls can be made").into());
     };
-    let mut builder = S::new(&bucket.name);
+    let mut builder = S::of_bucket(&bucket.name);
     let mut plain_http = false;
     for (key, name, value) in settings::<S>(access) {
-        let value = value.expose_secret();
+        let mut value = value.expose_secret();
         if S::is_endpoint(&key) {
             plain_http |= !encrypted(name, value)?;
+            value = value.trim_end_matches('/');
         }
         builder = builder.set(key, value);
     }
     let store = builder
-        .build(plain_http, retries(), CallersClient(http))
+        .build_with(plain_http, retries(), CallersClient(http))
         .map_err(|error| place_error(location, &scrub, &error))?;
     let root =
         Path::parse(&bucket.prefix).map_err(|error| place_error(location, &scrub, &error))?;
@@ -101,7 +137,10 @@ pub(super) fn open<S: Service>(
 pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     let mut secrets = Vec::new();
     for (key, _, value) in settings::<S>(access) {
-        S::secrets(&key, value, &mut secrets);
+        if S::is_secret(&key) {
+            secrets.push(value.clone());
+            secrets.extend(S::inner_secrets(&key, value.expose_secret()));
+        }
     }
     Scrub::new(secrets)
 }
@@ -116,10 +155,11 @@ pub(super) fn settings<S: Service>(
     })
 }
 
-/// The builder's name for a variable that begins with `prefix`.
-pub(super) fn parsed<K: std::str::FromStr>(variable: &str, prefix: &str) -> Option<K> {
-    variable.strip_prefix(prefix)?;
-    variable.to_ascii_lowercase().parse().ok()
+/// The setting for a variable that begins with the service's prefix.
+pub(super) fn prefixed<S: Service>(variable: &str) -> Option<S::Key> {
+    variable.strip_prefix(S::PREFIX)?;
+    let key = variable.to_ascii_lowercase().parse().ok();
+    key.filter(S::takes)
 }
 
 /// How often and how long the store retries a call.

@@ -5,6 +5,7 @@ pub(super) mod lives;
 mod log;
 mod notices;
 mod places;
+mod remote;
 pub(super) mod stand_in;
 mod tampering;
 mod workers;

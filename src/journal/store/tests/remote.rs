@@ -1,0 +1,253 @@
+//! The three object stores, each against a stand-in on loopback, and the variables that configure
+//! them.
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+
+use super::super::remote::{Service, scrub, settings};
+use super::lives::{a_refusal_shows_no_credential, a_request_lives_its_life};
+use super::stand_in::{Cloud, Stand, client, stand_in};
+use crate::journal::{Access, Journal, JournalError, JournalLocation};
+
+/// An object store, and what is known of it.
+struct Store {
+    cloud: Cloud,
+    location: &'static str,
+    /// Variables with which it opens.
+    variables: &'static [(&'static str, &'static str)],
+    /// The variables of its addresses; the first is the journal's.
+    endpoints: &'static [&'static str],
+    /// Parts of its variables that no text may show.
+    secrets: &'static [&'static str],
+    /// Variables that it ignores, because they would weaken it or are not its own.
+    ignored: &'static [&'static str],
+    /// Variables that it uses, beyond `variables`.
+    used: &'static [&'static str],
+    /// Of these variables, the names that it uses.
+    names: fn(&Access) -> Vec<String>,
+}
+
+const STORES: [Store; 3] = [
+    Store {
+        cloud: Cloud::Amazon,
+        location: "s3://acme-journal/prod/eu",
+        variables: &[
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            (
+                "AWS_SECRET_ACCESS_KEY",
+                "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+            ),
+            ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLETOKEN"),
+            ("AWS_REGION", "ap-southeast-1"),
+        ],
+        endpoints: &[
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_STS",
+        ],
+        secrets: &[
+            "IQoJb3JpZ2luX2VjEXAMPLETOKEN",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+            "AKIAIOSFODNN7EXAMPLE",
+        ],
+        ignored: &[
+            "AWS_SKIP_SIGNATURE",
+            "AWS_ALLOW_HTTP",
+            "AWS_CONDITIONAL_PUT",
+            "AWS_BUCKET",
+            "PATH",
+            "region",
+            "AWS_LAMBDA_FUNCTION_NAME",
+        ],
+        used: &["AWS_SERVER_SIDE_ENCRYPTION"],
+        names: names::<AmazonS3Builder>,
+    },
+    Store {
+        cloud: Cloud::Google,
+        location: "gs://acme-journal/prod/eu",
+        variables: &[("GOOGLE_BEARER_TOKEN", "ya29.EXAMPLE-TOKEN-OF-NOBODY")],
+        endpoints: &["GOOGLE_BASE_URL"],
+        secrets: &["ya29.EXAMPLE-TOKEN-OF-NOBODY"],
+        ignored: &[
+            "GOOGLE_SKIP_SIGNATURE",
+            "GOOGLE_BUCKET",
+            "GOOGLE_ALLOW_HTTP",
+            "GOOGLE_CLOUD_PROJECT",
+            "bearer_token",
+            "AWS_ACCESS_KEY_ID",
+        ],
+        used: &["GOOGLE_SERVICE_ACCOUNT"],
+        names: names::<GoogleCloudStorageBuilder>,
+    },
+    Store {
+        cloud: Cloud::Azure,
+        location: "az://acme-journal/prod/eu",
+        variables: &[
+            ("AZURE_STORAGE_ACCOUNT_NAME", "acme"),
+            // Base64 of a text that says so.
+            (
+                "AZURE_STORAGE_ACCOUNT_KEY",
+                "bm90LWEtcmVhbC1hY2NvdW50LWtleQ==",
+            ),
+        ],
+        endpoints: &[
+            "AZURE_STORAGE_ENDPOINT",
+            "AZURE_ENDPOINT",
+            "AZURE_AUTHORITY_HOST",
+        ],
+        secrets: &["bm90LWEtcmVhbC1hY2NvdW50LWtleQ=="],
+        ignored: &[
+            "AZURE_SKIP_SIGNATURE",
+            "AZURE_STORAGE_USE_EMULATOR",
+            "AZURE_USE_AZURE_CLI",
+            "AZURE_CONTAINER_NAME",
+            "AZURE_ALLOW_HTTP",
+            "AZURE_FUNCTIONS_ENVIRONMENT",
+            "token",
+        ],
+        used: &["AZURE_CLIENT_ID", "IDENTITY_ENDPOINT"],
+        names: names::<MicrosoftAzureBuilder>,
+    },
+];
+
+fn names<S: Service>(access: &Access) -> Vec<String> {
+    let used = settings::<S>(access).map(|(_, name, _)| name.to_owned());
+    used.collect()
+}
+
+fn access(variables: &[(&str, &str)]) -> Access {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()));
+    Access {
+        variables: variables.collect(),
+        http: Some(client()),
+    }
+}
+
+fn open(location: &str, variables: &[(&str, &str)]) -> Result<Journal, JournalError> {
+    let location: JournalLocation = location.parse().unwrap();
+    Journal::open(&location, &access(variables))
+}
+
+impl Store {
+    fn open_with(&self, name: &str, value: &str) -> Result<Journal, JournalError> {
+        open(self.location, &[self.variables, &[(name, value)]].concat())
+    }
+
+    async fn bucket(&self) -> (Stand, Journal) {
+        let (stand, address) = stand_in(self.cloud).await;
+        let journal = self.open_with(self.endpoints[0], &format!("{address}/"));
+        (stand, journal.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_request_lives_its_life_in_each_store() {
+    for store in STORES {
+        let (stand, journal) = store.bucket().await;
+        a_request_lives_its_life(&stand, &journal).await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_a_store_shows_no_credential() {
+    for store in STORES {
+        let (stand, journal) = store.bucket().await;
+        a_refusal_shows_no_credential(&stand, &journal, store.secrets).await;
+    }
+}
+
+#[test]
+fn plain_http_is_for_loopback_only() {
+    for store in STORES {
+        for name in store.endpoints {
+            for good in [
+                "https://store.example.com",
+                "http://localhost:4566",
+                "http://127.0.0.1:10000/acme",
+                "http://127.8.8.8",
+                "http://[::1]:9000",
+                "",
+            ] {
+                store.open_with(name, good).unwrap();
+            }
+            for bad in [
+                "http://store.example.com",
+                "http://127.0.0.1.example.com",
+                "http://localhost.example.com",
+                "http://10.0.0.1",
+                "http://169.254.1.1",
+                "ftp://localhost",
+                "localhost:9000",
+                "https://user:password@store.example.com",
+            ] {
+                let error = store.open_with(name, bad).unwrap_err();
+                let text = error.to_string();
+                let placed = matches!(error, JournalError::Place(_)) && text.starts_with(name);
+                assert!(placed && !text.contains("password"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn variables_that_would_weaken_a_store_are_not_taken() {
+    for store in STORES {
+        let set = |name: &&'static str| (*name, "true");
+        let more: Vec<_> = store.ignored.iter().chain(store.used).map(set).collect();
+        let own = store.variables.iter().map(|(name, _)| *name);
+        let expected: Vec<_> = own.chain(store.used.iter().copied()).collect();
+        let found = (store.names)(&access(&[store.variables, &more].concat()));
+        assert_eq!(found, expected);
+    }
+    assert!(Access::takes("IDENTITY_ENDPOINT") && !Access::takes("TENCENTCLOUD_SECRET_KEY"));
+}
+
+#[test]
+fn half_a_key_pair_and_a_missing_client_are_told() {
+    let location = "s3://acme-journal";
+    let half = open(location, &[("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")]);
+    let text = half.unwrap_err().to_string();
+    let told = text.contains("cannot be opened") && text.contains("AWS_ variables");
+    assert!(told, "{text}");
+    let none = Journal::open(&location.parse().unwrap(), &Access::default());
+    let text = none.unwrap_err().to_string();
+    assert!(text.contains("needs an HTTP client"), "{text}");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_told_without_it() {
+    let key = "{\"client_email\": \"a@b.c\", \"private_key_id\": \"a1b2c3d4e5f6\", \"private_key\": \"-----BEGIN SECRET\"}";
+    for bad in [key, "\"-----BEGIN SECRET\"", "-----BEGIN SECRET", "{}"] {
+        let error = open("gs://acme-journal", &[("GOOGLE_SERVICE_ACCOUNT_KEY", bad)]).unwrap_err();
+        let text = format!("{error} {error:?}");
+        let told = text.contains("correct the place or the GOOGLE_ variables");
+        let clean = !text.contains("SECRET\"") && !text.contains("a1b2c3d4e5f6");
+        assert!(told && clean, "{text}");
+    }
+}
+
+#[test]
+fn a_missing_account_and_a_bad_key_are_told_without_it() {
+    let (location, bad) = ("az://acme-journal", "this-is-not-base64!");
+    let key = ("AZURE_STORAGE_ACCOUNT_KEY", bad);
+    let text = open(location, &[key]).unwrap_err().to_string();
+    let told = text.contains("AZURE_STORAGE_ACCOUNT_NAME must be among them");
+    assert!(told, "{text}");
+    let error = open(location, &[("AZURE_STORAGE_ACCOUNT_NAME", "acme"), key]).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(bad), "{error:?}");
+}
+
+#[test]
+fn of_a_shared_access_signature_no_form_is_shown() {
+    let access = access(&[(
+        "AZURE_STORAGE_SAS_TOKEN",
+        "?sv=2024-11-04&sp=rcl&sig=abcdef%2Bghijkl%3D",
+    )]);
+    let told = std::io::Error::other("at sig=abcdef%2Bghijkl%3D and abcdef+ghijkl= it ended");
+    let text = scrub::<MicrosoftAzureBuilder>(&access).fault(&told);
+    let clean = "at sig=[secret] and [secret] it ended";
+    assert_eq!(text.to_string(), clean);
+}
