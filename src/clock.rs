@@ -1,7 +1,9 @@
 //! The only reader of the system's clock and of its randomness. Everything else takes both as
 //! arguments.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::domain::Timestamp;
 
@@ -24,14 +26,14 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => system_now(),
-            Self::Set(instant) => *instant.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::Set(instant) => *instant.lock(),
         }
     }
 
     /// Changes a set clock. Has no effect on the system's clock.
     pub fn set(&self, to: Timestamp) {
         if let Self::Set(instant) = self {
-            *instant.lock().unwrap_or_else(PoisonError::into_inner) = to;
+            *instant.lock() = to;
         }
     }
 }

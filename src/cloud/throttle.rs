@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::actions::{Api, Service};
@@ -117,7 +118,7 @@ impl Throttle {
         deadline: Deadline,
     ) -> Result<Place<'_>, CloudError> {
         let key = (api, region.clone());
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.lock();
         let published = self.published(api.service);
         let lane = lanes.entry(key.clone()).or_insert_with(|| Lane {
             pace: Pace::new(published),
@@ -141,7 +142,7 @@ impl Throttle {
     /// The slot of a call that is ready now, when this number of calls wait before it.
     fn slot(&self, api: Api, region: &Region, before: usize) -> Duration {
         let now = self.start.elapsed();
-        let lanes = self.lanes();
+        let lanes = self.lanes.lock();
         let lane = lanes.get(&(api, region.clone()));
         lane.map_or(now, |lane| lane.pace.when(now, before))
     }
@@ -163,7 +164,7 @@ impl Throttle {
     /// went late have filled the current second, or when the rate was lowered meanwhile.
     fn depart(&self, api: Api, region: &Region, slot: Duration) -> Result<(), Instant> {
         let now = self.start.elapsed();
-        let mut lanes = self.lanes();
+        let mut lanes = self.lanes.lock();
         let Some(lane) = lanes.get_mut(&(api, region.clone())) else {
             return Ok(());
         };
@@ -182,7 +183,8 @@ impl Throttle {
     /// deadline. A batch uses the wait to collect more accounts.
     pub async fn free(&self, api: Api, region: &Region, deadline: Deadline) {
         let slot = self
-            .lanes()
+            .lanes
+            .lock()
             .get(&(api, region.clone()))
             .map(|lane| lane.pace.when(Duration::ZERO, lane.waiting));
         if let Some(at) = slot
@@ -198,7 +200,7 @@ impl Throttle {
     /// Adapts the pace to the result of a call.
     pub fn observe(&self, api: Api, region: &Region, throttled: bool) {
         let now = self.start.elapsed();
-        if let Some(lane) = self.lanes().get_mut(&(api, region.clone())) {
+        if let Some(lane) = self.lanes.lock().get_mut(&(api, region.clone())) {
             if throttled {
                 lane.pace.slow_down(now)
             } else {
@@ -214,13 +216,8 @@ impl Throttle {
         }
     }
 
-    /// Ignores poisoning: no panic can leave a lane half-changed.
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Key, Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn too_late(&self, api: Api, region: &Region, slot: Duration) -> CloudError {
-        let lanes = self.lanes();
+        let lanes = self.lanes.lock();
         let lane = lanes.get(&(api, region.clone()));
         let rate = lane.map_or(self.published(api.service), |lane| lane.pace.rate());
         let message = format!(
@@ -245,7 +242,7 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(lane) = self.throttle.lanes().get_mut(&self.key) {
+        if let Some(lane) = self.throttle.lanes.lock().get_mut(&self.key) {
             lane.waiting = lane.waiting.saturating_sub(1);
         }
     }
@@ -320,11 +317,11 @@ mod tests {
             for _ in 0..calls {
                 let slot = throttle.wait_for_slot(READ, &here, Deadline::NEVER).await;
                 slot.unwrap();
-                order.lock().unwrap().push(name);
+                order.lock().push(name);
             }
         };
         tokio::join!(request('a', 5), request('b', 1), request('c', 3));
-        assert_eq!(*order.lock().unwrap(), "abcacacaa");
+        assert_eq!(*order.lock(), "abcacacaa");
     }
 
     #[tokio::test]
@@ -333,12 +330,12 @@ mod tests {
         let here = region("ap-tokyo");
         let free = |deadline| throttle.free(READ, &here, deadline);
         let next = || {
-            throttle.lanes()[&(READ, here.clone())]
+            throttle.lanes.lock()[&(READ, here.clone())]
                 .pace
                 .when(Duration::ZERO, 0)
         };
         free(Deadline::NEVER).await;
-        assert!(throttle.lanes().is_empty(), "nothing is waited for");
+        assert!(throttle.lanes.lock().is_empty(), "nothing is waited for");
         let begin = Instant::now();
         throttle
             .wait_for_slot(READ, &here, Deadline::NEVER)
@@ -359,7 +356,7 @@ mod tests {
             throttle.enter(api, &here, Deadline::NEVER).unwrap();
         }
         throttle.observe(READ, &here, true);
-        let rate = |api| throttle.lanes()[&(api, here.clone())].pace.rate();
+        let rate = |api| throttle.lanes.lock()[&(api, here.clone())].pace.rate();
         assert!((rate(READ) - 5.0).abs() < 1e-9);
         assert!((rate(LIST) - 20.0).abs() < 1e-9);
     }
@@ -390,7 +387,7 @@ mod tests {
             tokio::join!(wait(), wait(), wait())
         });
         given_up.await.unwrap_err();
-        assert_eq!(throttle.lanes()[&(LIST, here.clone())].waiting, 0);
+        assert_eq!(throttle.lanes.lock()[&(LIST, here.clone())].waiting, 0);
         wait().await.unwrap();
     }
 }

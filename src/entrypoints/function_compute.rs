@@ -2,9 +2,10 @@
 //! senders on the same port. In: a request. Out: the response, with the header that marks a failed
 //! event.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
@@ -65,7 +66,7 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
 
 /// Whether a comparison may begin now.
 fn may_compare() -> bool {
-    let mut newest = COMPARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut newest = COMPARED.lock();
     let free = newest.is_none_or(|at| at.elapsed() >= BETWEEN_COMPARISONS);
     if free {
         *newest = Some(Instant::now());

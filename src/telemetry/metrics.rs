@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
 use super::metric::{Definition, Kind, Metric};
@@ -52,7 +52,7 @@ pub(super) struct Histogram {
 impl Metrics {
     /// Adds one to a counter.
     pub fn count(&self, metric: Metric, labels: &[&str]) {
-        let mut series = self.lock();
+        let mut series = self.0.lock();
         let value = series
             .values
             .entry(key(metric, labels))
@@ -65,7 +65,8 @@ impl Metrics {
     /// Shows a counter as zero until it is counted: a rate needs a value before the first increase.
     pub fn begin(&self, metric: Metric, labels: &[&str]) {
         let zero = Value::Number(0.0);
-        self.lock()
+        self.0
+            .lock()
             .values
             .entry(key(metric, labels))
             .or_insert(zero);
@@ -73,7 +74,7 @@ impl Metrics {
 
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], number: f64) {
-        let mut series = self.lock();
+        let mut series = self.0.lock();
         // An information names one thing at a time.
         series.values.retain(|(known, _), _| *known != metric);
         series
@@ -86,12 +87,15 @@ impl Metrics {
 
     /// Forgets a gauge that cannot be known now.
     pub fn forget(&self, metric: Metric) {
-        self.lock().values.retain(|(known, _), _| *known != metric);
+        self.0
+            .lock()
+            .values
+            .retain(|(known, _), _| *known != metric);
     }
 
     /// Adds a duration to a histogram.
     pub fn observe(&self, metric: Metric, labels: &[&str], time: Duration) {
-        let mut series = self.lock();
+        let mut series = self.0.lock();
         let value = series
             .values
             .entry(key(metric, labels))
@@ -109,7 +113,7 @@ impl Metrics {
 
     /// Every metric in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
-        let mut series = self.lock();
+        let mut series = self.0.lock();
         series.note_dropped();
         let mut text = String::new();
         for metric in Metric::ALL {
@@ -134,7 +138,7 @@ impl Metrics {
     /// Every value, for OTLP.
     #[cfg(feature = "otlp")]
     pub(super) fn all(&self) -> Vec<(Metric, Vec<String>, Value)> {
-        let mut series = self.lock();
+        let mut series = self.0.lock();
         series.note_dropped();
         let values = series.values.iter();
         values
@@ -145,7 +149,7 @@ impl Metrics {
     /// What changed since the last call, each as a line in CloudWatch's embedded metric format. Source:
     /// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
     pub fn lines_for_cloudwatch(&self, function: &str, milliseconds: i64) -> Vec<String> {
-        let mut series = self.lock();
+        let mut series = self.0.lock();
         series.note_dropped();
         let mut changed: BTreeMap<Option<String>, Vec<(Definition, f64)>> = BTreeMap::new();
         for ((metric, result), total) in series.totals() {
@@ -165,10 +169,6 @@ impl Metrics {
         }
         let line = |(result, values)| emf(function, milliseconds, result, values).to_string();
         changed.into_iter().map(line).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Series> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,9 +3,10 @@
 //! cloud refuses them. Concurrent callers share one look-up and its failure.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 
@@ -64,7 +65,7 @@ impl CredentialCache {
     /// As [`CredentialChain::load`], and `OutOfTime` when `deadline` passes first.
     pub async fn current(&self, deadline: Deadline) -> Loaded {
         let looks = {
-            let slot = self.lock();
+            let slot = self.slot.lock();
             match slot.usable(self.remote.now(), self.chain.keeps_nothing()) {
                 Some(credentials) => return Ok(credentials),
                 None => slot.looks,
@@ -83,14 +84,14 @@ impl CredentialCache {
         (id, key): &(SecretString, SecretString),
     ) -> Result<(), CredentialsError> {
         if self.chain.replace_key(account, id, key)? {
-            self.lock().current = None;
+            self.slot.lock().current = None;
         }
         Ok(())
     }
 
     /// The root account of the cached credentials, if their source names it. Looks nothing up.
     pub fn owner(&self) -> Option<String> {
-        self.lock().current.as_ref()?.owner.clone()
+        self.slot.lock().current.as_ref()?.owner.clone()
     }
 
     /// Looks the credentials up again after the cloud refused `used`. `None` when the chain still
@@ -105,7 +106,7 @@ impl CredentialCache {
     ) -> Result<Option<Arc<Credentials>>, CredentialsError> {
         self.chain.refused(used);
         let looks = {
-            let slot = self.lock();
+            let slot = self.slot.lock();
             match &slot.current {
                 // Another caller has renewed the credentials in the meantime.
                 Some(current) if !current.same_as(used) && !self.chain.keeps_nothing() => {
@@ -123,7 +124,7 @@ impl CredentialCache {
         let found = self.look_anew(looks).await;
         let Err(problem) = found else { return found };
         let now = self.remote.now();
-        let mut slot = self.lock();
+        let mut slot = self.slot.lock();
         match slot.current.clone().filter(|held| match held.expires {
             Some(end) => end > now,
             None => !self.chain.keeps_nothing(),
@@ -142,13 +143,13 @@ impl CredentialCache {
     async fn look_anew(&self, looks: u64) -> Loaded {
         let _looking = self.looking.lock().await;
         {
-            let slot = self.lock();
+            let slot = self.slot.lock();
             if let (true, Some(last)) = (slot.looks != looks, &slot.last) {
                 return last.clone();
             }
         }
         let loaded = self.chain.load(&self.remote).await.map(Arc::new);
-        let mut slot = self.lock();
+        let mut slot = self.slot.lock();
         slot.looks = slot.looks.wrapping_add(1);
         slot.last = Some(loaded.clone());
         if let Ok(credentials) = &loaded {
@@ -159,11 +160,6 @@ impl CredentialCache {
             slot.current = Some(Arc::clone(credentials));
         }
         loaded
-    }
-
-    /// Ignores poisoning: no panic can leave the slot half-changed.
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

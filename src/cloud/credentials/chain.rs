@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::{Environment, ReadFile, read_small_file};
@@ -81,7 +82,7 @@ impl CredentialChain {
         let Some(key) = &self.key else {
             return Ok(false);
         };
-        let mut key = key.write().unwrap_or_else(PoisonError::into_inner);
+        let mut key = key.write();
         let is_new = !key.same_as(&later);
         *key = later;
         Ok(is_new)
@@ -102,7 +103,7 @@ impl CredentialChain {
     /// [`CredentialsError`].
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
-            Some(key) => key.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            Some(key) => key.read().clone(),
             None => self.first(remote).await?,
         };
         let Some(role) = &self.role else {

@@ -2,7 +2,9 @@
 //! invocation. Out: the same, for every chain that shares the slot. The caller decides which
 //! invocations to trust. Source: Tencent's page on functions made of images, "Common Headers".
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::error::{CredentialsError, unusable};
 use super::key::{CredentialSource, Credentials};
@@ -35,19 +37,19 @@ impl InvocationCredentials {
         if whole.token.is_none() {
             return Err(unusable(PLACE, "the token is missing"));
         }
-        self.lock().newest = Some(whole);
+        self.0.lock().newest = Some(whole);
         Ok(())
     }
 
     pub(super) fn newest(&self) -> Option<Credentials> {
-        self.lock().newest.clone()
+        self.0.lock().newest.clone()
     }
 
     /// Notes that the cloud refused the token of these credentials. The environment's never change
     /// while the process runs, so from now on an invocation's credentials come before them.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
-            self.lock().environment_refused = true;
+            self.0.lock().environment_refused = true;
         }
     }
 
@@ -58,13 +60,8 @@ impl InvocationCredentials {
 
     /// Whether an invocation's credentials replace the environment's.
     pub(super) fn replaces_environment(&self) -> bool {
-        let slot = self.lock();
+        let slot = self.0.lock();
         slot.environment_refused && slot.newest.is_some()
-    }
-
-    /// Ignores poisoning: no panic can leave the slot half-changed.
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

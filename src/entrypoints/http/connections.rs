@@ -3,9 +3,10 @@
 //! and the signal that a connection must close. Reads and writes nothing itself.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -67,7 +68,7 @@ impl Connections {
     /// longest without a verified request.
     pub(super) async fn admit(self: &Arc<Self>) -> Option<Connection> {
         let permit = self.take(&self.open, 1, |_| true).await?;
-        let (must_close, number) = (Arc::new(Notify::new()), self.lock().number());
+        let (must_close, number) = (Arc::new(Notify::new()), self.waiting.lock().number());
         let since = Instant::now();
         let connection = Connection {
             connections: Arc::clone(self),
@@ -106,16 +107,12 @@ impl Connections {
     }
 
     fn close_first(&self, may_close: impl Fn(&Sender) -> bool) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let mut candidates = waiting.by_rank.iter();
         let rank = candidates.find_map(|(rank, sender)| may_close(sender).then_some(*rank));
         if let Some(sender) = rank.and_then(|rank| waiting.by_rank.remove(&rank)) {
             sender.must_close.notify_one();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,7 +140,7 @@ impl Connection {
 
     /// The request has been read: the sender waits for the answer, and the connection is not closed.
     pub(super) fn answers(&self) {
-        self.connections.lock().by_rank.remove(&self.rank());
+        self.connections.waiting.lock().by_rank.remove(&self.rank());
         self.deadline.send_replace(None);
     }
 
@@ -151,7 +148,7 @@ impl Connection {
     pub(super) fn answered(&self, verified: bool) {
         let now = Instant::now();
         if verified {
-            let mut rank = self.rank.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rank = self.rank.lock();
             (rank.verified, rank.since) = (true, now);
         }
         let patience = if self.rank().verified {
@@ -198,7 +195,7 @@ impl Connection {
     }
 
     fn wait_for(&self, has_body: bool, deadline: Option<Instant>) {
-        let mut waiting = self.connections.lock();
+        let mut waiting = self.connections.waiting.lock();
         // After a change of the rank, the entry under the old one is gone: `answers` removed it.
         waiting.by_rank.insert(
             self.rank(),
@@ -212,12 +209,12 @@ impl Connection {
     }
 
     fn rank(&self) -> Rank {
-        *self.rank.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.rank.lock()
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.connections.lock().by_rank.remove(&self.rank());
+        self.connections.waiting.lock().by_rank.remove(&self.rank());
     }
 }

@@ -1,9 +1,9 @@
 //! Slows down a flood of requests that prove nothing, so that it cannot take the processor from honest
 //! work. In: the instants of such answers. Out: how long each is held back.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// So many answers of this kind go out at once in each period.
@@ -30,7 +30,7 @@ impl Pace {
 
     /// Counts an answer, and returns how long it is held back.
     pub(super) fn delay(&self, now: Instant) -> Duration {
-        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut period = self.0.lock();
         if now.saturating_duration_since(period.began) >= PERIOD {
             *period = Period {
                 began: now,

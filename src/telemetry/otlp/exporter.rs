@@ -1,7 +1,7 @@
 //! Sends spans and metrics to the collector. In: what waits. Out: requests, one at a time. A collector that is
 //! slow, down or busy gets its spans later; what it refuses is dropped, counted and logged once.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Url};
@@ -40,7 +40,7 @@ pub(super) struct Exporter {
     /// Held while something is sent.
     sending: Mutex<()>,
     /// When the newest request failed, if it did; the log says so once.
-    failed: std::sync::Mutex<Option<Instant>>,
+    failed: parking_lot::Mutex<Option<Instant>>,
 }
 
 impl Exporter {
@@ -52,7 +52,7 @@ impl Exporter {
             queue: Arc::new(Queue::new(&LOST_SPANS)),
             began: (sources.now)(),
             sending: Mutex::default(),
-            failed: std::sync::Mutex::default(),
+            failed: parking_lot::Mutex::default(),
         }
     }
 
@@ -89,7 +89,7 @@ impl Exporter {
                 }
                 End::Later(why) => return self.note_failure(&why),
             }
-            *self.failed() = None;
+            *self.failed.lock() = None;
         }
     }
 
@@ -102,7 +102,7 @@ impl Exporter {
         let times = (self.began, (self.sources.now)());
         let message = json::metrics(&self.settings.resource, &metrics.all(), times);
         match self.post(url, &message).await {
-            End::Taken(_) => *self.failed() = None,
+            End::Taken(_) => *self.failed.lock() = None,
             End::Later(why) | End::Refused(why) => self.note_failure(&why),
         }
     }
@@ -129,20 +129,16 @@ impl Exporter {
 
     /// Whether a request failed a moment ago.
     pub(super) fn rests(&self) -> bool {
-        self.failed().is_some_and(|at| at.elapsed() < REST)
+        self.failed.lock().is_some_and(|at| at.elapsed() < REST)
     }
 
     pub(super) fn note_failure(&self, why: &str) {
-        if self.failed().replace(Instant::now()).is_none() {
+        if self.failed.lock().replace(Instant::now()).is_none() {
             tracing::warn!(
                 why,
                 "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take what it is sent; the next success is not logged"
             );
         }
-    }
-
-    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

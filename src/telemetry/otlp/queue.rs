@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
 
@@ -38,7 +38,7 @@ impl Queue {
     }
 
     pub(super) fn push(&self, span: Json) {
-        let mut spans = self.lock();
+        let mut spans = self.spans.lock();
         if spans.len() < MAX_QUEUED {
             spans.push_back(span);
             if spans.len() >= MAX_BATCH {
@@ -56,7 +56,7 @@ impl Queue {
 
     /// The next spans; `None` when none waits.
     pub(super) fn batch(&self) -> Option<Batch<'_>> {
-        let mut waiting = self.lock();
+        let mut waiting = self.spans.lock();
         let most = waiting.len().min(MAX_BATCH);
         let spans: Vec<Json> = waiting.drain(..most).collect();
         (!spans.is_empty()).then(|| Batch { spans, queue: self })
@@ -64,10 +64,6 @@ impl Queue {
 
     fn count_dropped(&self, spans: usize) {
         self.dropped.fetch_add(spans as u64, Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Json>> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,7 +87,7 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
+        let mut waiting = self.queue.spans.lock();
         // The newest of the batch fit where room is left.
         while let Some(span) = self.spans.pop() {
             if waiting.len() >= MAX_QUEUED {
@@ -116,7 +112,7 @@ mod tests {
     }
 
     fn waiting(queue: &Queue) -> Vec<u64> {
-        let spans = queue.lock();
+        let spans = queue.spans.lock();
         spans.iter().map(|span| span.as_u64().unwrap()).collect()
     }
 
@@ -144,7 +140,7 @@ mod tests {
         push(2);
         drop(batch);
         assert_eq!(dropped(&queue), 7);
-        assert_eq!(queue.lock().len(), MAX_QUEUED);
+        assert_eq!(queue.spans.lock().len(), MAX_QUEUED);
         assert_eq!(waiting(&queue)[0], 2, "the oldest found no room");
     }
 }

@@ -52,11 +52,10 @@ impl StandIn {
                 .map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned()))
                 .collect();
             log.lock()
-                .unwrap()
                 .push((uri.path().to_owned(), headers, body.to_vec()));
             // Long enough for everybody to be waiting.
             tokio::time::sleep(Duration::from_millis(30)).await;
-            let mut next = next.lock().unwrap();
+            let mut next = next.lock();
             let (status, text) = if next.len() > 1 {
                 next.pop_front()
             } else {
@@ -78,7 +77,7 @@ impl StandIn {
     }
 
     fn now_answers(&self, status: u16, text: String) {
-        *self.script.lock().unwrap() = VecDeque::from([(status, text)]);
+        *self.script.lock() = VecDeque::from([(status, text)]);
     }
 
     fn url(&self) -> String {
@@ -86,7 +85,7 @@ impl StandIn {
     }
 
     fn count(&self) -> usize {
-        self.seen.lock().unwrap().len()
+        self.seen.lock().len()
     }
 }
 
@@ -246,7 +245,7 @@ async fn a_wrong_clock_is_mended_by_the_answers_date() {
         remote(&sts.url(), clock),
     );
     cache.current(never()).await.unwrap();
-    let seen = sts.seen.lock().unwrap();
+    let seen = sts.seen.lock();
     assert_signed(&seen[1].1, &seen[1].2, NOW + 3_600);
 }
 
@@ -298,7 +297,7 @@ async fn the_machines_role_is_refreshed_early_and_outlives_a_failure() {
     assert_eq!(id().await.unwrap(), "one");
     assert_eq!(id().await.unwrap(), "one");
     assert_eq!(machine.count(), 2, "kept");
-    let path = machine.seen.lock().unwrap()[1].0.clone();
+    let path = machine.seen.lock()[1].0.clone();
     assert_eq!(
         path,
         "/latest/meta-data/cam/security-credentials/sharehook-role"
@@ -314,7 +313,7 @@ async fn the_machines_role_is_refreshed_early_and_outlives_a_failure() {
     );
     assert_eq!(machine.count(), 3);
     SECONDS.store(NOW + 720, Ordering::Relaxed);
-    *machine.script.lock().unwrap() = VecDeque::from([
+    *machine.script.lock() = VecDeque::from([
         (200, "sharehook-role".into()),
         (200, metadata_answer("two", NOW + 9_000)),
     ]);

@@ -18,7 +18,7 @@ async fn a_role_is_assumed_with_a_signed_call_and_kept() {
     assert_eq!(cache.owner().as_deref(), Some("100000000001"));
     cache.current(never()).await.unwrap();
     assert!(!format!("{cache:?} {got:?}").contains("HUSH"), "{cache:?}");
-    let seen = sts.seen.lock().unwrap();
+    let seen = sts.seen.lock();
     assert_eq!(seen.len(), 1);
     let (_, headers, body) = &seen[0];
     assert_eq!(
@@ -66,7 +66,7 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
         ("a", "b", CredentialSource::TkeIdentity)
     );
     assert_eq!(cache.owner().as_deref(), Some("100000000001"));
-    let seen = sts.seen.lock().unwrap();
+    let seen = sts.seen.lock();
     for ((_, headers, body), token) in seen.iter().zip(["jwt-one", "jwt-two"]) {
         let body: Value = serde_json::from_slice(body).unwrap();
         assert_eq!(
@@ -107,7 +107,7 @@ async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_s
         remote(&sts.url(), clock),
     );
     assert_eq!(cache.current(never()).await.unwrap().secret_id, "tmp");
-    let seen = sts.seen.lock().unwrap();
+    let seen = sts.seen.lock();
     let signers: Vec<String> = seen
         .iter()
         .map(|(_, headers, _)| {
