@@ -1,9 +1,7 @@
 //! What a valid configuration can still have that endangers a deployment: one closed list, whose
 //! names an operator writes into `[check] allow`.
 
-use std::str::FromStr;
-
-use super::problem::{Problem, shown};
+use super::problem::Problem;
 use super::spelled::spelled;
 
 spelled! {
@@ -38,22 +36,6 @@ spelled! {
         UnseenDenial = "unseen-denial",
         /// A file for a host lacks something that the configuration names.
         Deployment = "deployment",
-    }
-}
-
-impl FromStr for Danger {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let known = Self::ALL.iter().find(|danger| danger.as_str() == text);
-        known.copied().ok_or_else(|| {
-            let all: Vec<&str> = Self::ALL.iter().map(|danger| danger.as_str()).collect();
-            Problem::new(
-                "check.allow",
-                format!("{} is not the name of a warning", shown(text)),
-                format!("write one of {}", all.join(", ")),
-            )
-        })
     }
 }
 

@@ -47,7 +47,7 @@ pub use request::{Expiry, ShareRequest, Target};
 pub use result_code::ResultCode;
 pub use site::Site;
 pub use span::Span;
-pub(crate) use spelled::spelled;
+pub(crate) use spelled::{spelled, unknown_name};
 pub use verdict::{Approval, Refused, Verdict};
 pub(crate) use visible::{is_invisible, visible};
 

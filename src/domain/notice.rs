@@ -1,12 +1,9 @@
 //! Notifications as values: their subjects, their targets, and the subscriptions of a
 //! configuration.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::ids::{NotifyName, SourceName};
-use super::problem::{Problem, shown};
 use super::span::Span;
 use super::spelled::spelled;
 
@@ -31,22 +28,6 @@ spelled! {
         Rejected = "rejected",
         /// The scheduled comparison found that the cloud's shares differ from the journal.
         Drifted = "drifted",
-    }
-}
-
-impl FromStr for NoticeKind {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let known = Self::ALL.iter().find(|kind| kind.as_str() == text);
-        known.copied().ok_or_else(|| {
-            let all: Vec<&str> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
-            Problem::new(
-                "on",
-                format!("{} is no outcome", shown(text)),
-                format!("write one of {}", all.join(", ")),
-            )
-        })
     }
 }
 

@@ -140,12 +140,12 @@ async fn filters_narrow_lists_and_an_empty_list_says_why() {
     for (filter, why) in [
         (
             ["--state", "done"],
-            "name one of waiting, working, unfinished, blocked",
+            "write one of waiting, working, unfinished, blocked",
         ),
         (["--account", "alice"], "is not an account id"),
-        (["--image", "ami-1"], "--image:"),
+        (["--image", "ami-1"], "is not an image id"),
         (["--since", "yesterday"], "as in 7d"),
-        (["--source", "no spaces"], "--source:"),
+        (["--source", "no spaces"], "'--source <NAME>'"),
         (["--limit", "0"], "--limit"),
     ] {
         let (code, _, error) = list(&[&["requests"][..], &filter].concat());

@@ -99,7 +99,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         ),
         (
             &["report", "--html", "page.html", "--language", "de"],
-            "write en or zh",
+            "write one of en, zh",
         ),
         (
             &["report", "--to", "https://acme.example/x"],

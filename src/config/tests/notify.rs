@@ -35,7 +35,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
     let text = refused.to_string();
     assert!(text.contains("rejected belongs to no ticket"), "{text}");
     for (more, line, why) in [
-        ("on = [\"finished\"]", 23, "is no outcome"),
+        ("on = [\"finished\"]", 23, "is not known"),
         ("on = []", 19, "on is empty"),
         ("sources = [\"nobody\"]", 23, "no [[source]] has the name"),
         (

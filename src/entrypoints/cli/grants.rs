@@ -3,8 +3,8 @@
 use crate::app::{GrantEntry, GrantFilter, ReviewEntry, Standing, review};
 use crate::entrypoints::outcome::Exit;
 
-use super::filters::{known_source, print_list, since, states, subject};
 use super::list_args::GrantsOptions;
+use super::listing::{known_source, print_list};
 use super::print::seconds;
 use super::reading::ReadJournal;
 use super::terminal::{Cell, column, table, texts};
@@ -14,19 +14,18 @@ use super::{Context, Failure};
 pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exit, Failure> {
     let journal = ReadJournal::open(context, &options.place)?;
     let filters = &options.filters;
-    let expired = || vec![Standing::Covered, Standing::Overdue];
     let filter = GrantFilter {
-        subject: subject(filters)?,
-        since: since(filters.since.as_deref(), journal.now)?,
+        subject: filters.subject(),
+        since: filters.since(journal.now),
         states: match options.expired {
-            true => expired(),
-            false => states(&filters.states)?,
+            true => vec![Standing::Covered, Standing::Overdue],
+            false => filters.states.clone(),
         },
     };
     let reader = journal.reader();
     let mut listed = journal.during(reader.grants()).await?;
     listed.retain(|entry| filter.takes(entry));
-    known_source(filters.source.as_deref(), &journal, &listed)?;
+    known_source(filters.source.as_ref(), &journal, &listed)?;
     if let Some(limit) = filters.limit {
         listed.entries.sort_by_key(|entry| entry.since);
         let older = listed.entries.len().saturating_sub(limit.get());

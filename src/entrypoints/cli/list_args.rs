@@ -1,10 +1,14 @@
 //! The arguments of the commands that list what the journal holds.
 
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 
 use clap::Args as ClapArgs;
 
-use crate::domain::Language;
+use crate::app::{ReceiverFilter, RequestState, Standing, Subject};
+use crate::domain::{ImageRef, Language, Problem, SourceName, Timestamp};
+
+use super::filters::{Since, read, receiver};
 
 /// Another journal than the configured one.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -17,24 +21,27 @@ pub(crate) struct JournalPlace {
     pub(crate) index: Option<String>,
 }
 
-/// The filters that all lists have.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub(crate) struct ListFilters {
+/// The filters that all lists have; each has its own states.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ListFilters<S>
+where
+    S: FromStr<Err = Problem> + Clone + Send + Sync + 'static,
+{
     /// Only since this instant, or for so long, as in 7d
-    #[arg(long, value_name = "T")]
-    pub(crate) since: Option<String>,
+    #[arg(long, value_name = "T", value_parser = read::<Since>)]
+    pub(crate) since: Option<Since>,
     /// Only in this state; repeatable
-    #[arg(long = "state", value_name = "STATE")]
-    pub(crate) states: Vec<String>,
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = read::<S>)]
+    pub(crate) states: Vec<S>,
     /// Only from this source
-    #[arg(long, value_name = "NAME")]
-    pub(crate) source: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = read::<SourceName>)]
+    pub(crate) source: Option<SourceName>,
     /// Only of this image: lhbp-… or img-…
-    #[arg(long, value_name = "ID")]
-    pub(crate) image: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = read::<ImageRef>)]
+    pub(crate) image: Option<ImageRef>,
     /// Only with this account, or Lighthouse
-    #[arg(long, value_name = "ID")]
-    pub(crate) account: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = receiver)]
+    pub(crate) account: Option<ReceiverFilter>,
     /// Only of this ticket
     #[arg(long, value_name = "ID")]
     pub(crate) ticket: Option<String>,
@@ -43,13 +50,28 @@ pub(crate) struct ListFilters {
     pub(crate) limit: Option<NonZeroUsize>,
 }
 
+impl<S: FromStr<Err = Problem> + Clone + Send + Sync> ListFilters<S> {
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            source: self.source.clone(),
+            image: self.image.clone(),
+            receiver: self.account.clone(),
+            ticket: self.ticket.clone(),
+        }
+    }
+
+    pub(super) fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        self.since.as_ref().map(|since| since.instant(now))
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RequestsOptions {
     /// A request's id, or source/id
     #[arg(conflicts_with_all = ["since", "states", "source", "image", "account", "ticket", "limit"])]
     pub(crate) id: Option<String>,
     #[command(flatten)]
-    pub(crate) filters: ListFilters,
+    pub(crate) filters: ListFilters<RequestState>,
     /// List authenticated deliveries that were not understood instead
     #[arg(long, conflicts_with_all = ["id", "states", "image", "account", "ticket"])]
     pub(crate) rejected: bool,
@@ -63,7 +85,7 @@ pub(crate) struct RequestsOptions {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct GrantsOptions {
     #[command(flatten)]
-    pub(crate) filters: ListFilters,
+    pub(crate) filters: ListFilters<Standing>,
     /// Only expired grants that are not revoked yet
     #[arg(long, conflicts_with = "states")]
     pub(crate) expired: bool,
@@ -91,18 +113,13 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "PLACE", conflicts_with = "html")]
     pub(crate) to: Option<String>,
     /// The page's language, en or zh [default: that of [report]]
-    #[arg(long, value_name = "LANGUAGE", value_parser = language)]
+    #[arg(long, value_name = "LANGUAGE", value_parser = read::<Language>)]
     pub(crate) language: Option<Language>,
     /// The public key [default: that of the configured key]
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
-}
-
-fn language(text: &str) -> Result<Language, String> {
-    let known = Language::ALL.iter().find(|one| one.as_str() == text);
-    known.copied().ok_or_else(|| "write en or zh".to_owned())
 }
 
 #[derive(Debug, ClapArgs)]

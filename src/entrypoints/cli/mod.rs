@@ -26,6 +26,7 @@ mod images;
 mod init;
 mod invoke;
 mod list_args;
+mod listing;
 #[cfg(feature = "cli")]
 mod manual;
 mod notify;

@@ -7,8 +7,8 @@ use crate::app::{Deadline, NotificationEntry, NotificationStatus};
 use crate::domain::NotifyName;
 use crate::entrypoints::outcome::Exit;
 
-use super::filters::print_list;
 use super::list_args::NotifyOptions;
+use super::listing::print_list;
 use super::print::{outln, seconds};
 use super::reading::{ReadJournal, warned};
 use super::terminal::{Cell, column, table, texts};

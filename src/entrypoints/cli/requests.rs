@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::app::{AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState};
 use crate::entrypoints::outcome::Exit;
 
-use super::filters::{known_source, print_list, since, states, subject};
 use super::list_args::RequestsOptions;
+use super::listing::{known_source, print_list};
 use super::print::{outln, seconds};
 use super::reading::{ReadJournal, only, warned};
 use super::terminal::{Cell, column, table, texts, texts_from};
@@ -24,9 +24,9 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
     let filters = &options.filters;
     let limit = filters.limit.map(NonZeroUsize::get);
     let filter = RequestFilter {
-        subject: subject(filters)?,
-        since: since(filters.since.as_deref(), journal.now)?,
-        states: states(&filters.states)?,
+        subject: filters.subject(),
+        since: filters.since(journal.now),
+        states: filters.states.clone(),
     };
     let screen = Screen::of_stdout(&context.vars);
     if options.rejected {
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
         ));
     }
     let listed = journal.during(reader.requests(&filter, limit)).await?;
-    known_source(filters.source.as_deref(), &journal, &listed)?;
+    known_source(filters.source.as_ref(), &journal, &listed)?;
     let shown = |entries: &[RequestEntry]| requests_table(entries, screen);
     Ok(print_list(context, &journal, "requests", &listed, shown))
 }
@@ -125,8 +125,7 @@ async fn rejected(
     };
     listed.retain(|entry| filter.since.is_none_or(|since| since <= entry.at) && of_source(entry));
     listed.entries.truncate(limit.unwrap_or(usize::MAX));
-    let source = filter.subject.source.as_ref().map(|name| name.as_str());
-    known_source(source, journal, &listed)?;
+    known_source(filter.subject.source.as_ref(), journal, &listed)?;
     let shown = |entries: &[RejectionEntry]| rejections_table(entries, screen);
     Ok(print_list(
         context,

@@ -11,6 +11,7 @@ use crate::domain::{
 
 use super::super::record::{CallOff, StreamId};
 use super::{Phase, Revoking, State};
+use crate::domain::spelled;
 
 /// The work that a sweep or the next delivery has to do for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,26 +73,16 @@ pub struct Covered {
     pub until: Timestamp,
 }
 
-/// How an item of a grant stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Its end has not come.
-    Active,
-    /// Its end has come; another grant covers it.
-    Covered,
-    /// Its end has come, and it still stands.
-    Overdue,
-}
-
-impl Standing {
-    /// Its name in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Covered => "covered",
-            Self::Overdue => "overdue",
-        }
+spelled! {
+    /// How an item of a grant stands.
+    #[derive(PartialOrd, Ord)]
+    Standing {
+        /// Its end has not come.
+        Active = "active",
+        /// Its end has come; another grant covers it.
+        Covered = "covered",
+        /// Its end has come, and it still stands.
+        Overdue = "overdue",
     }
 }
 

@@ -1,0 +1,59 @@
+//! The values of the filters of lists. In: an option's text. Out: the value, or the problem as clap
+//! shows it.
+
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+
+use crate::app::ReceiverFilter;
+use crate::domain::{Problem, Span, Timestamp};
+
+/// Reads an option's value, with the problem as clap shows it.
+pub(super) fn read<T: FromStr<Err = Problem>>(text: &str) -> Result<T, String> {
+    let read = text.parse();
+    read.map_err(|problem: Problem| format!("{}; {}", problem.problem, problem.remedy))
+}
+
+/// The value of `--since`.
+#[derive(Debug, Clone)]
+pub(crate) enum Since {
+    At(Timestamp),
+    Before(Span),
+}
+
+impl FromStr for Since {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let at = text.parse().map(Self::At).ok();
+        let read = at.or_else(|| text.parse().map(Self::Before).ok());
+        read.ok_or_else(|| {
+            Problem::new(
+                "since",
+                "neither an instant nor a length of time",
+                "write it as in 2026-11-21T08:00:00Z, or as in 7d",
+            )
+        })
+    }
+}
+
+impl Since {
+    /// The instant, which may lie before `now`.
+    pub(super) fn instant(&self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(instant) => *instant,
+            Self::Before(span) => {
+                let span = SignedDuration::from_secs(span.seconds());
+                now.checked_sub(span).unwrap_or(Timestamp::MIN)
+            }
+        }
+    }
+}
+
+/// Reads `--account`, which may also be Lighthouse.
+pub(super) fn receiver(text: &str) -> Result<ReceiverFilter, String> {
+    if text.eq_ignore_ascii_case(ReceiverFilter::Lighthouse.as_str()) {
+        return Ok(ReceiverFilter::Lighthouse);
+    }
+    read(text).map(ReceiverFilter::Account)
+}
