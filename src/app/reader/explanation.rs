@@ -117,7 +117,7 @@ impl Explanation {
         let (intent, request) = (state.intent(), state.request());
         let calls = history.records.iter().flat_map(|one| {
             let at = one.record.at;
-            let calls = one.record.event.calls().iter().cloned();
+            let calls = one.record.event.parts().1.iter().cloned();
             calls.map(move |call| CallEntry { at, call })
         });
         Some(Self {

@@ -3,7 +3,8 @@
 //! text comes from tickets.
 
 use super::entry::Entry;
-use crate::domain::{ItemResult, visible};
+use super::meaning::joined;
+use crate::domain::visible;
 use crate::journal::record::{CallNote, Event};
 
 /// The columns.
@@ -20,7 +21,8 @@ impl Entry<'_> {
 
 fn row(entry: &Entry<'_>) -> String {
     let record = &entry.stored.record;
-    let (results, calls) = (record.event.results(), record.event.calls());
+    let (results, calls) = record.event.parts();
+    let meaning = entry.meaning();
     let identity = match (&record.event, entry.intent) {
         (Event::Conflict(conflict), _) => conflict.identity.to_string(),
         (Event::Rejected(rejection), _) => rejection.source.to_string(),
@@ -46,8 +48,8 @@ fn row(entry: &Entry<'_>) -> String {
         record.at.to_string(),
         identity,
         record.seq.to_string(),
-        entry.name().to_owned(),
-        entry.outcome(),
+        meaning.name.to_owned(),
+        meaning.outcome,
         text(entry.action().map(|action| action.as_str().to_owned())),
         text(request.map(|r| r.target.image().to_string())),
         text(request.map(|r| r.region.to_string())),
@@ -63,7 +65,7 @@ fn row(entry: &Entry<'_>) -> String {
                 .map(|at| at.to_string()),
         ),
         text(entry.verdict().map(|verdict| verdict.policies.join(" "))),
-        joined(results),
+        joined(results, "; "),
         calls.iter().map(call).collect::<Vec<_>>().join("; "),
         record.stream.to_string(),
         entry.stored.hash.clone(),
@@ -78,11 +80,6 @@ fn row(entry: &Entry<'_>) -> String {
         .map(|cell| quoted(cell))
         .collect::<Vec<_>>()
         .join(",")
-}
-
-fn joined(results: &[ItemResult]) -> String {
-    let results: Vec<String> = results.iter().map(ToString::to_string).collect();
-    results.join("; ")
 }
 
 fn call(call: &CallNote) -> String {

@@ -3,6 +3,7 @@
 
 mod csv;
 mod entry;
+mod meaning;
 mod ocsf;
 mod origin;
 

@@ -5,26 +5,12 @@
 use serde_json::{Map, Value, json};
 
 use super::entry::Entry;
+use super::meaning::{Activity, End};
 use super::origin::Origin;
-use crate::domain::{Action, ResultCode, Status, Verdict, visible};
-use crate::journal::record::{CallNote, Event};
+use crate::domain::{Action, Verdict, visible};
+use crate::journal::record::Event;
 
 const CLASS: u64 = 6003;
-
-/// `activity_id`, with a name where it is our own.
-enum Activity {
-    Create,
-    Read,
-    Delete,
-    Other(&'static str),
-}
-
-/// `status_id` and, for a failure, `status_code`.
-enum End {
-    Success,
-    Failure(String),
-    Other(&'static str),
-}
 
 impl Entry<'_> {
     /// The record as an event of OCSF 1.8.0, one line of JSON without line feed.
@@ -47,31 +33,31 @@ fn show(value: &mut Value) {
 
 fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
     let record = &entry.stored.record;
-    let activity = activity(entry);
-    let (id, name) = match activity {
-        Activity::Create => (1, "Create"),
-        Activity::Read => (2, "Read"),
-        Activity::Delete => (4, "Delete"),
-        Activity::Other(name) => (99, name),
+    let meaning = entry.meaning();
+    let (id, name) = match (meaning.activity, entry.action()) {
+        (Activity::Access, Some(Action::Share)) => (1, "Create"),
+        (Activity::Read, _) => (2, "Read"),
+        (Activity::Access, Some(Action::Cancel)) => (4, "Delete"),
+        (Activity::Access, None) => (99, "Conflict"),
+        (Activity::Other(name), _) => (99, name),
     };
-    let end = end(entry);
     let mut event = json!({
         "activity_id": id, "activity_name": name,
         "category_uid": 6, "category_name": "Application Activity",
         "class_uid": CLASS, "class_name": "API Activity",
         "type_uid": CLASS * 100 + id,
         "time": record.at.as_millisecond(), "time_dt": record.at.to_string(),
-        "severity_id": if matches!(end, End::Failure(_)) { 3 } else { 1 },
-        "message": message(entry),
+        "severity_id": if matches!(meaning.end, End::Failure(_)) { 3 } else { 1 },
+        "message": meaning.message,
         "actor": actor(entry),
-        "api": api(entry),
+        "api": api(entry, meaning.name),
         "cloud": cloud(entry, origin),
         "src_endpoint": source(entry),
         "resources": resources(entry),
-        "metadata": metadata(entry, origin),
+        "metadata": metadata(entry, meaning.name, origin),
         "unmapped": unmapped(entry),
     });
-    let (status, status_id, code) = match end {
+    let (status, status_id, code) = match meaning.end {
         End::Success => ("Success", 1, None),
         End::Failure(code) => ("Failure", 2, Some(code)),
         End::Other(status) => (status, 99, None),
@@ -79,7 +65,11 @@ fn event(entry: &Entry<'_>, origin: &Origin) -> Value {
     put(&mut event, "status", Some(json!(status)));
     put(&mut event, "status_id", Some(json!(status_id)));
     put(&mut event, "status_code", code.map(Value::from));
-    if let Some(allowed) = verdict(entry) {
+    let allowed = match &record.event {
+        Event::Conflict(_) => Some(false),
+        _ => entry.own_verdict().map(|verdict| verdict.allowed),
+    };
+    if let Some(allowed) = allowed {
         let (action, disposition) = if allowed {
             ("Allowed", "Allowed")
         } else {
@@ -99,121 +89,6 @@ fn put(object: &mut Value, name: &str, value: Option<Value>) {
     if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
         object.insert(name.to_owned(), value);
     }
-}
-
-fn given_or_taken(entry: &Entry<'_>) -> Activity {
-    match entry.action() {
-        Some(Action::Share) => Activity::Create,
-        Some(Action::Cancel) => Activity::Delete,
-        None => Activity::Other("Conflict"),
-    }
-}
-
-fn activity(entry: &Entry<'_>) -> Activity {
-    match &entry.stored.record.event {
-        Event::Opened(_)
-        | Event::Closed { .. }
-        | Event::Refused { .. }
-        | Event::NotRevoked(_)
-        | Event::Revoked { .. }
-        | Event::Conflict(_) => given_or_taken(entry),
-        Event::Progress(progress) if progress.calls.is_empty() => Activity::Read,
-        Event::Progress(_) => given_or_taken(entry),
-        Event::Taken { .. } | Event::Revoking { .. } => Activity::Other("Lease"),
-        Event::Deferred(_) => Activity::Other("Deferral"),
-        Event::Reopened(_) => Activity::Other("Reopening"),
-        Event::Rejected(_) => Activity::Other("Rejection"),
-        Event::Received(_) | Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_) => {
-            Activity::Other("Fetch")
-        }
-        Event::Drifted(_) => Activity::Other("Comparison"),
-        Event::CalledOff(_) => Activity::Other("Call-off"),
-        Event::Cancelled(_) => Activity::Other("Cancellation"),
-        Event::Notified(_) | Event::NotificationFailed(_) => Activity::Other("Notification"),
-    }
-}
-
-fn end(entry: &Entry<'_>) -> End {
-    let of = |status: Status| match status {
-        Status::Completed => End::Success,
-        Status::Failed => End::Failure("Failed".to_owned()),
-        Status::Denied => End::Failure(ResultCode::Denied.into()),
-        _ => End::Other("Partial"),
-    };
-    match &entry.stored.record.event {
-        Event::Opened(intent) if !intent.verdict.allowed => of(Status::Denied),
-        Event::Progress(_) | Event::NotRevoked(_) => {
-            match calls(entry).iter().rev().find_map(|call| call.code.clone()) {
-                Some(code) => End::Failure(code),
-                None => End::Success,
-            }
-        }
-        Event::Refused { .. } => of(Status::Denied),
-        Event::Deferred(_) => End::Other("Deferred"),
-        Event::Closed { status, .. } => of(*status),
-        Event::Revoked { results, .. } if !results.is_empty() => {
-            of(Status::of(Action::Cancel, results))
-        }
-        Event::NotificationFailed(_) => End::Failure("NotDelivered".to_owned()),
-        Event::Conflict(_) => End::Failure("Conflict".to_owned()),
-        Event::Rejected(_) => End::Failure("Invalid".to_owned()),
-        Event::FetchFailed(_) => End::Failure("NotFetched".to_owned()),
-        Event::Drifted(_) => End::Failure("Drifted".to_owned()),
-        Event::Reopened(reopening) if !reopening.verdict.allowed => of(Status::Denied),
-        _ => End::Success,
-    }
-}
-
-/// The decision in this record, if it has one.
-fn verdict(entry: &Entry<'_>) -> Option<bool> {
-    match &entry.stored.record.event {
-        Event::Opened(intent) => Some(intent.verdict.allowed),
-        Event::Refused { verdict, .. } => Some(verdict.allowed),
-        Event::Taken { verdict, .. } => verdict.as_ref().map(|verdict| verdict.allowed),
-        Event::Reopened(reopening) => Some(reopening.verdict.allowed),
-        Event::Conflict(_) => Some(false),
-        _ => None,
-    }
-}
-
-fn message(entry: &Entry<'_>) -> String {
-    match &entry.stored.record.event {
-        Event::Deferred(deferral) => {
-            format!("deferred until {}: {}", deferral.not_before, deferral.why)
-        }
-        Event::NotRevoked(attempt) => {
-            format!(
-                "not taken back before {}: {}",
-                attempt.not_before, attempt.why
-            )
-        }
-        Event::Opened(intent) if !intent.verdict.allowed => denied(&intent.verdict),
-        Event::Refused { verdict, .. } => denied(verdict),
-        Event::Reopened(reopening) => {
-            format!("reopened by {}: {}", reopening.by, reopening.reason)
-        }
-        Event::Rejected(rejection) => {
-            let problems = rejection.problems.iter().map(ToString::to_string);
-            let problems: Vec<String> = problems.collect();
-            format!("not understood: {}", problems.join("; "))
-        }
-        Event::CalledOff(_) | Event::Cancelled(_) => entry.outcome(),
-        Event::NotificationFailed(failed) => {
-            format!("{}: {}", entry.outcome(), failed.why)
-        }
-        Event::Conflict(_) => {
-            "a known request came with other content and was not carried out".to_owned()
-        }
-        _ => match entry.outcome().as_str() {
-            "" => entry.name().to_owned(),
-            outcome => format!("{}: {outcome}", entry.name()),
-        },
-    }
-}
-
-fn denied(verdict: &Verdict) -> String {
-    let reasons: Vec<String> = verdict.refused.iter().map(ToString::to_string).collect();
-    format!("denied: {}", reasons.join("; "))
 }
 
 fn policy(verdict: &Verdict) -> Value {
@@ -243,13 +118,10 @@ fn actor(entry: &Entry<'_>) -> Value {
     }
 }
 
-fn calls<'a>(entry: &Entry<'a>) -> &'a [CallNote] {
-    entry.stored.record.event.calls()
-}
-
-fn api(entry: &Entry<'_>) -> Value {
-    let Some(call) = calls(entry).last() else {
-        let operation = entry.action().map_or(entry.name(), Action::as_str);
+fn api(entry: &Entry<'_>, name: &'static str) -> Value {
+    let (_, calls) = entry.stored.record.event.parts();
+    let Some(call) = calls.last() else {
+        let operation = entry.action().map_or(name, Action::as_str);
         return json!({ "operation": operation, "service": { "name": "sharehook" } });
     };
     let mut api = json!({ "operation": call.action, "service": { "name": "Tencent Cloud API" } });
@@ -318,7 +190,7 @@ fn resources(entry: &Entry<'_>) -> Value {
         .collect()
 }
 
-fn metadata(entry: &Entry<'_>, origin: &Origin) -> Value {
+fn metadata(entry: &Entry<'_>, name: &str, origin: &Origin) -> Value {
     let record = &entry.stored.record;
     let mut metadata = json!({
         "version": "1.8.0",
@@ -326,7 +198,7 @@ fn metadata(entry: &Entry<'_>, origin: &Origin) -> Value {
         "product": { "name": "sharehook", "vendor_name": "sharehook", "version": origin.version },
         "uid": format!("{}/{}", record.stream, record.seq),
         "sequence": record.seq,
-        "event_code": entry.name(),
+        "event_code": name,
         "log_name": "journal",
     });
     let ticket = entry.intent.map(|intent| {
@@ -360,40 +232,27 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         unmapped.insert("approved_at".to_owned(), json!(intent.approved_at));
         unmapped.insert("expires_at".to_owned(), json!(intent.expires_at));
     }
-    match &record.event {
-        Event::Cancelled(cancelled) => {
-            unmapped.insert("cancelled".to_owned(), json!(cancelled));
-        }
-        Event::Notified(notified) => {
-            unmapped.insert("notification".to_owned(), json!(notified));
-        }
-        Event::NotificationFailed(failed) => {
-            unmapped.insert("notification".to_owned(), json!(failed));
-        }
-        Event::Reopened(reopening) => {
-            unmapped.insert("reopened".to_owned(), json!(reopening));
-        }
-        Event::Rejected(rejection) => {
-            unmapped.insert("rejected".to_owned(), json!(rejection));
-        }
-        Event::Drifted(drift) => {
-            unmapped.insert("drifted".to_owned(), json!(drift));
-        }
-        Event::CalledOff(call_off) => {
-            unmapped.insert("called_off".to_owned(), json!(call_off));
-        }
+    let own = match &record.event {
+        Event::Cancelled(cancelled) => Some(("cancelled", json!(cancelled))),
+        Event::Notified(notified) => Some(("notification", json!(notified))),
+        Event::NotificationFailed(failed) => Some(("notification", json!(failed))),
+        Event::Reopened(reopening) => Some(("reopened", json!(reopening))),
+        Event::Rejected(rejection) => Some(("rejected", json!(rejection))),
+        Event::Drifted(drift) => Some(("drifted", json!(drift))),
+        Event::CalledOff(call_off) => Some(("called_off", json!(call_off))),
         Event::Conflict(conflict) => {
             unmapped.insert("request".to_owned(), json!(conflict.identity.to_string()));
-            unmapped.insert("refused_digest".to_owned(), json!(conflict.digest));
+            Some(("refused_digest", json!(conflict.digest)))
         }
-        _ => {}
-    }
-    let results = record.event.results();
+        _ => None,
+    };
+    unmapped.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let (results, calls) = record.event.parts();
     if !results.is_empty() {
         unmapped.insert("results".to_owned(), json!(results));
     }
-    if !calls(entry).is_empty() {
-        unmapped.insert("calls".to_owned(), json!(calls(entry)));
+    if !calls.is_empty() {
+        unmapped.insert("calls".to_owned(), json!(calls));
     }
     Value::Object(unmapped)
 }

@@ -326,7 +326,7 @@ fn a_later_refusal_a_call_off_and_a_failed_revocation_are_told_apart() {
     let streams = streams();
     let entries = streams.iter().flat_map(|records| Entry::all(records));
     let rows: Vec<String> = entries
-        .filter(|entry| entry.name() == "called_off")
+        .filter(|entry| entry.meaning().name == "called_off")
         .map(|entry| entry.csv())
         .collect();
     assert_eq!(rows.len(), 1);

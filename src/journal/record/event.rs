@@ -103,15 +103,15 @@ pub enum Event {
 }
 
 impl Event {
-    /// The results that the event holds.
-    pub fn results(&self) -> &[ItemResult] {
+    /// The results and the calls that the event names, in order.
+    pub fn parts(&self) -> (&[ItemResult], &[CallNote]) {
         match self {
-            Self::Progress(Progress { results, .. })
-            | Self::Deferred(Deferral { results, .. })
-            | Self::Closed { results, .. }
-            | Self::Refused { results, .. }
-            | Self::NotRevoked(FailedAttempt { results, .. })
-            | Self::Revoked { results, .. } => results,
+            Self::Progress(Progress { results, calls })
+            | Self::Deferred(Deferral { results, calls, .. })
+            | Self::Closed { results, calls, .. }
+            | Self::NotRevoked(FailedAttempt { results, calls, .. })
+            | Self::Revoked { results, calls } => (results, calls),
+            Self::Refused { results, .. } => (results, &[]),
             Self::Opened(_)
             | Self::Taken { .. }
             | Self::CalledOff(_)
@@ -126,34 +126,7 @@ impl Event {
             | Self::Received(_)
             | Self::FetchFailed(_)
             | Self::Confirmed(_)
-            | Self::Settled(_) => &[],
-        }
-    }
-
-    /// The calls that the event names, in order.
-    pub fn calls(&self) -> &[CallNote] {
-        match self {
-            Self::Progress(Progress { calls, .. })
-            | Self::Deferred(Deferral { calls, .. })
-            | Self::Closed { calls, .. }
-            | Self::NotRevoked(FailedAttempt { calls, .. })
-            | Self::Revoked { calls, .. } => calls,
-            Self::Opened(_)
-            | Self::Taken { .. }
-            | Self::CalledOff(_)
-            | Self::Cancelled(_)
-            | Self::Refused { .. }
-            | Self::Revoking { .. }
-            | Self::Reopened(_)
-            | Self::Notified(_)
-            | Self::NotificationFailed(_)
-            | Self::Conflict(_)
-            | Self::Rejected(_)
-            | Self::Drifted(_)
-            | Self::Received(_)
-            | Self::FetchFailed(_)
-            | Self::Confirmed(_)
-            | Self::Settled(_) => &[],
+            | Self::Settled(_) => (&[], &[]),
         }
     }
 

@@ -1,0 +1,199 @@
+//! What each kind of record means to those who read an export: one row per kind. In: an event. Out:
+//! its name, and what OCSF and the table of CSV say of it.
+
+use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
+use crate::journal::record::{CallNote, Event};
+
+/// `activity_id`, with a name where it is our own.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Activity {
+    /// Access is given or taken, as the request says.
+    Access,
+    Read,
+    Other(&'static str),
+}
+
+/// `status_id` and, for a failure, `status_code`.
+#[derive(Debug)]
+pub(super) enum End {
+    Success,
+    Failure(String),
+    Other(&'static str),
+}
+
+/// The meaning of a record.
+#[derive(Debug)]
+pub(super) struct Meaning {
+    /// The event's name in the journal.
+    pub(super) name: &'static str,
+    pub(super) activity: Activity,
+    pub(super) end: End,
+    /// What it means for the request, in few words.
+    pub(super) outcome: String,
+    /// The same as a sentence.
+    pub(super) message: String,
+}
+
+impl Meaning {
+    pub(super) fn of(event: &Event) -> Self {
+        use Activity::{Access, Other, Read};
+        use End::Success;
+        let (name, activity, end) = match event {
+            Event::Opened(intent) => ("opened", Access, End::decided(&intent.verdict)),
+            Event::Taken { .. } => ("taken", Other("Lease"), Success),
+            Event::Progress(made) if made.calls.is_empty() => ("progress", Read, Success),
+            Event::Progress(made) => ("progress", Access, End::called(&made.calls)),
+            Event::Deferred(_) => ("deferred", Other("Deferral"), End::Other("Deferred")),
+            Event::Closed { status, .. } => ("closed", Access, End::of(*status)),
+            Event::CalledOff(_) => ("called_off", Other("Call-off"), Success),
+            Event::Cancelled(_) => ("cancelled", Other("Cancellation"), Success),
+            Event::Refused { verdict, .. } => ("refused", Access, End::decided(verdict)),
+            Event::Revoking { .. } => ("revoking", Other("Lease"), Success),
+            Event::NotRevoked(tried) => ("not_revoked", Access, End::called(&tried.calls)),
+            Event::Revoked { results, .. } => ("revoked", Access, End::revoked(results)),
+            Event::Reopened(again) => {
+                let end = End::decided(&again.verdict);
+                ("reopened", Other("Reopening"), end)
+            }
+            Event::Notified(_) => ("notified", Other("Notification"), Success),
+            Event::NotificationFailed(_) => {
+                let end = End::failed("NotDelivered");
+                ("notification_failed", Other("Notification"), end)
+            }
+            Event::Conflict(_) => ("conflict", Access, End::failed("Conflict")),
+            Event::Rejected(_) => ("rejected", Other("Rejection"), End::failed("Invalid")),
+            Event::Drifted(_) => ("drifted", Other("Comparison"), End::failed("Drifted")),
+            Event::Received(_) => ("received", Other("Fetch"), Success),
+            Event::FetchFailed(_) => ("fetch_failed", Other("Fetch"), End::failed("NotFetched")),
+            Event::Confirmed(_) => ("confirmed", Other("Fetch"), Success),
+            Event::Settled(_) => ("settled", Other("Fetch"), Success),
+        };
+        let (outcome, sentence) = words(event);
+        let message = sentence.unwrap_or_else(|| match outcome.as_str() {
+            "" => name.to_owned(),
+            outcome => format!("{name}: {outcome}"),
+        });
+        Self {
+            name,
+            activity,
+            end,
+            outcome,
+            message,
+        }
+    }
+}
+
+/// The outcome in few words, and a sentence where name and outcome do not say it all.
+fn words(event: &Event) -> (String, Option<String>) {
+    match event {
+        Event::Opened(intent) if intent.verdict.allowed => ("allowed".to_owned(), None),
+        Event::Opened(intent) => ("denied".to_owned(), Some(denied(&intent.verdict))),
+        Event::Refused { verdict, .. } => ("denied".to_owned(), Some(denied(verdict))),
+        Event::Progress(progress) if last_code(&progress.calls).is_some() => {
+            ("call failed".to_owned(), None)
+        }
+        Event::Taken { .. } | Event::Progress(_) | Event::Revoking { .. } | Event::Received(_) => {
+            (String::new(), None)
+        }
+        Event::Deferred(deferral) => {
+            let until = format!("deferred until {}: {}", deferral.not_before, deferral.why);
+            (String::new(), Some(until))
+        }
+        Event::Closed { status, .. } => (status.to_string(), None),
+        Event::NotRevoked(attempt) => {
+            let (before, why) = (attempt.not_before, &attempt.why);
+            let sentence = format!("not taken back before {before}: {why}");
+            ("call failed".to_owned(), Some(sentence))
+        }
+        Event::Revoked { results, .. } => (Status::of(Action::Cancel, results).to_string(), None),
+        Event::CalledOff(call_off) => alike(format!("called off by {}", call_off.name())),
+        Event::Cancelled(cancelled) => alike(format!("cancelled by {}", cancelled.name())),
+        Event::Reopened(reopening) => {
+            let by = format!("reopened by {}", reopening.by);
+            let sentence = format!("{by}: {}", reopening.reason);
+            (by, Some(sentence))
+        }
+        Event::Notified(done) => (
+            format!("notified {}: {}", done.notice.notify, done.notice.on),
+            None,
+        ),
+        Event::NotificationFailed(failed) => {
+            let notice = &failed.notice;
+            let outcome = format!("could not notify {}: {}", notice.notify, notice.on);
+            let sentence = format!("{outcome}: {}", failed.why);
+            (outcome, Some(sentence))
+        }
+        Event::Conflict(_) => {
+            let sentence = "a known request came with other content and was not carried out";
+            ("refused".to_owned(), Some(sentence.to_owned()))
+        }
+        Event::Rejected(rejection) => {
+            let sentence = format!("not understood: {}", joined(&rejection.problems, "; "));
+            ("refused".to_owned(), Some(sentence))
+        }
+        Event::Drifted(drift) => (format!("{} differences", drift.count), None),
+        Event::FetchFailed(failed) => (failed.why.clone(), None),
+        Event::Confirmed(confirmed) => (joined(&confirmed.requests, " "), None),
+        Event::Settled(settled) => {
+            let requests = settled.requests.iter().map(ToString::to_string);
+            let parts: Vec<String> = requests.chain(settled.why.clone()).collect();
+            (parts.join(" "), None)
+        }
+    }
+}
+
+fn alike(text: String) -> (String, Option<String>) {
+    (text.clone(), Some(text))
+}
+
+fn denied(verdict: &Verdict) -> String {
+    format!("denied: {}", joined(&verdict.refused, "; "))
+}
+
+/// The items' texts with a separator between them.
+pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
+    let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+    texts.join(separator)
+}
+
+fn last_code(calls: &[CallNote]) -> Option<&String> {
+    calls.iter().rev().find_map(|call| call.code.as_ref())
+}
+
+impl End {
+    fn failed(code: &str) -> Self {
+        Self::Failure(code.to_owned())
+    }
+
+    fn of(status: Status) -> Self {
+        match status {
+            Status::Completed => Self::Success,
+            Status::Failed => Self::failed("Failed"),
+            Status::Denied => Self::Failure(ResultCode::Denied.into()),
+            Status::Partial | Status::Pending | Status::Planned | Status::Ignored => {
+                Self::Other("Partial")
+            }
+        }
+    }
+
+    fn decided(verdict: &Verdict) -> Self {
+        match verdict.allowed {
+            true => Self::Success,
+            false => Self::of(Status::Denied),
+        }
+    }
+
+    fn revoked(results: &[ItemResult]) -> Self {
+        match results.is_empty() {
+            true => Self::Success,
+            false => Self::of(Status::of(Action::Cancel, results)),
+        }
+    }
+
+    fn called(calls: &[CallNote]) -> Self {
+        match last_code(calls) {
+            Some(code) => Self::Failure(code.clone()),
+            None => Self::Success,
+        }
+    }
+}
