@@ -1,17 +1,16 @@
 //! The journal's objects: creates, reads, lists and removes them, by stream and number or by path.
 //! Bounds every operation in time, and reads nothing larger than a record. Does not parse contents.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use object_store::path::Path;
 use object_store::{
     Error, GetOptions, ListResult, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
 };
-use tokio::task::JoinSet;
 
 use super::super::chain::{File, Finding};
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
@@ -23,7 +22,7 @@ pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time to list every stream, which takes many pages in a large journal.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Number of records of one stream to read at once.
-pub(super) const MAX_CONCURRENT: u64 = 16;
+pub(super) const MAX_CONCURRENT: usize = 16;
 /// How often to retry an "already exists" without an object (S3 answers so during another write).
 const TRIES: u32 = 3;
 
@@ -214,18 +213,12 @@ impl Journal {
         start: u64,
         end: u64,
     ) -> Result<Vec<Fetched>, JournalError> {
-        let mut tasks = JoinSet::new();
-        for seq in start..end {
-            let (journal, path) = (self.clone(), self.record_path(stream, seq));
-            tasks.spawn(async move { (seq, journal.fetch_one(&path).await) });
-        }
-        let mut files = BTreeMap::new();
-        while let Some(joined) = tasks.join_next().await {
-            let (seq, fetched) =
-                joined.map_err(|error| self.failed("read", &stream.to_string(), &error))?;
-            files.insert(seq, fetched?);
-        }
-        Ok(files.into_values().collect())
+        let paths = (start..end).map(|seq| self.record_path(stream, seq));
+        iter(paths)
+            .map(|path| async move { self.fetch_one(&path).await })
+            .buffered(MAX_CONCURRENT)
+            .try_collect()
+            .await
     }
 
     pub(super) async fn fetch_one(&self, path: &Path) -> Result<Fetched, JournalError> {
@@ -263,12 +256,8 @@ impl Journal {
         path: &Path,
         patience: Duration,
     ) -> Result<ListResult, JournalError> {
-        self.listing(
-            path,
-            patience,
-            self.at(path).list_with_delimiter(Some(path)),
-        )
-        .await
+        let list = self.at(path).list_with_delimiter(Some(path));
+        self.listing(path, patience, list).await
     }
 
     /// Lists `path`, within the time limit.

@@ -120,8 +120,8 @@ impl Journal {
         } else {
             Vec::new()
         };
-        for start in (files.len() as u64..folder.end).step_by(MAX_CONCURRENT as usize) {
-            let end = folder.end.min(start + MAX_CONCURRENT);
+        for start in (files.len() as u64..folder.end).step_by(MAX_CONCURRENT) {
+            let end = folder.end.min(start + MAX_CONCURRENT as u64);
             let fetched = self.fetch(stream, start, end).await?;
             for (seq, fetched) in (start..).zip(fetched) {
                 let flaw = match fetched {

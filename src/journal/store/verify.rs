@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::stream::{StreamExt as _, iter};
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
-use tokio::task::JoinSet;
 
 use super::super::chain::{Chain, Finding};
 use super::super::log::{Hash, VerifiedLog};
@@ -106,29 +106,19 @@ impl Journal {
             }
         }
         self.work_done.begin(names.len());
-        let mut waiting: Vec<StreamId> = names.into_iter().collect();
-        let mut checks = JoinSet::new();
+        let check = |stream| {
+            let (journal, log) = (self.clone(), Arc::clone(&log));
+            tokio::spawn(async move { journal.verify_stream(stream, &log).await })
+        };
+        let mut checks = iter(names).map(check).buffer_unordered(STREAMS);
         let mut wanted = Vec::new();
-        loop {
-            while checks.len() < STREAMS
-                && let Some(stream) = waiting.pop()
-            {
-                let (journal, log) = (self.clone(), Arc::clone(&log));
-                checks.spawn(async move { journal.verify_stream(stream, &log).await });
-            }
-            match checks.join_next().await {
-                Some(Ok(checked)) => {
-                    let (checked, asks) = checked?;
-                    self.work_done.add(1);
-                    report.add(checked);
-                    wanted.push(asks);
-                }
-                Some(Err(source)) => {
-                    let doing = "the verification";
-                    return Err(JournalError::BrokeOff { doing, source });
-                }
-                None => break,
-            }
+        while let Some(checked) = checks.next().await {
+            let doing = "the verification";
+            let broke_off = |source| JournalError::BrokeOff { doing, source };
+            let (checked, asks) = checked.map_err(broke_off)??;
+            self.work_done.add(1);
+            report.add(checked);
+            wanted.push(asks);
         }
         let seals = whole.then_some(report.seals);
         for finding in self.check_index(&wanted, seals).await? {
