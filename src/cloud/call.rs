@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::actions::{Action, Api, Paged, Pager, PagingError, Purpose, Service};
+use super::actions::{Action, Api, Pager, Paging, PagingError, Purpose, Query, Service};
 use super::client::{self, Client, Failure};
 use super::credentials::{CredentialCache, CredentialChain, Credentials, CredentialsError, Remote};
 use super::deadline::Deadline;
@@ -147,17 +147,17 @@ impl Cloud {
     ///
     /// # Errors
     /// As [`Cloud::call`], and `Paging` when the list has too many pages or repeats its entries.
-    pub async fn all_pages<P: Paged>(
+    pub async fn all_pages<Q: Query>(
         &self,
         region: &Region,
-        first: P,
+        first: Paging<Q>,
         deadline: Deadline,
-    ) -> Result<Vec<P::Item>, CloudError> {
+    ) -> Result<Vec<Q::Item>, CloudError> {
         let mut pager = Pager::default();
         let mut request = first;
         loop {
             let answered = self.call(region, &request, deadline).await?;
-            match pager.take(P::page(answered.answer), P::key) {
+            match pager.take(answered.answer, Q::key) {
                 Ok(Some(offset)) => request = request.at(offset),
                 Ok(None) => return Ok(pager.into_items()),
                 Err(error) => {

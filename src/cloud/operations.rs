@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use super::actions::describe_blueprints::Blueprint;
+use super::actions::describe_blueprints::{Blueprint, Blueprints};
+use super::actions::describe_blueprints_share_across_account_infos::Shares;
 use super::actions::describe_images::CvmImage;
 use super::actions::describe_images_to_share::{ImageToShare, ImagesQuery};
 use super::actions::{
-    Api, cvm_modify_image_share_permission as cvm_modify, describe_blueprints,
-    describe_blueprints_share_across_account_infos as blueprint_shares,
-    describe_image_share_permission as cvm_shares, describe_images, describe_images_to_share,
+    Api, Paging, cvm_modify_image_share_permission as cvm_modify,
+    describe_image_share_permission as cvm_shares, describe_images,
     lighthouse_modify_image_share_permission as lighthouse_modify,
     share_blueprint_across_accounts as share_blueprint,
 };
@@ -106,12 +106,7 @@ impl Cloud {
         query: ImagesQuery,
         deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, CloudError> {
-        self.all_pages(
-            region,
-            describe_images_to_share::Request::new(query),
-            deadline,
-        )
-        .await
+        self.all_pages(region, Paging::new(query), deadline).await
     }
 
     /// Lists the accounts that have a blueprint. `None` when the site does not offer the list; later
@@ -128,7 +123,7 @@ impl Cloud {
         if self.lists_no_blueprint_shares.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let request = blueprint_shares::Request::new(image);
+        let request = Shares::of(image);
         match self.all_pages(region, request, deadline).await {
             Ok(shares) => {
                 let of_image = shares
@@ -173,7 +168,7 @@ impl Cloud {
         deadline: Deadline,
     ) -> Result<Option<Blueprint>, CloudError> {
         let all = self
-            .all_pages(region, describe_blueprints::Request::custom(), deadline)
+            .all_pages(region, Blueprints::custom(), deadline)
             .await?;
         let of_image =
             |blueprint: &&Blueprint| blueprint.image_id.as_deref() == Some(image.as_str());
@@ -197,7 +192,7 @@ impl Cloud {
         image: &BlueprintId,
         deadline: Deadline,
     ) -> Result<Option<Blueprint>, CloudError> {
-        let request = describe_blueprints::Request::of(image);
+        let request = Blueprints::of(image);
         let found = absent_is_empty(self.all_pages(region, request, deadline).await)?;
         Ok(found
             .into_iter()

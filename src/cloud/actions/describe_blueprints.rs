@@ -5,62 +5,42 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
-use super::{Action, Api, PAGE_LIMIT, Page, Paged};
+use super::{Api, Paging, Query};
 use crate::domain::BlueprintId;
 
 /// Selects images. Ids and filters exclude each other.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-enum Query<'a> {
-    #[serde(rename_all = "PascalCase")]
-    Ids { blueprint_ids: [&'a BlueprintId; 1] },
-    #[serde(rename_all = "PascalCase")]
-    Filters { filters: [Filter; 1] },
-}
-
-/// The request for one page.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Request<'a> {
-    #[serde(flatten)]
-    query: Query<'a>,
-    offset: u64,
-    limit: u32,
-}
-
-impl<'a> Request<'a> {
+pub enum Blueprints<'a> {
     /// One image.
-    pub fn of(image: &'a BlueprintId) -> Self {
-        Self::first(Query::Ids {
-            blueprint_ids: [image],
-        })
+    #[serde(rename_all = "PascalCase")]
+    Ids {
+        /// Its id.
+        blueprint_ids: [&'a BlueprintId; 1],
+    },
+    /// The images that match.
+    #[serde(rename_all = "PascalCase")]
+    Filters {
+        /// What they match.
+        filters: [Filter; 1],
+    },
+}
+
+impl<'a> Blueprints<'a> {
+    /// One image.
+    pub fn of(image: &'a BlueprintId) -> Paging<Self> {
+        let blueprint_ids = [image];
+        Paging::new(Self::Ids { blueprint_ids })
     }
 
     /// The account's own images and those made from CVM images, without the public ones.
-    pub fn custom() -> Self {
-        Self::first(Query::Filters {
-            filters: [Filter {
-                name: "blueprint-type".into(),
-                values: vec!["PRIVATE".into(), "SHARED".into()],
-            }],
-        })
+    pub fn custom() -> Paging<Self> {
+        let filters = [Filter {
+            name: "blueprint-type".into(),
+            values: vec!["PRIVATE".into(), "SHARED".into()],
+        }];
+        Paging::new(Self::Filters { filters })
     }
-
-    fn first(query: Query<'a>) -> Self {
-        Self {
-            query,
-            offset: 0,
-            limit: PAGE_LIMIT,
-        }
-    }
-}
-
-/// The answer: one page.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Answer {
-    total_count: Option<u64>,
-    blueprint_set: Option<Vec<Blueprint>>,
 }
 
 /// A Lighthouse image, with the fields that this program reads. All but the id may be absent;
@@ -78,27 +58,9 @@ pub struct Blueprint {
     pub image_id: Option<String>,
 }
 
-impl Action for Request<'_> {
-    type Answer = Answer;
-
-    fn api(&self) -> Api {
-        Api::lighthouse("DescribeBlueprints")
-    }
-}
-
-impl Paged for Request<'_> {
+impl Query for Blueprints<'_> {
+    const API: Api = Api::lighthouse("DescribeBlueprints");
     type Item = Blueprint;
-
-    fn at(self, offset: u64) -> Self {
-        Self { offset, ..self }
-    }
-
-    fn page(answer: Answer) -> Page<Blueprint> {
-        Page {
-            items: answer.blueprint_set.unwrap_or_default(),
-            total: answer.total_count,
-        }
-    }
 
     fn key(item: &Blueprint) -> String {
         item.blueprint_id.to_string()
@@ -107,15 +69,16 @@ impl Paged for Request<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Page;
     use super::*;
 
     #[test]
     fn everything_but_the_id_may_be_absent_or_new() {
         let text = r#"{"TotalCount":2,"BlueprintSet":[{"BlueprintId":"lhbp-6jc6l8yb"},
             {"BlueprintId":"lhbp-su83x02a","ImageId":"","BlueprintType":"HOLOGRAM","BlueprintShared":null,"Tags":[{}]}]}"#;
-        let page = Request::page(serde_json::from_str(text).unwrap());
-        assert_eq!(page.items.len(), 2);
-        assert_eq!(page.items[1].image_id.as_deref(), Some(""));
+        let page: Page<Blueprint> = serde_json::from_str(text).unwrap();
+        let items = page.items.unwrap();
+        assert_eq!((items.len(), items[1].image_id.as_deref()), (2, Some("")));
     }
 
     #[test]
@@ -123,11 +86,11 @@ mod tests {
         let image = "lhbp-6jc6l8yb".parse().unwrap();
         for (request, body) in [
             (
-                Request::of(&image),
+                Blueprints::of(&image),
                 r#"{"BlueprintIds":["lhbp-6jc6l8yb"],"Offset":0,"Limit":100}"#,
             ),
             (
-                Request::custom(),
+                Blueprints::custom(),
                 r#"{"Filters":[{"Name":"blueprint-type","Values":["PRIVATE","SHARED"]}],"Offset":0,"Limit":100}"#,
             ),
         ] {

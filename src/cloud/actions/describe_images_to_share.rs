@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
-use super::{Action, Api, Limit, PAGE_LIMIT, Page, Paged, limits};
+use super::{Api, Limit, Query, limits};
 use crate::domain::CvmImageId;
 
 /// Maximum number of values in one filter.
@@ -30,38 +30,6 @@ pub enum ImagesQuery {
         /// The filters.
         filters: Vec<Filter>,
     },
-}
-
-/// The request for one page.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Request {
-    /// The images to list.
-    #[serde(flatten)]
-    pub query: ImagesQuery,
-    /// Offset of the first entry.
-    pub offset: u64,
-    /// Maximum number of entries on the page.
-    pub limit: u32,
-}
-
-impl Request {
-    /// The first page of `query`.
-    pub fn new(query: ImagesQuery) -> Self {
-        Self {
-            query,
-            offset: 0,
-            limit: PAGE_LIMIT,
-        }
-    }
-}
-
-/// The answer: one page.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Answer {
-    total_count: Option<u64>,
-    image_set: Option<Vec<ImageToShare>>,
 }
 
 /// An image and whether it can be shared to Lighthouse. All but the id may be absent; enum-like
@@ -99,43 +67,26 @@ pub struct ImageToShare {
     pub unshareable_reason: Option<String>,
 }
 
-impl Action for Request {
-    type Answer = Answer;
-
-    fn api(&self) -> Api {
-        Api::lighthouse("DescribeImagesToShare")
-    }
-
-    fn check(&self) -> Result<(), Limit> {
-        match &self.query {
-            ImagesQuery::All => Ok(()),
-            ImagesQuery::Ids { image_ids } => limits::ids(image_ids.len()),
-            ImagesQuery::Filters { filters } => limits::filters(filters, MAX_FILTER_VALUES),
-        }
-    }
-}
-
-impl Paged for Request {
+impl Query for ImagesQuery {
+    const API: Api = Api::lighthouse("DescribeImagesToShare");
     type Item = ImageToShare;
-
-    fn at(self, offset: u64) -> Self {
-        Self { offset, ..self }
-    }
-
-    fn page(answer: Answer) -> Page<ImageToShare> {
-        Page {
-            items: answer.image_set.unwrap_or_default(),
-            total: answer.total_count,
-        }
-    }
 
     fn key(item: &ImageToShare) -> String {
         item.image_id.to_string()
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        match self {
+            Self::All => Ok(()),
+            Self::Ids { image_ids } => limits::ids(image_ids.len()),
+            Self::Filters { filters } => limits::filters(filters, MAX_FILTER_VALUES),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Action as _, Page, Paging};
     use super::*;
 
     #[test]
@@ -145,10 +96,11 @@ mod tests {
             "ImageState": "NORMAL", "IsSupportCloudinit": true, "Architecture": "x86_64",
             "OsName": "Ubuntu Server 20.04 LTS 64bit", "Platform": "Ubuntu", "CreatedTime": "2021-07-23T08:49:36Z",
             "IsShareable": true, "UnshareableReason": ""}]}"#;
-        let page = Request::page(serde_json::from_str(text).unwrap());
-        assert_eq!((page.total, page.items.len()), (Some(1), 1));
-        assert_eq!(page.items[0].is_shareable, Some(true));
-        assert_eq!(page.items[0].image_size, Some(50));
+        let page: Page<ImageToShare> = serde_json::from_str(text).unwrap();
+        let items = page.items.unwrap();
+        assert_eq!((page.total, items.len()), (Some(1), 1));
+        assert_eq!(items[0].is_shareable, Some(true));
+        assert_eq!(items[0].image_size, Some(50));
     }
 
     #[test]
@@ -157,33 +109,27 @@ mod tests {
             r#"{"ImageSet":[{"ImageId":"img-cs2rrmp0"}]}"#,
             r#"{"ImageSet":[{"ImageId":"img-cs2rrmp0","ImageState":"TELEPORTING","ImageName":null,"New":{"a":[1]}}]}"#,
         ] {
-            assert_eq!(
-                Request::page(serde_json::from_str(text).unwrap())
-                    .items
-                    .len(),
-                1,
-                "{text}"
-            );
+            let page: Page<ImageToShare> = serde_json::from_str(text).unwrap();
+            assert_eq!(page.items.unwrap().len(), 1, "{text}");
         }
-        assert_eq!(
-            Request::page(serde_json::from_str(r#"{"ImageSet":null}"#).unwrap())
-                .items
-                .len(),
-            0
-        );
+        let none: Page<ImageToShare> = serde_json::from_str(r#"{"ImageSet":null}"#).unwrap();
+        assert!(none.items.is_none());
         for bad in [
             r#"{"ImageSet":[{}]}"#,
             r#"{"ImageSet":[{"ImageId":"x"}]}"#,
             r#"{"ImageSet":{}}"#,
         ] {
-            assert!(serde_json::from_str::<Answer>(bad).is_err(), "{bad}");
+            assert!(
+                serde_json::from_str::<Page<ImageToShare>>(bad).is_err(),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn a_request_names_ids_or_filters_or_neither() {
         let image_ids = vec!["img-cs2rrmp0".parse().unwrap()];
-        let by_id = Request::new(ImagesQuery::Ids { image_ids });
+        let by_id = Paging::new(ImagesQuery::Ids { image_ids });
         assert_eq!(
             serde_json::to_string(&by_id).unwrap(),
             r#"{"ImageIds":["img-cs2rrmp0"],"Offset":0,"Limit":100}"#
@@ -193,14 +139,14 @@ mod tests {
             name: "image-type".into(),
             values: vec!["PRIVATE_IMAGE".into()],
         }];
-        let filtered = Request::new(ImagesQuery::Filters { filters });
+        let filtered = Paging::new(ImagesQuery::Filters { filters });
         assert_eq!(
             serde_json::to_string(&filtered).unwrap(),
             r#"{"Filters":[{"Name":"image-type","Values":["PRIVATE_IMAGE"]}],"Offset":0,"Limit":100}"#
         );
         assert!(filtered.check().is_ok());
         assert_eq!(
-            serde_json::to_string(&Request::new(ImagesQuery::All).at(200)).unwrap(),
+            serde_json::to_string(&Paging::new(ImagesQuery::All).at(200)).unwrap(),
             r#"{"Offset":200,"Limit":100}"#
         );
     }

@@ -18,4 +18,4 @@ pub mod share_blueprint_across_accounts;
 pub use action::{Action, Api, NoFields, Purpose, Service};
 pub use filter::Filter;
 pub use limits::Limit;
-pub use paging::{PAGE_LIMIT, Page, Paged, Pager, PagingError};
+pub use paging::{Page, Pager, Paging, PagingError, Query};

@@ -4,36 +4,84 @@
 
 use std::collections::BTreeSet;
 
-use super::Action;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Api, Limit};
 
 /// Page size, the largest that the paged actions allow.
-pub const PAGE_LIMIT: u32 = 100;
+const PAGE_LIMIT: u32 = 100;
 /// Maximum number of pages: 20 000 entries, far above any quota of images or shares.
 const MAX_PAGES: usize = 200;
 
-/// One page of a list.
-#[derive(Debug, Clone)]
-pub struct Page<T> {
-    /// The entries, in the server's order.
-    pub items: Vec<T>,
-    /// `TotalCount`, when the answer has it.
-    pub total: Option<u64>,
-}
-
-/// An action whose answer is a page.
-pub trait Paged: Action {
+/// What selects the entries of a list.
+pub trait Query: Serialize + Send + Sync {
+    /// The action that lists them.
+    const API: Api;
     /// An entry.
-    type Item: Send;
-
-    /// The same request for the page that starts at `offset`.
-    #[must_use]
-    fn at(self, offset: u64) -> Self;
-
-    /// The page in an answer.
-    fn page(answer: Self::Answer) -> Page<Self::Item>;
+    type Item: DeserializeOwned + Send;
 
     /// The key that identifies an entry.
     fn key(item: &Self::Item) -> String;
+
+    /// Checks the query against the published limits.
+    ///
+    /// # Errors
+    /// The first limit that it exceeds.
+    fn check(&self) -> Result<(), Limit> {
+        Ok(())
+    }
+}
+
+/// The request for one page of a list.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Paging<Q> {
+    #[serde(flatten)]
+    query: Q,
+    offset: u64,
+    limit: u32,
+}
+
+impl<Q> Paging<Q> {
+    /// The first page.
+    pub fn new(query: Q) -> Self {
+        Self {
+            query,
+            offset: 0,
+            limit: PAGE_LIMIT,
+        }
+    }
+
+    /// The same request for the page that starts at `offset`.
+    #[must_use]
+    pub fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+}
+
+impl<Q: Query> Action for Paging<Q> {
+    type Answer = Page<Q::Item>;
+
+    fn api(&self) -> Api {
+        Q::API
+    }
+
+    fn check(&self) -> Result<(), Limit> {
+        self.query.check()
+    }
+}
+
+/// The answer: one page of a list. Each action has its own name for the entries.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Page<T> {
+    /// The entries, in the server's order.
+    #[serde(rename = "BlueprintSet", alias = "ImageSet")]
+    #[serde(alias = "BlueprintShareAcrossAccountInfoSet")]
+    pub(super) items: Option<Vec<T>>,
+    /// When the answer has it.
+    #[serde(rename = "TotalCount")]
+    pub(super) total: Option<u64>,
 }
 
 /// Why a list cannot be read.
@@ -79,11 +127,12 @@ impl<T> Pager<T> {
         page: Page<T>,
         key: impl Fn(&T) -> String,
     ) -> Result<Option<u64>, PagingError> {
-        let held = page.items.len() as u64;
+        let items = page.items.unwrap_or_default();
+        let held = items.len() as u64;
         self.pages += 1;
         self.offset += held;
         let before = self.items.len();
-        for item in page.items {
+        for item in items {
             if self.seen.insert(key(&item)) {
                 self.items.push(item);
             }
@@ -115,9 +164,9 @@ mod tests {
         let (mut offset, mut calls) = (0, 0);
         loop {
             calls += 1;
-            let items = (offset..total.min(offset + served)).collect();
+            let items: Vec<u64> = (offset..total.min(offset + served)).collect();
             let page = Page {
-                items,
+                items: Some(items),
                 total: tell.then_some(total),
             };
             match pager.take(page, u64::to_string) {
@@ -161,7 +210,7 @@ mod tests {
     fn a_server_that_ignores_the_offset_is_an_error() {
         let mut pager = Pager::default();
         let page = || Page {
-            items: vec![1_u64, 2, 3],
+            items: Some(vec![1_u64, 2, 3]),
             total: Some(250),
         };
         assert_eq!(pager.take(page(), u64::to_string), Ok(Some(3)));
@@ -175,7 +224,7 @@ mod tests {
     fn an_entry_that_moves_to_the_next_page_is_kept_once() {
         let mut pager = Pager::default();
         let page = |items: &[u64]| Page {
-            items: items.to_vec(),
+            items: Some(items.to_vec()),
             total: Some(4),
         };
         assert_eq!(pager.take(page(&[1, 2]), u64::to_string), Ok(Some(2)));

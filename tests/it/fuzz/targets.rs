@@ -11,7 +11,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use sharehook::app::{App, Deadline, Prepared};
 use sharehook::clock::Clock;
-use sharehook::cloud::actions::{self, Action, Purpose};
+use sharehook::cloud::actions::{self, Action, Paging, Purpose};
 use sharehook::cloud::{Cloud, CloudSettings, CredentialChain, envelope};
 use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::domain::{ServedRegions, ShareRequest, Timestamp, read_json};
@@ -256,10 +256,10 @@ pub(crate) fn cloud_answers(data: &[u8]) {
     open::<actions::share_blueprint_across_accounts::Request>(data);
     open::<actions::lighthouse_modify_image_share_permission::Request>(data);
     open::<actions::cvm_modify_image_share_permission::Request>(data);
-    open::<actions::describe_images_to_share::Request>(data);
-    open::<actions::describe_blueprints_share_across_account_infos::Request>(data);
+    open::<Paging<actions::describe_images_to_share::ImagesQuery>>(data);
+    open::<Paging<actions::describe_blueprints_share_across_account_infos::Shares>>(data);
     open::<actions::describe_image_share_permission::Request>(data);
-    open::<actions::describe_blueprints::Request>(data);
+    open::<Paging<actions::describe_blueprints::Blueprints>>(data);
     open::<actions::describe_images::Request>(data);
 }
 
