@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::Deserialize as _;
+use strsim::levenshtein;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
@@ -366,25 +367,11 @@ fn names_in(list: &str) -> Vec<&str> {
 
 /// The field that is at most two changes of a letter away.
 fn nearest<'a>(written: &str, fields: &[&'a str]) -> Option<&'a str> {
-    let near = fields.iter().map(|field| (changes(written, field), *field));
+    let near = fields
+        .iter()
+        .map(|field| (levenshtein(written, field), *field));
     let (distance, field) = near.min()?;
     (distance <= 2).then_some(field)
-}
-
-/// The edit distance of two words.
-fn changes(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (line, own) in from.chars().enumerate() {
-        let mut next = vec![line + 1];
-        for ((column, other), pair) in to.chars().enumerate().zip(row.windows(2)) {
-            let [diagonal, above] = pair else { continue };
-            let left = next.get(column).copied().unwrap_or_default();
-            let replaced = diagonal + usize::from(own != other);
-            next.push(replaced.min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -399,7 +386,6 @@ mod tests {
             Some("secret")
         );
         assert_eq!(nearest("colour", &["journal", "policy"]), None);
-        assert_eq!(changes("kitten", "sitting"), 3);
     }
 
     #[test]

@@ -56,11 +56,6 @@ impl JournalLocation {
             other => other,
         }
     }
-
-    /// Whether what is written there outlives the process.
-    pub fn durable(&self) -> bool {
-        *self != Self::Memory
-    }
 }
 
 impl fmt::Display for JournalLocation {

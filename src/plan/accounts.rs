@@ -152,11 +152,6 @@ impl AccountWork {
         self.done.values()
     }
 
-    /// The accounts that are not settled: still to be done, or unknown.
-    pub fn open(&self) -> impl Iterator<Item = &AccountId> {
-        self.queue.iter().flat_map(|batch| &batch.accounts)
-    }
-
     fn effected(&self) -> ResultKind {
         match self.action {
             Action::Share => ResultKind::Shared,

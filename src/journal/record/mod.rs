@@ -24,6 +24,7 @@ pub use received::Received;
 pub use rejection::Rejection;
 pub use reopening::Reopening;
 pub use stream::StreamId;
+pub(in crate::journal) use stream::day;
 pub use worker::Worker;
 
 use serde::{Deserialize, Serialize};

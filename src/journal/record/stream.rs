@@ -62,7 +62,8 @@ impl StreamId {
     }
 }
 
-fn day(at: Timestamp) -> String {
+/// The day in UTC, as names of streams and files have it.
+pub(in crate::journal) fn day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
 }
 

@@ -5,9 +5,9 @@
 use jiff::SignedDuration;
 
 use super::super::record::{Event, Record};
-use super::notification::{NotificationState, Outcome, Owed};
+use super::notification::{Outcome, Owed};
 use super::{Phase, State};
-use crate::domain::{NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
+use crate::domain::{NoticeKind, NoticeRules, Status, Timestamp};
 
 impl State {
     /// The notifications that the request owes now or later, under the current configuration.
@@ -20,11 +20,6 @@ impl State {
         self.notifications.owed(&outcomes, rules, source, now)
     }
 
-    /// The notifications that were given up for this target, each as one more attempt.
-    pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
-        self.notifications.given_up(notify)
-    }
-
     /// When the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
@@ -35,11 +30,6 @@ impl State {
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         let work = self.look_at().filter(|_| self.live(now));
         work.into_iter().chain(self.owes_from(rules, now)).min()
-    }
-
-    /// The notifications with an attempt, in the order of the first attempts.
-    pub fn attempted_notifications(&self) -> &[NotificationState] {
-        self.notifications.attempted()
     }
 
     /// Every outcome to notify now or later: those in the records, and those that the share's

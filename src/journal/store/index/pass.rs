@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt as _;
-use jiff::tz::TimeZone;
 use object_store::path::Path;
 
 use super::super::super::location::JournalLocation;
-use super::super::super::record::StreamId;
+use super::super::super::record::{StreamId, day};
 use super::super::objects::LISTING_TIMEOUT;
 use super::super::{Journal, JournalError};
 use crate::domain::Timestamp;
@@ -72,14 +71,9 @@ impl Journal {
     /// # Errors
     /// The store failed.
     pub async fn pass(&self, now: Timestamp) -> Result<Pass, JournalError> {
-        let day = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
-        let tomorrow = now.checked_add(DAY).unwrap_or(Timestamp::MAX);
-        let tomorrow = tomorrow
-            .to_zoned(TimeZone::UTC)
-            .strftime("%Y%m%d")
-            .to_string();
+        let tomorrow = day(now.checked_add(DAY).unwrap_or(Timestamp::MAX));
         let mut pass = Pass {
-            day,
+            day: day(now),
             ..Pass::default()
         };
         for (path, _) in self.list_index(&["pass"]).await? {

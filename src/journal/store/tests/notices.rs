@@ -39,7 +39,8 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
         .await
         .unwrap();
     assert_eq!(claim.state().phase(), &Phase::Revoked);
-    assert!(claim.state().attempted_notifications()[0].delivered);
+    let revoked = as_stream(claim.state().clone());
+    assert!(revoked.attempted_notifications()[0].delivered);
     assert!(journal.verify().await.unwrap().clean());
 }
 
