@@ -5,9 +5,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -62,7 +63,7 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
         let (sender, receiver) = oneshot::channel();
         let taken = Arc::new(AtomicBool::new(false));
         {
-            let mut queues = self.lock();
+            let mut queues = self.waiting.lock();
             let Some(queue) = queues.get_mut(&key) else {
                 queues.insert(key.clone(), VecDeque::new());
                 return Joined::Leader(Leader { queues: self, key });
@@ -95,7 +96,7 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
 
     /// Makes the longest-waiting waiter the leader; removes the queue when none waits.
     fn pass_on(&self, key: &K) {
-        let mut queues = self.lock();
+        let mut queues = self.waiting.lock();
         let Some(queue) = queues.get_mut(key) else {
             return;
         };
@@ -105,11 +106,6 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
             }
         }
         queues.remove(key);
-    }
-
-    /// A poisoned lock is used as it is: every change under the lock is complete.
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, VecDeque<Waiter<P, R>>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,7 +121,7 @@ impl<K: Eq + Hash + Clone, P, R> Waiting<'_, K, P, R> {
     /// Leaves the queue; a message that arrived in the last moment counts. Holds the lock, so that
     /// no leader takes the part meanwhile.
     fn leave(&mut self) -> Option<Message<R>> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.queues.waiting.lock();
         self.receiver.close();
         if let Some(queue) = self.key.as_ref().and_then(|key| queues.get_mut(key)) {
             queue.retain(|waiter| !waiter.sender.is_closed());
@@ -154,7 +150,7 @@ pub(super) struct Leader<'a, K: Eq + Hash + Clone, P, R> {
 impl<K: Eq + Hash + Clone, P, R> Leader<'_, K, P, R> {
     /// Takes the waiters whose parts fit, the longest-waiting first.
     pub(super) fn batch(&self, mut fits: impl FnMut(&P) -> bool) -> Batch<R> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.queues.waiting.lock();
         let mut batch = Vec::new();
         if let Some(queue) = queues.get_mut(&self.key) {
             for waiter in std::mem::take(queue) {

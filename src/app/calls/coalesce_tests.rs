@@ -17,7 +17,7 @@ async fn lead(queues: &Test) -> Leader<'_, &'static str, u32, u32> {
 }
 
 fn waiting(queues: &Test) -> usize {
-    queues.lock().get("k").map_or(0, VecDeque::len)
+    queues.waiting.lock().get("k").map_or(0, VecDeque::len)
 }
 
 async fn until_waiting(queues: &Test, count: usize) {
@@ -64,7 +64,10 @@ async fn those_who_wait_ride_with_the_next_call_if_they_fit() {
         ends.push(other.await.unwrap());
     }
     assert_eq!(ends, ["led", "rode", "led", "rode"]);
-    assert!(queues.lock().is_empty(), "a lane without calls is gone");
+    assert!(
+        queues.waiting.lock().is_empty(),
+        "a lane without calls is gone"
+    );
 }
 
 #[tokio::test]
@@ -146,7 +149,7 @@ proptest! {
                 let end = tokio::time::timeout(Duration::from_secs(5), task).await;
                 assert!(end.is_ok(), "somebody waits for ever");
             }
-            assert!(queues.lock().is_empty());
+            assert!(queues.waiting.lock().is_empty());
         });
     }
 }

@@ -2,9 +2,9 @@
 //! and counts the others for a summary. In: sources and instants.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 
 use crate::domain::{SourceName, Timestamp};
 
@@ -26,7 +26,7 @@ struct Period {
 impl Refusals {
     /// Counts a failure. Returns whether to log it.
     pub(super) fn note(&self, source: &SourceName, now: Timestamp) -> bool {
-        let mut periods = self.lock();
+        let mut periods = self.0.lock();
         let period = periods.entry(source.clone()).or_insert(Period {
             began: now,
             failures: 0,
@@ -38,7 +38,7 @@ impl Refusals {
     /// The unlogged failures of ended periods.
     pub(super) fn ended(&self, now: Timestamp) -> Vec<(SourceName, u64)> {
         let mut ended = Vec::new();
-        self.lock().retain(|source, period| {
+        self.0.lock().retain(|source, period| {
             let runs = now.duration_since(period.began) < PERIOD;
             if !runs && period.failures > MAX_LOGGED {
                 ended.push((source.clone(), period.failures - MAX_LOGGED));
@@ -46,10 +46,6 @@ impl Refusals {
             runs
         });
         ended
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SourceName, Period>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

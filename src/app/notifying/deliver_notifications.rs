@@ -4,10 +4,11 @@
 //! id.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
@@ -43,15 +44,14 @@ pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
 
 impl Failures {
     fn is_out(&self, notify: &NotifyName) -> bool {
-        self.lock().get(notify).is_some_and(|n| *n >= MAX_FAILURES)
+        self.0
+            .lock()
+            .get(notify)
+            .is_some_and(|n| *n >= MAX_FAILURES)
     }
 
     fn count(&self, notify: &NotifyName) {
-        *self.lock().entry(notify.clone()).or_default() += 1;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NotifyName, u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock().entry(notify.clone()).or_default() += 1;
     }
 }
 

@@ -3,9 +3,9 @@
 //! lost here through the journal's index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -37,13 +37,13 @@ pub(super) struct Delivering<'a> {
 
 impl Outbox {
     pub(super) fn add(&self, stream: StreamId) {
-        lock(&self.streams).insert(stream, current());
+        self.streams.lock().insert(stream, current());
         self.filled.notify_one();
     }
 
     /// Takes every stream in the outbox.
     pub(super) fn take(&self) -> BTreeMap<StreamId, Option<TraceContext>> {
-        std::mem::take(&mut *lock(&self.streams))
+        std::mem::take(&mut *self.streams.lock())
     }
 
     /// Waits until the outbox has a stream.
@@ -53,7 +53,7 @@ impl Outbox {
 
     /// Keeps a request's callback, in memory only and for a limited time.
     pub(super) fn keep(&self, stream: StreamId, callback: Callback) {
-        let mut all = lock(&self.callbacks);
+        let mut all = self.callbacks.lock();
         all.retain(|_, (_, since)| since.elapsed() < KEPT);
         if all.len() < MAX_KEPT {
             all.insert(stream, (callback, Instant::now()));
@@ -62,7 +62,7 @@ impl Outbox {
 
     /// Takes a request's callback.
     pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
-        let mut all = lock(&self.callbacks);
+        let mut all = self.callbacks.lock();
         let (callback, since) = all.remove(&stream)?;
         (since.elapsed() < KEPT).then_some(callback)
     }
@@ -70,17 +70,13 @@ impl Outbox {
     /// The right to deliver; `None` while another task of this process holds it.
     pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
         let outbox = self;
-        let free = lock(&self.busy).insert(stream);
+        let free = self.busy.lock().insert(stream);
         free.then_some(Delivering { outbox, stream })
     }
 }
 
 impl Drop for Delivering<'_> {
     fn drop(&mut self) {
-        lock(&self.outbox.busy).remove(&self.stream);
+        self.outbox.busy.lock().remove(&self.stream);
     }
-}
-
-fn lock<T>(all: &Mutex<T>) -> MutexGuard<'_, T> {
-    all.lock().unwrap_or_else(PoisonError::into_inner)
 }

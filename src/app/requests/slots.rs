@@ -3,8 +3,9 @@
 //! backlog, or neither. A host that limits its own concurrency has no slots.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -89,7 +90,7 @@ impl Slots {
         let Some(bounded) = &self.0 else {
             return Some(Unfinished { _counted: None });
         };
-        let mut all = lock(&bounded.unfinished);
+        let mut all = bounded.unfinished.lock();
         let load = all.entry(source.clone()).or_default();
         let total = load.bytes.saturating_add(bytes);
         if load.requests >= max || total > MAX_UNFINISHED_BYTES {
@@ -159,17 +160,11 @@ impl Slot {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some(load) = lock(&self.unfinished).get_mut(&self.source) {
+        if let Some(load) = self.unfinished.lock().get_mut(&self.source) {
             load.requests = load.requests.saturating_sub(1);
             load.bytes = load.bytes.saturating_sub(self.bytes);
         }
     }
-}
-
-fn lock(
-    unfinished: &Mutex<BTreeMap<SourceName, Load>>,
-) -> std::sync::MutexGuard<'_, BTreeMap<SourceName, Load>> {
-    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //! every delivery that begins before the next ones. `reload` replaces them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use crate::config::Vars;
@@ -21,7 +22,7 @@ pub(in crate::app) struct InForce {
     prepared: RwLock<Arc<Prepared>>,
     /// The process's variables.
     pub(in crate::app) vars: Vars,
-    read: Mutex<Read>,
+    pub(super) read: Mutex<Read>,
     /// Held while rules are replaced.
     pub(super) replacing: tokio::sync::Mutex<()>,
 }
@@ -47,19 +48,11 @@ impl InForce {
     }
 
     pub(super) fn prepared(&self) -> Arc<Prepared> {
-        let prepared = self.prepared.read();
-        Arc::clone(&prepared.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.prepared.read())
     }
 
     pub(super) fn put(&self, prepared: Arc<Prepared>) {
-        *self
-            .prepared
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = prepared;
-    }
-
-    pub(super) fn read(&self) -> MutexGuard<'_, Read> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.prepared.write() = prepared;
     }
 }
 

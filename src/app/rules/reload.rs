@@ -33,7 +33,7 @@ impl App {
     /// begins here: a function's host runs no task between them.
     pub async fn now_in_force(self: &Arc<Self>) -> Arc<Self> {
         if self.rules.prepared().config().has_changing_secrets()
-            && self.rules.read().is_old(Instant::now())
+            && self.rules.read.lock().is_old(Instant::now())
         {
             Box::pin(self.read_secrets_again()).await;
         }
@@ -44,7 +44,7 @@ impl App {
     /// are the same, or were read for that reason a moment ago.
     pub(in crate::app) async fn with_later_secrets(&self) -> Option<Self> {
         if self.rules.prepared().config().has_changing_secrets()
-            && self.rules.read().may_miss_one(Instant::now())
+            && self.rules.read.lock().may_miss_one(Instant::now())
         {
             Box::pin(self.read_secrets_again()).await;
         }
@@ -74,7 +74,7 @@ impl App {
         let later = Prepared::new(config)?.working_as(&present);
         self.clouds.replace_keys(later.config());
         self.rules.put(Arc::new(later));
-        self.rules.read().at = Instant::now();
+        self.rules.read.lock().at = Instant::now();
         Ok(())
     }
 
