@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::domain::Problem;
 use crate::journal::log::NoteSigner;
-use crate::journal::{Journal, JournalError, JournalLocation};
+use crate::journal::{Journal, JournalError, JournalLocation, is_inside};
 
 /// Maximum size of a key's file, in bytes.
 const MAX_KEY_BYTES: u64 = 16 * 1024;
@@ -198,12 +198,8 @@ fn missing_elsewhere(path: &Path) -> Problem {
 /// Refuses a key that is inside the journal through links: a writer of the journal must not reach
 /// it.
 fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
-    let JournalLocation::Directory(dir) = journal else {
-        return Ok(());
-    };
-    let file = fs::canonicalize(path).or_else(|_| fs::canonicalize(folder_of(path)));
-    match (file, fs::canonicalize(dir)) {
-        (Ok(file), Ok(dir)) if file.starts_with(&dir) => Err(Problem::new(
+    match journal {
+        JournalLocation::Directory(dir) if is_inside(path, dir) => Err(Problem::new(
             "seal.key",
             format!("{} lies inside the journal", path.display()),
             "write [seal] with a key outside the journal's directory",
