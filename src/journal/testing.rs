@@ -432,7 +432,7 @@ impl StreamBuilder {
 
 /// Opens a request unless it is known, as the application does, without a look at the cloud.
 pub(super) async fn deliver(journal: &Journal, opening: Opening) -> Result<Opened, JournalError> {
-    let stream = StreamId::of(&opening.identity);
+    let stream = StreamId::of(&opening.intent.identity);
     match journal.look_up(stream).await? {
         Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
         Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),

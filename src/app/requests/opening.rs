@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{App, Case, Deadline};
 use crate::domain::{NoticeKind, Verdict};
 use crate::inbound::{Map, VerifiedDelivery};
-use crate::journal::{JournalError, Opened, Opening, Received, StreamId};
+use crate::journal::{Intent, JournalError, Opened, Opening, Received, StreamId};
 use crate::policy::Decision;
 
 impl App {
@@ -35,10 +35,10 @@ impl App {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
-        let opening = self.opening(case, verdict).await?;
-        let opening = Opening { absent, ..opening };
+        let mut opening = self.opening(case, verdict).await?;
+        opening.intent.absent = absent;
         let source = &case.identity.source;
-        if !opening.verdict.allowed
+        if !opening.intent.verdict.allowed
             && self
                 .prepared
                 .notice_rules()
@@ -61,17 +61,23 @@ impl App {
         case: &Case<'_>,
         verdict: Verdict,
     ) -> Result<Opening, JournalError> {
-        Ok(Opening {
+        let (delivery, request) = (case.incoming.delivery, case.request.clone());
+        let intent = Intent {
             identity: case.identity.clone(),
-            delivery_id: case.incoming.delivery.delivery_id().map(str::to_owned),
-            secret_fingerprint: self.proof_of(case.incoming.delivery).await,
-            scheme: case.incoming.delivery.scheme().to_owned(),
+            digest: request.digest(),
+            delivery_id: delivery.delivery_id().map(str::to_owned),
+            secret_fingerprint: self.proof_of(delivery).await,
+            scheme: delivery.scheme().to_owned(),
             received: case.received.clone(),
-            request: case.request.clone(),
+            approved_at: case.now,
+            expires_at: request.expires_at(case.now),
+            request,
             verdict,
             absent: false,
             adopts: case.incoming.adopts,
-            lease: self.worker_lease(case.now, case.deadline)?,
-        })
+            lease: None,
+        };
+        let lease = self.worker_lease(case.now, case.deadline)?;
+        Ok(Opening { intent, lease })
     }
 }

@@ -5,39 +5,21 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join;
 
-use super::super::record::{
-    Conflict, Event, Intent, Lease, Received, Record, StreamId, VERSION, Worker,
-};
+use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
 use super::super::state::{State, StreamState};
 use super::follow::write;
 use super::objects::Created;
 use super::workers::Hold;
 use super::{Claim, Journal, JournalError, WorkerLease};
-use crate::domain::{Action, Identity, ShareRequest, Verdict};
+use crate::domain::Action;
 
 /// A request to record, and the turn that its recorder wants.
 #[derive(Debug, Clone)]
 pub struct Opening {
-    /// The request's identity.
-    pub identity: Identity,
-    /// The sender's own id of the delivery.
-    pub delivery_id: Option<String>,
-    /// The configured secret that verified the delivery: the first digits of a digest, never the
-    /// secret.
-    pub secret_fingerprint: Option<String>,
-    /// The scheme that authenticated the delivery.
-    pub scheme: String,
-    /// Digests of what was received and of what read it.
-    pub received: Received,
-    /// The request as it was mapped.
-    pub request: ShareRequest,
-    /// The policy's verdict.
-    pub verdict: Verdict,
-    /// Whether a look at the cloud just before found none of the request's items shared.
-    pub absent: bool,
-    /// Whether what the request finds shared counts as given by it.
-    pub adopts: bool,
-    /// The turn. The request counts as approved at `lease.now`.
+    /// What record 0 will say. The journal sets its lease. `absent`: a look at the cloud just before
+    /// found none of the request's items shared; it counts only with a lease.
+    pub intent: Intent,
+    /// The turn.
     pub lease: WorkerLease,
 }
 
@@ -74,13 +56,17 @@ impl Journal {
     }
 
     async fn open_in_turn(&self, opening: Opening, turn: bool) -> Result<Opened, JournalError> {
-        if opening.identity.id.contains('\0') {
-            let id = opening.identity.id;
+        let mut intent = opening.intent;
+        if intent.identity.id.contains('\0') {
+            let id = intent.identity.id;
             return Err(JournalError::ZeroByteInId { id });
         }
-        let stream = StreamId::of(&opening.identity);
-        let lease = opening.lease.clone().checked()?;
-        let intent = intent(&opening, turn);
+        let stream = StreamId::of(&intent.identity);
+        let lease = opening.lease.checked()?;
+        let waits = (intent.request.not_before).is_some_and(|start| start > lease.now);
+        let until = lease.until;
+        intent.lease = (turn && intent.verdict.allowed && !waits).then_some(Lease { until });
+        intent.absent &= intent.lease.is_some();
         let leased = intent.lease.is_some();
         let shares = leased && intent.request.action == Action::Share;
         let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
@@ -122,20 +108,13 @@ impl Journal {
     /// # Errors
     /// The store failed.
     pub async fn record_conflict(&self, opening: Opening) -> Result<(), JournalError> {
-        let digest = opening.request.digest();
-        let stream = StreamId::of_conflict(&opening.identity, &digest);
-        let Opening {
-            identity,
-            delivery_id,
-            received,
-            lease,
-            ..
-        } = opening;
+        let Opening { intent, lease } = opening;
+        let stream = StreamId::of_conflict(&intent.identity, &intent.digest);
         let conflict = Conflict {
-            identity,
-            digest,
-            delivery_id,
-            received,
+            identity: intent.identity,
+            digest: intent.digest,
+            delivery_id: intent.delivery_id,
+            received: intent.received,
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         self.touch(&self.unsealed_path(stream, 0)).await?;
@@ -144,38 +123,6 @@ impl Journal {
             self.look_up(stream).await?;
         }
         Ok(())
-    }
-}
-
-fn intent(opening: &Opening, turn: bool) -> Intent {
-    let Opening {
-        identity,
-        delivery_id,
-        secret_fingerprint,
-        scheme,
-        received,
-        request,
-        verdict,
-        absent,
-        adopts,
-        lease,
-    } = opening;
-    let waits = request.not_before.is_some_and(|start| start > lease.now);
-    let first_lease = (turn && verdict.allowed && !waits).then_some(Lease { until: lease.until });
-    Intent {
-        identity: identity.clone(),
-        digest: request.digest(),
-        delivery_id: delivery_id.clone(),
-        secret_fingerprint: secret_fingerprint.clone(),
-        scheme: scheme.clone(),
-        received: received.clone(),
-        request: request.clone(),
-        approved_at: lease.now,
-        expires_at: request.expires_at(lease.now),
-        verdict: verdict.clone(),
-        absent: *absent && first_lease.is_some(),
-        adopts: *adopts,
-        lease: first_lease,
     }
 }
 

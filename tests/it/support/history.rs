@@ -8,7 +8,7 @@ use sharehook::domain::{
     Identity, Item, ItemResult, ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
 };
 use sharehook::journal::log::NoteSigner;
-use sharehook::journal::{Event, Journal, Opened, Opening, Received, Worker, WorkerLease};
+use sharehook::journal::{Event, Intent, Journal, Opened, Opening, Received, Worker, WorkerLease};
 
 use super::{World, request};
 
@@ -26,7 +26,7 @@ pub(crate) fn account(n: usize) -> String {
 pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) -> Opening {
     let digest = "00".repeat(32);
     let request = ShareRequest::from_json(request, &ServedRegions::default()).unwrap();
-    Opening {
+    let intent = Intent {
         identity: Identity {
             source: "invoke".parse().unwrap(),
             id: id.to_owned(),
@@ -40,6 +40,9 @@ pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) ->
             config_digest: digest,
             version: "0".to_owned(),
         },
+        digest: request.digest(),
+        approved_at: now,
+        expires_at: request.expires_at(now),
         request,
         verdict: Verdict {
             allowed: true,
@@ -50,6 +53,10 @@ pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) ->
         },
         absent: false,
         adopts: false,
+        lease: None,
+    };
+    Opening {
+        intent,
         lease: lease(worker, now),
     }
 }

@@ -82,7 +82,7 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
     let state = finished(&journal, "first").await;
     for who in 2..6 {
         let other = opening("first", request(json!({"reason": "another"})), who);
-        let digest = other.request.digest();
+        let digest = other.intent.digest.clone();
         journal.record_conflict(other).await.unwrap();
         let known = journal.read(state.stream()).await.unwrap().unwrap();
         assert_eq!(
@@ -110,10 +110,8 @@ async fn other_content_under_a_known_identity_is_a_conflict_and_is_noted_once() 
 #[tokio::test]
 async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
     let journal = memory();
-    let denied = Opening {
-        verdict: verdict(false),
-        ..plain("denied", 1)
-    };
+    let mut denied = plain("denied", 1);
+    denied.intent.verdict = verdict(false);
     let Opened::Kept(state) = deliver(&journal, denied).await.unwrap() else {
         panic!()
     };

@@ -21,7 +21,7 @@ use super::objects::Created;
 use super::*;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, Shared};
 use crate::domain::{ItemResult, ShareRequest, Status};
-use crate::journal::record::{Event, Record, Stored, StreamId, VERSION, Worker, file_name};
+use crate::journal::record::{Event, Intent, Record, Stored, StreamId, VERSION, Worker, file_name};
 use crate::journal::state::{Phase, State, StreamState, Subject, Work};
 use crate::journal::testing::*;
 
@@ -46,16 +46,12 @@ fn lease(seconds: i64, who: u64) -> WorkerLease {
 }
 
 fn opening(id: &str, request: ShareRequest, who: u64) -> Opening {
-    Opening {
-        identity: identity(id),
+    let intent = Intent {
         delivery_id: Some(format!("d-{who}")),
-        secret_fingerprint: None,
-        scheme: "jira".into(),
-        received: crate::journal::testing::received(),
-        request,
-        verdict: verdict(true),
-        absent: false,
-        adopts: false,
+        ..intent(identity(id), request, None)
+    };
+    Opening {
+        intent,
         lease: lease(0, who),
     }
 }
