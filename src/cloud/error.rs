@@ -118,14 +118,7 @@ pub(super) fn answered(
 
 /// The error for a call that was not sent.
 pub(super) fn not_sent(code: ResultCode, message: String, remedy: &str) -> CloudError {
-    let (code, remedy) = (code.into(), remedy.to_owned());
-    CloudError {
-        code,
-        message,
-        class: ErrorClass::NotSent,
-        remedy,
-        request_id: None,
-    }
+    CloudError::own(code, ErrorClass::NotSent, message, remedy)
 }
 
 /// The error for a call that exceeds a published limit. Repeating the same call is pointless.
@@ -151,13 +144,7 @@ pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> C
             "none now: the program repeats the call; if the error persists, check the network between this machine and the cloud",
         )
     };
-    CloudError {
-        code: code.into(),
-        message: clip(message, MAX_MESSAGE_CHARS),
-        class,
-        remedy: remedy.to_owned(),
-        request_id: None,
-    }
+    CloudError::own(code, class, clip(message, MAX_MESSAGE_CHARS), remedy)
 }
 
 /// Shortens text from outside to `most` characters and replaces its control characters.

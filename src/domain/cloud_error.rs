@@ -114,6 +114,22 @@ pub struct CloudError {
 }
 
 impl CloudError {
+    /// An error of our own, for a call that got no answer.
+    pub fn own(
+        code: ResultCode,
+        class: ErrorClass,
+        message: impl Into<String>,
+        remedy: &str,
+    ) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            class,
+            remedy: remedy.to_owned(),
+            request_id: None,
+        }
+    }
+
     /// Our own code, when the API did not answer.
     pub fn own_code(&self) -> Option<ResultCode> {
         ResultCode::read(&self.code)

@@ -68,13 +68,12 @@ fn in_time(context: &ExecutionContext<'_>) -> bool {
 }
 
 fn late() -> CloudError {
-    CloudError {
-        code: ResultCode::DeadlinePassed.into(),
-        message: "the deadline passed before the cloud was read".to_owned(),
-        class: ErrorClass::NotSent,
-        remedy: "none now: the program repeats the call later".to_owned(),
-        request_id: None,
-    }
+    CloudError::own(
+        ResultCode::DeadlinePassed,
+        ErrorClass::NotSent,
+        "the deadline passed before the cloud was read",
+        "none now: the program repeats the call later",
+    )
 }
 
 async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observation {

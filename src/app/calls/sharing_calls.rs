@@ -129,30 +129,23 @@ fn has_time(deadline: Deadline) -> bool {
 }
 
 fn late(image: &ImageRef, action: Action) -> CloudError {
-    CloudError {
-        code: ResultCode::DeadlinePassed.into(),
-        message: format!(
-            "{} was not sent: the deadline passed while it waited",
-            account_call(image, action)
-        ),
-        class: ErrorClass::NotSent,
-        remedy: "none now: the program repeats the call later".to_owned(),
-        request_id: None,
-    }
+    let call = account_call(image, action);
+    CloudError::own(
+        ResultCode::DeadlinePassed,
+        ErrorClass::NotSent,
+        format!("{call} was not sent: the deadline passed while it waited"),
+        "none now: the program repeats the call later",
+    )
 }
 
 fn lost(image: &ImageRef, action: Action) -> CloudError {
-    CloudError {
-        code: ResultCode::Timeout.into(),
-        message: format!(
-            "{}: the end of a call that others made too is not known",
-            account_call(image, action)
-        ),
-        class: ErrorClass::Ambiguous,
-        remedy: "read the state back before you repeat the call: the cloud may have carried it out"
-            .to_owned(),
-        request_id: None,
-    }
+    let call = account_call(image, action);
+    CloudError::own(
+        ResultCode::Timeout,
+        ErrorClass::Ambiguous,
+        format!("{call}: the end of a call that others made too is not known"),
+        "read the state back before you repeat the call: the cloud may have carried it out",
+    )
 }
 
 /// The image's receivers now.
@@ -169,13 +162,11 @@ pub(in crate::app) async fn shares(
             .await
         {
             Ok(Some(shares)) => Ok(shares),
-            Ok(None) => Err(CloudError {
-                code: ResultCode::NoReadApi.into(),
-                message: "this site cannot tell who has a blueprint".to_owned(),
-                class: ErrorClass::Permanent,
-                remedy: String::new(),
-                request_id: None,
-            }),
+            Ok(None) => {
+                let message = "this site cannot tell who has a blueprint";
+                let (code, class) = (ResultCode::NoReadApi, ErrorClass::Permanent);
+                Err(CloudError::own(code, class, message, ""))
+            }
             Err(error) => Err(error),
         },
     }

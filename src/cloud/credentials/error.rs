@@ -64,13 +64,7 @@ impl From<CredentialsError> for CloudError {
                 "none now: the program repeats the call later",
             ),
         };
-        CloudError {
-            code: code.into(),
-            message: error.to_string(),
-            class,
-            remedy: remedy.to_owned(),
-            request_id: None,
-        }
+        Self::own(code, class, error.to_string(), remedy)
     }
 }
 
