@@ -18,8 +18,8 @@ use super::cloud_accounts::CloudAccounts;
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::deliveries::{Certificates, Refusals};
 use super::notifying::Outbox;
-use super::observing::{IndexCounts, Readiness};
-use super::report::{LastRefusal, LastReport};
+use super::observing::{Counted, Fresh};
+use super::report::LastRefusal;
 use super::requests::{ClaimWriter, Slots};
 use super::rules::{InForce, Prepared};
 
@@ -43,11 +43,12 @@ pub struct App {
     /// Whether the process continues after an answer.
     pub(super) process_goes_on: bool,
     pub(super) slots: Arc<Slots>,
-    pub(super) readiness: Arc<Readiness>,
+    /// Whether the journal was writable.
+    pub(super) readiness: Arc<Fresh<bool>>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) outbox: Arc<Outbox>,
-    pub(super) counts: Arc<IndexCounts>,
-    pub(super) last_report: Arc<LastReport>,
+    pub(super) counts: Arc<Fresh<Counted>>,
+    pub(super) last_report: Arc<Fresh<String>>,
     pub(super) last_refusal: Arc<LastRefusal>,
     /// The key of secrets' fingerprints, once one was needed.
     pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,

@@ -1,6 +1,8 @@
 //! What a host reads from the application: its configuration and clock, its readiness, the requests
 //! and active grants of its journal, the images that can be shared. Changes nothing.
 
+use std::time::Duration;
+
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
 use crate::domain::{CloudError, Region, SourceName, Timestamp};
@@ -8,6 +10,9 @@ use crate::journal::{JournalError, WorkDone, Worker};
 
 use super::App;
 use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
+
+/// How often a probe writes the journal. Other probes get the same answer.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl App {
     /// The same application, which tells `echo` each record's line of JSON once it is stored.
@@ -61,13 +66,22 @@ impl App {
 
     /// Whether deliveries can be recorded. The reason why not goes to the log.
     pub async fn ready(&self) -> bool {
-        let look = async {
-            self.prove_journal().await?;
-            let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
-            self.journal.check(nonce).await
+        let look = async |_| {
+            let looked = self.look_at_journal().await;
+            if let Err(error) = &looked {
+                tracing::error!(%error, "not ready: the journal cannot be written");
+            }
+            Ok(looked.is_ok())
         };
         let now = tokio::time::Instant::now();
-        self.readiness.or_look(now, look).await
+        let ready = self.readiness.or_make(now, PROBE_INTERVAL, look).await;
+        ready.unwrap_or(false)
+    }
+
+    async fn look_at_journal(&self) -> Result<(), JournalError> {
+        self.prove_journal().await?;
+        let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
+        self.journal.check(nonce).await
     }
 
     /// Logs which accounts of the cloud cannot be called for lack of credentials.

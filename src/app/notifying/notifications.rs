@@ -43,11 +43,6 @@ impl App {
             let repeated = attempted.filter(|known| noticed.contains(&known.notice));
             ends.extend(repeated.map(|known| NotificationEntry::of(&state, known)));
         }
-        Ok(Listed {
-            entries: ends,
-            flaws,
-            left_out: 0,
-            older: false,
-        })
+        Ok(Listed::of(ends, flaws))
     }
 }

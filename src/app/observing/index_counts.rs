@@ -1,17 +1,10 @@
-//! Caches what the journal's index shows for some seconds, because a stranger may request `/metrics`
-//! often. In: counts. Out: the cached counts.
+//! What the journal's index shows, counted.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use std::sync::Arc;
 
 use crate::domain::Timestamp;
-use crate::journal::{JournalError, WakeUp};
-
-/// How often the index is counted.
-const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+use crate::journal::WakeUp;
 
 /// The expiries of the finished requests that were read for a wake-up. They never change; a request that is
 /// reopened gets another wake-up.
@@ -37,44 +30,11 @@ impl Counts {
     }
 }
 
-/// The last count and its time.
-#[derive(Debug, Default)]
-pub(in crate::app) struct IndexCounts(Mutex<Option<Counted>>);
-
-#[derive(Debug)]
-struct Counted {
-    at: Instant,
-    counts: Option<Counts>,
-    ends: Ends,
-}
-
-impl IndexCounts {
-    /// The last count while it is fresh at `now`; otherwise calls `count`, with the expiries that
-    /// earlier counts have read. `None`: the journal cannot be read; the log has the reason.
-    pub(super) async fn or_count(
-        &self,
-        now: Instant,
-        count: impl AsyncFnOnce(Ends) -> Result<(Counts, Ends), JournalError>,
-    ) -> Option<Counts> {
-        let mut last = self.0.lock().await;
-        if let Some(counted) = &*last
-            && now.saturating_duration_since(counted.at) < COUNT_INTERVAL
-        {
-            return counted.counts;
-        }
-        let known = last.take().map(|counted| counted.ends).unwrap_or_default();
-        let (counts, ends) = match count(known).await {
-            Ok((counts, ends)) => (Some(counts), ends),
-            Err(error) => {
-                tracing::error!(%error, "cannot count what the index shows");
-                (None, Ends::new())
-            }
-        };
-        *last = Some(Counted {
-            at: now,
-            counts,
-            ends,
-        });
-        counts
-    }
+/// A count.
+#[derive(Debug, Clone, Default)]
+pub(in crate::app) struct Counted {
+    /// `None`: the journal cannot be read; the log has the reason.
+    pub(super) counts: Option<Counts>,
+    /// The expiries that it and earlier counts have read.
+    pub(super) ends: Arc<Ends>,
 }

@@ -2,6 +2,8 @@
 //! process's metrics with them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::app::deliveries::NO_SOURCE;
@@ -12,8 +14,11 @@ use crate::journal::{
 };
 use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 
-use super::index_counts::{Counts, Ends};
+use super::index_counts::{Counted, Counts, Ends};
 use super::reader_token::presents;
+
+/// How often the index is counted: a stranger may request `/metrics` often.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The answer to a reader of `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +72,17 @@ impl App {
             .set(Metric::PolicyInfo, &[self.prepared.policy_digest()], 1.0);
         self.metrics
             .set(Metric::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
-        let count = async |known| Box::pin(self.count_index(known)).await;
+        let count = async |last: Option<Counted>| {
+            let known = Arc::unwrap_or_clone(last.unwrap_or_default().ends);
+            let counted = Box::pin(self.count_index(known)).await;
+            Ok(counted.unwrap_or_else(|error| {
+                tracing::error!(%error, "cannot count what the index shows");
+                Counted::default()
+            }))
+        };
         let now = tokio::time::Instant::now();
-        let Some(counts) = self.counts.or_count(now, count).await else {
+        let counted = self.counts.or_make(now, COUNT_INTERVAL, count).await;
+        let Some(counts) = counted.ok().and_then(|counted| counted.counts) else {
             for metric in [
                 Metric::GrantsActive,
                 Metric::GrantsOverdue,
@@ -129,7 +142,7 @@ impl App {
 
     /// What is overdue or unfinished has a wake-up no later than the longest pause of work. Reads each
     /// finished request whose share expires later only once.
-    async fn count_index(&self, known: Ends) -> Result<(Counts, Ends), JournalError> {
+    async fn count_index(&self, known: Ends) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);
         let (mut ends, mut unsure) = (Ends::new(), BTreeMap::<_, Vec<WakeUp>>::new());
@@ -164,7 +177,10 @@ impl App {
                 Some(since) => counts.add_unfinished(since),
             }
         }
-        Ok((counts, ends))
+        Ok(Counted {
+            counts: Some(counts),
+            ends: Arc::new(ends),
+        })
     }
 }
 

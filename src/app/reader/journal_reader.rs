@@ -31,6 +31,16 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// All entries there are.
+    pub(in crate::app) fn of(entries: Vec<T>, flaws: Vec<String>) -> Self {
+        Self {
+            entries,
+            flaws,
+            left_out: 0,
+            older: false,
+        }
+    }
+
     /// Keeps the entries for which `takes` is true, and counts the others.
     pub fn retain(&mut self, takes: impl Fn(&T) -> bool) {
         let before = self.entries.len();
@@ -121,12 +131,7 @@ impl<'a> JournalReader<'a> {
         let lines = grants
             .iter()
             .flat_map(|grant| GrantEntry::all_of(grant, self.now));
-        Ok(Listed {
-            entries: lines.collect(),
-            flaws,
-            left_out: 0,
-            older: false,
-        })
+        Ok(Listed::of(lines.collect(), flaws))
     }
 
     /// The deliveries that were not understood, or the newest `limit` of them.
@@ -165,12 +170,7 @@ impl<'a> JournalReader<'a> {
             }
         }
         entries.sort_by_key(|entry| entry.at);
-        Ok(Listed {
-            entries,
-            flaws,
-            left_out: 0,
-            older: false,
-        })
+        Ok(Listed::of(entries, flaws))
     }
 
     /// What `read` gives for each incident, until there are `limit` of them.
@@ -196,12 +196,7 @@ impl<'a> JournalReader<'a> {
                 break;
             }
         }
-        Ok(Listed {
-            entries,
-            flaws,
-            left_out: 0,
-            older: false,
-        })
+        Ok(Listed::of(entries, flaws))
     }
 
     /// The notifications of all requests, or of the newest `limit` requests.
@@ -219,13 +214,21 @@ impl<'a> JournalReader<'a> {
         listed.flaws.extend(incidents.flaws);
         listed.flaws.sort();
         listed.flaws.dedup();
-        let requests = std::mem::take(&mut listed.entries).into_iter();
-        let requests = requests.map(|state| StreamState::Request(Box::new(state)));
-        let incidents = incidents.entries.into_iter();
-        let incidents = incidents.map(|incident| StreamState::Incident(Box::new(incident)));
-        let of = |state| NotificationEntry::all_of(&state, self.rules, self.now);
-        let entries = requests.chain(incidents).flat_map(of).collect();
+        let states = std::mem::take(&mut listed.entries);
+        let entries = self.notifications_of(states, incidents.entries);
         Ok(listed.with(entries))
+    }
+
+    pub(super) fn notifications_of(
+        &self,
+        states: Vec<State>,
+        incidents: Vec<Incident>,
+    ) -> Vec<NotificationEntry> {
+        let requests = states.into_iter().map(Box::new).map(StreamState::Request);
+        let incidents = incidents.into_iter().map(Box::new);
+        let all = requests.chain(incidents.map(StreamState::Incident));
+        all.flat_map(|state| NotificationEntry::all_of(&state, self.rules, self.now))
+            .collect()
     }
 
     /// The states of the requests that the filter takes, or of the newest `limit` of them: the latest
@@ -296,13 +299,7 @@ pub async fn find_requests(
     for stream in name.parse().ok().into_iter().chain(identity) {
         let history = journal.read(stream).await?;
         if let Some(state) = history.and_then(History::into_state) {
-            let (entries, flaws) = (vec![state], Vec::new());
-            return Ok(Listed {
-                entries,
-                flaws,
-                left_out: 0,
-                older: false,
-            });
+            return Ok(Listed::of(vec![state], Vec::new()));
         }
     }
     let rules = NoticeRules::default();

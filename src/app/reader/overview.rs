@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::domain::Timestamp;
-use crate::journal::{Drift, JournalError, State, StreamState, Subject};
+use crate::journal::{Drift, JournalError, State, Subject};
 
 use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry};
 use super::filters::RequestFilter;
@@ -57,12 +57,7 @@ impl JournalReader<'_> {
             }
         }
         overview.rejections.sort_by_key(|one| Reverse(one.at));
-        let incidents = incidents.entries.into_iter();
-        let incidents = incidents.map(|one| StreamState::Incident(Box::new(one)));
-        let requests = states.entries.into_iter();
-        let requests = requests.map(|one| StreamState::Request(Box::new(one)));
-        let of = |state| NotificationEntry::all_of(&state, self.rules, self.now);
-        overview.notifications = requests.chain(incidents).flat_map(of).collect();
+        overview.notifications = self.notifications_of(states.entries, incidents.entries);
         overview.notifications.sort_by_key(|one| Reverse(one.at));
         Ok(overview)
     }

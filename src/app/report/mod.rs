@@ -5,7 +5,6 @@ mod attention;
 mod decisions;
 mod evidence;
 mod last_refusal;
-mod last_report;
 mod names;
 mod page;
 mod publish;
@@ -17,6 +16,5 @@ mod timeline;
 
 pub use evidence::Depth;
 pub(super) use last_refusal::LastRefusal;
-pub(super) use last_report::LastReport;
 pub use page::Report;
 pub use served::ReportReply;

@@ -1,6 +1,8 @@
 //! The page that a server shows or publishes. In: the reader's token, the journal. Out: the page, made again when
 //! it is older than a minute: each makes the server read the whole journal.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::app::observing::presents;
@@ -9,6 +11,8 @@ use crate::journal::JournalError;
 
 use super::super::{App, Deadline, context};
 use super::{Depth, Report};
+
+const FRESH_FOR: Duration = Duration::from_secs(60);
 
 /// The answer to a reader of `/report`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +54,10 @@ impl App {
 
     /// The page, at most a minute old.
     pub(super) async fn fresh_report(&self) -> Result<String, JournalError> {
-        let making = Box::pin(async { Ok(self.compile_report().await?.html()) });
-        self.last_report.or_make(Instant::now(), making).await
+        let make = async |_| Ok(Box::pin(self.compile_report()).await?.html());
+        self.last_report
+            .or_make(Instant::now(), FRESH_FOR, make)
+            .await
     }
 
     /// The report of this application's journal. Compares its sealed records alone with the log.

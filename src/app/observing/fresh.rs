@@ -1,0 +1,56 @@
+//! A value that is made again once it is too old, because strangers may ask often. In: an instant, an
+//! age. Out: the last value, or a new one.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::journal::JournalError;
+
+/// The last value, and when it was made.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Fresh<T> {
+    /// The last value while it is younger than `age` at `now`; otherwise a new one, made with the last
+    /// one at hand. Only one is made at a time. An error is not kept.
+    pub(in crate::app) async fn or_make(
+        &self,
+        now: Instant,
+        age: Duration,
+        make: impl AsyncFnOnce(Option<T>) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let mut last = self.0.lock().await;
+        if let Some((at, value)) = &*last
+            && now.saturating_duration_since(*at) < age
+        {
+            return Ok(value.clone());
+        }
+        let value = make(last.take().map(|(_, value)| value)).await?;
+        *last = Some((now, value.clone()));
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_value_is_made_once_in_a_while_and_an_error_is_not_kept() {
+        let (fresh, age) = (Fresh::default(), Duration::from_secs(60));
+        let stream = "00000000000000000000000000000000".parse().unwrap();
+        let fails = async |_| Err(JournalError::Gone { stream });
+        let one_more = async |last: Option<u32>| Ok(last.unwrap_or(0) + 1);
+        let now = Instant::now();
+        assert_eq!(fresh.or_make(now, age, one_more).await.unwrap(), 1);
+        let soon = now + age - Duration::from_secs(1);
+        assert_eq!(fresh.or_make(soon, age, one_more).await.unwrap(), 1);
+        let later = now + age;
+        assert_eq!(fresh.or_make(later, age, one_more).await.unwrap(), 2);
+        let last = later + age;
+        assert!(fresh.or_make(last, age, fails).await.is_err());
+        assert_eq!(fresh.or_make(last, age, one_more).await.unwrap(), 1);
+    }
+}
