@@ -133,8 +133,8 @@ impl App {
         if let Some(reply) = HandshakeReply::to(&verified, intake.handshake.as_ref()) {
             return Reply::Handshake(reply);
         }
-        if let Some(fetch) = &intake.fetch {
-            return app.announce(&verified, intake, fetch).await;
+        if let Some(fetcher) = &intake.fetcher {
+            return app.announce(&verified, intake, fetcher).await;
         }
         let incoming = Incoming {
             delivery: &verified,
@@ -219,10 +219,8 @@ impl App {
         }
         self.prove_journal().await?;
         let source = &case.identity.source;
-        let (bytes, max) = (
-            case.incoming.delivery.body().len(),
-            self.config().unfinished,
-        );
+        let bytes = case.incoming.delivery.body().len();
+        let max = self.config().unfinished;
         let Some(unfinished) = self.slots.admit(source, bytes, max) else {
             return Ok(self.refuse_overload(case));
         };

@@ -1,55 +1,63 @@
 //! `fetch` of a `[[source]]`. In: the raw table. Out: what fetches the instances of this source, or the
 //! mistakes.
 
-use crate::inbound::is_code;
+use toml::Spanned;
+
+use crate::inbound::{FetchPreset, is_code};
 use crate::notify::Address;
 
+use super::fetch_config::{ENDPOINT_VAR, Fetch, FetchConfig};
 use super::raw::{RawFetch, RawSource};
 use super::reader::Reader;
-use super::valid::FetchConfig;
-
-/// Overrides the addresses of the approval systems: each lies below this one, by its preset's name.
-const ENDPOINT_VAR: &str = "SHAREHOOK_FETCH_ENDPOINT";
+use super::ticket_fetch::ZENDESK_TICKET;
 
 impl Reader<'_> {
-    pub(super) fn fetch(&mut self, source: &RawSource) -> Option<FetchConfig> {
+    pub(super) fn fetch(&mut self, source: &RawSource) -> Option<Fetch> {
         let Some(raw) = source.fetch.as_ref() else {
             self.map_without_fetch(source);
             return None;
         };
         let before = self.problems.len();
-        let written = raw.get_ref();
-        let preset = *written.preset.get_ref();
-        let scheme = source.scheme.get_ref().name();
-        let name = preset.as_str();
-        if scheme != name {
+        if let Some(listed) = source.events.first() {
             self.problem(
-                &written.preset,
-                format!("fetch: preset {name} does not go with scheme {scheme}"),
-                "name the same system in `scheme` and in `fetch`",
+                listed,
+                "events and fetch do not go together: a CloudEvent would bring its own instance",
+                "remove events, or give CloudEvents a source of their own without fetch",
             );
         }
-        let app_id = written.app_id.get_ref();
+        let fetch = match raw.get_ref().preset.get_ref().system() {
+            Some(preset) => self.app_fetch(source, raw, preset).map(Fetch::App),
+            None => self.ticket_fetch(source, raw.get_ref()).map(Fetch::Ticket),
+        };
+        fetch.filter(|_| self.problems.len() == before)
+    }
+
+    fn app_fetch(
+        &mut self,
+        source: &RawSource,
+        raw: &Spanned<RawFetch>,
+        preset: FetchPreset,
+    ) -> Option<FetchConfig> {
+        let written = raw.get_ref();
+        let name = preset.as_str();
+        self.goes_with(source, written, name);
+        self.unused(&written.id, "id", name);
+        self.unused(&written.instance_id, "instance_id", name);
+        self.unused(&written.auth, "auth", name);
+        self.unused(&written.ca_file, "ca_file", name);
+        self.unused(&written.proxy, "proxy", name);
+        let example = "copy it from the app's page, as in \"cli_a0000000000000ff\"";
+        let app_id = self.needed(written, "app_id", &written.app_id, example);
         let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if !(1..=64).contains(&app_id.len()) || !app_id.bytes().all(good) {
-            self.problem(
-                &written.app_id,
-                "fetch: app_id is not the id of an app",
-                "copy it from the app's page, as in \"cli_a0000000000000ff\"",
-            );
+        let is_id = |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(good);
+        if let Some(wrong) = app_id.filter(|id| !is_id(id.get_ref())) {
+            self.problem(wrong, "fetch: app_id is not the id of an app", example);
         }
         if written.definitions.is_empty() {
             self.problem(
                 raw,
                 "fetch: definitions is empty, so no approval counts",
                 "list the codes of the definitions whose approvals count",
-            );
-        }
-        if let Some(listed) = source.events.first() {
-            self.problem(
-                listed,
-                "events and fetch do not go together: a CloudEvent would bring its own instance",
-                "remove events, or give CloudEvents a source of their own without fetch",
             );
         }
         for code in written.definitions.iter().filter(|c| !is_code(c.get_ref())) {
@@ -62,18 +70,54 @@ impl Reader<'_> {
                 "copy it from the address of the definition's page",
             );
         }
+        let remedy = "write app_secret = \"env:NAME\"";
+        let app_secret = self.needed(written, "app_secret", &written.app_secret, remedy);
         let whose = format!("source {:?}: fetch", source.name.get_ref());
-        let app_secret = self.secret(&whose, &written.app_secret);
-        let address = self.fetch_address(written);
+        let app_secret = app_secret.and_then(|secret| self.secret(&whose, secret));
+        let address = self.fetch_address(written, preset);
         let definitions = written.definitions.iter();
         let definitions = definitions.map(|code| code.get_ref().clone()).collect();
-        (self.problems.len() == before).then_some(FetchConfig {
+        Some(FetchConfig {
             preset,
-            app_id: app_id.clone(),
+            app_id: app_id?.get_ref().clone(),
             app_secret: app_secret?,
             definitions,
             address: address?,
         })
+    }
+
+    /// An approval system's events need its own API.
+    pub(super) fn goes_with(&mut self, source: &RawSource, written: &RawFetch, preset: &str) {
+        let scheme = source.scheme.get_ref().name();
+        if scheme != preset {
+            self.problem(
+                &written.preset,
+                format!("fetch: preset {preset} does not go with scheme {scheme}"),
+                "name the same system in `scheme` and in `fetch`",
+            );
+        }
+    }
+
+    /// A field that this preset does not have.
+    pub(super) fn unused<T>(&mut self, written: &Option<Spanned<T>>, name: &str, preset: &str) {
+        if let Some(written) = written {
+            let problem = format!("fetch: {name} has no effect with preset = \"{preset}\"");
+            self.problem(written, problem, "remove it");
+        }
+    }
+
+    /// A field that this preset must have.
+    pub(super) fn needed<'r, T>(
+        &mut self,
+        fetch: &RawFetch,
+        name: &str,
+        written: &'r Option<Spanned<T>>,
+        remedy: &str,
+    ) -> Option<&'r Spanned<T>> {
+        if written.is_none() {
+            self.problem(&fetch.preset, format!("fetch: {name} is missing"), remedy);
+        }
+        written.as_ref()
     }
 
     /// The maps that read an instance need one.
@@ -82,17 +126,19 @@ impl Reader<'_> {
             return;
         };
         let name = map.get_ref();
-        if ["feishu", "dingtalk", "wecom"].contains(&name.as_str()) {
-            let problem =
-                format!("map {name} reads the instance of an event, and the source has no `fetch`");
-            let remedy = format!("add fetch; docs/senders/{name}.md shows it");
-            self.problem(map, problem, remedy);
-        }
+        let page = match name.as_str() {
+            "feishu" | "dingtalk" | "wecom" => name,
+            ZENDESK_TICKET => "http",
+            _ => return,
+        };
+        let problem =
+            format!("map {name} reads the instance of an event, and the source has no `fetch`");
+        let remedy = format!("add fetch; docs/senders/{page}.md shows it");
+        self.problem(map, problem, remedy);
     }
 
-    fn fetch_address(&mut self, written: &RawFetch) -> Option<Address> {
+    fn fetch_address(&mut self, written: &RawFetch, preset: FetchPreset) -> Option<Address> {
         let url = written.url.as_ref();
-        let preset = written.preset.get_ref();
         let endpoint = self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty());
         let text = match (endpoint, url) {
             (Some(endpoint), _) => format!("{endpoint}/{}", preset.as_str()),
@@ -102,9 +148,11 @@ impl Reader<'_> {
         match Address::read(&text) {
             Ok(address) => Some(address),
             Err(problem) => {
-                let place = url.unwrap_or(&written.app_id);
                 let text = format!("fetch: {}: {}", problem.field, problem.problem);
-                self.problem(place, text, problem.remedy);
+                match url {
+                    Some(url) => self.problem(url, text, problem.remedy),
+                    None => self.problem(&written.preset, text, problem.remedy),
+                }
                 None
             }
         }
@@ -112,8 +160,8 @@ impl Reader<'_> {
 }
 
 /// The receivers that events may name: those of `from`, else the app that fetches.
-pub(super) fn receivers(from: Vec<String>, fetch: Option<&FetchConfig>) -> Vec<String> {
-    match fetch {
+pub(super) fn receivers(from: Vec<String>, fetch: Option<&Fetch>) -> Vec<String> {
+    match fetch.and_then(Fetch::app) {
         Some(fetch) if from.is_empty() => vec![fetch.app_id.clone()],
         _ => from,
     }

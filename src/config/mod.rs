@@ -4,6 +4,7 @@
 mod accounts;
 mod cloud;
 mod fetch;
+mod fetch_config;
 mod followed;
 mod http;
 mod lenient;
@@ -22,6 +23,7 @@ mod schema;
 mod seal;
 mod secrets;
 mod sources;
+mod ticket_fetch;
 mod valid;
 mod vars;
 
@@ -34,14 +36,15 @@ use reader::text_of;
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
+pub use fetch_config::{Fetch, FetchConfig, TicketFetch};
 pub use followed::{SEAL_KEY_VAR, aws_secrets};
 pub use renewal::Renewal;
 pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, FetchConfig, HttpConfig, MapRef,
-    MetricsAccess, NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
+    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
+    NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 

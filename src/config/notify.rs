@@ -8,6 +8,7 @@ use toml::Spanned;
 use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
 use crate::notify::{Address, AuthNeed, Preset, UserNeed};
 
+use super::fetch_config::Fetch;
 use super::raw_notify::RawNotify;
 use super::reader::Reader;
 use super::valid::{NotifyConfig, SourceConfig};
@@ -28,8 +29,8 @@ impl Reader<'_> {
             let address = self.address(written);
             let auth = self.auth(entry);
             let map = self.template(written);
-            let ca = self.certificates(written);
-            let proxy = self.proxy(written);
+            let ca = self.certificates(written.ca_file.as_ref());
+            let proxy = self.proxy(written.proxy.as_ref());
             let contact = self.contact(written);
             let transitions = self.transitions(written);
             let user = self.user(written);
@@ -115,7 +116,7 @@ impl Reader<'_> {
         let preset = *raw.preset.get_ref();
         let by_app = preset.auth_need() == AuthNeed::App;
         let fits = |source: &SourceConfig| {
-            let fetch = source.fetch.as_ref();
+            let fetch = source.fetch.as_ref().and_then(Fetch::app);
             let sends = fetch.is_some_and(|fetch| preset.is_sent_by(fetch.preset.as_str()));
             // Of a source with a mistake it is not known.
             !by_app || sends || !source.sound
@@ -272,8 +273,8 @@ impl Reader<'_> {
         raw.user.as_ref().map(|user| user.get_ref().clone())
     }
 
-    fn certificates(&mut self, raw: &RawNotify) -> Vec<u8> {
-        let Some(written) = &raw.ca_file else {
+    pub(super) fn certificates(&mut self, written: Option<&Spanned<String>>) -> Vec<u8> {
+        let Some(written) = written else {
             return Vec::new();
         };
         self.files.insert(written.get_ref().clone());
@@ -285,8 +286,8 @@ impl Reader<'_> {
         })
     }
 
-    fn proxy(&mut self, raw: &RawNotify) -> Option<String> {
-        let written = raw.proxy.as_ref()?;
+    pub(super) fn proxy(&mut self, written: Option<&Spanned<String>>) -> Option<String> {
+        let written = written?;
         if !written.get_ref().starts_with("http://") {
             let remedy = "write it as in \"http://10.0.0.1:3128\"";
             self.problem(written, "proxy is not the address of an HTTP proxy", remedy);

@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
-use crate::notify::{Auth, AuthNeed, AwsKey, Bot, BotKind, Preset};
+use crate::notify::{Auth, AuthNeed, AwsKey, Bot, BotKind};
 
 use super::raw_notify::{RawAuth, RawNotify};
 use super::reader::Reader;
@@ -59,7 +59,9 @@ impl Reader<'_> {
                 None
             }
             (AuthNeed::Aws, _, None) => self.aws(&whose, raw),
-            (AuthNeed::Header, _, Some(auth)) => self.written_auth(&whose, preset, auth),
+            (AuthNeed::Header, _, Some(auth)) => {
+                self.written_auth(&whose, preset.bearer_prefix(), auth)
+            }
             (AuthNeed::Header, _, None) => {
                 let remedy = "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
                 self.problem(&raw.preset, format!("{whose}: auth is missing"), remedy);
@@ -109,10 +111,11 @@ impl Reader<'_> {
         None
     }
 
-    fn written_auth(
+    /// A login as it is written. `prefix`: what precedes a token.
+    pub(super) fn written_auth(
         &mut self,
         whose: &str,
-        preset: Preset,
+        prefix: &'static str,
         written: &Spanned<RawAuth>,
     ) -> Option<Auth> {
         let RawAuth {
@@ -127,7 +130,6 @@ impl Reader<'_> {
                 Some(Auth::Basic(login))
             }
             (None, Some(token), None, None) => {
-                let prefix = preset.bearer_prefix();
                 let token = self.secret_text(whose, token)?;
                 Some(Auth::Bearer(prefix, token))
             }

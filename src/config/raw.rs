@@ -391,7 +391,7 @@ pub(super) struct RawSource {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) events: Vec<Spanned<String>>,
-    /// For feishu, lark, dingtalk and wecom: fetches the instance that an event names, and the map sees both.
+    /// Fetches the instance that an event names, and the map sees both.
     #[cfg_attr(test, schemars(with = "Option<RawFetch>"))]
     pub(super) fetch: Option<Spanned<RawFetch>>,
     /// How an event becomes a request: a map that ships, or a jq file relative to this one.

@@ -54,6 +54,9 @@ impl Config {
         let mut config = self.clone();
         for (source, read) in config.sources.iter_mut().zip(read.sources) {
             source.secrets = read.secrets;
+            if let (Some(own), Some(read)) = (&mut source.fetch, read.fetch) {
+                own.take_secrets(read);
+            }
         }
         for (notify, read) in config.notify.iter_mut().zip(read.notify) {
             notify.auth = read.auth;

@@ -11,10 +11,11 @@ use crate::domain::{
     Danger, Language, Mark, NoticeKind, NoticeRules, Problem, Problems, ServedRegions, Site,
     SourceName, Span, Subscription,
 };
-use crate::inbound::{FetchPreset, Handshake, ReplyRules, SchemeSpec};
+use crate::inbound::{Handshake, ReplyRules, SchemeSpec};
 use crate::journal::{FilePlace, JournalLocation};
 use crate::notify::{Address, Auth, Preset};
 
+use super::fetch_config::Fetch;
 use super::secrets::{Secret, Secrets};
 
 /// A valid configuration.
@@ -165,21 +166,6 @@ pub enum MapRef {
     File(String, String),
 }
 
-/// How a source's instances are fetched.
-#[derive(Debug, Clone)]
-pub struct FetchConfig {
-    /// The system.
-    pub preset: FetchPreset,
-    /// The app that fetches.
-    pub app_id: String,
-    /// Its secret.
-    pub app_secret: Secret,
-    /// The definitions whose approvals count.
-    pub definitions: Vec<String>,
-    /// The address of the API.
-    pub address: Address,
-}
-
 /// One configured source.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
@@ -200,7 +186,7 @@ pub struct SourceConfig {
     /// The CloudEvents sources whose events `POST /events` accepts with this source's secret.
     pub events: Vec<String>,
     /// How the instances are fetched that its events name.
-    pub fetch: Option<FetchConfig>,
+    pub fetch: Option<Fetch>,
     /// How an event becomes a request.
     pub map: MapRef,
     /// Its `[[source]]`, for errors found later.

@@ -7,10 +7,21 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 
+use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, read_json, shown};
 
+impl VerifiedDelivery {
+    /// The body as a map sees it.
+    ///
+    /// # Errors
+    /// It is not of its media type, or nested too deeply.
+    pub fn event(&self) -> Result<Value, Problem> {
+        read(self.body(), self.is_form())
+    }
+}
+
 /// Reads a body.
-pub(super) fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
+fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
     if form {
         fields(body)
     } else {

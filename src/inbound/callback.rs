@@ -1,10 +1,9 @@
 //! The secrets with which a delivery can be answered later: Slack's `response_url`, a Step Functions
 //! task's token. In: a verified delivery. Out: both, if they are there. Kept in memory only.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::body;
 use super::verify::VerifiedDelivery;
 
 /// What a delivery brought to answer it with.
@@ -22,12 +21,21 @@ const MAX_CHARS: usize = 2_048;
 impl Callback {
     /// What the delivery brought; `None` when there is nothing.
     pub fn of(delivery: &VerifiedDelivery) -> Option<Self> {
-        let event = body::read(delivery.body(), delivery.is_form()).ok()?;
+        let event = delivery.event().ok()?;
         let callback = Self {
             response_url: text(event.get("response_url")),
             task_token: token(&event).or_else(|| token(&wrapped(&event)?)),
         };
         (callback.response_url.is_some() || callback.task_token.is_some()).then_some(callback)
+    }
+
+    /// The event without these secrets, also inside its texts.
+    pub fn hidden_in(&self, event: &Value) -> Value {
+        let both = [&self.response_url, &self.task_token].into_iter().flatten();
+        let hidden = both.fold(event.to_string(), |text, secret| {
+            text.replace(secret.expose_secret(), "(hidden)")
+        });
+        serde_json::from_str(&hidden).unwrap_or_default()
     }
 }
 

@@ -7,18 +7,21 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
-use super::body;
 use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
 use crate::mapping::Program;
 
 /// The maps that ship, by name.
-const BUILTIN: [(&str, &str); 16] = [
+const BUILTIN: [(&str, &str); 17] = [
     ("native", include_str!("../../maps/native.jq")),
     ("jira", include_str!("../../maps/jira.jq")),
     ("github", include_str!("../../maps/github.jq")),
     ("servicenow", include_str!("../../maps/servicenow.jq")),
     ("zendesk", include_str!("../../maps/zendesk.jq")),
+    (
+        "zendesk-ticket",
+        include_str!("../../maps/zendesk-ticket.jq"),
+    ),
     ("freshservice", include_str!("../../maps/freshservice.jq")),
     ("gitlab", include_str!("../../maps/gitlab.jq")),
     ("slack", include_str!("../../maps/slack.jq")),
@@ -127,8 +130,7 @@ impl Map {
         now: Timestamp,
         rules: &ServedRegions,
     ) -> Result<Vec<ShareRequest>, MapRefusal> {
-        let event =
-            body::read(delivery.body(), delivery.is_form()).map_err(MapRefusal::Unreadable)?;
+        let event = delivery.event().map_err(MapRefusal::Unreadable)?;
         let program = LazyLock::force(&self.program).as_ref();
         let program = program.map_err(|problems| MapRefusal::Invalid(problems.clone()))?;
         let outputs = program.run(&event, now.as_second()).map_err(|error| {

@@ -29,8 +29,9 @@ mod trace;
 mod verify;
 
 pub use approvals::{
-    ApiCall, ApprovalSystem, FetchPreset, InstanceState, Listed, Listing, Named, NewToken, Page,
-    Query, Rejected, Rejection, Said, is_code, withdrawal_of,
+    ApiCall, ApprovalSystem, FetchPreset, IdFilter, InstanceState, Listed, Listing, Named,
+    NewToken, Page, Query, Rejected, Rejection, Said, TicketPath, TicketRules, is_code,
+    read_ticket, withdrawal_of,
 };
 pub use callback::Callback;
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};

@@ -12,7 +12,7 @@ use crate::support::approvals::{NOTHING, SHARED, count, records};
 use crate::support::feishu::{self, CODE, DEFINITION, receive};
 use crate::support::process::Process;
 use crate::support::service::Site;
-use crate::support::store::Break;
+use crate::support::stops::killed_anywhere;
 use crate::support::{BLUEPRINT, http};
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn doctor_and_the_list_say_what_waits_and_why() {
         let findings = world.app.examine().await;
         let of_fetch = findings.into_iter();
         of_fetch
-            .filter(|one| one.check == Check::Fetch)
+            .filter(|one| one.check == Check::Fetch && !one.text.starts_with("zendesk-ticket"))
             .map(|one| format!("{} {}", one.health, one.text))
             .collect::<Vec<_>>()
     };
@@ -334,38 +334,10 @@ async fn a_given_up_instance_is_fetched_for_the_next_event() {
 async fn whoever_is_killed_anywhere_goes_on_and_shares_once() {
     let mut world = feishu::world().await;
     feishu::put(&world, json!({}));
-    let mut met = 0;
-    for how in [Break::CrashBefore, Break::CrashAfter] {
-        for nth in 0.. {
-            assert!(nth < 60, "the scenario does not end");
-            world.reset().await;
-            world.fuse.arm(nth, how);
-            for _ in 0..3 {
-                let stopped = tokio::select! {
-                    () = async {
-                        receive(&world, "e1", json!({})).await;
-                        world.sweep().await;
-                    } => false,
-                    () = world.fuse.crashed() => true,
-                };
-                if stopped {
-                    world.restart();
-                }
-                world.advance(300);
-            }
-            let undisturbed = !world.fuse.met();
-            assert_eq!(world.has(BLUEPRINT), SHARED, "{how:?} {nth}");
-            assert!(
-                world.effects().values().all(|times| *times == 1),
-                "{how:?} {nth}"
-            );
-            world.verify().await.unwrap();
-            if undisturbed {
-                break;
-            }
-            met += 1;
-        }
-    }
+    let met = killed_anywhere(&mut world, &SHARED, async |world| {
+        receive(world, "e1", json!({})).await;
+    });
+    let met = met.await;
     assert!(met >= 12, "only {met} places");
 }
 

@@ -10,7 +10,7 @@ use crate::support::http::send;
 use crate::support::process::{Finish as _, Process, program};
 
 /// The sources of the sample configuration.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 20] = [
     "jira",
     "github",
     "native",
@@ -19,6 +19,7 @@ const SOURCES: [&str; 19] = [
     "invoke",
     "servicenow",
     "zendesk",
+    "zendesk-ticket",
     "freshservice",
     "gitlab",
     "slack",
@@ -244,10 +245,15 @@ async fn the_steps_of_its_readme_end_in_a_share() {
     assert_eq!(answer["status"], "completed", "{answer}");
 }
 
-/// The same for approval systems: the instance lies at the stand-in, and its event comes encrypted.
+/// The same where something is fetched: the instance lies at the stand-in, and `sign` prints the request.
 #[tokio::test]
 async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
-    for name in ["feishu", "dingtalk", "wecom"] {
+    for (name, system, status) in [
+        ("feishu", "feishu", 200),
+        ("dingtalk", "dingtalk", 200),
+        ("wecom", "wecom", 200),
+        ("zendesk-ticket", "http", 202),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         works(folder.path(), &[name]);
         let new = folder.path().join("new");
@@ -261,7 +267,7 @@ async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
             .unwrap();
         let body = format!("policy/cases/events/body-{name}-approved.json");
         let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
-        let put = format!("/sandbox/approvals/{name}");
+        let put = format!("/sandbox/approvals/{system}");
         let signed = format!("sharehook sign --source {name} --body {body}");
         assert!(
             readme.contains(&put) && readme.contains(&signed),
@@ -288,7 +294,7 @@ async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
         let answer = send(&url, "POST", &path, &pairs("headers"), sent)
             .await
             .unwrap();
-        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+        assert_eq!(answer.status, status, "{name}: {}", answer.body);
         let shared = || {
             let (_, out) = run(&new, &["grants"]);
             out.contains("700000000012")
@@ -301,8 +307,20 @@ async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
         }
         // As arguments of curl.
         let (_, out) = run(&new, &["sign", "--source", name, "--body", &body]);
-        assert!(out.contains("--data-raw '{\"encrypt\":"), "{out}");
-        assert_eq!(out.contains("--url-query"), name != "feishu", "{out}");
+        let begins = if system == "http" {
+            "ticket"
+        } else {
+            "encrypt"
+        };
+        let raw = format!("--data-raw '{{\"{begins}\":");
+        assert!(out.contains(&raw), "{out}");
+        let in_query = matches!(name, "dingtalk" | "wecom");
+        assert_eq!(out.contains("--url-query"), in_query, "{out}");
+        if system == "http" {
+            std::fs::write(new.join("quote.json"), r#"{"ticket":"it's"}"#).unwrap();
+            let (_, out) = run(&new, &["sign", "--source", name, "--body", "quote.json"]);
+            assert!(out.contains(r#"'{"ticket":"it'\''s"}'"#), "{out}");
+        }
     }
 }
 

@@ -72,6 +72,7 @@ mod senders;
 mod store_operations;
 mod straight_line;
 mod support;
+mod ticket_fetch;
 mod tidy;
 mod trying;
 mod tutorial;

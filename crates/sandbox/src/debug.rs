@@ -46,7 +46,7 @@ pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (Statu
         ),
         _ => refuse(
             StatusCode::NOT_FOUND,
-            "unknown path; the paths are /, /inbox, /feishu, /dingtalk, /wecom, and /sandbox/state, calls, faults, inbox and approvals",
+            "unknown path; the paths are /, /inbox, /feishu, /dingtalk, /wecom, /http, and /sandbox/state, calls, faults, inbox and approvals",
         ),
     }
 }
@@ -93,7 +93,7 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> (StatusCode
         return not_json();
     }
     let Some(system) = path.strip_prefix(APPROVALS).and_then(ApprovalSystem::find) else {
-        let problem = "unknown system; write feishu, lark, dingtalk or wecom";
+        let problem = "unknown system; write feishu, lark, dingtalk, wecom or http";
         return refuse(StatusCode::NOT_FOUND, problem);
     };
     let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -105,7 +105,7 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> (StatusCode
         Some(id) => (StatusCode::OK, json!({ "instance": id })),
         None => refuse(
             StatusCode::BAD_REQUEST,
-            "the body is no instance with instance_code, processInstanceId or sp_no",
+            "the body is no instance with instance_code, processInstanceId or sp_no, and no ticket with ticket.id, id, key or number",
         ),
     }
 }
@@ -204,6 +204,10 @@ mod tests {
         assert_eq!(
             ask("/sandbox/approvals/wecom", file),
             (200, json!({"instance": "1"}))
+        );
+        assert_eq!(
+            ask("/sandbox/approvals/http", "{\"ticket\":{\"id\":7}}"),
+            (200, json!({"instance": "7"}))
         );
         for (path, bad) in [
             (feishu, file),

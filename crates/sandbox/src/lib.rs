@@ -27,6 +27,7 @@
 //! | `POST /sandbox/inbox` | how the inbox answers from now on, as in `{"status": 503}` |
 //! | `DELETE /sandbox/inbox` | removes all letters |
 //! | any request below `/feishu`, `/lark`, `/dingtalk` or `/wecom` | is answered as that approval system's API does |
+//! | a GET with a login below `/http` | is answered with the ticket whose id its path or query names |
 //! | `GET /sandbox/approvals` | the instances of these systems, and what was written back |
 //! | `POST /sandbox/approvals/SYSTEM` | adds an instance there, as its API shows it, or replaces it |
 

@@ -15,14 +15,15 @@ use crate::app::context::left;
 use crate::app::deliveries::{Early, identity_of};
 use crate::app::rules::Intake;
 use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply};
-use crate::config::FetchConfig;
-use crate::domain::{Identity, Status, Timestamp, read_json};
-use crate::inbound::{InstanceState, Map, Named, Rejection, Said, VerifiedDelivery};
+use crate::domain::{Identity, Status, Timestamp};
+use crate::inbound::{InstanceState, Map, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
     Announcement, Confirmed, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK,
     Recorded, Settled, StreamState,
 };
 use crate::telemetry::{Step, step};
+
+use super::fetcher::Fetcher;
 
 /// The pause after the first failed attempt; each later one is twice as long.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
@@ -59,16 +60,24 @@ impl App {
         &self,
         verified: &VerifiedDelivery,
         intake: &Intake,
-        fetch: &FetchConfig,
+        fetcher: &Fetcher,
     ) -> Reply {
         let one = |ending, answer| Reply::Answers(vec![(ending, answer)]);
-        let system = fetch.preset.system();
-        let event = read_json(verified.body()).unwrap_or_default();
-        let Some(named) = system.named(&event, &fetch.definitions) else {
-            let id = verified.delivery_id().unwrap_or_default();
-            return one(Ending::Done, Answer::new(id, Status::Ignored));
+        let now = self.now();
+        let event = fetcher.event_of(verified);
+        let named = event.and_then(|event| match fetcher.named(&event, now) {
+            Ok(named) => Ok((event, named)),
+            Err(problem) => Err(MapRefusal::Invalid(problem.into())),
+        });
+        let (event, named) = match named {
+            Ok((event, Some(named))) => (event, named),
+            Ok((_, None)) => {
+                let id = verified.delivery_id().unwrap_or_default();
+                return one(Ending::Done, Answer::new(id, Status::Ignored));
+            }
+            Err(refusal) => return self.not_understood(verified, &intake.map, refusal).await,
         };
-        let identity = Identity {
+        let mut identity = Identity {
             source: verified.source().clone(),
             id: named.id(),
         };
@@ -82,18 +91,22 @@ impl App {
             tracing::warn!(%identity, "its source has too many unfinished requests");
             return one(Ending::Busy, overloaded(&identity));
         };
-        let event = system.without_secrets(event);
-        match self
-            .record_event(verified, intake, &identity, event, false)
-            .await
-        {
-            Ok(Recorded::New(incident)) => {
-                self.slots.queue(incident.stream(), Some(unfinished));
-            }
-            Ok(Recorded::Known | Recorded::Full) => answer.duplicate = true,
-            Err(error) => {
-                tracing::error!(%error, %identity, "the journal cannot be used");
-                return one(Ending::Unavailable, unavailable(&identity, &error));
+        let event = fetcher.without_secrets(event, verified);
+        for id in fetcher.announced_as(&named, verified, now) {
+            identity.id = id;
+            answer.id.clone_from(&identity.id);
+            let recorded = self.record_event(verified, intake, &identity, event.clone(), false);
+            match recorded.await {
+                Ok(Recorded::New(incident)) => {
+                    self.slots.queue(incident.stream(), Some(unfinished));
+                    answer.duplicate = false;
+                    break;
+                }
+                Ok(Recorded::Known | Recorded::Full) => answer.duplicate = true,
+                Err(error) => {
+                    tracing::error!(%error, %identity, "the journal cannot be used");
+                    return one(Ending::Unavailable, unavailable(&identity, &error));
+                }
             }
         }
         one(Ending::Pending, answer)
@@ -205,31 +218,29 @@ impl App {
     ) -> Attempt {
         let source = &announcement.source;
         let intake = self.prepared.intake(source);
-        let Some((intake, fetch)) =
-            intake.and_then(|intake| Some((intake, intake.fetch.as_ref()?)))
+        let Some((intake, fetcher)) =
+            intake.and_then(|intake| Some((intake, intake.fetcher.as_ref()?)))
         else {
             return unlisted(announcement, format!("source {source} has no `fetch` now"));
         };
-        let event = &announcement.event;
-        let system = fetch.preset.system();
-        let Some(named) = system.named(event, &fetch.definitions) else {
-            let why = "`fetch` does not list its definition now";
+        let (event, now) = (&announcement.event, self.now());
+        let Ok(Some(named)) = fetcher.named(event, now) else {
+            let why = "by the present `fetch` the event names no instance";
             return unlisted(announcement, why.to_owned());
         };
-        if named.said == Said::Withdrawn {
+        if let (Said::Withdrawn, Some(fetch)) = (named.said, fetcher.app()) {
             let withdrawn = self.withdraw((incident, source), fetch, &named, deadline);
             return withdrawn.await;
         }
-        let now = self.now();
-        let fetched = self.instances.fetch(source, fetch, &named, (now, deadline));
+        let fetched = fetcher.fetch(&self.instances, source, &named, (now, deadline));
         let instance = match fetched.instrument(step(Step::Fetch)).await {
             Ok(instance) => instance,
             Err(gone) if gone.kind == Rejection::Gone => return Attempt::Gone(gone.to_string()),
             Err(unfetched) => return Attempt::Later(unfetched.to_string()),
         };
-        let withdrawn = match (system.state)(&named, instance) {
+        let withdrawn = match fetcher.state(&named, instance, now) {
             InstanceState::Approved(instance) => {
-                let id = announcement.delivery_id.clone();
+                let id = fetcher.delivery_id(&named, announcement);
                 let verifier = &intake.verifier;
                 let delivery = verifier.fetched(source.clone(), id, event, &instance);
                 let opened = self.open_requests(incident, &delivery, &intake.map, deadline);
@@ -244,8 +255,14 @@ impl App {
             InstanceState::Pending(why) => return Attempt::Later(why),
             InstanceState::Other(why) => return nothing(why),
         };
-        self.announce_withdrawal(announcement, (intake, fetch), &withdrawn, deadline)
-            .await
+        match fetcher.app() {
+            Some(fetch) => {
+                let how = (intake, fetch);
+                self.announce_withdrawal(announcement, how, &withdrawn, deadline)
+                    .await
+            }
+            None => nothing("its approval was withdrawn".to_owned()),
+        }
     }
 
     /// Handles a fetched instance like any delivery, once its requests are on record.

@@ -23,7 +23,7 @@ use crate::inbound::{ApiCall, InstanceState, Listing, Named, Query, Rejected, Re
 use crate::telemetry::current;
 
 /// Time limit of one call.
-const MAX_TIME: Duration = Duration::from_secs(10);
+pub(super) const MAX_TIME: Duration = Duration::from_secs(10);
 /// How long before its end a token is replaced.
 const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
 /// The pause after a failed renewal. Until then its failure answers for the next ones.
@@ -75,7 +75,7 @@ pub(in crate::app) struct Unfetched {
 }
 
 impl Unfetched {
-    fn because(why: String) -> Self {
+    pub(super) fn because(why: String) -> Self {
         Self {
             why,
             kind: Rejection::Other,
@@ -90,9 +90,9 @@ impl Unfetched {
         }
     }
 
-    fn rejected(by: &FetchConfig, rejected: &Rejected) -> Self {
+    pub(super) fn rejected(by: &str, rejected: &Rejected) -> Self {
         Self {
-            why: format!("{} {}", by.preset.as_str(), rejected.why),
+            why: format!("{by} {}", rejected.why),
             kind: rejected.kind,
         }
     }
@@ -204,7 +204,16 @@ impl Instances {
             hash.update(part);
             hash.update([0]);
         }
-        let app: AppDigest = hash.finalize().into();
+        self.access_of(source, hash.finalize().into())
+    }
+
+    /// Waits until the next call for a source without an app may be made.
+    pub(super) async fn pace(&self, source: &SourceName, between_calls: Duration) {
+        let access = self.access_of(source, AppDigest::default());
+        access.pace(between_calls).await;
+    }
+
+    fn access_of(&self, source: &SourceName, app: AppDigest) -> Arc<Access> {
         let apps = self.apps.lock();
         let mut apps = apps.unwrap_or_else(PoisonError::into_inner);
         let (known, access) = apps.entry(source.clone()).or_default();
@@ -304,7 +313,7 @@ impl Instances {
         let answer = client::send(&self.client, outgoing, longest).await;
         let answer = answer.map_err(|failure| Unfetched::because(failure.to_string()))?;
         (system.answer)(answer.status, &answer.body).map_err(|rejected| {
-            Unfetched::rejected(fetch, &rejected).without(&fetch.app_secret.text)
+            Unfetched::rejected(fetch.preset.as_str(), &rejected).without(&fetch.app_secret.text)
         })
     }
 }
@@ -334,7 +343,8 @@ mod tests {
                 fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:S\", definitions = [\"D\"] }\n";
             let vars = [("S".to_owned(), secret.to_owned())].into();
             let config = Config::read("sharehook.toml", text, &vars, &AwsSecrets::new());
-            config.unwrap().sources[0].fetch.clone().unwrap()
+            let fetch = config.unwrap().sources[0].fetch.clone();
+            fetch.unwrap().app().unwrap().clone()
         };
         let instances = Instances::new(client::http_client().unwrap());
         let source = "lark".parse().unwrap();

@@ -16,6 +16,7 @@ use crate::domain::{Identity, SourceName, Timestamp};
 use crate::inbound::{Listing, Named, Query, Said, is_code};
 use crate::journal::{JournalError, Looks, Recorded, StreamId, StreamState};
 
+use super::fetcher::Fetcher;
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
@@ -105,7 +106,9 @@ impl App {
             let Some(intake) = self.prepared.intake(&source.name) else {
                 continue;
             };
-            let Some(fetch) = &intake.fetch else { continue };
+            let Some(fetch) = intake.fetcher.as_ref().and_then(Fetcher::app) else {
+                continue;
+            };
             let Some(listing) = &fetch.preset.system().listing else {
                 continue;
             };

@@ -59,7 +59,7 @@ impl App {
             // The instance of a source with `fetch` comes from its API only, never from a sender. The
             // configuration refuses such a source with `events`, too.
             let intake = app.prepared.intake(&source);
-            let Some(intake) = intake.filter(|intake| intake.fetch.is_none()) else {
+            let Some(intake) = intake.filter(|intake| intake.fetcher.is_none()) else {
                 continue;
             };
             *verified_by = Some(source);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::app::notifying::answers;
 use crate::app::sweeps::signer;
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
@@ -104,7 +105,7 @@ impl App {
             let Some(address) = &target.config.address else {
                 continue;
             };
-            findings.push(match target.answers(address, CHECK_TIME).await {
+            findings.push(match answers(&target.client, address, CHECK_TIME).await {
                 Ok(status) => {
                     Finding::good(Check::Notify, format!("{name}: answers HTTP {status}"))
                 }

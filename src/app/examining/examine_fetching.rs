@@ -2,6 +2,8 @@
 //! and may list their instances; and what waits to be fetched. Calls the systems, and changes nothing there.
 
 use crate::app::App;
+use crate::app::approvals::{Fetcher, TicketFetcher};
+use crate::app::notifying::answers;
 use crate::cloud::Deadline;
 use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
@@ -13,14 +15,20 @@ impl App {
     pub(super) async fn examine_fetching(&self) -> Vec<Finding> {
         let sources = self.config().sources.iter();
         let fetching: Vec<_> = sources
-            .filter_map(|source| Some((&source.name, source.fetch.as_ref()?)))
+            .filter_map(|source| {
+                let fetcher = self.prepared.intake(&source.name)?.fetcher.as_ref()?;
+                Some((&source.name, fetcher))
+            })
             .collect();
         if fetching.is_empty() {
             return Vec::new();
         }
         let mut findings = Vec::new();
-        for (source, fetch) in fetching {
-            findings.extend(self.examine_app(source, fetch).await);
+        for (source, fetcher) in fetching {
+            match fetcher {
+                Fetcher::App(fetch) => findings.extend(self.examine_app(source, fetch).await),
+                Fetcher::Ticket(ticket) => findings.push(examine_ticket(source, ticket).await),
+            }
         }
         findings.extend(self.examine_waiting().await);
         findings
@@ -96,5 +104,24 @@ impl App {
                 oldest.why.as_deref().unwrap_or_default(),
             ),
         ))
+    }
+}
+
+/// There is no ticket that every system has, so only the address is tried.
+async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding {
+    match answers(&ticket.client, &ticket.config.address, CHECK_TIME).await {
+        Ok(status) => Finding::good(
+            Check::Fetch,
+            format!(
+                "{source}: the ticket system answers HTTP {status}; its login is first tried by an event, \
+                 and approvals whose event gets lost or that are withdrawn are not found"
+            ),
+        ),
+        Err(why) => Finding::broken(
+            Check::Fetch,
+            format!(
+                "{source}: the ticket system does not answer: {why}; check url and proxy of `fetch`"
+            ),
+        ),
     }
 }

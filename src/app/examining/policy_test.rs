@@ -4,9 +4,9 @@
 
 use serde_json::Value;
 
+use crate::app::approvals::Fetcher;
 use crate::app::deliveries::identity_of;
 use crate::app::rules::{Intake, Prepared};
-use crate::config::FetchConfig;
 use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp, read_json};
 use crate::inbound::{
     Delivery, InstanceState, MapRefusal, Refusal, Said, VerifiedDelivery, Via, seal,
@@ -97,8 +97,8 @@ impl Prepared {
         body: Vec<u8>,
         now: Timestamp,
     ) -> Result<VerifiedDelivery, CaseError> {
-        if let Some(fetch) = &intake.fetch {
-            return with_instance(intake, fetch, source, &body);
+        if let Some(fetcher) = &intake.fetcher {
+            return with_instance((intake, fetcher), source, &body, now);
         }
         let config = self
             .config()
@@ -170,23 +170,27 @@ impl Prepared {
 
 /// The delivery of a source that fetches: the event and the instance, as `{event, instance}`.
 fn with_instance(
-    intake: &Intake,
-    fetch: &FetchConfig,
+    (intake, fetcher): (&Intake, &Fetcher),
     source: SourceName,
     body: &[u8],
+    now: Timestamp,
 ) -> Result<VerifiedDelivery, CaseError> {
     let unconfirmed = |why: String| CaseError::Unconfirmed(why);
     let case = read_json(body).map_err(|flaw| unconfirmed(format!("the case {flaw}")))?;
     let part = |name: &str| case.get(name).cloned().unwrap_or_default();
     let (event, instance) = (part("event"), part("instance"));
-    let system = fetch.preset.system();
-    let named = system
-        .named(&event, &fetch.definitions)
+    let named = fetcher.named(&event, now);
+    let named = named.map_err(|problem| unconfirmed(problem.to_string()))?;
+    let named = named
         .filter(|named| named.said == Said::Approved)
         .ok_or_else(|| {
-            unconfirmed("the event names no approved instance of a listed definition".to_owned())
+            let why = match fetcher {
+                Fetcher::App(_) => "the event names no approved instance of a listed definition",
+                Fetcher::Ticket(_) => "`id` of `fetch` finds no ticket in the event",
+            };
+            unconfirmed(why.to_owned())
         })?;
-    match (system.state)(&named, instance) {
+    match fetcher.state(&named, instance, now) {
         InstanceState::Approved(instance) => {
             let id = "case".to_owned();
             Ok(intake.verifier.fetched(source, id, &event, &instance))

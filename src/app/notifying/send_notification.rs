@@ -223,7 +223,8 @@ impl App {
     ) -> Result<Vec<u8>, Failure> {
         let source = notification.source;
         let intake = source.and_then(|source| Some((source, self.prepared.intake(source)?)));
-        let fetch = intake.and_then(|(source, intake)| Some((source, intake.fetch.as_ref()?)));
+        let fetch =
+            intake.and_then(|(source, intake)| Some((source, intake.fetcher.as_ref()?.app()?)));
         let (source, fetch) =
             fetch.ok_or_else(|| Failure::passing("its source has no `fetch` now"))?;
         let call = ApiCall {

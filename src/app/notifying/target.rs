@@ -14,7 +14,7 @@ use crate::notify::{Address, Auth, Template};
 pub(in crate::app) struct Target {
     pub(in crate::app) config: NotifyConfig,
     pub(super) template: Template,
-    pub(super) client: Client,
+    pub(in crate::app) client: Client,
 }
 
 impl Target {
@@ -47,28 +47,28 @@ impl Target {
             client,
         })
     }
+}
 
-    /// Sends a HEAD request to the target's address. Returns the status of any answer.
-    pub(in crate::app) async fn answers(
-        &self,
-        at: &Address,
-        longest: Duration,
-    ) -> Result<u16, String> {
-        let url = at.join("");
-        let url = url.map_err(|error| error.to_string())?;
-        let asked = client::send(
-            &self.client,
-            Outgoing {
-                method: "HEAD",
-                url,
-                headers: Vec::new(),
-                body: Vec::new(),
-            },
-            longest,
-        );
-        asked
-            .await
-            .map(|answer| answer.status)
-            .map_err(|error| error.to_string())
-    }
+/// Sends a HEAD request to an address. Returns the status of any answer.
+pub(in crate::app) async fn answers(
+    client: &Client,
+    at: &Address,
+    longest: Duration,
+) -> Result<u16, String> {
+    let url = at.join("");
+    let url = url.map_err(|error| error.to_string())?;
+    let asked = client::send(
+        client,
+        Outgoing {
+            method: "HEAD",
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+        },
+        longest,
+    );
+    asked
+        .await
+        .map(|answer| answer.status)
+        .map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::config::raw_notify::RawAuth;
 use crate::inbound::FetchPreset;
 
 #[cfg(test)]
@@ -13,19 +14,20 @@ use crate::config::schema;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct RawFetch {
-    /// The system, as in `scheme`.
-    #[cfg_attr(test, schemars(with = "FetchPreset"))]
-    pub(in crate::config) preset: Spanned<FetchPreset>,
+    /// An approval system, as in `scheme`; or `http` for a GET from any other system.
+    #[cfg_attr(test, schemars(with = "RawFetchPreset"))]
+    pub(in crate::config) preset: Spanned<RawFetchPreset>,
     /// The id of your app; for wecom the corp id.
     #[cfg_attr(
         test,
-        schemars(with = "String", regex(pattern = "^[0-9A-Za-z_]{1,64}$"))
+        schemars(with = "Option<String>", regex(pattern = "^[0-9A-Za-z_]{1,64}$"))
     )]
-    pub(in crate::config) app_id: Spanned<String>,
+    pub(in crate::config) app_id: Option<Spanned<String>>,
     /// Its secret.
-    #[cfg_attr(test, schemars(with = "schema::Secret"))]
-    pub(in crate::config) app_secret: Spanned<String>,
+    #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
+    pub(in crate::config) app_secret: Option<Spanned<String>>,
     /// The codes of the approval definitions whose approvals count.
+    #[serde(default)]
     #[cfg_attr(
         test,
         schemars(
@@ -35,10 +37,56 @@ pub(in crate::config) struct RawFetch {
         )
     )]
     pub(in crate::config) definitions: Vec<Spanned<String>>,
-    /// The API's address, for tests and proxies; plain http on loopback only.
+    /// For http: the address of a ticket, with `{id}` once in its path or query. Otherwise the API's address,
+    /// for tests and proxies. Plain http on loopback only.
     #[cfg_attr(
         test,
-        schemars(with = "Option<String>", regex(pattern = "^https?://[^?#]+$"))
+        schemars(with = "Option<String>", regex(pattern = "^https?://[^#]+$"))
     )]
     pub(in crate::config) url: Option<Spanned<String>>,
+    /// For http: the jq filter that yields the id of the ticket that an event names, or nothing.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
+    pub(in crate::config) id: Option<Spanned<String>>,
+    /// For http: the jq filter that yields the id of a fetched ticket, which must be the same.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
+    pub(in crate::config) instance_id: Option<Spanned<String>>,
+    /// For http: how the program authenticates there.
+    #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
+    pub(in crate::config) auth: Option<Spanned<RawAuth>>,
+    /// For http: a PEM file of certificates that the program trusts there too, relative to this file.
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
+    pub(in crate::config) ca_file: Option<Spanned<String>>,
+    /// For http: the HTTP proxy on the way there.
+    #[cfg_attr(test, schemars(with = "Option<String>", regex(pattern = "^http://.+")))]
+    pub(in crate::config) proxy: Option<Spanned<String>>,
+}
+
+/// What can be fetched from.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "FetchPreset"))]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum RawFetchPreset {
+    /// Feishu, in China.
+    Feishu,
+    /// Lark, elsewhere.
+    Lark,
+    /// DingTalk.
+    Dingtalk,
+    /// WeCom.
+    Wecom,
+    /// Any system with an HTTP API.
+    Http,
+}
+
+impl RawFetchPreset {
+    /// The approval system, if it is one.
+    pub(in crate::config) fn system(self) -> Option<FetchPreset> {
+        match self {
+            Self::Feishu => Some(FetchPreset::Feishu),
+            Self::Lark => Some(FetchPreset::Lark),
+            Self::Dingtalk => Some(FetchPreset::Dingtalk),
+            Self::Wecom => Some(FetchPreset::Wecom),
+            Self::Http => None,
+        }
+    }
 }

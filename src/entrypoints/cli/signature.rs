@@ -71,13 +71,13 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             source.name
         ))
     })?;
-    if matches!(source.scheme.kind(), SchemeKind::Envelope(_)) {
-        return encrypt(context, &source, &secret.text, &body, now);
-    }
     let id = options.id.clone().unwrap_or_else(|| {
         let seed = [body.as_slice(), now.to_string().as_bytes()].concat();
         format!("msg_{}", crate::app::short_digest(&seed))
     });
+    if matches!(source.scheme.kind(), SchemeKind::Envelope(_)) || source.fetch.is_some() {
+        return whole_request(context, &source, &secret.text, &body, (&id, now));
+    }
     let headers =
         sign_delivery(&source.scheme, &secret.text, &body, &id, now).map_err(Failure::usage)?;
     if context.json {
@@ -97,14 +97,14 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// Prints the whole request of an approval system with this event, as it would come now. The file may have
-/// the instance beside the event.
-fn encrypt(
+/// Prints the whole request with this event, as it would come now. The file may have the instance beside
+/// the event.
+fn whole_request(
     context: &Context,
     source: &SourceConfig,
     secret: &SecretString,
     body: &[u8],
-    now: Timestamp,
+    (id, now): (&str, Timestamp),
 ) -> Result<Exit, Failure> {
     let mut event = read_json(body)
         .map_err(|flaw| Failure::Usage(format!("the event is no JSON object: it {flaw}")))?;
@@ -114,7 +114,7 @@ fn encrypt(
     let event = renewed(&source.scheme, secret, event, now);
     let from = &source.from;
     let body = event.to_string().into_bytes();
-    let sealed = seal(&source.scheme, secret, from, body, "", now).map_err(Failure::usage)?;
+    let sealed = seal(&source.scheme, secret, from, body, id, now).map_err(Failure::usage)?;
     let (headers, body) = sealed;
     let body = String::from_utf8_lossy(&body);
     let pairs = headers.names().filter_map(|name| {
@@ -131,12 +131,12 @@ fn encrypt(
         );
         return Ok(Exit::Done);
     }
-    // As arguments of `curl`: none of the values contains a quote.
+    // As arguments of `curl`: of the values only the body can contain a quote.
     let fields = query.iter();
     let fields = fields.map(|(name, value)| format!("--url-query '{name}={value}'"));
     let pairs = pairs.map(|(name, value)| format!("-H '{name}: {value}'"));
     let mut options: Vec<String> = fields.chain(pairs).collect();
-    options.push(format!("--data-raw '{body}'"));
+    options.push(format!("--data-raw '{}'", body.replace('\'', r"'\''")));
     outln!("{}", options.join(" "));
     Ok(Exit::Done)
 }

@@ -1,32 +1,32 @@
 //! Approval systems: their events name an instance, which the program then fetches. One file per system
 //! says, as pure functions over JSON, what an event names, how the system's API is called and how its
-//! answers are read, and what a fetched instance says. `app::approvals::instances` alone sends.
+//! answers are read, and what a fetched instance says. `app::approvals` alone sends. `http` is for the tickets
+//! of any other system, as far as the configuration describes them.
 //!
 //! To add a system: a file here with its [`ApprovalSystem`], and its variant of [`FetchPreset`].
 
 mod api;
 mod dingtalk;
 mod feishu;
+mod http;
 mod instance;
 mod listing;
 mod system;
 mod wecom;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::verify::{VerifiedDelivery, Verifier};
 use crate::domain::SourceName;
 
 pub use api::{ApiCall, NewToken, Rejected, Rejection};
+pub use http::{IdFilter, TicketPath, TicketRules, read_ticket};
 pub use instance::{InstanceState, Named, Said, is_code, withdrawal_of};
 pub use listing::{Listed, Listing, Page, Query};
 pub use system::ApprovalSystem;
 
 /// The systems whose instances can be fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchPreset {
     /// Feishu, in China.
     Feishu,

@@ -66,7 +66,7 @@ fn the_teams_example_verifies_what_teams_sends() {
 fn every_configuration_block_loads() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("amazon.pem"), "").unwrap();
-    for map in ["dingtalk.jq", "wecom.jq"] {
+    for map in ["dingtalk.jq", "wecom.jq", "zendesk-ticket.jq"] {
         std::fs::write(folder.path().join(map), "empty").unwrap();
     }
     for block in of_senders("toml") {

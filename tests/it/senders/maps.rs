@@ -86,7 +86,7 @@ fn with(event: &Value, pointer: &str, value: Value) -> Value {
 #[test]
 fn every_map_that_ships_loads_and_has_an_event() {
     let names: Vec<_> = Map::builtin_names().collect();
-    assert_eq!(names.len(), 16);
+    assert_eq!(names.len(), 17);
     for name in names {
         Map::load(Map::builtin_text(name).unwrap(), name)
             .unwrap_or_else(|problems| panic!("{name}: {problems}"));
@@ -832,4 +832,29 @@ fn a_wecom_form_is_read_by_kind_and_only_approvers_approve() {
     assert_eq!(one("wecom", &older)["approvers"], json!(["wangxiaoming"]));
     let several = with(&approved, "/instance/applyer", Value::Null);
     refused("wecom", &several, "requester");
+}
+
+/// The ticket says what to share; the event's actor must be the approver whom the ticket names.
+#[test]
+fn a_fetched_zendesk_ticket_is_read_by_field_and_approved_by_its_actor() {
+    let approved = event("zendesk-ticket-approved");
+    let fields = "/instance/ticket/custom_fields";
+    let request = one("zendesk-ticket", &approved);
+    assert_eq!(request["approvers"], json!(["235323"]));
+    let cancel = with(&approved, &format!("{fields}/5/value"), json!("cancel"));
+    assert_eq!(one("zendesk-ticket", &cancel)["id"], "35436/cancel");
+    let number = with(&approved, "/event/by", json!(235_323));
+    assert_eq!(one("zendesk-ticket", &number), request);
+    for (place, value) in [
+        ("/event/by", json!("20978392")),
+        ("/instance/ticket/custom_fields/6/value", Value::Null),
+        ("/instance/ticket/custom_fields/6/value", json!("")),
+        ("/instance/ticket/custom_fields/6/value", json!("20978392")),
+    ] {
+        ignored("zendesk-ticket", &with(&approved, place, value));
+    }
+    let nobody = with(&approved, "/event/by", json!(""));
+    refused("zendesk-ticket", &nobody, "event.by");
+    let moved = with(&approved, &format!("{fields}/0/id"), json!(1));
+    refused("zendesk-ticket", &moved, "no field 360000000001");
 }

@@ -12,7 +12,9 @@ pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod secrets;
 pub(crate) mod service;
+pub(crate) mod stops;
 pub(crate) mod store;
+pub(crate) mod tickets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

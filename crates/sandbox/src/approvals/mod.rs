@@ -1,6 +1,7 @@
 //! Stand-ins for the APIs of approval systems, as far as a program needs them that reads approvals: the
 //! token of an app, instances, their list, and what is written back. In: requests below `/feishu`,
-//! `/dingtalk` and `/wecom`. Out: answers in each system's own form. Source: the systems' documents
+//! `/dingtalk` and `/wecom`; and for the tickets of any other system, below `/http`. Out: answers in each
+//! system's own form. Source: the systems' documents
 //! (open.feishu.cn, open.dingtalk.com, developer.work.weixin.qq.com).
 
 mod app;
@@ -8,6 +9,7 @@ mod dingtalk;
 mod feishu;
 mod system;
 mod tenant;
+mod tickets;
 mod wecom;
 
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub struct Approvals {
     feishu: Tenant,
     dingtalk: Tenant,
     wecom: Tenant,
+    tickets: Tenant,
 }
 
 impl Approvals {
@@ -35,12 +38,13 @@ impl Approvals {
             ApprovalSystem::Feishu => &mut self.feishu,
             ApprovalSystem::Dingtalk => &mut self.dingtalk,
             ApprovalSystem::Wecom => &mut self.wecom,
+            ApprovalSystem::Http => &mut self.tickets,
         }
     }
 
     /// Adds an instance, or replaces the one with its id. Returns its id; `None` without one.
     pub fn put(&mut self, system: ApprovalSystem, instance: Value) -> Option<String> {
-        let id = instance.get(system.id_field())?.as_str()?.to_owned();
+        let id = system.id_of(&instance)?;
         self.at(system).instances.insert(id.clone(), instance);
         Some(id)
     }
@@ -63,6 +67,7 @@ impl Approvals {
             ApprovalSystem::Feishu => feishu::answer(tenant, &call),
             ApprovalSystem::Dingtalk => dingtalk::answer(tenant, &call),
             ApprovalSystem::Wecom => wecom::answer(tenant, &call),
+            ApprovalSystem::Http => tickets::answer(tenant, &call),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The systems and their names.
 
+use serde_json::Value;
+
 /// The systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApprovalSystem {
@@ -9,11 +11,13 @@ pub enum ApprovalSystem {
     Dingtalk,
     /// WeCom's approval app.
     Wecom,
+    /// A ticket system: a GET with a login.
+    Http,
 }
 
 impl ApprovalSystem {
     /// Every system.
-    pub const ALL: [Self; 3] = [Self::Feishu, Self::Dingtalk, Self::Wecom];
+    pub const ALL: [Self; 4] = [Self::Feishu, Self::Dingtalk, Self::Wecom, Self::Http];
 
     /// Its name in paths. Lark has Feishu's API.
     pub fn as_str(self) -> &'static str {
@@ -21,6 +25,7 @@ impl ApprovalSystem {
             Self::Feishu => "feishu",
             Self::Dingtalk => "dingtalk",
             Self::Wecom => "wecom",
+            Self::Http => "http",
         }
     }
 
@@ -30,12 +35,23 @@ impl ApprovalSystem {
         Self::ALL.into_iter().find(|system| system.as_str() == name)
     }
 
-    /// The field with an instance's own id. DingTalk's API does not show it; here it must be given.
-    pub(super) fn id_field(self) -> &'static str {
+    /// Where an instance may have its own id. DingTalk's API does not show it; here it must be given.
+    fn id_places(self) -> &'static [&'static str] {
         match self {
-            Self::Feishu => "instance_code",
-            Self::Dingtalk => "processInstanceId",
-            Self::Wecom => "sp_no",
+            Self::Feishu => &["/instance_code"],
+            Self::Dingtalk => &["/processInstanceId"],
+            Self::Wecom => &["/sp_no"],
+            Self::Http => &["/ticket/id", "/id", "/key", "/number"],
+        }
+    }
+
+    /// The instance's own id.
+    pub(super) fn id_of(self, instance: &Value) -> Option<String> {
+        let mut places = self.id_places().iter();
+        match places.find_map(|place| instance.pointer(place))? {
+            Value::String(id) => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            _ => None,
         }
     }
 }

@@ -137,3 +137,26 @@ fn a_path_belongs_to_a_system_by_its_first_part() {
         assert_eq!(addressed(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_ticket_is_read_by_its_id_in_a_path_or_a_query() {
+    let mut desk = client(ApprovalSystem::Http, json!({"ticket": {"id": 7}}));
+    let login = ("authorization", "Basic x");
+    for path in ["GET api/tickets/7.json", "GET issue/7", "GET issue?id=7"] {
+        let (status, ticket) = desk.call(path, login, Value::Null);
+        assert_eq!(
+            (status, &ticket["ticket"]["id"]),
+            (200, &json!(7)),
+            "{path}"
+        );
+    }
+    for (call, header, status) in [
+        ("GET issue/8", login, 404),
+        ("GET issue/7", ("x", ""), 401),
+        ("POST issue/7", login, 405),
+    ] {
+        assert_eq!(desk.call(call, header, Value::Null).0, status, "{call}");
+    }
+    desk.approvals.at(ApprovalSystem::Http).failing = Some("429".to_owned());
+    assert_eq!(desk.call("GET issue/7", login, Value::Null).0, 429);
+}

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::app::approvals::Fetcher;
 use crate::config::{MapRef, SourceConfig};
 use crate::domain::SourceName;
 use crate::inbound::Replies;
@@ -20,6 +21,9 @@ pub struct SourceSummary {
     pub signed: bool,
     /// Where its approvers come from.
     pub approvers: ApproverOrigin,
+    /// What fetches the instances that its events name: the preset of its `fetch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<&'static str>,
     /// Its `replies` setting.
     pub replies: Replies,
     /// Its `answer_within` setting, in seconds: after this it is answered while the work continues.
@@ -32,6 +36,10 @@ impl fmt::Display for SourceSummary {
         let signed = if self.signed { "signed" } else { "unsigned" };
         let (name, scheme) = (&self.name, &self.scheme);
         write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)?;
+        if self.fetch == Some(Fetcher::HTTP) {
+            let missing = "lost events and withdrawals are not found";
+            write!(f, "\n           fetches each ticket; {missing}")?;
+        }
         let replies = match self.replies {
             Replies::Status => None,
             Replies::Accepted => Some("200 also for denials".to_owned()),
@@ -60,7 +68,8 @@ pub enum ApproverOrigin {
 impl ApproverOrigin {
     pub(super) fn of(source: &SourceConfig) -> Self {
         match &source.map {
-            _ if !source.scheme.signed() => Self::Stated,
+            // What an unsigned event says of approvers counts only where nothing is fetched.
+            _ if !source.scheme.signed() && source.fetch.is_none() => Self::Stated,
             MapRef::File(..) => Self::OwnMap,
             // These maps take the approvers from a request that the sender wrote.
             MapRef::Builtin(name)

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::app::approvals::Fetcher;
 use crate::app::cloud_accounts;
 use crate::app::notifying::Target;
-use crate::config::{Config, FetchConfig, MapRef, SourceConfig};
+use crate::config::{Config, MapRef, SourceConfig};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
 use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts, VALIDATED};
@@ -24,7 +25,7 @@ pub(in crate::app) struct Intake {
     pub(in crate::app) from: Vec<String>,
     pub(in crate::app) handshake: Option<Handshake>,
     pub(in crate::app) replies: ReplyRules,
-    pub(in crate::app) fetch: Option<FetchConfig>,
+    pub(in crate::app) fetcher: Option<Fetcher>,
     pub(super) events: Vec<String>,
     pub(in crate::app) issuers: Issuers,
     pub(super) facts: SourceFacts,
@@ -38,6 +39,7 @@ impl Intake {
             scheme: self.facts.scheme.clone(),
             signed: self.facts.signed,
             approvers: self.approvers,
+            fetch: self.fetcher.as_ref().map(Fetcher::preset),
             replies: self.replies.replies,
             answer_within: self.replies.answer_within.map(|within| within.as_secs()),
         }
@@ -152,10 +154,12 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
     );
     let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
     let issuers = Issuers::new(roots, &source.issuers).map_err(Problems::from);
-    let (verifier, issuers, map) = match (verifier, issuers, map_of(source)) {
-        (Ok(verifier), Ok(issuers), Ok(map)) => (verifier, issuers, map),
-        (verifier, issuers, map) => {
-            let own = [verifier.err(), issuers.err()].into_iter().flatten();
+    let fetcher = source.fetch.as_ref().map(Fetcher::new).transpose();
+    let (verifier, issuers, fetcher, map) = match (verifier, issuers, fetcher, map_of(source)) {
+        (Ok(verifier), Ok(issuers), Ok(fetcher), Ok(map)) => (verifier, issuers, fetcher, map),
+        (verifier, issuers, fetcher, map) => {
+            let own = [verifier.err(), issuers.err(), fetcher.err()];
+            let own = own.into_iter().flatten();
             let mut problems: Vec<Problem> = own.flat_map(here).collect();
             problems.extend(map.err().into_iter().flat_map(|Problems(found)| found));
             return Err(Problems(problems));
@@ -169,7 +173,7 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
         from,
         handshake: source.handshake.clone(),
         replies: source.replies,
-        fetch: source.fetch.clone(),
+        fetcher,
         issuers,
         events: source.events.clone(),
         facts: facts_of(source),

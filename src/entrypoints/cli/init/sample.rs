@@ -34,7 +34,7 @@ const POLICIES: [(&str, &str); 7] = shipped![
 ];
 
 /// The events of the cases.
-const EVENTS: [(&str, &str); 29] = shipped![
+const EVENTS: [(&str, &str); 30] = shipped![
     "events/body-dingtalk-approved.json"
     "events/body-eventbridge-approved.json"
     "events/body-eventbridge-by-sns.json"
@@ -54,6 +54,7 @@ const EVENTS: [(&str, &str); 29] = shipped![
     "events/body-stepfunctions-approved.json"
     "events/body-wecom-approved.json"
     "events/body-zendesk-approved.json"
+    "events/body-zendesk-ticket-approved.json"
     "events/body-native.json"
     "policy/cases/events/desk-cancels-staging.json"
     "policy/cases/events/desk-to-sandbox.json"
@@ -82,10 +83,17 @@ struct Source {
     fetch_line: String,
 }
 
-/// The part of `fetch` that differs on each machine.
+/// The parts of `fetch` that the folder depends on.
 #[derive(Debug, Deserialize)]
 struct Fetch {
-    app_secret: String,
+    preset: String,
+    app_secret: Option<String>,
+    auth: Option<Login>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Login {
+    basic: String,
 }
 
 /// The sample for some sources.
@@ -241,7 +249,11 @@ impl Sample {
         let of_source = |source: &Source| {
             let secrets = source.secrets.iter().map(|text| (text, &*source.scheme));
             let fetch = source.fetch.iter();
-            let all = secrets.chain(fetch.map(|fetch| (&fetch.app_secret, "an app's")));
+            let fetch = fetch.flat_map(|fetch| {
+                let app = fetch.app_secret.iter().map(|text| (text, "an app's"));
+                app.chain(fetch.auth.iter().map(|login| (&login.basic, "basic")))
+            });
+            let all = secrets.chain(fetch);
             let all = all.filter_map(|(text, scheme)| Some((text.strip_prefix("env:")?, scheme)));
             let all: Vec<_> = all
                 .map(|(name, scheme)| (name.to_owned(), scheme.to_owned()))
@@ -276,13 +288,13 @@ impl Sample {
         let send = first.map_or_else(String::new, |source| {
             let name = &source.name;
             let event = self.first_event(name);
-            if source.fetch.is_some() {
+            if let Some(Fetch { preset, .. }) = &source.fetch {
                 return format!(
-                    "   It also has stand-ins of the approval systems' APIs. In a second terminal, give it the\n\
-                     \x20  approved instance, then send its event, encrypted and signed:\n\n\
+                    "   It also has stand-ins of the APIs that `fetch` reads. In a second terminal, give it the\n\
+                     \x20  approved instance, then send its event, signed:\n\n\
                      \x20  ```sh\n\
                      \x20  set -a; . ./.env; set +a\n\
-                     \x20  curl -s http://127.0.0.1:18300/sandbox/approvals/{name} \\\n\
+                     \x20  curl -s http://127.0.0.1:18300/sandbox/approvals/{preset} \\\n\
                      \x20    -H 'content-type: application/json' --data-binary @{event}\n\
                      \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} \\\n\
                      \x20    \"$(sharehook sign --source {name} --body {event})\"\n\

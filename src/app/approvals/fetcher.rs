@@ -1,0 +1,211 @@
+//! What fetches the instances of a source: the app of an approval system, or one GET with a login. In: a
+//! verified event. Out: the instance that it names, and what that says. Decides nothing about it.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::app::Deadline;
+use crate::app::context::left;
+use crate::cloud::client::{self, Client, Outgoing};
+use crate::config::{Fetch, FetchConfig, TicketFetch};
+use crate::domain::{Problem, Problems, SourceName, Timestamp, read_json};
+use crate::inbound::{Callback, InstanceState, MapRefusal, Named, VerifiedDelivery, read_ticket};
+use crate::journal::Announcement;
+use crate::telemetry::current;
+
+use super::instances::{Instances, MAX_TIME, Unfetched};
+
+/// The shortest time between two GETs of a source: 200 a minute, which is what Zendesk's smallest plan allows.
+const BETWEEN_TICKETS: Duration = Duration::from_millis(300);
+
+/// A source's `fetch`, ready to use.
+#[derive(Debug)]
+pub(in crate::app) enum Fetcher {
+    App(FetchConfig),
+    Ticket(TicketFetcher),
+}
+
+/// A GET with a login, and the client for it.
+#[derive(Debug)]
+pub(in crate::app) struct TicketFetcher {
+    pub(in crate::app) config: TicketFetch,
+    pub(in crate::app) client: Client,
+}
+
+impl Fetcher {
+    /// Builds the client that a ticket needs.
+    pub(in crate::app) fn new(fetch: &Fetch) -> Result<Self, Problems> {
+        match fetch {
+            Fetch::App(config) => Ok(Self::App(config.clone())),
+            Fetch::Ticket(config) => {
+                let client = client::http_client_for(config.proxy.as_deref(), &config.ca);
+                let inside = |p: Problem| Problem {
+                    field: format!("fetch: {}", p.field),
+                    ..p
+                };
+                let client = client
+                    .map_err(|Problems(found)| Problems(found.into_iter().map(inside).collect()))?;
+                let config = config.clone();
+                Ok(Self::Ticket(TicketFetcher { config, client }))
+            }
+        }
+    }
+
+    /// The preset for a GET from any system.
+    pub(in crate::app) const HTTP: &'static str = "http";
+
+    /// Its preset.
+    pub(in crate::app) fn preset(&self) -> &'static str {
+        match self {
+            Self::App(fetch) => fetch.preset.as_str(),
+            Self::Ticket(_) => Self::HTTP,
+        }
+    }
+
+    /// The app, if one fetches.
+    pub(in crate::app) fn app(&self) -> Option<&FetchConfig> {
+        match self {
+            Self::App(fetch) => Some(fetch),
+            Self::Ticket(_) => None,
+        }
+    }
+
+    /// The event in a delivery.
+    pub(in crate::app) fn event_of(
+        &self,
+        verified: &VerifiedDelivery,
+    ) -> Result<Value, MapRefusal> {
+        match self {
+            Self::App(_) => Ok(read_json(verified.body()).unwrap_or_default()),
+            Self::Ticket(_) => verified.event().map_err(MapRefusal::Unreadable),
+        }
+    }
+
+    /// The instance that an event names; `None` for an event that is ignored.
+    pub(in crate::app) fn named(
+        &self,
+        event: &Value,
+        now: Timestamp,
+    ) -> Result<Option<Named>, Problem> {
+        match self {
+            Self::App(fetch) => Ok(fetch.preset.system().named(event, &fetch.definitions)),
+            Self::Ticket(ticket) => ticket.config.rules.named(event, now),
+        }
+    }
+
+    /// The ids under which the event is announced: the first that is free.
+    ///
+    /// An instance of an approval system becomes each thing once. Of a ticket an event says only that it
+    /// changed, so each event is worth a look. Where nothing that the sender signed tells one event from the
+    /// next, the second of its receipt does: a repetition is fetched again, which does no harm, and a flood
+    /// of them is one fetch a second.
+    pub(in crate::app) fn announced_as(
+        &self,
+        named: &Named,
+        verified: &VerifiedDelivery,
+        now: Timestamp,
+    ) -> Vec<String> {
+        if let Self::App(_) = self {
+            return vec![named.id()];
+        }
+        let of = |what: &[u8]| {
+            let digest = hex::encode(Sha256::digest(what));
+            let short = digest.get(..16).unwrap_or_default();
+            format!("{}/{short}", named.instance)
+        };
+        if let Some(id) = verified.delivery_id() {
+            return vec![of(id.as_bytes())];
+        }
+        let at = |seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok();
+        // A second event within a second may be about a change after the first was fetched.
+        let times = [at(0), at(1)].into_iter().flatten();
+        let ids = times.map(|time| {
+            let second = time.as_second().to_be_bytes();
+            of(&[verified.body().as_ref(), &second].concat())
+        });
+        ids.collect()
+    }
+
+    /// The delivery's id of a fetched instance, which identifies a request whose map gives it no id.
+    pub(in crate::app) fn delivery_id(&self, named: &Named, announcement: &Announcement) -> String {
+        match self {
+            Self::App(_) => announcement.delivery_id.clone(),
+            Self::Ticket(_) => named.instance.clone(),
+        }
+    }
+
+    /// The event without the secrets in it, as it is recorded.
+    pub(in crate::app) fn without_secrets(
+        &self,
+        event: Value,
+        verified: &VerifiedDelivery,
+    ) -> Value {
+        match (self, Callback::of(verified)) {
+            (Self::App(fetch), _) => fetch.preset.system().without_secrets(event),
+            (Self::Ticket(_), Some(callback)) => callback.hidden_in(&event),
+            (Self::Ticket(_), None) => event,
+        }
+    }
+
+    /// The instance of this name.
+    pub(in crate::app) async fn fetch(
+        &self,
+        instances: &Instances,
+        source: &SourceName,
+        named: &Named,
+        at: (Timestamp, Deadline),
+    ) -> Result<Value, Unfetched> {
+        match self {
+            Self::App(fetch) => instances.fetch(source, fetch, named, at).await,
+            Self::Ticket(ticket) => ticket.fetch(instances, source, named, at.1).await,
+        }
+    }
+
+    /// What the instance says.
+    pub(in crate::app) fn state(
+        &self,
+        named: &Named,
+        instance: Value,
+        now: Timestamp,
+    ) -> InstanceState {
+        match self {
+            Self::App(fetch) => (fetch.preset.system().state)(named, instance),
+            Self::Ticket(ticket) => ticket.config.rules.state(named, instance, now),
+        }
+    }
+}
+
+impl TicketFetcher {
+    async fn fetch(
+        &self,
+        instances: &Instances,
+        source: &SourceName,
+        named: &Named,
+        deadline: Deadline,
+    ) -> Result<Value, Unfetched> {
+        let path = self.config.rules.path.of(&named.instance);
+        let url = self.config.address.join(&path);
+        let url = url.map_err(|error| Unfetched::because(error.to_string()))?;
+        let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut headers = vec![
+            text("accept", "application/json"),
+            text("user-agent", "sharehook"),
+        ];
+        headers.extend(self.config.auth.header());
+        headers.extend(current().map(|trace| ("traceparent".to_owned(), trace.traceparent())));
+        instances.pace(source, BETWEEN_TICKETS).await;
+        let outgoing = Outgoing {
+            method: "GET",
+            url,
+            headers,
+            body: Vec::new(),
+        };
+        let answer = client::send(&self.client, outgoing, MAX_TIME.min(left(deadline))).await;
+        let answer = answer.map_err(|failure| Unfetched::because(failure.to_string()))?;
+        read_ticket(answer.status, &answer.body)
+            .map_err(|rejected| Unfetched::rejected("the ticket system", &rejected))
+    }
+}

@@ -1,0 +1,115 @@
+//! `fetch` with `preset = "http"`. In: the raw table. Out: how a ticket is read by one GET, or the mistakes.
+
+use toml::Spanned;
+
+use crate::domain::Problem;
+use crate::inbound::{IdFilter, Map, SchemeKind, TicketPath, TicketRules};
+use crate::notify::Address;
+
+use super::fetch_config::{ENDPOINT_VAR, TicketFetch};
+use super::raw::{RawFetch, RawSource};
+use super::reader::Reader;
+
+/// The map that ships for fetched tickets.
+pub(super) const ZENDESK_TICKET: &str = "zendesk-ticket";
+
+const URL_EXAMPLE: &str = "write it as in \"https://acme.zendesk.com/api/v2/tickets/{id}.json\"";
+
+impl Reader<'_> {
+    pub(super) fn ticket_fetch(
+        &mut self,
+        source: &RawSource,
+        written: &RawFetch,
+    ) -> Option<TicketFetch> {
+        const NAME: &str = "http";
+        // The events of approval systems hold secrets that only their own presets know.
+        if let SchemeKind::Envelope(_) = source.scheme.get_ref().kind() {
+            self.goes_with(source, written, NAME);
+        }
+        self.unused(&written.app_id, "app_id", NAME);
+        self.unused(&written.app_secret, "app_secret", NAME);
+        self.unused(&written.definitions.first().cloned(), "definitions", NAME);
+        self.ticket_map(source, written);
+        let id = self.needed(
+            written,
+            "id",
+            &written.id,
+            "write it as in id = \".ticket.id\"",
+        );
+        let id = id.and_then(|id| self.id_filter("id", id));
+        let remedy = "write where a ticket has its id, as in instance_id = \".ticket.id\"";
+        let instance_id = self.needed(written, "instance_id", &written.instance_id, remedy);
+        let instance_id = instance_id.and_then(|id| self.id_filter("instance_id", id));
+        let url = self.needed(written, "url", &written.url, URL_EXAMPLE);
+        let address = url.and_then(|url| self.ticket_address(url));
+        let remedy =
+            "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
+        let whose = format!("source {:?}: fetch", source.name.get_ref());
+        let auth = self.needed(written, "auth", &written.auth, remedy);
+        let auth = auth.and_then(|auth| self.written_auth(&whose, "Bearer ", auth));
+        let ca = self.certificates(written.ca_file.as_ref());
+        let proxy = self.proxy(written.proxy.as_ref());
+        let (address, path) = address?;
+        Some(TicketFetch {
+            rules: TicketRules {
+                id: id?,
+                instance_id: instance_id?,
+                path,
+            },
+            address,
+            auth: auth?,
+            ca,
+            proxy,
+        })
+    }
+
+    /// A map sees `{event, instance}`, which most that ship cannot read.
+    fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
+        let remedy = "name a jq file that reads .instance; docs/senders/http.md shows one";
+        match &source.map {
+            None => {
+                let problem = "fetch: map is missing, and native does not read what was fetched";
+                self.problem(&written.preset, problem, remedy);
+            }
+            Some(map) => {
+                let name = map.get_ref();
+                if name != ZENDESK_TICKET && Map::builtin_names().any(|known| known == name) {
+                    let problem = format!("fetch: map {name} does not read what was fetched");
+                    self.problem(map, problem, remedy);
+                }
+            }
+        }
+    }
+
+    fn id_filter(&mut self, name: &str, written: &Spanned<String>) -> Option<IdFilter> {
+        match IdFilter::read(written.get_ref(), name) {
+            Ok(filter) => Some(filter),
+            Err(problems) => {
+                for problem in problems.0 {
+                    let text = format!("fetch: {name}: {}", problem.problem);
+                    self.problem(written, text, problem.remedy);
+                }
+                None
+            }
+        }
+    }
+
+    /// Scheme, host and port, and the rest.
+    fn ticket_address(&mut self, written: &Spanned<String>) -> Option<(Address, TicketPath)> {
+        let endpoint = self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty());
+        let read = TicketPath::split(written.get_ref()).and_then(|(host, path)| {
+            let host = endpoint.map_or(host, |endpoint| format!("{endpoint}/http"));
+            let address = Address::read(&host)?;
+            address.join(&path.of("1")).map_err(|_| {
+                let problem = "has a path that is not written as it is sent";
+                Problem::new("url", problem, URL_EXAMPLE)
+            })?;
+            Ok((address, path))
+        });
+        read.map_err(|problem| {
+            let text = format!("fetch: url: {}", problem.problem);
+            self.problem(written, text, problem.remedy);
+        })
+        .ok()
+    }
+}
