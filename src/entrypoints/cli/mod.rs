@@ -92,8 +92,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        // A map runs on it when 4 MiB are free. Otherwise each delivery would allocate and release
-        // a stack of its own.
+        // Room for the 4 MiB of a map, which needs a stack of its own otherwise.
         .thread_stack_size(8 << 20)
         .enable_all()
         .build()
