@@ -1,5 +1,5 @@
-//! The only reader of the system's clock and of its randomness. Everything else takes both as
-//! arguments.
+//! The only reader of the wall clock and of the system's randomness. Everything else takes both as
+//! arguments. Deadlines and pauses use tokio's `Instant` where they are needed.
 
 use std::sync::Arc;
 

@@ -133,7 +133,7 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
     request.target.items().into_iter().map(result).collect()
 }
 
-/// Why a request is unfinished, for human readers.
+/// Why a request waits, was put off, or was denied after it had been allowed; for human readers.
 fn message_of(state: &State) -> Option<String> {
     match state.phase() {
         Phase::Waiting { until } => Some(format!("it is carried out from {until:.0} on")),

@@ -93,7 +93,7 @@ impl App {
         }
     }
 
-    /// Writes what the work on a claimed request reaches.
+    /// A writer for the records of one turn: its calls, results and outcome.
     pub(super) fn writer(&self, claim: Claim) -> ClaimWriter<'_> {
         ClaimWriter::new(&self.journal, &self.clock, self.config().retry_for, claim)
     }

@@ -72,7 +72,7 @@ impl CloudAccounts {
         }
         for (account, cloud) in self.all() {
             if let Err(error) = cloud.find_credentials(deadline).await {
-                tracing::warn!(account, %error, "the cloud cannot be called as this account");
+                tracing::warn!(account, %error, "no usable credentials for this owner account; calls in its name will fail");
             }
         }
     }

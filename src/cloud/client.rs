@@ -65,8 +65,9 @@ fn build_trusting(
         rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for certificate in added {
         roots.add(certificate.clone()).map_err(|error| {
-            let remedy = "name a PEM file of certificates of authorities";
-            Problem::new("ca_file", format!("cannot be trusted: {error}"), remedy)
+            let remedy = "name a PEM file with the certificates of your certificate authorities";
+            let problem = format!("holds a certificate that cannot be trusted: {error}");
+            Problem::new("ca_file", problem, remedy)
         })?;
     }
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)

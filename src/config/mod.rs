@@ -95,12 +95,12 @@ impl Config {
         resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
     }
 
-    /// Reads the configuration file for a command that only reads: `stand_in` takes the place of
-    /// each secret that is not there. Without its secret key, the seal is not configured. With
-    /// `calls_cloud` the keys of owner accounts must be there.
+    /// Reads the configuration for a command that only reads. Replaces each missing secret by
+    /// `stand_in`, and drops `[seal]` if its key is missing. If `calls_cloud` is true, a missing
+    /// key of an owner account is an error.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but no problem of those values.
+    /// As [`load`](Self::load), except missing secrets.
     pub fn load_to_read(
         path: &Path,
         vars: &Vars,

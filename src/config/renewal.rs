@@ -41,8 +41,8 @@ impl Config {
         self.secrets.keys().any(SecretRef::can_change)
     }
 
-    /// The same configuration with another value of one secret. Takes nothing else from the files
-    /// that it names: an edit of theirs must not apply half-way.
+    /// The same configuration with another value of one secret. Takes only the secret: an edit of a
+    /// file that the configuration names takes effect at a reload, as a whole.
     ///
     /// # Errors
     /// A file that the configuration names is gone.

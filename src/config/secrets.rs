@@ -138,7 +138,7 @@ pub enum FetchError {
     #[error("{0} is not set; only Lambda has an extension that fetches secrets")]
     NotOnLambda(&'static str),
     /// The variable that names the extension's port has another value.
-    #[error("{0} is not a port")]
+    #[error("the variable {0} does not hold a port number (1 to 65535)")]
     BadPort(&'static str),
     /// The program cannot make HTTP requests.
     #[error("no HTTP client: {0}")]

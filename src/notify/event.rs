@@ -1,6 +1,6 @@
 //! The event that templates read. In: a stream's state and the notification. Out: JSON with the
-//! request and its outcome, or the incident, and the notification's ids. Contains no secret except the token of a
-//! waiting task.
+//! request and its outcome, or the incident, and the notification's ids. Contains one secret: the task token of a
+//! Step Functions task that waits for the callback.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

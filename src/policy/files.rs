@@ -127,7 +127,7 @@ impl PolicyFiles {
         schema.is_none_or(|text| text == builtin_schema())
     }
 
-    /// Whether this version has validated these texts when they were packaged.
+    /// Whether this version of the program validated these texts when `bundle` packaged them.
     pub(super) fn were_validated(&self, digest: &str) -> bool {
         self.validated.as_deref() == Some(stamp(digest).as_str())
     }

@@ -288,8 +288,7 @@ fn a_thousand_policies_load_and_decide() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
 
-    /// Whatever stands in the files, loading ends with policies or with problems of a file, not
-    /// with a failed thread.
+    /// Loading any text gives policies or problems of a file, and never panics.
     #[test]
     fn any_text_ends_in_policies_or_problems(
         tokens in proptest::collection::vec(proptest::sample::select(vec![

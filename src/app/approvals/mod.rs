@@ -1,5 +1,5 @@
-//! Approval systems: events that only name an instance. In: an announcement or a list of instances. Out: the
-//! fetched instance, handled like any delivery; what a withdrawn one gave is taken back.
+//! Approval systems: events that only name an instance. In: an announcement or a list of instances. Fetches the
+//! instance and handles it like a delivery. When an approval is withdrawn, takes back what it gave.
 
 mod announcements;
 mod fetcher;

@@ -250,7 +250,7 @@ impl App {
             }
         }
         let (source, pages) = (round.source, MAX_PAGES);
-        tracing::warn!(%source, definition, pages, "a list has more pages than are read");
+        tracing::warn!(%source, definition, pages, "stopped at the page limit of a list; this sweep does not see the approvals on later pages");
         (found, None)
     }
 

@@ -184,8 +184,8 @@ impl App {
         })
     }
 
-    /// Looks up the credentials and lists what can be shared, which needs the endpoint, a signature
-    /// within the clock's limits, and a permission.
+    /// Finds the credentials and lists the images that can be shared. The list arrives only if the
+    /// endpoint answers, this machine's clock is right to five minutes, and the key has the permission.
     async fn examine_cloud(
         &self,
         name: &str,

@@ -61,7 +61,7 @@ pub enum CaseError {
     #[error("its instance does not confirm its event: {0}")]
     Unconfirmed(String),
     /// The source refuses the event that was signed for it.
-    #[error("its own source refuses it: {0}")]
+    #[error("the source refuses the event that this test signed for it: {0}")]
     Refused(Refusal),
 }
 

@@ -40,7 +40,8 @@ pub enum RevokeNowError {
 impl App {
     /// Cancels the active grants of `image`, all or those to `accounts`.
     ///
-    /// [`RevokeNowError`]. Cancels that were requested before it stay in force.
+    /// # Errors
+    /// [`RevokeNowError`]. The cancels that this call had already requested stay in force.
     pub async fn revoke_now(
         &self,
         image: &str,

@@ -18,8 +18,8 @@ use crate::telemetry::otlp;
 /// How often a server sends its spans, as `OTEL_BSP_SCHEDULE_DELAY` by default.
 #[cfg(feature = "otlp")]
 const SPANS_EVERY: Duration = Duration::from_secs(5);
-/// The most that an answer of a function, or the end of a process, waits for a collector: less than the time
-/// that a function keeps of its host's.
+/// How long a function's answer, or a process that ends, waits for the collector at most. Shorter than the
+/// margin that a function keeps before its host's time limit.
 #[cfg(feature = "otlp")]
 const MAX_WAIT: Duration = Duration::from_millis(500);
 /// The most that a server gives one attempt.
@@ -27,8 +27,8 @@ const MAX_WAIT: Duration = Duration::from_millis(500);
 const MAX_ATTEMPT: Duration = Duration::from_secs(60);
 
 impl App {
-    /// Hands over everything, for a limited time, log and evidence first. Call it before the host freezes or
-    /// ends the process.
+    /// Writes the waiting log lines and copies of records, then sends spans and metrics to the collector for at
+    /// most `MAX_WAIT`. Call it before the host freezes or ends the process.
     pub async fn flush_telemetry(&self) {
         telemetry::flush().await;
         #[cfg(feature = "otlp")]

@@ -154,7 +154,7 @@ pub struct GrantEntry {
 }
 
 impl GrantEntry {
-    /// Whether it is of this image, or of a chain with this blueprint.
+    /// Whether this grant shares `image`, or shares the blueprint `image` that a chain made.
     pub(in super::super) fn is_of(&self, image: &str) -> bool {
         self.image == image || self.blueprint.as_deref() == Some(image)
     }

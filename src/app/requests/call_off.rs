@@ -113,9 +113,9 @@ impl App {
         Ok(None)
     }
 
-    /// Records in each earlier closed share what this cancel has taken away, and in every share what was
-    /// called off of it: if it was at rest before the cancel's calls, which a call of its worker follows
-    /// otherwise. Comes before the cancel closes, so that a crash in between repeats it.
+    /// Records in each earlier closed share what this cancel has taken away. Records the called-off items
+    /// only of shares that were at rest before the cancel's calls: the worker of any other share may still
+    /// make a call after them. Comes before the cancel closes, so that a crash in between repeats it.
     pub(super) async fn end_earlier(
         &self,
         cancel: &State,

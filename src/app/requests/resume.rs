@@ -63,7 +63,8 @@ impl App {
         Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
     }
 
-    /// Claims a request that is due, and after the death of its worker waits for that one's last call.
+    /// Claims a request that is due. If its worker died, then waits `LATE_CALL`, because the cloud may still
+    /// carry out that worker's last call.
     pub(in crate::app) async fn take_turn(
         &self,
         state: State,
@@ -74,7 +75,7 @@ impl App {
         let (holder_gone, identity) = (state.holder_gone(), state.identity().clone());
         let taken = self.journal.take(state, lease, verdict, at_once).await?;
         if holder_gone && taken.is_some() {
-            tracing::warn!(%identity, "its worker died; another one goes on");
+            tracing::warn!(%identity, "the worker of this request died; this process continues it");
             tokio::time::sleep(LATE_CALL).await;
         }
         Ok(taken)

@@ -74,7 +74,11 @@ impl App {
                 let removed = self.journal.remove_leftovers(self.now()).await?;
                 if let Some(first) = removed.first() {
                     let files = removed.len();
-                    tracing::warn!(files, first, "removed what killed processes left");
+                    tracing::warn!(
+                        files,
+                        first,
+                        "deleted temporary files and locks of processes that had been killed"
+                    );
                 }
                 self.journal.note_pass(pass, None).await?;
                 return Ok(mended);

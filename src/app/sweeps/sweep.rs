@@ -151,7 +151,7 @@ impl App {
                 Some(Work::Revoke { .. }) => revoke.push((lead, state)),
             }
         }
-        // What is taken back of one image side by side goes in one call.
+        // Revocations of one image stand next to each other, so that one call takes back all of them.
         revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
         let affected = |due: &Due<'_>| due.1.affected();
         for due in side_by_side(finish, affected)

@@ -159,7 +159,8 @@ impl Connection {
         self.wait_for(false, Some(now + patience));
     }
 
-    /// What this connection has beyond each time limit.
+    /// The extra time that this connection gets on top of each time limit, so that connections do not
+    /// all time out at once.
     pub(super) fn spread(&self) -> Duration {
         let step = self.rank().number % u64::from(SPREAD_STEPS);
         SPREAD / SPREAD_STEPS * u32::try_from(step).unwrap_or(0)

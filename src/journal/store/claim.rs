@@ -63,8 +63,8 @@ pub(super) enum Claimed {
 }
 
 impl Drop for Claim {
-    /// Only an end in good order takes the worker's file away: a turn that just stops is another's to
-    /// go on with.
+    /// Deletes the worker's file only after a record ended the turn. If the turn just stops, the file
+    /// stays, so that another worker continues it.
     fn drop(&mut self) {
         if self.state.holder() != Some(&self.worker) {
             self.hold.take().into_iter().for_each(Hold::remove);
@@ -182,8 +182,8 @@ impl Journal {
         let Some(work) = due.or_else(early) else {
             return Ok(None);
         };
-        // A later attempt to take back needs no turn: see `State::revokes`. One that nobody expects
-        // does, so that a share which comes meanwhile waits for it.
+        // A repeated attempt to revoke needs no record to begin: see `State::revokes`. A first attempt
+        // needs one, so that a share that arrives meanwhile sees it and waits.
         let anew = state.revokes_anew(lease.now);
         if is_due && !anew && matches!(state.phase(), Phase::RevokeDeferred { .. }) {
             return Ok(Some((Claim::won(state, lease, false, None), work)));

@@ -1,4 +1,4 @@
-//! Failures of a look-up: bad answers, invalid settings, the end of the time.
+//! Failures of a look-up: bad answers, invalid settings, an expired deadline.
 
 use super::*;
 
