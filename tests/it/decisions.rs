@@ -284,6 +284,59 @@ async fn what_was_called_off_of_two_shares_does_not_wait_for_each_other() {
     world.verify().await.unwrap();
 }
 
+/// A share lists the cancels while its record 0 is written. A cancel that is carried out by another turn
+/// than the one that opened it may have been missed too.
+#[tokio::test]
+async fn a_cancel_waits_for_a_share_that_is_being_opened() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let soon = json!({"not_before": "2026-11-21T08:00:05Z"});
+    assert_eq!(
+        world.deliver(&cancel("CHG1", soon)).await.0,
+        Ending::Waiting
+    );
+    world.advance(6);
+    world.fuse.arm_at("000000.json", Break::CrashBefore);
+    let share = request("CHG2", json!({}));
+    tokio::select! {
+        _ = world.deliver(&share) => panic!("it was opened"),
+        () = world.fuse.crashed() => {}
+    }
+    world.restart();
+    world.sweep().await;
+    assert_eq!(results_of(&world, "CHG1").await.0, Status::Pending);
+    world.advance(11);
+    world.sweep().await;
+    assert_eq!(results_of(&world, "CHG1").await.0, Status::Completed);
+}
+
+/// The cancel names the blueprint, the chain its CVM image: the request that published it knows both.
+#[tokio::test]
+async fn a_cancel_of_a_published_blueprint_calls_off_a_chain() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let publish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
+    let (ending, answer) = world.deliver(&request("CHG1", publish)).await;
+    assert_eq!((ending, answer.status), (Ending::Done, Status::Completed));
+    let one = [ACCOUNTS[0]];
+    let chain =
+        json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": one, "not_before": LATER});
+    assert_eq!(
+        world.deliver(&request("CHG2", chain)).await.0,
+        Ending::Waiting
+    );
+    let taken = json!({"image": CHAINED, "accounts": one});
+    world.deliver(&cancel("CHG3", taken)).await;
+    world.advance(2 * HOUR);
+    world.sweep().await;
+    assert!(world.has(CHAINED).is_empty());
+    let (_, results) = results_of(&world, "CHG2").await;
+    let account = |result: &&ItemResult| matches!(result.item, Item::Account(_));
+    let accounts: Vec<_> = results.iter().filter(account).cloned().collect();
+    assert!(called_off(&accounts, "CHG3"), "{results:?}");
+    world.verify().await.unwrap();
+}
+
 async fn grants(world: &World) -> usize {
     world.app.grants().await.unwrap().entries.len()
 }

@@ -102,6 +102,27 @@ async fn only_what_failed_is_tried_again() {
     world.verify().await.unwrap();
 }
 
+/// A sweep deletes the failed request's entries of the index. Reopened, it needs them again at once.
+#[tokio::test]
+async fn others_find_a_reopened_share() {
+    let mut world = World::new().await;
+    world.reset().await;
+    world.cloud.inject(UNKNOWN.parse().unwrap());
+    let share = json!({"accounts": ONE});
+    let (_, answer) = world.deliver(&request("CHG1", share.clone())).await;
+    assert_eq!(answer.status, Status::Failed);
+    world.advance(600);
+    world.sweep().await;
+    reopened(&world, "CHG1").await;
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+    let mut cancel = request("CHG2", share);
+    cancel["action"] = json!("cancel");
+    world.deliver(&cancel).await;
+    assert!(world.has(BLUEPRINT).is_empty());
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 0);
+    world.verify().await.unwrap();
+}
+
 #[tokio::test]
 async fn what_stays_closed_says_why() {
     let world = World::new().await;

@@ -190,9 +190,7 @@ fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
         Phase::Denied | Phase::Closed | Phase::Revoked => None,
         Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => None,
         Phase::Waiting { until } => Some(*until).filter(|until| *until <= now),
-        Phase::Working { .. } | Phase::Deferred { .. } => {
-            Some(state.reopened_at().unwrap_or(state.approved_at()))
-        }
+        Phase::Working { .. } | Phase::Deferred { .. } => Some(state.opened_at()),
         Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => state.ends_at(),
     }
 }

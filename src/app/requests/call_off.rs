@@ -69,12 +69,13 @@ impl App {
         let (images, streams) = self.called_off_by(cancel, deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         let states = self.read_streams(streams.clone()).await?;
-        if cancel.newest() == 0
+        let (now, opened) = (self.now(), cancel.opened_at());
+        // After a clock's correction the time since then says nothing.
+        if now.duration_since(opened).abs() < OPENING_TIME
             && let Some(opening) = self.opening_among(streams, &states).await?
         {
             let why = format!("request {opening} is being opened; the cancel follows");
-            let until = self.now().checked_add(OPENING_TIME);
-            let until = until.unwrap_or(Timestamp::MAX);
+            let until = now.checked_add(OPENING_TIME).unwrap_or(Timestamp::MAX);
             return Ok(Order::Wait { until, why });
         }
         let order = after_later_shares(cancel, &states, &images, self.now());
@@ -266,12 +267,8 @@ impl App {
 
 /// When every turn that began before this share was due has ended.
 fn attempts_end(share: &State) -> Option<Timestamp> {
-    let opened = share.approved_at();
-    let due = share
-        .request()
-        .not_before
-        .map_or(opened, |begin| begin.max(opened));
-    due.checked_add(MAX_TURN.saturating_add(LEASE_MARGIN)).ok()
+    let turn = MAX_TURN.saturating_add(LEASE_MARGIN);
+    share.begins_at().checked_add(turn).ok()
 }
 
 /// Records that this cancel took away these items of another request.

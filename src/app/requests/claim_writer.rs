@@ -321,12 +321,7 @@ impl<'a> ClaimWriter<'a> {
 
     /// Until when the request is retried.
     fn retried_until(&self) -> Timestamp {
-        let state = self.state();
-        let begun = state.reopened_at().unwrap_or(state.approved_at());
-        let begun = state
-            .request()
-            .not_before
-            .map_or(begun, |begin| begin.max(begun));
+        let begun = self.state().begins_at();
         begun.checked_add(self.retry_for).unwrap_or(Timestamp::MAX)
     }
 }

@@ -102,6 +102,8 @@ pub struct Pager<T> {
     seen: BTreeSet<String>,
     offset: u64,
     pages: usize,
+    /// The total that the page before gave.
+    total: Option<u64>,
 }
 
 impl<T> Default for Pager<T> {
@@ -111,6 +113,7 @@ impl<T> Default for Pager<T> {
             seen: BTreeSet::new(),
             offset: 0,
             pages: 0,
+            total: None,
         }
     }
 }
@@ -118,7 +121,8 @@ impl<T> Default for Pager<T> {
 impl<T> Pager<T> {
     /// Takes a page; returns the offset of the next one, or `None` when the list is complete. The
     /// offset grows by the entries received, not by the page size requested, so that a server with
-    /// smaller pages skips nothing.
+    /// smaller pages skips nothing. Starts over when the list has become shorter: an entry that was
+    /// removed from an earlier page moves another one there, unread.
     ///
     /// # Errors
     /// [`PagingError`] when the list does not end.
@@ -130,18 +134,26 @@ impl<T> Pager<T> {
         let items = page.items.unwrap_or_default();
         let held = items.len() as u64;
         self.pages += 1;
-        self.offset += held;
-        let before = self.items.len();
-        for item in items {
-            if self.seen.insert(key(&item)) {
-                self.items.push(item);
+        if matches!((page.total, self.total), (Some(now), Some(before)) if now < before) {
+            *self = Self {
+                pages: self.pages,
+                ..Self::default()
+            };
+        } else {
+            self.total = page.total;
+            self.offset += held;
+            let before = self.items.len();
+            for item in items {
+                if self.seen.insert(key(&item)) {
+                    self.items.push(item);
+                }
             }
-        }
-        if held > 0 && self.items.len() == before {
-            return Err(PagingError::Repeating);
-        }
-        if held == 0 || page.total.is_some_and(|total| self.offset >= total) {
-            return Ok(None);
+            if held > 0 && self.items.len() == before {
+                return Err(PagingError::Repeating);
+            }
+            if held == 0 || page.total.is_some_and(|total| self.offset >= total) {
+                return Ok(None);
+            }
         }
         if self.pages >= MAX_PAGES {
             return Err(PagingError::Endless);
@@ -218,6 +230,25 @@ mod tests {
             pager.take(page(), u64::to_string),
             Err(PagingError::Repeating)
         );
+    }
+
+    /// Entry 1 is removed after the first page, so entry 3 moves to where it is not read.
+    #[test]
+    fn a_list_that_became_shorter_is_read_again() {
+        let mut pager = Pager::default();
+        let page = |items: &[u64], total| Page {
+            items: Some(items.to_vec()),
+            total: Some(total),
+        };
+        for (items, total, next) in [
+            (&[1, 2][..], 4, Some(2)),
+            (&[4], 3, Some(0)),
+            (&[2, 3], 3, Some(2)),
+            (&[4], 3, None),
+        ] {
+            assert_eq!(pager.take(page(items, total), u64::to_string), Ok(next));
+        }
+        assert_eq!(pager.into_items(), [2, 3, 4]);
     }
 
     #[test]

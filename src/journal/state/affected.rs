@@ -53,7 +53,8 @@ impl Affected {
 
 impl State {
     /// What the request affects, as far as known. The accounts of a chain are known once it has its
-    /// blueprint.
+    /// blueprint. Under its blueprint a published image is listed too, so that a cancel of the
+    /// blueprint finds the image that it came of.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();
@@ -77,6 +78,12 @@ impl State {
             .collect();
         if target.lighthouse() {
             all.push(affected(target.image(), Receiver::Lighthouse));
+            if let Some(blueprint) = &self.blueprint
+                && target.accounts().is_empty()
+            {
+                let blueprint = ImageRef::Blueprint(blueprint.clone());
+                all.push(affected(blueprint, Receiver::Lighthouse));
+            }
         }
         all
     }

@@ -146,6 +146,18 @@ impl State {
         self.reopened_at
     }
 
+    /// When the request was opened or, later, reopened.
+    pub fn opened_at(&self) -> Timestamp {
+        self.reopened_at.unwrap_or(self.intent.approved_at)
+    }
+
+    /// Since when the request may be carried out: since it was opened, or its `not_before`.
+    pub fn begins_at(&self) -> Timestamp {
+        let opened = self.opened_at();
+        let begin = self.intent.request.not_before;
+        begin.map_or(opened, |begin| begin.max(opened))
+    }
+
     /// How many turns have failed.
     pub fn failed_turns(&self) -> u32 {
         self.failed_turns

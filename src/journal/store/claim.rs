@@ -219,7 +219,9 @@ impl Journal {
         let (stored, bytes) = next(state, lease.now, &lease.worker, event)?;
         let after = follow(state, &stored)?;
         let hold = self.hold(state.stream(), &lease.worker);
-        let (announced, hold) = join(self.announce(Some(state), &after, true), hold).await;
+        // A sweep deletes the entries of a request that is not live: a reopened one needs them again.
+        let listed = state.live(lease.now).then_some(state);
+        let (announced, hold) = join(self.announce(listed, &after, true), hold).await;
         announced?;
         let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
