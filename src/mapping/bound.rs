@@ -8,8 +8,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use regex::Regex;
+
+use super::literals::Literals;
 
 /// Units that every run has. One unit is about one value handled or 16 bytes of text copied.
 pub(super) const UNITS: u64 = 2_000_000;
@@ -22,6 +25,9 @@ const TEXT_UNIT: usize = 16;
 const MAX_WEIGHT: u64 = 1_000_000;
 /// Maximum nesting of a value. An event has at most 128. Dropping a value recurses to its depth.
 pub(super) const MAX_DEPTH: u32 = 500;
+/// Units that each run pays for a regular expression, in addition to its length, even if an earlier
+/// run has compiled it.
+const COMPILE: u64 = 2_000;
 
 /// The bound that a run exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +47,8 @@ thread_local! {
 struct State {
     left: Result<u64, Exceeded>,
     max_weight: u64,
-    expressions: HashMap<String, Regex>,
+    expressions: HashMap<String, Arc<Regex>>,
+    literals: Option<Arc<Literals>>,
 }
 
 impl State {
@@ -51,6 +58,7 @@ impl State {
             left: Ok(u64::MAX),
             max_weight: u64::MAX,
             expressions: HashMap::new(),
+            literals: None,
         }
     }
 }
@@ -60,8 +68,11 @@ pub(super) struct Run(());
 
 impl Run {
     /// Begins a run without a bound, so that the event can be read. [`Run::limit`] sets the bound.
-    pub(super) fn begin() -> Self {
-        STATE.replace(State::idle());
+    pub(super) fn begin(literals: &Arc<Literals>) -> Self {
+        STATE.replace(State {
+            literals: Some(Arc::clone(literals)),
+            ..State::idle()
+        });
         Self(())
     }
 
@@ -115,19 +126,21 @@ pub(super) fn exceeded() -> Option<Exceeded> {
     STATE.with_borrow(|state| state.left.err())
 }
 
-/// The compiled form of a regular expression. A run compiles each expression once.
+/// The compiled form of a regular expression. A run pays for each expression once.
 pub(super) fn expression<E>(
     pattern: &str,
+    flags: &str,
     compile: impl FnOnce() -> Result<Regex, E>,
-) -> Result<Regex, E> {
-    if let Some(known) = STATE.with_borrow(|state| state.expressions.get(pattern).cloned()) {
+) -> Result<Arc<Regex>, E> {
+    let key = format!("{flags}/{pattern}");
+    if let Some(known) = STATE.with_borrow(|state| state.expressions.get(&key).cloned()) {
         return Ok(known);
     }
-    let compiled = compile()?;
-    STATE.with_borrow_mut(|state| {
-        state
-            .expressions
-            .insert(pattern.to_owned(), compiled.clone())
-    });
+    spend(COMPILE);
+    let compiled = match STATE.with_borrow(|state| state.literals.clone()) {
+        Some(literals) => literals.compiled(pattern, flags, compile)?,
+        None => Arc::new(compile()?),
+    };
+    STATE.with_borrow_mut(|state| state.expressions.insert(key, Arc::clone(&compiled)));
     Ok(compiled)
 }

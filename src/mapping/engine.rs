@@ -2,6 +2,7 @@
 //! compiled once and shared: it holds no values, so it is `Send` and `Sync` although values are not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use jaq_core::data::JustLut;
 use jaq_core::load::{Arena, File, Loader, parse};
@@ -10,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::bound::{self, Run};
 use super::lint::lint;
+use super::literals::Literals;
 use super::natives;
 use super::terms::problem_at;
 use super::value::Value;
@@ -29,8 +31,14 @@ const MAX_OUTPUT_DEPTH: u32 = 16;
 /// Maximum length of an error message, in characters.
 const MAX_ERROR_CHARS: usize = 300;
 
+/// The filters that are written in jq, in addition to the engine's.
+const OWN_FILTERS: &str = include_str!("defs.jq");
+
 /// A compiled program.
-pub struct Program(jaq_core::Filter<JustLut<Value>>);
+pub struct Program {
+    filter: jaq_core::Filter<JustLut<Value>>,
+    literals: Arc<Literals>,
+}
 
 impl Program {
     /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
@@ -58,7 +66,7 @@ impl Program {
         now: i64,
         units: u64,
     ) -> Result<Vec<Json>, String> {
-        let run = Run::begin();
+        let run = Run::begin(&self.literals);
         let event = Value::from_json(event);
         run.limit(event.size().weight, units);
         // The engine is a dependency. If it panics on an event, only that event fails. A run does not
@@ -75,10 +83,10 @@ impl Program {
 
     fn outputs(&self, event: Value, now: i64) -> Result<Vec<Json>, String> {
         let now = Value::from(isize::try_from(now).unwrap_or_default());
-        let ctx = Ctx::<JustLut<Value>>::new(&self.0.lut, Vars::new([now]));
+        let ctx = Ctx::<JustLut<Value>>::new(&self.filter.lut, Vars::new([now]));
         let mut weight = 0;
         let mut outputs = Vec::new();
-        for output in self.0.id.run((ctx, event.clone())) {
+        for output in self.filter.id.run((ctx, event.clone())) {
             let output = output.map_err(|exception| match exception.get_err() {
                 Ok(error) => explained(error, &event),
                 Err(_) => "it stopped without an output".to_owned(),
@@ -111,7 +119,7 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
         return Err(Problems(problems));
     }
     let wrong = |problem: String| Problem::new(name, problem, REMEDY);
-    let own = parse(include_str!("defs.jq"), |parser| parser.defs()).unwrap_or_default();
+    let own = parse(OWN_FILTERS, |parser| parser.defs()).unwrap_or_default();
     let arena = Arena::default();
     let file = File {
         code: text,
@@ -123,13 +131,17 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     let compiler = Compiler::default()
         .with_funs(natives::functions())
         .with_global_vars(["$now"]);
-    compiler.compile(modules).map(Program).map_err(|errors| {
+    let filter = compiler.compile(modules).map_err(|errors| {
         let undefined = errors.into_iter().flat_map(|(_, errors)| errors);
         let problem = |(what, kind): (&str, jaq_core::compile::Undefined)| {
             let problem = format!("{} {what} is not supported", kind.as_str());
             problem_at(text, name, what, problem, REMEDY)
         };
         Problems(undefined.map(problem).collect())
+    })?;
+    Ok(Program {
+        filter,
+        literals: Arc::new(Literals::of([text, OWN_FILTERS])),
     })
 }
 

@@ -9,8 +9,6 @@ use regex::{Regex, RegexBuilder};
 use super::bound::{self, spend, text_units};
 use super::value::Value;
 
-/// Units that compiling a regular expression charges, in addition to its length.
-const COMPILE: u64 = 2_000;
 /// Maximum size of a compiled regular expression, in bytes.
 const MAX_EXPRESSION: usize = 1024 * 1024;
 /// Maximum length of a text to search, in bytes. Finding all matches can take the square of it in
@@ -74,11 +72,8 @@ fn parts(
     if !spend(20 + text_units(expression.len())) {
         return Ok(Value::Null);
     }
-    let expression = bound::expression(&format!("{flags}/{expression}"), || {
-        spend(COMPILE);
-        compile_expression(expression, flags)
-    })
-    .map_err(|problem| pattern.fail(format!("{pattern} {problem}")))?;
+    let expression = bound::expression(expression, flags, || compile_expression(expression, flags))
+        .map_err(|problem| pattern.fail(format!("{pattern} {problem}")))?;
     let mut parts = Vec::new();
     let mut characters = Characters {
         text,

@@ -12,6 +12,7 @@ mod hostile_tests;
 #[cfg(test)]
 mod jq_tests;
 mod lint;
+mod literals;
 mod natives;
 mod number;
 mod operators;
