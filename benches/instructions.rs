@@ -6,6 +6,8 @@
 #![allow(clippy::expect_used, clippy::panic)] // A benchmark that cannot start fails.
 #![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
 
+#[path = "setup/policies.rs"]
+mod policies;
 #[allow(dead_code)] // Shared with the benchmarks of calls.
 #[path = "setup/mod.rs"]
 mod setup;
@@ -14,13 +16,14 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use policies::policy_files;
 use serde_json::{Map as Object, Value, json};
 use setup::history;
 use sharehook::domain::{Identity, ServedRegions, ShareRequest, Timestamp};
 use sharehook::inbound::{Delivery, Headers, Map, SchemeName, SchemeSpec, Verifier, Via, sign};
 use sharehook::journal::{Access, Journal, JournalLocation};
 use sharehook::plan::{Observation, Plan};
-use sharehook::policy::{Decision, PolicySet, Question, SourceFacts, sample_files};
+use sharehook::policy::{Decision, PolicyFiles, PolicySet, Question, SourceFacts, stamp};
 
 /// Set in the process of a step: its name and how often it runs.
 const STEP: &str = "SHAREHOOK_BENCH_STEP";
@@ -31,9 +34,13 @@ const NOW: &str = "2026-11-21T08:00:00Z";
 const TOLERANCE: f64 = 1.05;
 
 /// The steps in their order, and how often each runs at most.
-const STEPS: [(&str, u32); 7] = [
+const STEPS: [(&str, u32); 11] = [
     ("load 13 policies", 12),
+    ("load 13 packaged", 40),
+    ("load 1,000 packaged", 12),
+    ("first decision of 1,000", 12),
     ("verify", 2_000),
+    ("compile and map", 40),
     ("map", 400),
     ("decide", 400),
     ("plan", 2_000),
@@ -104,8 +111,32 @@ fn run(step: &str, times: u32) {
     };
     let verify = || verifier.verify(delivery.clone(), now).expect("verified");
     match step {
-        "load 13 policies" => repeat(times, policies),
+        "load 13 policies" => {
+            let files = policy_files(13, 0);
+            repeat(times, || load(&files));
+        }
+        "load 13 packaged" => {
+            let files = packaged(13);
+            repeat(times, || load(&files));
+        }
+        "load 1,000 packaged" => {
+            let files = packaged(1_000);
+            repeat(times, || load(&files));
+        }
+        "first decision of 1,000" => {
+            let files = packaged(1_000);
+            let loaded: Vec<PolicySet> = (0..12).map(|_| load(&files)).collect();
+            let mut loaded = loaded.iter();
+            repeat(times, || decide(loaded.next().expect("another"), now));
+        }
         "verify" => repeat(times, verify),
+        "compile and map" => {
+            let (verified, regions) = (verify(), ServedRegions::default());
+            repeat(times, || {
+                let map = Map::builtin("jira").expect("a map");
+                map.apply(&verified, now, &regions).expect("requests")
+            });
+        }
         "map" => {
             let (map, verified) = (Map::builtin("jira").expect("a map"), verify());
             let regions = ServedRegions::default();
@@ -114,11 +145,11 @@ fn run(step: &str, times: u32) {
             });
         }
         "decide" => {
-            let policies = policies();
+            let policies = load(&policy_files(13, 0));
             repeat(times, || decide(&policies, now));
         }
         "plan" => {
-            let Decision::Allow(approved) = decide(&policies(), now) else {
+            let Decision::Allow(approved) = decide(&load(&policy_files(13, 0)), now) else {
                 panic!("it is not allowed");
             };
             let seen = Observation {
@@ -140,13 +171,20 @@ fn repeat<T>(times: u32, mut once: impl FnMut() -> T) {
     }
 }
 
-fn policies() -> PolicySet {
+fn load(files: &PolicyFiles) -> PolicySet {
     let facts = SourceFacts {
         name: "jira".parse().expect("a name"),
         scheme: "jira".to_owned(),
         signed: true,
     };
-    PolicySet::load(&sample_files(), &[facts], 1).expect("policies")
+    PolicySet::load(files, &[facts], 1).expect("policies")
+}
+
+/// So many policies as `bundle` packs them.
+fn packaged(policies: usize) -> PolicyFiles {
+    let mut files = policy_files(policies, 0);
+    files.validated = Some(stamp(load(&files).digest()));
+    files
 }
 
 fn native() -> Value {
