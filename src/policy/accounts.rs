@@ -2,7 +2,7 @@
 //! account, and which accounts must be decided alike. A request adds its own accounts to the store, so
 //! that it does not cost more the more are listed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityUid};
 use serde_json::Value;
@@ -22,13 +22,12 @@ pub(super) struct ListedAccounts {
 }
 
 impl ListedAccounts {
-    /// None yet. `named` are the entities that policies name.
-    pub(super) fn new(named: &BTreeSet<EntityUid>) -> Self {
-        let named = named.iter().map(|uid| uid.id().unescaped().to_owned());
+    /// None yet. Among `named` are the ids of the entities that policies name.
+    pub(super) fn new(named: HashSet<String>) -> Self {
         Self {
             accounts: HashMap::new(),
             classes: HashMap::new(),
-            mentioned: named.collect(),
+            mentioned: named,
         }
     }
 
@@ -66,11 +65,16 @@ impl ListedAccounts {
         self.accounts.values().map(|(entity, _)| entity)
     }
 
+    /// Whether entities or policies name an entity with this id.
+    pub(super) fn is_mentioned(&self, id: &EntityUid) -> bool {
+        self.mentioned.contains(id.id().unescaped())
+    }
+
     /// The class of an account: policies cannot tell two accounts of one class apart, because
     /// these have the same groups and attributes, and neither policies nor entities name them. `None`
     /// for an account that one of these names.
     pub(super) fn class(&self, account: &EntityUid) -> Option<usize> {
-        if self.mentioned.contains(account.id().unescaped()) {
+        if self.is_mentioned(account) {
             return None;
         }
         let listed = self.accounts.get(account);

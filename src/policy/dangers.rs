@@ -36,7 +36,7 @@ impl PolicySet {
         for facts in sources {
             search.shares(&facts.name);
             let own = search.reach(&facts.name, false);
-            let any = !self.marks.is_empty();
+            let any = !self.rules.is_empty();
             if any && own.is_empty() && !self.mentions(&facts.name) {
                 warnings.push(self.unmentioned(&facts.name, place(&facts.name)));
             }
@@ -65,7 +65,7 @@ impl PolicySet {
         let own: Vec<EntityUid> = of_source
             .chain([uid(&self.names.source, source.as_str())])
             .collect();
-        self.literals.iter().any(|literal| {
+        self.rules.literals().iter().any(|literal| {
             own.iter()
                 .any(|own| own == literal || store.is_ancestor_of(literal, own))
         })
@@ -243,7 +243,7 @@ impl Search<'_> {
     /// conditions do not read the account.
     fn unreached_permits(&mut self) {
         let share = self.policies.names.action("share");
-        for policy in self.policies.rules.policies() {
+        for policy in self.policies.rules.all().unwrap_or_default() {
             let id = policy.id().to_string();
             if policy.effect() != Effect::Permit
                 || !is_about(policy, &share)

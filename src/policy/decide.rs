@@ -150,7 +150,10 @@ impl PolicySet {
             Ok(request) => request,
             Err(why) => return denied(why, BTreeSet::new()),
         };
-        let fitting = self.scopes.fitting(&self.rules, &request, entities);
+        let fitting = match self.rules.fitting(&request, entities) {
+            Ok(fitting) => fitting,
+            Err(why) => return denied(why, BTreeSet::new()),
+        };
         let response = Authorizer::new().is_authorized(&request, &fitting, entities);
         let diagnostics = response.diagnostics();
         let policies: BTreeSet<String> = diagnostics.reason().map(ToString::to_string).collect();
@@ -165,8 +168,11 @@ impl PolicySet {
         let why = if !policies.is_empty() {
             explain::forbidden(&self.rules, &policies)
         } else if explain {
-            let permits = self.permits.get_or_init(|| explain::permits(&self.rules));
-            explain::nearest(permits, &request, entities)
+            let permits = || self.rules.all().map(|all| explain::permits(&all));
+            match self.permits.get_or_init(permits) {
+                Ok(permits) => explain::nearest(permits, &request, entities),
+                Err(why) => format!("no policy allows it; {why}"),
+            }
         } else {
             "no policy allows it".to_owned()
         };

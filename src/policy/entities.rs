@@ -1,13 +1,14 @@
 //! Reads `entities.json` (Cedar's own entity format) and the configured sources into Cedar's entity
 //! store, or returns every problem with its line.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::ffi::{DetailedError, JsonValueWithNoDuplicateKeys};
 use cedar_policy::{Entities, Entity, EntityTypeName, EntityUid, Schema};
 use serde_json::{Map, Value, json};
 
 use super::accounts::ListedAccounts;
+use super::entity_values::{self, EntityValues};
 use super::files::ENTITIES;
 use super::schema::{SchemaNames, cedar_problem, clipped, uid};
 use super::source_facts::SourceFacts;
@@ -68,7 +69,8 @@ struct Element {
     offset: usize,
 }
 
-/// Reads the file and adds the configured sources. `named` are the entities that policies name.
+/// Reads the file and adds the configured sources. Among `named` are the ids of the entities that policies
+/// name. `validated`: the file was validated against the built-in schema.
 ///
 /// # Errors
 /// A text that is not JSON; an entity that the schema refuses; a duplicate; an account or image id
@@ -76,13 +78,16 @@ struct Element {
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
-    named: &BTreeSet<EntityUid>,
+    named: HashSet<String>,
     schema: &Schema,
     names: &SchemaNames,
+    validated: bool,
 ) -> Result<KnownEntities, Problems> {
     let text = text.unwrap_or("[]");
     let mut reader = Reader {
         text,
+        validated,
+        values: EntityValues::default(),
         schema,
         names,
         facts: sources
@@ -95,7 +100,7 @@ pub(super) fn read(
         accounts: ListedAccounts::new(named),
         problems: Vec::new(),
     };
-    for element in elements(text, &mut reader.problems)? {
+    for element in elements(text, &mut reader.values, &mut reader.problems)? {
         if let Err(problem) = reader.add(element) {
             reader.problems.push(problem);
         }
@@ -108,12 +113,19 @@ pub(super) fn read(
     if !reader.problems.is_empty() {
         return Err(Problems(reader.problems));
     }
-    let all = reader.entities.iter().chain(reader.accounts.iter());
-    let mut warnings = unlisted_groups(all, &reader.seen, text, names);
-    warnings.extend(unknown_sources(&reader.seen, &reader.facts, text, names));
+    let mut warnings = Vec::new();
+    if !validated {
+        let all = reader.entities.iter().chain(reader.accounts.iter());
+        warnings = unlisted_groups(all, &reader.seen, text, names);
+        warnings.extend(unknown_sources(&reader.seen, &reader.facts, text, names));
+    }
     let mentioned = reader.accounts.take_mentioned();
-    let store = Entities::from_entities(reader.entities.into_iter().chain(mentioned), Some(schema))
-        .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?;
+    let all = reader.entities.into_iter().chain(mentioned);
+    let store = match validated {
+        true => entity_values::store(all, schema)?,
+        false => Entities::from_entities(all, Some(schema))
+            .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?,
+    };
     Ok(KnownEntities {
         store,
         accounts: reader.accounts,
@@ -126,6 +138,8 @@ pub(super) fn read(
 /// The file while it is read.
 struct Reader<'a> {
     text: &'a str,
+    validated: bool,
+    values: EntityValues,
     schema: &'a Schema,
     names: &'a SchemaNames,
     facts: BTreeMap<&'a str, &'a SourceFacts>,
@@ -180,7 +194,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn entity(&self, value: Value, offset: usize) -> Result<Entity, Problem> {
+    fn entity(&mut self, value: Value, offset: usize) -> Result<Entity, Problem> {
+        if self.validated
+            && let Some(entity) = self.values.entity(&value)
+        {
+            return Ok(entity);
+        }
         Entity::from_json_value(value, Some(self.schema)).map_err(|error| {
             cedar_problem(&DetailedError::from(&error), ENTITIES, self.text, offset)
         })
@@ -199,7 +218,11 @@ fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
 }
 
 /// The file's elements, each with its offset; elements without a readable uid become problems.
-fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Problem> {
+fn elements(
+    text: &str,
+    uids: &mut EntityValues,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Element>, Problem> {
     const SHAPE: &str = "write a JSON array of entities: {\"uid\": {\"type\", \"id\"}, \"attrs\": {}, \"parents\": []}";
     let json: JsonValueWithNoDuplicateKeys = serde_json::from_str(text).map_err(|error| {
         let mark = source_text::mark_of_line(ENTITIES, text, error.line(), error.column());
@@ -217,8 +240,7 @@ fn elements(text: &str, problems: &mut Vec<Problem>) -> Result<Vec<Element>, Pro
     }
     let mut elements = Vec::with_capacity(values.len());
     for (value, offset) in values.into_iter().zip(source_text::elements(text)) {
-        let id = value.get("uid").cloned().unwrap_or_default();
-        match EntityUid::from_json(id) {
+        match uids.uid(value.get("uid").unwrap_or(&Value::Null)) {
             Ok(uid) => elements.push(Element { value, uid, offset }),
             Err(error) => {
                 let problem = format!("the uid is not readable: {error}");
@@ -392,9 +414,10 @@ mod tests {
         read(
             Some(text),
             &[facts("jira", "jira", true)],
-            &BTreeSet::new(),
+            HashSet::new(),
             &schema,
             &names,
+            false,
         )
     }
 

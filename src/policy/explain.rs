@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, UnaryOp};
 use cedar_policy::{
-    ActionConstraint, Effect, Entities, EvalResult, Expression, Policy, PolicyId,
-    PrincipalConstraint, Request, ResourceConstraint, eval_expression,
+    ActionConstraint, Effect, Entities, EvalResult, Expression, Policy, PrincipalConstraint,
+    Request, ResourceConstraint, eval_expression,
 };
 
+use super::policies::Policies;
 use super::rules::annotation;
 use super::schema::clipped;
 
@@ -40,11 +41,11 @@ enum Outcome {
 }
 
 /// Splits every permit into its conditions.
-pub(super) fn permits(rules: &cedar_policy::PolicySet) -> Vec<Permit> {
-    let mut permits: Vec<Permit> = rules
-        .policies()
+pub(super) fn permits(policies: &[&Policy]) -> Vec<Permit> {
+    let mut permits: Vec<Permit> = policies
+        .iter()
         .filter(|policy| policy.effect() == Effect::Permit)
-        .map(permit)
+        .map(|policy| permit(policy))
         .collect();
     permits.sort_by(|a, b| a.id.cmp(&b.id));
     permits
@@ -187,12 +188,12 @@ fn applies(permit: &Permit, request: &Request, entities: &Entities) -> bool {
 }
 
 /// The policies that forbade it, each with its `@reason` if it has one.
-pub(super) fn forbidden(rules: &cedar_policy::PolicySet, ids: &BTreeSet<String>) -> String {
+pub(super) fn forbidden(policies: &Policies, ids: &BTreeSet<String>) -> String {
     let shown: Vec<String> = ids
         .iter()
         .map(|id| {
-            let policy = rules.policy(&PolicyId::new(id));
-            match policy
+            match policies
+                .evaluated(id)
                 .and_then(|policy| annotation(policy, "reason"))
                 .filter(|reason| !reason.is_empty())
             {

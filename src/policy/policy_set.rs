@@ -1,17 +1,19 @@
 //! The policies of one directory, parsed and validated together. In: the directory's texts and the
 //! configured sources. Out: the policy set for all decisions, or every problem.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
 
 use cedar_policy::{EntityUid, Schema};
+use serde_json::Value;
 
 use super::entities::{self, KnownEntities};
+use super::entity_values;
 use super::explain::Permit;
 use super::files::PolicyFiles;
-use super::rules;
+use super::policies::Policies;
+use super::rules::{self, NamedEntity, Rules};
 use super::schema::{APPROVE, SchemaNames};
-use super::scope::PolicyScopes;
 use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
 use crate::domain::{Danger, Mark, Problem, Problems, Warning};
@@ -21,25 +23,23 @@ use crate::domain::{Danger, Mark, Problem, Problems, Warning};
 pub struct PolicySet {
     pub(super) schema: Schema,
     pub(super) names: SchemaNames,
-    pub(super) rules: cedar_policy::PolicySet,
-    pub(super) scopes: PolicyScopes,
+    pub(super) rules: Policies,
     pub(super) known: KnownEntities,
-    /// The permits' conditions. Only denials need them, so the first denial computes them.
-    pub(super) permits: OnceLock<Vec<Permit>>,
+    /// The permits' conditions, or why they cannot be read. Only denials need them, so the first denial
+    /// computes them.
+    pub(super) permits: OnceLock<Result<Vec<Permit>, String>>,
     /// How many of the named approvers must be allowed to approve a share.
     pub(super) approvals: usize,
-    /// The entities that the policies name.
-    pub(super) literals: BTreeSet<EntityUid>,
     warnings: Vec<Warning>,
-    /// Where each policy is, by its `@id`.
+    /// Where each policy is, by its `@id`; empty where policies are parsed when they are needed.
     pub(super) marks: BTreeMap<String, Mark>,
     pub(super) digest: String,
 }
 
 impl PolicySet {
     /// Parses and validates schema, policies and entities. `approvals` of a share's named approvers
-    /// must be allowed to approve it; 0 requires none. Texts that `bundle` has validated are not validated
-    /// again.
+    /// must be allowed to approve it; 0 requires none. Texts that `bundle` has validated are not
+    /// validated again, and each policy is parsed when a request first needs it.
     ///
     /// # Errors
     /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
@@ -50,69 +50,39 @@ impl PolicySet {
         sources: &[SourceFacts],
         approvals: usize,
     ) -> Result<Self, Problems> {
-        files.guard()?;
-        with_enough_stack(|| Self::load_guarded(files, sources, approvals))
+        let digest = files.digest();
+        let validated = files.were_validated(&digest);
+        if !validated {
+            files.guard()?;
+        }
+        with_enough_stack(|| {
+            let loader = Loader {
+                files,
+                sources,
+                approvals,
+                digest,
+            };
+            let unparsed = || Policies::unparsed(&files.policies);
+            match validated.then(unparsed).flatten() {
+                Some((rules, strings)) => loader.packaged(rules, strings),
+                None => loader.parsed(validated),
+            }
+        })
     }
 
-    fn load_guarded(
-        files: &PolicyFiles,
-        sources: &[SourceFacts],
-        approvals: usize,
-    ) -> Result<Self, Problems> {
-        let digest = files.digest();
-        let names = SchemaNames::new()?;
-        let schema = names.schema(files.schema.as_deref())?;
-        let unvalidated = Some(&schema).filter(|_| !files.were_validated(&digest));
-        let rules = rules::read(&files.policies, unvalidated);
-        let named = rules.iter().flat_map(|rules| &rules.named);
-        let literals: BTreeSet<EntityUid> = named.map(|named| named.uid.clone()).collect();
-        let text = files.entities.as_deref();
-        let known = entities::read(text, sources, &literals, &schema, &names);
-        let (rules, known) = match (rules, known) {
-            (Ok(rules), Ok(known)) => (rules, known),
-            (rules, known) => {
-                let both = [rules.err(), known.err()];
-                return Err(Problems(
-                    both.into_iter()
-                        .flatten()
-                        .flat_map(|problems| problems.0)
-                        .collect(),
-                ));
-            }
+    /// Whether it has the policies and entities of `other`, and knows which accounts the policies name:
+    /// `bundle` compares what is read from a package with what it has validated.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let accounts = |uid: &&EntityUid| *uid.type_name() == self.names.account;
+        let mut named = other.rules.literals().iter().filter(accounts);
+        let entities = |policies: &Self| -> BTreeMap<String, Option<Value>> {
+            let all = policies.known.iter();
+            all.map(|entity| (entity.uid().to_string(), entity_values::to_json(entity)))
+                .collect()
         };
-        let mut warnings = rules.warnings.clone();
-        warnings.extend(known.warnings.iter().cloned());
-        warnings.extend(
-            rules
-                .named
-                .iter()
-                .filter_map(|named| known.unknown(&named.uid, &named.mark, &names)),
-        );
-        let any = !rules.marks.is_empty();
-        if any && approvals > 0 && !rules.permits(&names.action(APPROVE)) {
-            warnings.push(Danger::NoPermit.at(Problem::new(
-                "policy",
-                "no permit is about \"approve\": every share is refused",
-                "write a permit for the action \"approve\", or set `approvals = 0`",
-            )));
-        }
-        let policies = Self {
-            schema,
-            names,
-            scopes: PolicyScopes::new(&rules.set),
-            rules: rules.set,
-            marks: rules.marks,
-            literals,
-            known,
-            permits: OnceLock::new(),
-            approvals,
-            warnings,
-            digest,
-        };
-        if !files.has_builtin_schema() {
-            policies.rehearse()?;
-        }
-        Ok(policies)
+        named.all(|uid| self.known.accounts.is_mentioned(uid))
+            && self.rules == other.rules
+            && entities(self) == entities(other)
     }
 
     /// SHA-256, hex, over schema, policies (in the order of their names) and entities.
@@ -122,11 +92,111 @@ impl PolicySet {
 
     /// The `@id` of each policy, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.marks.keys().map(String::as_str)
+        self.rules.ids().collect::<BTreeSet<&str>>().into_iter()
     }
 
     /// Probable mistakes that are not errors: a rule that can never apply, a group that is not listed.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+}
+
+/// What a policy set is loaded from.
+struct Loader<'a> {
+    files: &'a PolicyFiles,
+    sources: &'a [SourceFacts],
+    approvals: usize,
+    digest: String,
+}
+
+impl Loader<'_> {
+    /// With policies that were validated when they were packaged.
+    fn packaged(self, rules: Policies, strings: Vec<&str>) -> Result<PolicySet, Problems> {
+        let (names, schema) = self.schema()?;
+        // Accounts have numbers, and only of accounts it matters that a policy names them.
+        let is_number = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
+        let named = strings.into_iter().filter(is_number).map(str::to_owned);
+        let known = self.entities(named.collect(), &schema, &names, true)?;
+        Ok(self.policy_set(names, schema, rules, known))
+    }
+
+    fn parsed(self, validated: bool) -> Result<PolicySet, Problems> {
+        let (names, schema) = self.schema()?;
+        let rules = rules::read(&self.files.policies, (!validated).then_some(&schema));
+        let named = rules.iter().flat_map(|rules| &rules.named);
+        let named = named.map(|named| named.uid.id().unescaped().to_owned());
+        let known = self.entities(named.collect(), &schema, &names, false);
+        let (rules, known) = match (rules, known) {
+            (Ok(rules), Ok(known)) => (rules, known),
+            (rules, known) => {
+                let both = [rules.err(), known.err()].into_iter().flatten();
+                return Err(Problems(both.flat_map(|problems| problems.0).collect()));
+            }
+        };
+        let warnings = self.warnings(&rules, &known, &names);
+        let has_builtin_schema = self.files.has_builtin_schema();
+        let policies = PolicySet {
+            warnings,
+            marks: rules.marks,
+            ..self.policy_set(names, schema, Policies::parsed(&rules.set), known)
+        };
+        if !has_builtin_schema {
+            policies.rehearse()?;
+        }
+        Ok(policies)
+    }
+
+    fn schema(&self) -> Result<(SchemaNames, Schema), Problems> {
+        let names = SchemaNames::new()?;
+        let schema = names.schema(self.files.schema.as_deref())?;
+        Ok((names, schema))
+    }
+
+    fn entities(
+        &self,
+        named: HashSet<String>,
+        schema: &Schema,
+        names: &SchemaNames,
+        validated: bool,
+    ) -> Result<KnownEntities, Problems> {
+        let text = self.files.entities.as_deref();
+        let validated = validated && self.files.has_builtin_schema();
+        entities::read(text, self.sources, named, schema, names, validated)
+    }
+
+    fn policy_set(
+        self,
+        names: SchemaNames,
+        schema: Schema,
+        rules: Policies,
+        known: KnownEntities,
+    ) -> PolicySet {
+        PolicySet {
+            schema,
+            names,
+            rules,
+            known,
+            permits: OnceLock::new(),
+            approvals: self.approvals,
+            warnings: Vec::new(),
+            marks: BTreeMap::new(),
+            digest: self.digest,
+        }
+    }
+
+    fn warnings(&self, rules: &Rules, known: &KnownEntities, names: &SchemaNames) -> Vec<Warning> {
+        let mut warnings = rules.warnings.clone();
+        warnings.extend(known.warnings.iter().cloned());
+        let unknown = |named: &NamedEntity| known.unknown(&named.uid, &named.mark, names);
+        warnings.extend(rules.named.iter().filter_map(unknown));
+        let any = !rules.marks.is_empty();
+        if any && self.approvals > 0 && !rules.permits(&names.action(APPROVE)) {
+            warnings.push(Danger::NoPermit.at(Problem::new(
+                "policy",
+                "no permit is about \"approve\": every share is refused",
+                "write a permit for the action \"approve\", or set `approvals = 0`",
+            )));
+        }
+        warnings
     }
 }

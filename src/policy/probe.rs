@@ -215,7 +215,7 @@ impl PolicySet {
             let (id, _, parents) = entity.clone().into_inner();
             let mut groups: Vec<String> = parents.iter().map(EntityUid::to_string).collect();
             groups.sort();
-            if self.literals.contains(&id) {
+            if self.rules.literals().contains(&id) {
                 groups.push(id.to_string());
             }
             (groups.join(" "), id.id().unescaped().to_owned())

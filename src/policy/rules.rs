@@ -203,15 +203,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
         let mark = Mark::of(file, text, slot..slot + "?resource".len());
         return Err(Problem::at(mark, "a policy is a template", remedy).into());
     }
-    // Cedar numbers the policies of a text in their order: policy0, policy1 …
-    let number = |policy: &Policy| {
-        AsRef::<str>::as_ref(policy.id())
-            .trim_start_matches("policy")
-            .parse::<usize>()
-            .unwrap_or_default()
-    };
-    let mut policies: Vec<Policy> = parsed.policies().cloned().collect();
-    policies.sort_by_key(number);
+    let policies = in_order(&parsed);
     let texts: Vec<String> = policies
         .iter()
         .map(|policy| policy.to_cedar().unwrap_or_default())
@@ -221,6 +213,19 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
         .into_iter()
         .zip(Site::all(file, text, offsets))
         .collect())
+}
+
+/// The policies of a text in their order. Cedar numbers them: policy0, policy1 …
+pub(super) fn in_order(set: &cedar_policy::PolicySet) -> Vec<Policy> {
+    let number = |policy: &Policy| {
+        AsRef::<str>::as_ref(policy.id())
+            .trim_start_matches("policy")
+            .parse::<usize>()
+            .unwrap_or_default()
+    };
+    let mut policies: Vec<Policy> = set.policies().cloned().collect();
+    policies.sort_by_key(number);
+    policies
 }
 
 fn add<'a>(

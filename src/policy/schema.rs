@@ -2,10 +2,10 @@
 //! schema, if it has one. Out: a parsed schema that has every name of the built-in one.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{CedarSchemaError, EntityId, EntityTypeName, EntityUid, Schema};
+use serde_json::json;
 
 use super::files::{SCHEMA, builtin_schema};
 use crate::domain::{Mark, PersonName, Problem, Problems, SourceName};
@@ -25,7 +25,11 @@ pub(super) struct SchemaNames {
 
 impl SchemaNames {
     pub(super) fn new() -> Result<Self, Problem> {
-        let name = |text: &str| EntityTypeName::from_str(text).map_err(defect);
+        // Cedar reads the JSON form without its parser.
+        let name = |text: &str| {
+            let uid = EntityUid::from_json(json!({"type": text, "id": ""})).map_err(defect)?;
+            Ok::<_, Problem>(uid.type_name().clone())
+        };
         Ok(Self {
             source: name("Share::Source")?,
             requester: name("Share::Requester")?,

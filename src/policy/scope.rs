@@ -1,95 +1,99 @@
 //! Selects the policies whose scope can fit a request, so that a decision costs what these cost, not
-//! what all policies do. In: the rules; then a request and its entities. Out: the policies for Cedar's
-//! authorizer. Decides nothing: a policy whose scope does not fit neither applies nor fails, so Cedar
-//! answers the same without it.
+//! what all policies do. In: the policies' scopes; then a request and its entities. Out: the numbers of
+//! the policies for Cedar's authorizer. Decides nothing: a policy whose scope does not fit neither
+//! applies nor fails, so Cedar answers the same without it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use cedar_policy::{
     ActionConstraint, Entities, EntityUid, Policy, PrincipalConstraint, Request, ResourceConstraint,
 };
 
-/// What the scope of a policy requires: the principal to be an entity or below it, and the same of the
-/// resource. `None` fits all.
-type Scope = (Option<EntityUid>, Option<EntityUid>);
+/// An entity's type and id.
+pub(super) type Entity = (String, String);
 
-/// The policies by their scopes.
+/// What the scope of a policy requires: the principal to be an entity or below it, the action to be one
+/// of some or below one, and the resource as the principal. `None` fits all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) principal: Option<Entity>,
+    pub(super) actions: Option<Vec<Entity>>,
+    pub(super) resource: Option<Entity>,
+}
+
+impl Scope {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let principal = match policy.principal_constraint() {
+            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+            PrincipalConstraint::In(uid)
+            | PrincipalConstraint::Eq(uid)
+            | PrincipalConstraint::IsIn(_, uid) => Some(entity(&uid)),
+        };
+        let actions = match policy.action_constraint() {
+            ActionConstraint::Any => None,
+            ActionConstraint::Eq(uid) => Some(vec![entity(&uid)]),
+            ActionConstraint::In(uids) => Some(uids.iter().map(entity).collect()),
+        };
+        let resource = match policy.resource_constraint() {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+            ResourceConstraint::In(uid)
+            | ResourceConstraint::Eq(uid)
+            | ResourceConstraint::IsIn(_, uid) => Some(entity(&uid)),
+        };
+        Self {
+            principal,
+            actions,
+            resource,
+        }
+    }
+
+    /// Whether it fits one of these actions.
+    pub(super) fn is_about(&self, actions: &[Entity]) -> bool {
+        let some = self.actions.as_ref();
+        some.is_none_or(|some| some.iter().any(|action| actions.contains(action)))
+    }
+}
+
+/// The numbers of the policies, by the principal and the resource of their scopes.
 #[derive(Debug)]
-pub(super) struct PolicyScopes(HashMap<Scope, Vec<(ActionConstraint, Policy)>>);
+pub(super) struct PolicyScopes(HashMap<(Option<Entity>, Option<Entity>), Vec<usize>>);
 
 impl PolicyScopes {
-    pub(super) fn new(rules: &cedar_policy::PolicySet) -> Self {
-        let mut scopes: HashMap<Scope, Vec<_>> = HashMap::new();
-        for policy in rules.policies() {
-            scopes
-                .entry((principal(policy), resource(policy)))
-                .or_default()
-                .push((policy.action_constraint(), policy.clone()));
+    /// Of the policies in their order.
+    pub(super) fn new<'a>(scopes: impl Iterator<Item = &'a Scope>) -> Self {
+        let mut numbers: HashMap<_, Vec<_>> = HashMap::new();
+        for (number, scope) in scopes.enumerate() {
+            let key = (scope.principal.clone(), scope.resource.clone());
+            numbers.entry(key).or_default().push(number);
         }
-        Self(scopes)
+        Self(numbers)
     }
 
-    /// The policies that can apply to the request, or all `rules` for a request that leaves something
-    /// open.
-    pub(super) fn fitting<'a>(
-        &self,
-        rules: &'a cedar_policy::PolicySet,
-        request: &Request,
-        entities: &Entities,
-    ) -> Cow<'a, cedar_policy::PolicySet> {
-        let (Some(principal), Some(action), Some(resource)) =
-            (request.principal(), request.action(), request.resource())
-        else {
-            return Cow::Borrowed(rules);
-        };
-        let actions = upward(action, entities);
-        let resources: Vec<_> = or_any(upward(resource, entities)).collect();
+    /// The policies that fit the request but for its action; `None` if it leaves something open.
+    pub(super) fn fitting(&self, request: &Request, entities: &Entities) -> Option<Vec<usize>> {
+        let principals = upward(request.principal()?, entities);
+        let resources: Vec<_> = or_any(upward(request.resource()?, entities)).collect();
         let mut fitting = Vec::new();
-        for principal in or_any(upward(principal, entities)) {
+        for principal in or_any(principals) {
             for resource in &resources {
-                let scope = (principal.clone(), resource.clone());
-                let policies = self.0.get(&scope).into_iter().flatten();
-                let about = policies.filter(|(constraint, _)| fits(constraint, &actions));
-                fitting.extend(about.map(|(_, policy)| policy.clone()));
+                let key = (principal.clone(), resource.clone());
+                fitting.extend(self.0.get(&key).into_iter().flatten());
             }
         }
-        cedar_policy::PolicySet::from_policies(fitting).map_or(Cow::Borrowed(rules), Cow::Owned)
+        Some(fitting)
     }
 }
 
-fn principal(policy: &Policy) -> Option<EntityUid> {
-    match policy.principal_constraint() {
-        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-        PrincipalConstraint::In(uid)
-        | PrincipalConstraint::Eq(uid)
-        | PrincipalConstraint::IsIn(_, uid) => Some(uid),
-    }
-}
-
-fn resource(policy: &Policy) -> Option<EntityUid> {
-    match policy.resource_constraint() {
-        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-        ResourceConstraint::In(uid)
-        | ResourceConstraint::Eq(uid)
-        | ResourceConstraint::IsIn(_, uid) => Some(uid),
-    }
+fn entity(uid: &EntityUid) -> Entity {
+    (uid.type_name().to_string(), uid.id().unescaped().to_owned())
 }
 
 /// The entity and all groups that it is in.
-fn upward(uid: &EntityUid, entities: &Entities) -> Vec<EntityUid> {
+pub(super) fn upward(uid: &EntityUid, entities: &Entities) -> Vec<Entity> {
     let groups = entities.ancestors(uid).into_iter().flatten();
-    groups.chain([uid]).cloned().collect()
+    groups.chain([uid]).map(entity).collect()
 }
 
-fn or_any(uids: Vec<EntityUid>) -> impl Iterator<Item = Option<EntityUid>> {
-    uids.into_iter().map(Some).chain([None])
-}
-
-fn fits(constraint: &ActionConstraint, actions: &[EntityUid]) -> bool {
-    match constraint {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(uid) => actions.contains(uid),
-        ActionConstraint::In(uids) => uids.iter().any(|uid| actions.contains(uid)),
-    }
+fn or_any(entities: Vec<Entity>) -> impl Iterator<Item = Option<Entity>> {
+    entities.into_iter().map(Some).chain([None])
 }

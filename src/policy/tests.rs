@@ -221,7 +221,8 @@ fn the_shipped_cases_decide_as_they_say() {
         let context = Context::from_json_value(context, Some((&policies.schema, &action))).unwrap();
         let request =
             Request::new(uid("principal"), action, uid("resource"), context, schema).unwrap();
-        let answer = Authorizer::new().is_authorized(&request, &policies.rules, &entities);
+        let fitting = policies.rules.fitting(&request, &entities).unwrap();
+        let answer = Authorizer::new().is_authorized(&request, &fitting, &entities);
         let decision = if answer.decision() == Answer::Allow {
             "allow"
         } else {
@@ -339,6 +340,34 @@ fn policies_are_not_validated_again_when_their_package_says_so() {
         let problems = load(validated).unwrap_err();
         assert!(problems.to_string().contains("shoe"), "{problems}");
     }
+}
+
+/// A `forbid` that was added, or a policy that was broken, after the policies were packaged.
+#[test]
+fn a_package_that_was_changed_never_allows_more() {
+    let mut files = sample_files();
+    files.validated = Some(stamp(&files.digest()));
+    let packaged = PolicySet::load(&files, &jira(), 1).unwrap();
+    assert!(matches!(ask(&packaged), Decision::Allow(_)));
+    let forbid = "@id(\"no\") forbid (principal, action, resource);";
+    let with = |text: String| {
+        let mut changed = files.clone();
+        changed.policies.push(("z.cedar".to_owned(), text));
+        changed
+    };
+    let set = PolicySet::load(&with(forbid.to_owned()), &jira(), 1).unwrap();
+    assert!(matches!(ask(&set), Decision::Deny(_)));
+    // Someone wrote the digest of broken texts into the package, too.
+    let mut broken = with(forbid.replace("resource)", "resource) when { context. }"));
+    broken.validated = Some(stamp(&broken.digest()));
+    let set = PolicySet::load(&broken, &jira(), 1).unwrap();
+    let Decision::Deny(verdict) = ask(&set) else {
+        panic!("a policy that nobody can read was left out")
+    };
+    assert!(
+        verdict.refused[0].why.contains("cannot be read"),
+        "{verdict:?}"
+    );
 }
 
 /// So a start does not rehearse it.

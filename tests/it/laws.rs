@@ -19,7 +19,7 @@ use sharehook::inbound::{
 };
 use sharehook::plan::{Observation, Plan, Stage};
 use sharehook::policy::{
-    Decision, PolicyFiles, PolicySet, Question, SourceFacts, builtin_schema, sample_files,
+    Decision, PolicyFiles, PolicySet, Question, SourceFacts, builtin_schema, sample_files, stamp,
 };
 
 const NOW: &str = "2026-11-01T12:00:00Z";
@@ -279,9 +279,20 @@ fn request() -> impl Strategy<Value = Value> {
 }
 
 fn load(world: &World, policies: &[String], approvals: usize) -> PolicySet {
+    load_as(world, policies, approvals, None)
+}
+
+/// The same from a package, which says what was validated.
+fn load_as(
+    world: &World,
+    policies: &[String],
+    approvals: usize,
+    validated: Option<String>,
+) -> PolicySet {
     let files = PolicyFiles {
         policies: vec![("a.cedar".to_owned(), text_of(policies))],
         entities: Some(world.entities(None).to_string()),
+        validated,
         ..sample_files()
     };
     let sources = [SourceFacts {
@@ -396,12 +407,17 @@ proptest! {
         requests in vec(request(), 8),
     ) {
         let set = load(&world, &policies, approvals);
+        let packaged = load_as(&world, &policies, approvals, Some(stamp(set.digest())));
+        prop_assert!(packaged.agrees_with(&set));
+        let packaged = load_as(&world, &policies, approvals, Some(stamp(set.digest())));
         let forbidding = more.replacen("permit", "forbid", 1);
         let stricter = load(&world, &[policies.clone(), vec![forbidding]].concat(), approvals);
         for request in &requests {
             let ours = allowed(&set, request);
             let cedars = by_cedar(&world, &policies, approvals, request);
             prop_assert_eq!(&ours, &cedars, "{} under\n{}", request, text_of(&policies));
+            let packaged = allowed(&packaged, request);
+            prop_assert_eq!(&packaged, &cedars, "packaged: {} under\n{}", request, text_of(&policies));
             prop_assert!(ours.is_some() || allowed(&stricter, request).is_none(), "a forbid allowed {}", request);
         }
     }

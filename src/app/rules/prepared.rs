@@ -105,6 +105,11 @@ impl Prepared {
         self.policies.ids()
     }
 
+    /// Whether its policies and entities are those of `other`.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.policies.agrees_with(&other.policies)
+    }
+
     /// Each source, in the order of their names.
     pub fn sources(&self) -> Vec<SourceSummary> {
         self.intakes.values().map(Intake::summary).collect()

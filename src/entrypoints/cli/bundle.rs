@@ -25,7 +25,8 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
             Failure::Failed(format!("{} cannot be copied: {error}", path.display()))
         })?;
     }
-    let bundled = context.prepare_file_without_secrets(&folder.join("sharehook.toml"))?;
+    let file = folder.join("sharehook.toml");
+    let bundled = context.prepare_file_without_secrets(&file)?;
     if bundled.policy_digest() != prepared.policy_digest() {
         let text = "the policies of the bundle differ from those of the configuration";
         return Err(Failure::Failed(text.to_owned()));
@@ -41,6 +42,15 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
             validated.display()
         ))
     })?;
+    if !context
+        .prepare_file_without_secrets(&file)?
+        .agrees_with(&bundled)
+    {
+        drop(fs::remove_file(&validated));
+        let text = "the package reads the policies otherwise than Cedar: this is a defect of \
+                    sharehook, report it with the policies; the bundle works, and starts more slowly";
+        return Err(Failure::Failed(text.to_owned()));
+    }
     let validated = validated.strip_prefix(folder).unwrap_or(&validated);
     names.push(validated.display().to_string());
     if context.json {

@@ -1,0 +1,331 @@
+//! Reads what stands before the conditions of each policy, in a text that Cedar has accepted when it
+//! was packaged: a hundredth of the work of Cedar's parser. In: the text of a file. Out: its policies,
+//! or nothing where one is written in a way that this reader does not know. `bundle` compares the
+//! result with Cedar's own.
+
+use super::scope::{Entity, Scope};
+
+/// A policy, unparsed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    pub(super) id: &'a str,
+    /// From the first annotation to the semicolon.
+    pub(super) text: &'a str,
+    pub(super) scope: Scope,
+}
+
+/// The policies of a file in their order, and every string in it: among these are the ids of all
+/// entities that the policies name.
+pub(super) fn read(text: &str) -> Option<(Vec<Head<'_>>, Vec<&str>)> {
+    let mut reader = Reader {
+        text,
+        at: 0,
+        next: None,
+        strings: Vec::new(),
+    };
+    reader.step()?;
+    let mut heads = Vec::new();
+    while reader.next.is_some() {
+        heads.push(reader.policy()?);
+    }
+    Some((heads, reader.strings))
+}
+
+/// A token, outside comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token<'a> {
+    /// An identifier, a keyword or a number.
+    Word(&'a str),
+    /// The content of a string without escapes.
+    Text(&'a str),
+    /// Any other character.
+    Sign(u8),
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    /// Where the text continues after `next`.
+    at: usize,
+    /// The next token and its offset; `None` at the end.
+    next: Option<(usize, Token<'a>)>,
+    strings: Vec<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the next token, or returns `None` for an unknown one.
+    fn step(&mut self) -> Option<()> {
+        self.skip_blanks();
+        let start = self.at;
+        let rest = self.text.get(start..)?;
+        let Some(first) = rest.bytes().next() else {
+            self.next = None;
+            return Some(());
+        };
+        let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let (token, length) = match first {
+            b'"' => {
+                let end = rest
+                    .bytes()
+                    .skip(1)
+                    .position(|b| matches!(b, b'"' | b'\\'))?
+                    + 1;
+                if rest.as_bytes().get(end) != Some(&b'"') {
+                    return None;
+                }
+                let content = rest.get(1..end)?;
+                self.strings.push(content);
+                (Token::Text(content), end + 1)
+            }
+            first if is_word(first) => {
+                let length = rest.bytes().take_while(|b| is_word(*b)).count();
+                (Token::Word(rest.get(..length)?), length)
+            }
+            first if first.is_ascii_punctuation() => (Token::Sign(first), 1),
+            _ => return None,
+        };
+        self.at = start + length;
+        self.next = Some((start, token));
+        Some(())
+    }
+
+    /// Skips white space and comments.
+    fn skip_blanks(&mut self) {
+        let text = self.text.as_bytes();
+        loop {
+            let rest = text.get(self.at..).unwrap_or_default();
+            let is_blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+            let blank = rest.iter().take_while(|b| is_blank(b)).count();
+            let rest = rest.get(blank..).unwrap_or_default();
+            self.at += blank;
+            if !rest.starts_with(b"//") {
+                return;
+            }
+            let is_end = |b: &u8| matches!(b, b'\n' | b'\r');
+            self.at += rest.iter().position(is_end).unwrap_or(rest.len());
+        }
+    }
+
+    /// The next token, which is then read.
+    fn take(&mut self) -> Option<Token<'a>> {
+        let (_, token) = self.next?;
+        self.step()?;
+        Some(token)
+    }
+
+    /// Reads a token if it is the next one.
+    fn takes(&mut self, token: Token<'_>) -> Option<bool> {
+        let is = self.next.is_some_and(|(_, next)| next == token);
+        if is {
+            self.step()?;
+        }
+        Some(is)
+    }
+
+    /// Reads this token, or returns `None` for another one.
+    fn needs(&mut self, token: Token<'_>) -> Option<()> {
+        self.takes(token)?.then_some(())
+    }
+
+    /// `@id("…") permit (principal …, action …, resource …) … ;`
+    fn policy(&mut self) -> Option<Head<'a>> {
+        let (start, _) = self.next?;
+        let id = self.annotations()?;
+        let effect = self.take()?;
+        if ![Token::Word("permit"), Token::Word("forbid")].contains(&effect) {
+            return None;
+        }
+        self.needs(Token::Sign(b'('))?;
+        let principal = self.one("principal")?;
+        self.needs(Token::Sign(b','))?;
+        let actions = self.actions()?;
+        self.needs(Token::Sign(b','))?;
+        let resource = self.one("resource")?;
+        self.needs(Token::Sign(b')'))?;
+        let scope = Scope {
+            principal,
+            actions,
+            resource,
+        };
+        loop {
+            let (end, token) = self.next?;
+            self.step()?;
+            if token == Token::Sign(b';') {
+                let text = self.text.get(start..=end)?;
+                return Some(Head { id, text, scope });
+            }
+        }
+    }
+
+    /// The value of `@id`, among other annotations.
+    fn annotations(&mut self) -> Option<&'a str> {
+        let mut id = None;
+        while self.takes(Token::Sign(b'@'))? {
+            let key = self.take()?;
+            if self.takes(Token::Sign(b'('))? {
+                let Token::Text(value) = self.take()? else {
+                    return None;
+                };
+                self.needs(Token::Sign(b')'))?;
+                if key == Token::Word("id") {
+                    id = Some(value);
+                }
+            }
+        }
+        id
+    }
+
+    /// `principal`, `principal == E`, `principal in E`, `principal is T` or `principal is T in E`; the
+    /// same of a resource.
+    fn one(&mut self, variable: &str) -> Option<Option<Entity>> {
+        self.needs(Token::Word(variable))?;
+        if self.takes(Token::Word("is"))? {
+            self.path()?;
+        } else if self.equals()? {
+            return self.entity().map(Some);
+        }
+        match self.takes(Token::Word("in"))? {
+            true => self.entity().map(Some),
+            false => Some(None),
+        }
+    }
+
+    /// `action`, `action == E`, `action in E` or `action in [E, …]`.
+    fn actions(&mut self) -> Option<Option<Vec<Entity>>> {
+        self.needs(Token::Word("action"))?;
+        if self.equals()? {
+            return Some(Some(vec![self.entity()?]));
+        }
+        if !self.takes(Token::Word("in"))? {
+            return Some(None);
+        }
+        if !self.takes(Token::Sign(b'['))? {
+            return Some(Some(vec![self.entity()?]));
+        }
+        let mut actions = Vec::new();
+        while !self.takes(Token::Sign(b']'))? {
+            actions.push(self.entity()?);
+            if !self.takes(Token::Sign(b','))? {
+                self.needs(Token::Sign(b']'))?;
+                break;
+            }
+        }
+        Some(Some(actions))
+    }
+
+    fn equals(&mut self) -> Option<bool> {
+        if !self.takes(Token::Sign(b'='))? {
+            return Some(false);
+        }
+        self.needs(Token::Sign(b'=')).map(|()| true)
+    }
+
+    /// `Share::Team::"platform"`.
+    fn entity(&mut self) -> Option<Entity> {
+        let mut kind = self.word()?.to_owned();
+        loop {
+            self.colons()?;
+            match self.take()? {
+                Token::Word(part) => {
+                    kind.push_str("::");
+                    kind.push_str(part);
+                }
+                Token::Text(id) => return Some((kind, id.to_owned())),
+                Token::Sign(_) => return None,
+            }
+        }
+    }
+
+    /// `Share::Team`.
+    fn path(&mut self) -> Option<()> {
+        self.word()?;
+        while self.takes(Token::Sign(b':'))? {
+            self.needs(Token::Sign(b':'))?;
+            self.word()?;
+        }
+        Some(())
+    }
+
+    fn colons(&mut self) -> Option<()> {
+        self.needs(Token::Sign(b':'))?;
+        self.needs(Token::Sign(b':'))
+    }
+
+    fn word(&mut self) -> Option<&'a str> {
+        match self.take()? {
+            Token::Word(word) => Some(word),
+            Token::Text(_) | Token::Sign(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scope::Scope;
+    use super::*;
+
+    fn scope_of(head: &str) -> Option<Scope> {
+        let text = format!("@id(\"x\") permit ({head});");
+        let (mut heads, _) = read(&text)?;
+        assert_eq!((heads.len(), heads[0].text), (1, text.as_str()));
+        heads.pop().map(|head| head.scope)
+    }
+
+    /// Cedar's own reading is the expectation.
+    #[test]
+    fn a_scope_is_what_cedar_says_it_is() {
+        let team = "Share::Team::\"a b,)(;\"";
+        let share = "Share::Action::\"share\"";
+        for head in [
+            "principal, action, resource".to_owned(),
+            format!("principal in {team}, action == {share}, resource == Share::Image::\"img-1\""),
+            format!(
+                "principal is Share::Requester in {team}, action in {share}, resource is Image"
+            ),
+            format!("principal == Requester::\"é\", action in [], resource in {team}"),
+            format!("principal is R, action in [{share}, {share}], resource is A::B in {team}"),
+            format!(
+                "principal in // principal ==\n Share :: Team::\"x\" , action in [{share}] , resource"
+            ),
+        ] {
+            let text = format!("permit ({head});");
+            let cedars = cedar_policy::Policy::parse(None, &text).expect(&text);
+            assert_eq!(scope_of(&head), Some(Scope::of(&cedars)), "{head}");
+        }
+    }
+
+    #[test]
+    fn policies_end_at_their_own_semicolon() {
+        let first = "@reason(\"a;b\")\n@id(\"one\") @odd forbid(principal,action,resource) when { resource.id == \";\" // ;\n};";
+        let second = "@id(\"two\")permit(principal,action,resource);";
+        let text = format!("// @id(\"no\") permit;\n{first}{second} // the end");
+        let (heads, strings) = read(&text).unwrap();
+        let found: Vec<_> = heads.iter().map(|head| (head.id, head.text)).collect();
+        assert_eq!(found, [("one", first), ("two", second)]);
+        assert_eq!(strings, ["a;b", "one", ";", "two"]);
+        assert_eq!(read(" \n// nothing").unwrap(), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn what_is_written_otherwise_is_left_to_cedar() {
+        for head in [
+            "principal, action, resource,",
+            "principal in (Share::Team::\"x\"), action, resource",
+            "principal in Share::Team::\"\\x41\", action, resource",
+            "principal in ?principal, action, resource",
+            "principal\u{a0}, action, resource",
+            "principal, resource, action",
+            "principal, action, resource) when { \"",
+        ] {
+            assert_eq!(scope_of(head), None, "{head}");
+        }
+        for text in [
+            "permit(principal, action, resource);",
+            "@id permit(principal, action, resource);",
+            "@id(\"x\") deny(principal, action, resource);",
+            "@id(\"x\") permit(principal, action, resource)",
+            "@id(\"x\") permit(principal, action, resource) when { \"\\n\" == \"\" };",
+        ] {
+            assert!(read(text).is_none(), "{text}");
+        }
+    }
+}
