@@ -94,6 +94,10 @@ pub struct ItemResult {
     /// `source/id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_off_by: Option<String>,
+    /// For an item without a success: a call for it got no clear answer, so the cloud may have
+    /// carried it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_done: bool,
 }
 
 impl ItemResult {
@@ -104,7 +108,15 @@ impl ItemResult {
             kind,
             request_id,
             called_off_by: None,
+            maybe_done: false,
         }
+    }
+
+    /// The same, in doubt if `maybe` and without a success.
+    #[must_use]
+    pub fn in_doubt(self, maybe: bool) -> Self {
+        let maybe_done = maybe && !self.succeeded();
+        Self { maybe_done, ..self }
     }
 
     /// Whether the item has the state that `action` wants. A revoked or called-off share does not.

@@ -70,6 +70,8 @@ pub struct AccountWork {
     queue: VecDeque<Batch>,
     next: Next,
     done: BTreeMap<AccountId, ItemResult>,
+    /// The accounts of calls without a clear answer, until a read shows that they do not have it.
+    unclear: BTreeSet<AccountId>,
 }
 
 impl AccountWork {
@@ -98,6 +100,7 @@ impl AccountWork {
             queue,
             next: Next::Call,
             done: BTreeMap::new(),
+            unclear: BTreeSet::new(),
         }
     }
 
@@ -152,6 +155,11 @@ impl AccountWork {
         self.done.values()
     }
 
+    /// Whether the cloud may have carried out a call for this account that failed.
+    pub fn is_unclear(&self, account: &AccountId) -> bool {
+        self.unclear.contains(account)
+    }
+
     fn effected(&self) -> ResultKind {
         match self.action {
             Action::Share => ResultKind::Shared,
@@ -167,7 +175,8 @@ impl AccountWork {
     }
 
     fn settle(&mut self, account: AccountId, kind: ResultKind, request_id: Option<String>) {
-        let result = ItemResult::new(Item::Account(account.clone()), kind, request_id);
+        let result = ItemResult::new(Item::Account(account.clone()), kind, request_id)
+            .in_doubt(self.is_unclear(&account));
         self.done.insert(account, result);
     }
 
@@ -202,6 +211,10 @@ impl AccountWork {
             | ErrorClass::Unlisted(Family::Operator | Family::Final)
                 if alone =>
             {
+                if error.class == ErrorClass::Account {
+                    // Such an account cannot have got it.
+                    self.unclear.retain(|id| !front.accounts.contains(id));
+                }
                 let retryable = error.class.fault() != Fault::Request;
                 self.fail_front(&error, retryable)
             }
@@ -247,7 +260,10 @@ impl AccountWork {
         let Some(front) = self.queue.front_mut() else {
             return;
         };
-        front.maybe_done |= may_have_acted(error.class);
+        if may_have_acted(error.class) {
+            front.maybe_done = true;
+            self.unclear.extend(front.accounts.iter().cloned());
+        }
         if front.tries < self.max_tries {
             self.next = Next::Wait(error.class);
         } else if self.must_read_first() {
@@ -268,6 +284,7 @@ impl AccountWork {
         let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut front.accounts)
             .into_iter()
             .partition(wanted);
+        self.unclear.retain(|id| !missing.contains(id));
         front.accounts = missing;
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;

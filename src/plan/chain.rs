@@ -51,6 +51,30 @@ pub enum Publication {
     },
 }
 
+/// Notes the blueprint that the accounts of a chain get, where the result of its first step does not
+/// name one: only by it can a revocation take the image from them.
+pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
+    for result in results {
+        if !matches!(result.item, Item::Lighthouse(_)) {
+            continue;
+        }
+        match &mut result.kind {
+            ResultKind::Available {
+                blueprint: named @ None,
+                ..
+            } => *named = Some(blueprint.clone()),
+            // The image is there, although the call failed.
+            ResultKind::Failed { .. } => {
+                result.kind = ResultKind::Available {
+                    blueprint: Some(blueprint.clone()),
+                    already: !std::mem::take(&mut result.maybe_done),
+                };
+            }
+            _ => {}
+        }
+    }
+}
+
 impl RefusedChain {
     /// The refused chain, if the results show that the cloud does not share its blueprint at all.
     pub fn of(request: &ShareRequest, results: &[ItemResult]) -> Option<Self> {

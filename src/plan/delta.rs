@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::policy::Approved;
 
 use super::call_names::{account_call, blueprint_call, publication_call};
-use super::chain::taken_back_before;
+use super::chain::{name_blueprint, taken_back_before};
 use super::observation::Observation;
 use super::precheck;
 use super::readiness::Readiness;
@@ -225,6 +225,9 @@ fn lighthouse_stage(
         .iter()
         .any(|r| matches!(r.item, Item::Lighthouse(_)))
     {
+        if let (Action::Share, Some(blueprint)) = (action, &seen.blueprint) {
+            name_blueprint(settled, blueprint);
+        }
         return None;
     }
     let kind = match (action, &seen.blueprint) {

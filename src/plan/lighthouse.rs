@@ -55,6 +55,9 @@ pub struct LighthouseWork {
     /// The cloud's request id of a call that succeeded without naming the blueprint.
     effected: Option<Option<String>>,
     maybe_done: bool,
+    /// A call of this work got no clear answer, and no read has shown since that it was not carried
+    /// out.
+    unclear: bool,
     result: Option<ItemResult>,
 }
 
@@ -76,6 +79,7 @@ impl LighthouseWork {
             unshareable: None,
             effected: None,
             maybe_done: resumed,
+            unclear: false,
             result: None,
         }
     }
@@ -115,12 +119,18 @@ impl LighthouseWork {
     }
 
     fn finish(&mut self, kind: ResultKind, request_id: Option<String>) {
-        self.result = Some(ItemResult::new(
-            Item::Lighthouse(self.image.clone()),
-            kind,
-            request_id,
-        ));
+        self.result = Some(self.ending(kind, request_id));
         self.step = LighthouseStep::Finished;
+    }
+
+    fn ending(&self, kind: ResultKind, request_id: Option<String>) -> ItemResult {
+        let item = Item::Lighthouse(self.image.clone());
+        ItemResult::new(item, kind, request_id).in_doubt(self.unclear)
+    }
+
+    /// The result when the time runs out before the next step.
+    pub fn unfinished(&self) -> ItemResult {
+        self.ending(ResultKind::Pending, None)
     }
 
     fn fail(&mut self, error: &CloudError, retryable: bool) {
@@ -160,6 +170,7 @@ impl LighthouseWork {
             | ErrorClass::Ambiguous
             | ErrorClass::Unlisted(Family::Passing) => {
                 self.maybe_done |= may_have_acted(error.class);
+                self.unclear |= may_have_acted(error.class);
                 self.step = match (self.tries < self.max_tries, self.maybe_done) {
                     (true, _) => LighthouseStep::Wait {
                         tries: self.tries,
@@ -199,6 +210,7 @@ impl LighthouseWork {
             Err(error) => return self.unread(&error),
         };
         let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
+        self.unclear &= there.is_some();
         match (self.action, there) {
             (Action::Share, Some(id)) => {
                 let kind = ResultKind::Available {

@@ -16,7 +16,7 @@ mod readiness;
 pub use accounts::{AccountSeen, AccountStep, AccountWork};
 pub use backoff::{Backoff, Patience, wait_before};
 pub use call_names::{account_call, publication_call};
-pub use chain::{Publication, RefusedChain};
+pub use chain::{Publication, RefusedChain, name_blueprint};
 pub use delta::{Plan, PlannedImage, Stage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
 pub use observation::Observation;

@@ -76,4 +76,5 @@ mod ticket_fetch;
 mod tidy;
 mod trying;
 mod tutorial;
+mod unclear_ends;
 mod withdrawals;

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
-    PlannedImage, Readiness, Stage, account_call, publication_call,
+    PlannedImage, Stage, account_call, name_blueprint, publication_call,
 };
 use crate::telemetry::{Step, step};
 
@@ -53,9 +53,15 @@ pub(in crate::app) async fn execute(
                 // The image may not be ready yet.
                 writer.write_results().await?;
                 match subject(context, plan, image, *action, blueprint.take(), &results).await {
-                    Ok(subject) => results.extend(
-                        accounts_stage(context, plan, &subject, *action, accounts, writer).await?,
-                    ),
+                    Ok(subject) => {
+                        if let (ImageRef::Blueprint(id), Action::Share) = (&subject, action) {
+                            name_blueprint(&mut results, id);
+                            keep_lighthouse(&results, writer);
+                        }
+                        let stage =
+                            accounts_stage(context, plan, &subject, *action, accounts, writer);
+                        results.extend(stage.await?);
+                    }
                     Err(kind) => {
                         let each = |a: &AccountId| {
                             ItemResult::new(Item::Account(a.clone()), kind.clone(), None)
@@ -67,6 +73,14 @@ pub(in crate::app) async fn execute(
         }
     }
     Ok(results)
+}
+
+/// Keeps which blueprint the accounts of a chain get: recorded before the call that shares it.
+fn keep_lighthouse(results: &[ItemResult], writer: &mut ClaimWriter<'_>) {
+    let lighthouse = |r: &&ItemResult| matches!(r.item, Item::Lighthouse(_));
+    if let Some(result) = results.iter().find(lighthouse) {
+        writer.keep_results(std::slice::from_ref(result));
+    }
 }
 
 /// The image of an account stage, once it can be shared; otherwise the result for the accounts.
@@ -92,10 +106,8 @@ async fn subject(
     if action == Action::Cancel || !(chain || plan.waits_for_image()) {
         return Ok(subject);
     }
-    match until_ready(context, plan.region(), &subject).await {
-        Readiness::Later(_) if chain => Err(ResultKind::Pending),
-        readiness => readiness.failure().map_or(Ok(subject), Err),
-    }
+    let readiness = until_ready(context, plan.region(), &subject).await;
+    readiness.failure().map_or(Ok(subject), Err)
 }
 
 fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
@@ -240,7 +252,9 @@ fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
 fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
     let item = Item::Account(account.clone());
     let settled = work.settled().find(|result| result.item == item).cloned();
-    settled.unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
+    settled.unwrap_or_else(|| {
+        ItemResult::new(item, ResultKind::Pending, None).in_doubt(work.is_unclear(account))
+    })
 }
 
 /// Takes an image out of Lighthouse that this request put there.
@@ -261,7 +275,6 @@ async fn lighthouse(
     resumed: bool,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
-    let pending = || ItemResult::new(Item::Lighthouse(image.clone()), ResultKind::Pending, None);
     let tries = context.patience.backoff.tries;
     let mut work = LighthouseWork::new(image.clone(), action, resumed, tries);
     let (cloud, deadline) = (context.cloud, context.deadline);
@@ -272,7 +285,7 @@ async fn lighthouse(
             LighthouseStep::Wait { tries, class } => {
                 writer.write_results().await?;
                 if !context.wait(tries, class).await {
-                    return Ok(pending());
+                    return Ok(work.unfinished());
                 }
                 work.see(LighthouseSeen::Waited);
             }
@@ -285,7 +298,7 @@ async fn lighthouse(
                 let id = found.map(|blueprint| blueprint.map(|found| found.blueprint_id));
                 work.see(LighthouseSeen::Found(id));
             }
-            LighthouseStep::Call if writer.lease_is_over() => return Ok(pending()),
+            LighthouseStep::Call if writer.lease_is_over() => return Ok(work.unfinished()),
             LighthouseStep::Call => {
                 writer.write_results().await?;
                 let (call, name) = (step(Step::Call), publication_call(image, action));
@@ -295,7 +308,7 @@ async fn lighthouse(
                 let code = end.as_ref().err().map(|error| error.code.as_str());
                 context.count_call("ModifyImageSharePermission", code);
                 if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
-                    return Ok(pending());
+                    return Ok(work.unfinished());
                 }
                 let request_id = end.as_ref().map(|(_, id)| id.clone());
                 let request_id = request_id.map_err(CloudError::clone);
@@ -306,7 +319,8 @@ async fn lighthouse(
             }
         }
     }
-    let result = work.result().cloned().unwrap_or_else(pending);
+    let result = work.result().cloned();
+    let result = result.unwrap_or_else(|| work.unfinished());
     // A result without a call is only what the cloud shows anyway.
     if called {
         writer.keep_results(std::slice::from_ref(&result));

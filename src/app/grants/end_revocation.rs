@@ -20,9 +20,10 @@ impl ClaimWriter<'_> {
     /// another grant covers them.
     pub(super) async fn end_revocation(
         &mut self,
-        results: Vec<ItemResult>,
+        mut results: Vec<ItemResult>,
         covers: Vec<Cover>,
     ) -> Result<(), Stop> {
+        results.extend(self.without_result(&results, &covers));
         let (open, done): (Vec<_>, Vec<_>) = results.into_iter().partition(stands);
         let calls = self.unwritten.calls.clone();
         let covered_until = covers.iter().map(|cover| cover.until).min();
@@ -48,6 +49,19 @@ impl ClaimWriter<'_> {
             covered: covers.into_iter().map(|cover| cover.item).collect(),
         }))
         .await
+    }
+
+    /// What stands and was to be taken back, and has neither a result nor a cover: it stays overdue, so
+    /// that `revoked` is never recorded without a success for each item.
+    fn without_result(&self, results: &[ItemResult], covers: &[Cover]) -> Vec<ItemResult> {
+        let mut left = self.state().given();
+        left.retain(|item| {
+            self.state().is_revoking(item)
+                && !results.iter().any(|result| result.item == *item)
+                && !covers.iter().any(|cover| cover.item == *item)
+        });
+        let open = |item| ItemResult::new(item, ResultKind::Pending, None);
+        left.into_iter().map(open).collect()
     }
 
     /// Ends the attempt, also when more of the share was called off during it: that is the next one's.

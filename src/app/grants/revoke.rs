@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use crate::app::requests::Stop;
 use crate::app::{App, Deadline, context};
-use crate::domain::{AccountId, Item, Target, Timestamp};
+use crate::domain::{AccountId, BlueprintId, Item, ItemResult, ResultKind, Target, Timestamp};
 use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 use crate::policy::{Approved, Ended};
 
@@ -94,21 +94,64 @@ impl App {
             covers.extend(needed);
         }
         let stays = covers.iter().any(|c| matches!(c.item, Item::Lighthouse(_)));
-        let approved = revocation_of(writer.state(), now, free, lighthouse && !stays);
+        let lighthouse = lighthouse && !stays;
+        let blueprint = self.blueprint_given(writer.state(), lighthouse, deadline);
+        let (blueprint, unknown) = match blueprint.await {
+            Ok(blueprint) => (blueprint, None),
+            Err(kind) => (None, Some(kind)),
+        };
+        let approved = revocation_of(writer.state(), now, free.clone(), lighthouse, blueprint);
         let end = async {
-            let results = match &approved {
+            let mut results = match &approved {
                 Some(approved) => {
                     self.plan_and_execute(&mut writer, approved, Vec::new(), None, deadline)
                         .await?
                 }
                 None => writer.results(),
             };
+            results.extend(unknown.into_iter().flat_map(|kind| {
+                let each =
+                    move |id: AccountId| ItemResult::new(Item::Account(id), kind.clone(), None);
+                free.clone().into_iter().map(each)
+            }));
             writer.end_revocation(results, covers).await
         };
         match end.await {
             Ok(()) => Ok(writer.state().clone()),
             Err(Stop::Lost | Stop::CalledOff) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
+        }
+    }
+
+    /// The blueprint of a chain whose accounts alone lose it. Records before this version may not
+    /// name it; then the cloud does.
+    ///
+    /// # Errors
+    /// The result of each account when the blueprint cannot be found.
+    async fn blueprint_given(
+        &self,
+        state: &State,
+        lighthouse: bool,
+        deadline: Deadline,
+    ) -> Result<Option<BlueprintId>, ResultKind> {
+        let request = state.request();
+        let image = match (&request.target, state.blueprint(), lighthouse) {
+            (Target::Chain { image, .. }, None, false) => image,
+            (_, known, _) => return Ok(known.cloned()),
+        };
+        let context = self.context(request, deadline);
+        let found = context
+            .cloud
+            .blueprint_of_image(&request.region, image, context.deadline);
+        match found.await {
+            Ok(Some(found)) => Ok(Some(found.blueprint_id)),
+            // Without a blueprint the accounts have none.
+            Ok(None) => Err(ResultKind::NotShared),
+            Err(error) => Err(ResultKind::Failed {
+                code: error.code.clone(),
+                message: format!("the blueprint of {image} is not known: {error}"),
+                retryable: true,
+            }),
         }
     }
 }
@@ -142,13 +185,14 @@ fn revocation_of(
     now: Timestamp,
     accounts: Vec<AccountId>,
     lighthouse: bool,
+    blueprint: Option<BlueprintId>,
 ) -> Option<Approved> {
     let mut granted = state.request().clone();
     if let (Target::Chain { accounts, .. }, false, Some(blueprint)) =
-        (&granted.target, lighthouse, state.blueprint())
+        (&granted.target, lighthouse, blueprint)
     {
         granted.target = Target::Blueprint {
-            image: blueprint.clone(),
+            image: blueprint,
             accounts: accounts.clone(),
         };
     }

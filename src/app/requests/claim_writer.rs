@@ -216,6 +216,17 @@ impl<'a> ClaimWriter<'a> {
         Err(Stop::CalledOff)
     }
 
+    /// The results of a turn, in doubt where an earlier turn left a call without a clear answer.
+    pub(super) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
+        let known = self.state().results();
+        let in_doubt = |item: &Item| known.iter().any(|r| r.item == *item && r.maybe_done);
+        let keep = |result: ItemResult| {
+            let maybe = result.maybe_done || in_doubt(&result.item);
+            result.in_doubt(maybe)
+        };
+        results.into_iter().map(keep).collect()
+    }
+
     /// Closes the request, or gives the turn back when something is left to do. `refusal`: the
     /// present policies refuse it, so it is closed as denied.
     pub(super) async fn close(
@@ -245,13 +256,19 @@ impl<'a> ClaimWriter<'a> {
         self.end(event).await
     }
 
-    /// Gives the turn back with what was reached, and says why the rest is open.
+    /// Gives the turn back with what was reached, and says why the rest is open. What is in doubt is
+    /// recorded, because a later turn may fail for another reason.
     async fn defer(
         &mut self,
-        results: Vec<ItemResult>,
+        mut results: Vec<ItemResult>,
         open: &[ItemResult],
         now: Timestamp,
     ) -> Result<(), Stop> {
+        let in_doubt = open.iter().filter(|result| result.maybe_done);
+        results.extend(in_doubt.map(|result| ItemResult {
+            kind: ResultKind::Pending,
+            ..result.clone()
+        }));
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let (why, not_before, fault) = match Failure::of(open) {

@@ -197,7 +197,7 @@ impl App {
                     let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
                     ended.await.map_err(Stop::Journal)?;
                 }
-                writer.close(results, None).await
+                writer.close(writer.with_doubts(results), None).await
             }
             Permission::Withheld(reason) => self.close_withheld(writer, reason, deadline).await,
         }

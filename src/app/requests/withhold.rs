@@ -59,6 +59,7 @@ impl Withheld {
                 message: "the share ended before it could be made".to_owned(),
                 retryable: false,
             },
+            maybe_done: false,
             ..result
         })
     }
@@ -90,10 +91,14 @@ pub(in crate::app) fn trace(
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
         // The site has no API for it. Revoking an item that was not shared is harmless.
         (Item::Account(_), ..) => Some(ResultKind::Shared),
+        (Item::Lighthouse(_), ..) if result.maybe_done => Some(ResultKind::Available {
+            blueprint: None,
+            already: false,
+        }),
         _ => None,
     };
-    kind.map(|kind| ItemResult {
-        kind,
-        ..result.clone()
+    kind.map(|kind| {
+        let known = result.clone();
+        ItemResult { kind, ..known }.in_doubt(result.maybe_done)
     })
 }

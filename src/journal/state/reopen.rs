@@ -2,7 +2,7 @@
 //! state. In: a state and a `reopened` record. Out: the state after it, or why the request stays
 //! closed.
 
-use crate::domain::{ResultKind, Status, Timestamp};
+use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{Record, Reopening};
 use super::broken_record::{BrokenRecord, broken};
@@ -52,8 +52,12 @@ impl State {
             (true, Some(until)) => until,
             _ => return broken("reopened with a lease that its verdict does not give"),
         };
+        let failed = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { .. });
         self.results
-            .retain(|result| !matches!(result.kind, ResultKind::Failed { .. }));
+            .retain(|result| !failed(result) || result.maybe_done);
+        for result in self.results.iter_mut().filter(|result| failed(result)) {
+            result.kind = ResultKind::Pending;
+        }
         self.status = None;
         self.refusal = None;
         self.decided_again = Some(reopening.verdict.clone());

@@ -257,10 +257,8 @@ impl State {
     /// and no record takes it away since. What it found shared, a call-off ends at once.
     pub fn holds(&self, item: &Item) -> bool {
         let held = |result: &ItemResult| {
-            matches!(
-                result.kind,
-                ResultKind::Shared | ResultKind::AlreadyShared | ResultKind::Available { .. }
-            ) && (self.gave(result) || self.call_off_of(item).is_none())
+            let found = result.as_wanted(Action::Share) && self.call_off_of(item).is_none();
+            self.gave(result) || found
         };
         self.intent.request.action == Action::Share
             && !matches!(self.phase, Phase::Denied | Phase::Revoked)
@@ -366,10 +364,9 @@ impl State {
             ResultKind::AlreadyShared | ResultKind::Available { already: true, .. } => {
                 self.intent.adopts
             }
-            ResultKind::Cancelled
-            | ResultKind::NotShared
-            | ResultKind::Pending
-            | ResultKind::Failed { .. } => false,
+            // What may have been carried out is taken back like what was.
+            ResultKind::Failed { .. } => result.maybe_done,
+            ResultKind::Cancelled | ResultKind::NotShared | ResultKind::Pending => false,
         }
     }
 
