@@ -165,7 +165,7 @@ async fn without_the_extension_the_error_says_what_is_missing() {
                 ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT".into(), "x".into()),
                 ("AWS_SESSION_TOKEN".into(), "t".into()),
             ]),
-            "not a port",
+            "does not hold a port number",
         ),
         // A port that was free a moment ago, so no process listens on it.
         (vars(free_port().await, TOKEN), "is its layer attached?"),
