@@ -62,7 +62,8 @@ use requests::{ClaimWriter, FirstLook, Permission, Stop, trace};
 struct Incoming<'a> {
     delivery: &'a VerifiedDelivery,
     map: &'a Map,
-    /// Whether what a request finds shared counts as given by it.
+    /// Whether a request takes over shares that it finds already made: they then end with it
+    /// (`drift --adopt`).
     adopts: bool,
     early: &'a Early,
 }
@@ -85,7 +86,7 @@ impl App {
     }
 
     /// Takes one delivery to its reply, which `early` may give before, and logs and counts its end.
-    /// `adopts`: what its requests find shared counts as given by them.
+    /// `adopts`: its requests take over shares that they find already made.
     async fn process(
         &self,
         delivery: Delivery,
@@ -94,12 +95,16 @@ impl App {
         early: &Early,
     ) -> Reply {
         let source = delivery.source.clone();
-        let reply = self.take(delivery, adopts, deadline, early).await;
+        let reply = self
+            .authenticate_and_answer(delivery, adopts, deadline, early)
+            .await;
         self.delivery_ended(Some(&source), early.elapsed(), &reply);
         reply
     }
 
-    async fn take(
+    /// Verifies a delivery. Answers subscriptions, handshakes and events that only name an instance;
+    /// hands the rest to [`App::receive_verified`].
+    async fn authenticate_and_answer(
         &self,
         mut delivery: Delivery,
         adopts: bool,
@@ -119,6 +124,7 @@ impl App {
             Ok(authenticated) => authenticated,
             Err(unverified) => return self.unverified(&source, unverified),
         };
+        // The rules that verified it: with secrets that were just read again, if only these match.
         let app = later.as_ref().unwrap_or(self);
         let Some(intake) = app.prepared.intake(&source) else {
             return Reply::UnknownSource;
@@ -212,7 +218,9 @@ impl App {
         if let Some(problem) = self.too_late(case) {
             return Ok(self.refuse_late(case, problem).await);
         }
-        let decision = self.decide(&case.identity, case.request, case.now, case.now);
+        // `expires_in` counts from here.
+        let approved_at = case.now;
+        let decision = self.decide(&case.identity, case.request, case.now, approved_at);
         if self.prepared.plan_only() {
             let plan = self.show_plan(&case.identity, case.request, &decision, case.deadline);
             return Ok(plan.await);
@@ -236,7 +244,7 @@ impl App {
         record.record("identity", tracing::field::display(&case.identity));
         let opened = self.open(case, &decision, slot.is_some(), seen.is_some());
         let opened = opened.instrument(record);
-        match (opened.await?, decision) {
+        let state = match (opened.await?, decision) {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
             {
@@ -244,21 +252,16 @@ impl App {
                 let permission = Permission::Granted(approved);
                 let first = FirstLook { seen, neighbours };
                 let state = self.work_off_claim(*claim, permission, first, case.deadline);
-                let state = Box::pin(state).await?;
-                self.queue_unfinished(&state, unfinished);
-                Ok(self.recorded(&state))
+                Box::pin(state).await?
             }
-            // An opening that took too long continues in another turn. A denial has no claim.
-            (Opened::New(claim, _), _) => {
-                self.queue_unfinished(claim.state(), unfinished);
-                Ok(self.recorded(claim.state()))
-            }
-            (Opened::Kept(state), _) => {
-                self.queue_unfinished(&state, unfinished);
-                Ok(self.recorded(&state))
-            }
-            (Opened::Existing(state), _) => self.redelivered(case, *state).await,
-        }
+            // The opening took too long: another turn continues.
+            (Opened::New(claim, _), _) => claim.state().clone(),
+            // Denied, waiting, or without a slot.
+            (Opened::Kept(state), _) => *state,
+            (Opened::Existing(state), _) => return self.redelivered(case, *state).await,
+        };
+        self.queue_unfinished(&state, unfinished);
+        Ok(self.recorded(&state))
     }
 
     /// Answers a request that the journal knows, and resumes it if work is left.
