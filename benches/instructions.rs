@@ -65,10 +65,8 @@ fn main() -> ExitCode {
         let before = recorded.get(name).and_then(Value::as_f64);
         let more = before.is_some_and(|before| once > before * TOLERANCE);
         let mark = if more { "  more than 5 % above" } else { "" };
-        println!(
-            "{name:<20} {once:>14.0} {:>14.0}{mark}",
-            before.unwrap_or(f64::NAN)
-        );
+        let recorded = before.map_or("-".to_owned(), |before| format!("{before:.0}"));
+        println!("{name:<20} {once:>14.0} {recorded:>14}{mark}");
         found.insert(name.to_owned(), json!(once.round()));
         worse |= more;
     }

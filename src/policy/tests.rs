@@ -362,7 +362,7 @@ fn a_package_that_was_changed_never_allows_more() {
     broken.validated = Some(stamp(&broken.digest()));
     let set = PolicySet::load(&broken, &jira(), 1).unwrap();
     let Decision::Deny(verdict) = ask(&set) else {
-        panic!("a policy that nobody can read was left out")
+        panic!("a policy that cannot be read was left out")
     };
     assert!(
         verdict.refused[0].why.contains("cannot be read"),

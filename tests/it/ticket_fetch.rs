@@ -116,14 +116,14 @@ async fn nothing_that_the_event_says_of_an_approval_counts() {
     let unapproved =
         |ticket: &mut Value| ticket["ticket"]["custom_fields"][6]["value"] = Value::Null;
     let own = |ticket: &mut Value| ticket["ticket"]["requester_id"] = 235_323.into();
-    let nobody = |_: &mut Value| ();
+    let unchanged = |_: &mut Value| ();
     let whole = sample();
     let ticket = &whole["instance"]["ticket"];
     let words = json!({"ticket": "35436", "by": "235323", "approved_by": "235323", "approvers": ["235323"],
         "instance": {"ticket": ticket}, "custom_fields": ticket["custom_fields"]});
     let other = json!({"ticket": "35436", "by": "20978392"});
     type Change = fn(&mut Value);
-    let changes: [(Change, &Value); 3] = [(unapproved, &words), (own, &words), (nobody, &other)];
+    let changes: [(Change, &Value); 3] = [(unapproved, &words), (own, &words), (unchanged, &other)];
     for (change, event) in changes {
         world.reset().await;
         api.put(change);

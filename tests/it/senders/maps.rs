@@ -853,8 +853,8 @@ fn a_fetched_zendesk_ticket_is_read_by_field_and_approved_by_its_actor() {
     ] {
         ignored("zendesk-ticket", &with(&approved, place, value));
     }
-    let nobody = with(&approved, "/event/by", json!(""));
-    refused("zendesk-ticket", &nobody, "event.by");
+    let unnamed = with(&approved, "/event/by", json!(""));
+    refused("zendesk-ticket", &unnamed, "event.by");
     let moved = with(&approved, &format!("{fields}/0/id"), json!(1));
     refused("zendesk-ticket", &moved, "no field 360000000001");
 }
