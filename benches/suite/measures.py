@@ -162,6 +162,7 @@ def memory(quick: bool) -> dict:
         cloud = Cloud(stage)
         service, peer = sharehook(stage, cloud), function(stage, cloud)
         found["start_mb"], found["function_start_mb"] = service.resident_mb(), peer.resident_mb()
+        found["start_own_mb"] = service.resident_mb("RssAnon")
         found["requests"], first = 0, 2
         for case, part in PARTS.items():
             sent = 0
@@ -169,25 +170,26 @@ def memory(quick: bool) -> dict:
                 done = load(service, stage, case, MOST_PER_SECOND, 16, 1, first, case == "denied")
                 sent, first = sent + done["requests"], first + MOST_PER_SECOND
             found["requests"] += sent
-        found["after_mb"] = service.resident_mb()
+        found["after_mb"], found["after_own_mb"] = service.resident_mb(), service.resident_mb("RssAnon")
     with staged() as stage:
         service = sharehook(stage, Cloud(stage, CALL_SECONDS))
 
-        async def held():
+        async def in_flight():
             webhooks = [WEBHOOKS["allowed"](number).replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
                         for number in range(IN_FLIGHT)]
             answers = asyncio.gather(*(strangers.exchange(service.port, webhook) for webhook in webhooks))
             # The first call of each is under way then.
             await asyncio.sleep(CALL_SECONDS * 0.8)
-            resident = service.resident_mb()
-            return resident, await answers
+            held = service.resident_mb(), service.resident_mb("RssAnon")
+            return *held, await answers
 
         raise_limit()
         found["in_flight"] = IN_FLIGHT
-        found["in_flight_mb"], answers = asyncio.run(held())
+        found["in_flight_mb"], found["in_flight_own_mb"], answers = asyncio.run(in_flight())
         check(all(status in (200, 202) for status, _, _ in answers), "each request to be accepted", answers[:3])
-    print("memory: {start_mb:.1f} MB at start (the Python function {function_start_mb:.0f} MB), {after_mb:.1f} MB after "
-          "{requests:,} requests, {in_flight_mb:.1f} MB with {in_flight} in flight".format(**found), flush=True)
+    print("memory: {start_mb:.1f} MB at start, {start_own_mb:.1f} of it its own (the Python function "
+          "{function_start_mb:.0f} MB), {after_mb:.1f} and {after_own_mb:.1f} MB after {requests:,} requests, "
+          "{in_flight_mb:.1f} and {in_flight_own_mb:.1f} MB with {in_flight} in flight".format(**found), flush=True)
     return found
 
 

@@ -70,14 +70,14 @@ class Service:
         self.process = stage.start(name, argv, variables, cwd)
         stage.await_port(name, port)
 
-    def resident_mb(self) -> float:
-        """The memory that the service's processes hold now."""
+    def resident_mb(self, which: str = "VmRSS") -> float:
+        """The memory that the service's processes hold now; `RssAnon`: without the pages of files that are mapped."""
         parent = self.process.pid
         children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="utf-8").split()
         total = 0
         for process in [parent, *children]:
             status = pathlib.Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-            total += int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+            total += int(next(line for line in status.splitlines() if line.startswith(which)).split()[1])
         return total / 1024
 
     def answer(self, raw: bytes) -> tuple:
