@@ -139,7 +139,8 @@ fn bundled(sharehook: &str, file: &Path, folder: &Path) -> PathBuf {
         .arg("--config")
         .args([file])
         .arg("bundle")
-        .arg(folder);
+        .arg(folder)
+        .env("SHAREHOOK_JOURNAL", "memory:"); // `bundle` checks that one is named
     let output = bundle.output().expect("a bundle");
     assert!(output.status.success(), "{output:?}");
     folder.join("sharehook.toml")
