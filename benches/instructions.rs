@@ -186,7 +186,11 @@ fn packaged(policies: usize) -> PolicyFiles {
 }
 
 fn native() -> Value {
-    json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore", "accounts": ["700000164995"],
+    share_of("lhbp-6jc6l8yb")
+}
+
+fn share_of(image: &str) -> Value {
+    json!({"action": "share", "image": image, "region": "ap-singapore", "accounts": ["700000164995"],
         "requester": "alice@example.com", "approvers": ["bob@example.com"], "expires_in": "10d"})
 }
 
@@ -232,7 +236,9 @@ fn record(times: u32, now: Timestamp) {
     let journal = Journal::open(&JournalLocation::Memory, &Access::default()).expect("a journal");
     runtime.expect("a runtime").block_on(async {
         for n in 0..times {
-            let opening = history::opening(&format!("CHG-{n}"), &native(), 1, now);
+            // Each of its own image: a share lists the others of the same one.
+            let share = share_of(&format!("lhbp-{n:08}"));
+            let opening = history::opening(&format!("CHG-{n}"), &share, 1, now);
             black_box(journal.open_request(opening).await.expect("a record"));
         }
     });

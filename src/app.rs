@@ -95,9 +95,9 @@ impl App {
         early: &Early,
     ) -> Reply {
         let source = delivery.source.clone();
-        let reply = self
-            .authenticate_and_answer(delivery, adopts, deadline, early)
-            .await;
+        // On the heap, because the hosts move this future again and again on its way into a task.
+        let reply = self.authenticate_and_answer(delivery, adopts, deadline, early);
+        let reply = Box::pin(reply).await;
         self.delivery_ended(Some(&source), early.elapsed(), &reply);
         reply
     }
@@ -140,7 +140,7 @@ impl App {
             return Reply::Handshake(reply);
         }
         if let Some(fetcher) = &intake.fetcher {
-            return app.announce(&verified, intake, fetcher).await;
+            return Box::pin(app.announce(&verified, intake, fetcher)).await;
         }
         let incoming = Incoming {
             delivery: &verified,

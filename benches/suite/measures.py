@@ -20,6 +20,7 @@ CONNECTIONS = (1, 16, 256)
 # webhook runs a program where the others look at the ticket, and only sharehook knows a duplicate.
 PEERS = {"ignored": (sharehook, function, webhook), "unauthorised": (sharehook, function, webhook),
          "denied": (sharehook, function), "duplicate": (sharehook,), "allowed": (sharehook, function)}
+# No 256 of *allowed*: sharehook carries out 64 requests at once, and answers 202 to more.
 # More than any service answers in a second.
 MOST_PER_SECOND = 5_000
 PROCESSES, TICKETS, PUBLISHED_RATE = 8, 20, 20
@@ -42,7 +43,7 @@ def warm(quick: bool) -> list:
                 check(service.name == "webhook" or TEXTS[case] in text, f"{service.name} to say {TEXTS[case]}", text)
                 check(service.name != "webhook" or status == 500 or "not satisfied" in text, "no command to run", text)
             first = 2
-            for connections in CONNECTIONS:
+            for connections in CONNECTIONS[:2] if case == "allowed" else CONNECTIONS:
                 count = 2_000 if case in FAST else 1 if case == "duplicate" else MOST_PER_SECOND * seconds
                 for service in services:
                     again = case in FAST or case == "duplicate"
