@@ -312,6 +312,7 @@ impl App {
             Some(seen) => seen,
             None => observe::observe(&context, approved.request()).await,
         };
+        writer.settle_doubts(&seen);
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud, approved.request()));

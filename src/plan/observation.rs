@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{AccountId, Action, BlueprintId, CloudError, ResultKind};
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, Item, ResultKind};
 
 use super::readiness::Readiness;
 
@@ -43,6 +43,16 @@ impl Observation {
             (Action::Cancel, false, true) => Some(ResultKind::Cancelled),
             (Action::Share, false, _) | (Action::Cancel, true, _) => None,
         }
+    }
+
+    /// Whether the reads show if the item is shared. An image that is not in Lighthouse has no blueprint,
+    /// so its receivers need no read.
+    pub fn shows(&self, item: &Item) -> bool {
+        let read = match item {
+            Item::Account(_) => self.shares.is_some(),
+            Item::Lighthouse(_) => self.blueprint.is_some(),
+        };
+        self.readable || read
     }
 
     /// Takes a read of the shares; `None` when this site does not offer the read.

@@ -9,6 +9,7 @@ use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
 use sharehook::journal::{CallOff, Event, Opened};
 
 use crate::support::history;
+use crate::support::stops::{stopped_in_call, until_stuck};
 use crate::support::store::Break;
 use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deliver, request,
@@ -60,34 +61,15 @@ async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
         "ShareBlueprintAcrossAccounts"
     };
     if carried_out {
-        assert!(
-            world
-                .cloud
-                .inject(format!("{action}:slow:600s").parse().unwrap())
-        );
-        tokio::select! {
-            _ = deliver(&world.app, request) => panic!("it was not stopped"),
-            () = until_stuck(world) => {}
-        }
-    } else {
-        // Record 0, and then nothing more.
-        world.fuse.arm_at("000000.json", Break::CrashAfter);
-        tokio::select! {
-            _ = deliver(&world.app, request) => panic!("it was not stopped"),
-            () = world.fuse.crashed() => {}
-        }
+        return stopped_in_call(world, request, action).await;
+    }
+    // Record 0, and then nothing more.
+    world.fuse.arm_at("000000.json", Break::CrashAfter);
+    tokio::select! {
+        _ = deliver(&world.app, request) => panic!("it was not stopped"),
+        () = world.fuse.crashed() => {}
     }
     world.restart();
-}
-
-async fn until_stuck(world: &World) {
-    let stuck = || {
-        let calls = world.cloud.calls();
-        calls.iter().any(|call| call.fault.is_some())
-    };
-    while !stuck() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 #[tokio::test]

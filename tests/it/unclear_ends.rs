@@ -1,17 +1,25 @@
 //! Shares whose end is in doubt: no revocation is recorded without a success for each item, and a
-//! share that may have been carried out is taken back like one that was.
+//! share that may have been carried out is taken back like one that was, also when the worker that
+//! called the cloud died before it recorded the answer.
 
 use std::time::Duration;
 
-use serde_json::json;
-use sharehook::app::Standing;
-use sharehook::domain::{ResultKind, Status};
+use serde_json::{Value, json};
+use sharehook::app::{Ending, Operator, Retried, Standing};
+use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
+use sharehook::journal::{CallOff, Event, Opened, State, StreamId};
 use sharehook_sandbox::Site;
 
-use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, REGION, World, request};
+use crate::support::history;
+use crate::support::stops::stopped_in_call;
+use crate::support::store::Break;
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, REGION, World, deadline, request,
+};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const HOUR: i64 = 3_600;
+const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
 fn chain(more: serde_json::Value) -> serde_json::Value {
     let mut fields = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": ONE});
@@ -55,17 +63,128 @@ async fn a_chain_on_a_blueprint_that_was_found_later_is_taken_back() {
     world.verify().await.unwrap();
 }
 
+/// A chain that a version before this one closed: no result names its blueprint.
+async fn chain_of_an_old_record(world: &World) {
+    let publish = chain(json!({"accounts": []}));
+    world.deliver(&request("CHG0", publish)).await;
+    world.cloud.edit(|cloud| {
+        let region = cloud.regions.get_mut(REGION).unwrap();
+        let shares = &mut region.blueprints.get_mut(CHAINED).unwrap().shares;
+        shares.insert(ONE[0].to_owned(), world.now());
+    });
+    let ticket = request("CHG1", chain(json!({"expires_in": "1h"})));
+    let opening = history::opening("CHG1", &ticket, 1, world.now());
+    let Opened::New(mut claim, _) = world.journal.open_request(opening).await.unwrap() else {
+        panic!("CHG1 is known");
+    };
+    let available = ResultKind::Available {
+        blueprint: None,
+        already: true,
+    };
+    let kinds = [available, ResultKind::Shared];
+    let items = claim.state().request().target.items().into_iter();
+    let results = items.zip(kinds);
+    let closed = Event::Closed {
+        status: Status::Completed,
+        results: results
+            .map(|(item, kind)| ItemResult::new(item, kind, None))
+            .collect(),
+        calls: Vec::new(),
+    };
+    claim
+        .record(&world.journal, world.now(), closed)
+        .await
+        .unwrap();
+}
+
+/// The end of a chain whose records do not name its blueprint waits until the cloud names it.
+#[tokio::test]
+async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_names() {
+    for exists in [true, false] {
+        let mut world = World::new().await;
+        world.reset().await;
+        chain_of_an_old_record(&world).await;
+        world.advance(HOUR);
+        refuse(&world, "DescribeBlueprints").await;
+        let report = world.sweep().await;
+        assert!(report.revoked.is_empty(), "{report}");
+        let grants = world.app.grants().await.unwrap().entries;
+        let overdue = |grant: &&sharehook::app::GrantEntry| grant.state == Standing::Overdue;
+        assert_eq!(grants.iter().filter(overdue).count(), 1, "{grants:?}");
+        assert_eq!(world.has(CHAINED), ONE);
+        world.clear_faults().await;
+        if !exists {
+            world.cloud.edit(|cloud| {
+                let region = cloud.regions.get_mut(REGION).unwrap();
+                region.blueprints.remove(CHAINED);
+            });
+        }
+        world.advance(10);
+        let report = world.sweep().await;
+        assert_eq!(report.revoked, ["invoke/CHG1"], "{exists}: {report}");
+        assert!(world.has(CHAINED).is_empty());
+        world.verify().await.unwrap();
+    }
+}
+
 /// The site that cannot list receivers; each answer to a share gets lost, although it was carried
 /// out.
 async fn lost_answers() -> World {
+    retried_for_ten_minutes(Site::Intl).await
+}
+
+async fn retried_for_ten_minutes(site: Site) -> World {
     let mut world = World::with(Place::Brittle, |options| {
-        *options = options.clone().on(Site::Intl);
+        *options = options.clone().on(site);
     })
     .await;
     world.hurry();
     world.configure("[limits]\nretry_for = \"10m\"\n");
     world.hurry();
     world
+}
+
+/// From now on the cloud refuses these actions.
+async fn refuse(world: &World, action: &str) {
+    world.clear_faults().await;
+    let refused = format!("{action}:error-before:UnauthorizedOperation.NoPermission@900");
+    assert!(world.cloud.inject(refused.parse().unwrap()));
+}
+
+/// The request fails now, in the ninth minute of ten, and in the eleventh.
+async fn fails_for_good(world: &World, ticket: &Value) {
+    for (seconds, status) in [(300, Status::Pending), (400, Status::Failed)] {
+        world.advance(seconds);
+        world.sweep().await;
+        let (_, answer) = world.deliver(ticket).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    world.clear_faults().await;
+}
+
+async fn state(world: &World) -> State {
+    let stream = StreamId::of(&invoke("CHG1"));
+    let history = world.journal.read(stream).await.unwrap().unwrap();
+    history.into_state().unwrap()
+}
+
+fn invoke(id: &str) -> Identity {
+    Identity {
+        source: "invoke".parse().unwrap(),
+        id: id.to_owned(),
+    }
+}
+
+/// The only grant is overdue an hour later, and a sweep takes it back.
+async fn taken_back_at_its_end(world: &World) {
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+    world.advance(HOUR);
+    let grants = world.app.grants().await.unwrap().entries;
+    assert_eq!(grants[0].state, Standing::Overdue);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    assert!(world.app.grants().await.unwrap().entries.is_empty());
+    world.verify().await.unwrap();
 }
 
 async fn failed_in_doubt(world: &World, later: Option<&str>) {
@@ -93,15 +212,163 @@ async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end(
     for later in [None, Some(refused)] {
         let world = lost_answers().await;
         failed_in_doubt(&world, later).await;
-        let grants = world.app.grants().await.unwrap().entries;
-        assert_eq!(grants.len(), 1, "{later:?}");
-        world.advance(HOUR);
-        let grants = world.app.grants().await.unwrap().entries;
-        assert_eq!(grants[0].state, Standing::Overdue);
-        assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
-        assert!(world.has(BLUEPRINT).is_empty());
+        taken_back_at_its_end(&world).await;
+    }
+}
+
+/// Reopened and then refused: no later call was carried out, so the first one still counts.
+#[tokio::test]
+async fn a_reopened_share_keeps_its_doubt() {
+    let world = lost_answers().await;
+    failed_in_doubt(&world, None).await;
+    refuse(&world, SHARE).await;
+    let carol = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "carol@example.com".to_owned(),
+    };
+    let retried = world
+        .app
+        .retry("CHG1", &carol, "the cause is gone", deadline());
+    let retried = retried.await.unwrap();
+    assert!(
+        matches!(retried, Retried::Reopened(Ending::Pending, _)),
+        "{retried:?}"
+    );
+    let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    fails_for_good(&world, &ticket).await;
+    taken_back_at_its_end(&world).await;
+}
+
+/// The worker died between its call and the record of the answer. Later turns are refused, reads too.
+#[tokio::test]
+async fn a_share_whose_worker_died_in_its_call_is_taken_back_at_its_end() {
+    for site in [Site::Intl, Site::Cn] {
+        let mut world = retried_for_ten_minutes(site).await;
+        let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+        stopped_in_call(&mut world, &ticket, SHARE).await;
+        assert_eq!(world.has(BLUEPRINT), ONE);
+        refuse(&world, "*").await;
+        fails_for_good(&world, &ticket).await;
+        let (_, answer) = world.deliver(&ticket).await;
+        assert!(answer.results[0].maybe_done, "{site:?}: {answer:?}");
+        taken_back_at_its_end(&world).await;
+    }
+}
+
+/// A list that can be read settles whether the dead worker's call was carried out.
+#[tokio::test]
+async fn a_list_without_the_account_ends_the_doubt() {
+    let mut world = retried_for_ten_minutes(Site::Cn).await;
+    let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    stopped_in_call(&mut world, &ticket, SHARE).await;
+    world.cloud.edit(|cloud| {
+        let region = cloud.regions.get_mut(REGION).unwrap();
+        region.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();
+    });
+    // The first turn after it cannot read the list.
+    refuse(&world, "*").await;
+    world.advance(100);
+    world.sweep().await;
+    assert!(state(&world).await.results()[0].maybe_done);
+    refuse(&world, SHARE).await;
+    fails_for_good(&world, &ticket).await;
+    assert!(!state(&world).await.results()[0].maybe_done);
+    assert!(world.app.grants().await.unwrap().entries.is_empty());
+}
+
+/// How a request that a dead worker left open closes without sharing more.
+#[derive(Debug, Clone, Copy)]
+enum Closes {
+    Denied,
+    Expired,
+    Withdrawn,
+}
+
+/// The dead worker put the image into Lighthouse, and nobody can read that.
+#[tokio::test]
+async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes() {
+    for closes in [Closes::Denied, Closes::Expired, Closes::Withdrawn] {
+        let mut world = World::new().await;
+        world.reset().await;
+        let publish = json!({"accounts": null, "expires_in": "1h"});
+        let ticket = request("CHG1", chain(publish));
+        stopped_in_call(&mut world, &ticket, "lighthouse.ModifyImageSharePermission").await;
+        assert!(world.cloud.state().published(REGION, CHAIN_IMAGE).is_some());
+        refuse(&world, "DescribeBlueprints").await;
+        match closes {
+            Closes::Denied => world.change_entities(|text| {
+                let kept = text
+                    .lines()
+                    .filter(|line| !line.contains("alice@example.com"));
+                kept.collect::<Vec<_>>().join("\n")
+            }),
+            Closes::Expired => world.advance(2 * HOUR),
+            Closes::Withdrawn => withdraw(&world).await,
+        }
+        world.advance(300);
+        world.sweep().await;
+        if let Closes::Denied = closes {
+            assert_eq!(world.deliver(&ticket).await.1.status, Status::Denied);
+            assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+            world.advance(HOUR);
+        }
+        world.sweep().await;
+        assert!(world.shares().is_empty(), "{closes:?}");
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        world.clear_faults().await;
         world.verify().await.unwrap();
     }
+}
+
+/// Records that the approval of the request was withdrawn.
+async fn withdraw(world: &World) {
+    let open = state(world).await;
+    let call_off = CallOff {
+        items: open.request().target.items(),
+        by: invoke("withdrawal"),
+        ticket: None,
+        withdrawn: true,
+    };
+    let worker = history::lease(9, world.now()).worker;
+    let recorded = world.journal.call_off(open, world.now(), &worker, call_off);
+    recorded.await.unwrap();
+}
+
+/// A cancel of one account comes between the calls of a turn and its record. The other account was in
+/// doubt, and stays so when the turn goes on.
+#[tokio::test]
+async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
+    let world = lost_answers().await;
+    let lost = format!("{SHARE}:reset-after@6");
+    world.cloud.inject(lost.parse().unwrap());
+    let two = json!({"accounts": &ACCOUNTS[..2], "expires_in": "1h"});
+    let ticket = request("CHG1", two);
+    world.fuse.arm_at("000002.json", Break::Stall);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        let open = state(&world).await;
+        let call_off = CallOff {
+            items: vec![Item::Account(ACCOUNTS[1].parse().unwrap())],
+            by: invoke("CHG2"),
+            ticket: None,
+            withdrawn: false,
+        };
+        let worker = history::lease(9, world.now()).worker;
+        let recorded = world.journal.call_off(open, world.now(), &worker, call_off);
+        recorded.await.unwrap();
+        refuse(&world, SHARE).await;
+        world.fuse.release();
+    };
+    let ((_, answer), ()) = tokio::join!(world.deliver(&ticket), calling_off);
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    fails_for_good(&world, &ticket).await;
+    let results = state(&world).await.results();
+    assert!(results[0].maybe_done, "{results:?}");
+    let grants = world.app.grants().await.unwrap().entries;
+    assert!(grants.iter().any(|grant| grant.to == ONE[0]), "{grants:?}");
+    world.advance(HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
 }
 
 /// A refusal before anything was done leaves no grant, and a cancel ends one that is in doubt.

@@ -2,6 +2,7 @@
 //! outcome. Keeps calls and results until the next call or wait, so that those of the last call are
 //! in the record that ends the turn. Holds the claim, so that no other worker can write.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::Instrument as _;
@@ -54,6 +55,10 @@ pub(in crate::app) struct ClaimWriter<'a> {
     /// The calls and results that no record has yet. An attempt to revoke keeps them for its one
     /// record.
     pub(in crate::app) unwritten: Progress,
+    /// The items for which an earlier call got no clear answer, and which no read has shown since.
+    pub(super) doubts: BTreeSet<Item>,
+    /// Whether this turn has made a call.
+    pub(super) called: bool,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -63,12 +68,16 @@ impl<'a> ClaimWriter<'a> {
         retry_for: Duration,
         claim: Claim,
     ) -> Self {
+        let known = claim.state().results().into_iter();
+        let in_doubt = known.filter(|result| result.maybe_done);
         Self {
             journal,
             clock,
             retry_for,
+            doubts: in_doubt.map(|result| result.item).collect(),
             claim,
             unwritten: Progress::default(),
+            called: false,
         }
     }
 
@@ -159,6 +168,7 @@ impl<'a> ClaimWriter<'a> {
             request_id,
             code,
         });
+        self.called = true;
     }
 
     /// Keeps the successes among these results that no record has yet, for the next record. A
@@ -216,17 +226,6 @@ impl<'a> ClaimWriter<'a> {
         Err(Stop::CalledOff)
     }
 
-    /// The results of a turn, in doubt where an earlier turn left a call without a clear answer.
-    pub(super) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
-        let known = self.state().results();
-        let in_doubt = |item: &Item| known.iter().any(|r| r.item == *item && r.maybe_done);
-        let keep = |result: ItemResult| {
-            let maybe = result.maybe_done || in_doubt(&result.item);
-            result.in_doubt(maybe)
-        };
-        results.into_iter().map(keep).collect()
-    }
-
     /// Closes the request, or gives the turn back when something is left to do. `refusal`: the
     /// present policies refuse it, so it is closed as denied.
     pub(super) async fn close(
@@ -257,15 +256,17 @@ impl<'a> ClaimWriter<'a> {
     }
 
     /// Gives the turn back with what was reached, and says why the rest is open. What is in doubt is
-    /// recorded, because a later turn may fail for another reason.
+    /// recorded, because a later turn may fail for another reason; so is what is no longer in doubt.
     async fn defer(
         &mut self,
         mut results: Vec<ItemResult>,
         open: &[ItemResult],
         now: Timestamp,
     ) -> Result<(), Stop> {
-        let in_doubt = open.iter().filter(|result| result.maybe_done);
-        results.extend(in_doubt.map(|result| ItemResult {
+        let known = self.state().results();
+        let was_in_doubt = |item: &Item| known.iter().any(|r| r.item == *item && r.maybe_done);
+        let doubts = (open.iter()).filter(|r| r.maybe_done || was_in_doubt(&r.item));
+        results.extend(doubts.map(|result| ItemResult {
             kind: ResultKind::Pending,
             ..result.clone()
         }));
@@ -318,11 +319,12 @@ impl<'a> ClaimWriter<'a> {
     /// recorded one.
     fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let new = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
-        self.state()
-            .results()
-            .into_iter()
-            .map(|known| new(&known.item).unwrap_or(known))
-            .collect()
+        let latest = |known: ItemResult| match new(&known.item).unwrap_or(known) {
+            // A read showed that it is not shared.
+            called_off if called_off.kind == ResultKind::Cancelled => called_off.in_doubt(false),
+            result => result,
+        };
+        self.state().results().into_iter().map(latest).collect()
     }
 
     fn unfinished(&self, result: &ItemResult, now: Timestamp) -> bool {

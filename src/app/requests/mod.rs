@@ -5,6 +5,7 @@ mod backlog;
 mod call_off;
 mod cancelled_items;
 mod claim_writer;
+mod doubts;
 mod dry_run;
 mod failed_items;
 mod first_look;

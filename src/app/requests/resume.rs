@@ -145,7 +145,10 @@ impl App {
                 .attempt(&mut writer, &permission, first, deadline)
                 .await
             {
-                Err(Stop::CalledOff) => permission = self.permission(writer.state()),
+                Err(Stop::CalledOff) => {
+                    writer.doubt_open_items();
+                    permission = self.permission(writer.state());
+                }
                 end => break end,
             }
         };
@@ -223,7 +226,8 @@ impl App {
                 .and_then(|seen| trace(writer.state(), &result, seen));
             given.unwrap_or_else(|| reason.result(&request, result))
         };
-        let results = writer.results().into_iter().map(close).collect();
+        let results = writer.with_doubts(writer.results());
+        let results = results.into_iter().map(close).collect();
         let refusal: Option<&Verdict> = match reason {
             Withheld::Denied(verdict) => Some(verdict),
             Withheld::Expired | Withheld::CalledOff => None,

@@ -203,6 +203,9 @@ impl State {
             return broken("a turn was taken before it was due");
         }
         self.holder_gone = false;
+        if !mine && self.observed && matches!(self.phase, Phase::Working { .. }) {
+            self.doubt_open_items();
+        }
         let worker = record.worker.clone();
         self.phase = match self.phase {
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {

@@ -39,6 +39,19 @@ impl State {
         }
     }
 
+    /// Puts the open items in doubt: the worker before looked at the cloud and left no record of the end
+    /// of its turn, so it may have made a call for them.
+    pub(super) fn doubt_open_items(&mut self) {
+        let mut open = self.intent.request.target.items();
+        open.retain(|item| {
+            let known = self.results.iter().find(|result| result.item == *item);
+            known.is_none_or(ItemResult::pending)
+        });
+        let doubt = |item| ItemResult::new(item, ResultKind::Pending, None).in_doubt(true);
+        let doubts: Vec<ItemResult> = open.into_iter().map(doubt).collect();
+        merge(&mut self.results, &doubts);
+    }
+
     /// One result per item that a revocation tried; empty before the share expires.
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked

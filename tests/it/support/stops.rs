@@ -1,7 +1,33 @@
 //! Stops the process wherever it writes, and goes on.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::store::Break;
 use super::{BLUEPRINT, World};
+
+/// Stops the process at its first call of `action`, once the cloud has carried that out.
+pub(crate) async fn stopped_in_call(world: &mut World, request: &Value, action: &str) {
+    let held = format!("{action}:slow:600s");
+    assert!(world.cloud.inject(held.parse().unwrap()));
+    tokio::select! {
+        _ = world.deliver(request) => panic!("it was not stopped"),
+        () = until_stuck(world) => {}
+    }
+    world.restart();
+}
+
+/// Returns when a call has met a fault.
+pub(crate) async fn until_stuck(world: &World) {
+    let stuck = || {
+        let calls = world.cloud.calls();
+        calls.iter().any(|call| call.fault.is_some())
+    };
+    while !stuck() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
 
 /// Stops the process at each write of the journal while `deliver` delivers an event, and asserts that its
 /// repetitions and sweeps share once with these accounts. Returns the number of places.

@@ -325,3 +325,33 @@ fn a_holder_may_prolong_its_lease_and_write_after_it() {
     );
     assert!(fold(&over.then(101, 2, progress(vec![]))).is_ok());
 }
+
+#[test]
+fn a_worker_that_leaves_no_end_of_its_turn_leaves_its_open_items_in_doubt() {
+    let looked = || {
+        let found = vec![result(account(0), AlreadyShared)];
+        StreamBuilder::opened().then(1, 1, progress(found))
+    };
+    let cases = [
+        ("another took over", looked().then(60, 2, taken(120)), true),
+        ("it goes on itself", looked().then(60, 1, taken(120)), false),
+        (
+            "it ended its turn",
+            looked().then(2, 1, deferred(60)).then(60, 2, taken(120)),
+            false,
+        ),
+        (
+            "it had not looked",
+            StreamBuilder::opened().then(60, 2, taken(120)),
+            false,
+        ),
+    ];
+    for (name, builder, doubt) in cases {
+        let state = fold(&builder).unwrap();
+        for result in state.results() {
+            let doubt = doubt && result.pending();
+            assert_eq!(result.maybe_done, doubt, "{name}: {result:?}");
+        }
+        assert_eq!(state.grant(), None, "{name}");
+    }
+}

@@ -1,0 +1,34 @@
+//! The items of a turn that the cloud may have shared although no record says so: a call for them got no
+//! clear answer, in an earlier turn or before a call-off. In: the recorded results, looks at the cloud. Out:
+//! results that are marked so.
+
+use crate::domain::ItemResult;
+use crate::plan::Observation;
+
+use super::claim_writer::ClaimWriter;
+
+impl ClaimWriter<'_> {
+    /// Forgets the doubts that a look at the cloud settles.
+    pub(in crate::app) fn settle_doubts(&mut self, seen: &Observation) {
+        self.doubts.retain(|item| !seen.shows(item));
+    }
+
+    /// Puts the open items in doubt when a call-off ended an attempt that had made a call: no record
+    /// has what the attempt did not reach.
+    pub(super) fn doubt_open_items(&mut self) {
+        if self.called {
+            let open = self.state().results().into_iter();
+            let open = open.filter(ItemResult::pending).map(|result| result.item);
+            self.doubts.extend(open);
+        }
+    }
+
+    /// The results, marked where the item is in doubt.
+    pub(super) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
+        let mark = |result: ItemResult| {
+            let maybe = result.maybe_done || self.doubts.contains(&result.item);
+            result.in_doubt(maybe)
+        };
+        results.into_iter().map(mark).collect()
+    }
+}
