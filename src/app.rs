@@ -317,6 +317,7 @@ impl App {
         done.extend(kept);
         done.extend(own_account(context.cloud, approved.request()));
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, observed));
+        writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan).await?;
         let mut results = execute::execute(&context, &plan, writer).await?;
         if observed {

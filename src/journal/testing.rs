@@ -131,6 +131,7 @@ pub(super) fn progress(results: Vec<ItemResult>) -> Event {
     Event::Progress(Progress {
         results,
         calls: vec![call],
+        ..Progress::default()
     })
 }
 

@@ -14,6 +14,7 @@ mod approvals;
 mod aws_secrets;
 mod bad_input;
 mod captures;
+mod chain_order;
 mod chinese_pages;
 mod clocks;
 mod cloud_chain;

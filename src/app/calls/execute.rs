@@ -43,6 +43,7 @@ pub(in crate::app) async fn execute(
                 let result =
                     lighthouse(context, plan.region(), image, action, resumed, writer).await?;
                 results.push(result);
+                writer.name_blueprint(&results).await?;
                 blueprint = available_blueprint(&results);
             }
             Stage::Accounts {
@@ -56,7 +57,7 @@ pub(in crate::app) async fn execute(
                     Ok(subject) => {
                         if let (ImageRef::Blueprint(id), Action::Share) = (&subject, action) {
                             name_blueprint(&mut results, id);
-                            keep_lighthouse(&results, writer);
+                            writer.name_blueprint(&results).await?;
                         }
                         let stage =
                             accounts_stage(context, plan, &subject, *action, accounts, writer);
@@ -73,14 +74,6 @@ pub(in crate::app) async fn execute(
         }
     }
     Ok(results)
-}
-
-/// Keeps which blueprint the accounts of a chain get: recorded before the call that shares it.
-fn keep_lighthouse(results: &[ItemResult], writer: &mut ClaimWriter<'_>) {
-    let lighthouse = |r: &&ItemResult| matches!(r.item, Item::Lighthouse(_));
-    if let Some(result) = results.iter().find(lighthouse) {
-        writer.keep_results(std::slice::from_ref(result));
-    }
 }
 
 /// The image of an account stage, once it can be shared; otherwise the result for the accounts.

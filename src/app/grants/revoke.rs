@@ -118,7 +118,7 @@ impl App {
         };
         match end.await {
             Ok(()) => Ok(writer.state().clone()),
-            Err(Stop::Lost | Stop::CalledOff) => self.reread(stream).await,
+            Err(Stop::Lost | Stop::CalledOff | Stop::Named) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
         }
     }

@@ -281,11 +281,12 @@ fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     }
 }
 
-/// Whether two requests about the same image have a receiver in common.
-fn meet(one: &State, other: &State) -> bool {
-    let (mine, theirs) = (&one.request().target, &other.request().target);
+/// Whether a request takes away what a share of the same image gives: accounts that both name, or all, when
+/// it takes the image out of Lighthouse.
+fn meet(share: &State, taker: &State) -> bool {
+    let (mine, theirs) = (&share.request().target, &taker.request().target);
     let account = |account| theirs.accounts().contains(account);
-    mine.lighthouse() || theirs.lighthouse() || mine.accounts().iter().any(account)
+    theirs.lighthouse() || mine.accounts().iter().any(account)
 }
 
 /// The order of a cancel among `states`: later shares keep what they hold. A share that is being

@@ -25,6 +25,8 @@ pub(in crate::app) enum Stop {
     Lost,
     /// A later cancel called off some of the request: plan anew.
     CalledOff,
+    /// The blueprint of a chain is on record: look at the other requests for it, and plan anew.
+    Named,
     /// The journal cannot be written: nothing may be called any more.
     Journal(JournalError),
 }
@@ -59,6 +61,8 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(super) doubts: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
+    /// Whether an earlier turn looked at the cloud.
+    pub(super) resumed: bool,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -70,6 +74,7 @@ impl<'a> ClaimWriter<'a> {
     ) -> Self {
         let known = claim.state().results().into_iter();
         let in_doubt = known.filter(|result| result.maybe_done);
+        let resumed = claim.state().observed();
         Self {
             journal,
             clock,
@@ -78,6 +83,7 @@ impl<'a> ClaimWriter<'a> {
             claim,
             unwritten: Progress::default(),
             called: false,
+            resumed,
         }
     }
 
@@ -148,9 +154,11 @@ impl<'a> ClaimWriter<'a> {
             .filter(|r| !r.pending() && r.called_off_by.is_none())
             .cloned()
             .collect();
-        let calls = Vec::new();
-        self.record(Event::Progress(Progress { results, calls }))
-            .await
+        self.record(Event::Progress(Progress {
+            results,
+            ..Progress::default()
+        }))
+        .await
     }
 
     /// Keeps the end of a call for the next record.

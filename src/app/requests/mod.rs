@@ -9,6 +9,7 @@ mod doubts;
 mod dry_run;
 mod failed_items;
 mod first_look;
+mod name_blueprint;
 mod opening;
 mod refused_chain;
 mod resume;

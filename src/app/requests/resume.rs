@@ -149,12 +149,13 @@ impl App {
                     writer.doubt_open_items();
                     permission = self.permission(writer.state());
                 }
+                Err(Stop::Named) => permission = self.permission(writer.state()),
                 end => break end,
             }
         };
         let after = match end {
             Ok(()) => writer.state().clone(),
-            Err(Stop::Lost | Stop::CalledOff) => return self.reread(stream).await,
+            Err(Stop::Lost | Stop::CalledOff | Stop::Named) => return self.reread(stream).await,
             Err(Stop::Journal(error)) => return Err(error),
         };
         let now = self.now();
@@ -170,7 +171,7 @@ impl App {
     /// One attempt to work off a claim.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`]: a cancel called off items meanwhile; decide again and attempt again.
+    /// [`Stop::CalledOff`], [`Stop::Named`]: the request changed meanwhile; decide again and attempt again.
     async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,

@@ -106,7 +106,7 @@ impl Event {
     /// The results and the calls that the event names, in order.
     pub fn parts(&self) -> (&[ItemResult], &[CallNote]) {
         match self {
-            Self::Progress(Progress { results, calls })
+            Self::Progress(Progress { results, calls, .. })
             | Self::Deferred(Deferral { results, calls, .. })
             | Self::Closed { results, calls, .. }
             | Self::NotRevoked(FailedAttempt { results, calls, .. })
@@ -231,6 +231,10 @@ pub struct Progress {
     /// The calls that gave the results, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
+    /// Only names the blueprint of a chain, under which the index then lists the request. What its
+    /// accounts had before the request is not known yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_only: bool,
 }
 
 /// A call to the cloud, as evidence.

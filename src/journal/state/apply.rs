@@ -227,7 +227,7 @@ impl State {
 
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
-        self.observed = true;
+        self.observed = !progress.names_only;
         self.take_in(record.at, &progress.results)
     }
 
