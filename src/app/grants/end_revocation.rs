@@ -99,3 +99,7 @@ fn explained(covers: &[Cover]) -> String {
     });
     each.collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+#[path = "end_revocation_tests.rs"]
+mod tests;

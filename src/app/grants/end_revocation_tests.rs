@@ -1,0 +1,136 @@
+//! `revoked` is recorded only with a success, a cover or nothing left for each item that was to be taken back.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use object_store::memory::InMemory;
+use serde_json::json;
+
+use super::*;
+use crate::clock::Clock;
+use crate::domain::{Identity, Item, ServedRegions, ShareRequest, Status, Verdict};
+use crate::journal::{
+    Claim, Intent, Journal, Opened, Opening, Phase, Received, State, StreamId, Worker, WorkerLease,
+};
+
+const ACCOUNTS: [&str; 2] = ["700000164995", "909619400"];
+
+fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+    start + SignedDuration::from_secs(seconds)
+}
+
+fn lease(worker: u64, seconds: i64) -> WorkerLease {
+    WorkerLease {
+        now: at(seconds),
+        until: at(seconds + 60),
+        worker: Worker::from_random(worker.to_be_bytes()),
+    }
+}
+
+fn account(n: usize) -> Item {
+    Item::Account(ACCOUNTS[n].parse().unwrap())
+}
+
+fn of(n: usize, kind: ResultKind) -> ItemResult {
+    ItemResult::new(account(n), kind, None)
+}
+
+fn opening(identity: &Identity) -> Opening {
+    let request = json!({
+        "action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore", "accounts": ACCOUNTS,
+        "requester": "alice@example.com", "approvers": ["bob@example.com"], "expires_in": "1h",
+    });
+    let request = ShareRequest::from_json(&request, &ServedRegions::default()).unwrap();
+    let intent = Intent {
+        identity: identity.clone(),
+        delivery_id: None,
+        secret_fingerprint: None,
+        scheme: "trusted".to_owned(),
+        received: Received {
+            body_digest: String::new(),
+            map_digest: String::new(),
+            config_digest: String::new(),
+            version: String::new(),
+        },
+        digest: request.digest(),
+        approved_at: at(0),
+        expires_at: request.expires_at(at(0)),
+        request,
+        verdict: Verdict {
+            allowed: true,
+            policies: Vec::new(),
+            approvals: Vec::new(),
+            refused: Vec::new(),
+            policy_digest: String::new(),
+        },
+        absent: false,
+        adopts: false,
+        lease: None,
+    };
+    Opening {
+        intent,
+        lease: lease(1, 0),
+    }
+}
+
+/// The claim to revoke a share with two accounts whose end has come.
+async fn expired(journal: &Journal) -> Claim {
+    let identity = Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG1".to_owned(),
+    };
+    let opened = journal.open_request(opening(&identity)).await.unwrap();
+    let Opened::New(mut claim, _) = opened else {
+        panic!("a known request");
+    };
+    let closed = Event::Closed {
+        status: Status::Completed,
+        results: vec![of(0, ResultKind::Shared), of(1, ResultKind::Shared)],
+        calls: Vec::new(),
+    };
+    claim.record(journal, at(1), closed).await.unwrap();
+    let taken = journal
+        .take(claim.state().clone(), lease(2, 3_600), None, false)
+        .await;
+    taken.unwrap().unwrap().0
+}
+
+async fn after(results: Vec<ItemResult>, covered: &[usize]) -> State {
+    let journal = Journal::over(Arc::new(InMemory::new()));
+    let claim = expired(&journal).await;
+    let stream: StreamId = claim.state().stream();
+    let clock = Clock::at(at(3_601));
+    let mut writer = ClaimWriter::new(&journal, &clock, Duration::from_secs(60), claim);
+    let cover = |n: &usize| Cover {
+        item: account(*n),
+        by: writer.state().identity().clone(),
+        until: at(9_000),
+    };
+    let covers = covered.iter().map(cover).collect();
+    writer.end_revocation(results, covers).await.unwrap();
+    let history = journal.read(stream).await.unwrap().unwrap();
+    history.into_state().unwrap()
+}
+
+#[tokio::test]
+async fn an_item_without_a_result_or_a_cover_stays_overdue() {
+    let gone = |n| of(n, ResultKind::Cancelled);
+    let cases: [(Vec<ItemResult>, &[usize], &[usize], &[usize]); 6] = [
+        (vec![gone(0), gone(1)], &[], &[], &[]),
+        (vec![gone(0), of(1, ResultKind::NotShared)], &[], &[], &[]),
+        (vec![], &[], &[0, 1], &[0, 1]),
+        (vec![gone(0)], &[], &[1], &[1]),
+        (vec![gone(0)], &[1], &[1], &[]),
+        (vec![], &[0], &[0, 1], &[1]),
+    ];
+    for (results, covered, stands, overdue) in cases {
+        let case = format!("{results:?}, covered {covered:?}");
+        let state = after(results, covered).await;
+        let items = |numbers: &[usize]| numbers.iter().map(|n| account(*n)).collect::<Vec<_>>();
+        let revoked = matches!(state.phase(), Phase::Revoked);
+        assert_eq!(revoked, stands.is_empty(), "{case}");
+        assert_eq!(state.given(), items(stands), "{case}");
+        assert_eq!(state.overdue(at(3_601)), items(overdue), "{case}");
+    }
+}
