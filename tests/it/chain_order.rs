@@ -8,7 +8,7 @@ use sharehook::domain::{Item, ItemResult, ResultKind, Status};
 
 use crate::support::stops::until_stuck;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, CHAIN_IMAGE, CHAINED, World, deliver, request};
+use crate::support::{ACCOUNTS, CHAIN_IMAGE, CHAINED, REGION, World, deadline, deliver, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const HOUR: i64 = 3_600;
@@ -21,14 +21,21 @@ enum Taker {
     Cancel,
 }
 
-/// The account has the blueprint by a share of it, which ends with the hour for a revocation.
-async fn shared_blueprint(taker: Taker) -> World {
+/// The image is in Lighthouse, and the journal is empty.
+async fn published() -> World {
     let mut world = World::new().await;
     let publish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
     world.deliver(&request("CHG0", publish)).await;
     let published = world.cloud.state();
     world.reset().await;
     world.cloud.edit(|cloud| *cloud = published);
+    world.cloud.forget_calls();
+    world
+}
+
+/// The account has the blueprint by a share of it, which ends with the hour for a revocation.
+async fn shared_blueprint(taker: Taker) -> World {
+    let world = published().await;
     let ends = (taker == Taker::Revocation).then_some("1h");
     let share = json!({"image": CHAINED, "accounts": ONE, "expires_in": ends});
     world.deliver(&request("CHG1", share)).await;
@@ -42,16 +49,15 @@ async fn take(world: &World, taker: Taker) {
     world.advance(1);
     let another = world.another();
     match taker {
-        Taker::Revocation => {
-            let until = crate::support::deadline();
-            another.sweep(until).await.unwrap();
-        }
-        Taker::Cancel => {
-            let mut cancel = request("CHG2", json!({"image": CHAINED, "accounts": ONE}));
-            cancel["action"] = json!("cancel");
-            deliver(&another, &cancel).await;
-        }
+        Taker::Revocation => drop(another.sweep(deadline()).await.unwrap()),
+        Taker::Cancel => drop(deliver(&another, &cancel(&ONE)).await),
     }
+}
+
+fn cancel(accounts: &[&str]) -> Value {
+    let mut cancel = request("CHG2", json!({"image": CHAINED, "accounts": accounts}));
+    cancel["action"] = json!("cancel");
+    cancel
 }
 
 fn chain() -> Value {
@@ -131,5 +137,56 @@ async fn what_takes_a_blueprint_away_sees_a_chain_that_began_before() {
             assert_eq!(world.has(CHAINED).len(), has, "{case}: {answer:?}");
             world.verify().await.unwrap();
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_does_not_wait_for_a_cancel_of_other_accounts() {
+    let world = published().await;
+    let other = json!({"image": CHAINED, "accounts": [ACCOUNTS[1]]});
+    world.deliver(&request("CHG1", other)).await;
+    world.cloud.forget_calls();
+    let slow = "DescribeBlueprintsShareAcrossAccountInfos:slow:1500ms";
+    assert!(world.cloud.inject(slow.parse().unwrap()));
+    let another = world.another();
+    world.advance(1);
+    let cancel = cancel(&[ACCOUNTS[1]]);
+    let chained = async {
+        until_stuck(&world).await;
+        world.advance(1);
+        world.deliver(&chain()).await
+    };
+    let (_, (_, answer)) = tokio::join!(deliver(&another, &cancel), chained);
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    assert_eq!(world.has(CHAINED), ONE);
+    world.verify().await.unwrap();
+}
+
+/// To look at the account only after the blueprint is on record does not make the chain its giver.
+#[tokio::test]
+async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
+    // The looks at Lighthouse succeed, or fail until the chain tries to publish the image.
+    for unread in [0, 2] {
+        let world = published().await;
+        world.cloud.edit(|cloud| {
+            let region = cloud.regions.get_mut(REGION).unwrap();
+            let shares = &mut region.blueprints.get_mut(CHAINED).unwrap().shares;
+            shares.insert(ONE[0].to_owned(), world.now());
+        });
+        if unread > 0 {
+            let fault = "DescribeBlueprints:error-before:UnauthorizedOperation.NoPermission";
+            let fault = format!("{fault}@{unread}");
+            assert!(world.cloud.inject(fault.parse().unwrap()));
+        }
+        let mut ticket = chain();
+        ticket["expires_in"] = json!("1h");
+        let (_, answer) = world.deliver(&ticket).await;
+        assert_eq!(answer.status, Status::Completed, "{unread}: {answer:?}");
+        assert_eq!(account(&answer).kind, ResultKind::AlreadyShared, "{unread}");
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        world.advance(HOUR);
+        world.sweep().await;
+        assert_eq!(world.has(CHAINED), ONE, "{unread}");
+        world.verify().await.unwrap();
     }
 }

@@ -1,8 +1,6 @@
 //! Approved means approved at the moment of sharing: work that waited is decided again, and a later
 //! cancel calls off an earlier share.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};

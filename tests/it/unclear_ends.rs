@@ -255,7 +255,7 @@ async fn a_share_whose_worker_died_in_its_call_is_taken_back_at_its_end() {
     }
 }
 
-/// A list that can be read settles whether the dead worker's call was carried out.
+/// A list that can be read settles whether the dead worker's call was carried out, for later turns too.
 #[tokio::test]
 async fn a_list_without_the_account_ends_the_doubt() {
     let mut world = retried_for_ten_minutes(Site::Cn).await;
@@ -265,14 +265,19 @@ async fn a_list_without_the_account_ends_the_doubt() {
         let region = cloud.regions.get_mut(REGION).unwrap();
         region.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();
     });
-    // The first turn after it cannot read the list.
-    refuse(&world, "*").await;
-    world.advance(100);
+    for (refused, doubt) in [("*", true), (SHARE, false), ("*", false)] {
+        refuse(&world, refused).await;
+        world.advance(150);
+        world.sweep().await;
+        let result = state(&world).await.results().remove(0);
+        assert!(result.pending(), "{result:?}");
+        assert_eq!(result.maybe_done, doubt, "{refused} is refused");
+    }
+    world.advance(300);
     world.sweep().await;
-    assert!(state(&world).await.results()[0].maybe_done);
-    refuse(&world, SHARE).await;
-    fails_for_good(&world, &ticket).await;
-    assert!(!state(&world).await.results()[0].maybe_done);
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    assert!(!answer.results[0].maybe_done, "{answer:?}");
     assert!(world.app.grants().await.unwrap().entries.is_empty());
 }
 
