@@ -116,7 +116,14 @@ async fn after(results: Vec<ItemResult>, covered: &[usize]) -> State {
 #[tokio::test]
 async fn an_item_without_a_result_or_a_cover_stays_overdue() {
     let gone = |n| of(n, ResultKind::Cancelled);
-    let cases: [(Vec<ItemResult>, &[usize], &[usize], &[usize]); 6] = [
+    // Results, what is covered, what stands, what is overdue.
+    type Case = (
+        Vec<ItemResult>,
+        &'static [usize],
+        &'static [usize],
+        &'static [usize],
+    );
+    let cases: [Case; 6] = [
         (vec![gone(0), gone(1)], &[], &[], &[]),
         (vec![gone(0), of(1, ResultKind::NotShared)], &[], &[], &[]),
         (vec![], &[], &[0, 1], &[0, 1]),
