@@ -182,6 +182,78 @@ async fn an_early_attempt_holds_a_lease() {
     assert_eq!(world.has(BLUEPRINT).len(), 3);
 }
 
+/// CHG1 is overdue since an attempt that failed, and due again: another process is in the middle of the
+/// next attempt when `meanwhile` begins. It has read who else has the image; the cloud answers late.
+async fn during_a_repeated_attempt<T>(world: &World, meanwhile: impl Future<Output = T>) -> T {
+    world.sweep().await;
+    shared_for_an_hour(world).await;
+    world.cloud.inject(REFUSED.parse().unwrap());
+    world.sweep().await;
+    world.clear_faults().await;
+    world.advance(10);
+    let reads = || world.cloud.calls().len() - calls(world);
+    let (other, before) = (world.another(), reads());
+    let slow = "DescribeBlueprintsShareAcrossAccountInfos:slow:3s";
+    world.cloud.inject(slow.parse().unwrap());
+    let meanwhile = async {
+        for _ in 0..100 {
+            if reads() > before {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(reads(), before + 1);
+        meanwhile.await
+    };
+    let (report, end) = tokio::join!(other.sweep(deadline()), meanwhile);
+    assert_eq!(report.unwrap().failures, [""; 0]);
+    end
+}
+
+/// CHG2 has what it shared, and the journal says the same as the cloud.
+async fn the_new_share_keeps_its_access(world: &World) {
+    world.advance(10);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT).len(), 3);
+    let listed = world.app.grants().await.unwrap().entries;
+    assert!(listed.iter().all(|grant| grant.state != Standing::Overdue));
+    let drift = world.app.drift(&[], deadline()).await.unwrap();
+    assert!(drift.agrees(), "{:?}", drift.differences);
+    world.verify().await.unwrap();
+}
+
+/// A failed attempt of one process says nothing about the attempt of another.
+#[tokio::test]
+async fn two_sweeps_never_make_the_same_repeated_attempt() {
+    let world = World::new().await;
+    let answer = during_a_repeated_attempt(&world, async {
+        let refused = "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation";
+        world.cloud.inject(refused.parse().unwrap());
+        world.sweep().await;
+        world.clear_faults().await;
+        world.deliver(&request("CHG2", json!({}))).await.1
+    });
+    let answer = Box::pin(answer).await;
+    assert_eq!(answer.status.as_str(), "pending");
+    assert!(answer.message.unwrap().contains("invoke/CHG1 is taking"));
+    assert_eq!(calls(&world), 2);
+    the_new_share_keeps_its_access(&world).await;
+}
+
+/// The whole machine stands still for longer than the lease, which no deadline of its worker notices.
+#[tokio::test]
+async fn a_repeated_attempt_calls_nothing_after_its_lease() {
+    let world = World::new().await;
+    let attempt = during_a_repeated_attempt(&world, async {
+        world.deliver(&request("CHG2", json!({}))).await;
+        world.advance(300);
+        world.sweep().await;
+    });
+    Box::pin(attempt).await;
+    assert_eq!(calls(&world), 1);
+    the_new_share_keeps_its_access(&world).await;
+}
+
 // The commands call the sandbox of this process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_schedules_fail_visibly() {

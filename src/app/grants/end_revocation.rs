@@ -1,5 +1,5 @@
 //! Ends an attempt to revoke: what is left of the share, why, and when the next attempt may begin.
-//! In: the results of the attempt, and the items that other grants cover. Out: its one record.
+//! In: the results of the attempt, and the items that other grants cover. Out: the record that ends it.
 
 use std::time::Duration;
 

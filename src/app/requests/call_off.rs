@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::app::context::{LEASE_MARGIN, MAX_TURN, OPENING_TIME};
+use crate::app::context::OPENING_TIME;
 use crate::app::grants::{held, order};
 use crate::app::{App, Deadline};
 use crate::domain::{
@@ -179,11 +179,6 @@ impl App {
                 (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
                     Some(*lease_until)
                 }
-                // A repeated attempt to revoke writes no record before its call. An attempt that
-                // began before this share was due did not see the share.
-                (Action::Share, Phase::RevokeDeferred { .. }) if other.is_due(now) => {
-                    attempts_end(share)
-                }
                 _ => None,
             };
             let until = until.filter(|until| *until > now && meet(share, other))?;
@@ -263,12 +258,6 @@ impl App {
         }
         Ok((images, streams))
     }
-}
-
-/// When every turn that began before this share was due has ended.
-fn attempts_end(share: &State) -> Option<Timestamp> {
-    let turn = MAX_TURN.saturating_add(LEASE_MARGIN);
-    share.begins_at().checked_add(turn).ok()
 }
 
 /// Records that this cancel took away these items of another request.

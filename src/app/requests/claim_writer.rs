@@ -54,8 +54,8 @@ pub(in crate::app) struct ClaimWriter<'a> {
     /// How long a request is retried that fails for no fault of its own.
     retry_for: Duration,
     claim: Claim,
-    /// The calls and results that no record has yet. An attempt to revoke keeps them for its one
-    /// record.
+    /// The calls and results that no record has yet. An attempt to revoke keeps them for the record
+    /// that ends it.
     pub(in crate::app) unwritten: Progress,
     /// The items for which an earlier call got no clear answer, and which no read has shown since.
     pub(super) doubts: BTreeSet<Item>,
@@ -103,10 +103,7 @@ impl<'a> ClaimWriter<'a> {
     }
 
     fn revoking(&self) -> bool {
-        matches!(
-            self.state().phase(),
-            Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
-        )
+        matches!(self.state().phase(), Phase::Revoking { .. })
     }
 
     /// The results that earlier records have.

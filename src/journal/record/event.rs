@@ -70,7 +70,7 @@ pub enum Event {
         /// there.
         lighthouse: bool,
     },
-    /// An attempt to revoke failed, in part or completely. It is the only record of that attempt.
+    /// An attempt to revoke failed, in part or completely.
     NotRevoked(FailedAttempt),
     /// The revocation is complete.
     Revoked {

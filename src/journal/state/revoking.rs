@@ -107,9 +107,8 @@ impl State {
         Ok(())
     }
 
-    /// Whether this worker may record the end of an attempt to revoke. A later attempt takes no
-    /// turn: the intent is recorded, revoking twice is harmless, and the create-only write of the
-    /// outcome decides between two workers.
+    /// Whether this worker may record the end of an attempt to revoke. Version 0.2.0 and those before
+    /// it wrote no record at the beginning of a later attempt.
     fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
         match &self.phase {
             Phase::Revoking { .. } => self.held_by(&record.worker),

@@ -5,7 +5,7 @@ use futures_util::future::join;
 use jiff::SignedDuration;
 
 use super::super::record::{Event, Stored, Worker};
-use super::super::state::{Phase, State, Work};
+use super::super::state::{State, Work};
 use super::follow::{follow, next};
 use super::objects::Created;
 use super::workers::Hold;
@@ -172,7 +172,6 @@ impl Journal {
     ) -> Result<Option<(Claim, Work)>, JournalError> {
         let lease = lease.checked()?;
         let due = state.needs_work(lease.now);
-        let is_due = due.is_some();
         let paused = || state.needs_work_at_once(lease.now);
         let early = || {
             paused()
@@ -182,17 +181,11 @@ impl Journal {
         let Some(work) = due.or_else(early) else {
             return Ok(None);
         };
-        // A repeated attempt to revoke needs no record to begin: see `State::revokes`. A first attempt
-        // needs one, so that a share that arrives meanwhile sees it and waits.
-        let anew = state.revokes_anew(lease.now);
-        if is_due && !anew && matches!(state.phase(), Phase::RevokeDeferred { .. }) {
-            return Ok(Some((Claim::won(state, lease, false, None), work)));
-        }
         let event = match &work {
             Work::Revoke {
                 accounts,
                 lighthouse,
-            } if anew => Event::Revoking {
+            } if state.revokes_anew(lease.now) => Event::Revoking {
                 until: lease.until,
                 accounts: accounts.clone(),
                 lighthouse: *lighthouse,

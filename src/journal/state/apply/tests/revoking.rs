@@ -244,15 +244,23 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
         },
     );
     assert!(fold(&early).is_err());
-    // The next attempt takes no turn: its outcome is its only record.
-    let builder = builder.then(
-        20,
-        4,
-        Event::Revoked {
-            results: vec![result(account(0), NotShared)],
-            calls: vec![],
-        },
+    let revoked = || Event::Revoked {
+        results: vec![result(account(0), NotShared)],
+        calls: vec![],
+    };
+    // The next attempt holds a lease too. In 0.2.0 its outcome was its only record.
+    let taken = builder.clone().then(20, 4, taken(80));
+    let begun = fold(&taken).unwrap();
+    assert_eq!(
+        (begun.due_at(), begun.failed_revocations()),
+        (Some(at(80)), 1)
     );
+    assert!(fold(&taken.clone().then(21, 5, revoked())).is_err());
+    assert_eq!(
+        fold(&taken.then(21, 4, revoked())).unwrap().phase(),
+        &Phase::Closed
+    );
+    let builder = builder.then(20, 4, revoked());
     let state = fold(&builder).unwrap();
     assert_eq!(state.failed_revocations(), 1);
     assert_eq!(state.phase(), &Phase::Closed);
