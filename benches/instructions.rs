@@ -12,6 +12,7 @@ mod policies;
 #[path = "setup/mod.rs"]
 mod setup;
 
+use std::future::ready;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -239,7 +240,8 @@ fn record(times: u32, now: Timestamp) {
             // Each of its own image: a share lists the others of the same one.
             let share = share_of(&format!("lhbp-{n:08}"));
             let opening = history::opening(&format!("CHG-{n}"), &share, 1, now);
-            black_box(journal.open_request(opening).await.expect("a record"));
+            let opened = journal.open_request(opening, true, ready(Ok(None))).await;
+            black_box(opened.expect("a record"));
         }
     });
 }

@@ -1,6 +1,8 @@
 //! A small journal to test on: one chain request with three accounts, from its claim to its
 //! revocation.
 
+use std::future::ready;
+
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -109,6 +111,7 @@ pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i6
         scheme: "jira".into(),
         received: received(),
         approved_at: at(0),
+        ordered_at: None,
         expires_at: request.expires_at(at(0)),
         request,
         verdict: verdict(true),
@@ -437,6 +440,6 @@ pub(super) async fn deliver(journal: &Journal, opening: Opening) -> Result<Opene
     match journal.look_up(stream).await? {
         Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
         Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),
-        None => journal.open_request(opening).await,
+        None => journal.open_request(opening, true, ready(Ok(None))).await,
     }
 }

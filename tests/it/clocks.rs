@@ -1,8 +1,11 @@
 //! A clock that was wrong for a while postpones nothing: whatever it put off is found once it is right again.
+//! Nor does it change which of a share and a cancel came first.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sharehook::app::Ending;
 use sharehook::clock::system_now;
-use sharehook::domain::Status;
+use sharehook::domain::{Identity, Status};
+use sharehook::journal::StreamId;
 use sharehook_sandbox::{SandboxOptions, Site};
 
 use crate::support::store::Break;
@@ -116,4 +119,123 @@ async fn a_clock_that_differs_from_the_clouds_is_reported_until_it_is_right() {
         "{text}"
     );
     assert_eq!(world.sweep().await.clock_difference, None);
+}
+
+fn cancel(id: &str, change: Value) -> Value {
+    let mut cancel = request(id, change);
+    cancel["action"] = json!("cancel");
+    cancel
+}
+
+#[tokio::test]
+async fn a_cancel_ends_what_was_approved_while_the_clock_was_ahead() {
+    let one = json!({"accounts": ONE});
+    let waits = json!({"accounts": ONE, "not_before": "2026-11-21T12:00:00Z"});
+    for (share, refused) in [(&one, false), (&one, true), (&waits, false)] {
+        let world = World::new().await;
+        let right = world.now();
+        world.advance(2 * HOUR);
+        if refused {
+            world.cloud.inject(REFUSED.parse().unwrap());
+        }
+        let (ending, _) = world.deliver(&request("CHG1", share.clone())).await;
+        assert_eq!(ending == Ending::Done, share == &one && !refused);
+        world.clear_faults().await;
+        world.clock.set(right);
+        world.advance(60);
+        let (_, answer) = world.deliver(&cancel("CHG2", one.clone())).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        for _ in 0..2 {
+            world.advance(5 * HOUR);
+            world.sweep().await;
+        }
+        assert!(world.has(BLUEPRINT).is_empty(), "{share} {refused}");
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        world.verify().await.unwrap();
+    }
+}
+
+/// The cancel is not finished when the clock is right again.
+#[tokio::test]
+async fn a_cancel_of_a_clock_that_was_ahead_leaves_later_shares_alone() {
+    let world = World::new().await;
+    let two = json!({"accounts": &ACCOUNTS[..2]});
+    world.deliver(&request("CHG1", two.clone())).await;
+    let right = world.now();
+    world.advance(2 * HOUR);
+    world.cloud.inject(REFUSED.parse().unwrap());
+    let stop = cancel("CHG2", two.clone());
+    assert_eq!(world.deliver(&stop).await.0, Ending::Pending);
+    world.clear_faults().await;
+    world.clock.set(right);
+    world.advance(60);
+    let (_, answer) = world
+        .deliver(&request("CHG3", json!({"accounts": ONE})))
+        .await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    let waits = json!({"accounts": [ACCOUNTS[1]], "not_before": "2026-11-21T08:30:00Z"});
+    world.deliver(&request("CHG4", waits)).await;
+    world.advance(60);
+    let (_, answer) = world.deliver(&stop).await;
+    assert_eq!(answer.status, Status::Partial, "{answer:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.advance(HOUR);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT).len(), 2);
+    // A cancel that comes now follows them all.
+    let (_, answer) = world.deliver(&cancel("CHG5", two)).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    assert!(world.has(BLUEPRINT).is_empty());
+    world.verify().await.unwrap();
+}
+
+/// The worker of the cancel is killed at each of its writes; then a new share comes, and the cancel goes on.
+#[tokio::test]
+async fn a_cancel_that_is_killed_keeps_its_place_after_a_corrected_clock() {
+    let mut world = World::new().await;
+    let share = |id| request(id, json!({"accounts": ONE}));
+    let stop = cancel("CHG2", json!({"accounts": ONE}));
+    let stream = StreamId::of(&Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG2".to_owned(),
+    });
+    let (mut unrecorded, mut recorded) = (0, 0);
+    for how in [Break::CrashBefore, Break::CrashAfter] {
+        for nth in 0..40 {
+            world.reset().await;
+            let right = world.now();
+            world.advance(2 * HOUR);
+            world.deliver(&share("CHG1")).await;
+            world.clock.set(right);
+            world.advance(60);
+            world.fuse.arm(nth, how);
+            let killed = tokio::select! {
+                _ = world.deliver(&stop) => false,
+                () = world.fuse.crashed() => true,
+            };
+            if !killed {
+                break;
+            }
+            world.restart();
+            let known = world.journal.look_up(stream).await.unwrap().is_some();
+            *(if known {
+                &mut recorded
+            } else {
+                &mut unrecorded
+            }) += 1;
+            world.advance(60);
+            world.deliver(&share("CHG3")).await;
+            for _ in 0..3 {
+                world.advance(60);
+                world.deliver(&stop).await;
+                world.sweep().await;
+            }
+            let left = if known { &ONE[..] } else { &[] };
+            assert_eq!(world.has(BLUEPRINT), left, "{how:?} {nth}");
+            let drift = world.app.drift(&[], deadline()).await.unwrap();
+            assert!(drift.agrees(), "{how:?} {nth}: {:?}", drift.differences);
+            world.verify().await.unwrap();
+        }
+    }
+    assert!(unrecorded >= 6 && recorded >= 4, "{unrecorded} {recorded}");
 }

@@ -1,6 +1,8 @@
 //! Approved means approved at the moment of sharing: work that waited is decided again, and a later
 //! cancel calls off an earlier share.
 
+use std::future::ready;
+
 use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
@@ -325,7 +327,12 @@ async fn grants(world: &World) -> usize {
 async fn share_called_off_too_late(world: &mut World, id: &str) {
     let share = request(id, json!({"expires_in": "5h"}));
     let opening = history::opening(id, &share, 1, world.now());
-    let Opened::New(claim, _) = world.journal.open_request(opening).await.unwrap() else {
+    let Opened::New(claim, _) = world
+        .journal
+        .open_request(opening, true, ready(Ok(None)))
+        .await
+        .unwrap()
+    else {
         panic!("{id} is known");
     };
     let items = ACCOUNTS.map(|account| Item::Account(account.parse().unwrap()));

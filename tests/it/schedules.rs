@@ -1,5 +1,5 @@
-//! Random schedules: shares, cancels of them, policy changes, duplicate workers, crashes, clock
-//! jumps, store errors and lost answers, in an order that follows from a printed seed.
+//! Random schedules: shares, cancels of them, policy changes, duplicate workers, crashes, clocks that
+//! jump or are ahead for a while, store errors and lost answers, in an order that follows from a printed seed.
 //! `SHAREHOOK_SEED` repeats one, `SHAREHOOK_SCHEDULES` sets how many run (300 in the suite).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +150,7 @@ async fn schedule(world: &mut World, seed: u64) {
     let steps = 4 + chance.below(8);
     let change_at = chance.below(24);
     let (mut removed, mut faults) = (None, false);
+    let mut recorded = Vec::new();
     for step_number in 0..steps {
         // No two requests open at the same instant.
         world.advance(1);
@@ -177,6 +178,12 @@ async fn schedule(world: &mut World, seed: u64) {
         }
         let request = &requests[chance.below(requests.len() as u64) as usize];
         let kind = chance.below(10);
+        let right = world.now();
+        // A sweep of a clock that is ahead would revoke too soon.
+        let ahead = kind < 7 && chance.below(4) == 0;
+        if ahead {
+            world.advance(2 * 3_600);
+        }
         let stopped = tokio::select! {
             () = step(world, request, kind) => false,
             () = world.fuse.crashed() => true,
@@ -184,11 +191,26 @@ async fn schedule(world: &mut World, seed: u64) {
         if stopped {
             world.restart();
         }
+        if ahead {
+            world.clock.set(right);
+        }
+        add_recorded(world, &requests, &mut recorded).await;
     }
     finish(world, &requests).await;
-    check(world, &requests, removed.as_ref(), faults, seed).await;
+    add_recorded(world, &requests, &mut recorded).await;
+    check(world, &requests, &recorded, removed.as_ref(), faults, seed).await;
     if removed.is_some() {
         world.restore_entities();
+    }
+}
+
+/// Adds the requests that are on record since the last time, in the order of their deliveries.
+async fn add_recorded(world: &World, requests: &[Value], recorded: &mut Vec<StreamId>) {
+    for stream in requests.iter().map(stream_of) {
+        let known = recorded.contains(&stream);
+        if !known && world.journal.look_up(stream).await.unwrap().is_some() {
+            recorded.push(stream);
+        }
     }
 }
 
@@ -220,19 +242,23 @@ async fn finish(world: &mut World, requests: &[Value]) {
     }
 }
 
-/// The state of a request that was delivered.
-async fn state_of(world: &World, request: &Value) -> State {
-    let stream = StreamId::of(&Identity {
+fn stream_of(request: &Value) -> StreamId {
+    StreamId::of(&Identity {
         source: "invoke".parse().unwrap(),
         id: request["id"].as_str().unwrap().to_owned(),
-    });
-    let history = world.journal.read(stream).await.unwrap();
+    })
+}
+
+/// The state of a request that was delivered.
+async fn state_of(world: &World, request: &Value) -> State {
+    let history = world.journal.read(stream_of(request)).await.unwrap();
     history.unwrap().into_state().unwrap()
 }
 
 async fn check(
     world: &World,
     requests: &[Value],
+    recorded: &[StreamId],
     removed: Option<&Removed>,
     faults: bool,
     seed: u64,
@@ -251,7 +277,8 @@ async fn check(
     for share in shares {
         let account = share["accounts"][0].as_str().unwrap().to_owned();
         let state = state_of(world, share).await;
-        let opened = state.approved_at();
+        let place = |stream| recorded.iter().position(|known| *known == stream);
+        let opened = place(state.stream());
         if state
             .call_off_of(&Item::Account(account.parse().unwrap()))
             .is_some()
@@ -264,8 +291,9 @@ async fn check(
             .filter(|c| c["accounts"] == share["accounts"])
         {
             let cancel = state_of(world, cancel).await;
-            called_off |= cancel.verdict().allowed && opened < cancel.approved_at();
-            if cancel.verdict().allowed && cancel.approved_at() < opened && expires {
+            let cancelled = place(cancel.stream());
+            called_off |= cancel.verdict().allowed && opened < cancelled;
+            if cancel.verdict().allowed && cancelled < opened && expires {
                 cancelled_twice.insert(account.clone());
             }
         }

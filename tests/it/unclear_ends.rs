@@ -2,6 +2,7 @@
 //! share that may have been carried out is taken back like one that was, also when the worker that
 //! called the cloud died before it recorded the answer.
 
+use std::future::ready;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -74,7 +75,12 @@ async fn chain_of_an_old_record(world: &World) {
     });
     let ticket = request("CHG1", chain(json!({"expires_in": "1h"})));
     let opening = history::opening("CHG1", &ticket, 1, world.now());
-    let Opened::New(mut claim, _) = world.journal.open_request(opening).await.unwrap() else {
+    let Opened::New(mut claim, _) = world
+        .journal
+        .open_request(opening, true, ready(Ok(None)))
+        .await
+        .unwrap()
+    else {
         panic!("CHG1 is known");
     };
     let available = ResultKind::Available {

@@ -4,17 +4,10 @@
 use crate::domain::{
     AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Timestamp,
 };
-use crate::journal::{MAX_COVER, Phase, State, StreamId};
+use crate::journal::{MAX_COVER, Phase, State};
 
 /// The earliest second look at a share that a worker holds.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
-
-/// The order of the journal: of two requests about the same, the later one decides. Of the same
-/// instant a cancel is later.
-pub(in crate::app) fn order(state: &State) -> (Timestamp, bool, StreamId) {
-    let cancels = state.request().action == Action::Cancel;
-    (state.approved_at(), cancels, state.stream())
-}
 
 /// That another grant covers an item of an ended share.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! `revoked` is recorded only with a success, a cover or nothing left for each item that was to be taken back.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -55,6 +56,7 @@ fn opening(identity: &Identity) -> Opening {
         },
         digest: request.digest(),
         approved_at: at(0),
+        ordered_at: None,
         expires_at: request.expires_at(at(0)),
         request,
         verdict: Verdict {
@@ -80,7 +82,10 @@ async fn expired(journal: &Journal) -> Claim {
         source: "invoke".parse().unwrap(),
         id: "CHG1".to_owned(),
     };
-    let opened = journal.open_request(opening(&identity)).await.unwrap();
+    let opened = journal
+        .open_request(opening(&identity), true, ready(Ok(None)))
+        .await
+        .unwrap();
     let Opened::New(mut claim, _) = opened else {
         panic!("a known request");
     };

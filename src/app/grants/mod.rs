@@ -11,5 +11,5 @@ pub use overdue::{Overdue, Unfinished};
 pub use review::{ReviewEntry, review};
 pub use revoke_now::RevokeNowError;
 
-pub(super) use cover::{held, order, serving};
+pub(super) use cover::{held, serving};
 pub(super) use overdue::{LIGHTHOUSE, receiver};

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::app::context::OPENING_TIME;
-use crate::app::grants::{held, order};
+use crate::app::grants::held;
 use crate::app::{App, Deadline};
 use crate::domain::{
-    AccountId, Action, ImageRef, Item, ItemResult, ResultCode, ResultKind, Target, Timestamp,
+    AccountId, Action, ImageRef, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
+    Timestamp,
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
@@ -66,7 +67,7 @@ impl App {
         cancel: &State,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
-        let (images, streams) = self.called_off_by(cancel, deadline).await?;
+        let (images, streams) = self.called_off_by(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         let states = self.read_streams(streams.clone()).await?;
         let (now, opened) = (self.now(), cancel.opened_at());
@@ -124,12 +125,12 @@ impl App {
         at_rest: &BTreeSet<StreamId>,
         deadline: Deadline,
     ) -> Result<(), JournalError> {
-        let (images, streams) = self.called_off_by(cancel, deadline).await?;
+        let (images, streams) = self.called_off_by(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         for share in self.read_streams(streams).await? {
             let concerned = |item: &Item| match share.call_off_of(item) {
                 Some(_) => at_rest.contains(&share.stream()),
-                None => order(&share) < order(cancel),
+                None => share.order() < cancel.order(),
             };
             let mut items = items_lost(cancel, &share, &images);
             items.retain(|item| {
@@ -161,10 +162,10 @@ impl App {
             None => self.others(share).await?,
         };
         let later = |other: &&State| {
-            other.request().action == Action::Cancel && other.approved_at() > share.approved_at()
+            other.request().action == Action::Cancel && other.order() > share.order()
         };
         for cancel in others.iter().filter(later) {
-            let (images, _) = self.called_off_by(cancel, deadline).await?;
+            let (images, _) = self.called_off_by(cancel.request(), deadline).await?;
             let mut items = items_called_off(cancel, share, &images);
             items.retain(|item| share.can_be_called_off(item));
             if !items.is_empty() {
@@ -174,7 +175,7 @@ impl App {
         let takers = others.iter().filter_map(|other| {
             let until = match (other.request().action, other.phase()) {
                 (Action::Cancel, Phase::Working { lease_until, .. }) if !other.is_due(now) => {
-                    (order(other) < order(share)).then_some(*lease_until)
+                    (other.order() < share.order()).then_some(*lease_until)
                 }
                 (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
                     Some(*lease_until)
@@ -196,12 +197,12 @@ impl App {
     }
 
     /// The images that the cancel affects, and every request that may share one of them.
-    async fn called_off_by(
+    pub(super) async fn called_off_by(
         &self,
-        cancel: &State,
+        cancel: &ShareRequest,
         deadline: Deadline,
     ) -> Result<(Cancelled, BTreeSet<StreamId>), JournalError> {
-        let (region, target) = (&cancel.request().region, &cancel.request().target);
+        let (region, target) = (&cancel.region, &cancel.target);
         let mut images = Cancelled::default();
         let mut streams = BTreeSet::new();
         match target {
@@ -220,7 +221,7 @@ impl App {
             }
             Target::Lighthouse { image } | Target::Chain { image, .. } => {
                 images.published = Some(target.image());
-                let cloud = self.context(cancel.request(), deadline).cloud;
+                let cloud = self.context(cancel, deadline).cloud;
                 // A chain made its blueprint or will make it. The journal may know one that cannot
                 // be read now.
                 let found = cloud.blueprint_of_image(region, image, deadline).await;
@@ -290,7 +291,7 @@ fn after_later_shares(
     let later = states.iter().filter(|share| {
         share.request().action == Action::Share
             && share.request().region == cancel.request().region
-            && order(share) > order(cancel)
+            && share.order() > cancel.order()
     });
     for share in later {
         let held = held(share, now);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::grants::order;
 use crate::domain::{Action, ImageRef, Item, ItemResult, Target};
 use crate::journal::State;
 
@@ -19,7 +18,7 @@ pub(super) struct Cancelled {
 
 /// The items of `share` that this cancel calls off, whether or not that is still possible.
 pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
-    if order(share) >= order(cancel) {
+    if share.order() >= cancel.order() {
         return Vec::new();
     }
     items_lost(cancel, share, images)

@@ -11,6 +11,7 @@ mod failed_items;
 mod first_look;
 mod name_blueprint;
 mod opening;
+mod place_in_order;
 mod refused_chain;
 mod resume;
 mod retry;

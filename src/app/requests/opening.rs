@@ -49,11 +49,14 @@ impl App {
             let stream = StreamId::of(&case.identity);
             self.journal.announce_notification(stream, at).await?;
         }
-        if has_slot {
-            self.journal.open_request(opening).await
-        } else {
-            self.journal.record_request(opening).await
-        }
+        let allowed = opening.intent.verdict.allowed;
+        let place = async {
+            match allowed {
+                true => self.place_in_order(case).await,
+                false => Ok(None),
+            }
+        };
+        self.journal.open_request(opening, has_slot, place).await
     }
 
     pub(in crate::app) async fn opening(
@@ -70,6 +73,7 @@ impl App {
             scheme: delivery.scheme().to_owned(),
             received: case.received.clone(),
             approved_at: case.now,
+            ordered_at: None,
             expires_at: request.expires_at(case.now),
             request,
             verdict,

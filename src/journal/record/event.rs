@@ -199,6 +199,10 @@ pub struct Intent {
     pub request: ShareRequest,
     /// When the approved request was first verified here.
     pub approved_at: Timestamp,
+    /// Its place in the order of shares and cancels, if it follows a request on record that a clock
+    /// which was ahead gave a later instant than `approved_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered_at: Option<Timestamp>,
     /// When the share expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,

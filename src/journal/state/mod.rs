@@ -10,6 +10,7 @@ mod head;
 mod incident;
 mod notices;
 mod notification;
+mod order;
 mod reopen;
 mod request_state;
 mod results;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 
 use super::super::record::{Conflict, Event, Intent, Lease, Record, StreamId, VERSION, Worker};
 use super::super::state::{State, StreamState};
@@ -11,12 +11,12 @@ use super::follow::write;
 use super::objects::Created;
 use super::workers::Hold;
 use super::{Claim, Journal, JournalError, WorkerLease};
-use crate::domain::Action;
+use crate::domain::{Action, Timestamp};
 
 /// A request to record, and the turn that its recorder wants.
 #[derive(Debug, Clone)]
 pub struct Opening {
-    /// What record 0 will say. The journal sets its lease. `absent`: a look at the cloud just before
+    /// What record 0 will say. The journal sets `lease` and `ordered_at`. `absent`: a look at the cloud just before
     /// found none of the request's items shared; it counts only with a lease.
     pub intent: Intent,
     /// The turn.
@@ -38,24 +38,18 @@ pub enum Opened {
 impl Journal {
     /// Records a request that [`Journal::look_up`] did not find. Of several concurrent calls, one
     /// gets [`Opened::New`]. Lists the other requests that a share must look at while it writes
-    /// record 0.
+    /// record 0. `turn`: the recorder carries the request out; otherwise the worker that takes the next
+    /// turn does. `place` gives `ordered_at`, and runs beside the entries of the index.
     ///
     /// # Errors
-    /// The store failed; then nothing may be carried out. A damaged record never counts as an
-    /// unknown identity.
-    pub async fn open_request(&self, opening: Opening) -> Result<Opened, JournalError> {
-        self.open_in_turn(opening, true).await
-    }
-
-    /// Records the request without a lease. The worker that takes the next turn carries it out.
-    ///
-    /// # Errors
-    /// As [`Journal::open_request`].
-    pub async fn record_request(&self, opening: Opening) -> Result<Opened, JournalError> {
-        self.open_in_turn(opening, false).await
-    }
-
-    async fn open_in_turn(&self, opening: Opening, turn: bool) -> Result<Opened, JournalError> {
+    /// The store or `place` failed; then nothing may be carried out. A damaged record never counts as
+    /// an unknown identity.
+    pub async fn open_request(
+        &self,
+        opening: Opening,
+        turn: bool,
+        place: impl Future<Output = Result<Option<Timestamp>, JournalError>>,
+    ) -> Result<Opened, JournalError> {
         let mut intent = opening.intent;
         if intent.identity.id.contains('\0') {
             let id = intent.identity.id;
@@ -69,16 +63,21 @@ impl Journal {
         intent.absent &= intent.lease.is_some();
         let leased = intent.lease.is_some();
         let shares = leased && intent.request.action == Action::Share;
-        let (stored, bytes) = write(first(stream, &lease, Event::Opened(Box::new(intent))))?;
-        let state = State::from_records(std::slice::from_ref(&stored))?;
+        let (mut state, mut bytes) = opened(stream, &lease, intent)?;
         let hold = async {
             match leased {
                 true => self.hold(stream, &lease.worker).await,
                 false => None,
             }
         };
-        let (announced, hold) = join(self.announce(None, &state, true), hold).await;
+        let announced = self.announce(None, &state, true);
+        let (announced, hold, place) = join3(announced, hold, place).await;
         announced?;
+        if let Some(place) = place? {
+            let mut intent = state.intent().clone();
+            intent.ordered_at = Some(place);
+            (state, bytes) = opened(stream, &lease, intent)?;
+        }
         let neighbours = async {
             match shares {
                 true => self.neighbours(&state).await.ok(),
@@ -124,6 +123,17 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// The state after record 0 of a request, and the record's bytes.
+fn opened(
+    stream: StreamId,
+    lease: &WorkerLease,
+    intent: Intent,
+) -> Result<(State, Vec<u8>), JournalError> {
+    let (stored, bytes) = write(first(stream, lease, Event::Opened(Box::new(intent))))?;
+    let state = State::from_records(std::slice::from_ref(&stored))?;
+    Ok((state, bytes))
 }
 
 pub(super) fn first(stream: StreamId, lease: &WorkerLease, event: Event) -> Record {

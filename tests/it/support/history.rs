@@ -1,6 +1,7 @@
 //! Journals with a long past: requests that were closed and hold nothing, written and sealed as the
 //! application does.
 
+use std::future::ready;
 use std::ops::Range;
 
 use serde_json::{Value, json};
@@ -42,6 +43,7 @@ pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) ->
         },
         digest: request.digest(),
         approved_at: now,
+        ordered_at: None,
         expires_at: request.expires_at(now),
         request,
         verdict: Verdict {
@@ -75,7 +77,11 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     let id = format!("OLD{n}");
     let text = request(&id, json!({"accounts": [account(n)]}));
     let opening = opening(&id, &text, n as u64, now);
-    let Opened::New(mut claim, _) = journal.open_request(opening).await.unwrap() else {
+    let Opened::New(mut claim, _) = journal
+        .open_request(opening, true, ready(Ok(None)))
+        .await
+        .unwrap()
+    else {
         panic!("OLD{n} is known");
     };
     let failed = ResultKind::Failed {

@@ -115,15 +115,36 @@ impl Journal {
         image: &ImageRef,
         receivers: Option<&[&str]>,
     ) -> Result<BTreeSet<StreamId>, JournalError> {
-        let entries = self
+        let entries = self.entries_of(region, image, receivers).await?;
+        Ok(entries.into_iter().map(|entry| entry.stream).collect())
+    }
+
+    /// The same without the requests of which the index has the grant: those are finished.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn unfinished(
+        &self,
+        region: &Region,
+        image: &ImageRef,
+        receivers: &[&str],
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
+        let entries = self.entries_of(region, image, Some(receivers)).await?;
+        let unfinished = entries.into_iter().filter(|entry| !entry.full);
+        Ok(unfinished.map(|entry| entry.stream).collect())
+    }
+
+    async fn entries_of(
+        &self,
+        region: &Region,
+        image: &ImageRef,
+        receivers: Option<&[&str]>,
+    ) -> Result<Vec<GrantEntry>, JournalError> {
+        let mut entries = self
             .grant_entries(&[region.as_str(), &image.to_string()])
             .await?;
-        let wanted = |entry: &&GrantEntry| receivers.is_none_or(|receivers| entry.meets(receivers));
-        Ok(entries
-            .iter()
-            .filter(wanted)
-            .map(|entry| entry.stream)
-            .collect())
+        entries.retain(|entry| receivers.is_none_or(|receivers| entry.meets(receivers)));
+        Ok(entries)
     }
 
     /// Every other unfinished or active request that affects the same image and receivers.

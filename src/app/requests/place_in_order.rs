@@ -1,0 +1,45 @@
+//! The place of a new share or cancel in the order of both. In: a request that is being opened. Out: an instant
+//! after its approval, if a clock that was ahead gave a request on record a later one. Reads the journal, and for
+//! a cancel that concerns Lighthouse the cloud.
+
+use crate::app::context::FIRST_LOOK;
+use crate::app::{App, Case, Deadline};
+use crate::domain::{AccountId, Action, Timestamp};
+use crate::journal::{JournalError, Receiver, State};
+
+impl App {
+    /// The instant that puts the request after those that were on record when it was approved, where its
+    /// own does not: a cancel after the shares that it may affect, a share after the unfinished cancels.
+    pub(super) async fn place_in_order(
+        &self,
+        case: &Case<'_>,
+    ) -> Result<Option<Timestamp>, JournalError> {
+        let (request, approved_at) = (case.request, case.now);
+        let others = match request.action {
+            Action::Share => {
+                let target = &request.target;
+                let image = target.image();
+                let receivers = match target.lighthouse() {
+                    true => vec![Receiver::Lighthouse.name()],
+                    false => target.accounts().iter().map(AccountId::as_str).collect(),
+                };
+                let listed = self.journal.unfinished(&request.region, &image, &receivers);
+                listed.await?
+            }
+            Action::Cancel => {
+                let deadline = case.deadline.or_sooner(Deadline::after(FIRST_LOOK));
+                self.called_off_by(request, deadline).await?.1
+            }
+        };
+        let others = self.read_streams(others).await?;
+        // Now that they are on record, a clock that is ahead of this instant was wrong. One that is not
+        // may have approved a request that overtook this one.
+        let now = self.now();
+        let before = |other: &&State| {
+            other.request().action != request.action
+                && (other.approved_at() <= approved_at || other.ordered_at() > now)
+        };
+        let place = others.iter().filter(before).map(State::followed_from).max();
+        Ok(place.filter(|place| *place > approved_at))
+    }
+}

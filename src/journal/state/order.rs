@@ -1,0 +1,68 @@
+//! The order of a share and a cancel about the same image: the later one decides. In: states. Out: their
+//! order. A request follows those that were on record before it, whatever the clocks say.
+
+use jiff::SignedDuration;
+
+use super::State;
+use crate::domain::{Action, Timestamp};
+use crate::journal::StreamId;
+
+impl State {
+    /// The order of the journal. At the same instant a cancel is later than a share.
+    pub fn order(&self) -> (Timestamp, bool, StreamId) {
+        let cancels = self.intent.request.action == Action::Cancel;
+        (self.ordered_at(), cancels, self.stream)
+    }
+
+    /// When it was approved, or later, as record 0 says.
+    pub fn ordered_at(&self) -> Timestamp {
+        self.intent.ordered_at.unwrap_or(self.intent.approved_at)
+    }
+
+    /// The earliest instant that puts a cancel after this share, or a share after this cancel.
+    pub fn followed_from(&self) -> Timestamp {
+        let at = self.ordered_at();
+        let moment = SignedDuration::from_nanos(1);
+        match self.intent.request.action {
+            Action::Share => at,
+            Action::Cancel => at.checked_add(moment).unwrap_or(at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::testing::{StreamBuilder, at, identity, intent, request};
+    use super::*;
+    use crate::journal::Event;
+
+    fn opened(id: &str, action: &str, seconds: i64, ordered_at: Option<Timestamp>) -> State {
+        let who = identity(id);
+        let request = request(json!({"action": action, "expires_at": null}));
+        let mut intent = intent(who.clone(), request, Some(60));
+        (intent.approved_at, intent.ordered_at) = (at(seconds), ordered_at);
+        let builder = StreamBuilder::empty(&who).then(0, 1, Event::Opened(Box::new(intent)));
+        State::from_records(&builder.records).unwrap()
+    }
+
+    #[test]
+    fn each_follows_the_one_before_it_although_the_first_clock_was_ahead() {
+        let share = opened("A", "share", 7_200, None);
+        let stop = opened("B", "cancel", 60, Some(share.followed_from()));
+        let next = opened("C", "share", 120, Some(stop.followed_from()));
+        let last = opened("D", "cancel", 180, Some(next.followed_from()));
+        let all = [share, stop, next, last].map(|state| state.order());
+        assert!(all.is_sorted_by(|one, other| one < other), "{all:?}");
+    }
+
+    #[test]
+    fn without_a_wrong_clock_the_approval_decides_and_at_the_same_instant_the_cancel_is_later() {
+        let [stop, share, next] = [("A", "cancel", 60), ("B", "share", 60), ("C", "share", 61)]
+            .map(|(id, action, seconds)| opened(id, action, seconds, None));
+        assert!(share.order() < stop.order() && stop.order() < next.order());
+        let text = serde_json::to_string(stop.intent()).unwrap();
+        assert!(!text.contains("ordered_at"), "{text}");
+    }
+}
