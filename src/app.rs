@@ -23,7 +23,7 @@ mod sweeps;
 
 use tracing::Instrument as _;
 
-use crate::domain::{Identity, ItemResult, ShareRequest, Status, Timestamp};
+use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp};
 use crate::inbound::{HandshakeReply, Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
@@ -306,6 +306,10 @@ impl App {
     ) -> Result<Vec<ItemResult>, Stop> {
         // The owner account follows from the image of the original request; a revocation may name
         // the blueprint that a chain made of it.
+        let deadline = match approved.request().action {
+            Action::Share => context::before_end(deadline, self.now(), writer.state().expires_at()),
+            Action::Cancel => deadline,
+        };
         let context = self.context(writer.state().request(), deadline);
         let observed = writer.observed() && first.is_none();
         let seen = match first {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sharehook::clock::system_now;
 use sharehook::cloud::{Cloud, CloudSettings, CredentialChain, Deadline};
-use sharehook::domain::Action;
+use sharehook::domain::{AccountId, Action};
 
 use super::setup::{REGION, Setup, vars};
 
@@ -23,10 +23,10 @@ pub(crate) async fn share(setup: &Setup, tickets: &[(String, String)]) -> usize 
     for (image, account) in tickets {
         let (image, account) = (
             image.parse().expect("an image"),
-            account.parse().expect("an account"),
+            account.parse::<AccountId>().expect("an account"),
         );
         for _ in 0..50 {
-            let accounts = std::slice::from_ref(&account);
+            let accounts = || vec![account.clone()];
             match cloud
                 .change_shares(&region, &image, Action::Share, accounts, Deadline::NEVER)
                 .await

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::clock;
 use crate::cloud::error::known;
 use crate::cloud::{Cloud, Deadline};
-use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region};
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, Timestamp};
 use crate::plan::{Observation, Patience, wait_before};
 use crate::telemetry::{Metric, Metrics};
 
@@ -112,6 +112,13 @@ pub(super) const OPENING_TIME: SignedDuration = SignedDuration::from_secs(10);
 /// The deadline of a turn that begins now.
 pub(super) fn turn_deadline(deadline: Deadline) -> Deadline {
     deadline.or_sooner(Deadline::after(MAX_TURN))
+}
+
+/// The deadline of calls that share: no later than the share's end.
+pub(super) fn before_end(deadline: Deadline, now: Timestamp, end: Option<Timestamp>) -> Deadline {
+    let Some(end) = end else { return deadline };
+    let left = Duration::try_from(end.duration_since(now)).unwrap_or_default();
+    deadline.or_sooner(Deadline::after(left))
 }
 
 /// The remaining time; an hour without a deadline.

@@ -3,7 +3,9 @@
 //! acting: once after correcting the clock, once after renewing credentials. The caller decides
 //! about every other repetition.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -22,6 +24,13 @@ use super::request_headers::ApiRequest;
 use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
+
+/// A refused call is repeated within this. It may hold accounts of other requests, whose workers may have
+/// given up meanwhile: their leases last so much longer.
+const REPEAT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A call that can be sent at once: its credentials. It has its slot.
+pub(super) struct Ready(Arc<Credentials>);
 
 /// The client for the sharing APIs.
 #[derive(Debug)]
@@ -100,6 +109,30 @@ impl Cloud {
         request: &A,
         deadline: Deadline,
     ) -> Result<Answered<A::Answer>, CloudError> {
+        let ready = self.ready(request.api(), region, deadline).await?;
+        self.send(ready, region, request, deadline).await
+    }
+
+    /// Waits until a call of this action can be sent: for credentials and for its slot.
+    pub(super) async fn ready(
+        &self,
+        api: Api,
+        region: &Region,
+        deadline: Deadline,
+    ) -> Result<Ready, CloudError> {
+        let credentials = self.credentials.current(deadline).await?;
+        self.throttle.wait_for_slot(api, region, deadline).await?;
+        Ok(Ready(credentials))
+    }
+
+    /// Sends a call that is ready, and reads its answer.
+    pub(super) async fn send<A: Action>(
+        &self,
+        Ready(mut credentials): Ready,
+        region: &Region,
+        request: &A,
+        deadline: Deadline,
+    ) -> Result<Answered<A::Answer>, CloudError> {
         let api = request.api();
         request
             .check()
@@ -114,9 +147,8 @@ impl Cloud {
             deadline,
         };
         let (mut clock_fixed, mut renewed) = (false, false);
-        let mut credentials = self.credentials.current(deadline).await?;
+        let repeat_by = deadline.or_sooner(Deadline::after(REPEAT_WITHIN));
         loop {
-            self.throttle.wait_for_slot(api, region, deadline).await?;
             let (result, date) = attempt.send(&credentials, &body).await;
             self.observe(api, region, &result);
             self.compare_clock(date.as_deref());
@@ -129,7 +161,7 @@ impl Cloud {
                     clock_fixed = true
                 }
                 ErrorClass::Refresh if !renewed => {
-                    match self.credentials.renew(&credentials, deadline).await {
+                    match self.credentials.renew(&credentials, repeat_by).await {
                         Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
                         Ok(None) => return Err(error),
                         Err(problem) => {
@@ -140,6 +172,7 @@ impl Cloud {
                 }
                 _ => return Err(error),
             }
+            self.throttle.wait_for_slot(api, region, repeat_by).await?;
         }
     }
 
@@ -173,11 +206,6 @@ impl Cloud {
                 }
             }
         }
-    }
-
-    /// Waits until the rate limit allows a call of this action. Reserves and sends nothing.
-    pub async fn until_free(&self, api: Api, region: &Region, deadline: Deadline) {
-        self.throttle.free(api, region, deadline).await;
     }
 
     fn endpoint(&self, service: Service) -> &Endpoint {
@@ -331,8 +359,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::net::SocketAddr;
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
+    use std::sync::Mutex;
 
     use tokio::net::TcpListener;
 
@@ -341,9 +368,9 @@ mod tests {
     use crate::domain::{Action, ImageRef};
 
     async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Option<String>, CloudError> {
-        let (image, accounts) = (ImageRef::Blueprint(blueprint()), accounts(2));
+        let image = ImageRef::Blueprint(blueprint());
         cloud
-            .change_shares(&region(), &image, Action::Share, &accounts, deadline)
+            .change_shares(&region(), &image, Action::Share, || accounts(2), deadline)
             .await
     }
 
@@ -413,6 +440,32 @@ mod tests {
         );
         let expected = serde_json::json!({"BlueprintId": "lhbp-6jc6l8yb", "AccountIds": ["700000000000", "700000000001"]});
         assert_eq!((seen.body, seen.token), (expected, None));
+    }
+
+    /// Other requests may join a call, or give up, until it is sent.
+    #[tokio::test]
+    async fn the_accounts_of_a_call_are_asked_for_when_its_slot_has_come() {
+        let server = Server::start([done(), done()]).await;
+        let paced = CloudSettings {
+            lighthouse_per_second: 4.0,
+            ..settings(server.address)
+        };
+        let cloud = cloud_with(paced, &variables());
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        let begun = Instant::now();
+        let asked = || {
+            assert!(
+                begun.elapsed() >= Duration::from_millis(100),
+                "{:?}",
+                begun.elapsed()
+            );
+            accounts(2)
+        };
+        let image = ImageRef::Blueprint(blueprint());
+        cloud
+            .change_shares(&region(), &image, Action::Share, asked, Deadline::NEVER)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

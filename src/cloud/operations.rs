@@ -40,7 +40,8 @@ pub fn sharing_api(image: &ImageRef, action: Action) -> Api {
 /// [`Cloud::all_pages`] does.
 impl Cloud {
     /// Shares an image with accounts, or stops sharing it: up to 10 for a blueprint; for a CVM
-    /// image, as many as the settings allow. Returns the cloud's id of the call.
+    /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more.
+    /// Returns the cloud's id of the call.
     ///
     /// # Errors
     /// See above.
@@ -49,9 +50,11 @@ impl Cloud {
         region: &Region,
         image: &ImageRef,
         action: Action,
-        account_ids: &[AccountId],
+        account_ids: impl FnOnce() -> Vec<AccountId>,
         deadline: Deadline,
     ) -> Result<Option<String>, CloudError> {
+        let ready = self.ready(sharing_api(image, action), region, deadline);
+        let (ready, account_ids) = (ready.await?, &account_ids());
         let answered = match image {
             ImageRef::Blueprint(blueprint_id) => {
                 let request = share_blueprint::Request {
@@ -59,7 +62,7 @@ impl Cloud {
                     account_ids,
                     action,
                 };
-                self.call(region, &request, deadline).await?
+                self.send(ready, region, &request, deadline).await?
             }
             ImageRef::Cvm(image_id) => {
                 let request = cvm_modify::Request {
@@ -68,7 +71,7 @@ impl Cloud {
                     action,
                     max_accounts: self.settings.cvm_accounts_per_call,
                 };
-                self.call(region, &request, deadline).await?
+                self.send(ready, region, &request, deadline).await?
             }
         };
         Ok(Some(answered.request_id))
@@ -238,8 +241,9 @@ mod tests {
         let cloud = cloud(server.address);
         let (here, who) = (region(), accounts(1));
         for image in [ImageRef::Blueprint(blueprint()), ImageRef::Cvm(image())] {
+            let who = || who.clone();
             cloud
-                .change_shares(&here, &image, Action::Cancel, &who, Deadline::NEVER)
+                .change_shares(&here, &image, Action::Cancel, who, Deadline::NEVER)
                 .await
                 .unwrap();
         }
@@ -275,7 +279,7 @@ mod tests {
             (ImageRef::Cvm(image()), 11),
         ] {
             let error = cloud
-                .change_shares(&here, &image, Action::Share, &accounts(count), never)
+                .change_shares(&here, &image, Action::Share, || accounts(count), never)
                 .await
                 .unwrap_err();
             assert_eq!(
@@ -399,9 +403,9 @@ mod tests {
         fn held<T: Send>(_: T) {}
         let server = Server::start([]).await;
         let cloud = cloud(server.address);
-        let (here, who, never) = (region(), accounts(1), Deadline::NEVER);
+        let (here, never) = (region(), Deadline::NEVER);
         let cvm = ImageRef::Cvm(image());
-        held(cloud.change_shares(&here, &cvm, Action::Share, &who, never));
+        held(cloud.change_shares(&here, &cvm, Action::Share, || accounts(1), never));
         held(cloud.images_to_share(&here, ImagesQuery::All, never));
         held(cloud.blueprint_shares(&here, &blueprint(), never));
         held(cloud.blueprint_of_image(&here, &image(), never));

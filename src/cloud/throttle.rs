@@ -179,24 +179,6 @@ impl Throttle {
         Ok(())
     }
 
-    /// Waits until a slot is free, without taking it; returns at once when that is after the
-    /// deadline. A batch uses the wait to collect more accounts.
-    pub async fn free(&self, api: Api, region: &Region, deadline: Deadline) {
-        let slot = self
-            .lanes
-            .lock()
-            .get(&(api, region.clone()))
-            .map(|lane| lane.pace.when(Duration::ZERO, lane.waiting));
-        if let Some(at) = slot
-            .map(|slot| self.instant(slot))
-            .filter(|at| deadline.allows(*at))
-        {
-            let begun = Instant::now();
-            sleep_until(at).await;
-            self.waited(api, begun);
-        }
-    }
-
     /// Adapts the pace to the result of a call.
     pub fn observe(&self, api: Api, region: &Region, throttled: bool) {
         let now = self.start.elapsed();
@@ -322,30 +304,6 @@ mod tests {
         };
         tokio::join!(request('a', 5), request('b', 1), request('c', 3));
         assert_eq!(*order.lock(), "abcacacaa");
-    }
-
-    #[tokio::test]
-    async fn to_wait_for_a_free_turn_takes_none() {
-        let throttle = Throttle::new(10.0, 10.0);
-        let here = region("ap-tokyo");
-        let free = |deadline| throttle.free(READ, &here, deadline);
-        let next = || {
-            throttle.lanes.lock()[&(READ, here.clone())]
-                .pace
-                .when(Duration::ZERO, 0)
-        };
-        free(Deadline::NEVER).await;
-        assert!(throttle.lanes.lock().is_empty(), "nothing is waited for");
-        let begin = Instant::now();
-        throttle
-            .wait_for_slot(READ, &here, Deadline::NEVER)
-            .await
-            .unwrap();
-        let slot = next();
-        free(Deadline::after(Duration::from_millis(20))).await;
-        free(Deadline::NEVER).await;
-        assert!(begin.elapsed() >= Duration::from_millis(100));
-        assert_eq!(next(), slot);
     }
 
     #[test]

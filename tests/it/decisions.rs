@@ -159,6 +159,25 @@ async fn an_interrupted_share_that_is_denied_by_now_keeps_what_it_gave_until_its
     }
 }
 
+/// The look at the cloud takes until the share's end has come.
+#[tokio::test]
+async fn a_turn_that_begins_just_before_the_end_shares_nothing_after_it() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let slow = "DescribeBlueprints:slow:2500ms@2";
+    assert!(world.cloud.inject(slow.parse().unwrap()));
+    let end = json!({"expires_at": "2026-11-21T08:00:01Z"});
+    let share = request("CHG1", end);
+    let (_, answer) = world.deliver(&share).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    world.advance(2);
+    world.sweep().await;
+    let (status, results) = results_of(&world, "CHG1").await;
+    assert_eq!(status, Status::Failed, "{results:?}");
+    assert!(world.effects().is_empty(), "{:?}", world.effects());
+    world.verify().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_cancel_that_was_allowed_once_is_carried_out() {
     let mut world = World::new().await;

@@ -83,21 +83,20 @@ pub(in crate::app) async fn change(
                 };
             }
         };
-        let mut accounts = batch.to_vec();
-        let waiters = if alone {
-            Batch::none()
-        } else {
-            // Waiters that join while the pace delays the call still become part of it.
-            context
-                .cloud
-                .until_free(sharing_api(image, action), region, context.deadline)
-                .await;
-            let most = accounts_per_call(image, context);
-            leader.batch(|part| fits(&mut accounts, part, most))
+        let mut waiters = Batch::none();
+        // Taken when nothing delays the call any more: those that came while it waited become part of
+        // it, and those that gave up do not.
+        let accounts = || {
+            let mut accounts = batch.to_vec();
+            if !alone {
+                let most = accounts_per_call(image, context);
+                waiters = leader.batch(|part| fits(&mut accounts, part, most));
+            }
+            accounts
         };
         let end = context
             .cloud
-            .change_shares(region, image, action, &accounts, context.deadline)
+            .change_shares(region, image, action, accounts, context.deadline)
             .await;
         let code = end.as_ref().err().map(|error| error.code.as_str());
         context.count_call(sharing_api(image, action).action, code);
