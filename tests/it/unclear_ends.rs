@@ -387,6 +387,7 @@ async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
 async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {
     let world = lost_answers().await;
     failed_in_doubt(&world, None).await;
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
     let cancel = request("CHG2", json!({"action": "cancel", "accounts": ONE}));
     let (_, answer) = world.deliver(&cancel).await;
     assert_eq!(answer.status, Status::Completed, "{answer:?}");
