@@ -23,7 +23,7 @@ mod sweeps;
 
 use tracing::Instrument as _;
 
-use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp};
+use crate::domain::{AccountId, Action, Identity, ItemResult, ShareRequest, Status, Timestamp};
 use crate::inbound::{HandshakeReply, Map, VerifiedDelivery};
 use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
 use crate::plan::{Observation, Plan};
@@ -56,16 +56,26 @@ use answer::{conflict, overloaded, unavailable};
 use calls::{execute, observe};
 use cloud_accounts::own_account;
 use deliveries::{CredentialHeaders, Early, identity_of};
+use grants::Ownership;
 use requests::{ClaimWriter, FirstLook, Permission, Stop, trace};
 
 /// A verified delivery, and how its requests are handled.
 struct Incoming<'a> {
     delivery: &'a VerifiedDelivery,
     map: &'a Map,
-    /// Whether a request takes over shares that it finds already made: they then end with it
-    /// (`drift --adopt`).
-    adopts: bool,
+    statement: Statement,
     early: &'a Early,
+}
+
+/// What an operator states with the requests of a command; a sender cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Statement {
+    /// Nothing.
+    None,
+    /// They take over shares that they find already made, which then end with them (`drift --adopt`).
+    Adopts,
+    /// An image that the cloud does not have is deleted (`revoke --gone`).
+    Gone,
 }
 
 /// One request of a delivery, with what every step needs of it.
@@ -82,21 +92,21 @@ impl App {
     /// Takes one delivery from its signature to its reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
         let early = Early::new(false);
-        self.process(delivery, false, deadline, &early).await
+        self.process(delivery, Statement::None, deadline, &early)
+            .await
     }
 
     /// Takes one delivery to its reply, which `early` may give before, and logs and counts its end.
-    /// `adopts`: its requests take over shares that they find already made.
     async fn process(
         &self,
         delivery: Delivery,
-        adopts: bool,
+        statement: Statement,
         deadline: Deadline,
         early: &Early,
     ) -> Reply {
         let source = delivery.source.clone();
         // On the heap, because the hosts move this future again and again on its way into a task.
-        let reply = self.authenticate_and_answer(delivery, adopts, deadline, early);
+        let reply = self.authenticate_and_answer(delivery, statement, deadline, early);
         let reply = Box::pin(reply).await;
         self.delivery_ended(Some(&source), early.elapsed(), &reply);
         reply
@@ -107,7 +117,7 @@ impl App {
     async fn authenticate_and_answer(
         &self,
         mut delivery: Delivery,
-        adopts: bool,
+        statement: Statement,
         deadline: Deadline,
         early: &Early,
     ) -> Reply {
@@ -145,7 +155,7 @@ impl App {
         let incoming = Incoming {
             delivery: &verified,
             map: &intake.map,
-            adopts,
+            statement,
             early,
         };
         app.receive_verified(&incoming, now, deadline).await
@@ -242,7 +252,7 @@ impl App {
         };
         let record = step(Step::Record);
         record.record("identity", tracing::field::display(&case.identity));
-        let opened = self.open(case, &decision, slot.is_some(), seen.is_some());
+        let opened = self.open(case, &decision, slot.is_some(), seen.as_ref());
         let opened = opened.instrument(record);
         let state = match (opened.await?, decision) {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
@@ -295,12 +305,14 @@ impl App {
     }
 
     /// Reads the cloud, makes the plan of a new request, a resumed one or a revocation, and executes it.
-    /// `kept`: results of items that need no call. `first`: what was read before record 0.
+    /// `kept`: results of items that need no call. `owners`: the accounts on record of the shares that it takes
+    /// away. `first`: what was read before record 0.
     async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
         kept: Vec<ItemResult>,
+        owners: &[Option<AccountId>],
         first: Option<Observation>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
@@ -312,10 +324,14 @@ impl App {
         };
         let context = self.context(writer.state().request(), deadline);
         let observed = writer.observed() && first.is_none();
-        let seen = match first {
+        let mut seen = match first {
             Some(seen) => seen,
             None => observe::observe(&context, approved.request()).await,
         };
+        writer.set_owner(seen.owner.clone());
+        if !Ownership::of_all(owners, seen.owner.as_ref()).proven() {
+            seen.doubt_absence(&approved.request().target);
+        }
         writer.settle_doubts(&seen);
         let mut done = writer.results();
         done.extend(kept);

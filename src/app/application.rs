@@ -115,6 +115,7 @@ impl App {
             now,
             until: self.lease(now, deadline),
             worker,
+            owner: None,
         })
     }
 }

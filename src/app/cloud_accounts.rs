@@ -160,12 +160,12 @@ impl CloudAccounts {
 /// The result of sharing with the owner's own account, for which the cloud refuses the whole call.
 /// Call it after a read: the credentials that the read resolved name the owner.
 pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemResult> {
-    let owner = cloud.owner()?;
+    let owner = cloud.known_owner()?;
     let own = request
         .target
         .accounts()
         .iter()
-        .find(|account| owner == account.as_str())?;
+        .find(|account| owner == **account)?;
     let kind = ResultKind::Failed {
         code: ResultCode::OwnAccount.into(),
         message: "this account owns the image, so it has it already".to_owned(),

@@ -23,7 +23,7 @@ use super::error::{not_sent, over_limit, unanswered};
 use super::request_headers::ApiRequest;
 use super::settings::CloudSettings;
 use super::throttle::Throttle;
-use crate::domain::{CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
+use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
 /// A refused call is repeated within this. It may hold accounts of other requests, whose workers may have
 /// given up meanwhile: their leases last so much longer.
@@ -93,10 +93,18 @@ impl Cloud {
         self.credentials.replace_key(account, key)
     }
 
-    /// The root account of the credentials in use; `None` before the first look-up, or when the
-    /// credentials do not name it.
-    pub fn owner(&self) -> Option<String> {
-        self.credentials.owner()
+    /// The root account of the credentials in use; asks the token service once where they do not name
+    /// it.
+    ///
+    /// # Errors
+    /// There are no credentials, or no answer before `deadline`.
+    pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
+        self.credentials.owner_account(deadline).await
+    }
+
+    /// The same as far as it is known; asks nobody.
+    pub fn known_owner(&self) -> Option<AccountId> {
+        self.credentials.known_owner()
     }
 
     /// Sends one action and reads its answer.

@@ -37,6 +37,8 @@ spelled! {
         NotShareable = "NotShareable",
         /// The receiving account owns the image.
         OwnAccount = "OwnAccount",
+        /// The image is missing, and the account that was asked may not be its owner.
+        OwnerUnproven = "OwnerUnproven",
         /// A paged list has too many pages or repeats its entries.
         Paging = "Paging",
         /// The request exceeds a published limit. The call was not sent.
@@ -54,7 +56,7 @@ impl ResultCode {
     /// Whose fault it is.
     pub fn fault(self) -> Fault {
         match self {
-            Self::ConnectFailed | Self::NoCredentials => Fault::Operator,
+            Self::ConnectFailed | Self::NoCredentials | Self::OwnerUnproven => Fault::Operator,
             Self::BadAnswer
             | Self::ChainBroken
             | Self::ConnectionLost

@@ -117,6 +117,7 @@ pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i6
         verdict: verdict(true),
         absent: false,
         adopts: false,
+        gone: false,
         lease: lease.map(|seconds| Lease { until: at(seconds) }),
     }
 }
@@ -341,6 +342,7 @@ pub(super) fn record(seq: u64, event: Event) -> Record {
         prev: None,
         at: at(0),
         worker: worker(1),
+        owner: None,
         event,
     }
 }
@@ -371,6 +373,7 @@ impl StreamBuilder {
             prev: self.records.last().map(|stored| stored.hash.clone()),
             at: at(seconds),
             worker: worker(who),
+            owner: None,
             event,
         };
         let (stored, bytes) = Stored::write(record).unwrap();

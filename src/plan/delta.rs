@@ -75,7 +75,8 @@ impl Plan {
             region: request.region.clone(),
             stages,
             settled,
-            readable: seen.readable || seen.unreadable.as_ref().is_some_and(read_later),
+            readable: !seen.doubted
+                && (seen.readable || seen.unreadable.as_ref().is_some_and(read_later)),
             resumed: observed_before,
             waits_for_image: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),

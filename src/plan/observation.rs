@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{AccountId, Action, BlueprintId, CloudError, Item, ResultKind};
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, Item, ResultKind, Target};
 
 use super::readiness::Readiness;
 
@@ -19,6 +19,10 @@ pub struct Observation {
     pub max_accounts: Option<usize>,
     /// Whether the reads above succeeded. If false, every call is made, and none is assumed done.
     pub readable: bool,
+    /// The root account that was asked, if it is known.
+    pub owner: Option<AccountId>,
+    /// Whether the account that was asked may not own the image: then it would miss what is there.
+    pub doubted: bool,
     /// Why something could not be read, for the answer and the journal.
     pub unreadable: Option<CloudError>,
 }
@@ -53,6 +57,20 @@ impl Observation {
             Item::Lighthouse(_) => self.blueprint.is_some(),
         };
         self.readable || read
+    }
+
+    /// Forgets that nothing was found, because the account that was asked may not own the image: a call must
+    /// show it. The receivers of a CVM image are listed for its owner alone, so these are believed.
+    pub fn doubt_absence(&mut self, target: &Target) {
+        let lists_own_only = matches!(target, Target::Cvm { .. });
+        let shares = self.shares.as_ref();
+        let is_owner = self.blueprint.is_some()
+            || shares.is_some_and(|shares| lists_own_only || !shares.is_empty());
+        if !is_owner {
+            self.doubted = true;
+            self.readable = false;
+            self.shares = None;
+        }
     }
 
     /// Takes a read of the shares; `None` when this site does not offer the read.

@@ -132,7 +132,7 @@ async fn an_adopted_share_can_be_revoked() {
     let by = adoption("bob@example.com").by;
     let revoked = world
         .app
-        .revoke_now(BLUEPRINT, &[], &by, "no longer needed", deadline());
+        .revoke_now(BLUEPRINT, &[], &by, "no longer needed", false, deadline());
     assert_eq!(revoked.await.unwrap()[0].1.status, Status::Completed);
     assert!(world.has(BLUEPRINT).is_empty());
 }

@@ -41,7 +41,10 @@ async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for call in &calls {
         let action = call["action"].as_str().unwrap();
-        if call["carried_out"] == true && !action.starts_with("Describe") {
+        if call["carried_out"] == true
+            && call["service"] != "sts"
+            && !action.starts_with("Describe")
+        {
             let mut accounts: Vec<Value> = call["accounts"].as_array().unwrap().clone();
             if accounts.is_empty() {
                 accounts.push(json!("-"));

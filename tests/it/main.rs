@@ -58,6 +58,7 @@ mod observe;
 mod odd_files;
 mod operators_fault;
 mod overdue;
+mod owners;
 mod read_operations;
 mod reconciliation;
 mod reference;

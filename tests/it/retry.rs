@@ -202,7 +202,7 @@ async fn shares_are_taken_back_at_once_through_policy_and_journal() {
         let accounts: Vec<String> = accounts.iter().map(|a| (*a).to_owned()).collect();
         let work = world
             .app
-            .revoke_now(image, &accounts, by, "leaked", deadline());
+            .revoke_now(image, &accounts, by, "leaked", false, deadline());
         work.await.map(|answers| {
             answers
                 .into_iter()

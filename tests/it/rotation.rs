@@ -19,7 +19,7 @@ const SECOND: &str = "the-second-token-of-the-helpdesk-002";
 const THIRD: &str = "the-third-token-of-the-helpdesk-0003";
 
 /// An application with one source, whose secret is in `token`.
-async fn open(folder: &Path, cloud: &str) -> Arc<App> {
+pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
     copy_policy(folder);
     let text = format!(
         "journal = \"file:journal\"\n[cloud]\nsite = \"cn\"\n{cloud}\n\

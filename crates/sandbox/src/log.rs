@@ -18,7 +18,7 @@ pub struct Call {
     pub at: Timestamp,
     /// The `SecretId` in the request; empty when the header was unreadable.
     pub key_id: String,
-    /// `lighthouse` or `cvm`, from the credential scope; empty when the scope was unreadable.
+    /// `lighthouse`, `cvm` or `sts`, from the credential scope; empty when the scope was unreadable.
     pub service: String,
     /// `X-TC-Action` as sent.
     pub action: String,

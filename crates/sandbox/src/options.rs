@@ -11,10 +11,10 @@ use subtle::ConstantTimeEq;
 use super::behaviour::{Behaviour, Site};
 use super::error::ApiError;
 use super::fault::Fault;
-use super::seed::{AddedImage, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
+use super::seed::{AddedImage, SANDBOX_OWNER, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use super::world::World;
 
-/// A key pair that the sandbox accepts. All pairs belong to the account that owns the images.
+/// A key pair that the sandbox accepts.
 #[derive(Clone)]
 pub struct SandboxKey {
     /// `SecretId`.
@@ -24,6 +24,8 @@ pub struct SandboxKey {
     /// The session token of temporary credentials. Calls with this key must carry the token, or no
     /// token when this is `None`.
     pub token: Option<SecretString>,
+    /// The root account of the key. One other than [`SANDBOX_OWNER`] has no images.
+    pub owner: String,
 }
 
 impl SandboxKey {
@@ -33,6 +35,7 @@ impl SandboxKey {
             id: id.into(),
             secret: SecretString::from(secret.into()),
             token: None,
+            owner: SANDBOX_OWNER.to_owned(),
         }
     }
 
@@ -60,6 +63,14 @@ impl SandboxKey {
     pub fn with_token(self, token: impl Into<String>) -> Self {
         Self {
             token: Some(SecretString::from(token.into())),
+            ..self
+        }
+    }
+
+    /// The same pair as a key of another root account.
+    pub fn of_account(self, owner: impl Into<String>) -> Self {
+        Self {
+            owner: owner.into(),
             ..self
         }
     }

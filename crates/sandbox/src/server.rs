@@ -109,9 +109,18 @@ impl Running {
         change(&mut lock(&self.state).world);
     }
 
-    /// The latest calls, oldest first; 10 000 at most.
+    /// The latest calls of Lighthouse and CVM, oldest first; 10 000 at most.
     pub fn calls(&self) -> Vec<Call> {
-        lock(&self.state).log.calls()
+        let mut calls = lock(&self.state).log.calls();
+        calls.retain(|call| call.service != "sts");
+        calls
+    }
+
+    /// The latest calls of the token service, which clients make beside the others.
+    pub fn identity_calls(&self) -> Vec<Call> {
+        let mut calls = lock(&self.state).log.calls();
+        calls.retain(|call| call.service == "sts");
+        calls
     }
 
     /// Empties the list of calls.

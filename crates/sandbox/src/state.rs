@@ -1,6 +1,8 @@
 //! The stand-in cloud as a state machine. In: a request and the time. Out: an answer; the world may
 //! change. Pure: no socket, no clock, no randomness except the seed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -18,6 +20,7 @@ use super::params::Params;
 use super::query;
 use super::reply::{Manner, Reply, RequestIds};
 use super::request::Request;
+use super::seed::SANDBOX_OWNER;
 use super::signature::Authorization;
 use super::world::World;
 
@@ -33,6 +36,8 @@ pub(super) struct State {
     pub(super) inbox: Inbox,
     pub(super) approvals: Approvals,
     keys: Vec<SandboxKey>,
+    /// What other root accounts than the owner of `world` have.
+    strangers: BTreeMap<String, World>,
     behaviour: Behaviour,
     limiter: Limiter,
     ids: RequestIds,
@@ -42,6 +47,7 @@ pub(super) struct State {
 struct Admitted {
     action: Action,
     region: String,
+    owner: String,
     params: Params,
 }
 
@@ -55,6 +61,7 @@ impl State {
             inbox: Inbox::default(),
             approvals: Approvals::default(),
             keys: options.keys,
+            strangers: BTreeMap::new(),
             behaviour: options.behaviour,
             limiter: Limiter::default(),
             ids: RequestIds::new(seed),
@@ -113,6 +120,7 @@ impl State {
             })?;
         authorization.verify(request, &common, &key.secret, now)?;
         key.check_token(request.header("x-tc-token"))?;
+        let owner = key.owner.clone();
         let action = self.find_action(&authorization.service, &common.version, &common.action)?;
         let region = request
             .header("x-tc-region")
@@ -146,6 +154,7 @@ impl State {
         Ok(Admitted {
             action,
             region: region.to_owned(),
+            owner,
             params,
         })
     }
@@ -184,14 +193,16 @@ impl State {
         call.fault = fault.as_ref().map(Fault::to_string);
         let mut answer = Ok(Map::new());
         if fault.as_ref().is_none_or(|fault| fault.kind.is_after()) {
-            let stock = self
-                .world
-                .regions
-                .entry(admitted.region.clone())
-                .or_default();
+            let world = if admitted.owner == SANDBOX_OWNER {
+                &mut self.world
+            } else {
+                self.strangers.entry(admitted.owner.clone()).or_default()
+            };
+            let stock = world.regions.entry(admitted.region.clone()).or_default();
             let context = ActionContext {
                 stock,
-                accounts: &self.world.accounts,
+                accounts: &world.accounts,
+                owner: &admitted.owner,
                 params: &admitted.params,
                 behaviour: &self.behaviour,
                 now,

@@ -14,7 +14,7 @@ use crate::app::answer::{overloaded, unavailable};
 use crate::app::context::left;
 use crate::app::deliveries::{Early, identity_of};
 use crate::app::rules::Intake;
-use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply};
+use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply, Statement};
 use crate::domain::{Identity, Status, Timestamp};
 use crate::inbound::{InstanceState, Map, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
@@ -291,7 +291,7 @@ impl App {
         let incoming = Incoming {
             delivery,
             map,
-            adopts: false,
+            statement: Statement::None,
             early: &early,
         };
         let reply = Box::pin(self.receive_verified(&incoming, now, deadline)).await;

@@ -8,8 +8,8 @@ use crate::app::context::{CallEnd, ExecutionContext};
 use crate::app::requests::{ClaimWriter, Stop};
 use crate::cloud::ImagesQuery;
 use crate::domain::{
-    AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
-    ResultCode, ResultKind,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, Item, ItemResult,
+    Region, ResultCode, ResultKind,
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
@@ -39,9 +39,12 @@ pub(in crate::app) async fn execute(
                 } else {
                     Action::Cancel
                 };
-                let resumed = plan.resumed();
+                let reads = Reads {
+                    resumed: plan.resumed(),
+                    absence: action == Action::Share || plan.readable(),
+                };
                 let result =
-                    lighthouse(context, plan.region(), image, action, resumed, writer).await?;
+                    lighthouse(context, plan.region(), image, action, reads, writer).await?;
                 results.push(result);
                 writer.name_blueprint(&results).await?;
                 blueprint = available_blueprint(&results);
@@ -217,6 +220,7 @@ async fn accounts_stage(
                     AccountSeen::Called(called.end.clone())
                 });
                 writer.keep_call(context.named(name.clone()), &called.end);
+                writer.confirm_owner(context.cloud.known_owner());
                 let settled: Vec<ItemResult> = work.settled().cloned().collect();
                 writer.keep_results(&settled);
             }
@@ -257,7 +261,20 @@ pub(in crate::app) async fn take_back_publication(
     image: &CvmImageId,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
-    lighthouse(context, region, image, Action::Cancel, true, writer).await
+    let reads = Reads {
+        resumed: true,
+        absence: true,
+    };
+    lighthouse(context, region, image, Action::Cancel, reads, writer).await
+}
+
+/// What a read of an image in Lighthouse means.
+#[derive(Debug, Clone, Copy)]
+struct Reads {
+    /// An earlier attempt may have made the call.
+    resumed: bool,
+    /// An image that is not found there is not there.
+    absence: bool,
 }
 
 async fn lighthouse(
@@ -265,11 +282,11 @@ async fn lighthouse(
     region: &Region,
     image: &CvmImageId,
     action: Action,
-    resumed: bool,
+    reads: Reads,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let tries = context.patience.backoff.tries;
-    let mut work = LighthouseWork::new(image.clone(), action, resumed, tries);
+    let mut work = LighthouseWork::new(image.clone(), action, reads.resumed, tries);
     let (cloud, deadline) = (context.cloud, context.deadline);
     let mut called = false;
     loop {
@@ -288,7 +305,10 @@ async fn lighthouse(
             }
             LighthouseStep::Find => {
                 let found = cloud.blueprint_of_image(region, image, deadline).await;
-                let id = found.map(|blueprint| blueprint.map(|found| found.blueprint_id));
+                let id = match found {
+                    Ok(None) if !reads.absence => Err(not_the_owner()),
+                    found => found.map(|blueprint| blueprint.map(|found| found.blueprint_id)),
+                };
                 work.see(LighthouseSeen::Found(id));
             }
             LighthouseStep::Call if writer.lease_is_over() => return Ok(work.unfinished()),
@@ -307,6 +327,7 @@ async fn lighthouse(
                 let request_id = request_id.map_err(CloudError::clone);
                 describe(&call, &name, &request_id);
                 writer.keep_call(context.named(name), &request_id);
+                writer.confirm_owner(cloud.known_owner());
                 called = true;
                 work.see(LighthouseSeen::Called(end));
             }
@@ -319,6 +340,16 @@ async fn lighthouse(
         writer.keep_results(std::slice::from_ref(&result));
     }
     Ok(result)
+}
+
+fn not_the_owner() -> CloudError {
+    let message = "the account that was asked may not own the image";
+    CloudError::own(
+        ResultCode::OwnerUnproven,
+        ErrorClass::Permanent,
+        message,
+        "",
+    )
 }
 
 /// `None` when Lighthouse says that the image can be shared to it, else its reason.

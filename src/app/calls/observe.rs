@@ -1,10 +1,15 @@
 //! Reads who has an image now. In: an approved request. Out: an [`Observation`], as complete as the
 //! reads allow.
 
+use std::time::Duration;
+
 use tracing::Instrument as _;
 
 use crate::app::context::{Depth, ExecutionContext, ReadKey};
-use crate::domain::{Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target};
+use crate::cloud::Deadline;
+use crate::domain::{
+    AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target,
+};
 use crate::plan::{Observation, Readiness};
 use crate::telemetry::{Step, step};
 
@@ -29,6 +34,10 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
         depth,
     )
 }
+
+/// The longest wait for the name of the account that is asked, beside the reads: a share goes on
+/// without it.
+const OWNER_TIME: Duration = Duration::from_millis(700);
 
 /// Reads the cloud once for all concurrent requests for the same image.
 pub(in crate::app) async fn observe(
@@ -57,10 +66,23 @@ pub(in crate::app) async fn observe(
             }
         };
         let batch = leader.batch(|()| true);
-        let seen = look(context, request).instrument(step(Step::Observe)).await;
+        let looks = async { tokio::join!(look(context, request), owner(context, request)) };
+        let (mut seen, owner) = looks.instrument(step(Step::Observe)).await;
+        // Another key may be in use by now.
+        seen.owner = owner.filter(|owner| context.cloud.known_owner().as_ref() == Some(owner));
         batch.answer(&seen);
         return seen;
     }
+}
+
+/// The root account that is asked. What is missing under it counts only if it owns the image, so a cancel
+/// waits longer.
+async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option<AccountId> {
+    let deadline = match request.action {
+        Action::Share => context.deadline.or_sooner(Deadline::after(OWNER_TIME)),
+        Action::Cancel => context.deadline,
+    };
+    context.cloud.owner_account(deadline).await.ok()
 }
 
 fn in_time(context: &ExecutionContext<'_>) -> bool {

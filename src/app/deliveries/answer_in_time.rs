@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use crate::app::answer::{Answer, Ending, Reply};
-use crate::app::{App, Deadline};
+use crate::app::{App, Deadline, Statement};
 use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
 use crate::telemetry;
 
@@ -136,8 +136,11 @@ impl App {
         deadline: Deadline,
     ) -> Answered {
         let app = Arc::clone(self);
-        self.in_time(|early| async move { app.process(delivery, false, deadline, &early).await })
-            .await
+        self.in_time(|early| async move {
+            app.process(delivery, Statement::None, deadline, &early)
+                .await
+        })
+        .await
     }
 
     /// As [`App::answer_delivery`], for a request with one or several CloudEvents.

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::app::answer::{Answer, Ending, Reply};
-use crate::app::{App, Deadline, Incoming};
+use crate::app::{App, Deadline, Incoming, Statement};
 use crate::domain::{Problems, SourceName, Status};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
@@ -76,7 +76,7 @@ impl App {
                 let incoming = Incoming {
                     delivery: event,
                     map: &intake.map,
-                    adopts: false,
+                    statement: Statement::None,
                     early,
                 };
                 let reply = app.receive_verified(&incoming, now, deadline).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::grants::LIGHTHOUSE;
 use crate::app::requests::Operator;
-use crate::app::{App, Deadline, RevokeNowError};
+use crate::app::{App, Deadline, RevokeNowError, Statement};
 use crate::domain::{Difference, Drifted};
 
 use super::drift_report::DriftReport;
@@ -66,7 +66,7 @@ impl App {
                 "ticket": ticket, "expires_in": expires_in,
                 "reason": "adopted: shared in the cloud, without a grant in the journal",
             });
-            let asked = self.ask(&by.source, image, &request, true, deadline);
+            let asked = self.ask(&by.source, image, &request, Statement::Adopts, deadline);
             answers.extend(asked.await?.into_iter().map(|(_, answer)| answer));
         }
         report.adoptions = answers;

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::app::grants::{LIGHTHOUSE, RevokeNowError};
+use crate::app::cloud_accounts::Chosen;
+use crate::app::grants::{LIGHTHOUSE, Ownership, RevokeNowError};
 use crate::app::reader::RequestFilter;
-use crate::app::{App, Deadline};
+use crate::app::{App, Deadline, Statement};
 use crate::domain::{
-    Action, CloudError, CvmImageId, Difference, Drifted, ImageRef, Item, Region, SourceName, Target,
+    AccountId, Action, CloudError, CvmImageId, Difference, Drifted, ImageRef, Item, Region,
+    SourceName, Target,
 };
 use crate::journal::{JournalError, Phase, Standing, State};
 
@@ -25,6 +27,8 @@ struct Known {
     named: BTreeSet<String>,
     /// Whether any request was about the image in Lighthouse.
     lighthouse: bool,
+    /// The accounts that gave it, as far as they are on record.
+    owners: BTreeSet<AccountId>,
 }
 
 impl Known {
@@ -61,10 +65,8 @@ impl App {
         self.journal.work_done().begin(places.len());
         for ((image, region), known) in &places {
             self.journal.work_done().add(1);
-            match self
-                .receivers(image, region, known.lighthouse, deadline)
-                .await
-            {
+            let receivers = self.receivers(image, region, known, deadline).await;
+            match receivers {
                 Ok(Some(actual)) => {
                     report.compared += 1;
                     report
@@ -121,6 +123,9 @@ impl App {
                 matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
             if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
                 let known = places.entry(key).or_default();
+                known
+                    .owners
+                    .extend(grant.as_ref().and(state.owner()).cloned());
                 known.named.extend(accounts);
                 let accounts = grant.iter().flat_map(|grant| &grant.accounts);
                 for account in accounts {
@@ -134,6 +139,9 @@ impl App {
                 let key = (request.target.image(), request.region.clone());
                 let known = places.entry(key).or_default();
                 known.lighthouse = true;
+                known
+                    .owners
+                    .extend(grant.as_ref().and(state.owner()).cloned());
                 known.named.insert(LIGHTHOUSE.to_owned());
                 if let Some(item) = state.lighthouse_given() {
                     known.grant(LIGHTHOUSE.to_owned(), standing(&item));
@@ -148,13 +156,21 @@ impl App {
         &self,
         image: &ImageRef,
         region: &Region,
-        lighthouse: bool,
+        known: &Known,
         deadline: Deadline,
     ) -> Result<Option<BTreeSet<String>>, CloudError> {
-        let cloud = self
-            .clouds
-            .of(self.config(), Some(image.as_str()), region)
-            .cloud;
+        let Chosen { cloud, account } = self.clouds.of(self.config(), Some(image.as_str()), region);
+        if !known.owners.is_empty() {
+            // Another account sees none of the shares.
+            let asked = cloud.owner_account(deadline).await.ok();
+            let mut each = known.owners.iter();
+            let differs = each.find_map(|given| {
+                Ownership::of(Some(given), asked.as_ref()).differing(image, account)
+            });
+            if let Some(error) = differs {
+                return Err(error);
+            }
+        }
         let image: &CvmImageId = match image {
             ImageRef::Blueprint(id) => {
                 let shares = cloud.blueprint_shares(region, id, deadline).await?;
@@ -166,7 +182,7 @@ impl App {
         };
         let shares = cloud.cvm_shares(region, image, deadline).await?;
         let mut receivers: BTreeSet<String> = shares.iter().map(ToString::to_string).collect();
-        if lighthouse
+        if known.lighthouse
             && cloud
                 .blueprint_of_image(region, image, deadline)
                 .await?
@@ -208,7 +224,9 @@ impl App {
                 "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
                 "requester": requester, "reason": "shared in the cloud, unknown to the journal",
             });
-            let answered = self.ask(source, image, &request, false, deadline).await?;
+            let answered = self
+                .ask(source, image, &request, Statement::None, deadline)
+                .await?;
             answers.extend(answered.into_iter().map(|(_, answer)| answer));
         }
         report.cancels = answers;

@@ -200,15 +200,22 @@ impl App {
         let listed = cloud.images_to_share(&region, ImagesQuery::All, deadline);
         let cloud_finding = match listed.await {
             Ok(images) => {
-                let owner = cloud.owner().map(|id| format!(" as {id}"));
-                Finding::good(
-                    Check::Cloud,
+                let answers = |who: &str| {
                     format!(
-                        "{name}: DescribeImagesToShare answers{} in {region}: {} images",
-                        owner.unwrap_or_default(),
+                        "{name}: DescribeImagesToShare answers{who} in {region}: {} images",
                         images.len()
+                    )
+                };
+                match cloud.owner_account(deadline).await {
+                    Ok(owner) => Finding::good(Check::Cloud, answers(&format!(" as {owner}"))),
+                    Err(error) => Finding::limited(
+                        Check::Cloud,
+                        format!(
+                            "{}; which account it is, is not known: {error}; allow sts:GetCallerIdentity",
+                            answers("")
+                        ),
                     ),
-                )
+                }
             }
             // Without credentials of its own the process serves named accounts alone.
             Err(error) if name == DEFAULT_ACCOUNT && !self.config().cloud.accounts.is_empty() => {

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use crate::app::requests::{ClaimWriter, Failure, OUT_OF_TIME_PAUSE, Stop, doubled};
-use crate::cloud::error::image_is_missing;
 use crate::domain::{ItemResult, ResultKind, Timestamp};
 use crate::journal::{Event, FailedAttempt};
 
 use super::cover::Cover;
+use super::ownership::image_missing;
 
 /// The pause after the first failed attempt. It doubles with each further one, up to the maximum.
 /// Revoking is never given up.
@@ -83,11 +83,12 @@ impl ClaimWriter<'_> {
     }
 }
 
-/// Whether the item may still be shared. An image that is gone has no shares.
+/// Whether the item may still be shared. An image that is gone has no shares; whether a missing one is
+/// gone, [`Ownership::judge`](super::Ownership::judge) has decided.
 fn stands(result: &ItemResult) -> bool {
-    match &result.kind {
+    match result.kind {
         ResultKind::Pending => true,
-        ResultKind::Failed { code, .. } => !image_is_missing(code),
+        ResultKind::Failed { .. } => !image_missing(result),
         _ => false,
     }
 }

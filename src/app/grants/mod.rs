@@ -3,6 +3,7 @@
 mod cover;
 mod end_revocation;
 mod overdue;
+mod ownership;
 mod review;
 mod revoke;
 mod revoke_now;
@@ -13,3 +14,4 @@ pub use revoke_now::RevokeNowError;
 
 pub(super) use cover::{held, serving};
 pub(super) use overdue::{LIGHTHOUSE, receiver};
+pub(super) use ownership::{Ownership, image_missing};

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use crate::app::requests::Stop;
+use crate::app::requests::{ClaimWriter, Stop};
 use crate::app::{App, Deadline, context};
 use crate::domain::{AccountId, BlueprintId, Item, ItemResult, ResultKind, Target, Timestamp};
 use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 use crate::policy::{Approved, Ended};
 
 use super::cover::{Cover, covered, serving};
+use super::ownership::Ownership;
 
 /// Streams that are read at once.
 const CONCURRENT_READS: usize = 16;
@@ -104,7 +105,8 @@ impl App {
         let end = async {
             let mut results = match &approved {
                 Some(approved) => {
-                    self.plan_and_execute(&mut writer, approved, Vec::new(), None, deadline)
+                    let owners = [writer.state().owner().cloned()];
+                    self.plan_and_execute(&mut writer, approved, vec![], &owners, None, deadline)
                         .await?
                 }
                 None => writer.results(),
@@ -114,6 +116,7 @@ impl App {
                     move |id: AccountId| ItemResult::new(Item::Account(id), kind.clone(), None);
                 free.clone().into_iter().map(each)
             }));
+            let results = self.judge(&writer, results, deadline);
             writer.end_revocation(results, covers).await
         };
         match end.await {
@@ -121,6 +124,21 @@ impl App {
             Err(Stop::Lost | Stop::CalledOff | Stop::Named) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
         }
+    }
+
+    /// Judges the results of a revocation by the account that owns the image.
+    fn judge(
+        &self,
+        writer: &ClaimWriter<'_>,
+        results: Vec<ItemResult>,
+        deadline: Deadline,
+    ) -> Vec<ItemResult> {
+        let state = writer.state();
+        let context = self.context(state.request(), deadline);
+        let now = context.cloud.known_owner();
+        let asked = writer.owner().filter(|asked| now.as_ref() == Some(asked));
+        let image = state.request().target.image();
+        Ownership::of(state.owner(), asked).judge(results, &image, context.account)
     }
 
     /// The blueprint of a chain whose accounts alone lose it. Records before this version may not
@@ -145,8 +163,13 @@ impl App {
             .blueprint_of_image(&request.region, image, context.deadline);
         match found.await {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
-            // Without a blueprint the accounts have none.
-            Ok(None) => Err(ResultKind::NotShared),
+            // Without a blueprint the accounts have none, unless it is another account that has none.
+            Ok(None) => {
+                let asked = context.cloud.owner_account(deadline).await.ok();
+                let ownership = Ownership::of(state.owner(), asked.as_ref());
+                let open = ownership.open(&request.target.image(), context.account);
+                Err(open.unwrap_or(ResultKind::NotShared))
+            }
             Err(error) => Err(ResultKind::Failed {
                 code: error.code.clone(),
                 message: format!("the blueprint of {image} is not known: {error}"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::deliveries::Early;
 use crate::app::requests::Operator;
-use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Via};
+use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Statement, Via};
 use crate::domain::SourceName;
 use crate::journal::JournalError;
 
@@ -38,7 +38,8 @@ pub enum RevokeNowError {
 }
 
 impl App {
-    /// Cancels the active grants of `image`, all or those to `accounts`.
+    /// Cancels the active grants of `image`, all or those to `accounts`. `gone`: the operator confirms
+    /// that it is deleted, so what the cloud does not have counts as not shared.
     ///
     /// # Errors
     /// [`RevokeNowError`]. The cancels that this call had already requested stay in force.
@@ -48,6 +49,7 @@ impl App {
         accounts: &[String],
         by: &Operator,
         reason: &str,
+        gone: bool,
         deadline: Deadline,
     ) -> Result<Vec<(Ending, Answer)>, RevokeNowError> {
         let mut grants = self.grants().await?.entries;
@@ -67,6 +69,11 @@ impl App {
         if cancels.is_empty() {
             return Err(RevokeNowError::NothingGranted(image.to_owned()));
         }
+        let statement = if gone {
+            Statement::Gone
+        } else {
+            Statement::None
+        };
         let mut answers = Vec::new();
         // Cancels the blueprint for its accounts before the image leaves Lighthouse: sorted by
         // name, `lhbp-` comes after `img-`.
@@ -78,20 +85,19 @@ impl App {
                 "lighthouse": receivers.contains(LIGHTHOUSE),
                 "requester": by.requester, "reason": reason,
             });
-            let asked = self.ask(&by.source, subject, &request, false, deadline);
+            let asked = self.ask(&by.source, subject, &request, statement, deadline);
             answers.extend(asked.await?);
         }
         Ok(answers)
     }
 
-    /// Delivers a native request in the name of a trusted source. `adopts`: what it finds shared
-    /// counts as given by it.
+    /// Delivers a native request in the name of a trusted source.
     pub(in crate::app) async fn ask(
         &self,
         source: &SourceName,
         image: &str,
         request: &Value,
-        adopts: bool,
+        statement: Statement,
         deadline: Deadline,
     ) -> Result<Vec<(Ending, Answer)>, RevokeNowError> {
         let intake = self.prepared.intake(source);
@@ -109,7 +115,7 @@ impl App {
             body: request.to_string().into(),
         };
         let early = Early::new(false);
-        match Box::pin(self.process(delivery, adopts, deadline, &early)).await {
+        match Box::pin(self.process(delivery, statement, deadline, &early)).await {
             Reply::Answers(answers) => Ok(answers),
             reply => Err(RevokeNowError::NotTaken {
                 by: source.clone(),

@@ -28,6 +28,8 @@ pub(super) struct Beginning {
     pub(super) kept: Vec<ItemResult>,
     /// The shares that no worker was carrying out.
     pub(super) at_rest: BTreeSet<StreamId>,
+    /// The owner accounts on record of the shares that a cancel takes away.
+    pub(super) owners: Vec<Option<AccountId>>,
 }
 
 /// How a turn begins, given the other requests for the same image.
@@ -310,9 +312,14 @@ fn after_later_shares(
         }
     }
     let resting = states.iter().filter(|state| state.at_rest());
+    let lost = states.iter().filter(|share| {
+        let items = items_lost(cancel, share, images);
+        items.iter().any(|item| share.holds(item))
+    });
     Order::Begin(Beginning {
         kept,
         at_rest: resting.map(State::stream).collect(),
+        owners: lost.map(|share| share.owner().cloned()).collect(),
     })
 }
 

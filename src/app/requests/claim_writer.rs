@@ -8,7 +8,9 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::domain::{CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict};
+use crate::domain::{
+    AccountId, CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict,
+};
 use crate::journal::{
     AppendError, CallNote, CallOff, Claim, Deferral, Event, Journal, JournalError, Phase, Progress,
     State,
@@ -89,6 +91,22 @@ impl<'a> ClaimWriter<'a> {
 
     pub(in crate::app) fn state(&self) -> &State {
         self.claim.state()
+    }
+
+    /// Names the root account whose image this turn shares or cancels, in its records from now on.
+    pub(in crate::app) fn set_owner(&mut self, owner: Option<AccountId>) {
+        self.claim.set_owner(owner);
+    }
+
+    /// Names no account any more if another key came into use during a call.
+    pub(in crate::app) fn confirm_owner(&mut self, now: Option<AccountId>) {
+        if self.claim.owner() != now.as_ref() {
+            self.claim.set_owner(None);
+        }
+    }
+
+    pub(in crate::app) fn owner(&self) -> Option<&AccountId> {
+        self.claim.owner()
     }
 
     /// Whether another worker may have taken over by now: then nothing may be called any more. Also

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{App, Case, Deadline};
+use crate::app::{App, Case, Deadline, Statement};
 use crate::domain::{NoticeKind, Verdict};
 use crate::inbound::{Map, VerifiedDelivery};
 use crate::journal::{Intent, JournalError, Opened, Opening, Received, StreamId};
+use crate::plan::Observation;
 use crate::policy::Decision;
 
 impl App {
@@ -29,14 +30,15 @@ impl App {
         case: &Case<'_>,
         decision: &Decision,
         has_slot: bool,
-        absent: bool,
+        seen: Option<&Observation>,
     ) -> Result<Opened, JournalError> {
         let verdict = match decision {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
         let mut opening = self.opening(case, verdict).await?;
-        opening.intent.absent = absent;
+        opening.intent.absent = seen.is_some();
+        opening.lease.owner = seen.and_then(|seen| seen.owner.clone());
         let source = &case.identity.source;
         if !opening.intent.verdict.allowed
             && self
@@ -78,7 +80,8 @@ impl App {
             request,
             verdict,
             absent: false,
-            adopts: case.incoming.adopts,
+            adopts: case.incoming.statement == Statement::Adopts,
+            gone: case.incoming.statement == Statement::Gone,
             lease: None,
         };
         let lease = self.worker_lease(case.now, case.deadline)?;

@@ -4,8 +4,11 @@
 use crate::app::answer::{Answer, Ending};
 use crate::app::calls::observe;
 use crate::app::context::LATE_CALL;
+use crate::app::grants::{Ownership, image_missing};
 use crate::app::{App, Deadline, context};
-use crate::domain::{Action, Identity, ItemResult, ShareRequest, Status, Timestamp, Verdict};
+use crate::domain::{
+    AccountId, Action, Identity, ItemResult, ResultKind, ShareRequest, Status, Timestamp, Verdict,
+};
 use crate::journal::{Claim, JournalError, Phase, State, StreamId, Work, WorkerLease};
 use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Step, step};
@@ -184,7 +187,11 @@ impl App {
                 let FirstLook { seen, neighbours } = first;
                 let order = self.order_among_others(writer.state(), neighbours, deadline);
                 let order = order.await;
-                let Beginning { kept, at_rest } = match order.map_err(Stop::Journal)? {
+                let Beginning {
+                    kept,
+                    at_rest,
+                    owners,
+                } = match order.map_err(Stop::Journal)? {
                     Order::Begin(beginning) => beginning,
                     Order::CalledOff(call_off) => return writer.call_off(call_off).await,
                     Order::Wait { until, why } => {
@@ -192,12 +199,13 @@ impl App {
                     }
                 };
                 let results = self
-                    .plan_and_execute(writer, approved, kept, seen, deadline)
+                    .plan_and_execute(writer, approved, kept, &owners, seen, deadline)
                     .await?;
-                let results = self
+                let mut results = self
                     .end_refused_chain(writer, approved, results, deadline)
                     .await?;
                 if approved.request().action == Action::Cancel {
+                    results = self.judge_cancel(writer, results, &owners, deadline);
                     let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
                     ended.await.map_err(Stop::Journal)?;
                 }
@@ -205,6 +213,29 @@ impl App {
             }
             Permission::Withheld(reason) => self.close_withheld(writer, reason, deadline).await,
         }
+    }
+
+    /// The results of a cancel whose image is missing: not shared if an operator confirms that it is deleted,
+    /// and open while another account than the shares' is asked.
+    fn judge_cancel(
+        &self,
+        writer: &ClaimWriter<'_>,
+        mut results: Vec<ItemResult>,
+        owners: &[Option<AccountId>],
+        deadline: Deadline,
+    ) -> Vec<ItemResult> {
+        let state = writer.state();
+        if state.intent().gone {
+            let missing = results.iter_mut().filter(|result| image_missing(result));
+            missing.for_each(|result| result.kind = ResultKind::NotShared);
+            return results;
+        }
+        let ownership = Ownership::of_all(owners, writer.owner());
+        if ownership == Ownership::NotRecorded {
+            return results;
+        }
+        let entry = self.context(state.request(), deadline).account;
+        ownership.judge(results, &state.request().target.image(), entry)
     }
 
     /// Closes a share that shares nothing more. An interrupted worker may have shared without
@@ -216,6 +247,8 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let request = writer.state().request().clone();
+        // What is read here proves no other owner than the one on record.
+        writer.set_owner(writer.state().owner().cloned());
         let seen = if writer.observed() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)
         } else {

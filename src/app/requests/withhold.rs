@@ -78,6 +78,11 @@ pub(in crate::app) fn trace(
     if !shares || !open || state.found_before(&result.item) {
         return None;
     }
+    // Another account than the opening's misses what that one may have shared.
+    let mut seen = seen.clone();
+    if state.owner().is_some() && state.owner() != seen.owner.as_ref() {
+        seen.doubt_absence(&state.request().target);
+    }
     let kind = match (&result.item, &seen.shares, &seen.unreadable) {
         (Item::Account(account), Some(shares), _) => {
             shares.contains(account).then_some(ResultKind::Shared)
@@ -87,7 +92,7 @@ pub(in crate::app) fn trace(
             already: false,
         }),
         _ if seen.readable => None,
-        (_, _, Some(error)) if image_is_missing(&error.code) => None,
+        (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
         // The site has no API for it. Revoking an item that was not shared is harmless.
         (Item::Account(_), ..) => Some(ResultKind::Shared),

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 
+use super::owner::OwnerSlot;
 use super::{CredentialChain, Credentials, CredentialsError, Remote};
 use crate::cloud::deadline::Deadline;
 use crate::domain::Timestamp;
@@ -29,10 +30,11 @@ type Loaded = Result<Arc<Credentials>, CredentialsError>;
 #[derive(Debug)]
 pub struct CredentialCache {
     chain: CredentialChain,
-    remote: Remote,
+    pub(super) remote: Remote,
     slot: Mutex<Slot>,
     /// Locked during a look-up. Callers that wait for the lock use the result of that look-up.
     looking: tokio::sync::Mutex<()>,
+    pub(super) owner: OwnerSlot,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +57,7 @@ impl CredentialCache {
             remote,
             slot: Mutex::default(),
             looking: tokio::sync::Mutex::new(()),
+            owner: OwnerSlot::default(),
         }
     }
 
@@ -89,9 +92,9 @@ impl CredentialCache {
         Ok(())
     }
 
-    /// The root account of the cached credentials, if their source names it. Looks nothing up.
-    pub fn owner(&self) -> Option<String> {
-        self.slot.lock().current.as_ref()?.owner.clone()
+    /// The cached credentials.
+    pub(super) fn held(&self) -> Option<Arc<Credentials>> {
+        self.slot.lock().current.clone()
     }
 
     /// Looks the credentials up again after the cloud refused `used`. `None` when the chain still

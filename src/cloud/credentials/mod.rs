@@ -10,6 +10,7 @@ mod ini;
 mod invocation_credentials;
 mod key;
 mod metadata;
+mod owner;
 mod remote;
 mod sdk_file;
 mod source;

@@ -1,6 +1,7 @@
-//! The token service, 2018-08-13: `AssumeRole`, signed with the credentials at hand, and
-//! `AssumeRoleWithWebIdentity`, which is not signed. In: a role. Out: its temporary credentials.
-//! Never shows a successful answer, because all of it is secret.
+//! The token service, 2018-08-13: `AssumeRole` and `GetCallerIdentity`, signed with the credentials
+//! at hand, and `AssumeRoleWithWebIdentity`, which is not signed. In: a role, or credentials. Out: the
+//! role's temporary credentials, or the root account of the given ones. Never shows a successful
+//! answer, because it may be secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +19,7 @@ use crate::cloud::client;
 use crate::cloud::envelope;
 use crate::cloud::error::{clip, not_sent};
 use crate::cloud::request_headers::ApiRequest;
-use crate::domain::{CloudError, ErrorClass, Problem, ResultCode, Timestamp};
+use crate::domain::{AccountId, CloudError, ErrorClass, Problem, ResultCode, Timestamp};
 
 const VERSION: &str = "2018-08-13";
 /// The official SDKs' region for this service; roles are not regional.
@@ -198,6 +199,29 @@ pub(super) async fn with_web_identity(
     }))
 }
 
+/// The root account that credentials belong to.
+pub(super) async fn caller(
+    remote: &Remote,
+    credentials: &Credentials,
+) -> Result<AccountId, CloudError> {
+    let call = Call {
+        remote,
+        action: "GetCallerIdentity",
+        region: REGION,
+        place: "the key in use".to_owned(),
+        signer: Some(credentials),
+        body: b"{}".to_vec(),
+    };
+    let answer = call.answer().await?;
+    let account = answer.get("AccountId").and_then(Value::as_str);
+    account
+        .and_then(|account| account.parse().ok())
+        .ok_or_else(|| {
+            let problem = "the answer to GetCallerIdentity names no root account".to_owned();
+            not_sent(ResultCode::BadAnswer, problem, "report this")
+        })
+}
+
 /// One call of the service.
 struct Call<'a> {
     remote: &'a Remote,
@@ -213,14 +237,18 @@ struct Call<'a> {
 impl Call<'_> {
     /// Sends the call. When the cloud answers that this machine's clock is wrong, sends the call
     /// once more with the cloud's time.
-    async fn send(&self, source: CredentialSource) -> Result<Credentials, CredentialsError> {
-        let answer = match self.once(self.remote.now()).await {
+    async fn answer(&self) -> Result<Map<String, Value>, CloudError> {
+        match self.once(self.remote.now()).await {
             (Err(error), Some(theirs)) if error.class == ErrorClass::Clock => {
                 self.once(theirs).await.0
             }
             (answer, _) => answer,
-        };
-        answer
+        }
+    }
+
+    async fn send(&self, source: CredentialSource) -> Result<Credentials, CredentialsError> {
+        self.answer()
+            .await
             .map_err(|error| self.error(&error))
             .and_then(|answer| self.read(source, &answer))
     }

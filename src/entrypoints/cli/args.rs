@@ -227,6 +227,9 @@ pub(crate) struct RevokeOptions {
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    /// Confirm that the image is deleted, if the cloud does not have it
+    #[arg(long)]
+    pub(crate) gone: bool,
     #[command(flatten)]
     pub(crate) cloud: CloudChoice,
 }

@@ -49,9 +49,10 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
         image,
         accounts,
         reason,
+        gone,
         ..
     } = &options;
-    let work = app.revoke_now(image, accounts, &by, reason, Deadline::after(BUDGET));
+    let work = app.revoke_now(image, accounts, &by, reason, *gone, Deadline::after(BUDGET));
     let answers = Box::pin(work).await.map_err(Failure::usage)?;
     let shown: Vec<_> = answers.iter().map(|(_, answer)| json!(answer)).collect();
     print(context, &shown);

@@ -215,6 +215,10 @@ pub struct Intent {
     /// An operator adopts shares: what the request finds shared counts as given by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
+    /// An operator confirms that the image is deleted: an item of this cancel whose image the cloud does not
+    /// have counts as not shared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// The first worker's lease; `None` for a denial and for a request that starts later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,

@@ -29,7 +29,7 @@ pub use worker::Worker;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Timestamp;
+use crate::domain::{AccountId, Timestamp};
 
 /// The version of the record format. This program writes and reads only this one. Version 4 names
 /// the last call in the record that ends the turn.
@@ -57,6 +57,9 @@ pub struct Record {
     pub at: Timestamp,
     /// The worker that wrote it.
     pub worker: Worker,
+    /// The root account whose image the worker shares or cancels, as far as its credentials name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountId>,
     /// The event.
     pub event: Event,
 }

@@ -1,7 +1,7 @@
 //! Applies records to states. In: a state and the next record. Out: the state after it, or why the
 //! record cannot follow. The same rules check a record before it is written and after it is read.
 
-use crate::domain::{ItemResult, Status, Timestamp};
+use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::broken_record::{BrokenRecord, broken};
@@ -91,6 +91,7 @@ impl State {
             blueprint: None,
             observed: intent.absent,
             given_at: None,
+            owner: record.owner.clone(),
             updated_at: record.at,
             head: Head::after(first),
             wake_up: None,
@@ -228,12 +229,12 @@ impl State {
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         self.observed = !progress.names_only;
-        self.take_in(record.at, &progress.results)
+        self.take_in(record, &progress.results)
     }
 
     fn deferred(&mut self, record: &Record, deferral: &Deferral) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
-        self.take_in(record.at, &deferral.results)?;
+        self.take_in(record, &deferral.results)?;
         // The next turn must look again: the look before record 0 is out of date.
         self.observed &= !(deferral.waits && record.seq == 1);
         if deferral.fault.is_some() {
@@ -265,7 +266,7 @@ impl State {
         if !matches!(self.phase, Phase::Working { .. }) {
             return broken("closed a second time");
         }
-        self.take_in(record.at, results)?;
+        self.take_in(record, results)?;
         if let Some(open) = self.results().iter().find(|result| result.pending()) {
             return broken(format!("closed while {} is pending", open.item));
         }
@@ -286,7 +287,7 @@ impl State {
 
     pub(super) fn take_in(
         &mut self,
-        at: Timestamp,
+        record: &Record,
         results: &[ItemResult],
     ) -> Result<(), BrokenRecord> {
         let mine = self.intent.request.target.items();
@@ -306,14 +307,29 @@ impl State {
             merge(&mut self.revoked, results);
             return Ok(());
         }
+        self.note_owner(record, results);
         merge(&mut self.results, results);
         if let Some(named) = results.iter().find_map(|result| blueprint(&result.kind)) {
             self.blueprint = Some(named.clone());
         }
         if results.iter().any(|result| self.gave(result)) {
-            self.given_at.get_or_insert(at);
+            self.given_at.get_or_insert(record.at);
         }
         Ok(())
+    }
+
+    /// Keeps under which account something was given first. A later record repeats earlier results, and
+    /// its worker may have had another key. What has no clear answer proves no other owner.
+    fn note_owner(&mut self, record: &Record, results: &[ItemResult]) {
+        let known = |item: &Item| self.results.iter().find(|result| result.item == *item);
+        let new = |result: &&ItemResult| {
+            self.gave(result) && !known(&result.item).is_some_and(|known| self.gave(known))
+        };
+        let mut given = results.iter().filter(new);
+        let clear = |result: &ItemResult| !matches!(result.kind, ResultKind::Failed { .. });
+        if given.clone().any(clear) || self.given_at.is_none() && given.next().is_some() {
+            self.owner = record.owner.clone();
+        }
     }
 }
 

@@ -79,6 +79,7 @@ pub struct State {
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) observed: bool,
     pub(super) given_at: Option<Timestamp>,
+    pub(super) owner: Option<AccountId>,
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,
     pub(super) wake_up: Option<WakeUp>,
@@ -238,6 +239,13 @@ impl State {
     /// The blueprint made from a CVM image, if known.
     pub fn blueprint(&self) -> Option<&BlueprintId> {
         self.blueprint.as_ref()
+    }
+
+    /// The root account that owns the image: the one under which the request gave something, before that
+    /// the one that its opening looked at. `None` in records before this field, and where the
+    /// credentials did not name it.
+    pub fn owner(&self) -> Option<&AccountId> {
+        self.owner.as_ref()
     }
 
     /// Whether a look at the cloud or a call is recorded. Until then, what the cloud had before the

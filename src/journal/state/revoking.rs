@@ -76,7 +76,7 @@ impl State {
         results: &[ItemResult],
     ) -> Result<(), BrokenRecord> {
         self.revokes(record)?;
-        self.take_in(record.at, results)?;
+        self.take_in(record, results)?;
         // Items that were not called off stay shared until the share expires; those that were called off
         // meanwhile are next.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
@@ -95,7 +95,7 @@ impl State {
         attempt: &FailedAttempt,
     ) -> Result<(), BrokenRecord> {
         self.revokes(record)?;
-        self.take_in(record.at, &attempt.results)?;
+        self.take_in(record, &attempt.results)?;
         if attempt.calls.iter().any(|call| call.code.is_some()) {
             self.failed_revocations = self.failed_revocations.saturating_add(1);
         }

@@ -10,7 +10,7 @@ use super::follow::{follow, next};
 use super::objects::Created;
 use super::workers::Hold;
 use super::{AppendError, Journal, JournalError};
-use crate::domain::{Timestamp, Verdict};
+use crate::domain::{AccountId, Timestamp, Verdict};
 
 /// A worker that has written nothing for this long has lost its claim, whatever the journal shows.
 /// Another may have finished the request since, and retention may have removed its records, so that
@@ -27,6 +27,8 @@ pub struct WorkerLease {
     pub until: Timestamp,
     /// Marks the records of this turn; fresh random bytes.
     pub worker: Worker,
+    /// The root account of the worker's credentials, if it is known.
+    pub owner: Option<AccountId>,
 }
 
 impl WorkerLease {
@@ -46,6 +48,7 @@ impl WorkerLease {
 pub struct Claim {
     state: State,
     worker: Worker,
+    owner: Option<AccountId>,
     /// When the turn began.
     since: Timestamp,
     /// Whether the index lists a record of this turn as unsealed.
@@ -78,10 +81,21 @@ impl Claim {
         Self {
             state,
             worker: lease.worker,
+            owner: lease.owner,
             since: lease.now,
             named,
             hold,
         }
+    }
+
+    /// The root account whose image this turn shares or cancels, which its records name from now on.
+    pub fn set_owner(&mut self, owner: Option<AccountId>) {
+        self.owner = owner;
+    }
+
+    /// The same as [`Claim::set_owner`] was told.
+    pub fn owner(&self) -> Option<&AccountId> {
+        self.owner.as_ref()
     }
 
     /// The state as of the newest record.
@@ -113,7 +127,13 @@ impl Claim {
         // lost.
         let mut rounds = 0;
         while rounds < 2 {
-            let (stored, bytes) = next(&self.state, at, &self.worker, event.clone())?;
+            let (stored, bytes) = next(
+                &self.state,
+                at,
+                &self.worker,
+                self.owner.clone(),
+                event.clone(),
+            )?;
             let after = follow(&self.state, &stored)?;
             journal
                 .announce(Some(&self.state), &after, !self.named)
@@ -209,7 +229,7 @@ impl Journal {
         lease: WorkerLease,
         event: Event,
     ) -> Result<Claimed, JournalError> {
-        let (stored, bytes) = next(state, lease.now, &lease.worker, event)?;
+        let (stored, bytes) = next(state, lease.now, &lease.worker, lease.owner.clone(), event)?;
         let after = follow(state, &stored)?;
         let hold = self.hold(state.stream(), &lease.worker);
         // A sweep deletes the entries of a request that is not live: a reopened one needs them again.

@@ -5,7 +5,7 @@ use super::super::chain::Finding;
 use super::super::record::{Event, Record, Stored, VERSION, Worker};
 use super::super::state::{BrokenRecord, Head, State, StreamState};
 use super::{Journal, JournalError};
-use crate::domain::Timestamp;
+use crate::domain::{AccountId, Timestamp};
 
 /// The state of a stream, which a next record changes.
 pub(super) trait Follow: Clone {
@@ -50,6 +50,7 @@ pub(super) fn next(
     state: &impl Follow,
     at: Timestamp,
     worker: &Worker,
+    owner: Option<AccountId>,
     event: Event,
 ) -> Result<(Stored, Vec<u8>), JournalError> {
     let head = state.head();
@@ -60,6 +61,7 @@ pub(super) fn next(
         prev: Some(head.hash.clone()),
         at,
         worker: worker.clone(),
+        owner,
         event,
     })
 }

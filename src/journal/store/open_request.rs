@@ -145,6 +145,7 @@ pub(super) fn first(stream: StreamId, lease: &WorkerLease, event: Event) -> Reco
         prev: None,
         at: lease.now,
         worker,
+        owner: lease.owner.clone(),
         event,
     }
 }

@@ -111,7 +111,7 @@ impl Journal {
             let Some(event) = event(&state) else {
                 return Ok(state);
             };
-            let (stored, bytes) = next(&state, at, worker, event)?;
+            let (stored, bytes) = next(&state, at, worker, None, event)?;
             let after = follow(&state, &stored)?;
             let (stream, seq) = (state.head().stream, state.head().next_seq);
             match (state.request(), after.request()) {

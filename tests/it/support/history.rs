@@ -55,6 +55,7 @@ pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) ->
         },
         absent: false,
         adopts: false,
+        gone: false,
         lease: None,
     };
     Opening {
@@ -69,6 +70,7 @@ pub(crate) fn lease(worker: u64, now: Timestamp) -> WorkerLease {
         now,
         until: now + jiff::SignedDuration::from_secs(60),
         worker: Worker::from_random(worker.to_be_bytes()),
+        owner: None,
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct ActionContext<'a> {
     pub(crate) stock: &'a mut Stock,
     /// See [`World::accounts`](crate::World::accounts).
     pub(crate) accounts: &'a BTreeSet<String>,
+    /// The root account of the key that signed the call.
+    pub(crate) owner: &'a str,
     pub(crate) params: &'a Params,
     pub(crate) behaviour: &'a Behaviour,
     pub(crate) now: Timestamp,

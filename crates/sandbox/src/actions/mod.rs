@@ -7,6 +7,7 @@ mod table;
 
 mod blueprint_shares;
 mod blueprints;
+mod caller_identity;
 mod cancel_blueprint;
 mod image_shares;
 mod images;

@@ -1,4 +1,4 @@
-//! The two products of the sandbox: their names, versions and regions.
+//! The products of the sandbox: their names, versions and regions.
 
 use crate::behaviour::Site;
 
@@ -7,6 +7,8 @@ use crate::behaviour::Site;
 pub(crate) enum Service {
     Lighthouse,
     Cvm,
+    /// The token service, which says whose key a call is signed with.
+    Sts,
 }
 
 /// The regions that every Lighthouse page of the international site lists.
@@ -42,7 +44,7 @@ const CVM_ONLY_REGIONS: [&str; 8] = [
 impl Service {
     /// Finds a service by its short name.
     pub(crate) fn find(name: &str) -> Option<Self> {
-        [Self::Lighthouse, Self::Cvm]
+        [Self::Lighthouse, Self::Cvm, Self::Sts]
             .into_iter()
             .find(|service| service.name() == name)
     }
@@ -51,6 +53,7 @@ impl Service {
         match self {
             Self::Lighthouse => "lighthouse",
             Self::Cvm => "cvm",
+            Self::Sts => "sts",
         }
     }
 
@@ -58,6 +61,7 @@ impl Service {
         match self {
             Self::Lighthouse => "2020-03-24",
             Self::Cvm => "2017-03-12",
+            Self::Sts => "2018-08-13",
         }
     }
 

@@ -17,6 +17,7 @@ pub(crate) enum Action {
     ShareImage,
     ImageShares,
     Images,
+    CallerIdentity,
 }
 
 const BLUEPRINT: Field = required("BlueprintId", Kind::Text);
@@ -33,7 +34,7 @@ const FILTERS: Field = optional("Filters", Kind::Filters);
 
 impl Action {
     /// Every action.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::ShareBlueprint,
         Self::CancelBlueprint,
         Self::PublishImage,
@@ -43,6 +44,7 @@ impl Action {
         Self::ShareImage,
         Self::ImageShares,
         Self::Images,
+        Self::CallerIdentity,
     ];
 
     /// Finds an action of a service by its name.
@@ -55,6 +57,7 @@ impl Action {
     pub(crate) fn service(self) -> Service {
         match self {
             Self::ShareImage | Self::ImageShares | Self::Images => Service::Cvm,
+            Self::CallerIdentity => Service::Sts,
             _ => Service::Lighthouse,
         }
     }
@@ -69,6 +72,7 @@ impl Action {
             Self::Blueprints => "DescribeBlueprints",
             Self::ImageShares => "DescribeImageSharePermission",
             Self::Images => "DescribeImages",
+            Self::CallerIdentity => "GetCallerIdentity",
         }
     }
 
@@ -83,6 +87,7 @@ impl Action {
             Self::Blueprints => &[BLUEPRINTS, OFFSET, LIMIT, FILTERS],
             Self::BlueprintShares => &[REQUIRED_BLUEPRINTS, OFFSET, LIMIT, FILTERS],
             Self::Images => &[IMAGES, OFFSET, LIMIT, FILTERS, INSTANCE_TYPE],
+            Self::CallerIdentity => &[],
         }
     }
 
@@ -90,7 +95,7 @@ impl Action {
     pub(crate) fn per_second(self, limits: RateLimits) -> Option<u32> {
         match self {
             Self::ShareImage => limits.cvm_modify,
-            Self::ImageShares | Self::Images => None,
+            Self::ImageShares | Self::Images | Self::CallerIdentity => None,
             _ => limits.lighthouse,
         }
     }
@@ -107,6 +112,7 @@ impl Action {
             Self::ShareImage => super::share_image::run(context),
             Self::ImageShares => super::image_shares::run(context),
             Self::Images => super::images::run(context),
+            Self::CallerIdentity => Ok(super::caller_identity::run(&context)),
         }
     }
 }

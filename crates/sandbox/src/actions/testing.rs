@@ -43,6 +43,7 @@ impl Bench {
         let context = ActionContext {
             stock,
             accounts: &self.world.accounts,
+            owner: crate::SANDBOX_OWNER,
             params: &params,
             behaviour: &self.behaviour,
             now: self.now,

@@ -313,6 +313,7 @@ async fn a_write_that_is_repeated_after_a_lost_answer_is_our_own() {
             prev: None,
             at: at(0),
             worker: worker(who),
+            owner: None,
             event: opened(identity("first")),
         };
         let (_, bytes) = write(record(1)).unwrap();
@@ -344,6 +345,7 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
             prev: Some(head.hash.clone()),
             at: at(seconds),
             worker: worker(1),
+            owner: None,
             event,
         })
         .unwrap()

@@ -42,6 +42,7 @@ fn lease(seconds: i64, who: u64) -> WorkerLease {
         now: at(seconds),
         until: at(seconds + 60),
         worker: worker(who),
+        owner: None,
     }
 }
 

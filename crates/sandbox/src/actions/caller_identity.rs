@@ -1,0 +1,40 @@
+//! sts `GetCallerIdentity`, 2018-08-13: the root account of the key that signed the call. Source: the
+//! answer types of the official SDKs. Which texts `Arn` and `UserId` have for each kind of key is
+//! not known; only `AccountId` is what a client may rely on here.
+
+use serde_json::{Map, Value, json};
+
+use super::context::ActionContext;
+
+pub(super) fn run(context: &ActionContext<'_>) -> Map<String, Value> {
+    let owner = context.owner;
+    let fields = [
+        ("AccountId", json!(owner)),
+        ("Arn", json!(format!("qcs::cam::uin/{owner}:uin/{owner}"))),
+        ("PrincipalId", json!(owner)),
+        ("Type", json!("CAMUser")),
+        ("UserId", json!(owner)),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::Bench;
+    use crate::SANDBOX_OWNER;
+    use crate::actions::Action;
+
+    #[test]
+    fn the_caller_is_the_root_account_of_its_key() {
+        let mut bench = Bench::new();
+        let answer = bench.call(Action::CallerIdentity, json!({})).unwrap();
+        assert_eq!(answer["AccountId"], SANDBOX_OWNER);
+        let wrong = bench.call(Action::CallerIdentity, json!({"AccountId": "1"}));
+        assert_eq!(wrong, Err("UnknownParameter".to_owned()));
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether an image that the cloud does not show is gone. Another account's key does not see it either, so
+//! only an answer to the account that owns the image counts. In: the accounts. Out: the verdict, and
+//! what an operator must do where it is open.
+
+use crate::cloud::error::image_is_missing;
+use crate::domain::{
+    AccountId, CloudError, ErrorClass, ImageRef, Item, ItemResult, ResultCode, ResultKind,
+};
+
+/// Whether the account that was asked owns what it does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::app) enum Ownership {
+    /// It does: what it does not have is gone.
+    Proven,
+    /// The share was given by another account.
+    Differs { given: AccountId, asked: AccountId },
+    /// The share's record names its account; who was asked now is not known.
+    Unknown { given: AccountId },
+    /// The share's record names no account.
+    NotRecorded,
+}
+
+impl Ownership {
+    /// `given`: the account on record, of the share. `asked`: the account that was asked now.
+    pub(in crate::app) fn of(given: Option<&AccountId>, asked: Option<&AccountId>) -> Self {
+        match (given, asked) {
+            (Some(given), Some(asked)) if given == asked => Self::Proven,
+            (Some(given), Some(asked)) => Self::Differs {
+                given: given.clone(),
+                asked: asked.clone(),
+            },
+            (Some(given), None) => Self::Unknown {
+                given: given.clone(),
+            },
+            (None, _) => Self::NotRecorded,
+        }
+    }
+
+    /// The same of several shares: proven if each is.
+    pub(in crate::app) fn of_all(given: &[Option<AccountId>], asked: Option<&AccountId>) -> Self {
+        let each = given.iter().map(|given| Self::of(given.as_ref(), asked));
+        let open = each.into_iter().find(|ownership| !ownership.proven());
+        open.unwrap_or(Self::Proven)
+    }
+
+    /// Whether what is missing is gone.
+    pub(in crate::app) fn proven(&self) -> bool {
+        *self == Self::Proven
+    }
+
+    /// What a missing image means where it is not gone. `entry`: the configured account whose key was used.
+    fn explain(&self, image: &ImageRef, entry: Option<&str>) -> Option<String> {
+        let key = match entry {
+            Some(entry) => {
+                format!("the key of [[cloud.accounts]] {entry:?}, or its images and regions")
+            }
+            None => "the key in use".to_owned(),
+        };
+        Some(match self {
+            Self::Proven => return None,
+            Self::Differs { given, asked } => format!(
+                "account {asked} does not have {image}, which account {given} shared: correct {key}; if \
+                 account {given} deleted it, confirm with `sharehook revoke --gone`"
+            ),
+            Self::Unknown { given } => format!(
+                "{image} is missing, and account {given} shared it, but which account was asked is not \
+                 known: allow sts:GetCallerIdentity to {key}"
+            ),
+            Self::NotRecorded => format!(
+                "{image} is missing, and no record says which account shared it: check {key}; if the image \
+                 is deleted, confirm with `sharehook revoke --gone`"
+            ),
+        })
+    }
+
+    /// The result of an item whose image is missing, where that does not mean that it is gone.
+    pub(super) fn open(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
+        Some(ResultKind::Failed {
+            code: ResultCode::OwnerUnproven.into(),
+            message: self.explain(image, entry)?,
+            retryable: true,
+        })
+    }
+
+    /// The error of a read that another account than the share's would answer.
+    pub(in crate::app) fn differing(
+        &self,
+        image: &ImageRef,
+        entry: Option<&str>,
+    ) -> Option<CloudError> {
+        let Self::Differs { .. } = self else {
+            return None;
+        };
+        let (code, class) = (ResultCode::OwnerUnproven, ErrorClass::Operator);
+        let message = self.explain(image, entry)?;
+        Some(CloudError::own(code, class, message, ""))
+    }
+
+    /// The results, open where only the image is missing and that may be another account's view. A call that
+    /// finds it out of Lighthouse shows the owner, and that no account has it there.
+    pub(in crate::app) fn judge(
+        &self,
+        results: Vec<ItemResult>,
+        image: &ImageRef,
+        entry: Option<&str>,
+    ) -> Vec<ItemResult> {
+        let unpublished = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
+        let open = match results.iter().any(unpublished) {
+            true => None,
+            false => self.open(image, entry),
+        };
+        let each = |result: ItemResult| match &open {
+            Some(kind) if image_missing(&result) => ItemResult {
+                kind: kind.clone(),
+                ..result
+            },
+            _ => result,
+        };
+        results.into_iter().map(each).collect()
+    }
+}
+
+/// Whether the cloud refused the item because the account that asked does not have the image.
+pub(in crate::app) fn image_missing(result: &ItemResult) -> bool {
+    matches!(&result.kind, ResultKind::Failed { code, .. } if image_is_missing(code))
+}

@@ -1,0 +1,100 @@
+//! The root account of the credentials in use. In: the cached credentials. Out: the account that their
+//! source or `GetCallerIdentity` names, asked once for the same credentials. No call depends on it.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::{CredentialCache, Credentials, CredentialsError, sts};
+use crate::cloud::deadline::Deadline;
+use crate::domain::{AccountId, CloudError, Timestamp};
+
+/// How long a refusal is believed: an operator may grant the permission meanwhile.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
+/// The same of no answer.
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What the token service said last.
+#[derive(Debug, Default)]
+pub(super) struct OwnerSlot {
+    newest: Mutex<Option<Asked>>,
+    /// Locked during the question, so that concurrent callers ask once.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    credentials: Arc<Credentials>,
+    owner: Result<AccountId, CloudError>,
+    at: Timestamp,
+}
+
+impl Asked {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let most = match &self.owner {
+            Ok(_) => return true,
+            Err(error) if error.class.passing() => PAUSE,
+            Err(_) => MAX_AGE,
+        };
+        now.duration_since(self.at).abs() < most
+    }
+}
+
+impl CredentialCache {
+    /// The root account of the credentials that the next call uses. Asks the token service where
+    /// neither their source nor an earlier answer names it.
+    ///
+    /// # Errors
+    /// There are no credentials, or the token service did not name the account before `deadline`.
+    pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
+        let used = self.current(deadline).await?;
+        if let Some(owner) = named(&used) {
+            return Ok(owner);
+        }
+        let _asking = self.owner.asking.lock().await;
+        let known = self.asked(&used);
+        if let Some(known) = known.as_ref().filter(|it| it.is_fresh(self.remote.now())) {
+            return known.owner.clone();
+        }
+        let answer = sts::caller(&self.remote, &used);
+        let owner = match deadline.remaining(Instant::now()) {
+            None => answer.await,
+            Some(left) => timeout(left, answer)
+                .await
+                .unwrap_or_else(|_| Err(CredentialsError::OutOfTime.into())),
+        };
+        if let (Err(error), None) = (&owner, known.filter(|known| known.owner.is_err())) {
+            tracing::warn!(
+                %error,
+                "cannot learn which root account the key belongs to: allow it sts:GetCallerIdentity. \
+                 Shares go on; where such a share ends after its image was deleted, an operator must \
+                 confirm it"
+            );
+        }
+        *self.owner.newest.lock() = Some(Asked {
+            credentials: used,
+            owner: owner.clone(),
+            at: self.remote.now(),
+        });
+        owner
+    }
+
+    /// The same as far as it is known. Looks nothing up.
+    pub fn known_owner(&self) -> Option<AccountId> {
+        let used = self.held()?;
+        named(&used).or_else(|| self.asked(&used)?.owner.ok())
+    }
+
+    /// What the token service said of these credentials.
+    fn asked(&self, used: &Credentials) -> Option<Asked> {
+        let newest = self.owner.newest.lock().clone();
+        newest.filter(|asked| asked.credentials.same_as(used))
+    }
+}
+
+/// The account that the source of the credentials names.
+fn named(credentials: &Credentials) -> Option<AccountId> {
+    credentials.owner.as_ref()?.parse().ok()
+}

@@ -1,0 +1,377 @@
+//! A key of another account sees none of the images. What it misses is not gone: nothing ends, everything
+//! that should have ended is overdue, and the right key takes it back.
+
+use serde_json::{Value, json};
+use sharehook::app::{Answer, Ending, Operator, Standing, SweepReport};
+use sharehook::domain::{ResultKind, Status};
+use sharehook_sandbox::{
+    SANDBOX_OWNER, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey, SandboxOptions,
+    Site, World as Images,
+};
+
+use crate::support::store::Break;
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, request,
+};
+
+/// A root account that has no image, and its key.
+const OTHER: &str = "200000000002";
+const OTHER_ID: &str = "AKIDofanotheraccount";
+const OTHER_KEY: &str = "the-key-of-another-root-account-0001";
+const HOUR: i64 = 3_600;
+const NO_IDENTITY: &str = "GetCallerIdentity:error-before:UnauthorizedOperation@900";
+
+async fn world(site: Site) -> World {
+    World::with(Place::Brittle, |options| {
+        *options = options.clone().on(site);
+        let key = SandboxKey::new(OTHER_ID, OTHER_KEY).of_account(OTHER);
+        options.keys.push(key);
+    })
+    .await
+}
+
+fn sign_with(world: &mut World, id: &str, key: &str) {
+    world.set_variable("TENCENTCLOUD_SECRET_ID", id);
+    world.set_variable("TENCENTCLOUD_SECRET_KEY", key);
+    world.restart();
+}
+
+/// Another process with the key of another account.
+fn with_wrong_key(world: &mut World) {
+    sign_with(world, OTHER_ID, OTHER_KEY);
+}
+
+fn with_right_key(world: &mut World) {
+    sign_with(world, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY);
+}
+
+/// A share of each kind of image, for an hour.
+fn shares() -> [(&'static str, Value); 4] {
+    let two = &ACCOUNTS[..2];
+    [
+        ("a blueprint", json!({"accounts": two, "expires_in": "1h"})),
+        (
+            "a CVM image",
+            json!({"image": CVM_IMAGE, "accounts": two, "expires_in": "1h"}),
+        ),
+        (
+            "an image in Lighthouse",
+            json!({"image": CHAIN_IMAGE, "accounts": null, "lighthouse": true, "expires_in": "1h"}),
+        ),
+        (
+            "a chain",
+            json!({"image": CHAIN_IMAGE, "accounts": two, "lighthouse": true, "expires_in": "1h"}),
+        ),
+    ]
+}
+
+async fn share(world: &World, change: Value) {
+    let (_, answer) = world.deliver(&request("CHG1", change)).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+}
+
+async fn at_once(world: &World) -> SweepReport {
+    world.app.sweep_at_once(deadline()).await.unwrap()
+}
+
+async fn grants(world: &World) -> Vec<Standing> {
+    let grants = world.app.grants().await.unwrap().entries;
+    grants.into_iter().map(|grant| grant.state).collect()
+}
+
+/// An operator's cancel of an image, and what became of it.
+async fn revoke(world: &World, image: &str, gone: bool) -> Vec<(Ending, Answer)> {
+    let by = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "alice@example.com".to_owned(),
+    };
+    let work = (world.app).revoke_now(image, &[], &by, "no longer there", gone, deadline());
+    work.await.unwrap()
+}
+
+fn delete(world: &World) {
+    world.cloud.edit(|images| {
+        let seeded = Images::seeded();
+        *images = Images {
+            regions: seeded
+                .regions
+                .into_keys()
+                .map(|r| (r, Default::default()))
+                .collect(),
+            ..seeded
+        };
+    });
+}
+
+#[tokio::test]
+async fn a_sweep_under_another_account_ends_no_grant() {
+    for site in [Site::Cn, Site::Intl] {
+        for (name, change) in shares() {
+            let mut world = world(site).await;
+            share(&world, change).await;
+            world.advance(HOUR);
+            let before = world.shares();
+            with_wrong_key(&mut world);
+            for report in [world.sweep().await, at_once(&world).await] {
+                assert!(
+                    report.failed() && report.revoked.is_empty(),
+                    "{name}: {report}"
+                );
+                let why = &report.overdue[0].left.why;
+                for part in [
+                    "OwnerUnproven",
+                    &format!("account {OTHER} does not have"),
+                    &format!("account {SANDBOX_OWNER} shared"),
+                    "the key in use",
+                ] {
+                    assert!(why.contains(part), "{name}: {part} in {why}");
+                }
+            }
+            assert!(
+                grants(&world)
+                    .await
+                    .iter()
+                    .all(|state| *state == Standing::Overdue)
+            );
+            assert!(!grants(&world).await.is_empty(), "{name}");
+            let metrics = world.another().metrics().await;
+            assert!(!metrics.contains("sharehook_grants_overdue 0"), "{name}");
+            assert_eq!(world.shares(), before, "{name}");
+            with_right_key(&mut world);
+            let report = at_once(&world).await;
+            assert_eq!(report.revoked, ["invoke/CHG1"], "{name}: {report}");
+            assert!(
+                world.shares().is_empty() && grants(&world).await.is_empty(),
+                "{name}"
+            );
+            world.verify().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_its_owner_deleted_has_no_shares() {
+    for site in [Site::Cn, Site::Intl] {
+        for (name, change) in shares() {
+            let world = world(site).await;
+            share(&world, change).await;
+            delete(&world);
+            world.advance(HOUR);
+            let report = world.sweep().await;
+            assert_eq!(report.revoked, ["invoke/CHG1"], "{name}: {report}");
+            assert!(
+                !report.failed() && grants(&world).await.is_empty(),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_an_owner_on_record_an_operator_confirms_that_the_image_is_deleted() {
+    for site in [Site::Cn, Site::Intl] {
+        for (name, change) in shares() {
+            let world = world(site).await;
+            world.cloud.inject(NO_IDENTITY.parse().unwrap());
+            let image = change["image"].as_str().unwrap_or(BLUEPRINT).to_owned();
+            share(&world, change).await;
+            world.clear_faults().await;
+            delete(&world);
+            world.advance(HOUR);
+            let report = world.sweep().await;
+            assert!(
+                report.failed() && report.revoked.is_empty(),
+                "{name}: {report}"
+            );
+            let why = &report.overdue[0].left.why;
+            for part in ["no record says which account", "sharehook revoke --gone"] {
+                assert!(why.contains(part), "{name}: {part} in {why}");
+            }
+            // What an operator does not confirm ends nothing.
+            revoke(&world, &image, false).await;
+            assert!(!grants(&world).await.is_empty(), "{name}");
+            let answers = revoke(&world, &image, true).await;
+            for (ending, answer) in &answers {
+                assert_eq!((*ending, answer.status), (Ending::Done, Status::Completed));
+                assert!(
+                    answer
+                        .results
+                        .iter()
+                        .all(|r| r.kind == ResultKind::NotShared)
+                );
+            }
+            assert!(grants(&world).await.is_empty(), "{name}");
+            let report = at_once(&world).await;
+            assert!(!report.failed(), "{name}: {report}");
+            world.verify().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_ask_who_it_is_shares_and_revokes_as_before() {
+    for site in [Site::Cn, Site::Intl] {
+        for (name, change) in shares() {
+            let world = world(site).await;
+            world.cloud.inject(NO_IDENTITY.parse().unwrap());
+            share(&world, change).await;
+            world.advance(HOUR);
+            let report = world.sweep().await;
+            assert_eq!(report.revoked, ["invoke/CHG1"], "{name}: {report}");
+            assert!(world.shares().is_empty(), "{name}");
+            assert_eq!(world.cloud.identity_calls().len(), 1, "{name}: asked once");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_service_that_does_not_answer_delays_a_share_once() {
+    let world = world(Site::Cn).await;
+    let silent = "GetCallerIdentity:slow:5s@900";
+    world.cloud.inject(silent.parse().unwrap());
+    for n in 0..3 {
+        let one = json!({"accounts": [ACCOUNTS[n]]});
+        let begin = std::time::Instant::now();
+        let (_, answer) = world.deliver(&request(&format!("CHG{n}"), one)).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        assert!(begin.elapsed().as_secs() < 3);
+    }
+    assert_eq!(world.cloud.identity_calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_key() {
+    for (name, change) in shares() {
+        let mut world = world(Site::Cn).await;
+        share(&world, change.clone()).await;
+        with_wrong_key(&mut world);
+        let mut cancel = change;
+        cancel["action"] = json!("cancel");
+        cancel["expires_in"] = Value::Null;
+        let (_, answer) = world.deliver(&request("CHG2", cancel)).await;
+        assert_eq!(answer.status, Status::Pending, "{name}: {answer:?}");
+        let message = answer.message.unwrap();
+        for part in ["waits for the operator", OTHER, SANDBOX_OWNER] {
+            assert!(message.contains(part), "{name}: {part} in {message}");
+        }
+        assert!(
+            !grants(&world).await.is_empty() && !world.shares().is_empty(),
+            "{name}"
+        );
+        with_right_key(&mut world);
+        let report = at_once(&world).await;
+        assert_eq!(report.finished, ["invoke/CHG2"], "{name}: {report}");
+        assert!(
+            world.shares().is_empty() && grants(&world).await.is_empty(),
+            "{name}"
+        );
+        world.verify().await.unwrap();
+    }
+}
+
+/// A share that a crash interrupted ends under another account. Whatever it had given is taken back later.
+#[tokio::test]
+async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account() {
+    for (name, change) in shares() {
+        for nth in 0..12 {
+            let mut world = world(Site::Cn).await;
+            world.sweep().await;
+            world.fuse.arm(nth, Break::CrashAfter);
+            let share = request("CHG1", change.clone());
+            tokio::select! {
+                _ = world.deliver(&share) => {}
+                () = world.fuse.crashed() => {}
+            }
+            if !world.fuse.met() {
+                break;
+            }
+            world.advance(HOUR);
+            with_wrong_key(&mut world);
+            world.sweep().await;
+            with_right_key(&mut world);
+            world.advance(HOUR);
+            at_once(&world).await;
+            at_once(&world).await;
+            assert!(
+                world.shares().is_empty(),
+                "{name}, {nth}: {:?}",
+                world.shares()
+            );
+            world.verify().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn drift_under_another_account_says_so_and_misses_nothing() {
+    for (name, change) in shares() {
+        let mut world = world(Site::Cn).await;
+        share(&world, change).await;
+        with_wrong_key(&mut world);
+        let report = world.app.drift(&[], deadline()).await.unwrap();
+        assert!(
+            report.differences.is_empty() && report.compared == 0,
+            "{name}"
+        );
+        assert!(!report.unread.is_empty(), "{name}");
+        for unread in &report.unread {
+            let why = &unread.why;
+            assert!(
+                why.contains(OTHER) && why.contains(SANDBOX_OWNER),
+                "{name}: {why}"
+            );
+        }
+        with_right_key(&mut world);
+        assert!(
+            world.app.drift(&[], deadline()).await.unwrap().agrees(),
+            "{name}"
+        );
+    }
+}
+
+/// The accounts' keys of the configuration are read again while the application runs.
+#[tokio::test]
+async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
+    let mut options = SandboxOptions::seeded(sharehook::clock::system_now).on(Site::Cn);
+    let other = SandboxKey::new(OTHER_ID, OTHER_KEY).of_account(OTHER);
+    options.keys.push(other);
+    let cloud = Sandbox::start(options).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = |id: &str, key: &str| {
+        std::fs::write(folder.path().join("id"), id).unwrap();
+        std::fs::write(folder.path().join("key"), key).unwrap();
+    };
+    key(SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY);
+    let account = format!(
+        "endpoint = \"{}\"\n[cloud.accounts.images]\nimages = [\"lhbp-\"]\n\
+         secret_id = \"file:id\"\nsecret_key = \"file:key\"",
+        cloud.url()
+    );
+    let app = crate::rotation::open(folder.path(), &account).await;
+    let soon = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1s"});
+    let answers = app.receive(
+        crate::support::invocation(&request("CHG1", soon)),
+        deadline(),
+    );
+    let answered = format!("{:?}", answers.await);
+    assert!(answered.contains("Completed"), "{answered}");
+    key(OTHER_ID, OTHER_KEY);
+    app.reload().await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let report = app.in_force().sweep(deadline()).await.unwrap();
+    let why = &report.overdue[0].left.why;
+    for part in [OTHER, SANDBOX_OWNER, "[[cloud.accounts]] \"images\""] {
+        assert!(why.contains(part), "{part} in {why}");
+    }
+    key(SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY);
+    app.reload().await.unwrap();
+    let report = app.in_force().sweep_at_once(deadline()).await.unwrap();
+    assert_eq!(report.revoked, ["invoke/CHG1"], "{report}");
+    assert!(
+        cloud
+            .state()
+            .blueprint_accounts(REGION, BLUEPRINT)
+            .is_empty()
+    );
+    assert!(cloud.state().blueprint_accounts(REGION, CHAINED).is_empty());
+}
