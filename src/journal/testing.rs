@@ -365,7 +365,18 @@ impl StreamBuilder {
     }
 
     /// Adds a record of `worker` at `seconds` after the claim, whether or not it may follow.
-    pub(super) fn then(mut self, seconds: i64, who: u64, event: Event) -> Self {
+    pub(super) fn then(self, seconds: i64, who: u64, event: Event) -> Self {
+        self.then_of(None, seconds, who, event)
+    }
+
+    /// The same with the root account of the worker's key.
+    pub(super) fn then_of(
+        mut self,
+        owner: Option<&str>,
+        seconds: i64,
+        who: u64,
+        event: Event,
+    ) -> Self {
         let record = Record {
             v: VERSION,
             stream: self.stream,
@@ -373,7 +384,7 @@ impl StreamBuilder {
             prev: self.records.last().map(|stored| stored.hash.clone()),
             at: at(seconds),
             worker: worker(who),
-            owner: None,
+            owner: owner.map(|owner| owner.parse().unwrap()),
             event,
         };
         let (stored, bytes) = Stored::write(record).unwrap();

@@ -284,4 +284,6 @@ fn envelope(answer: Answer, request_id: &str) -> String {
 }
 
 #[cfg(test)]
+mod owner_tests;
+#[cfg(test)]
 mod tests;

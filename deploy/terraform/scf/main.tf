@@ -61,6 +61,7 @@ resource "tencentcloud_cam_policy" "share" {
         "lighthouse:DescribeImagesToShare",
         "lighthouse:ModifyImageSharePermission",
         "lighthouse:ShareBlueprintAcrossAccounts",
+        "sts:GetCallerIdentity",
       ]
       resource = "*"
     }]

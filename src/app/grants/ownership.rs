@@ -124,3 +124,76 @@ impl Ownership {
 pub(in crate::app) fn image_missing(result: &ItemResult) -> bool {
     matches!(&result.kind, ResultKind::Failed { code, .. } if image_is_missing(code))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(text: &str) -> AccountId {
+        text.parse().unwrap()
+    }
+
+    /// What is left of each result: a missing image is gone under its owner alone, and never otherwise.
+    #[test]
+    fn only_the_owners_answer_shows_that_an_image_is_gone() {
+        let (a, b) = (account("100000000001"), account("200000000002"));
+        let image: ImageRef = "img-6pb6lrmy".parse().unwrap();
+        let accounts = [None, Some(&a), Some(&b)];
+        let failed = |code: &str| ResultKind::Failed {
+            code: code.to_owned(),
+            message: "m".to_owned(),
+            retryable: false,
+        };
+        let kinds = [
+            ResultKind::Cancelled,
+            ResultKind::NotShared,
+            ResultKind::Pending,
+            failed("UnauthorizedOperation"),
+            failed("InvalidImageId.NotFound"),
+            failed("ResourceNotFound.BlueprintIdNotFound"),
+        ];
+        for given in accounts {
+            for asked in accounts {
+                let ownership = Ownership::of(given, asked);
+                assert_eq!(ownership.proven(), given.is_some() && given == asked);
+                for kind in &kinds {
+                    let item = Item::Account(account("700000164995"));
+                    let result = ItemResult::new(item, kind.clone(), None);
+                    let missing = image_missing(&result);
+                    let judged = ownership.judge(vec![result.clone()], &image, Some("golden"));
+                    let changed = missing && !ownership.proven();
+                    assert_eq!(judged[0] != result, changed, "{given:?} {asked:?} {kind:?}");
+                    let ResultKind::Failed { message, .. } = &judged[0].kind else {
+                        continue;
+                    };
+                    assert_eq!(message.contains("\"golden\""), changed, "{message}");
+                    let names = |account: &AccountId| message.contains(account.as_str());
+                    assert!(!changed || given.is_none_or(names), "{message}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_that_a_call_found_out_of_lighthouse_has_no_receivers_there() {
+        let image: ImageRef = "img-6pb6lrmy".parse().unwrap();
+        let missing = ResultKind::Failed {
+            code: "ResourceNotFound.BlueprintIdNotFound".to_owned(),
+            message: "m".to_owned(),
+            retryable: false,
+        };
+        let of_account = ItemResult::new(Item::Account(account("700000164995")), missing, None);
+        let lighthouse = |kind| {
+            ItemResult::new(
+                Item::Lighthouse("img-6pb6lrmy".parse().unwrap()),
+                kind,
+                None,
+            )
+        };
+        for (kind, gone) in [(ResultKind::Cancelled, true), (ResultKind::Pending, false)] {
+            let results = vec![of_account.clone(), lighthouse(kind)];
+            let judged = Ownership::NotRecorded.judge(results, &image, None);
+            assert_eq!(image_missing(&judged[0]), gone);
+        }
+    }
+}

@@ -20,6 +20,7 @@ use crate::cloud::settings::CloudSettings;
 use tc3::{SignedParts, parse_authorization, verify};
 
 mod failures;
+mod owners;
 mod roles;
 
 const NOW: i64 = 1_767_225_600;

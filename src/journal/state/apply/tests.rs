@@ -11,6 +11,7 @@ use crate::journal::state::Work;
 use crate::journal::testing::*;
 
 mod laws;
+mod owners;
 mod revoking;
 
 fn fold(builder: &StreamBuilder) -> Result<State, BrokenRecord> {

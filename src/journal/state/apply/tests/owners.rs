@@ -1,0 +1,84 @@
+//! Which account owns the image, by the records of one request.
+
+use super::*;
+
+const A: Option<&str> = Some("100000000001");
+const B: Option<&str> = Some("200000000002");
+
+fn of(n: usize, kind: ResultKind) -> ItemResult {
+    result(account(n), kind)
+}
+
+fn doubtful(n: usize) -> ItemResult {
+    of(n, failed()).in_doubt(true)
+}
+
+/// Record 0 of a worker with this key.
+fn begun(owner: Option<&str>) -> StreamBuilder {
+    let identity = identity("CHG0030192");
+    StreamBuilder::empty(&identity).then_of(owner, 0, 1, opened(identity))
+}
+
+#[test]
+fn the_account_that_gave_something_first_owns_the_image() {
+    let gave = |owner| begun(owner).then_of(owner, 1, 1, progress(vec![of(0, Shared)]));
+    let later = |builder: StreamBuilder, owner, results| {
+        let taken = builder.then(2, 1, deferred(10)).then(20, 2, taken(80));
+        taken.then_of(owner, 21, 2, progress(results))
+    };
+    let cases = [
+        ("the opening looked at it", begun(A), A),
+        ("no key names its account", gave(None), None),
+        ("it gave something", gave(A), A),
+        (
+            "a later record repeats that",
+            later(gave(A), B, vec![of(0, Shared), of(1, failed())]),
+            A,
+        ),
+        (
+            "the same without a name",
+            later(gave(A), None, vec![of(0, Shared), of(1, failed())]),
+            A,
+        ),
+        (
+            "another looked, this one gave",
+            begun(B).then_of(A, 1, 1, progress(vec![of(0, Shared)])),
+            A,
+        ),
+        (
+            "another looked, an unnamed one gave",
+            begun(B).then_of(None, 1, 1, progress(vec![of(0, Shared)])),
+            None,
+        ),
+        (
+            "it found something",
+            later(begun(A), B, vec![of(0, AlreadyShared)]),
+            A,
+        ),
+        (
+            "it may have given something",
+            later(begun(A), B, vec![doubtful(0)]),
+            B,
+        ),
+        (
+            "another may have given something later",
+            later(gave(A), B, vec![doubtful(1)]),
+            A,
+        ),
+    ];
+    for (name, builder, owner) in cases {
+        let state = fold(&builder).unwrap();
+        assert_eq!(state.owner().map(|owner| owner.as_str()), owner, "{name}");
+    }
+}
+
+#[test]
+fn a_record_without_an_owner_is_written_as_before() {
+    let records = [begun(None), begun(A)].map(|builder| builder.files().remove(0));
+    let [before, named] = records.map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(!before.contains("owner"), "{before}");
+    assert!(
+        named.contains(r#""owner":"100000000001","event""#),
+        "{named}"
+    );
+}
