@@ -329,6 +329,8 @@ impl App {
             None => observe::observe(&context, approved.request()).await,
         };
         writer.set_owner(seen.owner.clone());
+        let mine = writer.state().owner().map(Some);
+        let owners = owners.iter().map(Option::as_ref).chain(mine);
         if !Ownership::of_all(owners, seen.owner.as_ref()).proven() {
             seen.doubt_absence(&approved.request().target);
         }

@@ -360,7 +360,7 @@ async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let report = app.in_force().sweep(deadline()).await.unwrap();
     let why = &report.overdue[0].left.why;
-    for part in [OTHER, SANDBOX_OWNER, "[[cloud.accounts]] \"images\""] {
+    for part in [OTHER, SANDBOX_OWNER, "[cloud.accounts.images]"] {
         assert!(why.contains(part), "{part} in {why}");
     }
     key(SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY);

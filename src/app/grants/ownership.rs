@@ -3,6 +3,7 @@
 //! what an operator must do where it is open.
 
 use crate::cloud::error::image_is_missing;
+use crate::config::DEFAULT_ACCOUNT;
 use crate::domain::{
     AccountId, CloudError, ErrorClass, ImageRef, Item, ItemResult, ResultCode, ResultKind,
 };
@@ -37,10 +38,13 @@ impl Ownership {
     }
 
     /// The same of several shares: proven if each is.
-    pub(in crate::app) fn of_all(given: &[Option<AccountId>], asked: Option<&AccountId>) -> Self {
-        let each = given.iter().map(|given| Self::of(given.as_ref(), asked));
-        let open = each.into_iter().find(|ownership| !ownership.proven());
-        open.unwrap_or(Self::Proven)
+    pub(in crate::app) fn of_all<'a>(
+        given: impl IntoIterator<Item = Option<&'a AccountId>>,
+        asked: Option<&AccountId>,
+    ) -> Self {
+        let mut each = given.into_iter().map(|given| Self::of(given, asked));
+        each.find(|ownership| !ownership.proven())
+            .unwrap_or(Self::Proven)
     }
 
     /// Whether what is missing is gone.
@@ -51,8 +55,11 @@ impl Ownership {
     /// What a missing image means where it is not gone. `entry`: the configured account whose key was used.
     fn explain(&self, image: &ImageRef, entry: Option<&str>) -> Option<String> {
         let key = match entry {
+            Some(DEFAULT_ACCOUNT) => {
+                "the default key, or the images and regions of [cloud.accounts]".to_owned()
+            }
             Some(entry) => {
-                format!("the key of [[cloud.accounts]] {entry:?}, or its images and regions")
+                format!("the key of [cloud.accounts.{entry}], or its images and regions")
             }
             None => "the key in use".to_owned(),
         };
@@ -64,7 +71,7 @@ impl Ownership {
             ),
             Self::Unknown { given } => format!(
                 "{image} is missing, and account {given} shared it, but which account was asked is not \
-                 known: allow sts:GetCallerIdentity to {key}"
+                 known: allow the key sts:GetCallerIdentity"
             ),
             Self::NotRecorded => format!(
                 "{image} is missing, and no record says which account shared it: check {key}; if the image \
@@ -166,7 +173,9 @@ mod tests {
                     let ResultKind::Failed { message, .. } = &judged[0].kind else {
                         continue;
                     };
-                    assert_eq!(message.contains("\"golden\""), changed, "{message}");
+                    let entry = message.contains("[cloud.accounts.golden]");
+                    let key = changed && (given.is_none() || asked.is_some());
+                    assert_eq!(entry, key, "{message}");
                     let names = |account: &AccountId| message.contains(account.as_str());
                     assert!(!changed || given.is_none_or(names), "{message}");
                 }

@@ -230,7 +230,7 @@ impl App {
             missing.for_each(|result| result.kind = ResultKind::NotShared);
             return results;
         }
-        let ownership = Ownership::of_all(owners, writer.owner());
+        let ownership = Ownership::of_all(owners.iter().map(Option::as_ref), writer.owner());
         if ownership == Ownership::NotRecorded {
             return results;
         }
