@@ -59,7 +59,7 @@ async fn a_refusal_is_believed_for_five_minutes() {
     fn later() -> Timestamp {
         Timestamp::from_second(LATER.load(Ordering::Relaxed)).unwrap()
     }
-    let sts = StandIn::start(&[refused("UnauthorizedOperation.CamNoAuth")]).await;
+    let sts = StandIn::start(&[refused("UnauthorizedOperation")]).await;
     let cache = CredentialCache::new(keyed(), remote(&sts.url(), later));
     for _ in 0..3 {
         let error = cache.owner_account(never()).await.unwrap_err();
