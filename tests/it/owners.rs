@@ -230,8 +230,8 @@ async fn a_token_service_that_does_not_answer_delays_a_share_once() {
     let world = world(Site::Cn).await;
     let silent = "GetCallerIdentity:slow:5s@900";
     world.cloud.inject(silent.parse().unwrap());
-    for n in 0..3 {
-        let one = json!({"accounts": [ACCOUNTS[n]]});
+    for (n, account) in ACCOUNTS.iter().enumerate() {
+        let one = json!({"accounts": [account]});
         let begin = std::time::Instant::now();
         let (_, answer) = world.deliver(&request(&format!("CHG{n}"), one)).await;
         assert_eq!(answer.status, Status::Completed, "{answer:?}");

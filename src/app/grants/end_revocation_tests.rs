@@ -26,6 +26,7 @@ fn lease(worker: u64, seconds: i64) -> WorkerLease {
         now: at(seconds),
         until: at(seconds + 60),
         worker: Worker::from_random(worker.to_be_bytes()),
+        owner: None,
     }
 }
 
@@ -68,6 +69,7 @@ fn opening(identity: &Identity) -> Opening {
         },
         absent: false,
         adopts: false,
+        gone: false,
         lease: None,
     };
     Opening {
