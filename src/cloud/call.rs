@@ -102,7 +102,7 @@ impl Cloud {
         self.credentials.owner_account(deadline).await
     }
 
-    /// The same as far as it is known; asks nobody.
+    /// The same as far as it is known. Sends nothing.
     pub fn known_owner(&self) -> Option<AccountId> {
         self.credentials.known_owner()
     }

@@ -53,18 +53,19 @@ impl CredentialCache {
         if let Some(owner) = named(&used) {
             return Ok(owner);
         }
-        let _asking = self.owner.asking.lock().await;
+        let late = CloudError::from(CredentialsError::OutOfTime);
+        let _asking = in_time(deadline, self.owner.asking.lock())
+            .await
+            .ok_or_else(|| late.clone())?;
         let known = self.asked(&used);
         if let Some(known) = known.as_ref().filter(|it| it.is_fresh(self.remote.now())) {
             return known.owner.clone();
         }
-        let answer = sts::caller(&self.remote, &used);
-        let owner = match deadline.remaining(Instant::now()) {
-            None => answer.await,
-            Some(left) => timeout(left, answer)
-                .await
-                .unwrap_or_else(|_| Err(CredentialsError::OutOfTime.into())),
-        };
+        if !deadline.allows(Instant::now()) {
+            return Err(late);
+        }
+        let answer = in_time(deadline, sts::caller(&self.remote, &used)).await;
+        let owner = answer.unwrap_or(Err(late));
         if let (Err(error), None) = (&owner, known.filter(|known| known.owner.is_err())) {
             tracing::warn!(
                 %error,
@@ -91,6 +92,14 @@ impl CredentialCache {
     fn asked(&self, used: &Credentials) -> Option<Asked> {
         let newest = self.owner.newest.lock().clone();
         newest.filter(|asked| asked.credentials.same_as(used))
+    }
+}
+
+/// The future's end; `None` when the deadline passes first.
+async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
+    match deadline.remaining(Instant::now()) {
+        None => Some(work.await),
+        Some(left) => timeout(left, work).await.ok(),
     }
 }
 

@@ -93,7 +93,7 @@ impl Claim {
         self.owner = owner;
     }
 
-    /// The same as [`Claim::set_owner`] was told.
+    /// The account that the records of this turn name.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }
