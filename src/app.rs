@@ -19,6 +19,7 @@ mod report;
 mod requests;
 mod rules;
 mod startup;
+mod statement;
 mod sweeps;
 
 use tracing::Instrument as _;
@@ -58,6 +59,7 @@ use cloud_accounts::own_account;
 use deliveries::{CredentialHeaders, Early, identity_of};
 use grants::Ownership;
 use requests::{ClaimWriter, FirstLook, Permission, Stop, trace};
+use statement::Statement;
 
 /// A verified delivery, and how its requests are handled.
 struct Incoming<'a> {
@@ -65,17 +67,6 @@ struct Incoming<'a> {
     map: &'a Map,
     statement: Statement,
     early: &'a Early,
-}
-
-/// What an operator states with the requests of a command; a sender cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Statement {
-    /// Nothing.
-    None,
-    /// They take over shares that they find already made, which then end with them (`drift --adopt`).
-    Adopts,
-    /// An image that the cloud does not have is deleted (`revoke --gone`).
-    Gone,
 }
 
 /// One request of a delivery, with what every step needs of it.

@@ -165,6 +165,15 @@ impl App {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
             // Without a blueprint the accounts have none, unless it is another account that has none.
             Ok(None) => {
+                let found = context.cloud.cvm_image(&request.region, image, deadline);
+                let kind = found
+                    .await
+                    .ok()
+                    .flatten()
+                    .and_then(|found| found.image_type);
+                if kind.as_deref() == Some("PRIVATE_IMAGE") {
+                    return Err(ResultKind::NotShared);
+                }
                 let asked = context.cloud.owner_account(deadline).await.ok();
                 let ownership = Ownership::of(state.owner(), asked.as_ref());
                 let open = ownership.open(&request.target.image(), context.account);

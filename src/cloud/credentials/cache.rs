@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 
-use super::owner::OwnerSlot;
+use super::owner_slot::OwnerSlot;
 use super::{CredentialChain, Credentials, CredentialsError, Remote};
 use crate::cloud::deadline::Deadline;
 use crate::domain::Timestamp;

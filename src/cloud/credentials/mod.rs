@@ -11,6 +11,7 @@ mod invocation_credentials;
 mod key;
 mod metadata;
 mod owner;
+mod owner_slot;
 mod remote;
 mod sdk_file;
 mod source;

@@ -1,46 +1,12 @@
 //! The root account of the credentials in use. In: the cached credentials. Out: the account that their
 //! source or `GetCallerIdentity` names, asked once for the same credentials. No call depends on it.
 
-use std::sync::Arc;
-
-use jiff::SignedDuration;
-use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::owner_slot::Asked;
 use super::{CredentialCache, Credentials, CredentialsError, sts};
 use crate::cloud::deadline::Deadline;
-use crate::domain::{AccountId, CloudError, Timestamp};
-
-/// How long a refusal is believed: an operator may grant the permission meanwhile.
-const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
-/// The same of no answer.
-const PAUSE: SignedDuration = SignedDuration::from_secs(30);
-
-/// What the token service said last.
-#[derive(Debug, Default)]
-pub(super) struct OwnerSlot {
-    newest: Mutex<Option<Asked>>,
-    /// Locked during the question, so that concurrent callers ask once.
-    asking: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Clone)]
-struct Asked {
-    credentials: Arc<Credentials>,
-    owner: Result<AccountId, CloudError>,
-    at: Timestamp,
-}
-
-impl Asked {
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        let most = match &self.owner {
-            Ok(_) => return true,
-            Err(error) if error.class.passing() => PAUSE,
-            Err(_) => MAX_AGE,
-        };
-        now.duration_since(self.at).abs() < most
-    }
-}
+use crate::domain::{AccountId, CloudError};
 
 impl CredentialCache {
     /// The root account of the credentials that the next call uses. Asks the token service where

@@ -1,0 +1,41 @@
+//! What the token service said last of the credentials in use, and how long that counts. A value; asks
+//! nothing itself.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use parking_lot::Mutex;
+
+use super::key::Credentials;
+use crate::domain::{AccountId, CloudError, Timestamp};
+
+/// How long a refusal is believed: an operator may grant the permission meanwhile.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
+/// The same of no answer.
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What the token service said last.
+#[derive(Debug, Default)]
+pub(super) struct OwnerSlot {
+    pub(super) newest: Mutex<Option<Asked>>,
+    /// Locked during the question, so that concurrent callers ask once.
+    pub(super) asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) owner: Result<AccountId, CloudError>,
+    pub(super) at: Timestamp,
+}
+
+impl Asked {
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        let most = match &self.owner {
+            Ok(_) => return true,
+            Err(error) if error.class.passing() => PAUSE,
+            Err(_) => MAX_AGE,
+        };
+        now.duration_since(self.at).abs() < most
+    }
+}
