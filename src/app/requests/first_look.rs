@@ -14,7 +14,7 @@ use crate::policy::Approved;
 /// The results of reading while a request was opened; for its first turn alone.
 #[derive(Debug, Default)]
 pub(in crate::app) struct FirstLook {
-    /// The cloud's state, if none of the request's items is shared there.
+    /// The cloud's state, if none of the request's items is known to be shared there.
     pub(in crate::app) seen: Option<Observation>,
     /// The other requests for the same image and receivers.
     pub(in crate::app) neighbours: Option<BTreeSet<StreamId>>,
@@ -27,7 +27,8 @@ impl App {
     }
 
     /// The cloud's state before a new share. `None` if an item of the request is shared already,
-    /// because that needs a record, and if the read fails or takes too long.
+    /// because that needs a record, and if the read fails or takes too long. A site that lists no
+    /// shares would show a second look no more.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,
@@ -44,6 +45,7 @@ impl App {
         let seen = tokio::time::timeout(context::FIRST_LOOK, look).await.ok()?;
         let own = own_account(context.cloud, request);
         let plan = Plan::of(approved, &seen, &[], false);
-        (own.is_none() && seen.readable && plan.settled().is_empty()).then_some(seen)
+        let complete = seen.unreadable.is_none();
+        (own.is_none() && complete && plan.settled().is_empty()).then_some(seen)
     }
 }

@@ -37,7 +37,7 @@ impl App {
             Decision::Deny(verdict) => verdict.clone(),
         };
         let mut opening = self.opening(case, verdict).await?;
-        opening.intent.absent = seen.is_some();
+        opening.intent.absent = seen.is_some_and(|seen| seen.readable);
         opening.lease.owner = seen.and_then(|seen| seen.owner.clone());
         let source = &case.identity.source;
         if !opening.intent.verdict.allowed
