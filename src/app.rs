@@ -249,7 +249,9 @@ impl App {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
             {
-                case.incoming.early.recorded(self.recorded(claim.state()));
+                case.incoming
+                    .early
+                    .recorded(self.answer_and_notify(claim.state()));
                 let permission = Permission::Granted(approved);
                 let first = FirstLook { seen, neighbours };
                 let state = self.work_off_claim(*claim, permission, first, case.deadline);
@@ -262,7 +264,7 @@ impl App {
             (Opened::Existing(state), _) => return self.redelivered(case, *state).await,
         };
         self.queue_unfinished(&state, unfinished);
-        Ok(self.recorded(&state))
+        Ok(self.answer_and_notify(&state))
     }
 
     /// Answers a request that the journal knows, and resumes it if work is left.
@@ -277,7 +279,7 @@ impl App {
             self.journal.record_conflict(opening).await?;
             return Ok(self.refuse_conflict(case));
         }
-        let (ending, mut answer) = self.recorded(&state);
+        let (ending, mut answer) = self.answer_and_notify(&state);
         answer.duplicate = true;
         case.incoming.early.recorded((ending, answer));
         let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;

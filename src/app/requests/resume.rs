@@ -29,18 +29,18 @@ impl App {
         let unfinished =
             |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
         if !unfinished(&state) || self.prepared.plan_only() {
-            return Ok(self.recorded(&state));
+            return Ok(self.answer_and_notify(&state));
         }
         let Some(_slot) = self.slots.take() else {
-            return Ok(self.recorded(&state));
+            return Ok(self.answer_and_notify(&state));
         };
         // The look-up stopped early, and did not check whether a record is missing.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
-            return Ok(self.recorded(&state));
+            return Ok(self.answer_and_notify(&state));
         }
         let after = Box::pin(self.run_turn(state, now, false, deadline)).await?;
-        Ok(self.recorded(&after))
+        Ok(self.answer_and_notify(&after))
     }
 
     /// Takes a turn at unfinished work, with `at_once` also during a pause. Returns the state after
@@ -279,7 +279,7 @@ impl App {
     }
 
     /// The recorded state as an answer. Queues the notifications that it owes.
-    pub(in crate::app) fn recorded(&self, state: &State) -> (Ending, Answer) {
+    pub(in crate::app) fn answer_and_notify(&self, state: &State) -> (Ending, Answer) {
         self.queue_notifications(state);
         let status = state.status();
         let ending = match (status, state.phase()) {
