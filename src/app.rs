@@ -324,8 +324,9 @@ impl App {
         writer.set_owner(seen.owner.clone());
         let mine = writer.state().owner().map(Some);
         let owners = owners.iter().map(Option::as_ref).chain(mine);
-        if !Ownership::of_all(owners, seen.owner.as_ref()).proven() {
-            seen.doubt_absence(&approved.request().target);
+        let ownership = Ownership::of_all(owners, seen.owner.as_ref());
+        if !ownership.proven() {
+            seen.doubt_absence(&approved.request().target, ownership.differs());
         }
         writer.settle_doubts(&seen);
         let mut done = writer.results();

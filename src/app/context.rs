@@ -34,7 +34,7 @@ pub(super) type CallEnd = Result<Option<String>, CloudError>;
 pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
 
 /// The key of reads that can be one: owner account, region, image and depth.
-pub(super) type ReadKey = (Option<String>, Region, ImageRef, Depth);
+pub(super) type ReadKey = (Option<String>, Region, ImageRef, Depth, Action);
 
 /// Coalesces reads. A read begins after all of its waiters have joined, so it is fresh for each.
 pub(super) type ReadQueues = Queues<ReadKey, (), Observation>;
@@ -42,10 +42,8 @@ pub(super) type ReadQueues = Queues<ReadKey, (), Observation>;
 /// What a read of an image covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Depth {
-    /// Its receivers and whether it can be shared, before a share.
-    ToShare,
-    /// Its receivers, before a cancel.
-    ToCancel,
+    /// Its receivers, and before a share whether it can be shared.
+    Receivers,
     /// Whether it is in Lighthouse.
     Lighthouse,
     /// Whether it is in Lighthouse, and the receivers of its blueprint.

@@ -87,6 +87,11 @@ pub fn action_is_missing(code: &str) -> bool {
     MISSING.contains(&code)
 }
 
+/// Whether the code means that an image cannot be shared with an account, whatever the image.
+pub fn refuses_account(code: &str) -> bool {
+    classify(code, Purpose::Share).0 == ErrorClass::Account
+}
+
 /// Whether the code means that the image does not exist.
 pub fn image_is_missing(code: &str) -> bool {
     const MISSING: [&str; 5] = [

@@ -17,7 +17,9 @@ use super::actions::{
 use super::call::Cloud;
 use super::deadline::Deadline;
 use super::error::{action_is_missing, image_is_missing};
-use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Region};
+use crate::domain::{
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, Region,
+};
 
 /// A confirmed change of whether a CVM image is available in Lighthouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +56,14 @@ impl Cloud {
         deadline: Deadline,
     ) -> Result<Option<String>, CloudError> {
         let ready = self.ready(sharing_api(image, action), region, deadline);
-        let (ready, account_ids) = (ready.await?, &account_ids());
+        let ready = ready.await;
+        // Who waits for this call shares the failure, unless it was the caller's own deadline.
+        let fails = |error: &CloudError| error.class != ErrorClass::NotSent;
+        let account_ids = match &ready {
+            Err(error) if !fails(error) => Vec::new(),
+            _ => account_ids(),
+        };
+        let (ready, account_ids) = (ready?, &account_ids);
         let answered = match image {
             ImageRef::Blueprint(blueprint_id) => {
                 let request = share_blueprint::Request {

@@ -60,12 +60,14 @@ impl Observation {
     }
 
     /// Forgets that nothing was found, because the account that was asked may not own the image: a call must
-    /// show it. The receivers of a CVM image are listed for its owner alone, so these are believed.
-    pub fn doubt_absence(&mut self, target: &Target) {
+    /// show it. The receivers of a CVM image are listed for its owner alone, so these are believed, unless
+    /// that account is known to be another one (`differs`): it may see what it received.
+    pub fn doubt_absence(&mut self, target: &Target, differs: bool) {
         let lists_own_only = matches!(target, Target::Cvm { .. });
         let shares = self.shares.as_ref();
-        let is_owner = self.blueprint.is_some()
+        let found = self.blueprint.is_some()
             || shares.is_some_and(|shares| lists_own_only || !shares.is_empty());
+        let is_owner = found && !differs;
         if !is_owner {
             self.doubted = true;
             self.readable = false;

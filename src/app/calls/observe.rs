@@ -21,17 +21,17 @@ use super::sharing_calls::out_of_time;
 const MAX_READS: u32 = 3;
 
 fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
-    let depth = match (&request.target, request.action) {
-        (Target::Lighthouse { .. }, _) => Depth::Lighthouse,
-        (Target::Chain { .. }, _) => Depth::Chain,
-        (_, Action::Share) => Depth::ToShare,
-        (_, Action::Cancel) => Depth::ToCancel,
+    let depth = match &request.target {
+        Target::Lighthouse { .. } => Depth::Lighthouse,
+        Target::Chain { .. } => Depth::Chain,
+        Target::Blueprint { .. } | Target::Cvm { .. } => Depth::Receivers,
     };
     (
         context.account.map(str::to_owned),
         request.region.clone(),
         request.target.image(),
         depth,
+        request.action,
     )
 }
 

@@ -12,6 +12,8 @@ use super::ownership::image_missing;
 
 /// The pause after the first failed attempt. It doubles with each further one, up to the maximum.
 /// Revoking is never given up.
+/// After an attempt that made no call, which is repeated alike until an operator acts.
+const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
@@ -76,7 +78,11 @@ impl ClaimWriter<'_> {
         match Failure::of(open) {
             Some(failure) => {
                 let failures = self.state().failed_revocations();
-                (failure.to_string(), doubled(MIN_PAUSE, MAX_PAUSE, failures))
+                let pause = match self.unwritten.calls.is_empty() {
+                    true => PAUSE_WITHOUT_CALL,
+                    false => doubled(MIN_PAUSE, MAX_PAUSE, failures),
+                };
+                (failure.to_string(), pause)
             }
             None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
         }

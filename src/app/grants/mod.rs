@@ -14,4 +14,4 @@ pub use revoke_now::RevokeNowError;
 
 pub(super) use cover::{held, serving};
 pub(super) use overdue::{LIGHTHOUSE, receiver};
-pub(super) use ownership::{Ownership, image_missing};
+pub(super) use ownership::{Ownership, image_missing, unpublished};

@@ -37,14 +37,23 @@ impl Ownership {
         }
     }
 
-    /// The same of several shares: proven if each is.
+    /// The same of several shares: proven if each is, another account's if one is.
     pub(in crate::app) fn of_all<'a>(
         given: impl IntoIterator<Item = Option<&'a AccountId>>,
         asked: Option<&AccountId>,
     ) -> Self {
-        let mut each = given.into_iter().map(|given| Self::of(given, asked));
-        each.find(|ownership| !ownership.proven())
-            .unwrap_or(Self::Proven)
+        let each: Vec<Self> = given
+            .into_iter()
+            .map(|given| Self::of(given, asked))
+            .collect();
+        let open = each.iter().find(|ownership| ownership.differs());
+        let open = open.or_else(|| each.iter().find(|ownership| !ownership.proven()));
+        open.cloned().unwrap_or(Self::Proven)
+    }
+
+    /// Whether another account is known to have given it.
+    pub(in crate::app) fn differs(&self) -> bool {
+        matches!(self, Self::Differs { .. })
     }
 
     /// Whether what is missing is gone.
@@ -104,20 +113,23 @@ impl Ownership {
     }
 
     /// The results, open where only the image is missing and that may be another account's view. A call that
-    /// finds it out of Lighthouse shows the owner, and that no account has it there.
+    /// finds it out of Lighthouse shows the owner, and that no account has it there. Another account's calls
+    /// show nothing.
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,
         image: &ImageRef,
         entry: Option<&str>,
     ) -> Vec<ItemResult> {
-        let unpublished = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
-        let open = match results.iter().any(unpublished) {
-            true => None,
+        let kind = match unpublished(&results) && !self.differs() {
+            true => Some(ResultKind::NotShared),
             false => self.open(image, entry),
         };
-        let each = |result: ItemResult| match &open {
-            Some(kind) if image_missing(&result) => ItemResult {
+        let proves_nothing = |result: &ItemResult| {
+            image_missing(result) || self.differs() && result.kind == ResultKind::NotShared
+        };
+        let each = |result: ItemResult| match &kind {
+            Some(kind) if proves_nothing(&result) => ItemResult {
                 kind: kind.clone(),
                 ..result
             },
@@ -127,9 +139,21 @@ impl Ownership {
     }
 }
 
-/// Whether the cloud refused the item because the account that asked does not have the image.
+/// Whether the image is out of Lighthouse: then no account has it there.
+pub(in crate::app) fn unpublished(results: &[ItemResult]) -> bool {
+    let lighthouse = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
+    results.iter().any(lighthouse)
+}
+
+/// Whether the account that asked does not have the image of the item, or the blueprint made of it.
 pub(in crate::app) fn image_missing(result: &ItemResult) -> bool {
-    matches!(&result.kind, ResultKind::Failed { code, .. } if image_is_missing(code))
+    let no_blueprint = |code: &str| code == ResultCode::ChainBroken.as_str();
+    match &result.kind {
+        ResultKind::Failed {
+            code, retryable, ..
+        } => image_is_missing(code) || !retryable && no_blueprint(code),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

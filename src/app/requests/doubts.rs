@@ -2,7 +2,8 @@
 //! clear answer, in an earlier turn or before a call-off. In: the recorded results, looks at the cloud. Out:
 //! results that are marked so.
 
-use crate::domain::ItemResult;
+use crate::cloud::error::refuses_account;
+use crate::domain::{ItemResult, ResultCode, ResultKind};
 use crate::plan::Observation;
 
 use super::claim_writer::ClaimWriter;
@@ -23,12 +24,23 @@ impl ClaimWriter<'_> {
         }
     }
 
-    /// The results, marked where the item is in doubt.
+    /// The results, marked where the item is in doubt. An account that the cloud does not know, or that owns
+    /// the image, cannot have got it.
     pub(super) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let mark = |result: ItemResult| {
-            let maybe = result.maybe_done || self.doubts.contains(&result.item);
+            let doubted = self.doubts.contains(&result.item) && !excludes_a_share(&result);
+            let maybe = result.maybe_done || doubted;
             result.in_doubt(maybe)
         };
         results.into_iter().map(mark).collect()
+    }
+}
+
+fn excludes_a_share(result: &ItemResult) -> bool {
+    match &result.kind {
+        ResultKind::Failed { code, .. } => {
+            refuses_account(code) || code == ResultCode::OwnAccount.as_str()
+        }
+        _ => false,
     }
 }

@@ -2,10 +2,12 @@
 //! after its approval, if a clock that was ahead gave a request on record a later one. Reads the journal, and for
 //! a cancel that concerns Lighthouse the cloud.
 
+use std::collections::BTreeSet;
+
 use crate::app::context::FIRST_LOOK;
 use crate::app::{App, Case, Deadline};
-use crate::domain::{AccountId, Action, Timestamp};
-use crate::journal::{JournalError, Receiver, State};
+use crate::domain::{AccountId, Action, ImageRef, ShareRequest, Target, Timestamp};
+use crate::journal::{JournalError, Receiver, State, StreamId};
 
 impl App {
     /// The instant that puts the request after those that were on record when it was approved, where its
@@ -23,8 +25,10 @@ impl App {
                     true => vec![Receiver::Lighthouse.name()],
                     false => target.accounts().iter().map(AccountId::as_str).collect(),
                 };
-                let listed = self.journal.unfinished(&request.region, &image, &receivers);
-                listed.await?
+                let unfinished = self.journal.unfinished(&request.region, &image, &receivers);
+                let mut listed = unfinished.await?;
+                listed.extend(self.cancels_of_made(request).await?);
+                listed
             }
             Action::Cancel => {
                 let deadline = case.deadline.or_sooner(Deadline::after(FIRST_LOOK));
@@ -41,5 +45,31 @@ impl App {
         };
         let place = others.iter().filter(before).map(State::followed_from).max();
         Ok(place.filter(|place| *place > approved_at))
+    }
+
+    /// The unfinished requests for the blueprints that, by the journal, were made of a chain's image.
+    async fn cancels_of_made(
+        &self,
+        request: &ShareRequest,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
+        let (region, target) = (&request.region, &request.target);
+        let mut listed = BTreeSet::new();
+        if let Target::Chain { accounts, .. } = target {
+            let accounts: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+            let (image, lighthouse) = (target.image(), [Receiver::Lighthouse.name()]);
+            let makers = (self.journal).affecting(region, &image, Some(&lighthouse[..]));
+            let makers = self.read_streams(makers.await?).await?;
+            let made: BTreeSet<ImageRef> = (makers.iter().filter_map(State::blueprint).cloned())
+                .map(ImageRef::Blueprint)
+                .collect();
+            for blueprint in &made {
+                listed.extend(
+                    self.journal
+                        .unfinished(region, blueprint, &accounts)
+                        .await?,
+                );
+            }
+        }
+        Ok(listed)
     }
 }

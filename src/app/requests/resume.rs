@@ -4,7 +4,7 @@
 use crate::app::answer::{Answer, Ending};
 use crate::app::calls::observe;
 use crate::app::context::LATE_CALL;
-use crate::app::grants::{Ownership, image_missing};
+use crate::app::grants::{Ownership, image_missing, unpublished};
 use crate::app::{App, Deadline, context};
 use crate::domain::{
     AccountId, Action, Identity, ItemResult, ResultKind, ShareRequest, Status, Timestamp, Verdict,
@@ -231,7 +231,7 @@ impl App {
             return results;
         }
         let ownership = Ownership::of_all(owners.iter().map(Option::as_ref), writer.owner());
-        if ownership == Ownership::NotRecorded {
+        if ownership == Ownership::NotRecorded && !unpublished(&results) {
             return results;
         }
         let entry = self.context(state.request(), deadline).account;

@@ -81,7 +81,8 @@ pub(in crate::app) fn trace(
     // Another account than the opening's misses what that one may have shared.
     let mut seen = seen.clone();
     if state.owner().is_some() && state.owner() != seen.owner.as_ref() {
-        seen.doubt_absence(&state.request().target);
+        let differs = seen.owner.is_some();
+        seen.doubt_absence(&state.request().target, differs);
     }
     let kind = match (&result.item, &seen.shares, &seen.unreadable) {
         (Item::Account(account), Some(shares), _) => {

@@ -227,7 +227,7 @@ pub(crate) struct RevokeOptions {
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// Confirm that the image is deleted, if the cloud does not have it
+    /// State that the image is deleted: what the cloud lacks is not shared
     #[arg(long)]
     pub(crate) gone: bool,
     #[command(flatten)]

@@ -328,7 +328,8 @@ impl State {
         let mut given = results.iter().filter(new);
         let clear = |result: &ItemResult| !matches!(result.kind, ResultKind::Failed { .. });
         if given.clone().any(clear) || self.given_at.is_none() && given.next().is_some() {
-            self.owner = record.owner.clone();
+            let known = self.owner.take().filter(|_| self.given_at.is_some());
+            self.owner = record.owner.clone().or(known);
         }
     }
 }

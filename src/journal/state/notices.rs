@@ -54,11 +54,13 @@ impl State {
                 ..last
             });
         }
-        let tried = matches!(
-            self.phase(),
-            Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
-        );
-        if tried && self.failed_revocations() > 0 && !self.overdue(now).is_empty() {
+        // An attempt may fail without a call.
+        let failed = match self.phase() {
+            Phase::RevokeDeferred { .. } => true,
+            Phase::Revoking { .. } => self.failed_revocations() > 0,
+            _ => false,
+        };
+        if failed && !self.overdue(now).is_empty() {
             all.push(Outcome {
                 on: NoticeKind::Overdue,
                 at: end,
