@@ -125,7 +125,8 @@ async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_
                 region.blueprints.remove(CHAINED);
             });
         }
-        world.advance(10);
+        // An attempt without a call is not repeated earlier.
+        world.advance(600);
         let report = world.sweep().await;
         assert_eq!(report.revoked, ["invoke/CHG1"], "{exists}: {report}");
         assert!(world.has(CHAINED).is_empty());

@@ -164,7 +164,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What is left of each result: a missing image is gone under its owner alone, and never otherwise.
+    /// What is left of each result: a missing image is gone under its owner alone, and never otherwise;
+    /// another account's "not shared" shows nothing.
     #[test]
     fn only_the_owners_answer_shows_that_an_image_is_gone() {
         let (a, b) = (account("100000000001"), account("200000000002"));
@@ -182,6 +183,7 @@ mod tests {
             failed("UnauthorizedOperation"),
             failed("InvalidImageId.NotFound"),
             failed("ResourceNotFound.BlueprintIdNotFound"),
+            failed("ChainBroken"),
         ];
         for given in accounts {
             for asked in accounts {
@@ -190,7 +192,8 @@ mod tests {
                 for kind in &kinds {
                     let item = Item::Account(account("700000164995"));
                     let result = ItemResult::new(item, kind.clone(), None);
-                    let missing = image_missing(&result);
+                    let elsewhere = ownership.differs() && *kind == ResultKind::NotShared;
+                    let missing = image_missing(&result) || elsewhere;
                     let judged = ownership.judge(vec![result.clone()], &image, Some("golden"));
                     let changed = missing && !ownership.proven();
                     assert_eq!(judged[0] != result, changed, "{given:?} {asked:?} {kind:?}");
@@ -225,8 +228,11 @@ mod tests {
         };
         for (kind, gone) in [(ResultKind::Cancelled, true), (ResultKind::Pending, false)] {
             let results = vec![of_account.clone(), lighthouse(kind)];
-            let judged = Ownership::NotRecorded.judge(results, &image, None);
-            assert_eq!(image_missing(&judged[0]), gone);
+            let judged = Ownership::NotRecorded.judge(results.clone(), &image, None);
+            assert_eq!(judged[0].kind == ResultKind::NotShared, gone);
+            let (given, asked) = (account("100000000001"), account("200000000002"));
+            let judged = Ownership::Differs { given, asked }.judge(results, &image, None);
+            assert!(matches!(judged[0].kind, ResultKind::Failed { .. }));
         }
     }
 }
