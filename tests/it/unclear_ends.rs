@@ -296,7 +296,7 @@ enum Closes {
     Withdrawn,
 }
 
-/// The dead worker put the image into Lighthouse, and nobody can read that.
+/// The dead worker put the image into Lighthouse, and no read can show it.
 #[tokio::test]
 async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes() {
     for closes in [Closes::Denied, Closes::Expired, Closes::Withdrawn] {
