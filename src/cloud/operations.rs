@@ -42,8 +42,9 @@ pub fn sharing_api(image: &ImageRef, action: Action) -> Api {
 /// [`Cloud::all_pages`] does.
 impl Cloud {
     /// Shares an image with accounts, or stops sharing it: up to 10 for a blueprint; for a CVM
-    /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more.
-    /// Returns the cloud's id of the call.
+    /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more,
+    /// or when there are no credentials, which concerns all who wait for it. Returns the cloud's id of
+    /// the call.
     ///
     /// # Errors
     /// See above.
@@ -56,14 +57,13 @@ impl Cloud {
         deadline: Deadline,
     ) -> Result<Option<String>, CloudError> {
         let ready = self.ready(sharing_api(image, action), region, deadline);
-        let ready = ready.await;
-        // Who waits for this call shares the failure, unless it was the caller's own deadline.
-        let fails = |error: &CloudError| error.class != ErrorClass::NotSent;
-        let account_ids = match &ready {
-            Err(error) if !fails(error) => Vec::new(),
-            _ => account_ids(),
+        let ready = match ready.await {
+            // The caller's own deadline.
+            Err(error) if error.class == ErrorClass::NotSent => return Err(error),
+            ready => ready,
         };
-        let (ready, account_ids) = (ready?, &account_ids);
+        let account_ids = &account_ids();
+        let ready = ready?;
         let answered = match image {
             ImageRef::Blueprint(blueprint_id) => {
                 let request = share_blueprint::Request {

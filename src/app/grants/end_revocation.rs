@@ -12,10 +12,11 @@ use super::ownership::image_missing;
 
 /// The pause after the first failed attempt. It doubles with each further one, up to the maximum.
 /// Revoking is never given up.
-/// After an attempt that made no call, which is repeated alike until an operator acts.
-const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
+/// The pause after an attempt that made no call. The state counts only attempts with calls, so this
+/// pause cannot double.
+const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
 
 impl ClaimWriter<'_> {
     /// Records what an attempt to revoke has reached. `covers`: the items that stay, because

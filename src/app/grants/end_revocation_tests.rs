@@ -9,7 +9,10 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
-use crate::domain::{Identity, Item, ServedRegions, ShareRequest, Status, Verdict};
+use crate::domain::{
+    Identity, Item, NoticeKind, NoticeRules, ServedRegions, ShareRequest, Status, Subscription,
+    Verdict,
+};
 use crate::journal::{
     Claim, Intent, Journal, Opened, Opening, Phase, Received, State, StreamId, Worker, WorkerLease,
 };
@@ -101,6 +104,32 @@ async fn expired(journal: &Journal) -> Claim {
         .take(claim.state().clone(), lease(2, 3_600), None, false)
         .await;
     taken.unwrap().unwrap().0
+}
+
+/// An attempt without a call pauses, and the share that stands is to be notified.
+#[tokio::test]
+async fn an_attempt_without_a_call_pauses_and_is_notified_as_overdue() {
+    let unproven = ResultKind::Failed {
+        code: "OwnerUnproven".to_owned(),
+        message: "m".to_owned(),
+        retryable: true,
+    };
+    let state = after(vec![of(0, unproven.clone()), of(1, unproven)], &[]).await;
+    let Phase::RevokeDeferred { not_before, .. } = state.phase() else {
+        panic!("{:?}", state.phase());
+    };
+    assert_eq!(*not_before, at(3_601 + 600));
+    let rules = NoticeRules {
+        subscriptions: vec![Subscription {
+            name: "desk".parse().unwrap(),
+            on: vec![NoticeKind::Overdue],
+            sources: Vec::new(),
+        }],
+        before_end: None,
+    };
+    let owed = state.owed(&rules, at(3_602));
+    assert_eq!(owed.len(), 1);
+    assert_eq!(owed[0].notice.on, NoticeKind::Overdue);
 }
 
 async fn after(results: Vec<ItemResult>, covered: &[usize]) -> State {

@@ -27,8 +27,8 @@ impl App {
     }
 
     /// The cloud's state before a new share. `None` if an item of the request is shared already,
-    /// because that needs a record, and if the read fails or takes too long. A site that lists no
-    /// shares would show a second look no more.
+    /// because that needs a record, and if the read fails or takes too long. Where a site
+    /// lists no shares, a second look would show no more than this one.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,
