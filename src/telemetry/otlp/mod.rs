@@ -1,7 +1,11 @@
 //! Export by OTLP over HTTP, in its JSON encoding (opentelemetry.io/docs/specs/otlp). In: the spans of `tracing`
 //! and the metrics. Out: requests to a collector. Work never waits for it: spans queue in a bounded place,
-//! and those without room are dropped and counted. The official crates would bring twelve packages, read the
-//! environment by themselves, and keep each metric a second time, as an instrument of theirs.
+//! and those without room are dropped and counted.
+//!
+//! It is our own because the SDK of the official crates (0.33) exports from threads that outlive an invocation, drops
+//! the spans that a busy collector did not take, shows no count of lost spans, and exports labels that are gone, such
+//! as the digest of replaced policies. Queue, sender, settings and both outputs of the metrics would stay ours, and each
+//! metric would also be an instrument of theirs: some 160 of 870 lines fewer, for thirteen packages.
 
 mod exporter;
 mod json;
