@@ -88,12 +88,13 @@ class Service:
 
 
 def sharehook(stage: Stage, cloud: Cloud) -> Service:
-    """`serve` with the configuration that ships, and a journal in a directory."""
+    """`serve` with the configuration that ships, a journal in a directory, and the memory setting of the systemd unit."""
     home = stage.directory / "home"
     shutil.copytree(ROOT / "policy", home / "policy")
     shutil.copy(ROOT / "sharehook.toml", home)
     port = free_port()
-    variables = {**LOCAL, "SHAREHOOK_CLOUD_ENDPOINT": f"http://127.0.0.1:{cloud.port}", "SHAREHOOK_CLOUD_SITE": "cn"}
+    variables = {**LOCAL, "SHAREHOOK_CLOUD_ENDPOINT": f"http://127.0.0.1:{cloud.port}", "SHAREHOOK_CLOUD_SITE": "cn",
+                 "MALLOC_ARENA_MAX": "2"}
     return Service(stage, "sharehook", [binary(), "serve", "--listen", f"127.0.0.1:{port}"], variables, home, port)
 
 

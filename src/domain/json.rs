@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use super::problem::{Problem, shown};
@@ -114,10 +115,12 @@ impl<'de> Visitor<'de> for Reading<'_> {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
             let value = fields.next_value_seed(self)?;
-            if object.contains_key(&key) {
-                self.0.borrow_mut().get_or_insert(key);
-            } else {
-                object.insert(key, value);
+            match object.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(value)),
+                Entry::Occupied(place) => {
+                    let mut repeated = self.0.borrow_mut();
+                    repeated.get_or_insert_with(|| place.key().clone());
+                }
             }
         }
         Ok(Value::Object(object))

@@ -14,6 +14,10 @@ use crate::domain::{Timestamp, is_invisible};
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// What a waiting line takes besides its text, bytes.
 const LINE_OVERHEAD: usize = 64;
+/// Bytes that are written at once, about.
+const MAX_BATCH_BYTES: usize = 64 * 1024;
+/// Pause after each write. Lines that come meanwhile are written together, and wake no thread.
+const GATHER: Duration = Duration::from_micros(250);
 /// How long a flush waits for a stream without a reader.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a flush looks whether everything is written.
@@ -36,10 +40,18 @@ impl Output {
         let queued = Arc::new(AtomicUsize::new(0));
         let waiting = Arc::clone(&queued);
         let write = move || {
-            for line in lines {
+            while let Ok(mut batch) = lines.recv() {
+                let mut written = cost(&batch);
+                while batch.len() < MAX_BATCH_BYTES
+                    && let Ok(line) = lines.try_recv()
+                {
+                    written += cost(&line);
+                    batch.extend(line);
+                }
                 // A closed pipe does not stop the service.
-                drop(stream.write_all(&line).and_then(|()| stream.flush()));
-                waiting.fetch_sub(cost(&line), Ordering::Release);
+                drop(stream.write_all(&batch).and_then(|()| stream.flush()));
+                waiting.fetch_sub(written, Ordering::Release);
+                std::thread::sleep(GATHER);
             }
         };
         drop(
@@ -192,16 +204,49 @@ mod tests {
         assert_eq!(output.dropped.load(Ordering::Relaxed), 10_000 - fit);
         assert!(!output.is_written());
         drop(reader);
-        for _ in 0..5_000 {
-            if output.is_written() {
-                break;
-            }
+        let written = is_written_soon(&output);
+        assert!(written, "what fitted is written once it is read");
+    }
+
+    fn is_written_soon(output: &Output) -> bool {
+        (0..5_000).any(|_| {
             std::thread::sleep(FLUSH_POLL);
+            output.is_written()
+        })
+    }
+
+    /// Keeps the pieces in which it was written.
+    #[derive(Clone, Default)]
+    struct Pieces(Arc<parking_lot::Mutex<Vec<Vec<u8>>>>);
+
+    impl Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().push(bytes.to_vec());
+            Ok(bytes.len())
         }
-        assert!(
-            output.is_written(),
-            "what fitted is written once it is read"
-        );
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_come_together_are_written_together_in_their_order() {
+        let pieces = Pieces::default();
+        let output = Output::start("test", pieces.clone());
+        let line = |number: usize| format!("{number:04} {}\n", "x".repeat(1_000)).into_bytes();
+        let lines: Vec<Vec<u8>> = (0..2_000).map(line).collect();
+        for line in &lines {
+            output.push(line.clone());
+        }
+        assert!(is_written_soon(&output));
+        let pieces = pieces.0.lock();
+        assert_eq!(pieces.concat(), lines.concat());
+        assert!(pieces.len() < lines.len(), "each line is written alone");
+        let whole = |piece: &Vec<u8>| piece.ends_with(b"\n");
+        assert!(pieces.iter().all(whole), "a line is split");
+        let most = MAX_BATCH_BYTES + lines[0].len();
+        assert!(pieces.iter().all(|piece| piece.len() <= most));
     }
 
     #[test]

@@ -60,7 +60,7 @@ use context::Context;
 use failure::Failure;
 
 /// Threads that read and write files. The HTTP server leaves each its two descriptors free.
-const MAX_BLOCKING_THREADS: usize = 64;
+const MAX_BLOCKING_THREADS: usize = 32;
 
 /// Runs the program and returns the process's exit code.
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
@@ -92,8 +92,8 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        // Room for the 4 MiB of a map, which needs a stack of its own otherwise.
-        .thread_stack_size(8 << 20)
+        // Room for the 32 MiB of a decision, which needs a stack of its own otherwise.
+        .thread_stack_size(40 << 20)
         .enable_all()
         .build()
     {

@@ -1,7 +1,7 @@
 //! The process's limit on open files. In: how many connections are wanted. Out: how many there may
 //! be, with the limit raised as far as needed and allowed.
 
-/// Descriptors that no connection takes: 64 threads that write the journal use two each, the cloud's
+/// Descriptors that no connection takes: 32 threads that write the journal use two each, the cloud's
 /// and the store's connections the rest.
 const RESERVED_DESCRIPTORS: usize = 256;
 /// So many connections are allowed even where the limit leaves no room for them.
