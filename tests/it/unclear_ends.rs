@@ -383,6 +383,31 @@ async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
     assert!(world.shares().is_empty(), "{:?}", world.shares());
 }
 
+/// The call that put the image into Lighthouse got no answer, and no read can show the image there. Then
+/// the approval is withdrawn, before the turn records anything.
+#[tokio::test]
+async fn a_call_off_does_not_end_the_doubt_about_what_it_calls_off() {
+    let world = retried_for_ten_minutes(Site::Cn).await;
+    refuse(&world, "DescribeBlueprints").await;
+    let lost = "lighthouse.ModifyImageSharePermission:reset-after@9";
+    assert!(world.cloud.inject(lost.parse().unwrap()));
+    let publish = json!({"accounts": null, "expires_in": "1h"});
+    let ticket = request("CHG1", chain(publish));
+    world.fuse.arm_at("000002.json", Break::Stall);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        assert!(world.cloud.state().published(REGION, CHAIN_IMAGE).is_some());
+        withdraw(&world).await;
+        world.fuse.release();
+    };
+    tokio::join!(world.deliver(&ticket), calling_off);
+    world.clear_faults().await;
+    world.advance(HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
 /// A refusal before anything was done leaves no grant, and a cancel ends one that is in doubt.
 #[tokio::test]
 async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {

@@ -7,6 +7,7 @@ use crate::domain::{ItemResult, ResultCode, ResultKind};
 use crate::plan::Observation;
 
 use super::claim_writer::ClaimWriter;
+use super::withhold::is_open;
 
 impl ClaimWriter<'_> {
     /// Forgets the doubts that a look at the cloud settles.
@@ -14,12 +15,12 @@ impl ClaimWriter<'_> {
         self.doubts.retain(|item| !seen.shows(item));
     }
 
-    /// Puts the open items in doubt when a call-off ended an attempt that had made a call: no record
-    /// has what the attempt did not reach.
+    /// Puts the open items in doubt, those called off too, when a call-off ended an attempt that had made
+    /// a call: no record has what the attempt did not reach.
     pub(super) fn doubt_open_items(&mut self) {
         if self.called {
             let open = self.state().results().into_iter();
-            let open = open.filter(ItemResult::pending).map(|result| result.item);
+            let open = open.filter(is_open).map(|result| result.item);
             self.doubts.extend(open);
         }
     }

@@ -65,6 +65,12 @@ impl Withheld {
     }
 }
 
+/// Whether no record says that the item was shared. A call may have shared it all the same.
+pub(super) fn is_open(result: &ItemResult) -> bool {
+    let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
+    result.pending() || called_off
+}
+
 /// The result of an item that an interrupted worker may have shared: `None` if it did not, a
 /// pending result if a later turn must read the cloud again.
 pub(in crate::app) fn trace(
@@ -72,10 +78,8 @@ pub(in crate::app) fn trace(
     result: &ItemResult,
     seen: &Observation,
 ) -> Option<ItemResult> {
-    let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
-    let open = result.pending() || called_off;
     let shares = state.request().action == Action::Share;
-    if !shares || !open || state.found_before(&result.item) {
+    if !shares || !is_open(result) || state.found_before(&result.item) {
         return None;
     }
     // Another account than the opening's misses what that one may have shared.
