@@ -20,6 +20,9 @@ pub struct Explanation {
     /// The blueprint of a chain, which its accounts see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
+    /// The root account that has the image, if it is on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// The approvers that the ticket names.
     pub approvers: Vec<String>,
     /// The requester's reason.
@@ -123,6 +126,7 @@ impl Explanation {
         Some(Self {
             entry: RequestEntry::of(state),
             blueprint: state.blueprint().map(ToString::to_string),
+            owner: state.owner().map(ToString::to_string),
             approvers: request.approvers.clone(),
             reason: request.reason.clone(),
             delivery: DeliveryFacts {

@@ -180,8 +180,10 @@ fn what(explained: &Explanation) -> String {
     };
     let chain = explained.blueprint.as_ref();
     let chain = chain.map_or_else(String::new, |blueprint| format!(" (blueprint {blueprint})"));
+    let owner = explained.owner.as_ref();
+    let owner = owner.map_or_else(String::new, |owner| format!(" of account {owner}"));
     format!(
-        "{} {}{chain} in {} {preposition} {}",
+        "{} {}{chain}{owner} in {} {preposition} {}",
         entry.action,
         entry.image,
         entry.region,
@@ -428,6 +430,7 @@ mod tests {
                 answer,
             },
             blueprint: Some("lhbp-su83x02a".to_owned()),
+            owner: Some("100000000001".to_owned()),
             approvers: Vec::new(),
             reason: Some("预发布环境需要七月的基础镜像。".repeat(times)),
             delivery: DeliveryFacts {
