@@ -359,6 +359,7 @@ async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
     app.reload().await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(2_200)).await;
     let report = app.in_force().sweep(deadline()).await.unwrap();
+    assert!(!report.overdue.is_empty(), "{report}");
     let why = &report.overdue[0].left.why;
     for part in [OTHER, SANDBOX_OWNER, "[cloud.accounts.images]"] {
         assert!(why.contains(part), "{part} in {why}");
