@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_safe_to_verify_with() {
-        for name in SchemeName::ALL {
+        for &name in SchemeName::ALL {
             if let SchemeKind::Hmac(record) = preset(name) {
                 assert_eq!(record.problems(), [], "{name:?}");
             }

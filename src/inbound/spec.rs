@@ -108,7 +108,12 @@ impl SchemeSpec {
 impl FromStr for SchemeSpec {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
-        text.parse().map(Self::preset)
+        let unknown = |known: Problem| {
+            let problem = format!("{} is not a scheme", shown(text));
+            let remedy = format!("{}, or an inline table", known.remedy);
+            Problem::new("scheme", problem, remedy)
+        };
+        text.parse().map(Self::preset).map_err(unknown)
     }
 }
 
@@ -189,7 +194,7 @@ impl schemars::JsonSchema for SchemeName {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "enum": Self::ALL.map(|name| name.as_str()) })
+        schemars::json_schema!({ "enum": Self::ALL })
     }
 }
 
@@ -345,7 +350,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_read_by_its_name() {
-        for name in SchemeName::ALL {
+        for &name in SchemeName::ALL {
             let spec = read(&format!("scheme = \"{}\"", name.as_str())).unwrap();
             assert_eq!(spec, SchemeSpec::preset(name));
             assert_eq!(spec.name(), name.as_str());

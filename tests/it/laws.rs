@@ -30,7 +30,7 @@ fn now() -> Timestamp {
 
 fn hmac_presets() -> Vec<SchemeName> {
     let signs = |name: &SchemeName| matches!(SchemeSpec::preset(*name).kind(), SchemeKind::Hmac(_));
-    SchemeName::ALL.into_iter().filter(signs).collect()
+    SchemeName::ALL.iter().copied().filter(signs).collect()
 }
 
 proptest! {

@@ -78,7 +78,7 @@ fn the_schema_is_valid_and_knows_every_preset_and_map() {
     let source = |scheme: &str, map: &str| {
         format!("[[source]]\nname = \"a\"\nscheme = \"{scheme}\"\nmap = \"{map}\"\n")
     };
-    for name in SchemeName::ALL {
+    for &name in SchemeName::ALL {
         assert_eq!(mismatches(&source(name.as_str(), "x.jq")), [""; 0]);
     }
     let text = schema().to_string();

@@ -6,6 +6,7 @@ mod apply;
 mod broken_record;
 mod call_off;
 mod due;
+mod grant;
 mod head;
 mod incident;
 mod notices;
@@ -24,12 +25,13 @@ pub use broken_record::BrokenRecord;
 pub use due::{
     MAX_CLOCK_DIFFERENCE, MAX_COVER, MAX_LEASE, MAX_PAUSE_OF_REVOCATION, MAX_PAUSE_OF_WORK,
 };
+pub use grant::{Grant, Standing};
 pub use head::Head;
 pub use incident::{Incident, Subject};
 pub use notification::{NotificationState, Owed};
 pub use request_state::{Phase, State};
 pub use stream_state::StreamState;
 pub use wake_up::WakeUp;
-pub use work::{Grant, Standing, Work};
+pub use work::Work;
 
 use request_state::Revoking;

@@ -130,7 +130,7 @@ fn request(data: &[u8]) -> (Headers, &[u8]) {
 /// No preset accepts a delivery whose sender does not know the secret.
 pub(crate) fn schemes(data: &[u8]) {
     let (headers, body) = request(data);
-    for name in SchemeName::ALL {
+    for &name in SchemeName::ALL {
         let secrets = match name {
             SchemeName::Trusted | SchemeName::Sns => Vec::new(),
             SchemeName::StandardWebhooks | SchemeName::Svix | SchemeName::Gitlab => {

@@ -125,7 +125,7 @@ fn the_table_of_senders_is_what_the_schemes_have() {
         maps.extend(cells[4].split('`').skip(1).step_by(2));
         told.insert(cells[2].trim_matches('`'), (cells[3], cells[5], cells[6]));
     }
-    for name in SchemeName::ALL {
+    for &name in SchemeName::ALL {
         let spec = SchemeSpec::preset(name);
         let signs = match (name, spec.signed()) {
             (SchemeName::Trusted, _) => "the host",

@@ -39,7 +39,7 @@ fn over_http() -> Vec<SchemeName> {
             SchemeKind::Trusted | SchemeKind::Sns | SchemeKind::Envelope(_)
         )
     };
-    SchemeName::ALL.into_iter().filter(signs).collect()
+    SchemeName::ALL.iter().copied().filter(signs).collect()
 }
 
 fn config() -> String {
