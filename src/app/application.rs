@@ -20,7 +20,7 @@ use super::deliveries::{Certificates, Refusals};
 use super::notifying::Outbox;
 use super::observing::{Counted, Fresh};
 use super::report::LastRefusal;
-use super::requests::{ClaimWriter, Slots};
+use super::requests::{ClaimWriter, Published, Slots};
 use super::rules::{InForce, Prepared};
 
 /// The rules under which this value works, and what the process opened once: the journal, the clouds
@@ -43,6 +43,7 @@ pub struct App {
     /// Whether the process continues after an answer.
     pub(super) process_goes_on: bool,
     pub(super) slots: Arc<Slots>,
+    pub(super) published: Arc<Published>,
     /// Whether the journal was writable.
     pub(super) readiness: Arc<Fresh<bool>>,
     pub(super) refusals: Arc<Refusals>,

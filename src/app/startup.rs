@@ -83,6 +83,7 @@ impl Prepared {
             shows_metrics: false,
             process_goes_on: false,
             slots: Arc::default(),
+            published: Arc::default(),
             readiness: Arc::default(),
             refusals: Arc::default(),
             outbox: Arc::default(),

@@ -60,3 +60,27 @@ async fn a_share_takes_three_steps_before_its_call_and_one_after_it() {
     ];
     assert_eq!(costs_now, wanted);
 }
+
+/// A cancel lists every request for its blueprint, to find the image that it was made of. A process reads each of
+/// them once for that; afterwards a cancel reads what shares with its own account.
+#[tokio::test]
+async fn a_cancel_does_not_read_again_what_is_shared_with_other_accounts() {
+    let mut operations = Vec::new();
+    for shared in [2, 3] {
+        let mut world = World::new().await;
+        world.reset().await;
+        let share = |id: &str, n: usize| request(id, json!({"accounts": [ACCOUNTS[n]]}));
+        for n in 0..shared {
+            world.deliver(&share(&format!("S{n}"), n)).await;
+        }
+        let cancel = || json!({"action": "cancel", "accounts": [ACCOUNTS[0]]});
+        let first = cost(&world, "FIRST", cancel()).await.0;
+        world.deliver(&share("AGAIN", 0)).await;
+        operations.push((first, cost(&world, "SECOND", cancel()).await.0));
+    }
+    let [(first, second), (first_of_more, second_of_more)] = operations[..] else {
+        unreachable!()
+    };
+    assert!(first < first_of_more, "the first cancel reads the others");
+    assert_eq!(second, second_of_more);
+}

@@ -10,12 +10,13 @@ use crate::app::context::OPENING_TIME;
 use crate::app::grants::held;
 use crate::app::{App, Deadline};
 use crate::domain::{
-    AccountId, Action, ImageRef, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
-    Timestamp,
+    AccountId, Action, ImageRef, Item, ItemResult, Region, ResultCode, ResultKind, ShareRequest,
+    Target, Timestamp,
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
 use super::cancelled_items::{Cancelled, gone, items_called_off, items_lost, items_that_need};
+use super::published::published;
 
 /// A share that waits for another worker looks again after this: that worker may be done, or its
 /// request resumed after its death, long before its lease ends.
@@ -69,9 +70,9 @@ impl App {
         cancel: &State,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
-        let (images, streams) = self.called_off_by(cancel.request(), deadline).await?;
+        // Read again after record 0: what opened or changed since its place was found must be seen.
+        let (images, streams, states) = self.read_affected(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
-        let states = self.read_streams(streams.clone()).await?;
         let (now, opened) = (self.now(), cancel.opened_at());
         // After a clock's correction the time since then says nothing.
         if now.duration_since(opened).abs() < OPENING_TIME
@@ -127,9 +128,11 @@ impl App {
         at_rest: &BTreeSet<StreamId>,
         deadline: Deadline,
     ) -> Result<(), JournalError> {
-        let (images, streams) = self.called_off_by(cancel.request(), deadline).await?;
+        // Read again after the calls: a share may have closed meanwhile, and the calls may have shown the
+        // blueprint that was not known before.
+        let (images, _, states) = self.read_affected(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
-        for share in self.read_streams(streams).await? {
+        for share in states {
             let concerned = |item: &Item| match share.call_off_of(item) {
                 Some(_) => at_rest.contains(&share.stream()),
                 None => share.order() < cancel.order(),
@@ -167,7 +170,7 @@ impl App {
             other.request().action == Action::Cancel && other.order() > share.order()
         };
         for cancel in others.iter().filter(later) {
-            let (images, _) = self.called_off_by(cancel.request(), deadline).await?;
+            let (images, ..) = self.called_off_by(cancel.request(), deadline).await?;
             let mut items = items_called_off(cancel, share, &images);
             items.retain(|item| share.can_be_called_off(item));
             if !items.is_empty() {
@@ -198,28 +201,35 @@ impl App {
         })
     }
 
-    /// The images that the cancel affects, and every request that may share one of them.
-    pub(super) async fn called_off_by(
+    /// The images that the cancel affects, every listed request that may share one of them, and the
+    /// states of those that could be read.
+    pub(super) async fn read_affected(
         &self,
         cancel: &ShareRequest,
         deadline: Deadline,
-    ) -> Result<(Cancelled, BTreeSet<StreamId>), JournalError> {
+    ) -> Result<(Cancelled, BTreeSet<StreamId>, Vec<State>), JournalError> {
+        let (images, streams, mut states) = self.called_off_by(cancel, deadline).await?;
+        let read: BTreeSet<StreamId> = states.iter().map(State::stream).collect();
+        states.extend(self.read_streams(&streams - &read).await?);
+        Ok((images, streams, states))
+    }
+
+    /// The images that the cancel affects, every listed request that may share one of them, and the
+    /// states that it read to find them.
+    async fn called_off_by(
+        &self,
+        cancel: &ShareRequest,
+        deadline: Deadline,
+    ) -> Result<(Cancelled, BTreeSet<StreamId>, Vec<State>), JournalError> {
         let (region, target) = (&cancel.region, &cancel.target);
         let mut images = Cancelled::default();
         let mut streams = BTreeSet::new();
+        let mut chains = Vec::new();
         match target {
             Target::Cvm { .. } => drop(images.from_accounts.insert(target.image())),
             Target::Blueprint { .. } => {
                 images.from_accounts.insert(target.image());
-                let known = self
-                    .journal
-                    .affecting(region, &target.image(), None)
-                    .await?;
-                let known = self.read_streams(known).await?;
-                let made = known
-                    .iter()
-                    .find(|state| state.request().target.lighthouse());
-                images.published = made.map(|state| state.request().target.image());
+                images.published = self.published_as(region, &target.image()).await?;
             }
             Target::Lighthouse { image } | Target::Chain { image, .. } => {
                 images.published = Some(target.image());
@@ -241,7 +251,7 @@ impl App {
             );
         }
         if target.lighthouse() {
-            let chains = self.read_streams(streams.clone()).await?;
+            chains = self.read_streams(streams.clone()).await?;
             let made = chains.iter().filter_map(State::blueprint).cloned();
             images.made.extend(made.map(ImageRef::Blueprint));
             for blueprint in &images.made {
@@ -259,7 +269,28 @@ impl App {
                     .await?,
             );
         }
-        Ok((images, streams))
+        Ok((images, streams, chains))
+    }
+
+    /// The CVM image that, by the journal, a blueprint was made of.
+    async fn published_as(
+        &self,
+        region: &Region,
+        blueprint: &ImageRef,
+    ) -> Result<Option<ImageRef>, JournalError> {
+        let (mut unread, mut image) = (BTreeSet::new(), None);
+        for stream in self.journal.affecting(region, blueprint, None).await? {
+            match self.published.of(stream) {
+                Some(known) => image = image.or(known),
+                None => drop(unread.insert(stream)),
+            }
+        }
+        if image.is_some() {
+            return Ok(image);
+        }
+        let read = self.read_streams(unread).await?;
+        self.published.keep(&read);
+        Ok(read.iter().find_map(published))
     }
 }
 

@@ -28,14 +28,13 @@ impl App {
                 let unfinished = self.journal.unfinished(&request.region, &image, &receivers);
                 let mut listed = unfinished.await?;
                 listed.extend(self.cancels_of_made(request).await?);
-                listed
+                self.read_streams(listed).await?
             }
             Action::Cancel => {
                 let deadline = case.deadline.or_sooner(Deadline::after(FIRST_LOOK));
-                self.called_off_by(request, deadline).await?.1
+                self.read_affected(request, deadline).await?.2
             }
         };
-        let others = self.read_streams(others).await?;
         // Now that they are on record, a clock that is ahead of this instant was wrong. One that is not
         // may have approved a request that overtook this one.
         let now = self.now();
