@@ -41,6 +41,11 @@ fn the_account_that_gave_something_first_owns_the_image() {
             A,
         ),
         (
+            "an unnamed key gave more",
+            later(gave(A), None, vec![of(1, Shared)]),
+            A,
+        ),
+        (
             "another looked, this one gave",
             begun(B).then_of(A, 1, 1, progress(vec![of(0, Shared)])),
             A,
