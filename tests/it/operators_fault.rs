@@ -10,7 +10,7 @@ use sharehook_sandbox::SandboxOptions;
 
 use crate::support::process::Finish as _;
 use crate::support::service::{Site, now, request as ticket};
-use crate::support::{ACCOUNTS, BLUEPRINT, World, deadline, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, deadline, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const REFUSED: &str = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@500";
@@ -114,6 +114,30 @@ async fn a_missing_permission_is_retried_for_a_day_and_fails_then() {
         panic!("{answer:?}");
     };
     assert_eq!(code, "UnauthorizedOperation");
+    world.verify().await.unwrap();
+}
+
+/// The site does not list who has a blueprint, so the end cancels what no call has given.
+#[tokio::test]
+async fn a_share_that_never_succeeded_is_not_recorded_as_made_at_its_end() {
+    let world = World::with(Place::Brittle, |options| {
+        *options = options.clone().on(sharehook_sandbox::Site::Intl);
+    })
+    .await;
+    world.sweep().await;
+    world.cloud.inject(REFUSED.parse().unwrap());
+    let share = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    assert_eq!(world.deliver(&share).await.1.status, Status::Pending);
+    world.advance(3_600);
+    world.sweep().await;
+    world.advance(900);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&share).await;
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    let cancels = world.cloud.calls().into_iter();
+    let cancels = cancels.filter(|call| call.action == "CancelShareBlueprintAcrossAccounts");
+    assert_eq!(cancels.count(), 1);
+    assert!(world.app.grants().await.unwrap().entries.is_empty());
     world.verify().await.unwrap();
 }
 

@@ -3,7 +3,9 @@
 
 use crate::app::answer::refused_items;
 use crate::cloud::error::image_is_missing;
-use crate::domain::{Action, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict};
+use crate::domain::{
+    Action, CloudError, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict,
+};
 use crate::journal::State;
 use crate::plan::Observation;
 use crate::policy::Approved;
@@ -99,8 +101,7 @@ pub(in crate::app) fn trace(
         _ if seen.readable => None,
         (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
-        // The site has no API for it. Revoking an item that was not shared is harmless.
-        (Item::Account(_), ..) => Some(ResultKind::Shared),
+        (Item::Account(_), _, error) => Some(unseen(error.as_ref())),
         (Item::Lighthouse(_), ..) if result.maybe_done => Some(ResultKind::Available {
             blueprint: None,
             already: false,
@@ -109,6 +110,24 @@ pub(in crate::app) fn trace(
     };
     kind.map(|kind| {
         let known = result.clone();
-        ItemResult { kind, ..known }.in_doubt(result.maybe_done)
+        let unseen = matches!(kind, ResultKind::Failed { .. });
+        ItemResult { kind, ..known }.in_doubt(result.maybe_done || unseen)
     })
+}
+
+/// The result of an account that may have got the image: no record says so, and the cloud does not show it. It
+/// is taken back, which is harmless if it has nothing.
+fn unseen(error: Option<&CloudError>) -> ResultKind {
+    let (code, why) = match error {
+        Some(error) => (error.code.clone(), error.to_string()),
+        None => (
+            ResultCode::NoReadApi.into(),
+            "the site does not list the receivers of a blueprint".to_owned(),
+        ),
+    };
+    ResultKind::Failed {
+        code,
+        message: format!("the share ended, and whether the account has it is not known: {why}"),
+        retryable: false,
+    }
 }
