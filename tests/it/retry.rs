@@ -123,6 +123,32 @@ async fn others_find_a_reopened_share() {
     world.verify().await.unwrap();
 }
 
+/// Whether a sweep has deleted the cancel's entries of the index since, or not.
+#[tokio::test]
+async fn a_cancel_that_had_ended_does_not_undo_a_reopening() {
+    for sweeps in [false, true] {
+        let world = World::new().await;
+        world.sweep().await;
+        world.cloud.inject(UNKNOWN.parse().unwrap());
+        let share = json!({"accounts": ONE});
+        let (_, answer) = world.deliver(&request("CHG1", share)).await;
+        assert_eq!(answer.status, Status::Failed);
+        world.advance(1);
+        let cancel = json!({"action": "cancel", "accounts": ONE});
+        let (_, answer) = world.deliver(&request("CHG2", cancel)).await;
+        assert_eq!(answer.status, Status::Completed);
+        world.advance(1);
+        if sweeps {
+            world.advance(600);
+            world.sweep().await;
+        }
+        let (_, answer) = reopened(&world, "CHG1").await;
+        assert_eq!(answer.status, Status::Completed, "{sweeps}: {answer:?}");
+        assert_eq!(world.has(BLUEPRINT), ONE);
+        world.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_stays_closed_says_why() {
     let world = World::new().await;

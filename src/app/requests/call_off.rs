@@ -166,8 +166,14 @@ impl App {
             Some(listed) => self.read_streams(listed).await?,
             None => self.others(share).await?,
         };
+        // A cancel that had closed before a reopening is no answer to that.
+        let before = |cancel: &State| {
+            let reopened = share.reopened_at();
+            reopened.is_some_and(|at| cancel.closed_at().is_some_and(|closed| closed < at))
+        };
         let later = |other: &&State| {
-            other.request().action == Action::Cancel && other.order() > share.order()
+            let cancels = other.request().action == Action::Cancel;
+            cancels && other.order() > share.order() && !before(other)
         };
         for cancel in others.iter().filter(later) {
             let (images, ..) = self.called_off_by(cancel.request(), deadline).await?;

@@ -5,6 +5,7 @@
 
 use crate::domain::{
     AccountId, Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Target,
+    Timestamp,
 };
 
 use super::super::record::{CallOff, Record};
@@ -74,6 +75,12 @@ impl State {
             self.phase,
             Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. }
         )
+    }
+
+    /// When the request closed; `None` while it is open.
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        let outcome = self.notifications.outcomes.last();
+        outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())
     }
 
     /// Applies a `cancelled` record.
