@@ -9,12 +9,12 @@ use tokio::sync::OnceCell;
 
 use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
-use crate::domain::{ShareRequest, Timestamp};
+use crate::domain::{Action, ImageRef, Region, ShareRequest, Timestamp};
 use crate::journal::{Claim, Journal, JournalError, Worker, WorkerLease};
 use crate::telemetry::Metrics;
 
 use super::approvals::{Instances, KnownListed};
-use super::cloud_accounts::CloudAccounts;
+use super::cloud_accounts::{Chosen, CloudAccounts};
 use super::context::{self, CallQueues, ExecutionContext, LEASE_MARGIN, ReadQueues};
 use super::deliveries::{Certificates, Refusals};
 use super::notifying::Outbox;
@@ -79,8 +79,14 @@ impl App {
         request: &ShareRequest,
         deadline: Deadline,
     ) -> ExecutionContext<'_> {
-        let image = request.target.image().to_string();
-        let chosen = self.clouds.of(self.config(), Some(&image), &request.region);
+        let (image, region) = (request.target.image(), &request.region);
+        let chosen = match request.action {
+            Action::Share => {
+                let image = image.to_string();
+                self.clouds.of(self.config(), Some(&image), region)
+            }
+            Action::Cancel => self.owner_of(&image, region),
+        };
         ExecutionContext {
             cloud: chosen.cloud,
             account: chosen.account,
@@ -92,6 +98,14 @@ impl App {
             deadline,
             patience: self.prepared.patience(),
         }
+    }
+
+    /// The account that owns what is shared already. The blueprint of a chain belongs to the account of its CVM
+    /// image, as in the chain's request: the cloud made the blueprint's id, so no configuration names it.
+    pub(super) fn owner_of(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
+        let source = self.published.source(region, image);
+        let image = source.as_ref().unwrap_or(image).to_string();
+        self.clouds.of(self.config(), Some(&image), region)
     }
 
     /// A writer for the records of one turn: its calls, results and outcome.

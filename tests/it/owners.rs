@@ -1,8 +1,12 @@
 //! A key of another account sees none of the images. What it misses is not gone: nothing ends, everything
 //! that should have ended is overdue, and the right key takes it back.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
-use sharehook::app::{Answer, Ending, Operator, Standing, SweepReport};
+use sharehook::app::{Answer, App, Ending, Operator, Prepared, Standing, SweepReport};
+use sharehook::clock::Clock;
+use sharehook::config::{AwsSecrets, Config};
 use sharehook::domain::{ResultKind, Status};
 use sharehook_sandbox::{
     SANDBOX_OWNER, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey, SandboxOptions,
@@ -11,7 +15,8 @@ use sharehook_sandbox::{
 
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, deliver,
+    request, sandbox_keys, write_open_configuration,
 };
 
 /// A root account that has no image, and its key.
@@ -375,4 +380,79 @@ async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
             .is_empty()
     );
     assert!(cloud.state().blueprint_accounts(REGION, CHAINED).is_empty());
+}
+
+/// An application with an open policy, `cloud` below `[cloud]`.
+async fn open(folder: &Path, cloud: &str) -> App {
+    let file = write_open_configuration(folder, "file:journal", cloud);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"intl\"", "\"cn\"")).unwrap();
+    let vars = sandbox_keys();
+    let config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
+    let prepared = Prepared::new(config).unwrap();
+    prepared.open(&vars, Clock::System).await.unwrap()
+}
+
+/// Two owner accounts, told apart by the prefix of the image. The cloud makes a blueprint's id, so a chain's
+/// blueprint goes to the other account by its name.
+#[tokio::test]
+async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
+    let mut options = SandboxOptions::seeded(sharehook::clock::system_now).on(Site::Cn);
+    let other = SandboxKey::new(OTHER_ID, OTHER_KEY).of_account(OTHER);
+    options.keys.push(other);
+    let cloud = Sandbox::start(options).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("id", SANDBOX_SECRET_ID),
+        ("key", SANDBOX_SECRET_KEY),
+        ("other-id", OTHER_ID),
+        ("other-key", OTHER_KEY),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let accounts = |images: &str, others: &str| {
+        format!(
+            "endpoint = \"{}\"\n[cloud.accounts.golden]\nimages = [\"{images}\"]\n\
+             secret_id = \"file:id\"\nsecret_key = \"file:key\"\n\
+             [cloud.accounts.rest]\nimages = [\"{others}\"]\n\
+             secret_id = \"file:other-id\"\nsecret_key = \"file:other-key\"",
+            cloud.url()
+        )
+    };
+    let app = open(folder.path(), &accounts("img-", "lhbp-")).await;
+    let two = &ACCOUNTS[..2];
+    let chain = json!({"image": CHAIN_IMAGE, "accounts": two, "lighthouse": true});
+    let (_, answer) = deliver(&app, &request("CHG1", chain)).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    let report = app.drift(&[], deadline()).await.unwrap();
+    assert!(report.agrees() && report.compared == 2, "{report:?}");
+    let by = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "alice@example.com".to_owned(),
+    };
+    let first = [ACCOUNTS[0].to_owned()];
+    let revoke = async |app: &App, gone| {
+        let work = app.revoke_now(CHAIN_IMAGE, &first, &by, "leaked", gone, deadline());
+        work.await.unwrap().remove(0).1
+    };
+    // The key of another account cannot confirm that the owner deleted the image.
+    let wrong = open(folder.path(), &accounts("lhbp-", "img-")).await;
+    let refused = revoke(&wrong, true).await;
+    assert_eq!(refused.status, Status::Failed, "{refused:?}");
+    let why = format!("{refused:?}");
+    for part in [
+        "OwnerUnproven",
+        OTHER,
+        SANDBOX_OWNER,
+        "[cloud.accounts.rest]",
+    ] {
+        assert!(why.contains(part), "{part} in {why}");
+    }
+    assert_eq!(cloud.state().blueprint_accounts(REGION, CHAINED).len(), 2);
+    assert_eq!(app.grants().await.unwrap().entries.len(), 3);
+    let done = revoke(&app, false).await;
+    assert_eq!(done.status, Status::Completed, "{done:?}");
+    assert_eq!(cloud.state().blueprint_accounts(REGION, CHAINED), [two[1]]);
+    assert_eq!(app.grants().await.unwrap().entries.len(), 2);
+    assert!(app.drift(&[], deadline()).await.unwrap().agrees());
 }

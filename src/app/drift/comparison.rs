@@ -119,6 +119,13 @@ impl App {
             let request = state.request();
             let accounts = request.target.accounts().iter().map(ToString::to_string);
             let key = (state.subject(), request.region.clone());
+            if request.target.lighthouse()
+                && let Some(blueprint) = state.blueprint()
+            {
+                let blueprint = ImageRef::Blueprint(blueprint.clone());
+                let source = request.target.image();
+                self.published.made(&request.region, blueprint, source);
+            }
             let chain_unmade =
                 matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
             if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
@@ -159,7 +166,7 @@ impl App {
         known: &Known,
         deadline: Deadline,
     ) -> Result<Option<BTreeSet<String>>, CloudError> {
-        let Chosen { cloud, account } = self.clouds.of(self.config(), Some(image.as_str()), region);
+        let Chosen { cloud, account } = self.owner_of(image, region);
         if !known.owners.is_empty() {
             // Another account sees none of the shares.
             let asked = cloud.owner_account(deadline).await.ok();

@@ -75,8 +75,7 @@ impl Ownership {
         Some(match self {
             Self::Proven => return None,
             Self::Differs { given, asked } => format!(
-                "account {asked} does not have {image}, which account {given} shared: correct {key}; if \
-                 account {given} deleted it, confirm with `sharehook revoke --gone`"
+                "account {asked} does not have {image}, which account {given} shared: correct {key}"
             ),
             Self::Unknown { given } => format!(
                 "{image} is missing, and account {given} shared it, but which account was asked is not \

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::app::context::OPENING_TIME;
-use crate::app::grants::held;
+use crate::app::grants::{Ownership, held};
 use crate::app::{App, Deadline};
 use crate::domain::{
     AccountId, Action, ImageRef, Item, ItemResult, Region, ResultCode, ResultKind, ShareRequest,
@@ -82,7 +82,10 @@ impl App {
             let until = now.checked_add(OPENING_TIME).unwrap_or(Timestamp::MAX);
             return Ok(Order::Wait { until, why });
         }
-        let order = after_later_shares(cancel, &states, &images, self.now());
+        let mut order = after_later_shares(cancel, &states, &images, self.now());
+        if let (true, Order::Begin(beginning)) = (cancel.intent().gone, &mut order) {
+            self.refuse_gone(cancel, beginning, deadline).await;
+        }
         for share in states {
             let items = items_called_off(cancel, &share, &images);
             if items.is_empty() {
@@ -96,6 +99,25 @@ impl App {
             tracing::info!(share = %name, cancel = %cancel.identity(), "called off");
         }
         Ok(order)
+    }
+
+    /// Refuses the confirmation that an image is deleted while another account than its owner's would be asked:
+    /// only that one knows.
+    async fn refuse_gone(&self, cancel: &State, beginning: &mut Beginning, deadline: Deadline) {
+        let context = self.context(cancel.request(), deadline);
+        let asked = context.cloud.owner_account(deadline).await.ok();
+        let owners = beginning.owners.iter().map(Option::as_ref);
+        let ownership = Ownership::of_all(owners, asked.as_ref());
+        let target = &cancel.request().target;
+        if let Some(error) = ownership.differing(&target.image(), context.account) {
+            let kind = ResultKind::Failed {
+                code: error.code,
+                message: error.message,
+                retryable: false,
+            };
+            let refused = |item| ItemResult::new(item, kind.clone(), None);
+            beginning.kept = target.items().into_iter().map(refused).collect();
+        }
     }
 
     /// A listed request without a record. A share lists the others while its record 0 is written,
@@ -291,12 +313,16 @@ impl App {
                 None => drop(unread.insert(stream)),
             }
         }
-        if image.is_some() {
-            return Ok(image);
+        if image.is_none() {
+            let read = self.read_streams(unread).await?;
+            self.published.keep(&read);
+            image = read.iter().find_map(published);
         }
-        let read = self.read_streams(unread).await?;
-        self.published.keep(&read);
-        Ok(read.iter().find_map(published))
+        if let Some(image) = &image {
+            self.published
+                .made(region, blueprint.clone(), image.clone());
+        }
+        Ok(image)
     }
 }
 
