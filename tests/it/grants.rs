@@ -2,10 +2,11 @@
 //! grant covers it.
 
 use serde_json::json;
-use sharehook::app::{Ending, GrantFilter, ReceiverFilter, Standing, Subject};
+use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, Subject};
 use sharehook::domain::Status;
+use sharehook_sandbox::Site;
 
-use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, World, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, World, deadline, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 
@@ -133,6 +134,98 @@ async fn what_a_later_cancel_took_is_no_grant_and_covers_nobody() {
     world.advance(3600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
+}
+
+/// The cloud could not be read until the chain's end, so no record of it names the blueprint.
+#[tokio::test]
+async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked() {
+    for made_by in ["another request", "hand", "nothing any more"] {
+        let mut world = World::with(Place::Brittle, |options| {
+            *options = options.clone().on(Site::Intl);
+        })
+        .await;
+        world.reset().await;
+        let publish = json!({"image": CHAIN_IMAGE, "accounts": null, "lighthouse": true});
+        world.deliver(&request("CHG0", publish)).await;
+        let published = world.cloud.state();
+        if made_by != "another request" {
+            world.reset().await;
+            world.cloud.edit(|cloud| *cloud = published);
+        }
+        for call in ["DescribeBlueprints", "DescribeImagesToShare"] {
+            let refused = format!("{call}:error-before:UnauthorizedOperation@900");
+            world.cloud.inject(refused.parse().unwrap());
+        }
+        let chain = json!({"image": CHAIN_IMAGE, "accounts": ONE, "lighthouse": true,
+                           "expires_in": "1h"});
+        world.deliver(&request("CHG1", chain)).await;
+        world.advance(3_600);
+        world.sweep().await;
+        let given = ("CHG1".to_owned(), ONE[0].to_owned());
+        assert!(receivers(&world).await.contains(&given), "{made_by}");
+        // What can be cancelled is.
+        let image_itself = json!({"image": CHAIN_IMAGE, "accounts": ONE});
+        let (_, answer) = world.deliver(&request("CHG2", image_itself)).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        let revoke = async |gone| {
+            world.advance(1);
+            let by = Operator {
+                source: "invoke".parse().unwrap(),
+                requester: "alice@example.com".to_owned(),
+            };
+            let one = [ONE[0].to_owned()];
+            let work = (world.app).revoke_now(CHAIN_IMAGE, &one, &by, "leaked", gone, deadline());
+            work.await.map_err(|error| error.to_string())
+        };
+        if made_by != "another request" {
+            let unread = revoke(false).await.unwrap_err();
+            assert!(unread.contains("UnauthorizedOperation"), "{unread}");
+            assert!(world.has_image(CHAIN_IMAGE).is_empty());
+            assert!(receivers(&world).await.contains(&given), "{made_by}");
+        }
+        world.clear_faults().await;
+        let deleted = made_by == "nothing any more";
+        if deleted {
+            world.cloud.edit(|cloud| {
+                let stock = cloud.regions.get_mut("ap-singapore").unwrap();
+                stock.images.remove(CHAIN_IMAGE);
+                stock.blueprints.remove(CHAINED);
+            });
+            let missing = revoke(false).await.unwrap_err();
+            assert!(missing.contains("--gone"), "{missing}");
+            assert!(receivers(&world).await.contains(&given), "{made_by}");
+        }
+        for (_, answer) in revoke(deleted).await.unwrap() {
+            assert_eq!(answer.status, Status::Completed, "{made_by}: {answer:?}");
+        }
+        let left = receivers(&world).await;
+        assert!(!left.contains(&given), "{made_by}: {left:?}");
+        assert!(world.has(CHAINED).is_empty() && world.has_image(CHAIN_IMAGE).is_empty());
+        world.verify().await.unwrap();
+    }
+}
+
+/// A chain's cancel takes the blueprint from its accounts, not the image itself.
+#[tokio::test]
+async fn an_image_that_is_shared_itself_and_in_a_chain_is_revoked_in_both_ways() {
+    let world = World::new().await;
+    let chain = json!({"image": CHAIN_IMAGE, "accounts": ONE, "lighthouse": true});
+    world.deliver(&request("CHG1", chain)).await;
+    let image_itself = json!({"image": CHAIN_IMAGE, "accounts": &ACCOUNTS[1..2]});
+    world.deliver(&request("CHG2", image_itself)).await;
+    assert_eq!(world.has_image(CHAIN_IMAGE), [ACCOUNTS[1]]);
+    world.advance(1);
+    let by = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "alice@example.com".to_owned(),
+    };
+    let work = (world.app).revoke_now(CHAIN_IMAGE, &[], &by, "leaked", false, deadline());
+    for (_, answer) in work.await.unwrap() {
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    }
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    assert!(receivers(&world).await.is_empty());
+    world.verify().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Shares that were given: who still has one, what is overdue, and how one is revoked.
 
+mod cancels;
 mod cover;
 mod end_revocation;
 mod overdue;

@@ -1,8 +1,6 @@
 //! Revokes active shares for an operator: one cancel per image and region, verified, decided and
 //! recorded like any other. In: an image, accounts, the operator and the reason. Out: the answers.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Value, json};
 
 use crate::app::deliveries::Early;
@@ -10,8 +8,6 @@ use crate::app::requests::Operator;
 use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Statement, Via};
 use crate::domain::SourceName;
 use crate::journal::JournalError;
-
-use super::overdue::LIGHTHOUSE;
 
 /// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +18,23 @@ pub enum RevokeNowError {
     /// The journal has no such grant.
     #[error("the journal has no active grant of {0}; `sharehook drift` lists what else is shared")]
     NothingGranted(String),
+    /// No record names the blueprint that the accounts have, and the cloud cannot be read.
+    #[error(
+        "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
+         {why}; see that the key may call DescribeBlueprints. The other grants were cancelled"
+    )]
+    BlueprintUnread {
+        /// The image.
+        image: String,
+        /// The cloud's error.
+        why: String,
+    },
+    /// No record names the blueprint that the accounts have, and the cloud has none.
+    #[error(
+        "no record names the blueprint that {0} has in Lighthouse, and the account that was asked has none: \
+         check its key; if the image is deleted, confirm with --gone. The other grants were cancelled"
+    )]
+    NoBlueprint(String),
     /// The source's own rules refused the delivery.
     #[error("{by} did not take the request for {image}: {reply:?}")]
     NotTaken {
@@ -35,6 +48,13 @@ pub enum RevokeNowError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl RevokeNowError {
+    /// Whether the account that was asked has no blueprint of the image.
+    pub(super) fn shows_none(&self) -> bool {
+        matches!(self, Self::NoBlueprint(_))
+    }
 }
 
 impl App {
@@ -55,20 +75,10 @@ impl App {
         let mut grants = self.grants().await?.entries;
         let named = |to: &String| accounts.is_empty() || accounts.contains(to);
         grants.retain(|grant| grant.is_of(image) && named(&grant.to));
-        // The accounts of a chain have its blueprint.
-        let mut cancels: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-        for grant in grants {
-            let in_lighthouse = grant.to == LIGHTHOUSE;
-            let subject = grant
-                .blueprint
-                .filter(|_| !in_lighthouse)
-                .unwrap_or(grant.image);
-            let receivers = cancels.entry((subject, grant.region)).or_default();
-            receivers.insert(grant.to);
-        }
-        if cancels.is_empty() {
+        if grants.is_empty() {
             return Err(RevokeNowError::NothingGranted(image.to_owned()));
         }
+        let (cancels, missing) = self.cancels_of(grants, gone, deadline).await?;
         let statement = if gone {
             Statement::Gone
         } else {
@@ -77,18 +87,17 @@ impl App {
         let mut answers = Vec::new();
         // Cancels the blueprint for its accounts before the image leaves Lighthouse: sorted by
         // name, `lhbp-` comes after `img-`.
-        for ((subject, region), receivers) in cancels.iter().rev() {
-            let accounts: Vec<_> = receivers.iter().filter(|to| *to != LIGHTHOUSE).collect();
+        for ((subject, region, lighthouse), accounts) in cancels.iter().rev() {
+            let place = if *lighthouse { " in Lighthouse" } else { "" };
             let request = json!({
-                "id": format!("revoke {subject} {region} {}", self.now()),
+                "id": format!("revoke {subject}{place} {region} {}", self.now()),
                 "action": "cancel", "image": subject, "region": region, "accounts": accounts,
-                "lighthouse": receivers.contains(LIGHTHOUSE),
-                "requester": by.requester, "reason": reason,
+                "lighthouse": lighthouse, "requester": by.requester, "reason": reason,
             });
             let asked = self.ask(&by.source, subject, &request, statement, deadline);
             answers.extend(asked.await?);
         }
-        Ok(answers)
+        missing.map_or(Ok(answers), Err)
     }
 
     /// Delivers a native request in the name of a trusted source.

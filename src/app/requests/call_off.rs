@@ -318,6 +318,8 @@ impl App {
             self.published.keep(&read);
             image = read.iter().find_map(published);
         }
+        // A cancel for a chain without it on record found it in the cloud.
+        let image = image.or_else(|| self.published.source(region, blueprint));
         if let Some(image) = &image {
             self.published
                 .made(region, blueprint.clone(), image.clone());

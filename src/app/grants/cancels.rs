@@ -1,0 +1,97 @@
+//! What to cancel for active grants. In: the lines of the grants. Out: the accounts for each image and region. The
+//! accounts of a chain have its blueprint: if its records do not name it, other requests or the cloud do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::app::reader::GrantEntry;
+use crate::app::{App, Deadline};
+use crate::domain::{CvmImageId, ImageRef, Region};
+use crate::journal::{Receiver, State};
+
+use super::overdue::LIGHTHOUSE;
+use super::revoke_now::RevokeNowError;
+
+/// The accounts that lose an image in a region. `true`: the image leaves Lighthouse, and these are accounts of a
+/// chain. Accounts that have the CVM image itself need a cancel of their own.
+pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
+
+impl App {
+    /// The cancels of these grants, and why one of them is missing.
+    ///
+    /// # Errors
+    /// [`RevokeNowError::Journal`].
+    pub(super) async fn cancels_of(
+        &self,
+        grants: Vec<GrantEntry>,
+        gone: bool,
+        deadline: Deadline,
+    ) -> Result<(Cancels, Option<RevokeNowError>), RevokeNowError> {
+        let mut by_request = BTreeMap::new();
+        for grant in grants {
+            let key = (grant.request.clone(), grant.to == LIGHTHOUSE);
+            let (_, receivers) = by_request
+                .entry(key)
+                .or_insert_with(|| (grant.clone(), BTreeSet::new()));
+            receivers.insert(grant.to);
+        }
+        let (mut cancels, mut missing) = (Cancels::new(), None);
+        for ((request, in_lighthouse), (grant, receivers)) in &by_request {
+            let emptied = by_request.contains_key(&(request.clone(), true));
+            let (subject, leaves) = match self.cancelled_as(grant, deadline).await {
+                Ok(subject) => (subject, *in_lighthouse),
+                Err(error @ RevokeNowError::Journal(_)) => return Err(error),
+                // Out of Lighthouse, the image is out of its accounts too.
+                Err(error) if emptied || gone && error.shows_none() => (grant.image.clone(), true),
+                Err(error) => {
+                    missing = Some(error);
+                    continue;
+                }
+            };
+            let accounts = receivers.iter().filter(|to| *to != LIGHTHOUSE).cloned();
+            let cancel = cancels.entry((subject, grant.region.clone(), leaves));
+            cancel.or_default().extend(accounts);
+        }
+        Ok((cancels, missing))
+    }
+
+    /// The image that a cancel of this grant must name.
+    ///
+    /// # Errors
+    /// [`RevokeNowError`]: the journal failed, or the blueprint cannot be found.
+    async fn cancelled_as(
+        &self,
+        grant: &GrantEntry,
+        deadline: Deadline,
+    ) -> Result<String, RevokeNowError> {
+        let (image, region) = (grant.image.parse(), grant.region.parse());
+        let (Ok(image), Ok(region), false) = (image, region, grant.to == LIGHTHOUSE) else {
+            // Only a CVM image can have a blueprint of another name.
+            return Ok(grant.image.clone());
+        };
+        let (image, region): (CvmImageId, Region) = (image, region);
+        if let Some(blueprint) = &grant.blueprint {
+            return Ok(blueprint.clone());
+        }
+        let source = ImageRef::Cvm(image.clone());
+        let lighthouse = [Receiver::Lighthouse.name()];
+        let affecting = self.journal.affecting(&region, &source, Some(&lighthouse));
+        let makers = self.read_streams(affecting.await?).await?;
+        let of_grant = |maker: &State| maker.identity().to_string() == grant.request;
+        if !makers.iter().any(of_grant) {
+            return Ok(grant.image.clone());
+        }
+        if let Some(made) = makers.iter().find_map(State::blueprint) {
+            return Ok(made.to_string());
+        }
+        let cloud = self.owner_of(&source, &region).cloud;
+        let found = cloud.blueprint_of_image(&region, &image, deadline).await;
+        let found = found.map_err(|error| RevokeNowError::BlueprintUnread {
+            image: grant.image.clone(),
+            why: error.to_string(),
+        })?;
+        let found = found.ok_or_else(|| RevokeNowError::NoBlueprint(grant.image.clone()))?;
+        let blueprint = ImageRef::Blueprint(found.blueprint_id);
+        self.published.made(&region, blueprint.clone(), source);
+        Ok(blueprint.to_string())
+    }
+}
