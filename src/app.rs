@@ -322,7 +322,9 @@ impl App {
             None => observe::observe(&context, approved.request()).await,
         };
         writer.set_owner(seen.owner.clone());
-        let mine = writer.state().owner().map(Some);
+        // What an earlier turn gave without an owner on record may be another account's.
+        let gave = observed && approved.request().action == Action::Share;
+        let mine = Some(writer.state().owner()).filter(|owner| gave || owner.is_some());
         let owners = owners.iter().map(Option::as_ref).chain(mine);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
         if !ownership.proven() {
@@ -332,7 +334,9 @@ impl App {
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud, approved.request()));
-        let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, observed));
+        // What another account answers is no result of the earlier turn.
+        let resumed = observed && !ownership.differs();
+        let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, resumed));
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan).await?;
         let mut results = execute::execute(&context, &plan, writer).await?;
@@ -342,6 +346,9 @@ impl App {
             let given: Vec<ItemResult> = called_off
                 .filter_map(|result| trace(writer.state(), result, &seen))
                 .collect();
+            if !given.is_empty() && !ownership.proven() {
+                writer.set_owner(writer.state().owner().cloned());
+            }
             results.retain(|result| !given.iter().any(|given| given.item == result.item));
             results.extend(given);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::actions::{Api, Service};
 use super::deadline::Deadline;
@@ -92,7 +92,13 @@ impl Throttle {
     ) -> Result<(), CloudError> {
         let begun = Instant::now();
         let place = self.enter(api, region, deadline)?;
-        let _first = place.queue.lock().await;
+        let first = place.queue.lock();
+        let _first = match deadline.remaining(begun) {
+            Some(left) => timeout(left, first)
+                .await
+                .map_err(|_| self.too_late(api, region, self.slot(api, region, 0)))?,
+            None => first.await,
+        };
         loop {
             // The rate may have changed since the last look.
             let slot = self.slot(api, region, 0);
@@ -333,6 +339,24 @@ mod tests {
         first.unwrap();
         second.unwrap();
         assert!(begin.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn a_call_does_not_wait_past_its_deadline_behind_calls_that_were_slowed_down() {
+        let throttle = Throttle::new(20.0, 10.0);
+        let here = region("ap-tokyo");
+        let wait = |deadline| throttle.wait_for_slot(LIST, &here, deadline);
+        wait(Deadline::NEVER).await.unwrap();
+        throttle.observe(LIST, &here, false);
+        let begin = Instant::now();
+        let soon = Deadline::after(Duration::from_millis(300));
+        let late = async { (wait(soon).await, begin.elapsed()) };
+        let answer = async { throttle.observe(LIST, &here, true) };
+        // One call a second now: the calls before it go after one and two seconds.
+        let never = Deadline::NEVER;
+        let (_, _, (late, took), ()) = tokio::join!(wait(never), wait(never), late, answer);
+        assert_eq!(late.unwrap_err().code.as_str(), "Throttled");
+        assert!(took < Duration::from_millis(1_900), "{took:?}");
     }
 
     #[tokio::test]

@@ -14,8 +14,9 @@ use crate::domain::{Timestamp, is_invisible};
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// What a waiting line takes besides its text, bytes.
 const LINE_OVERHEAD: usize = 64;
-/// Bytes that are written at once, about.
-const MAX_BATCH_BYTES: usize = 64 * 1024;
+/// Bytes of lines that are written together: what a pipe takes in one piece (`PIPE_BUF`), so that other
+/// writers of it split no line.
+const MAX_BATCH_BYTES: usize = 4_096;
 /// Pause after each write. Lines that come meanwhile are written together, and wake no thread.
 const GATHER: Duration = Duration::from_micros(250);
 /// How long a flush waits for a stream without a reader.
@@ -30,7 +31,7 @@ static EVIDENCE: OnceLock<Output> = OnceLock::new();
 struct Output {
     lines: Sender<Vec<u8>>,
     queued: Arc<AtomicUsize>,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Output {
@@ -38,20 +39,35 @@ impl Output {
     fn start(name: &str, mut stream: impl Write + Send + 'static) -> Self {
         let (sender, lines) = channel::<Vec<u8>>();
         let queued = Arc::new(AtomicUsize::new(0));
-        let waiting = Arc::clone(&queued);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let (waiting, lost) = (Arc::clone(&queued), Arc::clone(&dropped));
         let write = move || {
-            while let Ok(mut batch) = lines.recv() {
-                let mut written = cost(&batch);
-                while batch.len() < MAX_BATCH_BYTES
+            let mut next = None;
+            while let Some(mut batch) = next.take().or_else(|| lines.recv().ok()) {
+                let (mut number, mut cost_of_all) = (1, cost(&batch));
+                while next.is_none()
                     && let Ok(line) = lines.try_recv()
                 {
-                    written += cost(&line);
-                    batch.extend(line);
+                    if batch.len() + line.len() > MAX_BATCH_BYTES {
+                        next = Some(line);
+                    } else {
+                        number += 1;
+                        cost_of_all += cost(&line);
+                        batch.extend(line);
+                    }
                 }
                 // A closed pipe does not stop the service.
-                drop(stream.write_all(&batch).and_then(|()| stream.flush()));
-                waiting.fetch_sub(written, Ordering::Release);
-                std::thread::sleep(GATHER);
+                if stream
+                    .write_all(&batch)
+                    .and_then(|()| stream.flush())
+                    .is_err()
+                {
+                    lost.fetch_add(number, Ordering::Relaxed);
+                }
+                waiting.fetch_sub(cost_of_all, Ordering::Release);
+                if next.is_none() {
+                    std::thread::sleep(GATHER);
+                }
             }
         };
         drop(
@@ -62,7 +78,7 @@ impl Output {
         Self {
             lines: sender,
             queued,
-            dropped: AtomicU64::new(0),
+            dropped,
         }
     }
 
@@ -127,7 +143,7 @@ fn is_written() -> bool {
     both.into_iter().flatten().all(Output::is_written)
 }
 
-/// How many log lines, and how many copies of evidence, found no room.
+/// How many log lines, and how many copies of evidence, found no room or could not be written.
 pub(super) fn dropped() -> (u64, u64) {
     let of = |output: Option<&Output>| output.map_or(0, |o| o.dropped.load(Ordering::Relaxed));
     (of(LOG.get()), of(EVIDENCE.get()))
@@ -245,8 +261,30 @@ mod tests {
         assert!(pieces.len() < lines.len(), "each line is written alone");
         let whole = |piece: &Vec<u8>| piece.ends_with(b"\n");
         assert!(pieces.iter().all(whole), "a line is split");
-        let most = MAX_BATCH_BYTES + lines[0].len();
-        assert!(pieces.iter().all(|piece| piece.len() <= most));
+        assert!(pieces.iter().all(|piece| piece.len() <= MAX_BATCH_BYTES));
+    }
+
+    /// Cannot be written.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_line_that_cannot_be_written_is_counted() {
+        let output = Output::start("test", Closed);
+        for _ in 0..100 {
+            output.push(b"a line\n".to_vec());
+        }
+        assert!(is_written_soon(&output));
+        assert_eq!(output.dropped.load(Ordering::Relaxed), 100);
     }
 
     #[test]

@@ -275,34 +275,45 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
     }
 }
 
-/// A share that a crash interrupted ends under another account. Whatever it had given is taken back later.
+/// A share that a crash interrupted is finished or ends under another account. Whatever it had given is taken
+/// back later.
 #[tokio::test]
 async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account() {
-    for (name, change) in shares() {
-        for nth in 0..12 {
-            let mut world = world(Site::Cn).await;
-            world.sweep().await;
-            world.fuse.arm(nth, Break::CrashAfter);
-            let share = request("CHG1", change.clone());
-            tokio::select! {
-                _ = world.deliver(&share) => {}
-                () = world.fuse.crashed() => {}
+    let cases = [
+        ("ends", HOUR, false),
+        ("is finished", HOUR / 6, false),
+        ("is finished without an owner on record", HOUR / 6, true),
+    ];
+    for (case, passes, no_identity) in cases {
+        for (name, change) in shares() {
+            for nth in 0..12 {
+                let mut world = world(Site::Cn).await;
+                if no_identity {
+                    world.cloud.inject(NO_IDENTITY.parse().unwrap());
+                }
+                world.sweep().await;
+                world.fuse.arm(nth, Break::CrashAfter);
+                let share = request("CHG1", change.clone());
+                tokio::select! {
+                    _ = world.deliver(&share) => {}
+                    () = world.fuse.crashed() => {}
+                }
+                if !world.fuse.met() {
+                    assert!(nth > 1, "{name}: it was never interrupted");
+                    break;
+                }
+                with_wrong_key(&mut world);
+                for seconds in [passes, HOUR] {
+                    world.advance(seconds);
+                    world.sweep().await;
+                }
+                with_right_key(&mut world);
+                world.advance(HOUR);
+                at_once(&world).await;
+                at_once(&world).await;
+                let left = world.shares();
+                assert!(left.is_empty(), "{name}, {case}, {nth}: {left:?}");
             }
-            if !world.fuse.met() {
-                break;
-            }
-            world.advance(HOUR);
-            with_wrong_key(&mut world);
-            world.sweep().await;
-            with_right_key(&mut world);
-            world.advance(HOUR);
-            at_once(&world).await;
-            at_once(&world).await;
-            assert!(
-                world.shares().is_empty(),
-                "{name}, {nth}: {:?}",
-                world.shares()
-            );
         }
     }
 }

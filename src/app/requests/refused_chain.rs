@@ -3,9 +3,9 @@
 //! results with the reason. `plan::chain` decides which results count as such a refusal.
 
 use crate::app::calls::execute;
-use crate::app::grants::serving;
+use crate::app::grants::{Ownership, serving};
 use crate::app::{App, Deadline};
-use crate::domain::{ItemResult, ResultKind};
+use crate::domain::{ImageRef, ItemResult, ResultKind};
 use crate::plan::{Publication, RefusedChain};
 use crate::policy::Approved;
 
@@ -34,6 +34,16 @@ impl App {
             return Ok(refused.explain(results, &Publication::NeededByOthers));
         }
         let context = self.context(writer.state().request(), deadline);
+        let ownership = Ownership::of(writer.state().owner(), writer.owner());
+        let published = ImageRef::Cvm(image.clone());
+        if let Some(error) = ownership.differing(&published, context.account) {
+            // Another account's key sees neither the blueprint nor the image.
+            let stands = Publication::Stands {
+                why: error.to_string(),
+                retryable: true,
+            };
+            return Ok(refused.explain(results, &stands));
+        }
         let region = &approved.request().region;
         let end = execute::take_back_publication(&context, region, image, writer).await?;
         let publication = match end.kind {

@@ -1,6 +1,8 @@
 //! Works on a claimed request, in the turn of its opening or in a later one. A later turn decides
 //! again before it shares anything. In: a state. Out: the state after the turn.
 
+use std::time::Duration;
+
 use crate::app::answer::{Answer, Ending};
 use crate::app::calls::observe;
 use crate::app::context::LATE_CALL;
@@ -66,8 +68,8 @@ impl App {
         Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
     }
 
-    /// Claims a request that is due. If its worker died, then waits `LATE_CALL`, because the cloud may still
-    /// carry out that worker's last call.
+    /// Claims a request that is due. If its worker died, or if its last turn left an item in doubt just now,
+    /// then waits up to `LATE_CALL`, because the cloud may still carry out the last call.
     pub(in crate::app) async fn take_turn(
         &self,
         state: State,
@@ -76,10 +78,18 @@ impl App {
         at_once: bool,
     ) -> Result<Option<(Claim, Work)>, JournalError> {
         let (holder_gone, identity) = (state.holder_gone(), state.identity().clone());
+        let doubted = state.results().iter().any(|result| result.maybe_done);
+        let doubted_since = doubted.then(|| state.updated_at());
         let taken = self.journal.take(state, lease, verdict, at_once).await?;
-        if holder_gone && taken.is_some() {
+        if taken.is_none() {
+            return Ok(None);
+        }
+        if holder_gone {
             tracing::warn!(%identity, "the worker of this request died; this process continues it");
             tokio::time::sleep(LATE_CALL).await;
+        } else if let Some(since) = doubted_since {
+            let age = Duration::try_from(self.now().duration_since(since)).unwrap_or_default();
+            tokio::time::sleep(LATE_CALL.saturating_sub(age)).await;
         }
         Ok(taken)
     }
@@ -166,7 +176,7 @@ impl App {
         let expired = after.expires_at().is_some_and(|end| end <= now);
         let called_off = !expired && after.needs_work(now).is_some();
         if matches!(after.phase(), Phase::Closed) && called_off {
-            return self.revoke(after, now, false, deadline).await;
+            return Box::pin(self.revoke(after, now, false, deadline)).await;
         }
         Ok(after)
     }

@@ -2,6 +2,7 @@
 //! item's recorded result and the observed state. Out: the result to close with.
 
 use crate::app::answer::refused_items;
+use crate::app::grants::Ownership;
 use crate::cloud::error::image_is_missing;
 use crate::domain::{
     Action, CloudError, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict,
@@ -86,9 +87,9 @@ pub(in crate::app) fn trace(
     }
     // Another account than the opening's misses what that one may have shared.
     let mut seen = seen.clone();
-    if state.owner().is_some() && state.owner() != seen.owner.as_ref() {
-        let differs = seen.owner.is_some();
-        seen.doubt_absence(&state.request().target, differs);
+    let ownership = Ownership::of(state.owner(), seen.owner.as_ref());
+    if !ownership.proven() {
+        seen.doubt_absence(&state.request().target, ownership.differs());
     }
     let kind = match (&result.item, &seen.shares, &seen.unreadable) {
         (Item::Account(account), Some(shares), _) => {

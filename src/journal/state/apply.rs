@@ -327,9 +327,13 @@ impl State {
         };
         let mut given = results.iter().filter(new);
         let clear = |result: &ItemResult| !matches!(result.kind, ResultKind::Failed { .. });
-        if given.clone().any(clear) || self.given_at.is_none() && given.next().is_some() {
+        if given.clone().any(clear) {
             let known = self.owner.take().filter(|_| self.given_at.is_some());
             self.owner = record.owner.clone().or(known);
+        } else if self.given_at.is_none() && given.next().is_some() {
+            // An earlier worker may have given it under the account that record 0 names.
+            self.owner
+                .take_if(|owner| record.owner.as_ref() != Some(owner));
         }
     }
 }

@@ -63,7 +63,7 @@ fn the_account_that_gave_something_first_owns_the_image() {
         (
             "it may have given something",
             later(begun(A), B, vec![doubtful(0)]),
-            B,
+            None,
         ),
         (
             "another may have given something later",
