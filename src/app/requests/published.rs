@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 use crate::domain::{ImageRef, Region};
 use crate::journal::{State, StreamId};
 
-/// About a megabyte.
+/// Maximum number of requests that are kept, about a megabyte; then all are forgotten, and read again.
 const MAX_KNOWN: usize = 10_000;
 
+/// What this process knows of images in Lighthouse.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Published {
     /// What each request that was read puts into Lighthouse, if anything.
