@@ -24,11 +24,10 @@ mod sweeps;
 
 use tracing::Instrument as _;
 
-use crate::domain::{AccountId, Action, Identity, ItemResult, ShareRequest, Status, Timestamp};
+use crate::domain::{Identity, ShareRequest, Status, Timestamp};
 use crate::inbound::{HandshakeReply, Map, VerifiedDelivery};
-use crate::journal::{JournalError, Opened, Received, State, StreamId, StreamState};
-use crate::plan::{Observation, Plan};
-use crate::policy::{Approved, Decision};
+use crate::journal::{JournalError, Opened, Phase, Received, State, StreamId, StreamState};
+use crate::policy::Decision;
 use crate::telemetry::{Step, step};
 
 pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
@@ -54,11 +53,8 @@ pub use sweeps::{
 };
 
 use answer::{conflict, overloaded, unavailable};
-use calls::{execute, observe};
-use cloud_accounts::own_account;
 use deliveries::{CredentialHeaders, Early, identity_of};
-use grants::Ownership;
-use requests::{ClaimWriter, FirstLook, Permission, Stop, trace};
+use requests::{FirstLook, Permission};
 use statement::Statement;
 
 /// A verified delivery, and how its requests are handled.
@@ -287,6 +283,19 @@ impl App {
         Ok((ending, answer))
     }
 
+    /// The recorded state as an answer. Queues the notifications that it owes.
+    fn answer_and_notify(&self, state: &State) -> (Ending, Answer) {
+        self.queue_notifications(state);
+        let status = state.status();
+        let ending = match (status, state.phase()) {
+            (Status::Denied, _) => Ending::Denied,
+            (_, Phase::Waiting { .. }) => Ending::Waiting,
+            (Status::Pending, _) => Ending::Pending,
+            _ => Ending::Done,
+        };
+        (ending, Answer::of_state(state))
+    }
+
     fn refuse_overload(&self, case: &Case<'_>) -> (Ending, Answer) {
         tracing::warn!(identity = %case.identity, "its source has too many unfinished requests");
         (Ending::Busy, overloaded(&case.identity))
@@ -295,63 +304,5 @@ impl App {
     fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {
         tracing::warn!(identity = %case.identity, "a known identity came with other content; nothing was done");
         (Ending::Conflict, conflict(&case.identity))
-    }
-
-    /// Reads the cloud, makes the plan of a new request, a resumed one or a revocation, and executes it.
-    /// `kept`: results of items that need no call. `owners`: the accounts on record of the shares that it takes
-    /// away. `first`: what was read before record 0.
-    async fn plan_and_execute(
-        &self,
-        writer: &mut ClaimWriter<'_>,
-        approved: &Approved,
-        kept: Vec<ItemResult>,
-        owners: &[Option<AccountId>],
-        first: Option<Observation>,
-        deadline: Deadline,
-    ) -> Result<Vec<ItemResult>, Stop> {
-        // The owner account follows from the image of the original request; a revocation may name
-        // the blueprint that a chain made of it.
-        let deadline = match approved.request().action {
-            Action::Share => context::before_end(deadline, self.now(), writer.state().expires_at()),
-            Action::Cancel => deadline,
-        };
-        let context = self.context(writer.state().request(), deadline);
-        let observed = writer.observed() && first.is_none();
-        let mut seen = match first {
-            Some(seen) => seen,
-            None => observe::observe(&context, approved.request()).await,
-        };
-        writer.set_owner(seen.owner.clone());
-        // What an earlier turn gave without an owner on record may be another account's.
-        let gave = observed && approved.request().action == Action::Share;
-        let mine = Some(writer.state().owner()).filter(|owner| gave || owner.is_some());
-        let owners = owners.iter().map(Option::as_ref).chain(mine);
-        let ownership = Ownership::of_all(owners, seen.owner.as_ref());
-        if !ownership.proven() {
-            seen.doubt_absence(&approved.request().target, ownership.differs());
-        }
-        writer.settle_doubts(&seen);
-        let mut done = writer.results();
-        done.extend(kept);
-        done.extend(own_account(context.cloud, approved.request()));
-        // What another account answers is no result of the earlier turn.
-        let resumed = observed && !ownership.differs();
-        let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, resumed));
-        writer.name_blueprint(plan.settled()).await?;
-        writer.planned(&plan).await?;
-        let mut results = execute::execute(&context, &plan, writer).await?;
-        if observed {
-            // An interrupted worker may have shared an item that was called off later.
-            let called_off = done.iter().filter(|result| result.called_off_by.is_some());
-            let given: Vec<ItemResult> = called_off
-                .filter_map(|result| trace(writer.state(), result, &seen))
-                .collect();
-            if !given.is_empty() && !ownership.proven() {
-                writer.set_owner(writer.state().owner().cloned());
-            }
-            results.retain(|result| !given.iter().any(|given| given.item == result.item));
-            results.extend(given);
-        }
-        Ok(results)
     }
 }

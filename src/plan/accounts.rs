@@ -76,20 +76,20 @@ pub struct AccountWork {
 
 impl AccountWork {
     /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether the shares
-    /// can be read. `resumed`: an earlier attempt may have made these calls, so "already shared" may
-    /// be its result.
+    /// can be read. `looked_before`: an earlier attempt may have made these calls, so "already shared"
+    /// may be its result.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
         per_call: usize,
         readable: bool,
-        resumed: bool,
+        looked_before: bool,
         max_tries: u32,
     ) -> Self {
         let batch = |chunk: &[AccountId]| Batch {
             accounts: chunk.to_vec(),
             tries: 0,
-            maybe_done: resumed,
+            maybe_done: looked_before,
             last: None,
         };
         let queue = accounts.chunks(per_call.max(1)).map(batch).collect();

@@ -50,23 +50,23 @@ pub struct Plan {
     stages: Vec<Stage>,
     settled: Vec<ItemResult>,
     readable: bool,
-    resumed: bool,
+    looked_before: bool,
     waits_for_image: bool,
 }
 
 impl Plan {
     /// The delta between the request and the state of the cloud. `done` are final results of earlier
-    /// attempts. `observed_before`: an earlier attempt has recorded the state before its first call.
+    /// attempts. `looked_before`: an earlier attempt has recorded the state before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
         done: &[ItemResult],
-        observed_before: bool,
+        looked_before: bool,
     ) -> Self {
         let request = approved.request();
         let mut settled: Vec<ItemResult> = done.iter().filter(|r| !r.pending()).cloned().collect();
-        let todo = unsettled_accounts(request, seen, observed_before, &mut settled);
-        let mut stages = stages(request, seen, observed_before, todo, &mut settled);
+        let todo = unsettled_accounts(request, seen, looked_before, &mut settled);
+        let mut stages = stages(request, seen, looked_before, todo, &mut settled);
         stages.retain(
             |stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()),
         );
@@ -77,7 +77,7 @@ impl Plan {
             settled,
             readable: !seen.doubted
                 && (seen.readable || seen.unreadable.as_ref().is_some_and(read_later)),
-            resumed: observed_before,
+            looked_before,
             waits_for_image: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),
         }
@@ -105,8 +105,8 @@ impl Plan {
     }
 
     /// Whether an earlier attempt may have made some of these calls.
-    pub fn resumed(&self) -> bool {
-        self.resumed
+    pub fn looked_before(&self) -> bool {
+        self.looked_before
     }
 
     /// Whether the image is in a passing state in which it cannot be shared.
@@ -124,7 +124,7 @@ impl Plan {
 fn unsettled_accounts(
     request: &ShareRequest,
     seen: &Observation,
-    observed_before: bool,
+    looked_before: bool,
     settled: &mut Vec<ItemResult>,
 ) -> Vec<AccountId> {
     let chain = match &request.target {
@@ -144,7 +144,7 @@ fn unsettled_accounts(
     };
     let mut todo = Vec::new();
     for account in open_accounts(request.target.accounts(), settled) {
-        match holders.settles(request.action, &account, observed_before) {
+        match holders.settles(request.action, &account, looked_before) {
             Some(kind) => settled.push(ItemResult::new(Item::Account(account), kind, None)),
             None => todo.push(account),
         }
@@ -153,7 +153,7 @@ fn unsettled_accounts(
         request.action,
         &request.target,
         seen,
-        observed_before,
+        looked_before,
         &mut todo,
     ));
     let taken_back = settled
@@ -170,7 +170,7 @@ fn unsettled_accounts(
 fn stages(
     request: &ShareRequest,
     seen: &Observation,
-    observed_before: bool,
+    looked_before: bool,
     accounts: Vec<AccountId>,
     settled: &mut Vec<ItemResult>,
 ) -> Vec<Stage> {
@@ -192,7 +192,7 @@ fn stages(
                 Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),
                 None => PlannedImage::BlueprintOf(image.clone()),
             });
-            let lighthouse = lighthouse_stage(image, action, seen, observed_before, settled);
+            let lighthouse = lighthouse_stage(image, action, seen, looked_before, settled);
             match action {
                 Action::Share => lighthouse.into_iter().chain([accounts]).collect(),
                 Action::Cancel => [accounts].into_iter().chain(lighthouse).collect(),
@@ -219,7 +219,7 @@ fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,
     seen: &Observation,
-    observed_before: bool,
+    looked_before: bool,
     settled: &mut Vec<ItemResult>,
 ) -> Option<Stage> {
     if settled
@@ -234,9 +234,9 @@ fn lighthouse_stage(
     let kind = match (action, &seen.blueprint) {
         (Action::Share, Some(id)) => ResultKind::Available {
             blueprint: Some(id.clone()),
-            already: !observed_before,
+            already: !looked_before,
         },
-        (Action::Cancel, None) if seen.readable && observed_before => ResultKind::Cancelled,
+        (Action::Cancel, None) if seen.readable && looked_before => ResultKind::Cancelled,
         (Action::Cancel, None) if seen.readable => ResultKind::NotShared,
         (Action::Share, None) => return Some(Stage::Publish(image.clone())),
         (Action::Cancel, _) => return Some(Stage::Unpublish(image.clone())),

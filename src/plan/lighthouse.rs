@@ -62,9 +62,9 @@ pub struct LighthouseWork {
 }
 
 impl LighthouseWork {
-    /// Work for `image`; a share begins with the precheck. `resumed`: an earlier attempt may have
+    /// Work for `image`; a share begins with the precheck. `looked_before`: an earlier attempt may have
     /// made the call.
-    pub fn new(image: CvmImageId, action: Action, resumed: bool, max_tries: u32) -> Self {
+    pub fn new(image: CvmImageId, action: Action, looked_before: bool, max_tries: u32) -> Self {
         let step = match action {
             Action::Share => LighthouseStep::Precheck,
             Action::Cancel => LighthouseStep::Call,
@@ -78,7 +78,7 @@ impl LighthouseWork {
             last: None,
             unshareable: None,
             effected: None,
-            maybe_done: resumed,
+            maybe_done: looked_before,
             unclear: false,
             result: None,
         }

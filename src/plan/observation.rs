@@ -30,17 +30,17 @@ pub struct Observation {
 impl Observation {
     /// The result of `action` for `account` when it needs no call.
     ///
-    /// `observed_before`: the journal has an earlier observation of the same request, in which this
+    /// `looked_before`: the journal has an earlier observation of the same request, in which this
     /// account did not have the wanted state. The present state is then the result of this request's
     /// own call, whose answer was lost.
     pub fn settles(
         &self,
         action: Action,
         account: &AccountId,
-        observed_before: bool,
+        looked_before: bool,
     ) -> Option<ResultKind> {
         let has = self.shares.as_ref()?.contains(account);
-        match (action, has, observed_before) {
+        match (action, has, looked_before) {
             (Action::Share, true, false) => Some(ResultKind::AlreadyShared),
             (Action::Share, true, true) => Some(ResultKind::Shared),
             (Action::Cancel, false, false) => Some(ResultKind::NotShared),

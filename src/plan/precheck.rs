@@ -12,12 +12,12 @@ pub(super) fn refused(
     action: Action,
     target: &Target,
     seen: &Observation,
-    observed_before: bool,
+    looked_before: bool,
     todo: &mut Vec<AccountId>,
 ) -> Vec<ItemResult> {
     // A call of an earlier turn may have been carried out. If the shares cannot be read, only the
     // answer of the next call can show it.
-    let unsure = observed_before && seen.shares.is_none();
+    let unsure = looked_before && seen.shares.is_none();
     if action != Action::Share || unsure {
         return Vec::new();
     }
@@ -65,7 +65,7 @@ mod tests {
             image: "img-6pb6lrmy".parse().unwrap(),
             accounts: accounts.clone(),
         };
-        let refused = |action, shares: Option<usize>, readiness: &Readiness, observed_before| {
+        let refused = |action, shares: Option<usize>, readiness: &Readiness, looked_before| {
             let shares = shares.map(|n| {
                 (0..n)
                     .map(|n| format!("71000000000{n}").parse().unwrap())
@@ -78,7 +78,7 @@ mod tests {
                 ..Observation::default()
             };
             let mut todo = accounts.clone();
-            let refused = super::refused(action, &target, &seen, observed_before, &mut todo);
+            let refused = super::refused(action, &target, &seen, looked_before, &mut todo);
             assert_eq!(refused.len() + todo.len(), 2, "nobody is forgotten");
             refused.len()
         };

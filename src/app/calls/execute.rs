@@ -40,7 +40,7 @@ pub(in crate::app) async fn execute(
                     Action::Cancel
                 };
                 let reads = Reads {
-                    resumed: plan.resumed(),
+                    looked_before: plan.looked_before(),
                     absence: action == Action::Share || plan.readable(),
                 };
                 let result =
@@ -181,7 +181,7 @@ async fn accounts_stage(
         accounts,
         sharing_calls::accounts_per_call(subject, context),
         plan.readable(),
-        plan.resumed(),
+        plan.looked_before(),
         context.patience.backoff.tries,
     );
     let region = plan.region();
@@ -262,7 +262,7 @@ pub(in crate::app) async fn take_back_publication(
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let reads = Reads {
-        resumed: true,
+        looked_before: true,
         absence: true,
     };
     lighthouse(context, region, image, Action::Cancel, reads, writer).await
@@ -272,7 +272,7 @@ pub(in crate::app) async fn take_back_publication(
 #[derive(Debug, Clone, Copy)]
 struct Reads {
     /// An earlier attempt may have made the call.
-    resumed: bool,
+    looked_before: bool,
     /// An image that is not found there is not there.
     absence: bool,
 }
@@ -286,7 +286,7 @@ async fn lighthouse(
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let tries = context.patience.backoff.tries;
-    let mut work = LighthouseWork::new(image.clone(), action, reads.resumed, tries);
+    let mut work = LighthouseWork::new(image.clone(), action, reads.looked_before, tries);
     let (cloud, deadline) = (context.cloud, context.deadline);
     let mut called = false;
     loop {

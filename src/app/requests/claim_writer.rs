@@ -63,8 +63,8 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(super) doubts: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
-    /// Whether an earlier turn looked at the cloud.
-    pub(super) resumed: bool,
+    /// Whether a turn before this one looked at the cloud.
+    pub(super) looked_before_turn: bool,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -76,7 +76,7 @@ impl<'a> ClaimWriter<'a> {
     ) -> Self {
         let known = claim.state().results().into_iter();
         let in_doubt = known.filter(|result| result.maybe_done);
-        let resumed = claim.state().observed();
+        let looked_before_turn = claim.state().looked_before();
         Self {
             journal,
             clock,
@@ -85,7 +85,7 @@ impl<'a> ClaimWriter<'a> {
             claim,
             unwritten: Progress::default(),
             called: false,
-            resumed,
+            looked_before_turn,
         }
     }
 
@@ -140,13 +140,13 @@ impl<'a> ClaimWriter<'a> {
         self.state().results()
     }
 
-    /// Whether an earlier turn recorded a look at the cloud. Then an item that is as wanted now may be
-    /// a result of that turn.
-    pub(in crate::app) fn observed(&self) -> bool {
+    /// Whether an earlier attempt recorded a look at the cloud. Then an item that is as wanted now may
+    /// be a result of that attempt.
+    pub(in crate::app) fn looked_before(&self) -> bool {
         if self.revoking() {
             self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
         } else {
-            self.state().observed()
+            self.state().looked_before()
         }
     }
 
@@ -160,7 +160,7 @@ impl<'a> ClaimWriter<'a> {
     /// that are as wanted may be results of this request. An attempt to revoke needs no such record:
     /// revoking twice is harmless.
     pub(in crate::app) async fn planned(&mut self, plan: &Plan) -> Result<(), Stop> {
-        if plan.is_empty() || self.revoking() || self.observed() {
+        if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());
         }
         let results = plan

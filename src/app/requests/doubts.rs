@@ -7,7 +7,7 @@ use crate::domain::{ItemResult, ResultCode, ResultKind};
 use crate::plan::Observation;
 
 use super::claim_writer::ClaimWriter;
-use super::withhold::is_open;
+use super::interrupted::is_open;
 
 impl ClaimWriter<'_> {
     /// Forgets the doubts that a look at the cloud settles.

@@ -33,7 +33,7 @@ impl ClaimWriter<'_> {
         };
         let made = self.unwritten.results.iter().any(made_here)
             || self.state().results().iter().any(made_here);
-        let first = recorded.is_none() && !self.resumed;
+        let first = recorded.is_none() && !self.looked_before_turn;
         self.unwritten
             .results
             .retain(|known| known.item != lighthouse.item);

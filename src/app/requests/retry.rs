@@ -11,7 +11,7 @@ use crate::journal::{JournalError, State};
 use crate::policy::Decision;
 
 use super::first_look::FirstLook;
-use super::withhold::Permission;
+use super::permission::Permission;
 
 /// The operator at the command line, with a configured source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -89,7 +89,7 @@ impl State {
             failed_turns: 0,
             failed_revocations: 0,
             blueprint: None,
-            observed: intent.absent,
+            looked_before: intent.absent,
             given_at: None,
             owner: record.owner.clone(),
             updated_at: record.at,
@@ -204,7 +204,7 @@ impl State {
             return broken("a turn was taken before it was due");
         }
         self.holder_gone = false;
-        if !mine && self.observed && matches!(self.phase, Phase::Working { .. }) {
+        if !mine && self.looked_before && matches!(self.phase, Phase::Working { .. }) {
             self.doubt_open_items();
         }
         let worker = record.worker.clone();
@@ -228,7 +228,7 @@ impl State {
 
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
-        self.observed = !progress.names_only;
+        self.looked_before = !progress.names_only;
         self.take_in(record, &progress.results)
     }
 
@@ -236,7 +236,7 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         // The next turn must look again: the look before record 0 is out of date.
-        self.observed &= !(deferral.waits && record.seq == 1);
+        self.looked_before &= !(deferral.waits && record.seq == 1);
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
         }

@@ -159,7 +159,7 @@ impl State {
             return Ok(());
         }
         match self.phase {
-            Phase::Waiting { .. } | Phase::Deferred { .. } if !self.observed => {
+            Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
                 // A cancel reports itself; a withdrawal is no request.

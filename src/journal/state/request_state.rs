@@ -77,7 +77,7 @@ pub struct State {
     pub(super) failed_turns: u32,
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
-    pub(super) observed: bool,
+    pub(super) looked_before: bool,
     pub(super) given_at: Option<Timestamp>,
     pub(super) owner: Option<AccountId>,
     pub(super) updated_at: Timestamp,
@@ -250,8 +250,8 @@ impl State {
 
     /// Whether a look at the cloud or a call is recorded. Until then, what the cloud had before the
     /// request is unknown.
-    pub fn observed(&self) -> bool {
-        self.observed
+    pub fn looked_before(&self) -> bool {
+        self.looked_before
     }
 
     /// When the newest record was written.

@@ -83,7 +83,7 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
 fn the_story_so_far_is_told_by_the_state() {
     let builder = StreamBuilder::full();
     let after = |length| State::from_records(&builder.records[..length]).unwrap();
-    assert!(!after(1).observed() && after(2).observed());
+    assert!(!after(1).looked_before() && after(2).looked_before());
     assert_eq!(after(1).status(), Status::Pending);
     assert_eq!(after(1).blueprint(), None);
     assert_eq!(after(3).blueprint().unwrap().as_str(), "lhbp-su83x02a");

@@ -1,72 +1,11 @@
-//! Closes a share that has expired, was called off, or is denied by the current policies. In: each
-//! item's recorded result and the observed state. Out: the result to close with.
+//! What an interrupted worker may have shared without recording it. In: an item's recorded result and the observed
+//! state. Out: the result that it then has.
 
-use crate::app::answer::refused_items;
 use crate::app::grants::Ownership;
 use crate::cloud::error::image_is_missing;
-use crate::domain::{
-    Action, CloudError, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Verdict,
-};
+use crate::domain::{Action, CloudError, Item, ItemResult, ResultCode, ResultKind};
 use crate::journal::State;
 use crate::plan::Observation;
-use crate::policy::Approved;
-
-/// What a turn may do.
-#[derive(Debug)]
-pub(in crate::app) enum Permission {
-    /// Carry this out.
-    Granted(Approved),
-    /// Share nothing more, and close.
-    Withheld(Withheld),
-}
-
-impl Permission {
-    /// The verdict of the current policies that lets a share continue.
-    pub(super) fn verdict(&self) -> Option<&Verdict> {
-        match self {
-            Self::Granted(approved) if approved.request().action == Action::Share => {
-                Some(approved.verdict())
-            }
-            Self::Granted(_) | Self::Withheld(_) => None,
-        }
-    }
-}
-
-/// Why a share stops.
-#[derive(Debug)]
-pub(in crate::app) enum Withheld {
-    /// It expired before it was finished.
-    Expired,
-    /// Later cancels, or the withdrawal of its approval, called off every item.
-    CalledOff,
-    /// The current policies refuse it.
-    Denied(Verdict),
-}
-
-impl Withheld {
-    /// The result of an item that was not shared.
-    pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
-        if !result.pending() {
-            return result;
-        }
-        let refused = match self {
-            // A called-off item is never pending.
-            Self::Expired | Self::CalledOff => None,
-            Self::Denied(verdict) => refused_items(request, verdict)
-                .into_iter()
-                .find(|refused| refused.item == result.item),
-        };
-        refused.unwrap_or_else(|| ItemResult {
-            kind: ResultKind::Failed {
-                code: ResultCode::Expired.into(),
-                message: "the share ended before it could be made".to_owned(),
-                retryable: false,
-            },
-            maybe_done: false,
-            ..result
-        })
-    }
-}
 
 /// Whether no record says that the item was shared. A call may have shared it all the same.
 pub(super) fn is_open(result: &ItemResult) -> bool {
@@ -76,7 +15,7 @@ pub(super) fn is_open(result: &ItemResult) -> bool {
 
 /// The result of an item that an interrupted worker may have shared: `None` if it did not, a
 /// pending result if a later turn must read the cloud again.
-pub(in crate::app) fn trace(
+pub(super) fn interrupted_result(
     state: &State,
     result: &ItemResult,
     seen: &Observation,

@@ -1,0 +1,117 @@
+//! What a turn may do: the policies decide a new request, and a recorded one again before each later turn. In: a
+//! request or its state. Out: the permission, or why it is withheld.
+
+use crate::app::App;
+use crate::app::answer::refused_items;
+use crate::domain::{
+    Action, Identity, ItemResult, ResultCode, ResultKind, ShareRequest, Timestamp, Verdict,
+};
+use crate::journal::State;
+use crate::policy::{Approved, Decision, Question};
+use crate::telemetry::{Step, step};
+
+/// What a turn may do.
+#[derive(Debug)]
+pub(in crate::app) enum Permission {
+    /// Carry this out.
+    Granted(Approved),
+    /// Share nothing more, and close.
+    Withheld(Withheld),
+}
+
+impl Permission {
+    /// The verdict of the current policies that lets a share continue.
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Granted(approved) if approved.request().action == Action::Share => {
+                Some(approved.verdict())
+            }
+            Self::Granted(_) | Self::Withheld(_) => None,
+        }
+    }
+}
+
+/// Why a share stops.
+#[derive(Debug)]
+pub(in crate::app) enum Withheld {
+    /// It expired before it was finished.
+    Expired,
+    /// Later cancels, or the withdrawal of its approval, called off every item.
+    CalledOff,
+    /// The current policies refuse it.
+    Denied(Verdict),
+}
+
+impl Withheld {
+    /// The result of an item that was not shared.
+    pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
+        if !result.pending() {
+            return result;
+        }
+        let refused = match self {
+            // A called-off item is never pending.
+            Self::Expired | Self::CalledOff => None,
+            Self::Denied(verdict) => refused_items(request, verdict)
+                .into_iter()
+                .find(|refused| refused.item == result.item),
+        };
+        refused.unwrap_or_else(|| ItemResult {
+            kind: ResultKind::Failed {
+                code: ResultCode::Expired.into(),
+                message: "the share ended before it could be made".to_owned(),
+                retryable: false,
+            },
+            maybe_done: false,
+            ..result
+        })
+    }
+}
+
+impl App {
+    /// Decides recorded work again, under the current policies. Only shares need that: a cancel
+    /// that was allowed once is carried out.
+    pub(super) fn permission(&self, state: &State) -> Permission {
+        let now = self.now();
+        let (identity, approved_at) = (state.identity(), state.approved_at());
+        let Some(request) = state.remaining() else {
+            return Permission::Withheld(Withheld::CalledOff);
+        };
+        if state.expired(now) {
+            return Permission::Withheld(Withheld::Expired);
+        }
+        let decision = match request.action {
+            Action::Share => self.decide(identity, &request, now, approved_at),
+            Action::Cancel => {
+                let recorded = state.verdict();
+                Approved::recorded_cancel(&request, identity, recorded, approved_at)
+                    .map_or_else(|| Decision::Deny(recorded.clone()), Decision::Allow)
+            }
+        };
+        match decision {
+            Decision::Allow(approved) => Permission::Granted(approved),
+            Decision::Deny(verdict) => Permission::Withheld(Withheld::Denied(verdict)),
+        }
+    }
+
+    /// Asks the policies. `approved_at` is the instant from which `expires_in` counts.
+    pub(in crate::app) fn decide(
+        &self,
+        identity: &Identity,
+        request: &ShareRequest,
+        now: Timestamp,
+        approved_at: Timestamp,
+    ) -> Decision {
+        let decide = step(Step::Decide);
+        let decision = decide.in_scope(|| {
+            self.prepared.policies().decide(Question {
+                source: &identity.source,
+                identity,
+                request,
+                now,
+                approved_at,
+            })
+        });
+        decide.record("allowed", matches!(decision, Decision::Allow(_)));
+        decision
+    }
+}

@@ -1,0 +1,224 @@
+//! A turn: what one worker does with its claim, from the look at the other requests to the close. In: the claim, and
+//! what the worker may do. Out: the state after the turn.
+
+use crate::app::calls::{execute, observe};
+use crate::app::cloud_accounts::own_account;
+use crate::app::grants::{Ownership, image_missing, unpublished};
+use crate::app::{App, Deadline, context};
+use crate::domain::{AccountId, Action, ItemResult, ResultKind, Verdict};
+use crate::journal::{Claim, JournalError, Phase, State};
+use crate::plan::{Observation, Plan};
+use crate::policy::Approved;
+use crate::telemetry::{Step, step};
+
+use super::call_off::{Beginning, Order};
+use super::claim_writer::{ClaimWriter, Stop};
+use super::first_look::FirstLook;
+use super::interrupted::interrupted_result;
+use super::permission::{Permission, Withheld};
+
+impl App {
+    /// Carries out what a claim permits, closes the request, and revokes what was called off
+    /// meanwhile. Returns the state afterwards, also if another worker has taken over.
+    pub(in crate::app) async fn work_off_claim(
+        &self,
+        claim: Claim,
+        mut permission: Permission,
+        mut first: FirstLook,
+        deadline: Deadline,
+    ) -> Result<State, JournalError> {
+        let stream = claim.state().stream();
+        let mut writer = self.writer(claim);
+        let end = loop {
+            let first = std::mem::take(&mut first);
+            match self
+                .attempt(&mut writer, &permission, first, deadline)
+                .await
+            {
+                Err(Stop::CalledOff) => {
+                    writer.doubt_open_items();
+                    permission = self.permission(writer.state());
+                }
+                Err(Stop::Named) => permission = self.permission(writer.state()),
+                end => break end,
+            }
+        };
+        let after = match end {
+            Ok(()) => writer.state().clone(),
+            Err(Stop::Lost | Stop::CalledOff | Stop::Named) => return self.reread(stream).await,
+            Err(Stop::Journal(error)) => return Err(error),
+        };
+        let now = self.now();
+        // The sweep revokes what has expired.
+        let expired = after.expires_at().is_some_and(|end| end <= now);
+        let called_off = !expired && after.needs_work(now).is_some();
+        if matches!(after.phase(), Phase::Closed) && called_off {
+            return Box::pin(self.revoke(after, now, false, deadline)).await;
+        }
+        Ok(after)
+    }
+
+    /// One attempt to work off a claim.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`], [`Stop::Named`]: the request changed meanwhile; decide again and attempt again.
+    async fn attempt(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        permission: &Permission,
+        first: FirstLook,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let approved = match permission {
+            Permission::Granted(approved) => approved,
+            Permission::Withheld(reason) => {
+                return self.close_withheld(writer, reason, deadline).await;
+            }
+        };
+        let FirstLook { seen, neighbours } = first;
+        let order = self.order_among_others(writer.state(), neighbours, deadline);
+        let Beginning {
+            kept,
+            at_rest,
+            owners,
+        } = match order.await.map_err(Stop::Journal)? {
+            Order::Begin(beginning) => beginning,
+            Order::CalledOff(call_off) => return writer.call_off(call_off).await,
+            Order::Wait { until, why } => return writer.wait(why, until).await,
+        };
+        let results = self
+            .plan_and_execute(writer, approved, kept, &owners, seen, deadline)
+            .await?;
+        let mut results = self
+            .end_refused_chain(writer, approved, results, deadline)
+            .await?;
+        if approved.request().action == Action::Cancel {
+            results = self.judge_cancel(writer, results, &owners, deadline);
+            let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
+            ended.await.map_err(Stop::Journal)?;
+        }
+        writer.close(writer.with_doubts(results), None).await
+    }
+
+    /// Reads the cloud, makes the plan of a new request, a resumed one or a revocation, and executes it.
+    /// `kept`: results of items that need no call. `owners`: the accounts on record of the shares that it takes
+    /// away. `first`: what was read before record 0.
+    pub(in crate::app) async fn plan_and_execute(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        approved: &Approved,
+        kept: Vec<ItemResult>,
+        owners: &[Option<AccountId>],
+        first: Option<Observation>,
+        deadline: Deadline,
+    ) -> Result<Vec<ItemResult>, Stop> {
+        // The owner account follows from the image of the original request; a revocation may name
+        // the blueprint that a chain made of it.
+        let deadline = match approved.request().action {
+            Action::Share => context::before_end(deadline, self.now(), writer.state().expires_at()),
+            Action::Cancel => deadline,
+        };
+        let context = self.context(writer.state().request(), deadline);
+        let looked_before = writer.looked_before() && first.is_none();
+        let mut seen = match first {
+            Some(seen) => seen,
+            None => observe::observe(&context, approved.request()).await,
+        };
+        writer.set_owner(seen.owner.clone());
+        // What an earlier attempt gave without an owner on record may be another account's.
+        let gave = looked_before && approved.request().action == Action::Share;
+        let mine = Some(writer.state().owner()).filter(|owner| gave || owner.is_some());
+        let owners = owners.iter().map(Option::as_ref).chain(mine);
+        let ownership = Ownership::of_all(owners, seen.owner.as_ref());
+        if !ownership.proven() {
+            seen.doubt_absence(&approved.request().target, ownership.differs());
+        }
+        writer.settle_doubts(&seen);
+        let mut done = writer.results();
+        done.extend(kept);
+        done.extend(own_account(context.cloud, approved.request()));
+        // What another account answers is no result of the earlier attempt.
+        let comparable = looked_before && !ownership.differs();
+        let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
+        writer.name_blueprint(plan.settled()).await?;
+        writer.planned(&plan).await?;
+        let results = execute::execute(&context, &plan, writer).await?;
+        if !looked_before {
+            return Ok(results);
+        }
+        let interrupted = interrupted_results(writer.state(), &done, &seen);
+        if !interrupted.is_empty() && !ownership.proven() {
+            writer.set_owner(writer.state().owner().cloned());
+        }
+        Ok(replace(results, interrupted))
+    }
+
+    /// The results of a cancel whose image is missing: not shared if an operator confirms that it is deleted,
+    /// and open while another account than the shares' is asked.
+    fn judge_cancel(
+        &self,
+        writer: &ClaimWriter<'_>,
+        mut results: Vec<ItemResult>,
+        owners: &[Option<AccountId>],
+        deadline: Deadline,
+    ) -> Vec<ItemResult> {
+        let state = writer.state();
+        if state.intent().gone {
+            let missing = results.iter_mut().filter(|result| image_missing(result));
+            missing.for_each(|result| result.kind = ResultKind::NotShared);
+            return results;
+        }
+        let ownership = Ownership::of_all(owners.iter().map(Option::as_ref), writer.owner());
+        if ownership == Ownership::NotRecorded && !unpublished(&results) {
+            return results;
+        }
+        let entry = self.context(state.request(), deadline).account;
+        ownership.judge(results, &state.request().target.image(), entry)
+    }
+
+    /// Closes a share that shares nothing more. An interrupted worker may have shared without
+    /// recording it, so the cloud is read first and the share is revoked when it expires.
+    async fn close_withheld(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        reason: &Withheld,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        let request = writer.state().request().clone();
+        // What is read here proves no other owner than the one on record.
+        writer.set_owner(writer.state().owner().cloned());
+        let seen = if writer.looked_before() {
+            Some(observe::observe(&self.context(&request, deadline), &request).await)
+        } else {
+            None
+        };
+        let close = |result: ItemResult| {
+            let given = seen
+                .as_ref()
+                .and_then(|seen| interrupted_result(writer.state(), &result, seen));
+            given.unwrap_or_else(|| reason.result(&request, result))
+        };
+        let results = writer.with_doubts(writer.results());
+        let results = results.into_iter().map(close).collect();
+        let refusal: Option<&Verdict> = match reason {
+            Withheld::Denied(verdict) => Some(verdict),
+            Withheld::Expired | Withheld::CalledOff => None,
+        };
+        writer.close(results, refusal).await
+    }
+}
+
+/// The results of items that an interrupted worker may have shared and that were called off later.
+fn interrupted_results(state: &State, done: &[ItemResult], seen: &Observation) -> Vec<ItemResult> {
+    done.iter()
+        .filter(|result| result.called_off_by.is_some())
+        .filter_map(|result| interrupted_result(state, result, seen))
+        .collect()
+}
+
+/// The results, those of the same items replaced by `newer`.
+fn replace(mut results: Vec<ItemResult>, newer: Vec<ItemResult>) -> Vec<ItemResult> {
+    results.retain(|result| !newer.iter().any(|newer| newer.item == result.item));
+    results.extend(newer);
+    results
+}
