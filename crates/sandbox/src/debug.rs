@@ -5,45 +5,52 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::approvals::ApprovalSystem;
-use super::fault::Fault;
+use super::fault::{Fault, FaultError};
 use super::inbox::InboxAnswer;
 use super::request::Request;
 use super::state::State;
 
 const APPROVALS: &str = "/sandbox/approvals/";
 
+/// A refusal: its status, and the problem.
+type Refusal = (StatusCode, String);
+
 /// Answers `method path` under `/sandbox/`: a status and a JSON value.
 pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
+    match value_of(state, path, request) {
+        Ok(value) => (StatusCode::OK, value),
+        Err((status, problem)) => (status, json!({"error": problem})),
+    }
+}
+
+fn value_of(state: &mut State, path: &str, request: &Request) -> Result<Value, Refusal> {
     if !request.is_to_loopback() {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "the Host header must name loopback; use 127.0.0.1 or localhost",
-        );
+        let problem = "the Host header must name loopback; use 127.0.0.1 or localhost";
+        return refuse(StatusCode::FORBIDDEN, problem);
     }
     match (request.method.as_str(), path) {
-        ("GET", "/sandbox/state") => (
-            StatusCode::OK,
-            json!({"regions": state.world.regions, "faults": waiting(state)}),
-        ),
-        ("GET", "/sandbox/calls") => (StatusCode::OK, json!({"calls": state.log.calls()})),
-        ("GET", "/sandbox/faults") => (StatusCode::OK, json!({"faults": waiting(state)})),
+        ("GET", "/sandbox/state") => {
+            Ok(json!({"regions": state.world.regions, "faults": waiting(state)}))
+        }
+        ("GET", "/sandbox/calls") => Ok(json!({"calls": state.log.calls()})),
+        ("GET", "/sandbox/faults") => Ok(json!({"faults": waiting(state)})),
         ("POST", "/sandbox/faults") => inject(state, request),
         ("DELETE", "/sandbox/faults") => {
             state.faults.clear();
-            (StatusCode::OK, json!({"faults": []}))
+            Ok(json!({"faults": []}))
         }
-        ("GET", "/sandbox/inbox") => (StatusCode::OK, json!({"letters": state.inbox.letters()})),
+        ("GET", "/sandbox/inbox") => Ok(json!({"letters": state.inbox.letters()})),
         ("POST", "/sandbox/inbox") => answer_letters(state, request),
         ("DELETE", "/sandbox/inbox") => {
             state.inbox.clear();
-            (StatusCode::OK, json!({"letters": []}))
+            Ok(json!({"letters": []}))
         }
-        ("GET", "/sandbox/approvals") => (StatusCode::OK, state.approvals.shown()),
+        ("GET", "/sandbox/approvals") => Ok(state.approvals.shown()),
         ("POST", path) if path.starts_with(APPROVALS) => put_instance(state, path, request),
-        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults" | "/sandbox/inbox") => refuse(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "the path does not support this method",
-        ),
+        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults" | "/sandbox/inbox") => {
+            let problem = "the path does not support this method";
+            refuse(StatusCode::METHOD_NOT_ALLOWED, problem)
+        }
         _ => refuse(
             StatusCode::NOT_FOUND,
             "unknown path; the paths are /, /inbox, /feishu, /dingtalk, /wecom, /http, and /sandbox/state, calls, faults, inbox and approvals",
@@ -55,30 +62,23 @@ fn waiting(state: &State) -> Vec<String> {
     state.faults.iter().map(Fault::to_string).collect()
 }
 
-/// Whether the body is declared as JSON. A form in a web page can post to loopback, but not with this
+/// The body, which must be declared as JSON. A form in a web page can post to loopback, but not with this
 /// content type: for it the browser sends a preflight request first.
-fn is_json(request: &Request) -> bool {
+fn json_of(request: &Request) -> Result<Value, Refusal> {
     let kind = request.header("content-type");
-    kind.is_some_and(|kind| kind.starts_with("application/json"))
-}
-
-fn not_json() -> (StatusCode, Value) {
-    refuse(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "send Content-Type: application/json",
-    )
+    if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        let problem = "send Content-Type: application/json";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem);
+    }
+    Ok(serde_json::from_slice(&request.body).unwrap_or_default())
 }
 
 /// Sets how the inbox answers.
-fn answer_letters(state: &mut State, request: &Request) -> (StatusCode, Value) {
-    if !is_json(request) {
-        return not_json();
-    }
-    let answer: Result<InboxAnswer, _> = serde_json::from_slice(&request.body);
-    match answer {
+fn answer_letters(state: &mut State, request: &Request) -> Result<Value, Refusal> {
+    match serde_json::from_value::<InboxAnswer>(json_of(request)?) {
         Ok(answer) if StatusCode::from_u16(answer.status).is_ok() => {
             state.inbox.answer = answer.clone();
-            (StatusCode::OK, json!(answer))
+            Ok(json!(answer))
         }
         _ => refuse(
             StatusCode::BAD_REQUEST,
@@ -88,21 +88,18 @@ fn answer_letters(state: &mut State, request: &Request) -> (StatusCode, Value) {
 }
 
 /// Keeps an instance of an approval system. A file for trials has it beside its event.
-fn put_instance(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
-    if !is_json(request) {
-        return not_json();
-    }
+fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Value, Refusal> {
+    let mut body = json_of(request)?;
     let Some(system) = path.strip_prefix(APPROVALS).and_then(ApprovalSystem::find) else {
         let problem = "unknown system; write feishu, lark, dingtalk, wecom or http";
         return refuse(StatusCode::NOT_FOUND, problem);
     };
-    let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let instance = match body.get_mut("instance") {
         Some(instance) => instance.take(),
         None => body,
     };
     match state.approvals.put(system, instance) {
-        Some(id) => (StatusCode::OK, json!({ "instance": id })),
+        Some(id) => Ok(json!({ "instance": id })),
         None => refuse(
             StatusCode::BAD_REQUEST,
             "the body is no instance with instance_code, processInstanceId or sp_no, and no ticket with ticket.id, id, key or number",
@@ -111,38 +108,27 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> (StatusCode
 }
 
 /// Adds all the faults of the body, or none.
-fn inject(state: &mut State, request: &Request) -> (StatusCode, Value) {
-    if !is_json(request) {
-        return not_json();
-    }
-    let texts: Vec<String> = match serde_json::from_slice(&request.body) {
-        Ok(Value::String(text)) => vec![text],
-        Ok(list @ Value::Array(_)) => serde_json::from_value(list).unwrap_or_default(),
-        _ => Vec::new(),
+fn inject(state: &mut State, request: &Request) -> Result<Value, Refusal> {
+    let texts: Vec<String> = match json_of(request)? {
+        Value::String(text) => vec![text],
+        other => serde_json::from_value(other).unwrap_or_default(),
     };
     if texts.is_empty() {
         let problem =
             "the body is neither a JSON string nor an array of strings; write \"*:reset-after@2\"";
         return refuse(StatusCode::BAD_REQUEST, problem);
     }
-    let faults: Vec<Fault> = match texts.iter().map(|text| text.parse()).collect() {
-        Ok(faults) => faults,
-        Err(error) => {
-            let error: super::fault::FaultError = error;
-            return refuse(StatusCode::BAD_REQUEST, &error.to_string());
-        }
-    };
+    let faults: Result<Vec<Fault>, FaultError> = texts.iter().map(|text| text.parse()).collect();
+    let faults = faults.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
     if !faults.into_iter().all(|fault| state.inject(fault)) {
-        return refuse(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "too many faults are pending; send DELETE to remove them",
-        );
+        let problem = "too many faults are pending; send DELETE to remove them";
+        return refuse(StatusCode::INSUFFICIENT_STORAGE, problem);
     }
-    (StatusCode::OK, json!({"faults": waiting(state)}))
+    Ok(json!({"faults": waiting(state)}))
 }
 
-fn refuse(status: StatusCode, problem: &str) -> (StatusCode, Value) {
-    (status, json!({"error": problem}))
+fn refuse(status: StatusCode, problem: &str) -> Result<Value, Refusal> {
+    Err((status, problem.to_owned()))
 }
 
 #[cfg(test)]

@@ -26,34 +26,24 @@ impl ApiError {
     }
 
     pub(super) fn missing(name: &str) -> Self {
-        Self::new(
-            "MissingParameter",
-            format!(
-                "The request is missing the required parameter `{}`.",
-                clip(name)
-            ),
-        )
+        let name = clip(name);
+        let message = format!("The request is missing the required parameter `{name}`.");
+        Self::new("MissingParameter", message)
     }
 
     pub(super) fn unknown(name: &str) -> Self {
-        Self::new(
-            "UnknownParameter",
-            format!("The parameter `{}` is not recognized.", clip(name)),
-        )
+        let message = format!("The parameter `{}` is not recognized.", clip(name));
+        Self::new("UnknownParameter", message)
     }
 
     pub(super) fn wrong_type(name: &str, wanted: &str) -> Self {
-        Self::new(
-            "InvalidParameter",
-            format!("The parameter `{}` must be {wanted}.", clip(name)),
-        )
+        let message = format!("The parameter `{}` must be {wanted}.", clip(name));
+        Self::new("InvalidParameter", message)
     }
 
     pub(super) fn invalid_value(name: &str, problem: &str) -> Self {
-        Self::new(
-            "InvalidParameterValue",
-            format!("The value of `{}` {problem}.", clip(name)),
-        )
+        let message = format!("The value of `{}` {problem}.", clip(name));
+        Self::new("InvalidParameterValue", message)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::error::{ApiError, refuse};
+use super::error::{ApiError, clip, refuse};
 
 /// The largest query of a GET request; the real gateway answers a larger one with an HTML page and
 /// status 414.
@@ -33,13 +33,8 @@ pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
             node = node.below.entry(word.to_owned()).or_default();
         }
         if node.text.replace(value).is_some() {
-            return refuse(
-                "InvalidParameter",
-                format!(
-                    "The parameter `{}` appears twice.",
-                    super::error::clip(&key)
-                ),
-            );
+            let message = format!("The parameter `{}` appears twice.", clip(&key));
+            return refuse("InvalidParameter", message);
         }
     }
     root.below
@@ -57,34 +52,22 @@ fn value_of(name: &str, node: Node) -> Result<Value, ApiError> {
 }
 
 fn branch_of(name: &str, below: BTreeMap<String, Node>) -> Result<Value, ApiError> {
-    let indexed: Option<BTreeMap<u32, &String>> = below
-        .keys()
-        .map(|key| key.parse::<u32>().ok().map(|index| (index, key)))
-        .collect();
-    let Some(indexed) = indexed else {
+    let count = below.len();
+    if !below.keys().all(|key| key.parse::<u32>().is_ok()) {
         let fields = below
             .into_iter()
             .map(|(key, node)| Ok((key.clone(), value_of(&key, node)?)));
         return fields.collect::<Result<Map<_, _>, _>>().map(Value::Object);
-    };
-    let contiguous =
-        indexed.len() == below.len() && indexed.keys().copied().eq(0..indexed.len() as u32);
-    if !contiguous {
-        return Err(ApiError::wrong_type(
-            name,
-            "a list counted from 0 without a gap",
-        ));
     }
-    let mut entries: Vec<(u32, Node)> = below
-        .into_iter()
-        .filter_map(|(key, node)| Some((key.parse().ok()?, node)))
-        .collect();
-    entries.sort_by_key(|(index, _)| *index);
-    entries
-        .into_iter()
-        .map(|(_, node)| value_of(name, node))
-        .collect::<Result<Vec<_>, _>>()
-        .map(Value::Array)
+    let entries = below.into_iter();
+    let entries = entries.filter_map(|(key, node)| Some((key.parse().ok()?, node)));
+    let entries: BTreeMap<u32, Node> = entries.collect();
+    if !entries.keys().copied().eq(0..count as u32) {
+        let wanted = "a list counted from 0 without a gap";
+        return Err(ApiError::wrong_type(name, wanted));
+    }
+    let values = entries.into_values().map(|node| value_of(name, node));
+    values.collect::<Result<_, _>>().map(Value::Array)
 }
 
 /// Decodes percent-encoding, and `+` as a space, because the official SDKs encode it so.

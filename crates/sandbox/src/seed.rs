@@ -1,7 +1,7 @@
 //! The world that a sandbox starts with. Examples, events and tests use its ids. Both seeded
 //! regions have the same ids; every other region is empty.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -42,15 +42,9 @@ impl World {
     /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: neither, for now |
     /// | `img-received`, `img-public00` | another account's, the vendor's: the caller cannot share them |
     pub fn seeded() -> Self {
-        let stock = Stock {
-            blueprints: blueprints(),
-            images: images(),
-        };
+        let seeded = |region: &str| (region.to_owned(), Stock::seeded());
         Self {
-            regions: SANDBOX_REGIONS
-                .iter()
-                .map(|region| ((*region).to_owned(), stock.clone()))
-                .collect(),
+            regions: SANDBOX_REGIONS.map(seeded).into(),
             accounts: BTreeSet::new(),
         }
     }
@@ -105,11 +99,10 @@ impl World {
         };
         for region in regions {
             let stock = self.regions.entry(region.to_owned()).or_default();
-            let (id, name) = (image.id.clone(), "added");
-            if id.starts_with("lhbp-") {
-                (stock.blueprints.entry(id)).or_insert_with(|| Blueprint::custom(name));
+            if image.id.starts_with("lhbp-") {
+                stock.blueprint(&image.id, "added");
             } else {
-                (stock.images.entry(id)).or_insert_with(|| CvmImage::custom(name));
+                stock.image(&image.id, "added");
             }
         }
     }
@@ -158,103 +151,53 @@ impl CvmImage {
     }
 }
 
-/// A custom blueprint with a change.
-fn blueprint(name: &str, change: impl FnOnce(&mut Blueprint)) -> Blueprint {
-    let mut blueprint = Blueprint::custom(name);
-    change(&mut blueprint);
-    blueprint
-}
-
-/// A custom image with a change.
-fn image(name: &str, change: impl FnOnce(&mut CvmImage)) -> CvmImage {
-    let mut image = CvmImage::custom(name);
-    change(&mut image);
-    image
-}
-
-fn blueprints() -> BTreeMap<String, Blueprint> {
-    let seeds = [
-        ("lhbp-6jc6l8yb", Blueprint::custom("golden-base")),
-        (
-            "lhbp-syncing0",
-            blueprint("being-copied", |b| b.state = BlueprintState::Syncing),
-        ),
-        (
-            "lhbp-isolated",
-            blueprint("held-back", |b| b.state = BlueprintState::Isolated),
-        ),
-        (
-            "lhbp-appimage",
-            blueprint("WordPress", |b| b.kind = BlueprintKind::AppOs),
-        ),
-        (
-            "lhbp-operated",
-            blueprint("in-operation", |b| b.busy = Some(Busy::InOperation)),
-        ),
-        (
-            "lhbp-unfinish",
-            blueprint("unfinished", |b| b.busy = Some(Busy::LatestUnfinished)),
-        ),
-        (
-            "lhbp-occupied",
-            blueprint("occupied", |b| b.busy = Some(Busy::Occupied)),
-        ),
-    ];
-    seeds.map(|(id, seed)| (id.to_owned(), seed)).into()
-}
-
-fn images() -> BTreeMap<String, CvmImage> {
-    let seeds = [
+impl Stock {
+    /// What each region has at the start.
+    fn seeded() -> Self {
+        let mut stock = Self::default();
+        stock.blueprint("lhbp-6jc6l8yb", "golden-base");
+        stock.blueprint("lhbp-syncing0", "being-copied").state = BlueprintState::Syncing;
+        stock.blueprint("lhbp-isolated", "held-back").state = BlueprintState::Isolated;
+        stock.blueprint("lhbp-appimage", "WordPress").kind = BlueprintKind::AppOs;
+        stock.blueprint("lhbp-operated", "in-operation").busy = Some(Busy::InOperation);
+        stock.blueprint("lhbp-unfinish", "unfinished").busy = Some(Busy::LatestUnfinished);
+        stock.blueprint("lhbp-occupied", "occupied").busy = Some(Busy::Occupied);
         // For accounts and for Lighthouse.
-        ("img-6pb6lrmy", CvmImage::custom("web-2026-06")),
-        ("img-gvbnzy6f", CvmImage::custom("batch-2026-06")),
-        ("img-xkd784jw", CvmImage::custom("build-agent")),
-        ("img-cs2rrmp0", CvmImage::custom("ubuntu")),
+        stock.image("img-6pb6lrmy", "web-2026-06");
+        stock.image("img-gvbnzy6f", "batch-2026-06");
+        stock.image("img-xkd784jw", "build-agent");
+        stock.image("img-cs2rrmp0", "ubuntu");
         // For accounts only.
-        (
-            "img-imported",
-            image("imported", |i| i.source = ImageSource::Imported),
-        ),
-        (
-            "img-nocloudi",
-            image("without-cloud-init", |i| i.cloud_init = false),
-        ),
-        (
-            "img-centos65",
-            image("old-system", |i| {
-                i.os_name = "CentOS 6.5 64bit".into();
-                i.platform = "CentOS".into();
-            }),
-        ),
+        stock.image("img-imported", "imported").source = ImageSource::Imported;
+        stock.image("img-nocloudi", "without-cloud-init").cloud_init = false;
+        let old = stock.image("img-centos65", "old-system");
+        old.os_name = "CentOS 6.5 64bit".into();
+        old.platform = "CentOS".into();
         // For neither.
-        (
-            "img-wholeins",
-            image("whole-instance", |i| i.class = ImageClass::Instance),
-        ),
-        ("img-encryptd", image("encrypted", |i| i.encrypted = true)),
-        ("img-byol0000", image("own-licence", |i| i.byol = true)),
-        (
-            "img-creating",
-            image("being-made", |i| i.state = ImageState::Creating),
-        ),
-        (
-            "img-inuse000",
-            image("in-use", |i| i.state = ImageState::Using),
-        ),
-        ("img-occupied", image("occupied", |i| i.occupied = true)),
-        (
-            "img-received",
-            image("from-another-account", |i| i.kind = ImageType::Shared),
-        ),
-        (
-            "img-public00",
-            image("CentOS 7.9", |i| {
-                i.kind = ImageType::Public;
-                i.source = ImageSource::Official;
-            }),
-        ),
-    ];
-    seeds.map(|(id, seed)| (id.to_owned(), seed)).into()
+        stock.image("img-wholeins", "whole-instance").class = ImageClass::Instance;
+        stock.image("img-encryptd", "encrypted").encrypted = true;
+        stock.image("img-byol0000", "own-licence").byol = true;
+        stock.image("img-creating", "being-made").state = ImageState::Creating;
+        stock.image("img-inuse000", "in-use").state = ImageState::Using;
+        stock.image("img-occupied", "occupied").occupied = true;
+        stock.image("img-received", "from-another-account").kind = ImageType::Shared;
+        let public = stock.image("img-public00", "CentOS 7.9");
+        public.kind = ImageType::Public;
+        public.source = ImageSource::Official;
+        stock
+    }
+
+    /// The blueprint of this id, which is a custom one if it is new.
+    fn blueprint(&mut self, id: &str, name: &str) -> &mut Blueprint {
+        let place = self.blueprints.entry(id.to_owned());
+        place.or_insert_with(|| Blueprint::custom(name))
+    }
+
+    /// The CVM image of this id, which is a custom one if it is new.
+    fn image(&mut self, id: &str, name: &str) -> &mut CvmImage {
+        let place = self.images.entry(id.to_owned());
+        place.or_insert_with(|| CvmImage::custom(name))
+    }
 }
 
 #[cfg(test)]

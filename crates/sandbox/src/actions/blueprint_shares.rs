@@ -43,7 +43,9 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
             }
         }
     }
-    Ok(selection.answer("BlueprintShareAcrossAccountInfoSet", entries))
+    Ok(selection
+        .page
+        .of("BlueprintShareAcrossAccountInfoSet", entries))
 }
 
 #[cfg(test)]

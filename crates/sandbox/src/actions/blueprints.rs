@@ -36,7 +36,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     let found = blueprints
         .filter(|(id, blueprint)| selection.takes(id, |name| field(name, id, blueprint, now)));
     let entries = found.map(|(id, blueprint)| entry(id, blueprint, now));
-    Ok(selection.answer("BlueprintSet", entries.collect()))
+    Ok(selection.page.of("BlueprintSet", entries.collect()))
 }
 
 fn field(name: &str, id: &str, blueprint: &Blueprint, now: Timestamp) -> Option<String> {

@@ -8,17 +8,16 @@ use super::context::ActionContext;
 
 pub(super) fn run(context: &ActionContext<'_>) -> Map<String, Value> {
     let owner = context.owner;
-    let fields = [
-        ("AccountId", json!(owner)),
-        ("Arn", json!(format!("qcs::cam::uin/{owner}:uin/{owner}"))),
-        ("PrincipalId", json!(owner)),
-        ("Type", json!("CAMUser")),
-        ("UserId", json!(owner)),
-    ];
-    fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    Map::from_iter([
+        ("AccountId".to_owned(), json!(owner)),
+        (
+            "Arn".to_owned(),
+            json!(format!("qcs::cam::uin/{owner}:uin/{owner}")),
+        ),
+        ("PrincipalId".to_owned(), json!(owner)),
+        ("Type".to_owned(), json!("CAMUser")),
+        ("UserId".to_owned(), json!(owner)),
+    ])
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
         })
     });
     let entries = found.map(|(id, image)| entry(id, image));
-    Ok(selection.answer("ImageSet", entries.collect()))
+    Ok(selection.page.of("ImageSet", entries.collect()))
 }
 
 /// The value of an image for a filter that both lists of images have.

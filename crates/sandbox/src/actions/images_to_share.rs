@@ -43,7 +43,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
             && selection.takes(id, |name| field(name, id, image))
     });
     let entries = found.map(|(id, image)| entry(id, image));
-    Ok(selection.answer("ImageSet", entries.collect()))
+    Ok(selection.page.of("ImageSet", entries.collect()))
 }
 
 /// Refuses long values, and ids or filters that appear twice.

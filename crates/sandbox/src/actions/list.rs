@@ -41,7 +41,7 @@ pub(super) struct ListRules {
 
 /// The entries that a call asks for.
 pub(super) struct Selection<'a> {
-    page: Page,
+    pub(super) page: Page,
     pub(super) ids: &'a [String],
     pub(super) filters: &'a [Filter],
 }
@@ -112,16 +112,11 @@ impl Selection<'_> {
             |filter: &Filter| field(&filter.name).is_some_and(|v| filter.values.contains(&v));
         (self.ids.is_empty() || self.ids.contains(id)) && self.filters.iter().all(matches)
     }
-
-    /// `TotalCount` of all entries, and the requested page under `name`.
-    pub(super) fn answer(&self, name: &str, all: Vec<Value>) -> Map<String, Value> {
-        self.page.of(name, all)
-    }
 }
 
 /// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Page {
+pub(super) struct Page {
     offset: usize,
     limit: usize,
 }
@@ -148,7 +143,8 @@ impl Page {
         })
     }
 
-    fn of(self, name: &str, all: Vec<Value>) -> Map<String, Value> {
+    /// `TotalCount` of all entries, and the requested ones under `name`.
+    pub(super) fn of(self, name: &str, all: Vec<Value>) -> Map<String, Value> {
         let total = Value::from(all.len());
         let page = all.into_iter().skip(self.offset).take(self.limit).collect();
         Map::from_iter([
