@@ -6,7 +6,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::delivery::Headers;
-use super::proof::{Proof, Proven};
+use super::proof::{self, Proof, Proven};
 use super::refusal::Refusal;
 use super::scheme::{HmacScheme, IdSource, TimeSource};
 use super::secret::Key;
@@ -41,15 +41,15 @@ pub(super) fn check(
     if let Some(at) = instant(record, time.at, json.as_ref())? {
         fresh(record.window, at, now, trace)?;
     }
-    let (id, claimed_id) = ids(record, headers, json.as_ref());
-    trace.note("delivery id", true, || match (&id, &claimed_id) {
+    let (id, claimed) = ids(record, headers, json.as_ref());
+    trace.note("delivery id", true, || match (&id, &claimed) {
         (Some(id), _) => shown(id),
         (None, Some(claimed)) => {
             format!("{} (not signed: it identifies nothing)", shown(claimed))
         }
         (None, None) => "none".to_owned(),
     });
-    Ok(Proven { by, id, claimed_id })
+    Ok(Proven { by, id })
 }
 
 /// The scheme, or its fallback when one of the scheme's headers is absent.
@@ -69,9 +69,7 @@ fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
 pub(super) fn needed<'a>(headers: &'a Headers, name: &str) -> Result<&'a str, Refusal> {
     match headers.one(name)? {
         Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(Refusal::Missing {
-            what: format!("header {name}"),
-        }),
+        _ => Err(Refusal::missing(format!("header {name}"))),
     }
 }
 
@@ -81,10 +79,7 @@ fn id_text(headers: &Headers, name: &str) -> Result<String, Refusal> {
         return Ok(text.to_owned());
     }
     let why = "1 to 128 letters, digits, - or _ are allowed, so that it cannot pass for two parts";
-    Err(Refusal::Malformed {
-        what: format!("header {name}"),
-        why,
-    })
+    Err(Refusal::malformed(format!("header {name}"), why))
 }
 
 /// The signed text of the time, and the instant if the text has it.
@@ -116,7 +111,7 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
             let mut values =
                 items(record, field).filter_map(|item| item.strip_prefix(key)?.strip_prefix('='));
             let Some(text) = values.next() else {
-                return Err(Refusal::Missing { what });
+                return Err(Refusal::missing(what));
             };
             if values.any(|other| other != text) {
                 return Err(Refusal::Duplicate { what });
@@ -125,7 +120,7 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
         }
     };
     if at.is_none() {
-        return Err(Refusal::Malformed { what, why });
+        return Err(Refusal::malformed(what, why));
     }
     Ok(SignedTime {
         text: text.to_owned(),
@@ -133,7 +128,7 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     })
 }
 
-/// Compares every signature of the header with the MAC of every key; neither loop ends early.
+/// Compares every signature of the header with the MAC of every key.
 fn matching(
     record: &HmacScheme,
     keys: &[Key],
@@ -146,26 +141,22 @@ fn matching(
     let received = candidates(record, field);
     if received.is_empty() {
         let why = "it holds no signature of this scheme's form (prefix, encoding, 32 bytes)";
-        return Err(Refusal::Malformed { what: what(), why });
+        return Err(Refusal::malformed(what(), why));
     }
-    let mut matched = None;
-    for (index, key) in keys.iter().enumerate() {
+    let matched = proof::matching(keys, |key, by| {
         let Some(mac) = key.mac(prefix, body) else {
-            continue;
+            return false;
         };
-        let mut found = false;
-        for candidate in &received {
-            found |= bool::from(mac.ct_eq(candidate));
-        }
-        let by = Proof::Secret(index);
+        // Not `any`, which would end early.
+        let same = received.iter().map(|one| bool::from(mac.ct_eq(one)));
+        let found = same.fold(false, |found, same| found | same);
         trace.note("computed", found, || {
             format!("{} with {by}", encode(record, &mac))
         });
-        if found && matched.is_none() {
-            matched = Some(by);
-        }
-    }
-    matched.ok_or_else(|| Refusal::Mismatch { what: what() })
+        found
+    });
+    let (by, _) = matched.ok_or_else(|| Refusal::mismatch(what()))?;
+    Ok(by)
 }
 
 /// The signed instant, which some senders write only in the body.
@@ -179,18 +170,12 @@ fn instant(
     };
     let what = || format!("body field {pointer}");
     let Some(value) = json.and_then(|json| json.pointer(pointer)) else {
-        return Err(Refusal::Missing { what: what() });
+        return Err(Refusal::missing(what()));
     };
-    match value
-        .as_i64()
-        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
-    {
-        Some(at) => Ok(Some(at)),
-        None => Err(Refusal::Malformed {
-            what: what(),
-            why: "it is not a whole number of unix milliseconds",
-        }),
-    }
+    let at = value.as_i64();
+    let at = at.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let why = "it is not a whole number of unix milliseconds";
+    at.map(Some).ok_or_else(|| Refusal::malformed(what(), why))
 }
 
 /// Checks the time window, which also limits times in the future: a replay would otherwise stay valid.

@@ -109,11 +109,6 @@ impl Map {
         BUILTIN.iter().map(|(name, _)| *name)
     }
 
-    /// The name under which it was loaded.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// SHA-256, hex, of its text.
     pub fn digest(&self) -> &str {
         &self.digest

@@ -1,7 +1,10 @@
-//! What a source may list in `from`. In: its scheme and its list. Out: the problem, if there is one.
+//! What a source may list in `from`, and whether it lists an origin. In: its scheme and its list. Out: the
+//! problem, or the refusal.
 
+use super::refusal::Refusal;
 use super::scheme_kind::SchemeKind;
 use super::spec::SchemeSpec;
+use super::trace::Trace;
 use crate::domain::{Problem, shown};
 
 /// What a scheme reads in `from`, and whether it can do without.
@@ -15,7 +18,7 @@ enum Listed {
     Nothing,
 }
 
-fn listed(kind: &SchemeKind) -> Listed {
+fn listing(kind: &SchemeKind) -> Listed {
     match kind {
         SchemeKind::Trusted | SchemeKind::Sns => Listed::Origins,
         SchemeKind::Envelope(scheme) => Listed::Receivers {
@@ -31,7 +34,7 @@ fn listed(kind: &SchemeKind) -> Listed {
 pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     let missing = "is missing".to_owned();
     let wild = |from: &&String| from.trim().is_empty() || from.contains('*');
-    let (problem, remedy) = match (listed(spec.kind()), from.iter().find(wild)) {
+    let (problem, remedy) = match (listing(spec.kind()), from.iter().find(wild)) {
         (Listed::Nothing, _) if !from.is_empty() => (
             format!("does nothing for scheme {}", spec.name()),
             "remove it, or use scheme = \"trusted\"",
@@ -51,4 +54,19 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         _ => return None,
     };
     Some(Problem::new("from", problem, remedy))
+}
+
+/// Checks that a source lists this exact origin of a trigger, or receiver of an encrypted event: `what`.
+pub(super) fn listed(
+    from: &[String],
+    origin: &str,
+    what: &'static str,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let listed = from.iter().any(|from| from == origin);
+    trace.note(what, listed, || shown(origin));
+    let origin = origin.to_owned();
+    listed
+        .then_some(())
+        .ok_or(Refusal::ForeignOrigin { origin })
 }

@@ -25,6 +25,20 @@ pub(super) struct Proven {
     pub(super) by: Proof,
     /// The delivery's id, covered by the signature.
     pub(super) id: Option<String>,
-    /// An id that the signature does not cover.
-    pub(super) claimed_id: Option<String>,
+}
+
+/// The key that fits, the first if several do. Tries all of them, so that the duration does not tell which
+/// one it was.
+pub(super) fn matching<'k, K>(
+    keys: impl IntoIterator<Item = &'k K>,
+    mut fits: impl FnMut(&'k K, &Proof) -> bool,
+) -> Option<(Proof, &'k K)> {
+    let mut matched = None;
+    for (index, key) in keys.into_iter().enumerate() {
+        let by = Proof::Secret(index);
+        if fits(key, &by) && matched.is_none() {
+            matched = Some((by, key));
+        }
+    }
+    matched
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
+use super::hmac::fresh;
 use super::proof::{Proof, Proven};
 use super::refusal::Refusal;
 use super::trace::{Trace, readable};
@@ -43,10 +44,8 @@ pub(super) struct Message {
 impl Message {
     /// Reads a message of one of these topics whose certificate lies where SNS keeps them.
     pub(super) fn read(body: &[u8], topics: &[String]) -> Result<Self, Refusal> {
-        let body = read_json(body).map_err(|_| Refusal::Malformed {
-            what: "body".to_owned(),
-            why: "it is not an SNS message",
-        })?;
+        let body =
+            read_json(body).map_err(|_| Refusal::malformed("body", "it is not an SNS message"))?;
         let topic = field(&body, "TopicArn")?.to_owned();
         if !topics.contains(&topic) {
             return Err(Refusal::ForeignOrigin { origin: topic });
@@ -54,10 +53,7 @@ impl Message {
         let certificate = field(&body, "SigningCertURL")?.to_owned();
         if !is_certificate_url(&certificate) || !same_region(&certificate, &topic) {
             let why = "it is no certificate of SNS in the topic's region";
-            return Err(Refusal::Malformed {
-                what: "body field SigningCertURL".to_owned(),
-                why,
-            });
+            return Err(Refusal::malformed("body field SigningCertURL", why));
         }
         Ok(Self {
             body,
@@ -96,28 +92,22 @@ impl Message {
         now: Timestamp,
         trace: &mut Trace,
     ) -> Result<Proven, Refusal> {
-        let what = || "body field Signature".to_owned();
+        const WHAT: &str = "body field Signature";
         let algorithm: &dyn SignatureVerificationAlgorithm =
             match field(&self.body, "SignatureVersion")? {
                 "2" => webpki::ring::RSA_PKCS1_2048_8192_SHA256,
                 "1" => &LegacySha1,
                 _ => {
-                    let why = "1 and 2 are known";
-                    return Err(Refusal::Malformed {
-                        what: "body field SignatureVersion".to_owned(),
-                        why,
-                    });
+                    let what = "body field SignatureVersion";
+                    return Err(Refusal::malformed(what, "1 and 2 are known"));
                 }
             };
         let signature = STANDARD
             .decode(field(&self.body, "Signature")?)
-            .map_err(|_| Refusal::Malformed {
-                what: what(),
-                why: "it is not base64",
-            })?;
+            .map_err(|_| Refusal::malformed(WHAT, "it is not base64"))?;
         let text = self.string_to_sign()?;
         trace.note("signed bytes", true, || readable(text.as_bytes(), b""));
-        let mismatch = |_| Refusal::Mismatch { what: what() };
+        let mismatch = |_| Refusal::mismatch(WHAT);
         let leaf = EndEntityCert::try_from(&certificate.leaf).map_err(mismatch)?;
         let verified = leaf.verify_signature(algorithm, text.as_bytes(), &signature);
         trace.note("signature", verified.is_ok(), || {
@@ -129,7 +119,6 @@ impl Message {
         Ok(Proven {
             by: Proof::Certificate(certificate.fingerprint.clone()),
             id,
-            claimed_id: None,
         })
     }
 
@@ -157,10 +146,7 @@ impl Message {
             "SubscriptionConfirmation" | "UnsubscribeConfirmation" => &ABOUT,
             _ => {
                 let why = "it is no type of SNS";
-                return Err(Refusal::Malformed {
-                    what: "body field Type".to_owned(),
-                    why,
-                });
+                return Err(Refusal::malformed("body field Type", why));
             }
         };
         let mut text = String::new();
@@ -183,31 +169,15 @@ impl Message {
 
     fn fresh(&self, now: Timestamp, trace: &mut Trace) -> Result<(), Refusal> {
         let written = field(&self.body, "Timestamp")?;
-        let what = || "body field Timestamp".to_owned();
-        let at = super::template::rfc3339(written).ok_or_else(|| Refusal::Malformed {
-            what: what(),
-            why: "it is not an RFC 3339 instant",
-        })?;
-        let milliseconds = now.as_millisecond().saturating_sub(at.as_millisecond());
-        let ok = milliseconds.unsigned_abs() <= u64::from(WINDOW) * 1_000;
-        trace.note("clock difference", ok, || {
-            format!("{milliseconds} ms; {WINDOW} s are allowed")
-        });
-        if ok {
-            Ok(())
-        } else {
-            Err(Refusal::Stale {
-                milliseconds,
-                window: WINDOW,
-            })
-        }
+        let why = "it is not an RFC 3339 instant";
+        let at = super::template::rfc3339(written)
+            .ok_or_else(|| Refusal::malformed("body field Timestamp", why))?;
+        fresh(WINDOW, at, now, trace)
     }
 }
 
 fn missing(name: &str) -> Refusal {
-    Refusal::Missing {
-        what: format!("body field {name}"),
-    }
+    Refusal::missing(format!("body field {name}"))
 }
 
 fn field<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
@@ -313,10 +283,7 @@ impl Certificate {
         issuers: &Issuers,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let refused = |why| Refusal::Malformed {
-            what: "the signing certificate".to_owned(),
-            why,
-        };
+        let refused = |why| Refusal::malformed("the signing certificate", why);
         let mut chain = certificates(pem)
             .ok_or_else(|| refused("it is not PEM"))?
             .into_iter();

@@ -12,7 +12,7 @@ use super::delivery::{Delivery, Headers, Via};
 use super::envelope::{self, Checked, EnvelopeScheme};
 use super::hmac::{self, needed};
 use super::media_type::media_type;
-use super::origins;
+use super::origins::{self, listed};
 use super::proof::Proof;
 use super::refusal::Refusal;
 use super::replies::ReplyBody;
@@ -21,7 +21,7 @@ use super::secret::{Key, SecretRules};
 use super::sns::{Certificate, Message, Subscription};
 use super::spec::SchemeSpec;
 use super::trace::{Step, Trace};
-use crate::domain::{Problem, Problems, SourceName, Timestamp, shown};
+use crate::domain::{Problem, Problems, SourceName, Timestamp};
 
 /// An authentic delivery. Whether its request is allowed is a matter of policy.
 #[derive(Debug, Clone)]
@@ -32,7 +32,6 @@ pub struct VerifiedDelivery {
     body: Bytes,
     form: bool,
     delivery_id: Option<String>,
-    claimed_id: Option<String>,
     proof: Option<Proof>,
     reply: Option<ReplyBody>,
     is_challenge: bool,
@@ -66,7 +65,6 @@ impl VerifiedDelivery {
             body,
             form: false,
             delivery_id: Some(id),
-            claimed_id: None,
             ..self.clone()
         }
     }
@@ -80,11 +78,6 @@ impl VerifiedDelivery {
     /// a captured request can write any unsigned id.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
-    }
-
-    /// The sender's unsigned id, for the log only.
-    pub fn claimed_id(&self) -> Option<&str> {
-        self.claimed_id.as_deref()
     }
 
     /// The body with which its sender knows that the delivery arrived, where the sender prescribes one.
@@ -190,15 +183,10 @@ impl Verifier {
         }
     }
 
-    /// The scheme.
-    pub fn spec(&self) -> &SchemeSpec {
-        &self.spec
-    }
-
     /// Verifies a delivery at this instant.
     ///
     /// # Errors
-    /// The internal reason; the sender gets [`Refusal::public_text`].
+    /// The internal reason, of which the sender learns nothing.
     pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
         self.check(delivery, None, now, &mut Trace::off())
     }
@@ -271,7 +259,7 @@ impl Verifier {
         let mut verified = self.unproven(source, body);
         let headers = match (self.spec.kind(), via) {
             (SchemeKind::Trusted, Via::Host { origin, id }) => {
-                self.vouched(&origin, trace)?;
+                listed(&self.from, &origin, "origin", trace)?;
                 verified.delivery_id = id;
                 return Ok(verified);
             }
@@ -296,10 +284,8 @@ impl Verifier {
                 trace.note("certificate", certificate.is_some(), || {
                     message.certificate_url().to_owned()
                 });
-                let certificate = certificate.ok_or_else(|| Refusal::Missing {
-                    what: "the signing certificate, which only a running server fetches,"
-                        .to_owned(),
-                })?;
+                let what = "the signing certificate, which only a running server fetches,";
+                let certificate = certificate.ok_or_else(|| Refusal::missing(what))?;
                 message.verify(certificate, now, trace)?
             }
             SchemeKind::Token { header } => presented(
@@ -319,7 +305,6 @@ impl Verifier {
         };
         verified.form = media_type(self.spec.kind(), &headers, trace)?;
         verified.delivery_id = proven.id;
-        verified.claimed_id = proven.claimed_id;
         verified.proof = Some(proven.by);
         Ok(verified)
     }
@@ -359,7 +344,6 @@ impl Verifier {
             body,
             form: false,
             delivery_id: None,
-            claimed_id: None,
             proof: None,
             reply: None,
             is_challenge: false,
@@ -379,19 +363,6 @@ impl Verifier {
         Refusal::WrongDoor {
             scheme: self.spec.name(),
             door,
-        }
-    }
-
-    /// Checks that the source lists the exact origin of a trusted trigger.
-    fn vouched(&self, origin: &str, trace: &mut Trace) -> Result<(), Refusal> {
-        let listed = self.from.iter().any(|from| from == origin);
-        trace.note("origin", listed, || shown(origin));
-        if listed {
-            Ok(())
-        } else {
-            Err(Refusal::ForeignOrigin {
-                origin: origin.to_owned(),
-            })
         }
     }
 }

@@ -117,7 +117,8 @@ impl Instances {
         let system = fetch.preset.system();
         let call = (system.instance)(&named.instance);
         let answer = self.as_app(source, fetch, &call, at).await?;
-        let instance = (system.instance_of)(answer)
+        let instance = system
+            .instance_of(answer)
             .ok_or_else(|| Unfetched::because("the answer holds no instance".to_owned()))?;
         if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
             && matches!(
@@ -273,7 +274,8 @@ impl Instances {
         let call = (system.token)(&fetch.app_id, fetch.app_secret.expose_secret());
         let answer = self.call(access, fetch, call, deadline).await?;
         let usable = |text: &str| !text.is_empty() && text.len() <= MAX_TOKEN;
-        let token = (system.token_of)(&answer)
+        let token = system
+            .token_of(&answer)
             .filter(|token| usable(token.text.expose_secret()))
             .ok_or_else(|| Unfetched::because("no token was given".to_owned()))?;
         let lasts = SignedDuration::from_secs(token.lasts);

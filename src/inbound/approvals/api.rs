@@ -5,6 +5,8 @@ use std::fmt;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::domain::shown;
+
 /// A call, without the host. Its path and headers may hold a token, and its body the app's secret.
 #[derive(Clone)]
 pub struct ApiCall {
@@ -81,4 +83,28 @@ pub enum Rejection {
     Gone,
     /// The same call may succeed later.
     Other,
+}
+
+/// Reads the answer of a system that writes a number into each, which is 0 for success. `fields`: the names
+/// of the number and of the message beside it.
+pub(super) fn by_code(
+    status: u16,
+    body: &[u8],
+    fields: (&str, &str),
+    kind: impl Fn(i64) -> Rejection,
+) -> Result<Value, Rejected> {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let (why, kind) = match answer.get(fields.0).and_then(Value::as_i64) {
+        Some(0) if status == 200 => return Ok(answer),
+        Some(code) => {
+            let message = answer.get(fields.1).and_then(Value::as_str);
+            let message = shown(message.unwrap_or_default());
+            (format!("answers {code}: {message}"), kind(code))
+        }
+        None => {
+            let why = format!("answers HTTP {status} without a code");
+            (why, Rejection::Other)
+        }
+    };
+    Err(Rejected { why, kind })
 }

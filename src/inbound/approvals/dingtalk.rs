@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::api::{ApiCall, NewToken, Rejected, Rejection};
+use super::api::{ApiCall, Rejected, Rejection};
 use super::instance::{InstanceState, Named, Said, is_code};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
@@ -22,10 +22,10 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     named,
     token,
     answer,
-    token_of,
+    token_fields: ("accessToken", "expireIn"),
     with_token,
     instance,
-    instance_of,
+    instance_field: "result",
     state,
     definition: None,
     begun: Some(|instance| minute(instance, "createTime")),
@@ -67,13 +67,6 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-fn token_of(answer: &Value) -> Option<NewToken> {
-    Some(NewToken {
-        text: answer.get("accessToken")?.as_str()?.into(),
-        lasts: answer.get("expireIn")?.as_i64()?,
-    })
-}
-
 /// A failure has a status of its own and a `code` in words, or `success` is false.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -98,11 +91,6 @@ fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
 fn instance(code: &str) -> ApiCall {
     let path = format!("/v1.0/workflow/processInstances?processInstanceId={code}");
     ApiCall::get(path)
-}
-
-fn instance_of(mut answer: Value) -> Option<Value> {
-    let instance = answer.get_mut("result").map(Value::take);
-    instance.filter(Value::is_object)
 }
 
 fn with_token(call: ApiCall, token: &str) -> ApiCall {

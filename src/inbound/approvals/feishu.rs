@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::api::{ApiCall, NewToken, Rejected, Rejection};
+use super::api::{ApiCall, Rejected, Rejection, by_code};
 use super::instance::{InstanceState, Named, Said};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
@@ -26,10 +26,10 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     named,
     token,
     answer,
-    token_of,
+    token_fields: ("tenant_access_token", "expire"),
     with_token,
     instance,
-    instance_of,
+    instance_field: "data",
     state,
     definition: Some(definition),
     begun: None,
@@ -78,43 +78,17 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post(path, json!({ "app_id": id, "app_secret": secret }))
 }
 
-fn token_of(answer: &Value) -> Option<NewToken> {
-    Some(NewToken {
-        text: answer.get("tenant_access_token")?.as_str()?.into(),
-        lasts: answer.get("expire")?.as_i64()?,
-    })
-}
-
 /// Every answer has a `code`, which is 0 for success.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
-    let answer: Option<Value> = serde_json::from_slice(body).ok();
-    let code = answer.as_ref().and_then(|answer| answer.get("code"));
-    match (answer.as_ref(), code.and_then(Value::as_i64)) {
-        (Some(answer), Some(0)) if status == 200 => Ok(answer.clone()),
-        (Some(answer), Some(code)) => {
-            let message = answer.get("msg").and_then(Value::as_str);
-            Err(Rejected {
-                why: format!("answers {code}: {}", shown(message.unwrap_or_default())),
-                kind: match code {
-                    BAD_TOKEN => Rejection::BadToken,
-                    NOT_FOUND => Rejection::Gone,
-                    _ => Rejection::Other,
-                },
-            })
-        }
-        _ => Err(Rejected {
-            why: format!("answers HTTP {status} without a code"),
-            kind: Rejection::Other,
-        }),
-    }
+    by_code(status, body, ("code", "msg"), |code| match code {
+        BAD_TOKEN => Rejection::BadToken,
+        NOT_FOUND => Rejection::Gone,
+        _ => Rejection::Other,
+    })
 }
 
 fn instance(code: &str) -> ApiCall {
     ApiCall::get(format!("/open-apis/approval/v4/instances/{code}"))
-}
-
-fn instance_of(mut answer: Value) -> Option<Value> {
-    answer.get_mut("data").map(Value::take)
 }
 
 fn with_token(call: ApiCall, token: &str) -> ApiCall {

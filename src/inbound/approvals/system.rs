@@ -24,14 +24,14 @@ pub struct ApprovalSystem {
     pub token: fn(id: &str, secret: &str) -> ApiCall,
     /// Reads an answer of any call, by its HTTP status and its body.
     pub answer: fn(status: u16, body: &[u8]) -> Result<Value, Rejected>,
-    /// The token in the answer.
-    pub token_of: fn(&Value) -> Option<NewToken>,
+    /// The fields of the answer that have the token, and the seconds that it lasts.
+    pub(super) token_fields: (&'static str, &'static str),
     /// The same call with the token that it needs.
     pub with_token: fn(ApiCall, token: &str) -> ApiCall,
     /// Asks for an instance by its code.
     pub instance: fn(code: &str) -> ApiCall,
-    /// The instance in the answer.
-    pub instance_of: fn(Value) -> Option<Value>,
+    /// The field of the answer that has the instance.
+    pub(super) instance_field: &'static str,
     /// What the instance says. May add to it what the event alone says, such as its definition.
     pub state: fn(&Named, Value) -> InstanceState,
     /// Asks for a definition by its code, to see whether the app may read it.
@@ -52,6 +52,21 @@ impl ApprovalSystem {
             let listed = definitions.contains(&named.definition);
             listed && is_code(&named.instance)
         })
+    }
+
+    /// The token in the answer.
+    pub fn token_of(&self, answer: &Value) -> Option<NewToken> {
+        let (text, lasts) = self.token_fields;
+        Some(NewToken {
+            text: answer.get(text)?.as_str()?.into(),
+            lasts: answer.get(lasts)?.as_i64()?,
+        })
+    }
+
+    /// The instance in the answer.
+    pub fn instance_of(&self, mut answer: Value) -> Option<Value> {
+        let instance = answer.get_mut(self.instance_field).map(Value::take);
+        instance.filter(Value::is_object)
     }
 
     /// The event without its secrets.

@@ -7,14 +7,15 @@ use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::api::{ApiCall, NewToken, Rejected, Rejection};
+use super::api::{ApiCall, Rejected, Rejection, by_code};
 use super::instance::{InstanceState, Named, Said};
 use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
-use crate::domain::{Timestamp, shown};
+use crate::domain::Timestamp;
 
-/// The codes for a token that is not accepted: invalid, and expired.
-const BAD_TOKEN: [i64; 2] = [40_014, 42_001];
+/// The codes for a token that is not accepted.
+const BAD_TOKEN: i64 = 40_014;
+const EXPIRED_TOKEN: i64 = 42_001;
 
 pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     url: "https://qyapi.weixin.qq.com",
@@ -24,10 +25,10 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     named,
     token,
     answer,
-    token_of,
+    token_fields: ("access_token", "expires_in"),
     with_token,
     instance,
-    instance_of,
+    instance_field: "info",
     state,
     definition: None,
     begun: None,
@@ -77,43 +78,17 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::get(format!("/cgi-bin/gettoken?corpid={id}&corpsecret={secret}"))
 }
 
-fn token_of(answer: &Value) -> Option<NewToken> {
-    Some(NewToken {
-        text: answer.get("access_token")?.as_str()?.into(),
-        lasts: answer.get("expires_in")?.as_i64()?,
-    })
-}
-
 /// Every answer has an `errcode`, which is 0 for success.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    match answer.get("errcode").and_then(Value::as_i64) {
-        Some(0) if status == 200 => Ok(answer),
-        Some(code) => {
-            let message = answer.get("errmsg").and_then(Value::as_str);
-            Err(Rejected {
-                why: format!("answers {code}: {}", shown(message.unwrap_or_default())),
-                kind: match BAD_TOKEN.contains(&code) {
-                    true => Rejection::BadToken,
-                    false => Rejection::Other,
-                },
-            })
-        }
-        None => Err(Rejected {
-            why: format!("answers HTTP {status} without a code"),
-            kind: Rejection::Other,
-        }),
-    }
+    by_code(status, body, ("errcode", "errmsg"), |code| match code {
+        BAD_TOKEN | EXPIRED_TOKEN => Rejection::BadToken,
+        _ => Rejection::Other,
+    })
 }
 
 fn instance(code: &str) -> ApiCall {
     let path = "/cgi-bin/oa/getapprovaldetail".to_owned();
     ApiCall::post(path, json!({ "sp_no": code }))
-}
-
-fn instance_of(mut answer: Value) -> Option<Value> {
-    let instance = answer.get_mut("info").map(Value::take);
-    instance.filter(Value::is_object)
 }
 
 fn with_token(mut call: ApiCall, token: &str) -> ApiCall {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
-use crate::domain::{Timestamp, read_json};
+use crate::domain::Timestamp;
 use crate::inbound::delivery::Headers;
 use crate::inbound::proof::{Proof, Proven};
 use crate::inbound::refusal::Refusal;
@@ -14,7 +14,7 @@ use crate::inbound::replies::{ReplyBody, is_echoable};
 use crate::inbound::trace::Trace;
 
 use super::key::EnvelopeKey;
-use super::opened::{Checked, Opened};
+use super::opened::{Checked, Opened, object};
 use super::scheme::EnvelopeSystem;
 use super::seed::Seed;
 use super::{cipher, xml};
@@ -42,7 +42,7 @@ pub(super) fn open(
 ) -> Result<Opened, Refusal> {
     let encrypted = match checked.scheme.system {
         EnvelopeSystem::Wecom => encrypted(&document(body)?, "Encrypt")?,
-        _ => encrypted(&json(body)?, "encrypt")?,
+        _ => encrypted(&object(body)?, "encrypt")?,
     };
     let plain = decrypted(checked, headers, &encrypted, trace)?;
     trace.note("decrypted", true, || format!("{} bytes", plain.text.len()));
@@ -64,7 +64,7 @@ pub(super) fn challenge(
         let text = String::from_utf8(plain.text).ok();
         text.filter(|text| is_echoable(text))
             .map(ReplyBody::Text)
-            .ok_or_else(|| malformed("echostr", "it is not a short visible text"))
+            .ok_or_else(|| Refusal::malformed("echostr", "it is not a short visible text"))
     };
     Some(answered())
 }
@@ -98,8 +98,8 @@ fn decrypted<'a>(
         trace,
     )?;
     let (text, receiver) = cipher::open_addressed(key.cipher(), encrypted)?;
-    let receiver =
-        String::from_utf8(receiver).map_err(|_| malformed("the receiver", "it is not text"))?;
+    let receiver = String::from_utf8(receiver)
+        .map_err(|_| Refusal::malformed("the receiver", "it is not text"))?;
     checked.listed(&receiver, trace)?;
     Ok(Plain {
         by,
@@ -122,7 +122,6 @@ fn from_wecom(
         proven: Proven {
             by: plain.by,
             id: wecom_id(&event),
-            claimed_id: None,
         },
         body: event.to_string().into(),
         reply: ReplyBody::Text("success".to_owned()),
@@ -147,7 +146,7 @@ fn from_dingtalk(
     encrypted: &str,
     trace: &mut Trace,
 ) -> Result<Opened, Refusal> {
-    let event = json(&plain.text)?;
+    let event = object(&plain.text)?;
     let kind = text(&event, "/EventType").unwrap_or_default();
     let is_challenge = CHECKS.contains(&kind.as_str());
     let reply = match text(&event, "/Random").filter(|random| is_echoable(random)) {
@@ -159,12 +158,11 @@ fn from_dingtalk(
         checked.timely("the time in the event", time.as_deref(), trace)?;
     }
     let reply = sealed(&plain, encrypted, &reply, checked.now)
-        .ok_or_else(|| malformed("the key", "it has another size"))?;
+        .ok_or_else(|| Refusal::malformed("the key", "it has another size"))?;
     Ok(Opened {
         proven: Proven {
             by: plain.by,
             id: text(&event, "/eventId").filter(|id| is_echoable(id)),
-            claimed_id: None,
         },
         body: plain.text.into(),
         reply: ReplyBody::Json(reply),
@@ -232,7 +230,7 @@ fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
         found = found.or(value);
     }
     let found = found.filter(|value| !value.is_empty());
-    found.ok_or_else(|| Refusal::Missing { what: what() })
+    found.ok_or_else(|| Refusal::missing(what()))
 }
 
 /// The encrypted text of an envelope. A plain one is refused.
@@ -241,27 +239,15 @@ fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
         .into_iter()
         .find_map(|name| envelope.get(name));
     let text = spelled.and_then(Value::as_str).map(str::to_owned);
-    text.ok_or_else(|| Refusal::Missing {
-        what: format!("body field {name}"),
-    })
+    text.ok_or_else(|| Refusal::missing(format!("body field {name}")))
 }
 
 /// What WeCom writes as XML, and its robots as JSON.
 fn document(bytes: &[u8]) -> Result<Value, Refusal> {
     match bytes.trim_ascii_start().first() {
         Some(b'<') => xml::read(bytes),
-        _ => json(bytes),
+        _ => object(bytes),
     }
-}
-
-fn json(bytes: &[u8]) -> Result<Value, Refusal> {
-    let value = read_json(bytes).ok().filter(Value::is_object);
-    value.ok_or_else(|| {
-        malformed(
-            "the event",
-            "it is not a JSON object that names each key once",
-        )
-    })
 }
 
 /// A text or a whole number.
@@ -270,12 +256,5 @@ fn text(value: &Value, pointer: &str) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
         _ => None,
-    }
-}
-
-fn malformed(what: &str, why: &'static str) -> Refusal {
-    Refusal::Malformed {
-        what: what.to_owned(),
-        why,
     }
 }

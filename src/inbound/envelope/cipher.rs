@@ -114,8 +114,5 @@ fn bad_padding() -> Refusal {
 }
 
 fn refused(why: &'static str) -> Refusal {
-    Refusal::Malformed {
-        what: "the encrypted text".into(),
-        why,
-    }
+    Refusal::malformed("the encrypted text", why)
 }

@@ -6,17 +6,16 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::read_json;
 use crate::inbound::delivery::Headers;
 use crate::inbound::hmac::needed;
-use crate::inbound::proof::{Proof, Proven};
+use crate::inbound::proof::{self, Proof, Proven};
 use crate::inbound::refusal::Refusal;
 use crate::inbound::replies::{ReplyBody, is_echoable};
 use crate::inbound::trace::Trace;
 
 use super::cipher;
 use super::key::EnvelopeKey;
-use super::opened::{Checked, Opened};
+use super::opened::{Checked, Opened, object};
 
 pub(super) const SIGNATURE: &str = "X-Lark-Signature";
 pub(super) const TIME: &str = "X-Lark-Request-Timestamp";
@@ -45,11 +44,7 @@ pub(super) fn open(
     let id = text(&event, "/header/event_id").or_else(|| text(&event, "/uuid"));
     let id = id.filter(|id| is_echoable(id)).map(str::to_owned);
     Ok(Opened {
-        proven: Proven {
-            by,
-            id,
-            claimed_id: None,
-        },
+        proven: Proven { by, id },
         body: plain.into(),
         reply,
         is_challenge,
@@ -110,15 +105,13 @@ fn with_token<'a>(
 ) -> Result<(Proof, &'a EnvelopeKey, Vec<u8>), Refusal> {
     let event = object(body)?;
     let token = token_of(&event);
-    let mut matched = None;
-    for (index, key) in checked.keys.iter().enumerate() {
-        let (found, by) = (key.has_token(token), Proof::Secret(index));
+    let matched = proof::matching(checked.keys.iter().copied(), |key, by| {
+        let found = key.has_token(token);
         trace.note("compared", found, || format!("body field token with {by}"));
-        if found && matched.is_none() {
-            matched = Some((by, *key, body.to_vec()));
-        }
-    }
-    matched.ok_or_else(wrong_token)
+        found
+    });
+    let (by, key) = matched.ok_or_else(wrong_token)?;
+    Ok((by, key, body.to_vec()))
 }
 
 /// Checks what a signed event says of itself.
@@ -153,9 +146,10 @@ fn challenge_of(event: &Value, key: &EnvelopeKey) -> Result<ReplyBody, Refusal> 
         Some(challenge) if kind && fields == 3 => {
             Ok(ReplyBody::Json(json!({ "challenge": challenge })))
         }
-        _ => Err(Refusal::Missing {
-            what: format!("header {SIGNATURE}, which only a challenge does without,"),
-        }),
+        _ => {
+            let what = format!("header {SIGNATURE}, which only a challenge does without,");
+            Err(Refusal::missing(what))
+        }
     }
 }
 
@@ -168,26 +162,14 @@ fn token_of(event: &Value) -> &str {
 }
 
 fn wrong_token() -> Refusal {
-    Refusal::Mismatch {
-        what: "the token in the event".into(),
-    }
+    Refusal::mismatch("the token in the event")
 }
 
 /// The text in an encrypted body. A plain body is refused, because a key is set.
 fn encrypted(body: &[u8]) -> Result<String, Refusal> {
     text(&object(body)?, "/encrypt")
         .map(str::to_owned)
-        .ok_or_else(|| Refusal::Missing {
-            what: "body field encrypt".into(),
-        })
-}
-
-fn object(body: &[u8]) -> Result<Value, Refusal> {
-    let value = read_json(body).ok().filter(Value::is_object);
-    value.ok_or_else(|| Refusal::Malformed {
-        what: "the event".into(),
-        why: "it is not a JSON object that names each key once",
-    })
+        .ok_or_else(|| Refusal::missing("body field encrypt"))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {

@@ -1,11 +1,13 @@
 //! What a check of an encrypted event needs, and what it finds.
 
 use bytes::Bytes;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use crate::domain::{Timestamp, shown};
+use crate::domain::{Timestamp, read_json};
 use crate::inbound::hmac::fresh;
-use crate::inbound::proof::{Proof, Proven};
+use crate::inbound::origins::listed;
+use crate::inbound::proof::{self, Proof, Proven};
 use crate::inbound::refusal::Refusal;
 use crate::inbound::replies::ReplyBody;
 use crate::inbound::trace::Trace;
@@ -34,7 +36,7 @@ pub(in crate::inbound) struct Opened {
 }
 
 impl<'a> Checked<'a> {
-    /// Compares the signature with that of every key; the loop does not end early.
+    /// Compares the signature with that of every key.
     pub(super) fn matching(
         &self,
         what: &str,
@@ -42,30 +44,18 @@ impl<'a> Checked<'a> {
         trace: &mut Trace,
         signature_by: impl Fn(&EnvelopeKey) -> String,
     ) -> Result<(Proof, &'a EnvelopeKey), Refusal> {
-        let mut matched = None;
-        for (index, key) in self.keys.iter().enumerate() {
+        let matched = proof::matching(self.keys.iter().copied(), |key, by| {
             let expected = signature_by(key);
             let found = bool::from(expected.as_bytes().ct_eq(signature.as_bytes()));
-            let by = Proof::Secret(index);
             trace.note("computed", found, || format!("{expected} with {by}"));
-            if found && matched.is_none() {
-                matched = Some((by, *key));
-            }
-        }
-        matched.ok_or_else(|| Refusal::Mismatch { what: what.into() })
+            found
+        });
+        matched.ok_or_else(|| Refusal::mismatch(what))
     }
 
     /// Checks that the source lists a receiver.
     pub(super) fn listed(&self, receiver: &str, trace: &mut Trace) -> Result<(), Refusal> {
-        let listed = self.from.iter().any(|from| from == receiver);
-        trace.note("receiver", listed, || shown(receiver));
-        if listed {
-            Ok(())
-        } else {
-            Err(Refusal::ForeignOrigin {
-                origin: receiver.to_owned(),
-            })
-        }
+        listed(self.from, receiver, "receiver", trace)
     }
 
     /// Checks the age of a signed time, whose text the sender wrote at `what`.
@@ -75,13 +65,18 @@ impl<'a> Checked<'a> {
         text: Option<&str>,
         trace: &mut Trace,
     ) -> Result<(), Refusal> {
-        let text = text.ok_or_else(|| Refusal::Missing { what: what.into() })?;
-        let at = instant(text).ok_or_else(|| Refusal::Malformed {
-            what: what.into(),
-            why: "it is not 10, 13 or 16 digits of unix time",
-        })?;
+        let text = text.ok_or_else(|| Refusal::missing(what))?;
+        let why = "it is not 10, 13 or 16 digits of unix time";
+        let at = instant(text).ok_or_else(|| Refusal::malformed(what, why))?;
         fresh(self.scheme.window, at, self.now, trace)
     }
+}
+
+/// An event, or the envelope around it.
+pub(super) fn object(bytes: &[u8]) -> Result<Value, Refusal> {
+    let value = read_json(bytes).ok().filter(Value::is_object);
+    let why = "it is not a JSON object that names each key once";
+    value.ok_or_else(|| Refusal::malformed("the event", why))
 }
 
 /// A whole number of seconds (10 digits), milliseconds (13) or microseconds (16) since 1970. The number

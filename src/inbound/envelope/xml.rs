@@ -98,8 +98,5 @@ fn add(open: &mut [Open], name: String, value: Value) {
 }
 
 fn refused(why: &'static str) -> Refusal {
-    Refusal::Malformed {
-        what: "the XML".into(),
-        why,
-    }
+    Refusal::malformed("the XML", why)
 }

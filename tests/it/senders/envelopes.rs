@@ -169,8 +169,8 @@ fn every_delivery_ends_as_it_says() {
                 wrong.extend(end.err().map(|why| format!("{id}: {why}")));
             }
             ("reject", Err(refusal)) => {
-                // A stranger learns nothing from the reason.
-                assert_eq!(refusal.public_text(), "not authenticated", "{id}");
+                // 415 would tell a stranger that the signature is right.
+                assert!(!refusal.is_media_type(), "{id}");
             }
             (_, Ok(_)) => wrong.push(format!("{id} was accepted")),
             (_, Err(refusal)) => wrong.push(format!("{id} was refused: {refusal}")),

@@ -29,7 +29,7 @@ pub(super) fn delivered(body: Vec<u8>, content_type: &str) -> VerifiedDelivery {
             .verify(delivery, now)
             .unwrap();
     } else {
-        SchemeSpec::token("x-token")
+        super::vectors::token("x-token")
     };
     let delivery = Delivery {
         source: "s".parse().unwrap(),
