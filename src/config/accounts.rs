@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use toml::Spanned;
 
-use crate::domain::Region;
-
 use super::raw::RawAccount;
-use super::reader::Reader;
+use super::reader::{Reader, texts};
 use super::valid::{AccountConfig, DEFAULT_ACCOUNT};
 
 impl Reader<'_> {
@@ -70,7 +68,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             role_arn,
             key: self.key(name, entry),
-            regions: self.account_regions(&raw.regions),
+            regions: self.regions(&raw.regions),
             images: self.prefixes(&raw.images),
             mark: self.mark(entry.span()),
         }
@@ -100,18 +98,6 @@ impl Reader<'_> {
         }
     }
 
-    fn account_regions(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
-        for region in written {
-            if let Err(problem) = region.get_ref().parse::<Region>() {
-                self.problem(region, problem.problem, problem.remedy);
-            }
-        }
-        written
-            .iter()
-            .map(|region| region.get_ref().clone())
-            .collect()
-    }
-
     fn prefixes(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
         for beginning in written {
             let text = beginning.get_ref();
@@ -132,9 +118,6 @@ impl Reader<'_> {
                 );
             }
         }
-        written
-            .iter()
-            .map(|beginning| beginning.get_ref().clone())
-            .collect()
+        texts(written)
     }
 }

@@ -1,9 +1,9 @@
 //! `[cloud]`: the site, the address, the call rates. `accounts` reads the owner accounts.
 
-use crate::domain::{Problem, Region, Site};
+use crate::domain::{Problem, Site};
 
 use super::raw::RawCloud;
-use super::reader::Reader;
+use super::reader::{Reader, set};
 use super::valid::CloudConfig;
 
 pub(super) const ENDPOINT_VAR: &str = "SHAREHOOK_CLOUD_ENDPOINT";
@@ -11,11 +11,11 @@ const SITE_VAR: &str = "SHAREHOOK_CLOUD_SITE";
 
 impl Reader<'_> {
     pub(super) fn cloud(&mut self, raw: &RawCloud) -> CloudConfig {
-        let endpoint = match self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty()) {
+        let endpoint = match set(self.vars, ENDPOINT_VAR) {
             Some(url) => Some(url.clone()),
             None => raw.endpoint.as_ref().map(|e| e.get_ref().clone()),
         };
-        let site = match self.vars.get(SITE_VAR).filter(|v| !v.is_empty()) {
+        let site = match set(self.vars, SITE_VAR) {
             None => raw.site.unwrap_or_default(),
             Some(text) => text.parse().unwrap_or_else(|problem| {
                 self.problems.push(Problem {
@@ -30,44 +30,20 @@ impl Reader<'_> {
                 "write site = \"intl\" or \"cn\" under [cloud]; the sites share no accounts";
             self.missing("cloud.site", remedy);
         }
-        let lighthouse_per_second = self.within(
-            "lighthouse_per_second",
-            raw.lighthouse_per_second.as_ref(),
-            0.1..=20.0,
-            20.0,
-        );
-        let cvm_per_second = self.within(
-            "cvm_per_second",
-            raw.cvm_per_second.as_ref(),
-            0.1..=10.0,
-            10.0,
-        );
-        let cvm_accounts_per_call = self.within(
-            "cvm_accounts_per_call",
-            raw.cvm_accounts_per_call.as_ref(),
-            1..=500,
-            10,
-        );
-        let cvm_accounts_per_image = self.within(
-            "cvm_accounts_per_image",
-            raw.cvm_accounts_per_image.as_ref(),
-            1..=100_000,
-            500,
-        );
-        let regions = raw.regions.iter().map(|r| r.get_ref().clone()).collect();
-        for region in &raw.regions {
-            if let Err(problem) = region.get_ref().parse::<Region>() {
-                self.problem(region, problem.problem, problem.remedy);
-            }
-        }
+        let (lighthouse, cvm) = (&raw.lighthouse_per_second, &raw.cvm_per_second);
+        let lighthouse = self.within("lighthouse_per_second", lighthouse, 0.1..=20.0, 20.0);
+        let cvm = self.within("cvm_per_second", cvm, 0.1..=10.0, 10.0);
+        let (call, image) = (&raw.cvm_accounts_per_call, &raw.cvm_accounts_per_image);
+        let per_call = self.within("cvm_accounts_per_call", call, 1..=500, 10);
+        let per_image = self.within("cvm_accounts_per_image", image, 1..=100_000, 500);
         CloudConfig {
             site,
             endpoint,
-            lighthouse_per_second,
-            cvm_per_second,
-            cvm_accounts_per_call,
-            cvm_accounts_per_image,
-            regions,
+            lighthouse_per_second: lighthouse,
+            cvm_per_second: cvm,
+            cvm_accounts_per_call: per_call,
+            cvm_accounts_per_image: per_image,
+            regions: self.regions(&raw.regions),
             key: self.process_key(),
             accounts: self.accounts(&raw.accounts),
         }

@@ -8,7 +8,7 @@ use crate::notify::Address;
 
 use super::fetch_config::{ENDPOINT_VAR, Fetch, FetchConfig};
 use super::raw::{RawFetch, RawSource};
-use super::reader::Reader;
+use super::reader::{Reader, set, texts};
 use super::ticket_fetch::ZENDESK_TICKET;
 
 impl Reader<'_> {
@@ -75,13 +75,11 @@ impl Reader<'_> {
         let whose = format!("source {:?}: fetch", source.name.get_ref());
         let app_secret = app_secret.and_then(|secret| self.secret(&whose, secret));
         let address = self.fetch_address(written, preset);
-        let definitions = written.definitions.iter();
-        let definitions = definitions.map(|code| code.get_ref().clone()).collect();
         Some(FetchConfig {
             preset,
             app_id: app_id?.get_ref().clone(),
             app_secret: app_secret?,
-            definitions,
+            definitions: texts(&written.definitions),
             address: address?,
         })
     }
@@ -139,22 +137,16 @@ impl Reader<'_> {
 
     fn fetch_address(&mut self, written: &RawFetch, preset: FetchPreset) -> Option<Address> {
         let url = written.url.as_ref();
-        let endpoint = self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty());
+        let endpoint = set(self.vars, ENDPOINT_VAR);
         let text = match (endpoint, url) {
             (Some(endpoint), _) => format!("{endpoint}/{}", preset.as_str()),
             (None, Some(url)) => url.get_ref().clone(),
             (None, None) => preset.system().url.to_owned(),
         };
-        match Address::read(&text) {
-            Ok(address) => Some(address),
-            Err(problem) => {
-                let text = format!("fetch: {}: {}", problem.field, problem.problem);
-                match url {
-                    Some(url) => self.problem(url, text, problem.remedy),
-                    None => self.problem(&written.preset, text, problem.remedy),
-                }
-                None
-            }
+        let read = Address::read(&text);
+        match url {
+            Some(url) => self.read("fetch: url: ", url, read),
+            None => self.read("fetch: url: ", &written.preset, read),
         }
     }
 }

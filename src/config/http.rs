@@ -32,9 +32,8 @@ impl Reader<'_> {
             }
             written.into_inner()
         });
-        let max_connections = raw.max_connections.as_ref();
-        let max_connections =
-            self.within("http.max_connections", max_connections, 16..=100_000, 2_048);
+        let max = &raw.max_connections;
+        let max_connections = self.within("http.max_connections", max, 16..=100_000, 2_048);
         let metrics = raw
             .metrics
             .and_then(|written| match written.get_ref().as_str() {

@@ -2,10 +2,11 @@
 //! the mistakes in the others.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use toml::Spanned;
 
-use crate::domain::{NoticeKind, NotifyName, Problem, SourceName, Subscription};
+use crate::domain::{NoticeKind, SourceName, Subscription};
 use crate::notify::{Address, AuthNeed, Preset, UserNeed};
 
 use super::fetch_config::Fetch;
@@ -23,13 +24,14 @@ impl Reader<'_> {
         let mut all = Vec::with_capacity(raw.len());
         for entry in raw {
             let written = entry.get_ref();
-            let name = self.notify_name(written, &mut names);
+            let remedy = "give each its own name";
+            let name = self.own_name("[[notify]]", &written.name, &mut names, remedy);
             let on = self.on(written);
             let named = self.sources_of(written, sources);
             let address = self.address(written);
             let auth = self.auth(entry);
             let map = self.template(written);
-            let ca = self.certificates(written.ca_file.as_ref());
+            let ca = self.certificates("ca_file", &written.ca_file);
             let proxy = self.proxy(written.proxy.as_ref());
             let contact = self.contact(written);
             let transitions = self.transitions(written);
@@ -60,23 +62,6 @@ impl Reader<'_> {
         all
     }
 
-    fn notify_name(
-        &mut self,
-        raw: &RawNotify,
-        names: &mut BTreeSet<NotifyName>,
-    ) -> Option<NotifyName> {
-        match raw.name.get_ref().parse::<NotifyName>() {
-            Ok(name) if names.insert(name.clone()) => return Some(name),
-            Ok(name) => self.problem(
-                &raw.name,
-                format!("two [[notify]] have the name {name}"),
-                "give each its own name",
-            ),
-            Err(problem) => self.problem(&raw.name, problem.problem, problem.remedy),
-        }
-        None
-    }
-
     fn on(&mut self, raw: &RawNotify) -> Vec<NoticeKind> {
         let of_tickets = raw.preset.get_ref().is_of_tickets() && raw.map.is_none();
         let Some(written) = &raw.on else {
@@ -94,17 +79,14 @@ impl Reader<'_> {
         }
         let mut on = Vec::new();
         for kind in written {
-            match kind.get_ref().parse() {
-                Ok(known) if of_tickets && NoticeKind::has_no_ticket(known) => {
+            match self.parsed::<NoticeKind>("on: ", kind) {
+                Some(known) if of_tickets && known.has_no_ticket() => {
                     let problem =
                         format!("on: {known} belongs to no ticket that this preset knows");
                     let remedy = "use preset = \"webhook\", or a `map` of yours";
                     self.problem(kind, problem, remedy);
                 }
-                Ok(known) => on.push(known),
-                Err(Problem {
-                    problem, remedy, ..
-                }) => self.problem(kind, format!("on: {problem}"), remedy),
+                known => on.extend(known),
             }
         }
         on
@@ -182,31 +164,15 @@ impl Reader<'_> {
             self.problem(&raw.preset, problem, remedy);
             return None;
         };
-        match Address::read(text) {
-            Ok(address) => Some(address),
-            Err(problem) => {
-                let place = written.unwrap_or(&raw.name);
-                let text = format!("url: {}", problem.problem);
-                self.problem(place, text, problem.remedy);
-                None
-            }
-        }
+        let place = written.unwrap_or(&raw.name);
+        self.read("url: ", place, Address::read(text))
     }
 
     /// A template of the operator's: its path and text.
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
         let written = raw.map.as_ref()?;
-        self.files.insert(written.get_ref().clone());
-        let path = self.root.join(written.get_ref());
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Some((path.display().to_string(), text)),
-            Err(error) => {
-                let problem = format!("map {} cannot be read: {error}", path.display());
-                let remedy = "name a jq file, or remove `map` for the one that ships";
-                self.problem(written, problem, remedy);
-                None
-            }
-        }
+        let remedy = "name a jq file, or remove `map` for the one that ships";
+        self.named_file("map", written, |path| fs::read_to_string(path), remedy)
     }
 
     /// The transition after each outcome, for Jira.
@@ -214,19 +180,17 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for (kind, id) in &raw.transitions {
             let digits = id.get_ref().bytes().all(|b| b.is_ascii_digit());
-            match kind.parse() {
-                Err(Problem {
-                    problem, remedy, ..
-                }) => self.problem(id, format!("transitions: {problem}"), remedy),
-                Ok(_) if *raw.preset.get_ref() != Preset::Jira => {
+            match self.read("transitions: ", id, kind.parse()) {
+                None => {}
+                Some(_) if *raw.preset.get_ref() != Preset::Jira => {
                     let problem = "transitions has no effect with this preset";
                     self.problem(id, problem, "remove it, or use preset = \"jira\"");
                 }
-                Ok(_) if !digits || id.get_ref().is_empty() => {
+                Some(_) if !digits || id.get_ref().is_empty() => {
                     let remedy = "write the number that .../issue/KEY/transitions shows for it";
                     self.problem(id, "transitions: is not a transition's id", remedy);
                 }
-                Ok(known) => all.push((known, id.get_ref().clone())),
+                Some(known) => all.push((known, id.get_ref().clone())),
             }
         }
         all
@@ -271,19 +235,6 @@ impl Reader<'_> {
             _ => {}
         }
         raw.user.as_ref().map(|user| user.get_ref().clone())
-    }
-
-    pub(super) fn certificates(&mut self, written: Option<&Spanned<String>>) -> Vec<u8> {
-        let Some(written) = written else {
-            return Vec::new();
-        };
-        self.files.insert(written.get_ref().clone());
-        let path = self.root.join(written.get_ref());
-        std::fs::read(&path).unwrap_or_else(|error| {
-            let problem = format!("ca_file {} cannot be read: {error}", path.display());
-            self.problem(written, problem, "name a PEM file of certificates");
-            Vec::new()
-        })
     }
 
     pub(super) fn proxy(&mut self, written: Option<&Spanned<String>>) -> Option<String> {

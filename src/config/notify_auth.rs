@@ -7,7 +7,10 @@ use toml::Spanned;
 use crate::notify::{Auth, AuthNeed, AwsKey, Bot, BotKind};
 
 use super::raw_notify::{RawAuth, RawNotify};
-use super::reader::Reader;
+use super::reader::{Reader, set};
+
+pub(super) const AUTH_FORMS: &str =
+    "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
 
 impl Reader<'_> {
     /// How the program proves itself, as far as the preset needs it.
@@ -21,53 +24,40 @@ impl Reader<'_> {
             let problem = format!("secret has no effect with preset = \"{preset}\"");
             self.problem(secret, problem, "remove it, or write auth");
         }
-        match (needs, &raw.secret, &raw.auth) {
-            (AuthNeed::Secret, Some(secret), None) => {
-                let secret = self.secret_text(&whose, secret)?;
-                Some(Auth::Signed(secret))
-            }
-            (AuthNeed::Bot(kind), Some(secret), None) => self.bot(&whose, kind, secret),
-            (AuthNeed::Secret | AuthNeed::Bot(_), _, Some(auth)) => {
-                let problem = format!("auth has no effect with preset = \"{preset}\"");
-                self.problem(auth, problem, "write secret instead");
-                None
-            }
-            (AuthNeed::Bot(_), None, None) => {
-                let remedy =
-                    "write secret = \"env:NAME\"; docs/notifications.md shows what it holds";
-                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
-                None
-            }
-            (AuthNeed::Secret, None, None) => {
-                let remedy = "write secret = \"env:NAME\", a whsec_ key that the receiver has too";
-                self.problem(&raw.preset, format!("{whose}: secret is missing"), remedy);
-                None
-            }
-            (AuthNeed::App, _, None) => Some(Auth::App),
-            (AuthNeed::App, _, Some(auth)) => {
-                let problem = format!("auth has no effect with preset = \"{preset}\"");
-                self.problem(
-                    auth,
-                    problem,
-                    "remove it: the app of the source's `fetch` sends",
-                );
-                None
-            }
-            (AuthNeed::Aws, _, Some(auth)) => {
-                let problem = format!("auth has no effect with preset = \"{preset}\"");
-                self.problem(auth, problem, "remove it: the function's role signs");
-                None
-            }
-            (AuthNeed::Aws, _, None) => self.aws(&whose, raw),
-            (AuthNeed::Header, _, Some(auth)) => {
-                self.written_auth(&whose, preset.bearer_prefix(), auth)
-            }
-            (AuthNeed::Header, _, None) => {
-                let remedy = "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
-                self.problem(&raw.preset, format!("{whose}: auth is missing"), remedy);
-                None
-            }
+        let instead = match needs {
+            AuthNeed::Header => None,
+            AuthNeed::Secret | AuthNeed::Bot(_) => Some("write secret instead"),
+            AuthNeed::App => Some("remove it: the app of the source's `fetch` sends"),
+            AuthNeed::Aws => Some("remove it: the function's role signs"),
+        };
+        if let (Some(auth), Some(instead)) = (&raw.auth, instead) {
+            let problem = format!("auth has no effect with preset = \"{preset}\"");
+            self.problem(auth, problem, instead);
+            return None;
         }
+        let (missing, remedy) = match (needs, &raw.secret, &raw.auth) {
+            (AuthNeed::Secret, Some(secret), _) => {
+                return self.secret_text(&whose, secret).map(Auth::Signed);
+            }
+            (AuthNeed::Bot(kind), Some(secret), _) => return self.bot(&whose, kind, secret),
+            (AuthNeed::App, ..) => return Some(Auth::App),
+            (AuthNeed::Aws, ..) => return self.aws(&whose, raw),
+            (AuthNeed::Header, _, Some(auth)) => {
+                return self.written_auth(&whose, preset.bearer_prefix(), auth);
+            }
+            (AuthNeed::Secret, None, _) => (
+                "secret",
+                "write secret = \"env:NAME\", a whsec_ key that the receiver has too",
+            ),
+            (AuthNeed::Bot(_), None, _) => (
+                "secret",
+                "write secret = \"env:NAME\"; docs/notifications.md shows what it holds",
+            ),
+            (AuthNeed::Header, _, None) => ("auth", AUTH_FORMS),
+        };
+        let problem = format!("{whose}: {missing} is missing");
+        self.problem(&raw.preset, problem, remedy);
+        None
     }
 
     fn bot(&mut self, whose: &str, kind: BotKind, written: &Spanned<String>) -> Option<Auth> {
@@ -88,7 +78,7 @@ impl Reader<'_> {
 
     /// The credentials that AWS gives the process; the region is the address's.
     fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
-        let var = |name: &str| self.vars.get(name).filter(|v| !v.is_empty()).cloned();
+        let var = |name: &str| set(self.vars, name).cloned();
         let host = raw.url.as_ref();
         let host = host.and_then(|url| url.get_ref().strip_prefix("https://states."));
         let of_host = host
@@ -125,10 +115,7 @@ impl Reader<'_> {
             value,
         } = written.get_ref();
         match (basic, bearer, header, value) {
-            (Some(login), None, None, None) => {
-                let login: SecretString = self.secret_text(whose, login)?;
-                Some(Auth::Basic(login))
-            }
+            (Some(login), None, None, None) => self.secret_text(whose, login).map(Auth::Basic),
             (None, Some(token), None, None) => {
                 let token = self.secret_text(whose, token)?;
                 Some(Auth::Bearer(prefix, token))
@@ -144,11 +131,11 @@ impl Reader<'_> {
                 Some(Auth::Header(name, value))
             }
             _ => {
-                let remedy = "write basic, or bearer, or header with value";
+                let problem = format!("{whose}: auth is not one of its forms");
                 self.problem(
                     written,
-                    format!("{whose}: auth is not one of its forms"),
-                    remedy,
+                    problem,
+                    "write basic, or bearer, or header with value",
                 );
                 None
             }

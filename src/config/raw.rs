@@ -149,10 +149,7 @@ pub(super) struct RawCloud {
     pub(super) site: Option<Site>,
     /// One address for all services, for tests and gateways; plain http on loopback only.
     /// SHAREHOOK_CLOUD_ENDPOINT overrides it.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^https?://[^/?#]+/?$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::Endpoint>"))]
     pub(super) endpoint: Option<Spanned<String>>,
     /// Calls per second, API and region.
     #[cfg_attr(test, schemars(
@@ -209,13 +206,7 @@ pub(super) struct RawCloud {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccount {
     /// The role to assume.
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Option<String>",
-            regex(pattern = "^qcs::cam::uin/[0-9]{1,20}:role(Name)?/[!-~]{1,128}$")
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::RoleArn>"))]
     pub(super) role_arn: Option<Spanned<String>>,
     /// The id of its key.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
@@ -229,13 +220,7 @@ pub(super) struct RawAccount {
     pub(super) regions: Vec<Spanned<String>>,
     /// The prefixes of its images' ids; none means all. The longest matching prefix wins.
     #[serde(default)]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Vec<String>",
-            inner(regex(pattern = "^(lhbp|img)-[0-9a-z]{0,16}$"))
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "Vec<schema::ImagePrefix>"))]
     pub(super) images: Vec<Spanned<String>>,
 }
 
@@ -246,11 +231,7 @@ pub(super) struct RawAccount {
 pub(super) struct RawHttp {
     /// The base path under which a gateway or proxy publishes the service. It is removed from paths
     /// that begin with it.
-    #[cfg_attr(test, schemars(
-        with = "Option<String>",
-        regex(pattern = "^(/[A-Za-z0-9._~%-]+)+$"),
-        extend("examples" = ["/share"])
-    ))]
+    #[cfg_attr(test, schemars(with = "Option<schema::BasePath>", extend("examples" = ["/share"])))]
     pub(super) strip_prefix: Option<Spanned<String>>,
     /// The most connections that are open at once. At the maximum, a new one takes the place of the
     /// one that has waited longest without a verified request.
@@ -290,31 +271,16 @@ pub(super) struct RawLimits {
     ))]
     pub(super) seconds: Option<Spanned<u64>>,
     /// How far ahead the not_before of a request may be, as in 90d.
-    #[cfg_attr(test, schemars(
-        with = "Option<String>",
-        regex(pattern = "^[1-9][0-9]*[smhdw]$"),
-        extend("default" = "365d")
-    ))]
+    #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "365d")))]
     pub(super) not_before_within: Option<Spanned<String>>,
     /// How long before its end a share is `expiring`, as in 3d; the default is never.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[smhdw]$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::Length>"))]
     pub(super) notice: Option<Spanned<String>>,
     /// How long a request is retried that fails for no fault of its own, as in 24h: then it has failed.
-    #[cfg_attr(test, schemars(
-        with = "Option<String>",
-        regex(pattern = "^[1-9][0-9]*[smhdw]$"),
-        extend("default" = "24h")
-    ))]
+    #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "24h")))]
     pub(super) retry_for: Option<Spanned<String>>,
     /// How old a request may be that `sharehook retry` reopens, as in 30d.
-    #[cfg_attr(test, schemars(
-        with = "Option<String>",
-        regex(pattern = "^[1-9][0-9]*[smhdw]$"),
-        extend("default" = "30d")
-    ))]
+    #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "30d")))]
     pub(super) retry_age: Option<Spanned<String>>,
     /// Requests of one source that a server may have unfinished; further ones are answered 429.
     #[cfg_attr(test, schemars(
@@ -336,16 +302,12 @@ pub(super) struct RawSeal {
     pub(super) key: Option<Spanned<String>>,
     /// The name in every checkpoint and in the public key.
     #[cfg_attr(test, schemars(
-        with = "Option<String>",
-        regex(pattern = "^[A-Za-z0-9_./-]{1,100}$"),
+        with = "Option<schema::SealName>",
         extend("default" = "sharehook-journal")
     ))]
     pub(super) name: Option<Spanned<String>>,
     /// Minimum time between two seals, as in 1h; the default is none for a directory, 1h elsewhere.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[smhdw]$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::Length>"))]
     pub(super) every: Option<Spanned<String>>,
 }
 
@@ -382,10 +344,7 @@ pub(super) struct RawSource {
     pub(super) replies: Option<Spanned<Replies>>,
     /// How long a sender waits for an answer, at most [limits] seconds, as in 2s: then the answer is
     /// 202, and the work goes on. The default depends on the scheme.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^[1-9][0-9]*[sm]$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::ShortLength>"))]
     pub(super) answer_within: Option<Spanned<String>>,
     /// The CloudEvents `source` attributes that POST /events accepts with this source's secret.
     #[serde(default)]

@@ -31,10 +31,7 @@ pub(super) struct RawNotify {
     pub(super) sources: Vec<Spanned<String>>,
     /// The system's address; plain http on loopback only. No ticket can change it. A bot's is
     /// known, and `fetch` has that of the source's own app.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^https?://[^?#]+$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::Address>"))]
     pub(super) url: Option<Spanned<String>>,
     /// How the program authenticates there.
     #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
@@ -79,10 +76,7 @@ pub(super) struct RawAuth {
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) bearer: Option<Spanned<String>>,
     /// The name of a header.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^[A-Za-z0-9-]{1,64}$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::HeaderName>"))]
     pub(super) header: Option<Spanned<String>>,
     /// What it holds.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]

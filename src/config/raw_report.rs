@@ -5,6 +5,9 @@ use toml::Spanned;
 
 use crate::domain::Language;
 
+#[cfg(test)]
+use super::schema;
+
 /// The report, and where sweeps publish it.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -17,14 +20,7 @@ pub(super) struct RawReport {
     )]
     pub(super) to: Option<Spanned<String>>,
     /// The age at which a sweep replaces it, as in 1h. Each page costs a reading of the whole journal.
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Option<String>",
-            regex(pattern = "^[1-9][0-9]*[smhdw]$"),
-            extend("default" = "24h")
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "24h")))]
     pub(super) every: Option<Spanned<String>>,
     /// The language of the page: en or zh (Chinese).
     #[serde(default)]

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
+use std::{fs, io};
 
 use secrecy::SecretString;
 use toml::Spanned;
 
-use crate::domain::{Mark, Problem, Span};
+use crate::domain::{Mark, Problem, Region, Span};
 
 use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
 use super::lenient::{MISSING, Unread};
@@ -61,24 +63,98 @@ impl Reader<'_> {
         }
     }
 
+    /// A problem that a type found in its own value, behind `prefix`, as in `report.to: `.
+    pub(super) fn found<W>(&mut self, prefix: &str, at: &Spanned<W>, found: Problem) {
+        self.problem(at, format!("{prefix}{}", found.problem), found.remedy);
+    }
+
+    /// What was read from this place, unless it has a problem.
+    pub(super) fn read<T, W>(
+        &mut self,
+        prefix: &str,
+        at: &Spanned<W>,
+        read: Result<T, Problem>,
+    ) -> Option<T> {
+        read.map_err(|found| self.found(prefix, at, found)).ok()
+    }
+
+    /// The value of a text.
+    pub(super) fn parsed<T: FromStr<Err = Problem>>(
+        &mut self,
+        prefix: &str,
+        written: &Spanned<String>,
+    ) -> Option<T> {
+        self.read(prefix, written, written.get_ref().parse())
+    }
+
+    /// A name that none of `names` has yet. `all`: what has such names.
+    pub(super) fn own_name<N: FromStr<Err = Problem> + Ord + Clone + Display>(
+        &mut self,
+        all: &str,
+        written: &Spanned<String>,
+        names: &mut BTreeSet<N>,
+        remedy: &str,
+    ) -> Option<N> {
+        let name: N = self.parsed("", written)?;
+        if !names.insert(name.clone()) {
+            self.problem(written, format!("two {all} have the name {name}"), remedy);
+            return None;
+        }
+        Some(name)
+    }
+
     /// A length of time as in `2s`; `name` is the setting's.
     pub(super) fn span(&mut self, name: &str, written: &Spanned<String>) -> Option<Duration> {
-        match written.get_ref().parse::<Span>() {
-            Ok(span) => Some(Duration::from_secs(span.seconds().unsigned_abs())),
-            Err(Problem {
-                problem, remedy, ..
-            }) => {
-                self.problem(written, format!("{name}: {problem}"), remedy);
+        let span: Span = self.parsed(&format!("{name}: "), written)?;
+        Some(Duration::from_secs(span.seconds().unsigned_abs()))
+    }
+
+    /// The texts, each of which must be a region.
+    pub(super) fn regions(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
+        for region in written {
+            self.parsed::<Region>("", region);
+        }
+        texts(written)
+    }
+
+    /// A file that the text names: its path, and what `read` makes of it. `what`: the field.
+    pub(super) fn named_file<T>(
+        &mut self,
+        what: &str,
+        written: &Spanned<String>,
+        read: fn(&Path) -> io::Result<T>,
+        remedy: &str,
+    ) -> Option<(String, T)> {
+        self.files.insert(written.get_ref().clone());
+        let path = self.root.join(written.get_ref());
+        let shown = path.display().to_string();
+        match read(&path) {
+            Ok(read) => Some((shown, read)),
+            Err(error) => {
+                let problem = format!("{what} {shown} cannot be read: {error}");
+                self.problem(written, problem, remedy);
                 None
             }
         }
+    }
+
+    /// The PEM of certificates in a file; empty without one.
+    pub(super) fn certificates(
+        &mut self,
+        what: &str,
+        written: &Option<Spanned<String>>,
+    ) -> Vec<u8> {
+        let remedy = "name a PEM file of certificates";
+        let read = written.as_ref();
+        let read = read.and_then(|file| self.named_file(what, file, |path| fs::read(path), remedy));
+        read.map(|(_, pem)| pem).unwrap_or_default()
     }
 
     /// A number within a range, or its default.
     pub(super) fn within<N: Copy + PartialOrd + Display>(
         &mut self,
         name: &str,
-        written: Option<&Spanned<N>>,
+        written: &Option<Spanned<N>>,
         range: RangeInclusive<N>,
         default: N,
     ) -> N {
@@ -188,6 +264,16 @@ impl Reader<'_> {
     ) -> Option<SecretString> {
         self.secret(whose, written).map(|secret| secret.text)
     }
+}
+
+/// The texts without their places.
+pub(super) fn texts<C: FromIterator<String>>(written: &[Spanned<String>]) -> C {
+    written.iter().map(|text| text.get_ref().clone()).collect()
+}
+
+/// A variable that is set to a text.
+pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
+    vars.get(name).filter(|text| !text.is_empty())
 }
 
 /// The text of a configuration file.

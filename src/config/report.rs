@@ -32,17 +32,11 @@ impl Reader<'_> {
             }
             return None;
         };
-        match written.get_ref().parse::<FilePlace>() {
-            Ok(to) => Some(Publication {
-                to: to.relative_to(self.root),
-                every: every.unwrap_or(DAY),
-            }),
-            Err(problem) => {
-                let text = format!("report.to: {}", problem.problem);
-                self.problem(written, text, problem.remedy);
-                None
-            }
-        }
+        let to: FilePlace = self.parsed("report.to: ", written)?;
+        Some(Publication {
+            to: to.relative_to(self.root),
+            every: every.unwrap_or(DAY),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! [`Reader`] collects every mistake, so that all are reported at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,18 +15,20 @@ use crate::journal::JournalLocation;
 use super::cloud::ENDPOINT_VAR;
 use super::followed::SEAL_KEY_VAR;
 use super::lenient;
-use super::raw::{JournalTable, RawConfig, RawJournal, RawLimits, RawPolicy, RawSeal};
+use super::raw::{JournalTable, RawConfig, RawJournal, RawLimits, RawPolicy};
 use super::raw_check::RawCheck;
-use super::reader::Reader;
-use super::seal;
-use super::secrets::{SecretRef, SecretValues, Secrets};
-use super::valid::{Config, Draft, NotifyConfig, SealConfig};
+use super::reader::{Reader, set};
+use super::secrets::{SecretValues, Secrets};
+use super::valid::{Config, Draft, NotifyConfig};
 use super::vars::Vars;
 
 /// Overrides the file, for deployments that know the journal's location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 /// The index of that journal, when it has a place of its own: the file's belongs to another journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
+
+/// What the largest accepted body may be.
+const BODY_BYTES: RangeInclusive<usize> = 1_024..=6 << 20;
 
 /// Seconds.
 const DAY: u64 = 86_400;
@@ -60,9 +62,9 @@ pub(super) fn draft(
     let (policy, approvals) = reader.policy(raw.policy);
     let (cloud, http) = (reader.cloud(&raw.cloud), reader.http(raw.http));
     let limits = &raw.limits;
-    let body_limit = reader.body_limit(limits);
-    let budget_seconds = reader.within("seconds", limits.seconds.as_ref(), 1..=900, 25);
-    let unfinished = reader.unfinished(limits);
+    let body_limit = reader.within("body_bytes", &limits.body_bytes, BODY_BYTES, 256 << 10);
+    let budget_seconds = reader.within("seconds", &limits.seconds, 1..=900, 25);
+    let unfinished = reader.within("unfinished", &limits.unfinished, 1..=1_000_000, 10_000);
     let not_before_within = reader.limit("not_before_within", &limits.not_before_within, 365 * DAY);
     let retry_for = reader.limit("retry_for", &limits.retry_for, DAY);
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
@@ -117,7 +119,7 @@ impl Reader<'_> {
             ("seal.key", place(&raw.seal.key), SEAL_KEY_VAR),
             ("report.to", place(&raw.report.to), ""),
         ];
-        let overridden = |variable: &str| self.vars.get(variable).is_some_and(|v| !v.is_empty());
+        let overridden = |variable: &str| set(self.vars, variable).is_some();
         let written = spans
             .into_iter()
             .filter(|(_, _, variable)| !overridden(variable));
@@ -131,13 +133,7 @@ impl Reader<'_> {
     fn allowed(&mut self, raw: &RawCheck) -> BTreeSet<Danger> {
         let mut allowed = BTreeSet::new();
         for written in &raw.allow {
-            match written.get_ref().parse::<Danger>() {
-                Ok(danger) => drop(allowed.insert(danger)),
-                Err(problem) => {
-                    let text = format!("check.allow: {}", problem.problem);
-                    self.problem(written, text, problem.remedy);
-                }
-            }
+            allowed.extend(self.parsed::<Danger>("check.allow: ", written));
         }
         allowed
     }
@@ -170,7 +166,7 @@ impl Reader<'_> {
     }
 
     fn place_in(&mut self, variable: &str) -> Option<JournalLocation> {
-        let text = self.vars.get(variable).filter(|v| !v.is_empty())?;
+        let text = set(self.vars, variable)?;
         Some(text.parse().unwrap_or_else(|problem: Problem| {
             self.problems.push(Problem {
                 field: variable.to_owned(),
@@ -181,24 +177,19 @@ impl Reader<'_> {
     }
 
     fn place_at<T>(&mut self, at: &Spanned<T>, field: &str, text: &str) -> JournalLocation {
-        match text.parse::<JournalLocation>() {
-            // A stand-in: that it is missing is reported already.
-            Err(_) if text.is_empty() && self.unread.has("journal.place") => {
-                JournalLocation::Memory
-            }
-            Ok(location) => {
-                let location = location.relative_to(self.root);
-                if let JournalLocation::Directory(dir) = &location {
-                    self.directory(at, field, dir);
-                }
-                location
-            }
-            Err(problem) => {
-                let text = format!("{field}: {}", problem.problem);
-                self.problem(at, text, problem.remedy);
-                JournalLocation::Memory
-            }
+        // A stand-in: that it is missing is reported already.
+        if text.is_empty() && self.unread.has("journal.place") {
+            return JournalLocation::Memory;
         }
+        let read = text.parse::<JournalLocation>();
+        let Some(location) = self.read(&format!("{field}: "), at, read) else {
+            return JournalLocation::Memory;
+        };
+        let location = location.relative_to(self.root);
+        if let JournalLocation::Directory(dir) = &location {
+            self.directory(at, field, dir);
+        }
+        location
     }
 
     /// Refuses a directory in the way of which a file is.
@@ -230,16 +221,6 @@ impl Reader<'_> {
         (dir, approvals.unwrap_or(1))
     }
 
-    fn body_limit(&mut self, limits: &RawLimits) -> usize {
-        let written = limits.body_bytes.as_ref();
-        self.within("body_bytes", written, 1_024..=6 * 1024 * 1024, 256 * 1024)
-    }
-
-    fn unfinished(&mut self, limits: &RawLimits) -> usize {
-        let written = limits.unfinished.as_ref();
-        self.within("unfinished", written, 1..=1_000_000, 10_000)
-    }
-
     /// A span of `[limits]`, or its default in seconds.
     fn limit(&mut self, name: &str, written: &Option<Spanned<String>>, default: u64) -> Duration {
         let written = written.as_ref();
@@ -261,22 +242,6 @@ impl Reader<'_> {
         }
         self.span("limits.notice", written)?;
         written.get_ref().parse().ok()
-    }
-
-    fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
-        let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
-        if let Some(Ok(SecretRef::Env(name))) = key {
-            self.variables.insert(name);
-        }
-        match seal::read(raw, self, journal) {
-            Ok(seal) => seal,
-            Err((span, problem)) => {
-                let mark = span.map_or_else(|| Mark::whole(self.file), |span| self.mark(span));
-                let text = format!("seal.{}: {}", problem.field, problem.problem);
-                self.problems.push(Problem::at(mark, text, problem.remedy));
-                None
-            }
-        }
     }
 }
 

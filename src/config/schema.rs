@@ -14,29 +14,47 @@ use super::raw::{JournalTable, PolicyTable, RawConfig, RawJournal, RawPolicy};
 use crate::domain::{Danger, NoticeKind};
 use crate::inbound::Map;
 
-/// Where a secret is kept; never the secret itself.
-#[derive(JsonSchema)]
-pub(super) struct Secret(
-    #[allow(dead_code)]
-    #[schemars(regex(pattern = "^(env|file|aws-secretsmanager|aws-ssm):.+$"))]
-    String,
-);
+/// Declares the texts that match a pattern. Types without a description are part of the field's schema.
+macro_rules! texts {
+    ($($(#[$attribute:meta])* $name:ident $pattern:literal;)+) => {$(
+        #[derive(JsonSchema)]
+        $(#[$attribute])*
+        pub(super) struct $name(#[allow(dead_code)] #[schemars(regex(pattern = $pattern))] String);
+    )+};
+}
 
-/// A region of the cloud.
-#[derive(JsonSchema)]
-pub(super) struct Region(
-    #[allow(dead_code)]
-    #[schemars(regex(pattern = "^[a-z]{2,3}(-[a-z0-9]+)+$"))]
-    String,
-);
-
-/// A place of a journal.
-#[derive(JsonSchema)]
-pub(super) struct Place(
-    #[allow(dead_code)]
-    #[schemars(regex(pattern = "^(file:.+|(s3|gs|az)://[^/]+(/.*)?|memory:)$"))]
-    String,
-);
+texts! {
+    /// Where a secret is kept; never the secret itself.
+    Secret "^(env|file|aws-secretsmanager|aws-ssm):.+$";
+    /// A region of the cloud.
+    Region "^[a-z]{2,3}(-[a-z0-9]+)+$";
+    /// A place of a journal.
+    Place "^(file:.+|(s3|gs|az)://[^/]+(/.*)?|memory:)$";
+    #[schemars(inline)]
+    Length "^[1-9][0-9]*[smhdw]$";
+    #[schemars(inline)]
+    ShortLength "^[1-9][0-9]*[sm]$";
+    #[schemars(inline)]
+    Endpoint "^https?://[^/?#]+/?$";
+    #[schemars(inline)]
+    RoleArn "^qcs::cam::uin/[0-9]{1,20}:role(Name)?/[!-~]{1,128}$";
+    #[schemars(inline)]
+    ImagePrefix "^(lhbp|img)-[0-9a-z]{0,16}$";
+    #[schemars(inline)]
+    Address "^https?://[^?#]+$";
+    #[schemars(inline)]
+    HeaderName "^[A-Za-z0-9-]{1,64}$";
+    #[schemars(inline)]
+    AppId "^[0-9A-Za-z_]{1,64}$";
+    #[schemars(inline)]
+    Code "^[0-9A-Za-z_-]{1,64}$";
+    #[schemars(inline)]
+    TicketAddress "^https?://[^#]+$";
+    #[schemars(inline)]
+    SealName "^[A-Za-z0-9_./-]{1,100}$";
+    #[schemars(inline)]
+    BasePath "^(/[A-Za-z0-9._~%-]+)+$";
+}
 
 /// The outcome that a notification reports.
 pub(super) struct NoticeName;

@@ -2,156 +2,130 @@
 //! Takes the raw table, the variables and the journal's place; returns a [`SealConfig`]. Does not
 //! read the key file, because it is made on first use.
 
-use std::ops::Range;
-use std::path::Path;
-
 use toml::Spanned;
 
-use crate::domain::{Problem, Span};
+use crate::domain::{Mark, Problem};
 use crate::journal::{JournalLocation, is_inside};
 
 use super::followed::{SEAL_KEY_VAR, in_variable};
 use super::raw::RawSeal;
-use super::reader::Reader;
-use super::secrets::{Secret, SecretError, SecretRef, SecretValues};
+use super::reader::{Reader, set};
+use super::secrets::{SecretRef, SecretValues};
 use super::valid::{SealConfig, SealKey};
 
 /// The key of a journal in a directory when no other is configured, beside the configuration.
 const DEFAULT_KEY_FILE: &str = "seal.key";
 const DEFAULT_NAME: &str = "sharehook-journal";
+/// How often a journal elsewhere than in a directory is sealed.
+const DEFAULT_EVERY: &str = "1h";
 
-/// A mistake in `[seal]`, with the place of the wrong value, if it is in the file.
-type Mistake = (Option<Range<usize>>, Problem);
-
-/// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
-/// than in a directory and there is no key.
-pub(super) fn read(
-    raw: &RawSeal,
-    reader: &Reader<'_>,
-    journal: &JournalLocation,
-) -> Result<Option<SealConfig>, Mistake> {
-    let Some(key) = key(raw, reader, journal)? else {
-        return Ok(None);
-    };
-    Ok(Some(SealConfig {
-        name: name(raw.name.as_ref())?,
-        key,
-        every: every(raw.every.as_ref(), journal)?,
-    }))
-}
-
-fn key(
-    raw: &RawSeal,
-    reader: &Reader<'_>,
-    journal: &JournalLocation,
-) -> Result<Option<SealKey>, Mistake> {
-    let Reader { root, vars, .. } = *reader;
-    if let Some(secret) = in_variable(SEAL_KEY_VAR, vars) {
-        return key_elsewhere(SecretRef::Aws(secret), None, reader);
+impl Reader<'_> {
+    /// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
+    /// than in a directory and there is no key; or there is a mistake.
+    pub(super) fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
+        let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
+        if let Some(Ok(SecretRef::Env(name))) = key {
+            self.variables.insert(name);
+        }
+        Some(SealConfig {
+            key: self.seal_key(raw, journal)?,
+            name: self.seal_name(raw.name.as_ref())?,
+            every: match &raw.every {
+                Some(written) => Some(self.parsed("seal.every: ", written)?),
+                None if matches!(journal, JournalLocation::Directory(_)) => None,
+                None => Some(DEFAULT_EVERY.parse().ok()?),
+            },
+        })
     }
-    if let Some(value) = vars.get(SEAL_KEY_VAR).filter(|value| !value.is_empty()) {
-        return Ok(Some(SealKey::Secret(value.clone().into())));
+
+    /// A mistake of the key, at its place if it is in the file.
+    fn wrong_key(
+        &mut self,
+        at: Option<&Spanned<String>>,
+        problem: String,
+        remedy: &str,
+    ) -> Option<SealKey> {
+        let mark = at.map_or_else(|| Mark::whole(self.file), |at| self.mark(at.span()));
+        let problem = Problem::at(mark, format!("seal.key: {problem}"), remedy);
+        self.problems.push(problem);
+        None
     }
-    let Some(written) = &raw.key else {
-        return match journal {
-            JournalLocation::Directory(_) => {
-                let path = root.join(DEFAULT_KEY_FILE);
-                outside(&path, journal).map_err(|problem| (None, problem))?;
-                Ok(Some(SealKey::File(path)))
-            }
-            JournalLocation::Memory => Ok(None),
-            JournalLocation::S3(_) | JournalLocation::Gcs(_) | JournalLocation::Azure(_) => {
-                match start(&raw.name).or(start(&raw.every)) {
-                    None => Ok(None),
-                    Some(span) => {
-                        let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
-                        Err((Some(span), Problem::new("key", "is missing", remedy)))
-                    }
+
+    fn seal_key(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealKey> {
+        if let Some(secret) = in_variable(SEAL_KEY_VAR, self.vars) {
+            return self.key_elsewhere(SecretRef::Aws(secret), None);
+        }
+        if let Some(value) = set(self.vars, SEAL_KEY_VAR) {
+            return Some(SealKey::Secret(value.clone().into()));
+        }
+        let Some(written) = &raw.key else {
+            return match journal {
+                JournalLocation::Directory(_) => self.key_file(DEFAULT_KEY_FILE, None, journal),
+                JournalLocation::Memory => None,
+                JournalLocation::S3(_) | JournalLocation::Gcs(_) | JournalLocation::Azure(_) => {
+                    let needs_key = raw.name.as_ref().or(raw.every.as_ref())?;
+                    let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
+                    self.wrong_key(Some(needs_key), "is missing".to_owned(), &remedy)
                 }
-            }
+            };
         };
-    };
-    let at = Some(written.span());
-    match SecretRef::parse(written.get_ref()).map_err(|error| wrong(&error, at.clone()))? {
-        SecretRef::File(path) => {
-            let path = root.join(path);
-            outside(&path, journal).map_err(|problem| (at.clone(), problem))?;
-            Ok(Some(SealKey::File(path)))
-        }
-        elsewhere @ (SecretRef::Env(_) | SecretRef::Aws(_)) => {
-            key_elsewhere(elsewhere.followed(vars), at, reader)
+        match SecretRef::parse(written.get_ref()) {
+            Ok(SecretRef::File(path)) => self.key_file(&path, Some(written), journal),
+            Ok(elsewhere) => self.key_elsewhere(elsewhere.followed(self.vars), Some(written)),
+            Err(error) => self.wrong_key(Some(written), error.to_string(), &error.remedy()),
         }
     }
-}
 
-/// The key that a variable or AWS has.
-fn key_elsewhere(
-    reference: SecretRef,
-    at: Option<Range<usize>>,
-    reader: &Reader<'_>,
-) -> Result<Option<SealKey>, Mistake> {
-    let key = |secret: Secret| SealKey::Secret(secret.text);
-    let resolve = |fetched| {
-        reference
-            .resolve(reader.root, reader.vars, fetched)
-            .map(key)
-    };
-    match reader.secrets {
-        SecretValues::Configured(fetched) => resolve(fetched)
-            .map(Some)
-            .map_err(|error| wrong(&error, at)),
-        SecretValues::Known(_) | SecretValues::StandIn(_) => Ok(None),
-        SecretValues::OrStandIn { fetched, .. } => Ok(resolve(fetched).ok()),
-    }
-}
-
-fn wrong(error: &SecretError, at: Option<Range<usize>>) -> Mistake {
-    (at, Problem::new("key", error.to_string(), error.remedy()))
-}
-
-/// Refuses a key file inside the journal.
-fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
-    match journal {
-        JournalLocation::Directory(dir) if is_inside(path, dir) => {
-            let remedy = "write [seal] with a key outside the journal's directory";
+    /// A key in a file, which must not lie inside the journal.
+    fn key_file(
+        &mut self,
+        path: &str,
+        at: Option<&Spanned<String>>,
+        journal: &JournalLocation,
+    ) -> Option<SealKey> {
+        let path = self.root.join(path);
+        if matches!(journal, JournalLocation::Directory(dir) if is_inside(&path, dir)) {
             let problem = format!(
                 "{} lies inside the journal: anyone who can write there could sign seals",
                 path.display()
             );
-            Err(Problem::new("key", problem, remedy))
+            let remedy = "write [seal] with a key outside the journal's directory";
+            return self.wrong_key(at, problem, remedy);
         }
-        _ => Ok(()),
+        Some(SealKey::File(path))
     }
-}
 
-fn name(written: Option<&Spanned<String>>) -> Result<String, Mistake> {
-    let name = written.map_or(DEFAULT_NAME, |name| name.get_ref());
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
-    if (1..=100).contains(&name.len()) && name.bytes().all(allowed) {
-        return Ok(name.to_owned());
+    /// The key that a variable or AWS has.
+    fn key_elsewhere(
+        &mut self,
+        reference: SecretRef,
+        at: Option<&Spanned<String>>,
+    ) -> Option<SealKey> {
+        let (fetched, is_needed) = match self.secrets {
+            SecretValues::Configured(fetched) => (fetched, true),
+            SecretValues::OrStandIn { fetched, .. } => (fetched, false),
+            SecretValues::Known(_) | SecretValues::StandIn(_) => return None,
+        };
+        match reference.resolve(self.root, self.vars, fetched) {
+            Ok(secret) => Some(SealKey::Secret(secret.text)),
+            Err(error) if is_needed => self.wrong_key(at, error.to_string(), &error.remedy()),
+            Err(_) => None,
+        }
     }
-    let remedy = "use letters, digits, - _ . / and 100 characters at most";
-    let problem = Problem::new("name", "is not valid in a checkpoint", remedy);
-    Err((written.map(Spanned::span), problem))
-}
 
-fn every(
-    written: Option<&Spanned<String>>,
-    journal: &JournalLocation,
-) -> Result<Option<Span>, Mistake> {
-    let text = match (written, journal) {
-        (Some(text), _) => text.get_ref().as_str(),
-        (None, JournalLocation::Directory(_)) => return Ok(None),
-        (None, _) => "1h",
-    };
-    text.parse().map(Some).map_err(|problem: Problem| {
-        let field = "every".to_owned();
-        (written.map(Spanned::span), Problem { field, ..problem })
-    })
-}
-
-fn start(written: &Option<Spanned<String>>) -> Option<Range<usize>> {
-    written.as_ref().map(Spanned::span)
+    fn seal_name(&mut self, written: Option<&Spanned<String>>) -> Option<String> {
+        let Some(written) = written else {
+            return Some(DEFAULT_NAME.to_owned());
+        };
+        let name = written.get_ref();
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+        if (1..=100).contains(&name.len()) && name.bytes().all(allowed) {
+            return Some(name.to_owned());
+        }
+        let remedy = "use letters, digits, - _ . / and 100 characters at most";
+        self.problem(written, "seal.name: is not valid in a checkpoint", remedy);
+        None
+    }
 }
 
 #[cfg(test)]

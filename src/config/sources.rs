@@ -2,17 +2,18 @@
 //! mistakes in the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use toml::Spanned;
 
-use crate::domain::{Mark, SourceName};
+use crate::domain::Mark;
 use crate::inbound::{Map, ReplyRules, SchemeKind};
 
 use super::fetch::receivers;
 use super::raw::RawSource;
-use super::reader::Reader;
+use super::reader::{Reader, set, texts};
 use super::secrets::Secret;
 use super::valid::{MapRef, SourceConfig};
 
@@ -28,21 +29,8 @@ impl Reader<'_> {
         for entry in raw {
             let before = self.problems.len();
             let source = entry.get_ref();
-            let name = match source.name.get_ref().parse::<SourceName>() {
-                Ok(name) if names.insert(name.clone()) => Some(name),
-                Ok(name) => {
-                    self.problem(
-                        &source.name,
-                        format!("two sources have the name {name}"),
-                        "give each source its own name",
-                    );
-                    None
-                }
-                Err(problem) => {
-                    self.problem(&source.name, problem.problem, problem.remedy);
-                    None
-                }
-            };
+            let remedy = "give each source its own name";
+            let name = self.own_name("sources", &source.name, &mut names, remedy);
             let secrets = self.secrets(source);
             let fetch = self.fetch(source);
             let from = receivers(self.from(source), fetch.as_ref());
@@ -53,11 +41,8 @@ impl Reader<'_> {
             if let Some(written) = &source.handshake
                 && let Some(problem) = written.get_ref().problem(source.scheme.get_ref())
             {
-                self.problem(
-                    written,
-                    format!("{}: {}", problem.field, problem.problem),
-                    problem.remedy,
-                );
+                let prefix = format!("{}: ", problem.field);
+                self.found(&prefix, written, problem);
             }
             let mark = self.mark(entry.span());
             let fields = self.fields(source);
@@ -127,7 +112,7 @@ impl Reader<'_> {
             self.variables.extend(variable.map(str::to_owned));
             match variable {
                 None => from.push(written.get_ref().clone()),
-                Some(name) => match self.vars.get(name).filter(|v| !v.is_empty()) {
+                Some(name) => match set(self.vars, name) {
                     Some(value) => from.push(value.clone()),
                     None if self.secrets.stand_in().is_some() => {
                         from.push(written.get_ref().clone());
@@ -158,11 +143,7 @@ impl Reader<'_> {
                 );
             }
         }
-        source
-            .events
-            .iter()
-            .map(|written| written.get_ref().clone())
-            .collect()
+        texts(&source.events)
     }
 
     /// How deliveries are answered: as written, else as fits the sender of the scheme.
@@ -195,23 +176,13 @@ impl Reader<'_> {
     }
 
     fn issuers(&mut self, source: &RawSource) -> Vec<u8> {
-        let Some(written) = &source.issuers else {
-            return Vec::new();
-        };
-        if source.scheme.get_ref().name() != "sns" {
-            self.problem(
-                written,
-                "issuers has no effect with this scheme",
-                "remove it, or use scheme = \"sns\"",
-            );
+        if let Some(written) = &source.issuers
+            && source.scheme.get_ref().name() != "sns"
+        {
+            let remedy = "remove it, or use scheme = \"sns\"";
+            self.problem(written, "issuers has no effect with this scheme", remedy);
         }
-        self.files.insert(written.get_ref().clone());
-        let path = self.root.join(written.get_ref());
-        std::fs::read(&path).unwrap_or_else(|error| {
-            let problem = format!("issuers {} cannot be read: {error}", path.display());
-            self.problem(written, problem, "name a PEM file of certificates");
-            Vec::new()
-        })
+        self.certificates("issuers", &source.issuers)
     }
 
     fn map(&mut self, source: &RawSource) -> Option<MapRef> {
@@ -222,19 +193,9 @@ impl Reader<'_> {
         if Map::builtin_names().any(|known| known == name) {
             return Some(MapRef::Builtin(name.clone()));
         }
-        self.files.insert(name.clone());
-        let path = self.root.join(name);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Some(MapRef::File(path.display().to_string(), text)),
-            Err(error) => {
-                let shipped = Map::builtin_names().collect::<Vec<_>>().join(", ");
-                self.problem(
-                    written,
-                    format!("map {} cannot be read: {error}", path.display()),
-                    format!("name a jq file, or one of the maps that ship: {shipped}"),
-                );
-                None
-            }
-        }
+        let shipped = Map::builtin_names().collect::<Vec<_>>().join(", ");
+        let remedy = format!("name a jq file, or one of the maps that ship: {shipped}");
+        let read = self.named_file("map", written, |path| fs::read_to_string(path), &remedy);
+        read.map(|(path, text)| MapRef::File(path, text))
     }
 }

@@ -2,13 +2,14 @@
 
 use toml::Spanned;
 
-use crate::domain::Problem;
+use crate::domain::{Problem, Problems};
 use crate::inbound::{IdFilter, Map, SchemeKind, TicketPath, TicketRules};
 use crate::notify::Address;
 
 use super::fetch_config::{ENDPOINT_VAR, TicketFetch};
+use super::notify_auth::AUTH_FORMS;
 use super::raw::{RawFetch, RawSource};
-use super::reader::Reader;
+use super::reader::{Reader, set};
 
 /// The map that ships for fetched tickets.
 pub(super) const ZENDESK_TICKET: &str = "zendesk-ticket";
@@ -42,12 +43,10 @@ impl Reader<'_> {
         let instance_id = instance_id.and_then(|id| self.id_filter("instance_id", id));
         let url = self.needed(written, "url", &written.url, URL_EXAMPLE);
         let address = url.and_then(|url| self.ticket_address(url));
-        let remedy =
-            "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
         let whose = format!("source {:?}: fetch", source.name.get_ref());
-        let auth = self.needed(written, "auth", &written.auth, remedy);
+        let auth = self.needed(written, "auth", &written.auth, AUTH_FORMS);
         let auth = auth.and_then(|auth| self.written_auth(&whose, "Bearer ", auth));
-        let ca = self.certificates(written.ca_file.as_ref());
+        let ca = self.certificates("ca_file", &written.ca_file);
         let proxy = self.proxy(written.proxy.as_ref());
         let (address, path) = address?;
         Some(TicketFetch {
@@ -82,21 +81,18 @@ impl Reader<'_> {
     }
 
     fn id_filter(&mut self, name: &str, written: &Spanned<String>) -> Option<IdFilter> {
-        match IdFilter::read(written.get_ref(), name) {
-            Ok(filter) => Some(filter),
-            Err(problems) => {
-                for problem in problems.0 {
-                    let text = format!("fetch: {name}: {}", problem.problem);
-                    self.problem(written, text, problem.remedy);
-                }
-                None
+        let read = IdFilter::read(written.get_ref(), name);
+        let report = |Problems(problems)| {
+            for problem in problems {
+                self.found(&format!("fetch: {name}: "), written, problem);
             }
-        }
+        };
+        read.map_err(report).ok()
     }
 
     /// Scheme, host and port, and the rest.
     fn ticket_address(&mut self, written: &Spanned<String>) -> Option<(Address, TicketPath)> {
-        let endpoint = self.vars.get(ENDPOINT_VAR).filter(|v| !v.is_empty());
+        let endpoint = set(self.vars, ENDPOINT_VAR);
         let read = TicketPath::split(written.get_ref()).and_then(|(host, path)| {
             let host = endpoint.map_or(host, |endpoint| format!("{endpoint}/http"));
             let address = Address::read(&host)?;
@@ -106,10 +102,6 @@ impl Reader<'_> {
             })?;
             Ok((address, path))
         });
-        read.map_err(|problem| {
-            let text = format!("fetch: url: {}", problem.problem);
-            self.problem(written, text, problem.remedy);
-        })
-        .ok()
+        self.read("fetch: url: ", written, read)
     }
 }

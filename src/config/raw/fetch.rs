@@ -18,31 +18,18 @@ pub(in crate::config) struct RawFetch {
     #[cfg_attr(test, schemars(with = "RawFetchPreset"))]
     pub(in crate::config) preset: Spanned<RawFetchPreset>,
     /// The id of your app; for wecom the corp id.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^[0-9A-Za-z_]{1,64}$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::AppId>"))]
     pub(in crate::config) app_id: Option<Spanned<String>>,
     /// Its secret.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(in crate::config) app_secret: Option<Spanned<String>>,
     /// The codes of the approval definitions whose approvals count.
     #[serde(default)]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Vec<String>",
-            length(min = 1),
-            inner(regex(pattern = "^[0-9A-Za-z_-]{1,64}$"))
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "Vec<schema::Code>", length(min = 1)))]
     pub(in crate::config) definitions: Vec<Spanned<String>>,
     /// For http: the address of a ticket, with `{id}` once in its path or query. Otherwise the API's address,
     /// for tests and proxies. Plain http on loopback only.
-    #[cfg_attr(
-        test,
-        schemars(with = "Option<String>", regex(pattern = "^https?://[^#]+$"))
-    )]
+    #[cfg_attr(test, schemars(with = "Option<schema::TicketAddress>"))]
     pub(in crate::config) url: Option<Spanned<String>>,
     /// For http: the jq filter that yields the id of the ticket that an event names, or nothing.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
