@@ -93,11 +93,8 @@ impl Draft {
     /// # Errors
     /// Its problems.
     pub fn valid(self) -> Result<Config, Problems> {
-        if self.problems.is_empty() {
-            Ok(self.config)
-        } else {
-            Err(Problems(self.problems))
-        }
+        Problems::refuse_any(self.problems)?;
+        Ok(self.config)
     }
 }
 

@@ -84,6 +84,16 @@ impl fmt::Display for Problems {
     }
 }
 
+impl Problems {
+    /// An error unless there are none.
+    pub(crate) fn refuse_any(problems: Vec<Problem>) -> Result<(), Self> {
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Self(problems)),
+        }
+    }
+}
+
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
         Self(vec![problem])

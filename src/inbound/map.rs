@@ -148,11 +148,8 @@ impl Map {
                 })),
             }
         }
-        if problems.is_empty() {
-            Ok(requests)
-        } else {
-            Err(MapRefusal::Invalid(Problems(problems)))
-        }
+        Problems::refuse_any(problems).map_err(MapRefusal::Invalid)?;
+        Ok(requests)
     }
 }
 

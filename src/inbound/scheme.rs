@@ -306,12 +306,7 @@ impl HmacScheme {
     /// # Errors
     /// Every problem found.
     pub fn check(&self) -> Result<(), Problems> {
-        let problems = self.problems();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Problems(problems))
-        }
+        Problems::refuse_any(self.problems())
     }
 }
 

@@ -176,11 +176,8 @@ impl Verifier {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() {
-            Ok(Self { spec, keys, from })
-        } else {
-            Err(Problems(problems))
-        }
+        Problems::refuse_any(problems)?;
+        Ok(Self { spec, keys, from })
     }
 
     /// Verifies a delivery at this instant.

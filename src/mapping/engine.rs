@@ -114,10 +114,7 @@ impl Program {
 }
 
 fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
-    let problems = lint(text, name);
-    if !problems.is_empty() {
-        return Err(Problems(problems));
-    }
+    Problems::refuse_any(lint(text, name))?;
     let wrong = |problem: String| Problem::new(name, problem, REMEDY);
     let own = parse(OWN_FILTERS, |parser| parser.defs()).unwrap_or_default();
     let arena = Arena::default();

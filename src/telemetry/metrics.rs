@@ -52,24 +52,22 @@ pub(super) struct Histogram {
 impl Metrics {
     /// Adds one to a counter.
     pub fn count(&self, metric: Metric, labels: &[&str]) {
-        let mut series = self.0.lock();
-        let value = series
-            .values
-            .entry(key(metric, labels))
-            .or_insert(Value::Number(0.0));
-        if let Value::Number(number) = value {
-            *number += 1.0;
-        }
+        self.change(metric, labels, Value::Number(0.0), |value| {
+            if let Value::Number(number) = value {
+                *number += 1.0;
+            }
+        });
     }
 
     /// Shows a counter as zero until it is counted: a rate needs a value before the first increase.
     pub fn begin(&self, metric: Metric, labels: &[&str]) {
-        let zero = Value::Number(0.0);
-        self.0
-            .lock()
-            .values
-            .entry(key(metric, labels))
-            .or_insert(zero);
+        self.change(metric, labels, Value::Number(0.0), |_| {});
+    }
+
+    /// Changes a value, which begins as `first`.
+    fn change(&self, metric: Metric, labels: &[&str], first: Value, how: impl FnOnce(&mut Value)) {
+        let mut series = self.0.lock();
+        how(series.values.entry(key(metric, labels)).or_insert(first));
     }
 
     /// Sets a gauge.
@@ -95,12 +93,9 @@ impl Metrics {
 
     /// Adds a duration to a histogram.
     pub fn observe(&self, metric: Metric, labels: &[&str], time: Duration) {
-        let mut series = self.0.lock();
-        let value = series
-            .values
-            .entry(key(metric, labels))
-            .or_insert_with(|| Value::Times(Histogram::default()));
-        if let Value::Times(times) = value {
+        let first = Value::Times(Histogram::default());
+        self.change(metric, labels, first, |value| {
+            let Value::Times(times) = value else { return };
             let seconds = time.as_secs_f64();
             times.count += 1;
             times.sum += seconds;
@@ -108,7 +103,7 @@ impl Metrics {
             if let Some((count, _)) = buckets.find(|(_, bound)| seconds <= *bound) {
                 *count += 1;
             }
-        }
+        });
     }
 
     /// Every metric in Prometheus' text format, version 0.0.4.
