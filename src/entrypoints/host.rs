@@ -50,26 +50,11 @@ const MARKS: [(&str, HttpHost); 2] = [
 ];
 const UNNAMED_PORT: u16 = 9000;
 
-/// A port variable is not a port.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {value:?}, which is not a port; set it to 1 to 65535")]
-pub(crate) struct PortError {
-    name: &'static str,
-    value: String,
-}
-
-impl From<PortError> for Problem {
-    fn from(error: PortError) -> Self {
-        let problem = format!("{:?} is not a port", error.value);
-        Self::new(error.name, problem, "set it to 1 to 65535, or unset it")
-    }
-}
-
 /// Detects the host by its variables; `Ok(None)` when no variable of a host is set.
 ///
 /// # Errors
 /// A port variable is not a port.
-pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, PortError> {
+pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
         return Ok(Some(Host::Lambda));
@@ -79,14 +64,12 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, PortError> {
     }
     for (name, address, host) in PORT_VARS {
         if let Some(value) = vars.get(name) {
-            let port = value
-                .parse::<u16>()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(|| PortError {
-                    name,
-                    value: value.clone(),
-                })?;
+            let wrong = || {
+                let problem = format!("{value:?} is not a port");
+                Problem::new(name, problem, "set it to 1 to 65535, or unset it")
+            };
+            let port = value.parse().ok().filter(|port| *port != 0);
+            let port: u16 = port.ok_or_else(wrong)?;
             // Function Compute may set either port variable, so check for its own variable.
             let host = if is_set("FC_FUNCTION_NAME") {
                 HttpHost::FunctionCompute
@@ -109,14 +92,8 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, PortError> {
 /// headers. The check relies on variables whose prefixes SCF users cannot set.
 pub(crate) fn brings_credentials(vars: &Vars) -> bool {
     let plain = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::Plain))));
-    let named = vars
-        .get("SCF_FUNCTIONNAME")
-        .is_some_and(|name| !name.is_empty());
-    plain
-        && named
-        && vars
-            .get("TENCENTCLOUD_RUNENV")
-            .is_some_and(|host| host == "SCF")
+    let variable = |name: &str| vars.get(name).map_or("", String::as_str);
+    plain && !variable("SCF_FUNCTIONNAME").is_empty() && variable("TENCENTCLOUD_RUNENV") == "SCF"
 }
 
 #[cfg(test)]
@@ -148,7 +125,7 @@ mod tests {
         }
     }
 
-    fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, PortError> {
+    fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, Problem> {
         detect(
             &pairs
                 .iter()

@@ -73,6 +73,13 @@ pub(crate) enum Exit {
     Usage = 64,
 }
 
+impl Exit {
+    /// Of a command that has no other ends than these two.
+    pub(crate) fn done_if(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
+    }
+}
+
 /// What hosts and commands make of an outcome: its row in the table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {

@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-#[cfg(feature = "cli")]
-use clap::ValueEnum;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::app::Operator;
+use crate::domain::{CvmImageId, ImageRef, Region, Timestamp};
+
 use super::audit_args::Audit;
+use super::filters::{header, instant, operator, read};
+#[cfg(feature = "cli")]
+use super::init::InitOptions;
 use super::list_args::{
     ExplainOptions, GrantsOptions, NotifyOptions, ReportOptions, RequestsOptions,
 };
@@ -46,11 +50,6 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 }
 
-#[cfg(feature = "sandbox")]
-fn site(text: &str) -> Result<Site, String> {
-    text.parse::<Site>().map_err(|problem| problem.to_string())
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve over HTTP: /hooks/{source}, /events, probes, /metrics
@@ -65,7 +64,7 @@ pub(crate) enum Command {
     #[cfg(feature = "sandbox")]
     Demo {
         /// Site of the cloud to imitate: intl or cn
-        #[arg(long, default_value = "intl", value_name = "SITE", value_parser = site)]
+        #[arg(long, default_value = "intl", value_name = "SITE", value_parser = read::<Site>)]
         site: Site,
         /// Keep the demo's folder and print its path
         #[arg(long)]
@@ -204,8 +203,8 @@ pub(crate) struct RetryOptions {
     /// A request's id, or source/id
     pub(crate) id: String,
     /// Who reopens it; recorded, never decided on
-    #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
-    pub(crate) operator: String,
+    #[arg(long = "as", value_name = "SOURCE/REQUESTER", value_parser = operator)]
+    pub(crate) operator: Operator,
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
@@ -222,8 +221,8 @@ pub(crate) struct RevokeOptions {
     #[arg(long = "account", value_name = "ID")]
     pub(crate) accounts: Vec<String>,
     /// The trusted source and requester of the cancellation
-    #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
-    pub(crate) operator: String,
+    #[arg(long = "as", value_name = "SOURCE/REQUESTER", value_parser = operator)]
+    pub(crate) operator: Operator,
     /// Why; recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
@@ -246,11 +245,11 @@ pub(crate) struct SweepOptions {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DriftOptions {
     /// Compare this image too; needs --region
-    #[arg(long = "image", value_name = "ID", requires = "region")]
-    pub(crate) images: Vec<String>,
+    #[arg(long = "image", value_name = "ID", requires = "region", value_parser = read::<ImageRef>)]
+    pub(crate) images: Vec<ImageRef>,
     /// The region of every --image
-    #[arg(long, value_name = "R")]
-    pub(crate) region: Option<String>,
+    #[arg(long, value_name = "R", value_parser = read::<Region>)]
+    pub(crate) region: Option<Region>,
     /// Cancel shares without a grant, through policy
     #[arg(long, requires = "requester", conflicts_with = "adopt")]
     pub(crate) revoke_unknown: bool,
@@ -267,8 +266,8 @@ pub(crate) struct DriftOptions {
     #[arg(long = "approved-by", value_name = "NAME", requires = "adopt")]
     pub(crate) approvers: Vec<String>,
     /// The trusted source and requester of the cancel or the adoption
-    #[arg(long = "as", value_name = "SOURCE/REQUESTER")]
-    pub(crate) requester: Option<String>,
+    #[arg(long = "as", value_name = "SOURCE/REQUESTER", value_parser = operator)]
+    pub(crate) requester: Option<Operator>,
     #[command(flatten)]
     pub(crate) cloud: CloudChoice,
 }
@@ -290,14 +289,14 @@ pub(crate) struct VerifyOptions {
     #[arg(long = "secret", value_name = "S")]
     pub(crate) secrets: Vec<String>,
     /// A header of the delivery, as 'Name: value'
-    #[arg(long = "header", short = 'H', value_name = "N: V")]
-    pub(crate) headers: Vec<String>,
+    #[arg(long = "header", short = 'H', value_name = "N: V", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
     /// The delivery's body
     #[arg(long, value_name = "FILE")]
     pub(crate) body: PathBuf,
     /// RFC 3339 or Unix seconds [default: now]
-    #[arg(long, value_name = "T")]
-    pub(crate) now: Option<String>,
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) now: Option<Timestamp>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -315,43 +314,8 @@ pub(crate) struct TestOptions {
     pub(crate) source: Option<String>,
     /// When the recorded event arrives: RFC 3339 or Unix seconds
     /// [default: now]
-    #[arg(long, value_name = "T", requires = "record", verbatim_doc_comment)]
-    pub(crate) now: Option<String>,
-}
-
-#[cfg(feature = "cli")]
-#[derive(Debug, ClapArgs)]
-pub(crate) struct InitOptions {
-    /// A new or empty folder
-    pub(crate) dir: PathBuf,
-    /// A sender to receive from, such as jira, github, servicenow, native
-    /// (your own program) or queue; repeatable
-    #[arg(
-        long = "source",
-        value_name = "NAME",
-        required = true,
-        verbatim_doc_comment
-    )]
-    pub(crate) sources: Vec<String>,
-    /// Write the files for this host too; repeatable
-    #[arg(long = "host", value_name = "HOST", value_enum)]
-    pub(crate) hosts: Vec<DeployTo>,
-}
-
-/// A host whose files `init` writes.
-#[cfg(feature = "cli")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeployTo {
-    /// AWS Lambda: template.yaml
-    Lambda,
-    /// Any container host: Dockerfile
-    Container,
-    /// Knative Serving and Cloud Run: service.yaml
-    Knative,
-    /// Azure Functions: host.json and a folder per trigger
-    Azure,
-    /// Tencent SCF: scf_bootstrap
-    Scf,
+    #[arg(long, value_name = "T", requires = "record", value_parser = instant, verbatim_doc_comment)]
+    pub(crate) now: Option<Timestamp>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -363,8 +327,8 @@ pub(crate) struct TryOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) body: PathBuf,
     /// When it arrives: RFC 3339 or Unix seconds [default: now]
-    #[arg(long, value_name = "T")]
-    pub(crate) now: Option<String>,
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) now: Option<Timestamp>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -379,18 +343,23 @@ pub(crate) struct SignOptions {
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
     /// RFC 3339 or Unix seconds [default: now]
-    #[arg(long, value_name = "T")]
-    pub(crate) now: Option<String>,
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) now: Option<Timestamp>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ImagesOptions {
     /// The region
-    #[arg(long, value_name = "R")]
-    pub(crate) region: String,
+    #[arg(long, value_name = "R", value_parser = read::<Region>)]
+    pub(crate) region: Region,
     /// Only this image; not with --filter, repeatable
-    #[arg(long = "image", value_name = "ID", conflicts_with = "filters")]
-    pub(crate) images: Vec<String>,
+    #[arg(
+        long = "image",
+        value_name = "ID",
+        conflicts_with = "filters",
+        value_parser = read::<CvmImageId>
+    )]
+    pub(crate) images: Vec<CvmImageId>,
     /// image-id, image-name or image-type; repeatable
     #[arg(long = "filter", value_name = "NAME=VALUE")]
     pub(crate) filters: Vec<String>,

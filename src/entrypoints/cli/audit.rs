@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::app::{next_signer, seal_journal, signer_or_new};
 use crate::clock;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::Report;
 
@@ -41,7 +41,7 @@ async fn verified(
     read: &ReadJournal,
     options: &AuditVerifyOptions,
 ) -> Result<(Report, bool), Failure> {
-    let key = verifier(options.key.as_deref(), read)?;
+    let key = verifier(&options.key, read)?;
     let kept = options.checkpoint.as_deref().map(text_of).transpose()?;
     let journal = &read.journal;
     let Some(key) = key else {
@@ -75,10 +75,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
             "streams": report.streams, "records": report.records, "left_off": report.left_off,
             "seals": report.seals, "sealed": report.sealed, "retired": report.retired,
         });
-        outln!(
-            "{}",
-            json!({ "whole": whole, "counts": counts, "findings": findings })
-        );
+        out(json!({ "whole": whole, "counts": counts, "findings": findings }));
     } else if whole {
         let (records, streams) = (report.records, report.streams);
         if alone {
@@ -114,7 +111,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
         let all = report.left_off.saturating_add(report.findings.len() as u64);
         outln!("{all} findings; {} records are intact", report.records);
     }
-    if whole { Exit::Done } else { Exit::Failed }
+    Exit::done_if(whole)
 }
 
 async fn seal(context: &Context) -> Result<Exit, Failure> {
@@ -125,9 +122,8 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
         eprintln!("not sealed, nor are the later records of its request: {finding}");
     }
     if context.json {
-        outln!(
-            "{}",
-            json!({ "sealed": sealing.sealed, "size": sealing.size, "checkpoint": sealing.checkpoint })
+        out(
+            json!({ "sealed": sealing.sealed, "size": sealing.size, "checkpoint": sealing.checkpoint }),
         );
     } else {
         eprintln!(
@@ -136,18 +132,14 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
         );
         outln!("{}", sealing.checkpoint.unwrap_or_default().trim_end());
     }
-    Ok(if sealing.left_out.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(Exit::done_if(sealing.left_out.is_empty()))
 }
 
 async fn key(context: &Context) -> Result<Exit, Failure> {
     let (config, journal) = opened(context)?;
     let signer = signer_or_new(&config, &journal).await?;
     if context.json {
-        outln!("{}", json!({ "key": signer.verifier().to_string() }));
+        out(json!({ "key": signer.verifier().to_string() }));
     } else {
         outln!("{}", signer.verifier());
     }
@@ -160,10 +152,7 @@ async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
     let new = next_signer(&config, &context.vars, &context.secrets, to)?;
     let checkpoint = journal.rotate_key(&old, &new, clock::system_now()).await?;
     if context.json {
-        outln!(
-            "{}",
-            json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint })
-        );
+        out(json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint }));
     } else {
         eprintln!("the old key has signed the new one; write it into [seal] key. Its public key:");
         outln!("{}", new.verifier());

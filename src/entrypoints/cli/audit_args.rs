@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use crate::domain::Timestamp;
+use crate::journal::log::VerifierKey;
+
+use super::filters::{read, timestamp};
 use super::list_args::JournalPlace;
 
 #[derive(Debug, Subcommand)]
@@ -43,16 +47,16 @@ pub(crate) enum Audit {
         /// The proof
         file: PathBuf,
         /// The public key, as `audit key` prints it
-        #[arg(long, value_name = "KEY")]
-        key: String,
+        #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+        key: VerifierKey,
     },
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AuditVerifyOptions {
     /// The public key [default: that of the configured key]
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<String>,
+    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+    pub(crate) key: Option<VerifierKey>,
     /// A checkpoint kept in another place; shows removed seals
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
@@ -72,8 +76,8 @@ pub(crate) struct AuditProveOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) since: Option<PathBuf>,
     /// The public key [default: that of the configured key]
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<String>,
+    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+    pub(crate) key: Option<VerifierKey>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }
@@ -94,11 +98,11 @@ pub(crate) struct AuditExportOptions {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: ExportFormat,
     /// Only records written at this instant or later
-    #[arg(long, value_name = "T")]
-    pub(crate) since: Option<String>,
+    #[arg(long, value_name = "T", value_parser = timestamp)]
+    pub(crate) since: Option<Timestamp>,
     /// Only records written before this instant
-    #[arg(long, value_name = "T")]
-    pub(crate) until: Option<String>,
+    #[arg(long, value_name = "T", value_parser = timestamp)]
+    pub(crate) until: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }

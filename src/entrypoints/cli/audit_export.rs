@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::domain::{Problem, Timestamp};
+use crate::domain::Timestamp;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
 use crate::journal::{Chain, File, Finding, RequestFiles, Stored};
@@ -13,32 +13,11 @@ use super::audit_args::{AuditExportOptions, ExportFormat};
 use super::reading::ReadJournal;
 use super::{Context, Failure};
 
-/// The period whose records to export.
-struct Span {
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-}
-
-impl Span {
-    fn of(options: &AuditExportOptions) -> Result<Self, Problem> {
-        let read = |name: &str, text: &Option<String>| {
-            let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
-            let remedy = "write the time in RFC 3339, as in 2026-11-21T08:00:00Z";
-            parsed.map_err(|error| Problem::new(name, error.to_string(), remedy))
-        };
-        Ok(Self {
-            since: read("--since", &options.since)?,
-            until: read("--until", &options.until)?,
-        })
-    }
-
-    fn holds(&self, at: Timestamp) -> bool {
-        self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)
-    }
-}
-
 pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Result<Exit, Failure> {
-    let span = Span::of(options).map_err(Failure::usage)?;
+    let (since, until) = (options.since, options.until);
+    let in_span = |at: Timestamp| {
+        since.is_none_or(|since| since <= at) && until.is_none_or(|until| at < until)
+    };
     let read = ReadJournal::open(context, &options.place)?;
     let origin = Origin {
         site: read.config.as_ref().map(|c| c.cloud.site.to_string()),
@@ -64,7 +43,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
                 exit = Exit::Failed;
             }
             let wanted = Entry::all(&records).into_iter().zip(&request.files);
-            for (entry, file) in wanted.filter(|(entry, _)| span.holds(entry.stored.record.at)) {
+            for (entry, file) in wanted.filter(|(entry, _)| in_span(entry.stored.record.at)) {
                 match options.format {
                     ExportFormat::Ocsf => writeln!(out, "{}", entry.ocsf(&origin)),
                     ExportFormat::Csv => writeln!(out, "{}\r", entry.csv()),

@@ -28,19 +28,16 @@ pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
         }
         std::fs::read_to_string(path)
     });
-    read.map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", path.display())))
+    read.map_err(Failure::file(path, "read"))
 }
 
 /// The public key that checks a journal's seals: the given one, else that of the configured key.
 pub(super) fn verifier(
-    given: Option<&str>,
+    given: &Option<VerifierKey>,
     journal: &ReadJournal,
 ) -> Result<Option<VerifierKey>, Failure> {
-    if let Some(given) = given {
-        let key = given.parse();
-        return key
-            .map(Some)
-            .map_err(|problem| Failure::Usage(format!("--key: {problem}")));
+    if given.is_some() {
+        return Ok(given.clone());
     }
     let signer = journal.config.as_ref().map(signer).transpose()?.flatten();
     Ok(signer.map(|signer| signer.verifier().clone()))

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::find_requests;
 use crate::domain::Verdict;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::log::{Checkpoint, ConsistencyProof, Proof, ProofFlaw, VerifierKey};
 use crate::journal::{Event, History, State, StreamId};
@@ -21,7 +21,7 @@ use super::{Context, Failure};
 
 pub(super) async fn prove(context: &Context, options: &AuditProveOptions) -> Result<Exit, Failure> {
     let read = ReadJournal::open(context, &options.place)?;
-    let key = verifier(options.key.as_deref(), &read)?.ok_or_else(|| {
+    let key = verifier(&options.key, &read)?.ok_or_else(|| {
         Failure::failed(
             "a proof needs the public key of the seals: give it with --key; if nothing is sealed yet, run `sharehook audit seal`",
         )
@@ -68,21 +68,18 @@ async fn named(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
     only(&found, id, &names, read).map(State::stream)
 }
 
-pub(super) fn check(context: &Context, file: &Path, key: &str) -> Result<Exit, Failure> {
-    let key: VerifierKey = key
-        .parse()
-        .map_err(|problem| Failure::Usage(format!("--key: {problem}")))?;
+pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {
     let text = text_of(file)?;
     // What is no proof of consistency is held to be one of a request, and refused as such.
     let shown = match ConsistencyProof::read(&text) {
         Ok(proof) => proof
-            .check(&key)
+            .check(key)
             .map(|(old, new)| Shown::of_consistency(&old, &new)),
-        Err(_) => Proof::read(&text).and_then(|proof| Shown::of_request(&proof, &key)),
+        Err(_) => Proof::read(&text).and_then(|proof| Shown::of_request(&proof, key)),
     };
     let Shown { json, text } = shown.map_err(|flaw| {
         if context.json {
-            outln!("{}", json!({ "proven": false, "why": flaw.to_string() }));
+            out(json!({ "proven": false, "why": flaw.to_string() }));
         }
         Failure::Refused(format!("not proven: {flaw}"))
     })?;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::app::{Age, Retention, retirable, retire, signer};
 use crate::clock;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::audit_args::AuditRetireOptions;
@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
         during("retiring", retiring).await?
     };
     if context.json {
-        outln!("{}", json!(done));
+        out(json!(done));
     } else {
         show(options, &done);
     }
@@ -43,11 +43,7 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
         let more = done.failures.len() - MAX_SHOWN;
         eprintln!("sharehook: {more} more failures");
     }
-    Ok(if done.failures.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(Exit::done_if(done.failures.is_empty()))
 }
 
 fn show(options: &AuditRetireOptions, done: &Retention) {

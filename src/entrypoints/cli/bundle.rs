@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 use crate::policy::{VALIDATED, stamp};
 
@@ -21,27 +21,21 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     refuse_occupied(folder)?;
     let files = files(prepared.config())?;
     for (name, path) in &files {
-        copy(path, &folder.join(name)).map_err(|error| {
-            Failure::Failed(format!("{} cannot be copied: {error}", path.display()))
-        })?;
+        copy(path, &folder.join(name)).map_err(Failure::file(path, "copied"))?;
     }
     let file = folder.join("sharehook.toml");
     let bundled = context.prepare_file_without_secrets(&file)?;
     if bundled.policy_digest() != prepared.policy_digest() {
         let text = "the policies of the bundle differ from those of the configuration";
-        return Err(Failure::Failed(text.to_owned()));
+        return Err(Failure::failed(text));
     }
     let mut names: Vec<String> = files
         .iter()
         .map(|(name, _)| name.display().to_string())
         .collect();
     let validated = bundled.config().policy.join(VALIDATED);
-    fs::write(&validated, stamp(bundled.policy_digest())).map_err(|error| {
-        Failure::Failed(format!(
-            "{} cannot be written: {error}",
-            validated.display()
-        ))
-    })?;
+    fs::write(&validated, stamp(bundled.policy_digest()))
+        .map_err(Failure::file(&validated, "written"))?;
     if !context
         .prepare_file_without_secrets(&file)?
         .agrees_with(&bundled)
@@ -49,12 +43,12 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
         drop(fs::remove_file(&validated));
         let text = "the package reads the policies otherwise than Cedar: this is a defect of \
                     sharehook, report it with the policies; the bundle works, and starts more slowly";
-        return Err(Failure::Failed(text.to_owned()));
+        return Err(Failure::failed(text));
     }
     let validated = validated.strip_prefix(folder).unwrap_or(&validated);
     names.push(validated.display().to_string());
     if context.json {
-        outln!("{}", json!({ "dir": folder, "files": names }));
+        out(json!({ "dir": folder, "files": names }));
     } else {
         outln!("{} has now, checked as a whole", folder.display());
         names.iter().for_each(|name| outln!("  {name}"));
@@ -70,14 +64,9 @@ fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
         files.push((inside(Path::new(name))?, root.join(name)));
     }
     let policy = inside(config.policy.strip_prefix(root).unwrap_or(&config.policy))?;
-    let unreadable = |error| {
-        Failure::Failed(format!(
-            "{} cannot be read: {error}",
-            config.policy.display()
-        ))
-    };
-    for entry in fs::read_dir(&config.policy).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+    let unreadable = Failure::file(&config.policy, "read");
+    for entry in fs::read_dir(&config.policy).map_err(&unreadable)? {
+        let path = entry.map_err(&unreadable)?.path();
         let name = path.file_name().unwrap_or_default();
         let read = ["entities.json", "schema.cedarschema"]
             .map(Some)

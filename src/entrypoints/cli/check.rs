@@ -16,9 +16,7 @@ use super::excerpt::Files;
 pub(super) fn run(context: &Context) -> Exit {
     let path = context.config_path();
     let mut found = Examination::of(&path, &context.vars, &context.secrets, clock::system_now());
-    if let Err(error) = host::detect(&context.vars) {
-        found.problems.push(error.into());
-    }
+    found.problems.extend(host::detect(&context.vars).err());
     if context.json {
         outln!("{}", as_json(&found));
     } else {

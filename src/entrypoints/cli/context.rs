@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
+use serde_json::Value;
 
 use crate::app::{App, Prepared, StartError};
 use crate::clock::{self, Clock};
@@ -15,6 +16,7 @@ use crate::entrypoints::host::Host;
 
 use super::Failure;
 use super::args::CloudChoice;
+use super::print::outln;
 
 /// The common input of all commands.
 #[derive(Clone)]
@@ -63,6 +65,14 @@ impl Context {
     pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
         if !matches!(host, Some(Host::Lambda)) {
             self.fetch_secrets().await;
+        }
+    }
+
+    /// Prints a value as it is, or indented for people.
+    pub(super) fn print(&self, value: &Value) {
+        match self.json {
+            true => outln!("{value}"),
+            false => outln!("{value:#}"),
         }
     }
 

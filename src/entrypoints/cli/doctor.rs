@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::app::{Finding, Health};
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::terminal::Screen;
@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let findings = during("examining", app.examine()).await;
     let screen = Screen::of_stdout(&context.vars);
     if context.json {
-        outln!("{}", json!(findings));
+        out(json!(findings));
     } else {
         for Finding {
             check,
@@ -31,5 +31,5 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         }
     }
     let broken = findings.iter().any(|found| found.health == Health::Broken);
-    Ok(if broken { Exit::Failed } else { Exit::Done })
+    Ok(Exit::done_if(!broken))
 }

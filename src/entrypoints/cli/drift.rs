@@ -5,15 +5,13 @@ use serde_json::json;
 
 use crate::app::{Adoption, Answer, Deadline, DriftReport, Unread};
 use crate::domain::{Drifted, ImageRef, Region, ServedRegions, Status};
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
-use super::operator::operator;
 use super::terminal::counting;
 use super::terminal::text::indented;
-use super::terminal::{Cell, column, table, texts};
-use super::terminal::{Screen, Tone};
+use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
 /// Time limit of a comparison.
@@ -27,7 +25,6 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         false => context.start_to_read()?,
     };
     let also = named(&options, &app.config().rules())?;
-    let requester = options.requester.as_deref().map(operator).transpose()?;
     let deadline = Deadline::after(BUDGET);
     let comparing = Box::pin(app.drift(&also, deadline));
     let mut report = counting(
@@ -39,7 +36,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
-    if let Some(by) = requester {
+    if let Some(by) = options.requester {
         if options.revoke_unknown {
             app.cancel_unknown(&mut report, &by.source, &by.requester, deadline)
                 .await
@@ -60,18 +57,15 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         app.notify_before_answer(deadline).await;
     }
     if context.json {
-        outln!("{}", json!(report));
+        out(json!(report));
     } else {
         print(&report, Screen::of_stdout(&context.vars));
     }
     let denied = |answer: &Answer| answer.status == Status::Denied;
     let mut answers = report.cancels.iter().chain(&report.adoptions);
-    Ok(if answers.any(denied) {
-        Exit::Refused
-    } else if report.agrees() {
-        Exit::Done
-    } else {
-        Exit::Failed
+    Ok(match answers.any(denied) {
+        true => Exit::Refused,
+        false => Exit::done_if(report.agrees()),
     })
 }
 
@@ -110,7 +104,7 @@ fn print(report: &DriftReport, screen: Screen) {
         texts("MEANING"),
     ];
     if !rows.is_empty() {
-        outln!("{}\n", table(&columns, &rows, screen));
+        outln!("{}\n", table(&columns, rows, screen));
     }
     for (kind, remedy) in &report.remedies {
         outln!("{kind}: {remedy}");
@@ -142,18 +136,13 @@ fn named(
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
-    let wrong = |option: &str, problem| Failure::Usage(format!("{option}: {problem}"));
-    let region: Region = region
-        .parse()
-        .map_err(|problem| wrong("--region", problem))?;
-    if rules.check_cvm(&region).is_err()
-        && let Err(problem) = rules.check_lighthouse(&region)
+    if rules.check_cvm(region).is_err()
+        && let Err(problem) = rules.check_lighthouse(region)
     {
-        return Err(wrong("--region", problem));
+        return Err(Failure::Usage(format!("--region: {problem}")));
     }
-    let image = |text: &String| {
-        let image = text.parse().map_err(|problem| wrong("--image", problem))?;
-        Ok((image, region.clone()))
-    };
-    options.images.iter().map(image).collect()
+    let images = options.images.iter();
+    Ok(images
+        .map(|image| (image.clone(), region.clone()))
+        .collect())
 }

@@ -9,7 +9,7 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::State;
 
 use super::list_args::ExplainOptions;
-use super::print::{outln, seconds};
+use super::print::{out, outln, seconds};
 use super::reading::{ReadJournal, only, warned};
 use super::requests::tone;
 use super::terminal::text;
@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let explained = journal.reader().explain(stream).await?;
     let explained = explained.ok_or_else(|| Failure::failed("the request is gone"))?;
     if context.json {
-        outln!("{}", json!(explained));
+        out(json!(explained));
     } else {
         outln!("{}", story(&explained, Screen::of_stdout(&context.vars)));
     }

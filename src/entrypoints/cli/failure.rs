@@ -1,6 +1,8 @@
 //! The errors of commands: the message and the exit code of each, in one table.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
 
 use crate::app::{SealError, StartError};
 use crate::domain::{Problem, Problems};
@@ -8,15 +10,20 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
 
 /// The error of a command. `main` prints it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The arguments exclude each other, or one of them is invalid.
+    #[error("sharehook: {0}")]
     Usage(String),
-    /// A configuration, map or policy that a command names is invalid.
+    /// A configuration, map or policy that a command names is invalid. Each problem is a line that begins
+    /// with its location.
+    #[error("{0}")]
     Invalid(Problems),
     /// The command's work failed.
+    #[error("sharehook: {0}")]
     Failed(String),
     /// The command refused its input, such as a delivery or a proof.
+    #[error("sharehook: {0}")]
     Refused(String),
 }
 
@@ -29,24 +36,17 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
+    /// A file or folder that cannot be `done`, as in "written".
+    pub(super) fn file(path: &Path, done: &str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Failed(format!("{} cannot be {done}: {error}", path.display()))
+    }
+
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Invalid(_) => Exit::BadConfiguration,
             Self::Failed(_) => Exit::Failed,
             Self::Refused(_) => Exit::Refused,
-        }
-    }
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(text) | Self::Failed(text) | Self::Refused(text) => {
-                writeln!(f, "sharehook: {text}")
-            }
-            // Each problem is a line that begins with its location.
-            Self::Invalid(problems) => writeln!(f, "{problems}"),
         }
     }
 }

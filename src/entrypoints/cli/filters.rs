@@ -1,17 +1,48 @@
-//! The values of the filters of lists. In: an option's text. Out: the value, or the problem as clap
-//! shows it.
+//! The values of options. In: an option's text. Out: the value, or the problem as clap shows it.
 
 use std::str::FromStr;
 
 use jiff::SignedDuration;
 
-use crate::app::ReceiverFilter;
+use crate::app::{Operator, ReceiverFilter};
 use crate::domain::{Problem, Span, Timestamp};
 
 /// Reads an option's value, with the problem as clap shows it.
 pub(super) fn read<T: FromStr<Err = Problem>>(text: &str) -> Result<T, String> {
     let read = text.parse();
     read.map_err(|problem: Problem| format!("{}; {}", problem.problem, problem.remedy))
+}
+
+/// Reads RFC 3339.
+pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
+    let wrong = |error| format!("{error}; write it in RFC 3339, as in 2026-11-21T08:00:00Z");
+    text.parse().map_err(wrong)
+}
+
+/// Reads RFC 3339, or Unix seconds, which most senders use.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    let seconds = text.parse().ok();
+    let seconds = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let read = seconds.or_else(|| text.parse().ok());
+    read.ok_or_else(|| "neither RFC 3339 nor Unix seconds".to_owned())
+}
+
+/// Reads the operator behind `--as`.
+pub(super) fn operator(text: &str) -> Result<Operator, String> {
+    let parts = text.split_once('/');
+    let parts = parts.filter(|(_, requester)| !requester.is_empty());
+    let (source, requester) =
+        parts.ok_or("not SOURCE/REQUESTER, as in invoke/alice@example.com")?;
+    Ok(Operator {
+        source: read(source)?,
+        requester: requester.to_owned(),
+    })
+}
+
+/// Reads a header of a delivery.
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("not 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// The value of `--since`.

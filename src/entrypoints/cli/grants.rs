@@ -7,8 +7,7 @@ use super::list_args::GrantsOptions;
 use super::listing::{known_source, print_list};
 use super::print::seconds;
 use super::reading::ReadJournal;
-use super::terminal::{Cell, column, table, texts};
-use super::terminal::{Screen, Tone};
+use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
 pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exit, Failure> {
@@ -34,12 +33,16 @@ pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exi
     if options.review {
         let entries = review(&listed.entries, journal.now);
         let listed = listed.with(entries);
-        let shown = |entries: &[ReviewEntry]| super::review::text(entries);
+        let shown = |entries: &[ReviewEntry], _| super::review::text(entries);
         return Ok(print_list(context, &journal, "grants", &listed, shown));
     }
-    let screen = Screen::of_stdout(&context.vars);
-    let shown = |entries: &[GrantEntry]| grants_table(entries, screen);
-    Ok(print_list(context, &journal, "grants", &listed, shown))
+    Ok(print_list(
+        context,
+        &journal,
+        "grants",
+        &listed,
+        grants_table,
+    ))
 }
 
 fn grants_table(entries: &[GrantEntry], screen: Screen) -> String {
@@ -73,6 +76,5 @@ fn grants_table(entries: &[GrantEntry], screen: Screen) -> String {
             grant.policies.join(" ").into(),
         ]
     };
-    let rows: Vec<_> = entries.iter().map(row).collect();
-    table(&columns, &rows, screen)
+    table(&columns, entries.iter().map(row), screen)
 }

@@ -3,33 +3,29 @@
 use serde_json::json;
 
 use crate::app::{Deadline, ImageFilter, ImageToShare, ImagesQuery};
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::args::ImagesOptions;
 use super::terminal::during;
-use super::terminal::{Cell, column, table, texts};
-use super::terminal::{Screen, Tone};
+use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
 /// Time limit of the list.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {
-    let region = options
-        .region
-        .parse()
-        .map_err(|problem| Failure::Usage(format!("--region: {problem}")))?;
+    let region = &options.region;
     let query = query(options)?;
     let app = context.calling(&options.cloud).await?.start_to_read()?;
-    if let Err(problem) = app.config().rules().check_lighthouse(&region) {
+    if let Err(problem) = app.config().rules().check_lighthouse(region) {
         return Err(Failure::Usage(format!("--region: {problem}")));
     }
-    let images = app.images(&region, query, Deadline::after(BUDGET));
+    let images = app.images(region, query, Deadline::after(BUDGET));
     let images = during("asking the cloud", images).await;
     let images = images.map_err(Failure::failed)?;
     if context.json {
-        outln!("{}", json!(images));
+        out(json!(images));
         return Ok(Exit::Done);
     }
     if images.is_empty() {
@@ -66,21 +62,13 @@ fn shown(images: &[ImageToShare], screen: Screen) -> String {
         column("STATE"),
         texts("SHAREABLE"),
     ];
-    let rows: Vec<_> = images.iter().map(row).collect();
-    table(&columns, &rows, screen)
+    table(&columns, images.iter().map(row), screen)
 }
 
 fn query(options: &ImagesOptions) -> Result<ImagesQuery, Failure> {
     if !options.images.is_empty() {
-        let ids: Result<Vec<_>, _> = options
-            .images
-            .iter()
-            .map(|text| {
-                let wrong = |problem| Failure::Usage(format!("--image: {problem}"));
-                text.parse().map_err(wrong)
-            })
-            .collect();
-        return Ok(ImagesQuery::Ids { image_ids: ids? });
+        let image_ids = options.images.clone();
+        return Ok(ImagesQuery::Ids { image_ids });
     }
     let mut filters: Vec<ImageFilter> = Vec::new();
     for text in &options.filters {

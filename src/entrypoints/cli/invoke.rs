@@ -50,10 +50,8 @@ async fn start(context: &Context, plan: bool) -> Result<crate::app::App, StartEr
 }
 
 fn read(path: &Path) -> Result<Value, Failure> {
-    let shown = path.display();
-    let text = std::fs::read(path)
-        .map_err(|error| Failure::Failed(format!("{shown} cannot be read: {error}")))?;
-    read_json(&text).map_err(|flaw| Failure::Failed(format!("{shown} {flaw}")))
+    let text = std::fs::read(path).map_err(Failure::file(path, "read"))?;
+    read_json(&text).map_err(|flaw| Failure::Failed(format!("{} {flaw}", path.display())))
 }
 
 /// Replaces the body text of an HTTP answer by its JSON value, which is easier to read.

@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 
 use crate::app::{ReceiverFilter, RequestState, Standing, Subject};
 use crate::domain::{ImageRef, Language, Problem, SourceName, Timestamp};
+use crate::journal::log::VerifierKey;
 
 use super::filters::{Since, read, receiver};
 
@@ -116,8 +117,8 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "LANGUAGE", value_parser = read::<Language>)]
     pub(crate) language: Option<Language>,
     /// The public key [default: that of the configured key]
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<String>,
+    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+    pub(crate) key: Option<VerifierKey>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
 }

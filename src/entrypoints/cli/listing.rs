@@ -4,8 +4,9 @@ use crate::app::Listed;
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Exit;
 
-use super::print::outln;
+use super::print::out;
 use super::reading::{ReadJournal, warned};
+use super::terminal::Screen;
 use super::{Context, Failure};
 
 /// Refuses a `--source` that is not configured, unless the journal has requests of it.
@@ -33,7 +34,7 @@ pub(super) fn print_list<T: serde::Serialize>(
     journal: &ReadJournal,
     what: &str,
     listed: &Listed<T>,
-    table: impl FnOnce(&[T]) -> String,
+    table: impl FnOnce(&[T], Screen) -> String,
 ) -> Exit {
     let least = if listed.older { "at least " } else { "" };
     let why = || match (journal.why_empty(), listed.left_out) {
@@ -44,14 +45,14 @@ pub(super) fn print_list<T: serde::Serialize>(
         }
     };
     if context.json {
-        outln!("{}", serde_json::json!(listed.entries));
+        out(serde_json::json!(listed.entries));
         if listed.entries.is_empty() {
             eprintln!("{}", why());
         }
     } else if listed.entries.is_empty() {
-        outln!("{}", why());
+        out(why());
     } else {
-        outln!("{}", table(&listed.entries));
+        out(table(&listed.entries, Screen::of_stdout(&context.vars)));
     }
     warned(listed)
 }

@@ -28,9 +28,7 @@ pub(super) fn pages(folder: &Path) -> Result<Exit, Failure> {
     let section = folder.join("man1");
     let written = fs::create_dir_all(&section)
         .and_then(|()| clap_mangen::generate_to(Args::command(), &section));
-    written.map_err(|error| {
-        Failure::Failed(format!("{} cannot be written: {error}", folder.display()))
-    })?;
+    written.map_err(Failure::file(folder, "written"))?;
     outln!("read them with: man -M {} sharehook", folder.display());
     Ok(Exit::Done)
 }

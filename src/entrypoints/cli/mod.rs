@@ -115,6 +115,6 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
 
 /// Prints a command's error and returns its exit code.
 fn print_failure(failure: &Failure) -> Exit {
-    eprint!("{failure}");
+    eprintln!("{failure}");
     failure.exit()
 }

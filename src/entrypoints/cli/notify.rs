@@ -9,10 +9,9 @@ use crate::entrypoints::outcome::Exit;
 
 use super::list_args::NotifyOptions;
 use super::listing::print_list;
-use super::print::{outln, seconds};
+use super::print::{out, seconds};
 use super::reading::{ReadJournal, warned};
-use super::terminal::{Cell, column, table, texts};
-use super::terminal::{Screen, Tone};
+use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
 /// Time limit of a retry.
@@ -24,15 +23,8 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         let limit = options.limit.map(NonZeroUsize::get);
         let reader = journal.reader();
         let listed = journal.during(reader.notifications(limit)).await?;
-        let screen = Screen::of_stdout(&context.vars);
-        let shown = |entries: &[NotificationEntry]| notifications_table(entries, screen);
-        return Ok(print_list(
-            context,
-            &journal,
-            "notifications",
-            &listed,
-            shown,
-        ));
+        let (what, shown) = ("notifications", notifications_table);
+        return Ok(print_list(context, &journal, what, &listed, shown));
     };
     let app = context.start().await?;
     let (name, request) = wanted.split_once('/').ok_or_else(|| {
@@ -52,10 +44,10 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
         )));
     }
     if context.json {
-        outln!("{}", serde_json::json!(listed.entries));
+        out(serde_json::json!(listed.entries));
     } else {
         let screen = Screen::of_stdout(&context.vars);
-        outln!("{}", notifications_table(&listed.entries, screen));
+        out(notifications_table(&listed.entries, screen));
     }
     let sent = |entry: &NotificationEntry| entry.state == NotificationStatus::Sent;
     Ok(match warned(&listed) {
@@ -74,8 +66,7 @@ fn notifications_table(entries: &[NotificationEntry], screen: Screen) -> String 
         column("REQUEST"),
         texts("WHY"),
     ];
-    let rows: Vec<_> = entries.iter().map(row).collect();
-    table(&columns, &rows, screen)
+    table(&columns, entries.iter().map(row), screen)
 }
 
 fn row(entry: &NotificationEntry) -> Vec<Cell> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{Deadline, Operator, Reply, Retried, RetryError};
+use crate::app::{Deadline, Reply, Retried, RetryError};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
@@ -18,16 +18,15 @@ const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {
     let app = context.calling(&options.cloud).await?.start().await?;
-    let by = operator(&options.operator)?;
-    let (id, reason) = (&options.id, &options.reason);
-    let retried = Box::pin(app.retry(id, &by, reason, Deadline::after(BUDGET))).await;
+    let (id, by, reason) = (&options.id, &options.operator, &options.reason);
+    let retried = Box::pin(app.retry(id, by, reason, Deadline::after(BUDGET))).await;
     let retried = retried.map_err(|error| match error {
         RetryError::Journal(error) => Failure::from(error),
         error => Failure::usage(error),
     })?;
     match retried {
         Retried::Reopened(ending, answer) => {
-            print(context, &[json!(answer)]);
+            context.print(&json!(answer));
             Ok(Outcome::of(&Reply::Answers(vec![(ending, *answer)])).exit_when_asked())
         }
         Retried::Denied(verdict) => {
@@ -44,7 +43,7 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
 
 pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<Exit, Failure> {
     let app = context.calling(&options.cloud).await?.start().await?;
-    let by = operator(&options.operator)?;
+    let by = &options.operator;
     let RevokeOptions {
         image,
         accounts,
@@ -52,10 +51,11 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
         gone,
         ..
     } = &options;
-    let work = app.revoke_now(image, accounts, &by, reason, *gone, Deadline::after(BUDGET));
+    let work = app.revoke_now(image, accounts, by, reason, *gone, Deadline::after(BUDGET));
     let answers = Box::pin(work).await.map_err(Failure::usage)?;
-    let shown: Vec<_> = answers.iter().map(|(_, answer)| json!(answer)).collect();
-    print(context, &shown);
+    for (_, answer) in &answers {
+        context.print(&json!(answer));
+    }
     Ok(Outcome::of(&Reply::Answers(answers)).exit_when_asked())
 }
 
@@ -79,35 +79,5 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         }
         outln!("{report}");
     }
-    Ok(if report.failed() {
-        Exit::Failed
-    } else {
-        Exit::Done
-    })
-}
-
-fn print(context: &Context, answers: &[serde_json::Value]) {
-    for answer in answers {
-        match context.json {
-            true => outln!("{answer}"),
-            false => outln!("{answer:#}"),
-        }
-    }
-}
-
-/// Reads `--as`.
-pub(super) fn operator(text: &str) -> Result<Operator, Failure> {
-    let (source, requester) = text
-        .split_once('/')
-        .filter(|(_, requester)| !requester.is_empty())
-        .ok_or_else(|| {
-            Failure::Usage(format!(
-                "--as: {text:?} is not SOURCE/REQUESTER, as in invoke/alice@example.com"
-            ))
-        })?;
-    let source = source
-        .parse()
-        .map_err(|problem| Failure::Usage(format!("--as: {problem}")))?;
-    let requester = requester.to_owned();
-    Ok(Operator { source, requester })
+    Ok(Exit::done_if(!report.failed()))
 }

@@ -16,6 +16,11 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
+/// A value on a line of its own, such as JSON.
+pub(crate) fn out(value: impl fmt::Display) {
+    outln!("{value}");
+}
+
 /// An instant to the second, as every command prints it.
 pub(super) fn seconds(at: Timestamp) -> String {
     format!("{at:.0}")

@@ -96,11 +96,7 @@ pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
         eprintln!("warning: {flaw}");
     }
-    if listed.flaws.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    Exit::done_if(listed.flaws.is_empty())
 }
 
 /// The only request that an id names.

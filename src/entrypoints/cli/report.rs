@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
     let to = written.map_err(wrong)?;
     let read = ReadJournal::open(context, &options.place)?;
     read.allows_report_at(&to).map_err(wrong)?;
-    let key = verifier(options.key.as_deref(), &read)?;
+    let key = verifier(&options.key, &read)?;
     let configured = read.config.as_ref().map(|config| config.report.language);
     let language = options.language.or(configured);
     let compiling = Report::compile(
@@ -58,8 +58,5 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
         let width = Screen::of_stdout(&context.vars).width;
         outln!("{}", indented(2, &said, width));
     }
-    Ok(match report.is_clean() {
-        true => Exit::Done,
-        false => Exit::Failed,
-    })
+    Ok(Exit::done_if(report.is_clean()))
 }

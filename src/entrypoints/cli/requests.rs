@@ -10,10 +10,9 @@ use crate::entrypoints::outcome::Exit;
 
 use super::list_args::RequestsOptions;
 use super::listing::{known_source, print_list};
-use super::print::{outln, seconds};
+use super::print::seconds;
 use super::reading::{ReadJournal, only, warned};
-use super::terminal::{Cell, column, table, texts, texts_from};
-use super::terminal::{Screen, Tone};
+use super::terminal::{Cell, Screen, Tone, column, table, texts, texts_from};
 use super::{Context, Failure};
 
 pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<Exit, Failure> {
@@ -28,26 +27,19 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
         since: filters.since(journal.now),
         states: filters.states.clone(),
     };
-    let screen = Screen::of_stdout(&context.vars);
     if options.rejected {
-        return rejected(context, &journal, &filter, limit, screen).await;
+        return rejected(context, &journal, &filter, limit).await;
     }
     let reader = journal.reader();
     if options.announced {
         let listed = journal.during(reader.announcements()).await?;
-        let shown = |entries: &[AnnouncementEntry]| announcements_table(entries, screen);
-        return Ok(print_list(
-            context,
-            &journal,
-            "announcements",
-            &listed,
-            shown,
-        ));
+        let (what, shown) = ("announcements", announcements_table);
+        return Ok(print_list(context, &journal, what, &listed, shown));
     }
     let listed = journal.during(reader.requests(&filter, limit)).await?;
     known_source(filters.source.as_ref(), &journal, &listed)?;
-    let shown = |entries: &[RequestEntry]| requests_table(entries, screen);
-    Ok(print_list(context, &journal, "requests", &listed, shown))
+    let (what, shown) = ("requests", requests_table);
+    Ok(print_list(context, &journal, what, &listed, shown))
 }
 
 fn requests_table(entries: &[RequestEntry], screen: Screen) -> String {
@@ -71,8 +63,7 @@ fn requests_table(entries: &[RequestEntry], screen: Screen) -> String {
             entry.requester.as_str().into(),
         ]
     };
-    let rows: Vec<_> = entries.iter().map(row).collect();
-    table(&columns, &rows, screen)
+    table(&columns, entries.iter().map(row), screen)
 }
 
 /// How a state is shown.
@@ -98,12 +89,7 @@ async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit,
     warned(&found);
     let names: Vec<String> = found.entries.iter().map(|e| e.identity.clone()).collect();
     let entry = only(&found.entries, id, &names, journal)?;
-    let answer = json!(entry.answer);
-    if context.json {
-        outln!("{answer}");
-    } else {
-        outln!("{answer:#}");
-    }
+    context.print(&json!(entry.answer));
     Ok(Exit::Done)
 }
 
@@ -112,7 +98,6 @@ async fn rejected(
     journal: &ReadJournal,
     filter: &RequestFilter,
     limit: Option<usize>,
-    screen: Screen,
 ) -> Result<Exit, Failure> {
     let reader = journal.reader();
     // A filter looks at all of them; then the limit counts what it leaves.
@@ -126,14 +111,8 @@ async fn rejected(
     listed.retain(|entry| filter.since.is_none_or(|since| since <= entry.at) && of_source(entry));
     listed.entries.truncate(limit.unwrap_or(usize::MAX));
     known_source(filter.subject.source.as_ref(), journal, &listed)?;
-    let shown = |entries: &[RejectionEntry]| rejections_table(entries, screen);
-    Ok(print_list(
-        context,
-        journal,
-        "rejected deliveries",
-        &listed,
-        shown,
-    ))
+    let (what, shown) = ("rejected deliveries", rejections_table);
+    Ok(print_list(context, journal, what, &listed, shown))
 }
 
 fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String {
@@ -153,8 +132,7 @@ fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String 
         column("NEXT"),
         texts("WHY NOT YET"),
     ];
-    let rows: Vec<_> = entries.iter().map(row).collect();
-    table(&columns, &rows, screen)
+    table(&columns, entries.iter().map(row), screen)
 }
 
 fn rejections_table(entries: &[RejectionEntry], screen: Screen) -> String {
@@ -174,6 +152,5 @@ fn rejections_table(entries: &[RejectionEntry], screen: Screen) -> String {
         column("DELIVERY"),
         texts("PROBLEMS"),
     ];
-    let rows: Vec<_> = entries.iter().map(row).collect();
-    table(&columns, &rows, screen)
+    table(&columns, entries.iter().map(row), screen)
 }

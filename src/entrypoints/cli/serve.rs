@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Deadline};
 use crate::clock;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
 use crate::entrypoints::http::descriptors::connections_within_limit;
 use crate::entrypoints::http::respond;
@@ -79,55 +79,36 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
 /// The request handler of a host that speaks HTTP. A function's host freezes the process after the
 /// answer, so the log is written before.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
-    let handler = handler_on(host, context, app);
-    if host == HttpHost::Plain && !brings_credentials(&context.vars) {
-        return handler;
-    }
+    let freezes = host != HttpHost::Plain || brings_credentials(&context.vars);
+    let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
     let app = Arc::clone(app);
     Box::new(move |request| {
-        let (answered, app) = (handler(request), Arc::clone(&app));
+        let (app, azure) = (Arc::clone(&app), azure.clone());
         Box::pin(async move {
-            let response = answered.await;
-            app.flush_telemetry().await;
+            let app = app.now_in_force().await;
+            let budget = app.budget();
+            let response = match (host, azure) {
+                (_, Some(azure)) => azure.respond(&app, request, budget).await,
+                (HttpHost::FunctionCompute, _) => {
+                    function_compute::respond_to(&app, request, budget).await
+                }
+                _ => respond(&app, request, budget).await,
+            };
+            if freezes {
+                app.flush_telemetry().await;
+            }
             response
         })
     })
 }
 
-fn handler_on(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
-    let app = Arc::clone(app);
-    match host {
-        HttpHost::Plain => Box::new(move |request| {
-            let app = Arc::clone(&app);
-            Box::pin(async move {
-                let app = app.now_in_force().await;
-                respond(&app, request, app.budget()).await
-            })
-        }),
-        HttpHost::FunctionCompute => Box::new(move |request| {
-            let app = Arc::clone(&app);
-            Box::pin(async move {
-                let app = app.now_in_force().await;
-                function_compute::respond_to(&app, request, app.budget()).await
-            })
-        }),
-        HttpHost::Azure => {
-            // Azure's host starts the program in the folder of its `host.json`.
-            let text = std::fs::read_to_string("host.json");
-            if let Err(error) = &text {
-                tracing::warn!(%error, "cannot read host.json; serving only forwarded HTTP requests");
-            }
-            let handler = azure::Handler::new(text.ok().as_deref(), &context.vars);
-            let handler = Arc::new(handler);
-            Box::new(move |request| {
-                let (app, handler) = (Arc::clone(&app), Arc::clone(&handler));
-                Box::pin(async move {
-                    let app = app.now_in_force().await;
-                    handler.respond(&app, request, app.budget()).await
-                })
-            })
-        }
+fn azure_handler(context: &Context) -> azure::Handler {
+    // Azure's host starts the program in the folder of its `host.json`.
+    let text = std::fs::read_to_string("host.json");
+    if let Err(error) = &text {
+        tracing::warn!(%error, "cannot read host.json; serving only forwarded HTTP requests");
     }
+    azure::Handler::new(text.ok().as_deref(), &context.vars)
 }
 
 #[cfg(feature = "sandbox")]
@@ -144,7 +125,7 @@ pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit
     let running = super::sandbox::start(site, sandbox, stocked).await?;
     let url = running.url();
     if context.json {
-        outln!("{}", json!({ "sandbox": url }));
+        out(json!({ "sandbox": url }));
     } else {
         outln!("stand-in cloud on {url} (state: {url}/sandbox/state)");
     }
@@ -261,7 +242,7 @@ async fn listen(
 fn announce(context: &Context, address: std::io::Result<SocketAddr>) {
     match address {
         Ok(address) if context.json => {
-            outln!("{}", json!({ "listening": format!("http://{address}") }));
+            out(json!({ "listening": format!("http://{address}") }));
         }
         Ok(address) => outln!("listening on http://{address}"),
         Err(error) => tracing::warn!(%error, "cannot read the address that the server listens on"),

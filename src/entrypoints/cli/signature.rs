@@ -11,7 +11,7 @@ use crate::app::{Delivery, Headers, Via};
 use crate::clock;
 use crate::config::{Config, SourceConfig};
 use crate::domain::{Problem, SourceName, Timestamp, read_json};
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 use crate::inbound::{
     SchemeKind, SchemeName, SchemeSpec, SecretRules, Verifier, renewed, seal, sign as sign_delivery,
@@ -29,23 +29,18 @@ const MARGIN: usize = 24;
 
 pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit, Failure> {
     let (name, verifier) = verifier(context, options)?;
-    let headers = options.headers.iter().map(|text| header(text));
-    let headers = headers.collect::<Result<Vec<_>, _>>()?;
     let body = read(&options.body)?;
-    let now = instant(options.now.as_deref())?;
+    let now = options.now.unwrap_or_else(clock::system_now);
     let delivery = Delivery {
         source: name,
-        via: Via::Http(Headers::new(headers)),
+        via: Via::Http(Headers::new(options.headers.iter().cloned())),
         body: body.into(),
     };
     let explained = verifier.explain(delivery, now);
     let accepted = explained.outcome.is_ok();
     if context.json {
         let why = explained.outcome.as_ref().err().map(ToString::to_string);
-        outln!(
-            "{}",
-            json!({ "accepted": accepted, "why": why, "steps": explained.steps })
-        );
+        out(json!({ "accepted": accepted, "why": why, "steps": explained.steps }));
     } else {
         let width = Screen::of_stdout(&context.vars).width;
         for step in &explained.steps {
@@ -64,7 +59,7 @@ pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit,
 pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Failure> {
     let source = configured(context, &options.source)?;
     let body = read(&options.body)?;
-    let now = instant(options.now.as_deref())?;
+    let now = options.now.unwrap_or_else(clock::system_now);
     let secret = source.secrets.first().ok_or_else(|| {
         Failure::Usage(format!(
             "source {} has no secret, because its deliveries are not signed; name a source with a secret",
@@ -85,7 +80,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             .into_iter()
             .map(|(name, value)| (name, json!(value)))
             .collect();
-        outln!("{}", json!(map));
+        out(json!(map));
     } else {
         // As arguments of `curl`: none of the values contains a quote.
         let options: Vec<String> = headers
@@ -125,10 +120,7 @@ fn whole_request(
     if context.json {
         let headers: BTreeMap<_, _> = pairs.collect();
         let query: BTreeMap<_, _> = query.iter().cloned().collect();
-        outln!(
-            "{}",
-            json!({ "headers": headers, "query": query, "body": body })
-        );
+        out(json!({ "headers": headers, "query": query, "body": body }));
         return Ok(Exit::Done);
     }
     // As arguments of `curl`: of the values only the body can contain a quote.
@@ -179,13 +171,6 @@ pub(super) fn unknown_source(name: &str, config: &Config) -> Failure {
     ))
 }
 
-fn header(text: &str) -> Result<(String, String), Failure> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or_else(|| Failure::Usage(format!("--header {text:?} is not 'Name: value'")))?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let unreadable = |error| Failure::Usage(format!("{shown} cannot be read: {error}"));
@@ -196,20 +181,4 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         )));
     }
     std::fs::read(path).map_err(unreadable)
-}
-
-/// Parses RFC 3339, or Unix seconds, which most senders use.
-pub(super) fn instant(text: Option<&str>) -> Result<Timestamp, Failure> {
-    let Some(text) = text else {
-        return Ok(clock::system_now());
-    };
-    let seconds = text
-        .parse::<i64>()
-        .ok()
-        .and_then(|s| Timestamp::from_second(s).ok());
-    seconds.or_else(|| text.parse().ok()).ok_or_else(|| {
-        Failure::Usage(format!(
-            "--now {text:?} is neither RFC 3339 nor Unix seconds"
-        ))
-    })
 }

@@ -5,12 +5,13 @@
 use serde_json::{Value, json};
 
 use crate::app::{CaseError, CaseInput, CaseOutcome};
+use crate::clock;
 use crate::config::Config;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::args::TryOptions;
-use super::signature::{instant, read, unknown_source};
+use super::signature::{read, unknown_source};
 use super::terminal::Screen;
 use super::terminal::text::indented;
 use super::{Context, Failure};
@@ -21,7 +22,7 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
         .try_case(CaseInput {
             source: &options.source,
             body: read(&options.body)?,
-            now: instant(options.now.as_deref())?,
+            now: options.now.unwrap_or_else(clock::system_now),
         })
         .map_err(|error| unusable(error, prepared.config()))?;
     if context.json {
@@ -59,16 +60,14 @@ fn print_json(outcomes: &[CaseOutcome]) {
             why,
             touched: _,
         } = outcome;
-        outln!(
-            "{}",
-            json!({ "request": request, "decision": decision, "policies": policies, "plan": plan, "why": why })
+        out(
+            json!({ "request": request, "decision": decision, "policies": policies, "plan": plan, "why": why }),
         );
     }
     if outcomes.is_empty() {
         let nothing: [&str; 0] = [];
-        outln!(
-            "{}",
-            json!({ "request": null, "decision": "ignored", "policies": nothing, "plan": nothing, "why": nothing })
+        out(
+            json!({ "request": null, "decision": "ignored", "policies": nothing, "plan": nothing, "why": nothing }),
         );
     }
 }

@@ -5,13 +5,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::app::{App, Prepared, StartError, http_client, open_journal, seal_journal, signer};
+use crate::app::{Prepared, http_client, open_journal, seal_journal, signer};
 use crate::clock::{self, Clock};
 use crate::config::{AwsSecrets, Config, Site, Vars};
 use crate::entrypoints::cli::Failure;
@@ -63,9 +64,8 @@ impl Demo {
             .first()
             .map(|s| s.scheme.clone())
             .ok_or_else(|| Failure::failed("the demo has no source"))?;
-        let app = start(config.clone(), &vars)
-            .await
-            .map_err(Failure::failed)?;
+        let prepared = Prepared::new(config.clone()).map_err(Failure::Invalid)?;
+        let app = prepared.open(&vars, Clock::System).await?;
         let listener = server::bind(SocketAddr::from((LOOPBACK, 0)))
             .await
             .map_err(Failure::failed)?;
@@ -191,12 +191,7 @@ impl Demo {
             };
             comments.filter_map(text).collect()
         };
-        for _ in 0..100 {
-            if written().len() >= wanted {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        soon(|| written().len() >= wanted).await;
         written()
     }
 
@@ -215,13 +210,7 @@ impl Demo {
             let text = fs::read_to_string(file.path()).unwrap_or_default();
             text.contains("\"type\":\"notified\"")
         };
-        for _ in 0..100 {
-            if files().filter(told).count() == wanted {
-                return true;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        false
+        soon(|| files().filter(told).count() == wanted).await
     }
 
     /// Seals the journal, as `serve` does automatically after writes.
@@ -263,7 +252,7 @@ impl Demo {
     /// Stops everything and removes the folder. Returns whether all checks passed.
     pub(super) async fn stop(mut self, keep: bool) -> bool {
         drop(self.stop.take());
-        drop(tokio::time::timeout(std::time::Duration::from_secs(5), &mut self.service).await);
+        drop(tokio::time::timeout(Duration::from_secs(5), &mut self.service).await);
         self.cloud.stop().await;
         if keep {
             self.out.fact("kept", &self.folder.display().to_string());
@@ -282,6 +271,13 @@ fn without_overrides(vars: &Vars) -> Vars {
         .collect()
 }
 
-async fn start(config: Config, vars: &Vars) -> Result<App, StartError> {
-    Prepared::new(config)?.open(vars, Clock::System).await
+/// Whether the condition comes to hold within some time.
+async fn soon(holds: impl Fn() -> bool) -> bool {
+    for _ in 0..100 {
+        if holds() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
 }

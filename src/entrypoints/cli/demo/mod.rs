@@ -21,5 +21,5 @@ pub(super) async fn run(context: &Context, site: Site, keep: bool) -> Result<Exi
     let mut demo = Demo::build(out, &context.vars, site).await?;
     let played = script::play(&mut demo).await;
     let whole = demo.stop(keep).await;
-    played.map(|()| if whole { Exit::Done } else { Exit::Failed })
+    played.map(|()| Exit::done_if(whole))
 }

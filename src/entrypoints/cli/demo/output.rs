@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::entrypoints::cli::print::{outln, seconds};
+use crate::entrypoints::cli::print::{out, outln, seconds};
 use crate::entrypoints::cli::terminal::{Screen, Tone, text};
 
 /// The column of the texts, behind their labels.
@@ -27,8 +27,12 @@ impl Answered {
     }
 
     fn text(&self, name: &str) -> &str {
-        self.at(name).as_str().unwrap_or_default()
+        text_of(&self.body, name)
     }
+}
+
+fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Prints the demo, and counts the checks that failed.
@@ -49,14 +53,18 @@ impl Output {
         }
     }
 
+    /// Prints the value if this is JSON for programs.
+    fn in_json(&self, value: Value) -> bool {
+        if self.json {
+            out(value);
+        }
+        self.json
+    }
+
     /// The next step: what happens, and why.
     pub(super) fn step(&mut self, title: &str, about: &str) {
         self.step += 1;
-        if self.json {
-            outln!(
-                "{}",
-                json!({ "step": self.step, "title": title, "about": about })
-            );
+        if self.in_json(json!({ "step": self.step, "title": title, "about": about })) {
             return;
         }
         let heading = format!("{} {title}", self.step);
@@ -66,11 +74,7 @@ impl Output {
 
     /// A fact behind its label; an empty label continues the fact before.
     pub(super) fn fact(&self, label: &str, said: &str) {
-        if self.json {
-            outln!(
-                "{}",
-                json!({ "step": self.step, "fact": label, "text": said })
-            );
+        if self.in_json(json!({ "step": self.step, "fact": label, "text": said })) {
             return;
         }
         self.labelled(Tone::Plain, label, said);
@@ -87,11 +91,8 @@ impl Output {
 
     /// The service's answer.
     pub(super) fn answer(&self, answer: &Answered) {
-        if self.json {
-            outln!(
-                "{}",
-                json!({ "step": self.step, "http": answer.status, "answer": answer.body })
-            );
+        if self.in_json(json!({ "step": self.step, "http": answer.status, "answer": answer.body }))
+        {
             return;
         }
         let tone = match answer.status {
@@ -105,22 +106,13 @@ impl Output {
         let said = [answer.text("status"), answer.text("error")].concat();
         let text = format!("HTTP {} {said}{again}", answer.status);
         self.labelled(tone, "answer", &text);
-        let field = |of: &Value, name: &str| -> String {
-            of.get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
         for result in answer.all("results") {
-            let (account, words) = (field(result, "account"), field(result, "result"));
+            let (account, words) = (text_of(result, "account"), text_of(result, "result"));
             self.labelled(Tone::Plain, "", &format!("account {account}: {words}"));
         }
         for refused in answer.all("refused") {
-            self.labelled(
-                Tone::Plain,
-                "",
-                &format!("because {}", field(refused, "why")),
-            );
+            let why = text_of(refused, "why");
+            self.labelled(Tone::Plain, "", &format!("because {why}"));
         }
         if let Ok(end) = answer.text("expires_at").parse() {
             self.labelled(Tone::Plain, "", &format!("until {}", seconds(end)));
@@ -129,11 +121,7 @@ impl Output {
 
     /// A comment on a ticket.
     pub(super) fn comment(&self, ticket: &str, comment: &str) {
-        if self.json {
-            outln!(
-                "{}",
-                json!({ "step": self.step, "ticket": ticket, "comment": comment })
-            );
+        if self.in_json(json!({ "step": self.step, "ticket": ticket, "comment": comment })) {
             return;
         }
         for (number, line) in comment.lines().enumerate() {
@@ -145,11 +133,7 @@ impl Output {
     /// An expectation, and whether it was met.
     pub(super) fn check(&mut self, what: &str, seen: bool) {
         self.failed += u32::from(!seen);
-        if self.json {
-            outln!(
-                "{}",
-                json!({ "step": self.step, "check": what, "ok": seen })
-            );
+        if self.in_json(json!({ "step": self.step, "check": what, "ok": seen })) {
             return;
         }
         let (tone, mark) = match seen {
@@ -166,22 +150,15 @@ impl Output {
     /// The end: whether every expectation was met.
     pub(super) fn end(&self) -> bool {
         let seen = self.failed == 0;
-        if self.json {
-            outln!("{}", json!({ "ok": seen, "failed": self.failed }));
+        if self.in_json(json!({ "ok": seen, "failed": self.failed })) {
             return seen;
         }
         outln!("");
-        match self.failed {
-            0 => outln!(
-                "{}",
-                self.screen
-                    .paint(Tone::Good, "Everything above was observed.")
-            ),
-            n => {
-                let text = format!("{n} of the above were NOT seen.");
-                outln!("{}", self.screen.paint(Tone::Bad, &text));
-            }
-        }
+        let (tone, text) = match self.failed {
+            0 => (Tone::Good, "Everything above was observed.".to_owned()),
+            n => (Tone::Bad, format!("{n} of the above were NOT seen.")),
+        };
+        out(self.screen.paint(tone, &text));
         seen
     }
 }

@@ -1,7 +1,7 @@
 //! The files for a host, from those that ship, fitted to the configuration. In: a host and the variables
 //! that the configuration reads. Out: files, each with its path, and the steps to deploy them.
 
-use super::super::args::DeployTo;
+use super::options::DeployTo;
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile");

@@ -3,6 +3,7 @@
 //! comes from the samples that ship ([`sample`]). `--host` adds files for hosts ([`hosts`]).
 
 mod hosts;
+mod options;
 mod sample;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -12,11 +13,13 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::clock;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
-use super::args::{DeployTo, InitOptions};
 use super::{Context, Failure};
+pub(super) use options::InitOptions;
+
+use options::DeployTo;
 use sample::Sample;
 
 const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n";
@@ -46,19 +49,12 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     files.sort();
     files.dedup();
     for (name, text) in &files {
-        write(&folder.join(name), text.as_bytes()).map_err(|error| {
-            Failure::Failed(format!(
-                "{} cannot be written: {error}",
-                folder.join(name).display()
-            ))
-        })?;
+        let path = folder.join(name);
+        write(&path, text.as_bytes()).map_err(Failure::file(&path, "written"))?;
     }
     let names = files.iter().map(|(name, _)| name.as_str());
     if context.json {
-        outln!(
-            "{}",
-            json!({ "dir": folder, "files": names.collect::<Vec<_>>() })
-        );
+        out(json!({ "dir": folder, "files": names.collect::<Vec<_>>() }));
     } else {
         outln!("{} has now", folder.display());
         for name in names {

@@ -67,6 +67,9 @@ const EVENTS: [(&str, &str); 30] = shipped![
     "policy/cases/events/unknown-approver.json"
 ];
 
+/// Where the queue's messages come from, unless the host names it otherwise.
+const QUEUE_ORIGIN: &str = "env:SHAREHOOK_QUEUE_ARN";
+
 /// A `[[source]]` of the sample configuration.
 #[derive(Debug, Deserialize)]
 struct Source {
@@ -78,9 +81,9 @@ struct Source {
     from: Vec<String>,
     map: Option<String>,
     fetch: Option<Fetch>,
-    /// The line with `fetch`.
+    /// Its lines without comments and `map`.
     #[serde(skip)]
-    fetch_line: String,
+    lines: String,
 }
 
 /// The parts of `fetch` that the folder depends on.
@@ -110,9 +113,12 @@ impl Sample {
         let mut known: BTreeMap<String, Source> = BTreeMap::new();
         for block in CONFIGURATION.split("[[source]]").skip(1) {
             let mut source: Source = toml::from_str(block).map_err(|error| error.to_string())?;
-            let mut lines = block.lines();
-            let line = lines.find(|line| line.starts_with("fetch"));
-            source.fetch_line = line.unwrap_or_default().to_owned();
+            let lines = block.lines().filter(|line| {
+                !line.is_empty() && !line.starts_with("map") && !line.starts_with('#')
+            });
+            let line =
+                |line: &str| format!("{}\n", line.split("  #").next().unwrap_or(line).trim_end());
+            source.lines = lines.map(line).collect();
             known.insert(source.name.clone(), source);
         }
         let available = known.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -133,11 +139,10 @@ impl Sample {
 
     /// The queue's messages come from this origin, not from the one in a variable.
     pub(super) fn receive_queue_from(&mut self, origin: &str) {
-        let queues = self
-            .sources
-            .iter_mut()
-            .filter(|source| source.name == "queue");
-        queues.for_each(|source| source.from = vec![origin.to_owned()]);
+        for source in self.sources.iter_mut().filter(|one| one.name == "queue") {
+            source.lines = source.lines.replace(QUEUE_ORIGIN, origin);
+            source.from = vec![origin.to_owned()];
+        }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -175,24 +180,8 @@ impl Sample {
              site = \"intl\"              # intl or cn: the sites share no accounts\n",
         );
         for source in &self.sources {
-            let quoted = |texts: &[String]| {
-                let texts = texts.iter().map(|text| format!("\"{text}\""));
-                texts.collect::<Vec<_>>().join(", ")
-            };
-            text += &format!(
-                "\n[[source]]\nname    = \"{}\"\nscheme  = \"{}\"\n",
-                source.name, source.scheme
-            );
-            if !source.secrets.is_empty() {
-                text += &format!("secrets = [{}]\n", quoted(&source.secrets));
-            }
-            if !source.from.is_empty() {
-                text += &format!("from    = [{}]\n", quoted(&source.from));
-            }
-            text += &format!("map     = \"maps/{}.jq\"\n", source.map());
-            if source.fetch.is_some() {
-                text += &format!("{}\n", source.fetch_line);
-            }
+            let (lines, map) = (&source.lines, source.map());
+            text += &format!("\n[[source]]\n{lines}map     = \"maps/{map}.jq\"\n");
         }
         text
     }

@@ -63,14 +63,19 @@ struct Placed {
 }
 
 /// Renders a table, without the columns in which all cells are empty.
-pub(in super::super) fn table(columns: &[Column], rows: &[Vec<Cell>], screen: Screen) -> String {
-    let lines = layout(columns, rows, screen.width);
+pub(in super::super) fn table(
+    columns: &[Column],
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+    screen: Screen,
+) -> String {
+    let rows: Vec<Vec<Cell>> = rows.into_iter().collect();
+    let lines = layout(columns, &rows, screen.width);
     let header: Vec<Cell> = columns
         .iter()
         .map(|column| Cell::new(column.header, Tone::Heading))
         .collect();
     let mut out = String::new();
-    for row in std::iter::once(&header).chain(rows) {
+    for row in std::iter::once(&header).chain(&rows) {
         for (number, line) in lines.iter().enumerate() {
             let indent = if number == 0 { 0 } else { INDENT };
             out.push_str(&printed(line, row, indent, screen));
@@ -180,7 +185,7 @@ mod tests {
     }
 
     fn shown(rows: &[Vec<Cell>], width: usize) -> String {
-        table(&COLUMNS, rows, Screen::of_width(width, false))
+        table(&COLUMNS, rows.to_vec(), Screen::of_width(width, false))
     }
 
     #[test]
@@ -230,7 +235,7 @@ AT                    STATE      REQUEST
         assert!(!text.contains("REASON"), "{text}");
         assert!(shown(&[], 80).contains("REASON"));
         assert!(!text.contains('\u{1b}'));
-        let coloured = table(&COLUMNS, &[row("a/b", "")], Screen::of_width(80, true));
+        let coloured = table(&COLUMNS, [row("a/b", "")], Screen::of_width(80, true));
         assert!(coloured.contains("\u{1b}[32mcompleted\u{1b}[0m  a/b"));
     }
 

@@ -39,9 +39,8 @@ pub(super) fn run(context: &Context, options: &TestOptions) -> Result<Exit, Fail
         .flat_map(|file| run_file(&prepared, file))
         .collect();
     if let Some(file) = &options.junit {
-        std::fs::write(file, junit::xml(&cases)).map_err(|error| {
-            Failure::Failed(format!("{} cannot be written: {error}", file.display()))
-        })?;
+        let written = std::fs::write(file, junit::xml(&cases));
+        written.map_err(Failure::file(file, "written"))?;
     }
     let untouched = untouched(&prepared, &cases);
     Ok(report(context.json, &cases, &untouched))

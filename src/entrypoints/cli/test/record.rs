@@ -9,11 +9,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::app::{CaseInput, CaseOutcome, Prepared};
-use crate::entrypoints::cli::print::outln;
+use crate::clock;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::super::args::TestOptions;
-use super::super::signature::{instant, read};
+use super::super::signature::read;
 use super::super::try_body::unusable;
 use super::super::{Context, Failure};
 
@@ -37,7 +38,7 @@ pub(super) fn run(
     options: &TestOptions,
 ) -> Result<Exit, Failure> {
     let source = options.source.as_deref().unwrap_or_default();
-    let now = instant(options.now.as_deref())?;
+    let now = options.now.unwrap_or_else(clock::system_now);
     let body = read(event)?;
     let input = CaseInput {
         source,
@@ -72,7 +73,7 @@ pub(super) fn run(
     );
     appended.map_err(|error| failed(&file, error))?;
     if context.json {
-        outln!("{}", serde_json::json!({ "file": file, "event": copy }));
+        out(serde_json::json!({ "file": file, "event": copy }));
     } else {
         outln!("{}", case.trim());
         outln!(

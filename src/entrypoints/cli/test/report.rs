@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::case::{Difference, Ended, Ran};
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::cli::terminal::text::wrapped;
 use crate::entrypoints::outcome::Exit;
 
@@ -14,9 +14,8 @@ pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit
     let failed = cases.len() - passed - skipped;
     if as_json {
         let list: Vec<Value> = cases.iter().map(as_value).collect();
-        outln!(
-            "{}",
-            json!({ "cases": list, "passed": passed, "failed": failed, "skipped": skipped, "untouched_policies": untouched })
+        out(
+            json!({ "cases": list, "passed": passed, "failed": failed, "skipped": skipped, "untouched_policies": untouched }),
         );
     } else {
         cases.iter().for_each(print);
@@ -29,11 +28,7 @@ pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit
             _ => outln!("{passed} passed, {failed} failed, {skipped} skipped"),
         }
     }
-    if failed == 0 {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    Exit::done_if(failed == 0)
 }
 
 fn print(ran: &Ran) {
