@@ -207,6 +207,7 @@ fn every_command_that_a_text_mentions_parses() {
         let spans = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
         for span in spans.filter(|span| span.starts_with("sharehook ") && *span != NO_COMMAND) {
             let command = span.replace('…', "").replace(" SHELL", " bash");
+            let command = command.replace("--region R", "--region ap-singapore");
             script += &format!("{}\n", command.replace('\n', " "));
         }
     }
