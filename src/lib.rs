@@ -22,7 +22,7 @@ pub mod journal;
 // An event and a jq program become values, bounded in time and memory. Pure.
 pub mod mapping;
 // A recorded outcome becomes messages to the ticket. Pure.
-pub mod notify;
+mod notify;
 // Computes the needed calls, and the next step after each answer. Pure.
 pub mod plan;
 // Decides with Cedar whether a request is allowed; only this module can make an `Approved`. Pure.

@@ -96,7 +96,7 @@ impl Reader<'_> {
     /// default is every such source.
     fn sources_of(&mut self, raw: &RawNotify, sources: &[SourceConfig]) -> Vec<SourceName> {
         let preset = *raw.preset.get_ref();
-        let by_app = preset.auth_need() == AuthNeed::App;
+        let by_app = preset.row().auth == AuthNeed::App;
         let fits = |source: &SourceConfig| {
             let fetch = source.fetch.as_ref().and_then(Fetch::app);
             let sends = fetch.is_some_and(|fetch| preset.is_sent_by(fetch.preset.as_str()));
@@ -142,7 +142,7 @@ impl Reader<'_> {
     fn address(&mut self, raw: &RawNotify) -> Option<Address> {
         let written = raw.url.as_ref();
         let preset = *raw.preset.get_ref();
-        if preset.auth_need() == AuthNeed::App {
+        if preset.row().auth == AuthNeed::App {
             let useless = [
                 ("url", &raw.url),
                 ("ca_file", &raw.ca_file),
@@ -158,7 +158,7 @@ impl Reader<'_> {
             return None;
         }
         let text = written.map(|url| url.get_ref().as_str());
-        let Some(text) = text.or(raw.preset.get_ref().url()) else {
+        let Some(text) = text.or(raw.preset.get_ref().row().url) else {
             let problem = format!("notify {:?}: url is missing", raw.name.get_ref());
             let remedy = "write the system's address, as in url = \"https://acme.atlassian.net\"";
             self.problem(&raw.preset, problem, remedy);
@@ -200,13 +200,13 @@ impl Reader<'_> {
     fn user(&mut self, raw: &RawNotify) -> Option<String> {
         let preset = *raw.preset.get_ref();
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
-        let is_good = |text: &str| match preset.user() {
+        let is_good = |text: &str| match preset.row().user {
             UserNeed::Nothing => false,
             UserNeed::Address => text.contains('@'),
             UserNeed::Person => (1..=64).contains(&text.len()) && text.bytes().all(plain),
             UserNeed::App => text.parse::<u32>().is_ok(),
         };
-        let remedy = match preset.user() {
+        let remedy = match preset.row().user {
             UserNeed::Nothing => "remove it, or use the preset of a system that needs one",
             UserNeed::Address => {
                 "write user = \"bot@example.com\", a user of the PagerDuty account"
@@ -215,7 +215,7 @@ impl Reader<'_> {
             UserNeed::App => "write user = \"1000002\", the AgentId of the source's app",
         };
         match &raw.user {
-            Some(user) if preset.user() == UserNeed::Nothing => {
+            Some(user) if preset.row().user == UserNeed::Nothing => {
                 self.problem(user, "user has no effect with this preset", remedy);
             }
             Some(user) if !is_good(user.get_ref()) => {
@@ -225,7 +225,7 @@ impl Reader<'_> {
                     remedy,
                 );
             }
-            None if preset.user() != UserNeed::Nothing => {
+            None if preset.row().user != UserNeed::Nothing => {
                 self.problem(
                     &raw.preset,
                     format!("user is missing, which {preset} needs"),

@@ -18,7 +18,7 @@ impl Reader<'_> {
         let raw = entry.get_ref();
         let preset = *raw.preset.get_ref();
         let whose = format!("notify {:?}", raw.name.get_ref());
-        let needs = preset.auth_need();
+        let needs = preset.row().auth;
         let takes_secret = matches!(needs, AuthNeed::Secret | AuthNeed::Bot(_) | AuthNeed::App);
         if let (Some(secret), false) = (&raw.secret, takes_secret) {
             let problem = format!("secret has no effect with preset = \"{preset}\"");
@@ -43,7 +43,7 @@ impl Reader<'_> {
             (AuthNeed::App, ..) => return Some(Auth::App),
             (AuthNeed::Aws, ..) => return self.aws(&whose, raw),
             (AuthNeed::Header, _, Some(auth)) => {
-                return self.written_auth(&whose, preset.bearer_prefix(), auth);
+                return self.written_auth(&whose, preset.row().bearer, auth);
             }
             (AuthNeed::Secret, None, _) => (
                 "secret",

@@ -22,7 +22,6 @@ pub enum BotKind {
     Wecom,
 }
 
-/// The secrets of a bot.
 #[derive(Debug, Clone)]
 pub struct Bot {
     kind: BotKind,

@@ -9,21 +9,20 @@ use crate::domain::{Notice, NoticeKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
 /// The id of a notification, the same at every attempt.
-pub fn webhook_id(stream: StreamId, notice: &Notice) -> String {
+pub(crate) fn webhook_id(stream: StreamId, notice: &Notice) -> String {
     let Notice { notify, on, about } = notice;
     format!("{stream}-{about:06}-{on}-{notify}")
 }
 
 /// A word that occurs only in the text of this message, to find the message again.
-pub fn marker(webhook_id: &str) -> String {
+pub(crate) fn marker(webhook_id: &str) -> String {
     let digest = hex::encode(Sha256::digest(webhook_id));
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())
 }
 
 /// What the configuration and the delivery add to an event.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Extras<'a> {
-    /// The contact for the requester.
+pub(crate) struct Extras<'a> {
     pub contact: Option<&'a str>,
     /// The transition of this outcome, for Jira.
     pub transition: Option<&'a str>,
@@ -31,12 +30,14 @@ pub struct Extras<'a> {
     pub user: Option<&'a str>,
     /// Whether a `response_url` is known.
     pub response_url: bool,
-    /// The token of a waiting task.
     pub task_token: Option<&'a str>,
 }
 
-/// The event.
-pub fn notification_event(stream_state: &StreamState, owed: &Owed, extras: Extras<'_>) -> Value {
+pub(crate) fn notification_event(
+    stream_state: &StreamState,
+    owed: &Owed,
+    extras: Extras<'_>,
+) -> Value {
     let notice = &owed.notice;
     let id = webhook_id(stream_state.stream(), notice);
     let mut event = json!({

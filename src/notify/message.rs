@@ -8,18 +8,15 @@ use serde_json::Value;
 /// The methods that a message may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// `POST`
+pub(crate) enum Method {
     Post,
-    /// `PUT`
     Put,
-    /// `PATCH`
     Patch,
 }
 
 impl Method {
     /// As HTTP writes it.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Post => "POST",
             Self::Put => "PUT",
@@ -31,12 +28,10 @@ impl Method {
 /// A message. Its JSON form refuses unknown fields.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Message {
-    /// The HTTP method.
+pub(crate) struct Message {
     pub method: Method,
     /// The path below the target's address; may have a query.
     pub path: String,
-    /// The JSON body.
     pub body: Value,
     /// More headers, by lower-case names. None can replace the authentication.
     #[serde(default)]
@@ -58,8 +53,7 @@ pub struct Message {
 /// A request whose answer holds the event's marker once the message was delivered.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Look {
-    /// Its path.
+pub(crate) struct Look {
     pub path: String,
     /// Makes it a POST; otherwise it is a GET.
     #[serde(default)]
@@ -69,16 +63,14 @@ pub struct Look {
 /// A GET whose answer names the system's own id of the ticket.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Find {
-    /// Its path.
+pub(crate) struct Find {
     pub path: String,
     /// The JSON pointer of the id, which takes the place of `{found}` in the other paths.
     pub pointer: String,
 }
 
 impl Find {
-    /// The id in the answer.
-    pub fn id(&self, answer: &[u8]) -> Option<String> {
+    pub(crate) fn id(&self, answer: &[u8]) -> Option<String> {
         let answer: Value = serde_json::from_slice(answer).ok()?;
         let id = answer.pointer(&self.pointer)?.as_str()?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';

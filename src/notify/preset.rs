@@ -1,10 +1,10 @@
 //! The systems that can be notified, one row each: its template, its authentication, and how its
 //! answer shows a refusal.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::bot::BotKind;
+use crate::domain::spelled;
 
 /// The authentication that a target needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,67 +61,65 @@ pub struct Refused {
     pub is_final: bool,
 }
 
-/// A system for which a template ships.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Preset {
-    /// Any receiver of signed CloudEvents.
-    Webhook,
-    /// Jira Cloud and Data Center.
-    Jira,
-    /// ServiceNow.
-    Servicenow,
-    /// Zendesk.
-    Zendesk,
-    /// Freshservice.
-    Freshservice,
-    /// GitHub.
-    Github,
-    /// GitLab.
-    Gitlab,
-    /// Slack.
-    Slack,
-    /// PagerDuty.
-    Pagerduty,
-    /// Linear.
-    Linear,
-    /// Opsgenie.
-    Opsgenie,
-    /// AWS Step Functions.
-    Stepfunctions,
-    /// An instance in Feishu or Lark.
-    Feishu,
-    /// An instance in DingTalk.
-    Dingtalk,
-    /// Who asked for an approval in WeCom.
-    Wecom,
-    /// A custom bot in a group of Feishu or Lark.
-    FeishuBot,
-    /// A custom robot in a group of DingTalk.
-    DingtalkBot,
-    /// A robot in a group of WeCom.
-    WecomBot,
+spelled! {
+    /// A system for which a template ships.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    Preset {
+        /// Any receiver of signed CloudEvents.
+        Webhook = "webhook",
+        /// Jira Cloud and Data Center.
+        Jira = "jira",
+        /// ServiceNow.
+        Servicenow = "servicenow",
+        /// Zendesk.
+        Zendesk = "zendesk",
+        /// Freshservice.
+        Freshservice = "freshservice",
+        /// GitHub.
+        Github = "github",
+        /// GitLab.
+        Gitlab = "gitlab",
+        /// Slack.
+        Slack = "slack",
+        /// PagerDuty.
+        Pagerduty = "pagerduty",
+        /// Linear.
+        Linear = "linear",
+        /// Opsgenie.
+        Opsgenie = "opsgenie",
+        /// AWS Step Functions.
+        Stepfunctions = "stepfunctions",
+        /// An instance in Feishu or Lark.
+        Feishu = "feishu",
+        /// An instance in DingTalk.
+        Dingtalk = "dingtalk",
+        /// Who asked for an approval in WeCom.
+        Wecom = "wecom",
+        /// A custom bot in a group of Feishu or Lark.
+        FeishuBot = "feishu-bot",
+        /// A custom robot in a group of DingTalk.
+        DingtalkBot = "dingtalk-bot",
+        /// A robot in a group of WeCom.
+        WecomBot = "wecom-bot",
+    }
 }
 
-/// A preset's row.
-struct Row {
-    name: &'static str,
-    template: &'static str,
-    auth: AuthNeed,
+/// What a preset ships with.
+pub struct Row {
+    pub template: &'static str,
+    pub auth: AuthNeed,
     /// The address of a system that has one for all customers.
-    url: Option<&'static str>,
-    user: UserNeed,
+    pub url: Option<&'static str>,
+    pub user: UserNeed,
     /// The media type of its messages.
-    content_type: &'static str,
+    pub content_type: &'static str,
     /// The prefix of the token in the `Authorization` header, such as `Bearer `.
-    bearer: &'static str,
+    pub bearer: &'static str,
     refusal: Refusal,
 }
 
 const JSON: &str = "application/json";
 
-/// The row of a bot.
 const fn bot(kind: BotKind, refusal: Refusal, row: Row) -> Row {
     let url = match kind {
         BotKind::Feishu => "https://open.feishu.cn",
@@ -151,9 +149,8 @@ const ERRCODE: Refusal = Refusal::Code {
 };
 
 /// A row with JSON messages, `auth`, and truthful status codes.
-const fn row(name: &'static str, template: &'static str) -> Row {
+const fn row(template: &'static str) -> Row {
     Row {
-        name,
         template,
         auth: AuthNeed::Header,
         url: None,
@@ -166,34 +163,12 @@ const fn row(name: &'static str, template: &'static str) -> Row {
 
 macro_rules! shipped {
     ($name:literal) => {
-        row($name, include_str!(concat!("../../notify/", $name, ".jq")))
+        row(include_str!(concat!("../../notify/", $name, ".jq")))
     };
 }
 
 impl Preset {
-    /// Every preset.
-    pub const ALL: [Self; 18] = [
-        Self::Webhook,
-        Self::Jira,
-        Self::Servicenow,
-        Self::Zendesk,
-        Self::Freshservice,
-        Self::Github,
-        Self::Gitlab,
-        Self::Slack,
-        Self::Pagerduty,
-        Self::Linear,
-        Self::Opsgenie,
-        Self::Stepfunctions,
-        Self::Feishu,
-        Self::Dingtalk,
-        Self::Wecom,
-        Self::FeishuBot,
-        Self::DingtalkBot,
-        Self::WecomBot,
-    ];
-
-    const fn row(self) -> Row {
+    pub const fn row(self) -> Row {
         match self {
             Self::Webhook => Row {
                 auth: AuthNeed::Secret,
@@ -252,31 +227,6 @@ impl Preset {
         }
     }
 
-    /// As the configuration writes it.
-    pub const fn as_str(self) -> &'static str {
-        self.row().name
-    }
-
-    /// The template that ships.
-    pub const fn template(self) -> &'static str {
-        self.row().template
-    }
-
-    /// Its authentication.
-    pub const fn auth_need(self) -> AuthNeed {
-        self.row().auth
-    }
-
-    /// Its address, when that is the same for all customers.
-    pub const fn url(self) -> Option<&'static str> {
-        self.row().url
-    }
-
-    /// What `user` must be.
-    pub const fn user(self) -> UserNeed {
-        self.row().user
-    }
-
     /// Whether the app of a `fetch` with this preset sends its messages.
     pub fn is_sent_by(self, fetch: &str) -> bool {
         let own = self.as_str();
@@ -289,16 +239,6 @@ impl Preset {
             self,
             Self::Webhook | Self::FeishuBot | Self::DingtalkBot | Self::WecomBot
         )
-    }
-
-    /// The media type of its messages.
-    pub const fn content_type(self) -> &'static str {
-        self.row().content_type
-    }
-
-    /// The prefix of the token in the `Authorization` header, such as `Bearer `.
-    pub const fn bearer_prefix(self) -> &'static str {
-        self.row().bearer
     }
 
     /// Whether it uses a secret of the delivery (`response_url` or task token).
@@ -339,12 +279,6 @@ impl Preset {
     }
 }
 
-impl std::fmt::Display for Preset {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Template;
@@ -355,10 +289,10 @@ mod tests {
     fn every_template_compiles_and_every_name_is_the_configuration_s() {
         for preset in Preset::ALL {
             let name = preset.as_str();
-            let loaded = Template::load(preset.template(), name, Language::En);
+            let loaded = Template::load(preset.row().template, name, Language::En);
             loaded.unwrap_or_else(|flaws| panic!("{flaws}"));
             let read: Preset = serde_json::from_value(Value::from(name)).unwrap();
-            assert_eq!(read, preset);
+            assert_eq!(read, *preset);
         }
     }
 

@@ -13,7 +13,7 @@ const MAX_RETRY_AFTER: i64 = 86_400;
 
 /// When the attempt after `attempt` (from 1) is due; `None` after the last. `retry_after` is the
 /// receiver's `Retry-After` in seconds.
-pub fn next_attempt(
+pub(crate) fn next_attempt(
     attempt: u32,
     failed_at: Timestamp,
     retry_after: Option<i64>,
@@ -25,7 +25,7 @@ pub fn next_attempt(
 }
 
 /// The seconds that a `Retry-After` header asks for: a number, or a date.
-pub fn retry_after(header: &str, now: Timestamp) -> Option<i64> {
+pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<i64> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u32>() {
         return Some(seconds.into());

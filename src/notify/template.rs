@@ -20,8 +20,7 @@ const fn words(language: Language) -> &'static str {
 /// Maximum number of messages of a notification.
 const MAX_MESSAGES: usize = 4;
 
-/// A compiled template.
-pub struct Template {
+pub(crate) struct Template {
     words: Program,
     program: Program,
 }
@@ -34,14 +33,11 @@ impl fmt::Debug for Template {
 
 /// Why a template wrote no valid message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// The program failed on the event.
+pub(crate) enum TemplateError {
     #[error("the template failed: {0}")]
     Failed(String),
-    /// Its output is not a message.
     #[error("the template's output is no message: {0}")]
     NoMessage(String),
-    /// It wrote too many messages.
     #[error("the template wrote more than {MAX_MESSAGES} messages")]
     TooMany,
 }
@@ -51,7 +47,7 @@ impl Template {
     ///
     /// # Errors
     /// Every problem, each with its line, as for a map.
-    pub fn load(text: &str, name: &str, language: Language) -> Result<Self, Problems> {
+    pub(crate) fn load(text: &str, name: &str, language: Language) -> Result<Self, Problems> {
         let here = |Problems(found): Problems| {
             let placed = |p: Problem| Problem {
                 remedy: "docs/notifications.md says how a template is written".to_owned(),
@@ -69,7 +65,11 @@ impl Template {
     ///
     /// # Errors
     /// [`TemplateError`].
-    pub fn messages(&self, event: &Value, now: Timestamp) -> Result<Vec<Message>, TemplateError> {
+    pub(crate) fn messages(
+        &self,
+        event: &Value,
+        now: Timestamp,
+    ) -> Result<Vec<Message>, TemplateError> {
         let failed = TemplateError::Failed;
         let worded = self.words.run(event, now.as_second()).map_err(failed)?;
         let event = worded.into_iter().next().unwrap_or_default();
