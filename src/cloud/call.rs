@@ -50,17 +50,13 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Checks the settings. Opens no connection and reads no credentials.
+    /// Opens no connection and reads no credentials.
     ///
     /// # Errors
-    /// Every problem with the settings.
+    /// `cloud.endpoint` is not an address.
     pub fn new(settings: CloudSettings, credentials: CredentialChain) -> Result<Self, Problems> {
-        let problems = settings.problems();
-        if !problems.is_empty() {
-            return Err(Problems(problems));
-        }
         Ok(Self {
-            client: client::build(settings.proxy.as_deref())?,
+            client: client::http_client()?,
             lighthouse: settings.endpoint_of(Service::Lighthouse.name())?,
             cvm: settings.endpoint_of(Service::Cvm.name())?,
             throttle: Throttle::new(settings.lighthouse_per_second, settings.cvm_per_second)

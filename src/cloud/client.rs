@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-pub use reqwest::{Client, Url};
+pub(crate) use reqwest::{Client, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ const IDLE: Duration = Duration::from_secs(45);
 /// # Errors
 /// The TLS library rejects its own defaults.
 pub fn http_client() -> Result<Client, Problems> {
-    build(None)
+    http_client_for(None, &[])
 }
 
 /// As [`http_client`], through `proxy` when it is given, and trusting the certificates in `ca`, a PEM
@@ -37,7 +37,7 @@ pub fn http_client() -> Result<Client, Problems> {
 ///
 /// # Errors
 /// A proxy that is no address, or a file that holds no certificates.
-pub fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
+pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
     let remedy = "name a PEM file of certificates";
     let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
     let added: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
@@ -45,18 +45,6 @@ pub fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problem
     if added.is_empty() && !ca.is_empty() {
         return Err(wrong("holds no certificate").into());
     }
-    build_trusting(proxy, &added)
-}
-
-/// As [`http_client`], through `proxy` when it is given.
-pub(super) fn build(proxy: Option<&str>) -> Result<Client, Problems> {
-    build_trusting(proxy, &[])
-}
-
-fn build_trusting(
-    proxy: Option<&str>,
-    added: &[CertificateDer<'static>],
-) -> Result<Client, Problems> {
     let failed = |error: &dyn Error| {
         Problem::new("cloud", format!("no HTTP client: {error}"), "report this")
     };
@@ -64,7 +52,7 @@ fn build_trusting(
     let mut roots =
         rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for certificate in added {
-        roots.add(certificate.clone()).map_err(|error| {
+        roots.add(certificate).map_err(|error| {
             let remedy = "name a PEM file with the certificates of your certificate authorities";
             let problem = format!("holds a certificate that cannot be trusted: {error}");
             Problem::new("ca_file", problem, remedy)
@@ -99,7 +87,7 @@ fn build_trusting(
 
 /// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// The server refused the request.
     #[error("the server answers HTTP {0}")]
     Status(u16),
@@ -112,7 +100,7 @@ pub enum FetchError {
 ///
 /// # Errors
 /// [`FetchError`].
-pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
+pub(crate) async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
     let answer = exchange(client.get(url), TOTAL, 64 * 1024).await?;
     match answer.status {
         200 => Ok(answer.body),
@@ -122,33 +110,27 @@ pub async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
 
 /// An HTTP answer.
 #[derive(Debug)]
-pub struct Incoming {
-    /// The status code.
+pub(crate) struct Incoming {
     pub status: u16,
     /// The `Date` header, which carries the cloud's time.
     pub(super) date: Option<String>,
-    /// The `Retry-After` header.
     pub retry_after: Option<String>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
 /// A request to any server.
 #[derive(Debug)]
-pub struct Outgoing {
-    /// The HTTP method.
+pub(crate) struct Outgoing {
     pub method: &'static str,
-    /// The address.
     pub url: Url,
     /// Headers by their lower-case names. Treated as secret, all of them.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
 /// Why a request got no answer, by the stage at which it failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The request was not sent.
     #[error("no connection: {0}")]
     NotConnected(String),
@@ -180,7 +162,7 @@ pub(super) async fn post(
 ///
 /// # Errors
 /// [`Failure`]; an answer may have 4 MiB.
-pub async fn get(
+pub(crate) async fn get(
     client: &Client,
     url: &Url,
     headers: &[(&'static str, String)],
@@ -196,23 +178,14 @@ pub async fn get(
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn send(
+pub(crate) async fn send(
     client: &Client,
     outgoing: Outgoing,
     longest: Duration,
 ) -> Result<Incoming, Failure> {
-    let unwritable = |what: &str| Failure::NotConnected(format!("{what} cannot be written"));
     let method = reqwest::Method::from_bytes(outgoing.method.as_bytes());
     let method = method.map_err(|_| unwritable("the method"))?;
-    let mut headers = HeaderMap::new();
-    for (name, text) in &outgoing.headers {
-        let named = HeaderName::from_bytes(name.as_bytes());
-        let (Ok(named), Ok(mut value)) = (named, HeaderValue::from_str(text)) else {
-            return Err(unwritable(&format!("header {name}")));
-        };
-        value.set_sensitive(true);
-        headers.insert(named, value);
-    }
+    let headers = header_map(&outgoing.headers)?;
     let request = client.request(method, outgoing.url).headers(headers);
     exchange(request.body(outgoing.body), longest, MAX_BODY_BYTES).await
 }
@@ -255,21 +228,24 @@ async fn exchange(
         .unwrap_or(Err(Failure::Timeout(longest)))
 }
 
-/// Builds the header map. Marks the headers that carry a key or a token as sensitive, so that the
-/// library does not log them.
-fn header_map(headers: &[(&'static str, String)]) -> Result<HeaderMap, Failure> {
+/// Builds the header map. Marks every value as sensitive, so that the library does not log it: several
+/// carry a key or a token.
+fn header_map(headers: &[(impl AsRef<str>, String)]) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, text) in headers {
-        let name = HeaderName::from_static(name);
-        let mut value = HeaderValue::from_str(text)
-            .map_err(|_| Failure::NotConnected(format!("header {name} cannot be written")))?;
-        value.set_sensitive(matches!(
-            name.as_str(),
-            "authorization" | "x-tc-token" | "x-aws-parameters-secrets-token"
-        ));
-        map.insert(name, value);
+        let name = name.as_ref();
+        let named = HeaderName::from_bytes(name.as_bytes());
+        let (Ok(named), Ok(mut value)) = (named, HeaderValue::from_str(text)) else {
+            return Err(unwritable(&format!("header {name}")));
+        };
+        value.set_sensitive(true);
+        map.insert(named, value);
     }
     Ok(map)
+}
+
+fn unwritable(what: &str) -> Failure {
+    Failure::NotConnected(format!("{what} cannot be written"))
 }
 
 fn failure(error: &reqwest::Error, longest: Duration) -> Failure {
@@ -301,8 +277,11 @@ mod tests {
     #[test]
     fn the_client_is_built_and_a_bad_proxy_is_an_error() {
         assert!(http_client().is_ok());
-        assert!(build(Some("http://127.0.0.1:3128")).is_ok());
-        assert_eq!(build(Some("::")).unwrap_err().0[0].field, "proxy");
+        assert!(http_client_for(Some("http://127.0.0.1:3128"), &[]).is_ok());
+        assert_eq!(
+            http_client_for(Some("::"), &[]).unwrap_err().0[0].field,
+            "proxy"
+        );
     }
 
     /// The cloud drops an idle connection after about 60 seconds; this client drops it earlier.
@@ -313,11 +292,7 @@ mod tests {
 
     #[test]
     fn keys_and_tokens_are_marked() {
-        let map = header_map(&[
-            ("authorization", "a".into()),
-            ("x-tc-token", "b".into()),
-            ("x-tc-region", "ap-tokyo".into()),
-        ]);
+        let map = header_map(&[("authorization", "a".into()), ("x-tc-token", "b".into())]);
         let shown = format!("{:?}", map.unwrap());
         assert_eq!(shown.matches("Sensitive").count(), 2, "{shown}");
         assert!(header_map(&[("x-tc-token", "a\nb".into())]).is_err());

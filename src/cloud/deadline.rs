@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// The instant after which the caller no longer waits. Hosts that end the process at a known time set
 /// one.
@@ -32,6 +32,19 @@ impl Deadline {
     /// Whether `instant` is before the deadline.
     pub fn allows(self, instant: Instant) -> bool {
         self.0.is_none_or(|end| instant < end)
+    }
+
+    /// Whether it has passed.
+    pub fn passed(self) -> bool {
+        !self.allows(Instant::now())
+    }
+
+    /// The end of some work; `None` when the deadline passes first.
+    pub async fn limit<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        match self.0 {
+            None => Some(work.await),
+            Some(end) => timeout_at(end, work).await.ok(),
+        }
     }
 
     /// The earlier of two.

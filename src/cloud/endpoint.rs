@@ -7,7 +7,7 @@ use crate::domain::{Problem, Site, is_loopback};
 
 /// The address of one product.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Scheme, host and port, path `/`.
     pub url: Url,
     /// The `Host` header: lower-case, with the port unless it is the scheme's default.
@@ -21,7 +21,7 @@ impl Endpoint {
     /// # Errors
     /// `cloud.endpoint` has more or less than scheme, host and port, or is plain `http` to a host
     /// other than loopback: signed requests carry tokens, which anyone on the network could read.
-    pub fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
+    pub(crate) fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
         let text = match endpoint {
             Some(text) => text.to_owned(),
             None => format!("https://{}", host_of(site, product)),

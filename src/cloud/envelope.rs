@@ -123,7 +123,7 @@ fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
 
 /// The error for a read that would fail the same way again.
 fn hopeless(error: CloudError) -> CloudError {
-    let remedy = "check cloud.endpoint and cloud.proxy, or update this program".to_owned();
+    let remedy = "check cloud.endpoint, or update this program".to_owned();
     CloudError {
         class: ErrorClass::Permanent,
         remedy,

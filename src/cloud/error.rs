@@ -17,7 +17,7 @@ pub(super) const MAX_CODE_CHARS: usize = 120;
 /// An unlisted code may concern a single account of the request, so it becomes
 /// `ErrorClass::Unlisted`. Codes whose prefix means an account, a quota, the call rate or the key
 /// keep the class of that prefix.
-pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
+pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     if let Some(listed) = lookup(code, purpose) {
         return listed;
     }
@@ -51,7 +51,7 @@ pub fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
 }
 
 /// Whose fault the code of a result is: one of the cloud's, or a [`ResultCode`].
-pub fn fault_of(code: &str) -> Fault {
+pub(crate) fn fault_of(code: &str) -> Fault {
     match ResultCode::read(code) {
         Some(own) => own.fault(),
         None => classify(code, Purpose::Share).0.fault(),
@@ -59,7 +59,7 @@ pub fn fault_of(code: &str) -> Fault {
 }
 
 /// The code, if it is in the table of the cloud's codes or a [`ResultCode`]: a closed set, for labels.
-pub fn known(code: &str) -> Option<&'static str> {
+pub(crate) fn known(code: &str) -> Option<&'static str> {
     let listed = TABLE.iter().flat_map(|group| group.codes.iter().copied());
     let own = ResultCode::ALL.iter().map(|own| own.as_str());
     listed.chain(own).find(|known| *known == code)
@@ -77,7 +77,7 @@ fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
 
 /// Whether the code means that the site does not offer the action, so that repeating the call is
 /// pointless.
-pub fn action_is_missing(code: &str) -> bool {
+pub(crate) fn action_is_missing(code: &str) -> bool {
     const MISSING: [&str; 4] = [
         "InvalidAction",
         "ActionOffline",
@@ -88,12 +88,12 @@ pub fn action_is_missing(code: &str) -> bool {
 }
 
 /// Whether the code means that an image cannot be shared with an account, whatever the image.
-pub fn refuses_account(code: &str) -> bool {
+pub(crate) fn refuses_account(code: &str) -> bool {
     classify(code, Purpose::Share).0 == ErrorClass::Account
 }
 
 /// Whether the code means that the image does not exist.
-pub fn image_is_missing(code: &str) -> bool {
+pub(crate) fn image_is_missing(code: &str) -> bool {
     const MISSING: [&str; 5] = [
         "InvalidImageId.NotFound",
         "ResourceNotFound.BlueprintIdNotFound",

@@ -2,37 +2,36 @@
 //! typed arguments and a deadline. Out: receipts and observations, or a classified error. Does not
 //! decide what to do next.
 
-/// The API's actions, a file each, with their published limits.
+// Public for the fuzz target of answers alone.
+#[doc(hidden)]
 pub mod actions;
 mod call;
-/// The one HTTP client.
-pub mod client;
+pub(crate) mod client;
 mod codes;
-/// Finds and renews the keys.
-pub mod credentials;
+pub(crate) mod credentials;
 mod deadline;
 mod endpoint;
-/// The API's envelope.
+#[doc(hidden)]
 pub mod envelope;
-/// Classifies failed calls.
-pub mod error;
+pub(crate) mod error;
 mod operations;
 mod pace;
 mod request_headers;
 mod settings;
-/// Pacing of calls.
-pub mod throttle;
+mod throttle;
 
 pub use actions::Filter;
 pub use actions::describe_images_to_share::{ImageToShare, ImagesQuery};
 pub use call::Cloud;
-pub use client::{fetch, http_client};
-pub use credentials::{CredentialChain, CredentialSource, Credentials, CredentialsError};
+pub use client::http_client;
+pub use credentials::CredentialChain;
 pub use deadline::Deadline;
-pub use endpoint::Endpoint;
-pub use operations::{LighthouseReceipt, sharing_api};
-pub use settings::{Clock, CloudSettings};
-pub use throttle::WaitObserver;
+pub use settings::CloudSettings;
+
+pub(crate) use client::fetch;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use operations::sharing_api;
+pub(crate) use throttle::WaitObserver;
 
 #[cfg(test)]
 mod loopback;

@@ -21,17 +21,8 @@ use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, Region,
 };
 
-/// A confirmed change of whether a CVM image is available in Lighthouse.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LighthouseReceipt {
-    /// The image's id in Lighthouse. The cloud may omit the id, and always omits it after a cancel.
-    pub blueprint: Option<BlueprintId>,
-    /// The cloud's id of the call.
-    pub request_id: Option<String>,
-}
-
 /// The API action that shares an image with accounts, or stops sharing it.
-pub fn sharing_api(image: &ImageRef, action: Action) -> Api {
+pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
     match image {
         ImageRef::Blueprint(_) => share_blueprint::api(action),
         ImageRef::Cvm(_) => cvm_modify::API,
@@ -45,9 +36,6 @@ impl Cloud {
     /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more,
     /// or when there are no credentials, which concerns all who wait for it. Returns the cloud's id of
     /// the call.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn change_shares(
         &self,
         region: &Region,
@@ -87,31 +75,24 @@ impl Cloud {
     }
 
     /// Makes a CVM image available in Lighthouse of the same account and region, or withdraws it.
-    ///
-    /// # Errors
-    /// See above.
+    /// Returns the image's id there, which the cloud may omit and omits after a cancel, and the cloud's id
+    /// of the call.
     pub async fn modify_lighthouse_sharing(
         &self,
         region: &Region,
         image: &CvmImageId,
         action: Action,
         deadline: Deadline,
-    ) -> Result<LighthouseReceipt, CloudError> {
+    ) -> Result<(Option<BlueprintId>, Option<String>), CloudError> {
         let request = lighthouse_modify::Request {
             image_id: image,
             action,
         };
         let answered = self.call(region, &request, deadline).await?;
-        Ok(LighthouseReceipt {
-            blueprint: answered.answer.blueprint(),
-            request_id: Some(answered.request_id),
-        })
+        Ok((answered.answer.blueprint(), Some(answered.request_id)))
     }
 
     /// Lists the CVM images that match, and whether each can be made available in Lighthouse.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn images_to_share(
         &self,
         region: &Region,
@@ -121,11 +102,21 @@ impl Cloud {
         self.all_pages(region, Paging::new(query), deadline).await
     }
 
+    /// Lists the accounts that have an image, as [`Cloud::blueprint_shares`] or [`Cloud::cvm_shares`].
+    pub async fn shares(
+        &self,
+        region: &Region,
+        image: &ImageRef,
+        deadline: Deadline,
+    ) -> Result<Option<BTreeSet<AccountId>>, CloudError> {
+        match image {
+            ImageRef::Blueprint(id) => self.blueprint_shares(region, id, deadline).await,
+            ImageRef::Cvm(id) => self.cvm_shares(region, id, deadline).await.map(Some),
+        }
+    }
+
     /// Lists the accounts that have a blueprint. `None` when the site does not offer the list; later
     /// calls then return `None` without asking the site again.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn blueprint_shares(
         &self,
         region: &Region,
@@ -153,9 +144,6 @@ impl Cloud {
     }
 
     /// Lists the accounts that have a CVM image.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn cvm_shares(
         &self,
         region: &Region,
@@ -170,9 +158,6 @@ impl Cloud {
     }
 
     /// Finds the blueprint that Lighthouse made from a CVM image; prefers one of type `SHARED`.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn blueprint_of_image(
         &self,
         region: &Region,
@@ -195,9 +180,6 @@ impl Cloud {
     }
 
     /// Reads one blueprint; `None` when no blueprint has this id.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn blueprint(
         &self,
         region: &Region,
@@ -212,9 +194,6 @@ impl Cloud {
     }
 
     /// Reads one CVM image; `None` when no image has this id.
-    ///
-    /// # Errors
-    /// See above.
     pub async fn cvm_image(
         &self,
         region: &Region,
@@ -256,11 +235,11 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let receipt = cloud
+        let (made, _) = cloud
             .modify_lighthouse_sharing(&here, &image(), Action::Share, Deadline::NEVER)
             .await
             .unwrap();
-        assert_eq!(receipt.blueprint.unwrap().as_str(), "lhbp-su83x02a");
+        assert_eq!(made.unwrap().as_str(), "lhbp-su83x02a");
         let sent: Vec<(String, String)> = server
             .seen()
             .into_iter()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::actions::{Api, Service};
 use super::deadline::Deadline;
@@ -41,7 +41,6 @@ struct Lane {
 pub struct WaitObserver(Arc<dyn Fn(&'static str, Duration) + Send + Sync>);
 
 impl WaitObserver {
-    /// Observes with `observe`.
     pub fn new(observe: impl Fn(&'static str, Duration) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
@@ -55,7 +54,7 @@ impl fmt::Debug for WaitObserver {
 
 /// The rate limits of all actions and regions, within one process.
 #[derive(Debug)]
-pub struct Throttle {
+pub(super) struct Throttle {
     lighthouse_per_second: f64,
     cvm_per_second: f64,
     start: Instant,
@@ -65,7 +64,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// Takes the rate of each action of the two products, in calls a second; both must be positive.
-    pub fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
+    pub(super) fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
         Self {
             lighthouse_per_second,
             cvm_per_second,
@@ -84,7 +83,7 @@ impl Throttle {
     ///
     /// # Errors
     /// `Throttled` when that slot is after the deadline; at once when this is known at once.
-    pub async fn wait_for_slot(
+    pub(super) async fn wait_for_slot(
         &self,
         api: Api,
         region: &Region,
@@ -92,16 +91,12 @@ impl Throttle {
     ) -> Result<(), CloudError> {
         let begun = Instant::now();
         let place = self.enter(api, region, deadline)?;
-        let first = place.queue.lock();
-        let _first = match deadline.remaining(begun) {
-            Some(left) => timeout(left, first)
-                .await
-                .map_err(|_| self.too_late(api, region, self.slot(api, region, 0)))?,
-            None => first.await,
-        };
+        let first = deadline.limit(place.queue.lock()).await;
+        let too_late = || self.too_late(api, region, self.slot(api, region));
+        let _first = first.ok_or_else(too_late)?;
         loop {
             // The rate may have changed since the last look.
-            let slot = self.slot(api, region, 0);
+            let slot = self.slot(api, region);
             let at = self.instant(slot);
             if !deadline.allows(at) {
                 return Err(self.too_late(api, region, slot));
@@ -145,12 +140,12 @@ impl Throttle {
         })
     }
 
-    /// The slot of a call that is ready now, when this number of calls wait before it.
-    fn slot(&self, api: Api, region: &Region, before: usize) -> Duration {
+    /// The slot of a call that is ready now and first in its queue.
+    fn slot(&self, api: Api, region: &Region) -> Duration {
         let now = self.start.elapsed();
         let lanes = self.lanes.lock();
         let lane = lanes.get(&(api, region.clone()));
-        lane.map_or(now, |lane| lane.pace.when(now, before))
+        lane.map_or(now, |lane| lane.pace.when(now, 0))
     }
 
     fn instant(&self, slot: Duration) -> Instant {
@@ -186,7 +181,7 @@ impl Throttle {
     }
 
     /// Adapts the pace to the result of a call.
-    pub fn observe(&self, api: Api, region: &Region, throttled: bool) {
+    pub(super) fn observe(&self, api: Api, region: &Region, throttled: bool) {
         let now = self.start.elapsed();
         if let Some(lane) = self.lanes.lock().get_mut(&(api, region.clone())) {
             if throttled {

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
 use crate::cloud::Deadline;
 
@@ -79,12 +78,9 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
             key: Some(key),
             receiver,
         };
-        let message = match deadline.remaining(Instant::now()) {
-            None => (&mut waiting.receiver).await.ok(),
-            Some(left) => match timeout_at(Instant::now() + left, &mut waiting.receiver).await {
-                Ok(message) => message.ok(),
-                Err(_) => waiting.leave(),
-            },
+        let message = match deadline.limit(&mut waiting.receiver).await {
+            Some(message) => message.ok(),
+            None => waiting.leave(),
         };
         match (message, waiting.key.take()) {
             (Some(Message::Lead), Some(key)) => Joined::Leader(Leader { queues: self, key }),

@@ -317,7 +317,6 @@ async fn lighthouse(
                 let (call, name) = (step(Step::Call), publication_call(image, action));
                 let end = cloud.modify_lighthouse_sharing(region, image, action, deadline);
                 let end = end.instrument(call.clone()).await;
-                let end = end.map(|r| (r.blueprint, r.request_id));
                 let code = end.as_ref().err().map(|error| error.code.as_str());
                 context.count_call("ModifyImageSharePermission", code);
                 if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {

@@ -53,12 +53,13 @@ pub(in crate::app) async fn observe(
             Joined::Leader(leader) => leader,
             // The leader's deadline passed before it read. This caller has time left.
             Joined::Answered(seen)
-                if seen.unreadable.as_ref().is_some_and(out_of_time) && in_time(context) =>
+                if seen.unreadable.as_ref().is_some_and(out_of_time)
+                    && !context.deadline.passed() =>
             {
                 continue;
             }
             Joined::Answered(seen) => return seen,
-            Joined::Lost if in_time(context) => continue,
+            Joined::Lost if !context.deadline.passed() => continue,
             Joined::Lost | Joined::Late => {
                 let mut seen = Observation::default();
                 seen.cannot_read(late());
@@ -85,10 +86,6 @@ async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option
     context.cloud.owner_account(deadline).await.ok()
 }
 
-fn in_time(context: &ExecutionContext<'_>) -> bool {
-    context.deadline.allows(tokio::time::Instant::now())
-}
-
 fn late() -> CloudError {
     CloudError::own(
         ResultCode::DeadlinePassed,
@@ -106,24 +103,14 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     let region = &request.region;
     let (cloud, deadline) = (context.cloud, context.deadline);
     match &request.target {
-        Target::Blueprint { image, .. } => {
-            let shares = retried(context, || cloud.blueprint_shares(region, image, deadline));
-            let (read, readiness) = tokio::join!(
-                shares,
-                before_share(context, request, ImageRef::Blueprint(image.clone()))
-            );
+        Target::Blueprint { .. } | Target::Cvm { .. } => {
+            let image = request.target.image();
+            let shares = retried(context, || cloud.shares(region, &image, deadline));
+            let (read, readiness) = tokio::join!(shares, before_share(context, request, &image));
             seen.take_shares(read);
             seen.readiness = readiness;
-        }
-        Target::Cvm { image, .. } => {
-            let shares = retried(context, || cloud.cvm_shares(region, image, deadline));
-            let (read, readiness) = tokio::join!(
-                shares,
-                before_share(context, request, ImageRef::Cvm(image.clone()))
-            );
-            seen.take_shares(read.map(Some));
-            seen.readiness = readiness;
-            seen.max_accounts = Some(context.cvm_accounts_per_image);
+            seen.max_accounts =
+                matches!(image, ImageRef::Cvm(_)).then_some(context.cvm_accounts_per_image);
         }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
             match retried(context, || {
@@ -153,10 +140,10 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
 async fn before_share(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
-    image: ImageRef,
+    image: &ImageRef,
 ) -> Readiness {
     match request.action {
-        Action::Share => readiness(context, &request.region, &image).await,
+        Action::Share => readiness(context, &request.region, image).await,
         Action::Cancel => Readiness::Ready,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::app::context::{CallEnd, CallPart, ExecutionContext};
 use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
-use crate::cloud::{Deadline, sharing_api};
+use crate::cloud::sharing_api;
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, ResultCode};
 use crate::plan::account_call;
 
@@ -61,27 +61,21 @@ pub(in crate::app) async fn change(
             accounts: batch.to_vec(),
             alone,
         };
+        let unbatched = |end| Called {
+            end,
+            batched: false,
+        };
         let leader = match context.calls.enter(key, part, context.deadline).await {
             Joined::Leader(leader) => leader,
             // The leader's deadline passed before it sent the call. This caller has time left.
-            Joined::Answered(Err(error)) if out_of_time(&error) && has_time(context.deadline) => {
+            Joined::Answered(Err(error)) if out_of_time(&error) && !context.deadline.passed() => {
                 continue;
             }
             Joined::Answered(end) => {
                 return Called { end, batched: true };
             }
-            Joined::Late => {
-                return Called {
-                    end: Err(late(image, action)),
-                    batched: false,
-                };
-            }
-            Joined::Lost => {
-                return Called {
-                    end: Err(lost(image, action)),
-                    batched: false,
-                };
-            }
+            Joined::Late => return unbatched(Err(late(image, action))),
+            Joined::Lost => return unbatched(Err(lost(image, action))),
         };
         let mut waiters = Batch::none();
         // Taken when nothing delays the call any more: those that came while it waited become part of
@@ -123,10 +117,6 @@ fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize) -> bool {
     true
 }
 
-fn has_time(deadline: Deadline) -> bool {
-    deadline.allows(tokio::time::Instant::now())
-}
-
 fn late(image: &ImageRef, action: Action) -> CloudError {
     let call = account_call(image, action);
     CloudError::own(
@@ -153,20 +143,12 @@ pub(in crate::app) async fn shares(
     region: &Region,
     image: &ImageRef,
 ) -> Result<BTreeSet<AccountId>, CloudError> {
-    match image {
-        ImageRef::Cvm(id) => context.cloud.cvm_shares(region, id, context.deadline).await,
-        ImageRef::Blueprint(id) => match context
-            .cloud
-            .blueprint_shares(region, id, context.deadline)
-            .await
-        {
-            Ok(Some(shares)) => Ok(shares),
-            Ok(None) => {
-                let message = "this site cannot tell who has a blueprint";
-                let (code, class) = (ResultCode::NoReadApi, ErrorClass::Permanent);
-                Err(CloudError::own(code, class, message, ""))
-            }
-            Err(error) => Err(error),
-        },
-    }
+    let shares = context
+        .cloud
+        .shares(region, image, context.deadline)
+        .await?;
+    shares.ok_or_else(|| {
+        let message = "this site cannot tell who has a blueprint";
+        CloudError::own(ResultCode::NoReadApi, ErrorClass::Permanent, message, "")
+    })
 }

@@ -260,7 +260,7 @@ impl App {
             .filter(|(name, _)| !OURS.contains(&&**name))
             .collect();
         if !body.is_empty() {
-            let kind = config.preset.content_type().to_owned();
+            let kind = config.preset.row().content_type.to_owned();
             headers.push(("content-type".to_owned(), kind));
         }
         match &config.auth {

@@ -32,7 +32,7 @@ impl Target {
             Some((path, text)) => Template::load(text, path, config.language)?,
             None => {
                 let preset = config.preset;
-                Template::load(preset.template(), preset.as_str(), config.language)?
+                Template::load(preset.row().template, preset.as_str(), config.language)?
             }
         };
         if let Auth::Signed(secret) = &config.auth {

@@ -10,7 +10,6 @@ use crate::domain;
 /// A product of the cloud: part of the host name and of the signature's scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
-    /// Lighthouse.
     Lighthouse,
     /// Cloud Virtual Machine.
     Cvm,
@@ -38,11 +37,8 @@ impl Service {
 /// share, and a missing answer is harmless only for a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Give access.
     Share,
-    /// Take access away.
     Cancel,
-    /// Change nothing.
     Read,
 }
 
@@ -77,7 +73,6 @@ pub(super) fn permission<S: Serializer>(
 /// Identifies an action in requests to the cloud and in the rate limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Api {
-    /// The product.
     pub service: Service,
     /// `X-TC-Action`, case-sensitive.
     pub action: &'static str,
@@ -104,10 +99,8 @@ pub trait Action: Serialize + Send + Sync {
     /// The fields of the answer except `RequestId`.
     type Answer: DeserializeOwned + Send;
 
-    /// The action's identity.
     fn api(&self) -> Api;
 
-    /// The purpose of this request.
     fn purpose(&self) -> Purpose {
         Purpose::Read
     }

@@ -8,21 +8,17 @@ use super::action::permission;
 use super::{Action, Api, Limit, NoFields, Purpose, limits};
 use crate::domain::{self, AccountId, CvmImageId};
 
-/// Identity of the action.
 pub const API: Api = Api::cvm("ModifyImageSharePermission");
 /// Maximum number of accounts that an image can be shared with. The documentation publishes no
 /// limit for one call; the settings have one.
 pub const MAX_ACCOUNTS: usize = 500;
 
-/// The request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
-    /// The image.
     pub image_id: &'a CvmImageId,
     /// At least one.
     pub account_ids: &'a [AccountId],
-    /// Share or cancel.
     #[serde(rename = "Permission", serialize_with = "permission")]
     pub action: domain::Action,
     /// Maximum number of accounts in one call, from the settings.

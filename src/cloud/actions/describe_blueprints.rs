@@ -12,22 +12,13 @@ use crate::domain::BlueprintId;
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Blueprints<'a> {
-    /// One image.
     #[serde(rename_all = "PascalCase")]
-    Ids {
-        /// Its id.
-        blueprint_ids: [&'a BlueprintId; 1],
-    },
-    /// The images that match.
+    Ids { blueprint_ids: [&'a BlueprintId; 1] },
     #[serde(rename_all = "PascalCase")]
-    Filters {
-        /// What they match.
-        filters: [Filter; 1],
-    },
+    Filters { filters: [Filter; 1] },
 }
 
 impl<'a> Blueprints<'a> {
-    /// One image.
     pub fn of(image: &'a BlueprintId) -> Paging<Self> {
         let blueprint_ids = [image];
         Paging::new(Self::Ids { blueprint_ids })
@@ -48,7 +39,6 @@ impl<'a> Blueprints<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Blueprint {
-    /// The image.
     pub blueprint_id: BlueprintId,
     /// `PRIVATE`, `SHARED`, `APP_OS` …
     pub blueprint_type: Option<String>,

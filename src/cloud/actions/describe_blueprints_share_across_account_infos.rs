@@ -7,29 +7,23 @@ use serde::{Deserialize, Serialize};
 use super::{Api, Paging, Query};
 use crate::domain::{AccountId, BlueprintId};
 
-/// Selects the shares of one image.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Shares<'a> {
-    /// The image; required.
     blueprint_ids: [&'a BlueprintId; 1],
 }
 
 impl<'a> Shares<'a> {
-    /// Those of this image.
     pub fn of(image: &'a BlueprintId) -> Paging<Self> {
         let blueprint_ids = [image];
         Paging::new(Self { blueprint_ids })
     }
 }
 
-/// One account that has one image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Share {
-    /// The image.
     pub blueprint_id: BlueprintId,
-    /// The account.
     pub account_id: AccountId,
 }
 

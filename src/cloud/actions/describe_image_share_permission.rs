@@ -6,15 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api};
 use crate::domain::{AccountId, CvmImageId};
 
-/// The request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
-    /// The image.
     pub image_id: &'a CvmImageId,
 }
 
-/// The answer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {
@@ -22,11 +19,9 @@ pub struct Answer {
     pub share_permission_set: Option<Vec<Share>>,
 }
 
-/// One account that has the image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Share {
-    /// The account.
     pub account_id: AccountId,
 }
 

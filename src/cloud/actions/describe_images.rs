@@ -6,26 +6,21 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Api};
 use crate::domain::CvmImageId;
 
-/// The request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
-    /// The image.
     pub image_ids: [&'a CvmImageId; 1],
 }
 
 impl<'a> Request<'a> {
-    /// One image.
     pub fn of(image: &'a CvmImageId) -> Self {
         Self { image_ids: [image] }
     }
 }
 
-/// The answer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {
-    /// The images found.
     pub image_set: Option<Vec<CvmImage>>,
 }
 
@@ -34,7 +29,6 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CvmImage {
-    /// The image.
     pub image_id: CvmImageId,
     /// `NORMAL`, `CREATING` …; only NORMAL can be shared.
     pub image_state: Option<String>,

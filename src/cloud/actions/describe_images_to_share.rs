@@ -8,28 +8,19 @@ use super::filter::Filter;
 use super::{Api, Limit, Query, limits};
 use crate::domain::CvmImageId;
 
-/// Maximum number of values in one filter.
 pub const MAX_FILTER_VALUES: usize = 5;
 
 /// Selects images. Ids and filters exclude each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ImagesQuery {
-    /// All images.
     #[default]
     All,
-    /// The images with these ids, 1 to 100.
     #[serde(rename_all = "PascalCase")]
-    Ids {
-        /// Their ids.
-        image_ids: Vec<CvmImageId>,
-    },
+    Ids { image_ids: Vec<CvmImageId> },
     /// The images that match all filters, of which there may be 10.
     #[serde(rename_all = "PascalCase")]
-    Filters {
-        /// The filters.
-        filters: Vec<Filter>,
-    },
+    Filters { filters: Vec<Filter> },
 }
 
 /// An image and whether it can be shared to Lighthouse. All but the id may be absent; enum-like
@@ -37,11 +28,8 @@ pub enum ImagesQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
 pub struct ImageToShare {
-    /// The image.
     pub image_id: CvmImageId,
-    /// Its name.
     pub image_name: Option<String>,
-    /// Its description.
     pub image_description: Option<String>,
     /// GB.
     pub image_size: Option<u64>,

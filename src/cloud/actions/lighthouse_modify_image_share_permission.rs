@@ -8,18 +8,14 @@ use super::action::permission;
 use super::{Action, Api, Purpose};
 use crate::domain::{self, BlueprintId, CvmImageId};
 
-/// The request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
-    /// The image.
     pub image_id: &'a CvmImageId,
-    /// Share or cancel.
     #[serde(rename = "Permission", serialize_with = "permission")]
     pub action: domain::Action,
 }
 
-/// The answer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {

@@ -6,31 +6,16 @@ use crate::domain::AccountId;
 
 /// A published limit that a request exceeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {limit}")]
-pub struct Limit {
-    /// The number in the request.
-    pub what: String,
-    /// The documented limit.
-    pub limit: String,
-}
-
-impl Limit {
-    fn broken(what: impl Into<String>, limit: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            limit: limit.into(),
-        }
-    }
-}
+#[error("{0}")]
+pub struct Limit(String);
 
 /// Requires 1 to `most` accounts. Rejects an empty list, which an API could read as "all".
 pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit> {
     match accounts.len() {
-        0 => Err(Limit::broken("0 accounts", "AccountIds is required")),
-        n if n > most => Err(Limit::broken(
-            format!("{n} accounts"),
-            format!("AccountIds takes at most {most}"),
-        )),
+        0 => Err(Limit("0 accounts: AccountIds is required".to_owned())),
+        n if n > most => Err(Limit(format!(
+            "{n} accounts: AccountIds takes at most {most}"
+        ))),
         _ => Ok(()),
     }
 }
@@ -40,10 +25,7 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
     const MAX_IDS: usize = 100;
     match count {
         1..=MAX_IDS => Ok(()),
-        n => Err(Limit::broken(
-            format!("{n} ids"),
-            format!("1 to {MAX_IDS} per request"),
-        )),
+        n => Err(Limit(format!("{n} ids: 1 to {MAX_IDS} per request"))),
     }
 }
 
@@ -51,18 +33,18 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
 pub(super) fn filters(filters: &[Filter], max_values: usize) -> Result<(), Limit> {
     const MAX_FILTERS: usize = 10;
     if filters.len() > MAX_FILTERS {
-        return Err(Limit::broken(
-            format!("{} filters", filters.len()),
-            format!("a request takes at most {MAX_FILTERS} Filters"),
-        ));
+        let n = filters.len();
+        return Err(Limit(format!(
+            "{n} filters: a request takes at most {MAX_FILTERS} Filters"
+        )));
     }
     for filter in filters {
         let n = filter.values.len();
         if n > max_values || n == 0 {
-            return Err(Limit::broken(
-                format!("filter {} has {n} values", filter.name),
-                format!("1 to {max_values} Filter.Values"),
-            ));
+            let name = &filter.name;
+            return Err(Limit(format!(
+                "filter {name} has {n} values: 1 to {max_values} Filter.Values"
+            )));
         }
     }
     Ok(())

@@ -18,7 +18,6 @@ const MAX_PAGES: usize = 200;
 pub trait Query: Serialize + Send + Sync {
     /// The action that lists them.
     const API: Api;
-    /// An entry.
     type Item: DeserializeOwned + Send;
 
     /// The key that identifies an entry.
@@ -95,7 +94,6 @@ pub enum PagingError {
     Repeating,
 }
 
-/// Collects pages.
 #[derive(Debug)]
 pub struct Pager<T> {
     items: Vec<T>,

@@ -15,7 +15,6 @@ pub const MAX_ACCOUNTS: usize = 10;
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
-    /// The image.
     pub blueprint_id: &'a BlueprintId,
     /// 1 to [`MAX_ACCOUNTS`].
     pub account_ids: &'a [AccountId],

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use parking_lot::Mutex;
 use secrecy::SecretString;
-use tokio::time::{Instant, timeout};
 
 use super::owner_slot::OwnerSlot;
 use super::{CredentialChain, Credentials, CredentialsError, Remote};
@@ -28,7 +27,7 @@ type Loaded = Result<Arc<Credentials>, CredentialsError>;
 
 /// A chain, and the credentials that its last look-up found.
 #[derive(Debug)]
-pub struct CredentialCache {
+pub(crate) struct CredentialCache {
     chain: CredentialChain,
     pub(super) remote: Remote,
     slot: Mutex<Slot>,
@@ -51,7 +50,7 @@ struct Slot {
 
 impl CredentialCache {
     /// Looks nothing up yet.
-    pub fn new(chain: CredentialChain, remote: Remote) -> Self {
+    pub(crate) fn new(chain: CredentialChain, remote: Remote) -> Self {
         Self {
             chain,
             remote,
@@ -66,7 +65,7 @@ impl CredentialCache {
     ///
     /// # Errors
     /// As [`CredentialChain::load`], and `OutOfTime` when `deadline` passes first.
-    pub async fn current(&self, deadline: Deadline) -> Loaded {
+    pub(crate) async fn current(&self, deadline: Deadline) -> Loaded {
         let looks = {
             let slot = self.slot.lock();
             match slot.usable(self.remote.now(), self.chain.keeps_nothing()) {
@@ -81,7 +80,7 @@ impl CredentialCache {
     ///
     /// # Errors
     /// As [`CredentialChain::replace_key`].
-    pub fn replace_key(
+    pub(crate) fn replace_key(
         &self,
         account: &str,
         (id, key): &(SecretString, SecretString),
@@ -92,7 +91,6 @@ impl CredentialCache {
         Ok(())
     }
 
-    /// The cached credentials.
     pub(super) fn held(&self) -> Option<Arc<Credentials>> {
         self.slot.lock().current.clone()
     }
@@ -102,7 +100,7 @@ impl CredentialCache {
     ///
     /// # Errors
     /// As [`CredentialCache::current`].
-    pub async fn renew(
+    pub(crate) async fn renew(
         &self,
         used: &Credentials,
         deadline: Deadline,
@@ -190,12 +188,8 @@ async fn within(
     deadline: Deadline,
     look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,
 ) -> Loaded {
-    match deadline.remaining(Instant::now()) {
-        None => look.await,
-        Some(left) => timeout(left, look)
-            .await
-            .unwrap_or(Err(CredentialsError::OutOfTime)),
-    }
+    let found = deadline.limit(look).await;
+    found.unwrap_or(Err(CredentialsError::OutOfTime))
 }
 
 #[cfg(test)]

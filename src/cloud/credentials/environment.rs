@@ -16,8 +16,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// The variable that replaces the address of the metadata service by one on loopback, or by `off`.
 pub(super) const METADATA_ENDPOINT: &str = "SHAREHOOK_METADATA_ENDPOINT";
 
-/// How files are read.
-pub type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
+pub(crate) type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
 
 /// The variables, the home directory and the invocation credentials of a process.
 #[derive(Clone)]

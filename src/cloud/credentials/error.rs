@@ -5,7 +5,6 @@ use crate::domain::{CloudError, ErrorClass, ResultCode};
 /// Why there are no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// No source has credentials.
     #[error("no credentials found; looked at {}", looked.join(", "))]
     Missing {
         /// Every source, in order.

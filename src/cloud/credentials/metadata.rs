@@ -95,7 +95,7 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
 }
 
 async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), client::Failure> {
-    client::get(&remote.direct, url, &[], METADATA_TIMEOUT).await
+    client::get(&remote.client, url, &[], METADATA_TIMEOUT).await
 }
 
 fn unreachable(place: &str, problem: impl ToString) -> CredentialsError {

@@ -18,12 +18,10 @@ mod source;
 mod sts;
 mod tccli;
 
-pub use cache::CredentialCache;
+pub(crate) use cache::CredentialCache;
 pub use chain::CredentialChain;
-pub use environment::ReadFile;
-pub use error::CredentialsError;
-pub use invocation_credentials::InvocationCredentials;
-pub use key::{CredentialSource, Credentials};
-pub use remote::Remote;
-pub use source::SOURCES;
-pub use sts::RoleArn;
+pub(crate) use error::CredentialsError;
+pub(crate) use invocation_credentials::InvocationCredentials;
+pub(crate) use key::Credentials;
+pub(crate) use remote::Remote;
+pub(crate) use sts::RoleArn;

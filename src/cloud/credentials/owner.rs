@@ -1,8 +1,6 @@
 //! The root account of the credentials in use. In: the cached credentials. Out: the account that their
 //! source or `GetCallerIdentity` names, asked once for the same credentials. No call depends on it.
 
-use tokio::time::{Instant, timeout};
-
 use super::owner_slot::Asked;
 use super::{CredentialCache, Credentials, CredentialsError, sts};
 use crate::cloud::deadline::Deadline;
@@ -14,23 +12,22 @@ impl CredentialCache {
     ///
     /// # Errors
     /// There are no credentials, or the token service did not name the account before `deadline`.
-    pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
+    pub(crate) async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         let used = self.current(deadline).await?;
         if let Some(owner) = named(&used) {
             return Ok(owner);
         }
         let late = CloudError::from(CredentialsError::OutOfTime);
-        let _asking = in_time(deadline, self.owner.asking.lock())
-            .await
-            .ok_or_else(|| late.clone())?;
+        let asking = deadline.limit(self.owner.asking.lock());
+        let _asking = asking.await.ok_or_else(|| late.clone())?;
         let known = self.asked(&used);
         if let Some(known) = known.as_ref().filter(|it| it.is_fresh(self.remote.now())) {
             return known.owner.clone();
         }
-        if !deadline.allows(Instant::now()) {
+        if deadline.passed() {
             return Err(late);
         }
-        let answer = in_time(deadline, sts::caller(&self.remote, &used)).await;
+        let answer = deadline.limit(sts::caller(&self.remote, &used)).await;
         let owner = answer.unwrap_or(Err(late));
         if let (Err(error), None) = (&owner, known.filter(|known| known.owner.is_err())) {
             tracing::warn!(
@@ -49,7 +46,7 @@ impl CredentialCache {
     }
 
     /// The same as far as it is known. Looks nothing up.
-    pub fn known_owner(&self) -> Option<AccountId> {
+    pub(crate) fn known_owner(&self) -> Option<AccountId> {
         let used = self.held()?;
         named(&used).or_else(|| self.asked(&used)?.owner.ok())
     }
@@ -58,14 +55,6 @@ impl CredentialCache {
     fn asked(&self, used: &Credentials) -> Option<Asked> {
         let newest = self.owner.newest.lock().clone();
         newest.filter(|asked| asked.credentials.same_as(used))
-    }
-}
-
-/// The future's end; `None` when the deadline passes first.
-async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
-    match deadline.remaining(Instant::now()) {
-        None => Some(work.await),
-        Some(left) => timeout(left, work).await.ok(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Access to credential sources outside this process. In: the cloud's settings. Out: HTTP clients,
-//! the token service's address, the time.
+//! Access to credential sources outside this process. In: the cloud's settings. Out: an HTTP
+//! client, the token service's address, the time.
 
 use crate::cloud::client::{self, Client};
 use crate::cloud::endpoint::Endpoint;
@@ -9,23 +9,19 @@ use crate::domain::{Problems, Timestamp};
 /// What a request for temporary credentials needs.
 #[derive(Debug)]
 pub struct Remote {
-    /// For the token service: uses the proxy, if one is configured.
     pub(super) client: Client,
-    /// For the metadata service, which is never behind a proxy.
-    pub(super) direct: Client,
     pub(super) sts: Endpoint,
     clock: Clock,
 }
 
 impl Remote {
-    /// Builds the clients. Opens no connection.
+    /// Builds the client. Opens no connection.
     ///
     /// # Errors
-    /// `cloud.endpoint` or `cloud.proxy` is not an address.
+    /// `cloud.endpoint` is not an address.
     pub fn new(settings: &CloudSettings) -> Result<Self, Problems> {
         Ok(Self {
-            client: client::build(settings.proxy.as_deref())?,
-            direct: client::http_client()?,
+            client: client::http_client()?,
             sts: settings.endpoint_of("sts")?,
             clock: settings.clock,
         })

@@ -9,7 +9,7 @@ use super::{metadata, sdk_file, sts, tccli};
 
 /// Every source, in order. Settings of this process come before those of the whole machine,
 /// therefore TKE before CVM.
-pub const SOURCES: [CredentialSource; 7] = [
+pub(crate) const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
     CredentialSource::Invocation,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::cloud::credentials::CredentialSource;
+use crate::cloud::credentials::key::CredentialSource;
 use crate::cloud::settings::CloudSettings;
 use tc3::{SignedParts, parse_authorization, verify};
 
