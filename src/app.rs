@@ -52,8 +52,7 @@ pub use sweeps::{
     signer_or_new,
 };
 
-use answer::{conflict, overloaded, unavailable};
-use deliveries::{CredentialHeaders, Early, identity_of};
+use deliveries::{CredentialHeaders, Early, conflict, identity_of, overloaded, unavailable};
 use requests::{FirstLook, Permission};
 use statement::Statement;
 
@@ -194,10 +193,7 @@ impl App {
             Ok(None) => self.begin(case).await,
             Err(error) => Err(error),
         };
-        end.unwrap_or_else(|error| {
-            tracing::error!(%error, identity = %case.identity, "the journal cannot be used");
-            (Ending::Unavailable, unavailable(&case.identity, &error))
-        })
+        end.unwrap_or_else(|error| unavailable(&case.identity, &error))
     }
 
     /// Looks the identity up in the journal.
@@ -218,7 +214,7 @@ impl App {
         // `expires_in` counts from here.
         let approved_at = case.now;
         let decision = self.decide(&case.identity, case.request, case.now, approved_at);
-        if self.prepared.plan_only() {
+        if self.prepared.plan_only {
             let plan = self.show_plan(&case.identity, case.request, &decision, case.deadline);
             return Ok(plan.await);
         }
@@ -227,7 +223,7 @@ impl App {
         let bytes = case.incoming.delivery.body().len();
         let max = self.config().unfinished;
         let Some(unfinished) = self.slots.admit(source, bytes, max) else {
-            return Ok(self.refuse_overload(case));
+            return Ok(overloaded(&case.identity));
         };
         // Held until the work ends, also when the sender hangs up.
         let slot = self.slots.take();
@@ -273,7 +269,7 @@ impl App {
             // Recorded as a conflict and never carried out, so it needs no verdict.
             let opening = self.opening(case, state.verdict().clone()).await?;
             self.journal.record_conflict(opening).await?;
-            return Ok(self.refuse_conflict(case));
+            return Ok(conflict(&case.identity));
         }
         let (ending, mut answer) = self.answer_and_notify(&state);
         answer.duplicate = true;
@@ -294,15 +290,5 @@ impl App {
             _ => Ending::Done,
         };
         (ending, Answer::of_state(state))
-    }
-
-    fn refuse_overload(&self, case: &Case<'_>) -> (Ending, Answer) {
-        tracing::warn!(identity = %case.identity, "its source has too many unfinished requests");
-        (Ending::Busy, overloaded(&case.identity))
-    }
-
-    fn refuse_conflict(&self, case: &Case<'_>) -> (Ending, Answer) {
-        tracing::warn!(identity = %case.identity, "a known identity came with other content; nothing was done");
-        (Ending::Conflict, conflict(&case.identity))
     }
 }

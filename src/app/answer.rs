@@ -4,11 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Approval, Identity, Item, ItemResult, Problem, Problems, Refused, ResultCode, ResultKind,
-    ShareRequest, Status, Verdict,
+    Approval, Item, ItemResult, Problem, Problems, Refused, ResultCode, ResultKind, ShareRequest,
+    Status, Verdict,
 };
 use crate::inbound::{HandshakeReply, MapRefusal};
-use crate::journal::{JournalError, Phase, State};
+use crate::journal::{Phase, State};
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,22 @@ impl Answer {
             problems: Vec::new(),
             ticket: None,
             message: None,
+        }
+    }
+
+    /// The answer to a request that was not carried out.
+    pub(super) fn failed(id: impl Into<String>, message: String) -> Self {
+        Self {
+            message: Some(message),
+            ..Self::new(id, Status::Failed)
+        }
+    }
+
+    /// The answer to a request that is not valid.
+    pub(super) fn invalid(id: impl Into<String>, problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            ..Self::new(id, Status::Failed)
         }
     }
 
@@ -141,42 +157,6 @@ fn message_of(state: &State) -> Option<String> {
         _ => state.refusal().map(|_| {
             "it was allowed when it was received; the present policies deny it".to_owned()
         }),
-    }
-}
-
-/// The answer to a known identity with other content.
-pub(super) fn conflict(identity: &Identity) -> Answer {
-    let problem = Problem::new(
-        "id",
-        format!("{} was used before, for other content", identity.id),
-        "send changed content under a new id; the recorded request is not changed",
-    );
-    Answer {
-        problems: vec![problem],
-        ..Answer::new(&identity.id, Status::Failed)
-    }
-}
-
-/// The answer when the journal cannot be used. The work stops.
-pub(super) fn unavailable(identity: &Identity, error: &JournalError) -> Answer {
-    let message = format!(
-        "the journal cannot be used now, so nothing more was done: {error}; send it again later"
-    );
-    Answer {
-        message: Some(message),
-        ..Answer::new(&identity.id, Status::Failed)
-    }
-}
-
-/// The answer when the source has more unfinished requests than `[limits] unfinished` allows.
-pub(super) fn overloaded(identity: &Identity) -> Answer {
-    let message = format!(
-        "{} has too many unfinished requests, so nothing was recorded; send it again later",
-        identity.source
-    );
-    Answer {
-        message: Some(message),
-        ..Answer::new(&identity.id, Status::Failed)
     }
 }
 

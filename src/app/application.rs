@@ -96,7 +96,7 @@ impl App {
             cvm_accounts_per_call: self.config().cloud.cvm_accounts_per_call,
             cvm_accounts_per_image: self.config().cloud.cvm_accounts_per_image,
             deadline,
-            patience: self.prepared.patience(),
+            patience: self.prepared.patience,
         }
     }
 

@@ -121,7 +121,7 @@ impl App {
 impl App {
     /// Reads this application's journal.
     pub fn reader(&self) -> JournalReader<'_> {
-        JournalReader::new(&self.journal, self.prepared.notice_rules(), self.now())
+        JournalReader::new(&self.journal, &self.prepared.notice_rules, self.now())
     }
 
     /// The requests of the journal, or the newest `limit` of them.

@@ -10,9 +10,8 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use crate::app::answer::{overloaded, unavailable};
 use crate::app::context::left;
-use crate::app::deliveries::{Early, identity_of};
+use crate::app::deliveries::{Early, identity_of, overloaded, unavailable};
 use crate::app::rules::Intake;
 use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply, Statement};
 use crate::domain::{Identity, Status, Timestamp};
@@ -62,7 +61,7 @@ impl App {
         intake: &Intake,
         fetcher: &Fetcher,
     ) -> Reply {
-        let one = |ending, answer| Reply::Answers(vec![(ending, answer)]);
+        let one = |end| Reply::Answers(vec![end]);
         let now = self.now();
         let event = fetcher.event_of(verified);
         let named = event.and_then(|event| match fetcher.named(&event, now) {
@@ -73,7 +72,7 @@ impl App {
             Ok((event, Some(named))) => (event, named),
             Ok((_, None)) => {
                 let id = verified.delivery_id().unwrap_or_default();
-                return one(Ending::Done, Answer::new(id, Status::Ignored));
+                return one((Ending::Done, Answer::new(id, Status::Ignored)));
             }
             Err(refusal) => return self.not_understood(verified, &intake.map, refusal).await,
         };
@@ -83,13 +82,12 @@ impl App {
         };
         let mut answer = Answer::new(&identity.id, Status::Pending);
         answer.message = Some("the instance is fetched now, and decides".to_owned());
-        if self.prepared.plan_only() {
-            return one(Ending::Done, answer);
+        if self.prepared.plan_only {
+            return one((Ending::Done, answer));
         }
         let (bytes, max) = (verified.body().len(), self.config().unfinished);
         let Some(unfinished) = self.slots.admit(&identity.source, bytes, max) else {
-            tracing::warn!(%identity, "its source has too many unfinished requests");
-            return one(Ending::Busy, overloaded(&identity));
+            return one(overloaded(&identity));
         };
         let event = fetcher.without_secrets(event, verified);
         for id in fetcher.announced_as(&named, verified, now) {
@@ -103,13 +101,10 @@ impl App {
                     break;
                 }
                 Ok(Recorded::Known | Recorded::Full) => answer.duplicate = true,
-                Err(error) => {
-                    tracing::error!(%error, %identity, "the journal cannot be used");
-                    return one(Ending::Unavailable, unavailable(&identity, &error));
-                }
+                Err(error) => return one(unavailable(&identity, &error)),
             }
         }
-        one(Ending::Pending, answer)
+        one((Ending::Pending, answer))
     }
 
     /// Records an announcement. `listed`: no event arrived, but the system's list has the instance.

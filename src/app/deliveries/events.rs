@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::app::answer::{Answer, Ending, Reply};
 use crate::app::{App, Deadline, Incoming, Statement};
-use crate::domain::{Problems, SourceName, Status};
+use crate::domain::{Problems, SourceName};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
 use super::answer_in_time::Early;
@@ -114,15 +114,7 @@ fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     }
     let mut answers = Vec::new();
     for (id, reply) in replies {
-        let bad = |Problems(problems)| {
-            (
-                Ending::Invalid,
-                Answer {
-                    problems,
-                    ..Answer::new(id.as_str(), Status::Failed)
-                },
-            )
-        };
+        let bad = |Problems(found)| (Ending::Invalid, Answer::invalid(id.as_str(), found));
         match reply {
             Reply::Answers(some) => answers.extend(some),
             Reply::Invalid(problems) => answers.push(bad(problems)),

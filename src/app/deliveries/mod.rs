@@ -21,4 +21,5 @@ pub(super) use delivery_end::NO_SOURCE;
 pub(super) use identity::identity_of;
 pub(super) use invocation_credentials::CredentialHeaders;
 pub(super) use refusals::Refusals;
+pub(super) use replies::{conflict, overloaded, unavailable};
 pub(super) use sns_certificates::Certificates;

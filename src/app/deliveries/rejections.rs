@@ -38,7 +38,7 @@ impl App {
         let source = delivery.source();
         self.metrics
             .count(Metric::DeliveriesRejected, &[source.as_str()]);
-        if self.prepared.plan_only() {
+        if self.prepared.plan_only {
             return;
         }
         let rejection = Rejection {
@@ -63,7 +63,7 @@ impl App {
     async fn store_rejection(&self, rejection: Rejection) -> Result<Recorded, JournalError> {
         self.prove_journal().await?;
         let lease = self.incident_lease()?;
-        let rules = self.prepared.notice_rules();
+        let rules = &self.prepared.notice_rules;
         self.journal
             .record_rejection(rejection, &lease, rules)
             .await

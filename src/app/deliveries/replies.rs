@@ -1,9 +1,10 @@
-//! Logs why a delivery was not believed, and makes the reply.
+//! Logs why a delivery was not believed or a request not taken, and makes the reply.
 
-use crate::app::answer::Reply;
+use crate::app::answer::{Answer, Ending, Reply};
 use crate::app::application::App;
-use crate::domain::SourceName;
+use crate::domain::{Identity, Problem, SourceName};
 use crate::inbound::Refusal;
+use crate::journal::JournalError;
 
 use super::sns_certificates::Unverified;
 
@@ -12,7 +13,11 @@ impl App {
         match unverified {
             Unverified::UnknownSource => Reply::UnknownSource,
             Unverified::Refused(refusal) => self.unauthorised(source, &refusal),
-            Unverified::NotNow(why) => self.not_now(&why),
+            // A certificate is missing; the sender must repeat the delivery.
+            Unverified::NotNow(why) => {
+                tracing::error!(why, "a delivery cannot be decided now");
+                Reply::NotNow
+            }
         }
     }
 
@@ -39,10 +44,35 @@ impl App {
             tracing::warn!(%source, more, "more deliveries were not believed");
         }
     }
+}
 
-    /// The reply when verification lacks a certificate; the sender must repeat the delivery.
-    fn not_now(&self, why: &str) -> Reply {
-        tracing::error!(why, "a delivery cannot be decided now");
-        Reply::NotNow
-    }
+/// The source has more unfinished requests than `[limits] unfinished` allows.
+pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
+    tracing::warn!(%identity, "its source has too many unfinished requests");
+    let message = format!(
+        "{} has too many unfinished requests, so nothing was recorded; send it again later",
+        identity.source
+    );
+    (Ending::Busy, Answer::failed(&identity.id, message))
+}
+
+/// A known identity came with other content.
+pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
+    tracing::warn!(%identity, "a known identity came with other content; nothing was done");
+    let problem = Problem::new(
+        "id",
+        format!("{} was used before, for other content", identity.id),
+        "send changed content under a new id; the recorded request is not changed",
+    );
+    let answer = Answer::invalid(&identity.id, vec![problem]);
+    (Ending::Conflict, answer)
+}
+
+/// The journal cannot be used, so the work stops.
+pub(in crate::app) fn unavailable(identity: &Identity, error: &JournalError) -> (Ending, Answer) {
+    tracing::error!(%error, %identity, "the journal cannot be used");
+    let message = format!(
+        "the journal cannot be used now, so nothing more was done: {error}; send it again later"
+    );
+    (Ending::Unavailable, Answer::failed(&identity.id, message))
 }

@@ -2,7 +2,7 @@
 //! the request and the present instant. Out: the problem, or `None`.
 
 use crate::app::{Answer, App, Case, Ending};
-use crate::domain::{Problem, Status, Timestamp};
+use crate::domain::{Problem, Timestamp};
 
 impl App {
     /// Refuses a request that would begin too late.
@@ -14,10 +14,7 @@ impl App {
         let (received, problems) = (case.received.clone(), vec![problem.clone()]);
         self.record_rejection(case.incoming.delivery, received, problems)
             .await;
-        let answer = Answer {
-            problems: vec![problem],
-            ..Answer::new(&case.identity.id, Status::Failed)
-        };
+        let answer = Answer::invalid(&case.identity.id, vec![problem]);
         (Ending::Invalid, answer)
     }
 

@@ -65,8 +65,14 @@ impl App {
         self.journal.work_done().begin(places.len());
         for ((image, region), known) in &places {
             self.journal.work_done().add(1);
+            let unread = |why, no_read_api| Unread {
+                image: image.to_string(),
+                region: region.to_string(),
+                why,
+                no_read_api,
+            };
             let receivers = self.receivers(image, region, known, deadline).await;
-            match receivers {
+            report.unread.push(match receivers {
                 Ok(Some(actual)) => {
                     report.compared += 1;
                     report
@@ -74,20 +80,12 @@ impl App {
                         .extend(compare(image, region, known, &actual));
                     continue;
                 }
-                Ok(None) => report.unread.push(Unread {
-                    image: image.to_string(),
-                    region: region.to_string(),
-                    why: "this site has no API that lists the receivers of a blueprint; look in its console"
-                        .to_owned(),
-                    no_read_api: true,
-                }),
-                Err(error) => report.unread.push(Unread {
-                    image: image.to_string(),
-                    region: region.to_string(),
-                    why: error.to_string(),
-                    no_read_api: false,
-                }),
-            }
+                Ok(None) => {
+                    let why = "this site has no API that lists the receivers of a blueprint; look in its console";
+                    unread(why.to_owned(), true)
+                }
+                Err(error) => unread(error.to_string(), false),
+            });
             // The journal alone knows what should be gone, and that nothing has taken it back.
             let mut overdue = compare(
                 image,

@@ -12,7 +12,7 @@ impl App {
     /// As [`App::drift`].
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         let report = self.drift(&[], deadline).await?;
-        if !report.differences.is_empty() && !self.prepared.plan_only() {
+        if !report.differences.is_empty() && !self.prepared.plan_only {
             let drift = Drift::of(&report.differences);
             match Box::pin(self.record_drift(drift)).await {
                 Ok(Recorded::New(incident)) => self.queue_incident(&incident),
@@ -26,7 +26,7 @@ impl App {
     async fn record_drift(&self, drift: Drift) -> Result<Recorded, JournalError> {
         self.prove_journal().await?;
         let lease = self.incident_lease()?;
-        let rules = self.prepared.notice_rules();
+        let rules = &self.prepared.notice_rules;
         self.journal.record_drift(drift, &lease, rules).await
     }
 }

@@ -99,7 +99,7 @@ impl App {
             findings.extend(self.examine_cloud(name, cloud, account).await);
         }
         findings.extend(self.examine_fetching().await);
-        for target in self.prepared.targets() {
+        for target in self.prepared.targets.values() {
             let name = &target.config.subscription.name;
             // Without an address the app of a source's `fetch` sends.
             let Some(address) = &target.config.address else {
@@ -127,7 +127,7 @@ impl App {
         );
         let warnings = dangers(
             self.config(),
-            Some(self.prepared.policies()),
+            Some(&self.prepared.policies),
             self.clock.now(),
         )
         .into_iter();

@@ -145,7 +145,7 @@ impl Prepared {
             now,
             approved_at: now,
         };
-        let decision = self.policies().decide(question);
+        let decision = self.policies.decide(question);
         let (name, verdict, plan) = match &decision {
             Decision::Allow(approved) => {
                 let nobody = Observation::default();

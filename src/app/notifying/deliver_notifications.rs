@@ -69,7 +69,7 @@ impl App {
     /// Puts a request that owes a notification now into the outbox.
     pub(in crate::app) fn queue_notifications(&self, state: &State) {
         let now = self.now();
-        let rules = self.prepared.notice_rules();
+        let rules = &self.prepared.notice_rules;
         if state.owes_from(rules, now).is_some_and(|at| at <= now) {
             self.outbox.add(state.stream());
         }
@@ -77,7 +77,7 @@ impl App {
 
     /// Puts an incident that owes a notification into the outbox.
     pub(in crate::app) fn queue_incident(&self, incident: &Incident) {
-        let owes = incident.owes_from(self.prepared.notice_rules(), self.now());
+        let owes = incident.owes_from(&self.prepared.notice_rules, self.now());
         if owes.is_some() {
             self.outbox.add(incident.stream());
         }
@@ -145,7 +145,7 @@ impl App {
                 .await
         };
         match delivered.await {
-            Ok(state) => state.owes_from(self.prepared.notice_rules(), self.now()),
+            Ok(state) => state.owes_from(&self.prepared.notice_rules, self.now()),
             Err(error) => {
                 tracing::error!(%error, "cannot notify; the next sweep tries again");
                 None
@@ -164,7 +164,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<StreamState, JournalError> {
         let now = self.now();
-        let mut due = state.owed(self.prepared.notice_rules(), now);
+        let mut due = state.owed(&self.prepared.notice_rules, now);
         due.retain(|owed| owed.at <= now);
         self.deliver(state, due, failures, first, deadline).await
     }

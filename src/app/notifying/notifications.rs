@@ -32,7 +32,7 @@ impl App {
         let mut ends = Vec::new();
         for state in states {
             let mut again = state.given_up(notify);
-            again.extend(state.owed(self.prepared.notice_rules(), self.now()));
+            again.extend(state.owed(&self.prepared.notice_rules, self.now()));
             again.retain(|owed| owed.notice.notify == *notify);
             let noticed: Vec<_> = again.iter().map(|owed| owed.notice.clone()).collect();
             let failures = Failures::default();

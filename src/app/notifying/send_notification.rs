@@ -86,7 +86,7 @@ impl App {
         attempt: Attempt<'_>,
     ) -> Result<Delivered, Failure> {
         let notice = &attempt.owed.notice;
-        let target = self.prepared.target(&notice.notify);
+        let target = self.prepared.targets.get(&notice.notify);
         let target = target.ok_or_else(|| Failure::passing("it is not configured any more"))?;
         let notification = Notification {
             target,

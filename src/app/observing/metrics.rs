@@ -40,8 +40,7 @@ impl App {
             Some(MetricsAccess::Token(token)) if !presents(token, authorization) => {
                 return MetricsReply::Unauthorised;
             }
-            Some(MetricsAccess::Token(_)) => {}
-            None | Some(MetricsAccess::Open) => {}
+            None | Some(MetricsAccess::Open | MetricsAccess::Token(_)) => {}
         }
         MetricsReply::Text(self.metrics().await)
     }

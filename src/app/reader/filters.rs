@@ -1,8 +1,8 @@
 //! Which requests and grants a list contains. In: a filter, and a request or grant. Out: whether it
 //! is in the list.
 
-use crate::app::grants::LIGHTHOUSE;
-use crate::domain::{AccountId, ImageRef, Item, SourceName, Timestamp};
+use crate::app::grants::{LIGHTHOUSE, receiver};
+use crate::domain::{AccountId, ImageRef, SourceName, Timestamp};
 use crate::journal::{Standing, State};
 
 use super::entries::{GrantEntry, RequestState};
@@ -24,14 +24,6 @@ impl ReceiverFilter {
             Self::Lighthouse => LIGHTHOUSE,
         }
     }
-
-    fn is(&self, item: &Item) -> bool {
-        match (self, item) {
-            (Self::Account(wanted), Item::Account(account)) => wanted == account,
-            (Self::Lighthouse, Item::Lighthouse(_)) => true,
-            _ => false,
-        }
-    }
 }
 
 /// What requests and grants have in common. Empty: all of them.
@@ -45,6 +37,27 @@ pub struct Subject {
     pub receiver: Option<ReceiverFilter>,
     /// Of this ticket.
     pub ticket: Option<String>,
+}
+
+impl Subject {
+    fn takes(
+        &self,
+        source: &str,
+        is_of: impl Fn(&ImageRef) -> bool,
+        receives: impl Fn(&str) -> bool,
+        ticket: Option<&str>,
+    ) -> bool {
+        let Self {
+            source: wanted,
+            image,
+            receiver,
+            ticket: of_ticket,
+        } = self;
+        wanted.as_ref().is_none_or(|name| name.as_str() == source)
+            && image.as_ref().is_none_or(is_of)
+            && receiver.as_ref().is_none_or(|to| receives(to.as_str()))
+            && of_ticket.as_deref().is_none_or(|of| ticket == Some(of))
+    }
 }
 
 /// Which requests a list contains. Empty: all of them.
@@ -61,25 +74,15 @@ pub struct RequestFilter {
 impl RequestFilter {
     /// Whether the list contains this request.
     pub(super) fn takes(&self, state: &State) -> bool {
-        let Subject {
-            source,
-            image,
-            receiver,
-            ticket,
-        } = &self.subject;
         let request = state.request();
+        let (source, ticket) = (&state.identity().source, request.ticket.as_deref());
         let of_image =
             |image: &ImageRef| *image == request.target.image() || *image == state.subject();
-        let receives =
-            |wanted: &ReceiverFilter| request.target.items().iter().any(|item| wanted.is(item));
+        let items = request.target.items();
+        let receives = |to: &str| items.iter().any(|item| receiver(item) == to);
         self.since.is_none_or(|since| since <= state.approved_at())
             && (self.states.is_empty() || self.states.contains(&RequestState::of(state)))
-            && source
-                .as_ref()
-                .is_none_or(|source| *source == state.identity().source)
-            && image.as_ref().is_none_or(of_image)
-            && receiver.as_ref().is_none_or(receives)
-            && (ticket.is_none() || *ticket == request.ticket)
+            && (self.subject).takes(source.as_str(), of_image, receives, ticket)
     }
 }
 
@@ -97,25 +100,10 @@ pub struct GrantFilter {
 impl GrantFilter {
     /// Whether the list contains this line.
     pub fn takes(&self, entry: &GrantEntry) -> bool {
-        let Subject {
-            source,
-            image,
-            receiver,
-            ticket,
-        } = &self.subject;
-        let of_source = |source: &SourceName| {
-            let named = entry.request.split_once('/');
-            named.is_some_and(|(name, _)| name == source.as_str())
-        };
+        let source = entry.request.split_once('/').map_or("", |(name, _)| name);
+        let of_image = |image: &ImageRef| entry.is_of(image.as_str());
         self.since.is_none_or(|since| since <= entry.since)
             && (self.states.is_empty() || self.states.contains(&entry.state))
-            && source.as_ref().is_none_or(of_source)
-            && image
-                .as_ref()
-                .is_none_or(|image| entry.is_of(image.as_str()))
-            && receiver
-                .as_ref()
-                .is_none_or(|wanted| wanted.as_str() == entry.to)
-            && ticket.as_ref().is_none_or(|ticket| *ticket == entry.ticket)
+            && (self.subject).takes(source, of_image, |to| to == entry.to, Some(&entry.ticket))
     }
 }

@@ -39,19 +39,14 @@ impl App {
         let mut opening = self.opening(case, verdict).await?;
         opening.intent.absent = seen.is_some_and(|seen| seen.readable);
         opening.lease.owner = seen.and_then(|seen| seen.owner.clone());
-        let source = &case.identity.source;
-        if !opening.intent.verdict.allowed
-            && self
-                .prepared
-                .notice_rules()
-                .want(NoticeKind::Denied, Some(source))
-        {
+        let rules = &self.prepared.notice_rules;
+        let allowed = opening.intent.verdict.allowed;
+        if !allowed && rules.want(NoticeKind::Denied, Some(&case.identity.source)) {
             // A denial gets no lease, and so no other wake-up.
             let at = self.lease(case.now, Deadline::after(Duration::ZERO));
             let stream = StreamId::of(&case.identity);
             self.journal.announce_notification(stream, at).await?;
         }
-        let allowed = opening.intent.verdict.allowed;
         let place = async {
             match allowed {
                 true => self.place_in_order(case).await,

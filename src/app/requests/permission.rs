@@ -103,7 +103,7 @@ impl App {
     ) -> Decision {
         let decide = step(Step::Decide);
         let decision = decide.in_scope(|| {
-            self.prepared.policies().decide(Question {
+            self.prepared.policies.decide(Question {
                 source: &identity.source,
                 identity,
                 request,

@@ -21,7 +21,7 @@ impl App {
     ) -> Result<(Ending, Answer), JournalError> {
         let unfinished =
             |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
-        if !unfinished(&state) || self.prepared.plan_only() {
+        if !unfinished(&state) || self.prepared.plan_only {
             return Ok(self.answer_and_notify(&state));
         }
         let Some(_slot) = self.slots.take() else {

@@ -111,24 +111,18 @@ impl Slots {
 
     /// A slot, if one is free and no earlier request waits for it.
     pub(in crate::app) fn take(&self) -> Option<Slot> {
-        match &self.0 {
-            None => Some(Slot { _permit: None }),
-            Some(bounded) => {
-                let permit = Arc::clone(&bounded.free).try_acquire_owned();
-                permit.ok().map(Slot::with)
-            }
-        }
+        let free = self.0.as_ref().map(|bounded| Arc::clone(&bounded.free));
+        let permit = free.map(Semaphore::try_acquire_owned).transpose().ok()?;
+        Some(Slot { _permit: permit })
     }
 
     /// Waits for a slot. The longest-waiting caller gets the next one.
     pub(super) async fn wait(&self) -> Option<Slot> {
-        match &self.0 {
-            None => Some(Slot { _permit: None }),
-            Some(bounded) => {
-                let permit = Arc::clone(&bounded.free).acquire_owned().await;
-                permit.ok().map(Slot::with)
-            }
-        }
+        let permit = match &self.0 {
+            Some(bounded) => Some(Arc::clone(&bounded.free).acquire_owned().await.ok()?),
+            None => None,
+        };
+        Some(Slot { _permit: permit })
     }
 
     /// Puts a recorded request into the backlog. Without a backlog, the sweep handles it.
@@ -147,14 +141,6 @@ impl Slots {
 impl Backlog {
     pub(super) async fn next(&mut self) -> Option<Queued> {
         self.0.recv().await
-    }
-}
-
-impl Slot {
-    fn with(permit: OwnedSemaphorePermit) -> Self {
-        Self {
-            _permit: Some(permit),
-        }
     }
 }
 

@@ -21,11 +21,13 @@ pub(in crate::app) use parts::{Intake, Parts, PolicyOrigin, facts};
 pub struct Prepared {
     config: Config,
     intakes: BTreeMap<SourceName, Intake>,
-    policies: Arc<PolicySet>,
-    targets: BTreeMap<NotifyName, Target>,
-    notice_rules: NoticeRules,
-    plan_only: bool,
-    patience: Patience,
+    pub(in crate::app) policies: Arc<PolicySet>,
+    pub(in crate::app) targets: BTreeMap<NotifyName, Target>,
+    /// Which target is notified of what.
+    pub(in crate::app) notice_rules: NoticeRules,
+    /// For dry runs: the answer shows the plan, and nothing is written or changed.
+    pub(in crate::app) plan_only: bool,
+    pub(in crate::app) patience: Patience,
 }
 
 impl Prepared {
@@ -113,31 +115,6 @@ impl Prepared {
     /// Each source, in the order of their names.
     pub fn sources(&self) -> Vec<SourceSummary> {
         self.intakes.values().map(Intake::summary).collect()
-    }
-
-    pub(in crate::app) fn policies(&self) -> &PolicySet {
-        &self.policies
-    }
-
-    pub(in crate::app) fn patience(&self) -> Patience {
-        self.patience
-    }
-
-    pub(in crate::app) fn plan_only(&self) -> bool {
-        self.plan_only
-    }
-
-    /// Which target is notified of what.
-    pub(in crate::app) fn notice_rules(&self) -> &NoticeRules {
-        &self.notice_rules
-    }
-
-    pub(in crate::app) fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets.values()
-    }
-
-    pub(in crate::app) fn target(&self, name: &NotifyName) -> Option<&Target> {
-        self.targets.get(name)
     }
 
     pub(in crate::app) fn intake(&self, source: &SourceName) -> Option<&Intake> {

@@ -63,7 +63,7 @@ impl App {
                         }
                     }
                 }
-                let rules = self.prepared.notice_rules();
+                let rules = &self.prepared.notice_rules;
                 let journal = &self.journal;
                 let in_some =
                     journal.mend_index(&index, &histories, &unreadable, self.now(), rules);

@@ -178,7 +178,7 @@ impl App {
         for (_, state) in &ends {
             round.report.add_overdue(state, now);
         }
-        let rules = self.prepared.notice_rules();
+        let rules = &self.prepared.notice_rules;
         let owes = |state: &State| state.owes_from(rules, now).is_some_and(|at| at <= now);
         let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
         let owing = owing
@@ -215,7 +215,7 @@ impl App {
     /// Fetches the instances and delivers the notifications that are due. A target that fails is left to
     /// the next sweep.
     async fn notify_due(&self, round: &mut Round) {
-        let rules = self.prepared.notice_rules();
+        let rules = &self.prepared.notice_rules;
         let failures = Failures::default();
         for some in std::mem::take(&mut round.owing).chunks(WORKERS) {
             if context::left(round.deadline) < MIN_TIME_LEFT {
