@@ -39,13 +39,17 @@ pub use application::App;
 pub use deliveries::Answered;
 pub use drift::{Adoption, DriftReport, Unread};
 pub use examining::{CaseError, CaseInput, CaseOutcome, Check, Examination, Finding, Health};
-pub use grants::{Overdue, ReviewEntry, RevokeNowError, Unfinished, review};
+pub use grants::{ReviewEntry, RevokeNowError, review};
 pub use observing::MetricsReply;
 pub use queries::short_digest;
-pub use reader::*;
+pub use reader::{
+    AnnouncementEntry, CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation, GrantEntry,
+    GrantFilter, JournalReader, Listed, NotificationEntry, NotificationStatus, ReceiverFilter,
+    RejectionEntry, RequestEntry, RequestFilter, RequestState, Subject, find_requests,
+};
 pub use report::{Depth, Report, ReportReply};
-pub use requests::{Backlog, Operator, Retried, RetryError};
-pub use rules::{ApproverOrigin, Prepared, SourceSummary, fetch_secrets};
+pub use requests::{Operator, Retried, RetryError};
+pub use rules::{Prepared, fetch_secrets};
 pub use startup::{StartError, journal_to_read, open_journal};
 pub use sweeps::{
     Age, Retention, SealError, SweepReport, next_signer, retirable, retire, seal_journal, signer,

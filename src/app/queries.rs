@@ -100,9 +100,6 @@ impl App {
     }
 
     /// All pages of what can be shared to Lighthouse.
-    ///
-    /// # Errors
-    /// The cloud's refusal, or why it did not answer.
     pub async fn images(
         &self,
         region: &Region,
@@ -125,9 +122,6 @@ impl App {
     }
 
     /// The requests of the journal, or the newest `limit` of them.
-    ///
-    /// # Errors
-    /// What the journal's store said.
     pub async fn requests(
         &self,
         limit: Option<usize>,
@@ -137,9 +131,6 @@ impl App {
     }
 
     /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
-    ///
-    /// # Errors
-    /// When the journal cannot be listed.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         self.reader().grants().await
     }

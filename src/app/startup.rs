@@ -29,18 +29,12 @@ pub enum StartError {
 
 impl Prepared {
     /// Opens the journal and the cloud's client.
-    ///
-    /// # Errors
-    /// [`StartError`]: the journal's place or the cloud's address cannot be used.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let journal = open_journal(self.config(), vars)?;
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
     /// [`Prepared::open`] for commands that only read the journal.
-    ///
-    /// # Errors
-    /// As [`Prepared::open`].
     pub fn open_to_read(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let config = self.config();
         let journal = journal_to_read(&config.journal, config.index.as_ref(), vars)?;
@@ -48,9 +42,6 @@ impl Prepared {
     }
 
     /// Opens the application over an open journal, for tests with stores that fail.
-    ///
-    /// # Errors
-    /// [`StartError`]: the cloud's address cannot be used.
     #[doc(hidden)]
     pub fn open_over(
         prepared: Arc<Self>,
@@ -96,9 +87,6 @@ impl Prepared {
 }
 
 /// Opens a journal to read it. A directory that does not exist is an empty journal.
-///
-/// # Errors
-/// [`StartError::Failed`]: the place cannot be used.
 pub fn journal_to_read(
     place: &JournalLocation,
     index: Option<&JournalLocation>,
@@ -110,9 +98,6 @@ pub fn journal_to_read(
 }
 
 /// Opens the journal that the configuration names.
-///
-/// # Errors
-/// [`StartError::Failed`]: the place cannot be used.
 pub fn open_journal(config: &Config, vars: &Vars) -> Result<Journal, StartError> {
     let access = Access::of(vars, cloud::http_client()?);
     let open = || {

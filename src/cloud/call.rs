@@ -51,9 +51,6 @@ pub struct Cloud {
 
 impl Cloud {
     /// Opens no connection and reads no credentials.
-    ///
-    /// # Errors
-    /// `cloud.endpoint` is not an address.
     pub fn new(settings: CloudSettings, credentials: CredentialChain) -> Result<Self, Problems> {
         Ok(Self {
             client: client::http_client()?,
@@ -70,9 +67,6 @@ impl Cloud {
     }
 
     /// Looks the credentials up, as the first call would.
-    ///
-    /// # Errors
-    /// Why a call could not be signed now.
     pub async fn find_credentials(&self, deadline: Deadline) -> Result<(), CredentialsError> {
         self.credentials.current(deadline).await.map(|_| ())
     }
@@ -91,9 +85,6 @@ impl Cloud {
 
     /// The root account of the credentials in use; asks the token service once where they do not name
     /// it.
-    ///
-    /// # Errors
-    /// There are no credentials, or no answer before `deadline`.
     pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         self.credentials.owner_account(deadline).await
     }

@@ -25,9 +25,6 @@ const IDLE: Duration = Duration::from_secs(45);
 /// Builds an HTTP client with built-in root certificates and without redirects, proxies and
 /// retries. Time limits: 3 seconds to connect, 10 for a request. Every part of the program that
 /// speaks HTTP uses this client, and so do the tests.
-///
-/// # Errors
-/// The TLS library rejects its own defaults.
 pub fn http_client() -> Result<Client, Problems> {
     http_client_for(None, &[])
 }
@@ -97,9 +94,6 @@ pub(crate) enum FetchError {
 }
 
 /// Fetches a document of at most 64 KiB.
-///
-/// # Errors
-/// [`FetchError`].
 pub(crate) async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
     let answer = exchange(client.get(url), TOTAL, 64 * 1024).await?;
     match answer.status {
@@ -175,9 +169,6 @@ pub(crate) async fn get(
 
 /// Sends a request and reads its answer of at most 4 MiB; `longest` limits both together. Follows no
 /// redirect.
-///
-/// # Errors
-/// [`Failure`].
 pub(crate) async fn send(
     client: &Client,
     outgoing: Outgoing,

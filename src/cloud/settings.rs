@@ -46,9 +46,6 @@ impl CloudSettings {
     }
 
     /// The address of a product's API.
-    ///
-    /// # Errors
-    /// As [`Endpoint::of`].
     pub(super) fn endpoint_of(&self, product: &str) -> Result<Endpoint, Problem> {
         Endpoint::of(self.endpoint.as_deref(), self.site, product)
     }

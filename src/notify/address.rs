@@ -39,9 +39,6 @@ impl Address {
     }
 
     /// The URL of a message: this address with `path`, which may have a query, behind it.
-    ///
-    /// # Errors
-    /// The path could lead elsewhere.
     pub fn join(&self, path: &str) -> Result<Url, PathError> {
         if path.is_empty() {
             return Ok(self.0.clone());

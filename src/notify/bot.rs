@@ -34,9 +34,6 @@ pub struct Bot {
 
 impl Bot {
     /// Reads the key in a bot's address, and the signing secret after a colon.
-    ///
-    /// # Errors
-    /// What is wrong, and what to write.
     pub fn read(kind: BotKind, text: &str) -> Result<Self, (&'static str, &'static str)> {
         let (key, signing) = match text.split_once(':') {
             Some((key, signing)) => (key, Some(signing)),

@@ -62,9 +62,6 @@ impl Template {
     }
 
     /// Writes the messages of an event, in order; empty if it is not to be notified.
-    ///
-    /// # Errors
-    /// [`TemplateError`].
     pub(crate) fn messages(
         &self,
         event: &Value,

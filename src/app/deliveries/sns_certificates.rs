@@ -100,9 +100,6 @@ impl Certificates {
     }
 
     /// Confirms a subscription or notes its end; `None` for a message that is an event.
-    ///
-    /// # Errors
-    /// The reason why the subscription cannot be confirmed now.
     pub(in crate::app) async fn subscription(
         &self,
         intake: &Intake,

@@ -7,9 +7,6 @@ use crate::journal::{Drift, JournalError, Recorded};
 impl App {
     /// Compares the cloud with the journal. Records differences, and queues their notification; a
     /// failure to do so is logged.
-    ///
-    /// # Errors
-    /// As [`App::drift`].
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         let report = self.drift(&[], deadline).await?;
         if !report.differences.is_empty() && !self.prepared.plan_only {

@@ -67,9 +67,6 @@ pub enum CaseError {
 
 impl Prepared {
     /// Runs a case; an event that maps to no request has no outcome.
-    ///
-    /// # Errors
-    /// When the case cannot run: an unknown source, or an event that the source refuses.
     pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, CaseError> {
         let name: SourceName = case.source.parse().map_err(CaseError::BadName)?;
         let intake = self

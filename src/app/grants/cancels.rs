@@ -17,9 +17,6 @@ pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
     /// The cancels of these grants, and why one of them is missing.
-    ///
-    /// # Errors
-    /// [`RevokeNowError::Journal`].
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,
@@ -55,9 +52,6 @@ impl App {
     }
 
     /// The image that a cancel of this grant must name.
-    ///
-    /// # Errors
-    /// [`RevokeNowError`]: the journal failed, or the blueprint cannot be found.
     async fn cancelled_as(
         &self,
         grant: &GrantEntry,

@@ -9,10 +9,9 @@ mod review;
 mod revoke;
 mod revoke_now;
 
-pub use overdue::{Overdue, Unfinished};
 pub use review::{ReviewEntry, review};
 pub use revoke_now::RevokeNowError;
 
 pub(super) use cover::{held, serving};
-pub(super) use overdue::{LIGHTHOUSE, receiver};
+pub(super) use overdue::{LIGHTHOUSE, Overdue, Unfinished, receiver};
 pub(super) use ownership::{Ownership, image_missing, unpublished};

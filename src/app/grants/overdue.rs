@@ -16,7 +16,6 @@ pub(in crate::app) const LIGHTHOUSE: &str = "Lighthouse";
 pub struct Unfinished {
     /// `source/id`.
     pub request: String,
-    /// The reason, for human readers.
     pub why: String,
     /// When the next attempt may begin.
     pub next_attempt: Timestamp,
@@ -27,7 +26,6 @@ pub struct Unfinished {
 pub struct Overdue {
     /// The image as the request names it.
     pub image: String,
-    /// Where it is.
     pub region: String,
     /// Accounts, and Lighthouse.
     pub to: Vec<String>,

@@ -143,9 +143,6 @@ impl App {
 
     /// The blueprint of a chain whose accounts alone lose it. Records before this version may not
     /// name it; then the cloud does.
-    ///
-    /// # Errors
-    /// The result of each account when the blueprint cannot be found.
     async fn blueprint_given(
         &self,
         state: &State,

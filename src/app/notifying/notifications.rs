@@ -11,9 +11,6 @@ use super::deliver_notifications::Failures;
 impl App {
     /// Delivers again what was given up for this target, for the requests with this id, the one with
     /// this `source/id`, or the incident with this stream. Returns the state of those notifications.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn retry_notifications(
         &self,
         notify: &NotifyName,

@@ -78,9 +78,6 @@ impl<'a> JournalReader<'a> {
     }
 
     /// The requests that the filter takes, or the newest `limit` of them.
-    ///
-    /// # Errors
-    /// What the journal's store said.
     pub async fn requests(
         &self,
         filter: &RequestFilter,
@@ -115,9 +112,6 @@ impl<'a> JournalReader<'a> {
     }
 
     /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
-    ///
-    /// # Errors
-    /// When the journal cannot be listed.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         // An index that was never compared with every request may lack some.
         let (grants, flaws) = if self.journal.pass(self.now).await?.ever_done() {
@@ -135,9 +129,6 @@ impl<'a> JournalReader<'a> {
     }
 
     /// The deliveries that were not understood, or the newest `limit` of them.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn rejections(
         &self,
         limit: Option<usize>,
@@ -149,9 +140,6 @@ impl<'a> JournalReader<'a> {
     }
 
     /// The announcements whose instance is still to be fetched, the oldest first.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn announcements(&self) -> Result<Listed<AnnouncementEntry>, JournalError> {
         // No announcement pauses longer, so that the index names it by then.
         let until = self.now.checked_add(MAX_PAUSE_OF_WORK);
@@ -200,9 +188,6 @@ impl<'a> JournalReader<'a> {
     }
 
     /// The notifications of all requests, or of the newest `limit` requests.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn notifications(
         &self,
         limit: Option<usize>,

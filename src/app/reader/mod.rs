@@ -14,4 +14,5 @@ pub use entries::{
 pub use explanation::{CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, Subject};
 pub use journal_reader::{JournalReader, Listed, find_requests};
-pub use overview::Overview;
+
+pub(super) use overview::Overview;

@@ -29,9 +29,6 @@ pub struct Overview {
 
 impl JournalReader<'_> {
     /// Reads the whole journal.
-    ///
-    /// # Errors
-    /// What the journal's store said.
     pub async fn overview(&self) -> Result<Overview, JournalError> {
         let states = self.newest_states(&RequestFilter::default(), None).await?;
         let incidents = self.incidents(None, |one| Some(one.clone())).await?;

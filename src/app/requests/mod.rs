@@ -22,7 +22,6 @@ mod slots;
 mod turn;
 
 pub use retry::{Operator, Retried, RetryError};
-pub use slots::Backlog;
 
 pub(super) use claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
 pub(super) use failed_items::{Failure, doubled};

@@ -13,9 +13,6 @@ use super::claim_writer::{ClaimWriter, Stop};
 
 impl App {
     /// Ends a chain that the cloud refused; returns other results unchanged.
-    ///
-    /// # Errors
-    /// [`Stop`], as for every recorded call.
     pub(super) async fn end_refused_chain(
         &self,
         writer: &mut ClaimWriter<'_>,

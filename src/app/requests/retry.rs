@@ -59,9 +59,6 @@ pub enum RetryError {
 impl App {
     /// Decides a failed, denied or partial request again under the current policies, and carries it
     /// out.
-    ///
-    /// # Errors
-    /// [`RetryError`].
     pub async fn retry(
         &self,
         name: &str,

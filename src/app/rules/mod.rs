@@ -7,7 +7,7 @@ mod reload;
 mod secret_version;
 mod secrets;
 
-pub use prepared::{ApproverOrigin, Prepared, SourceSummary};
+pub use prepared::Prepared;
 pub use secrets::fetch_secrets;
 
 pub(super) use in_force::InForce;

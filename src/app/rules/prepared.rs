@@ -13,7 +13,7 @@ use crate::domain::{NoticeRules, NotifyName, Problems, SourceName};
 use crate::plan::Patience;
 use crate::policy::PolicySet;
 
-pub use approver_origin::{ApproverOrigin, SourceSummary};
+use approver_origin::SourceSummary;
 pub(in crate::app) use parts::{Intake, Parts, PolicyOrigin, facts};
 
 /// A valid configuration with its compiled sources, maps and policies.
@@ -32,18 +32,12 @@ pub struct Prepared {
 
 impl Prepared {
     /// Compiles a configuration.
-    ///
-    /// # Errors
-    /// Every problem of every source, map and policy.
     pub fn new(config: Config) -> Result<Self, Problems> {
         let parts = Parts::compile(&config, PolicyOrigin::Directory);
         Self::assemble(config, parts)
     }
 
     /// The same rules with the secrets of `config`.
-    ///
-    /// # Errors
-    /// A secret cannot be used.
     pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
         let parts = Parts::compile(&config, PolicyOrigin::Loaded(Arc::clone(&self.policies)));
         Ok(Self::assemble(config, parts)?.working_as(self))
@@ -59,9 +53,6 @@ impl Prepared {
     }
 
     /// Makes one whole of the parts of `config`.
-    ///
-    /// # Errors
-    /// The problems of the parts.
     pub(in crate::app) fn assemble(config: Config, parts: Parts) -> Result<Self, Problems> {
         match parts.policies {
             Some(policies) if parts.problems.is_empty() => Ok(Self {

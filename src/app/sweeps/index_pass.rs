@@ -18,9 +18,6 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 
 impl App {
     /// Rebuilds the index from every record.
-    ///
-    /// # Errors
-    /// The journal cannot be listed or written.
     pub async fn reindex(&self) -> Result<u64, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await

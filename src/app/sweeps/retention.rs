@@ -57,9 +57,6 @@ pub struct Retention {
 }
 
 /// Counts what [`retire`] would retire. Writes nothing.
-///
-/// # Errors
-/// The journal cannot be listed.
 pub async fn retirable(
     journal: &Journal,
     age: &Age,

@@ -102,9 +102,6 @@ fn log(sealing: &Sealing) {
 }
 
 /// Seals every record that no seal covers yet.
-///
-/// # Errors
-/// [`SealError`].
 pub async fn seal_journal(
     config: &Config,
     journal: &Journal,

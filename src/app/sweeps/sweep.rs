@@ -63,9 +63,6 @@ impl App {
 
     /// The same for a person who has just corrected the cause of a failure: also tries at once what
     /// waits for the end of a pause.
-    ///
-    /// # Errors
-    /// As [`App::sweep`].
     pub async fn sweep_at_once(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         Box::pin(self.sweep_round(deadline, true)).await
     }

@@ -106,9 +106,6 @@ pub trait Action: Serialize + Send + Sync {
     }
 
     /// Checks the request against the limits that the documentation publishes for it.
-    ///
-    /// # Errors
-    /// The first limit that the request exceeds.
     fn check(&self) -> Result<(), Limit> {
         Ok(())
     }

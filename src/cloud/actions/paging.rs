@@ -24,9 +24,6 @@ pub trait Query: Serialize + Send + Sync {
     fn key(item: &Self::Item) -> String;
 
     /// Checks the query against the published limits.
-    ///
-    /// # Errors
-    /// The first limit that it exceeds.
     fn check(&self) -> Result<(), Limit> {
         Ok(())
     }
@@ -121,9 +118,6 @@ impl<T> Pager<T> {
     /// offset grows by the entries received, not by the page size requested, so that a server with
     /// smaller pages skips nothing. Starts over when the list has become shorter: an entry that was
     /// removed from an earlier page moves another one there, unread.
-    ///
-    /// # Errors
-    /// [`PagingError`] when the list does not end.
     pub fn take(
         &mut self,
         page: Page<T>,

@@ -77,9 +77,6 @@ impl CredentialCache {
     }
 
     /// Uses another key of the account from the next call on.
-    ///
-    /// # Errors
-    /// As [`CredentialChain::replace_key`].
     pub(crate) fn replace_key(
         &self,
         account: &str,
@@ -97,9 +94,6 @@ impl CredentialCache {
 
     /// Looks the credentials up again after the cloud refused `used`. `None` when the chain still
     /// finds the same credentials, so that repeating the call is pointless.
-    ///
-    /// # Errors
-    /// As [`CredentialCache::current`].
     pub(crate) async fn renew(
         &self,
         used: &Credentials,

@@ -69,9 +69,6 @@ impl CredentialChain {
     }
 
     /// Replaces the key of [`CredentialChain::with_key`]. Returns whether it was another one.
-    ///
-    /// # Errors
-    /// As [`CredentialChain::with_key`].
     pub fn replace_key(
         &self,
         account: &str,
@@ -98,9 +95,6 @@ impl CredentialChain {
     }
 
     /// Returns the first credentials found, or those of the role that they assume.
-    ///
-    /// # Errors
-    /// [`CredentialsError`].
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
             Some(key) => key.read().clone(),

@@ -9,9 +9,6 @@ use crate::domain::{AccountId, CloudError};
 impl CredentialCache {
     /// The root account of the credentials that the next call uses. Asks the token service where
     /// neither their source nor an earlier answer names it.
-    ///
-    /// # Errors
-    /// There are no credentials, or the token service did not name the account before `deadline`.
     pub(crate) async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         let used = self.current(deadline).await?;
         if let Some(owner) = named(&used) {

@@ -16,9 +16,6 @@ pub struct Remote {
 
 impl Remote {
     /// Builds the client. Opens no connection.
-    ///
-    /// # Errors
-    /// `cloud.endpoint` is not an address.
     pub fn new(settings: &CloudSettings) -> Result<Self, Problems> {
         Ok(Self {
             client: client::http_client()?,
