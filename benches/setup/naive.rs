@@ -28,7 +28,8 @@ pub(crate) async fn share(setup: &Setup, tickets: &[(String, String)]) -> usize 
         for _ in 0..50 {
             let accounts = || vec![account.clone()];
             match cloud
-                .change_shares(&region, &image, Action::Share, accounts, Deadline::NEVER)
+                .at(&region, Deadline::NEVER)
+                .change_shares(&image, Action::Share, accounts)
                 .await
             {
                 Ok(_) => {

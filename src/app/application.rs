@@ -88,7 +88,7 @@ impl App {
             Action::Cancel => self.owner_of(&image, region),
         };
         ExecutionContext {
-            cloud: chosen.cloud,
+            cloud: chosen.cloud.at(region, deadline),
             account: chosen.account,
             calls: &self.calls,
             reads: &self.reads,

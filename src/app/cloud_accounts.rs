@@ -9,7 +9,8 @@ use crate::cloud::credentials::{InvocationCredentials, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain, Deadline, Endpoint};
 use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
-    Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind, ShareRequest,
+    AccountId, Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind,
+    ShareRequest,
 };
 use crate::journal::MAX_CLOCK_DIFFERENCE;
 
@@ -158,9 +159,9 @@ impl CloudAccounts {
 }
 
 /// The result of sharing with the owner's own account, for which the cloud refuses the whole call.
-/// Call it after a read: the credentials that the read resolved name the owner.
-pub(super) fn own_account(cloud: &Cloud, request: &ShareRequest) -> Option<ItemResult> {
-    let owner = cloud.known_owner()?;
+/// `owner`: of the credentials that a read has resolved.
+pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> Option<ItemResult> {
+    let owner = owner?;
     let own = request
         .target
         .accounts()

@@ -1,14 +1,17 @@
 //! What carrying out a plan needs besides the plan: the cloud of one owner account, the queues of
 //! coalesced calls and reads, limits and the deadline. Makes no calls itself.
 
+use std::mem::Discriminant;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::clock;
 use crate::cloud::error::known;
-use crate::cloud::{Cloud, Deadline};
-use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, Timestamp};
+use crate::cloud::{Deadline, RegionalCloud};
+use crate::domain::{
+    AccountId, Action, CloudError, ErrorClass, ImageRef, Region, Target, Timestamp,
+};
 use crate::plan::{Observation, Patience, wait_before};
 use crate::telemetry::{Metric, Metrics};
 
@@ -33,26 +36,21 @@ pub(super) type CallEnd = Result<Option<String>, CloudError>;
 /// anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so one call at a time costs nothing.
 pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
 
-/// The key of reads that can be one: owner account, region, image and depth.
-pub(super) type ReadKey = (Option<String>, Region, ImageRef, Depth, Action);
+/// The key of reads that can be one: owner account, region, image, and what is asked of it.
+pub(super) type ReadKey = (
+    Option<String>,
+    Region,
+    ImageRef,
+    Discriminant<Target>,
+    Action,
+);
 
 /// Coalesces reads. A read begins after all of its waiters have joined, so it is fresh for each.
 pub(super) type ReadQueues = Queues<ReadKey, (), Observation>;
 
-/// What a read of an image covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Depth {
-    /// Its receivers, and before a share whether it can be shared.
-    Receivers,
-    /// Whether it is in Lighthouse.
-    Lighthouse,
-    /// Whether it is in Lighthouse, and the receivers of its blueprint.
-    Chain,
-}
-
 /// Everything the work needs besides the plan.
 pub(super) struct ExecutionContext<'a> {
-    pub(super) cloud: &'a Cloud,
+    pub(super) cloud: RegionalCloud<'a>,
     /// The name of the owner account, with several configured.
     pub(super) account: Option<&'a str>,
     pub(super) calls: &'a CallQueues,

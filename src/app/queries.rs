@@ -111,7 +111,11 @@ impl App {
             _ => None,
         };
         let chosen = self.clouds.of(self.config(), image.as_deref(), region);
-        chosen.cloud.images_to_share(region, query, deadline).await
+        chosen
+            .cloud
+            .at(region, deadline)
+            .images_to_share(query)
+            .await
     }
 }
 

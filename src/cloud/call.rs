@@ -49,6 +49,14 @@ pub struct Cloud {
     clock_difference: AtomicI64,
 }
 
+/// The cloud in one region, until a deadline.
+#[derive(Debug, Clone)]
+pub struct RegionalCloud<'a> {
+    pub(super) cloud: &'a Cloud,
+    region: Region,
+    deadline: Deadline,
+}
+
 impl Cloud {
     /// Opens no connection and reads no credentials.
     pub fn new(settings: CloudSettings, credentials: CredentialChain) -> Result<Self, Problems> {
@@ -94,112 +102,12 @@ impl Cloud {
         self.credentials.known_owner()
     }
 
-    /// Sends one action and reads its answer.
-    ///
-    /// # Errors
-    /// The cloud's error code, or a `ResultCode` when the API gave no answer.
-    pub async fn call<A: Action>(
-        &self,
-        region: &Region,
-        request: &A,
-        deadline: Deadline,
-    ) -> Result<Answered<A::Answer>, CloudError> {
-        let ready = self.ready(request.api(), region, deadline).await?;
-        self.send(ready, region, request, deadline).await
-    }
-
-    /// Waits until a call of this action can be sent: for credentials and for its slot.
-    pub(super) async fn ready(
-        &self,
-        api: Api,
-        region: &Region,
-        deadline: Deadline,
-    ) -> Result<Ready, CloudError> {
-        let credentials = self.credentials.current(deadline).await?;
-        self.throttle.wait_for_slot(api, region, deadline).await?;
-        Ok(Ready(credentials))
-    }
-
-    /// Sends a call that is ready, and reads its answer.
-    pub(super) async fn send<A: Action>(
-        &self,
-        Ready(mut credentials): Ready,
-        region: &Region,
-        request: &A,
-        deadline: Deadline,
-    ) -> Result<Answered<A::Answer>, CloudError> {
-        let api = request.api();
-        request
-            .check()
-            .map_err(|limit| over_limit(api.action, &limit))?;
-        let body = serde_json::to_vec(request)
-            .map_err(|error| not_sent(ResultCode::BadAnswer, error.to_string(), "report this"))?;
-        let attempt = Attempt {
+    /// The cloud in one region, until a deadline.
+    pub fn at(&self, region: &Region, deadline: Deadline) -> RegionalCloud<'_> {
+        RegionalCloud {
             cloud: self,
-            region,
-            api,
-            purpose: request.purpose(),
+            region: region.clone(),
             deadline,
-        };
-        let (mut clock_fixed, mut renewed) = (false, false);
-        let repeat_by = deadline.or_sooner(Deadline::after(REPEAT_WITHIN));
-        loop {
-            let (result, date) = attempt.send(&credentials, &body).await;
-            self.observe(api, region, &result);
-            self.compare_clock(date.as_deref());
-            let error = match result {
-                Ok(answered) => return Ok(answered),
-                Err(error) => error,
-            };
-            match error.class {
-                ErrorClass::Clock if !clock_fixed && self.fix_clock(date.as_deref()) => {
-                    clock_fixed = true
-                }
-                ErrorClass::Refresh if !renewed => {
-                    match self.credentials.renew(&credentials, repeat_by).await {
-                        Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
-                        Ok(None) => return Err(error),
-                        Err(problem) => {
-                            tracing::warn!(%problem, "cannot renew the credentials");
-                            return Err(error);
-                        }
-                    }
-                }
-                _ => return Err(error),
-            }
-            self.throttle.wait_for_slot(api, region, repeat_by).await?;
-        }
-    }
-
-    /// Reads all pages of a list.
-    ///
-    /// # Errors
-    /// As [`Cloud::call`], and `Paging` when the list has too many pages or repeats its entries.
-    pub async fn all_pages<Q: Query>(
-        &self,
-        region: &Region,
-        first: Paging<Q>,
-        deadline: Deadline,
-    ) -> Result<Vec<Q::Item>, CloudError> {
-        let mut pager = Pager::default();
-        let mut request = first;
-        loop {
-            let answered = self.call(region, &request, deadline).await?;
-            match pager.take(answered.answer, Q::key) {
-                Ok(Some(offset)) => request = request.at(offset),
-                Ok(None) => return Ok(pager.into_items()),
-                Err(error) => {
-                    let message = format!("{} in {region}: {error}", request.api().action);
-                    let class = match error {
-                        PagingError::Endless => ErrorClass::Permanent,
-                        PagingError::Repeating => ErrorClass::Transient,
-                    };
-                    return Err(CloudError {
-                        class,
-                        ..unanswered(ResultCode::Paging, &message, Purpose::Read)
-                    });
-                }
-            }
         }
     }
 
@@ -267,13 +175,138 @@ impl Cloud {
     }
 }
 
+impl RegionalCloud<'_> {
+    /// The same with a deadline that is no later than this.
+    pub(crate) fn within(&self, longest: Duration) -> Self {
+        let deadline = self.deadline.or_sooner(Deadline::after(longest));
+        Self {
+            deadline,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// See [`Cloud::known_owner`].
+    pub(crate) fn known_owner(&self) -> Option<AccountId> {
+        self.cloud.known_owner()
+    }
+
+    /// See [`Cloud::owner_account`].
+    pub(crate) async fn owner_account(&self) -> Result<AccountId, CloudError> {
+        self.cloud.owner_account(self.deadline).await
+    }
+
+    /// Sends one action and reads its answer.
+    ///
+    /// # Errors
+    /// The cloud's error code, or a `ResultCode` when the API gave no answer.
+    pub(super) async fn call<A: Action>(
+        &self,
+        request: &A,
+    ) -> Result<Answered<A::Answer>, CloudError> {
+        let ready = self.ready(request.api()).await?;
+        self.send(ready, request).await
+    }
+
+    /// Waits until a call of this action can be sent: for credentials and for its slot.
+    pub(super) async fn ready(&self, api: Api) -> Result<Ready, CloudError> {
+        let Self {
+            cloud,
+            region,
+            deadline,
+        } = self;
+        let credentials = cloud.credentials.current(*deadline).await?;
+        cloud.throttle.wait_for_slot(api, region, *deadline).await?;
+        Ok(Ready(credentials))
+    }
+
+    /// Sends a call that is ready, and reads its answer.
+    pub(super) async fn send<A: Action>(
+        &self,
+        Ready(mut credentials): Ready,
+        request: &A,
+    ) -> Result<Answered<A::Answer>, CloudError> {
+        let (cloud, region, api) = (self.cloud, &self.region, request.api());
+        request
+            .check()
+            .map_err(|limit| over_limit(api.action, &limit))?;
+        let body = serde_json::to_vec(request)
+            .map_err(|error| not_sent(ResultCode::BadAnswer, error.to_string(), "report this"))?;
+        let attempt = Attempt {
+            at: self,
+            api,
+            purpose: request.purpose(),
+        };
+        let (mut clock_fixed, mut renewed) = (false, false);
+        let repeat_by = self.deadline.or_sooner(Deadline::after(REPEAT_WITHIN));
+        loop {
+            let (result, date) = attempt.send(&credentials, &body).await;
+            cloud.observe(api, region, &result);
+            cloud.compare_clock(date.as_deref());
+            let error = match result {
+                Ok(answered) => return Ok(answered),
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::Clock if !clock_fixed && cloud.fix_clock(date.as_deref()) => {
+                    clock_fixed = true
+                }
+                ErrorClass::Refresh if !renewed => {
+                    match cloud.credentials.renew(&credentials, repeat_by).await {
+                        Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
+                        Ok(None) => return Err(error),
+                        Err(problem) => {
+                            tracing::warn!(%problem, "cannot renew the credentials");
+                            return Err(error);
+                        }
+                    }
+                }
+                _ => return Err(error),
+            }
+            cloud.throttle.wait_for_slot(api, region, repeat_by).await?;
+        }
+    }
+
+    /// Reads all pages of a list.
+    ///
+    /// # Errors
+    /// As [`Cloud::call`], and `Paging` when the list has too many pages or repeats its entries.
+    pub(super) async fn all_pages<Q: Query>(
+        &self,
+        first: Paging<Q>,
+    ) -> Result<Vec<Q::Item>, CloudError> {
+        let mut pager = Pager::default();
+        let mut request = first;
+        loop {
+            let answered = self.call(&request).await?;
+            match pager.take(answered.answer, Q::key) {
+                Ok(Some(offset)) => request = request.at(offset),
+                Ok(None) => return Ok(pager.into_items()),
+                Err(error) => {
+                    let (action, region) = (request.api().action, &self.region);
+                    let message = format!("{action} in {region}: {error}");
+                    let class = match error {
+                        PagingError::Endless => ErrorClass::Permanent,
+                        PagingError::Repeating => ErrorClass::Transient,
+                    };
+                    return Err(CloudError {
+                        class,
+                        ..unanswered(ResultCode::Paging, &message, Purpose::Read)
+                    });
+                }
+            }
+        }
+    }
+}
+
 /// Sends one call once.
 struct Attempt<'a> {
-    cloud: &'a Cloud,
-    region: &'a Region,
+    at: &'a RegionalCloud<'a>,
     api: Api,
     purpose: Purpose,
-    deadline: Deadline,
 }
 
 impl Attempt<'_> {
@@ -284,18 +317,17 @@ impl Attempt<'_> {
         body: &[u8],
     ) -> (Result<Answered<A>, CloudError>, Option<String>) {
         let begin = Instant::now();
-        let longest = self.cloud.settings.call_timeout;
-        let longest = self
-            .deadline
-            .remaining(begin)
-            .map_or(longest, |left| left.min(longest));
-        let endpoint = self.cloud.endpoint(self.api.service);
-        let what = format!(
-            "{} {} in {}",
-            self.api.service.name(),
-            self.api.action,
-            self.region
-        );
+        let RegionalCloud {
+            cloud,
+            region,
+            deadline,
+        } = self.at;
+        let longest = cloud.settings.call_timeout;
+        let left = deadline.remaining(begin);
+        let longest = left.map_or(longest, |left| left.min(longest));
+        let Api { service, action } = self.api;
+        let endpoint = cloud.endpoint(service);
+        let what = format!("{} {action} in {region}", service.name());
         if longest.is_zero() {
             let message = format!("{what} was not sent: the deadline has passed");
             let remedy = "none now: the program repeats the call later";
@@ -303,17 +335,17 @@ impl Attempt<'_> {
             return (Err(error), None);
         }
         let headers = ApiRequest {
-            service: self.api.service.name(),
-            version: self.api.service.version(),
-            action: self.api.action,
-            region: self.region.as_str(),
+            service: service.name(),
+            version: service.version(),
+            action,
+            region: region.as_str(),
             host: &endpoint.host,
             body,
-            timestamp: self.cloud.now(),
+            timestamp: cloud.now(),
             signer: Some(credentials),
         }
         .headers();
-        let client = &self.cloud.client;
+        let client = &cloud.client;
         let sent = client::post(client, &endpoint.url, &headers, body.to_vec(), longest).await;
         match sent {
             Ok(incoming) => {
@@ -365,13 +397,15 @@ mod tests {
     async fn share(cloud: &Cloud, deadline: Deadline) -> Result<Option<String>, CloudError> {
         let image = ImageRef::Blueprint(blueprint());
         cloud
-            .change_shares(&region(), &image, Action::Share, || accounts(2), deadline)
+            .at(&region(), deadline)
+            .change_shares(&image, Action::Share, || accounts(2))
             .await
     }
 
     async fn read(cloud: &Cloud) -> Result<(), CloudError> {
         cloud
-            .cvm_shares(&region(), &image(), Deadline::NEVER)
+            .at(&region(), Deadline::NEVER)
+            .cvm_shares(&image())
             .await
             .map(|_| ())
     }
@@ -458,7 +492,8 @@ mod tests {
         };
         let image = ImageRef::Blueprint(blueprint());
         cloud
-            .change_shares(&region(), &image, Action::Share, asked, Deadline::NEVER)
+            .at(&region(), Deadline::NEVER)
+            .change_shares(&image, Action::Share, asked)
             .await
             .unwrap();
     }

@@ -22,7 +22,7 @@ mod throttle;
 
 pub use actions::Filter;
 pub use actions::describe_images_to_share::{ImageToShare, ImagesQuery};
-pub use call::Cloud;
+pub use call::{Cloud, RegionalCloud};
 pub use client::http_client;
 pub use credentials::CredentialChain;
 pub use deadline::Deadline;

@@ -14,12 +14,9 @@ use super::actions::{
     lighthouse_modify_image_share_permission as lighthouse_modify,
     share_blueprint_across_accounts as share_blueprint,
 };
-use super::call::Cloud;
-use super::deadline::Deadline;
+use super::call::RegionalCloud;
 use super::error::{action_is_missing, image_is_missing};
-use crate::domain::{
-    AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, Region,
-};
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef};
 
 /// The API action that shares an image with accounts, or stops sharing it.
 pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
@@ -29,22 +26,20 @@ pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
     }
 }
 
-/// Every method fails as [`Cloud::call`] does; methods that read a paged list also fail as
-/// [`Cloud::all_pages`] does.
-impl Cloud {
+/// Every method fails as [`RegionalCloud::call`] does; methods that read a paged list also fail as
+/// [`RegionalCloud::all_pages`] does.
+impl RegionalCloud<'_> {
     /// Shares an image with accounts, or stops sharing it: up to 10 for a blueprint; for a CVM
     /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more,
     /// or when there are no credentials, which concerns all who wait for it. Returns the cloud's id of
     /// the call.
     pub async fn change_shares(
         &self,
-        region: &Region,
         image: &ImageRef,
         action: Action,
         account_ids: impl FnOnce() -> Vec<AccountId>,
-        deadline: Deadline,
     ) -> Result<Option<String>, CloudError> {
-        let ready = self.ready(sharing_api(image, action), region, deadline);
+        let ready = self.ready(sharing_api(image, action));
         let ready = match ready.await {
             // The caller's own deadline.
             Err(error) if error.class == ErrorClass::NotSent => return Err(error),
@@ -59,16 +54,16 @@ impl Cloud {
                     account_ids,
                     action,
                 };
-                self.send(ready, region, &request, deadline).await?
+                self.send(ready, &request).await?
             }
             ImageRef::Cvm(image_id) => {
                 let request = cvm_modify::Request {
                     image_id,
                     account_ids,
                     action,
-                    max_accounts: self.settings.cvm_accounts_per_call,
+                    max_accounts: self.cloud.settings.cvm_accounts_per_call,
                 };
-                self.send(ready, region, &request, deadline).await?
+                self.send(ready, &request).await?
             }
         };
         Ok(Some(answered.request_id))
@@ -79,39 +74,33 @@ impl Cloud {
     /// of the call.
     pub async fn modify_lighthouse_sharing(
         &self,
-        region: &Region,
         image: &CvmImageId,
         action: Action,
-        deadline: Deadline,
     ) -> Result<(Option<BlueprintId>, Option<String>), CloudError> {
         let request = lighthouse_modify::Request {
             image_id: image,
             action,
         };
-        let answered = self.call(region, &request, deadline).await?;
+        let answered = self.call(&request).await?;
         Ok((answered.answer.blueprint(), Some(answered.request_id)))
     }
 
     /// Lists the CVM images that match, and whether each can be made available in Lighthouse.
     pub async fn images_to_share(
         &self,
-        region: &Region,
         query: ImagesQuery,
-        deadline: Deadline,
     ) -> Result<Vec<ImageToShare>, CloudError> {
-        self.all_pages(region, Paging::new(query), deadline).await
+        self.all_pages(Paging::new(query)).await
     }
 
-    /// Lists the accounts that have an image, as [`Cloud::blueprint_shares`] or [`Cloud::cvm_shares`].
+    /// Lists the accounts that have an image, as [`Self::blueprint_shares`] or [`Self::cvm_shares`].
     pub async fn shares(
         &self,
-        region: &Region,
         image: &ImageRef,
-        deadline: Deadline,
     ) -> Result<Option<BTreeSet<AccountId>>, CloudError> {
         match image {
-            ImageRef::Blueprint(id) => self.blueprint_shares(region, id, deadline).await,
-            ImageRef::Cvm(id) => self.cvm_shares(region, id, deadline).await.map(Some),
+            ImageRef::Blueprint(id) => self.blueprint_shares(id).await,
+            ImageRef::Cvm(id) => self.cvm_shares(id).await.map(Some),
         }
     }
 
@@ -119,15 +108,13 @@ impl Cloud {
     /// calls then return `None` without asking the site again.
     pub async fn blueprint_shares(
         &self,
-        region: &Region,
         image: &BlueprintId,
-        deadline: Deadline,
     ) -> Result<Option<BTreeSet<AccountId>>, CloudError> {
-        if self.lists_no_blueprint_shares.load(Ordering::Relaxed) {
+        if self.cloud.lists_no_blueprint_shares.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let request = Shares::of(image);
-        match self.all_pages(region, request, deadline).await {
+        match self.all_pages(request).await {
             Ok(shares) => {
                 let of_image = shares
                     .into_iter()
@@ -135,7 +122,8 @@ impl Cloud {
                 Ok(Some(of_image.map(|share| share.account_id).collect()))
             }
             Err(error) if action_is_missing(&error.code) => {
-                self.lists_no_blueprint_shares
+                self.cloud
+                    .lists_no_blueprint_shares
                     .store(true, Ordering::Relaxed);
                 Ok(None)
             }
@@ -144,15 +132,8 @@ impl Cloud {
     }
 
     /// Lists the accounts that have a CVM image.
-    pub async fn cvm_shares(
-        &self,
-        region: &Region,
-        image: &CvmImageId,
-        deadline: Deadline,
-    ) -> Result<BTreeSet<AccountId>, CloudError> {
-        let answered = self
-            .call(region, &cvm_shares::Request { image_id: image }, deadline)
-            .await?;
+    pub async fn cvm_shares(&self, image: &CvmImageId) -> Result<BTreeSet<AccountId>, CloudError> {
+        let answered = self.call(&cvm_shares::Request { image_id: image }).await?;
         let shares = answered.answer.share_permission_set.unwrap_or_default();
         Ok(shares.into_iter().map(|share| share.account_id).collect())
     }
@@ -160,13 +141,9 @@ impl Cloud {
     /// Finds the blueprint that Lighthouse made from a CVM image; prefers one of type `SHARED`.
     pub async fn blueprint_of_image(
         &self,
-        region: &Region,
         image: &CvmImageId,
-        deadline: Deadline,
     ) -> Result<Option<Blueprint>, CloudError> {
-        let all = self
-            .all_pages(region, Blueprints::custom(), deadline)
-            .await?;
+        let all = self.all_pages(Blueprints::custom()).await?;
         let of_image =
             |blueprint: &&Blueprint| blueprint.image_id.as_deref() == Some(image.as_str());
         let from_cvm =
@@ -180,29 +157,17 @@ impl Cloud {
     }
 
     /// Reads one blueprint; `None` when no blueprint has this id.
-    pub async fn blueprint(
-        &self,
-        region: &Region,
-        image: &BlueprintId,
-        deadline: Deadline,
-    ) -> Result<Option<Blueprint>, CloudError> {
+    pub async fn blueprint(&self, image: &BlueprintId) -> Result<Option<Blueprint>, CloudError> {
         let request = Blueprints::of(image);
-        let found = absent_is_empty(self.all_pages(region, request, deadline).await)?;
+        let found = absent_is_empty(self.all_pages(request).await)?;
         Ok(found
             .into_iter()
             .find(|blueprint| blueprint.blueprint_id == *image))
     }
 
     /// Reads one CVM image; `None` when no image has this id.
-    pub async fn cvm_image(
-        &self,
-        region: &Region,
-        image: &CvmImageId,
-        deadline: Deadline,
-    ) -> Result<Option<CvmImage>, CloudError> {
-        let answered = self
-            .call(region, &describe_images::Request::of(image), deadline)
-            .await;
+    pub async fn cvm_image(&self, image: &CvmImageId) -> Result<Option<CvmImage>, CloudError> {
+        let answered = self.call(&describe_images::Request::of(image)).await;
         let found = absent_is_empty(answered.map(|a| a.answer.image_set.unwrap_or_default()))?;
         Ok(found.into_iter().find(|one| one.image_id == *image))
     }
@@ -219,6 +184,7 @@ fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, Cloud
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::Deadline;
     use crate::cloud::loopback::*;
     use crate::domain::{ErrorClass, ResultCode};
 
@@ -231,12 +197,14 @@ mod tests {
         for image in [ImageRef::Blueprint(blueprint()), ImageRef::Cvm(image())] {
             let who = || who.clone();
             cloud
-                .change_shares(&here, &image, Action::Cancel, who, Deadline::NEVER)
+                .at(&here, Deadline::NEVER)
+                .change_shares(&image, Action::Cancel, who)
                 .await
                 .unwrap();
         }
         let (made, _) = cloud
-            .modify_lighthouse_sharing(&here, &image(), Action::Share, Deadline::NEVER)
+            .at(&here, Deadline::NEVER)
+            .modify_lighthouse_sharing(&image(), Action::Share)
             .await
             .unwrap();
         assert_eq!(made.unwrap().as_str(), "lhbp-su83x02a");
@@ -260,14 +228,15 @@ mod tests {
     async fn a_request_beyond_a_limit_is_not_sent() {
         let server = Server::start([]).await;
         let cloud = cloud(server.address);
-        let (here, never) = (region(), Deadline::NEVER);
+        let here = region();
         for (image, count) in [
             (ImageRef::Blueprint(blueprint()), 11),
             (ImageRef::Blueprint(blueprint()), 0),
             (ImageRef::Cvm(image()), 11),
         ] {
             let error = cloud
-                .change_shares(&here, &image, Action::Share, || accounts(count), never)
+                .at(&here, Deadline::NEVER)
+                .change_shares(&image, Action::Share, || accounts(count))
                 .await
                 .unwrap_err();
             assert_eq!(
@@ -292,7 +261,8 @@ mod tests {
         };
         let server = Server::start([page(0, 100), page(100, 100), page(200, 50)]).await;
         let found = cloud(server.address)
-            .images_to_share(&region(), ImagesQuery::All, Deadline::NEVER)
+            .at(&region(), Deadline::NEVER)
+            .images_to_share(ImagesQuery::All)
             .await
             .unwrap();
         assert_eq!(found.len(), 250);
@@ -318,7 +288,8 @@ mod tests {
         let cloud = cloud(server.address);
         let ask = || async {
             cloud
-                .blueprint_shares(&region(), &blueprint(), Deadline::NEVER)
+                .at(&region(), Deadline::NEVER)
+                .blueprint_shares(&blueprint())
                 .await
         };
         let found = ask().await.unwrap().unwrap();
@@ -353,34 +324,39 @@ mod tests {
         .await;
         let cloud = cloud(server.address);
         let found = cloud
-            .blueprint_of_image(&region(), &image(), Deadline::NEVER)
+            .at(&region(), Deadline::NEVER)
+            .blueprint_of_image(&image())
             .await
             .unwrap()
             .unwrap();
         assert_eq!(found.blueprint_id.as_str(), "lhbp-00000003");
         assert_eq!(
             cloud
-                .blueprint_of_image(&region(), &image(), Deadline::NEVER)
+                .at(&region(), Deadline::NEVER)
+                .blueprint_of_image(&image())
                 .await
                 .unwrap(),
             None
         );
         assert_eq!(
             cloud
-                .blueprint(&region(), &blueprint(), Deadline::NEVER)
+                .at(&region(), Deadline::NEVER)
+                .blueprint(&blueprint())
                 .await
                 .unwrap(),
             None
         );
         assert_eq!(
             cloud
-                .cvm_image(&region(), &image(), Deadline::NEVER)
+                .at(&region(), Deadline::NEVER)
+                .cvm_image(&image())
                 .await
                 .unwrap(),
             None
         );
         let error = cloud
-            .cvm_image(&region(), &image(), Deadline::NEVER)
+            .at(&region(), Deadline::NEVER)
+            .cvm_image(&image())
             .await
             .unwrap_err();
         assert_eq!(error.class, ErrorClass::Operator);
@@ -391,12 +367,28 @@ mod tests {
         fn held<T: Send>(_: T) {}
         let server = Server::start([]).await;
         let cloud = cloud(server.address);
-        let (here, never) = (region(), Deadline::NEVER);
+        let here = region();
         let cvm = ImageRef::Cvm(image());
-        held(cloud.change_shares(&here, &cvm, Action::Share, || accounts(1), never));
-        held(cloud.images_to_share(&here, ImagesQuery::All, never));
-        held(cloud.blueprint_shares(&here, &blueprint(), never));
-        held(cloud.blueprint_of_image(&here, &image(), never));
-        held(cloud.cvm_image(&here, &image(), never));
+        held(
+            cloud
+                .at(&here, Deadline::NEVER)
+                .change_shares(&cvm, Action::Share, || accounts(1)),
+        );
+        held(
+            cloud
+                .at(&here, Deadline::NEVER)
+                .images_to_share(ImagesQuery::All),
+        );
+        held(
+            cloud
+                .at(&here, Deadline::NEVER)
+                .blueprint_shares(&blueprint()),
+        );
+        held(
+            cloud
+                .at(&here, Deadline::NEVER)
+                .blueprint_of_image(&image()),
+        );
+        held(cloud.at(&here, Deadline::NEVER).cvm_image(&image()));
     }
 }

@@ -90,19 +90,19 @@ impl Throttle {
         deadline: Deadline,
     ) -> Result<(), CloudError> {
         let begun = Instant::now();
-        let place = self.enter(api, region, deadline)?;
+        let place = self.enter((api, region.clone()), deadline)?;
+        let key = &place.key;
         let first = deadline.limit(place.queue.lock()).await;
-        let too_late = || self.too_late(api, region, self.slot(api, region));
-        let _first = first.ok_or_else(too_late)?;
+        let _first = first.ok_or_else(|| self.too_late(key, self.slot(key)))?;
         loop {
             // The rate may have changed since the last look.
-            let slot = self.slot(api, region);
+            let slot = self.slot(key);
             let at = self.instant(slot);
             if !deadline.allows(at) {
-                return Err(self.too_late(api, region, slot));
+                return Err(self.too_late(key, slot));
             }
             sleep_until(at).await;
-            match self.depart(api, region, slot) {
+            match self.depart(key, slot) {
                 Ok(()) => break,
                 Err(at) => sleep_until(at).await,
             }
@@ -112,15 +112,9 @@ impl Throttle {
     }
 
     /// Takes a place in the queue of an action and region.
-    fn enter(
-        &self,
-        api: Api,
-        region: &Region,
-        deadline: Deadline,
-    ) -> Result<Place<'_>, CloudError> {
-        let key = (api, region.clone());
+    fn enter(&self, key: Key, deadline: Deadline) -> Result<Place<'_>, CloudError> {
         let mut lanes = self.lanes.lock();
-        let published = self.published(api.service);
+        let published = self.published(key.0.service);
         let lane = lanes.entry(key.clone()).or_insert_with(|| Lane {
             pace: Pace::new(published),
             queue: Arc::default(),
@@ -129,7 +123,7 @@ impl Throttle {
         let slot = lane.pace.when(self.start.elapsed(), lane.waiting);
         if !deadline.allows(self.instant(slot)) {
             drop(lanes);
-            return Err(self.too_late(api, region, slot));
+            return Err(self.too_late(&key, slot));
         }
         lane.waiting += 1;
         let queue = Arc::clone(&lane.queue);
@@ -141,11 +135,10 @@ impl Throttle {
     }
 
     /// The slot of a call that is ready now and first in its queue.
-    fn slot(&self, api: Api, region: &Region) -> Duration {
+    fn slot(&self, key: &Key) -> Duration {
         let now = self.start.elapsed();
         let lanes = self.lanes.lock();
-        let lane = lanes.get(&(api, region.clone()));
-        lane.map_or(now, |lane| lane.pace.when(now, 0))
+        lanes.get(key).map_or(now, |lane| lane.pace.when(now, 0))
     }
 
     fn instant(&self, slot: Duration) -> Instant {
@@ -163,10 +156,10 @@ impl Throttle {
 
     /// Lets a call go whose slot has come. Returns the time to wait for instead when calls that
     /// went late have filled the current second, or when the rate was lowered meanwhile.
-    fn depart(&self, api: Api, region: &Region, slot: Duration) -> Result<(), Instant> {
+    fn depart(&self, key: &Key, slot: Duration) -> Result<(), Instant> {
         let now = self.start.elapsed();
         let mut lanes = self.lanes.lock();
-        let Some(lane) = lanes.get_mut(&(api, region.clone())) else {
+        let Some(lane) = lanes.get_mut(key) else {
             return Ok(());
         };
         let due = lane.pace.when(now, 0);
@@ -199,9 +192,10 @@ impl Throttle {
         }
     }
 
-    fn too_late(&self, api: Api, region: &Region, slot: Duration) -> CloudError {
+    fn too_late(&self, key: &Key, slot: Duration) -> CloudError {
+        let (api, region) = key;
         let lanes = self.lanes.lock();
-        let lane = lanes.get(&(api, region.clone()));
+        let lane = lanes.get(key);
         let rate = lane.map_or(self.published(api.service), |lane| lane.pace.rate());
         let message = format!(
             "{} in {region} was not sent: the rate limit of {rate:.1} calls a second delays it by {:.1} s, past the deadline",
@@ -284,7 +278,7 @@ mod tests {
         }
         let two_hours = Deadline::after(Duration::from_secs(7_200));
         assert!(
-            throttle.enter(READ, &here, two_hours).is_ok(),
+            throttle.enter((READ, here.clone()), two_hours).is_ok(),
             "refusals took turns"
         );
     }
@@ -312,7 +306,9 @@ mod tests {
         let throttle = Throttle::new(20.0, 10.0);
         let here = region("ap-tokyo");
         for api in [READ, LIST] {
-            throttle.enter(api, &here, Deadline::NEVER).unwrap();
+            throttle
+                .enter((api, here.clone()), Deadline::NEVER)
+                .unwrap();
         }
         throttle.observe(READ, &here, true);
         let rate = |api| throttle.lanes.lock()[&(api, here.clone())].pace.rate();

@@ -4,7 +4,7 @@
 //! the instance reaches the address, after a check of its form.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -37,7 +37,7 @@ const MAX_TOKEN: usize = 4_096;
 #[derive(Debug)]
 pub(in crate::app) struct Instances {
     client: Client,
-    apps: std::sync::Mutex<BTreeMap<SourceName, (AppDigest, Arc<Access>)>>,
+    apps: parking_lot::Mutex<BTreeMap<SourceName, (AppDigest, Arc<Access>)>>,
 }
 
 /// SHA-256 over an app's id, secret and address: after a reload that changes one of them, the token of the
@@ -102,7 +102,7 @@ impl Instances {
     pub(in crate::app) fn new(client: Client) -> Self {
         Self {
             client,
-            apps: std::sync::Mutex::default(),
+            apps: parking_lot::Mutex::default(),
         }
     }
 
@@ -215,8 +215,7 @@ impl Instances {
     }
 
     fn access_of(&self, source: &SourceName, app: AppDigest) -> Arc<Access> {
-        let apps = self.apps.lock();
-        let mut apps = apps.unwrap_or_else(PoisonError::into_inner);
+        let mut apps = self.apps.lock();
         let (known, access) = apps.entry(source.clone()).or_default();
         if *known != app {
             (*known, *access) = (app, Arc::default());

@@ -9,7 +9,7 @@ use crate::app::requests::{ClaimWriter, Stop};
 use crate::cloud::ImagesQuery;
 use crate::domain::{
     AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, Item, ItemResult,
-    Region, ResultCode, ResultKind,
+    ResultCode, ResultKind,
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
@@ -43,8 +43,7 @@ pub(in crate::app) async fn execute(
                     looked_before: plan.looked_before(),
                     absence: action == Action::Share || plan.readable(),
                 };
-                let result =
-                    lighthouse(context, plan.region(), image, action, reads, writer).await?;
+                let result = lighthouse(context, image, action, reads, writer).await?;
                 results.push(result);
                 writer.name_blueprint(&results).await?;
                 blueprint = available_blueprint(&results);
@@ -94,7 +93,7 @@ async fn subject(
     let subject = match image {
         PlannedImage::Known(image) => image.clone(),
         PlannedImage::BlueprintOf(image) => {
-            ImageRef::Blueprint(chained(context, plan.region(), image, found, results).await?)
+            ImageRef::Blueprint(chained(context, image, found, results).await?)
         }
     };
     // The blueprint of a chain may not be ready yet, also in a turn that resumes the chain and knows
@@ -102,7 +101,7 @@ async fn subject(
     if action == Action::Cancel || !(chain || plan.waits_for_image()) {
         return Ok(subject);
     }
-    let readiness = until_ready(context, plan.region(), &subject).await;
+    let readiness = until_ready(context, &subject).await;
     readiness.failure().map_or(Ok(subject), Err)
 }
 
@@ -116,7 +115,6 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
 /// The blueprint of a chain's first step; else what its absence means for the accounts.
 async fn chained(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &CvmImageId,
     found: Option<BlueprintId>,
     results: &[ItemResult],
@@ -139,11 +137,7 @@ async fn chained(
     };
     match found {
         Some(id) => Ok(id),
-        None => match context
-            .cloud
-            .blueprint_of_image(region, image, context.deadline)
-            .await
-        {
+        None => match context.cloud.blueprint_of_image(image).await {
             Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
             Ok(None) => {
                 let again = lighthouse.is_some_and(again);
@@ -184,7 +178,6 @@ async fn accounts_stage(
         plan.looked_before(),
         context.patience.backoff.tries,
     );
-    let region = plan.region();
     let name = account_call(subject, action);
     let mut alone = false;
     loop {
@@ -198,14 +191,14 @@ async fn accounts_stage(
                 work.see(AccountSeen::Waited);
             }
             AccountStep::Read => {
-                let shares = sharing_calls::shares(context, region, subject).await;
+                let shares = sharing_calls::shares(context, subject).await;
                 work.see(AccountSeen::Shares(shares));
             }
             AccountStep::Call(_) if writer.lease_is_over() => break,
             AccountStep::Call(batch) => {
                 writer.write_results().await?;
                 let call = step(Step::Call);
-                let called = sharing_calls::change(context, region, subject, action, &batch, alone)
+                let called = sharing_calls::change(context, subject, action, &batch, alone)
                     .instrument(call.clone())
                     .await;
                 describe(&call, &name, &called.end);
@@ -257,7 +250,6 @@ fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
 /// Takes an image out of Lighthouse that this request put there.
 pub(in crate::app) async fn take_back_publication(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &CvmImageId,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
@@ -265,7 +257,7 @@ pub(in crate::app) async fn take_back_publication(
         looked_before: true,
         absence: true,
     };
-    lighthouse(context, region, image, Action::Cancel, reads, writer).await
+    lighthouse(context, image, Action::Cancel, reads, writer).await
 }
 
 /// What a read of an image in Lighthouse means.
@@ -279,7 +271,6 @@ struct Reads {
 
 async fn lighthouse(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &CvmImageId,
     action: Action,
     reads: Reads,
@@ -287,7 +278,7 @@ async fn lighthouse(
 ) -> Result<ItemResult, Stop> {
     let tries = context.patience.backoff.tries;
     let mut work = LighthouseWork::new(image.clone(), action, reads.looked_before, tries);
-    let (cloud, deadline) = (context.cloud, context.deadline);
+    let cloud = &context.cloud;
     let mut called = false;
     loop {
         match work.next() {
@@ -300,11 +291,11 @@ async fn lighthouse(
                 work.see(LighthouseSeen::Waited);
             }
             LighthouseStep::Precheck => {
-                let prechecked = precheck(context, region, image).await;
+                let prechecked = precheck(context, image).await;
                 work.see(LighthouseSeen::Prechecked(prechecked));
             }
             LighthouseStep::Find => {
-                let found = cloud.blueprint_of_image(region, image, deadline).await;
+                let found = cloud.blueprint_of_image(image).await;
                 let id = match found {
                     Ok(None) if !reads.absence => Err(not_the_owner()),
                     found => found.map(|blueprint| blueprint.map(|found| found.blueprint_id)),
@@ -315,7 +306,7 @@ async fn lighthouse(
             LighthouseStep::Call => {
                 writer.write_results().await?;
                 let (call, name) = (step(Step::Call), publication_call(image, action));
-                let end = cloud.modify_lighthouse_sharing(region, image, action, deadline);
+                let end = cloud.modify_lighthouse_sharing(image, action);
                 let end = end.instrument(call.clone()).await;
                 let code = end.as_ref().err().map(|error| error.code.as_str());
                 context.count_call("ModifyImageSharePermission", code);
@@ -354,16 +345,12 @@ fn not_the_owner() -> CloudError {
 /// `None` when Lighthouse says that the image can be shared to it, else its reason.
 async fn precheck(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &CvmImageId,
 ) -> Result<Option<String>, CloudError> {
     let query = ImagesQuery::Ids {
         image_ids: vec![image.clone()],
     };
-    let listed = context
-        .cloud
-        .images_to_share(region, query, context.deadline)
-        .await?;
+    let listed = context.cloud.images_to_share(query).await?;
     let found = listed.into_iter().find(|listed| listed.image_id == *image);
     // For an image that is not in the list, the call itself returns the documented code.
     let refused = found.filter(|listed| listed.is_shareable == Some(false));

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::app::context::{Depth, ExecutionContext, ReadKey};
-use crate::cloud::Deadline;
+use crate::app::context::{ExecutionContext, ReadKey};
 use crate::domain::{
     AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target,
 };
@@ -21,16 +20,11 @@ use super::sharing_calls::out_of_time;
 const MAX_READS: u32 = 3;
 
 fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
-    let depth = match &request.target {
-        Target::Lighthouse { .. } => Depth::Lighthouse,
-        Target::Chain { .. } => Depth::Chain,
-        Target::Blueprint { .. } | Target::Cvm { .. } => Depth::Receivers,
-    };
     (
         context.account.map(str::to_owned),
         request.region.clone(),
         request.target.image(),
-        depth,
+        std::mem::discriminant(&request.target),
         request.action,
     )
 }
@@ -79,11 +73,11 @@ pub(in crate::app) async fn observe(
 /// The root account that is asked. What is missing under it counts only if it owns the image, so a cancel
 /// waits longer.
 async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option<AccountId> {
-    let deadline = match request.action {
-        Action::Share => context.deadline.or_sooner(Deadline::after(OWNER_TIME)),
-        Action::Cancel => context.deadline,
+    let asked = match request.action {
+        Action::Share => context.cloud.within(OWNER_TIME).owner_account().await,
+        Action::Cancel => context.cloud.owner_account().await,
     };
-    context.cloud.owner_account(deadline).await.ok()
+    asked.ok()
 }
 
 fn late() -> CloudError {
@@ -100,12 +94,11 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
         readable: true,
         ..Observation::default()
     };
-    let region = &request.region;
-    let (cloud, deadline) = (context.cloud, context.deadline);
+    let cloud = &context.cloud;
     match &request.target {
         Target::Blueprint { .. } | Target::Cvm { .. } => {
             let image = request.target.image();
-            let shares = retried(context, || cloud.shares(region, &image, deadline));
+            let shares = retried(context, || cloud.shares(&image));
             let (read, readiness) = tokio::join!(shares, before_share(context, request, &image));
             seen.take_shares(read);
             seen.readiness = readiness;
@@ -113,21 +106,14 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
                 matches!(image, ImageRef::Cvm(_)).then_some(context.cvm_accounts_per_image);
         }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
-            match retried(context, || {
-                cloud.blueprint_of_image(region, image, deadline)
-            })
-            .await
-            {
+            match retried(context, || cloud.blueprint_of_image(image)).await {
                 Ok(found) => seen.blueprint = found.map(|blueprint| blueprint.blueprint_id),
                 Err(error) => seen.cannot_read(error),
             }
             if let (Target::Chain { .. }, Some(blueprint)) =
                 (&request.target, seen.blueprint.clone())
             {
-                let read = retried(context, || {
-                    cloud.blueprint_shares(region, &blueprint, deadline)
-                })
-                .await;
+                let read = retried(context, || cloud.blueprint_shares(&blueprint)).await;
                 seen.take_shares(read);
             }
         }
@@ -143,7 +129,7 @@ async fn before_share(
     image: &ImageRef,
 ) -> Readiness {
     match request.action {
-        Action::Share => readiness(context, &request.region, image).await,
+        Action::Share => readiness(context, image).await,
         Action::Cancel => Readiness::Ready,
     }
 }

@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use crate::app::context::{ExecutionContext, pause};
-use crate::cloud::Deadline;
-use crate::domain::{ImageRef, Region};
+use crate::domain::ImageRef;
 use crate::plan::Readiness;
 
 /// The longest wait for one of these reads.
@@ -15,16 +14,15 @@ const READ: Duration = Duration::from_secs(5);
 /// Reads the image's state once; ready if that fails.
 pub(in crate::app) async fn readiness(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &ImageRef,
 ) -> Readiness {
-    let deadline = context.deadline.or_sooner(Deadline::after(READ));
+    let cloud = context.cloud.within(READ);
     match image {
-        ImageRef::Blueprint(id) => match context.cloud.blueprint(region, id, deadline).await {
+        ImageRef::Blueprint(id) => match cloud.blueprint(id).await {
             Ok(Some(found)) => Readiness::of_blueprint(found.blueprint_state.as_deref()),
             Ok(None) | Err(_) => Readiness::Ready,
         },
-        ImageRef::Cvm(id) => match context.cloud.cvm_image(region, id, deadline).await {
+        ImageRef::Cvm(id) => match cloud.cvm_image(id).await {
             Ok(Some(found)) => {
                 Readiness::of_cvm(found.image_state.as_deref(), found.image_type.as_deref())
             }
@@ -34,14 +32,10 @@ pub(in crate::app) async fn readiness(
 }
 
 /// Waits, within bounds, while the image is in a passing state.
-pub(super) async fn until_ready(
-    context: &ExecutionContext<'_>,
-    region: &Region,
-    image: &ImageRef,
-) -> Readiness {
+pub(super) async fn until_ready(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
     let mut last = Readiness::Ready;
     for _ in 0..context.patience.normal_polls {
-        last = readiness(context, region, image).await;
+        last = readiness(context, image).await;
         let passing = matches!(last, Readiness::Later(_));
         if !passing || !pause(context.deadline, context.patience.normal_pause).await {
             break;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::app::context::{CallEnd, CallPart, ExecutionContext};
 use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
 use crate::cloud::sharing_api;
-use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, Region, ResultCode};
+use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode};
 use crate::plan::account_call;
 
 use super::coalesce::{Batch, Joined};
@@ -44,7 +44,6 @@ pub(super) fn names_one_of_many(error: &CloudError) -> bool {
 /// Makes a call for `batch`; with the parts of waiting requests unless `alone`.
 pub(in crate::app) async fn change(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &ImageRef,
     action: Action,
     batch: &[AccountId],
@@ -53,7 +52,7 @@ pub(in crate::app) async fn change(
     loop {
         let key = (
             context.account.map(str::to_owned),
-            region.clone(),
+            context.cloud.region().clone(),
             image.clone(),
             action,
         );
@@ -88,10 +87,7 @@ pub(in crate::app) async fn change(
             }
             accounts
         };
-        let end = context
-            .cloud
-            .change_shares(region, image, action, accounts, context.deadline)
-            .await;
+        let end = context.cloud.change_shares(image, action, accounts).await;
         let code = end.as_ref().err().map(|error| error.code.as_str());
         context.count_call(sharing_api(image, action).action, code);
         let batched = !waiters.is_empty();
@@ -140,13 +136,9 @@ fn lost(image: &ImageRef, action: Action) -> CloudError {
 /// The image's receivers now.
 pub(in crate::app) async fn shares(
     context: &ExecutionContext<'_>,
-    region: &Region,
     image: &ImageRef,
 ) -> Result<BTreeSet<AccountId>, CloudError> {
-    let shares = context
-        .cloud
-        .shares(region, image, context.deadline)
-        .await?;
+    let shares = context.cloud.shares(image).await?;
     shares.ok_or_else(|| {
         let message = "this site cannot tell who has a blueprint";
         CloudError::own(ResultCode::NoReadApi, ErrorClass::Permanent, message, "")

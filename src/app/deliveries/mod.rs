@@ -12,7 +12,6 @@ mod refusals;
 mod rejections;
 mod replies;
 mod sns_certificates;
-mod too_late;
 
 pub use answer_in_time::Answered;
 

@@ -14,7 +14,7 @@ use crate::domain::{
     AccountId, Action, CloudError, CvmImageId, Difference, Drifted, ImageRef, Item, Region,
     SourceName, Target,
 };
-use crate::journal::{JournalError, Phase, Standing, State};
+use crate::journal::{Drift, JournalError, Phase, Recorded, Standing, State};
 
 use super::drift_report::{DriftReport, Unread};
 
@@ -102,6 +102,28 @@ impl App {
         Ok(report)
     }
 
+    /// The scheduled comparison: records differences and queues their notification, so that they reach
+    /// the operator once a day. A failure to do so is logged.
+    pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
+        let report = self.drift(&[], deadline).await?;
+        if !report.differences.is_empty() && !self.prepared.plan_only {
+            let drift = Drift::of(&report.differences);
+            match Box::pin(self.record_drift(drift)).await {
+                Ok(Recorded::New(incident)) => self.queue_incident(&incident),
+                Ok(Recorded::Known | Recorded::Full) => {}
+                Err(error) => tracing::error!(%error, "cannot record what a comparison found"),
+            }
+        }
+        Ok(report)
+    }
+
+    async fn record_drift(&self, drift: Drift) -> Result<Recorded, JournalError> {
+        self.prove_journal().await?;
+        let lease = self.incident_lease()?;
+        let rules = &self.prepared.notice_rules;
+        self.journal.record_drift(drift, &lease, rules).await
+    }
+
     /// The journal's view of every image, by the image that the receivers see.
     fn places(&self, states: &[State]) -> Places {
         let (mut places, now) = (Places::new(), self.now());
@@ -165,9 +187,10 @@ impl App {
         deadline: Deadline,
     ) -> Result<Option<BTreeSet<String>>, CloudError> {
         let Chosen { cloud, account } = self.owner_of(image, region);
+        let cloud = cloud.at(region, deadline);
         if !known.owners.is_empty() {
             // Another account sees none of the shares.
-            let asked = cloud.owner_account(deadline).await.ok();
+            let asked = cloud.owner_account().await.ok();
             let mut each = known.owners.iter();
             let differs = each.find_map(|given| {
                 Ownership::of(Some(given), asked.as_ref()).differing(image, account)
@@ -178,21 +201,16 @@ impl App {
         }
         let image: &CvmImageId = match image {
             ImageRef::Blueprint(id) => {
-                let shares = cloud.blueprint_shares(region, id, deadline).await?;
+                let shares = cloud.blueprint_shares(id).await?;
                 return Ok(
                     shares.map(|accounts| accounts.iter().map(ToString::to_string).collect())
                 );
             }
             ImageRef::Cvm(id) => id,
         };
-        let shares = cloud.cvm_shares(region, image, deadline).await?;
+        let shares = cloud.cvm_shares(image).await?;
         let mut receivers: BTreeSet<String> = shares.iter().map(ToString::to_string).collect();
-        if known.lighthouse
-            && cloud
-                .blueprint_of_image(region, image, deadline)
-                .await?
-                .is_some()
-        {
+        if known.lighthouse && cloud.blueprint_of_image(image).await?.is_some() {
             receivers.insert(LIGHTHOUSE.to_owned());
         }
         Ok(Some(receivers))

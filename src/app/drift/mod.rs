@@ -4,7 +4,6 @@
 mod adopt;
 mod comparison;
 mod drift_report;
-mod drift_task;
 
 pub use adopt::Adoption;
 pub use drift_report::{DriftReport, Unread};

@@ -197,8 +197,8 @@ impl App {
             Err(why) => return vec![Finding::broken(Check::Cloud, format!("{name}: {why}"))],
         };
         let deadline = Deadline::after(CHECK_TIME);
-        let listed = cloud.images_to_share(&region, ImagesQuery::All, deadline);
-        let cloud_finding = match listed.await {
+        let regional = cloud.at(&region, deadline);
+        let cloud_finding = match regional.images_to_share(ImagesQuery::All).await {
             Ok(images) => {
                 let answers = |who: &str| {
                     format!(

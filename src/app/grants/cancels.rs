@@ -77,8 +77,8 @@ impl App {
         if let Some(made) = makers.iter().find_map(State::blueprint) {
             return Ok(made.to_string());
         }
-        let cloud = self.owner_of(&source, &region).cloud;
-        let found = cloud.blueprint_of_image(&region, &image, deadline).await;
+        let cloud = self.owner_of(&source, &region).cloud.at(&region, deadline);
+        let found = cloud.blueprint_of_image(&image).await;
         let found = found.map_err(|error| RevokeNowError::BlueprintUnread {
             image: grant.image.clone(),
             why: error.to_string(),

@@ -155,14 +155,12 @@ impl App {
             (_, known, _) => return Ok(known.cloned()),
         };
         let context = self.context(request, deadline);
-        let found = context
-            .cloud
-            .blueprint_of_image(&request.region, image, context.deadline);
+        let found = context.cloud.blueprint_of_image(image);
         match found.await {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
             // Without a blueprint the accounts have none, unless it is another account that has none.
             Ok(None) => {
-                let found = context.cloud.cvm_image(&request.region, image, deadline);
+                let found = context.cloud.cvm_image(image);
                 let kind = found
                     .await
                     .ok()
@@ -171,7 +169,7 @@ impl App {
                 if kind.as_deref() == Some("PRIVATE_IMAGE") {
                     return Err(ResultKind::NotShared);
                 }
-                let asked = context.cloud.owner_account(deadline).await.ok();
+                let asked = context.cloud.owner_account().await.ok();
                 let ownership = Ownership::of(state.owner(), asked.as_ref());
                 let open = ownership.open(&request.target.image(), context.account);
                 Err(open.unwrap_or(ResultKind::NotShared))

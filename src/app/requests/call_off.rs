@@ -105,7 +105,7 @@ impl App {
     /// only that one knows.
     async fn refuse_gone(&self, cancel: &State, beginning: &mut Beginning, deadline: Deadline) {
         let context = self.context(cancel.request(), deadline);
-        let asked = context.cloud.owner_account(deadline).await.ok();
+        let asked = context.cloud.owner_account().await.ok();
         let owners = beginning.owners.iter().map(Option::as_ref);
         let ownership = Ownership::of_all(owners, asked.as_ref());
         let target = &cancel.request().target;
@@ -264,7 +264,7 @@ impl App {
                 let cloud = self.context(cancel, deadline).cloud;
                 // A chain made its blueprint or will make it. The journal may know one that cannot
                 // be read now.
-                let found = cloud.blueprint_of_image(region, image, deadline).await;
+                let found = cloud.blueprint_of_image(image).await;
                 let found = found.ok().flatten().map(|found| found.blueprint_id);
                 images.made.extend(found.map(ImageRef::Blueprint));
             }

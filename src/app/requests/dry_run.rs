@@ -29,7 +29,7 @@ impl App {
         };
         let context = self.context(request, deadline);
         let seen = observe::observe(&context, request).await;
-        let done = Vec::from_iter(own_account(context.cloud, request));
+        let done = Vec::from_iter(own_account(context.cloud.known_owner(), request));
         let plan = Plan::of(approved, &seen, &done, false);
         let result_of = |item: Item| {
             let settled = plan.settled().iter().find(|result| result.item == item);

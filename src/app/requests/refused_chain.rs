@@ -41,8 +41,7 @@ impl App {
             };
             return Ok(refused.explain(results, &stands));
         }
-        let region = &approved.request().region;
-        let end = execute::take_back_publication(&context, region, image, writer).await?;
+        let end = execute::take_back_publication(&context, image, writer).await?;
         let publication = match end.kind {
             ResultKind::Failed {
                 code,

@@ -4,8 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::filter::Filter;
-use super::{Api, Paging, Query};
+use super::{Api, Filter, Paging, Query};
 use crate::domain::BlueprintId;
 
 /// Selects images. Ids and filters exclude each other.

@@ -4,8 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::filter::Filter;
-use super::{Api, Limit, Query, limits};
+use super::{Api, Filter, Limit, Query, limits};
 use crate::domain::CvmImageId;
 
 pub const MAX_FILTER_VALUES: usize = 5;

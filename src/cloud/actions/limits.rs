@@ -1,7 +1,8 @@
 //! Checks the limits that the documentation publishes. In: the parts of a request. Out: nothing, or
 //! the limit that the request exceeds, so that it is not sent in vain.
 
-use super::filter::Filter;
+use serde::Serialize;
+
 use crate::domain::AccountId;
 
 /// A published limit that a request exceeds.
@@ -27,6 +28,16 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
         1..=MAX_IDS => Ok(()),
         n => Err(Limit(format!("{n} ids: 1 to {MAX_IDS} per request"))),
     }
+}
+
+/// A filter: matches entries that have one of the values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Filter {
+    /// `image-id`, `image-name`, `image-type` here; other lists have others.
+    pub name: String,
+    /// The values, of which an entry must have one.
+    pub values: Vec<String>,
 }
 
 /// Allows up to 10 filters with 1 to `max_values` values each.

@@ -9,13 +9,11 @@ pub mod describe_blueprints_share_across_account_infos;
 pub mod describe_image_share_permission;
 pub mod describe_images;
 pub mod describe_images_to_share;
-mod filter;
 pub mod lighthouse_modify_image_share_permission;
 mod limits;
 mod paging;
 pub mod share_blueprint_across_accounts;
 
 pub use action::{Action, Api, NoFields, Purpose, Service};
-pub use filter::Filter;
-pub use limits::Limit;
+pub use limits::{Filter, Limit};
 pub use paging::{Page, Pager, Paging, PagingError, Query};

@@ -1,15 +1,14 @@
 //! What is valid and endangers a deployment. In: the configuration, its policies, an instant. Out:
 //! the warnings that `[check] allow` does not name. The policies' own are found in `policy`.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::app::rules::facts;
 use crate::app::sweeps::seal_key;
-use crate::config::{Config, NotifyConfig, SourceConfig};
+use crate::config::{Config, SourceConfig};
 use crate::domain::{Danger, NoticeKind, Problem, Timestamp, Warning};
 use crate::inbound::Replies;
 use crate::journal::JournalLocation;
-use crate::notify::Auth;
 use crate::policy::PolicySet;
 
 use super::deployment;
@@ -91,58 +90,34 @@ fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
 fn shared_secrets(config: &Config) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (index, source) in config.sources.iter().enumerate() {
-        let earlier = config.sources.iter().take(index);
-        let twin = earlier
-            .clone()
-            .find(|other| share(&source.secret_texts(), &other.secret_texts()));
-        let target = config
-            .notify
-            .iter()
-            .find(|one| share(&source.secret_texts(), &secrets_of(one)));
-        let problem = match (twin, target) {
-            (Some(other), _) => both_sources(source, other),
-            (None, Some(target)) => source_and_target(source, target),
+        let (own, name) = (source.secret_texts(), &source.name);
+        let own: Vec<&str> = own.iter().map(|secret| secret.expose_secret()).collect();
+        let twin = config.sources.iter().take(index).find(|other| {
+            let secrets = other.secret_texts();
+            secrets.iter().any(|one| own.contains(&one.expose_secret()))
+        });
+        let target = config.notify.iter().find(|target| {
+            let secrets = target.auth.secrets();
+            secrets.iter().any(|one| own.contains(&one.as_str()))
+        });
+        let (problem, remedy) = match (twin, target) {
+            (Some(SourceConfig { name: other, .. }), _) => (
+                format!(
+                    "source {name} has a secret of source {other}: the sender of one can speak as the other"
+                ),
+                "give each source its own secret",
+            ),
+            (None, Some(target)) => (
+                format!(
+                    "source {name} has the secret of notify {}: the receiver of notifications can request shares",
+                    target.subscription.name
+                ),
+                "give each its own secret",
+            ),
             (None, None) => continue,
         };
+        let problem = Problem::at(source.mark.clone(), problem, remedy);
         warnings.push(Danger::SharedSecret.at(problem));
     }
     warnings
-}
-
-fn both_sources(source: &SourceConfig, other: &SourceConfig) -> Problem {
-    let problem = format!(
-        "source {} has a secret of source {}: the sender of one can speak as the other",
-        source.name, other.name
-    );
-    Problem::at(
-        source.mark.clone(),
-        problem,
-        "give each source its own secret",
-    )
-}
-
-fn source_and_target(source: &SourceConfig, target: &NotifyConfig) -> Problem {
-    let name = &target.subscription.name;
-    let problem = format!(
-        "source {} has the secret of notify {name}: the receiver of notifications can request shares",
-        source.name
-    );
-    Problem::at(source.mark.clone(), problem, "give each its own secret")
-}
-
-fn secrets_of(target: &NotifyConfig) -> Vec<SecretString> {
-    match &target.auth {
-        Auth::Signed(secret) | Auth::Basic(secret) => vec![secret.clone()],
-        Auth::Bearer(_, secret) => vec![secret.clone()],
-        Auth::Header(_, secret) => vec![secret.clone()],
-        Auth::Bot(bot) => bot.secrets().cloned().collect(),
-        Auth::Aws(_) | Auth::App => Vec::new(),
-    }
-}
-
-fn share(own: &[SecretString], others: &[SecretString]) -> bool {
-    own.iter().any(|secret| {
-        let same = |other: &SecretString| other.expose_secret() == secret.expose_secret();
-        others.iter().any(same)
-    })
 }
