@@ -6,58 +6,78 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::problem::{Problem, shown};
 
-/// Implements `Display`, `AsRef<str>`, `TryFrom<String>` and `Into<String>` for a newtype over
-/// `String` that has `FromStr`.
-macro_rules! text_newtype {
-    ($name:ident) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
+/// Declares an identifier: a newtype over `String` that holds only a text for which `$is_valid` is
+/// true. Any other text is a problem of `$field`, and `$problem` says what it is not.
+macro_rules! identifier {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $is_valid:expr, $field:literal, $problem:literal, $remedy:literal $(,)?
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde_with::DeserializeFromStr, serde_with::SerializeDisplay)]
+        pub struct $name(String);
+
         impl $name {
             /// The identifier's text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
-        impl TryFrom<String> for $name {
-            type Error = Problem;
-            fn try_from(text: String) -> Result<Self, Problem> {
-                text.parse()
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
             }
         }
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::domain::Problem;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                if $is_valid(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                let problem = format!("{} {}", $crate::domain::shown(text), $problem);
+                Err($crate::domain::Problem::new($field, problem, $remedy))
             }
         }
     };
 }
-pub(super) use text_newtype;
+pub(crate) use identifier;
 
-/// A root account's id (UIN): decimal digits without a leading zero, kept as text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AccountId(String);
-text_newtype!(AccountId);
-
-impl FromStr for AccountId {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
+identifier! {
+    /// A root account's id (UIN): decimal digits without a leading zero, kept as text.
+    AccountId,
+    |text: &str| {
         let digits = text.bytes().all(|b| b.is_ascii_digit());
-        if digits && !text.starts_with('0') && (5..=20).contains(&text.len()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Problem::new(
-            "account",
-            format!("{} is not an account id", shown(text)),
-            "write the decimal id of a root account, 5 to 20 digits without a leading zero, as in \"700000164995\"",
-        ))
-    }
+        digits && !text.starts_with('0') && (5..=20).contains(&text.len())
+    },
+    "account",
+    "is not an account id",
+    "write the decimal id of a root account, 5 to 20 digits without a leading zero, as in \"700000164995\"",
+}
+
+identifier! {
+    /// A Lighthouse custom image: `lhbp-` and 6 to 16 of `[0-9a-z]`.
+    BlueprintId,
+    |text| image_suffix(text, "lhbp-"),
+    "image",
+    "is not a blueprint id",
+    "write lhbp- and 6 to 16 lower-case letters or digits, as in \"lhbp-6jc6l8yb\"",
+}
+
+identifier! {
+    /// A CVM custom image: `img-` and 6 to 16 of `[0-9a-z]`.
+    CvmImageId,
+    |text| image_suffix(text, "img-"),
+    "image",
+    "is not a CVM image id",
+    "write img- and 6 to 16 lower-case letters or digits, as in \"img-6pb6lrmy\"",
 }
 
 fn image_suffix(text: &str, prefix: &str) -> bool {
@@ -69,49 +89,10 @@ fn image_suffix(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// A Lighthouse custom image: `lhbp-` and 6 to 16 of `[0-9a-z]`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct BlueprintId(String);
-text_newtype!(BlueprintId);
-
-impl FromStr for BlueprintId {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        if image_suffix(text, "lhbp-") {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Problem::new(
-            "image",
-            format!("{} is not a blueprint id", shown(text)),
-            "write lhbp- and 6 to 16 lower-case letters or digits, as in \"lhbp-6jc6l8yb\"",
-        ))
-    }
-}
-
-/// A CVM custom image: `img-` and 6 to 16 of `[0-9a-z]`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CvmImageId(String);
-text_newtype!(CvmImageId);
-
-impl FromStr for CvmImageId {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        if image_suffix(text, "img-") {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Problem::new(
-            "image",
-            format!("{} is not a CVM image id", shown(text)),
-            "write img- and 6 to 16 lower-case letters or digits, as in \"img-6pb6lrmy\"",
-        ))
-    }
-}
-
 /// Either kind of image; the prefix decides which.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, DeserializeFromStr, SerializeDisplay,
+)]
 pub enum ImageRef {
     /// A Lighthouse custom image, `lhbp-…`.
     Blueprint(BlueprintId),
@@ -160,58 +141,27 @@ impl FromStr for ImageRef {
     }
 }
 
-impl TryFrom<String> for ImageRef {
-    type Error = Problem;
-    fn try_from(text: String) -> Result<Self, Problem> {
-        text.parse()
-    }
+identifier! {
+    /// The name of a configured source: it becomes part of a URL, of identities and of policy entities.
+    SourceName,
+    is_name,
+    "name",
+    "is not a source name",
+    "use 1 to 64 lower-case letters, digits, - or _",
 }
 
-impl From<ImageRef> for String {
-    fn from(id: ImageRef) -> String {
-        id.as_str().to_owned()
-    }
+identifier! {
+    /// The name of a configured `[[notify]]`: it becomes part of webhook ids and metric labels.
+    NotifyName,
+    is_name,
+    "name",
+    "is not a name",
+    "use 1 to 64 lower-case letters, digits, - or _",
 }
 
-/// The name of a configured source: it becomes part of a URL, of identities and of policy entities.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SourceName(String);
-text_newtype!(SourceName);
-
-impl FromStr for SourceName {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        if (1..=64).contains(&text.len()) && text.bytes().all(good) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Problem::new(
-            "name",
-            format!("{} is not a source name", shown(text)),
-            "use 1 to 64 lower-case letters, digits, - or _",
-        ))
-    }
-}
-
-/// The name of a configured `[[notify]]`: it becomes part of webhook ids and metric labels.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct NotifyName(String);
-text_newtype!(NotifyName);
-
-impl FromStr for NotifyName {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        match text.parse::<SourceName>() {
-            Ok(SourceName(name)) => Ok(Self(name)),
-            Err(Problem { remedy, .. }) => Err(Problem::new(
-                "name",
-                format!("{} is not a name", shown(text)),
-                remedy,
-            )),
-        }
-    }
+fn is_name(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(good)
 }
 
 /// The identity of a request: the source that authenticated it and its id there. Requests with the

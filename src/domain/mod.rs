@@ -32,6 +32,7 @@ pub use cloud_error::{CloudError, ErrorClass, Family};
 pub use danger::{Danger, Warning};
 pub use difference::{Difference, Drifted};
 pub use fault::Fault;
+pub(crate) use ids::identifier;
 pub use ids::{AccountId, BlueprintId, CvmImageId, Identity, ImageRef, NotifyName, SourceName};
 pub use json::{JsonFlaw, UniqueKeys, read_json};
 pub use language::Language;

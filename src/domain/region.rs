@@ -2,12 +2,8 @@
 //! operator added. Out: a region, or the problem with it.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use super::ids::text_newtype;
+use super::ids::identifier;
 use super::problem::{Problem, shown};
 use super::site::Site;
 
@@ -42,29 +38,17 @@ const OTHER_CVM_REGIONS: [&str; 8] = [
     "na-toronto",
 ];
 
-/// A region's name, well-formed. [`ServedRegions`] knows whether a product runs there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Region(String);
-text_newtype!(Region);
-
-impl FromStr for Region {
-    type Err = Problem;
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let word = |w: &str| {
-            !w.is_empty()
-                && w.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        };
-        if text.len() <= 32 && text.split('-').count() >= 2 && text.split('-').all(word) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Problem::new(
-            "region",
-            format!("{} is not a region", shown(text)),
-            "write a region's name, as in \"ap-singapore\"",
-        ))
-    }
+identifier! {
+    /// A region's name, well-formed. [`ServedRegions`] knows whether a product runs there.
+    Region,
+    |text: &str| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let word = |word: &str| !word.is_empty() && word.bytes().all(plain);
+        text.len() <= 32 && text.contains('-') && text.split('-').all(word)
+    },
+    "region",
+    "is not a region",
+    "write a region's name, as in \"ap-singapore\"",
 }
 
 /// The regions that requests may name.
@@ -79,9 +63,6 @@ pub struct ServedRegions {
 impl ServedRegions {
     /// Refuses a region that Lighthouse is known not to serve. Only the pages of the international
     /// site list its regions; on the Chinese site the cloud decides.
-    ///
-    /// # Errors
-    /// The problem with it.
     pub fn check_lighthouse(&self, region: &Region) -> Result<(), Problem> {
         if self.site == Site::Cn
             || LIGHTHOUSE_REGIONS.contains(&region.as_str())
@@ -103,9 +84,6 @@ impl ServedRegions {
     }
 
     /// Refuses a region where CVM is not known to run: a guard against typing mistakes.
-    ///
-    /// # Errors
-    /// The problem with it.
     pub fn check_cvm(&self, region: &Region) -> Result<(), Problem> {
         let known = [&LIGHTHOUSE_REGIONS[..], &OTHER_CVM_REGIONS[..]].concat();
         if known.contains(&region.as_str()) || self.added.contains(region.as_str()) {

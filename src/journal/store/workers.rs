@@ -95,8 +95,8 @@ fn gone(path: &FsPath) -> Option<StreamId> {
 fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let gone = |path: PathBuf| {
-        let name = path.file_name()?.to_str()?.to_owned();
-        Some((Worker::try_from(name).ok()?, gone(&path)?, path))
+        let worker = path.file_name()?.to_str()?.parse().ok()?;
+        Some((worker, gone(&path)?, path))
     };
     entries.filter_map(|entry| gone(entry.path())).collect()
 }
@@ -140,9 +140,6 @@ impl Journal {
 
     /// The requests with dead workers. Deletes the files of workers whose turn is over or taken
     /// over.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn abandoned(&self) -> Result<Vec<StreamId>, JournalError> {
         let JournalLocation::Directory(dir) = &*self.place else {
             return Ok(Vec::new());
