@@ -27,6 +27,12 @@ impl Fields<'_> {
         self.problem(field, "is missing", remedy);
     }
 
+    /// The problem of a value of another type.
+    pub(super) fn unlike<T>(&mut self, field: &str, value: &Value, remedy: &str) -> Option<T> {
+        self.problem(field, format!("is {}", kind_of(value)), remedy);
+        None
+    }
+
     pub(super) fn present(&self, field: &str) -> Option<&Value> {
         self.map.get(field).filter(|value| !value.is_null())
     }
@@ -58,14 +64,7 @@ impl Fields<'_> {
                 None
             }
             Value::String(text) => Some(text),
-            other => {
-                self.problem(
-                    field,
-                    format!("is {}", kind_of(&other)),
-                    "write it as a JSON string",
-                );
-                None
-            }
+            other => self.unlike(field, &other, "write it as a JSON string"),
         }
     }
 
@@ -74,14 +73,7 @@ impl Fields<'_> {
         match self.present(field).cloned() {
             None => Some(Vec::new()),
             Some(Value::Array(list)) => Some(list),
-            Some(other) => {
-                self.problem(
-                    field,
-                    format!("is {}", kind_of(&other)),
-                    "write a JSON array of strings",
-                );
-                None
-            }
+            Some(other) => self.unlike(field, &other, "write a JSON array of strings"),
         }
     }
 
@@ -89,14 +81,7 @@ impl Fields<'_> {
         match self.present(field).cloned() {
             None => Some(false),
             Some(Value::Bool(flag)) => Some(flag),
-            Some(other) => {
-                self.problem(
-                    field,
-                    format!("is {}", kind_of(&other)),
-                    "write true or false",
-                );
-                None
-            }
+            Some(other) => self.unlike(field, &other, "write true or false"),
         }
     }
 
@@ -120,12 +105,8 @@ impl Fields<'_> {
     /// request covers the sender's text.
     pub(super) fn person(&mut self, field: &str, value: &Value) -> Option<String> {
         let Value::String(text) = value else {
-            self.problem(
-                field,
-                format!("is {}", kind_of(value)),
-                "write a person's user id or address as a JSON string",
-            );
-            return None;
+            let remedy = "write a person's user id or address as a JSON string";
+            return self.unlike(field, value, remedy);
         };
         match text.parse::<PersonName>() {
             Ok(_) => Some(text.clone()),

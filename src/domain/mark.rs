@@ -22,20 +22,11 @@ impl Mark {
     /// Marks the bytes `span` of `text`, up to the end of the first line. An empty span marks the
     /// rest of its line.
     pub fn of(file: &str, text: &str, span: Range<usize>) -> Self {
-        let mut start = span.start.min(text.len());
-        while !text.is_char_boundary(start) {
-            start -= 1;
-        }
+        let start = text.floor_char_boundary(span.start);
         let (before, rest) = text.split_at(start);
-        let mut end = if span.end > start {
-            span.end - start
-        } else {
-            rest.len()
-        };
-        while !rest.is_char_boundary(end.min(rest.len())) {
-            end += 1;
-        }
-        let piece = rest.get(..end.min(rest.len())).unwrap_or_default();
+        let length = span.end.checked_sub(start).filter(|length| *length > 0);
+        let end = rest.ceil_char_boundary(length.unwrap_or(rest.len()));
+        let piece = rest.get(..end).unwrap_or_default();
         let shown = piece.lines().next().unwrap_or_default().trim_end();
         let line_start = before.rsplit('\n').next().unwrap_or_default();
         Self {

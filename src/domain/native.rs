@@ -217,11 +217,7 @@ impl Fields<'_> {
                     Ok(_) => {}
                     Err(problem) => self.problems.push(Problem { field, ..problem }),
                 },
-                other => self.problem(
-                    &field,
-                    format!("is {}", kind_of(other)),
-                    "write the id as a JSON string",
-                ),
+                other => drop(self.unlike::<()>(&field, other, "write the id as a JSON string")),
             }
         }
         (self.problems.len() == before).then_some(accounts)

@@ -72,15 +72,18 @@ pub struct Problems(pub Vec<Problem>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = true;
-        for problem in &self.0 {
-            if !first {
-                f.write_str("\n")?;
-            }
-            first = false;
-            problem.fmt(f)?;
+        let lines: Vec<String> = self.0.iter().map(Problem::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Problems {
+    /// Fails with these problems, if there are any.
+    pub(crate) fn any(problems: Vec<Problem>) -> Result<(), Self> {
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Self(problems)),
         }
-        Ok(())
     }
 }
 

@@ -76,6 +76,24 @@ impl Target {
         lighthouse.into_iter().chain(accounts).collect()
     }
 
+    /// The same image for those items alone that `keep` names; `None` when none is left, and for a
+    /// chain without Lighthouse: its accounts have the blueprint that was made from the image.
+    pub fn only(&self, keep: impl Fn(&Item) -> bool) -> Option<Self> {
+        let lighthouse = |item: &Item| matches!(item, Item::Lighthouse(_)) && keep(item);
+        let lighthouse = self.items().iter().any(lighthouse);
+        let mut accounts = self.accounts().to_vec();
+        accounts.retain(|account| keep(&Item::Account(account.clone())));
+        match (self.clone(), accounts.is_empty(), lighthouse) {
+            (Self::Blueprint { image, .. }, false, _) => Some(Self::Blueprint { image, accounts }),
+            (Self::Cvm { image, .. }, false, _) => Some(Self::Cvm { image, accounts }),
+            (Self::Chain { image, .. }, false, true) => Some(Self::Chain { image, accounts }),
+            (Self::Chain { image, .. } | Self::Lighthouse { image }, true, true) => {
+                Some(Self::Lighthouse { image })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the image is to appear in (or leave) Lighthouse.
     pub fn lighthouse(&self) -> bool {
         matches!(self, Self::Lighthouse { .. } | Self::Chain { .. })

@@ -1,7 +1,7 @@
 //! The permission to change a share, as a value. In: a decision; for a cancel also a recorded
 //! verdict, or the end of a share. Out: an [`Approved`].
 
-use crate::domain::{AccountId, Action, Identity, ShareRequest, Target, Timestamp, Verdict};
+use crate::domain::{AccountId, Action, Identity, Item, ShareRequest, Timestamp, Verdict};
 
 use super::rules::EXPIRY;
 
@@ -85,9 +85,9 @@ impl Approved {
     /// `lighthouse` is true.
     ///
     /// `None` unless `granted` is a share that has `ended`, and when nothing is left to cancel. Also
-    /// `None` for a chain of which only accounts are to be cancelled: the accounts have the blueprint
-    /// that was made from the image, and a cancel of the `img-…` would also take the image out of
-    /// Lighthouse. Pass such a share as [`Target::Blueprint`] with the recorded blueprint.
+    /// `None` for a chain of which only accounts are to be cancelled: a cancel of the `img-…` would
+    /// also take the image out of Lighthouse. Pass such a share as
+    /// [`Target::Blueprint`](crate::domain::Target::Blueprint) with the recorded blueprint.
     pub fn revocation(
         granted: &ShareRequest,
         identity: &Identity,
@@ -100,32 +100,10 @@ impl Approved {
         if granted.action != Action::Share || early {
             return None;
         }
-        let given = granted.target.accounts();
-        let accounts: Vec<AccountId> = given
-            .iter()
-            .filter(|account| accounts_to_cancel.contains(account))
-            .cloned()
-            .collect();
-        let target = match (&granted.target, accounts.is_empty(), lighthouse) {
-            (Target::Blueprint { image, .. }, false, _) => Target::Blueprint {
-                image: image.clone(),
-                accounts,
-            },
-            (Target::Cvm { image, .. }, false, _) => Target::Cvm {
-                image: image.clone(),
-                accounts,
-            },
-            (Target::Chain { image, .. }, false, true) => Target::Chain {
-                image: image.clone(),
-                accounts,
-            },
-            (Target::Chain { image, .. } | Target::Lighthouse { image }, true, true) => {
-                Target::Lighthouse {
-                    image: image.clone(),
-                }
-            }
-            _ => return None,
-        };
+        let target = granted.target.only(|item| match item {
+            Item::Account(account) => accounts_to_cancel.contains(account),
+            Item::Lighthouse(_) => lighthouse,
+        })?;
         let request = ShareRequest {
             action: Action::Cancel,
             target,

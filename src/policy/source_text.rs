@@ -193,10 +193,7 @@ pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> 
             if !commented(text, at) {
                 break at;
             }
-            from = at + 1;
-            while !text.is_char_boundary(from) {
-                from += 1;
-            }
+            from = text.ceil_char_boundary(at + 1);
         };
         found.push(start);
         from = (start + piece.len()).min(text.len());

@@ -4,8 +4,7 @@
 //! which items are called off.
 
 use crate::domain::{
-    AccountId, Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Target,
-    Timestamp,
+    Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,
 };
 
 use super::super::record::{CallOff, Record};
@@ -98,44 +97,13 @@ impl State {
 
     /// The request without the called-off items; `None` when no item is left.
     pub fn remaining(&self) -> Option<ShareRequest> {
-        let mut request = self.intent.request.clone();
-        let off = |item: &Item| self.call_off_of(item).is_some();
-        let keep = |accounts: &[AccountId]| -> Vec<AccountId> {
-            let kept = accounts
-                .iter()
-                .filter(|account| !off(&Item::Account((*account).clone())));
-            kept.cloned().collect()
-        };
-        match &mut request.target {
-            Target::Blueprint { accounts, .. } | Target::Cvm { accounts, .. } => {
-                *accounts = keep(accounts);
-                if accounts.is_empty() {
-                    return None;
-                }
-            }
-            Target::Lighthouse { image } => {
-                if off(&Item::Lighthouse(image.clone())) {
-                    return None;
-                }
-            }
-            Target::Chain { image, accounts } => {
-                if off(&Item::Lighthouse(image.clone())) {
-                    return None;
-                }
-                let kept = keep(accounts);
-                request.target = if kept.is_empty() {
-                    Target::Lighthouse {
-                        image: image.clone(),
-                    }
-                } else {
-                    Target::Chain {
-                        image: image.clone(),
-                        accounts: kept,
-                    }
-                };
-            }
-        }
-        Some(request)
+        let request = &self.intent.request;
+        let left = |item: &Item| self.call_off_of(item).is_none();
+        let target = request.target.only(left)?;
+        Some(ShareRequest {
+            target,
+            ..request.clone()
+        })
     }
 
     /// Applies a `called_off` record. Closes a share of which no item is left, unless an earlier
