@@ -54,6 +54,17 @@ struct Batch {
     last: Option<CloudError>,
 }
 
+impl Batch {
+    fn new(accounts: Vec<AccountId>, maybe_done: bool) -> Self {
+        Self {
+            accounts,
+            tries: 0,
+            maybe_done,
+            last: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Call,
@@ -86,12 +97,7 @@ impl AccountWork {
         looked_before: bool,
         max_tries: u32,
     ) -> Self {
-        let batch = |chunk: &[AccountId]| Batch {
-            accounts: chunk.to_vec(),
-            tries: 0,
-            maybe_done: looked_before,
-            last: None,
-        };
+        let batch = |chunk: &[AccountId]| Batch::new(chunk.to_vec(), looked_before);
         let queue = accounts.chunks(per_call.max(1)).map(batch).collect();
         Self {
             action,
@@ -123,12 +129,7 @@ impl AccountWork {
     pub fn see(&mut self, seen: AccountSeen) {
         match seen {
             AccountSeen::Called(Ok(request_id)) => {
-                if let Some(batch) = self.queue.pop_front() {
-                    for account in batch.accounts {
-                        self.settle(account, self.effected(), request_id.clone());
-                    }
-                }
-                self.next = Next::Call;
+                self.settle_front(&self.effected(), request_id);
             }
             AccountSeen::Called(Err(error)) => self.refused(error),
             AccountSeen::Coalesced => {
@@ -348,16 +349,10 @@ impl AccountWork {
         };
         self.next = Next::Call;
         let second = front.accounts.split_off(front.accounts.len().div_ceil(2));
-        let part = |accounts| Batch {
-            accounts,
-            tries: 0,
-            maybe_done: front.maybe_done,
-            last: None,
-        };
-        let (first, second) = (part(std::mem::take(&mut front.accounts)), part(second));
-        if !second.accounts.is_empty() {
-            self.queue.push_front(second);
+        if !second.is_empty() {
+            self.queue.push_front(Batch::new(second, front.maybe_done));
         }
+        let first = Batch::new(front.accounts, front.maybe_done);
         self.queue.push_front(first);
     }
 

@@ -181,12 +181,9 @@ fn stages(
         accounts,
     };
     match &request.target {
-        Target::Blueprint { image, .. } => vec![of_accounts(PlannedImage::Known(
-            ImageRef::Blueprint(image.clone()),
-        ))],
-        Target::Cvm { image, .. } => vec![of_accounts(PlannedImage::Known(ImageRef::Cvm(
-            image.clone(),
-        )))],
+        target @ (Target::Blueprint { .. } | Target::Cvm { .. }) => {
+            vec![of_accounts(PlannedImage::Known(target.image()))]
+        }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
             let accounts = of_accounts(match &seen.blueprint {
                 Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),

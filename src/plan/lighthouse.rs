@@ -123,6 +123,15 @@ impl LighthouseWork {
         self.step = LighthouseStep::Finished;
     }
 
+    fn available(
+        &mut self,
+        blueprint: Option<BlueprintId>,
+        already: bool,
+        request_id: Option<String>,
+    ) {
+        self.finish(ResultKind::Available { blueprint, already }, request_id);
+    }
+
     fn ending(&self, kind: ResultKind, request_id: Option<String>) -> ItemResult {
         let item = Item::Lighthouse(self.image.clone());
         ItemResult::new(item, kind, request_id).in_doubt(self.unclear)
@@ -140,15 +149,7 @@ impl LighthouseWork {
     fn called(&mut self, blueprint: Option<BlueprintId>, request_id: Option<String>) {
         match (self.action, blueprint) {
             (Action::Cancel, _) => self.finish(ResultKind::Cancelled, request_id),
-            (Action::Share, Some(id)) => {
-                self.finish(
-                    ResultKind::Available {
-                        blueprint: Some(id),
-                        already: false,
-                    },
-                    request_id,
-                );
-            }
+            (Action::Share, Some(id)) => self.available(Some(id), false, request_id),
             (Action::Share, None) => {
                 self.effected = Some(request_id);
                 self.step = LighthouseStep::Find;
@@ -196,14 +197,7 @@ impl LighthouseWork {
     fn found(&mut self, found: Result<Option<BlueprintId>, CloudError>) {
         if let Some(request_id) = self.effected.take() {
             // The share succeeded; the image is available even if the blueprint's id is unknown.
-            let blueprint = found.ok().flatten();
-            return self.finish(
-                ResultKind::Available {
-                    blueprint,
-                    already: false,
-                },
-                request_id,
-            );
+            return self.available(found.ok().flatten(), false, request_id);
         }
         let there = match found {
             Ok(there) => there,
@@ -212,13 +206,7 @@ impl LighthouseWork {
         let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
         self.unclear &= there.is_some();
         match (self.action, there) {
-            (Action::Share, Some(id)) => {
-                let kind = ResultKind::Available {
-                    blueprint: Some(id),
-                    already: !self.maybe_done,
-                };
-                self.finish(kind, request_id);
-            }
+            (Action::Share, Some(id)) => self.available(Some(id), !self.maybe_done, request_id),
             (Action::Cancel, None) => self.finish(ResultKind::Cancelled, request_id),
             _ => self.not_yet(),
         }
@@ -242,13 +230,7 @@ impl LighthouseWork {
             Some(error) if error.class == ErrorClass::AsWanted => {
                 // "Already shared", but no blueprint names the image: it is available, and its id
                 // stays unknown.
-                self.finish(
-                    ResultKind::Available {
-                        blueprint: None,
-                        already: true,
-                    },
-                    error.request_id,
-                );
+                self.available(None, true, error.request_id);
             }
             Some(error) if self.tries >= self.max_tries => self.fail(&error, true),
             _ => self.step = LighthouseStep::Call,
@@ -263,13 +245,7 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(last) if last.class == ErrorClass::AsWanted => {
-                self.finish(
-                    ResultKind::Available {
-                        blueprint: None,
-                        already: true,
-                    },
-                    last.request_id,
-                );
+                self.available(None, true, last.request_id);
             }
             Some(last) if self.tries >= self.max_tries => self.fail(&last, true),
             // The call may have been carried out: read again before repeating it.

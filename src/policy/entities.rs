@@ -101,18 +101,14 @@ pub(super) fn read(
         problems: Vec::new(),
     };
     for element in elements(text, &mut reader.values, &mut reader.problems)? {
-        if let Err(problem) = reader.add(element) {
-            reader.problems.push(problem);
-        }
+        let added = reader.add(element);
+        reader.problems.extend(added.err());
     }
     for facts in sources {
-        if let Err(problem) = reader.add_source(facts) {
-            reader.problems.push(problem);
-        }
+        let added = reader.add_source(facts);
+        reader.problems.extend(added.err());
     }
-    if !reader.problems.is_empty() {
-        return Err(Problems(reader.problems));
-    }
+    Problems::any(reader.problems)?;
     let mut warnings = Vec::new();
     if !validated {
         let all = reader.entities.iter().chain(reader.accounts.iter());
@@ -168,7 +164,7 @@ impl Reader<'_> {
             ));
         }
         let has_region = complete(&mut value, &id, &self.facts, self.names)
-            .map_err(|(problem, remedy)| Problem::at(mark(offset), problem, remedy))?;
+            .map_err(|found| Problem::at(mark(offset), found.problem, found.remedy))?;
         let entity = self.entity(value.clone(), offset)?;
         self.accounts.note(&value);
         if *id.type_name() == self.names.account {
@@ -259,7 +255,8 @@ fn complete(
     id: &EntityUid,
     facts: &BTreeMap<&str, &SourceFacts>,
     names: &SchemaNames,
-) -> Result<bool, (String, String)> {
+) -> Result<bool, Problem> {
+    let refused = |problem: String, remedy: &str| Err(Problem::new(ENTITIES, problem, remedy));
     let text = id.id().unescaped();
     let name = id.type_name();
     let Some(entity) = value.as_object_mut() else {
@@ -268,17 +265,13 @@ fn complete(
     entity.entry("parents").or_insert_with(|| json!([]));
     let attrs = entity.entry("attrs").or_insert_with(|| json!({}));
     let Some(attrs) = attrs.as_object_mut() else {
-        return Err((
-            format!("{id} has attrs that are not an object"),
-            "write {} or leave them out".to_owned(),
-        ));
+        let problem = format!("{id} has attrs that are not an object");
+        return refused(problem, "write {} or leave them out");
     };
     if *name == names.account {
-        text.parse::<AccountId>()
-            .map_err(|problem| (problem.problem, problem.remedy))?;
+        text.parse::<AccountId>()?;
     } else if *name == names.source {
-        text.parse::<SourceName>()
-            .map_err(|problem| (problem.problem, problem.remedy))?;
+        text.parse::<SourceName>()?;
         let facts = facts.get(text);
         attrs.insert(
             "scheme".into(),
@@ -289,29 +282,24 @@ fn complete(
             json!(facts.is_some_and(|facts| facts.signed)),
         );
     } else if *name == names.requester {
-        let remedy = || {
-            "write source/name, as in \"jira/alice@example.com\", an address in lower case"
-                .to_owned()
+        const REMEDY: &str =
+            "write source/name, as in \"jira/alice@example.com\", an address in lower case";
+        let Some((source, person)) = text.split_once('/') else {
+            return refused(format!("{id} names no source"), REMEDY);
         };
-        let (source, person) = text
-            .split_once('/')
-            .ok_or_else(|| (format!("{id} names no source"), remedy()))?;
-        let normal = person
-            .parse::<PersonName>()
-            .map_err(|problem| (format!("{id} {}", problem.problem), problem.remedy))?;
+        let normal = match person.parse::<PersonName>() {
+            Ok(normal) => normal,
+            Err(found) => return refused(format!("{id} {}", found.problem), &found.remedy),
+        };
         if source.parse::<SourceName>().is_err() || normal.as_str() != person {
-            return Err((format!("{id} can never be a requester"), remedy()));
+            return refused(format!("{id} can never be a requester"), REMEDY);
         }
         requester_attrs(attrs, source, &normal);
     } else if *name == names.image {
-        let image: ImageRef = text
-            .parse()
-            .map_err(|problem: Problem| (problem.problem, problem.remedy))?;
+        let image: ImageRef = text.parse()?;
         if attrs.get("kind").is_some_and(|kind| kind != image.kind()) {
-            return Err((
-                format!("{id} is of kind {:?}", image.kind()),
-                "correct the kind, or leave it out".to_owned(),
-            ));
+            let problem = format!("{id} is of kind {:?}", image.kind());
+            return refused(problem, "correct the kind, or leave it out");
         }
         attrs.insert("kind".into(), json!(image.kind()));
         // The empty region only lets the rest be validated; such an image does not enter the store.

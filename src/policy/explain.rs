@@ -32,14 +32,6 @@ struct Part {
     wanted: bool,
 }
 
-/// The result of one condition.
-enum Outcome {
-    Met,
-    Unmet(String),
-    /// It could not be evaluated, because an earlier condition (`context has expires`) is unmet.
-    Moot,
-}
-
 /// Splits every permit into its conditions.
 pub(super) fn permits(policies: &[&Policy]) -> Vec<Permit> {
     let mut permits: Vec<Permit> = policies
@@ -75,12 +67,8 @@ fn permit(policy: &Policy) -> Permit {
             Some(format!("action in [{}]", uids.join(", ")))
         }
     };
-    parts.extend(
-        principal
-            .into_iter()
-            .chain(resource)
-            .filter_map(|text| part(text, true)),
-    );
+    let scope = principal.into_iter().chain(resource);
+    parts.extend(scope.filter_map(|text| part(text, true)));
     if let Ok(tree) = policy.to_pst() {
         for clause in tree.body().clauses() {
             match clause {
@@ -124,44 +112,34 @@ fn part(text: String, wanted: bool) -> Option<Part> {
 }
 
 impl Part {
-    fn outcome(&self, request: &Request, entities: &Entities) -> Outcome {
+    /// What it is instead, if it is not met. `None` also where it cannot be evaluated, because an
+    /// earlier condition (`context has expires`) is unmet.
+    fn unmet(&self, request: &Request, entities: &Entities) -> Option<String> {
         match eval_expression(request, entities, &self.expression) {
-            Ok(EvalResult::Bool(value)) if value == self.wanted => Outcome::Met,
-            Ok(EvalResult::Bool(value)) => Outcome::Unmet(format!("{} is {value}", self.text)),
-            _ => Outcome::Moot,
+            Ok(EvalResult::Bool(value)) if value != self.wanted => {
+                Some(format!("{} is {value}", self.text))
+            }
+            _ => None,
         }
     }
 }
 
 /// The permits for this action with the fewest unmet conditions, at most two, and those conditions.
 pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
-    let mut nearest: Vec<(&Permit, Vec<String>)> = Vec::new();
-    for permit in permits
-        .iter()
+    let unmet = |permit: &Permit| -> Vec<String> {
+        let parts = permit.parts.iter();
+        let unmet = parts.filter_map(|part| part.unmet(request, entities));
+        unmet.collect()
+    };
+    let permits = permits.iter();
+    let mut nearest: Vec<(&Permit, Vec<String>)> = permits
         .filter(|permit| applies(permit, request, entities))
-    {
-        let unmet: Vec<String> = permit
-            .parts
-            .iter()
-            .filter_map(|part| match part.outcome(request, entities) {
-                Outcome::Unmet(text) => Some(text),
-                Outcome::Met | Outcome::Moot => None,
-            })
-            .collect();
-        match nearest
-            .first()
-            .map(|(_, fewest)| unmet.len().cmp(&fewest.len()))
-        {
-            Some(std::cmp::Ordering::Greater) => {}
-            Some(std::cmp::Ordering::Equal) => nearest.push((permit, unmet)),
-            Some(std::cmp::Ordering::Less) | None => nearest = vec![(permit, unmet)],
-        }
-    }
+        .map(|permit| (permit, unmet(permit)))
+        .collect();
+    let fewest = nearest.iter().map(|(_, unmet)| unmet.len()).min();
+    nearest.retain(|(_, unmet)| Some(unmet.len()) == fewest);
     if nearest.is_empty() {
-        let action = request
-            .action()
-            .map(|uid| uid.id().unescaped())
-            .unwrap_or_default();
+        let action = request.action().map_or("", |uid| uid.id().unescaped());
         return format!("no policy allows it; none is about {action}");
     }
     let shown: Vec<String> = nearest
@@ -189,18 +167,14 @@ fn applies(permit: &Permit, request: &Request, entities: &Entities) -> bool {
 
 /// The policies that forbade it, each with its `@reason` if it has one.
 pub(super) fn forbidden(policies: &Policies, ids: &BTreeSet<String>) -> String {
-    let shown: Vec<String> = ids
-        .iter()
-        .map(|id| {
-            match policies
-                .evaluated(id)
-                .and_then(|policy| annotation(policy, "reason"))
-                .filter(|reason| !reason.is_empty())
-            {
-                Some(reason) => format!("{id} ({reason})"),
-                None => id.clone(),
-            }
-        })
-        .collect();
+    let shown = |id: &String| {
+        let policy = policies.evaluated(id);
+        let reason = policy.and_then(|policy| annotation(policy, "reason"));
+        match reason.filter(|reason| !reason.is_empty()) {
+            Some(reason) => format!("{id} ({reason})"),
+            None => id.clone(),
+        }
+    };
+    let shown: Vec<String> = ids.iter().map(shown).collect();
     clipped(&format!("forbidden by {}", shown.join(", ")))
 }

@@ -114,11 +114,7 @@ impl PolicyFiles {
                 "put accounts and images in groups; 48 MiB is the most",
             ));
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Problems(problems))
-        }
+        Problems::any(problems)
     }
 
     /// Whether the schema is the built-in one.

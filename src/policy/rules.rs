@@ -116,9 +116,7 @@ pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Resul
         match parse(file, text) {
             Ok(policies) => {
                 for (policy, site) in policies {
-                    if let Err(problem) = add(&mut set, &mut sites, &policy, site) {
-                        problems.push(problem);
-                    }
+                    problems.extend(add(&mut set, &mut sites, &policy, site).err());
                 }
             }
             Err(found) => problems.extend(found.0),
@@ -172,11 +170,8 @@ fn validate(
         }
         None => cedar_problem(&found, "policy", "", 0),
     };
-    problems.extend(
-        findings
-            .validation_errors()
-            .map(|error| problem_of(error.policy_id(), DetailedError::from(error))),
-    );
+    let errors = findings.validation_errors();
+    problems.extend(errors.map(|error| problem_of(error.policy_id(), DetailedError::from(error))));
     warnings.extend(findings.validation_warnings().map(|warning| {
         let problem = problem_of(warning.policy_id(), DetailedError::from(warning));
         Danger::OddPolicy.at(problem)
@@ -187,12 +182,8 @@ fn validate(
 fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Problems> {
     let parsed: cedar_policy::PolicySet =
         text.parse().map_err(|errors: cedar_policy::ParseErrors| {
-            Problems(
-                errors
-                    .iter()
-                    .map(|error| cedar_problem(&DetailedError::from(error), file, text, 0))
-                    .collect(),
-            )
+            let problem = |error| cedar_problem(&DetailedError::from(error), file, text, 0);
+            Problems(errors.iter().map(problem).collect())
         })?;
     if parsed.num_of_templates() > 0 {
         let remedy = "write the entity in place of ?principal and ?resource";
@@ -241,10 +232,8 @@ fn add<'a>(
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.len() > 100 || !id.chars().all(plain) {
-        let problem = format!(
-            "{:?} is not usable as an @id",
-            id.chars().take(40).collect::<String>()
-        );
+        let shown: String = id.chars().take(40).collect();
+        let problem = format!("{shown:?} is not usable as an @id");
         return Err(site.problem(problem, "use 1 to 100 letters, digits, - _ or ."));
     }
     if id == EXPIRY {
@@ -255,14 +244,8 @@ fn add<'a>(
     }
     let id = PolicyId::new(id);
     if let Some(first) = sites.get(&id) {
-        return Err(site.problem(
-            format!(
-                "the @id {:?} is at {} already",
-                AsRef::<str>::as_ref(&id),
-                first.mark()
-            ),
-            NAME_IT,
-        ));
+        let (name, first): (&str, _) = (id.as_ref(), first.mark());
+        return Err(site.problem(format!("the @id {name:?} is at {first} already"), NAME_IT));
     }
     set.add(policy.new_id(id.clone()))
         .map_err(|error| site.problem(error.to_string(), NAME_IT))?;

@@ -76,31 +76,19 @@ impl SchemaNames {
             return Ok(builtin);
         };
         let schema = parse(text)?;
-        let types = |schema: &Schema| -> BTreeSet<String> {
-            schema
-                .entity_types()
-                .map(|name| format!("entity {name}"))
-                .collect()
+        let names = |schema: &Schema| -> BTreeSet<String> {
+            let types = schema.entity_types().map(|name| format!("entity {name}"));
+            let actions = schema.actions().map(|uid| format!("action {uid}"));
+            types.chain(actions).collect()
         };
-        let actions = |schema: &Schema| -> BTreeSet<String> {
-            schema
-                .actions()
-                .map(|uid| format!("action {uid}"))
-                .collect()
-        };
-        let has = &types(&schema) | &actions(&schema);
-        let needs = &types(&builtin) | &actions(&builtin);
+        let (has, needs) = (names(&schema), names(&builtin));
         let missing = needs.difference(&has).map(|name| {
             let remedy =
                 "keep every name of the built-in schema; to use that one as it is, delete the file";
             Problem::at(Mark::whole(SCHEMA), format!("lacks {name}"), remedy)
         });
-        let missing: Vec<Problem> = missing.collect();
-        if missing.is_empty() {
-            Ok(schema)
-        } else {
-            Err(Problems(missing))
-        }
+        Problems::any(missing.collect())?;
+        Ok(schema)
     }
 }
 
@@ -116,16 +104,14 @@ fn defect(error: impl std::fmt::Display) -> Problem {
 }
 
 fn parse(text: &str) -> Result<Schema, Problem> {
-    match Schema::from_cedarschema_str(text) {
-        Ok((schema, _)) => Ok(schema),
-        Err(error) => {
-            let detailed = match &error {
-                CedarSchemaError::Parse(error) => DetailedError::from(error),
-                other => DetailedError::from(other),
-            };
-            Err(cedar_problem(&detailed, SCHEMA, text, 0))
-        }
-    }
+    let parsed = Schema::from_cedarschema_str(text).map_err(|error| {
+        let detailed = match &error {
+            CedarSchemaError::Parse(error) => DetailedError::from(error),
+            other => DetailedError::from(other),
+        };
+        cedar_problem(&detailed, SCHEMA, text, 0)
+    });
+    parsed.map(|(schema, _)| schema)
 }
 
 /// An entity's identifier.
@@ -146,14 +132,9 @@ pub(super) fn cedar_problem(
     text: &str,
     fallback: usize,
 ) -> Problem {
-    let span = detailed
-        .source_locations
-        .first()
-        .map_or(fallback..fallback, |label| label.loc.start..label.loc.end);
-    let label = detailed
-        .source_locations
-        .first()
-        .and_then(|label| label.label.as_deref());
+    let place = detailed.source_locations.first();
+    let span = place.map_or(fallback..fallback, |place| place.loc.start..place.loc.end);
+    let label = place.and_then(|place| place.label.as_deref());
     let mut problem = detailed.message.clone();
     if let Some(label) = label.filter(|label| !problem.contains(*label)) {
         problem = format!("{problem}: {label}");
