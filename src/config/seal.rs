@@ -62,7 +62,7 @@ impl Reader<'_> {
             return match journal {
                 JournalLocation::Directory(_) => self.key_file(DEFAULT_KEY_FILE, None, journal),
                 JournalLocation::Memory => None,
-                JournalLocation::S3(_) | JournalLocation::Gcs(_) | JournalLocation::Azure(_) => {
+                JournalLocation::Bucket(_) => {
                     let needs_key = raw.name.as_ref().or(raw.every.as_ref())?;
                     let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
                     self.wrong_key(Some(needs_key), "is missing".to_owned(), &remedy)

@@ -59,17 +59,6 @@ pub struct Chain {
     lost: bool,
 }
 
-/// A file of the stream, as read.
-#[derive(Debug, Clone, Copy)]
-pub enum File<'a> {
-    /// Its bytes.
-    Bytes(&'a [u8]),
-    /// Missing, although a later one exists.
-    Absent,
-    /// Too large to be read.
-    TooLarge(u64),
-}
-
 impl Chain {
     /// A verification of `stream`, before record 0.
     pub fn new(stream: StreamId) -> Self {
@@ -103,25 +92,18 @@ impl Chain {
         self.lost = true;
     }
 
-    /// Takes the next file.
+    /// Takes the next file's bytes, or why there are none.
     ///
     /// # Errors
     /// The file's flaw. Verification can continue with the next file.
-    pub fn push(&mut self, file: File<'_>) -> Result<Stored, Finding> {
+    pub fn push(&mut self, file: Result<&[u8], Flaw>) -> Result<Stored, Finding> {
         let seq = self.next;
         self.next += 1;
-        let followed = match file {
-            File::Bytes(bytes) if bytes.len() as u64 <= MAX_RECORD_BYTES => self.follow(seq, bytes),
-            File::Bytes(bytes) => Err(Flaw::TooLarge {
-                bytes: bytes.len() as u64,
-            }),
-            File::TooLarge(bytes) => Err(Flaw::TooLarge { bytes }),
-            File::Absent => Err(Flaw::Missing),
-        };
-        self.prev = match (&followed, file) {
-            (Ok(stored), _) => Some(stored.hash.clone()),
-            (Err(_), File::Bytes(bytes)) => Some(Stored::hash_of(bytes)),
-            (Err(_), File::Absent | File::TooLarge(_)) => None,
+        let bytes = file.as_ref().ok().copied();
+        let followed = file.and_then(|bytes| self.follow(seq, bytes));
+        self.prev = match &followed {
+            Ok(stored) => Some(stored.hash.clone()),
+            Err(_) => bytes.map(Stored::hash_of),
         };
         self.doubtful = followed.is_err();
         let applied = followed.and_then(|stored| self.apply(stored));
@@ -153,6 +135,10 @@ impl Chain {
     }
 
     fn follow(&self, seq: u64, bytes: &[u8]) -> Result<Stored, Flaw> {
+        let size = bytes.len() as u64;
+        if size > MAX_RECORD_BYTES {
+            return Err(Flaw::TooLarge { bytes: size });
+        }
         let stored = Stored::read(bytes)?;
         let record = &stored.record;
         if record.stream != self.stream {
@@ -214,7 +200,7 @@ mod tests {
         let mut chain = Chain::new(stream);
         files
             .iter()
-            .filter_map(|bytes| chain.push(File::Bytes(bytes)).err())
+            .filter_map(|bytes| chain.push(Ok(bytes)).err())
             .map(|finding| (finding.seq.unwrap(), finding.flaw.name()))
             .collect()
     }
@@ -230,7 +216,7 @@ mod tests {
         assert_eq!(walk(stream, &files), []);
         let mut chain = Chain::new(stream);
         for bytes in &files {
-            chain.push(File::Bytes(bytes)).unwrap();
+            chain.push(Ok(bytes)).unwrap();
         }
         assert!(chain.into_stream_state().is_some());
         assert!(Chain::new(stream).into_stream_state().is_none());
@@ -264,9 +250,9 @@ mod tests {
             let mut found = Vec::new();
             for (index, bytes) in files.iter().enumerate() {
                 let file = if index == gone {
-                    File::Absent
+                    Err(Flaw::Missing)
                 } else {
-                    File::Bytes(bytes)
+                    Ok(bytes.as_slice())
                 };
                 found.extend(chain.push(file).err());
             }
@@ -301,13 +287,12 @@ mod tests {
         let (stream, files) = files();
         let mut chain = Chain::new(stream);
         let finding = chain
-            .push(File::TooLarge(MAX_RECORD_BYTES + 1))
+            .push(Err(Flaw::TooLarge {
+                bytes: MAX_RECORD_BYTES + 1,
+            }))
             .unwrap_err();
         assert_eq!(finding.flaw.name(), "too_large");
-        assert!(
-            chain.push(File::Bytes(&files[1])).is_ok(),
-            "the walk goes on"
-        );
+        assert!(chain.push(Ok(&files[1])).is_ok(), "the walk goes on");
         assert_eq!(
             walk(stream, &[vec![b'x'; MAX_RECORD_BYTES as usize + 1]]),
             [(0, "too_large")]

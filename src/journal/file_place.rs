@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::location::JournalLocation;
+use super::location::{Bucket, JournalLocation};
 use crate::domain::Problem;
 
 /// The place of a file.
@@ -13,8 +13,8 @@ use crate::domain::Problem;
 pub enum FilePlace {
     /// A file of this machine.
     File(PathBuf),
-    /// An object, whose key is the location's prefix.
-    Object(JournalLocation),
+    /// An object, whose key is the prefix.
+    Object(Bucket),
 }
 
 impl FilePlace {
@@ -32,7 +32,7 @@ impl fmt::Display for FilePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Object(location) => write!(f, "{location}"),
+            Self::Object(bucket) => bucket.fmt(f),
         }
     }
 }
@@ -54,14 +54,11 @@ impl FromStr for FilePlace {
                 path => Ok(Self::File(path.into())),
             };
         }
-        let location: JournalLocation = text.parse()?;
-        match &location {
-            JournalLocation::S3(bucket)
-            | JournalLocation::Gcs(bucket)
-            | JournalLocation::Azure(bucket) => match bucket.prefix.as_str() {
-                "" => refused("a bucket without a key names no file"),
-                _ => Ok(Self::Object(location)),
-            },
+        match text.parse()? {
+            JournalLocation::Bucket(bucket) if bucket.prefix.is_empty() => {
+                refused("a bucket without a key names no file")
+            }
+            JournalLocation::Bucket(bucket) => Ok(Self::Object(bucket)),
             JournalLocation::Directory(_) | JournalLocation::Memory => {
                 refused("names no file that lasts")
             }

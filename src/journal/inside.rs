@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::file_place::FilePlace;
-use super::location::{Bucket, JournalLocation};
+use super::location::JournalLocation;
 use crate::domain::Problem;
 
 impl FilePlace {
@@ -34,15 +34,11 @@ impl FilePlace {
 
     /// Whether the file lies inside a journal, or an index, of this location.
     fn is_inside(&self, location: &JournalLocation) -> bool {
-        let within = |inner: &Bucket, outer: &Bucket| {
-            inner.name == outer.name && Path::new(&inner.prefix).starts_with(&outer.prefix)
-        };
         match (self, location) {
             (Self::File(_), JournalLocation::Directory(dir)) => self.is_at(dir),
-            (Self::Object(JournalLocation::S3(key)), JournalLocation::S3(place))
-            | (Self::Object(JournalLocation::Gcs(key)), JournalLocation::Gcs(place))
-            | (Self::Object(JournalLocation::Azure(key)), JournalLocation::Azure(place)) => {
-                within(key, place)
+            (Self::Object(key), JournalLocation::Bucket(place)) => {
+                (key.service, &key.name) == (place.service, &place.name)
+                    && Path::new(&key.prefix).starts_with(&place.prefix)
             }
             _ => false,
         }

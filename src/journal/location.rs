@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::domain::Problem;
+use crate::domain::{Problem, spelled};
 
 /// A place for the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,17 +14,27 @@ pub enum JournalLocation {
     Directory(PathBuf),
     /// `memory:`: gone with the process; for trials.
     Memory,
-    /// `s3://bucket/prefix`.
-    S3(Bucket),
-    /// `gs://bucket/prefix`: Google Cloud Storage.
-    Gcs(Bucket),
-    /// `az://container/prefix`: Azure Blob Storage; the account is in a variable.
-    Azure(Bucket),
+    /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
+    Bucket(Bucket),
+}
+
+spelled! {
+    /// An object store service, by its scheme.
+    BucketService {
+        /// Amazon S3, or a store that speaks its protocol.
+        S3 = "s3",
+        /// Google Cloud Storage.
+        Gcs = "gs",
+        /// Azure Blob Storage; the account is in a variable.
+        Azure = "az",
+    }
 }
 
 /// A part of a bucket, or of a container in Azure's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
+    /// The service that has it.
+    pub service: BucketService,
     /// The bucket's name.
     pub name: String,
     /// Without slashes at its ends; may be empty.
@@ -34,7 +44,12 @@ pub struct Bucket {
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slash = if self.prefix.is_empty() { "" } else { "/" };
-        write!(f, "{}{slash}{}", self.name, self.prefix)
+        let Self {
+            service,
+            name,
+            prefix,
+        } = self;
+        write!(f, "{service}://{name}{slash}{prefix}")
     }
 }
 
@@ -63,9 +78,7 @@ impl fmt::Display for JournalLocation {
         match self {
             Self::Directory(dir) => write!(f, "file:{}", dir.display()),
             Self::Memory => f.write_str("memory:"),
-            Self::S3(bucket) => write!(f, "s3://{bucket}"),
-            Self::Gcs(bucket) => write!(f, "gs://{bucket}"),
-            Self::Azure(bucket) => write!(f, "az://{bucket}"),
+            Self::Bucket(bucket) => bucket.fmt(f),
         }
     }
 }
@@ -83,9 +96,9 @@ impl FromStr for JournalLocation {
                 "memory: has something behind its colon".to_owned(),
                 "write memory: and nothing else",
             ),
-            "s3" => bucket(scheme, rest, 63, ".").map(Self::S3),
-            "gs" => bucket(scheme, rest, 222, "._").map(Self::Gcs),
-            "az" => bucket(scheme, rest, 63, "").map(Self::Azure),
+            "s3" => bucket(BucketService::S3, rest, 63, "."),
+            "gs" => bucket(BucketService::Gcs, rest, 222, "._"),
+            "az" => bucket(BucketService::Azure, rest, 63, ""),
             "cos" => refused(
                 NO_COS.to_owned(),
                 "keep the journal in a directory (file:DIR) or on S3",
@@ -120,12 +133,17 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
 /// <https://cloud.google.com/storage/docs/buckets#naming>,
 /// <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>.
 /// For the prefix only characters that need no escaping anywhere are taken.
-fn bucket(scheme: &str, rest: &str, max_len: usize, marks: &str) -> Result<Bucket, Problem> {
+fn bucket(
+    service: BucketService,
+    rest: &str,
+    max_len: usize,
+    marks: &str,
+) -> Result<JournalLocation, Problem> {
     let remedy =
-        format!("write {scheme}://NAME/PREFIX, as in \"{scheme}://acme-share-journal/prod\"");
+        format!("write {service}://NAME/PREFIX, as in \"{service}://acme-share-journal/prod\"");
     let wrong = |problem: String| Err(Problem::new("journal", problem, remedy.clone()));
     let Some(rest) = rest.strip_prefix("//") else {
-        return wrong(format!("{scheme}: is not followed by //"));
+        return wrong(format!("{service}: is not followed by //"));
     };
     let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -151,10 +169,11 @@ fn bucket(scheme: &str, rest: &str, max_len: usize, marks: &str) -> Result<Bucke
         let remedy = "use letters, digits, - _ . = and single slashes, 256 characters at most";
         return Err(Problem::new("journal", problem, remedy));
     }
-    Ok(Bucket {
+    Ok(JournalLocation::Bucket(Bucket {
+        service,
         name: name.to_owned(),
         prefix: prefix.to_owned(),
-    })
+    }))
 }
 
 fn refused(problem: String, remedy: &str) -> Result<JournalLocation, Problem> {

@@ -35,10 +35,10 @@ mod store;
 #[cfg(test)]
 mod testing;
 
-pub use chain::{Chain, File, Finding};
+pub use chain::{Chain, Finding};
 pub use file_place::FilePlace;
 pub(crate) use inside::is_inside;
-pub use location::{Bucket, JournalLocation};
+pub use location::{Bucket, BucketService, JournalLocation};
 pub use record::{
     Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,
     FailedFetch, FailedNotification, Flaw, Intent, Lease, Notified, Progress, Received, Record,
@@ -53,6 +53,6 @@ pub use state::{
 };
 pub use store::{
     Access, AppendError, Claim, History, Index, Journal, JournalError, Looks, MAX_PAUSE,
-    NewestFirst, OPERATIONS, Opened, Opening, Pass, PlaceError, Recorded, Report, RequestFiles,
-    Retirement, Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
+    NewestFirst, OPERATIONS, Opened, Opening, Pass, Recorded, Report, RequestFiles, Retirement,
+    Sealing, StoreFault, StoreResult, Unsealed, WorkDone, WorkerLease,
 };

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{App, Case, Deadline, Statement};
 use crate::domain::{NoticeKind, Verdict};
 use crate::inbound::{Map, VerifiedDelivery};
-use crate::journal::{Intent, JournalError, Opened, Opening, Received, StreamId};
+use crate::journal::{Intent, JournalError, Opened, Opening, Received, StreamId, WakeUp};
 use crate::plan::Observation;
 use crate::policy::Decision;
 
@@ -45,7 +45,9 @@ impl App {
             // A denial gets no lease, and so no other wake-up.
             let at = self.lease(case.now, Deadline::after(Duration::ZERO));
             let stream = StreamId::of(&case.identity);
-            self.journal.announce_notification(stream, at).await?;
+            self.journal
+                .announce_wake_up(WakeUp::new(at, stream, 0))
+                .await?;
         }
         let place = async {
             match allowed {

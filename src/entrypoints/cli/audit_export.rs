@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use crate::domain::Timestamp;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
-use crate::journal::{Chain, File, Finding, RequestFiles, Stored};
+use crate::journal::{Chain, Finding, RequestFiles, Stored};
 
 use super::audit_args::{AuditExportOptions, ExportFormat};
 use super::reading::ReadJournal;
@@ -62,7 +62,7 @@ fn intact(request: &RequestFiles) -> (Vec<Stored>, Option<Finding>) {
     let mut chain = Chain::new(request.stream);
     let mut records = Vec::new();
     for file in &request.files {
-        match chain.push(File::Bytes(file)) {
+        match chain.push(Ok(file)) {
             Ok(stored) => records.push(stored),
             Err(finding) => return (records, Some(finding)),
         }

@@ -67,9 +67,6 @@ impl Checkpoint {
     }
 
     /// Reads a note without verifying its signatures.
-    ///
-    /// # Errors
-    /// [`NoteFlaw::Malformed`].
     pub fn unverified(note: &str) -> Result<Self, NoteFlaw> {
         let text = note
             .rsplit_once("\n\n")

@@ -103,18 +103,12 @@ impl Proof {
     }
 
     /// Reads a proof's JSON.
-    ///
-    /// # Errors
-    /// [`ProofFlaw::Malformed`].
     pub fn read(text: &str) -> Result<Self, ProofFlaw> {
         parsed(text, REQUEST, |proof: &Self| &proof.format)
     }
 
     /// Verifies offline that the tree contains every record. `chain` verifies that they follow each
     /// other.
-    ///
-    /// # Errors
-    /// The reason why it is invalid.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
         let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
         for (seq, record) in (0..).zip(&self.records) {
@@ -166,17 +160,11 @@ impl ConsistencyProof {
     }
 
     /// Reads a proof's JSON.
-    ///
-    /// # Errors
-    /// [`ProofFlaw::Malformed`].
     pub fn read(text: &str) -> Result<Self, ProofFlaw> {
         parsed(text, CONSISTENCY, |proof: &Self| &proof.format)
     }
 
     /// Verifies it offline. Returns the older and the newer checkpoint.
-    ///
-    /// # Errors
-    /// The reason why it is invalid.
     pub fn check(&self, key: &VerifierKey) -> Result<(Checkpoint, Checkpoint), ProofFlaw> {
         let old = opened(&self.old, key, &self.keys)?;
         let new = opened(&self.new, key, &self.keys)?;

@@ -99,9 +99,6 @@ impl Segment {
     }
 
     /// Reads an object's bytes.
-    ///
-    /// # Errors
-    /// The flaw of the bytes.
     pub(in crate::journal) fn read(bytes: &Bytes) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
         let (header, body) = text
@@ -155,9 +152,6 @@ fn read_place(line: &str) -> Option<(StreamId, u64)> {
 }
 
 /// The number of records in an object's bytes; for the fuzz targets.
-///
-/// # Errors
-/// The flaw of the bytes.
 pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
     Segment::read(&Bytes::copy_from_slice(bytes)).map(|segment| segment.records.len())
 }

@@ -21,9 +21,6 @@ pub struct VerifiedLog {
 impl VerifiedLog {
     /// Applies the next seal. Returns the tiles and bundles that it determines. An error leaves the
     /// log unchanged, and no later seal can follow.
-    ///
-    /// # Errors
-    /// The flaw.
     pub(in crate::journal) fn push(
         &mut self,
         segment: &Segment,

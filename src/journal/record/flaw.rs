@@ -1,45 +1,58 @@
 //! The flaws that a stored record can have, each with its remedy.
 
-use std::fmt;
-
 /// A flaw in one file of the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// The file's bytes were changed after it was written.
+    #[error("altered: {0}")]
     Altered(String),
-    /// The file is missing, although a later one exists.
+    /// There is no such file.
+    #[error("missing, although a later record exists")]
     Missing,
     /// The file holds another record of this stream.
+    #[error("reordered: it holds record {says}")]
     Reordered {
         /// The number in the record.
         says: u64,
     },
     /// The file belongs to another stream, or does not belong to the journal.
+    #[error("foreign: {0}")]
     Foreign(String),
-    /// The file is intact but does not follow its predecessor: one of the two was replaced.
+    /// The file is intact.
+    #[error("does not follow its predecessor: this file or the one before it was replaced")]
     Unlinked,
     /// The file's bytes are unchanged, but they are not a record.
+    #[error("unreadable: {0}")]
     Unreadable(String),
-    /// Written by a newer program.
+    /// The file is intact.
+    #[error("written by a newer sharehook: {0}")]
     Newer(String),
-    /// Written by an older program, in a format that this one does not read.
+    /// In a format that this program does not read.
+    #[error("written by an older sharehook: {0}")]
     Older(String),
-    /// Larger than any record that this program writes. It was not read.
+    /// Larger than any record that this program writes.
+    #[error("{bytes} bytes long, more than any record; it was not read")]
     TooLarge {
         /// The file's size in bytes.
         bytes: u64,
     },
     /// The record cannot follow the ones before it.
+    #[error("holds a step that cannot follow the earlier records: {0}")]
     Impossible(String),
     /// The file is intact, but another one was sealed at this place.
+    #[error("altered: it is not the record that was sealed")]
     Resealed,
-    /// The file is missing, although the log has it.
+    /// There is no such file.
+    #[error("dropped: the log has it and it is not there")]
     Dropped,
     /// The index lacks an entry that the records require.
+    #[error("missing in the index: {0}")]
     Unlisted(&'static str),
     /// The index names a record that does not exist.
+    #[error("it names a record that is not there")]
     Unrecorded,
     /// An object of the log differs from what was signed, or does not continue its predecessor.
+    #[error("broken log: {0}")]
     BrokenLog(String),
 }
 
@@ -90,38 +103,6 @@ impl Flaw {
             _ => {
                 "find out who changed it and restore it from a backup; until then nothing is done for this request"
             }
-        }
-    }
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Altered(why) => write!(f, "altered: {why}"),
-            Self::Missing => f.write_str("missing, although a later record exists"),
-            Self::Reordered { says } => write!(f, "reordered: it holds record {says}"),
-            Self::Foreign(why) => write!(f, "foreign: {why}"),
-            Self::Unlinked => f.write_str(
-                "does not follow its predecessor: this file or the one before it was replaced",
-            ),
-            Self::Unreadable(why) => write!(f, "unreadable: {why}"),
-            Self::Newer(why) => write!(f, "written by a newer sharehook: {why}"),
-            Self::Older(why) => write!(f, "written by an older sharehook: {why}"),
-            Self::TooLarge { bytes } => {
-                write!(
-                    f,
-                    "{bytes} bytes long, more than any record; it was not read"
-                )
-            }
-            Self::Resealed => f.write_str("altered: it is not the record that was sealed"),
-            Self::Dropped => f.write_str("dropped: the log has it and it is not there"),
-            Self::Unlisted(lost) => write!(f, "missing in the index: {lost}"),
-            Self::Unrecorded => f.write_str("it names a record that is not there"),
-            Self::BrokenLog(why) => write!(f, "broken log: {why}"),
-            Self::Impossible(why) => write!(
-                f,
-                "holds a step that cannot follow the earlier records: {why}"
-            ),
         }
     }
 }

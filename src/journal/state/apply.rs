@@ -30,9 +30,6 @@ impl StreamState {
     }
 
     /// The state after the next record.
-    ///
-    /// # Errors
-    /// The record cannot follow.
     pub fn apply(self, next: &Stored) -> Result<Self, BrokenRecord> {
         match self {
             Self::Request(state) => Ok(Self::Request(Box::new(state.apply(next)?))),
@@ -102,9 +99,6 @@ impl State {
     }
 
     /// The state after the next record.
-    ///
-    /// # Errors
-    /// The record cannot follow.
     pub fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
         let record = &next.record;
         self.head.precedes(record)?;

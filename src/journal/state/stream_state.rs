@@ -26,6 +26,14 @@ impl StreamState {
         }
     }
 
+    /// [`StreamState::state`], by value.
+    pub fn into_state(self) -> Option<State> {
+        match self {
+            Self::Request(state) => Some(*state),
+            Self::Incident(_) => None,
+        }
+    }
+
     /// The request as `source/id`, or the incident's origin.
     pub fn name(&self) -> String {
         match self {

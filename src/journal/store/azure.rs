@@ -5,7 +5,7 @@
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzure, MicrosoftAzureBuilder};
 use secrecy::SecretString;
 
-use super::remote::{Service, prefixed, set_and_build};
+use super::remote::{Service, Setting, prefixed, set_and_build};
 
 impl Service for MicrosoftAzureBuilder {
     type Key = Key;
@@ -25,34 +25,19 @@ impl Service for MicrosoftAzureBuilder {
         }
     }
 
-    fn takes(key: &Key) -> bool {
-        matches!(
-            key,
+    fn kind(key: &Key) -> Option<Setting> {
+        Some(match key {
+            Key::Endpoint | Key::AuthorityHost => Setting::Endpoint,
+            Key::AccessKey | Key::ClientSecret | Key::Token | Key::SasKey => Setting::Secret,
             Key::AccountName
-                | Key::AccessKey
-                | Key::SasKey
-                | Key::Token
-                | Key::ClientId
-                | Key::ClientSecret
-                | Key::AuthorityId
-                | Key::AuthorityHost
-                | Key::FederatedTokenFile
-                | Key::MsiEndpoint
-                | Key::ObjectId
-                | Key::MsiResourceId
-                | Key::Endpoint
-        )
-    }
-
-    fn is_endpoint(key: &Key) -> bool {
-        matches!(key, Key::Endpoint | Key::AuthorityHost)
-    }
-
-    fn is_secret(key: &Key) -> bool {
-        matches!(
-            key,
-            Key::AccessKey | Key::ClientSecret | Key::Token | Key::SasKey
-        )
+            | Key::ClientId
+            | Key::AuthorityId
+            | Key::FederatedTokenFile
+            | Key::MsiEndpoint
+            | Key::ObjectId
+            | Key::MsiResourceId => Setting::Plain,
+            _ => return None,
+        })
     }
 
     /// A shared access signature's `sig`, as written and decoded.

@@ -128,7 +128,7 @@ impl Claim {
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(
-                &self.state,
+                self.state.head(),
                 at,
                 &self.worker,
                 self.owner.clone(),
@@ -147,7 +147,7 @@ impl Claim {
                     return Ok(());
                 }
                 Created::Theirs(found) => {
-                    let found = journal.follower(&self.state, &found)?;
+                    let found = journal.follower(self.state.head(), &found)?;
                     if found.record.event.leaves_turn_unchanged() {
                         self.state = follow(&self.state, &found)?;
                         self.named = false;
@@ -229,14 +229,14 @@ impl Journal {
         lease: WorkerLease,
         event: Event,
     ) -> Result<Claimed, JournalError> {
-        let (stored, bytes) = next(state, lease.now, &lease.worker, lease.owner.clone(), event)?;
+        let head = state.head();
+        let (stored, bytes) = next(head, lease.now, &lease.worker, lease.owner.clone(), event)?;
         let after = follow(state, &stored)?;
         let hold = self.hold(state.stream(), &lease.worker);
         // A sweep deletes the entries of a request that is not live: a reopened one needs them again.
         let listed = state.live(lease.now).then_some(state);
         let (announced, hold) = join(self.announce(listed, &after, true), hold).await;
         announced?;
-        let head = state.head();
         match self.create(head.stream, head.next_seq, &bytes).await? {
             Created::Ours => {
                 let claim = Claim::won(after, lease, true, hold);
@@ -244,7 +244,7 @@ impl Journal {
             }
             Created::Theirs(found) => {
                 hold.into_iter().for_each(Hold::remove);
-                let found = self.follower(state, &found)?;
+                let found = self.follower(head, &found)?;
                 Ok(Claimed::Late(Box::new(found)))
             }
         }

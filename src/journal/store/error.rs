@@ -2,13 +2,12 @@
 //! the remedy. No text or source shows a credential.
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::chain::Finding;
-use super::super::location::JournalLocation;
+use super::super::location::{BucketService, JournalLocation};
 use super::super::record::{MAX_RECORD_BYTES, MAX_RECORDS, StreamId};
 use super::super::state::BrokenRecord;
 use crate::domain::{Problem, Timestamp};
@@ -17,10 +16,10 @@ use crate::domain::{Problem, Timestamp};
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The place cannot be used as configured.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
+    #[error("{0}")]
+    Place(Problem),
     /// The store refused or could not be reached.
-    #[error("journal {place}: {doing} {path} failed: {source}{}", source.remedy(doing))]
+    #[error("journal {place}: {doing} {path} failed: {fault}{}", fault.remedy(doing))]
     Store {
         /// The journal's place.
         place: String,
@@ -29,15 +28,7 @@ pub enum JournalError {
         /// The file or folder, from the journal's root.
         path: String,
         /// The cause.
-        source: StoreFault,
-    },
-    /// The place lets a file be created twice, so two workers could carry out the same request.
-    #[error(
-        "journal {place}: the place lets the same file be created twice, so nothing is written there; choose one that keeps create-only writes (docs/journal.md)"
-    )]
-    Untrusted {
-        /// The journal's place.
-        place: String,
+        fault: StoreFault,
     },
     /// No answer in time. A write may have succeeded all the same; repeating it detects that.
     #[error("journal {place}: {doing} {path} had no answer within {} s; see whether the place can be reached", after.as_secs())]
@@ -130,7 +121,6 @@ impl JournalError {
             | Self::NotARequest { .. }
             | Self::Gone { .. } => true,
             Self::Place(_)
-            | Self::Untrusted { .. }
             | Self::Store { .. }
             | Self::TimedOut { .. }
             | Self::NoRandomness(_)
@@ -139,23 +129,9 @@ impl JournalError {
     }
 }
 
-/// A place that cannot be used as configured.
-#[derive(Debug, thiserror::Error)]
-#[error("{problem}")]
-pub struct PlaceError {
-    /// The problem with it, and the remedy.
-    pub problem: Problem,
-    /// The system's message.
-    #[source]
-    pub source: Option<StoreFault>,
-}
-
 impl From<Problem> for JournalError {
     fn from(problem: Problem) -> Self {
-        Self::Place(PlaceError {
-            problem,
-            source: None,
-        })
+        Self::Place(problem)
     }
 }
 
@@ -170,22 +146,17 @@ pub(super) fn place_error(
         JournalLocation::Directory(_) => {
             "name a directory that this process may create, list and write, on a file system with hard links"
         }
-        JournalLocation::Gcs(_) => "correct the place or the GOOGLE_ variables",
-        JournalLocation::Azure(_) => {
-            "correct the place or the AZURE_ variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
-        }
-        JournalLocation::S3(_) => "correct the place or the AWS_ variables",
+        JournalLocation::Bucket(bucket) => match bucket.service {
+            BucketService::Gcs => "correct the place or the GOOGLE_ variables",
+            BucketService::Azure => {
+                "correct the place or the AZURE_ variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
+            }
+            BucketService::S3 => "correct the place or the AWS_ variables",
+        },
         JournalLocation::Memory => "try again",
     };
-    let problem = Problem::new(
-        "journal",
-        format!("{location} cannot be opened: {fault}"),
-        remedy,
-    );
-    JournalError::Place(PlaceError {
-        problem,
-        source: Some(fault),
-    })
+    let problem = format!("{location} cannot be opened: {fault}");
+    JournalError::Place(Problem::new("journal", problem, remedy))
 }
 
 /// A record was not appended.
@@ -203,13 +174,12 @@ pub enum AppendError {
     Store(#[from] JournalError),
 }
 
-/// A store's error as text for users, without credentials and without the bodies of answers, also
-/// in its sources.
-#[derive(Debug)]
+/// A store's error as text for users, without credentials and without the bodies of answers.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
 pub struct StoreFault {
     text: String,
     denied: bool,
-    source: Option<Box<StoreFault>>,
 }
 
 impl StoreFault {
@@ -224,26 +194,12 @@ impl StoreFault {
     }
 }
 
-impl fmt::Display for StoreFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Error for StoreFault {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
 /// The credentials that must not appear in any text.
 #[derive(Debug, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
 
 /// Shorter values are not credentials, and removing them would garble the text.
 const MIN_SECRET_LEN: usize = 8;
-/// Maximum number of sources, and maximum length of each text.
-const MAX_SOURCES: usize = 8;
 const MAX_TEXT_CHARS: usize = 500;
 
 impl Scrub {
@@ -251,36 +207,12 @@ impl Scrub {
         Self(secrets)
     }
 
-    /// The error and its sources, as text for users.
+    /// The error as text for users.
     pub(super) fn fault(&self, error: &(dyn Error + 'static)) -> StoreFault {
-        self.fault_to(error, MAX_SOURCES)
-    }
-
-    fn fault_to(&self, error: &(dyn Error + 'static), deeper: usize) -> StoreFault {
-        let source = error.source().filter(|_| deeper > 0);
-        let source = source.map(|source| Box::new(self.fault_to(source, deeper - 1)));
-        let denied = match error.downcast_ref::<object_store::Error>() {
-            Some(
-                object_store::Error::PermissionDenied { .. }
-                | object_store::Error::Unauthenticated { .. },
-            ) => true,
-            _ => error.downcast_ref::<std::io::Error>().is_some_and(|io| {
-                matches!(
-                    io.kind(),
-                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-                )
-            }),
-        };
-        let text = self.clean(&error.to_string());
-        // The store has no variant for a listing that was refused; the status is in its text only.
-        let refused = ["401 Unauthorized", "403 Forbidden"]
-            .iter()
-            .any(|status| text.contains(status));
-        let denied = denied || refused || source.as_ref().is_some_and(|source| source.denied);
+        let mut errors = std::iter::successors(Some(error), |&error| error.source());
         StoreFault {
-            text,
-            denied,
-            source,
+            text: self.clean(&error.to_string()),
+            denied: errors.any(is_denied),
         }
     }
 
@@ -296,6 +228,20 @@ impl Scrub {
             None => text,
         }
     }
+}
+
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    use object_store::Error::{PermissionDenied, Unauthenticated};
+    use std::io::ErrorKind;
+    let by_store = error.downcast_ref::<object_store::Error>();
+    let by_system = error
+        .downcast_ref::<std::io::Error>()
+        .map(std::io::Error::kind);
+    let text = error.to_string();
+    matches!(by_store, Some(PermissionDenied { .. } | Unauthenticated { .. }))
+        || matches!(by_system, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
+        // The store has no variant for a listing that was refused; the status is in its text only.
+        || ["401 Unauthorized", "403 Forbidden"].iter().any(|status| text.contains(status))
 }
 
 /// S3 and Azure answer a wrong signature with the request that they received, the session token
@@ -335,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_leave_the_text_and_every_source() {
+    fn credentials_leave_the_text() {
         let fault = scrub().fault(&generic("signed by AKIDSECRETSECRET in us-east-1"));
         assert!(
             fault
@@ -343,8 +289,6 @@ mod tests {
                 .contains("signed by [secret] in us-east-1"),
             "{fault}"
         );
-        let inner = fault.source().unwrap().to_string();
-        assert_eq!(inner, "signed by [secret] in us-east-1");
         assert!(!format!("{fault:?}").contains("AKID"));
         assert!(!format!("{:?}", scrub()).contains("AKID"));
     }

@@ -12,7 +12,7 @@ use object_store::{
 use super::super::file_place::FilePlace;
 use super::Access;
 use super::error::JournalError;
-use super::open_store::open;
+use super::open_store::open_bucket;
 use crate::domain::{Problem, Timestamp};
 
 /// Time limit of one operation.
@@ -20,22 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl FilePlace {
     /// Writes the file. Replaces an existing one.
-    ///
-    /// # Errors
-    /// The place cannot be written, with the remedy.
     pub async fn write(
         &self,
         access: &Access,
         content_type: &'static str,
         bytes: Vec<u8>,
     ) -> Result<(), JournalError> {
-        let location = match self {
+        let bucket = match self {
             Self::File(path) => {
                 return replace(path, &bytes).map_err(|error| self.failed("written", &error));
             }
-            Self::Object(location) => location,
+            Self::Object(bucket) => bucket,
         };
-        let (store, path, scrub) = open(location, access)?;
+        let (store, path, scrub) = open_bucket(bucket, access)?;
         let content_type = (Attribute::ContentType, content_type);
         let options = PutOptions {
             mode: PutMode::Overwrite,
@@ -51,15 +48,12 @@ impl FilePlace {
     }
 
     /// When the file was last written; `None` if it does not exist.
-    ///
-    /// # Errors
-    /// The place cannot be read, with the remedy.
     pub async fn written_at(&self, access: &Access) -> Result<Option<Timestamp>, JournalError> {
-        let location = match self {
+        let bucket = match self {
             Self::File(path) => return self.modified_at(path),
-            Self::Object(location) => location,
+            Self::Object(bucket) => bucket,
         };
-        let (store, path, scrub) = open(location, access)?;
+        let (store, path, scrub) = open_bucket(bucket, access)?;
         match tokio::time::timeout(PATIENCE, store.head(&path)).await {
             Ok(Ok(found)) => {
                 let seconds = found.last_modified.timestamp();

@@ -1,59 +1,20 @@
-//! The next record of a stream. In: the stream's state, and an event or the file of another worker's
+//! The next record of a stream. In: the stream's end, and an event or the file of another worker's
 //! record. Out: the record, and the state after it.
 
 use super::super::chain::Finding;
 use super::super::record::{Event, Record, Stored, VERSION, Worker};
-use super::super::state::{BrokenRecord, Head, State, StreamState};
+use super::super::state::{Head, State};
 use super::{Journal, JournalError};
 use crate::domain::{AccountId, Timestamp};
 
-/// The state of a stream, which a next record changes.
-pub(super) trait Follow: Clone {
-    /// The end of the stream.
-    fn head(&self) -> &Head;
-    /// The state after the next record.
-    fn after(self, next: &Stored) -> Result<Self, BrokenRecord>;
-    /// The request, if it is a request's stream.
-    fn request(&self) -> Option<&State>;
-}
-
-impl Follow for State {
-    fn head(&self) -> &Head {
-        self.head()
-    }
-
-    fn after(self, next: &Stored) -> Result<Self, BrokenRecord> {
-        self.apply(next)
-    }
-
-    fn request(&self) -> Option<&State> {
-        Some(self)
-    }
-}
-
-impl Follow for StreamState {
-    fn head(&self) -> &Head {
-        self.head()
-    }
-
-    fn after(self, next: &Stored) -> Result<Self, BrokenRecord> {
-        self.apply(next)
-    }
-
-    fn request(&self) -> Option<&State> {
-        self.state()
-    }
-}
-
 /// The record that comes next in a stream.
 pub(super) fn next(
-    state: &impl Follow,
+    head: &Head,
     at: Timestamp,
     worker: &Worker,
     owner: Option<AccountId>,
     event: Event,
 ) -> Result<(Stored, Vec<u8>), JournalError> {
-    let head = state.head();
     write(Record {
         v: VERSION,
         stream: head.stream,
@@ -72,19 +33,14 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
 }
 
 /// The state after a record. Refuses, before writing, a record that cannot follow.
-pub(super) fn follow<S: Follow>(state: &S, stored: &Stored) -> Result<S, JournalError> {
-    state.clone().after(stored).map_err(JournalError::from)
+pub(super) fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
+    Ok(state.clone().apply(stored)?)
 }
 
 impl Journal {
     /// The record that another worker wrote at the next number. An unreadable one is damage, not a
     /// lost race.
-    pub(super) fn follower(
-        &self,
-        state: &impl Follow,
-        bytes: &[u8],
-    ) -> Result<Stored, JournalError> {
-        let head = state.head();
+    pub(super) fn follower(&self, head: &Head, bytes: &[u8]) -> Result<Stored, JournalError> {
         let damaged = |flaw| self.damaged(Finding::of(head.stream, head.next_seq, flaw));
         Stored::read(bytes).map_err(damaged)
     }

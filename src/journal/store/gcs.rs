@@ -6,7 +6,7 @@ use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleCon
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::remote::{Service, set_and_build};
+use super::remote::{Service, Setting, set_and_build};
 
 const SERVICE: &str = "https://storage.googleapis.com";
 
@@ -20,23 +20,13 @@ impl Service for GoogleCloudStorageBuilder {
         Self::new().with_base_url(SERVICE).with_bucket_name(bucket)
     }
 
-    fn takes(key: &Key) -> bool {
-        matches!(
-            key,
-            Key::ServiceAccount
-                | Key::ServiceAccountKey
-                | Key::ApplicationCredentials
-                | Key::BearerToken
-                | Key::BaseUrl
-        )
-    }
-
-    fn is_endpoint(key: &Key) -> bool {
-        matches!(key, Key::BaseUrl)
-    }
-
-    fn is_secret(key: &Key) -> bool {
-        matches!(key, Key::BearerToken | Key::ServiceAccountKey)
+    fn kind(key: &Key) -> Option<Setting> {
+        Some(match key {
+            Key::BaseUrl => Setting::Endpoint,
+            Key::BearerToken | Key::ServiceAccountKey => Setting::Secret,
+            Key::ServiceAccount | Key::ApplicationCredentials => Setting::Plain,
+            _ => return None,
+        })
     }
 
     /// Those in the key's JSON.

@@ -1,6 +1,6 @@
 //! One request's records and the state that they give. In: files of records. Out: histories.
 
-use super::super::chain::{Chain, File, Finding};
+use super::super::chain::{Chain, Finding};
 use super::super::record::{Stored, StreamId};
 use super::super::state::{State, StreamState};
 
@@ -17,14 +17,9 @@ pub struct History {
 
 impl History {
     /// The history in a stream's files; `None` without a file.
-    ///
-    /// # Errors
-    /// The flaw of the first bad file.
     pub fn of(stream: StreamId, files: &[impl AsRef<[u8]>]) -> Result<Option<Self>, Finding> {
         let mut chain = Chain::new(stream);
-        let pushed = files
-            .iter()
-            .map(|file| chain.push(File::Bytes(file.as_ref())));
+        let pushed = files.iter().map(|file| chain.push(Ok(file.as_ref())));
         let records = pushed.collect::<Result<_, _>>()?;
         Ok(chain.into_stream_state().map(|stream_state| Self {
             stream,
@@ -40,9 +35,6 @@ impl History {
 
     /// [`History::state`], without the records.
     pub fn into_state(self) -> Option<State> {
-        match self.stream_state {
-            StreamState::Request(state) => Some(*state),
-            StreamState::Incident(_) => None,
-        }
+        self.stream_state.into_state()
     }
 }

@@ -30,9 +30,6 @@ pub enum Recorded {
 
 impl Journal {
     /// Records a delivery that is not a valid request.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn record_rejection(
         &self,
         rejection: Rejection,
@@ -51,9 +48,6 @@ impl Journal {
     }
 
     /// Records a comparison that found differences.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn record_drift(
         &self,
         drift: Drift,
@@ -71,9 +65,6 @@ impl Journal {
 
     /// Records a verified event that names an instance. Announces the work first, due at once. One that is
     /// on record and led to no request begins anew with another event.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,

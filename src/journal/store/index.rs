@@ -198,9 +198,6 @@ impl Journal {
 
     /// Reads the index, and which records the log has, to mend the index. `sealing`: whether this
     /// process seals.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn index_to_mend(&self, pass: &Pass, sealing: bool) -> Result<Index, JournalError> {
         let index = self.read_index().await?;
         let sealed = if sealing || self.has_seals().await? {
@@ -217,9 +214,6 @@ impl Journal {
 
     /// Writes the missing entries of these requests and deletes those that are no longer needed.
     /// Writes a wake-up for each `damaged` stream, so that sweeps report it.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn mend_index(
         &self,
         index: &Index,
@@ -319,12 +313,10 @@ impl Journal {
     }
 
     /// Reads the index with one listing.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn read_index(&self) -> Result<Index, JournalError> {
         let mut index = Index::default();
-        for (path, size) in self.list_index(&[]).await? {
+        for object in self.list_index(&[]).await? {
+            let path = object.location;
             let shown = path.to_string();
             let name = path.filename().unwrap_or_default();
             let mut empty = true;
@@ -356,7 +348,7 @@ impl Journal {
                     .foreign
                     .push(self.foreign(&path, "its name is not an entry's")),
             }
-            if empty && size > 0 && named.is_some() {
+            if empty && object.size > 0 && named.is_some() {
                 let why = "an entry of this kind is an empty file, and this one is not";
                 index.foreign.push(self.foreign(&path, why));
             }

@@ -45,8 +45,7 @@ impl Journal {
         let edge = Edge::of(checkpoint.size, levels, bundle);
         if edge.root() != checkpoint.root {
             let why = "its partial tiles do not add up to the root that was signed";
-            let path = format!("log/checkpoints/{}", numbered(checkpoint.number));
-            return Err(self.damaged(about(path, Flaw::BrokenLog(why.to_owned()))));
+            return Err(self.broken_log(self.checkpoint_path(checkpoint.number), why));
         }
         Ok(LogHead {
             number: checkpoint.number,
@@ -59,13 +58,13 @@ impl Journal {
         let Some(path) = path else {
             return Ok(Vec::new());
         };
-        match self.fetch_one(&self.log_path(&path)).await? {
-            Fetched::Bytes(bytes) => Ok(bytes.to_vec()),
-            Fetched::Absent => Err(self.damaged(about(format!("log/{path}"), Flaw::Dropped))),
-            Fetched::TooLarge(bytes) => {
-                Err(self.damaged(about(format!("log/{path}"), Flaw::TooLarge { bytes })))
-            }
-        }
+        let path = self.log_path(&path);
+        let flaw = match self.fetch_one(&path).await? {
+            Fetched::Bytes(bytes) => return Ok(bytes.to_vec()),
+            Fetched::Absent => Flaw::Dropped,
+            Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
+        };
+        Err(self.damaged(about(path, flaw)))
     }
 
     /// Segment `number`; `None` if it does not exist.
@@ -80,7 +79,7 @@ impl Journal {
                 Err(why) => Flaw::BrokenLog(why.to_owned()),
             },
         };
-        Err(self.damaged(about(path.to_string(), flaw)))
+        Err(self.damaged(about(path, flaw)))
     }
 
     /// The note of checkpoint `number`; `None` if it does not exist.
@@ -110,17 +109,12 @@ impl Journal {
         match self.fetch_one(path).await? {
             Fetched::Bytes(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Fetched::Absent => Ok(None),
-            Fetched::TooLarge(bytes) => {
-                Err(self.damaged(about(path.to_string(), Flaw::TooLarge { bytes })))
-            }
+            Fetched::TooLarge(bytes) => Err(self.damaged(about(path, Flaw::TooLarge { bytes }))),
         }
     }
 
     /// When the newest seal was made, according to `log/checkpoint`; `None` if that is missing or
     /// `key` has not signed it.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let opened = note.and_then(|note| Checkpoint::open(&note, key).ok());
@@ -128,9 +122,6 @@ impl Journal {
     }
 
     /// Whether there is any seal.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn has_seals(&self) -> Result<bool, JournalError> {
         self.has_segment(1).await
     }
@@ -142,7 +133,7 @@ impl Journal {
         match self.bounded("read", &path, OPERATION_TIMEOUT, look).await? {
             Ok(_) => Ok(true),
             Err(Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(self.store_failed("read", &path, &error)),
+            Err(error) => Err(self.failed("read", path.as_ref(), &error)),
         }
     }
 
@@ -166,9 +157,9 @@ impl Journal {
 }
 
 /// A finding about an object that belongs to no stream.
-pub(super) fn about(path: String, flaw: Flaw) -> Finding {
+pub(super) fn about(path: impl ToString, flaw: Flaw) -> Finding {
     Finding {
-        path,
+        path: path.to_string(),
         stream: String::new(),
         seq: None,
         flaw,

@@ -37,7 +37,7 @@ mod workers;
 
 pub use access::Access;
 pub use claim::{Claim, MAX_PAUSE, WorkerLease};
-pub use error::{AppendError, JournalError, PlaceError, StoreFault};
+pub use error::{AppendError, JournalError, StoreFault};
 pub use history::History;
 pub use incidents::Recorded;
 pub use index::{Index, Looks, Pass};
@@ -60,6 +60,9 @@ use error::Scrub;
 
 /// The journal. Clones are cheap and share the journal. Many tasks may use it, and, on a directory
 /// or an object store, many processes at once.
+///
+/// Every operation fails with a [`JournalError`] when the store fails. `# Errors` says what else can
+/// happen, and what holds afterwards.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,

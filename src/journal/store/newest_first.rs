@@ -30,9 +30,6 @@ pub struct RequestFiles {
 
 impl RequestFiles {
     /// The records and state in these files.
-    ///
-    /// # Errors
-    /// The flaw of the first bad file.
     pub fn history(&self) -> Result<Option<History>, Finding> {
         History::of(self.stream, &self.files)
     }
@@ -64,9 +61,6 @@ pub struct NewestFirst {
 
 impl Journal {
     /// Begins to read all requests. May miss a request that is opened meanwhile.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
         // This comes before reading the log: a record sealed in between is read from `requests/`.
         let listed = self.pass(now).await?.ever_done();

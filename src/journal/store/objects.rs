@@ -9,11 +9,14 @@ use bytes::Bytes;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use object_store::path::Path;
 use object_store::{
-    Error, GetOptions, ListResult, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
+    Error, GetOptions, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutPayload,
 };
 
-use super::super::chain::{File, Finding};
+use super::super::chain::Finding;
+use super::super::log::MAX_SEGMENT_BYTES;
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
+use super::log::about;
 use super::observed::StoreResult;
 use super::{Journal, JournalError};
 
@@ -29,19 +32,12 @@ const TRIES: u32 = 3;
 /// The name of the object beside record 0 that names the segments of a retired request.
 pub(super) const RETIRED: &str = "retired";
 
-/// The record at the number that was to be written.
+/// The file that was to be created.
 pub(super) enum Created {
     /// The same bytes: written by this call, or by one whose answer was lost.
     Ours,
     /// Other bytes.
     Theirs(Bytes),
-}
-
-/// [`Created`], for a file of any kind.
-pub(super) enum Put {
-    Ours,
-    Theirs(Bytes),
-    TooLarge(u64),
 }
 
 /// A file, as read.
@@ -52,11 +48,12 @@ pub(super) enum Fetched {
 }
 
 impl Fetched {
-    pub(super) fn as_file(&self) -> File<'_> {
+    /// The bytes of a record that must exist.
+    pub(super) fn record(&self) -> Result<&[u8], Flaw> {
         match self {
-            Self::Bytes(bytes) => File::Bytes(bytes),
-            Self::Absent => File::Absent,
-            Self::TooLarge(bytes) => File::TooLarge(*bytes),
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Absent => Err(Flaw::Missing),
+            Self::TooLarge(bytes) => Err(Flaw::TooLarge { bytes: *bytes }),
         }
     }
 }
@@ -102,23 +99,22 @@ impl Journal {
         }
         self.same_folder()?;
         let path = self.record_path(stream, seq);
-        match self.create_at(&path, bytes).await? {
-            Put::Ours => {
-                self.unsealed.note_write();
-                if let Some(echo) = &self.echo {
-                    echo(bytes);
-                }
-                Ok(Created::Ours)
-            }
-            Put::Theirs(found) => Ok(Created::Theirs(found)),
-            Put::TooLarge(bytes) => {
-                Err(self.damaged(Finding::of(stream, seq, Flaw::TooLarge { bytes })))
+        let created = self.create_at(&path, bytes).await?;
+        if let Created::Ours = created {
+            self.unsealed.note_write();
+            if let Some(echo) = &self.echo {
+                echo(bytes);
             }
         }
+        Ok(created)
     }
 
     /// Creates a file. Never overwrites one.
-    pub(super) async fn create_at(&self, path: &Path, bytes: &[u8]) -> Result<Put, JournalError> {
+    pub(super) async fn create_at(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<Created, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
         for attempt in 1..=TRIES {
             let put = self.at(path).put_opts(
@@ -127,15 +123,17 @@ impl Journal {
                 PutMode::Create.into(),
             );
             match self.bounded("create", path, OPERATION_TIMEOUT, put).await? {
-                Ok(_) => return Ok(Put::Ours),
+                Ok(_) => return Ok(Created::Ours),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
-                Err(error) => return Err(self.store_failed("create", path, &error)),
+                Err(error) => return Err(self.failed("create", path.as_ref(), &error)),
             }
             // A write that was repeated after a lost answer finds its own object.
-            match self.fetch_one(path).await? {
-                Fetched::Bytes(found) if found == payload => return Ok(Put::Ours),
-                Fetched::Bytes(found) => return Ok(Put::Theirs(found)),
-                Fetched::TooLarge(bytes) => return Ok(Put::TooLarge(bytes)),
+            match self.fetch_at_most(path, MAX_SEGMENT_BYTES).await? {
+                Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
+                Fetched::Bytes(found) => return Ok(Created::Theirs(found)),
+                Fetched::TooLarge(bytes) => {
+                    return Err(self.damaged(about(path, Flaw::TooLarge { bytes })));
+                }
                 Fetched::Absent if attempt < TRIES => {
                     tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
                 }
@@ -152,10 +150,9 @@ impl Journal {
         let put = self
             .at(path)
             .put_opts(path, payload, PutMode::Overwrite.into());
-        match self.bounded("write", path, OPERATION_TIMEOUT, put).await? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.store_failed("write", path, &error)),
-        }
+        let written = self.bounded("write", path, OPERATION_TIMEOUT, put).await?;
+        let failed = |error| self.failed("write", path.as_ref(), &error);
+        written.map(drop).map_err(failed)
     }
 
     /// Removes a record, if it exists.
@@ -171,7 +168,7 @@ impl Journal {
             .await?
         {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.store_failed("delete", path, &error)),
+            Err(error) => Err(self.failed("delete", path.as_ref(), &error)),
         }
     }
 
@@ -241,7 +238,7 @@ impl Journal {
         match self.bounded("read", path, OPERATION_TIMEOUT, read).await? {
             Ok(fetched) => Ok(fetched),
             Err(Error::NotFound { .. }) => Ok(Fetched::Absent),
-            Err(error) => Err(self.store_failed("read", path, &error)),
+            Err(error) => Err(self.failed("read", path.as_ref(), &error)),
         }
     }
 
@@ -260,6 +257,12 @@ impl Journal {
         self.listing(path, patience, list).await
     }
 
+    /// Every file below a folder.
+    pub(super) async fn files_below(&self, folder: &Path) -> Result<Vec<ObjectMeta>, JournalError> {
+        let found = self.at(folder).list(Some(folder)).try_collect();
+        self.listing(folder, LISTING_TIMEOUT, found).await
+    }
+
     /// Lists `path`, within the time limit.
     pub(super) async fn listing<T>(
         &self,
@@ -267,10 +270,8 @@ impl Journal {
         patience: Duration,
         found: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, JournalError> {
-        match self.bounded("list", path, patience, found).await? {
-            Ok(found) => Ok(found),
-            Err(error) => Err(self.store_failed("list", path, &error)),
-        }
+        let listed = self.bounded("list", path, patience, found).await?;
+        listed.map_err(|error| self.failed("list", path.as_ref(), &error))
     }
 
     pub(super) async fn bounded<T>(
@@ -292,15 +293,6 @@ impl Journal {
         })
     }
 
-    pub(super) fn store_failed(
-        &self,
-        doing: &'static str,
-        path: &Path,
-        error: &Error,
-    ) -> JournalError {
-        self.failed(doing, path.as_ref(), error)
-    }
-
     pub(super) fn failed(
         &self,
         doing: &'static str,
@@ -311,8 +303,13 @@ impl Journal {
             place: self.place.to_string(),
             doing,
             path: path.to_owned(),
-            source: self.scrub.fault(error),
+            fault: self.scrub.fault(error),
         }
+    }
+
+    /// The error for an object of the log that is not what it should be.
+    pub(super) fn broken_log(&self, path: impl ToString, why: impl ToString) -> JournalError {
+        self.damaged(about(path, Flaw::BrokenLog(why.to_string())))
     }
 
     /// The error for a file that differs from what was written.

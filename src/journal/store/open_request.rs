@@ -103,9 +103,6 @@ impl Journal {
     }
 
     /// Records that a known identity came with other content.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn record_conflict(&self, opening: Opening) -> Result<(), JournalError> {
         let Opening { intent, lease } = opening;
         let stream = StreamId::of_conflict(&intent.identity, &intent.digest);

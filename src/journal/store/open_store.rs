@@ -14,7 +14,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 
-use super::super::location::JournalLocation;
+use super::super::location::{Bucket, BucketService, JournalLocation};
 use super::directory::Directory;
 use super::error::{JournalError, Scrub, place_error};
 use super::place_test::folder_id;
@@ -23,9 +23,6 @@ use super::{Access, Journal, remote};
 impl Journal {
     /// Opens the journal at `location`. Creates a missing directory durably. Does not call a remote
     /// place yet.
-    ///
-    /// # Errors
-    /// [`JournalError::Place`], with the remedy.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         let (store, scrub) = open_root(location, access)?;
         let folder = match location {
@@ -33,9 +30,16 @@ impl Journal {
             _ => None,
         };
         Ok(Self {
+            folder,
+            ..Self::of(store, location.clone(), scrub)
+        })
+    }
+
+    fn of(store: Arc<dyn ObjectStore>, place: JournalLocation, scrub: Scrub) -> Self {
+        Self {
             index_store: store.clone(),
             store,
-            place: Arc::new(location.clone()),
+            place: Arc::new(place),
             index: None,
             scrub: Arc::new(scrub),
             echo: None,
@@ -43,15 +47,12 @@ impl Journal {
             unsealed: Arc::default(),
             work_done: Arc::default(),
             proven: Arc::default(),
-            folder,
-        })
+            folder: None,
+        }
     }
 
     /// Opens the journal at `location` to read it. A directory that does not exist is an empty
     /// journal; it is not created.
-    ///
-    /// # Errors
-    /// [`JournalError::Place`], with the remedy.
     pub fn open_to_read(
         location: &JournalLocation,
         index: Option<&JournalLocation>,
@@ -76,9 +77,6 @@ impl Journal {
 
     /// The same journal with its index in another place, which must not contain another journal's
     /// index.
-    ///
-    /// # Errors
-    /// [`JournalError::Place`], with the remedy.
     pub fn with_index(
         self,
         location: &JournalLocation,
@@ -99,20 +97,10 @@ impl Journal {
     /// A journal in the caller's store, shown as `memory:`. Tests use it with stores that fail.
     #[doc(hidden)]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
-        let place = Arc::new(JournalLocation::Memory);
         Self {
-            index_store: store.clone(),
-            store,
-            place,
-            index: None,
-            scrub: Arc::new(Scrub::default()),
-            echo: None,
-            observer: None,
-            unsealed: Arc::default(),
-            work_done: Arc::default(),
             // The caller's store contains it.
             proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
-            folder: None,
+            ..Self::of(store, JournalLocation::Memory, Scrub::default())
         }
     }
 }
@@ -127,7 +115,7 @@ fn open_root(
 }
 
 /// A place's store, its root folder, and the credentials that no error may show.
-pub(super) fn open(
+fn open(
     location: &JournalLocation,
     access: &Access,
 ) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
@@ -135,14 +123,20 @@ pub(super) fn open(
     Ok(match location {
         JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
         JournalLocation::Memory => local(Arc::new(InMemory::new())),
-        JournalLocation::S3(bucket) => remote::open::<AmazonS3Builder>(bucket, access, location)?,
-        JournalLocation::Gcs(bucket) => {
-            remote::open::<GoogleCloudStorageBuilder>(bucket, access, location)?
-        }
-        JournalLocation::Azure(bucket) => {
-            remote::open::<MicrosoftAzureBuilder>(bucket, access, location)?
-        }
+        JournalLocation::Bucket(bucket) => return open_bucket(bucket, access),
     })
+}
+
+/// The same of a bucket, whose root folder is the prefix.
+pub(super) fn open_bucket(
+    bucket: &Bucket,
+    access: &Access,
+) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
+    match bucket.service {
+        BucketService::S3 => remote::open::<AmazonS3Builder>(bucket, access),
+        BucketService::Gcs => remote::open::<GoogleCloudStorageBuilder>(bucket, access),
+        BucketService::Azure => remote::open::<MicrosoftAzureBuilder>(bucket, access),
+    }
 }
 
 /// The store syncs its own writes and new folders. This covers the journal's root folder.

@@ -5,15 +5,16 @@
 use std::path::Path as FsPath;
 
 use super::super::location::JournalLocation;
-use super::objects::Put;
+use super::objects::Created;
 use super::{Journal, JournalError};
+use crate::domain::Problem;
 
 impl Journal {
     /// Proves, once per opened journal, that the place refuses to create a file twice: creates a
     /// probe below `index/`, creates it again with other bytes, and deletes it.
     ///
     /// # Errors
-    /// [`JournalError::Untrusted`]: the place did not refuse. Nothing may be written there.
+    /// [`JournalError::Place`]: the place did not refuse. Nothing may be written there.
     /// Otherwise the store failed.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.proven
@@ -26,22 +27,24 @@ impl Journal {
         let path = self.path(&["index", "probe", &hex::encode(nonce)]);
         let first = self.create_at(&path, b"first").await?;
         let second = self.create_at(&path, b"second").await?;
-        let kept = matches!(second, Put::Theirs(found) if *found == *b"first");
+        let kept = matches!(second, Created::Theirs(found) if *found == *b"first");
         // An index beside locked evidence: the probe stays there.
         drop(self.remove_at(&path).await);
         let untrusted = |place: &JournalLocation| {
-            let place = place.to_string();
-            Err(JournalError::Untrusted { place })
+            let problem =
+                format!("{place} lets the same file be created twice, so nothing is written there");
+            let remedy = "choose a place that keeps create-only writes (docs/journal.md)";
+            Err(Problem::new("journal", problem, remedy).into())
         };
-        if !matches!(first, Put::Ours) || !kept {
+        if !matches!(first, Created::Ours) || !kept {
             return untrusted(self.index_place());
         }
         // The function must not delete beside the evidence, so its probe stays. An existing probe
         // proves as much as creating it twice.
         if self.index.is_some() {
             let path = self.path(&["probe"]);
-            let ours = matches!(self.create_at(&path, &nonce).await?, Put::Ours);
-            if ours && !matches!(self.create_at(&path, b"second").await?, Put::Theirs(_)) {
+            let ours = matches!(self.create_at(&path, &nonce).await?, Created::Ours);
+            if ours && !matches!(self.create_at(&path, b"second").await?, Created::Theirs(_)) {
                 return untrusted(&self.place);
             }
         }

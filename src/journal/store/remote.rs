@@ -2,7 +2,7 @@
 //! its builder. The HTTP client, the limits on retries and the requirement of TLS are the same for
 //! all.
 
-use std::net::IpAddr;
+use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::super::location::{Bucket, JournalLocation};
 use super::Access;
 use super::error::{JournalError, Scrub, place_error};
-use crate::domain::Problem;
+use crate::domain::{Problem, is_loopback};
 
 /// Total time for retries; just below the journal's own limit per operation.
 const RETRY_FOR: Duration = Duration::from_secs(8);
@@ -32,6 +32,15 @@ impl HttpConnector for CallersClient {
     }
 }
 
+/// What a setting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setting {
+    /// A server's address.
+    Endpoint,
+    Secret,
+    Plain,
+}
+
 /// An object store service: the library's builder of its client.
 pub(super) trait Service: Sized {
     /// A setting of the builder.
@@ -44,15 +53,9 @@ pub(super) trait Service: Sized {
     /// The builder for a bucket.
     fn of_bucket(bucket: &str) -> Self;
 
-    /// Whether a variable may set this. Not what would change what is written or weaken it: unsigned
-    /// requests, no conditions, plain http, another bucket.
-    fn takes(key: &Self::Key) -> bool;
-
-    /// Whether the setting is a server's address.
-    fn is_endpoint(key: &Self::Key) -> bool;
-
-    /// Whether the setting is a secret.
-    fn is_secret(key: &Self::Key) -> bool;
+    /// The kind of a setting that a variable may make; `None` for what would change what is written
+    /// or weaken it: unsigned requests, no conditions, plain http, another bucket.
+    fn kind(key: &Self::Key) -> Option<Setting>;
 
     /// The secret texts within a secret value.
     fn inner_secrets(_key: &Self::Key, _value: &str) -> Vec<SecretString> {
@@ -108,18 +111,19 @@ pub(super) use set_and_build;
 pub(super) fn open<S: Service>(
     bucket: &Bucket,
     access: &Access,
-    location: &JournalLocation,
 ) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
     let scrub = scrub::<S>(access);
+    let location = JournalLocation::Bucket(bucket.clone());
+    let failed = |error: &(dyn Error + 'static)| place_error(&location, &scrub, error);
     let Some(http) = access.http.clone() else {
-        let problem = format!("{location} needs an HTTP client and there is none");
+        let problem = format!("{bucket} needs an HTTP client and there is none");
         return Err(Problem::new("journal", problem, "open it where calls can be made").into());
     };
     let mut builder = S::of_bucket(&bucket.name);
     let mut plain_http = false;
     for (key, name, value) in settings::<S>(access) {
         let mut value = value.expose_secret();
-        if S::is_endpoint(&key) {
+        if S::kind(&key) == Some(Setting::Endpoint) {
             plain_http |= !encrypted(name, value)?;
             value = value.trim_end_matches('/');
         }
@@ -127,9 +131,8 @@ pub(super) fn open<S: Service>(
     }
     let store = builder
         .build_with(plain_http, retries(), CallersClient(http))
-        .map_err(|error| place_error(location, &scrub, &error))?;
-    let root =
-        Path::parse(&bucket.prefix).map_err(|error| place_error(location, &scrub, &error))?;
+        .map_err(|error| failed(&error))?;
+    let root = Path::parse(&bucket.prefix).map_err(|error| failed(&error))?;
     Ok((Arc::new(store), root, scrub))
 }
 
@@ -137,7 +140,7 @@ pub(super) fn open<S: Service>(
 pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     let mut secrets = Vec::new();
     for (key, _, value) in settings::<S>(access) {
-        if S::is_secret(&key) {
+        if S::kind(&key) == Some(Setting::Secret) {
             secrets.push(value.clone());
             secrets.extend(S::inner_secrets(&key, value.expose_secret()));
         }
@@ -159,7 +162,7 @@ pub(super) fn settings<S: Service>(
 pub(super) fn prefixed<S: Service>(variable: &str) -> Option<S::Key> {
     variable.strip_prefix(S::PREFIX)?;
     let key = variable.to_ascii_lowercase().parse().ok();
-    key.filter(S::takes)
+    key.filter(|key| S::kind(key).is_some())
 }
 
 /// How often and how long the store retries a call.
@@ -190,18 +193,8 @@ fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError> {
     }
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(true),
-        ("http", Some(host)) => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            let loopback = host == "localhost"
-                || bare
-                    .parse::<IpAddr>()
-                    .is_ok_and(|address| address.is_loopback());
-            if loopback {
-                Ok(false)
-            } else {
-                refused("is plain http and not on loopback")
-            }
-        }
+        ("http", Some(host)) if is_loopback(host) => Ok(false),
+        ("http", Some(_)) => refused("is plain http and not on loopback"),
         _ => refused("is neither https:// nor http://"),
     }
 }

@@ -11,9 +11,6 @@ use crate::domain::Verdict;
 impl Journal {
     /// Reopens an ended request, or records that the current policies deny it. `None`: another
     /// worker was first, or the request stays closed.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn reopen(
         &self,
         mut state: State,

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::super::chain::Finding;
 use super::super::log::{Hash, VerifiedLog};
 use super::super::record::{Flaw, StreamId, file_seq};
-use super::objects::{Fetched, LISTING_TIMEOUT, Put, RETIRED};
+use super::objects::{Created, Fetched, LISTING_TIMEOUT, RETIRED};
 use super::{Journal, JournalError};
 
 const FORMAT: &str = "sharehook retired 1";
@@ -70,9 +70,6 @@ impl Retired {
 
 impl Journal {
     /// The streams with more than one record below `requests/`. Takes one listing of everything.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {
@@ -131,11 +128,9 @@ impl Journal {
             return Err(self.damaged(Finding::of(stream, *seq, flaw)));
         }
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
-        match self.create_at(&path, retired.write().as_bytes()).await? {
-            Put::Ours => {}
-            Put::Theirs(_) | Put::TooLarge(_) => {
-                return Err(self.damaged(self.misleading(stream)));
-            }
+        let created = self.create_at(&path, retired.write().as_bytes()).await?;
+        if let Created::Theirs(_) = created {
+            return Err(self.damaged(self.misleading(stream)));
         }
         let removed = present.iter().filter(|seq| **seq > 0);
         for seq in removed.clone() {

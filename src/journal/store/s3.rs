@@ -5,7 +5,7 @@ use object_store::aws::{
     AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum, S3ConditionalPut,
 };
 
-use super::remote::{Service, set_and_build};
+use super::remote::{Service, Setting, set_and_build};
 
 impl Service for AmazonS3Builder {
     type Key = Key;
@@ -20,38 +20,24 @@ impl Service for AmazonS3Builder {
             .with_checksum_algorithm(Checksum::SHA256)
     }
 
-    fn takes(key: &Key) -> bool {
-        matches!(
-            key,
-            Key::AccessKeyId
-                | Key::SecretAccessKey
-                | Key::Token
-                | Key::Region
-                | Key::DefaultRegion
-                | Key::Endpoint
-                | Key::S3Endpoint
-                | Key::StsEndpoint
-                | Key::VirtualHostedStyleRequest
-                | Key::ContainerCredentialsRelativeUri
-                | Key::ContainerCredentialsFullUri
-                | Key::ContainerAuthorizationTokenFile
-                | Key::WebIdentityTokenFile
-                | Key::RoleArn
-                | Key::RoleSessionName
-                | Key::MetadataEndpoint
-                | Key::Encryption(_)
-        )
-    }
-
-    fn is_endpoint(key: &Key) -> bool {
-        matches!(key, Key::Endpoint | Key::S3Endpoint | Key::StsEndpoint)
-    }
-
-    fn is_secret(key: &Key) -> bool {
-        matches!(
-            key,
-            Key::AccessKeyId | Key::SecretAccessKey | Key::Token | Key::Encryption(_)
-        )
+    fn kind(key: &Key) -> Option<Setting> {
+        Some(match key {
+            Key::Endpoint | Key::S3Endpoint | Key::StsEndpoint => Setting::Endpoint,
+            Key::AccessKeyId | Key::SecretAccessKey | Key::Token | Key::Encryption(_) => {
+                Setting::Secret
+            }
+            Key::Region
+            | Key::DefaultRegion
+            | Key::VirtualHostedStyleRequest
+            | Key::ContainerCredentialsRelativeUri
+            | Key::ContainerCredentialsFullUri
+            | Key::ContainerAuthorizationTokenFile
+            | Key::WebIdentityTokenFile
+            | Key::RoleArn
+            | Key::RoleSessionName
+            | Key::MetadataEndpoint => Setting::Plain,
+            _ => return None,
+        })
     }
 
     set_and_build!();

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 
 use super::super::chain::{Chain, Finding};
-use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey, numbered};
-use super::super::record::{Flaw, Stored, StreamId};
+use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey};
+use super::super::record::{Stored, StreamId};
 use super::index::unsealed::UnsealedEntry;
-use super::log::{LogHead, about};
-use super::objects::{Fetched, Put};
+use super::log::LogHead;
+use super::objects::{Created, Fetched};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
 
@@ -74,12 +74,14 @@ impl Journal {
                 }
                 let path = self.segment_path(segment.number);
                 match self.create_at(&path, &segment.write()).await? {
-                    Put::Ours => {
+                    Created::Ours => {
                         sealing.sealed += segment.records().len() as u64;
-                        head = self.complete(head, &segment, signer, &entries).await?;
+                        head = self
+                            .complete(head, &segment, signer, None, &entries)
+                            .await?;
                     }
                     // Another sealer was first. What it sealed is not sealed again.
-                    Put::Theirs(_) | Put::TooLarge(_) => {
+                    Created::Theirs(_) => {
                         head = self.completed_from(head, signer).await?;
                         continue 'again;
                     }
@@ -115,9 +117,7 @@ impl Journal {
             let entries = self.unsealed_entries().await?;
             while let Some(segment) = self.segment(head.number + 1).await? {
                 let pair = (segment.key_change.as_ref() == Some(&change)).then_some(new);
-                head = self
-                    .complete_signed(head, &segment, old, pair, &entries)
-                    .await?;
+                head = self.complete(head, &segment, old, pair, &entries).await?;
             }
             if let Some((checkpoint, note)) = &head.newest {
                 if checkpoint.key_change.as_ref() == Some(&change) {
@@ -128,10 +128,8 @@ impl Journal {
             let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
             segment.key_change = Some(change.clone());
             let path = self.segment_path(segment.number);
-            if let Put::Ours = self.create_at(&path, &segment.write()).await? {
-                let head = self
-                    .complete_signed(head, &segment, old, Some(new), &[])
-                    .await?;
+            if let Created::Ours = self.create_at(&path, &segment.write()).await? {
+                let head = self.complete(head, &segment, old, Some(new), &[]).await?;
                 return Ok(head.newest.map(|(_, note)| note).unwrap_or_default());
             }
         }
@@ -155,7 +153,7 @@ impl Journal {
                 Some(entries) => entries,
                 none => none.insert(self.unsealed_entries().await?),
             };
-            head = self.complete(head, &segment, signer, entries).await?;
+            head = self.complete(head, &segment, signer, None, entries).await?;
         }
         if let Some((checkpoint, note)) = &head.newest {
             self.signs_on(checkpoint, note, signer.verifier())?;
@@ -170,11 +168,8 @@ impl Journal {
         note: &str,
         key: &VerifierKey,
     ) -> Result<(), JournalError> {
-        let wrong = |why: String| {
-            let path = format!("log/checkpoints/{}", numbered(checkpoint.number));
-            self.damaged(about(path, Flaw::BrokenLog(why)))
-        };
-        Checkpoint::open(note, key).map_err(|flaw| wrong(flaw.to_string()))?;
+        let path = self.checkpoint_path(checkpoint.number);
+        Checkpoint::open(note, key).map_err(|flaw| self.broken_log(path, flaw))?;
         match &checkpoint.key_change {
             Some(change) if change.new != *key => {
                 let remedy = "configure the key that `sharehook audit rotate-key` introduced";
@@ -184,20 +179,9 @@ impl Journal {
         }
     }
 
-    async fn complete(
-        &self,
-        head: LogHead,
-        segment: &Segment,
-        signer: &NoteSigner,
-        entries: &[UnsealedEntry],
-    ) -> Result<LogHead, JournalError> {
-        self.complete_signed(head, segment, signer, None, entries)
-            .await
-    }
-
     /// Creates the objects that a segment determines, and deletes the index entries for its
     /// records. The checkpoint comes after the tiles, as tlog-tiles requires, and the index last.
-    async fn complete_signed(
+    async fn complete(
         &self,
         mut head: LogHead,
         segment: &Segment,
@@ -206,9 +190,8 @@ impl Journal {
         unsealed: &[UnsealedEntry],
     ) -> Result<LogHead, JournalError> {
         if (segment.number, segment.start) != (head.number + 1, head.edge.size()) {
-            let why = "it does not follow the segment before it".to_owned();
-            let path = self.segment_path(segment.number).to_string();
-            return Err(self.damaged(about(path, Flaw::BrokenLog(why))));
+            let why = "it does not follow the segment before it";
+            return Err(self.broken_log(self.segment_path(segment.number), why));
         }
         let objects = head.edge.append(segment.entries(), &mut Vec::new());
         try_join_all(objects.iter().map(|object| async {
@@ -260,18 +243,14 @@ impl Journal {
             })?
         } else {
             match self.create_at(&path, note.as_bytes()).await? {
-                Put::Ours => return Ok(note),
-                Put::Theirs(found) => String::from_utf8_lossy(&found).into_owned(),
-                Put::TooLarge(_) => String::new(),
+                Created::Ours => return Ok(note),
+                Created::Theirs(found) => String::from_utf8_lossy(&found).into_owned(),
             }
         };
         // The previous key may have signed it, before the rotation.
         match Checkpoint::unverified(&found) {
             Ok(read) if read == *checkpoint => Ok(found),
-            _ => {
-                let why = "it is not the checkpoint of its segment".to_owned();
-                Err(self.damaged(about(path.to_string(), Flaw::BrokenLog(why))))
-            }
+            _ => Err(self.broken_log(path, "it is not the checkpoint of its segment")),
         }
     }
 
@@ -282,10 +261,9 @@ impl Journal {
         bytes: &[u8],
     ) -> Result<(), JournalError> {
         match self.create_at(path, bytes).await? {
-            Put::Ours => Ok(()),
-            Put::Theirs(_) | Put::TooLarge(_) => {
-                let why = "it is not what its segment adds up to".to_owned();
-                Err(self.damaged(about(path.to_string(), Flaw::BrokenLog(why))))
+            Created::Ours => Ok(()),
+            Created::Theirs(_) => {
+                Err(self.broken_log(path, "it is not what its segment adds up to"))
             }
         }
     }
@@ -343,7 +321,7 @@ impl Journal {
             flaw: None,
         };
         for (seq, fetched) in (start..).zip(fetched) {
-            match (chain.push(fetched.as_file()), fetched) {
+            match (chain.push(fetched.record()), fetched) {
                 (Ok(_), Fetched::Bytes(bytes)) => read.files.push((seq, bytes)),
                 (Ok(_), _) => {}
                 (Err(finding), _) => {

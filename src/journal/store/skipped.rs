@@ -35,9 +35,6 @@ impl Journal {
 
     /// Removes the temporary files and locks of ended processes that are a day old: by then every
     /// such worker has lost its claim. Returns their paths.
-    ///
-    /// # Errors
-    /// The disk failed.
     pub async fn remove_leftovers(&self, now: Timestamp) -> Result<Vec<String>, JournalError> {
         let mut files = self.skipped().await?.temporary;
         if let JournalLocation::Directory(dir) = &*self.place {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 
 use super::super::chain::{Chain, Finding};
-use super::super::record::{Event, Flaw, MAX_RECORDS, Stored, StreamId};
+use super::super::record::{Event, MAX_RECORDS, Stored, StreamId};
 use super::super::state::StreamState;
 use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError, WorkDone};
@@ -31,9 +31,6 @@ impl Journal {
     }
 
     /// [`Journal::read`], but `None` for a retired request.
-    ///
-    /// # Errors
-    /// As [`Journal::read`].
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let folder = self.folder(stream).await?;
         if folder.retired {
@@ -58,7 +55,7 @@ impl Journal {
                 break;
             }
             chain
-                .push(fetched.as_file())
+                .push(fetched.record())
                 .map_err(|finding| self.damaged(finding))?;
             if chain.answered() && !self.reopened_after(stream, seq).await? {
                 break;
@@ -89,9 +86,6 @@ impl Journal {
     }
 
     /// The names of all streams, sorted. Memory grows with their number.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
         let listed = self.list_requests().await?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);
@@ -124,19 +118,17 @@ impl Journal {
             let end = folder.end.min(start + MAX_CONCURRENT as u64);
             let fetched = self.fetch(stream, start, end).await?;
             for (seq, fetched) in (start..).zip(fetched) {
-                let flaw = match fetched {
-                    Fetched::Bytes(bytes) => {
-                        files.push(bytes);
-                        continue;
-                    }
+                match fetched {
+                    Fetched::Bytes(bytes) => files.push(bytes),
                     // The request may have been retired after its folder was listed.
                     Fetched::Absent if self.folder(stream).await?.retired => {
                         return self.retired_files(stream).await;
                     }
-                    Fetched::Absent => Flaw::Missing,
-                    Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
-                };
-                return Err(self.damaged(Finding::of(stream, seq, flaw)));
+                    other => {
+                        let damaged = |flaw| self.damaged(Finding::of(stream, seq, flaw));
+                        other.record().map_err(damaged)?;
+                    }
+                }
             }
         }
         Ok(files)

@@ -2,9 +2,9 @@
 //! what is to be recorded. Out: the state afterwards. Of several writers at once, each finds its
 //! record behind the others', or finds it superfluous.
 
-use super::super::record::{CallOff, Event, FailedNotification, Notified, StreamId, Worker};
+use super::super::record::{CallOff, Event, FailedNotification, Notified, Worker};
 use super::super::state::{State, StreamState, WakeUp};
-use super::follow::{Follow, follow, next};
+use super::follow::next;
 use super::objects::Created;
 use super::{Journal, JournalError};
 use crate::domain::{NoticeRules, Timestamp};
@@ -27,7 +27,7 @@ impl Journal {
             wanted.items = state.left_of(&call_off);
             (!wanted.items.is_empty()).then_some(Event::CalledOff(wanted))
         };
-        self.append(state, at, worker, event).await
+        self.append_to_request(state, at, worker, event).await
     }
 
     /// Records in a closed share which of these items a later cancel has taken away, and updates
@@ -47,7 +47,7 @@ impl Journal {
             wanted.items.retain(|item| state.can_be_cancelled(item));
             (!wanted.items.is_empty()).then_some(Event::Cancelled(wanted))
         };
-        let after = self.append(state, at, worker, event).await?;
+        let after = self.append_to_request(state, at, worker, event).await?;
         self.update_index(&[(&after, &[])], at, &NoticeRules::default())
             .await
     }
@@ -87,42 +87,46 @@ impl Journal {
         self.append(state, at, worker, wanted).await
     }
 
-    /// Announces that a request from `at` on owes a notification, before its record 0 is written.
-    ///
-    /// # Errors
-    /// What the store said.
-    pub async fn announce_notification(
+    async fn append_to_request(
         &self,
-        stream: StreamId,
+        state: State,
         at: Timestamp,
-    ) -> Result<(), JournalError> {
-        self.announce_wake_up(WakeUp::new(at, stream, 0)).await
+        worker: &Worker,
+        event: impl Fn(&State) -> Option<Event>,
+    ) -> Result<State, JournalError> {
+        let stream = state.stream();
+        let state = StreamState::Request(Box::new(state));
+        let event = |state: &StreamState| event(state.state()?);
+        let after = self.append(state, at, worker, event).await?;
+        after
+            .into_state()
+            .ok_or(JournalError::NotARequest { stream })
     }
 
     /// Appends a record that needs no claim, and repeats while `event` still returns one.
-    pub(super) async fn append<S: Follow>(
+    pub(super) async fn append(
         &self,
-        mut state: S,
+        mut state: StreamState,
         at: Timestamp,
         worker: &Worker,
-        event: impl Fn(&S) -> Option<Event>,
-    ) -> Result<S, JournalError> {
+        event: impl Fn(&StreamState) -> Option<Event>,
+    ) -> Result<StreamState, JournalError> {
         loop {
             let Some(event) = event(&state) else {
                 return Ok(state);
             };
-            let (stored, bytes) = next(&state, at, worker, None, event)?;
-            let after = follow(&state, &stored)?;
+            let (stored, bytes) = next(state.head(), at, worker, None, event)?;
+            let after = state.clone().apply(&stored)?;
             let (stream, seq) = (state.head().stream, state.head().next_seq);
-            match (state.request(), after.request()) {
+            match (state.state(), after.state()) {
                 (Some(before), Some(after)) => self.announce(Some(before), after, true).await?,
                 _ => self.touch(&self.unsealed_path(stream, seq)).await?,
             }
             match self.create(stream, seq, &bytes).await? {
                 Created::Ours => return Ok(after),
                 Created::Theirs(found) => {
-                    let found = self.follower(&state, &found)?;
-                    state = follow(&state, &found)?;
+                    let found = self.follower(state.head(), &found)?;
+                    state = state.apply(&found)?;
                 }
             }
         }

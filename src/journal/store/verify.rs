@@ -217,7 +217,7 @@ impl Journal {
                     continue;
                 }
                 missing = if gone { missing + 1 } else { 0 };
-                let pushed = chain.push(fetched.as_file());
+                let pushed = chain.push(fetched.record());
                 let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
                 match pushed {
                     // Reports the chain's flaw, which says more than that the hash differs.

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::TryStreamExt as _;
 use futures_util::stream::{self, StreamExt as _};
-use object_store::path::Path;
+use object_store::ObjectMeta;
 
 use super::super::chain::Finding;
 use super::super::log::{
@@ -15,7 +14,7 @@ use super::super::log::{
 };
 use super::super::record::{Flaw, StreamId};
 use super::log::about;
-use super::objects::{Fetched, LISTING_TIMEOUT};
+use super::objects::Fetched;
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
 
@@ -50,9 +49,6 @@ impl Journal {
 
     /// Verifies segments and checkpoints alone: that every sealed record is the one that was
     /// signed. Reads no file below `requests/`.
-    ///
-    /// # Errors
-    /// As [`Journal::verify_sealed`].
     pub async fn verify_segments(
         &self,
         key: &VerifierKey,
@@ -72,10 +68,7 @@ impl Journal {
             Ok(chain) => chain,
             Err(flaw) => {
                 let mut report = Report::default();
-                report.find(about(
-                    "log/keys".to_owned(),
-                    Flaw::BrokenLog(flaw.to_string()),
-                ));
+                report.find(about("log/keys", Flaw::BrokenLog(flaw.to_string())));
                 return Ok(report);
             }
         };
@@ -83,7 +76,7 @@ impl Journal {
         // Listed before the walk, which sees every seal that these objects can be of. One that is made
         // meanwhile adds objects which the walk does not know.
         let listed = if whole {
-            self.log_objects().await?
+            self.files_below(&self.path(&["log"])).await?
         } else {
             Vec::new()
         };
@@ -129,12 +122,7 @@ impl Journal {
         key: &VerifierKey,
     ) -> Result<(VerifiedLog, Vec<String>), JournalError> {
         let notes = self.key_notes().await?;
-        let chain = KeyChain::of(key, &notes).map_err(|flaw| {
-            self.damaged(about(
-                "log/keys".to_owned(),
-                Flaw::BrokenLog(flaw.to_string()),
-            ))
-        })?;
+        let chain = KeyChain::of(key, &notes).map_err(|flaw| self.broken_log("log/keys", flaw))?;
         let walk = self.walk_log(&chain, None, false).await?;
         match walk.findings.into_iter().next() {
             Some(finding) => Err(self.damaged(finding)),
@@ -269,22 +257,11 @@ impl Journal {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    async fn log_objects(&self) -> Result<Vec<Path>, JournalError> {
-        let root = self.path(&["log"]);
-        let found = self
-            .at(&root)
-            .list(Some(&root))
-            .map_ok(|object| object.location);
-        self.listing(&root, LISTING_TIMEOUT, found.try_collect())
-            .await
-    }
-
     /// Objects below `log/` that do not belong there. Some objects of a seal in progress may exist.
-    fn foreign_to_log(&self, listed: &[Path], known: &BTreeSet<String>) -> Vec<Finding> {
-        let strange = listed.iter().filter(|path| {
-            let shown = path.to_string();
-            shown != "log/checkpoint" && !known.contains(&shown)
-        });
+    fn foreign_to_log(&self, listed: &[ObjectMeta], known: &BTreeSet<String>) -> Vec<Finding> {
+        let paths = listed.iter().map(|object| &object.location);
+        let strange = paths
+            .filter(|path| path.as_ref() != "log/checkpoint" && !known.contains(path.as_ref()));
         strange
             .map(|path| self.foreign(path, "no segment makes it"))
             .collect()

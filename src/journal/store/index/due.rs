@@ -30,9 +30,6 @@ impl WakeUp {
 
 impl Journal {
     /// The wake-ups that are due, oldest first.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<WakeUp>, JournalError> {
         let folder = self.index_path(&["due"]);
         // Object stores list by name, and names sort by time, so later wake-ups are not listed.
@@ -170,9 +167,6 @@ impl Journal {
 
     /// Deletes old entries of a request without a record. Keeps recent ones: the record may still
     /// be written.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn forget(&self, wake_ups: &[WakeUp], now: Timestamp) -> Result<(), JournalError> {
         let Some(stream) = wake_ups.iter().find(|w| w.is_old(now)).map(|w| w.stream) else {
             return Ok(());
@@ -188,10 +182,8 @@ impl Journal {
         self.delete_entries(wake_ups).await
     }
 
-    pub(in super::super) async fn announce_wake_up(
-        &self,
-        wake_up: WakeUp,
-    ) -> Result<(), JournalError> {
+    /// Writes a wake-up. Call it before the record that needs it is written.
+    pub async fn announce_wake_up(&self, wake_up: WakeUp) -> Result<(), JournalError> {
         self.touch(&self.wake_up_path(&wake_up)).await
     }
 

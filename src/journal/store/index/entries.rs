@@ -1,11 +1,11 @@
 //! The files of the index: lists, creates and deletes them. In: paths below `index/`. Does not
 //! parse names.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::Error;
+use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;
+use object_store::{Error, ObjectMeta};
 
-use super::super::objects::{LISTING_TIMEOUT, OPERATION_TIMEOUT};
+use super::super::objects::OPERATION_TIMEOUT;
 use super::super::{Journal, JournalError};
 
 impl Journal {
@@ -15,18 +15,12 @@ impl Journal {
         parts.iter().fold(index, |path, part| path.join(*part))
     }
 
-    /// Every file below a folder of the index, with its size.
+    /// Every file below a folder of the index.
     pub(in super::super) async fn list_index(
         &self,
         parts: &[&str],
-    ) -> Result<Vec<(Path, u64)>, JournalError> {
-        let folder = self.index_path(parts);
-        let found = self
-            .at(&folder)
-            .list(Some(&folder))
-            .map_ok(|object| (object.location, object.size));
-        self.listing(&folder, LISTING_TIMEOUT, found.try_collect())
-            .await
+    ) -> Result<Vec<ObjectMeta>, JournalError> {
+        self.files_below(&self.index_path(parts)).await
     }
 
     /// Creates an empty file, unless it exists.
@@ -55,6 +49,6 @@ impl Journal {
         };
         self.bounded("delete", &first, OPERATION_TIMEOUT, delete)
             .await?
-            .map_err(|error| self.store_failed("delete", &first, &error))
+            .map_err(|error| self.failed("delete", first.as_ref(), &error))
     }
 }

@@ -106,9 +106,6 @@ impl GrantEntry {
 impl Journal {
     /// Every unfinished or active request that affects this image and one of these receivers, or
     /// any receiver. Takes one listing.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn affecting(
         &self,
         region: &Region,
@@ -120,9 +117,6 @@ impl Journal {
     }
 
     /// The same without the requests of which the index has the grant: those are finished.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn unfinished(
         &self,
         region: &Region,
@@ -148,9 +142,6 @@ impl Journal {
     }
 
     /// Every other unfinished or active request that affects the same image and receivers.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();
@@ -180,9 +171,6 @@ impl Journal {
 
     /// Every active grant that the index names, and the requests that could not be read. An entry
     /// older than its request's newest record only says where to look.
-    ///
-    /// # Errors
-    /// When the index cannot be listed.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {
@@ -224,9 +212,6 @@ impl Journal {
     }
 
     /// How many requests the index lists with a share in effect. Lists, and reads nothing.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn count_grants(&self) -> Result<usize, JournalError> {
         let entries = self.grant_entries(&[]).await?;
         let streams: BTreeSet<_> = entries.iter().map(|entry| entry.stream).collect();
@@ -241,7 +226,7 @@ impl Journal {
         let listed = self.list_index(&[&["grants"], below].concat()).await?;
         Ok(listed
             .iter()
-            .filter_map(|(path, _)| self.read_grant_entry(path))
+            .filter_map(|object| self.read_grant_entry(&object.location))
             .collect())
     }
 

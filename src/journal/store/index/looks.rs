@@ -21,19 +21,16 @@ pub struct Looks {
 
 impl Journal {
     /// The last looks at a source's list. Ignores those of a clock that was ahead.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn looks(&self, source: &SourceName, now: Timestamp) -> Result<Looks, JournalError> {
         let mut looks = Looks::default();
-        for (path, _) in self.list_index(&["looks", source.as_str()]).await? {
-            let name = path.filename().unwrap_or_default();
+        for object in self.list_index(&["looks", source.as_str()]).await? {
+            let name = object.location.filename().unwrap_or_default();
             let begun = name.strip_suffix(DONE);
             let at: Option<Timestamp> = begun.unwrap_or(name).parse().ok();
             let at = at.filter(|at| *at <= now);
             looks.last = looks.last.max(at);
             looks.complete = looks.complete.max(at.filter(|_| begun.is_some()));
-            looks.marks.push(path);
+            looks.marks.push(object.location);
         }
         Ok(looks)
     }

@@ -67,16 +67,14 @@ impl Pass {
 impl Journal {
     /// The progress of today's pass. Ignores the mark of a later day, which comes from a clock that
     /// was ahead.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn pass(&self, now: Timestamp) -> Result<Pass, JournalError> {
         let tomorrow = day(now.checked_add(DAY).unwrap_or(Timestamp::MAX));
         let mut pass = Pass {
             day: day(now),
             ..Pass::default()
         };
-        for (path, _) in self.list_index(&["pass"]).await? {
+        for object in self.list_index(&["pass"]).await? {
+            let path = object.location;
             let Some((day, reached)) = path.filename().and_then(|name| name.split_once('-')) else {
                 continue;
             };
@@ -98,9 +96,6 @@ impl Journal {
     }
 
     /// The same pass, begun anew after a clock was days ahead, which may have put work off for long.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn after_wrong_clock(&self, mut pass: Pass) -> Result<Pass, JournalError> {
         if pass.ahead.is_empty() {
             return Ok(pass);
@@ -117,9 +112,6 @@ impl Journal {
 
     /// The next streams for today's pass; empty when it is finished. Lists an object store page by
     /// page, and a directory, which lists without order, as a whole.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
         if matches!(*self.place, JournalLocation::Directory(_)) {

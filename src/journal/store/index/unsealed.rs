@@ -47,14 +47,11 @@ impl UnsealedEntry {
 
 impl Journal {
     /// Every entry, by stream and number. Takes one listing.
-    ///
-    /// # Errors
-    /// The store failed.
     pub(in super::super) async fn unsealed_entries(
         &self,
     ) -> Result<Vec<UnsealedEntry>, JournalError> {
         let listed = self.list_index(&["unsealed"]).await?;
-        let names = listed.iter().filter_map(|(path, _)| path.filename());
+        let names = listed.iter().filter_map(|o| o.location.filename());
         let mut entries: Vec<UnsealedEntry> = names.filter_map(UnsealedEntry::read).collect();
         entries.sort_unstable();
         Ok(entries)
@@ -62,9 +59,6 @@ impl Journal {
 
     /// How many of a stream's first `records` records are sealed, as far as the index tells; `None`
     /// in a journal without a seal.
-    ///
-    /// # Errors
-    /// The store failed.
     pub async fn sealed_count(
         &self,
         stream: StreamId,
