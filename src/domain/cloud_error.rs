@@ -70,14 +70,7 @@ impl ErrorClass {
 
     /// Whether the same call may succeed later without anyone's action.
     pub fn passing(self) -> bool {
-        matches!(
-            self,
-            Self::Transient
-                | Self::Throttled
-                | Self::Ambiguous
-                | Self::NotSent
-                | Self::Unlisted(Family::Passing)
-        )
+        self.fault() == Fault::Cloud && self != Self::AsWanted
     }
 
     /// Whether one account may be the reason of the refusal, so that the others must be tried

@@ -23,8 +23,9 @@ impl Fields<'_> {
         self.problems.push(Problem::new(field, problem, remedy));
     }
 
-    pub(super) fn missing(&mut self, field: &str, remedy: &str) {
-        self.problem(field, "is missing", remedy);
+    /// A value that was read, or nothing: then its problem is kept.
+    pub(super) fn kept<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
+        read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// The problem of a value of another type.
@@ -37,8 +38,12 @@ impl Fields<'_> {
         self.map.get(field).filter(|value| !value.is_null())
     }
 
-    pub(super) fn absent(&self, field: &str) -> bool {
-        self.present(field).is_none()
+    /// A text that may not be absent.
+    pub(super) fn required(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
+        if self.present(field).is_none() {
+            self.problem(field, "is missing", remedy);
+        }
+        self.text(field, most)
     }
 
     pub(super) fn text(&mut self, field: &str, most: usize) -> Option<String> {
@@ -87,18 +92,12 @@ impl Fields<'_> {
 
     pub(super) fn instant(&mut self, field: &str) -> Option<Timestamp> {
         let text = self.text(field, 64)?;
-        match text.parse() {
-            Ok(instant) => Some(instant),
-            Err(_) => {
-                let problem = format!("{} is not an RFC 3339 instant", shown(&text));
-                self.problem(
-                    field,
-                    problem,
-                    "write date, time and offset, as in \"2026-12-31T00:00:00Z\"",
-                );
-                None
-            }
-        }
+        let instant = text.parse().map_err(|_| {
+            let problem = format!("{} is not an RFC 3339 instant", shown(&text));
+            let remedy = "write date, time and offset, as in \"2026-12-31T00:00:00Z\"";
+            Problem::new(field, problem, remedy)
+        });
+        self.kept(instant)
     }
 
     /// A person's name as written. The policy normalises names for comparison, but the digest of the
@@ -108,14 +107,10 @@ impl Fields<'_> {
             let remedy = "write a person's user id or address as a JSON string";
             return self.unlike(field, value, remedy);
         };
-        match text.parse::<PersonName>() {
-            Ok(_) => Some(text.clone()),
-            Err(problem) => {
-                let field = field.to_owned();
-                self.problems.push(Problem { field, ..problem });
-                None
-            }
-        }
+        let field = field.to_owned();
+        let name = text.parse::<PersonName>();
+        let name = name.map_err(|problem| Problem { field, ..problem });
+        self.kept(name.map(|_| text.clone()))
     }
 }
 

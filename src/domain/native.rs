@@ -113,31 +113,18 @@ impl Fields<'_> {
 
     fn action(&mut self) -> Option<Action> {
         const REMEDY: &str = "write \"share\" or \"cancel\"";
-        if self.absent("action") {
-            self.missing("action", REMEDY);
-            return None;
-        }
-        match self.text("action", 32)?.as_str() {
-            "share" => Some(Action::Share),
-            "cancel" => Some(Action::Cancel),
-            other => {
-                let problem = format!("{} is not an action", shown(other));
-                self.problem("action", problem, REMEDY);
-                None
-            }
-        }
+        let text = self.required("action", 32, REMEDY)?;
+        let action = text.parse().map_err(|_| {
+            let problem = format!("{} is not an action", shown(&text));
+            Problem::new("action", problem, REMEDY)
+        });
+        self.kept(action)
     }
 
     fn region(&mut self) -> Option<Region> {
-        if self.absent("region") {
-            self.missing(
-                "region",
-                "write the region of the image, as in \"ap-singapore\"",
-            );
-            return None;
-        }
-        let parsed = self.text("region", 64)?.parse();
-        parsed.map_err(|problem| self.problems.push(problem)).ok()
+        let remedy = "write the region of the image, as in \"ap-singapore\"";
+        let region = self.required("region", 64, remedy)?.parse();
+        self.kept(region)
     }
 
     fn served(&mut self, target: &Target, region: &Region, served: &ServedRegions) {
@@ -153,20 +140,9 @@ impl Fields<'_> {
     fn target(&mut self) -> Option<Target> {
         let accounts = self.accounts();
         let lighthouse = self.flag("lighthouse");
-        if self.absent("image") {
-            self.missing(
-                "image",
-                "write a blueprint id (lhbp-…) or a CVM image id (img-…)",
-            );
-            return None;
-        }
-        let image = match self.text("image", 64)?.parse::<ImageRef>() {
-            Ok(image) => image,
-            Err(problem) => {
-                self.problems.push(problem);
-                return None;
-            }
-        };
+        let remedy = "write a blueprint id (lhbp-…) or a CVM image id (img-…)";
+        let image = self.required("image", 64, remedy)?.parse::<ImageRef>();
+        let image = self.kept(image)?;
         let (accounts, lighthouse) = (accounts?, lighthouse?);
         match (image, lighthouse, accounts.is_empty()) {
             (ImageRef::Blueprint(_), true, _) => {
@@ -241,17 +217,15 @@ impl Fields<'_> {
 
     fn requester(&mut self) -> Option<String> {
         let Some(value) = self.present("requester").cloned() else {
-            self.missing(
-                "requester",
-                "name who asks, as the ticket system knows them",
-            );
+            let remedy = "name who asks, as the ticket system knows them";
+            self.problem("requester", "is missing", remedy);
             return None;
         };
         self.person("requester", &value)
     }
 
     fn expiry(&mut self) -> Option<Expiry> {
-        if !self.absent("expires_at") && !self.absent("expires_in") {
+        if self.present("expires_at").is_some() && self.present("expires_in").is_some() {
             self.problem(
                 "expires_in",
                 "is given beside expires_at",
@@ -262,11 +236,8 @@ impl Fields<'_> {
         if let Some(instant) = self.instant("expires_at") {
             return Some(Expiry::At(instant));
         }
-        let parsed = self.text("expires_in", 32)?.parse();
-        parsed
-            .map_err(|problem| self.problems.push(problem))
-            .map(Expiry::In)
-            .ok()
+        let span = self.text("expires_in", 32)?.parse();
+        self.kept(span).map(Expiry::In)
     }
 }
 

@@ -1,20 +1,16 @@
 //! A small journal to test on: one chain request with three accounts, from its claim to its
 //! revocation.
 
-use std::future::ready;
-
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::record::{
-    Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,
-    FailedFetch, FailedNotification, Intent, Lease, Notified, Progress, Received, Record,
-    Rejection, Reopening, Settled, Stored, StreamId, VERSION, Worker,
+    Drift, Event, Intent, Lease, Received, Record, Stored, StreamId, VERSION, Worker,
 };
-use super::{Journal, JournalError, Opened, Opening, StreamState};
+use super::state::Work;
 use crate::domain::{
-    AccountId, Difference, Drifted, Identity, Item, ItemResult, Notice, NoticeKind, Problem,
-    ResultKind, ServedRegions, ShareRequest, Status, Timestamp, Verdict,
+    AccountId, Identity, Item, ItemResult, NoticeKind, Problem, ResultKind, ServedRegions,
+    ShareRequest, Status, Timestamp, Verdict,
 };
 
 /// Seconds after the claim at which the share ends.
@@ -71,7 +67,7 @@ pub(super) fn available() -> ResultKind {
 
 /// A request for the chain: the image to Lighthouse and the blueprint to three accounts. `change`
 /// overrides fields.
-pub(super) fn request(change: serde_json::Value) -> ShareRequest {
+pub(super) fn request(change: Value) -> ShareRequest {
     let mut value = json!({
         "action": "share", "image": "img-xkd784jw", "region": "ap-singapore", "lighthouse": true,
         "accounts": [account_id(0), account_id(1), account_id(2)], "requester": "alice@example.com",
@@ -84,22 +80,17 @@ pub(super) fn request(change: serde_json::Value) -> ShareRequest {
 }
 
 pub(super) fn verdict(allowed: bool) -> Verdict {
-    Verdict {
-        allowed,
-        policies: vec!["golden-images-to-staging".into()],
-        approvals: Vec::new(),
-        refused: vec![],
-        policy_digest: "00".into(),
-    }
+    let policies = ["golden-images-to-staging"];
+    let verdict = json!({"allowed": allowed, "policies": policies, "policy_digest": "00"});
+    serde_json::from_value(verdict).unwrap()
 }
 
 pub(super) fn received() -> Received {
-    Received {
-        body_digest: "b0".into(),
-        map_digest: "a0".into(),
-        config_digest: "c0".into(),
-        version: "0.1.0".into(),
-    }
+    serde_json::from_value(received_json()).unwrap()
+}
+
+fn received_json() -> Value {
+    json!({"body_digest": "b0", "map_digest": "a0", "config_digest": "c0", "version": "0.1.0"})
 }
 
 pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i64>) -> Intent {
@@ -126,90 +117,93 @@ pub(super) fn opened(identity: Identity) -> Event {
     Event::Opened(Box::new(intent(identity, request(json!({})), Some(60))))
 }
 
+/// The event that a record's JSON holds.
+fn event(json: Value) -> Event {
+    serde_json::from_value(json).unwrap()
+}
+
+/// The same with the digests of what was received.
+fn event_received(mut json: Value) -> Event {
+    for (name, digest) in received_json().as_object().unwrap() {
+        json[name] = digest.clone();
+    }
+    event(json)
+}
+
 pub(super) fn progress(results: Vec<ItemResult>) -> Event {
-    let call = CallNote {
-        action: "ShareBlueprintAcrossAccounts".into(),
-        request_id: Some("r-1".into()),
-        code: None,
-    };
-    Event::Progress(Progress {
-        results,
-        calls: vec![call],
-        ..Progress::default()
-    })
+    let call = json!({"action": "ShareBlueprintAcrossAccounts", "request_id": "r-1"});
+    event(json!({"type": "progress", "results": results, "calls": [call]}))
 }
 
 pub(super) fn taken(until: i64) -> Event {
-    Event::Taken {
-        until: at(until),
-        verdict: None,
-        holder_gone: false,
-    }
+    event(json!({"type": "taken", "until": at(until)}))
 }
 
 pub(super) fn deferred(seconds: i64) -> Event {
-    Event::Deferred(Deferral {
-        results: vec![],
-        calls: vec![],
-        why: "throttled".into(),
-        not_before: at(seconds),
-        waits: false,
-        fault: None,
-    })
+    event(json!({"type": "deferred", "results": [], "why": "throttled", "not_before": at(seconds)}))
 }
 
 pub(super) fn closed(status: Status, results: Vec<ItemResult>) -> Event {
-    Event::Closed {
-        status,
+    event(json!({"type": "closed", "status": status, "results": results}))
+}
+
+pub(super) fn cancelled(items: Vec<Item>) -> Event {
+    called_off_by("cancelled", items, false)
+}
+
+pub(super) fn called_off(items: Vec<Item>) -> Event {
+    called_off_by("called_off", items, false)
+}
+
+/// The same because the approval of the request was withdrawn.
+pub(super) fn withdrawn(items: Vec<Item>) -> Event {
+    called_off_by("called_off", items, true)
+}
+
+fn called_off_by(kind: &str, items: Vec<Item>, withdrawn: bool) -> Event {
+    let by = identity("CHG0030200");
+    event(json!({"type": kind, "items": items, "by": by, "ticket": by.id, "withdrawn": withdrawn}))
+}
+
+pub(super) fn revoking(until: i64, accounts: &[usize], lighthouse: bool) -> Event {
+    Event::Revoking {
+        until: at(until),
+        accounts: accounts.iter().map(|n| account_id(*n)).collect(),
+        lighthouse,
+    }
+}
+
+pub(super) fn revoked(results: Vec<ItemResult>) -> Event {
+    Event::Revoked {
         results,
         calls: vec![],
     }
 }
 
-pub(super) fn cancelled(items: Vec<Item>) -> Event {
-    let Event::CalledOff(by) = called_off(items) else {
-        unreachable!();
-    };
-    Event::Cancelled(by)
-}
-
-pub(super) fn called_off(items: Vec<Item>) -> Event {
-    Event::CalledOff(CallOff {
-        items,
-        by: identity("CHG0030200"),
-        ticket: Some("CHG0030200".into()),
-        withdrawn: false,
-    })
-}
-
-pub(super) fn not_revoked(seconds: i64) -> Event {
-    Event::NotRevoked(FailedAttempt {
-        results: vec![],
-        calls: vec![CallNote {
-            action: "CancelShareBlueprintAcrossAccounts".into(),
-            request_id: Some("r-1".into()),
-            code: Some("UnauthorizedOperation".into()),
-        }],
-        why: "no permission".into(),
-        not_before: at(seconds),
-        covered: vec![],
-    })
-}
-
-pub(super) fn notice(notify: &str, on: NoticeKind, about: u64) -> Notice {
-    Notice {
-        notify: notify.parse().unwrap(),
-        on,
-        about,
+/// The work that revokes this.
+pub(super) fn revoke(accounts: &[usize], lighthouse: bool) -> Work {
+    Work::Revoke {
+        accounts: accounts.iter().map(|n| account_id(*n)).collect(),
+        lighthouse,
     }
 }
 
+pub(super) fn refused(allowed: bool, results: Vec<ItemResult>) -> Event {
+    event(json!({"type": "refused", "verdict": verdict(allowed), "results": results}))
+}
+
+pub(super) fn not_revoked(seconds: i64) -> Event {
+    let call =
+        json!({"action": "CancelShareBlueprintAcrossAccounts", "code": "UnauthorizedOperation"});
+    event(
+        json!({"type": "not_revoked", "results": [], "calls": [call], "why": "no permission", "not_before": at(seconds)}),
+    )
+}
+
 pub(super) fn notified(notify: &str, on: NoticeKind, about: u64, attempt: u32) -> Event {
-    Event::Notified(Notified {
-        notice: notice(notify, on, about),
-        attempt,
-        silent: false,
-    })
+    event(
+        json!({"type": "notified", "notify": notify, "on": on, "about": about, "attempt": attempt}),
+    )
 }
 
 pub(super) fn notification_failed(
@@ -219,76 +213,49 @@ pub(super) fn notification_failed(
     attempt: u32,
     next: Option<i64>,
 ) -> Event {
-    Event::NotificationFailed(FailedNotification {
-        notice: notice(notify, on, about),
-        attempt,
-        why: "HTTP 503".into(),
-        not_before: next.map(at),
-    })
+    event(
+        json!({"type": "notification_failed", "notify": notify, "on": on, "about": about,
+        "attempt": attempt, "why": "HTTP 503", "not_before": next.map(at)}),
+    )
 }
 
 pub(super) fn reopened(allowed: bool) -> Event {
-    Event::Reopened(Reopening {
-        by: "jira/carol@example.com".to_owned(),
-        reason: "the allow-list was corrected".to_owned(),
-        verdict: verdict(allowed),
-        until: allowed.then(|| at(9_060)),
-    })
+    let until = allowed.then(|| at(9_060));
+    event(
+        json!({"type": "reopened", "by": "jira/carol@example.com", "reason": "the allow-list was corrected",
+        "verdict": verdict(allowed), "until": until}),
+    )
 }
 
 pub(super) fn rejected() -> Event {
-    Event::Rejected(Rejection {
-        source: "jira".parse().unwrap(),
-        scheme: "jira".to_owned(),
-        received: received(),
-        delivery_id: Some("d-1".to_owned()),
-        slot: 7,
-        problems: vec![Problem::new("accounts", "is empty", "name an account")],
-    })
+    let problem = Problem::new("accounts", "is empty", "name an account");
+    event_received(
+        json!({"type": "rejected", "source": "jira", "scheme": "jira",
+        "delivery_id": "d-1", "slot": 7, "problems": [problem]}),
+    )
 }
 
 pub(super) fn drifted() -> Event {
-    Event::Drifted(Drift::of(&[Drifted {
-        image: "lhbp-6jc6l8yb".to_owned(),
-        region: "ap-singapore".to_owned(),
-        to: "700000164995".to_owned(),
-        difference: Difference::Unknown,
-    }]))
+    let drifted = json!({"image": "lhbp-6jc6l8yb", "region": "ap-singapore",
+        "to": "700000164995", "difference": "unknown"});
+    Event::Drifted(Drift::of(&[serde_json::from_value(drifted).unwrap()]))
 }
 
-/// The records of an announcement, in order.
 pub(super) fn announcement() -> [Event; 4] {
-    let received = Event::Received(Box::new(Announcement {
-        source: "feishu".parse().unwrap(),
-        scheme: "feishu".to_owned(),
-        delivery_id: "e-1".to_owned(),
-        secret_fingerprint: None,
-        received: received(),
-        event: json!({"event": {"status": "APPROVED"}}),
-        listed: false,
-    }));
-    let failed = Event::FetchFailed(FailedFetch {
-        attempt: 1,
-        why: "feishu answers 1395001".to_owned(),
-        not_before: at(10),
-    });
-    let confirmed = Event::Confirmed(Confirmed {
-        requests: vec![identity("CHG0030192")],
-    });
-    let settled = Event::Settled(Settled {
-        requests: vec![identity("CHG0030192")],
-        why: None,
-    });
-    [received, failed, confirmed, settled]
+    let received = event_received(
+        json!({"type": "received", "source": "feishu", "scheme": "feishu",
+        "delivery_id": "e-1", "event": {"event": {"status": "APPROVED"}}}),
+    );
+    let request = identity("CHG0030192");
+    let failed = json!({"type": "fetch_failed", "attempt": 1, "why": "feishu answers 1395001", "not_before": at(10)});
+    let confirmed = json!({"type": "confirmed", "requests": [request]});
+    let settled = json!({"type": "settled", "requests": [request]});
+    [received, event(failed), event(confirmed), event(settled)]
 }
 
 pub(super) fn conflict() -> Event {
-    Event::Conflict(Conflict {
-        identity: identity("CHG0030192"),
-        digest: "ab".into(),
-        delivery_id: None,
-        received: received(),
-    })
+    let identity = identity("CHG0030192");
+    event_received(json!({"type": "conflict", "identity": identity, "digest": "ab"}))
 }
 
 /// One event of each type, in the order of the table of types.
@@ -305,20 +272,10 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
         ),
         called_off(vec![account(0)]),
         cancelled(vec![account(0)]),
-        Event::Refused {
-            verdict: verdict(false),
-            results: vec![result(account(0), failed())],
-        },
-        Event::Revoking {
-            until: at(60),
-            accounts: vec![account_id(0)],
-            lighthouse: true,
-        },
+        refused(false, vec![result(account(0), failed())]),
+        revoking(60, &[0], true),
         not_revoked(120),
-        Event::Revoked {
-            results: vec![result(account(0), ResultKind::Cancelled)],
-            calls: vec![],
-        },
+        revoked(vec![result(account(0), ResultKind::Cancelled)]),
         reopened(true),
         notified("desk", NoticeKind::Completed, 5, 1),
         notification_failed("desk", NoticeKind::Completed, 5, 1, Some(120)),
@@ -422,38 +379,17 @@ impl StreamBuilder {
             .then(130, 2, taken(190))
             .then(131, 2, progress(vec![result(account(2), failed())]))
             .then(132, 2, closed(Status::Partial, vec![]))
-            .then(
-                EXPIRY,
-                3,
-                Event::Revoking {
-                    until: at(EXPIRY + 60),
-                    accounts: vec![account_id(0)],
-                    lighthouse: true,
-                },
-            )
+            .then(EXPIRY, 3, revoking(EXPIRY + 60, &[0], true))
             .then(EXPIRY + 1, 3, progress(vec![result(account(0), Cancelled)]))
             .then(EXPIRY + 61, 4, taken(EXPIRY + 120))
             .then(
                 EXPIRY + 62,
                 4,
-                Event::Revoked {
-                    results: vec![result(lighthouse(), NotShared)],
-                    calls: vec![],
-                },
+                revoked(vec![result(lighthouse(), NotShared)]),
             )
     }
 
     pub(super) fn files(&self) -> Vec<Vec<u8>> {
         self.bytes.clone()
-    }
-}
-
-/// Opens a request unless it is known, as the application does, without a look at the cloud.
-pub(super) async fn deliver(journal: &Journal, opening: Opening) -> Result<Opened, JournalError> {
-    let stream = StreamId::of(&opening.intent.identity);
-    match journal.look_up(stream).await? {
-        Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
-        Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),
-        None => journal.open_request(opening, true, ready(Ok(None))).await,
     }
 }

@@ -12,7 +12,6 @@ use super::entities::requester_attrs;
 use super::policy_set::PolicySet;
 use super::question::Question;
 use super::schema::{APPROVE, clipped, requester_id, uid};
-use super::source_facts::SourceFacts;
 use crate::domain::{
     Action, Identity, Item, PersonName, Problem, Problems, ServedRegions, ShareRequest, SourceName,
     Timestamp,
@@ -64,12 +63,9 @@ impl<'a> AuthorizationRequest<'a> {
             .map(|name| person("an approver", name))
             .collect::<Result<BTreeSet<PersonName>, String>>()?;
         let ticket = request.ticket.as_ref().unwrap_or(&question.identity.id);
-        let requester_uid = |name: &PersonName| {
-            uid(
-                &policies.names.requester,
-                &requester_id(question.source, name),
-            )
-        };
+        let source = &question.identity.source;
+        let requester_uid =
+            |name: &PersonName| uid(&policies.names.requester, &requester_id(source, name));
         let mut asked = Self {
             policies,
             request,
@@ -82,7 +78,7 @@ impl<'a> AuthorizationRequest<'a> {
             expires,
         };
         let people = approvers.iter().chain([&requester]).collect();
-        asked.add_missing(question.source, people)?;
+        asked.add_missing(source, people)?;
         Ok(asked)
     }
 
@@ -97,10 +93,7 @@ impl<'a> AuthorizationRequest<'a> {
         let (schema, names) = (&self.policies.schema, &self.policies.names);
         let store = &self.policies.known.store;
         let is_listed = |id: &EntityUid| store.get(id).is_some();
-        let read = |value: Value| {
-            Entity::from_json_value(value, Some(schema))
-                .map_err(|error| clipped(&error.to_string()))
-        };
+        let read = |value: Value| Entity::from_json_value(value, Some(schema)).map_err(clipped);
         let mut added = Vec::new();
         for name in people {
             let id = requester_id(source, name);
@@ -129,7 +122,7 @@ impl<'a> AuthorizationRequest<'a> {
         }
         if !added.is_empty() {
             let all = store.clone().upsert_entities(added, Some(schema));
-            self.entities = Cow::Owned(all.map_err(|error| clipped(&error.to_string()))?);
+            self.entities = Cow::Owned(all.map_err(clipped)?);
         }
         Ok(())
     }
@@ -212,7 +205,7 @@ impl<'a> AuthorizationRequest<'a> {
     ) -> Result<Request, String> {
         let fields = context.into_iter();
         let fields = fields.map(|(name, value)| (name.to_owned(), value));
-        let context = Context::from_pairs(fields).map_err(|error| clipped(&error.to_string()))?;
+        let context = Context::from_pairs(fields).map_err(clipped)?;
         Request::new(
             principal.clone(),
             self.policies.names.action(action),
@@ -220,7 +213,7 @@ impl<'a> AuthorizationRequest<'a> {
             context,
             Some(&self.policies.schema),
         )
-        .map_err(|error| clipped(&error.to_string()))
+        .map_err(clipped)
     }
 }
 
@@ -261,14 +254,8 @@ impl PolicySet {
                 remedy,
             )
         };
-        let source = "rehearsal".parse()?;
-        let facts = SourceFacts {
-            name: source,
-            scheme: "rehearsal".to_owned(),
-            signed: false,
-        };
         let identity = Identity {
-            source: facts.name.clone(),
+            source: "rehearsal".parse()?,
             id: "rehearsal".to_owned(),
         };
         let shape = |action: &str, expiry: Value, approvers: Value, ticket: Value| {
@@ -288,7 +275,6 @@ impl PolicySet {
             let request = ShareRequest::from_json(&native, &ServedRegions::default())?;
             let now = Timestamp::UNIX_EPOCH;
             let question = Question {
-                source: &facts.name,
                 identity: &identity,
                 request: &request,
                 now,

@@ -50,14 +50,9 @@ impl PolicySet {
     }
 
     fn judge(&self, question: &Question<'_>) -> Findings {
-        if question.identity.source != *question.source {
-            return Findings::refused(format!(
-                "{} is not an identity of source {}",
-                question.identity, question.source
-            ));
-        }
-        if !self.known.sources.contains(question.source) {
-            return Findings::refused(format!("source {} is not configured", question.source));
+        let source = &question.identity.source;
+        if !self.known.sources.contains(source) {
+            return Findings::refused(format!("source {source} is not configured"));
         }
         let asked = match AuthorizationRequest::new(self, question) {
             Ok(asked) => asked,
@@ -145,22 +140,16 @@ impl PolicySet {
         entities: &Entities,
         explain: bool,
     ) -> Result<BTreeSet<String>, Denial> {
-        let denied = |why, policies| Err(Denial { why, policies });
-        let request = match request {
-            Ok(request) => request,
-            Err(why) => return denied(why, BTreeSet::new()),
-        };
-        let fitting = match self.rules.fitting(&request, entities) {
-            Ok(fitting) => fitting,
-            Err(why) => return denied(why, BTreeSet::new()),
-        };
+        let request = request.map_err(Denial::default_deny)?;
+        let fitting = self.rules.fitting(&request, entities);
+        let fitting = fitting.map_err(Denial::default_deny)?;
         let response = Authorizer::new().is_authorized(&request, &fitting, entities);
         let diagnostics = response.diagnostics();
         let policies: BTreeSet<String> = diagnostics.reason().map(ToString::to_string).collect();
         let errors: Vec<String> = diagnostics.errors().map(ToString::to_string).collect();
         if !errors.is_empty() {
             let why = format!("a policy could not be evaluated: {}", errors.join("; "));
-            return denied(why, BTreeSet::new());
+            return Err(Denial::default_deny(why));
         }
         if response.decision() == cedar_policy::Decision::Allow {
             return Ok(policies);
@@ -176,7 +165,7 @@ impl PolicySet {
         } else {
             "no policy allows it".to_owned()
         };
-        denied(why, policies)
+        Err(Denial { why, policies })
     }
 }
 
@@ -201,6 +190,14 @@ pub(super) struct Denial {
     policies: BTreeSet<String>,
 }
 
+impl Denial {
+    /// One that no policy forbids either.
+    fn default_deny(why: String) -> Self {
+        let policies = BTreeSet::new();
+        Self { why, policies }
+    }
+}
+
 /// The results so far. `policies` are those that allow until the first refusal, afterwards those
 /// that refuse.
 #[derive(Default)]
@@ -218,7 +215,7 @@ impl Findings {
     fn refused(why: String) -> Self {
         let refused = Refused {
             item: None,
-            why: clipped(&why),
+            why: clipped(why),
         };
         Self {
             refused: vec![refused],
@@ -249,7 +246,7 @@ impl Findings {
                 self.policies.extend(denial.policies);
                 self.refused.push(Refused {
                     item: Some(item),
-                    why: clipped(&denial.why),
+                    why: clipped(denial.why),
                 });
             }
         }

@@ -222,7 +222,7 @@ fn elements(
     const SHAPE: &str = "write a JSON array of entities: {\"uid\": {\"type\", \"id\"}, \"attrs\": {}, \"parents\": []}";
     let json: JsonValueWithNoDuplicateKeys = serde_json::from_str(text).map_err(|error| {
         let mark = source_text::mark_of_line(ENTITIES, text, error.line(), error.column());
-        Problem::at(mark, clipped(&error.to_string()), SHAPE)
+        Problem::at(mark, clipped(error), SHAPE)
     })?;
     let Value::Array(values) = Value::from(json) else {
         return Err(Problem::at(Mark::whole(ENTITIES), "is not an array", SHAPE));
@@ -241,7 +241,7 @@ fn elements(
             Err(error) => {
                 let problem = format!("the uid is not readable: {error}");
                 let mark = Mark::of(ENTITIES, text, offset..offset);
-                problems.push(Problem::at(mark, clipped(&problem), SHAPE));
+                problems.push(Problem::at(mark, clipped(problem), SHAPE));
             }
         }
     }

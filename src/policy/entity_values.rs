@@ -79,7 +79,7 @@ pub(super) fn store(
 ) -> Result<Entities, Problem> {
     let refused = |error: &dyn std::fmt::Display| {
         let remedy = "make the bundle again with `sharehook bundle`";
-        Problem::at(Mark::whole(ENTITIES), clipped(&error.to_string()), remedy)
+        Problem::at(Mark::whole(ENTITIES), clipped(error), remedy)
     };
     let actions = schema.action_entities().map_err(|error| refused(&error))?;
     let all = actions.add_entities(entities, None);

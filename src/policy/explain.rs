@@ -150,7 +150,7 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
             false => format!("{}: {}", permit.id, unmet.join(" and ")),
         })
         .collect();
-    clipped(&format!(
+    clipped(format!(
         "no policy allows it; nearest: {}",
         shown.join("; ")
     ))
@@ -176,5 +176,5 @@ pub(super) fn forbidden(policies: &Policies, ids: &BTreeSet<String>) -> String {
         }
     };
     let shown: Vec<String> = ids.iter().map(shown).collect();
-    clipped(&format!("forbidden by {}", shown.join(", ")))
+    clipped(format!("forbidden by {}", shown.join(", ")))
 }

@@ -38,8 +38,8 @@ enum Token<'a> {
     Word(&'a str),
     /// The content of a string without escapes.
     Text(&'a str),
-    /// Any other character.
-    Sign(u8),
+    /// `::`, `==` or any other character.
+    Sign(&'a str),
 }
 
 struct Reader<'a> {
@@ -80,7 +80,11 @@ impl<'a> Reader<'a> {
                 let length = rest.bytes().take_while(|b| is_word(*b)).count();
                 (Token::Word(rest.get(..length)?), length)
             }
-            first if first.is_ascii_punctuation() => (Token::Sign(first), 1),
+            first if first.is_ascii_punctuation() => {
+                let double = rest.starts_with("::") || rest.starts_with("==");
+                let length = if double { 2 } else { 1 };
+                (Token::Sign(rest.get(..length)?), length)
+            }
             _ => return None,
         };
         self.at = start + length;
@@ -134,13 +138,13 @@ impl<'a> Reader<'a> {
         if ![Token::Word("permit"), Token::Word("forbid")].contains(&effect) {
             return None;
         }
-        self.needs(Token::Sign(b'('))?;
+        self.needs(Token::Sign("("))?;
         let principal = self.one("principal")?;
-        self.needs(Token::Sign(b','))?;
+        self.needs(Token::Sign(","))?;
         let actions = self.actions()?;
-        self.needs(Token::Sign(b','))?;
+        self.needs(Token::Sign(","))?;
         let resource = self.one("resource")?;
-        self.needs(Token::Sign(b')'))?;
+        self.needs(Token::Sign(")"))?;
         let scope = Scope {
             principal,
             actions,
@@ -149,7 +153,7 @@ impl<'a> Reader<'a> {
         loop {
             let (end, token) = self.next?;
             self.step()?;
-            if token == Token::Sign(b';') {
+            if token == Token::Sign(";") {
                 let text = self.text.get(start..=end)?;
                 return Some(Head { id, text, scope });
             }
@@ -159,13 +163,13 @@ impl<'a> Reader<'a> {
     /// The value of `@id`, among other annotations.
     fn annotations(&mut self) -> Option<&'a str> {
         let mut id = None;
-        while self.takes(Token::Sign(b'@'))? {
+        while self.takes(Token::Sign("@"))? {
             let key = self.take()?;
-            if self.takes(Token::Sign(b'('))? {
+            if self.takes(Token::Sign("("))? {
                 let Token::Text(value) = self.take()? else {
                     return None;
                 };
-                self.needs(Token::Sign(b')'))?;
+                self.needs(Token::Sign(")"))?;
                 if key == Token::Word("id") {
                     id = Some(value);
                 }
@@ -180,7 +184,7 @@ impl<'a> Reader<'a> {
         self.needs(Token::Word(variable))?;
         if self.takes(Token::Word("is"))? {
             self.path()?;
-        } else if self.equals()? {
+        } else if self.takes(Token::Sign("=="))? {
             return self.entity().map(Some);
         }
         match self.takes(Token::Word("in"))? {
@@ -192,38 +196,31 @@ impl<'a> Reader<'a> {
     /// `action`, `action == E`, `action in E` or `action in [E, …]`.
     fn actions(&mut self) -> Option<Option<Vec<Entity>>> {
         self.needs(Token::Word("action"))?;
-        if self.equals()? {
+        if self.takes(Token::Sign("=="))? {
             return Some(Some(vec![self.entity()?]));
         }
         if !self.takes(Token::Word("in"))? {
             return Some(None);
         }
-        if !self.takes(Token::Sign(b'['))? {
+        if !self.takes(Token::Sign("["))? {
             return Some(Some(vec![self.entity()?]));
         }
         let mut actions = Vec::new();
-        while !self.takes(Token::Sign(b']'))? {
+        while !self.takes(Token::Sign("]"))? {
             actions.push(self.entity()?);
-            if !self.takes(Token::Sign(b','))? {
-                self.needs(Token::Sign(b']'))?;
+            if !self.takes(Token::Sign(","))? {
+                self.needs(Token::Sign("]"))?;
                 break;
             }
         }
         Some(Some(actions))
     }
 
-    fn equals(&mut self) -> Option<bool> {
-        if !self.takes(Token::Sign(b'='))? {
-            return Some(false);
-        }
-        self.needs(Token::Sign(b'=')).map(|()| true)
-    }
-
     /// `Share::Team::"platform"`.
     fn entity(&mut self) -> Option<Entity> {
         let mut kind = self.word()?.to_owned();
         loop {
-            self.colons()?;
+            self.needs(Token::Sign("::"))?;
             match self.take()? {
                 Token::Word(part) => {
                     kind.push_str("::");
@@ -238,16 +235,10 @@ impl<'a> Reader<'a> {
     /// `Share::Team`.
     fn path(&mut self) -> Option<()> {
         self.word()?;
-        while self.takes(Token::Sign(b':'))? {
-            self.needs(Token::Sign(b':'))?;
+        while self.takes(Token::Sign("::"))? {
             self.word()?;
         }
         Some(())
-    }
-
-    fn colons(&mut self) -> Option<()> {
-        self.needs(Token::Sign(b':'))?;
-        self.needs(Token::Sign(b':'))
     }
 
     fn word(&mut self) -> Option<&'a str> {

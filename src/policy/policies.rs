@@ -112,8 +112,7 @@ impl Policies {
             }
             (None, _) | (_, None) => self.all()?,
         };
-        cedar_policy::PolicySet::from_policies(fitting.into_iter().cloned())
-            .map_err(|error| clipped(&error.to_string()))
+        cedar_policy::PolicySet::from_policies(fitting.into_iter().cloned()).map_err(clipped)
     }
 
     /// The entities that the policies name.
@@ -134,7 +133,7 @@ impl Policies {
             let set: cedar_policy::PolicySet = texts
                 .join("\n")
                 .parse()
-                .map_err(|error| clipped(&format!("a policy cannot be read: {error}")))?;
+                .map_err(|error| clipped(format!("a policy cannot be read: {error}")))?;
             for (known, policy) in unparsed.into_iter().zip(in_order(&set)) {
                 if annotation(&policy, "id") == Some(&known.id) && Scope::of(&policy) == known.scope
                 {

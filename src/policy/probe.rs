@@ -129,7 +129,6 @@ impl<'a> Probes<'a> {
             id: "probe".to_owned(),
         };
         let question = Question {
-            source: probe.source,
             identity: &identity,
             request: &request,
             now: self.now,

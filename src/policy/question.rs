@@ -1,13 +1,11 @@
 //! The input of a decision.
 
-use crate::domain::{Identity, ShareRequest, SourceName, Timestamp};
+use crate::domain::{Identity, ShareRequest, Timestamp};
 
 /// Asks whether a request that a source authenticated may be carried out now.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// The configured source that authenticated the delivery.
-    pub source: &'a SourceName,
-    /// The request's identity; of the same source.
+    /// The request's identity, with the configured source that authenticated the delivery.
     pub identity: &'a Identity,
     /// The request.
     pub request: &'a ShareRequest,

@@ -2,6 +2,7 @@
 //! schema, if it has one. Out: a parsed schema that has every name of the built-in one.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{CedarSchemaError, EntityId, EntityTypeName, EntityUid, Schema};
@@ -98,7 +99,7 @@ fn builtin() -> Result<Schema, Problem> {
 }
 
 /// A problem that only a change of this program can cause.
-fn defect(error: impl std::fmt::Display) -> Problem {
+fn defect(error: impl Display) -> Problem {
     let remedy = "this is a defect of sharehook: report it";
     Problem::new(SCHEMA, error.to_string(), remedy)
 }
@@ -144,14 +145,15 @@ pub(super) fn cedar_problem(
         .as_deref()
         .unwrap_or("correct it; https://docs.cedarpolicy.com explains the language");
     let mark = Mark::of(file, text, span);
-    Problem::at(mark, clipped(&problem), clipped(remedy))
+    Problem::at(mark, clipped(problem), clipped(remedy))
 }
 
 /// Shortens a message to 500 characters.
-pub(super) fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: impl Display) -> String {
     const MAX_CHARS: usize = 500;
+    let text = text.to_string();
     if text.chars().count() <= MAX_CHARS {
-        return text.to_owned();
+        return text;
     }
     let mut cut: String = text.chars().take(MAX_CHARS - 1).collect();
     cut.push('…');

@@ -36,7 +36,6 @@ fn ask(policies: &PolicySet) -> Decision {
     };
     let now: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
     policies.decide(Question {
-        source: &identity.source,
         identity: &identity,
         request: &request,
         now,

@@ -312,7 +312,6 @@ fn decided(policies: &PolicySet, request: &Value) -> Decision {
         id: "CHG-1".to_owned(),
     };
     policies.decide(Question {
-        source: &identity.source,
         identity: &identity,
         request: &request,
         now: now(),

@@ -136,7 +136,6 @@ impl Prepared {
         now: Timestamp,
     ) -> CaseOutcome {
         let question = Question {
-            source: &identity.source,
             identity,
             request,
             now,

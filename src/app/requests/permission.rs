@@ -104,7 +104,6 @@ impl App {
         let decide = step(Step::Decide);
         let decision = decide.in_scope(|| {
             self.prepared.policies.decide(Question {
-                source: &identity.source,
                 identity,
                 request,
                 now,

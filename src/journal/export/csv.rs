@@ -15,11 +15,13 @@ pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,ac
 impl Entry<'_> {
     /// The record as a row of the table under [`HEADER`], without line feed.
     pub fn csv(&self) -> String {
-        row(self)
+        let cells = cells(self);
+        let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+        cells.join(",")
     }
 }
 
-fn row(entry: &Entry<'_>) -> String {
+fn cells(entry: &Entry<'_>) -> [String; 24] {
     let record = &entry.stored.record;
     let (results, calls) = record.event.parts();
     let meaning = entry.meaning();
@@ -38,13 +40,14 @@ fn row(entry: &Entry<'_>) -> String {
     };
     let received = entry.received();
     let request = entry.intent.map(|intent| &intent.request);
+    let expires_at = entry.intent.and_then(|intent| intent.expires_at);
     let text = |of: Option<String>| of.unwrap_or_default();
     let accounts = request.map(|r| {
         let lighthouse = r.target.lighthouse().then(|| "Lighthouse".to_owned());
         let accounts = r.target.accounts().iter().map(ToString::to_string);
         accounts.chain(lighthouse).collect::<Vec<_>>().join(" ")
     });
-    let cells = [
+    [
         record.at.to_string(),
         identity,
         record.seq.to_string(),
@@ -58,12 +61,7 @@ fn row(entry: &Entry<'_>) -> String {
         text(request.map(|r| r.approvers.join(" "))),
         text(request.and_then(|r| r.ticket.clone())),
         text(request.and_then(|r| r.reason.clone())),
-        text(
-            entry
-                .intent
-                .and_then(|intent| intent.expires_at)
-                .map(|at| at.to_string()),
-        ),
+        text(expires_at.map(|at| at.to_string())),
         text(entry.verdict().map(|verdict| verdict.policies.join(" "))),
         joined(results, "; "),
         calls.iter().map(call).collect::<Vec<_>>().join("; "),
@@ -74,12 +72,7 @@ fn row(entry: &Entry<'_>) -> String {
         text(received.map(|received| received.map_digest.clone())),
         text(received.map(|received| received.config_digest.clone())),
         text(received.map(|received| received.version.clone())),
-    ];
-    cells
-        .iter()
-        .map(|cell| quoted(cell))
-        .collect::<Vec<_>>()
-        .join(",")
+    ]
 }
 
 fn call(call: &CallNote) -> String {

@@ -125,31 +125,22 @@ fn api(entry: &Entry<'_>, name: &'static str) -> Value {
         return json!({ "operation": operation, "service": { "name": "sharehook" } });
     };
     let mut api = json!({ "operation": call.action, "service": { "name": "Tencent Cloud API" } });
-    put(
-        &mut api,
-        "request",
-        call.request_id.as_ref().map(|uid| json!({ "uid": uid })),
-    );
-    put(
-        &mut api,
-        "response",
-        call.code.as_ref().map(|code| json!({ "error": code })),
-    );
+    let request = call.request_id.as_ref().map(|uid| json!({ "uid": uid }));
+    let response = call.code.as_ref().map(|code| json!({ "error": code }));
+    put(&mut api, "request", request);
+    put(&mut api, "response", response);
     api
 }
 
 fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
     let mut cloud = json!({ "provider": "Tencent Cloud" });
-    if let (Some(site), Some(cloud)) = (&origin.site, cloud.as_object_mut()) {
-        cloud.insert("cloud_partition".to_owned(), json!(site));
-    }
+    let region = entry.intent.map(|intent| json!(intent.request.region));
     put(
         &mut cloud,
-        "region",
-        entry
-            .intent
-            .map(|intent| json!(intent.request.region.to_string())),
+        "cloud_partition",
+        origin.site.as_ref().map(|site| json!(site)),
     );
+    put(&mut cloud, "region", region);
     cloud
 }
 
@@ -174,15 +165,10 @@ fn resources(entry: &Entry<'_>) -> Value {
     let request = &intent.request;
     let image = request.target.image();
     let first = json!({ "uid": image.as_str(), "type": format!("{} image", image.kind()), "region": request.region.to_string() });
-    let accounts = request
-        .target
-        .accounts()
-        .iter()
-        .map(|id| json!({ "uid": id.to_string(), "type": "account" }));
-    let lighthouse = request
-        .target
-        .lighthouse()
-        .then(|| json!({ "uid": "lighthouse", "type": "service" }));
+    let accounts = request.target.accounts().iter();
+    let accounts = accounts.map(|id| json!({ "uid": id, "type": "account" }));
+    let lighthouse = request.target.lighthouse();
+    let lighthouse = lighthouse.then(|| json!({ "uid": "lighthouse", "type": "service" }));
     [first]
         .into_iter()
         .chain(accounts)
@@ -202,17 +188,10 @@ fn metadata(entry: &Entry<'_>, name: &str, origin: &Origin) -> Value {
         "log_name": "journal",
     });
     let ticket = entry.intent.map(|intent| {
-        intent
-            .request
-            .ticket
-            .as_ref()
-            .unwrap_or(&intent.identity.id)
+        let ticket = intent.request.ticket.as_ref();
+        json!(ticket.unwrap_or(&intent.identity.id))
     });
-    put(
-        &mut metadata,
-        "correlation_uid",
-        ticket.map(|ticket| json!(ticket)),
-    );
+    put(&mut metadata, "correlation_uid", ticket);
     metadata
 }
 

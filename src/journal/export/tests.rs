@@ -85,15 +85,7 @@ fn streams() -> Vec<Vec<Stored>> {
                 1,
                 closed(Status::Failed, vec![result(account(0), ResultKind::Shared)]),
             )
-            .then(
-                3,
-                1,
-                Event::Revoking {
-                    until: at(60),
-                    accounts: vec![account_id(0)],
-                    lighthouse: false,
-                },
-            )
+            .then(3, 1, revoking(60, &[0], false))
             .then(4, 1, not_revoked(120))
             .records,
         StreamBuilder::opened()

@@ -31,8 +31,8 @@ pub(in crate::journal) struct Segment {
     pub(in crate::journal) at: Timestamp,
     /// The key that signs from the next seal on, if this one introduces one.
     pub(in crate::journal) key_change: Option<KeyChange>,
-    /// Each record's place, hash and file.
-    records: Vec<(Entry, Bytes)>,
+    /// Each record's place, hash and file's bytes, in the order of the log.
+    pub(in crate::journal) records: Vec<(Entry, Bytes)>,
     bytes: usize,
 }
 
@@ -61,19 +61,9 @@ impl Segment {
         self.bytes >= FULL_BYTES || self.records.len() >= MAX_SEGMENT_RECORDS
     }
 
-    /// Each record's place, hash, and file's bytes, in the order of the log.
-    pub(in crate::journal) fn records(&self) -> &[(Entry, Bytes)] {
-        &self.records
-    }
-
     /// Each record's place and hash, in the order of the log.
     pub(in crate::journal) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.records.iter().map(|(entry, _)| entry)
-    }
-
-    /// [`Segment::records`], by value.
-    pub(in crate::journal) fn into_records(self) -> Vec<(Entry, Bytes)> {
-        self.records
     }
 
     /// The object's bytes.

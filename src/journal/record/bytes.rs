@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 
 use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Flaw, Record, VERSION};
@@ -25,17 +26,6 @@ pub struct Stored {
 #[derive(Deserialize)]
 struct Envelope {
     v: u64,
-}
-
-/// Distinguishes an event of a newer program from a damaged one.
-#[derive(Deserialize)]
-struct Kind {
-    event: EventKind,
-}
-
-#[derive(Deserialize)]
-struct EventKind {
-    r#type: String,
 }
 
 impl Stored {
@@ -75,9 +65,13 @@ impl Stored {
                 record,
                 hash: Self::hash_of(bytes),
             }),
-            Err(error) => match serde_json::from_str::<Kind>(line) {
-                Ok(kind) if !TYPES.contains(&kind.event.r#type.as_str()) => {
-                    let name: String = kind.event.r#type.chars().take(40).collect();
+            // Distinguishes an event of a newer program from a damaged one.
+            Err(error) => match serde_json::from_str::<Value>(line)
+                .map_err(unreadable)?
+                .pointer("/event/type")
+            {
+                Some(Value::String(name)) if !TYPES.contains(&name.as_str()) => {
+                    let name: String = name.chars().take(40).collect();
                     Err(Flaw::Newer(format!("its event is a {name:?}")))
                 }
                 _ => Err(unreadable(error)),

@@ -12,11 +12,11 @@ use super::super::chain::Finding;
 use super::super::log::{Checkpoint, Segment, numbered};
 use super::super::record::{Flaw, StreamId};
 use super::log::about;
+use super::objects::MAX_CONCURRENT;
 use super::{History, Journal, JournalError};
 use crate::domain::Timestamp;
 
-/// Number of requests and segments to read at once.
-const REQUESTS: usize = 16;
+/// Number of segments to read at once.
 const SEGMENTS: usize = 8;
 
 /// One request's files, from record 0 on.
@@ -134,7 +134,7 @@ impl NewestFirst {
 
     async fn read_folders(&mut self) -> Result<Batch, JournalError> {
         let some: Vec<_> = (self.folders)
-            .drain(..self.folders.len().min(REQUESTS))
+            .drain(..self.folders.len().min(MAX_CONCURRENT))
             .collect();
         let reads = join_all(some.iter().map(|stream| self.journal.files(*stream))).await;
         self.journal.work_done.add(some.len());
@@ -158,7 +158,7 @@ impl NewestFirst {
             ..Batch::default()
         };
         let mut begun = Vec::new();
-        for (entry, file) in segment.into_records() {
+        for (entry, file) in segment.records {
             if self.whole.contains(&entry.stream) {
                 continue;
             }

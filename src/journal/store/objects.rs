@@ -24,7 +24,7 @@ use super::{Journal, JournalError};
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time to list every stream, which takes many pages in a large journal.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
-/// Number of records of one stream to read at once.
+/// Number of files to read or write at once.
 pub(super) const MAX_CONCURRENT: usize = 16;
 /// How often to retry an "already exists" without an object (S3 answers so during another write).
 const TRIES: u32 = 3;

@@ -147,7 +147,7 @@ impl Journal {
         let mut files = BTreeMap::new();
         for number in &retired.segments {
             let segment = self.segment(*number).await?;
-            let records = segment.map(|segment| segment.into_records());
+            let records = segment.map(|segment| segment.records);
             let ours = records.into_iter().flatten();
             for (entry, file) in ours.filter(|(entry, _)| entry.stream == stream) {
                 files.insert(entry.seq, file);

@@ -13,12 +13,11 @@ use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey}
 use super::super::record::{Stored, StreamId};
 use super::index::unsealed::UnsealedEntry;
 use super::log::LogHead;
-use super::objects::{Created, Fetched};
+use super::objects::{Created, Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
 
-/// Number of streams whose new records are read at once, and of records of each.
-const STREAMS: usize = 16;
+/// Number of new records of a stream that are read at once.
 const RECORDS: u64 = 8;
 
 /// The result of sealing.
@@ -69,13 +68,13 @@ impl Journal {
                 let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
                 self.fill(&mut segment, &mut waiting, &mut sealing.left_out)
                     .await?;
-                if segment.records().is_empty() {
+                if segment.records.is_empty() {
                     break 'again;
                 }
                 let path = self.segment_path(segment.number);
                 match self.create_at(&path, &segment.write()).await? {
                     Created::Ours => {
-                        sealing.sealed += segment.records().len() as u64;
+                        sealing.sealed += segment.records.len() as u64;
                         head = self
                             .complete(head, &segment, signer, None, &entries)
                             .await?;
@@ -276,7 +275,7 @@ impl Journal {
         left_out: &mut Vec<Finding>,
     ) -> Result<(), JournalError> {
         while !segment.is_full() && !waiting.is_empty() {
-            let some: Vec<_> = waiting.drain(..waiting.len().min(STREAMS)).collect();
+            let some: Vec<_> = waiting.drain(..waiting.len().min(MAX_CONCURRENT)).collect();
             let reads = some
                 .iter()
                 .map(|(stream, seq)| self.unsealed_of(*stream, *seq));

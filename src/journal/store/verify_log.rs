@@ -14,12 +14,9 @@ use super::super::log::{
 };
 use super::super::record::{Flaw, StreamId};
 use super::log::about;
-use super::objects::Fetched;
+use super::objects::{Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
-
-/// Number of objects to read at once.
-const MAX_CONCURRENT: usize = 16;
 
 /// The intact part of the log, and the flaws.
 struct Walk {

@@ -238,14 +238,7 @@ fn steps_that_cannot_follow_are_broken() {
         ),
         (
             "revoked without beginning",
-            shut.clone().then(
-                EXPIRY,
-                1,
-                Event::Revoked {
-                    results: vec![],
-                    calls: vec![],
-                },
-            ),
+            shut.clone().then(EXPIRY, 1, revoked(vec![])),
         ),
         (
             "closed while revoking",

@@ -12,9 +12,9 @@ use object_store::path::Path;
 
 use super::super::super::location::JournalLocation;
 use super::super::super::state::{State, StreamState, WakeUp};
-use super::super::objects::LISTING_TIMEOUT;
+use super::super::objects::{LISTING_TIMEOUT, MAX_CONCURRENT};
 use super::super::{Journal, JournalError};
-use super::grants::{GrantEntry, SIDE_BY_SIDE};
+use super::grants::GrantEntry;
 use crate::domain::{NoticeRules, Timestamp};
 
 /// When an entry is this old without its record, the record will not be written: its writer stopped
@@ -73,7 +73,7 @@ impl Journal {
             .listed_with(ended.iter().map(|(state, _)| *state))
             .await?;
         let (mut done, mut end) = (Vec::new(), Ok(()));
-        for some in ended.chunks(SIDE_BY_SIDE) {
+        for some in ended.chunks(MAX_CONCURRENT) {
             let updates = some.iter().map(|(state, wake_ups)| {
                 self.update_index_of(state, wake_ups, &listed, now, rules)
             });

@@ -10,17 +10,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
 use super::super::super::chain::Finding;
 use super::super::super::record::{Flaw, StreamId};
 use super::super::super::state::{Affected, Grant, Receiver, State};
-use super::super::objects::Fetched;
+use super::super::objects::{Fetched, MAX_CONCURRENT};
 use super::super::{History, Journal, JournalError};
 use crate::domain::{AccountId, ImageRef, Region, Timestamp};
 
-/// Number of requests to read at once.
-pub(super) const SIDE_BY_SIDE: usize = 16;
 /// The suffix of an entry that contains a grant.
 const FULL: &str = ".json";
 
@@ -181,7 +180,7 @@ impl Journal {
         }
         let entries: Vec<GrantEntry> = newest.into_values().collect();
         let (mut grants, mut flaws) = (Vec::new(), Vec::new());
-        for some in entries.chunks(SIDE_BY_SIDE) {
+        for some in entries.chunks(MAX_CONCURRENT) {
             for read in join_all(some.iter().map(|entry| self.grant_of(entry))).await {
                 match read {
                     Ok(grant) => grants.extend(grant),
@@ -272,15 +271,9 @@ impl Journal {
             .flat_map(|state| GrantEntry::of(state, 0))
             .map(|entry| (entry.region, entry.image))
             .collect();
-        let images: Vec<_> = images.into_iter().collect();
-        let mut entries = Vec::new();
-        for some in images.chunks(SIDE_BY_SIDE) {
-            let lists = some
-                .iter()
-                .map(|(region, image)| async move { self.grant_entries(&[region, image]).await });
-            entries.extend(try_join_all(lists).await?.into_iter().flatten());
-        }
-        Ok(entries)
+        let lists = stream::iter(images)
+            .map(|(region, image)| async move { self.grant_entries(&[&region, &image]).await });
+        lists.buffer_unordered(MAX_CONCURRENT).try_concat().await
     }
 
     /// Writes one entry if it is missing. Returns those of `known` that are no longer needed.

@@ -16,10 +16,10 @@ use object_store::path::Path;
 
 use super::super::super::log::{Checkpoint, Entry, Segment, bundles};
 use super::super::super::record::{Stored, StreamId};
+use super::super::objects::MAX_CONCURRENT;
 use super::super::{Journal, JournalError};
 
-/// Number of entries to write, and of bundles to read, at once.
-const SIDE_BY_SIDE: usize = 16;
+/// Number of bundles to read at once.
 const BUNDLES: usize = 32;
 
 /// A stream with records that may be unsealed.
@@ -84,7 +84,9 @@ impl Journal {
         entries: &[UnsealedEntry],
         segment: &Segment,
     ) -> Result<(), JournalError> {
-        let newest: BTreeMap<StreamId, (u64, &[u8])> = (segment.records().iter())
+        let newest: BTreeMap<StreamId, (u64, &[u8])> = segment
+            .records
+            .iter()
             .map(|(entry, file)| (entry.stream, (entry.seq, file.as_ref())))
             .collect();
         let mut done = Vec::new();
@@ -137,7 +139,7 @@ impl Journal {
             .filter(|stream| !named.contains(stream))
             .map(|stream| self.unsealed_path(*stream, 0))
             .collect();
-        for some in unnamed.chunks(SIDE_BY_SIDE) {
+        for some in unnamed.chunks(MAX_CONCURRENT) {
             try_join_all(some.iter().map(|path| self.touch(path))).await?;
         }
         Ok(())

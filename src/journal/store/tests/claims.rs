@@ -43,13 +43,7 @@ async fn of_fifty_takeovers_exactly_one_wins() {
             directory(dir.path())
         };
         let state = state.clone();
-        tasks.spawn(async move {
-            journal
-                .take(state, lease(60, who), None, false)
-                .await
-                .unwrap()
-                .is_some()
-        });
+        tasks.spawn(async move { take(&journal, state, 60, who).await.is_some() });
     }
     let won = tasks
         .join_all()
@@ -120,18 +114,8 @@ async fn a_denial_and_a_later_start_are_kept_without_a_claim() {
     let Opened::Kept(state) = deliver(&journal, later).await.unwrap() else {
         panic!()
     };
-    assert!(
-        journal
-            .take((*state).clone(), lease(499, 2), None, false)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let (claim, work) = journal
-        .take(*state, lease(500, 2), None, false)
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(take(&journal, (*state).clone(), 499, 2).await.is_none());
+    let (claim, work) = take(&journal, *state, 500, 2).await.unwrap();
     assert_eq!(work, Work::Start);
     assert_eq!(claim.state().head().next_seq, 2);
     let begun = opening("begun", request(json!({"not_before": at(0)})), 1);
@@ -146,27 +130,13 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
     let journal = memory();
     let mut old = claim(&journal, "first").await;
     let state = old.state().clone();
-    assert!(
-        journal
-            .take(state.clone(), lease(59, 2), None, false)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let (mut new, work) = journal
-        .take(state.clone(), lease(60, 2), None, false)
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(take(&journal, state.clone(), 59, 2).await.is_none());
+    let (mut new, work) = take(&journal, state.clone(), 60, 2).await.unwrap();
     assert_eq!(work, Work::Finish);
     let late = old.record(&journal, at(61), progress(all(Shared))).await;
     assert!(matches!(late, Err(AppendError::Lost)), "{late:?}");
     assert!(
-        journal
-            .take(state, lease(200, 3), None, false)
-            .await
-            .unwrap()
-            .is_none(),
+        take(&journal, state, 200, 3).await.is_none(),
         "from a state that is not the newest"
     );
     new.record(&journal, at(62), closed(Status::Completed, all(Shared)))
@@ -183,26 +153,9 @@ async fn a_takeover_waits_for_the_end_of_the_lease_and_ends_the_old_turn() {
 async fn an_expired_share_is_taken_back_step_by_step() {
     let journal = memory();
     let state = finished(&journal, "first").await;
-    assert!(
-        journal
-            .take(state.clone(), lease(EXPIRY - 1, 2), None, false)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let (mut first, work) = journal
-        .take(state, lease(EXPIRY, 2), None, false)
-        .await
-        .unwrap()
-        .unwrap();
-    let accounts = (0..3).map(account_id).collect();
-    assert_eq!(
-        work,
-        Work::Revoke {
-            accounts,
-            lighthouse: true
-        }
-    );
+    assert!(take(&journal, state.clone(), EXPIRY - 1, 2).await.is_none());
+    let (mut first, work) = take(&journal, state, EXPIRY, 2).await.unwrap();
+    assert_eq!(work, revoke(&[0, 1, 2], true));
     first
         .record(
             &journal,
@@ -212,32 +165,15 @@ async fn an_expired_share_is_taken_back_step_by_step() {
         .await
         .unwrap();
     let crashed = first.state().clone();
-    let (mut second, work) = journal
-        .take(crashed, lease(EXPIRY + 60, 3), None, false)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        work,
-        Work::Revoke {
-            accounts: vec![account_id(1), account_id(2)],
-            lighthouse: true
-        }
-    );
+    let (mut second, work) = take(&journal, crashed, EXPIRY + 60, 3).await.unwrap();
+    assert_eq!(work, revoke(&[1, 2], true));
     let rest = vec![
         result(account(1), Cancelled),
         result(account(2), Cancelled),
         result(lighthouse(), Cancelled),
     ];
     second
-        .record(
-            &journal,
-            at(EXPIRY + 61),
-            Event::Revoked {
-                results: rest,
-                calls: vec![],
-            },
-        )
+        .record(&journal, at(EXPIRY + 61), revoked(rest))
         .await
         .unwrap();
     assert!(second.state().grant().is_none());

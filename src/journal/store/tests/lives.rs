@@ -1,9 +1,8 @@
 //! What must hold on every object store: a request's life, seals, fifty claims at once, lost
 //! answers, refusals.
 
-
-use super::plain;
 use super::stand_in::Stand;
+use super::{deliver, plain};
 use crate::domain::{ResultKind, Status};
 use crate::journal::log::NoteSigner;
 use crate::journal::testing::*;

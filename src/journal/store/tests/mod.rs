@@ -12,6 +12,7 @@ mod workers;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::future::ready;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -61,11 +62,30 @@ fn plain(id: &str, who: u64) -> Opening {
     opening(id, request(json!({})), who)
 }
 
+/// Opens a request unless it is known, as the application does, without a look at the cloud.
+pub(in super::super) async fn deliver(
+    journal: &Journal,
+    opening: Opening,
+) -> Result<Opened, JournalError> {
+    let stream = StreamId::of(&opening.intent.identity);
+    match journal.look_up(stream).await? {
+        Some(StreamState::Request(state)) => Ok(Opened::Existing(state)),
+        Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),
+        None => journal.open_request(opening, true, ready(Ok(None))).await,
+    }
+}
+
 async fn claim(journal: &Journal, id: &str) -> Claim {
     match deliver(journal, plain(id, 1)).await.unwrap() {
         Opened::New(claim, _) => *claim,
         other => panic!("{other:?}"),
     }
+}
+
+/// A turn at a request, if it is due and this worker is first.
+async fn take(journal: &Journal, state: State, seconds: i64, who: u64) -> Option<(Claim, Work)> {
+    let taken = journal.take(state, lease(seconds, who), None, false);
+    taken.await.unwrap()
 }
 
 fn all(kind: crate::domain::ResultKind) -> Vec<ItemResult> {

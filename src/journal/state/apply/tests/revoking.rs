@@ -1,8 +1,7 @@
 //! Records of what takes a share back: its end, a call-off, a refusal and a cancel.
 
 use super::*;
-use crate::domain::AccountId;
-use crate::journal::{CallOff, Standing};
+use crate::journal::Standing;
 
 #[test]
 fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
@@ -24,30 +23,15 @@ fn only_what_the_request_gave_is_taken_back() {
         result(account(1), AlreadyShared),
         result(account(2), failed()),
     ]);
-    let wanted = Work::Revoke {
-        accounts: vec![account_id(0)],
-        lighthouse: false,
-    };
+    let wanted = revoke(&[0], false);
     assert_eq!(state.needs_work(at(EXPIRY)), Some(wanted));
-    let builder = |accounts, lighthouse| {
+    let builder = |accounts: &[usize], lighthouse| {
         StreamBuilder::opened()
             .then(1, 1, closed(Status::Partial, state.results()))
-            .then(
-                EXPIRY,
-                2,
-                Event::Revoking {
-                    until: at(EXPIRY + 60),
-                    accounts,
-                    lighthouse,
-                },
-            )
+            .then(EXPIRY, 2, revoking(EXPIRY + 60, accounts, lighthouse))
     };
-    assert!(fold(&builder(vec![account_id(0)], false)).is_ok());
-    for (accounts, lighthouse) in [
-        (vec![account_id(1)], false),
-        (vec![account_id(2)], false),
-        (vec![], true),
-    ] {
+    assert!(fold(&builder(&[0], false)).is_ok());
+    for (accounts, lighthouse) in [(&[1][..], false), (&[2], false), (&[], true)] {
         let error = fold(&builder(accounts, lighthouse)).unwrap_err();
         assert!(error.to_string().starts_with("taken back from"), "{error}");
     }
@@ -123,23 +107,8 @@ fn a_grant_says_who_has_what_by_which_right() {
 fn what_is_gone_with_its_image_leaves_the_register() {
     let builder = StreamBuilder::opened()
         .then(1, 1, closed(Status::Completed, all(Shared)))
-        .then(
-            EXPIRY,
-            2,
-            Event::Revoking {
-                until: at(EXPIRY + 60),
-                accounts: vec![account_id(0)],
-                lighthouse: false,
-            },
-        )
-        .then(
-            EXPIRY + 1,
-            2,
-            Event::Revoked {
-                results: vec![result(account(0), failed())],
-                calls: vec![],
-            },
-        );
+        .then(EXPIRY, 2, revoking(EXPIRY + 60, &[0], false))
+        .then(EXPIRY + 1, 2, revoked(vec![result(account(0), failed())]));
     let state = fold(&builder).unwrap();
     assert_eq!(
         (state.grant(), state.overdue(at(EXPIRY + 2))),
@@ -152,15 +121,7 @@ fn what_is_gone_with_its_image_leaves_the_register() {
 fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
     let builder = StreamBuilder::opened()
         .then(1, 1, closed(Status::Completed, all(Shared)))
-        .then(
-            EXPIRY,
-            2,
-            Event::Revoking {
-                until: at(EXPIRY + 60),
-                accounts: vec![account_id(0), account_id(1), account_id(2)],
-                lighthouse: true,
-            },
-        )
+        .then(EXPIRY, 2, revoking(EXPIRY + 60, &[0, 1, 2], true))
         .then(
             EXPIRY + 1,
             2,
@@ -173,10 +134,7 @@ fn a_revocation_that_is_deferred_goes_on_with_what_is_left() {
     let state = fold(&builder).unwrap();
     assert!(matches!(state.phase(), Phase::RevokeDeferred { .. }));
     assert_eq!(state.needs_work(at(EXPIRY + 299)), None);
-    let left = Work::Revoke {
-        accounts: vec![account_id(0), account_id(2)],
-        lighthouse: true,
-    };
+    let left = revoke(&[0, 2], true);
     assert_eq!(state.needs_work(at(EXPIRY + 300)), Some(left));
 }
 
@@ -220,34 +178,16 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
     ];
     let builder = builder.then(4, 1, closed(Status::Partial, rest));
     let state = fold(&builder).unwrap();
-    let called_off = Work::Revoke {
-        accounts: vec![account_id(0)],
-        lighthouse: false,
-    };
+    let called_off = revoke(&[0], false);
     assert_eq!(state.needs_work(at(4)), Some(called_off));
-    let revoking = |accounts: Vec<_>| Event::Revoking {
-        until: at(60),
-        accounts,
-        lighthouse: false,
-    };
-    let wrong = builder.clone().then(5, 3, revoking(vec![account_id(2)]));
+    let wrong = builder.clone().then(5, 3, revoking(60, &[2], false));
     assert!(fold(&wrong).is_err(), "it was not called off");
     let builder = builder
-        .then(5, 3, revoking(vec![account_id(0)]))
+        .then(5, 3, revoking(60, &[0], false))
         .then(6, 3, not_revoked(20));
-    let early = builder.clone().then(
-        19,
-        4,
-        Event::Revoked {
-            results: vec![],
-            calls: vec![],
-        },
-    );
+    let early = builder.clone().then(19, 4, revoked(vec![]));
     assert!(fold(&early).is_err());
-    let revoked = || Event::Revoked {
-        results: vec![result(account(0), NotShared)],
-        calls: vec![],
-    };
+    let revoked = || revoked(vec![result(account(0), NotShared)]);
     // The next attempt holds a lease too. In 0.2.0 its outcome was its only record.
     let taken = builder.clone().then(20, 4, taken(80));
     let begun = fold(&taken).unwrap();
@@ -268,10 +208,7 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
         state.results()[1].called_off_by.as_deref(),
         Some("CHG0030200")
     );
-    let left = Work::Revoke {
-        accounts: vec![account_id(2)],
-        lighthouse: true,
-    };
+    let left = revoke(&[2], true);
     assert_eq!(state.needs_work(at(EXPIRY)), Some(left));
     assert_eq!(state.needs_work(at(EXPIRY - 1)), None);
 }
@@ -284,10 +221,7 @@ fn a_refusal_closes_as_denied_with_both_verdicts_and_keeps_what_was_given() {
         result(account(1), failed()),
         result(account(2), failed()),
     ];
-    let refused = |allowed| Event::Refused {
-        verdict: verdict(allowed),
-        results: results.clone(),
-    };
+    let refused = |allowed| refused(allowed, results.clone());
     assert!(fold(&StreamBuilder::opened().then(1, 1, refused(true))).is_err());
     let builder = StreamBuilder::opened().then(1, 1, refused(false));
     let state = fold(&builder).unwrap();
@@ -319,17 +253,6 @@ fn a_cancel_gives_nothing_and_never_expires() {
         );
     let state = fold(&builder).unwrap();
     assert_eq!((state.due_at(), state.grant()), (None, None));
-}
-
-/// A `called_off` record because the approval of the share was withdrawn.
-fn withdrawn(items: Vec<Item>) -> Event {
-    let Event::CalledOff(call_off) = called_off(items) else {
-        panic!("no call-off")
-    };
-    Event::CalledOff(CallOff {
-        withdrawn: true,
-        ..call_off
-    })
 }
 
 #[test]
@@ -369,16 +292,10 @@ fn a_withdrawal_during_a_revocation_of_a_part_is_the_next_revocation() {
         .then(1, 1, progress(all(Shared)))
         .then(2, 7, called_off(vec![account(0)]))
         .then(3, 1, closed(Status::Partial, all(Shared)))
-        .then(4, 2, revoking(vec![account_id(0)], false));
+        .then(4, 2, revoking(60, &[0], false));
     let rest = || withdrawn(vec![lighthouse(), account(1), account(2)]);
-    let revoked = || Event::Revoked {
-        results: vec![result(account(0), ResultKind::Cancelled)],
-        calls: vec![],
-    };
-    let left = Some(Work::Revoke {
-        accounts: vec![account_id(1), account_id(2)],
-        lighthouse: true,
-    });
+    let revoked = || revoked(vec![result(account(0), ResultKind::Cancelled)]);
+    let left = Some(revoke(&[1, 2], true));
     let state = fold(&part.clone().then(5, 7, rest()).then(6, 2, revoked())).unwrap();
     assert_eq!(
         (state.phase(), state.needs_work(at(6))),
@@ -388,18 +305,7 @@ fn a_withdrawal_during_a_revocation_of_a_part_is_the_next_revocation() {
     let waits = part.then(5, 2, not_revoked(500)).then(6, 7, rest());
     let state = fold(&waits).unwrap();
     assert_eq!(state.due_at(), Some(at(6)));
-    let Some(Work::Revoke { accounts, .. }) = state.needs_work(at(6)) else {
-        panic!("nothing is due")
-    };
-    assert_eq!(accounts, [account_id(0), account_id(1), account_id(2)]);
-    let state = fold(&waits.then(7, 3, revoking(accounts, true))).unwrap();
+    assert_eq!(state.needs_work(at(6)), Some(revoke(&[0, 1, 2], true)));
+    let state = fold(&waits.then(7, 3, revoking(60, &[0, 1, 2], true))).unwrap();
     assert!(matches!(state.phase(), Phase::Revoking { .. }));
-}
-
-fn revoking(accounts: Vec<AccountId>, lighthouse: bool) -> Event {
-    Event::Revoking {
-        until: at(60),
-        accounts,
-        lighthouse,
-    }
 }
