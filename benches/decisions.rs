@@ -83,7 +83,6 @@ fn ours(set: &PolicySet, accounts: u64) -> f64 {
     };
     let now: Timestamp = NOW.parse().expect("an instant");
     let question = Question {
-        source: &identity.source,
         identity: &identity,
         request: &request,
         now,

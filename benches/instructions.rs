@@ -203,7 +203,6 @@ fn decide(policies: &PolicySet, now: Timestamp) -> Decision {
         id: "CHG-1".to_owned(),
     };
     policies.decide(Question {
-        source: &identity.source,
         identity: &identity,
         request: &request,
         now,

@@ -44,22 +44,12 @@ pub fn system_now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Eight random bytes, which identify one attempt.
+/// Random bytes: eight identify an attempt, thirty-two are the seed of a key.
 ///
 /// # Errors
 /// When the system has no randomness to give.
-pub fn fresh_bytes() -> Result<[u8; 8], getrandom::Error> {
-    let mut bytes = [0_u8; 8];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Thirty-two random bytes: the seed of a key.
-///
-/// # Errors
-/// When the system has no randomness to give.
-pub fn fresh_seed() -> Result<[u8; 32], getrandom::Error> {
-    let mut bytes = [0_u8; 32];
+pub fn fresh_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0_u8; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
@@ -85,6 +75,6 @@ mod tests {
 
     #[test]
     fn marks_differ() {
-        assert_ne!(fresh_bytes().unwrap(), fresh_bytes().unwrap());
+        assert_ne!(fresh_bytes::<8>().unwrap(), fresh_bytes().unwrap());
     }
 }

@@ -34,6 +34,16 @@ impl Finding {
             flaw,
         }
     }
+
+    /// A finding about an object that belongs to no stream.
+    pub(super) fn about(path: impl ToString, flaw: Flaw) -> Self {
+        Self {
+            path: path.to_string(),
+            stream: String::new(),
+            seq: None,
+            flaw,
+        }
+    }
 }
 
 impl fmt::Display for Finding {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::domain::{Problem, spelled};
+use crate::domain::{Problem, shown, spelled};
 
 /// A place for the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl FromStr for JournalLocation {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
         let Some((scheme, rest)) = text.split_once(':') else {
-            return refused(format!("{:?} names no place", shortened(text)), SERVED);
+            return refused(format!("{} names no place", shown(text)), SERVED);
         };
         match scheme {
             "file" => directory(rest),
@@ -103,7 +103,7 @@ impl FromStr for JournalLocation {
                 NO_COS.to_owned(),
                 "keep the journal in a directory (file:DIR) or on S3",
             ),
-            other => refused(format!("{:?} is not served", shortened(other)), SERVED),
+            other => refused(format!("{} is not served", shown(other)), SERVED),
         }
     }
 }
@@ -154,7 +154,7 @@ fn bucket(
         && name.bytes().next().is_some_and(alphanumeric)
         && name.bytes().last().is_some_and(alphanumeric);
     if !named {
-        return wrong(format!("{:?} is not a name for it", shortened(name)));
+        return wrong(format!("{} is not a name for it", shown(name)));
     }
     let prefix = prefix.trim_end_matches('/');
     let segment = |s: &str| {
@@ -165,7 +165,7 @@ fn bucket(
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b))
     };
     if prefix.len() > 256 || !(prefix.is_empty() || prefix.split('/').all(segment)) {
-        let problem = format!("{:?} is not a prefix for the journal", shortened(prefix));
+        let problem = format!("{} is not a prefix for the journal", shown(prefix));
         let remedy = "use letters, digits, - _ . = and single slashes, 256 characters at most";
         return Err(Problem::new("journal", problem, remedy));
     }
@@ -178,10 +178,6 @@ fn bucket(
 
 fn refused(problem: String, remedy: &str) -> Result<JournalLocation, Problem> {
     Err(Problem::new("journal", problem, remedy))
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 #[cfg(test)]

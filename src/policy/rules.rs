@@ -10,7 +10,7 @@ use cedar_policy::{
 
 use super::schema::cedar_problem;
 use super::source_text;
-use crate::domain::{Danger, Mark, Problem, Problems, Warning};
+use crate::domain::{Danger, Mark, Problem, Problems, Warning, shown};
 
 /// The policy id in the records of the service's own revocations; no policy may have it.
 pub(super) const EXPIRY: &str = "expiry";
@@ -59,47 +59,32 @@ pub(super) struct NamedEntity {
 }
 
 /// The place of a policy.
-#[derive(Clone, Copy)]
 struct Site<'a> {
-    file: &'a str,
     text: &'a str,
     offset: usize,
-    /// Where its line begins, and how many lines are before it.
-    line: (usize, usize),
+    mark: Mark,
 }
 
 impl<'a> Site<'a> {
     /// The places at ascending offsets. Counts each line once, not once for each policy.
     fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
-        let mut line = (0, 0);
+        // Where the line begins, and how many lines are before it.
+        let (mut start, mut before) = (0, 0);
         offsets.into_iter().map(move |offset| {
-            let passed = text.get(line.0..offset).unwrap_or_default();
+            let passed = text.get(start..offset).unwrap_or_default();
             if let Some(last) = passed.rfind('\n') {
-                line = (line.0 + last + 1, line.1 + passed.matches('\n').count());
+                start += last + 1;
+                before += passed.matches('\n').count();
             }
-            Site {
-                file,
-                text,
-                offset,
-                line,
-            }
+            let at = offset - start;
+            let mut mark = Mark::of(file, text.get(start..).unwrap_or_default(), at..at);
+            mark.line += before;
+            Site { text, offset, mark }
         })
     }
 
-    fn mark(&self) -> Mark {
-        let (start, before) = self.line;
-        let at = self.offset - start;
-        let mut mark = Mark::of(
-            self.file,
-            self.text.get(start..).unwrap_or_default(),
-            at..at,
-        );
-        mark.line += before;
-        mark
-    }
-
     fn problem(&self, problem: impl Into<String>, remedy: &str) -> Problem {
-        Problem::at(self.mark(), problem, remedy)
+        Problem::at(self.mark.clone(), problem, remedy)
     }
 }
 
@@ -141,7 +126,9 @@ pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Resul
         warnings.push(Danger::NoPermit.at(problem));
     }
     let named = named(&set, &sites);
-    let marks = sites.iter().map(|(id, site)| (id.to_string(), site.mark()));
+    let marks = sites
+        .iter()
+        .map(|(id, site)| (id.to_string(), site.mark.clone()));
     Ok(Rules {
         marks: marks.collect(),
         set,
@@ -161,7 +148,7 @@ fn validate(
     let findings = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
     let problem_of = |id: &PolicyId, found: DetailedError| match sites.get(id) {
         Some(site) => {
-            let mut problem = cedar_problem(&found, site.file, site.text, site.offset);
+            let mut problem = cedar_problem(&found, &site.mark.file, site.text, site.offset);
             let cedars = format!("for policy `{id}`, ");
             if let Some(what) = problem.problem.strip_prefix(&cedars) {
                 problem.problem = format!("policy {id}: {what}");
@@ -232,8 +219,7 @@ fn add<'a>(
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.len() > 100 || !id.chars().all(plain) {
-        let shown: String = id.chars().take(40).collect();
-        let problem = format!("{shown:?} is not usable as an @id");
+        let problem = format!("{} is not usable as an @id", shown(id));
         return Err(site.problem(problem, "use 1 to 100 letters, digits, - _ or ."));
     }
     if id == EXPIRY {
@@ -244,7 +230,7 @@ fn add<'a>(
     }
     let id = PolicyId::new(id);
     if let Some(first) = sites.get(&id) {
-        let (name, first): (&str, _) = (id.as_ref(), first.mark());
+        let (name, first): (&str, _) = (id.as_ref(), &first.mark);
         return Err(site.problem(format!("the @id {name:?} is at {first} already"), NAME_IT));
     }
     set.add(policy.new_id(id.clone()))
@@ -262,7 +248,7 @@ fn named(set: &cedar_policy::PolicySet, sites: &BTreeMap<PolicyId, Site<'_>>) ->
         for uid in policy.entity_literals() {
             first.entry(uid.to_string()).or_insert_with(|| NamedEntity {
                 uid,
-                mark: site.mark(),
+                mark: site.mark.clone(),
             });
         }
     }

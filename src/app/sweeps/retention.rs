@@ -83,7 +83,7 @@ pub async fn retire(
     now: Timestamp,
     rules: &NoticeRules,
 ) -> Result<Retention, JournalError> {
-    let log = journal.verified_log(key).await?;
+    let (log, _) = journal.verified_log(key).await?;
     let (due, mut retention) = due(journal, age, now, rules).await?;
     for some in due.chunks(MAX_CONCURRENT) {
         let retirements = some.iter().map(|stream| journal.retire(*stream, &log));

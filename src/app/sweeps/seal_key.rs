@@ -67,8 +67,8 @@ pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSig
 fn file_or_new(path: &Path) -> Result<SecretString, Problem> {
     let shown = path.display();
     let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
-    let seed = clock::fresh_seed().map_err(wrong)?;
-    let mark = hex::encode(clock::fresh_bytes().map_err(wrong)?);
+    let seed = clock::fresh_bytes().map_err(wrong)?;
+    let mark = hex::encode(clock::fresh_bytes::<8>().map_err(wrong)?);
     let pem = NoteSigner::pem(&seed);
     match write_new(path, &mark, pem.expose_secret().as_bytes()) {
         Ok(()) => Ok(pem),

@@ -164,7 +164,7 @@ impl Context {
 
 /// A random text in the place of secrets.
 fn stand_in() -> Result<SecretString, StartError> {
-    let seed = clock::fresh_seed()
+    let seed = clock::fresh_bytes::<32>()
         .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;
     Ok(STANDARD.encode(seed).into())
 }

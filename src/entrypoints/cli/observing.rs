@@ -32,7 +32,9 @@ fn configure(vars: &Vars) -> Result<(), crate::domain::Problems> {
     use crate::clock;
     use crate::telemetry::otlp::{Settings, Sources};
 
-    let instance = clock::fresh_bytes().map(hex::encode).unwrap_or_default();
+    let instance = clock::fresh_bytes::<8>()
+        .map(hex::encode)
+        .unwrap_or_default();
     let settings = Settings::of(vars, &instance)?;
     let sources = Sources {
         now: clock::system_now,

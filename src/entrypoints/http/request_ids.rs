@@ -21,7 +21,11 @@ impl RequestIds {
         };
         let given = header("x-request-id").filter(|id| is_plain(id));
         // Without random bytes the request is served nevertheless.
-        let fresh = || clock::fresh_bytes().map(hex::encode).unwrap_or_default();
+        let fresh = || {
+            clock::fresh_bytes::<8>()
+                .map(hex::encode)
+                .unwrap_or_default()
+        };
         Self {
             request: given.map_or_else(fresh, str::to_owned),
             trace: header("traceparent").and_then(TraceContext::of_traceparent),

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Flaw, Record, VERSION};
+use crate::domain::shown;
 
 /// A record, with the digest of its file, which the next record holds as `prev`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,7 @@ impl Stored {
                 .pointer("/event/type")
             {
                 Some(Value::String(name)) if !TYPES.contains(&name.as_str()) => {
-                    let name: String = name.chars().take(40).collect();
-                    Err(Flaw::Newer(format!("its event is a {name:?}")))
+                    Err(Flaw::Newer(format!("its event is a {}", shown(name))))
                 }
                 _ => Err(unreadable(error)),
             },

@@ -25,11 +25,7 @@ pub enum Work {
 impl State {
     /// The work that is due at `now`, if any.
     pub fn needs_work(&self, now: Timestamp) -> Option<Work> {
-        if self.is_due(now) {
-            self.work(now)
-        } else {
-            None
-        }
+        self.is_due(now).then(|| self.work(now)).flatten()
     }
 
     pub(super) fn work(&self, now: Timestamp) -> Option<Work> {
@@ -37,26 +33,17 @@ impl State {
             Phase::Denied | Phase::Revoked => None,
             Phase::Waiting { .. } => Some(Work::Start),
             Phase::Working { .. } | Phase::Deferred { .. } => Some(Work::Finish),
-            Phase::Closed | Phase::RevokeDeferred { .. } if self.revokes_anew(now) => {
-                let ended = |item: &Item| self.expired(now) || self.ends_early(item);
-                let accounts = self.standing().into_iter();
-                Some(Work::Revoke {
-                    accounts: accounts
-                        .filter(|account| ended(&Item::Account(account.clone())))
-                        .collect(),
-                    lighthouse: self.lighthouse_given().is_some_and(|item| ended(&item)),
-                })
-            }
             Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
-                let begun = self.revoking.as_ref();
-                let accounts = self.standing().into_iter();
+                let anew = self.revokes_anew(now);
+                let ended = |item: &Item| match anew {
+                    true => self.expired(now) || self.ends_early(item),
+                    false => self.is_revoking(item),
+                };
+                let mut accounts = self.standing();
+                accounts.retain(|account| ended(&Item::Account(account.clone())));
                 Some(Work::Revoke {
-                    accounts: accounts
-                        .filter(|account| {
-                            begun.is_some_and(|begun| begun.accounts.contains(account))
-                        })
-                        .collect(),
-                    lighthouse: begun.is_some_and(|begun| begun.lighthouse) && self.in_lighthouse(),
+                    accounts,
+                    lighthouse: self.lighthouse_given().is_some_and(|item| ended(&item)),
                 })
             }
         }

@@ -97,14 +97,6 @@ pub enum JournalError {
     /// The operating system provides no random bytes.
     #[error("not recorded: the system gives no randomness: {0}")]
     NoRandomness(getrandom::Error),
-    /// A task of this process ended before its work was complete.
-    #[error("{doing} broke off: {source}; try again")]
-    BrokeOff {
-        /// Its work.
-        doing: &'static str,
-        /// Why it ended.
-        source: tokio::task::JoinError,
-    },
 }
 
 impl JournalError {
@@ -120,11 +112,9 @@ impl JournalError {
             | Self::Unwritable(_)
             | Self::NotARequest { .. }
             | Self::Gone { .. } => true,
-            Self::Place(_)
-            | Self::Store { .. }
-            | Self::TimedOut { .. }
-            | Self::NoRandomness(_)
-            | Self::BrokeOff { .. } => false,
+            Self::Place(_) | Self::Store { .. } | Self::TimedOut { .. } | Self::NoRandomness(_) => {
+                false
+            }
         }
     }
 }

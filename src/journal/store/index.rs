@@ -166,10 +166,8 @@ impl Journal {
             lacks.push((self.unsealed_path(stream, asked.sealed), why));
         }
         let finding = |(path, why): (Path, _)| Finding {
-            path: path.to_string(),
             stream: stream.to_string(),
-            seq: None,
-            flaw: Flaw::Unlisted(why),
+            ..Finding::about(path, Flaw::Unlisted(why))
         };
         lacks.into_iter().map(finding).collect()
     }

@@ -29,10 +29,7 @@ impl Journal {
     /// The log's end according to `log/checkpoint`; later seals may exist. Ignores a copy that
     /// `key` has not signed, and then reads the log from its beginning.
     pub(super) async fn log_head(&self, key: &VerifierKey) -> Result<LogHead, JournalError> {
-        let Some(note) = self.text_at(&self.log_path("checkpoint")).await? else {
-            return Ok(LogHead::default());
-        };
-        let Ok(checkpoint) = Checkpoint::open(&note, key) else {
+        let Some((checkpoint, note)) = self.newest_signed(key).await? else {
             return Ok(LogHead::default());
         };
         let mut levels = Vec::new();
@@ -64,7 +61,7 @@ impl Journal {
             Fetched::Absent => Flaw::Dropped,
             Fetched::TooLarge(bytes) => Flaw::TooLarge { bytes },
         };
-        Err(self.damaged(about(path, flaw)))
+        Err(self.damaged(Finding::about(path, flaw)))
     }
 
     /// Segment `number`; `None` if it does not exist.
@@ -79,7 +76,7 @@ impl Journal {
                 Err(why) => Flaw::BrokenLog(why.to_owned()),
             },
         };
-        Err(self.damaged(about(path, flaw)))
+        Err(self.damaged(Finding::about(path, flaw)))
     }
 
     /// The note of checkpoint `number`; `None` if it does not exist.
@@ -109,16 +106,25 @@ impl Journal {
         match self.fetch_one(path).await? {
             Fetched::Bytes(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Fetched::Absent => Ok(None),
-            Fetched::TooLarge(bytes) => Err(self.damaged(about(path, Flaw::TooLarge { bytes }))),
+            Fetched::TooLarge(bytes) => {
+                Err(self.damaged(Finding::about(path, Flaw::TooLarge { bytes })))
+            }
         }
     }
 
     /// When the newest seal was made, according to `log/checkpoint`; `None` if that is missing or
     /// `key` has not signed it.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
+        let newest = self.newest_signed(key).await?;
+        Ok(newest.map(|(checkpoint, _)| checkpoint.at))
+    }
+
+    async fn newest_signed(
+        &self,
+        key: &VerifierKey,
+    ) -> Result<Option<(Checkpoint, String)>, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
-        let opened = note.and_then(|note| Checkpoint::open(&note, key).ok());
-        Ok(opened.map(|checkpoint| checkpoint.at))
+        Ok(note.and_then(|note| Some((Checkpoint::open(&note, key).ok()?, note))))
     }
 
     /// Whether there is any seal.
@@ -153,15 +159,5 @@ impl Journal {
 
     pub(super) fn key_path(&self, number: u64) -> Path {
         self.log_path(&format!("keys/{}", numbered(number)))
-    }
-}
-
-/// A finding about an object that belongs to no stream.
-pub(super) fn about(path: impl ToString, flaw: Flaw) -> Finding {
-    Finding {
-        path: path.to_string(),
-        stream: String::new(),
-        seq: None,
-        flaw,
     }
 }

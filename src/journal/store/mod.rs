@@ -20,7 +20,6 @@ mod observed;
 mod open_request;
 mod open_store;
 mod place_test;
-
 mod remote;
 mod reopen;
 mod retire;
@@ -59,10 +58,8 @@ use super::location::JournalLocation;
 use error::Scrub;
 
 /// The journal. Clones are cheap and share the journal. Many tasks may use it, and, on a directory
-/// or an object store, many processes at once.
-///
-/// Every operation fails with a [`JournalError`] when the store fails. `# Errors` says what else can
-/// happen, and what holds afterwards.
+/// or an object store, many processes at once. Every operation fails with a [`JournalError`] when the
+/// store fails; `# Errors` says what else can happen, and what holds afterwards.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,

@@ -11,7 +11,6 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use super::super::chain::Finding;
 use super::super::log::{Checkpoint, Segment, numbered};
 use super::super::record::{Flaw, StreamId};
-use super::log::about;
 use super::objects::MAX_CONCURRENT;
 use super::{History, Journal, JournalError};
 use crate::domain::Timestamp;
@@ -123,11 +122,11 @@ impl NewestFirst {
             return Ok(self.headless());
         };
         self.journal.work_done.add(1);
-        let gone = || about(format!("log/segments/{}", numbered(number)), Flaw::Dropped);
+        let gone = || Finding::about(format!("log/segments/{}", numbered(number)), Flaw::Dropped);
         match read {
             Ok(Some(segment)) => Ok(Some(self.take(segment))),
-            Ok(None) => Ok(Some(flawed(self.journal.damaged(gone())))),
-            Err(error @ JournalError::Damaged { .. }) => Ok(Some(flawed(error))),
+            Ok(None) => Ok(Some(flawed(vec![self.journal.damaged(gone())]))),
+            Err(error @ JournalError::Damaged { .. }) => Ok(Some(flawed(vec![error]))),
             Err(error) => Err(error),
         }
     }
@@ -185,14 +184,8 @@ impl NewestFirst {
     /// The requests without a record 0, after the oldest segment.
     fn headless(&mut self) -> Option<Batch> {
         let parts = std::mem::take(&mut self.parts);
-        let flaws: Vec<_> = parts
-            .keys()
-            .map(|stream| self.missing(*stream, 0))
-            .collect();
-        (!flaws.is_empty()).then(|| Batch {
-            flaws,
-            ..Batch::default()
-        })
+        let flaws = parts.keys().map(|stream| self.missing(*stream, 0));
+        (!parts.is_empty()).then(|| flawed(flaws.collect()))
     }
 
     fn missing(&self, stream: StreamId, seq: u64) -> JournalError {
@@ -201,9 +194,9 @@ impl NewestFirst {
     }
 }
 
-fn flawed(error: JournalError) -> Batch {
+fn flawed(flaws: Vec<JournalError>) -> Batch {
     Batch {
-        flaws: vec![error],
+        flaws,
         ..Batch::default()
     }
 }

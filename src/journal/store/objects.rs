@@ -16,7 +16,6 @@ use object_store::{
 use super::super::chain::Finding;
 use super::super::log::MAX_SEGMENT_BYTES;
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
-use super::log::about;
 use super::observed::StoreResult;
 use super::{Journal, JournalError};
 
@@ -132,7 +131,7 @@ impl Journal {
                 Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
                 Fetched::Bytes(found) => return Ok(Created::Theirs(found)),
                 Fetched::TooLarge(bytes) => {
-                    return Err(self.damaged(about(path, Flaw::TooLarge { bytes })));
+                    return Err(self.damaged(Finding::about(path, Flaw::TooLarge { bytes })));
                 }
                 Fetched::Absent if attempt < TRIES => {
                     tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
@@ -153,11 +152,6 @@ impl Journal {
         let written = self.bounded("write", path, OPERATION_TIMEOUT, put).await?;
         let failed = |error| self.failed("write", path.as_ref(), &error);
         written.map(drop).map_err(failed)
-    }
-
-    /// Removes a record, if it exists.
-    pub(super) async fn remove(&self, stream: StreamId, seq: u64) -> Result<(), JournalError> {
-        self.remove_at(&self.record_path(stream, seq)).await
     }
 
     /// Removes a file, if it exists.
@@ -309,7 +303,7 @@ impl Journal {
 
     /// The error for an object of the log that is not what it should be.
     pub(super) fn broken_log(&self, path: impl ToString, why: impl ToString) -> JournalError {
-        self.damaged(about(path, Flaw::BrokenLog(why.to_string())))
+        self.damaged(Finding::about(path, Flaw::BrokenLog(why.to_string())))
     }
 
     /// The error for a file that differs from what was written.

@@ -24,7 +24,7 @@ impl Journal {
     /// Opens the journal at `location`. Creates a missing directory durably. Does not call a remote
     /// place yet.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
-        let (store, scrub) = open_root(location, access)?;
+        let (store, scrub) = open(location, access)?;
         let folder = match location {
             JournalLocation::Directory(dir) => folder_id(dir),
             _ => None,
@@ -83,7 +83,7 @@ impl Journal {
         access: &Access,
     ) -> Result<Self, JournalError> {
         Ok(Self {
-            index_store: open_root(location, access)?.0,
+            index_store: open(location, access)?.0,
             index: Some(Arc::new(location.clone())),
             ..self
         })
@@ -106,28 +106,22 @@ impl Journal {
 }
 
 /// A journal's store, with paths from the journal's root, and the credentials that no error may show.
-fn open_root(
-    location: &JournalLocation,
-    access: &Access,
-) -> Result<(Arc<dyn ObjectStore>, Scrub), JournalError> {
-    let (store, root, scrub) = open(location, access)?;
-    Ok((Arc::new(PrefixStore::new(store, root)), scrub))
-}
-
-/// A place's store, its root folder, and the credentials that no error may show.
 fn open(
     location: &JournalLocation,
     access: &Access,
-) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
-    let local = |store: Arc<dyn ObjectStore>| (store, Path::default(), Scrub::default());
-    Ok(match location {
-        JournalLocation::Directory(dir) => local(Arc::new(Directory(directory(dir)?))),
-        JournalLocation::Memory => local(Arc::new(InMemory::new())),
-        JournalLocation::Bucket(bucket) => return open_bucket(bucket, access),
-    })
+) -> Result<(Arc<dyn ObjectStore>, Scrub), JournalError> {
+    let bucket = match location {
+        JournalLocation::Directory(dir) => {
+            return Ok((Arc::new(Directory(directory(dir)?)), Scrub::default()));
+        }
+        JournalLocation::Memory => return Ok((Arc::new(InMemory::new()), Scrub::default())),
+        JournalLocation::Bucket(bucket) => bucket,
+    };
+    let (store, root, scrub) = open_bucket(bucket, access)?;
+    Ok((Arc::new(PrefixStore::new(store, root)), scrub))
 }
 
-/// The same of a bucket, whose root folder is the prefix.
+/// A bucket's store, the path of its prefix, and the credentials that no error may show.
 pub(super) fn open_bucket(
     bucket: &Bucket,
     access: &Access,
@@ -142,11 +136,8 @@ pub(super) fn open_bucket(
 /// The store syncs its own writes and new folders. This covers the journal's root folder.
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
-        place_error(
-            &JournalLocation::Directory(dir.to_owned()),
-            &Scrub::default(),
-            error,
-        )
+        let location = JournalLocation::Directory(dir.to_owned());
+        place_error(&location, &Scrub::default(), error)
     };
     make_durably(dir).map_err(|error| failed(&error))?;
     let store = LocalFileSystem::new_with_prefix(dir).map_err(|error| failed(&error))?;

@@ -134,7 +134,7 @@ impl Journal {
         }
         let removed = present.iter().filter(|seq| **seq > 0);
         for seq in removed.clone() {
-            self.remove(stream, *seq).await?;
+            self.remove_at(&self.record_path(stream, *seq)).await?;
         }
         Ok(Retirement::Removed(removed.count() as u64))
     }
@@ -171,11 +171,10 @@ impl Journal {
 
     pub(super) fn misleading(&self, stream: StreamId) -> Finding {
         let why = "it does not name the segments with the request's records";
+        let path = format!("requests/{stream}/{RETIRED}");
         Finding {
-            path: format!("requests/{stream}/{RETIRED}"),
             stream: stream.to_string(),
-            seq: None,
-            flaw: Flaw::Altered(why.to_owned()),
+            ..Finding::about(path, Flaw::Altered(why.to_owned()))
         }
     }
 }

@@ -53,7 +53,8 @@ impl Journal {
     /// then nothing is sealed. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
-        let mut head = self.completed(signer).await?;
+        let head = self.log_head(signer.verifier()).await?;
+        let mut head = self.completed(head, signer).await?;
         if head.number == 0 {
             self.name_all_unsealed().await?;
         }
@@ -81,7 +82,7 @@ impl Journal {
                     }
                     // Another sealer was first. What it sealed is not sealed again.
                     Created::Theirs(_) => {
-                        head = self.completed_from(head, signer).await?;
+                        head = self.completed(head, signer).await?;
                         continue 'again;
                     }
                 }
@@ -134,14 +135,9 @@ impl Journal {
         }
     }
 
-    /// The log's end, after completing every seal that was begun. `signer` must be the key that
-    /// signs next.
-    async fn completed(&self, signer: &NoteSigner) -> Result<LogHead, JournalError> {
-        let head = self.log_head(signer.verifier()).await?;
-        self.completed_from(head, signer).await
-    }
-
-    async fn completed_from(
+    /// The log's end, after completing every seal that was begun behind `head`. `signer` must be the
+    /// key that signs next.
+    async fn completed(
         &self,
         mut head: LogHead,
         signer: &NoteSigner,

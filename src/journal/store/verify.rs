@@ -13,7 +13,6 @@ use super::super::log::{Hash, VerifiedLog};
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, StreamState};
 use super::index::Asked;
-use super::log::about;
 use super::objects::{Fetched, Folder};
 use super::retire::Retired;
 use super::{Journal, JournalError};
@@ -113,9 +112,8 @@ impl Journal {
         let mut checks = iter(names).map(check).buffer_unordered(STREAMS);
         let mut wanted = Vec::new();
         while let Some(checked) = checks.next().await {
-            let doing = "the verification";
-            let broke_off = |source| JournalError::BrokeOff { doing, source };
-            let (checked, asks) = checked.map_err(broke_off)??;
+            let (checked, asks) =
+                checked.map_err(|end| self.failed("read", "requests", &end))??;
             self.work_done.add(1);
             report.add(checked);
             wanted.push(asks);
@@ -135,7 +133,7 @@ impl Journal {
         for (path, why) in self.skipped().await?.odd {
             report.findings.retain(|finding| finding.path != path);
             let flaw = Flaw::Foreign(why.to_owned());
-            report.find(about(path, flaw));
+            report.find(Finding::about(path, flaw));
         }
         Ok(())
     }
@@ -154,11 +152,10 @@ impl Journal {
             ..Report::default()
         };
         for path in &folder.foreign {
+            let flaw = Flaw::Foreign("its name is not a record's".to_owned());
             report.find(Finding {
-                path: path.clone(),
                 stream: stream.to_string(),
-                seq: None,
-                flaw: Flaw::Foreign("its name is not a record's".to_owned()),
+                ..Finding::about(path, flaw)
             });
         }
         let sealed_len = sealed.len() as u64;
@@ -234,12 +231,7 @@ impl Journal {
     }
 
     pub(super) fn foreign(&self, path: &Path, why: &str) -> Finding {
-        Finding {
-            path: path.to_string(),
-            stream: String::new(),
-            seq: None,
-            flaw: Flaw::Foreign(why.to_owned()),
-        }
+        Finding::about(path, Flaw::Foreign(why.to_owned()))
     }
 }
 

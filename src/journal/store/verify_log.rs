@@ -13,7 +13,6 @@ use super::super::log::{
     numbered,
 };
 use super::super::record::{Flaw, StreamId};
-use super::log::about;
 use super::objects::{Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError, Report};
 use crate::domain::Problem;
@@ -65,7 +64,10 @@ impl Journal {
             Ok(chain) => chain,
             Err(flaw) => {
                 let mut report = Report::default();
-                report.find(about("log/keys", Flaw::BrokenLog(flaw.to_string())));
+                report.find(Finding::about(
+                    "log/keys",
+                    Flaw::BrokenLog(flaw.to_string()),
+                ));
                 return Ok(report);
             }
         };
@@ -106,15 +108,11 @@ impl Journal {
         Ok(report)
     }
 
-    /// The verified content of all seals.
+    /// The verified content of all seals, and the notes that introduce keys.
     ///
     /// # Errors
     /// The log is damaged; otherwise the store failed.
-    pub async fn verified_log(&self, key: &VerifierKey) -> Result<VerifiedLog, JournalError> {
-        Ok(self.log_and_keys(key).await?.0)
-    }
-
-    async fn log_and_keys(
+    pub async fn verified_log(
         &self,
         key: &VerifierKey,
     ) -> Result<(VerifiedLog, Vec<String>), JournalError> {
@@ -137,7 +135,7 @@ impl Journal {
         key: &VerifierKey,
         stream: StreamId,
     ) -> Result<Option<Proof>, JournalError> {
-        let (log, keys) = self.log_and_keys(key).await?;
+        let (log, keys) = self.verified_log(key).await?;
         let mut files = self.files(stream).await?;
         files.truncate(log.sealed(stream).map_or(0, BTreeMap::len));
         if files.is_empty() {
@@ -155,7 +153,7 @@ impl Journal {
         key: &VerifierKey,
         old: &str,
     ) -> Result<Option<ConsistencyProof>, JournalError> {
-        let (log, keys) = self.log_and_keys(key).await?;
+        let (log, keys) = self.verified_log(key).await?;
         let chain = KeyChain::of(key, &keys);
         let chain = chain.map_err(|flaw| unbelieved(&flaw.to_string()))?;
         let checkpoint = opened(old, &chain)?;
@@ -243,10 +241,10 @@ impl Journal {
             let path = format!("log/{}", object.path);
             Ok::<_, JournalError>(match fetched {
                 Fetched::Bytes(bytes) if bytes == object.bytes => None,
-                Fetched::Absent => Some(about(path, Flaw::Dropped)),
+                Fetched::Absent => Some(Finding::about(path, Flaw::Dropped)),
                 Fetched::Bytes(_) | Fetched::TooLarge(_) => {
                     let why = "it is not what its segment adds up to".to_owned();
-                    Some(about(path, Flaw::BrokenLog(why)))
+                    Some(Finding::about(path, Flaw::BrokenLog(why)))
                 }
             })
         });
@@ -279,7 +277,7 @@ impl Walk {
         let mut objects = pushed.map_err(|flaw| {
             let signed = Checkpoint::open(note, keys.of_seal(number)).is_ok();
             let folder = if signed { "segments" } else { "checkpoints" };
-            about(format!("log/{folder}/{}", numbered(number)), flaw)
+            Finding::about(format!("log/{folder}/{}", numbered(number)), flaw)
         })?;
         if let (Some(kept), Some((newest, _))) = (kept, self.log.newest()) {
             self.continues |= (newest.size, newest.root) == (kept.size, kept.root);
@@ -313,7 +311,7 @@ impl Walk {
 }
 
 fn dropped(folder: &str, number: u64) -> Finding {
-    about(format!("log/{folder}/{}", numbered(number)), Flaw::Dropped)
+    Finding::about(format!("log/{folder}/{}", numbered(number)), Flaw::Dropped)
 }
 
 fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
@@ -338,5 +336,5 @@ fn disagreement(kept: &Checkpoint, log: &VerifiedLog) -> Finding {
         format!("the checkpoint of {at} is not of this log's past: it was rewritten")
     };
     let path = format!("log/checkpoints/{}", numbered(kept.number));
-    about(path, Flaw::BrokenLog(why))
+    Finding::about(path, Flaw::BrokenLog(why))
 }

@@ -46,12 +46,12 @@ pub(super) struct Demo {
 impl Demo {
     /// Writes the folder, starts sandbox and service.
     pub(super) async fn build(out: Output, vars: &Vars, site: Site) -> Result<Self, Failure> {
-        let mark = hex::encode(clock::fresh_bytes().map_err(Failure::failed)?);
+        let mark = hex::encode(clock::fresh_bytes::<8>().map_err(Failure::failed)?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
         let cloud = Sandbox::start(sandbox::options(site)).await;
         let cloud = cloud.map_err(Failure::failed)?;
         let secret: String = (0..4)
-            .map(|_| clock::fresh_bytes().map(hex::encode))
+            .map(|_| clock::fresh_bytes::<8>().map(hex::encode))
             .collect::<Result<_, _>>()
             .map_err(Failure::failed)?;
         write_folder(&folder, site, &cloud.url(), &secret)

@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     files.push(("README.md".to_owned(), readme));
     let mut secrets = String::new();
     for (name, scheme) in sample.secrets() {
-        let seed = clock::fresh_seed()
+        let seed = clock::fresh_bytes()
             .map_err(|error| Failure::Failed(format!("no random bytes: {error}")))?;
         secrets += &format!("{name}={}\n", sample::secret(&scheme, &seed));
     }

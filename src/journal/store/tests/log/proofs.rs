@@ -91,7 +91,7 @@ async fn segments_alone_show_that_each_sealed_record_is_what_was_signed() {
 async fn a_retired_request_is_read_from_its_segments() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, kept) = sealed(dir.path()).await;
-    let log = journal.verified_log(&key()).await.unwrap();
+    let (log, _) = journal.verified_log(&key()).await.unwrap();
     let stream = StreamId::of(&identity("first"));
     let before = journal.files(stream).await.unwrap();
     assert_eq!(journal.not_retired().await.unwrap().len(), 4);
@@ -142,7 +142,7 @@ async fn a_retired_request_is_read_from_its_segments() {
 async fn a_damaged_request_is_not_retired() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = sealed(dir.path()).await;
-    let log = journal.verified_log(&key()).await.unwrap();
+    let (log, _) = journal.verified_log(&key()).await.unwrap();
     let stream = StreamId::of(&identity("first"));
     let path = dir.path().join(format!("requests/{stream}/000002.json"));
     fs::write(&path, "x").unwrap();
