@@ -30,30 +30,41 @@ use crate::journal::{JournalError, Opened, Phase, Received, State, StreamId, Str
 use crate::policy::Decision;
 use crate::telemetry::{Step, step};
 
-pub use crate::cloud::{Deadline, Filter as ImageFilter, ImageToShare, ImagesQuery, http_client};
-pub use crate::inbound::{Delivery, HandshakeRequest, Headers, Replies, ReplyBody, Via};
+pub use crate::cloud::{Deadline, ImagesQuery, http_client};
+pub use crate::inbound::{Delivery, Headers, Via};
 pub use crate::journal::Standing;
 pub use crate::plan::{Backoff, Patience};
 pub use answer::{Answer, Ending, Reply};
 pub use application::App;
-pub use deliveries::Answered;
-pub use drift::{Adoption, DriftReport, Unread};
-pub use examining::{CaseError, CaseInput, CaseOutcome, Check, Examination, Finding, Health};
-pub use grants::{ReviewEntry, RevokeNowError, review};
-pub use observing::MetricsReply;
-pub use queries::short_digest;
+pub use drift::{Adoption, DriftReport};
+pub use examining::{CaseInput, Check};
+pub use grants::{RevokeNowError, review};
 pub use reader::{
-    AnnouncementEntry, CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation, GrantEntry,
-    GrantFilter, JournalReader, Listed, NotificationEntry, NotificationStatus, ReceiverFilter,
-    RejectionEntry, RequestEntry, RequestFilter, RequestState, Subject, find_requests,
+    GrantEntry, GrantFilter, JournalReader, Listed, NotificationEntry, NotificationStatus,
+    ReceiverFilter, RequestEntry, RequestFilter, RequestState, Subject,
 };
-pub use report::{Depth, Report, ReportReply};
+pub use report::{Depth, Report};
 pub use requests::{Operator, Retried, RetryError};
 pub use rules::{Prepared, fetch_secrets};
-pub use startup::{StartError, journal_to_read, open_journal};
-pub use sweeps::{
-    Age, Retention, SealError, SweepReport, next_signer, retirable, retire, seal_journal, signer,
-    signer_or_new,
+pub use startup::open_journal;
+pub use sweeps::{Age, SweepReport, retire, signer};
+
+// What entry points use, and no test.
+pub(crate) use crate::cloud::{Filter as ImageFilter, ImageToShare};
+pub(crate) use crate::inbound::{HandshakeRequest, Replies, ReplyBody};
+#[cfg(test)]
+pub(crate) use reader::{CallEntry, DeliveryFacts, Evidence};
+pub(crate) use {
+    deliveries::Answered,
+    drift::Unread,
+    examining::{CaseError, CaseOutcome, Examination, Finding, Health},
+    grants::ReviewEntry,
+    observing::MetricsReply,
+    queries::short_digest,
+    reader::{AnnouncementEntry, DecisionEntry, Explanation, RejectionEntry, find_requests},
+    report::ReportReply,
+    startup::{StartError, journal_to_read},
+    sweeps::{Retention, SealError, next_signer, retirable, seal_journal, signer_or_new},
 };
 
 use deliveries::{CredentialHeaders, Early, conflict, identity_of, overloaded, unavailable};

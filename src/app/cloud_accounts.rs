@@ -14,6 +14,8 @@ use crate::domain::{
 };
 use crate::journal::MAX_CLOCK_DIFFERENCE;
 
+const COPY_AGAIN: &str = "copy the key again, without spaces or line breaks";
+
 /// A cloud for each configured account, and one for the credentials of the process.
 #[derive(Debug)]
 pub(super) struct CloudAccounts {
@@ -46,9 +48,8 @@ impl CloudAccounts {
         // Each chain holds the key by itself, so that each cloud notices when it is replaced.
         let keyed = |chain: CredentialChain| match &config.cloud.key {
             None => Ok(chain),
-            Some((id, key)) => chain.with_key(DEFAULT_ACCOUNT, id, key).map_err(|error| {
-                let remedy = "copy the key again, without spaces or line breaks";
-                Problem::new("TENCENTCLOUD_SECRET_ID", error.to_string(), remedy)
+            Some(key) => chain.with_key(DEFAULT_ACCOUNT, key).map_err(|error| {
+                Problem::new("TENCENTCLOUD_SECRET_ID", error.to_string(), COPY_AGAIN)
             }),
         };
         let mut named = BTreeMap::new();
@@ -192,13 +193,9 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
 fn chain_of(account: &AccountConfig, chain: CredentialChain) -> Result<CredentialChain, Problems> {
     let chain = match &account.key {
         None => chain,
-        Some((id, key)) => chain.with_key(&account.name, id, key).map_err(|error| {
-            Problem::at(
-                account.mark.clone(),
-                error.to_string(),
-                "copy the key again, without spaces or line breaks",
-            )
-        })?,
+        Some(key) => chain
+            .with_key(&account.name, key)
+            .map_err(|error| Problem::at(account.mark.clone(), error.to_string(), COPY_AGAIN))?,
     };
     match &account.role_arn {
         None => Ok(chain),

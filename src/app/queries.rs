@@ -141,7 +141,7 @@ impl App {
 }
 
 /// The first 16 hex digits of a SHA-256: enough to tell two local events apart.
-pub fn short_digest(bytes: &[u8]) -> String {
+pub(crate) fn short_digest(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(sha2::Sha256::digest(bytes))
         .chars()

@@ -87,7 +87,7 @@ impl Prepared {
 }
 
 /// Opens a journal to read it. A directory that does not exist is an empty journal.
-pub fn journal_to_read(
+pub(crate) fn journal_to_read(
     place: &JournalLocation,
     index: Option<&JournalLocation>,
     vars: &Vars,

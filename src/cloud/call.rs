@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimeParser;
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::actions::{Action, Api, Pager, Paging, PagingError, Purpose, Query, Service};
 use super::client::{self, Client, Failure};
-use super::credentials::{CredentialCache, CredentialChain, Credentials, CredentialsError, Remote};
+use super::credentials::{
+    CredentialCache, CredentialChain, Credentials, CredentialsError, KeyPair, Remote,
+};
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
@@ -83,11 +84,7 @@ impl Cloud {
     ///
     /// # Errors
     /// The key contains characters that no key has.
-    pub fn replace_key(
-        &self,
-        account: &str,
-        key: &(SecretString, SecretString),
-    ) -> Result<(), CredentialsError> {
+    pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         self.credentials.replace_key(account, key)
     }
 

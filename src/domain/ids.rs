@@ -174,6 +174,16 @@ pub struct Identity {
     pub id: String,
 }
 
+impl Identity {
+    /// The request of this id from `source`.
+    pub fn new(source: &SourceName, id: impl Into<String>) -> Self {
+        Self {
+            source: source.clone(),
+            id: id.into(),
+        }
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.source, self.id)

@@ -76,10 +76,7 @@ impl App {
             }
             Err(refusal) => return self.not_understood(verified, &intake.map, refusal).await,
         };
-        let mut identity = Identity {
-            source: verified.source().clone(),
-            id: named.id(),
-        };
+        let mut identity = Identity::new(verified.source(), named.id());
         let mut answer = Answer::new(&identity.id, Status::Pending);
         answer.message = Some("the instance is fetched now, and decides".to_owned());
         if self.prepared.plan_only {
@@ -291,11 +288,7 @@ impl App {
         };
         let reply = Box::pin(self.receive_verified(&incoming, now, deadline)).await;
         self.delivery_ended(Some(source), early.elapsed(), &reply);
-        let of = |id: &str| Identity {
-            source: source.clone(),
-            id: id.to_owned(),
-        };
-        end_of(&reply, of)
+        end_of(&reply, |id| Identity::new(source, id))
     }
 
     /// Records that the fetched instance confirms the announcement. Returns whether the announcement is still

@@ -262,10 +262,7 @@ impl App {
         state: Option<StreamState>,
         round: &mut Round<'_>,
     ) -> Result<bool, Unlisted> {
-        let identity = Identity {
-            source: round.source.clone(),
-            id: named.id(),
-        };
+        let identity = Identity::new(round.source, named.id());
         let event = (round.listing.event)(named);
         let verifier = &round.intake.verifier;
         let listed = verifier.listed(round.source.clone(), identity.id.clone(), &event);

@@ -243,10 +243,7 @@ struct Found {
 
 /// Who calls off: the withdrawal.
 fn by(source: &SourceName, named: &Named) -> Identity {
-    Identity {
-        source: source.clone(),
-        id: named.saying(Said::Withdrawn).id(),
-    }
+    Identity::new(source, named.saying(Said::Withdrawn).id())
 }
 
 /// The record that calls off what no record has called off before; `None` if nothing is left.

@@ -19,8 +19,5 @@ pub(in crate::app) fn identity_of(
         (None, Some(id)) => format!("delivery:{id}:{index}"),
         (None, None) => format!("digest:{}", request.digest()),
     };
-    Identity {
-        source: delivery.source().clone(),
-        id,
-    }
+    Identity::new(delivery.source(), id)
 }

@@ -13,7 +13,7 @@ mod rejections;
 mod replies;
 mod sns_certificates;
 
-pub use answer_in_time::Answered;
+pub(crate) use answer_in_time::Answered;
 
 pub(super) use answer_in_time::Early;
 pub(super) use delivery_end::NO_SOURCE;

@@ -6,4 +6,5 @@ mod comparison;
 mod drift_report;
 
 pub use adopt::Adoption;
-pub use drift_report::{DriftReport, Unread};
+pub use drift_report::DriftReport;
+pub(crate) use drift_report::Unread;

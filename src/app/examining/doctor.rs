@@ -11,7 +11,7 @@ use crate::app::notifying::answers;
 use crate::app::sweeps::signer;
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
-use crate::domain::{Region, Site, spelled};
+use crate::domain::{Region, Site, Warning, spelled};
 use crate::journal::{MAX_CLOCK_DIFFERENCE, Worker};
 
 use super::check::dangers;
@@ -65,6 +65,14 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Of a check that ended well, or why it did not.
+    pub(super) fn of(check: Check, end: Result<String, impl ToString>) -> Self {
+        match end {
+            Ok(text) => Self::good(check, text),
+            Err(why) => Self::broken(check, why.to_string()),
+        }
+    }
+
     pub(super) fn good(check: Check, text: impl Into<String>) -> Self {
         Self::new(check, Health::Good, text)
     }
@@ -105,15 +113,12 @@ impl App {
             let Some(address) = &target.config.address else {
                 continue;
             };
-            findings.push(match answers(&target.client, address, CHECK_TIME).await {
-                Ok(status) => {
-                    Finding::good(Check::Notify, format!("{name}: answers HTTP {status}"))
-                }
-                Err(why) => Finding::broken(
-                    Check::Notify,
-                    format!("{name}: does not answer: {why}; check [[notify]] url and proxy"),
-                ),
-            });
+            let answered = answers(&target.client, address, CHECK_TIME).await;
+            let answered = answered.map(|status| format!("{name}: answers HTTP {status}"));
+            let remedy = "check [[notify]] url and proxy";
+            let answered =
+                answered.map_err(|why| format!("{name}: does not answer: {why}; {remedy}"));
+            findings.push(Finding::of(Check::Notify, answered));
         }
         findings
     }
@@ -125,18 +130,11 @@ impl App {
             self.config().policy.display(),
             self.config().sources.len()
         );
-        let warnings = dangers(
-            self.config(),
-            Some(&self.prepared.policies),
-            self.clock.now(),
-        )
-        .into_iter();
-        std::iter::once(Finding::good(Check::Policy, text))
-            .chain(
-                warnings
-                    .map(|warning| Finding::limited(Check::Policy, warning.problem.to_string())),
-            )
-            .collect()
+        let warnings = dangers(self.config(), Some(&self.prepared.policies), self.now());
+        let limited = |found: Warning| Finding::limited(Check::Policy, found.problem.to_string());
+        let mut findings = vec![Finding::good(Check::Policy, text)];
+        findings.extend(warnings.into_iter().map(limited));
+        findings
     }
 
     async fn examine_journal(&self) -> Vec<Finding> {
@@ -145,13 +143,8 @@ impl App {
             Ok(()) => self.requests(Some(1)).await.map(|_| ()),
             Err(error) => Err(error),
         };
-        let mut findings = vec![match proven {
-            Ok(()) => {
-                let text = format!("{place}: creates a file once, lists and reads");
-                Finding::good(Check::Journal, text)
-            }
-            Err(error) => Finding::broken(Check::Journal, error.to_string()),
-        }];
+        let proven = proven.map(|()| format!("{place}: creates a file once, lists and reads"));
+        let mut findings = vec![Finding::of(Check::Journal, proven)];
         if let Ok(probe) = crate::clock::fresh_bytes()
             && let Some(error) = self.journal.lacks_locks(Worker::from_random(probe)).await
         {
@@ -177,11 +170,12 @@ impl App {
             }
             Err(problem) => return Some(Finding::broken(Check::Seal, problem.to_string())),
         };
-        Some(match self.journal.sealed_at(signer.verifier()).await {
-            Ok(Some(at)) => Finding::good(Check::Seal, format!("the newest seal is of {at}")),
-            Ok(None) => Finding::good(Check::Seal, "the key is there; no seal was made yet"),
-            Err(error) => Finding::broken(Check::Seal, error.to_string()),
-        })
+        let sealed = self.journal.sealed_at(signer.verifier()).await;
+        let sealed = sealed.map(|newest| match newest {
+            Some(at) => format!("the newest seal is of {at}"),
+            None => "the key is there; no seal was made yet".to_owned(),
+        });
+        Some(Finding::of(Check::Seal, sealed))
     }
 
     /// Finds the credentials and lists the images that can be shared. The list arrives only if the

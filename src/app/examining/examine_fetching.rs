@@ -47,19 +47,16 @@ impl App {
             let Some(definition) = system.definition else {
                 continue;
             };
-            findings.push(match answers(definition(code)).await {
-                Ok(()) => Finding::good(
-                    Check::Fetch,
-                    format!("{source}: the app reads the definition {code}"),
-                ),
-                Err(why) => Finding::broken(
-                    Check::Fetch,
-                    format!(
-                        "{source}: the app cannot read the definition {code}: {why}; check app_id, \
-                         app_secret and definitions of `fetch`, and the permissions of the app"
-                    ),
-                ),
+            let answered = answers(definition(code)).await;
+            let answered =
+                answered.map(|()| format!("{source}: the app reads the definition {code}"));
+            let answered = answered.map_err(|why| {
+                format!(
+                    "{source}: the app cannot read the definition {code}: {why}; check app_id, \
+                     app_secret and definitions of `fetch`, and the permissions of the app"
+                )
             });
+            findings.push(Finding::of(Check::Fetch, answered));
         }
         if let (Some(listing), Some(definition)) = (&system.listing, fetch.definitions.first())
             && let Some((_, status)) = listing.says.first()
@@ -109,19 +106,14 @@ impl App {
 
 /// There is no ticket that every system has, so only the address is tried.
 async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding {
-    match answers(&ticket.client, &ticket.config.address, CHECK_TIME).await {
-        Ok(status) => Finding::good(
-            Check::Fetch,
-            format!(
-                "{source}: the ticket system answers HTTP {status}; its login is first tried by an event, \
-                 and approvals whose event gets lost or that are withdrawn are not found"
-            ),
-        ),
-        Err(why) => Finding::broken(
-            Check::Fetch,
-            format!(
-                "{source}: the ticket system does not answer: {why}; check url and proxy of `fetch`"
-            ),
-        ),
-    }
+    let answered = answers(&ticket.client, &ticket.config.address, CHECK_TIME).await;
+    let answered = answered.map(|status| {
+        format!(
+            "{source}: the ticket system answers HTTP {status}; its login is first tried by an event, \
+             and approvals whose event gets lost or that are withdrawn are not found"
+        )
+    });
+    let remedy = "check url and proxy of `fetch`";
+    let silent = |why| format!("{source}: the ticket system does not answer: {why}; {remedy}");
+    Finding::of(Check::Fetch, answered.map_err(silent))
 }

@@ -6,6 +6,8 @@ mod doctor;
 mod examine_fetching;
 mod policy_test;
 
-pub use check::Examination;
-pub use doctor::{Check, Finding, Health};
-pub use policy_test::{CaseError, CaseInput, CaseOutcome};
+pub(crate) use check::Examination;
+pub use doctor::Check;
+pub(crate) use doctor::{Finding, Health};
+pub use policy_test::CaseInput;
+pub(crate) use policy_test::{CaseError, CaseOutcome};

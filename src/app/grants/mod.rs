@@ -9,7 +9,8 @@ mod review;
 mod revoke;
 mod revoke_now;
 
-pub use review::{ReviewEntry, review};
+pub(crate) use review::ReviewEntry;
+pub use review::review;
 pub use revoke_now::RevokeNowError;
 
 pub(super) use cover::{held, serving};

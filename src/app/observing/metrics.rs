@@ -66,7 +66,6 @@ impl App {
 
     /// Sets the gauges that follow from the journal's index and from the rules.
     pub async fn look_at_gauges(&self) {
-        let set = |metric, number: f64| self.metrics.set(metric, &[], number);
         self.metrics
             .set(Metric::PolicyInfo, &[self.prepared.policy_digest()], 1.0);
         self.metrics
@@ -81,22 +80,25 @@ impl App {
         };
         let now = tokio::time::Instant::now();
         let counted = self.counts.or_make(now, COUNT_INTERVAL, count).await;
-        let Some(counts) = counted.ok().and_then(|counted| counted.counts) else {
-            for metric in [
-                Metric::GrantsActive,
-                Metric::GrantsOverdue,
-                Metric::RequestsUnfinished,
-                Metric::OldestUnfinished,
-            ] {
-                self.metrics.forget(metric);
-            }
-            return;
-        };
+        let counts = counted.ok().and_then(|counted| counted.counts);
         let age = |since: Timestamp| self.now().duration_since(since).as_secs_f64();
-        set(Metric::GrantsActive, counts.grants as f64);
-        set(Metric::GrantsOverdue, counts.overdue as f64);
-        set(Metric::RequestsUnfinished, counts.unfinished as f64);
-        set(Metric::OldestUnfinished, counts.oldest.map_or(0.0, age));
+        for (metric, number) in [
+            (Metric::GrantsActive, counts.map(|of| of.grants as f64)),
+            (Metric::GrantsOverdue, counts.map(|of| of.overdue as f64)),
+            (
+                Metric::RequestsUnfinished,
+                counts.map(|of| of.unfinished as f64),
+            ),
+            (
+                Metric::OldestUnfinished,
+                counts.map(|of| of.oldest.map_or(0.0, age)),
+            ),
+        ] {
+            match number {
+                Some(number) => self.metrics.set(metric, &[], number),
+                None => self.metrics.forget(metric),
+            }
+        }
     }
 
     /// Shows each counter with an alarm from the first reading on, for the sources and targets in force.

@@ -6,7 +6,7 @@ mod index_counts;
 mod metrics;
 mod reader_token;
 
-pub use metrics::MetricsReply;
+pub(crate) use metrics::MetricsReply;
 
 pub(super) use fresh::Fresh;
 pub(super) use index_counts::Counted;

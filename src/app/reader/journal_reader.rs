@@ -272,7 +272,7 @@ impl<'a> JournalReader<'a> {
 ///
 /// # Errors
 /// What the journal's store said; that the one request is damaged.
-pub async fn find_requests(
+pub(crate) async fn find_requests(
     journal: &Journal,
     name: &str,
     now: Timestamp,

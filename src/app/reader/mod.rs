@@ -7,12 +7,13 @@ mod filters;
 mod journal_reader;
 mod overview;
 
-pub use entries::{
-    AnnouncementEntry, GrantEntry, NotificationEntry, NotificationStatus, RejectionEntry,
-    RequestEntry, RequestState,
-};
-pub use explanation::{CallEntry, DecisionEntry, DeliveryFacts, Evidence, Explanation};
+pub(crate) use entries::{AnnouncementEntry, RejectionEntry};
+pub use entries::{GrantEntry, NotificationEntry, NotificationStatus, RequestEntry, RequestState};
+#[cfg(test)]
+pub(crate) use explanation::{CallEntry, DeliveryFacts, Evidence};
+pub(crate) use explanation::{DecisionEntry, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, Subject};
-pub use journal_reader::{JournalReader, Listed, find_requests};
+pub(crate) use journal_reader::find_requests;
+pub use journal_reader::{JournalReader, Listed};
 
 pub(super) use overview::Overview;

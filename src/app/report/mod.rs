@@ -17,4 +17,4 @@ mod timeline;
 pub use evidence::Depth;
 pub(super) use last_refusal::LastRefusal;
 pub use page::Report;
-pub use served::ReportReply;
+pub(crate) use served::ReportReply;

@@ -7,7 +7,9 @@ mod sealing;
 mod sweep;
 mod sweep_report;
 
-pub use retention::{Age, Retention, retirable, retire};
-pub use seal_key::{SealError, next_signer, signer, signer_or_new};
-pub use sealing::seal_journal;
+pub use retention::{Age, retire};
+pub(crate) use retention::{Retention, retirable};
+pub use seal_key::signer;
+pub(crate) use seal_key::{SealError, next_signer, signer_or_new};
+pub(crate) use sealing::seal_journal;
 pub use sweep_report::SweepReport;

@@ -57,7 +57,7 @@ pub struct Retention {
 }
 
 /// Counts what [`retire`] would retire. Writes nothing.
-pub async fn retirable(
+pub(crate) async fn retirable(
     journal: &Journal,
     age: &Age,
     now: Timestamp,

@@ -21,7 +21,7 @@ const MAX_KEY_BYTES: u64 = 16 * 1024;
 
 /// Why sealing failed.
 #[derive(Debug, thiserror::Error)]
-pub enum SealError {
+pub(crate) enum SealError {
     /// There is no key, or it cannot be used.
     #[error("{0}")]
     Key(Problem),
@@ -41,7 +41,10 @@ impl From<Problem> for SealError {
 /// # Errors
 /// [`SealError`]: no key is configured, it cannot be read or made, or the journal has seals of a
 /// key that is gone.
-pub async fn signer_or_new(config: &Config, journal: &Journal) -> Result<NoteSigner, SealError> {
+pub(crate) async fn signer_or_new(
+    config: &Config,
+    journal: &Journal,
+) -> Result<NoteSigner, SealError> {
     if let Some(signer) = signer(config)? {
         return Ok(signer);
     }
@@ -121,7 +124,7 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
 ///
 /// # Errors
 /// A reference or key that cannot be used.
-pub fn next_signer(
+pub(crate) fn next_signer(
     config: &Config,
     vars: &Vars,
     fetched: &AwsSecrets,

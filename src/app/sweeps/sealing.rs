@@ -102,7 +102,7 @@ fn log(sealing: &Sealing) {
 }
 
 /// Seals every record that no seal covers yet.
-pub async fn seal_journal(
+pub(crate) async fn seal_journal(
     config: &Config,
     journal: &Journal,
     now: Timestamp,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use parking_lot::Mutex;
-use secrecy::SecretString;
 
+use super::chain::KeyPair;
 use super::owner_slot::OwnerSlot;
 use super::{CredentialChain, Credentials, CredentialsError, Remote};
 use crate::cloud::deadline::Deadline;
@@ -77,12 +77,8 @@ impl CredentialCache {
     }
 
     /// Uses another key of the account from the next call on.
-    pub(crate) fn replace_key(
-        &self,
-        account: &str,
-        (id, key): &(SecretString, SecretString),
-    ) -> Result<(), CredentialsError> {
-        if self.chain.replace_key(account, id, key)? {
+    pub(crate) fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
+        if self.chain.replace_key(account, key)? {
             self.slot.lock().current = None;
         }
         Ok(())

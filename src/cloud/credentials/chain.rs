@@ -18,6 +18,9 @@ use super::remote::Remote;
 use super::source::SOURCES;
 use super::sts::{self, RoleArn, Session};
 
+/// The id of a key, and the key.
+pub(crate) type KeyPair = (SecretString, SecretString);
+
 /// The sources of credentials, in order. Variables are read once, files at each look-up.
 #[derive(Clone)]
 pub struct CredentialChain {
@@ -56,26 +59,16 @@ impl CredentialChain {
     ///
     /// # Errors
     /// `Unusable` when the id or the key is empty or contains characters that no key has.
-    pub fn with_key(
-        self,
-        account: &str,
-        id: &SecretString,
-        key: &SecretString,
-    ) -> Result<Self, CredentialsError> {
+    pub fn with_key(self, account: &str, key: &KeyPair) -> Result<Self, CredentialsError> {
         Ok(Self {
-            key: Some(Arc::new(RwLock::new(key_of(account, id, key)?))),
+            key: Some(Arc::new(RwLock::new(key_of(account, key)?))),
             ..self
         })
     }
 
     /// Replaces the key of [`CredentialChain::with_key`]. Returns whether it was another one.
-    pub fn replace_key(
-        &self,
-        account: &str,
-        id: &SecretString,
-        key: &SecretString,
-    ) -> Result<bool, CredentialsError> {
-        let later = key_of(account, id, key)?;
+    pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<bool, CredentialsError> {
+        let later = key_of(account, key)?;
         let Some(key) = &self.key else {
             return Ok(false);
         };
@@ -138,11 +131,7 @@ impl CredentialChain {
     }
 }
 
-fn key_of(
-    account: &str,
-    id: &SecretString,
-    key: &SecretString,
-) -> Result<Credentials, CredentialsError> {
+fn key_of(account: &str, (id, key): &KeyPair) -> Result<Credentials, CredentialsError> {
     let place = format!("the key of account {account}");
     let (id, key) = (id.expose_secret(), key.expose_secret());
     CredentialSource::Account.checked(place, Some(id), Some(key), None)

@@ -20,6 +20,7 @@ mod tccli;
 
 pub(crate) use cache::CredentialCache;
 pub use chain::CredentialChain;
+pub(crate) use chain::KeyPair;
 pub(crate) use error::CredentialsError;
 pub(crate) use invocation_credentials::InvocationCredentials;
 pub(crate) use key::Credentials;

@@ -22,7 +22,7 @@ const FOLLOWING: [Danger; 4] = [
 
 /// What was found.
 #[derive(Debug)]
-pub struct Examination {
+pub(crate) struct Examination {
     /// What stops the deployment.
     pub problems: Vec<Problem>,
     /// What endangers it, without what `[check] allow` names. Empty while values of the file cannot be
@@ -34,7 +34,7 @@ pub struct Examination {
 
 impl Examination {
     /// Examines the configuration in a file.
-    pub fn of(path: &Path, vars: &Vars, fetched: &AwsSecrets, now: Timestamp) -> Self {
+    pub(crate) fn of(path: &Path, vars: &Vars, fetched: &AwsSecrets, now: Timestamp) -> Self {
         match Config::draft(path, vars, fetched) {
             Ok(draft) => Self::of_draft(draft, now),
             Err(Problems(problems)) => Self {

@@ -121,7 +121,7 @@ fn keyed() -> CredentialChain {
     let secret = |text: &str| SecretString::from(text);
     let chain = CredentialChain::from_disk(&BTreeMap::new(), None);
     chain
-        .with_key("prod", &secret("id"), &secret("key"))
+        .with_key("prod", &(secret("id"), secret("key")))
         .unwrap()
 }
 
