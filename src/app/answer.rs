@@ -97,7 +97,6 @@ impl Answer {
         }
     }
 
-    /// The answer for a recorded state.
     pub(super) fn of_state(state: &State) -> Self {
         let head = state.head();
         let newest = head.next_seq.saturating_sub(1);

@@ -125,12 +125,17 @@ impl App {
         now: Timestamp,
         deadline: Deadline,
     ) -> Result<WorkerLease, JournalError> {
-        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
         Ok(WorkerLease {
             now,
             until: self.lease(now, deadline),
-            worker,
+            worker: fresh_worker()?,
             owner: None,
         })
     }
+}
+
+/// A worker of this process that no other process can name.
+pub(super) fn fresh_worker() -> Result<Worker, JournalError> {
+    let bytes = clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
+    Ok(Worker::from_random(bytes))
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::cloud::{Deadline, ImageToShare, ImagesQuery};
 use crate::config::Config;
 use crate::domain::{CloudError, Region, SourceName, Timestamp};
-use crate::journal::{JournalError, WorkDone, Worker};
+use crate::journal::{JournalError, WorkDone};
 
 use super::App;
+use super::application::fresh_worker;
 use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
 
 /// How often a probe writes the journal. Other probes get the same answer.
@@ -91,10 +92,9 @@ impl App {
 
     /// Logs why a worker's death would not be noticed before its lease ends.
     pub async fn log_missing_locks(&self) {
-        let Ok(probe) = crate::clock::fresh_bytes() else {
-            return;
-        };
-        if let Some(error) = self.journal.lacks_locks(Worker::from_random(probe)).await {
+        if let Ok(probe) = fresh_worker()
+            && let Some(error) = self.journal.lacks_locks(probe).await
+        {
             tracing::warn!(%error, "no locks in the journal's folder: the work of a killed process waits until its lease ends");
         }
     }

@@ -122,7 +122,7 @@ pub(super) fn answered(
 }
 
 /// The error for a call that was not sent.
-pub(super) fn not_sent(code: ResultCode, message: String, remedy: &str) -> CloudError {
+pub(crate) fn not_sent(code: ResultCode, message: String, remedy: &str) -> CloudError {
     CloudError::own(code, ErrorClass::NotSent, message, remedy)
 }
 

@@ -4,10 +4,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use sha2::Sha256;
 
 use crate::domain::Timestamp;
 
@@ -103,10 +101,7 @@ impl Bot {
 
 /// HMAC-SHA256 in base64.
 fn mac(key: &str, message: &str) -> String {
-    // A MAC takes keys of every length.
-    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes());
-    let tag = mac.map(|mac| mac.chain_update(message).finalize().into_bytes());
-    tag.map(|tag| STANDARD.encode(tag)).unwrap_or_default()
+    STANDARD.encode(super::sigv4::mac(key.as_bytes(), message))
 }
 
 #[cfg(test)]

@@ -57,7 +57,6 @@ impl Fetcher {
     /// The preset for a GET from any system.
     pub(in crate::app) const HTTP: &'static str = "http";
 
-    /// Its preset.
     pub(in crate::app) fn preset(&self) -> &'static str {
         match self {
             Self::App(fetch) => fetch.preset.as_str(),
@@ -73,7 +72,6 @@ impl Fetcher {
         }
     }
 
-    /// The event in a delivery.
     pub(in crate::app) fn event_of(
         &self,
         verified: &VerifiedDelivery,
@@ -150,7 +148,6 @@ impl Fetcher {
         }
     }
 
-    /// The instance of this name.
     pub(in crate::app) async fn fetch(
         &self,
         instances: &Instances,

@@ -49,7 +49,6 @@ type AppDigest = [u8; 32];
 struct Access {
     /// Locked during a renewal, so that one renewal serves all calls that wait.
     renewal: Mutex<Renewal>,
-    /// The earliest next call.
     next_call: Mutex<Option<Instant>>,
 }
 
@@ -106,7 +105,6 @@ impl Instances {
         }
     }
 
-    /// The instance of this name.
     pub(super) async fn fetch(
         &self,
         source: &SourceName,

@@ -6,9 +6,8 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use crate::app::context::{ExecutionContext, ReadKey};
-use crate::domain::{
-    AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode, ShareRequest, Target,
-};
+use crate::cloud::error::not_sent;
+use crate::domain::{AccountId, Action, CloudError, ImageRef, ResultCode, ShareRequest, Target};
 use crate::plan::{Observation, Readiness};
 use crate::telemetry::{Step, step};
 
@@ -81,12 +80,9 @@ async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option
 }
 
 fn late() -> CloudError {
-    CloudError::own(
-        ResultCode::DeadlinePassed,
-        ErrorClass::NotSent,
-        "the deadline passed before the cloud was read",
-        "none now: the program repeats the call later",
-    )
+    let message = "the deadline passed before the cloud was read".to_owned();
+    let remedy = "none now: the program repeats the call later";
+    not_sent(ResultCode::DeadlinePassed, message, remedy)
 }
 
 async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observation {

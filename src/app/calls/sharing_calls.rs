@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::app::context::{CallEnd, CallPart, ExecutionContext};
 use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
+use crate::cloud::error::not_sent;
 use crate::cloud::sharing_api;
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode};
 use crate::plan::account_call;
@@ -115,12 +116,9 @@ fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize) -> bool {
 
 fn late(image: &ImageRef, action: Action) -> CloudError {
     let call = account_call(image, action);
-    CloudError::own(
-        ResultCode::DeadlinePassed,
-        ErrorClass::NotSent,
-        format!("{call} was not sent: the deadline passed while it waited"),
-        "none now: the program repeats the call later",
-    )
+    let message = format!("{call} was not sent: the deadline passed while it waited");
+    let remedy = "none now: the program repeats the call later";
+    not_sent(ResultCode::DeadlinePassed, message, remedy)
 }
 
 fn lost(image: &ImageRef, action: Action) -> CloudError {

@@ -20,7 +20,6 @@ use crate::telemetry;
 /// A reply, and the statuses that its sender is answered with.
 #[derive(Debug)]
 pub struct Answered {
-    /// The reply.
     pub reply: Reply,
     /// As the source that authenticated the delivery is configured; `Status` without one.
     pub replies: Replies,

@@ -28,7 +28,6 @@ pub(in crate::app) struct Certificates {
     known: Mutex<BTreeMap<String, (Timestamp, Certificate)>>,
 }
 
-/// Why a delivery is not verified.
 pub(in crate::app) enum Unverified {
     /// No source has the delivery's name.
     UnknownSource,

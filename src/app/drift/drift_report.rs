@@ -10,11 +10,8 @@ use crate::domain::{Difference, Drifted};
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unread {
-    /// The image.
     pub image: String,
-    /// Its region.
     pub region: String,
-    /// The reason.
     pub why: String,
     /// True when the site has no API for it, which is not a failure.
     pub no_read_api: bool,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::app::application::fresh_worker;
 use crate::app::notifying::answers;
 use crate::app::sweeps::signer;
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
 use crate::domain::{Region, Site, Warning, spelled};
-use crate::journal::{MAX_CLOCK_DIFFERENCE, Worker};
+use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 use super::check::dangers;
 
@@ -56,9 +57,7 @@ spelled! {
 /// The result of one check.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What was examined.
     pub check: Check,
-    /// How the check ended.
     pub health: Health,
     /// What was found, and what to do where something is wrong.
     pub text: String,
@@ -145,8 +144,8 @@ impl App {
         };
         let proven = proven.map(|()| format!("{place}: creates a file once, lists and reads"));
         let mut findings = vec![Finding::of(Check::Journal, proven)];
-        if let Ok(probe) = crate::clock::fresh_bytes()
-            && let Some(error) = self.journal.lacks_locks(Worker::from_random(probe)).await
+        if let Ok(probe) = fresh_worker()
+            && let Some(error) = self.journal.lacks_locks(probe).await
         {
             findings.push(Finding::limited(
                 Check::Locks,

@@ -30,7 +30,6 @@ pub struct CaseInput<'a> {
 pub struct CaseOutcome {
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
-    /// Determining policies, sorted.
     pub policies: Vec<String>,
     /// These, and those that decided about its approvers.
     pub touched: Vec<String>,
@@ -38,29 +37,22 @@ pub struct CaseOutcome {
     pub request: Value,
     /// The calls for an image without receivers.
     pub plan: Vec<String>,
-    /// The reason for a denial or an invalid request.
     pub why: Vec<String>,
 }
 
 /// Why a case cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    /// Not a valid source name.
     #[error("source: {0}")]
     BadName(Problem),
-    /// The configuration has no such source.
     #[error("source {0} is not configured")]
     UnknownSource(SourceName),
-    /// The source has no secret to sign with.
     #[error("source {0} has no secret")]
     NoSecret(SourceName),
-    /// The event cannot be signed as the source signs.
     #[error("{0}")]
     CannotSign(Problems),
-    /// The source fetches instances, and the one of this case does not confirm its event.
     #[error("its instance does not confirm its event: {0}")]
     Unconfirmed(String),
-    /// The source refuses the event that was signed for it.
     #[error("the source refuses the event that this test signed for it: {0}")]
     Refused(Refusal),
 }

@@ -17,17 +17,14 @@ pub struct Unfinished {
     /// `source/id`.
     pub request: String,
     pub why: String,
-    /// When the next attempt may begin.
     pub next_attempt: Timestamp,
 }
 
 /// A share that should be gone but is still in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Overdue {
-    /// The image as the request names it.
     pub image: String,
     pub region: String,
-    /// Accounts, and Lighthouse.
     pub to: Vec<String>,
     /// When the share expired, or its approval was withdrawn.
     pub ended_at: Timestamp,

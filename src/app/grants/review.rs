@@ -12,25 +12,19 @@ use crate::journal::Standing;
 /// What one request gave of one image, to be confirmed or revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReviewEntry {
-    /// The age in full days.
     pub days: i64,
     /// The image as the request names it.
     pub image: String,
-    /// The region.
     pub region: String,
     /// The accounts, or Lighthouse.
     pub to: Vec<String>,
-    /// When it was given.
     pub since: Timestamp,
-    /// When it expires.
     pub until: Option<Timestamp>,
     /// How it stands; the worst of its receivers.
     pub state: Standing,
     /// The requester, who owns it.
     pub requester: String,
-    /// The approvers.
     pub approvers: Vec<String>,
-    /// The policies that allowed it.
     pub policies: Vec<String>,
     /// The ticket, else the request's id.
     pub ticket: String,

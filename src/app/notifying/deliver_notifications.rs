@@ -12,14 +12,13 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
+use crate::app::application::fresh_worker;
 use crate::app::context::left;
 use crate::app::{App, Deadline};
-use crate::clock;
 use crate::domain::{Identity, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
-    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
-    StreamState, Worker,
+    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId, StreamState,
 };
 use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult, Step, step, within};
@@ -182,7 +181,7 @@ impl App {
             return Ok(state);
         };
         let callback = self.outbox.callback(state.stream());
-        let worker = Worker::from_random(clock::fresh_bytes().map_err(JournalError::NoRandomness)?);
+        let worker = fresh_worker()?;
         for owed in due {
             if failures.is_out(&owed.notice.notify) || left(deadline).is_zero() {
                 continue;
@@ -198,8 +197,6 @@ impl App {
             let end = self.send(&state, attempt).instrument(notify.clone()).await;
             if let Err(failure) = &end {
                 notify.record("error", failure.why.as_str());
-            }
-            if end.is_err() {
                 failures.count(&owed.notice.notify);
             }
             let event = self.end_of(&state, owed, end);

@@ -41,7 +41,6 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Takes every stream in the outbox.
     pub(super) fn take(&self) -> BTreeMap<StreamId, Option<TraceContext>> {
         std::mem::take(&mut *self.streams.lock())
     }

@@ -58,11 +58,9 @@ impl Failure {
     }
 }
 
-/// One attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) owed: &'a Owed,
-    /// The callback of the delivery.
     pub(super) callback: Option<&'a Callback>,
     /// No earlier attempt can have delivered it.
     pub(super) first: bool,
@@ -73,7 +71,6 @@ pub(super) struct Attempt<'a> {
 struct Notification<'a> {
     target: &'a Target,
     attempt: Attempt<'a>,
-    /// The source of the request.
     source: Option<&'a SourceName>,
     id: String,
 }

@@ -30,7 +30,6 @@ impl Counts {
     }
 }
 
-/// A count.
 #[derive(Debug, Clone, Default)]
 pub(in crate::app) struct Counted {
     /// `None`: the journal cannot be read; the log has the reason.

@@ -20,12 +20,10 @@ use super::reader_token::presents;
 /// How often the index is counted: a stranger may request `/metrics` often.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The answer to a reader of `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetricsReply {
     /// Every metric in Prometheus' text format.
     Text(String),
-    /// The reader has no token, or another one.
     Unauthorised,
     /// Nobody reads the metrics here.
     Off,

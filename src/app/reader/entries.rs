@@ -263,17 +263,13 @@ impl NotificationEntry {
 /// What became of an instance, as announced, while the instance is still to be fetched.
 #[derive(Debug, Clone, Serialize)]
 pub struct AnnouncementEntry {
-    /// When it was recorded.
     pub at: Timestamp,
     /// `source/instance/what became of it`.
     pub announcement: String,
     /// Whether no event came, but the system's list has it.
     pub listed: bool,
-    /// The failed attempts to fetch it.
     pub attempts: u32,
-    /// When the next attempt may begin.
     pub next_attempt: Timestamp,
-    /// Why the last attempt failed.
     pub why: Option<String>,
 }
 
@@ -295,9 +291,7 @@ impl AnnouncementEntry {
 /// A delivery that was not understood.
 #[derive(Debug, Clone, Serialize)]
 pub struct RejectionEntry {
-    /// When it came.
     pub at: Timestamp,
-    /// The record.
     #[serde(flatten)]
     pub rejection: Rejection,
 }

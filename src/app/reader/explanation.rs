@@ -23,31 +23,24 @@ pub struct Explanation {
     /// The root account that has the image, if it is on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// The approvers that the ticket names.
     pub approvers: Vec<String>,
-    /// The requester's reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The delivery that brought the request.
     pub delivery: DeliveryFacts,
     /// The decisions, the first one first.
     pub decisions: Vec<DecisionEntry>,
-    /// The calls to the cloud, in order.
     pub calls: Vec<CallEntry>,
     /// The results of the revocation after the share's end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<ItemResult>,
     /// The notifications, sent and owed.
     pub notifications: Vec<NotificationEntry>,
-    /// The earliest time to carry it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// When the share expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// What happens next.
     pub next: String,
-    /// Where the evidence is.
     pub evidence: Evidence,
 }
 
@@ -56,40 +49,31 @@ pub struct Explanation {
 pub struct DeliveryFacts {
     /// When record 0 was written.
     pub at: Timestamp,
-    /// The scheme that authenticated it.
     pub scheme: String,
-    /// The sender's id of the delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The first digits of a digest of the secret that verified it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
-    /// What was received, and what read it.
     #[serde(flatten)]
     pub received: Received,
 }
 
-/// One decision of the policies.
 #[derive(Debug, Clone, Serialize)]
 pub struct DecisionEntry {
-    /// When.
     pub at: Timestamp,
     /// The operator who had the request decided again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// That operator's reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The decision.
     pub verdict: Verdict,
 }
 
-/// One call to the cloud.
 #[derive(Debug, Clone, Serialize)]
 pub struct CallEntry {
     /// When its record was written.
     pub at: Timestamp,
-    /// The call.
     #[serde(flatten)]
     pub call: CallNote,
 }
@@ -97,7 +81,6 @@ pub struct CallEntry {
 /// The request's records in the journal.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evidence {
-    /// Their stream.
     pub stream: StreamId,
     /// How many there are.
     pub records: u64,
@@ -156,7 +139,6 @@ impl Explanation {
         })
     }
 
-    /// The state of the request.
     pub fn state(&self) -> RequestState {
         self.entry.state
     }

@@ -23,7 +23,6 @@ pub struct Overview {
     pub rejections: Vec<RejectionEntry>,
     /// The newest scheduled comparison that found differences.
     pub drift: Option<(Timestamp, Drift)>,
-    /// Which streams could not be read, and why.
     pub flaws: Vec<String>,
 }
 

@@ -14,12 +14,9 @@ use super::{Depth, Report};
 
 const FRESH_FOR: Duration = Duration::from_secs(60);
 
-/// The answer to a reader of `/report`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportReply {
-    /// The page.
     Page(String),
-    /// The reader has no token, or another one.
     Unauthorised,
     /// No token is configured, so it cannot be read here.
     Off,

@@ -103,7 +103,6 @@ impl Note {
     }
 }
 
-/// A table with its heading.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) id: &'static str,
@@ -173,7 +172,6 @@ impl Row {
     }
 }
 
-/// A cell.
 #[derive(Debug, Default)]
 pub(super) struct Cell {
     /// By which the column is sorted, if not by its text.
@@ -181,7 +179,6 @@ pub(super) struct Cell {
     pub(super) parts: Vec<Part>,
 }
 
-/// A part of a cell.
 #[derive(Debug)]
 pub(super) enum Part {
     Text(Text),

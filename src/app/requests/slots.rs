@@ -18,7 +18,6 @@ const MAX_SLOTS: usize = 64;
 /// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
 
-/// The slots of a process.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Slots(Option<Bounded>);
 

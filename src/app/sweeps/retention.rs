@@ -39,20 +39,17 @@ impl FromStr for Age {
     }
 }
 
-/// The result of retention.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Retention {
     /// Requests whose records are now only in their segments, or would be if this were not a dry
     /// run.
     pub retired: u64,
-    /// Records that were removed from `requests/`.
     pub removed: u64,
     /// Requests that keep their records because not all of them are sealed.
     pub unsealed: u64,
     /// Requests that keep their records: unfinished, too young, with an active grant, or with a
     /// notification owed.
     pub kept: u64,
-    /// What could not be read or removed, and why.
     pub failures: Vec<String>,
 }
 

@@ -22,7 +22,6 @@ const MAX_KEY_BYTES: u64 = 16 * 1024;
 /// Why sealing failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
-    /// There is no key, or it cannot be used.
     #[error("{0}")]
     Key(Problem),
     /// The journal cannot be read or written, or an earlier seal is damaged.

@@ -36,32 +36,31 @@ pub enum CredentialsError {
 
 impl From<CredentialsError> for CloudError {
     fn from(error: CredentialsError) -> Self {
-        let (code, class, remedy) = match &error {
+        let (class, remedy) = match &error {
             CredentialsError::Missing { on_scf: true, .. } => (
-                ResultCode::NoCredentials,
                 ErrorClass::Operator,
                 "give the function an execution role: SCF then sends the role's keys with each invocation",
             ),
             CredentialsError::Missing { .. } => (
-                ResultCode::NoCredentials,
                 ErrorClass::Operator,
                 "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or create one of the files",
             ),
             CredentialsError::Unusable { .. } => (
-                ResultCode::NoCredentials,
                 ErrorClass::Operator,
                 "correct these credentials, or remove them so that the program tries the next source",
             ),
             CredentialsError::Unreachable { .. } => (
-                ResultCode::NoCredentials,
                 ErrorClass::NotSent,
                 "none now: the program repeats the look-up; if the error persists, check the connection to the service",
             ),
             CredentialsError::OutOfTime => (
-                ResultCode::DeadlinePassed,
                 ErrorClass::NotSent,
                 "none now: the program repeats the call later",
             ),
+        };
+        let code = match error {
+            CredentialsError::OutOfTime => ResultCode::DeadlinePassed,
+            _ => ResultCode::NoCredentials,
         };
         Self::own(code, class, error.to_string(), remedy)
     }

@@ -49,15 +49,12 @@ pub struct Credentials {
 
 impl Credentials {
     pub(super) fn same_as(&self, other: &Self) -> bool {
-        let token = |credentials: &Self| {
-            credentials
-                .token
-                .as_ref()
-                .map(|t| t.expose_secret().to_owned())
-        };
-        self.secret_id == other.secret_id
-            && self.secret_key.expose_secret() == other.secret_key.expose_secret()
-            && token(self) == token(other)
+        self.parts() == other.parts()
+    }
+
+    fn parts(&self) -> (&str, &str, Option<&str>) {
+        let token = self.token.as_ref().map(ExposeSecret::expose_secret);
+        (&self.secret_id, self.secret_key.expose_secret(), token)
     }
 }
 

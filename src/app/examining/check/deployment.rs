@@ -19,7 +19,6 @@ enum Needs {
     Mode,
 }
 
-/// The files that are recognised.
 const FILES: [(&str, Needs); 5] = [
     ("template.yaml", Needs::Variables),
     ("service.yaml", Needs::Variables),

@@ -20,20 +20,16 @@ const FOLLOWING: [Danger; 4] = [
     Danger::UnmentionedSource,
 ];
 
-/// What was found.
 #[derive(Debug)]
 pub(crate) struct Examination {
-    /// What stops the deployment.
     pub problems: Vec<Problem>,
     /// What endangers it, without what `[check] allow` names. Empty while values of the file cannot be
     /// read, because the dangers depend on them.
     pub warnings: Vec<Warning>,
-    /// The configuration, when there is no problem.
     pub prepared: Option<Prepared>,
 }
 
 impl Examination {
-    /// Examines the configuration in a file.
     pub(crate) fn of(path: &Path, vars: &Vars, fetched: &AwsSecrets, now: Timestamp) -> Self {
         match Config::draft(path, vars, fetched) {
             Ok(draft) => Self::of_draft(draft, now),

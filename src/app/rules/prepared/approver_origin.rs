@@ -17,14 +17,11 @@ pub struct SourceSummary {
     pub name: SourceName,
     /// A preset's name, or `custom`.
     pub scheme: String,
-    /// Whether the scheme signs the body.
     pub signed: bool,
-    /// Where its approvers come from.
     pub approvers: ApproverOrigin,
     /// What fetches the instances that its events name: the preset of its `fetch`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch: Option<&'static str>,
-    /// Its `replies` setting.
     pub replies: Replies,
     /// Its `answer_within` setting, in seconds: after this it is answered while the work continues.
     #[serde(skip_serializing_if = "Option::is_none")]
