@@ -137,11 +137,7 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
         let message = own.map_or_else(|| with_others.to_owned(), |refused| refused.why.clone());
         ItemResult::new(
             item,
-            ResultKind::Failed {
-                code: ResultCode::Denied.into(),
-                message,
-                retryable: false,
-            },
+            ResultKind::failed(ResultCode::Denied, message, false),
             None,
         )
     };

@@ -168,11 +168,8 @@ pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> O
         .accounts()
         .iter()
         .find(|account| owner == **account)?;
-    let kind = ResultKind::Failed {
-        code: ResultCode::OwnAccount.into(),
-        message: "this account owns the image, so it has it already".to_owned(),
-        retryable: false,
-    };
+    let why = "this account owns the image, so it has it already";
+    let kind = ResultKind::failed(ResultCode::OwnAccount, why, false);
     (request.action == Action::Share)
         .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
 }

@@ -64,6 +64,15 @@ pub enum ResultKind {
 }
 
 impl ResultKind {
+    /// A failure.
+    pub fn failed(code: impl Into<String>, message: impl Into<String>, retryable: bool) -> Self {
+        Self::Failed {
+            code: code.into(),
+            message: message.into(),
+            retryable,
+        }
+    }
+
     /// The result in a word or two, for people.
     pub fn in_words(&self) -> &'static str {
         match self {

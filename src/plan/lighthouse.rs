@@ -215,14 +215,11 @@ impl LighthouseWork {
     /// Handles a read-back that does not show the wanted state.
     fn not_yet(&mut self) {
         if let Some(reason) = self.unshareable.take() {
+            let why = format!(
+                "DescribeImagesToShare says that the image cannot be shared to Lighthouse: {reason}"
+            );
             return self.finish(
-                ResultKind::Failed {
-                    code: ResultCode::NotShareable.into(),
-                    message: format!(
-                        "DescribeImagesToShare says that the image cannot be shared to Lighthouse: {reason}"
-                    ),
-                    retryable: false,
-                },
+                ResultKind::failed(ResultCode::NotShareable, why, false),
                 None,
             );
         }

@@ -42,13 +42,10 @@ pub(super) fn refused(
 }
 
 fn over_quota(have: usize, most: usize) -> ResultKind {
-    ResultKind::Failed {
-        code: ResultCode::QuotaPrecheck.into(),
-        message: format!(
-            "{have} accounts have the image, and {most} is the most — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
-        ),
-        retryable: false,
-    }
+    let why = format!(
+        "{have} accounts have the image, and {most} is the most — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
+    );
+    ResultKind::failed(ResultCode::QuotaPrecheck, why, false)
 }
 
 #[cfg(test)]

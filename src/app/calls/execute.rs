@@ -126,15 +126,7 @@ async fn chained(
         return Err(ResultKind::Pending);
     }
     // A later turn may repeat the first step and make the blueprint, so the accounts stay pending.
-    let again = |result: &ItemResult| {
-        matches!(
-            result.kind,
-            ResultKind::Failed {
-                retryable: true,
-                ..
-            }
-        )
-    };
+    let again = |result: &ItemResult| matches!(&result.kind, ResultKind::Failed { retryable, .. } if *retryable);
     match found {
         Some(id) => Ok(id),
         None => match context.cloud.blueprint_of_image(image).await {
@@ -155,11 +147,7 @@ async fn chained(
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
     let message =
         format!("the blueprint of {image} is not known: {why}; share it by its lhbp-… id");
-    ResultKind::Failed {
-        code: ResultCode::ChainBroken.into(),
-        message,
-        retryable,
-    }
+    ResultKind::failed(ResultCode::ChainBroken, message, retryable)
 }
 
 async fn accounts_stage(

@@ -90,11 +90,8 @@ impl Ownership {
 
     /// The result of an item whose image is missing, where that does not mean that it is gone.
     pub(super) fn open(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
-        Some(ResultKind::Failed {
-            code: ResultCode::OwnerUnproven.into(),
-            message: self.explain(image, entry)?,
-            retryable: true,
-        })
+        let why = self.explain(image, entry)?;
+        Some(ResultKind::failed(ResultCode::OwnerUnproven, why, true))
     }
 
     /// The error of a read that another account than the share's would answer.

@@ -174,11 +174,10 @@ impl App {
                 let open = ownership.open(&request.target.image(), context.account);
                 Err(open.unwrap_or(ResultKind::NotShared))
             }
-            Err(error) => Err(ResultKind::Failed {
-                code: error.code.clone(),
-                message: format!("the blueprint of {image} is not known: {error}"),
-                retryable: true,
-            }),
+            Err(error) => {
+                let why = format!("the blueprint of {image} is not known: {error}");
+                Err(ResultKind::failed(error.code, why, true))
+            }
         }
     }
 }

@@ -110,11 +110,7 @@ impl App {
         let ownership = Ownership::of_all(owners, asked.as_ref());
         let target = &cancel.request().target;
         if let Some(error) = ownership.differing(&target.image(), context.account) {
-            let kind = ResultKind::Failed {
-                code: error.code,
-                message: error.message,
-                retryable: false,
-            };
+            let kind = ResultKind::failed(error.code, error.message, false);
             let refused = |item| ItemResult::new(item, kind.clone(), None);
             beginning.kept = target.items().into_iter().map(refused).collect();
         }
@@ -390,11 +386,10 @@ fn after_later_shares(
 
 /// The result of a cancel's item that a later share holds.
 fn left_to(share: &State, item: Item) -> ItemResult {
-    let name = share.identity();
-    let kind = ResultKind::Failed {
-        code: ResultCode::LaterShare.into(),
-        message: format!("{name} was approved after this cancel and shares it"),
-        retryable: false,
-    };
+    let why = format!(
+        "{} was approved after this cancel and shares it",
+        share.identity()
+    );
+    let kind = ResultKind::failed(ResultCode::LaterShare, why, false);
     ItemResult::new(item, kind, None)
 }

@@ -65,9 +65,6 @@ fn unseen(error: Option<&CloudError>) -> ResultKind {
             "the site does not list the receivers of a blueprint".to_owned(),
         ),
     };
-    ResultKind::Failed {
-        code,
-        message: format!("the share ended, and whether the account has it is not known: {why}"),
-        retryable: false,
-    }
+    let why = format!("the share ended, and whether the account has it is not known: {why}");
+    ResultKind::failed(code, why, false)
 }

@@ -56,11 +56,11 @@ impl Withheld {
                 .find(|refused| refused.item == result.item),
         };
         refused.unwrap_or_else(|| ItemResult {
-            kind: ResultKind::Failed {
-                code: ResultCode::Expired.into(),
-                message: "the share ended before it could be made".to_owned(),
-                retryable: false,
-            },
+            kind: ResultKind::failed(
+                ResultCode::Expired,
+                "the share ended before it could be made",
+                false,
+            ),
             maybe_done: false,
             ..result
         })
