@@ -117,9 +117,7 @@ impl App {
             .images_to_share(query)
             .await
     }
-}
 
-impl App {
     /// Reads this application's journal.
     pub fn reader(&self) -> JournalReader<'_> {
         JournalReader::new(&self.journal, &self.prepared.notice_rules, self.now())

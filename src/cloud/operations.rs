@@ -167,7 +167,8 @@ impl RegionalCloud<'_> {
 
     /// Reads one CVM image; `None` when no image has this id.
     pub async fn cvm_image(&self, image: &CvmImageId) -> Result<Option<CvmImage>, CloudError> {
-        let answered = self.call(&describe_images::Request::of(image)).await;
+        let image_ids = [image];
+        let answered = self.call(&describe_images::Request { image_ids }).await;
         let found = absent_is_empty(answered.map(|a| a.answer.image_set.unwrap_or_default()))?;
         Ok(found.into_iter().find(|one| one.image_id == *image))
     }

@@ -17,7 +17,7 @@ use crate::plan::{
 };
 use crate::telemetry::{Step, step};
 
-use super::precheck::until_ready;
+use super::observe::until_ready;
 use super::sharing_calls;
 
 /// Executes the plan, stage by stage.

@@ -4,7 +4,6 @@
 mod coalesce;
 pub(super) mod execute;
 pub(super) mod observe;
-mod precheck;
 mod sharing_calls;
 
 pub(super) use coalesce::Queues;

@@ -1,18 +1,17 @@
-//! Reads who has an image now. In: an approved request. Out: an [`Observation`], as complete as the
-//! reads allow.
+//! Reads who has an image now, and whether it can be shared in its present state. In: an approved request. Out: an
+//! [`Observation`], as complete as the reads allow.
 
 use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::app::context::{ExecutionContext, ReadKey};
+use crate::app::context::{ExecutionContext, ReadKey, pause};
 use crate::cloud::error::not_sent;
 use crate::domain::{AccountId, Action, CloudError, ImageRef, ResultCode, ShareRequest, Target};
 use crate::plan::{Observation, Readiness};
 use crate::telemetry::{Step, step};
 
 use super::coalesce::Joined;
-use super::precheck::readiness;
 use super::sharing_calls::out_of_time;
 
 /// The tries of a read. A plan without the read is still safe, but makes more calls.
@@ -150,4 +149,38 @@ where
             return Err(error);
         }
     }
+}
+
+/// The longest wait for a read of an image's state, which saves a call that the cloud would refuse: if it fails or
+/// takes longer, the share goes on without it.
+const STATE_TIME: Duration = Duration::from_secs(5);
+
+/// Reads the image's state once; ready if that fails.
+async fn readiness(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
+    let cloud = context.cloud.within(STATE_TIME);
+    match image {
+        ImageRef::Blueprint(id) => match cloud.blueprint(id).await {
+            Ok(Some(found)) => Readiness::of_blueprint(found.blueprint_state.as_deref()),
+            Ok(None) | Err(_) => Readiness::Ready,
+        },
+        ImageRef::Cvm(id) => match cloud.cvm_image(id).await {
+            Ok(Some(found)) => {
+                Readiness::of_cvm(found.image_state.as_deref(), found.image_type.as_deref())
+            }
+            Ok(None) | Err(_) => Readiness::Ready,
+        },
+    }
+}
+
+/// Waits, within bounds, while the image is in a passing state.
+pub(super) async fn until_ready(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
+    let mut last = Readiness::Ready;
+    for _ in 0..context.patience.normal_polls {
+        last = readiness(context, image).await;
+        let passing = matches!(last, Readiness::Later(_));
+        if !passing || !pause(context.deadline, context.patience.normal_pause).await {
+            break;
+        }
+    }
+    last
 }

@@ -1,7 +1,6 @@
 //! Notifies tickets of outcomes. In: what the journal owes. Out: messages, and a record of each delivery.
 
 mod deliver_notifications;
-mod notifications;
 mod outbox;
 mod send_notification;
 mod target;

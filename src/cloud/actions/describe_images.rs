@@ -12,12 +12,6 @@ pub struct Request<'a> {
     pub image_ids: [&'a CvmImageId; 1],
 }
 
-impl<'a> Request<'a> {
-    pub fn of(image: &'a CvmImageId) -> Self {
-        Self { image_ids: [image] }
-    }
-}
-
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {
@@ -59,7 +53,10 @@ mod tests {
     #[test]
     fn the_body_has_the_id() {
         let image = "img-6pb6lrmy".parse().unwrap();
-        let body = serde_json::to_string(&Request::of(&image)).unwrap();
+        let body = serde_json::to_string(&Request {
+            image_ids: [&image],
+        })
+        .unwrap();
         assert_eq!(body, r#"{"ImageIds":["img-6pb6lrmy"]}"#);
     }
 }
