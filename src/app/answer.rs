@@ -126,7 +126,6 @@ fn results_of(state: &State) -> Vec<ItemResult> {
     }
 }
 
-/// The items of a denied request as results.
 pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<ItemResult> {
     let result = |item: Item| {
         let own = verdict

@@ -3,7 +3,6 @@
 /// What an operator states with the requests of a command; a sender cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
-    /// Nothing.
     None,
     /// They take over shares that they find already made, which then end with them (`drift --adopt`).
     Adopts,

@@ -346,7 +346,6 @@ fn unlisted(announcement: &Announcement, why: String) -> Attempt {
     }
 }
 
-/// The pause after the attempt of this number.
 fn pause(attempt: u32) -> SignedDuration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(16));
     doubled.min(MAX_PAUSE_OF_WORK)

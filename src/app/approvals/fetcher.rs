@@ -161,7 +161,6 @@ impl Fetcher {
         }
     }
 
-    /// What the instance says.
     pub(in crate::app) fn state(
         &self,
         named: &Named,

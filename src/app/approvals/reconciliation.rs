@@ -48,7 +48,6 @@ enum Unlisted {
     Journal(#[from] JournalError),
 }
 
-/// One reconciliation of one source.
 struct Round<'a> {
     source: &'a SourceName,
     intake: &'a Intake,

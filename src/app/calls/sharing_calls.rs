@@ -20,7 +20,6 @@ pub(super) struct Called {
     pub(super) batched: bool,
 }
 
-/// The most accounts of one call.
 pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>) -> usize {
     match image {
         ImageRef::Blueprint(_) => MAX_ACCOUNTS,

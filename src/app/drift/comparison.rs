@@ -257,7 +257,6 @@ impl App {
     }
 }
 
-/// The differences for one image.
 fn compare(
     image: &ImageRef,
     region: &Region,

@@ -45,7 +45,6 @@ spelled! {
 spelled! {
     /// How a check ended.
     Health {
-        /// Nothing is wrong.
         Good = "ok",
         /// The deployment works, with a limit.
         Limited = "warning",

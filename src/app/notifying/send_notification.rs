@@ -76,7 +76,6 @@ struct Notification<'a> {
 }
 
 impl App {
-    /// Makes one attempt.
     pub(super) async fn send(
         &self,
         state: &StreamState,

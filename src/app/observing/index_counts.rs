@@ -10,7 +10,6 @@ use crate::journal::WakeUp;
 /// reopened gets another wake-up.
 pub(super) type Ends = BTreeMap<WakeUp, Option<Timestamp>>;
 
-/// What the index shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// Requests with a share in effect.

@@ -41,7 +41,6 @@ spelled! {
 }
 
 impl RequestState {
-    /// The state of a request.
     pub(super) fn of(state: &State) -> Self {
         match state.phase() {
             Phase::Waiting { .. } => Self::Waiting,
@@ -97,7 +96,6 @@ pub struct RequestEntry {
 }
 
 impl RequestEntry {
-    /// The line of a request.
     pub(super) fn of(state: &State) -> Self {
         let request = state.request();
         let accounts = request.target.accounts().iter().map(ToString::to_string);

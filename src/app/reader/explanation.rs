@@ -170,7 +170,6 @@ impl DecisionEntry {
     }
 }
 
-/// What happens next, for people.
 fn next(state: &State, now: Timestamp) -> String {
     let again = |why: &str, at: &Timestamp| format!("tried again from {at:.0} on: {why}");
     match state.phase() {

@@ -18,7 +18,6 @@ const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A comparison that finds differences is recorded once a day.
 const DRIFT_IS_PRESENT: SignedDuration = SignedDuration::from_hours(48);
 
-/// What needs attention.
 pub(super) fn notes(
     texts: Texts,
     overview: &Overview,

@@ -29,7 +29,6 @@ pub(super) enum Seals {
     Absent,
 }
 
-/// The result of the verification.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) depth: Depth,
@@ -71,12 +70,10 @@ impl Evidence {
         })
     }
 
-    /// How many findings there are.
     pub(super) fn findings(&self) -> u64 {
         (self.found.findings.len() as u64).saturating_add(self.found.left_off)
     }
 
-    /// The sentences of the page.
     pub(super) fn notes(&self, texts: Texts) -> Vec<Note> {
         let findings = self.found.findings.iter().take(MAX_FINDINGS);
         let findings = findings.map(|finding| Note::new(Tone::Bad, finding.to_string()));

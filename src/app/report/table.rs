@@ -240,7 +240,6 @@ pub(super) struct Bar {
     pub(super) now: Option<i64>,
 }
 
-/// A part of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) tone: Tone,

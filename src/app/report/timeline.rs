@@ -26,7 +26,6 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The window that shows these grants.
     pub(super) fn of(grants: &[GrantEntry], now: Timestamp) -> Self {
         let day = |days: i64| {
             let ahead = SignedDuration::from_hours(24 * days);

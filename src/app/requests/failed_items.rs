@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::cloud::error::fault_of;
 use crate::domain::{Fault, ItemResult, ResultKind};
 
-/// The failure of an open item.
 pub(in crate::app) struct Failure<'a> {
     code: &'a str,
     message: &'a str,
@@ -39,7 +38,6 @@ impl fmt::Display for Failure<'_> {
     }
 }
 
-/// A pause that doubles with each failure.
 pub(in crate::app) fn doubled(min: Duration, max: Duration, failures: u32) -> Duration {
     min.saturating_mul(1 << failures.min(20)).min(max)
 }

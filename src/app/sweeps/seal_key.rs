@@ -19,7 +19,6 @@ use crate::journal::{Journal, JournalError, JournalLocation, is_inside};
 /// Maximum size of a key's file, in bytes.
 const MAX_KEY_BYTES: u64 = 16 * 1024;
 
-/// Why sealing failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
     #[error("{0}")]
