@@ -230,14 +230,11 @@ impl App {
         let approved_at = case.now;
         let decision = self.decide(&case.identity, case.request, case.now, approved_at);
         if self.prepared.plan_only {
-            let plan = self.show_plan(&case.identity, case.request, &decision, case.deadline);
-            return Ok(plan.await);
+            return Ok(self.show_plan(case, &decision).await);
         }
         self.prove_journal().await?;
-        let source = &case.identity.source;
-        let bytes = case.incoming.delivery.body().len();
-        let max = self.config().unfinished;
-        let Some(unfinished) = self.slots.admit(source, bytes, max) else {
+        let (source, bytes) = (&case.identity.source, case.incoming.delivery.body().len());
+        let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&case.identity));
         };
         // Held until the work ends, also when the sender hangs up.
@@ -256,9 +253,8 @@ impl App {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
             {
-                case.incoming
-                    .early
-                    .recorded(self.answer_and_notify(claim.state()));
+                let recorded = self.answer_and_notify(claim.state());
+                case.incoming.early.recorded(recorded);
                 let permission = Permission::Granted(approved);
                 let first = FirstLook { seen, neighbours };
                 let state = self.work_off_claim(*claim, permission, first, case.deadline);

@@ -3,8 +3,8 @@
 use crate::app::answer::{Answer, Ending, refused_items};
 use crate::app::calls::observe;
 use crate::app::cloud_accounts::own_account;
-use crate::app::{App, Deadline};
-use crate::domain::{Identity, Item, ItemResult, ResultKind, ShareRequest, Status};
+use crate::app::{App, Case};
+use crate::domain::{Item, ItemResult, ResultKind, Status};
 use crate::plan::Plan;
 use crate::policy::Decision;
 
@@ -12,11 +12,10 @@ impl App {
     /// The decision and the plan for one request.
     pub(in crate::app) async fn show_plan(
         &self,
-        identity: &Identity,
-        request: &ShareRequest,
+        case: &Case<'_>,
         decision: &Decision,
-        deadline: Deadline,
     ) -> (Ending, Answer) {
+        let (identity, request) = (&case.identity, case.request);
         let approved = match decision {
             Decision::Allow(approved) => approved,
             Decision::Deny(verdict) => {
@@ -27,7 +26,7 @@ impl App {
                 return (Ending::Denied, answer);
             }
         };
-        let context = self.context(request, deadline);
+        let context = self.context(request, case.deadline);
         let seen = observe::observe(&context, request).await;
         let done = Vec::from_iter(own_account(context.cloud.known_owner(), request));
         let plan = Plan::of(approved, &seen, &done, false);
