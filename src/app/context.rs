@@ -25,6 +25,8 @@ pub(super) type CallKey = (Option<String>, Region, ImageRef, Action);
 #[derive(Debug)]
 pub(super) struct CallPart {
     pub(super) accounts: Vec<AccountId>,
+    /// Until when the request waits for the call's end.
+    pub(super) deadline: Deadline,
     /// Set to retry unbatched: the error may belong to another request in the batch.
     pub(super) alone: bool,
 }

@@ -99,6 +99,12 @@ impl Cloud {
         self.credentials.known_owner()
     }
 
+    /// When a call that is sent now has ended at the latest, its repetition included.
+    pub fn call_end(&self, deadline: Deadline) -> Deadline {
+        let longest = REPEAT_WITHIN.saturating_add(self.settings.call_timeout);
+        deadline.or_sooner(Deadline::after(longest))
+    }
+
     /// The cloud in one region, until a deadline.
     pub fn at(&self, region: &Region, deadline: Deadline) -> RegionalCloud<'_> {
         RegionalCloud {

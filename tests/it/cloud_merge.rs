@@ -258,6 +258,39 @@ async fn a_stopped_leader_costs_its_riders_nothing() {
     );
 }
 
+/// A ticket whose time ends before a merged call does would read the cloud before the cloud has carried the
+/// call out, and take the account for not shared.
+#[tokio::test]
+async fn a_ticket_that_cannot_wait_for_a_calls_end_does_not_join_it() {
+    let setup = Setup::new(unlimited(), "memory:").await;
+    for wait in ["500ms", "2s"] {
+        let slow = format!("ShareBlueprintAcrossAccounts:slow:{wait}");
+        setup.cloud.inject(slow.parse().unwrap());
+    }
+    let send = |n: usize, deadline| {
+        let app = setup.app.clone();
+        let request = ticket(&format!("t{n}"), "share", BLUEPRINT, &[&account(n)], false);
+        tokio::spawn(async move { deliver(&app, &request, deadline).await })
+    };
+    let leader = send(0, Deadline::after(Duration::from_secs(60)));
+    while setup.writes(0).is_empty() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let others = [
+        send(1, Deadline::after(Duration::from_secs(60))),
+        send(2, Deadline::after(Duration::from_secs(60))),
+        send(3, Deadline::after(Duration::from_millis(1_500))),
+    ];
+    let mut statuses = vec![leader.await.unwrap()["status"].clone()];
+    for other in others {
+        statuses.push(other.await.unwrap()["status"].clone());
+    }
+    assert_eq!(statuses, ["completed", "completed", "completed", "pending"]);
+    let carried: Vec<_> = setup.writes(0).iter().map(|c| c.accounts.clone()).collect();
+    let of = |accounts: &[usize]| accounts.iter().map(|n| account(*n)).collect::<Vec<_>>();
+    assert_eq!(carried, [of(&[0]), of(&[1, 2])]);
+}
+
 /// An SQS batch through the program itself: ten messages for one image, one of them wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_batch_shares_its_calls() {

@@ -58,6 +58,7 @@ pub(in crate::app) async fn change(
         );
         let part = CallPart {
             accounts: batch.to_vec(),
+            deadline: context.deadline,
             alone,
         };
         let unbatched = |end| Called {
@@ -83,7 +84,8 @@ pub(in crate::app) async fn change(
             let mut accounts = batch.to_vec();
             if !alone {
                 let most = accounts_per_call(image, context);
-                waiters = leader.batch(|part| fits(&mut accounts, part, most));
+                let end = context.cloud.call_end(context.deadline);
+                waiters = leader.batch(|part| fits(&mut accounts, part, most, end));
             }
             accounts
         };
@@ -96,12 +98,15 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call if it fits and names no account twice: two requests for one account need
-/// separate ends.
-fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize) -> bool {
+/// Adds a part to a call if it fits, its request waits until the call has ended at `end`, and it names no
+/// account twice: two requests for one account need separate results. A request that left a call under way
+/// could read the cloud before the cloud carries that call out.
+fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
+    let waits = part.deadline.or_sooner(end) == end;
     if part.alone
         || !room
+        || !waits
         || part
             .accounts
             .iter()
