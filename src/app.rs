@@ -38,7 +38,7 @@ pub use answer::{Answer, Ending, Reply};
 pub use application::App;
 pub use drift::{Adoption, DriftReport};
 pub use examining::{CaseInput, Check};
-pub use grants::{RevokeNowError, review};
+pub use grants::{RevokeNowError, RevokedNow, review};
 pub use reader::{
     GrantEntry, GrantFilter, JournalReader, Listed, NotificationEntry, NotificationStatus,
     ReceiverFilter, RequestEntry, RequestFilter, RequestState, Subject,

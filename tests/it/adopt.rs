@@ -133,7 +133,10 @@ async fn an_adopted_share_can_be_revoked() {
     let revoked = world
         .app
         .revoke_now(BLUEPRINT, &[], &by, "no longer needed", false, deadline());
-    assert_eq!(revoked.await.unwrap()[0].1.status, Status::Completed);
+    assert_eq!(
+        revoked.await.unwrap().answers[0].1.status,
+        Status::Completed
+    );
     assert!(world.has(BLUEPRINT).is_empty());
 }
 

@@ -229,11 +229,9 @@ async fn shares_are_taken_back_at_once_through_policy_and_journal() {
         let work = world
             .app
             .revoke_now(image, &accounts, by, "leaked", false, deadline());
-        work.await.map(|answers| {
-            answers
-                .into_iter()
-                .map(|(_, a)| a.status)
-                .collect::<Vec<_>>()
+        work.await.map(|revoked| {
+            let answers = revoked.answers.into_iter();
+            answers.map(|(_, a)| a.status).collect::<Vec<_>>()
         })
     };
     let alice = by("alice@example.com", "invoke");

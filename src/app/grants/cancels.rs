@@ -16,13 +16,13 @@ use super::revoke_now::RevokeNowError;
 pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
-    /// The cancels of these grants, and why one of them is missing.
+    /// The cancels of these grants, and why grants have none: their blueprints were not found.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,
         gone: bool,
         deadline: Deadline,
-    ) -> Result<(Cancels, Option<RevokeNowError>), RevokeNowError> {
+    ) -> Result<(Cancels, Vec<RevokeNowError>), RevokeNowError> {
         let mut by_request = BTreeMap::new();
         for grant in grants {
             let key = (grant.request.clone(), grant.to == LIGHTHOUSE);
@@ -31,7 +31,7 @@ impl App {
                 .or_insert_with(|| (grant.clone(), BTreeSet::new()));
             receivers.insert(grant.to);
         }
-        let (mut cancels, mut missing) = (Cancels::new(), None);
+        let (mut cancels, mut not_found) = (Cancels::new(), Vec::new());
         for ((request, in_lighthouse), (grant, receivers)) in &by_request {
             let emptied = by_request.contains_key(&(request.clone(), true));
             let (subject, leaves) = match self.cancelled_as(grant, deadline).await {
@@ -40,7 +40,7 @@ impl App {
                 // Out of Lighthouse, the image is out of its accounts too.
                 Err(error) if emptied || gone && error.shows_none() => (grant.image.clone(), true),
                 Err(error) => {
-                    missing = Some(error);
+                    not_found.push(error);
                     continue;
                 }
             };
@@ -48,7 +48,7 @@ impl App {
             let cancel = cancels.entry((subject, grant.region.clone(), leaves));
             cancel.or_default().extend(accounts);
         }
-        Ok((cancels, missing))
+        Ok((cancels, not_found))
     }
 
     /// The image that a cancel of this grant must name.

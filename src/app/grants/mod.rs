@@ -11,7 +11,7 @@ mod revoke_now;
 
 pub(crate) use review::ReviewEntry;
 pub use review::review;
-pub use revoke_now::RevokeNowError;
+pub use revoke_now::{RevokeNowError, RevokedNow};
 
 pub(super) use cover::{held, serving};
 pub(super) use overdue::{LIGHTHOUSE, Overdue, Unfinished, receiver};

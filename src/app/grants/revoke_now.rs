@@ -21,7 +21,7 @@ pub enum RevokeNowError {
     /// No record names the blueprint that the accounts have, and the cloud cannot be read.
     #[error(
         "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
-         {why}; see that the key may call DescribeBlueprints. The other grants were cancelled"
+         {why}; see that the key may call DescribeBlueprints"
     )]
     BlueprintUnread {
         /// The image.
@@ -32,7 +32,7 @@ pub enum RevokeNowError {
     /// No record names the blueprint that the accounts have, and the cloud has none.
     #[error(
         "no record names the blueprint that {0} has in Lighthouse, and the account that was asked has none: \
-         check its key; if the image is deleted, confirm with --gone. The other grants were cancelled"
+         check its key; if the image is deleted, confirm with --gone"
     )]
     NoBlueprint(String),
     /// The source's own rules refused the delivery.
@@ -50,6 +50,15 @@ pub enum RevokeNowError {
     Journal(#[from] JournalError),
 }
 
+/// What became of the grants of an image.
+#[derive(Debug)]
+pub struct RevokedNow {
+    /// The answers to the cancels.
+    pub answers: Vec<(Ending, Answer)>,
+    /// Why some grants were not cancelled: their blueprints were not found.
+    pub not_found: Vec<RevokeNowError>,
+}
+
 impl RevokeNowError {
     /// Whether the account that was asked has no blueprint of the image.
     pub(super) fn shows_none(&self) -> bool {
@@ -62,7 +71,8 @@ impl App {
     /// that it is deleted, so what the cloud does not have counts as not shared.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. The cancels that this call had already requested stay in force.
+    /// [`RevokeNowError`]. The cancels that this call had already requested stay in force. Grants whose blueprint is
+    /// not found are no error of the others: see [`RevokedNow::not_found`].
     pub async fn revoke_now(
         &self,
         image: &str,
@@ -71,14 +81,14 @@ impl App {
         reason: &str,
         gone: bool,
         deadline: Deadline,
-    ) -> Result<Vec<(Ending, Answer)>, RevokeNowError> {
+    ) -> Result<RevokedNow, RevokeNowError> {
         let mut grants = self.grants().await?.entries;
         let named = |to: &String| accounts.is_empty() || accounts.contains(to);
         grants.retain(|grant| grant.is_of(image) && named(&grant.to));
         if grants.is_empty() {
             return Err(RevokeNowError::NothingGranted(image.to_owned()));
         }
-        let (cancels, missing) = self.cancels_of(grants, gone, deadline).await?;
+        let (cancels, not_found) = self.cancels_of(grants, gone, deadline).await?;
         let statement = if gone {
             Statement::Gone
         } else {
@@ -97,7 +107,7 @@ impl App {
             let asked = self.ask(&by.source, subject, &request, statement, deadline);
             answers.extend(asked.await?);
         }
-        missing.map_or(Ok(answers), Err)
+        Ok(RevokedNow { answers, not_found })
     }
 
     /// Delivers a native request in the name of a trusted source.

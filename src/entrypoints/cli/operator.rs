@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{Deadline, Reply, Retried, RetryError};
+use crate::app::{Deadline, Reply, Retried, RetryError, RevokeNowError, RevokedNow};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
@@ -52,9 +52,16 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
         ..
     } = &options;
     let work = app.revoke_now(image, accounts, by, reason, *gone, Deadline::after(BUDGET));
-    let answers = Box::pin(work).await.map_err(Failure::usage)?;
+    let RevokedNow { answers, not_found } = Box::pin(work).await.map_err(|error| match error {
+        RevokeNowError::Journal(error) => Failure::failed(error),
+        error => Failure::usage(error),
+    })?;
     for (_, answer) in &answers {
         context.print(&json!(answer));
+    }
+    if !not_found.is_empty() {
+        let reasons: Vec<String> = not_found.iter().map(ToString::to_string).collect();
+        return Err(Failure::Failed(reasons.join("\nsharehook: ")));
     }
     Ok(Outcome::of(&Reply::Answers(answers)).exit_when_asked())
 }
