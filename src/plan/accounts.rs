@@ -81,7 +81,8 @@ pub struct AccountWork {
     queue: VecDeque<Batch>,
     next: Next,
     done: BTreeMap<AccountId, ItemResult>,
-    /// The accounts of calls without a clear answer, until a read shows that they do not have it.
+    /// The accounts of calls without a clear answer. A read right after such a call does not end the doubt: the
+    /// cloud may carry the call out later.
     unclear: BTreeSet<AccountId>,
 }
 
@@ -285,7 +286,6 @@ impl AccountWork {
         let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut front.accounts)
             .into_iter()
             .partition(wanted);
-        self.unclear.retain(|id| !missing.contains(id));
         front.accounts = missing;
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;

@@ -200,6 +200,22 @@ fn a_lost_answer_is_read_back_and_not_repeated() {
     assert!(work.settled().all(|r| r.kind == ResultKind::Shared));
 }
 
+/// The cloud may carry out the call after the read.
+#[test]
+fn a_read_right_after_a_lost_answer_leaves_the_account_in_doubt() {
+    let mut work = AccountWork::new(Action::Share, &[account(1)], 10, true, false, 6);
+    for seen in [
+        AccountSeen::Called(Err(error("Timeout", ErrorClass::Ambiguous))),
+        AccountSeen::Waited,
+        AccountSeen::Shares(Ok(BTreeSet::new())),
+        AccountSeen::Called(Err(error("X", ErrorClass::Permanent))),
+    ] {
+        work.see(seen);
+    }
+    assert_eq!(work.next(), AccountStep::Finished);
+    assert!(work.settled().all(|result| result.maybe_done));
+}
+
 #[test]
 fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
     for unanswered in 0..9 {

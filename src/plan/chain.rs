@@ -51,8 +51,8 @@ pub enum Publication {
     },
 }
 
-/// Notes the blueprint that the accounts of a chain get, where the result of its first step does not
-/// name one: only by it can a revocation take the image from them.
+/// Notes the blueprint that the accounts of a chain get: only by it can a revocation take the image from them. The
+/// result of the first step may name none, or one that is gone.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {
@@ -60,8 +60,7 @@ pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
         }
         match &mut result.kind {
             ResultKind::Available {
-                blueprint: named @ None,
-                ..
+                blueprint: named, ..
             } => *named = Some(blueprint.clone()),
             // The image is there, although the call failed.
             ResultKind::Failed { .. } => {
@@ -270,6 +269,18 @@ mod tests {
             None,
             "an account got it, so the cloud does share it"
         );
+    }
+
+    #[test]
+    fn the_blueprint_that_the_accounts_get_is_the_one_on_record() {
+        let gone = ResultKind::Available {
+            blueprint: "lhbp-0000gone".parse().ok(),
+            already: true,
+        };
+        let item = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());
+        let mut results = [ItemResult::new(item, gone, None)];
+        name_blueprint(&mut results, &"lhbp-su83x02a".parse().unwrap());
+        assert_eq!(results, [available(true)]);
     }
 
     #[test]

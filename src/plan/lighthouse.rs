@@ -55,8 +55,8 @@ pub struct LighthouseWork {
     /// The cloud's request id of a call that succeeded without naming the blueprint.
     effected: Option<Option<String>>,
     maybe_done: bool,
-    /// A call of this work got no clear answer, and no read has shown since that it was not carried
-    /// out.
+    /// A call of this work got no clear answer. A read right after it does not end the doubt: the cloud may carry
+    /// the call out later.
     unclear: bool,
     result: Option<ItemResult>,
 }
@@ -204,7 +204,6 @@ impl LighthouseWork {
             Err(error) => return self.unread(&error),
         };
         let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
-        self.unclear &= there.is_some();
         match (self.action, there) {
             (Action::Share, Some(id)) => self.available(Some(id), !self.maybe_done, request_id),
             (Action::Cancel, None) => self.finish(ResultKind::Cancelled, request_id),

@@ -117,6 +117,19 @@ fn shares_end_as_the_cloud_says() {
     }
 }
 
+/// The cloud may carry out the call after the read.
+#[test]
+fn a_read_right_after_a_lost_answer_leaves_the_image_in_doubt() {
+    let seen = vec![
+        Prechecked(Ok(None)),
+        Called(Err(error(ErrorClass::Ambiguous))),
+        Waited,
+        Found(Ok(None)),
+        Called(Err(error(ErrorClass::Permanent))),
+    ];
+    assert!(run(Action::Share, seen).1.maybe_done);
+}
+
 #[test]
 fn an_unshareable_image_is_never_called() {
     let (steps, result) = run(

@@ -47,6 +47,7 @@ mod hosts_scf;
 mod incidents;
 mod init;
 mod killed;
+mod late_calls;
 mod laws;
 mod lists;
 mod mistakes;

@@ -8,16 +8,20 @@ use sharehook::app::{Answer, App, Ending, Operator, Prepared, Standing, SweepRep
 use sharehook::clock::Clock;
 use sharehook::config::{AwsSecrets, Config};
 use sharehook::domain::{ResultKind, Status};
+use sharehook::journal::StreamId;
 use sharehook_sandbox::{
-    SANDBOX_OWNER, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey, SandboxOptions,
-    Site, World as Images,
+    Call, SANDBOX_OWNER, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey,
+    SandboxOptions, Site, World as Images,
 };
 
+use crate::incidents::share_by_hand;
+use crate::support::stops::stopped_in_call;
 use crate::support::store::Break;
 use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, deliver,
     request, sandbox_keys, write_open_configuration,
 };
+use crate::unclear_ends::{invoke, state};
 
 /// A root account that has no image, and its key.
 const OTHER: &str = "200000000002";
@@ -91,7 +95,7 @@ async fn revoke(world: &World, image: &str, gone: bool) -> Vec<(Ending, Answer)>
         requester: "alice@example.com".to_owned(),
     };
     let work = (world.app).revoke_now(image, &[], &by, "no longer there", gone, deadline());
-    work.await.unwrap()
+    work.await.unwrap().answers
 }
 
 fn delete(world: &World) {
@@ -230,6 +234,30 @@ async fn a_key_that_may_not_ask_who_it_is_shares_and_revokes_as_before() {
     }
 }
 
+/// No call was ever in doubt, so nothing has to be taken back.
+#[tokio::test]
+async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record() {
+    let world = world(Site::Cn).await;
+    for fault in [
+        NO_IDENTITY,
+        "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@900",
+    ] {
+        world.cloud.inject(fault.parse().unwrap());
+    }
+    let (_, refused) = shares().into_iter().next().unwrap();
+    let ticket = request("CHG1", refused);
+    world.deliver(&ticket).await;
+    world.advance(HOUR);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    assert!(!answer.results.iter().any(|result| result.maybe_done));
+    assert!(grants(&world).await.is_empty());
+    let calls = world.cloud.calls();
+    let cancels = |call: &Call| call.action.starts_with("Cancel");
+    assert!(!calls.iter().any(cancels));
+}
+
 #[tokio::test]
 async fn a_token_service_that_does_not_answer_delays_a_share_once() {
     let world = world(Site::Cn).await;
@@ -275,6 +303,108 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
     }
 }
 
+/// Once another cancel has ended the grant, no record names the owner but that other one.
+#[tokio::test]
+async fn a_cancel_that_another_account_looked_for_is_not_done_when_the_grant_ends() {
+    let mut world = world(Site::Cn).await;
+    let one = [ACCOUNTS[0]];
+    share(&world, json!({"accounts": one})).await;
+    with_wrong_key(&mut world);
+    let cancel = |id: &str| request(id, json!({"action": "cancel", "accounts": one}));
+    let (_, answer) = world.deliver(&cancel("CHG2")).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    with_right_key(&mut world);
+    let (_, answer) = world.deliver(&cancel("CHG3")).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    with_wrong_key(&mut world);
+    world.advance(HOUR);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&cancel("CHG2")).await;
+    assert_ne!(answer.status, Status::Completed, "{answer:?}");
+}
+
+/// A cancel of what was shared by hand, so no grant names an owner. It crashed before its call.
+async fn interrupted_cancel(fault: Option<&str>) -> World {
+    let mut world = world(Site::Cn).await;
+    if let Some(fault) = fault {
+        world.cloud.inject(fault.parse().unwrap());
+    }
+    share_by_hand(&world, ACCOUNTS[0]);
+    world.fuse.arm_at("000001.json", Break::CrashAfter);
+    let cancel = json!({"action": "cancel", "accounts": [ACCOUNTS[0]]});
+    let cancel = request("CHG1", cancel);
+    tokio::select! {
+        _ = world.deliver(&cancel) => {}
+        () = world.fuse.crashed() => {}
+    }
+    assert!(world.fuse.met());
+    world.restart();
+    world.advance(HOUR / 6);
+    world
+}
+
+#[tokio::test]
+async fn a_cancel_that_a_crash_interrupted_ends_under_the_account_that_it_asked() {
+    for wrong_first in [false, true] {
+        let mut world = interrupted_cancel(None).await;
+        if wrong_first {
+            with_wrong_key(&mut world);
+            let report = world.sweep().await;
+            assert!(report.finished.is_empty(), "{report}");
+            assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[0]]);
+            with_right_key(&mut world);
+        }
+        let report = at_once(&world).await;
+        assert_eq!(report.finished, ["invoke/CHG1"], "{report}");
+        assert!(world.has(BLUEPRINT).is_empty());
+        let carried_out: Vec<usize> = world.effects().into_values().collect();
+        assert_eq!(carried_out, [1]);
+    }
+}
+
+/// No record names the account that it asked first: what another one does not see is not cancelled.
+#[tokio::test]
+async fn a_cancel_that_a_crash_interrupted_needs_a_call_without_an_owner_on_record() {
+    let mut world = interrupted_cancel(Some(NO_IDENTITY)).await;
+    with_wrong_key(&mut world);
+    world.sweep().await;
+    let state = state(&world).await;
+    assert_eq!(state.status(), Status::Failed, "{:?}", state.results());
+    assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[0]]);
+}
+
+/// What was called off is not known under another account, and a chain's blueprint is not there.
+#[tokio::test]
+async fn another_account_takes_no_refused_chain_back() {
+    let mut world = world(Site::Cn).await;
+    let two = &ACCOUNTS[..2];
+    let chain =
+        json!({"image": CHAIN_IMAGE, "accounts": two, "lighthouse": true, "expires_in": "1h"});
+    stopped_in_call(
+        &mut world,
+        &request("CHG1", chain),
+        "ShareBlueprintAcrossAccounts",
+    )
+    .await;
+    let cancel = json!({"action": "cancel", "image": CHAINED, "accounts": [two[0]]});
+    world.deliver(&request("CHG2", cancel)).await;
+    with_wrong_key(&mut world);
+    let fails = "lighthouse.ModifyImageSharePermission:error-before:InternalError";
+    world.cloud.inject(fails.parse().unwrap());
+    world.advance(HOUR / 6);
+    world.sweep().await;
+    let published = format!("{CHAIN_IMAGE} in Lighthouse");
+    assert!(world.shares().contains_key(&published));
+    assert!(!grants(&world).await.is_empty());
+    world.clear_faults().await;
+    with_right_key(&mut world);
+    for _ in 0..2 {
+        world.advance(HOUR);
+        at_once(&world).await;
+    }
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+}
+
 /// A share that a crash interrupted is finished or ends under another account. Whatever it had given is taken
 /// back later.
 #[tokio::test]
@@ -307,6 +437,12 @@ async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account()
                     world.advance(seconds);
                     world.sweep().await;
                 }
+                let stream = StreamId::of(&invoke("CHG1"));
+                let history = format!("{:?}", world.journal.read(stream).await.unwrap());
+                assert!(
+                    !history.contains("NoReadApi"),
+                    "this site lists them: {history}"
+                );
                 with_right_key(&mut world);
                 world.advance(HOUR);
                 at_once(&world).await;
@@ -444,7 +580,7 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     let first = [ACCOUNTS[0].to_owned()];
     let revoke = async |app: &App, gone| {
         let work = app.revoke_now(CHAIN_IMAGE, &first, &by, "leaked", gone, deadline());
-        work.await.unwrap().remove(0).1
+        work.await.unwrap().answers.remove(0).1
     };
     // The key of another account cannot confirm that the owner deleted the image.
     let wrong = open(folder.path(), &accounts("lhbp-", "img-")).await;

@@ -20,7 +20,7 @@ use crate::support::{
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const HOUR: i64 = 3_600;
-const SHARE: &str = "ShareBlueprintAcrossAccounts";
+pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
 fn chain(more: serde_json::Value) -> serde_json::Value {
     let mut fields = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": ONE});
@@ -140,7 +140,7 @@ async fn lost_answers() -> World {
     retried_for_ten_minutes(Site::Intl).await
 }
 
-async fn retried_for_ten_minutes(site: Site) -> World {
+pub(crate) async fn retried_for_ten_minutes(site: Site) -> World {
     let mut world = World::with(Place::Brittle, |options| {
         *options = options.clone().on(site);
     })
@@ -169,13 +169,13 @@ async fn fails_for_good(world: &World, ticket: &Value) {
     world.clear_faults().await;
 }
 
-async fn state(world: &World) -> State {
+pub(crate) async fn state(world: &World) -> State {
     let stream = StreamId::of(&invoke("CHG1"));
     let history = world.journal.read(stream).await.unwrap().unwrap();
     history.into_state().unwrap()
 }
 
-fn invoke(id: &str) -> Identity {
+pub(crate) fn invoke(id: &str) -> Identity {
     Identity {
         source: "invoke".parse().unwrap(),
         id: id.to_owned(),
@@ -333,7 +333,7 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
 }
 
 /// Records that the approval of the request was withdrawn.
-async fn withdraw(world: &World) {
+pub(crate) async fn withdraw(world: &World) {
     let open = state(world).await;
     let call_off = CallOff {
         items: open.request().target.items(),

@@ -239,11 +239,12 @@ fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
 pub(in crate::app) async fn take_back_publication(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
+    absence: bool,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let reads = Reads {
         looked_before: true,
-        absence: true,
+        absence,
     };
     lighthouse(context, image, Action::Cancel, reads, writer).await
 }

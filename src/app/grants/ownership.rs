@@ -62,7 +62,7 @@ impl Ownership {
     }
 
     /// What a missing image means where it is not gone. `entry`: the configured account whose key was used.
-    fn explain(&self, image: &ImageRef, entry: Option<&str>) -> Option<String> {
+    pub(in crate::app) fn explain(&self, image: &ImageRef, entry: Option<&str>) -> Option<String> {
         let key = match entry {
             Some(DEFAULT_ACCOUNT) => {
                 "the default key, or the images and regions of [cloud.accounts]".to_owned()

@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::app::context::OPENING_TIME;
+use jiff::SignedDuration;
+
+use crate::app::context::{LATE_CALL, OPENING_TIME};
 use crate::app::grants::{Ownership, held};
 use crate::app::{App, Deadline};
 use crate::domain::{
@@ -208,6 +210,12 @@ impl App {
                 }
                 (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
                     Some(*lease_until)
+                }
+                // The cloud may still carry out its last call.
+                (Action::Cancel, Phase::Deferred { .. })
+                | (Action::Share, Phase::RevokeDeferred { .. }) => {
+                    let late = SignedDuration::try_from(LATE_CALL).unwrap_or_default();
+                    other.updated_at().checked_add(late).ok()
                 }
                 _ => None,
             };

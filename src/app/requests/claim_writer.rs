@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict,
+    AccountId, Action, CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict,
 };
 use crate::journal::{
     AppendError, CallNote, CallOff, Claim, Deferral, Event, Journal, JournalError, Phase, Progress,
@@ -158,8 +158,9 @@ impl<'a> ClaimWriter<'a> {
 
     /// Records the items that need no call, before the first call. After a crash, the other items
     /// that are as wanted may be results of this request. An attempt to revoke needs no such record:
-    /// revoking twice is harmless.
-    pub(in crate::app) async fn planned(&mut self, plan: &Plan) -> Result<(), Stop> {
+    /// revoking twice is harmless. `doubted`: the account that was asked may not own the image, so the record of a
+    /// cancel does not name it.
+    pub(in crate::app) async fn planned(&mut self, plan: &Plan, doubted: bool) -> Result<(), Stop> {
         if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());
         }
@@ -169,11 +170,17 @@ impl<'a> ClaimWriter<'a> {
             .filter(|r| !r.pending() && r.called_off_by.is_none())
             .cloned()
             .collect();
-        self.record(Event::Progress(Progress {
+        let asked = self.owner().cloned();
+        if doubted && self.state().request().action == Action::Cancel {
+            self.set_owner(None);
+        }
+        let recorded = self.record(Event::Progress(Progress {
             results,
             ..Progress::default()
-        }))
-        .await
+        }));
+        let recorded = recorded.await;
+        self.set_owner(asked);
+        recorded
     }
 
     /// Keeps the end of a call for the next record.
@@ -325,11 +332,13 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// Gives the turn back before its first call, to let another worker finish.
+    /// Gives the turn back to let another worker finish. An attempt before a call-off may have made calls.
     pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
+        let doubt = |item: &Item| ItemResult::new(item.clone(), ResultKind::Pending, None);
+        let doubts = self.doubts.iter().map(|item| doubt(item).in_doubt(true));
         self.end(Event::Deferred(Deferral {
-            results: Vec::new(),
-            calls: Vec::new(),
+            results: doubts.collect(),
+            calls: self.unwritten.calls.clone(),
             why,
             not_before,
             waits: true,

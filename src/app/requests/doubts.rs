@@ -16,13 +16,14 @@ impl ClaimWriter<'_> {
     }
 
     /// Puts the open items in doubt, those called off too, when a call-off ended an attempt that had made
-    /// a call: no record has what the attempt did not reach.
-    pub(super) fn doubt_open_items(&mut self) {
+    /// a call: no record has what the attempt did not reach. Returns whether an item is in doubt.
+    pub(super) fn doubt_open_items(&mut self) -> bool {
         if self.called {
             let open = self.state().results().into_iter();
             let open = open.filter(is_open).map(|result| result.item);
             self.doubts.extend(open);
         }
+        !self.doubts.is_empty()
     }
 
     /// The results, marked where the item is in doubt. An account that the cloud does not know, or that owns

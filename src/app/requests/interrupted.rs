@@ -24,10 +24,11 @@ pub(super) fn interrupted_result(
     if !shares || !is_open(result) || state.found_before(&result.item) {
         return None;
     }
-    // Another account than the opening's misses what that one may have shared.
-    let mut seen = seen.clone();
+    // Another account than the opening's misses what that one may have shared. Where no record names the account,
+    // only an item in doubt may have been shared by another one.
+    let (mut seen, listed) = (seen.clone(), seen.readable);
     let ownership = Ownership::of(state.owner(), seen.owner.as_ref());
-    if !ownership.proven() {
+    if !ownership.proven() && (ownership != Ownership::NotRecorded || result.maybe_done) {
         seen.doubt_absence(&state.request().target, ownership.differs());
     }
     let kind = match (&result.item, &seen.shares, &seen.unreadable) {
@@ -41,7 +42,10 @@ pub(super) fn interrupted_result(
         _ if seen.readable => None,
         (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
-        (Item::Account(_), _, error) => Some(unseen(error.as_ref())),
+        (Item::Account(_), _, error) => {
+            let unproven = ownership.explain(&state.request().target.image(), None);
+            Some(unseen(error.as_ref(), unproven.filter(|_| listed)))
+        }
         (Item::Lighthouse(_), ..) if result.maybe_done => Some(ResultKind::Available {
             blueprint: None,
             already: false,
@@ -56,11 +60,12 @@ pub(super) fn interrupted_result(
 }
 
 /// The result of an account that may have got the image: no record says so, and the cloud does not show it. It
-/// is taken back, which is harmless if it has nothing.
-fn unseen(error: Option<&CloudError>) -> ResultKind {
-    let (code, why) = match error {
-        Some(error) => (error.code.clone(), error.to_string()),
-        None => (
+/// is taken back, which is harmless if it has nothing. `unproven`: why a list without it shows nothing.
+fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
+    let (code, why) = match (error, unproven) {
+        (Some(error), _) => (error.code.clone(), error.to_string()),
+        (None, Some(unproven)) => (ResultCode::OwnerUnproven.into(), unproven),
+        (None, None) => (
             ResultCode::NoReadApi.into(),
             "the site does not list the receivers of a blueprint".to_owned(),
         ),

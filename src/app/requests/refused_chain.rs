@@ -31,7 +31,9 @@ impl App {
             return Ok(refused.explain(results, &Publication::NeededByOthers));
         }
         let context = self.context(writer.state().request(), deadline);
-        let ownership = Ownership::of(writer.state().owner(), writer.owner());
+        // Not the account of the next record: that may repeat what is on record.
+        let asked = context.cloud.known_owner();
+        let ownership = Ownership::of(writer.state().owner(), asked.as_ref());
         let published = ImageRef::Cvm(image.clone());
         if let Some(error) = ownership.differing(&published, context.account) {
             // Another account's key sees neither the blueprint nor the image.
@@ -41,7 +43,8 @@ impl App {
             };
             return Ok(refused.explain(results, &stands));
         }
-        let end = execute::take_back_publication(&context, image, writer).await?;
+        let proven = ownership.proven();
+        let end = execute::take_back_publication(&context, image, proven, writer).await?;
         let publication = match end.kind {
             ResultKind::Failed {
                 code,

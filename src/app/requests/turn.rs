@@ -36,7 +36,10 @@ impl App {
                 .await
             {
                 Err(Stop::CalledOff) => {
-                    writer.doubt_open_items();
+                    if writer.doubt_open_items() {
+                        // The cloud may still carry out the last call of this attempt.
+                        tokio::time::sleep(context::LATE_CALL).await;
+                    }
                     permission = self.permission(writer.state());
                 }
                 Err(Stop::Named) => permission = self.permission(writer.state()),
@@ -125,9 +128,8 @@ impl App {
             None => observe::observe(&context, approved.request()).await,
         };
         writer.set_owner(seen.owner.clone());
-        // What an earlier attempt gave without an owner on record may be another account's.
-        let gave = looked_before && approved.request().action == Action::Share;
-        let mine = Some(writer.state().owner()).filter(|owner| gave || owner.is_some());
+        // What an earlier attempt changed without an owner on record may be another account's.
+        let mine = Some(writer.state().owner()).filter(|owner| looked_before || owner.is_some());
         let owners = owners.iter().map(Option::as_ref).chain(mine);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
         if !ownership.proven() {
@@ -141,12 +143,12 @@ impl App {
         let comparable = looked_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
-        writer.planned(&plan).await?;
+        writer.planned(&plan, seen.doubted).await?;
         let results = execute::execute(&context, &plan, writer).await?;
         if !looked_before {
             return Ok(results);
         }
-        let interrupted = interrupted_results(writer.state(), &done, &seen);
+        let interrupted = interrupted_results(writer.state(), writer.with_doubts(done), &seen);
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
@@ -168,7 +170,8 @@ impl App {
             missing.for_each(|result| result.kind = ResultKind::NotShared);
             return results;
         }
-        let ownership = Ownership::of_all(owners.iter().map(Option::as_ref), writer.owner());
+        let owners = owners.iter().map(Option::as_ref);
+        let ownership = Ownership::of_all(owners.chain(state.owner().map(Some)), writer.owner());
         if ownership == Ownership::NotRecorded && !unpublished(&results) {
             return results;
         }
@@ -209,7 +212,11 @@ impl App {
 }
 
 /// The results of items that an interrupted worker may have shared and that were called off later.
-fn interrupted_results(state: &State, done: &[ItemResult], seen: &Observation) -> Vec<ItemResult> {
+fn interrupted_results(
+    state: &State,
+    done: Vec<ItemResult>,
+    seen: &Observation,
+) -> Vec<ItemResult> {
     done.iter()
         .filter(|result| result.called_off_by.is_some())
         .filter_map(|result| interrupted_result(state, result, seen))

@@ -1,7 +1,7 @@
 //! Applies records to states. In: a state and the next record. Out: the state after it, or why the
 //! record cannot follow. The same rules check a record before it is written and after it is read.
 
-use crate::domain::{Item, ItemResult, ResultKind, Status, Timestamp};
+use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
 
 use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::broken_record::{BrokenRecord, broken};
@@ -87,6 +87,7 @@ impl State {
             failed_revocations: 0,
             blueprint: None,
             looked_before: intent.absent,
+            called: false,
             given_at: None,
             owner: record.owner.clone(),
             updated_at: record.at,
@@ -199,6 +200,7 @@ impl State {
         }
         self.holder_gone = false;
         if !mine && self.looked_before && matches!(self.phase, Phase::Working { .. }) {
+            self.called = true;
             self.doubt_open_items();
         }
         let worker = record.worker.clone();
@@ -222,15 +224,21 @@ impl State {
 
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
+        if !self.looked_before && self.intent.request.action == Action::Cancel {
+            // Under another account than that of its first look, a cancel may miss what its call left shared.
+            self.owner.clone_from(&record.owner);
+        }
         self.looked_before = !progress.names_only;
+        self.called |= !progress.calls.is_empty();
         self.take_in(record, &progress.results)
     }
 
     fn deferred(&mut self, record: &Record, deferral: &Deferral) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
-        // The next turn must look again: the look before record 0 is out of date.
-        self.looked_before &= !(deferral.waits && record.seq == 1);
+        self.called |= !deferral.calls.is_empty();
+        // Without a call, the look before the wait is out of date, and what the next turn finds is not this request's.
+        self.looked_before &= !deferral.waits || self.called;
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
         }

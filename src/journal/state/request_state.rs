@@ -78,6 +78,8 @@ pub struct State {
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) looked_before: bool,
+    /// Whether a call may have been made.
+    pub(super) called: bool,
     pub(super) given_at: Option<Timestamp>,
     pub(super) owner: Option<AccountId>,
     pub(super) updated_at: Timestamp,

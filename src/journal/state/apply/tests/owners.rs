@@ -77,6 +77,35 @@ fn the_account_that_gave_something_first_owns_the_image() {
     }
 }
 
+/// Only under the account of a cancel's first look can what is missing later come from its call.
+#[test]
+fn a_cancel_belongs_to_the_account_of_its_first_look() {
+    let look = |builder: StreamBuilder, owner| builder.then_of(owner, 1, 1, progress(vec![]));
+    let later = |builder: StreamBuilder| {
+        let taken = builder.then(2, 1, deferred(10)).then(20, 2, taken(80));
+        taken.then_of(B, 21, 2, progress(vec![]))
+    };
+    let cancel = || {
+        let identity = identity("CHG0030192");
+        let mut opening = opened(identity.clone());
+        if let Event::Opened(intent) = &mut opening {
+            intent.request.action = Action::Cancel;
+        }
+        StreamBuilder::empty(&identity).then(0, 1, opening)
+    };
+    let cases = [
+        (cancel(), None),
+        (look(cancel(), A), A),
+        (look(cancel(), None), None),
+        (later(look(cancel(), A)), A),
+        (later(look(cancel(), None)), None),
+    ];
+    for (n, (builder, owner)) in cases.into_iter().enumerate() {
+        let state = fold(&builder).unwrap();
+        assert_eq!(state.owner().map(|owner| owner.as_str()), owner, "{n}");
+    }
+}
+
 #[test]
 fn a_record_without_an_owner_is_written_as_before() {
     let records = [begun(None), begun(A)].map(|builder| builder.files().remove(0));

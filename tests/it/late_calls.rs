@@ -1,0 +1,86 @@
+//! The cloud carries a call out after its caller has given up. Whoever looks at the cloud meanwhile must not take the
+//! state before the call for its end.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sharehook::domain::{ResultKind, Status};
+
+use crate::incidents::share_by_hand;
+use crate::support::store::Break;
+use crate::support::{ACCOUNTS, BLUEPRINT, World, request};
+use crate::unclear_ends::{SHARE, retried_for_ten_minutes, withdraw};
+use sharehook_sandbox::Site;
+
+const ONE: [&str; 1] = [ACCOUNTS[0]];
+
+/// A cloud in which the answers to this action get lost, and which has not carried it out yet.
+async fn silent(action: &str) -> World {
+    let world = retried_for_ten_minutes(Site::Cn).await;
+    let lost = format!("{action}:reset-before@6");
+    assert!(world.cloud.inject(lost.parse().unwrap()));
+    world
+}
+
+/// The cloud carries out the call that shares while `work` is done.
+async fn shared_during<T>(world: &World, work: impl Future<Output = T>) -> T {
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        share_by_hand(world, ONE[0]);
+    };
+    tokio::join!(work, late).0
+}
+
+#[tokio::test]
+async fn a_share_that_is_cancelled_after_its_last_call_is_taken_back() {
+    let world = silent(SHARE).await;
+    let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    let cancel = request("CHG2", json!({"action": "cancel", "accounts": ONE}));
+    world.deliver(&cancel).await;
+    shared_during(&world, world.sweep()).await;
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_share_that_is_called_off_before_its_record_is_taken_back() {
+    let world = silent(SHARE).await;
+    let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        withdraw(&world).await;
+        world.fuse.release();
+        shared_during(&world, std::future::ready(())).await;
+    };
+    tokio::join!(world.deliver(&ticket), calling_off);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_share_waits_while_a_cancel_that_gave_up_may_still_take_it_away() {
+    let world = silent("CancelShareBlueprintAcrossAccounts").await;
+    let share = |id: &str| request(id, json!({"accounts": ONE}));
+    world.deliver(&share("CHG1")).await;
+    let cancel = request("CHG2", json!({"action": "cancel", "accounts": ONE}));
+    let (_, answer) = world.deliver(&cancel).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    let (_, answer) = world.deliver(&share("CHG3")).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    let message = answer.message.unwrap();
+    assert!(message.contains("invoke/CHG2 is taking the same image away"));
+    world.cloud.edit(|cloud| {
+        let region = cloud.regions.get_mut(crate::support::REGION).unwrap();
+        region.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();
+    });
+    world.advance(3);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&share("CHG3")).await;
+    assert_eq!(answer.results[0].kind, ResultKind::Shared, "{answer:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
+}
