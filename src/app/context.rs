@@ -95,8 +95,8 @@ pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 /// does no harm: of two workers one creates the next record, and the other stops.
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
-/// The cloud may carry out a call so long after its caller died. Whoever goes on with the request waits
-/// for so long before it looks at the cloud.
+/// The cloud may carry out a call so long after its caller died. The worker that continues waits for so long
+/// before it looks at the cloud.
 pub(super) const LATE_CALL: Duration = Duration::from_secs(2);
 
 /// Maximum time for the look at the cloud during the opening of a request. A slower one is

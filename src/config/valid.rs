@@ -236,7 +236,7 @@ pub struct NotifyConfig {
 pub enum MetricsAccess {
     /// Anyone.
     Open,
-    /// Nobody.
+    /// No group.
     Off,
     /// Who sends this token.
     Token(SecretString),

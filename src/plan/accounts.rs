@@ -223,7 +223,7 @@ impl AccountWork {
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
                 // As below, and the shares cannot be read. Record "shared" even if someone else shared
-                // it, so that the expiry revokes it. Otherwise the share would stay for ever.
+                // it, so that the expiry revokes it. Otherwise the share would stay.
                 front.maybe_done = true;
                 self.halve();
             }

@@ -350,6 +350,6 @@ proptest! {
             }
         }
         let outside = |set: &BTreeSet<AccountId>| set.iter().filter(|a| !accounts.contains(a)).cloned().collect::<Vec<_>>();
-        prop_assert_eq!(outside(&model.shares), outside(&before), "touched an account that nobody named");
+        prop_assert_eq!(outside(&model.shares), outside(&before), "touched an account that was not named");
     }
 }

@@ -132,13 +132,13 @@ fn unsettled_accounts(
         _ => None,
     };
     // An image that is not in Lighthouse has no blueprint, so no account has the blueprint.
-    let nobody = Observation {
+    let none = Observation {
         shares: Some(BTreeSet::new()),
         ..Observation::default()
     };
     let nowhere = chain.is_some() && seen.readable && seen.blueprint.is_none();
     let holders = if nowhere && request.action == Action::Cancel {
-        &nobody
+        &none
     } else {
         seen
     };

@@ -76,7 +76,7 @@ mod tests {
             };
             let mut todo = accounts.clone();
             let refused = super::refused(action, &target, &seen, looked_before, &mut todo);
-            assert_eq!(refused.len() + todo.len(), 2, "nobody is forgotten");
+            assert_eq!(refused.len() + todo.len(), 2, "no account is forgotten");
             refused.len()
         };
         let (ready, never) = (Readiness::Ready, Readiness::Never("ISOLATED".into()));
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(
             refused(Action::Share, None, &ready, false),
             0,
-            "shares that nobody read are not counted"
+            "shares that were not read are not counted"
         );
     }
 }

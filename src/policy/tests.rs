@@ -62,7 +62,7 @@ fn deep_nesting_is_refused_before_the_parser_sees_it() {
     assert!(problems.0[0].problem.contains("nest"));
 }
 
-/// What `source_text` lets pass must overflow no stack, whoever calls: here a thread with 256 KiB, in
+/// What `source_text` lets pass must overflow no caller's stack: here a thread with 256 KiB, in
 /// a build without optimisation. Nor may it run short of stack in validation, which would then
 /// find no fault, or in a decision.
 #[test]

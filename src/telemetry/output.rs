@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that nobody reads until the other end of the channel is dropped.
+    /// A stream that is not read until the other end of the channel is dropped.
     struct Stuck(Receiver<()>);
 
     impl Write for Stuck {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_nobody_reads_costs_lines_and_no_time() {
+    fn a_stream_that_is_not_read_costs_lines_and_no_time() {
         let (reader, unread) = channel();
         let output = Output::start("test", Stuck(unread));
         let line = vec![b'x'; 1_024];

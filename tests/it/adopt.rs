@@ -111,7 +111,7 @@ async fn policy_decides_an_adoption_like_a_share() {
     assert_eq!(statuses(&report), [Status::Denied; 2], "{report:?}");
     assert!(world.app.grants().await.unwrap().entries.is_empty());
     assert_eq!(world.has(BLUEPRINT), [STRANGER]);
-    // Four eyes: nobody approves an own request.
+    // Four eyes: a requester does not approve an own request.
     world.cloud.edit(|cloud| {
         let stock = cloud.regions.get_mut(REGION).unwrap();
         stock.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();

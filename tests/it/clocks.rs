@@ -64,7 +64,7 @@ async fn the_rebuilt_index_leads_to_it_too() {
     assert!(world.has(BLUEPRINT).is_empty());
 }
 
-/// A worker whose clock was ahead took a lease of 400 days and died. Nobody waits for its end.
+/// A worker whose clock was ahead took a lease of 400 days and died. No other worker waits for its end.
 #[tokio::test]
 async fn a_lease_of_a_wrong_clock_ends_when_the_clock_is_right() {
     for redelivered in [true, false] {
@@ -106,7 +106,7 @@ async fn a_clock_that_differs_from_the_clouds_is_reported_until_it_is_right() {
     world
         .deliver(&request("CHG1", json!({"expires_in": "1h"})))
         .await;
-    // This sweep calls nothing, so it knows nothing.
+    // This sweep makes no call, so no answer has told it the time.
     assert_eq!(world.sweep().await.clock_difference, None);
     world.advance(HOUR);
     let report = world.sweep().await;

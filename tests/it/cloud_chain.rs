@@ -23,7 +23,7 @@ fn carried_out(setup: &Setup, service: &str) -> usize {
         .count()
 }
 
-/// Everything is as the ticket says, was done once, and is told as this ticket's doing.
+/// The cloud has what the ticket says, by one call each, and the answer names them as this ticket's.
 fn check(setup: &Setup, answer: &Value, case: &str) {
     assert_eq!(answer["status"], "completed", "{case}: {answer}");
     let blueprint = setup.cloud.state().published(REGION, IMAGE).unwrap();

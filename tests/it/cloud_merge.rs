@@ -103,7 +103,7 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
 
 /// A ticket alone makes the reads and the call that it made before: nothing waits for company.
 #[tokio::test]
-async fn nobody_waits_when_nothing_is_under_way() {
+async fn a_ticket_does_not_wait_when_no_call_is_under_way() {
     let setup = Setup::new(unlimited(), "memory:").await;
     let begun = std::time::Instant::now();
     let answer = setup
@@ -179,7 +179,7 @@ async fn a_bad_account_costs_only_its_own_ticket() {
     }
 }
 
-/// Two tickets for one account never ride in one call: the second learns that the first has done
+/// Two tickets for one account never share a call: the second learns that the first has done
 /// it.
 #[tokio::test]
 async fn tickets_for_one_account_get_an_end_each() {
@@ -205,7 +205,7 @@ async fn tickets_for_one_account_get_an_end_each() {
 /// When the request that makes a merged call is interrupted, the other requests read back and end
 /// correctly.
 #[tokio::test]
-async fn a_stopped_leader_costs_its_riders_nothing() {
+async fn a_stopped_leader_costs_its_waiters_nothing() {
     let setup = Setup::new(unlimited(), "memory:").await;
     setup
         .cloud

@@ -113,7 +113,7 @@ async fn a_journal_that_cannot_be_written_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let cloud = Process::sandbox();
     configured(folder.path(), &cloud.url, &cloud.url);
-    // A file where the index would be: no probe can be created, whoever runs the test.
+    // A file where the index would be: no probe can be created, not even by root.
     std::fs::create_dir(folder.path().join("journal")).unwrap();
     std::fs::write(folder.path().join("journal/index"), "").unwrap();
     let (code, findings) = examined(program(folder.path()).envs(variables()));

@@ -369,7 +369,7 @@ async fn a_hint_waits_for_its_record() {
     assert!(world.has(BLUEPRINT).is_empty());
     world.advance(2 * HOUR);
     world.sweep().await;
-    // What never comes is not waited for for ever.
+    // The wait for what never comes ends.
     world.fuse.arm(3, Break::CrashBefore);
     let second = request("CHG2", json!({"accounts": ONE}));
     tokio::select! {
@@ -494,7 +494,7 @@ async fn one_account_covers_itself_among_many() {
     }
 }
 
-/// An image leaves Lighthouse only when nobody is served by it there: neither by another chain nor
+/// An image leaves Lighthouse only when it serves no receiver there: neither by another chain nor
 /// by a share of what it has become.
 #[tokio::test]
 async fn an_image_that_serves_others_stays_in_lighthouse() {

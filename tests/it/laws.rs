@@ -1,4 +1,4 @@
-//! Laws that hold for inputs nobody thought of: what a sender signed verifies and nothing else does;
+//! Laws that hold for random inputs: what a sender signed verifies and nothing else does;
 //! policies decide as Cedar's own authorizer does; a `forbid` more never allows more; what was carried
 //! out needs nothing more.
 
@@ -463,8 +463,8 @@ proptest! {
             panic!("the policy allows everything")
         };
         let blueprint = (lighthouse && published).then(|| "lhbp-aaaaaaaa".parse().unwrap());
-        let nobody = lighthouse && blueprint.is_none();
-        let had = had.iter().filter(|_| !nobody).map(|id| id.parse().unwrap()).collect();
+        let without = lighthouse && blueprint.is_none();
+        let had = had.iter().filter(|_| !without).map(|id| id.parse().unwrap()).collect();
         let mut seen = Observation { shares: Some(had), blueprint, readable: true, ..Observation::default() };
         let plan = Plan::of(&approved, &seen, &[], false);
         carry_out(&plan, &mut seen);

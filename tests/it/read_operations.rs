@@ -162,7 +162,7 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     assert_eq!((all.entries.len(), all.flaws.len()), (40, 1));
     fs::write(&newest, kept).unwrap();
 
-    // A removed segment is told, and costs its own requests alone.
+    // A removed segment is reported, and only its own requests are missing.
     let (second, aside) = (journal.join("log/segments/000002"), folder.path().join("2"));
     fs::rename(&second, &aside).unwrap();
     let all = world.app.requests(None).await.unwrap();
@@ -254,6 +254,6 @@ async fn the_daily_pass_leaves_retired_requests_alone() {
     let due = fs::read_dir(due).map_or(0, Iterator::count);
     assert_eq!(
         due, 0,
-        "nothing is due of a damaged request that nobody read"
+        "nothing is due of a damaged request that was not read"
     );
 }

@@ -101,7 +101,7 @@ async fn a_replaced_secret_counts_at_once_and_the_one_before_no_more() {
     assert_eq!(named.len(), 2, "one for each secret: {named:?}");
     let all = records(folder.path());
     for secret in [FIRST, SECOND] {
-        // Whoever reads the journal could test guesses of a password against a plain hash.
+        // A reader of the journal could test guesses of a password against a plain hash.
         let hash = hex::encode(sha2::Sha256::digest(secret));
         assert!(!all.contains(&hash[..8]) && !all.contains(secret));
     }

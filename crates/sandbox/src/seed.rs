@@ -29,7 +29,7 @@ impl World {
     /// | blueprint | is |
     /// |---|---|
     /// | `lhbp-6jc6l8yb` | custom, `NORMAL`: can be shared |
-    /// | `lhbp-syncing0` | custom, `SYNCING` for ever |
+    /// | `lhbp-syncing0` | custom, always `SYNCING` |
     /// | `lhbp-isolated` | custom, `ISOLATED` |
     /// | `lhbp-appimage` | not custom (`APP_OS`) |
     /// | `lhbp-operated`, `lhbp-unfinish`, `lhbp-occupied` | custom, busy with another operation |

@@ -1,5 +1,5 @@
-//! The queues without a cloud: who leads, who rides, and that nobody waits for ever, whoever is
-//! stopped.
+//! The queues without a cloud: which caller leads, which ones join its call, and that each caller is answered
+//! whichever is stopped.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ type Test = Queues<&'static str, u32, u32>;
 async fn lead(queues: &Test) -> Leader<'_, &'static str, u32, u32> {
     match queues.enter("k", 0, Deadline::NEVER).await {
         Joined::Leader(lead) => lead,
-        _ => panic!("the lane is not free"),
+        _ => panic!("a call is under way"),
     }
 }
 
@@ -27,18 +27,18 @@ async fn until_waiting(queues: &Test, count: usize) {
 }
 
 /// Enters and, when it leads, answers its own part.
-async fn ride(queues: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
+async fn join(queues: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
     match queues.enter("k", part, deadline).await {
         Joined::Leader(_) => "led",
-        Joined::Answered(7) => "rode",
-        Joined::Answered(_) => "rode elsewhere",
+        Joined::Answered(7) => "joined",
+        Joined::Answered(_) => "joined elsewhere",
         Joined::Late => "late",
         Joined::Lost => "lost",
     }
 }
 
 #[tokio::test]
-async fn those_who_wait_ride_with_the_next_call_if_they_fit() {
+async fn waiters_join_the_next_call_if_they_fit() {
     let queues = Arc::new(Test::default());
     let first = lead(&queues).await;
     assert!(
@@ -50,7 +50,7 @@ async fn those_who_wait_ride_with_the_next_call_if_they_fit() {
     );
     let mut others = Vec::new();
     for part in 1..=4 {
-        others.push(tokio::spawn(ride(
+        others.push(tokio::spawn(join(
             Arc::clone(&queues),
             part,
             Deadline::NEVER,
@@ -63,20 +63,20 @@ async fn those_who_wait_ride_with_the_next_call_if_they_fit() {
     for other in others {
         ends.push(other.await.unwrap());
     }
-    assert_eq!(ends, ["led", "rode", "led", "rode"]);
+    assert_eq!(ends, ["led", "joined", "led", "joined"]);
     assert!(
         queues.waiting.lock().is_empty(),
-        "a lane without calls is gone"
+        "a key without calls has no queue"
     );
 }
 
 #[tokio::test]
-async fn a_stopped_leader_leaves_nobody_waiting() {
+async fn a_stopped_leader_leaves_no_waiter_behind() {
     let queues = Arc::new(Test::default());
     let first = lead(&queues).await;
-    let taken = tokio::spawn(ride(Arc::clone(&queues), 1, Deadline::NEVER));
+    let taken = tokio::spawn(join(Arc::clone(&queues), 1, Deadline::NEVER));
     until_waiting(&queues, 1).await;
-    let left = tokio::spawn(ride(Arc::clone(&queues), 2, Deadline::NEVER));
+    let left = tokio::spawn(join(Arc::clone(&queues), 2, Deadline::NEVER));
     until_waiting(&queues, 2).await;
     let company = first.batch(|part| *part == 1);
     drop((company, first));
@@ -93,9 +93,9 @@ async fn a_deadline_ends_the_wait_and_tells_whether_a_call_began() {
     let queues = Arc::new(Test::default());
     let first = lead(&queues).await;
     let soon = || Deadline::after(Duration::from_millis(30));
-    let queued = ride(Arc::clone(&queues), 1, soon()).await;
+    let queued = join(Arc::clone(&queues), 1, soon()).await;
     assert_eq!((queued, waiting(&queues)), ("late", 0));
-    let taken = tokio::spawn(ride(Arc::clone(&queues), 2, soon()));
+    let taken = tokio::spawn(join(Arc::clone(&queues), 2, soon()));
     until_waiting(&queues, 1).await;
     let company = first.batch(|_| true);
     assert_eq!(taken.await.unwrap(), "lost");
@@ -103,7 +103,7 @@ async fn a_deadline_ends_the_wait_and_tells_whether_a_call_began() {
 }
 
 #[tokio::test]
-async fn a_stopped_waiter_passes_the_lane_on() {
+async fn a_stopped_waiter_passes_the_lead_on() {
     let queues = Arc::new(Test::default());
     let first = lead(&queues).await;
     let mut stopped = Box::pin(queues.enter("k", 1, Deadline::NEVER));
@@ -112,7 +112,7 @@ async fn a_stopped_waiter_passes_the_lane_on() {
             .await
             .is_err()
     );
-    let next = tokio::spawn(ride(Arc::clone(&queues), 2, Deadline::NEVER));
+    let next = tokio::spawn(join(Arc::clone(&queues), 2, Deadline::NEVER));
     until_waiting(&queues, 2).await;
     drop(first); // told to the first waiter, who is stopped before it hears of it
     drop(stopped);
@@ -124,7 +124,7 @@ proptest! {
     /// Callers that come, call, run out of time or are stopped in any order: all end, and the queues
     /// are free again.
     #[test]
-    fn nobody_waits_for_ever(callers in prop::collection::vec((0_u64..4, 0_u64..6, any::<bool>()), 1..40)) {
+    fn every_caller_is_answered(callers in prop::collection::vec((0_u64..4, 0_u64..6, any::<bool>()), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let queues = Arc::new(Test::default());
@@ -147,7 +147,7 @@ proptest! {
                     task.abort();
                 }
                 let end = tokio::time::timeout(Duration::from_secs(5), task).await;
-                assert!(end.is_ok(), "somebody waits for ever");
+                assert!(end.is_ok(), "a caller was not answered");
             }
             assert!(queues.waiting.lock().is_empty());
         });

@@ -25,7 +25,7 @@ pub enum MetricsReply {
     /// Every metric in Prometheus' text format.
     Text(String),
     Unauthorised,
-    /// Nobody reads the metrics here.
+    /// The metrics are not read here.
     Off,
 }
 

@@ -82,7 +82,7 @@ pub enum Event {
     },
     /// An operator has an ended request decided again. Only this record reopens a request.
     Reopened(Reopening),
-    /// A notification was delivered. Whoever delivers it writes this, without a claim.
+    /// A notification was delivered. The process that delivers it writes this, without a claim.
     Notified(Notified),
     /// An attempt to deliver a notification failed; likewise.
     NotificationFailed(FailedNotification),

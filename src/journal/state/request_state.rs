@@ -219,7 +219,7 @@ impl State {
         }
     }
 
-    /// Whether that worker has died, so that nobody waits for its lease. No record says so: the
+    /// Whether that worker has died, so that no worker waits for its lease. No record says so: the
     /// journal found out when it read the request.
     pub fn holder_gone(&self) -> bool {
         self.holder_gone

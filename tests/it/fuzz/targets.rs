@@ -289,15 +289,12 @@ pub(crate) fn notes(data: &[u8]) {
     let keys = [text.trim().parse::<VerifierKey>(), key.parse()];
     let _ = Checkpoint::unverified(text);
     for key in keys.into_iter().flatten() {
-        assert!(
-            Checkpoint::open(text, &key).is_err(),
-            "nobody has signed it"
-        );
+        assert!(Checkpoint::open(text, &key).is_err(), "it is not signed");
         if let Ok(proof) = Proof::read(text) {
-            assert!(proof.check(&key).is_err(), "nobody has signed it");
+            assert!(proof.check(&key).is_err(), "it is not signed");
         }
         if let Ok(proof) = ConsistencyProof::read(text) {
-            assert!(proof.check(&key).is_err(), "nobody has signed it");
+            assert!(proof.check(&key).is_err(), "it is not signed");
         }
     }
 }
@@ -363,7 +360,7 @@ pub(crate) fn credential_files(data: &[u8]) {
             [
                 ("TENCENTCLOUD_CREDENTIALS_FILE", "sdk"),
                 ("TCCLI_PROFILE", "fuzz"),
-                // The role of a profile is asked for there, and nobody answers.
+                // The role of a profile is asked for there, and no server answers.
                 ("SHAREHOOK_METADATA_ENDPOINT", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),

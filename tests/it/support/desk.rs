@@ -98,7 +98,7 @@ impl Desk {
         self.kept.lock().unwrap().losing = notes;
     }
 
-    /// Shows its notes to nobody from now on.
+    /// Shows its notes no more.
     pub(crate) fn hide_notes(&self) {
         self.kept.lock().unwrap().hides = true;
     }

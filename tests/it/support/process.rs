@@ -26,7 +26,7 @@ pub(crate) struct Process {
     child: Child,
     /// The address that it printed; empty when it was not waited for.
     pub(crate) url: String,
-    /// Output that nobody reads.
+    /// Output that is not read.
     unread: Option<Printed>,
     /// They end with the process, and panic at a secret.
     readers: Vec<JoinHandle<()>>,

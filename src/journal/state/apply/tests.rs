@@ -227,7 +227,7 @@ fn a_request_for_later_waits_and_starts_then() {
     assert!(fold(&builder.clone().then(499, 2, taken(560))).is_err());
     assert!(
         fold(&builder.clone().then(500, 2, progress(vec![]))).is_err(),
-        "nobody has the turn yet"
+        "no worker has the turn yet"
     );
     let taken = fold(&builder.then(500, 2, taken(560))).unwrap();
     assert_eq!(taken.needs_work(at(560)), Some(Work::Finish));
@@ -377,7 +377,7 @@ fn a_holder_may_prolong_its_lease_and_write_after_it() {
     assert_eq!(fold(&builder).unwrap().due_at(), Some(at(100)));
     assert!(
         fold(&builder.clone().then(500, 1, progress(vec![]))).is_ok(),
-        "nobody has taken over"
+        "no worker has taken over"
     );
     let over = builder.then(100, 2, taken(160));
     assert!(

@@ -1,4 +1,4 @@
-//! Directories and memory as places: what survives, what is told when a place cannot be used.
+//! Directories and memory as places: what survives, and the error when a place cannot be used.
 
 use super::*;
 use crate::domain::Timestamp;

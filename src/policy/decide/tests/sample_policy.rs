@@ -99,7 +99,7 @@ fn the_sample_policy_decides_as_its_readers_expect() {
             vec!["expiry-cap"],
         ),
         (
-            "partner, for ever",
+            "partner, without an end",
             "jira",
             partner(Value::Null),
             false,

@@ -169,7 +169,7 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
         .then(1, 1, progress(vec![]))
         .then(2, 7, called_off(vec![account(0), account(1)]))
         .then(3, 1, progress(vec![result(account(0), Shared)]));
-    // The holder keeps its claim; nobody calls off twice.
+    // The holder keeps its claim, and no item is called off twice.
     assert!(fold(&builder.clone().then(4, 7, called_off(vec![account(0)]))).is_err());
     let rest = vec![
         result(lighthouse(), available()),
