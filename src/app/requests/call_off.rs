@@ -4,11 +4,8 @@
 //! worker has finished cancelling the same items. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use jiff::SignedDuration;
-
-use crate::app::context::{LATE_CALL, OPENING_TIME};
+use crate::app::context::OPENING_TIME;
 use crate::app::grants::{Ownership, held};
 use crate::app::{App, Deadline};
 use crate::domain::{
@@ -19,10 +16,6 @@ use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
 use super::cancelled_items::{Cancelled, gone, items_called_off, items_lost, items_that_need};
 use super::published::published;
-
-/// A share that waits for another worker looks again after this: that worker may be done, or its
-/// request resumed after its death, long before its lease ends.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a turn needs to know of the other requests.
 #[derive(Debug, Default)]
@@ -172,67 +165,6 @@ impl App {
         Ok(())
     }
 
-    /// Waits for a live worker that is cancelling the same items: an earlier cancel, or the
-    /// revocation of another share. Otherwise its call could follow this share's. A later cancel
-    /// calls off a share that it has not seen.
-    async fn after_takers(
-        &self,
-        share: &State,
-        neighbours: Option<BTreeSet<StreamId>>,
-        deadline: Deadline,
-    ) -> Result<Order, JournalError> {
-        let now = self.now();
-        let others = match neighbours {
-            Some(listed) => self.read_streams(listed).await?,
-            None => self.others(share).await?,
-        };
-        // A cancel that had closed before a reopening is no answer to that.
-        let before = |cancel: &State| {
-            let reopened = share.reopened_at();
-            reopened.is_some_and(|at| cancel.closed_at().is_some_and(|closed| closed < at))
-        };
-        let later = |other: &&State| {
-            let cancels = other.request().action == Action::Cancel;
-            cancels && other.order() > share.order() && !before(other)
-        };
-        for cancel in others.iter().filter(later) {
-            let (images, ..) = self.called_off_by(cancel.request(), deadline).await?;
-            let mut items = items_called_off(cancel, share, &images);
-            items.retain(|item| share.can_be_called_off(item));
-            if !items.is_empty() {
-                return Ok(Order::CalledOff(taken_by(cancel, items)));
-            }
-        }
-        let takers = others.iter().filter_map(|other| {
-            let until = match (other.request().action, other.phase()) {
-                (Action::Cancel, Phase::Working { lease_until, .. }) if !other.is_due(now) => {
-                    (other.order() < share.order()).then_some(*lease_until)
-                }
-                (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
-                    Some(*lease_until)
-                }
-                // The cloud may still carry out its last call.
-                (Action::Cancel, Phase::Deferred { .. })
-                | (Action::Share, Phase::RevokeDeferred { .. }) => {
-                    let late = SignedDuration::try_from(LATE_CALL).unwrap_or_default();
-                    other.updated_at().checked_add(late).ok()
-                }
-                _ => None,
-            };
-            let until = until.filter(|until| *until > now && meet(share, other))?;
-            Some((until, other.identity().to_string()))
-        });
-        Ok(match takers.max() {
-            None => Order::Begin(Beginning::default()),
-            Some((until, name)) => Order::Wait {
-                until: now
-                    .checked_add(LOOK_AGAIN)
-                    .map_or(until, |look| look.min(until)),
-                why: format!("{name} is taking the same image away; the share follows"),
-            },
-        })
-    }
-
     /// The images that the cancel affects, every listed request that may share one of them, and the
     /// states of those that could be read.
     pub(super) async fn read_affected(
@@ -333,21 +265,13 @@ impl App {
 }
 
 /// Records that this cancel took away these items of another request.
-fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
+pub(super) fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     CallOff {
         items,
         by: cancel.identity().clone(),
         ticket: cancel.request().ticket.clone(),
         withdrawn: false,
     }
-}
-
-/// Whether a request takes away what a share of the same image gives: accounts that both name, or all, when
-/// it takes the image out of Lighthouse.
-fn meet(share: &State, taker: &State) -> bool {
-    let (mine, theirs) = (&share.request().target, &taker.request().target);
-    let account = |account| theirs.accounts().contains(account);
-    theirs.lighthouse() || mine.accounts().iter().any(account)
 }
 
 /// The order of a cancel among `states`: later shares keep what they hold. A share that is being

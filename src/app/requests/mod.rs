@@ -19,6 +19,7 @@ mod refused_chain;
 mod resume;
 mod retry;
 mod slots;
+mod takers;
 mod turn;
 
 pub use retry::{Operator, Retried, RetryError};
