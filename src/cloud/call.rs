@@ -99,12 +99,6 @@ impl Cloud {
         self.credentials.known_owner()
     }
 
-    /// When a call that is sent now has ended at the latest, its repetition included.
-    pub fn call_end(&self, deadline: Deadline) -> Deadline {
-        let longest = REPEAT_WITHIN.saturating_add(self.settings.call_timeout);
-        deadline.or_sooner(Deadline::after(longest))
-    }
-
     /// The cloud in one region, until a deadline.
     pub fn at(&self, region: &Region, deadline: Deadline) -> RegionalCloud<'_> {
         RegionalCloud {
@@ -179,6 +173,12 @@ impl Cloud {
 }
 
 impl RegionalCloud<'_> {
+    /// When a call that is sent now has ended at the latest, its repetition included.
+    pub fn call_end(&self) -> Deadline {
+        let longest = REPEAT_WITHIN.saturating_add(self.cloud.settings.call_timeout);
+        self.deadline.or_sooner(Deadline::after(longest))
+    }
+
     /// The same with a deadline that is no later than this.
     pub(crate) fn within(&self, longest: Duration) -> Self {
         let deadline = self.deadline.or_sooner(Deadline::after(longest));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::app::context::{CallEnd, CallPart, ExecutionContext};
 use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
 use crate::cloud::error::not_sent;
-use crate::cloud::sharing_api;
+use crate::cloud::{Deadline, sharing_api};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode};
 use crate::plan::account_call;
 
@@ -84,7 +84,7 @@ pub(in crate::app) async fn change(
             let mut accounts = batch.to_vec();
             if !alone {
                 let most = accounts_per_call(image, context);
-                let end = context.cloud.call_end(context.deadline);
+                let end = context.cloud.call_end();
                 waiters = leader.batch(|part| fits(&mut accounts, part, most, end));
             }
             accounts

@@ -1,7 +1,6 @@
 //! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
 //! earlier open share: it appends `called_off` records to their streams and does not wait for their
-//! workers. A resumed cancel leaves alone what a later share gave. A share waits until a live
-//! worker has finished cancelling the same items. Changes nothing in the cloud.
+//! workers. A resumed cancel leaves alone what a later share gave. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
 
@@ -180,7 +179,7 @@ impl App {
 
     /// The images that the cancel affects, every listed request that may share one of them, and the
     /// states that it read to find them.
-    async fn called_off_by(
+    pub(super) async fn called_off_by(
         &self,
         cancel: &ShareRequest,
         deadline: Deadline,

@@ -22,7 +22,7 @@ impl App {
     /// Waits for a live worker that is cancelling the same items: an earlier cancel, or the
     /// revocation of another share. Otherwise its call could follow this share's. A later cancel
     /// calls off a share that it has not seen.
-    async fn after_takers(
+    pub(super) async fn after_takers(
         &self,
         share: &State,
         neighbours: Option<BTreeSet<StreamId>>,
