@@ -5,8 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use serde::Serialize;
+
 /// A piece of one line of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mark {
     /// The file, as the operator can open it.
     pub file: String,

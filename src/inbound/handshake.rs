@@ -72,13 +72,7 @@ impl HandshakeReply {
         verifier: &Verifier,
         now: Timestamp,
     ) -> Option<Result<Self, Refusal>> {
-        let HandshakeRequest {
-            method,
-            headers,
-            body,
-            ..
-        } = request;
-        let answered = verifier.challenge(method, headers, body, now)?;
+        let answered = verifier.challenge(request.method, request.headers, request.body, now)?;
         Some(answered.map(Self::of))
     }
 
@@ -108,31 +102,23 @@ pub struct HandshakeRequest<'a> {
 impl Handshake {
     /// Why this handshake cannot be used with this scheme.
     pub fn problem(&self, spec: &SchemeSpec) -> Option<Problem> {
+        let (preset, kind) = (spec.preset_name(), spec.kind());
         let (fits, wanted) = match self {
-            Self::Slack => (
-                spec.preset_name() == Some(SchemeName::Slack),
-                "scheme = \"slack\"",
-            ),
-            Self::Asana => (
-                spec.preset_name() == Some(SchemeName::Asana),
-                "scheme = \"asana\"",
-            ),
+            Self::Slack => (preset == Some(SchemeName::Slack), "scheme = \"slack\""),
+            Self::Asana => (preset == Some(SchemeName::Asana), "scheme = \"asana\""),
             Self::Okta => (
-                matches!(spec.kind(), SchemeKind::Token { .. }),
+                matches!(kind, SchemeKind::Token { .. }),
                 "scheme = { like = \"token\", header = \"authorization\" }",
             ),
             Self::Cloudevents { .. } => (
-                !matches!(spec.kind(), SchemeKind::Trusted | SchemeKind::Sns),
+                !matches!(kind, SchemeKind::Trusted | SchemeKind::Sns),
                 "a scheme that takes HTTP",
             ),
         };
         if !fits {
             let problem = format!("does not go with scheme {}", spec.name());
-            return Some(Problem::new(
-                "handshake",
-                problem,
-                format!("use {wanted}, or remove the handshake"),
-            ));
+            let remedy = format!("use {wanted}, or remove the handshake");
+            return Some(Problem::new("handshake", problem, remedy));
         }
         let Self::Cloudevents {
             origins,
@@ -141,25 +127,17 @@ impl Handshake {
         else {
             return None;
         };
+        let wrong = |problem: &str, remedy| Problem::new("handshake.cloudevents", problem, remedy);
         if origins.is_empty() || *per_minute == 0 {
             let remedy = "list at least one origin, and grant at least one delivery per minute";
-            return Some(Problem::new(
-                "handshake.cloudevents",
-                "grants nothing",
-                remedy,
-            ));
+            return Some(wrong("grants nothing", remedy));
         }
-        origins
+        let mut wild = origins
             .iter()
-            .find(|origin| !is_echoable(origin) || origin.contains('*'))
-            .map(|origin| {
-                let problem = format!("{} is not an origin", shown(origin));
-                Problem::new(
-                    "handshake.cloudevents",
-                    problem,
-                    "write host names in full; there are no wildcards",
-                )
-            })
+            .filter(|one| !is_echoable(one) || one.contains('*'));
+        let problem = format!("{} is not an origin", shown(wild.next()?));
+        let remedy = "write host names in full; there are no wildcards";
+        Some(wrong(&problem, remedy))
     }
 
     /// Answers the request that a sender makes before its first delivery; nothing when the request
@@ -233,28 +211,14 @@ impl Handshake {
         }
     }
 
-    /// Answers a verified delivery that is a handshake; `None` for an event.
+    /// Answers a verified delivery that is a handshake, as only Slack's is; `None` for an event.
     fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
-        let text = |value: &Value, pointer: &str| {
-            value
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .filter(|text| is_echoable(text))
-                .map(str::to_owned)
-        };
-        let body = || {
-            read_json(verified.body())
-                .ok()
-                .filter(|_| !verified.is_form())
-        };
-        match self {
-            Self::Slack => {
-                let body = body().filter(|body| body["type"] == "url_verification")?;
-                Some(HandshakeReply::json(
-                    json!({ "challenge": text(&body, "/challenge")? }),
-                ))
-            }
-            Self::Okta | Self::Asana | Self::Cloudevents { .. } => None,
+        if *self != Self::Slack || verified.is_form() {
+            return None;
         }
+        let body = read_json(verified.body()).ok()?;
+        let text = |name: &str| body.get(name)?.as_str().filter(|text| is_echoable(text));
+        let challenge = text("challenge").filter(|_| text("type") == Some("url_verification"))?;
+        Some(HandshakeReply::json(json!({ "challenge": challenge })))
     }
 }

@@ -33,6 +33,8 @@ pub fn sign(
 ) -> Result<Vec<(String, String)>, Problems> {
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     let plain = secret.expose_secret();
+    let unsigned =
+        |problem: &str, remedy: &str| Err(Problem::new("scheme", problem, remedy).into());
     match spec.kind() {
         SchemeKind::Hmac(record) => {
             record.check()?;
@@ -61,17 +63,15 @@ pub fn sign(
         )),
         SchemeKind::Envelope(_) => {
             let remedy = "use the command `sign`, which encrypts the body too";
-            return Err(Problem::new("scheme", "encrypts its body", remedy).into());
+            return unsigned("encrypts its body", remedy);
         }
         SchemeKind::Sns => {
             let remedy = "publish to a topic that is subscribed to this address";
-            return Err(Problem::new("scheme", "only Amazon SNS can sign for it", remedy).into());
+            return unsigned("only Amazon SNS can sign for it", remedy);
         }
         SchemeKind::Trusted => {
             let remedy = "send it through the queue, topic or bus that `from` names";
-            return Err(
-                Problem::new("scheme", "a trusted source takes nothing over HTTP", remedy).into(),
-            );
+            return unsigned("a trusted source takes nothing over HTTP", remedy);
         }
     }
     Ok(headers)

@@ -180,28 +180,26 @@ impl Reading {
 
     /// The site's default behaviour, changed by these answers.
     pub fn behaviour(&self) -> Behaviour {
-        let of_site = Behaviour::of(self.site);
-        Behaviour {
-            read_shares_api: self.read_shares_api.unwrap_or(of_site.read_shares_api),
-            lighthouse_batch: self.lighthouse_batch.unwrap_or(of_site.lighthouse_batch),
-            cvm_batch: self.cvm_batch.unwrap_or(of_site.cvm_batch),
-            any_already_shared_refuses: self
-                .any_already_shared_refuses
-                .unwrap_or(of_site.any_already_shared_refuses),
-            any_not_shared_refuses: self
-                .any_not_shared_refuses
-                .unwrap_or(of_site.any_not_shared_refuses),
-            shares_published_blueprints: self
-                .shares_published_blueprints
-                .unwrap_or(of_site.shares_published_blueprints),
-            cvm_accounts_per_call: self
-                .cvm_accounts_per_call
-                .unwrap_or(of_site.cvm_accounts_per_call),
-            publish_delay: self
-                .publish_delay_seconds
-                .map_or(of_site.publish_delay, Duration::from_secs),
-            ..of_site
-        }
+        let mut all = Behaviour::of(self.site);
+        put(&mut all.read_shares_api, self.read_shares_api);
+        put(&mut all.lighthouse_batch, self.lighthouse_batch);
+        put(&mut all.cvm_batch, self.cvm_batch);
+        let refuses = self.any_already_shared_refuses;
+        put(&mut all.any_already_shared_refuses, refuses);
+        put(&mut all.any_not_shared_refuses, self.any_not_shared_refuses);
+        let shares = self.shares_published_blueprints;
+        put(&mut all.shares_published_blueprints, shares);
+        put(&mut all.cvm_accounts_per_call, self.cvm_accounts_per_call);
+        let delay = self.publish_delay_seconds.map(Duration::from_secs);
+        put(&mut all.publish_delay, delay);
+        all
+    }
+}
+
+/// Replaces the default by an answer.
+fn put<T>(place: &mut T, answer: Option<T>) {
+    if let Some(answer) = answer {
+        *place = answer;
     }
 }
 

@@ -12,7 +12,7 @@ const MAX_CALLS: usize = 10_000;
 const MAX_ACCOUNTS: usize = 500;
 
 /// A call that reached the API, accepted or refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Call {
     /// The time, by the sandbox's clock.
     pub at: Timestamp,

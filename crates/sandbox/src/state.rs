@@ -246,18 +246,11 @@ fn first_entry(request: &Request, now: Timestamp, request_id: String) -> Call {
     };
     Call {
         at: now,
-        key_id: String::new(),
-        service: String::new(),
         action: claimed("x-tc-action"),
         region: claimed("x-tc-region"),
-        image: String::new(),
-        accounts: Vec::new(),
-        permission: String::new(),
         params_digest: hex::encode(Sha256::digest(params)),
-        code: None,
-        fault: None,
-        carried_out: false,
         request_id,
+        ..Call::default()
     }
 }
 

@@ -1,11 +1,12 @@
 //! `check`: shows every problem and every danger of the configuration, with its place and remedy.
 //! Opens no journal and makes no cloud call.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::{Examination, Prepared};
 use crate::clock;
-use crate::domain::{Mark, Problem, Warning};
+use crate::domain::{Danger, Mark, Problem, Warning};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::host;
 use crate::entrypoints::outcome::Exit;
@@ -89,53 +90,39 @@ fn print_valid(prepared: &Prepared) {
     }
 }
 
+/// A problem with file, line, column and length where it is about a piece of a file. `name`: a warning's.
+#[derive(Serialize)]
+struct Located<'a> {
+    #[serde(flatten)]
+    problem: &'a Problem,
+    #[serde(flatten)]
+    mark: Option<&'a Mark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Danger>,
+}
+
 fn as_json(found: &Examination) -> Value {
-    let warning = |Warning { danger, problem }: &Warning| {
-        let name = json!({ "name": danger.as_str() });
-        joined([located(problem), name])
+    let located = |problem, name| Located {
+        problem,
+        mark: Option::as_deref(&problem.mark),
+        name,
     };
-    let problems: Vec<Value> = found.problems.iter().map(located).collect();
-    let warnings: Vec<Value> = found.warnings.iter().map(warning).collect();
-    let whole = found.prepared.as_ref().filter(|_| problems.is_empty());
-    let valid = whole.map_or_else(
-        || json!({}),
-        |prepared| {
-            let config = prepared.config();
-            let notify = config.notify.iter().map(|one| &one.subscription.name);
-            json!({
-                "policy_digest": prepared.policy_digest(),
-                "approvals": config.approvals,
-                "sources": prepared.sources(),
-                "notify": notify.collect::<Vec<_>>(),
-                "allowed": config.allowed,
-            })
-        },
-    );
-    joined([json!({ "problems": problems, "warnings": warnings }), valid])
-}
-
-/// A problem with file, line, column and length where it is about a piece of a file.
-fn located(problem: &Problem) -> Value {
-    let place = problem.mark.as_ref().map_or_else(
-        || json!({}),
-        |mark| {
-            let Mark {
-                file,
-                line,
-                column,
-                length,
-            } = mark.as_ref();
-            json!({ "file": file, "line": line, "column": column, "length": length })
-        },
-    );
-    joined([json!(problem), place])
-}
-
-/// One object with the fields of all.
-fn joined<const N: usize>(objects: [Value; N]) -> Value {
-    let fields = objects.into_iter().filter_map(|object| match object {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    });
-    Value::Object(fields.flatten().collect())
+    let problems = found.problems.iter().map(|one| located(one, None));
+    let warnings = found.warnings.iter();
+    let warnings = warnings.map(|one| located(&one.problem, Some(one.danger)));
+    let (problems, warnings): (Vec<_>, Vec<_>) = (problems.collect(), warnings.collect());
+    let Some(prepared) = found.prepared.as_ref().filter(|_| problems.is_empty()) else {
+        return json!({ "problems": problems, "warnings": warnings });
+    };
+    let config = prepared.config();
+    let notify = config.notify.iter().map(|one| &one.subscription.name);
+    json!({
+        "problems": problems,
+        "warnings": warnings,
+        "policy_digest": prepared.policy_digest(),
+        "approvals": config.approvals,
+        "sources": prepared.sources(),
+        "notify": notify.collect::<Vec<_>>(),
+        "allowed": config.allowed,
+    })
 }

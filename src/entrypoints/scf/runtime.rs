@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::{RequestBuilder, Response};
+
 use crate::app::{App, Deadline, http_client};
 use crate::config::Vars;
 use crate::domain::{Problems, read_json};
@@ -44,34 +46,23 @@ pub(crate) enum RuntimeError {
 /// # Errors
 /// [`RuntimeError`]; after the first invocation only `Failing`.
 pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> {
-    let host = vars
-        .get("SCF_RUNTIME_API")
-        .map(String::as_str)
-        .unwrap_or_default();
-    let base = match vars
-        .get("SCF_RUNTIME_API_PORT")
-        .filter(|port| !port.is_empty())
-    {
-        Some(port) => format!("http://{host}:{port}/runtime"),
-        None => format!("http://{host}/runtime"),
+    let variable = |name: &str| vars.get(name).map_or("", String::as_str);
+    let host = variable("SCF_RUNTIME_API");
+    let base = match variable("SCF_RUNTIME_API_PORT") {
+        "" => format!("http://{host}/runtime"),
+        port => format!("http://{host}:{port}/runtime"),
     };
     let client = http_client()?;
     // Send one byte, because the documentation does not say whether the API accepts an empty body.
-    post(&client, &format!("{base}/init/ready"), " ".to_owned()).await?;
+    sent(client.post(format!("{base}/init/ready")).body(" ")).await?;
     let mut failures = 0;
     while failures < MAX_FAILURES {
         let served = async {
             let request = client.get(format!("{base}/invocation/next")).timeout(NEXT);
-            let answer = request.send().await?;
-            accepted(&answer, "next")?;
+            let answer = sent(request).await?;
             let app = app.now_in_force().await;
-            let deadline = deadline_of(
-                &app,
-                answer
-                    .headers()
-                    .get("time_limit_in_ms")
-                    .and_then(|v| v.to_str().ok()),
-            );
+            let limit = answer.headers().get("time_limit_in_ms");
+            let deadline = deadline_of(&app, limit.and_then(|limit| limit.to_str().ok()));
             let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
             app.notify_before_answer(deadline).await;
@@ -81,7 +72,8 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
                 Ok(answer) => ("response", answer.to_string()),
                 Err(error) => ("error", error.to_string()),
             };
-            post(&client, &format!("{base}/invocation/{end}"), body).await
+            let answer = client.post(format!("{base}/invocation/{end}"));
+            sent(answer.body(body)).await.map(drop)
         };
         match served.await {
             Ok(()) => failures = 0,
@@ -118,16 +110,13 @@ fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
     )
 }
 
-async fn post(client: &reqwest::Client, url: &str, body: String) -> Result<(), RuntimeError> {
-    let answer = client.post(url).body(body).send().await?;
-    accepted(&answer, url)
-}
-
-fn accepted(answer: &reqwest::Response, request: &str) -> Result<(), RuntimeError> {
+/// Sends a request, which the API must accept.
+async fn sent(request: RequestBuilder) -> Result<Response, RuntimeError> {
+    let answer = request.send().await?;
     let status = answer.status();
     if status.is_success() {
-        return Ok(());
+        return Ok(answer);
     }
-    let request = request.to_owned();
+    let request = answer.url().path().to_owned();
     Err(RuntimeError::Refused { status, request })
 }

@@ -179,21 +179,18 @@ fn read(answer: &Value) -> Page {
 }
 
 fn event(named: &Named) -> Value {
+    let status = match named.said {
+        Said::Approved => "APPROVED",
+        Said::Withdrawn => "REVERTED",
+    };
     json!({
         "event": {
             "type": "approval_instance",
             "approval_code": named.definition,
             "instance_code": named.instance,
-            "status": status_of(named.said),
+            "status": status,
         },
     })
-}
-
-fn status_of(said: Said) -> &'static str {
-    match said {
-        Said::Approved => "APPROVED",
-        Said::Withdrawn => "REVERTED",
-    }
 }
 
 #[cfg(test)]

@@ -157,7 +157,10 @@ fn read(answer: &Value) -> Page {
 }
 
 fn event(named: &Named) -> Value {
-    let (status, step) = codes_of(named.said);
+    let (status, step) = match named.said {
+        Said::Approved => ("2", "2"),
+        Said::Withdrawn => ("6", "8"),
+    };
     json!({
         "Event": "sys_approval_change",
         "ApprovalInfo": {
@@ -165,14 +168,6 @@ fn event(named: &Named) -> Value {
             "SpStatus": status, "StatuChangeEvent": step,
         },
     })
-}
-
-/// The status of the request, and the step that led to it.
-fn codes_of(said: Said) -> (&'static str, &'static str) {
-    match said {
-        Said::Approved => ("2", "2"),
-        Said::Withdrawn => ("6", "8"),
-    }
 }
 
 #[cfg(test)]
