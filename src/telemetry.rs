@@ -27,34 +27,27 @@ pub use step::{Step, step};
 pub use trace::{begin, carry, current};
 pub use trace_context::{TraceContext, within};
 
+use crate::domain::spelled;
 use output::LogLine;
 
-/// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object per line, for a host's log service.
-    Json,
-    /// For people at a terminal.
-    Text,
+spelled! {
+    /// The format of log lines.
+    LogFormat {
+        /// One JSON object per line, for a host's log service.
+        Json = "json",
+        /// For people at a terminal.
+        Text = "text",
+    }
 }
 
 impl LogFormat {
     /// As the process's variables say; else JSON on a host and text for commands.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
-        let read = |name: &str| Self::read(variable(name)?);
+        // In any case.
+        let read = |name: &str| variable(name)?.to_ascii_lowercase().parse().ok();
         let usual = if on_host { Self::Json } else { Self::Text };
         written.into_iter().find_map(read).unwrap_or(usual)
-    }
-
-    /// Reads `json` or `text`, in any case.
-    fn read(text: &str) -> Option<Self> {
-        let is = |name| text.eq_ignore_ascii_case(name);
-        match () {
-            () if is("json") => Some(Self::Json),
-            () if is("text") => Some(Self::Text),
-            () => None,
-        }
     }
 }
 

@@ -200,41 +200,41 @@ impl Reader<'_> {
     fn user(&mut self, raw: &RawNotify) -> Option<String> {
         let preset = *raw.preset.get_ref();
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');
-        let is_good = |text: &str| match preset.row().user {
-            UserNeed::Nothing => false,
-            UserNeed::Address => text.contains('@'),
-            UserNeed::Person => (1..=64).contains(&text.len()) && text.bytes().all(plain),
-            UserNeed::App => text.parse::<u32>().is_ok(),
+        let user = raw.user.as_ref();
+        let text = user.map_or("", |user| user.get_ref());
+        let (is_good, remedy) = match preset.row().user {
+            UserNeed::Nothing => {
+                if let Some(user) = user {
+                    let remedy = "remove it, or use the preset of a system that needs one";
+                    self.problem(user, "user has no effect with this preset", remedy);
+                }
+                return None;
+            }
+            UserNeed::Address => (
+                text.contains('@'),
+                "write user = \"bot@example.com\", a user of the PagerDuty account",
+            ),
+            UserNeed::Person => (
+                (1..=64).contains(&text.len()) && text.bytes().all(plain),
+                "write the id of the person in whose name comments are written",
+            ),
+            UserNeed::App => (
+                text.parse::<u32>().is_ok(),
+                "write user = \"1000002\", the AgentId of the source's app",
+            ),
         };
-        let remedy = match preset.row().user {
-            UserNeed::Nothing => "remove it, or use the preset of a system that needs one",
-            UserNeed::Address => {
-                "write user = \"bot@example.com\", a user of the PagerDuty account"
+        match user {
+            Some(user) if !is_good => {
+                let problem = "user is not of the form that this preset needs";
+                self.problem(user, problem, remedy);
             }
-            UserNeed::Person => "write the id of the person in whose name comments are written",
-            UserNeed::App => "write user = \"1000002\", the AgentId of the source's app",
-        };
-        match &raw.user {
-            Some(user) if preset.row().user == UserNeed::Nothing => {
-                self.problem(user, "user has no effect with this preset", remedy);
+            None => {
+                let problem = format!("user is missing, which {preset} needs");
+                self.problem(&raw.preset, problem, remedy);
             }
-            Some(user) if !is_good(user.get_ref()) => {
-                self.problem(
-                    user,
-                    "user is not of the form that this preset needs",
-                    remedy,
-                );
-            }
-            None if preset.row().user != UserNeed::Nothing => {
-                self.problem(
-                    &raw.preset,
-                    format!("user is missing, which {preset} needs"),
-                    remedy,
-                );
-            }
-            _ => {}
+            Some(_) => {}
         }
-        raw.user.as_ref().map(|user| user.get_ref().clone())
+        user.map(|user| user.get_ref().clone())
     }
 
     pub(super) fn proxy(&mut self, written: Option<&Spanned<String>>) -> Option<String> {

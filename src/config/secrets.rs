@@ -9,6 +9,7 @@ use std::{fmt, io};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::vars::Vars;
+use crate::domain::spelled;
 
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,13 +45,15 @@ impl Secret {
     }
 }
 
-/// An AWS service that keeps secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AwsStore {
-    /// `aws-secretsmanager:`
-    SecretsManager,
-    /// `aws-ssm:`
-    ParameterStore,
+spelled! {
+    /// An AWS service that keeps secrets, as references spell it.
+    #[derive(PartialOrd, Ord)]
+    AwsStore {
+        /// Secrets Manager.
+        SecretsManager = "aws-secretsmanager",
+        /// Systems Manager's Parameter Store.
+        ParameterStore = "aws-ssm",
+    }
 }
 
 /// A secret in AWS, as in `aws-secretsmanager:prod/sharehook#JIRA_WEBHOOK_SECRET`.
@@ -67,11 +70,7 @@ pub struct AwsSecret {
 impl AwsSecret {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
-        let store = match scheme {
-            "aws-secretsmanager" => AwsStore::SecretsManager,
-            "aws-ssm" => AwsStore::ParameterStore,
-            _ => return None,
-        };
+        let store = scheme.parse().ok()?;
         let (id, field) = match rest.split_once('#') {
             Some((id, field)) => (id, Some(field.to_owned())),
             None => (rest, None),
@@ -213,12 +212,9 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("{0} cannot be read: {1}")]
     UnreadableFile(String, io::Error),
-    /// The file is empty.
+    /// The file or the secret in AWS is empty.
     #[error("{0} is empty")]
-    EmptyFile(String),
-    /// The secret in AWS is empty.
-    #[error("{0} is empty")]
-    EmptySecret(AwsSecret),
+    Empty(String),
     /// The secret in AWS could not be fetched.
     #[error("{0}: {1}")]
     NotFetched(AwsSecret, FetchError),
@@ -241,8 +237,7 @@ impl SecretError {
             Self::UnsetVariable(name) => format!("set {name} to the sender's secret"),
             Self::LargeFile(_) => "name the file that holds the secret alone".to_owned(),
             Self::UnreadableFile(..) => "name an existing, readable file".to_owned(),
-            Self::EmptyFile(_) => "put the secret into it".to_owned(),
-            Self::EmptySecret(_) => "give it a value".to_owned(),
+            Self::Empty(_) => "put the secret into it".to_owned(),
             Self::NotFetched(..) | Self::NeverFetched(_) => {
                 "see docs/secrets.md, or write env:NAME".to_owned()
             }
@@ -262,11 +257,7 @@ impl fmt::Display for SecretRef {
 
 impl fmt::Display for AwsSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.store {
-            AwsStore::SecretsManager => "aws-secretsmanager",
-            AwsStore::ParameterStore => "aws-ssm",
-        };
-        write!(f, "{scheme}:{}", self.id)?;
+        write!(f, "{}:{}", self.store, self.id)?;
         self.field
             .as_ref()
             .map_or(Ok(()), |field| write!(f, "#{field}"))
@@ -285,7 +276,7 @@ impl SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            Some((scheme @ ("aws-secretsmanager" | "aws-ssm"), _)) => AwsSecret::parse(text)
+            Some((scheme, _)) if scheme.parse::<AwsStore>().is_ok() => AwsSecret::parse(text)
                 .map(Self::Aws)
                 .ok_or_else(|| SecretError::NoName(scheme.to_owned())),
             _ => Err(SecretError::NotAReference),
@@ -312,7 +303,7 @@ impl SecretRef {
             Self::File(path) => read(&root.join(path)).map(SecretString::from)?,
             Self::Aws(secret) => match fetched.get(secret) {
                 Some(Ok(found)) if found.text.expose_secret().is_empty() => {
-                    return Err(SecretError::EmptySecret(secret.clone()));
+                    return Err(SecretError::Empty(secret.to_string()));
                 }
                 Some(Ok(found)) => {
                     version.clone_from(&found.version);
@@ -347,7 +338,7 @@ fn read(path: &Path) -> Result<String, SecretError> {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }
     if text.is_empty() {
-        return Err(SecretError::EmptyFile(shown));
+        return Err(SecretError::Empty(shown));
     }
     Ok(text)
 }

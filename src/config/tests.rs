@@ -294,7 +294,7 @@ fn a_secret_in_a_file_loses_one_line_end() {
             .resolve(folder.path(), &vars(&[]), &AwsSecrets::new())
     };
     assert_eq!(read("file:s").unwrap().expose_secret(), "secret");
-    assert!(matches!(read("file:empty"), Err(SecretError::EmptyFile(_))));
+    assert!(matches!(read("file:empty"), Err(SecretError::Empty(_))));
     assert!(matches!(
         read("file:gone"),
         Err(SecretError::UnreadableFile(..))

@@ -80,19 +80,13 @@ fn read(headers: &Headers, bytes: &[u8]) -> Result<Vec<Event>, Problem> {
         Mode::Structured => Ok(vec![event(json()?, "")?]),
         Mode::Batch => {
             let Value::Array(list) = json()? else {
-                return Err(Problem::new(
-                    "body",
-                    "is not an array",
-                    "send a JSON array of events",
-                ));
+                let remedy = "send a JSON array of events";
+                return Err(Problem::new("body", "is not an array", remedy));
             };
             if list.len() > MAX_EVENTS {
                 let problem = format!("has {} events", list.len());
-                return Err(Problem::new(
-                    "body",
-                    problem,
-                    format!("send at most {MAX_EVENTS} at once"),
-                ));
+                let remedy = format!("send at most {MAX_EVENTS} at once");
+                return Err(Problem::new("body", problem, remedy));
             }
             list.into_iter()
                 .enumerate()

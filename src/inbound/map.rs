@@ -11,29 +11,16 @@ use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
 use crate::mapping::Program;
 
-/// The maps that ship, by name.
-const BUILTIN: [(&str, &str); 17] = [
-    ("native", include_str!("../../maps/native.jq")),
-    ("jira", include_str!("../../maps/jira.jq")),
-    ("github", include_str!("../../maps/github.jq")),
-    ("servicenow", include_str!("../../maps/servicenow.jq")),
-    ("zendesk", include_str!("../../maps/zendesk.jq")),
-    (
-        "zendesk-ticket",
-        include_str!("../../maps/zendesk-ticket.jq"),
-    ),
-    ("freshservice", include_str!("../../maps/freshservice.jq")),
-    ("gitlab", include_str!("../../maps/gitlab.jq")),
-    ("slack", include_str!("../../maps/slack.jq")),
-    ("pagerduty", include_str!("../../maps/pagerduty.jq")),
-    ("linear", include_str!("../../maps/linear.jq")),
-    ("opsgenie", include_str!("../../maps/opsgenie.jq")),
-    ("stepfunctions", include_str!("../../maps/stepfunctions.jq")),
-    ("feishu", include_str!("../../maps/feishu.jq")),
-    ("dingtalk", include_str!("../../maps/dingtalk.jq")),
-    ("wecom", include_str!("../../maps/wecom.jq")),
-    ("eventbridge", include_str!("../../maps/eventbridge.jq")),
-];
+/// The maps that ship, each with its name.
+macro_rules! shipped {
+    ($($name:literal)+) => {
+        [$(($name, include_str!(concat!("../../maps/", $name, ".jq")))),+]
+    };
+}
+
+const BUILTIN: [(&str, &str); 17] = shipped! {
+    "native" "jira" "github" "servicenow" "zendesk" "zendesk-ticket" "freshservice" "gitlab" "slack" "pagerduty" "linear" "opsgenie" "stepfunctions" "feishu" "dingtalk" "wecom" "eventbridge"
+};
 
 /// A map; cloning shares the compiled program.
 #[derive(Clone)]

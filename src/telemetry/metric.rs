@@ -4,15 +4,16 @@
 
 use crate::domain::spelled;
 
-/// What a metric's values mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows, from zero at the start of the process.
-    Counter,
-    /// The last value.
-    Gauge,
-    /// Durations in buckets.
-    Histogram,
+spelled! {
+    /// What a metric's values mean, as Prometheus spells it.
+    Kind {
+        /// Only grows, from zero at the start of the process.
+        Counter = "counter",
+        /// The last value.
+        Gauge = "gauge",
+        /// Durations in buckets.
+        Histogram = "histogram",
+    }
 }
 
 /// One row of the table.

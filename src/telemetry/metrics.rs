@@ -115,11 +115,6 @@ impl Metrics {
             let Definition {
                 name, kind, help, ..
             } = metric.definition();
-            let kind = match kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
-            };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
             let rows = series.values.iter().filter(|((of, _), _)| *of == metric);

@@ -26,15 +26,16 @@ pub struct CaseInput<'a> {
 }
 
 /// The outcome of one request of the event.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
 pub struct CaseOutcome {
+    /// The request as the journal would hold it, with the target's fields at the top level.
+    pub request: Value,
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
     pub policies: Vec<String>,
     /// These, and those that decided about its approvers.
+    #[serde(skip)]
     pub touched: Vec<String>,
-    /// The request as the journal would hold it, with the target's fields at the top level.
-    pub request: Value,
     /// The calls for an image without receivers.
     pub plan: Vec<String>,
     pub why: Vec<String>,

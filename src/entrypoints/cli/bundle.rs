@@ -6,14 +6,11 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use serde_json::json;
-
 use crate::config::Config;
-use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
 use crate::policy::{VALIDATED, stamp};
 
-use super::init::refuse_occupied;
+use super::init::{print_made, refuse_occupied};
 use super::{Context, Failure};
 
 pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
@@ -47,12 +44,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     }
     let validated = validated.strip_prefix(folder).unwrap_or(&validated);
     names.push(validated.display().to_string());
-    if context.json {
-        out(json!({ "dir": folder, "files": names }));
-    } else {
-        outln!("{} has now, checked as a whole", folder.display());
-        names.iter().for_each(|name| outln!("  {name}"));
-    }
+    print_made(context, folder, ", checked as a whole", &names);
     Ok(Exit::Done)
 }
 

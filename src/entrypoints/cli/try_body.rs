@@ -52,22 +52,11 @@ pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
 /// One line per request; an ignored event has one line without a request.
 fn print_json(outcomes: &[CaseOutcome]) {
     for outcome in outcomes {
-        let CaseOutcome {
-            request,
-            decision,
-            policies,
-            plan,
-            why,
-            touched: _,
-        } = outcome;
-        out(
-            json!({ "request": request, "decision": decision, "policies": policies, "plan": plan, "why": why }),
-        );
+        out(json!(outcome));
     }
     if outcomes.is_empty() {
-        let nothing: [&str; 0] = [];
         out(
-            json!({ "request": null, "decision": "ignored", "policies": nothing, "plan": nothing, "why": nothing }),
+            json!({ "request": null, "decision": "ignored", "policies": [], "plan": [], "why": [] }),
         );
     }
 }

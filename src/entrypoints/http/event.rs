@@ -102,23 +102,18 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
         Some(Value::Object(map)) => Ok(Some(map).filter(|map| !map.is_empty())),
         Some(_) => Err(EventFlaw::NoObject(name)),
     };
-    let not_text = |name: &str| EventFlaw::HeaderNotText(name.to_owned());
+    let multi = object("multiValueHeaders")?;
+    let fields = multi.map_or_else(|| object("headers"), |multi| Ok(Some(multi)))?;
     let mut pairs = Vec::new();
-    if let Some(multi) = object("multiValueHeaders")? {
-        for (name, values) in multi {
-            for value in values.as_array().ok_or_else(|| not_text(name))? {
-                pairs.push((
-                    name.clone(),
-                    value.as_str().ok_or_else(|| not_text(name))?.to_owned(),
-                ));
-            }
-        }
-    } else if let Some(single) = object("headers")? {
-        for (name, value) in single {
-            pairs.push((
-                name.clone(),
-                value.as_str().ok_or_else(|| not_text(name))?.to_owned(),
-            ));
+    for (name, value) in fields.into_iter().flatten() {
+        let not_text = || EventFlaw::HeaderNotText(name.clone());
+        let values = match multi {
+            Some(_) => value.as_array().ok_or_else(not_text)?.as_slice(),
+            None => std::slice::from_ref(value),
+        };
+        for value in values {
+            let text = value.as_str().ok_or_else(not_text)?;
+            pairs.push((name.clone(), text.to_owned()));
         }
     }
     Ok(pairs)

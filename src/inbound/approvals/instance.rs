@@ -3,22 +3,15 @@
 
 use serde_json::Value;
 
-/// What an event says that became of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
-    /// It was approved.
-    Approved,
-    /// It was withdrawn after its approval.
-    Withdrawn,
-}
+use crate::domain::spelled;
 
-impl Said {
-    /// Its name, with which the id of the announcement ends.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Approved => "approved",
-            Self::Withdrawn => "withdrawn",
-        }
+spelled! {
+    /// What an event says that became of an instance. The id of the announcement ends with it.
+    Said {
+        /// It was approved.
+        Approved = "approved",
+        /// It was withdrawn after its approval.
+        Withdrawn = "withdrawn",
     }
 }
 
@@ -37,7 +30,7 @@ impl Named {
     /// The id of the announcement: what became of which instance. Each becomes of it once, however many
     /// events say so.
     pub fn id(&self) -> String {
-        format!("{}/{}", self.instance, self.said.as_str())
+        format!("{}/{}", self.instance, self.said)
     }
 
     /// The same instance, as an event names it that says something else.

@@ -17,7 +17,7 @@ mod wecom;
 use serde_json::{Value, json};
 
 use super::verify::{VerifiedDelivery, Verifier};
-use crate::domain::SourceName;
+use crate::domain::{SourceName, spelled};
 
 pub use api::{ApiCall, NewToken, Rejected, Rejection};
 pub use http::{IdFilter, TicketPath, TicketRules, read_ticket};
@@ -25,30 +25,22 @@ pub use instance::{InstanceState, Named, Said, is_code, withdrawal_of};
 pub use listing::{Listed, Listing, Page, Query};
 pub use system::ApprovalSystem;
 
-/// The systems whose instances can be fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchPreset {
-    /// Feishu, in China.
-    Feishu,
-    /// Lark, elsewhere.
-    Lark,
-    /// DingTalk.
-    Dingtalk,
-    /// WeCom.
-    Wecom,
+spelled! {
+    /// The systems whose instances can be fetched, by their names in the configuration, which are the
+    /// schemes' too.
+    FetchPreset {
+        /// Feishu, in China.
+        Feishu = "feishu",
+        /// Lark, elsewhere.
+        Lark = "lark",
+        /// DingTalk.
+        Dingtalk = "dingtalk",
+        /// WeCom.
+        Wecom = "wecom",
+    }
 }
 
 impl FetchPreset {
-    /// Its name in the configuration, which is the scheme's too.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Feishu => "feishu",
-            Self::Lark => "lark",
-            Self::Dingtalk => "dingtalk",
-            Self::Wecom => "wecom",
-        }
-    }
-
     /// What is known of the system.
     pub fn system(self) -> &'static ApprovalSystem {
         match self {

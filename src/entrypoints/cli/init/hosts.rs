@@ -7,29 +7,23 @@ const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile");
 const KNATIVE: &str = include_str!("../../../../deploy/knative/service.yaml");
 const SCF: &str = include_str!("../../../../deploy/scf/scf_bootstrap");
-/// Files of Azure Functions; the queue's only for a source that it feeds.
+/// A file of Azure Functions, with its path in the app.
+macro_rules! azure {
+    ($path:literal) => {
+        (
+            $path,
+            include_str!(concat!("../../../../deploy/azure/", $path)),
+        )
+    };
+}
 const AZURE: [(&str, &str); 4] = [
-    (
-        "host.json",
-        include_str!("../../../../deploy/azure/host.json"),
-    ),
-    (
-        "hooks/function.json",
-        include_str!("../../../../deploy/azure/hooks/function.json"),
-    ),
-    (
-        "events/function.json",
-        include_str!("../../../../deploy/azure/events/function.json"),
-    ),
-    (
-        "Sweep/function.json",
-        include_str!("../../../../deploy/azure/Sweep/function.json"),
-    ),
+    azure!("host.json"),
+    azure!("hooks/function.json"),
+    azure!("events/function.json"),
+    azure!("Sweep/function.json"),
 ];
-const AZURE_QUEUE: (&str, &str) = (
-    "Requests/function.json",
-    include_str!("../../../../deploy/azure/Requests/function.json"),
-);
+/// Only for a source that the queue feeds.
+const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
 /// The origin of a queue's messages on a host, where the sample's variable does not name it.
 pub(super) fn queue_origin(hosts: &[DeployTo]) -> Option<&'static str> {

@@ -52,17 +52,21 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
         let path = folder.join(name);
         write(&path, text.as_bytes()).map_err(Failure::file(&path, "written"))?;
     }
-    let names = files.iter().map(|(name, _)| name.as_str());
-    if context.json {
-        out(json!({ "dir": folder, "files": names.collect::<Vec<_>>() }));
-    } else {
-        outln!("{} has now", folder.display());
-        for name in names {
-            outln!("  {name}");
-        }
+    let names: Vec<_> = files.into_iter().map(|(name, _)| name).collect();
+    print_made(context, folder, "", &names);
+    if !context.json {
         outln!("Next: open {}", folder.join("README.md").display());
     }
     Ok(Exit::Done)
+}
+
+/// Prints what a new folder has.
+pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[String]) {
+    if context.json {
+        return out(json!({ "dir": folder, "files": names }));
+    }
+    outln!("{} has now{how}", folder.display());
+    names.iter().for_each(|name| outln!("  {name}"));
 }
 
 /// What the README says about the hosts.

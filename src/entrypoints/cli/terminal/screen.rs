@@ -78,14 +78,11 @@ impl Screen {
     }
 }
 
-#[cfg(feature = "cli")]
+/// The width of the terminal; the deployed binary does not measure it.
 fn terminal_width() -> Option<usize> {
-    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(stdout())?;
-    Some(usize::from(columns))
-}
-
-/// The deployed binary does not measure terminals.
-#[cfg(not(feature = "cli"))]
-fn terminal_width() -> Option<usize> {
-    None
+    #[cfg(feature = "cli")]
+    let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0.into());
+    #[cfg(not(feature = "cli"))]
+    let width = None;
+    width
 }
