@@ -119,23 +119,19 @@ impl Reader<'_> {
             ("seal.key", place(&raw.seal.key), SEAL_KEY_VAR),
             ("report.to", place(&raw.report.to), ""),
         ];
-        let overridden = |variable: &str| set(self.vars, variable).is_some();
-        let written = spans
-            .into_iter()
-            .filter(|(_, _, variable)| !overridden(variable));
-        let written = written.filter_map(|(name, span, _)| Some((name, span?)));
-        written
-            .map(|(name, span)| (name, self.mark(span)))
-            .collect()
+        let mark = |(name, span, variable): (_, Option<Range<usize>>, &str)| {
+            let span = span.filter(|_| set(self.vars, variable).is_none())?;
+            Some((name, self.mark(span)))
+        };
+        spans.into_iter().filter_map(mark).collect()
     }
 
     /// The dangers that `check` does not warn of.
     fn allowed(&mut self, raw: &RawCheck) -> BTreeSet<Danger> {
-        let mut allowed = BTreeSet::new();
-        for written in &raw.allow {
-            allowed.extend(self.parsed::<Danger>("check.allow: ", written));
-        }
-        allowed
+        let written = raw.allow.iter();
+        written
+            .filter_map(|written| self.parsed("check.allow: ", written))
+            .collect()
     }
 
     /// The place, and that of the index when it is another.
@@ -206,15 +202,12 @@ impl Reader<'_> {
         /// No request names more approvers.
         const MAX_APPROVALS: usize = 50;
         let approvals = written.as_ref().and_then(|w| w.get_ref().0.approvals);
-        if let Some(at) = written
-            .as_ref()
-            .filter(|_| approvals.is_some_and(|n| n > MAX_APPROVALS))
+        if let Some(at) = &written
+            && approvals.is_some_and(|n| n > MAX_APPROVALS)
         {
-            self.problem(
-                at,
-                format!("policy.approvals is not within 0 to {MAX_APPROVALS}"),
-                "correct it, or remove it for the default of 1; 0 requires no approver",
-            );
+            let problem = format!("policy.approvals is not within 0 to {MAX_APPROVALS}");
+            let remedy = "correct it, or remove it for the default of 1; 0 requires no approver";
+            self.problem(at, problem, remedy);
         }
         let dir = written.and_then(|written| written.into_inner().0.dir);
         let dir = self.root.join(dir.as_deref().unwrap_or("policy"));
@@ -234,11 +227,8 @@ impl Reader<'_> {
         let wants = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
         if !notify.iter().any(wants) {
             let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove it";
-            self.problem(
-                written,
-                "limits.notice has no effect: no [[notify]] asks for `expiring`",
-                remedy,
-            );
+            let problem = "limits.notice has no effect: no [[notify]] asks for `expiring`";
+            self.problem(written, problem, remedy);
         }
         self.span("limits.notice", written)?;
         written.get_ref().parse().ok()

@@ -31,12 +31,8 @@ impl Reader<'_> {
         self.unused(&written.app_secret, "app_secret", NAME);
         self.unused(&written.definitions.first().cloned(), "definitions", NAME);
         self.ticket_map(source, written);
-        let id = self.needed(
-            written,
-            "id",
-            &written.id,
-            "write it as in id = \".ticket.id\"",
-        );
+        let remedy = "write it as in id = \".ticket.id\"";
+        let id = self.needed(written, "id", &written.id, remedy);
         let id = id.and_then(|id| self.id_filter("id", id));
         let remedy = "write where a ticket has its id, as in instance_id = \".ticket.id\"";
         let instance_id = self.needed(written, "instance_id", &written.instance_id, remedy);
@@ -65,18 +61,14 @@ impl Reader<'_> {
     /// A map sees `{event, instance}`, which most that ship cannot read.
     fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
         let remedy = "name a jq file that reads .instance; docs/senders/http.md shows one";
-        match &source.map {
-            None => {
-                let problem = "fetch: map is missing, and native does not read what was fetched";
-                self.problem(&written.preset, problem, remedy);
-            }
-            Some(map) => {
-                let name = map.get_ref();
-                if name != ZENDESK_TICKET && Map::builtin_names().any(|known| known == name) {
-                    let problem = format!("fetch: map {name} does not read what was fetched");
-                    self.problem(map, problem, remedy);
-                }
-            }
+        let Some(map) = &source.map else {
+            let problem = "fetch: map is missing, and native does not read what was fetched";
+            return self.problem(&written.preset, problem, remedy);
+        };
+        let name = map.get_ref();
+        if name != ZENDESK_TICKET && Map::builtin_names().any(|known| known == name) {
+            let problem = format!("fetch: map {name} does not read what was fetched");
+            self.problem(map, problem, remedy);
         }
     }
 

@@ -128,29 +128,20 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
         JsonFlaw::Syntax(_) => "is not JSON",
         JsonFlaw::DuplicateKey(_) => "names a key twice in one object",
     })?;
-    let data = envelope
-        .get("Data")
-        .and_then(Value::as_object)
-        .ok_or("has no Data")?;
-    let metadata = envelope
-        .get("Metadata")
-        .filter(|m| m.is_object())
-        .ok_or("has no Metadata")?;
+    let part = |name: &str| envelope.get(name).and_then(Value::as_object);
+    let data = part("Data").ok_or("has no Data")?;
+    let metadata = part("Metadata").ok_or("has no Metadata")?;
     let (1, Some(item)) = (data.len(), data.values().next()) else {
         return Err("does not have exactly one binding in Data");
     };
     match item {
         Value::String(text) => {
             // Some versions of the host encode the text as JSON a second time.
-            let id = metadata
-                .get("Id")
-                .and_then(Value::as_str)
-                .map(|id| id.trim_matches('"').to_owned());
+            let id = metadata.get("Id").and_then(Value::as_str);
             let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
-            let origin = format!("azure:{function}");
             Ok(Event::Message(Message {
-                origin,
-                id,
+                origin: format!("azure:{function}"),
+                id: id.map(|id| id.trim_matches('"').to_owned()),
                 body: text.into(),
             }))
         }

@@ -1,6 +1,6 @@
 //! Detects the host. In: the environment's variables. Out: the host, from one table.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::config::Vars;
 use crate::domain::Problem;
@@ -71,20 +71,16 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
             let port = value.parse().ok().filter(|port| *port != 0);
             let port: u16 = port.ok_or_else(wrong)?;
             // Function Compute may set either port variable, so check for its own variable.
-            let host = if is_set("FC_FUNCTION_NAME") {
-                HttpHost::FunctionCompute
-            } else {
-                host
+            let host = match is_set("FC_FUNCTION_NAME") {
+                true => HttpHost::FunctionCompute,
+                false => host,
             };
-            return Ok(Some(Host::Http(
-                SocketAddr::new(IpAddr::V4(address), port),
-                host,
-            )));
+            return Ok(Some(Host::Http((address, port).into(), host)));
         }
     }
     let marked = MARKS.iter().find(|(mark, _)| is_set(mark));
-    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), UNNAMED_PORT);
-    Ok(marked.map(|(_, host)| Host::Http(address, *host)))
+    let address = (Ipv4Addr::UNSPECIFIED, UNNAMED_PORT);
+    Ok(marked.map(|(_, host)| Host::Http(address.into(), *host)))
 }
 
 /// Whether the host adds the credentials of its role to the headers of every request. Only SCF

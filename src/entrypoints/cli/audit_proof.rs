@@ -64,8 +64,8 @@ async fn consistency(read: &ReadJournal, key: &VerifierKey, old: &Path) -> Resul
 
 async fn named(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
     let found = find_requests(&read.journal, id, read.now).await?.entries;
-    let names: Vec<String> = found.iter().map(|one| one.identity().to_string()).collect();
-    only(&found, id, &names, read).map(State::stream)
+    let name = |state: &State| state.identity().to_string();
+    only(&found, id, name, read).map(State::stream)
 }
 
 pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {
@@ -128,11 +128,10 @@ impl Shown {
         if let Some(Event::Opened(intent)) = history.records.first().map(|one| &one.record.event) {
             let request = &intent.request;
             let decision = decision(&intent.verdict);
+            let approvers = request.approvers.join(", ");
             let by = format!(
-                "asked by {}, approved by {}, {decision} by {}",
-                request.requester,
-                request.approvers.join(", "),
-                intent.verdict.policies.join(", "),
+                "asked by {}, approved by {approvers}, {decision}",
+                request.requester
             );
             text.push_str(&format!(
                 "\n{}: {} {}\n  {}",
@@ -145,18 +144,14 @@ impl Shown {
         for stored in &history.records {
             if let Event::Reopened(reopening) = &stored.record.event {
                 let (by, reason) = (&reopening.by, &reopening.reason);
-                let (decision, policies) = (
-                    decision(&reopening.verdict),
-                    reopening.verdict.policies.join(", "),
-                );
-                let reopened = format!("reopened by {by}: {reason}; {decision} by {policies}");
+                let decision = decision(&reopening.verdict);
+                let reopened = format!("reopened by {by}: {reason}; {decision}");
                 text.push_str(&format!("\n{}", wrapped(2, &reopened)));
             }
         }
         // The records themselves, for programs.
         for line in files.iter().filter_map(|file| file.lines().next()) {
-            text.push('\n');
-            text.push_str(line);
+            text += &format!("\n{line}");
         }
         Ok(Self {
             json: json!({ "proven": true, "stream": stream, "records": records, "sealed_at": at, "size": size }),
@@ -165,6 +160,7 @@ impl Shown {
     }
 }
 
-fn decision(verdict: &Verdict) -> &'static str {
-    if verdict.allowed { "allowed" } else { "denied" }
+fn decision(verdict: &Verdict) -> String {
+    let word = if verdict.allowed { "allowed" } else { "denied" };
+    format!("{word} by {}", verdict.policies.join(", "))
 }

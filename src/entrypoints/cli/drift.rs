@@ -27,20 +27,15 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     let also = named(&options, &app.config().rules())?;
     let deadline = Deadline::after(BUDGET);
     let comparing = Box::pin(app.drift(&also, deadline));
-    let mut report = counting(
-        "comparing the cloud with the journal",
-        app.work_done(),
-        comparing,
-    )
-    .await?;
+    let what = "comparing the cloud with the journal";
+    let mut report = counting(what, app.work_done(), comparing).await?;
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
     if let Some(by) = options.requester {
         if options.revoke_unknown {
-            app.cancel_unknown(&mut report, &by.source, &by.requester, deadline)
-                .await
-                .map_err(Failure::usage)?;
+            let cancels = app.cancel_unknown(&mut report, &by.source, &by.requester, deadline);
+            cancels.await.map_err(Failure::usage)?;
         } else if let (true, Some(ticket), Some(expires_in)) =
             (options.adopt, options.ticket, options.expires)
         {
@@ -50,9 +45,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
                 approvers: options.approvers,
                 by,
             };
-            app.adopt(&mut report, &adoption, deadline)
-                .await
-                .map_err(Failure::usage)?;
+            let adopts = app.adopt(&mut report, &adoption, deadline);
+            adopts.await.map_err(Failure::usage)?;
         }
         app.notify_before_answer(deadline).await;
     }
@@ -80,10 +74,9 @@ fn print(report: &DriftReport, screen: Screen) {
         ]
     };
     let unread = |unread: &Unread| -> Vec<Cell> {
-        let tone = if unread.no_read_api {
-            Tone::Quiet
-        } else {
-            Tone::Bad
+        let tone = match unread.no_read_api {
+            true => Tone::Quiet,
+            false => Tone::Bad,
         };
         vec![
             Cell::new("not compared", tone),
@@ -141,8 +134,6 @@ fn named(
     {
         return Err(Failure::Usage(format!("--region: {problem}")));
     }
-    let images = options.images.iter();
-    Ok(images
-        .map(|image| (image.clone(), region.clone()))
-        .collect())
+    let in_region = |image: &ImageRef| (image.clone(), region.clone());
+    Ok(options.images.iter().map(in_region).collect())
 }

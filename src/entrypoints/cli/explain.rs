@@ -35,10 +35,8 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let finding = find_requests(&journal.journal, &options.id, journal.now);
     let found = journal.during(finding).await?;
     let exit = warned(&found);
-    let names: Vec<String> = (found.entries.iter())
-        .map(|state| state.identity().to_string())
-        .collect();
-    let stream = only(&found.entries, &options.id, &names, &journal).map(State::stream)?;
+    let name = |state: &State| state.identity().to_string();
+    let stream = only(&found.entries, &options.id, name, &journal).map(State::stream)?;
     let explained = journal.reader().explain(stream).await?;
     let explained = explained.ok_or_else(|| Failure::failed("the request is gone"))?;
     if context.json {
@@ -250,10 +248,8 @@ fn decision(entry: &DecisionEntry) -> Vec<(Tone, String)> {
     }
     let mut alike = Alike::default();
     for refused in &verdict.refused {
-        let item = refused
-            .item
-            .as_ref()
-            .map_or("the request".to_owned(), receiver);
+        let item = refused.item.as_ref();
+        let item = item.map_or("the request".to_owned(), receiver);
         alike.push(tone, refused.why.clone(), item);
     }
     std::iter::once((tone, text)).chain(alike.lines()).collect()

@@ -103,7 +103,7 @@ pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
 pub(super) fn only<'a, T>(
     found: &'a [T],
     id: &str,
-    names: &[String],
+    name: impl Fn(&T) -> String,
     journal: &ReadJournal,
 ) -> Result<&'a T, Failure> {
     match found {
@@ -114,7 +114,7 @@ pub(super) fn only<'a, T>(
         })),
         _ => Err(Failure::Usage(format!(
             "several requests have the id {id:?}; name one of {}",
-            names.join(", ")
+            found.iter().map(name).collect::<Vec<_>>().join(", ")
         ))),
     }
 }

@@ -87,8 +87,8 @@ async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit,
     let reader = journal.reader();
     let found = journal.during(reader.requests_named(id)).await?;
     warned(&found);
-    let names: Vec<String> = found.entries.iter().map(|e| e.identity.clone()).collect();
-    let entry = only(&found.entries, id, &names, journal)?;
+    let name = |entry: &RequestEntry| entry.identity.clone();
+    let entry = only(&found.entries, id, name, journal)?;
     context.print(&json!(entry.answer));
     Ok(Exit::Done)
 }

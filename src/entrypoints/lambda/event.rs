@@ -68,10 +68,8 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
     if object.contains_key("detail-type") && object.contains_key("detail") {
         return bus(&event);
     }
-    if let Some(mark) = FOREIGN_MARKS
-        .iter()
-        .find(|mark| object.contains_key(**mark))
-    {
+    let foreign = |mark: &&&str| object.contains_key(**mark);
+    if let Some(mark) = FOREIGN_MARKS.iter().find(foreign) {
         let problem = format!("has {mark:?}, a field of an unsupported trigger");
         return Err(Problem::new("event", problem, SERVED));
     }
@@ -165,10 +163,9 @@ fn http(event: &Value) -> Result<Shape, Problem> {
         (at("/requestContext/http/method"), path, Form::Version2)
     } else if event.pointer("/requestContext/elb").is_some() {
         let multi = event.get("multiValueHeaders").is_some_and(Value::is_object);
-        let form = if multi {
-            Form::BalancerMulti
-        } else {
-            Form::Balancer
+        let form = match multi {
+            true => Form::BalancerMulti,
+            false => Form::Balancer,
         };
         (at("/httpMethod"), at("/path").unwrap_or_default(), form)
     } else if event.get("resource").is_some() && matches!(at("/version"), None | Some("1.0")) {

@@ -42,9 +42,12 @@ pub(crate) fn is_of_scf(event: &Value) -> bool {
     url || record("Ckafka") || record("CMQ") || is_timer(event) || is_event(event)
 }
 
+fn text<'a>(event: &'a Value, name: &str) -> Option<&'a str> {
+    event.get(name)?.as_str()
+}
+
 fn is_timer(event: &Value) -> bool {
-    let text = |name: &str| event.get(name).is_some_and(Value::is_string);
-    text("TriggerName") && event.get("Type").and_then(Value::as_str) == Some("Timer")
+    text(event, "TriggerName").is_some() && text(event, "Type") == Some("Timer")
 }
 
 fn is_event(event: &Value) -> bool {
@@ -57,8 +60,7 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     let refused = |problem: &str| Problem::new("event", problem, SERVED);
     of_one_trigger(event, &TRIGGER_MARKS)?;
     if is_timer(event) {
-        let message = event.get("Message").and_then(Value::as_str);
-        return Ok(match message.is_some_and(asks_for_drift) {
+        return Ok(match text(event, "Message").is_some_and(asks_for_drift) {
             true => Shape::Drift,
             false => Shape::Sweep,
         });
@@ -90,12 +92,10 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
 
 /// Builds the HTTP request. `path` is the request's path; it does not contain the gateway's stage.
 fn http(event: &Value) -> Result<Shape, String> {
-    let text = |name: &str| event.get(name).and_then(Value::as_str);
-    let method = text("httpMethod").ok_or("has an httpMethod that is not text")?;
-    let path = text("path")
-        .ok_or("is an HTTP event without a path")?
-        .to_owned();
-    let request = http_event::request(event, method, path).map_err(|flaw| flaw.to_string())?;
+    let method = text(event, "httpMethod").ok_or("has an httpMethod that is not text")?;
+    let path = text(event, "path").ok_or("is an HTTP event without a path")?;
+    let request = http_event::request(event, method, path.to_owned());
+    let request = request.map_err(|flaw| flaw.to_string())?;
     Ok(Shape::Http(Box::new(request)))
 }
 
@@ -136,16 +136,10 @@ fn topic(record: &Value) -> Option<Message> {
 /// The message of an EventBridge event, with the origin `eventbridge:REGION:SOURCE`. Passes the
 /// whole event to the map.
 fn bus(event: &Value) -> Option<Message> {
-    let text = |name: &str| {
-        event
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-    };
-    let origin = format!("eventbridge:{}:{}", text("region")?, text("source")?);
+    let set = |name: &str| text(event, name).filter(|text| !text.is_empty());
     Some(Message {
-        origin,
-        id: Some(text("id")?.to_owned()),
+        origin: format!("eventbridge:{}:{}", set("region")?, set("source")?),
+        id: Some(set("id")?.to_owned()),
         body: event.to_string().into(),
     })
 }
