@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use crate::app::context::LATE_CALL;
 use crate::app::{App, Deadline};
-use crate::domain::Action;
+use crate::domain::{Action, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId};
 
 use super::call_off::{Beginning, Order, taken_by};
@@ -58,12 +58,11 @@ impl App {
                 (Action::Share, Phase::Revoking { lease_until, .. }) if !other.is_due(now) => {
                     Some(*lease_until)
                 }
-                // The cloud may still carry out its last call.
-                (Action::Cancel, Phase::Deferred { .. })
-                | (Action::Share, Phase::RevokeDeferred { .. }) => {
-                    let late = SignedDuration::try_from(LATE_CALL).unwrap_or_default();
-                    other.updated_at().checked_add(late).ok()
-                }
+                (Action::Cancel, Phase::Deferred { .. }) => late_call(other, now).filter(|_| {
+                    let results = other.results();
+                    results.iter().any(|result| result.maybe_done)
+                }),
+                (Action::Share, Phase::RevokeDeferred { .. }) => late_call(other, now),
                 _ => None,
             };
             let until = until.filter(|until| *until > now && meet(share, other))?;
@@ -79,6 +78,14 @@ impl App {
             },
         })
     }
+}
+
+/// Until when the cloud may carry out the last call of a turn that ended. After a clock's correction the instant of
+/// its record says nothing.
+fn late_call(ended: &State, now: Timestamp) -> Option<Timestamp> {
+    let late = SignedDuration::try_from(LATE_CALL).ok()?;
+    let recent = now.duration_since(ended.updated_at()).abs() < late;
+    recent.then(|| ended.updated_at().checked_add(late).ok())?
 }
 
 /// Whether a request takes away what a share of the same image gives: accounts that both name, or all, when
