@@ -16,10 +16,9 @@ use std::io::IsTerminal as _;
 
 #[cfg(feature = "otlp")]
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
-use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{fmt, registry};
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 pub use metric::{Definition, DeliveryResult, Kind, Metric, NotificationResult};
 pub use metrics::{Metrics, NAMESPACE};
@@ -54,11 +53,11 @@ impl LogFormat {
 
 /// Installs the log subscriber once; a second call changes nothing.
 ///
-/// `filter` has the syntax of `RUST_LOG`: a level, or `target=level` separated by commas. An invalid filter becomes
-/// `info`, so that a typing error does not disable the log.
+/// `filter` has the syntax of `RUST_LOG`. An invalid filter becomes `info`, so that a typing error
+/// does not disable the log.
 pub fn init(format: LogFormat, filter: Option<&str>) {
-    let info = || Targets::new().with_default(LevelFilter::INFO);
-    let filter = filter.map_or_else(info, |text| text.parse().unwrap_or_else(|_| info()));
+    let filter =
+        EnvFilter::try_new(filter.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = match format {
         LogFormat::Json => fmt::layer()
             .json()

@@ -236,7 +236,7 @@ pub struct NotifyConfig {
 pub enum MetricsAccess {
     /// Anyone.
     Open,
-    /// No group.
+    /// They are not served.
     Off,
     /// Who sends this token.
     Token(SecretString),

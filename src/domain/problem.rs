@@ -78,16 +78,6 @@ impl fmt::Display for Problems {
 }
 
 impl Problems {
-    /// Fails with these problems, if there are any.
-    pub(crate) fn any(problems: Vec<Problem>) -> Result<(), Self> {
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(Self(problems)),
-        }
-    }
-}
-
-impl Problems {
     /// An error unless there are none.
     pub(crate) fn refuse_any(problems: Vec<Problem>) -> Result<(), Self> {
         match problems.is_empty() {

@@ -108,7 +108,7 @@ pub(super) fn read(
         let added = reader.add_source(facts);
         reader.problems.extend(added.err());
     }
-    Problems::any(reader.problems)?;
+    Problems::refuse_any(reader.problems)?;
     let mut warnings = Vec::new();
     if !validated {
         let all = reader.entities.iter().chain(reader.accounts.iter());

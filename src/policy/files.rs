@@ -114,7 +114,7 @@ impl PolicyFiles {
                 "put accounts and images in groups; 48 MiB is the most",
             ));
         }
-        Problems::any(problems)
+        Problems::refuse_any(problems)
     }
 
     /// Whether the schema is the built-in one.

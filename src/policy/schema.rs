@@ -88,7 +88,7 @@ impl SchemaNames {
                 "keep every name of the built-in schema; to use that one as it is, delete the file";
             Problem::at(Mark::whole(SCHEMA), format!("lacks {name}"), remedy)
         });
-        Problems::any(missing.collect())?;
+        Problems::refuse_any(missing.collect())?;
         Ok(schema)
     }
 }

@@ -432,6 +432,15 @@ fn a_proof_is_checked_without_journal_and_configuration() {
 }
 
 #[test]
+fn a_private_key_in_place_of_the_public_one_is_not_shown() {
+    let site = Site::new();
+    let private = "MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    let refused = site.refused(64, &["audit", "verify", "--key", private]);
+    assert!(refused.contains("name+hash+key"), "{refused}");
+    assert!(!refused.contains(private), "{refused}");
+}
+
+#[test]
 fn a_key_that_could_be_forged_or_is_gone_is_refused() {
     let site = Site::new();
     site.configure("[seal]\nkey = \"file:journal/seal.key\"\n");

@@ -7,7 +7,7 @@ use crate::telemetry::{self, LogFormat};
 /// Installs the subscriber. `quiet`: the filter without a variable.
 pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) {
     let format = LogFormat::chosen(|name| vars.get(name), on_host);
-    let filter = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
+    let filter = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]
         .iter()
         .find_map(|name| vars.get(*name));
     let filter = Some(filter.map_or(quiet, String::as_str));
