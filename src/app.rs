@@ -71,7 +71,7 @@ use deliveries::{CredentialHeaders, Early, conflict, identity_of, overloaded, un
 use requests::{FirstLook, Permission};
 use statement::Statement;
 
-/// A verified delivery, and how its requests are handled.
+/// A verified delivery, and what the handling of its requests needs.
 struct Incoming<'a> {
     delivery: &'a VerifiedDelivery,
     map: &'a Map,
@@ -97,7 +97,7 @@ impl App {
             .await
     }
 
-    /// Takes one delivery to its reply, which `early` may give before, and logs and counts its end.
+    /// Handles one delivery, logs and counts its end. Through `early` the sender may get its answer sooner.
     async fn process(
         &self,
         delivery: Delivery,
@@ -106,7 +106,7 @@ impl App {
         early: &Early,
     ) -> Reply {
         let source = delivery.source.clone();
-        // On the heap, because the hosts move this future again and again on its way into a task.
+        // On the heap: each host moves this large future several times before it runs in a task.
         let reply = self.authenticate_and_answer(delivery, statement, deadline, early);
         let reply = Box::pin(reply).await;
         self.delivery_ended(Some(&source), early.elapsed(), &reply);
@@ -131,12 +131,12 @@ impl App {
         let verify = step(Step::Verify);
         verify.record("source", source.as_str());
         let authenticated = self.authenticate(delivery, now).instrument(verify);
-        let (verified, later) = match authenticated.await {
+        let (verified, reloaded) = match authenticated.await {
             Ok(authenticated) => authenticated,
             Err(unverified) => return self.unverified(&source, unverified),
         };
-        // The rules that verified it: with secrets that were just read again, if only these match.
-        let app = later.as_ref().unwrap_or(self);
+        // If only secrets that were just read again verified the delivery, the rules that hold them.
+        let app = reloaded.as_ref().unwrap_or(self);
         let Some(intake) = app.prepared.intake(&source) else {
             return Reply::UnknownSource;
         };
@@ -237,7 +237,7 @@ impl App {
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&case.identity));
         };
-        // Held until the work ends, also when the sender hangs up.
+        // Held until this function returns, which it does also when the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {
@@ -260,7 +260,7 @@ impl App {
                 let state = self.work_off_claim(*claim, permission, first, case.deadline);
                 Box::pin(state).await?
             }
-            // The opening took too long: another turn continues.
+            // The opening took too long, so a concurrent cancel may not have seen it. A later turn continues.
             (Opened::New(claim, _), _) => claim.state().clone(),
             // Denied, waiting, or without a slot.
             (Opened::Kept(state), _) => *state,
@@ -277,7 +277,7 @@ impl App {
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
-            // Recorded as a conflict and never carried out, so it needs no verdict.
+            // A conflict is recorded and never carried out. Its record repeats the verdict of the known request.
             let opening = self.opening(case, state.verdict().clone()).await?;
             self.journal.record_conflict(opening).await?;
             return Ok(conflict(&case.identity));

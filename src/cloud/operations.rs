@@ -174,7 +174,7 @@ impl RegionalCloud<'_> {
     }
 }
 
-/// Turns the error for an unknown id into an empty list: some reads answer one, some the other.
+/// For an unknown id some reads return an error and others an empty list. Returns an empty list for both.
 fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
     match found {
         Err(error) if image_is_missing(&error.code) => Ok(Vec::new()),

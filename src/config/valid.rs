@@ -209,7 +209,7 @@ pub struct NotifyConfig {
     pub subscription: Subscription,
     /// Which system it is.
     pub preset: Preset,
-    /// Where it is; `None`: where the `fetch` of the source says.
+    /// The target's address. `None`: the address in the source's `fetch`.
     pub address: Option<Address>,
     /// How the program authenticates there.
     pub auth: Auth,

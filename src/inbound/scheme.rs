@@ -84,7 +84,7 @@ pub enum TimeSource {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdSource {
-    /// A header. When it is not among the signed parts it identifies nothing; only `sharehook verify` shows it.
+    /// A header. If the signature does not cover it, it is not used as the id; only `sharehook verify` shows it.
     Header(String),
     /// A JSON pointer into the signed body, to a string.
     Pointer(String),

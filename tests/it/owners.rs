@@ -247,8 +247,13 @@ async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record(
     let (_, refused) = shares().into_iter().next().unwrap();
     let ticket = request("CHG1", refused);
     world.deliver(&ticket).await;
-    world.advance(HOUR);
-    world.sweep().await;
+    // What is called off was not shared either.
+    let cancel = json!({"action": "cancel", "accounts": [ACCOUNTS[0]]});
+    world.deliver(&request("CHG2", cancel)).await;
+    for seconds in [HOUR / 6, HOUR] {
+        world.advance(seconds);
+        world.sweep().await;
+    }
     let (_, answer) = world.deliver(&ticket).await;
     assert_eq!(answer.status, Status::Failed, "{answer:?}");
     assert!(!answer.results.iter().any(|result| result.maybe_done));

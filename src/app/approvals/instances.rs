@@ -81,7 +81,7 @@ impl Unfetched {
         }
     }
 
-    /// The same without a secret that the API repeated.
+    /// The same error with the secret replaced, in case the API repeated it.
     fn without(self, secret: &SecretString) -> Self {
         Self {
             why: self.why.replace(secret.expose_secret(), "(hidden)"),

@@ -9,7 +9,7 @@ use crate::journal::{MAX_COVER, Phase, State};
 /// The earliest second look at a share that a worker holds.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
-/// That another grant covers an item of an ended share.
+/// Another grant that covers an item of an ended share.
 #[derive(Debug)]
 pub(in crate::app) struct Cover {
     pub(super) item: Item,

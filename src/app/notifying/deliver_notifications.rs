@@ -169,7 +169,7 @@ impl App {
         self.deliver(state, due, failures, first, deadline).await
     }
 
-    /// Delivers these notifications, as [`App::deliver_due`].
+    /// Delivers the notifications in `due`, as [`App::deliver_due`] does.
     pub(super) async fn deliver(
         &self,
         mut state: StreamState,

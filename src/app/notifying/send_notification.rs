@@ -130,7 +130,7 @@ impl App {
             let answer = self
                 .exchange(notification, message, "GET", &find.path, None)
                 .await?;
-            let none = || Failure::passing("the target does not know the ticket");
+            let none = || Failure::passing("the target's answer has no usable id of the ticket");
             found = Some(find.id(&answer).ok_or_else(none)?);
         }
         let path = |path: &str| match &found {

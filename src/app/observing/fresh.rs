@@ -14,7 +14,7 @@ pub(in crate::app) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Fresh<T> {
     /// The last value while it is younger than `age` at `now`; otherwise a new one, made with the last
-    /// one at hand. Only one is made at a time. An error is not kept.
+    /// one at hand. Only one is made at a time. After an error neither it nor the last value is kept.
     pub(in crate::app) async fn or_make(
         &self,
         now: Instant,

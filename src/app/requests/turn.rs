@@ -1,10 +1,13 @@
 //! A turn: what one worker does with its claim, from the look at the other requests to the close. In: the claim, and
 //! what the worker may do. Out: the state after the turn.
 
+use std::time::Duration;
+
 use crate::app::calls::{execute, observe};
 use crate::app::cloud_accounts::own_account;
+use crate::app::context::{self, LATE_CALL, pause};
 use crate::app::grants::{Ownership, image_missing, unpublished};
-use crate::app::{App, Deadline, context};
+use crate::app::{App, Deadline};
 use crate::domain::{AccountId, Action, ItemResult, ResultKind, Verdict};
 use crate::journal::{Claim, JournalError, Phase, State};
 use crate::plan::{Observation, Plan};
@@ -18,14 +21,14 @@ use super::interrupted::interrupted_result;
 use super::permission::{Permission, Withheld};
 
 impl App {
-    /// Carries out what a claim permits, closes the request, and revokes what was called off
-    /// meanwhile. Returns the state afterwards, also if another worker has taken over.
+    /// Carries out what `permission` allows, closes the request, and revokes what was called off
+    /// meanwhile. Returns the state afterwards, as the journal has it if another worker took over.
     pub(in crate::app) async fn work_off_claim(
         &self,
         claim: Claim,
         mut permission: Permission,
         mut first: FirstLook,
-        deadline: Deadline,
+        mut deadline: Deadline,
     ) -> Result<State, JournalError> {
         let stream = claim.state().stream();
         let mut writer = self.writer(claim);
@@ -36,9 +39,10 @@ impl App {
                 .await
             {
                 Err(Stop::CalledOff) => {
-                    if writer.doubt_open_items() {
-                        // The cloud may still carry out the last call of this attempt.
-                        tokio::time::sleep(context::LATE_CALL).await;
+                    // The cloud may still carry out the last call of this attempt. Where no time is left to wait
+                    // for it, a later turn looks.
+                    if writer.doubt_open_items() && !pause(deadline, LATE_CALL).await {
+                        deadline = Deadline::after(Duration::ZERO);
                     }
                     permission = self.permission(writer.state());
                 }
@@ -52,7 +56,7 @@ impl App {
             Err(Stop::Journal(error)) => return Err(error),
         };
         let now = self.now();
-        // The sweep revokes what has expired.
+        // A closed share needs work only if items were called off, or at its end, which the sweep handles.
         let expired = after.expires_at().is_some_and(|end| end <= now);
         let called_off = !expired && after.needs_work(now).is_some();
         if matches!(after.phase(), Phase::Closed) && called_off {
@@ -115,20 +119,22 @@ impl App {
         first: Option<Observation>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        // The owner account follows from the image of the original request; a revocation may name
-        // the blueprint that a chain made of it.
+        // A share makes no call after its own end.
         let deadline = match approved.request().action {
             Action::Share => context::before_end(deadline, self.now(), writer.state().expires_at()),
             Action::Cancel => deadline,
         };
+        // The owner account follows from the image of the recorded request; a revocation may name the
+        // blueprint that a chain made of it.
         let context = self.context(writer.state().request(), deadline);
         let looked_before = writer.looked_before() && first.is_none();
         let mut seen = match first {
             Some(seen) => seen,
             None => observe::observe(&context, approved.request()).await,
         };
+        let looked = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // What an earlier attempt changed without an owner on record may be another account's.
+        // An earlier attempt that recorded no owner may have changed something under another account.
         let mine = Some(writer.state().owner()).filter(|owner| looked_before || owner.is_some());
         let owners = owners.iter().map(Option::as_ref).chain(mine);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
@@ -139,7 +145,7 @@ impl App {
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
-        // What another account answers is no result of the earlier attempt.
+        // What another account sees says nothing about what the earlier attempt did.
         let comparable = looked_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
@@ -148,7 +154,7 @@ impl App {
         if !looked_before {
             return Ok(results);
         }
-        let interrupted = interrupted_results(writer.state(), writer.with_doubts(done), &seen);
+        let interrupted = interrupted_results(writer.state(), writer.with_doubts(done), &looked);
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
@@ -156,7 +162,7 @@ impl App {
     }
 
     /// The results of a cancel whose image is missing: not shared if an operator confirms that it is deleted,
-    /// and open while another account than the shares' is asked.
+    /// and open if the account that was asked is not known to own the image.
     fn judge_cancel(
         &self,
         writer: &ClaimWriter<'_>,
@@ -179,7 +185,7 @@ impl App {
         ownership.judge(results, &state.request().target.image(), entry)
     }
 
-    /// Closes a share that shares nothing more. An interrupted worker may have shared without
+    /// Closes a share that the policies refuse, that expired or that was called off. An interrupted worker may have shared without
     /// recording it, so the cloud is read first and the share is revoked when it expires.
     async fn close_withheld(
         &self,

@@ -26,7 +26,9 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
     const MAX_IDS: usize = 100;
     match count {
         1..=MAX_IDS => Ok(()),
-        n => Err(Limit(format!("{n} ids: 1 to {MAX_IDS} per request"))),
+        n => Err(Limit(format!(
+            "{n} ids in one request; the API takes 1 to {MAX_IDS}"
+        ))),
     }
 }
 

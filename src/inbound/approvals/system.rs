@@ -24,7 +24,7 @@ pub struct ApprovalSystem {
     pub token: fn(id: &str, secret: &str) -> ApiCall,
     /// Reads an answer of any call, by its HTTP status and its body.
     pub answer: fn(status: u16, body: &[u8]) -> Result<Value, Rejected>,
-    /// The fields of the answer that have the token, and the seconds that it lasts.
+    /// The names of two fields of the answer: the token, and its lifetime in seconds.
     pub(super) token_fields: (&'static str, &'static str),
     /// The same call with the token that it needs.
     pub with_token: fn(ApiCall, token: &str) -> ApiCall,

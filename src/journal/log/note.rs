@@ -143,7 +143,7 @@ impl FromStr for VerifierKey {
     }
 }
 
-/// A key's name must be valid in a note's lines.
+/// Refuses the name of a key that a line of a note cannot hold.
 fn check_name(name: &str) -> Result<(), Problem> {
     let good = (1..=100).contains(&name.len())
         && name

@@ -140,11 +140,14 @@ impl State {
             Event::Progress(progress) => self.progress(record, progress),
             Event::Deferred(deferral) => self.deferred(record, deferral),
             Event::Closed {
-                status, results, ..
+                status,
+                results,
+                calls,
             } => {
                 if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
                     return broken(format!("closed as {status}"));
                 }
+                self.called |= !calls.is_empty();
                 self.closed(record, *status, results)
             }
             Event::CalledOff(call_off) => self.call_off(record, call_off),

@@ -99,11 +99,20 @@ impl Journal {
         self.same_folder()?;
         let path = self.record_path(stream, seq);
         let created = self.create_at(&path, bytes).await?;
-        if let Created::Ours = created {
-            self.unsealed.note_write();
-            if let Some(echo) = &self.echo {
-                echo(bytes);
+        match &created {
+            Created::Ours => {
+                self.unsealed.note_write();
+                if let Some(echo) = &self.echo {
+                    echo(bytes);
+                }
             }
+            Created::Theirs(found) if found.len() as u64 > MAX_RECORD_BYTES => {
+                let flaw = Flaw::TooLarge {
+                    bytes: found.len() as u64,
+                };
+                return Err(self.damaged(Finding::of(stream, seq, flaw)));
+            }
+            Created::Theirs(_) => {}
         }
         Ok(created)
     }

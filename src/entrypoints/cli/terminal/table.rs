@@ -58,7 +58,7 @@ impl<T: Into<String>> From<T> for Cell {
 struct Placed {
     index: usize,
     width: usize,
-    /// The width in which no cell takes several lines.
+    /// The width at which every cell fits on one line.
     natural: usize,
 }
 

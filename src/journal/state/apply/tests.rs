@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
 use crate::domain::{Item, ResultKind};
-use crate::journal::record::{CallNote, StreamId};
+use crate::journal::record::StreamId;
 use crate::journal::state::Work;
 use crate::journal::testing::*;
 
@@ -129,18 +129,36 @@ fn a_look_outlasts_a_wait_only_if_a_call_may_have_been_made() {
         ..Progress::default()
     });
     let call = || progress(vec![result(account(0), Shared)]);
+    let calls = || match call() {
+        Event::Progress(progress) => progress.calls,
+        _ => Vec::new(),
+    };
     let late = match waits() {
         Event::Deferred(deferral) => Event::Deferred(Deferral {
-            calls: vec![CallNote {
-                action: "ShareBlueprintAcrossAccounts".into(),
-                request_id: None,
-                code: Some("Timeout".into()),
-            }],
+            calls: calls(),
             ..deferral
         }),
         event => event,
     };
+    let refused = match closed(Status::Failed, all(failed())) {
+        Event::Closed {
+            status, results, ..
+        } => Event::Closed {
+            status,
+            results,
+            calls: calls(),
+        },
+        event => event,
+    };
     let cases = [
+        (
+            "a call before the end, which was reopened",
+            absent()
+                .then(5, 1, refused)
+                .then(9_000, 2, reopened(true))
+                .then(9_010, 2, waits()),
+            true,
+        ),
         (
             "a call, and a cancel meanwhile",
             absent().then(9, 1, late),
