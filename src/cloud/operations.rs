@@ -26,8 +26,8 @@ pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
     }
 }
 
-/// Every method fails as [`RegionalCloud::call`] does; methods that read a paged list also fail as
-/// [`RegionalCloud::all_pages`] does.
+/// Every method fails as `RegionalCloud::call` does; methods that read a paged list also fail as
+/// `RegionalCloud::all_pages` does.
 impl RegionalCloud<'_> {
     /// Shares an image with accounts, or stops sharing it: up to 10 for a blueprint; for a CVM
     /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more,

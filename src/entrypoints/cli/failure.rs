@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue};
+
 use crate::app::{SealError, StartError};
 use crate::domain::{Problem, Problems};
 use crate::entrypoints::outcome::Exit;
@@ -75,5 +77,20 @@ impl From<SealError> for Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::failed(problem)
+    }
+}
+
+/// Prints what clap has to say: help and the version on stdout, errors on stderr. A wrong `--key` is not repeated,
+/// because it may be the private key by mistake.
+pub(super) fn print_usage(mut error: clap::Error) -> Exit {
+    let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
+    if error.get(ContextKind::InvalidArg).is_some_and(of_key) {
+        let hidden = ContextValue::String("…".to_owned());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    drop(error.print());
+    match error.use_stderr() {
+        true => Exit::Usage,
+        false => Exit::Done,
     }
 }

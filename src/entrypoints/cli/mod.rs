@@ -49,7 +49,6 @@ mod try_body;
 use std::ffi::OsString;
 
 use clap::Parser as _;
-use clap::error::{ContextKind, ContextValue};
 
 use crate::config::{AwsSecrets, Vars};
 use crate::telemetry;
@@ -67,21 +66,7 @@ const MAX_BLOCKING_THREADS: usize = 32;
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
-        Err(mut error) => {
-            let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
-            if error.get(ContextKind::InvalidArg).is_some_and(of_key) {
-                // It may be the private key, by mistake.
-                let hidden = ContextValue::String("…".to_owned());
-                error.insert(ContextKind::InvalidValue, hidden);
-            }
-            // clap reports help and version as errors too; print them to stdout.
-            let exit = match error.use_stderr() {
-                true => Exit::Usage,
-                false => Exit::Done,
-            };
-            drop(error.print());
-            return exit as u8;
-        }
+        Err(error) => return failure::print_usage(error) as u8,
     };
     let mut context = Context {
         config: args.config,
