@@ -68,7 +68,7 @@ pub struct Config {
     /// The files that it names, as written: maps, templates, certificates. Neither the policy nor a
     /// file with a secret.
     pub files: BTreeSet<String>,
-    /// The variables that it reads, without those that override it.
+    /// The environment variables that the file names. Variables that override a setting are not among them.
     pub variables: BTreeSet<String>,
     /// Where the settings are written whose use can fail: `journal`, `policy`, `cloud.endpoint`,
     /// `seal.key`, `report.to`.

@@ -139,8 +139,8 @@ impl App {
             .set(Metric::DriftDifferences, &[], differences as f64);
     }
 
-    /// What is overdue or unfinished has a wake-up no later than the longest pause of work. Reads each
-    /// finished request whose share expires later only once.
+    /// Counts the unfinished and the overdue requests: each has a wake-up within the longest pause of work. `known`
+    /// has the finished requests whose shares expire later, so that each of them is read only once.
     async fn count_index(&self, known: Ends) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);

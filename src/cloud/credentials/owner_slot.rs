@@ -1,5 +1,5 @@
-//! What the token service said last of the credentials in use, and how long that counts. A value; asks
-//! nothing itself.
+//! The last answer of the token service about the credentials in use, and how long it is believed. Data only: `cache`
+//! asks.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::domain::{AccountId, CloudError, Timestamp};
 
 /// How long a refusal is believed: an operator may grant the permission meanwhile.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
-/// The same of no answer.
+/// How long to wait before the token service is asked again after no answer.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
-/// What the token service said last.
+/// The last answer of the token service.
 #[derive(Debug, Default)]
 pub(super) struct OwnerSlot {
     pub(super) newest: Mutex<Option<Asked>>,
