@@ -38,7 +38,7 @@ pub(super) type CallEnd = Result<Option<String>, CloudError>;
 /// anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so one call at a time costs nothing.
 pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
 
-/// The key of reads that can be one: owner account, region, image, and what is asked of it.
+/// The key of reads that can be one: owner account, region, image, and what is read of it.
 pub(super) type ReadKey = (
     Option<String>,
     Region,

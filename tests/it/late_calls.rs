@@ -1,4 +1,4 @@
-//! The cloud carries a call out after its caller has given up. Whoever looks at the cloud meanwhile must not take the
+//! The cloud carries a call out after its caller has given up. A worker that looks at the cloud meanwhile must not take the
 //! state before the call for its end.
 
 use std::time::Duration;
