@@ -217,7 +217,7 @@ impl Fields<'_> {
 
     fn requester(&mut self) -> Option<String> {
         let Some(value) = self.present("requester").cloned() else {
-            let remedy = "name who asks, as the ticket system knows them";
+            let remedy = "name the requester, as the ticket system knows them";
             self.problem("requester", "is missing", remedy);
             return None;
         };
