@@ -1,8 +1,10 @@
-//! Events that name an instance. In: a verified event. Out: its record and the answer, at once; then, as
-//! due work, the instance is fetched, checked and handled like any delivery; `withdrawals` handles one that
-//! was withdrawn. A process that is killed in between leaves the record, from which the backlog or a sweep
-//! goes on. Fetching twice is harmless: the request's identity acts once, and is on record before it is
-//! opened, so that a withdrawal finds the request.
+//! Handles events that only name an instance. Records a verified event and answers it at once.
+//! Later, as due work, fetches the instance, checks it and handles it like any delivery;
+//! `withdrawals` handles a withdrawn one.
+//!
+//! If the process is killed in between, the backlog or a sweep continues from the record. Fetching
+//! twice is harmless: the request's identity acts once. It is recorded before the request is
+//! opened, so a withdrawal finds the request.
 
 use std::time::Duration;
 
@@ -27,34 +29,36 @@ use super::fetcher::Fetcher;
 /// The pause after the first failed attempt; each later one is twice as long.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
-/// How many attempts precede giving up, however old the event is: an approval is not lost
-/// because no sweep ran for a day.
+/// Attempts that are made even if the event is older than `retry_for`. Otherwise an approval would
+/// be lost because no sweep ran for a day.
 const MIN_ATTEMPTS: u32 = 10;
-/// How many attempts an instance gets that its system does not know.
+/// Attempts for an instance that its system does not know.
 const MAX_ATTEMPTS_AT_NOTHING: u32 = 5;
-/// With less time left, an attempt would fail for want of time: the fetch stays due for the next turn.
+/// The least time left in which an attempt begins. With less the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
 
-/// Why an attempt stops that comes too late.
+/// Why an attempt stops if another worker was faster.
 pub(super) const ENDED: &str = "another worker has ended it";
 
-/// What came of an attempt to work off an announcement.
+/// The result of an attempt to work off an announcement.
 pub(super) enum Attempt {
-    /// Its end.
+    /// The announcement is worked off. `why` is set if it led to no request.
     Settled {
         requests: Vec<Identity>,
         why: Option<String>,
     },
-    /// Nothing yet. Given up after a day.
+    /// The attempt failed and is repeated. Given up after `retry_for`.
     Later(String),
-    /// There is no such instance. Given up after a few attempts, each of which costs a call.
+    /// The system does not know the instance. Given up after a few attempts, because each costs a
+    /// call.
     Gone(String),
-    /// Nothing yet, and never given up: something that was shared must be taken back.
+    /// The attempt failed and is repeated without a limit: the withdrawn approval gave a share that
+    /// must be revoked.
     Owed(String),
 }
 
 impl App {
-    /// Records a verified event that names an instance, and answers it. Every other event is ignored.
+    /// Records and answers a verified event that names an instance. Ignores any other event.
     pub(in crate::app) async fn announce(
         &self,
         verified: &VerifiedDelivery,
@@ -104,7 +108,8 @@ impl App {
         one((Ending::Pending, answer))
     }
 
-    /// Records an announcement. `listed`: no event arrived, but the system's list has the instance.
+    /// Records an announcement. `listed` means that no event arrived, but that the system's list
+    /// contains the instance.
     pub(super) async fn record_event(
         &self,
         verified: &VerifiedDelivery,
@@ -127,7 +132,8 @@ impl App {
         self.journal.record_announcement(announcement, &lease).await
     }
 
-    /// Fetches what a recorded event names, and handles it, if that is due. Returns the state afterwards.
+    /// Fetches the instance of a recorded announcement and handles it, if the fetch is due.
+    /// `at_once`: also before it is due. Returns the state afterwards.
     pub(in crate::app) async fn work_off_announcement(
         &self,
         state: StreamState,
@@ -159,7 +165,7 @@ impl App {
         self.journal.record_attempt(state, &lease, event).await
     }
 
-    /// What is recorded of the end of an attempt.
+    /// The record of an attempt's result.
     fn event_of(&self, end: Attempt, incident: &Incident, attempt: u32) -> Event {
         let (name, now) = (incident.name(), self.now());
         let age = now.duration_since(incident.at());
@@ -202,7 +208,7 @@ impl App {
         }
     }
 
-    /// One attempt: fetch, check, and the straight line of every delivery.
+    /// Makes one attempt: fetches the instance, checks it, and handles it like any delivery.
     async fn attempt_to_fetch(
         &self,
         (incident, announcement): (&Incident, &Announcement),
@@ -257,7 +263,7 @@ impl App {
         }
     }
 
-    /// Handles a fetched instance like any delivery, once its requests are on record.
+    /// Handles a fetched instance like any delivery, after recording its requests.
     async fn open_requests(
         &self,
         incident: &Incident,
@@ -291,8 +297,8 @@ impl App {
         end_of(&reply, |id| Identity::new(source, id))
     }
 
-    /// Records that the fetched instance confirms the announcement. Returns whether the announcement is still
-    /// to be worked off.
+    /// Records that the fetched instance confirms the announcement. Returns whether the
+    /// announcement must still be worked off.
     pub(super) async fn confirm(
         &self,
         incident: &Incident,
@@ -307,7 +313,7 @@ impl App {
     }
 }
 
-/// The end of an announcement that leads to no request.
+/// Ends an announcement that leads to no request.
 pub(super) fn nothing(why: String) -> Attempt {
     Attempt::Settled {
         requests: Vec::new(),
@@ -315,7 +321,8 @@ pub(super) fn nothing(why: String) -> Attempt {
     }
 }
 
-/// What the answer to the delivery means for the announcement. A request on record goes on by itself.
+/// Derives the result of the attempt from the reply. A request that is on record needs no further
+/// attempt of the announcement.
 fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     let answers = match reply {
         Reply::Answers(answers) => answers,
@@ -338,7 +345,8 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     Attempt::Settled { requests, why }
 }
 
-/// The configuration does not name the instance's definition any more. A withdrawal waits until it does again.
+/// The result if the configuration no longer lists the instance's definition. A withdrawal waits
+/// until the definition is listed again.
 fn unlisted(announcement: &Announcement, why: String) -> Attempt {
     match announcement.delivery_id.ends_with(Said::Withdrawn.as_str()) {
         true => Attempt::Owed(why),

@@ -1,5 +1,6 @@
-//! What fetches the instances of a source: the app of an approval system, or one GET with a login. In: a
-//! verified event. Out: the instance that it names, and what that says. Decides nothing about it.
+//! Fetches the instances of a source: through the app of an approval system, or with one GET and a
+//! login. Takes a verified event; returns the instance that the event names, and the instance's
+//! state. Leaves it to the caller to act on the state.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use crate::telemetry::current;
 
 use super::instances::{Instances, MAX_TIME, Unfetched};
 
-/// The shortest time between two GETs of a source: 200 a minute, which is what Zendesk's smallest plan allows.
+/// The shortest time between two GETs for a source. It allows 200 a minute, the limit of Zendesk's
+/// smallest plan.
 const BETWEEN_TICKETS: Duration = Duration::from_millis(300);
 
 /// A source's `fetch`, ready to use.
@@ -54,7 +56,7 @@ impl Fetcher {
         }
     }
 
-    /// The preset for a GET from any system.
+    /// The preset name for a GET from any system.
     pub(in crate::app) const HTTP: &'static str = "http";
 
     pub(in crate::app) fn preset(&self) -> &'static str {
@@ -64,7 +66,7 @@ impl Fetcher {
         }
     }
 
-    /// The app, if one fetches.
+    /// The app that fetches; `None` if a GET with a login does.
     pub(in crate::app) fn app(&self) -> Option<&FetchConfig> {
         match self {
             Self::App(fetch) => Some(fetch),
@@ -82,7 +84,7 @@ impl Fetcher {
         }
     }
 
-    /// The instance that an event names; `None` for an event that is ignored.
+    /// Returns the instance that an event names; `None` for an event that is ignored.
     pub(in crate::app) fn named(
         &self,
         event: &Value,
@@ -94,12 +96,13 @@ impl Fetcher {
         }
     }
 
-    /// The ids under which the event is announced: the first that is free.
+    /// Returns the ids under which the event may be announced. The caller uses the first free one.
     ///
-    /// An instance of an approval system becomes each thing once. Of a ticket an event says only that it
-    /// changed, so each event is worth a look. Where nothing that the sender signed tells one event from the
-    /// next, the second of its receipt does: a repetition is fetched again, which does no harm, and a flood
-    /// of them is one fetch a second.
+    /// An approval system announces each state of an instance once, so one id is enough. An event
+    /// about a ticket says only that the ticket changed, so each event is announced. If the sender
+    /// signed nothing that distinguishes its events, the id includes the second in which the event
+    /// arrived: a repeated event is fetched again, which does no harm, and a flood of them causes
+    /// one fetch a second.
     pub(in crate::app) fn announced_as(
         &self,
         named: &Named,
@@ -118,7 +121,8 @@ impl Fetcher {
             return vec![of(id.as_bytes())];
         }
         let at = |seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok();
-        // A second event within a second may be about a change after the first was fetched.
+        // Two ids: a second event in the same second may report a change made after the first
+        // fetch.
         let times = [at(0), at(1)].into_iter().flatten();
         let ids = times.map(|time| {
             let second = time.as_second().to_be_bytes();
@@ -127,7 +131,8 @@ impl Fetcher {
         ids.collect()
     }
 
-    /// The delivery's id of a fetched instance, which identifies a request whose map gives it no id.
+    /// Returns the id of the delivery that a fetched instance becomes. It identifies a request
+    /// whose map sets no id.
     pub(in crate::app) fn delivery_id(&self, named: &Named, announcement: &Announcement) -> String {
         match self {
             Self::App(_) => announcement.delivery_id.clone(),
@@ -135,7 +140,7 @@ impl Fetcher {
         }
     }
 
-    /// The event without the secrets in it, as it is recorded.
+    /// Returns the event without its secrets, as the journal records it.
     pub(in crate::app) fn without_secrets(
         &self,
         event: Value,

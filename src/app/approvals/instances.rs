@@ -1,7 +1,8 @@
-//! Calls the APIs of approval systems with the customer's own app. In: a source's `fetch`, and a call as
-//! `inbound::approvals` describes it. Out: the answer, or why there is none now. Holds the token of each
-//! source's app, renews it, and paces the calls. The host is configuration; of an event only the code of
-//! the instance reaches the address, after a check of its form.
+//! Calls the APIs of approval systems as the app that the customer registered there. Takes a
+//! source's `fetch` and a call built by `inbound::approvals`; returns the answer, or why there is
+//! none now. Holds and renews the token of each source's app, and paces the calls. The host comes
+//! from the configuration; of an event only the instance's code gets into the address, after its
+//! form was checked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,27 +25,28 @@ use crate::telemetry::current;
 
 /// Time limit of one call.
 pub(super) const MAX_TIME: Duration = Duration::from_secs(10);
-/// How long before its end a token is replaced.
+/// How long before a token expires it is replaced.
 const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
-/// The pause after a failed renewal. Until then its failure answers for the next ones.
+/// The pause after a failed renewal. Until it has passed, further renewals return that failure.
 const PAUSE_OF_RENEWAL: Duration = Duration::from_secs(5);
-/// Pages of a list in which one instance is looked for: it names those that began within three minutes.
+/// Pages of a list in which one instance is looked for. The list is limited to instances that began
+/// within three minutes.
 const MAX_PAGES: usize = 5;
-/// The largest token that is kept, in bytes.
+/// The longest token that is accepted, in bytes.
 const MAX_TOKEN: usize = 4_096;
 
-/// The client, and what is known of each source's app.
+/// The HTTP client, and the access of each source's app.
 #[derive(Debug)]
 pub(in crate::app) struct Instances {
     client: Client,
     apps: parking_lot::Mutex<BTreeMap<SourceName, (AppDigest, Arc<Access>)>>,
 }
 
-/// SHA-256 over an app's id, secret and address: after a reload that changes one of them, the token of the
-/// app before does not count.
+/// SHA-256 over an app's id, secret and address. After a reload that changes one of them, the old
+/// token is not used any more.
 type AppDigest = [u8; 32];
 
-/// One source's access to its system. Other sources do not wait for it.
+/// One source's access to its system. Each source has its own, so that no source waits for another.
 #[derive(Debug, Default)]
 struct Access {
     /// Locked during a renewal, so that one renewal serves all calls that wait.
@@ -52,7 +54,7 @@ struct Access {
     next_call: Mutex<Option<Instant>>,
 }
 
-/// What the renewals of one app's token left.
+/// The newest token of an app, and the last failed renewal with the end of its pause.
 #[derive(Debug, Default)]
 struct Renewal {
     newest: Option<Token>,
@@ -133,7 +135,8 @@ impl Instances {
         Ok(instance)
     }
 
-    /// Looks for an instance in the list of the definition that so far only the event names.
+    /// Confirms the definition that the event names for an instance. The instance does not name it,
+    /// so the definition's list must contain the instance.
     async fn confirm(
         &self,
         (source, fetch, at): (&SourceName, &FetchConfig, (Timestamp, Deadline)),
@@ -171,7 +174,8 @@ impl Instances {
         Err(Unfetched::because(why.to_owned()))
     }
 
-    /// Makes a call as the app of this source. A token that the API rejects is replaced once.
+    /// Makes a call as the app of this source. If the API rejects the token, renews it and repeats
+    /// the call once.
     pub(in crate::app) async fn as_app(
         &self,
         source: &SourceName,
@@ -221,7 +225,8 @@ impl Instances {
         Arc::clone(access)
     }
 
-    /// The app's token, another one than the API has just rejected.
+    /// Returns the app's token. Renews it if it is about to expire or is `rejected`, the token that
+    /// the API has just refused.
     async fn token(
         &self,
         access: &Access,
@@ -333,7 +338,7 @@ mod tests {
     use super::*;
     use crate::config::{AwsSecrets, Config};
 
-    /// A reload that changes the app's secret must not go on with the token of the app before.
+    /// After a reload that changed the app's secret, the earlier app's token must not be used.
     #[test]
     fn an_app_whose_secret_was_replaced_begins_anew() {
         let fetch = |secret: &str| {

@@ -1,5 +1,5 @@
-//! What this process knows of the lists of approval systems, so that a sweep does not look up again what the
-//! journal has.
+//! What this process knows of the lists of approval systems. With it a sweep need not look up again
+//! the announcements that the journal is known to have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,16 @@ use tokio::sync::Mutex;
 
 use crate::domain::{SourceName, Timestamp};
 
-/// By source. Its lock is held during a reconciliation.
+/// Keyed by source. The lock is held during a reconciliation.
 #[derive(Debug, Default)]
 pub(in crate::app) struct KnownListed(pub(super) Mutex<BTreeMap<SourceName, Known>>);
 
 /// What is known of one source's list.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// When to look at it next, or ask the journal whether another process has.
+    /// When this process reads the list next, or asks the journal whether another process has read
+    /// it.
     pub(super) next: Option<Timestamp>,
-    /// The listed announcements that the journal has.
+    /// Ids of the listed announcements that the journal has.
     pub(super) announced: BTreeSet<String>,
 }

@@ -1,5 +1,6 @@
-//! Approval systems: events that only name an instance. In: an announcement or a list of instances. Fetches the
-//! instance and handles it like a delivery. When an approval is withdrawn, takes back what it gave.
+//! Handles events that only name an instance of an approval system. Takes an announcement or a list
+//! of instances, fetches each instance and handles it like a delivery. When an approval is
+//! withdrawn, revokes what it gave.
 
 mod announcements;
 mod fetcher;

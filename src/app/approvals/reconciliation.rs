@@ -1,7 +1,7 @@
-//! Reconciliation: finds approvals whose event never arrived, because no approval system delivers every one.
-//! In: the lists of finished instances of the sources whose system has one, and the journal's mark of the last
-//! look. Out: an announcement for each recent instance that the journal does not know; the same sweep works it
-//! off like any other. A list that cannot be read is left to a later sweep.
+//! Finds approvals whose event never arrived, because no approval system delivers every event.
+//! Takes the lists of finished instances, for sources whose system offers one, and the journal's
+//! mark of the last look. Records an announcement for each recent instance that the journal does
+//! not know; the same sweep works it off. A list that cannot be read is left to a later sweep.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,19 +20,21 @@ use super::fetcher::Fetcher;
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
-/// An approval that ended longer before the last complete look than this is too old to be carried out without
-/// its event.
+/// How old an approval may be. One that ended longer than this before the last complete look is not
+/// carried out without its event.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// No look goes back further, however long no sweep ran: it is what each system lists in one call.
+/// How far a look goes back at most, even if no sweep ran for longer. Each system lists this much
+/// in one call.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The event of an approval that ended less than this ago may be on its way.
+/// The event of an approval that ended less than this long ago may still arrive.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
-/// Pages of one list in one sweep, and announcements of one source.
+/// The most pages of one list that a sweep reads.
 const MAX_PAGES: usize = 50;
+/// The most announcements that one look records for a source.
 const MAX_NEW: usize = 100;
-/// Announcements that are read at once.
+/// The most announcements that are read concurrently.
 const READERS: usize = 16;
-/// A reconciliation gets a third of a sweep's time, and at most this.
+/// The most time for a reconciliation. It also gets at most a third of the sweep's time.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// Why a source could not be reconciled, or not completely.
@@ -54,21 +56,21 @@ struct Round<'a> {
     fetch: &'a FetchConfig,
     listing: &'a Listing,
     now: Timestamp,
-    /// When the last look began that was complete.
+    /// When the last complete look began.
     complete: Timestamp,
     deadline: Deadline,
-    /// How many announcements it has recorded.
+    /// How many announcements this look has recorded.
     new: usize,
 }
 
 impl Round<'_> {
-    /// So long before the last complete look, as far as a look goes back.
+    /// Returns the instant `span` before the last complete look, but at most `MAX_AGE` before now.
     fn since(&self, span: SignedDuration) -> Timestamp {
         let oldest = before(self.now, MAX_AGE);
         before(self.complete, span).max(oldest)
     }
 
-    /// Whether an approval that ended then is to be announced now.
+    /// Says how long ago an approval ended. Only one that ended `Recently` is announced now.
     fn takes(&self, ended: Timestamp) -> Ended {
         if ended < self.since(RECENT) {
             Ended::LongAgo
@@ -80,7 +82,7 @@ impl Round<'_> {
     }
 }
 
-/// When an approval ended.
+/// How long ago an approval ended.
 #[derive(PartialEq, Eq)]
 enum Ended {
     LongAgo,
@@ -93,8 +95,9 @@ fn before(at: Timestamp, span: SignedDuration) -> Timestamp {
 }
 
 impl App {
-    /// Records an announcement for each recent instance that a list names and the journal does not know.
-    /// Only one sweep of a process does that at a time, and of several processes one at each interval.
+    /// Records an announcement for each recent instance that a list names and the journal does not
+    /// know. Of several concurrent sweeps in a process only one does this. Several processes share
+    /// the work: one of them looks in each interval.
     pub(in crate::app) async fn reconcile(&self, deadline: Deadline) {
         let Ok(mut all) = self.known_listed.0.try_lock() else {
             return;
@@ -141,7 +144,8 @@ impl App {
         }
     }
 
-    /// The last looks at a source's list, when no process has looked at it lately. Notes that this one does.
+    /// Returns the earlier looks at a source's list, and notes in the journal that this process
+    /// looks now. `None` if a process has looked recently.
     async fn look_is_due(
         &self,
         source: &SourceName,
@@ -150,7 +154,7 @@ impl App {
     ) -> Option<Looks> {
         let now = self.now();
         let after = |at: Timestamp| at.checked_add(listing.every).unwrap_or(at);
-        // One that lies further ahead was made before the clock was put back.
+        // Ignore an instant further ahead than one interval: the clock was put back since.
         if seen.next.is_some_and(|due| now < due && due <= after(now)) {
             return None;
         }
@@ -204,14 +208,15 @@ impl App {
             }
         }
         match &end {
-            // What is no longer listed need not be kept.
+            // Forget instances that are no longer listed.
             Ok(()) => *known = listed,
             Err(_) => known.append(&mut listed),
         }
         end
     }
 
-    /// The instances of which this became recently, and why the list was not read to its end.
+    /// Returns the listed instances that became `said` recently, and the error that ended the
+    /// reading early, if any.
     async fn recently(
         &self,
         (said, status): (Said, &'static str),
@@ -253,8 +258,9 @@ impl App {
         (found, None)
     }
 
-    /// Whether the journal has the announcement of this instance, after it was recorded if it is time. One
-    /// that led to no request is recorded once more.
+    /// Records the announcement of a listed instance, if the journal lacks it and the approval
+    /// ended recently. If an earlier announcement led to no request, records it once more. Returns
+    /// `false` if the approval ended so recently that the next look must examine it again.
     async fn announce_listed(
         &self,
         named: &Named,
@@ -288,8 +294,9 @@ impl App {
         Ok(true)
     }
 
-    /// When a listed approval ended, which some lists do not say. One that cannot be fetched is announced,
-    /// and fetched again like any other.
+    /// Returns how long ago a listed approval ended. Fetches the instance if the list does not say.
+    /// If the fetch fails, returns `Recently`: the instance is announced, and the fetch is repeated
+    /// as due work.
     async fn ended(&self, named: &Named, round: &Round<'_>) -> Ended {
         let of_instance = round.fetch.preset.system().ended;
         let Some(of_instance) = of_instance.filter(|_| named.said == Said::Approved) else {

@@ -1,9 +1,11 @@
-//! Takes back what an approval gave that was withdrawn later. In: an announcement that says so, or an instance
-//! that shows it. Out: a `confirmed` record, then a `called_off` record in each request that came of the
-//! approval, and its revocation. A request that waits is closed by that record, one under way sees it before
-//! its next write, one that is opened afterwards finds the `confirmed` record before its first call, and what is
-//! shared is revoked as at its expiry, except what another grant covers. Needs no permission, and may be
-//! repeated.
+//! Revokes what an approval gave, after the approval was withdrawn. Takes an announcement of the
+//! withdrawal, or an instance that shows it. Writes a `confirmed` record, and then a `called_off`
+//! record into each request of the approval.
+//!
+//! A request that waits is closed by that record, and a running one reads it before its next write.
+//! One that is opened later finds the `confirmed` record before its first call. Shares are revoked
+//! as if they had expired, except those that another grant covers. This needs no permission and may
+//! be repeated.
 
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
@@ -17,8 +19,9 @@ use crate::journal::{
 use super::announcements::{Attempt, ENDED, nothing};
 
 impl App {
-    /// Works off an event that says that an approval was withdrawn. Never given up while something of the
-    /// approval stands. The event is a hint: the instance confirms it, or is there no more.
+    /// Works off an event that says that an approval was withdrawn. Never given up while the
+    /// approval still gives something. The event proves nothing: the instance must confirm it, or
+    /// be gone.
     pub(super) async fn withdraw(
         &self,
         (incident, source): (&Incident, &SourceName),
@@ -41,8 +44,8 @@ impl App {
         end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
     }
 
-    /// Announces a withdrawal that a fetched instance shows, and takes back what the approval gave. Returns
-    /// the end of the approval of that instance.
+    /// Announces a withdrawal that a fetched instance shows, and revokes what the approval gave.
+    /// Returns the result for `shown_by`, the announcement whose instance was fetched.
     pub(super) async fn announce_withdrawal(
         &self,
         shown_by: &Announcement,
@@ -80,7 +83,8 @@ impl App {
         end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
     }
 
-    /// The call-off of what is left of a request whose approval was withdrawn, if that is on record.
+    /// Returns the call-off of the items that are left of a request, if a confirmed withdrawal of
+    /// its approval is on record.
     pub(in crate::app) async fn withdrawn_on_record(
         &self,
         state: &State,
@@ -96,7 +100,8 @@ impl App {
         Ok(call_off(state, &by).filter(|_| confirmed))
     }
 
-    /// What follows as long as nothing confirms the withdrawal; `None` when the instance does.
+    /// Fetches the instance. Returns `None` if it confirms the withdrawal, or if it is gone while
+    /// the approval still gives something. Otherwise returns the result of this attempt.
     async fn unconfirmed(
         &self,
         source: &SourceName,
@@ -129,7 +134,7 @@ impl App {
         )
     }
 
-    /// Takes back what an approval gave, after its withdrawal is on record as confirmed.
+    /// Revokes what an approval gave. The confirmed withdrawal must be on record before.
     async fn take_back_all(
         &self,
         source: &SourceName,
@@ -147,7 +152,7 @@ impl App {
         Ok(Attempt::Settled { requests, why })
     }
 
-    /// The requests that were opened for the approval of this instance.
+    /// Reads the requests that were opened for the approval of this instance.
     async fn opened_for(&self, source: &SourceName, named: &Named) -> Result<Found, JournalError> {
         let approved = named.saying(Said::Approved).id();
         let stream = StreamId::of_announcement(source, &approved);
@@ -168,7 +173,8 @@ impl App {
         }))
     }
 
-    /// Calls these requests off, and revokes what they gave. Returns those that `by` has called off.
+    /// Calls off and revokes these requests. Returns those that `by` has called off, now or
+    /// earlier.
     pub(super) async fn take_back(
         &self,
         states: Vec<State>,
@@ -192,7 +198,7 @@ impl App {
                 .await?;
             tracing::info!(request = %name, by = %by, "its approval was withdrawn");
             requests.push(name);
-            // What fails now, or has no time, is due for the next sweep.
+            // If this fails or the time runs out, the next sweep continues.
             if let Some(after) = Box::pin(self.sweep_one(called_off, false, deadline)).await? {
                 self.queue_notifications(&after);
                 self.revoke_uncovered(&after, deadline).await?;
@@ -201,7 +207,7 @@ impl App {
         Ok(requests)
     }
 
-    /// Revokes what waited only because this share covered it.
+    /// Revokes shares whose revocation waited only because this share covered them.
     async fn revoke_uncovered(
         &self,
         state: &State,
@@ -216,8 +222,8 @@ impl App {
         Ok(())
     }
 
-    /// The requests among these that the journal has and that are not retired. A damaged one does not
-    /// keep the others from being taken back.
+    /// Reads those requests that the journal has and that are not retired. Continues after a
+    /// damaged one, so that the others can still be revoked.
     async fn read_requests(&self, identities: &[Identity]) -> Result<Found, JournalError> {
         let mut found = Found::default();
         for identity in identities {
@@ -233,20 +239,21 @@ impl App {
     }
 }
 
-/// What an approval became.
+/// The requests of an approval, as the journal has them.
 #[derive(Default)]
 struct Found {
     states: Vec<State>,
-    /// Why one of them cannot be read.
+    /// The error for a request that cannot be read, if any.
     damaged: Option<JournalError>,
 }
 
-/// Who calls off: the withdrawal.
+/// Returns the identity of the withdrawal, which a call-off names as its cause.
 fn by(source: &SourceName, named: &Named) -> Identity {
     Identity::new(source, named.saying(Said::Withdrawn).id())
 }
 
-/// The record that calls off what no record has called off before; `None` if nothing is left.
+/// Builds the record that calls off every item that is not called off yet; `None` if no item is
+/// left.
 fn call_off(state: &State, by: &Identity) -> Option<CallOff> {
     let mut call_off = CallOff {
         items: state.request().target.items(),
