@@ -1,6 +1,7 @@
-//! Examines a deployment: whether it can do its job. Reads the cloud and approval systems, writes and deletes
-//! a probe in the journal, and asks each notification target for any answer. Changes nothing in the cloud. Out: one
-//! finding for each check, with the remedy where something is wrong.
+//! Examines whether a deployment can do its job. Reads the cloud and the approval systems, writes
+//! and deletes a probe in the journal, and sends a HEAD request to each notification target.
+//! Returns one finding for each check, with the remedy if something is wrong. Changes nothing in
+//! the cloud.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ spelled! {
     Check {
         /// The policies, and settings that are probably a mistake.
         Policy = "policy",
-        /// The journal's place: create, create again, list, read.
+        /// The journal's place: whether it refuses to create a file twice, and can be listed and
+        /// read.
         Journal = "journal",
         /// Locks in the journal's folder.
         Locks = "locks",
@@ -43,7 +45,7 @@ spelled! {
 }
 
 spelled! {
-    /// How a check ended.
+    /// The result of a check.
     Health {
         Good = "ok",
         /// The deployment works, with a limit.
@@ -58,12 +60,12 @@ spelled! {
 pub struct Finding {
     pub check: Check,
     pub health: Health,
-    /// What was found, and what to do where something is wrong.
+    /// What the check found, and what to do if something is wrong.
     pub text: String,
 }
 
 impl Finding {
-    /// Of a check that ended well, or why it did not.
+    /// Makes a good finding of `Ok` and a broken one of `Err`.
     pub(super) fn of(check: Check, end: Result<String, impl ToString>) -> Self {
         match end {
             Ok(text) => Self::good(check, text),
@@ -107,7 +109,7 @@ impl App {
         findings.extend(self.examine_fetching().await);
         for target in self.prepared.targets.values() {
             let name = &target.config.subscription.name;
-            // Without an address the app of a source's `fetch` sends.
+            // A target without an address is reached through the app of a source's `fetch`.
             let Some(address) = &target.config.address else {
                 continue;
             };
@@ -157,7 +159,7 @@ impl App {
         findings
     }
 
-    /// A journal that is not sealed is a warning of the configuration already.
+    /// An unsealed journal gets no finding here: it is already a warning of the configuration.
     async fn examine_seal(&self) -> Option<Finding> {
         self.config().seal.as_ref()?;
         let signer = match signer(self.config()) {
@@ -177,7 +179,8 @@ impl App {
     }
 
     /// Finds the credentials and lists the images that can be shared. The list arrives only if the
-    /// endpoint answers, this machine's clock is right to five minutes, and the key has the permission.
+    /// endpoint answers, this machine's clock is right to five minutes, and the key has the
+    /// permission.
     async fn examine_cloud(
         &self,
         name: &str,
@@ -209,7 +212,7 @@ impl App {
                     ),
                 }
             }
-            // Without credentials of its own the process serves named accounts alone.
+            // A process without default credentials can still serve the named accounts.
             Err(error) if name == DEFAULT_ACCOUNT && !self.config().cloud.accounts.is_empty() => {
                 Finding::limited(Check::Cloud, format!("{name}: {error}"))
             }
@@ -231,7 +234,7 @@ impl App {
         findings
     }
 
-    /// A region of the account, or one that the site has.
+    /// Returns the account's first region, or a usual region of the site.
     fn examined_region(&self, account: Option<&AccountConfig>) -> Result<Region, String> {
         let configured = account.and_then(|account| account.regions.first());
         let usual = match self.config().cloud.site {

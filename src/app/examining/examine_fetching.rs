@@ -1,5 +1,6 @@
-//! Examines what fetches instances: whether each source's app gets a token, may read the listed definitions
-//! and may list their instances; and what waits to be fetched. Calls the systems, and changes nothing there.
+//! Examines the sources that fetch instances: whether each app gets a token and may read and list
+//! the instances of its definitions, and which instances wait to be fetched. Calls the approval
+//! systems and changes nothing there.
 
 use crate::app::App;
 use crate::app::approvals::{Fetcher, TicketFetcher};
@@ -104,7 +105,7 @@ impl App {
     }
 }
 
-/// There is no ticket that every system has, so only the address is tried.
+/// Tries only the address of the ticket system, because no ticket id exists in every system.
 async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding {
     let answered = answers(&ticket.client, &ticket.config.address, CHECK_TIME).await;
     let answered = answered.map(|status| {

@@ -1,6 +1,6 @@
-//! Runs a user's test case: an event, signed with the source's own secret, through verification, map,
-//! policy and plan. In: an event and an instant. Out: the outcome of each of its requests. Writes
-//! nothing and calls nothing.
+//! Runs a user's test case: an event, signed with the source's own secret, passes verification,
+//! map, policy and plan. Takes an event and an instant; returns the outcome of each request of the
+//! event. Writes nothing and makes no call to the cloud.
 
 use serde_json::Value;
 
@@ -33,10 +33,10 @@ pub struct CaseOutcome {
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
     pub policies: Vec<String>,
-    /// These, and those that decided about its approvers.
+    /// The names in `policies`, and the policies that decided about the request's approvers.
     #[serde(skip)]
     pub touched: Vec<String>,
-    /// The calls for an image without receivers.
+    /// The steps that the plan has if nobody has the image yet.
     pub plan: Vec<String>,
     pub why: Vec<String>,
 }
@@ -59,7 +59,7 @@ pub enum CaseError {
 }
 
 impl Prepared {
-    /// Runs a case; an event that maps to no request has no outcome.
+    /// Runs a case. Returns an empty list for an event that maps to no request.
     pub fn try_case(&self, case: CaseInput<'_>) -> Result<Vec<CaseOutcome>, CaseError> {
         let name: SourceName = case.source.parse().map_err(CaseError::BadName)?;
         let intake = self
@@ -157,7 +157,8 @@ impl Prepared {
     }
 }
 
-/// The delivery of a source that fetches: the event and the instance, as `{event, instance}`.
+/// Builds the delivery of a source that fetches. The case's body has the event and the instance, as
+/// `{event, instance}`.
 fn with_instance(
     (intake, fetcher): (&Intake, &Fetcher),
     source: SourceName,
@@ -207,7 +208,7 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
     }
 }
 
-/// The request with the target's fields at the top level, as in a native request.
+/// Returns the request as JSON with the target's fields at the top level, as in a native request.
 fn flat(request: &crate::domain::ShareRequest) -> Value {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else {
         return Value::Null;

@@ -1,7 +1,6 @@
-//! Delivers notifications: finds the ones that a recorded request owes, sends them, and records the
-//! end of each attempt. Begins after the outcome is durable, and changes neither an answer nor a
-//! decision. A process that stops between a delivery and its record delivers again under the same
-//! id.
+//! Delivers notifications: finds those that a stream owes, sends them, and records the result of
+//! each attempt. Begins after the outcome is durable, and changes neither an answer nor a decision.
+//! A process that stops between a delivery and its record delivers again under the same id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,16 +25,16 @@ use crate::telemetry::{Metric, NotificationResult, Step, step, within};
 
 use super::send_notification::{Attempt, Delivered, Failure};
 
-/// Number of requests whose notifications are delivered at once.
+/// How many streams have their notifications delivered at once.
 const MAX_DELIVERING: usize = 8;
-/// Time limit of all notifications of a request.
+/// Time limit for all notifications of a stream.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// A server waits this long for a second attempt. The sweep makes later ones.
+/// The longest pause that a server waits for a second attempt. The sweep makes later attempts.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
 /// Maximum time for notifications before a function's answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
-/// After this many failures of one target, a sweep leaves its other notifications to the next
-/// sweep.
+/// After this many failures of a target, a sweep leaves the target's other notifications to the
+/// next sweep.
 const MAX_FAILURES: u32 = 2;
 
 /// The failures of each target in one sweep.
@@ -56,7 +55,7 @@ impl Failures {
 }
 
 impl App {
-    /// Keeps the callback of a delivery (`response_url` or task token), if some target uses it.
+    /// Keeps the callback of a delivery (`response_url` or task token), if a target may use it.
     pub(in crate::app) fn keep_callback(&self, identity: &Identity, delivery: &VerifiedDelivery) {
         let mut targets = self.config().notify.iter();
         if targets.any(|target| target.preset.uses_callback())
@@ -66,7 +65,7 @@ impl App {
         }
     }
 
-    /// Puts a request that owes a notification now into the outbox.
+    /// Puts a request into the outbox if it owes a notification now.
     pub(in crate::app) fn queue_notifications(&self, state: &State) {
         let now = self.now();
         let rules = &self.prepared.notice_rules;
@@ -75,7 +74,7 @@ impl App {
         }
     }
 
-    /// Puts an incident that owes a notification into the outbox.
+    /// Puts an incident into the outbox if it owes a notification.
     pub(in crate::app) fn queue_incident(&self, incident: &Incident) {
         let owes = incident.owes_from(&self.prepared.notice_rules, self.now());
         if owes.is_some() {
@@ -101,9 +100,9 @@ impl App {
         }
     }
 
-    /// Delivers the notifications of this process's requests, within the deadline and two seconds.
-    /// For functions and commands, which stop after their answer; the next sweep delivers the
-    /// others.
+    /// Delivers the notifications of this process's requests before `deadline`, and in at most two
+    /// seconds. For functions and commands, which stop after their answer. The next sweep delivers
+    /// what is left.
     pub async fn notify_before_answer(&self, deadline: Deadline) {
         let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
         let streams = self.outbox.take();
@@ -153,9 +152,9 @@ impl App {
         }
     }
 
-    /// Delivers the due notifications of a stream, and records the end of each attempt. Returns the
-    /// state afterwards. `first`: this process has just recorded the outcome, so no other can
-    /// have delivered it.
+    /// Delivers the due notifications of a stream, and records the result of each attempt. Returns
+    /// the state afterwards. `first` means that this process has just recorded the outcome, so no
+    /// other process can have delivered it.
     pub(in crate::app) async fn deliver_due(
         &self,
         state: StreamState,
@@ -169,7 +168,7 @@ impl App {
         self.deliver(state, due, failures, first, deadline).await
     }
 
-    /// Delivers the notifications in `due`, as [`App::deliver_due`] does.
+    /// Delivers the notifications in `due`; [`App::deliver_due`] describes how.
     pub(super) async fn deliver(
         &self,
         mut state: StreamState,
@@ -210,8 +209,9 @@ impl App {
         Ok(state)
     }
 
-    /// Delivers again what was given up for this target, for the requests with this id, the one with
-    /// this `source/id`, or the incident with this stream. Returns the state of those notifications.
+    /// Delivers again the notifications to this target that were given up or are still owed.
+    /// `request` is the id of requests, the `source/id` of one, or the stream of an incident.
+    /// Returns the state of those notifications.
     pub async fn retry_notifications(
         &self,
         notify: &NotifyName,
@@ -249,7 +249,7 @@ impl App {
         self.metrics.count(Metric::Notifications, &labels);
     }
 
-    /// Counts and logs the end of an attempt; returns its record.
+    /// Counts and logs the result of an attempt. Returns its record.
     fn end_of(&self, state: &StreamState, owed: Owed, end: Result<Delivered, Failure>) -> Event {
         let Owed {
             notice, attempt, ..

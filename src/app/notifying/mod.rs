@@ -1,4 +1,5 @@
-//! Notifies tickets of outcomes. In: what the journal owes. Out: messages, and a record of each delivery.
+//! Notifies tickets of outcomes. Finds the notifications that the journal owes, sends their
+//! messages, and records the result of each attempt.
 
 mod deliver_notifications;
 mod outbox;

@@ -1,6 +1,6 @@
-//! The requests of this process that owe a notification. In: their streams. Out: each stream once,
-//! for the task that delivers. It only makes deliveries prompt: the sweep finds requests that are
-//! lost here through the journal's index.
+//! Holds the requests and incidents of this process that owe a notification. Takes their streams;
+//! returns each stream once, to the task that delivers. It only makes deliveries prompt: if a
+//! stream is lost here, the sweep finds it through the journal's index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::inbound::Callback;
 use crate::journal::StreamId;
 use crate::telemetry::{TraceContext, current};
 
-/// How long Slack accepts answers at a `response_url`.
+/// How long a callback is kept: Slack accepts answers at a `response_url` for 30 minutes.
 const KEPT: Duration = Duration::from_secs(1_800);
-/// Maximum number of callbacks to keep; more than the requests under way.
+/// Maximum number of callbacks to keep; more than the requests that run at once.
 const MAX_KEPT: usize = 10_000;
 
 /// The streams in the outbox, and those whose notifications are being delivered.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Outbox {
-    /// With the trace under which each is to be notified.
+    /// Each stream with the trace that its notifications continue.
     streams: Mutex<BTreeMap<StreamId, Option<TraceContext>>>,
     busy: Mutex<BTreeSet<StreamId>>,
     filled: Notify,
     callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
 }
 
-/// Held while one task delivers a request's notifications.
+/// Held while one task delivers the notifications of a stream.
 #[derive(Debug)]
 pub(super) struct Delivering<'a> {
     outbox: &'a Outbox,
@@ -59,14 +59,14 @@ impl Outbox {
         }
     }
 
-    /// Takes a request's callback.
+    /// Removes and returns a request's callback; `None` if it is too old.
     pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
         let mut all = self.callbacks.lock();
         let (callback, since) = all.remove(&stream)?;
         (since.elapsed() < KEPT).then_some(callback)
     }
 
-    /// The right to deliver; `None` while another task of this process holds it.
+    /// Returns the right to deliver; `None` while another task of this process holds it.
     pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
         let outbox = self;
         let free = self.busy.lock().insert(stream);

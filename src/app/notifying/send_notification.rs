@@ -1,6 +1,6 @@
-//! One attempt to notify one target: renders the messages, sends them in order, and reads the
-//! answers. In: a state and the notification. Out: delivered, or the reason for the failure, which
-//! contains no secret.
+//! Makes one attempt to notify one target: renders the messages, sends them in order, and reads the
+//! answers. Takes a state and a notification; returns whether it was delivered, or the reason for
+//! the failure, without any secret.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::target::Target;
 
 /// Time limit of one message.
 const MAX_TIME: Duration = Duration::from_secs(10);
-/// Maximum length of a reason, in characters.
+/// Maximum length of a failure's reason, in characters.
 const MAX_SHOWN: usize = 200;
 
 /// The result of a successful attempt.
@@ -43,7 +43,7 @@ pub(super) struct Failure {
     pub(super) is_final: bool,
     /// The receiver's `Retry-After`, in seconds.
     pub(super) retry_after: Option<i64>,
-    /// The target understood the request and refused it.
+    /// Whether the target understood the request and refused it.
     refused: bool,
 }
 
@@ -62,7 +62,7 @@ impl Failure {
 pub(super) struct Attempt<'a> {
     pub(super) owed: &'a Owed,
     pub(super) callback: Option<&'a Callback>,
-    /// No earlier attempt can have delivered it.
+    /// Whether no earlier attempt can have delivered the notification.
     pub(super) first: bool,
     pub(super) deadline: Deadline,
 }
@@ -119,7 +119,7 @@ impl App {
         Ok(Delivered::Messages)
     }
 
-    /// Sends one message, unless the target has it already.
+    /// Sends one message, unless the target already has it.
     async fn send_one(
         &self,
         notification: &Notification<'_>,
@@ -144,7 +144,8 @@ impl App {
             let answer = self.exchange(notification, message, method, &path, look.body.as_ref());
             match answer.await {
                 Ok(seen) if holds(&seen, &marker(&notification.id)) => return Ok(()),
-                // Credentials that may write but not read: send twice rather than never.
+                // The credentials may be allowed to write but not to read. Send twice rather than
+                // never.
                 Err(failure) if !failure.refused => return Err(failure),
                 Ok(_) | Err(_) => {}
             }
@@ -155,7 +156,8 @@ impl App {
             .map(drop)
     }
 
-    /// Sends one request to the target. Returns the body of the answer; one without success is a failure.
+    /// Sends one request to the target. Returns the body of the answer. Every status but 2xx is a
+    /// failure.
     async fn exchange(
         &self,
         notification: &Notification<'_>,
@@ -209,7 +211,7 @@ impl App {
         }
     }
 
-    /// The same by the app of the source's `fetch`, which has the host, too.
+    /// Sends one request through the app of the source's `fetch`, which also knows the host.
     async fn exchange_as_app(
         &self,
         notification: &Notification<'_>,
@@ -239,7 +241,7 @@ impl App {
         }
     }
 
-    /// The template's headers, and the program's own.
+    /// Returns the template's headers, followed by the program's own.
     fn headers(
         &self,
         notification: &Notification<'_>,
@@ -260,7 +262,7 @@ impl App {
             headers.push(("content-type".to_owned(), kind));
         }
         match &config.auth {
-            // The address itself is the secret.
+            // Slack's response address is itself the secret.
             _ if message.to_response_url => {}
             Auth::Bot(_) | Auth::App => {}
             Auth::Signed(secret) => {
@@ -312,7 +314,7 @@ impl Notification<'_> {
         Some(token.expose_secret())
     }
 
-    /// The callback address of the delivery, if it belongs to Slack or to the target.
+    /// Returns the callback address of the delivery, if it belongs to Slack or to the target.
     fn response_url(&self) -> Option<Url> {
         let text = self.attempt.callback?.response_url.as_ref()?;
         let url = Url::parse(text.expose_secret()).ok()?;
@@ -323,7 +325,8 @@ impl Notification<'_> {
         (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
     }
 
-    /// A failure for human readers: short, without invisible characters and secrets.
+    /// Makes a failure with a reason for human readers: short, without invisible characters and
+    /// secrets.
     fn failed(&self, why: &str) -> Failure {
         let callback = self.attempt.callback;
         let brought = callback

@@ -1,4 +1,4 @@
-//! A notification target, ready to use. In: its configuration. Out: the compiled template and the
+//! Prepares a notification target. Takes its configuration; returns the compiled template and the
 //! HTTP client, or every problem with its place.
 
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Target {
     }
 }
 
-/// Sends a HEAD request to an address. Returns the status of any answer.
+/// Sends a HEAD request to an address. Returns the status of the answer, whichever it is.
 pub(in crate::app) async fn answers(
     client: &Client,
     at: &Address,

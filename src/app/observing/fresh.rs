@@ -1,5 +1,5 @@
-//! A value that is made again once it is too old, because strangers may ask often. In: an instant, an
-//! age. Out: the last value, or a new one.
+//! A value that is made again only when it is too old, because strangers may request it often.
+//! Takes an instant and a maximum age; returns the last value or a new one.
 
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use crate::journal::JournalError;
 pub(in crate::app) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Fresh<T> {
-    /// The last value while it is younger than `age` at `now`; otherwise a new one, made with the last
-    /// one at hand. Only one is made at a time. After an error neither it nor the last value is kept.
+    /// Returns the last value if it is younger than `age` at `now`. Otherwise calls `make` with the
+    /// last value and keeps the result. Concurrent callers wait for one `make`. If it fails, the
+    /// last value is dropped too.
     pub(in crate::app) async fn or_make(
         &self,
         now: Instant,

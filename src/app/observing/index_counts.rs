@@ -1,4 +1,4 @@
-//! What the journal's index shows, counted.
+//! The numbers that the gauges show, counted from the journal's index.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,19 +6,20 @@ use std::sync::Arc;
 use crate::domain::Timestamp;
 use crate::journal::WakeUp;
 
-/// The expiries of the finished requests that were read for a wake-up. They never change; a request that is
-/// reopened gets another wake-up.
+/// The expiries of finished requests, each under the wake-up for which the request was read. An
+/// entry never changes: a reopened request gets another wake-up.
 pub(super) type Ends = BTreeMap<WakeUp, Option<Timestamp>>;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Requests with a share in effect.
+    /// Requests with an active share.
     pub(super) grants: usize,
     /// Receivers with an overdue share.
     pub(super) overdue: usize,
-    /// Requests whose work is due and not finished, and events whose instance is to be fetched.
+    /// Requests whose work is due and not finished, and announcements whose instance must still be
+    /// fetched.
     pub(super) unfinished: usize,
-    /// Since when the work on the oldest of them has been due.
+    /// Since when the oldest unfinished work has been due.
     pub(super) oldest: Option<Timestamp>,
 }
 
@@ -31,8 +32,8 @@ impl Counts {
 
 #[derive(Debug, Clone, Default)]
 pub(in crate::app) struct Counted {
-    /// `None`: the journal cannot be read; the log has the reason.
+    /// `None` if the journal cannot be read; the log has the reason.
     pub(super) counts: Option<Counts>,
-    /// The expiries that it and earlier counts have read.
+    /// The expiries that this count and earlier ones have read.
     pub(super) ends: Arc<Ends>,
 }

@@ -1,5 +1,5 @@
-//! The gauges that follow from the journal's index, and the text of `/metrics`. In: the index. Out: the
-//! process's metrics with them.
+//! Sets the gauges that follow from the journal's index, and renders the text of `/metrics`. Takes
+//! the index and the process's metrics; returns them as Prometheus or CloudWatch text.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 use super::index_counts::{Counted, Counts, Ends};
 use super::reader_token::presents;
 
-/// How often the index is counted: a stranger may request `/metrics` often.
+/// How often the index is counted at most. Strangers may request `/metrics` often.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +25,12 @@ pub enum MetricsReply {
     /// Every metric in Prometheus' text format.
     Text(String),
     Unauthorised,
-    /// The metrics are not read here.
+    /// This process does not serve `/metrics`.
     Off,
 }
 
 impl App {
-    /// The metrics for a reader with this `Authorization` header.
+    /// Returns the metrics for a reader with this `Authorization` header.
     pub async fn metrics_for(&self, authorization: Option<&str>) -> MetricsReply {
         match &self.config().http.metrics {
             None if !self.shows_metrics => return MetricsReply::Off,
@@ -43,20 +43,20 @@ impl App {
         MetricsReply::Text(self.metrics().await)
     }
 
-    /// Every metric in Prometheus' text format.
+    /// Returns every metric in Prometheus' text format.
     pub async fn metrics(&self) -> String {
         self.refresh_metrics().await;
         self.metrics.render()
     }
 
-    /// Brings every metric up to date.
+    /// Updates every metric.
     pub(super) async fn refresh_metrics(&self) {
         self.begin_series();
         self.look_at_gauges().await;
     }
 
-    /// What changed since the last call, as lines of the host's log for CloudWatch. `function`: its
-    /// name.
+    /// Returns the changes since the last call, as lines of the host's log for CloudWatch.
+    /// `function` is the function's name.
     pub fn metrics_for_cloudwatch(&self, function: &str) -> Vec<String> {
         let now = self.now().as_millisecond();
         self.metrics.lines_for_cloudwatch(function, now)
@@ -99,7 +99,8 @@ impl App {
         }
     }
 
-    /// Shows each counter with an alarm from the first reading on, for the sources and targets in force.
+    /// Shows the counters that have alarms from the first reading on, for the sources and targets
+    /// in force.
     fn begin_series(&self) {
         let config = self.config();
         let sources = config.sources.iter().map(|source| source.name.as_str());
@@ -125,13 +126,14 @@ impl App {
         self.metrics.begin(Metric::SecretReadFailures, &[]);
     }
 
-    /// Notes the end of a sweep.
+    /// Records the time of a finished sweep.
     pub(in crate::app) fn swept(&self) {
         let seconds = self.now().as_second() as f64;
         self.metrics.set(Metric::SweepTimestamp, &[], seconds);
     }
 
-    /// Notes a comparison of cloud and journal that found so many differences.
+    /// Records the time of a comparison of cloud and journal, and the number of differences it
+    /// found.
     pub(in crate::app) fn compared(&self, differences: usize) {
         let seconds = self.now().as_second() as f64;
         self.metrics.set(Metric::DriftTimestamp, &[], seconds);
@@ -139,8 +141,9 @@ impl App {
             .set(Metric::DriftDifferences, &[], differences as f64);
     }
 
-    /// Counts the unfinished and the overdue requests: each has a wake-up within the longest pause of work. `known`
-    /// has the finished requests whose shares expire later, so that each of them is read only once.
+    /// Counts the unfinished and the overdue requests. Each of them has a wake-up within
+    /// `MAX_PAUSE_OF_WORK` of now, so the wake-ups until then lead to all of them. `known` has
+    /// finished requests whose share expires later; these are not read again.
     async fn count_index(&self, known: Ends) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);
@@ -159,7 +162,7 @@ impl App {
         for state in self.read_all(unsure.keys().copied().collect()).await? {
             let state = match state {
                 StreamState::Request(state) => state,
-                // An approval whose instance is still to be fetched will be a request.
+                // An approval whose instance must still be fetched will become a request.
                 StreamState::Incident(incident) => {
                     if incident.to_fetch().is_some() {
                         counts.add_unfinished(incident.at());
@@ -183,7 +186,7 @@ impl App {
     }
 }
 
-/// Since when work on a request has been due; `None` when it is finished, or begins later.
+/// Since when work on a request has been due; `None` if it is finished or begins later.
 fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
     match state.phase() {
         Phase::Denied | Phase::Closed | Phase::Revoked => None,

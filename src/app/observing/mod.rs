@@ -1,4 +1,4 @@
-//! What observers read: `/metrics`, readiness, and what is exported to a collector.
+//! What observers read: `/metrics`, readiness, and the export to a collector.
 
 mod export;
 mod fresh;

@@ -1,4 +1,5 @@
-//! Whether a reader of `/metrics` or `/report` presents its token. In: the header `Authorization`.
+//! Checks the token of a reader of `/metrics` or `/report`. Takes the `Authorization` header;
+//! returns whether it has the token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// Whether the header has the token: as `Bearer`, or as the password of `Basic`, which browsers ask
-/// for. The user's name does not matter.
+/// Whether the header has the token: as `Bearer`, or as the password of `Basic`, which browsers
+/// prompt for. The user name is ignored.
 pub(in crate::app) fn presents(token: &SecretString, authorization: Option<&str>) -> bool {
     let (scheme, rest) = authorization
         .and_then(|text| text.split_once(' '))

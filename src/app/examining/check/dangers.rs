@@ -1,5 +1,6 @@
-//! What is valid and endangers a deployment. In: the configuration, its policies, an instant. Out:
-//! the warnings that `[check] allow` does not name. The policies' own are found in `policy`.
+//! Warns about settings that are valid but dangerous. Takes the configuration, its policies and an
+//! instant; returns the warnings that `[check] allow` does not name. The dangers of the policies
+//! themselves are found in `policy`.
 
 use secrecy::ExposeSecret as _;
 
@@ -13,7 +14,7 @@ use crate::policy::PolicySet;
 
 use super::deployment;
 
-/// Every warning, in the order of the dangers' names.
+/// Returns every warning, in the order of `Danger`'s variants.
 pub(in crate::app) fn all(
     config: &Config,
     policies: Option<&PolicySet>,
@@ -41,7 +42,8 @@ pub(in crate::app) fn all(
     warnings
 }
 
-/// A problem of a policy file, with its path. A source's has the configuration's already.
+/// Adds the policy folder's path to a problem of a policy file. A problem in the configuration file
+/// already has its path.
 fn in_folder(problem: Problem, config: &Config) -> Problem {
     match &problem.mark {
         Some(mark) if mark.file == config.file => problem,
@@ -68,7 +70,7 @@ fn journal(config: &Config) -> Vec<Warning> {
         .collect()
 }
 
-/// Sources whose denials no sender sees.
+/// Warns about sources whose denials no sender sees.
 fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
     let rules = config.notice_rules();
     config.sources.iter().filter_map(move |source| {
@@ -86,7 +88,7 @@ fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// Secrets that two sources have, or a source and a `[[notify]]`.
+/// Warns about secrets that two sources share, or a source and a `[[notify]]`.
 fn shared_secrets(config: &Config) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (index, source) in config.sources.iter().enumerate() {

@@ -1,5 +1,6 @@
-//! The files for a host that lie beside the configuration: whether they give the program what the
-//! configuration names. In: a [`Config`]. Out: warnings. Reads text; it does not know the hosts' formats.
+//! Checks the files for a host that lie beside the configuration: whether they provide what the
+//! configuration names. Takes a [`Config`]; returns warnings. Searches the text of the files
+//! without parsing the hosts' formats.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -7,15 +8,15 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Config;
 use crate::domain::{Danger, Mark, Problem, Warning};
 
-/// What a file for a host has to mention.
+/// What a file for a host must provide.
 enum Needs {
-    /// Every variable that the configuration reads.
+    /// A mention of every variable that the configuration reads.
     Variables,
-    /// Every file and folder that the configuration names.
+    /// A copy of every file and folder that the configuration names.
     Files,
     /// A folder for each of Azure's queues that a source trusts.
     Functions,
-    /// To be executable.
+    /// The permission to be executed.
     Mode,
 }
 
@@ -27,7 +28,8 @@ const FILES: [(&str, Needs); 5] = [
     ("scf_bootstrap", Needs::Mode),
 ];
 
-/// Those of a configuration under its deployed name: the files do not concern another one beside it.
+/// Checks the files beside `sharehook.toml`. Skips a configuration with another name: the files
+/// belong to the deployed one.
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     if !Path::new(&config.file).ends_with("sharehook.toml") {
         return Vec::new();
@@ -56,7 +58,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
 type Missing = (String, String);
 
 fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
-    // The host takes all of a secret's fields.
+    // With `envFrom` the host passes every field of a secret to the process.
     if mentions(text, "envFrom") {
         return Vec::new();
     }
@@ -69,7 +71,8 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
     vec![(problem, format!("give {names} to the process there"))]
 }
 
-/// What the program reads at start: the configuration, the policy folder, maps and certificates.
+/// Looks for what the program reads at start: the configuration, the policy folder, maps and
+/// certificates.
 fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
     let policy = config.policy.strip_prefix(folder).unwrap_or(&config.policy);
     let configuration = Path::new(&config.file).file_name().unwrap_or_default();
@@ -143,7 +146,7 @@ fn not_executable(_: &Path) -> Vec<Missing> {
     Vec::new()
 }
 
-/// Whether the text has the word, not as a part of a longer one.
+/// Whether the text contains the word, and not only as a part of a longer word.
 fn mentions(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {

@@ -1,5 +1,6 @@
-//! `check`: every problem and every danger of a configuration at once. In: the configuration file,
-//! variables, fetched secrets, an instant. Out: an [`Examination`]. Opens no journal and makes no call.
+//! Finds every problem and every danger of a configuration at once. Takes the configuration file,
+//! variables, fetched secrets and an instant; returns an [`Examination`]. Opens no journal and
+//! makes no call to the cloud.
 
 mod dangers;
 mod deployment;
@@ -12,7 +13,8 @@ use crate::domain::{Danger, Problem, Problems, Timestamp, Warning};
 
 pub(super) use dangers::all as dangers;
 
-/// The dangers that a default in place of a wrong value would pretend.
+/// Dangers that may appear only because a default replaced a wrong value. They are not reported
+/// while the configuration has problems.
 const FOLLOWING: [Danger; 4] = [
     Danger::LostJournal,
     Danger::UnsealedJournal,
@@ -23,8 +25,8 @@ const FOLLOWING: [Danger; 4] = [
 #[derive(Debug)]
 pub(crate) struct Examination {
     pub problems: Vec<Problem>,
-    /// What endangers it, without what `[check] allow` names. Empty while values of the file cannot be
-    /// read, because the dangers depend on them.
+    /// The dangers of the configuration, without those that `[check] allow` names. Empty while a
+    /// value of the file cannot be read, because the dangers depend on the values.
     pub warnings: Vec<Warning>,
     pub prepared: Option<Prepared>,
 }
@@ -69,7 +71,7 @@ impl Examination {
     }
 }
 
-/// The order of the problems: by file, and in it from the top.
+/// Orders problems by file, and within a file from the top.
 fn in_file(problem: &Problem) -> (String, usize, usize) {
     match &problem.mark {
         Some(mark) => (mark.file.clone(), mark.line, mark.column),
