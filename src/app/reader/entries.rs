@@ -1,5 +1,5 @@
-//! The entries of lists: requests, grants, notifications, announcements, rejected deliveries. In: states and grants of
-//! the journal. Out: values to print or to write as JSON.
+//! The entries of lists: requests, grants, notifications, announcements, rejected deliveries. Built
+//! from the states and grants of the journal; printed as tables or written as JSON.
 
 use serde::Serialize;
 
@@ -19,13 +19,13 @@ spelled! {
     RequestState {
         /// Recorded and allowed; carried out from its `not_before` on.
         Waiting = "waiting",
-        /// A worker carries it out.
+        /// A worker is carrying it out.
         Working = "working",
         /// Unfinished; the next sweep or delivery continues it.
         Unfinished = "unfinished",
         /// Unfinished for a reason that only the operator can change.
         Blocked = "blocked",
-        /// All items succeeded.
+        /// Every item succeeded.
         Completed = "completed",
         /// Some items succeeded, others failed finally.
         Partial = "partial",
@@ -33,9 +33,9 @@ spelled! {
         Failed = "failed",
         /// The policy denied it.
         Denied = "denied",
-        /// Its share has ended, and is not yet completely revoked.
+        /// The share expired or was called off, and is not completely revoked yet.
         Revoking = "revoking",
-        /// Its share has ended and was revoked.
+        /// The share expired or was called off, and was revoked.
         Revoked = "revoked",
     }
 }
@@ -69,29 +69,29 @@ impl RequestState {
 /// One request of the journal.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestEntry {
-    /// `source/id`.
+    /// The request's identity, as `source/id`.
     pub identity: String,
-    /// Its state.
+    /// The request's state.
     pub state: RequestState,
-    /// When it needs work next; for a share, also its expiry.
+    /// When the request needs work next. For an active share this includes its expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
-    /// What it asks for.
+    /// What the request does: share or cancel.
     pub action: Action,
-    /// The image.
+    /// The image or blueprint that the request names.
     pub image: String,
-    /// Where it is.
+    /// The region of the image.
     pub region: String,
-    /// The accounts; none for Lighthouse alone.
+    /// The accounts; empty for a request about Lighthouse alone.
     pub accounts: Vec<String>,
-    /// Who asked.
+    /// Who asked for the request.
     pub requester: String,
-    /// The ticket.
+    /// The ticket that the request names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// When it was approved.
+    /// When the request was approved.
     pub at: Timestamp,
-    /// The answer that a duplicate would get.
+    /// The answer that a duplicate of the request would get.
     pub answer: Answer,
 }
 
@@ -114,50 +114,50 @@ impl RequestEntry {
         }
     }
 
-    /// Who receives the image, or loses it.
+    /// Returns the receivers to whom the request gives the image, or from whom it takes it.
     pub fn receivers(&self) -> Vec<String> {
         let items = self.answer.results.iter();
         items.map(|result| receiver(&result.item)).collect()
     }
 }
 
-/// One line of the register: one receiver of one image.
+/// One receiver of one image: a line of the list of grants.
 #[derive(Debug, Clone, Serialize)]
 pub struct GrantEntry {
     /// The image as the request names it.
     pub image: String,
-    /// The blueprint that came of it in Lighthouse: what a chain's accounts see.
+    /// The blueprint that a chain made of the image in Lighthouse, which its accounts see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
-    /// Where it is.
+    /// The region of the image.
     pub region: String,
-    /// An account, or Lighthouse.
+    /// The receiver: an account, or Lighthouse.
     pub to: String,
-    /// When it was given.
+    /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// When it ends by itself.
+    /// When the share expires; `None` if it never does.
     pub until: Option<Timestamp>,
-    /// Whether that moment has passed, and whether another grant covers it since.
+    /// Whether the share is active, or expired and covered by another grant, or overdue.
     pub state: Standing,
-    /// The ticket, else the request's id.
+    /// The ticket, or the request's id if it names no ticket.
     pub ticket: String,
-    /// The request that gave it, `source/id`.
+    /// The request that gave the share, as `source/id`.
     pub request: String,
-    /// Who asked.
+    /// Who asked for the share.
     pub requester: String,
-    /// Who approved.
+    /// Who approved the share.
     pub approvers: Vec<String>,
-    /// The policies that allowed it.
+    /// The policies that allowed the share.
     pub policies: Vec<String>,
 }
 
 impl GrantEntry {
-    /// Whether this grant shares `image`, or shares the blueprint `image` that a chain made.
+    /// Whether this grant shares `image`, or the blueprint `image` that a chain made.
     pub(in super::super) fn is_of(&self, image: &str) -> bool {
         self.image == image || self.blueprint.as_deref() == Some(image)
     }
 
-    /// The lines of a grant: one for each receiver.
+    /// Returns one line for each receiver of a grant.
     pub(super) fn all_of(grant: &Grant, now: Timestamp) -> Vec<Self> {
         let ticket = grant.ticket.as_ref().unwrap_or(&grant.identity.id);
         let line = |item: Item| Self {
@@ -191,7 +191,7 @@ pub enum NotificationStatus {
 }
 
 impl NotificationStatus {
-    /// Its name in tables.
+    /// The status as tables print it.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Owed => "owed",
@@ -201,28 +201,28 @@ impl NotificationStatus {
     }
 }
 
-/// One notification of a request.
+/// One notification of a request or an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotificationEntry {
-    /// The `[[notify]]`.
+    /// The name of the `[[notify]]`.
     pub notify: NotifyName,
     /// The request as `source/id`, or the incident's stream.
     pub request: String,
-    /// Its subject.
+    /// The outcome that the notification reports.
     pub on: NoticeKind,
-    /// Its state.
+    /// Whether the notification was delivered.
     pub state: NotificationStatus,
-    /// Attempts so far.
+    /// How many attempts were made.
     pub attempts: u32,
-    /// See the state.
+    /// When the notification was delivered or given up, or is due; `state` says which.
     pub at: Timestamp,
-    /// Why the newest attempt failed.
+    /// Why the latest attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
 impl NotificationEntry {
-    /// The notifications of a stream: attempted, and owed under `rules`.
+    /// Returns the attempted notifications of a stream, and those that it owes under `rules`.
     pub(super) fn all_of(state: &StreamState, rules: &NoticeRules, now: Timestamp) -> Vec<Self> {
         let attempted = state.attempted_notifications().iter();
         let attempted = attempted.map(|known| Self::of(state, known));
@@ -258,13 +258,13 @@ impl NotificationEntry {
     }
 }
 
-/// What became of an instance, as announced, while the instance is still to be fetched.
+/// An announcement whose instance must still be fetched.
 #[derive(Debug, Clone, Serialize)]
 pub struct AnnouncementEntry {
     pub at: Timestamp,
-    /// `source/instance/what became of it`.
+    /// The announcement as `source/instance/what became of it`.
     pub announcement: String,
-    /// Whether no event came, but the system's list has it.
+    /// Whether no event arrived, but the system's list contains the instance.
     pub listed: bool,
     pub attempts: u32,
     pub next_attempt: Timestamp,
@@ -272,7 +272,8 @@ pub struct AnnouncementEntry {
 }
 
 impl AnnouncementEntry {
-    /// The entry of an announcement that waits; `None` for another incident.
+    /// Returns the entry of an announcement whose instance must still be fetched; `None` for any
+    /// other incident.
     pub(super) fn of(incident: &Incident) -> Option<Self> {
         let (announcement, next_attempt, attempt) = incident.to_fetch()?;
         Some(Self {
@@ -295,7 +296,7 @@ pub struct RejectionEntry {
 }
 
 impl RejectionEntry {
-    /// The entry of a rejected delivery; `None` for another incident.
+    /// Returns the entry of a rejected delivery; `None` for any other incident.
     pub(super) fn of(incident: &Incident) -> Option<Self> {
         match incident.subject() {
             Subject::Rejected(rejection) => Some(Self {

@@ -1,6 +1,6 @@
 //! Explains one request from its records: who asked, who approved, each decision, each call, the
-//! results, the notifications, what is next, and where the evidence is. In: a history and the present
-//! instant. Out: an [`Explanation`], for people and as JSON.
+//! results, the notifications, the next work, and the evidence. Takes a history and the present
+//! instant; returns an [`Explanation`], which is printed or written as JSON.
 
 use serde::Serialize;
 
@@ -11,13 +11,13 @@ use crate::journal::{
 
 use super::entries::{NotificationEntry, RequestEntry, RequestState};
 
-/// The story of one request.
+/// All that the journal says of one request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
-    /// The line of the request in lists, with its answer.
+    /// The entry of the request in lists, with its answer.
     #[serde(flatten)]
     pub entry: RequestEntry,
-    /// The blueprint of a chain, which its accounts see.
+    /// The blueprint that a chain made, which its accounts see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
     /// The root account that has the image, if it is on record.
@@ -28,10 +28,10 @@ pub struct Explanation {
     pub reason: Option<String>,
     /// The delivery that brought the request.
     pub delivery: DeliveryFacts,
-    /// The decisions, the first one first.
+    /// The decisions, oldest first.
     pub decisions: Vec<DecisionEntry>,
     pub calls: Vec<CallEntry>,
-    /// The results of the revocation after the share's end.
+    /// The results of revoking the share.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<ItemResult>,
     /// The notifications, sent and owed.
@@ -52,7 +52,7 @@ pub struct DeliveryFacts {
     pub scheme: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The first digits of a digest of the secret that verified it.
+    /// The first digits of a digest of the secret that verified the delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     #[serde(flatten)]
@@ -72,7 +72,7 @@ pub struct DecisionEntry {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct CallEntry {
-    /// When its record was written.
+    /// When the record of the call was written.
     pub at: Timestamp,
     #[serde(flatten)]
     pub call: CallNote,
@@ -82,17 +82,17 @@ pub struct CallEntry {
 #[derive(Debug, Clone, Serialize)]
 pub struct Evidence {
     pub stream: StreamId,
-    /// How many there are.
+    /// The number of the request's records.
     pub records: u64,
-    /// How many of them are in the log; `None` if the journal has no seal.
+    /// How many of the records are sealed; `None` if the journal has no seal.
     pub sealed: Option<u64>,
-    /// SHA-256, hex, of the newest record's file.
+    /// SHA-256, in hex, of the newest record's file.
     pub newest: String,
 }
 
 impl Explanation {
-    /// Explains a request; `None` for another kind of stream. `sealed`: how many of its records are
-    /// in the log.
+    /// Explains a request; `None` for another kind of stream. `sealed` is the number of its records
+    /// that are sealed.
     pub(super) fn of(
         history: &History,
         rules: &NoticeRules,

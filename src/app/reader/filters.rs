@@ -1,5 +1,5 @@
-//! Which requests and grants a list contains. In: a filter, and a request or grant. Out: whether it
-//! is in the list.
+//! Decides which requests and grants a list contains. Takes a filter and a request or grant;
+//! returns whether it is in the list.
 
 use crate::app::grants::{LIGHTHOUSE, receiver};
 use crate::domain::{AccountId, ImageRef, SourceName, Timestamp};
@@ -17,7 +17,7 @@ pub enum ReceiverFilter {
 }
 
 impl ReceiverFilter {
-    /// Its name in entries.
+    /// Returns the receiver as entries write it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Account(account) => account.as_str(),
@@ -26,16 +26,16 @@ impl ReceiverFilter {
     }
 }
 
-/// What requests and grants have in common. Empty: all of them.
+/// The conditions that requests and grants share. Without conditions every one matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// Of this source.
+    /// Only those of this source.
     pub source: Option<SourceName>,
-    /// Of this image, or of a chain with this blueprint.
+    /// Only those of this image, or of a chain with this blueprint.
     pub image: Option<ImageRef>,
-    /// With this receiver.
+    /// Only those with this receiver.
     pub receiver: Option<ReceiverFilter>,
-    /// Of this ticket.
+    /// Only those of this ticket.
     pub ticket: Option<String>,
 }
 
@@ -60,14 +60,14 @@ impl Subject {
     }
 }
 
-/// Which requests a list contains. Empty: all of them.
+/// Which requests a list contains. Without conditions: all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestFilter {
-    /// What they are about.
+    /// The source, image, receiver and ticket of the requests.
     pub subject: Subject,
-    /// Approved at this instant or later.
+    /// Only requests that were approved at this instant or later.
     pub since: Option<Timestamp>,
-    /// In one of these states; empty: in any.
+    /// Only requests in one of these states; empty: in any state.
     pub states: Vec<RequestState>,
 }
 
@@ -86,19 +86,19 @@ impl RequestFilter {
     }
 }
 
-/// Which grants a list contains. Empty: all of them.
+/// Which grants a list contains. Without conditions: all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GrantFilter {
-    /// What they are about.
+    /// The source, image, receiver and ticket of the grants.
     pub subject: Subject,
-    /// Given at this instant or later.
+    /// Only grants that began at this instant or later.
     pub since: Option<Timestamp>,
-    /// In one of these states; empty: in any.
+    /// Only grants in one of these states; empty: in any state.
     pub states: Vec<Standing>,
 }
 
 impl GrantFilter {
-    /// Whether the list contains this line.
+    /// Whether the list contains this entry.
     pub fn takes(&self, entry: &GrantEntry) -> bool {
         let source = entry.request.split_once('/').map_or("", |(name, _)| name);
         let of_image = |image: &ImageRef| entry.is_of(image.as_str());

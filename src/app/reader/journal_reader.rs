@@ -1,6 +1,6 @@
-//! Reads the journal for people and programs: requests, grants, rejected deliveries, notifications. In:
-//! a journal and the present instant. Out: entries, and each stream that cannot be read. Changes
-//! nothing.
+//! Reads the journal for people and programs: requests, grants, rejected deliveries, notifications.
+//! Takes a journal and the present instant; returns entries, and an error for each stream that
+//! cannot be read. Changes nothing.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -17,21 +17,22 @@ use super::entries::{
 use super::explanation::Explanation;
 use super::filters::RequestFilter;
 
-/// Entries, and what could not be read.
+/// The entries that were read, and the streams that could not be read.
 #[derive(Debug)]
 pub struct Listed<T> {
-    /// What was read: requests by their latest approval, grants by their oldest.
+    /// The entries. Requests are sorted by approval, latest first; grants by their beginning,
+    /// oldest first.
     pub entries: Vec<T>,
-    /// Which streams could not, and why.
+    /// Which streams could not be read, and why.
     pub flaws: Vec<String>,
-    /// How many entries were read that the filter leaves out.
+    /// How many entries were read and excluded by the filter.
     pub left_out: usize,
     /// Whether older entries were not read.
     pub older: bool,
 }
 
 impl<T> Listed<T> {
-    /// All entries there are.
+    /// Makes a complete list of these entries.
     pub(in crate::app) fn of(entries: Vec<T>, flaws: Vec<String>) -> Self {
         Self {
             entries,
@@ -48,7 +49,7 @@ impl<T> Listed<T> {
         self.left_out += before.saturating_sub(self.entries.len());
     }
 
-    /// The same with other entries.
+    /// Replaces the entries and keeps everything else.
     pub fn with<U>(self, entries: Vec<U>) -> Listed<U> {
         Listed {
             entries,
@@ -59,7 +60,7 @@ impl<T> Listed<T> {
     }
 }
 
-/// A journal that is read at one instant.
+/// A journal, read as of one instant.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalReader<'a> {
     journal: &'a Journal,
@@ -77,7 +78,7 @@ impl<'a> JournalReader<'a> {
         }
     }
 
-    /// The requests that the filter takes, or the newest `limit` of them.
+    /// Returns the requests that match the filter, or the newest `limit` of them.
     pub async fn requests(
         &self,
         filter: &RequestFilter,
@@ -88,20 +89,20 @@ impl<'a> JournalReader<'a> {
         Ok(listed.with(entries))
     }
 
-    /// The requests with this id, or the one with this `source/id` or stream.
+    /// Returns the requests with this id, or the one with this `source/id` or stream.
     ///
     /// # Errors
-    /// What the journal's store said; that the one request is damaged.
+    /// The journal's store failed, or the one request is damaged.
     pub async fn requests_named(&self, name: &str) -> Result<Listed<RequestEntry>, JournalError> {
         let listed = find_requests(self.journal, name, self.now).await?;
         let entries = listed.entries.iter().map(RequestEntry::of).collect();
         Ok(listed.with(entries))
     }
 
-    /// The story of the request in a stream; `None` if there is no such request.
+    /// Explains the request in a stream; `None` if there is no such request.
     ///
     /// # Errors
-    /// What the journal's store said; that the request is damaged.
+    /// The journal's store failed, or the request is damaged.
     pub async fn explain(&self, stream: StreamId) -> Result<Option<Explanation>, JournalError> {
         let Some(history) = self.journal.read(stream).await? else {
             return Ok(None);
@@ -111,9 +112,9 @@ impl<'a> JournalReader<'a> {
         Ok(Explanation::of(&history, self.rules, self.now, sealed))
     }
 
-    /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
+    /// Returns every active grant: shares that neither their expiry nor a later cancel has revoked.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
-        // An index that was never compared with every request may lack some.
+        // An index that was never compared with every request may lack grants.
         let (grants, flaws) = if self.journal.pass(self.now).await?.ever_done() {
             let (grants, flaws) = self.journal.active_grants().await?;
             (grants, flaws.iter().map(ToString::to_string).collect())
@@ -128,7 +129,7 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(lines.collect(), flaws))
     }
 
-    /// The deliveries that were not understood, or the newest `limit` of them.
+    /// Returns the deliveries that were not understood, or the newest `limit` of them.
     pub async fn rejections(
         &self,
         limit: Option<usize>,
@@ -139,9 +140,9 @@ impl<'a> JournalReader<'a> {
         Ok(listed)
     }
 
-    /// The announcements whose instance is still to be fetched, the oldest first.
+    /// Returns the announcements whose instance must still be fetched, oldest first.
     pub async fn announcements(&self) -> Result<Listed<AnnouncementEntry>, JournalError> {
-        // No announcement pauses longer, so that the index names it by then.
+        // No announcement pauses longer, so each has a wake-up by then.
         let until = self.now.checked_add(MAX_PAUSE_OF_WORK);
         let due = self.journal.due(until.unwrap_or(Timestamp::MAX)).await?;
         let streams: BTreeSet<StreamId> = due.iter().map(|wake_up| wake_up.stream).collect();
@@ -161,7 +162,7 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// What `read` gives for each incident, until there are `limit` of them.
+    /// Applies `read` to the incidents, until it has returned at least `limit` entries.
     pub(super) async fn incidents<T>(
         &self,
         limit: Option<usize>,
@@ -179,7 +180,7 @@ impl<'a> JournalReader<'a> {
             }
             flaws.extend(batch.flaws.iter().map(ToString::to_string));
             let enough = limit.is_some_and(|limit| entries.len() >= limit);
-            // Only segments come newest first.
+            // Only segments come newest first; other batches must be read to the last.
             if enough && batch.rest_before.is_some() {
                 break;
             }
@@ -187,7 +188,7 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// The notifications of all requests, or of the newest `limit` requests.
+    /// Returns the notifications of all requests, or of the newest `limit` requests.
     pub async fn notifications(
         &self,
         limit: Option<usize>,
@@ -216,8 +217,8 @@ impl<'a> JournalReader<'a> {
             .collect()
     }
 
-    /// The states of the requests that the filter takes, or of the newest `limit` of them: the latest
-    /// approval first; and what could not be read.
+    /// Returns the states of the requests that match the filter, or of the newest `limit` of them,
+    /// sorted by approval with the latest first.
     pub(in super::super) async fn newest_states(
         &self,
         filter: &RequestFilter,
@@ -267,11 +268,11 @@ impl<'a> JournalReader<'a> {
     }
 }
 
-/// The requests with this id, or the one with this `source/id` or stream. An id alone is looked for
-/// in the whole history.
+/// Finds the requests with this id, or the one with this `source/id` or stream. For an id alone it
+/// reads the whole journal.
 ///
 /// # Errors
-/// What the journal's store said; that the one request is damaged.
+/// The journal's store failed, or the one request is damaged.
 pub(crate) async fn find_requests(
     journal: &Journal,
     name: &str,

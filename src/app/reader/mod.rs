@@ -1,5 +1,5 @@
-//! Reads the journal for people and programs. In: a journal, a filter, the present instant. Out: entries
-//! of lists, and the story of one request. Changes nothing.
+//! Reads the journal for people and programs. Takes a journal, a filter and the present instant;
+//! returns the entries of lists, and explanations of single requests. Changes nothing.
 
 mod entries;
 mod explanation;

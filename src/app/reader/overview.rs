@@ -1,5 +1,5 @@
-//! All that the journal says of requests, grants, notifications and incidents, read in one go for the
-//! report. In: a journal. Out: an [`Overview`].
+//! Reads the requests, grants, notifications and incidents of a whole journal at once, for the
+//! report. Takes a journal; returns an [`Overview`].
 
 use std::cmp::Reverse;
 
@@ -10,16 +10,16 @@ use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry
 use super::filters::RequestFilter;
 use super::journal_reader::JournalReader;
 
-/// All that the journal says.
+/// The content of a whole journal.
 #[derive(Debug, Default)]
 pub struct Overview {
     /// Every request, the latest approval first.
     pub requests: Vec<RequestEntry>,
-    /// The active grants, the one that ends next first, those without an end last.
+    /// The active grants, the next to expire first, those without an expiry last.
     pub grants: Vec<GrantEntry>,
-    /// The newest first.
+    /// The notifications, newest first.
     pub notifications: Vec<NotificationEntry>,
-    /// The newest first.
+    /// The rejected deliveries, newest first.
     pub rejections: Vec<RejectionEntry>,
     /// The newest scheduled comparison that found differences.
     pub drift: Option<(Timestamp, Drift)>,

@@ -1,5 +1,5 @@
-//! What needs a person's attention, the most urgent first. In: what the journal says, and its
-//! verification. Out: sentences, each with its remedy.
+//! What needs a person's attention, the most urgent first. Takes an overview of the journal and the
+//! result of its verification; returns sentences, each with its remedy.
 
 use jiff::SignedDuration;
 
@@ -11,11 +11,12 @@ use super::evidence::{Evidence, Seals};
 use super::table::{Note, Tone};
 use super::texts::Texts;
 
-/// Maximum number of sentences. The tables have the rest.
+/// Maximum number of sentences. The tables show everything.
 const MAX_NOTES: usize = 50;
-/// How long what failed is worth attention, and how soon an end is.
+/// How long a failure needs attention, and how far ahead an expiry is announced.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// A comparison that finds differences is recorded once a day.
+/// How long recorded differences need attention. While they persist, a new record is written once a
+/// day.
 const DRIFT_IS_PRESENT: SignedDuration = SignedDuration::from_hours(48);
 
 pub(super) fn notes(
@@ -109,7 +110,7 @@ fn requests(texts: Texts, overview: &Overview, now: Timestamp) -> impl Iterator<
     })
 }
 
-/// Why a request is not completed.
+/// Returns why a request is not completed.
 fn reason(texts: Texts, request: &RequestEntry) -> String {
     let failure = |result: &ItemResult| match &result.kind {
         ResultKind::Failed { message, .. } => {

@@ -1,4 +1,4 @@
-//! Counts decisions by week, source and policy. In: requests. Out: a table.
+//! Counts decisions by week, source and policy. Takes requests; returns a table.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ struct Count {
     denied: i64,
 }
 
-/// The requests by the Monday of the week in which they were approved, by source and by each policy
-/// that determined their latest decision.
+/// Counts the requests by the week of their approval, by source, and by each policy that determined
+/// their latest decision. A week is named by its Monday.
 pub(super) fn table(texts: Texts, requests: &[RequestEntry]) -> Table {
     let rows = counted(texts, requests);
     let rows = rows

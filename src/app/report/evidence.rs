@@ -1,5 +1,5 @@
-//! Whether the journal is what was written. In: a journal, and the public key of its seals if there is
-//! one. Out: the result of the verification, in sentences for the page.
+//! Whether the journal is unaltered. Takes a journal, and the public key of its seals if there is
+//! one; returns the result of the verification as sentences for the page.
 
 use crate::journal::log::VerifierKey;
 use crate::journal::{self, Journal, JournalError};
@@ -7,7 +7,7 @@ use crate::journal::{self, Journal, JournalError};
 use super::table::{Note, Tone};
 use super::texts::Texts;
 
-/// Maximum number of findings on the page. It gives the number of the others.
+/// Maximum number of findings that the page lists. The page states how many there are in all.
 const MAX_FINDINGS: usize = 100;
 
 /// How much of the journal a report verifies.
@@ -15,7 +15,7 @@ const MAX_FINDINGS: usize = 100;
 pub enum Depth {
     /// Every file.
     Whole,
-    /// The log's segments alone: every sealed record.
+    /// Only the log's segments, which hold every sealed record.
     Seals,
 }
 
@@ -23,9 +23,9 @@ pub enum Depth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seals {
     Verified,
-    /// There are seals, and no key that checks them.
+    /// There are seals, but no key to verify them.
     NoKey,
-    /// There are none.
+    /// There are no seals.
     Absent,
 }
 
@@ -37,10 +37,10 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Verifies the journal, without its seals if there is no key.
+    /// Verifies the journal. Without a key it does not verify the seals.
     ///
     /// # Errors
-    /// The store failed. What is wrong with records is in the result.
+    /// The store failed. Damaged records are no error: the result lists them.
     pub(super) async fn of(
         journal: &Journal,
         key: Option<&VerifierKey>,

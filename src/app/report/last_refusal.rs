@@ -1,5 +1,6 @@
-//! The last failure of this process to publish the report. In: the place, the reason, the time. Out:
-//! whether a sweep leaves the place alone, because each attempt may read the whole journal.
+//! The last failure of this process to publish the report. Takes the place, the reason and the
+//! time; says whether a sweep must wait before it tries that place again. The pause matters because
+//! each attempt may read the whole journal.
 
 use std::time::Duration;
 
@@ -8,19 +9,19 @@ use tokio::sync::Mutex;
 use crate::domain::Timestamp;
 use crate::journal::FilePlace;
 
-/// How long a sweep leaves the place alone.
+/// How long sweeps do not try the place again.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// The last failure; `None` after a success.
 #[derive(Debug, Default)]
 pub(in super::super) struct LastRefusal(pub(super) Mutex<Option<Refusal>>);
 
-/// A place did not take the report.
+/// A failure to publish at one place.
 #[derive(Debug)]
 pub(super) struct Refusal {
     to: FilePlace,
     at: Timestamp,
-    /// What sweeps say until the next attempt.
+    /// The error that sweeps report until the next attempt.
     pub(super) failure: String,
 }
 
@@ -37,7 +38,8 @@ impl Refusal {
         }
     }
 
-    /// Whether the place is still to be left alone. A refusal from the future comes from a wrong clock.
+    /// Whether sweeps must still not try the place. A refusal with a future date comes from a wrong
+    /// clock and is ignored.
     pub(super) fn holds(&self, to: &FilePlace, now: Timestamp) -> bool {
         let age = now.duration_since(self.at);
         self.to == *to && !age.is_negative() && age.unsigned_abs() < PAUSE

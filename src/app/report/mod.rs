@@ -1,5 +1,6 @@
-//! The report: the whole journal as one HTML page for people, with what needs attention first. In: a
-//! journal. Out: a page that loads nothing from elsewhere. `templates/` has its text, style and script.
+//! The report: the whole journal as one HTML page for people, with what needs attention first.
+//! Takes a journal; returns a page that loads nothing from elsewhere. `templates/` has its HTML,
+//! style and script.
 
 mod attention;
 mod decisions;

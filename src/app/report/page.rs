@@ -1,5 +1,5 @@
-//! The page: its content, and its text by the template. In: what the journal says, and its
-//! verification. Out: HTML.
+//! The page: its content, which the template renders. Takes an overview of the journal and the
+//! result of its verification; returns HTML.
 
 use askama::Template;
 use base64::Engine as _;
@@ -65,7 +65,7 @@ impl Report {
     /// Reads and verifies the journal.
     ///
     /// # Errors
-    /// The journal's store failed. What is damaged is in the report.
+    /// The journal's store failed. Damaged streams are no error: the report lists them.
     pub async fn compile(
         journal: &Journal,
         rules: &NoticeRules,
@@ -114,12 +114,12 @@ impl Report {
         }
     }
 
-    /// Whether all of the journal could be read, and nothing is wrong with it.
+    /// Whether the whole journal could be read and nothing is wrong with it.
     pub fn is_clean(&self) -> bool {
         self.findings == 0 && self.unreadable.is_empty()
     }
 
-    /// The page.
+    /// Renders the page.
     pub fn html(&self) -> String {
         let hash = |text: &str| format!("sha256-{}", STANDARD.encode(Sha256::digest(text)));
         let page = Page {
@@ -132,7 +132,7 @@ impl Report {
         page.to_string()
     }
 
-    /// The page in one line.
+    /// Summarises the page in one line.
     pub fn summary(&self) -> String {
         format!(
             "{} active grants ({} overdue), {} unfinished requests, {} denied; {} records, {} findings",
@@ -140,7 +140,7 @@ impl Report {
         )
     }
 
-    /// The numbers of the page.
+    /// Returns the numbers of the page as JSON.
     pub fn counts(&self) -> Value {
         json!({
             "grants": self.grants, "overdue": self.overdue, "unfinished": self.unfinished, "denied": self.denied,

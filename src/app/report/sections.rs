@@ -1,4 +1,4 @@
-//! The tables of the page. In: what the journal says. Out: rows.
+//! The tables of the page. Takes an overview of the journal; returns their rows.
 
 use crate::domain::{Refused, Timestamp};
 use crate::journal::Standing;
@@ -14,10 +14,10 @@ use super::timeline::Window;
 
 /// Maximum number of accounts that a cell names. The search finds the others too.
 const MAX_ACCOUNTS: usize = 4;
-/// Sorts what has no end behind every end.
+/// The sort key of a grant without an expiry, which puts it behind every other.
 const NO_END: &str = "9999";
 
-/// The tables, in the order of the page.
+/// Returns the tables, in the order of the page.
 pub(super) fn tables(texts: Texts, overview: &Overview, now: Timestamp) -> Vec<Table> {
     vec![
         grants(texts, &overview.grants, now),
@@ -106,7 +106,7 @@ fn refusals(texts: Texts, overview: &Overview) -> Table {
 
 fn denial(texts: Texts, request: &RequestEntry) -> Row {
     let mut why = Cell::default();
-    // Most accounts of a request are refused for the same reason.
+    // Name each reason once: most accounts of a request are refused for one reason.
     let mut said: Vec<&str> = Vec::new();
     for Refused { why: reason, .. } in &request.answer.refused {
         if !said.contains(&reason.as_str()) {
@@ -257,7 +257,7 @@ fn requests(texts: Texts, requests: &[RequestEntry]) -> Table {
     Table::new(texts, ("requests", texts.requests()), columns, rows)
 }
 
-/// A request's name, with its ticket where that is another.
+/// Returns a request's identity, and its ticket if it differs from the id.
 fn named(request: &RequestEntry) -> Cell {
     let ticket = request.ticket.as_deref().unwrap_or_default();
     let cell = Cell::from(request.identity.as_str());
@@ -290,7 +290,7 @@ fn time(at: Timestamp) -> Cell {
     Cell::from(minute(at).as_str()).sorted_by(at)
 }
 
-/// An instant to the minute. `explain` has the seconds.
+/// Formats an instant to the minute. `explain` shows the seconds.
 pub(super) fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
@@ -299,7 +299,7 @@ fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-/// The sources and states of all rows, for the filters.
+/// Returns the sources and states of all rows, for the page's filters.
 pub(super) fn filters(tables: &[Table]) -> (Vec<Text>, Vec<&'static str>) {
     let rows = || tables.iter().flat_map(|table| &table.rows);
     let mut sources: Vec<Text> = rows().map(|row| row.source.clone()).collect();

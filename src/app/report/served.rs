@@ -1,5 +1,6 @@
-//! The page that a server shows or publishes. In: the reader's token, the journal. Out: the page, made again when
-//! it is older than a minute: each makes the server read the whole journal.
+//! The page that a server shows or publishes. Takes the reader's token and the journal; returns the
+//! page. Makes a new page only if the last one is older than a minute, because each one reads the
+//! whole journal.
 
 use std::time::Duration;
 
@@ -18,14 +19,14 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 pub enum ReportReply {
     Page(String),
     Unauthorised,
-    /// No token is configured, so it cannot be read here.
+    /// No token is configured, so this server does not show the report.
     Off,
-    /// The journal could not be read in time; the log says why.
+    /// The journal could not be read in time; the log has the reason.
     NotNow,
 }
 
 impl App {
-    /// The report for a reader with this `Authorization` header.
+    /// Returns the report for a reader with this `Authorization` header.
     pub async fn report_for(&self, authorization: Option<&str>, deadline: Deadline) -> ReportReply {
         let Some(token) = &self.config().http.report else {
             return ReportReply::Off;
@@ -49,7 +50,7 @@ impl App {
         }
     }
 
-    /// The page, at most a minute old.
+    /// Returns the page, at most a minute old.
     pub(super) async fn fresh_report(&self) -> Result<String, JournalError> {
         let make = async |_| Ok(Box::pin(self.compile_report()).await?.html());
         self.last_report
@@ -57,7 +58,8 @@ impl App {
             .await
     }
 
-    /// The report of this application's journal. Compares its sealed records alone with the log.
+    /// Compiles the report of this application's journal. Verifies the sealed records only, not the
+    /// requests' files.
     async fn compile_report(&self) -> Result<Report, JournalError> {
         let signer = signer(self.config())?;
         let key = signer.as_ref().map(|signer| signer.verifier());

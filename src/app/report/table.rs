@@ -1,13 +1,13 @@
-//! The parts of the page that the template writes: notes, tables, rows, cells, bars. Values only.
+//! The parts of the page that the template renders: notes, tables, rows, cells, bars. Values only.
 
 use crate::domain::visible;
 
 use super::texts::Texts;
 
-/// Maximum number of rows of a table. The page says how many there are.
+/// Maximum number of rows of a table. The page states how many there are in all.
 pub(super) const MAX_ROWS: usize = 1_000;
 
-/// A text, with its invisible characters written out. The template escapes it for HTML.
+/// A text with its invisible characters made visible. The template escapes it for HTML.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Text(String);
 
@@ -18,7 +18,7 @@ impl<T: AsRef<str>> From<T> for Text {
 }
 
 impl Text {
-    /// The pieces between backticks, which are code, and the others.
+    /// Splits the text at its backticks. Returns the pieces in order, each with whether it is code.
     pub(super) fn pieces(&self) -> Vec<(bool, &str)> {
         let pieces: Vec<&str> = self.0.split('`').collect();
         if pieces.len().is_multiple_of(2) {
@@ -37,7 +37,7 @@ impl std::fmt::Display for Text {
     }
 }
 
-/// The meaning of a text or a bar, which the page shows as its colour.
+/// The meaning of a text or a bar. The page shows it as a colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Tone {
     #[default]
@@ -45,12 +45,12 @@ pub(super) enum Tone {
     Good,
     /// Unfinished, or to be looked at soon.
     Open,
-    /// Wrong: somebody must act.
+    /// Wrong: a person must act.
     Bad,
 }
 
 impl Tone {
-    /// Its class in the style sheet.
+    /// Returns the tone's class in the style sheet.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -61,17 +61,17 @@ impl Tone {
     }
 }
 
-/// The text as one word of a POSIX shell.
+/// Quotes a text as one word of a POSIX shell.
 fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A sentence, and what to do about it.
+/// A sentence about a problem, and its remedy.
 #[derive(Debug, Clone)]
 pub(super) struct Note {
     pub(super) tone: Tone,
     pub(super) text: Text,
-    /// A command that corrects it, to copy into a shell. It begins the remedy's sentence.
+    /// A command that corrects the problem, to copy into a shell. It begins the remedy's sentence.
     pub(super) command: Option<Text>,
     pub(super) remedy: Option<Text>,
 }
@@ -86,7 +86,7 @@ impl Note {
         }
     }
 
-    /// `command` on the request, whose id is the sender's text.
+    /// Adds `command` with the request's id, which is quoted because the sender chose it.
     pub(super) fn with_command(self, command: &str, request: &str) -> Self {
         let command = format!("{command} {}", shell_quoted(request));
         Self {
@@ -107,12 +107,12 @@ impl Note {
 pub(super) struct Table {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    /// Sentences above it.
+    /// Sentences above the table.
     pub(super) about: Vec<Text>,
     pub(super) columns: Vec<&'static str>,
-    /// The first [`MAX_ROWS`].
+    /// The first [`MAX_ROWS`] rows.
     pub(super) rows: Vec<Row>,
-    /// The number beside the heading.
+    /// The number of rows, as shown beside the heading.
     pub(super) count: String,
 }
 
@@ -146,18 +146,18 @@ impl Table {
     }
 }
 
-/// A row, and what filters it.
+/// A row, with the source and the state by which the page filters it.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) source: Text,
     pub(super) state: &'static str,
-    /// Words that find it and that no cell has.
+    /// Words that the search also finds, though no cell shows them.
     pub(super) also: Text,
     pub(super) cells: Vec<Cell>,
 }
 
 impl Row {
-    /// A row of the request `source/id`.
+    /// Makes a row of the request `source/id`.
     pub(super) fn of(request: &str, cells: Vec<Cell>) -> Self {
         let source = request.split_once('/').map_or("", |(source, _)| source);
         Self {
@@ -174,7 +174,7 @@ impl Row {
 
 #[derive(Debug, Default)]
 pub(super) struct Cell {
-    /// By which the column is sorted, if not by its text.
+    /// The text by which the column is sorted; `None`: the text of the cell.
     pub(super) key: Option<String>,
     pub(super) parts: Vec<Part>,
 }
@@ -182,9 +182,9 @@ pub(super) struct Cell {
 #[derive(Debug)]
 pub(super) enum Part {
     Text(Text),
-    /// An id, which is not broken into lines.
+    /// An id, which is never broken into lines.
     Id(Text),
-    /// Less important, below the rest.
+    /// A less important text, shown below the other parts.
     More(Text),
     State(Tone, &'static str),
     Bar(Bar),
@@ -233,7 +233,7 @@ impl From<&str> for Cell {
     }
 }
 
-/// A bar of thousand units, with a mark at the present instant.
+/// A bar of a thousand units, with a mark at the present instant.
 #[derive(Debug)]
 pub(super) struct Bar {
     pub(super) spans: Vec<Span>,

@@ -1,5 +1,5 @@
-//! The texts of the page, each with its English and its Chinese wording side by side. In: values. Out:
-//! text, with code between backticks. What the journal recorded stays in the words in which it was recorded.
+//! The texts of the page, each in English and Chinese side by side. Takes values; returns text with
+//! code between backticks. Texts from the journal are shown as they were recorded, untranslated.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use crate::domain::Language;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Texts(pub(super) Language);
 
-/// Texts without values. `$all` lists them.
+/// Defines texts without values. `$all` lists them.
 macro_rules! labels {
     ($all:ident: $($name:ident: $english:literal | $chinese:literal;)+) => {
         #[cfg(test)]
@@ -26,7 +26,7 @@ macro_rules! labels {
     };
 }
 
-/// Texts with values. `$all` lists them.
+/// Defines texts with values. `$all` lists them.
 macro_rules! sentences {
     ($all:ident: $($name:ident($($value:ident),+): $english:literal | $chinese:literal;)+) => {
         #[cfg(test)]
@@ -141,7 +141,7 @@ sentences! {
     and_more(some, more): "{some} and {more} more" | "{some} 等，另有 {more} 个";
 }
 
-// What needs attention. A remedy that begins with a command follows it.
+// What needs attention. A remedy that begins with a verb follows a command.
 labels! {
     REMEDIES:
     sweep_says_why: "`sharehook sweep` says why; correct that, and sweep again." | "`sharehook sweep` 会说明原因；排除原因后再运行一次。";
@@ -211,7 +211,7 @@ mod tests {
     /// Names that stay in Latin letters.
     const NAMES: [&str; 4] = ["UTC", "Lighthouse", "sweep", "docs/evidence.md"];
 
-    /// The pieces between two marks of `marks`, and the others.
+    /// Splits a text at `marks`. Returns the pieces between two marks, and the rest joined.
     fn pieces<'a>(text: &'a str, marks: &[char]) -> (BTreeSet<&'a str>, String) {
         let all: Vec<&str> = text.split(marks).collect();
         let inside = all.iter().copied().skip(1).step_by(2).collect();

@@ -1,5 +1,5 @@
-//! The timeline of the grants. In: their beginnings and ends. Out: a window of time, and each grant's
-//! bar in it.
+//! The timeline of the grants. Takes their beginnings and expiries; returns a window of time, and
+//! the bar of each grant in it.
 
 use jiff::SignedDuration;
 
@@ -8,13 +8,13 @@ use crate::domain::Timestamp;
 use super::super::reader::GrantEntry;
 use super::table::{Bar, Span, Tone};
 
-/// The least and the most that the window shows before and after the present instant. What reaches
-/// further is cut there, so that one old grant does not make the others invisible.
+/// The fewest and the most days that the window shows on each side of the present instant. Longer
+/// grants are cut off there, so that one old grant does not make the others invisible.
 const MIN_DAYS: i64 = 7;
 const MAX_DAYS: i64 = 180;
-/// The length of a bar.
+/// The length of the whole timeline; the unit of every span.
 const UNITS: i64 = 1_000;
-/// The least length of a span: a shorter one would be invisible.
+/// The least length of a span; a shorter one would be invisible.
 const MIN_LENGTH: i64 = 6;
 
 /// A window of time around the present instant.
@@ -40,7 +40,8 @@ impl Window {
         }
     }
 
-    /// The bar of a grant: what has passed, and what is to come; a share after its end is overdue.
+    /// Returns the bar of a grant: the time that has passed, the time that remains, and the time
+    /// since its expiry, in which it is overdue.
     pub(super) fn bar(&self, since: Timestamp, until: Option<Timestamp>) -> Bar {
         let end = until.map_or(UNITS, |until| self.place(until));
         let (begin, now) = (self.place(since), self.place(self.now));
