@@ -1,6 +1,6 @@
 //! Reads and updates values for the engine: `.[]`, `.a`, `.[1:2]`, `|=`. As in jq, a field of null
 //! is null, and updating it makes an object. Each item of an iteration charges the budget, so an
-//! iteration ends when the budget does.
+//! iteration ends when the budget is used up.
 
 use std::ops::Range as Span;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use super::number::Number;
 use super::operators::own;
 use super::value::{ENTRY, Fields, ITEM, Value};
 
-/// Units that one step of an iteration charges; covers the engine's work for it.
+/// Units that one step of an iteration charges. They cover the engine's work for the step.
 const STEP: u64 = 6;
 
 impl Value {
@@ -27,7 +27,7 @@ impl Value {
         self.fail(format!("cannot index {self} with {index}"))
     }
 
-    /// The two ends of a slice, in items of `length`.
+    /// Returns the range of items that a slice selects from `length` items.
     fn span(
         &self,
         range: Range<&Self>,
@@ -57,7 +57,8 @@ impl Value {
         Some(end("start")..end("end"))
     }
 
-    /// The position that an index means; `None` when it lies before the first item.
+    /// Converts an index, which may be negative, to a position. `None` if it lies before the first
+    /// item.
     fn position(index: &Number, length: usize) -> Option<usize> {
         let at = index.as_index()?;
         match usize::try_from(at) {
@@ -66,7 +67,7 @@ impl Value {
         }
     }
 
-    /// The positions where `other` begins in this list (in items) or text (in characters).
+    /// Returns the positions where `other` begins in this list (in items) or text (in characters).
     pub(super) fn indices(&self, other: &Self) -> ValR<Self> {
         let found: Vec<usize> = match (self, other) {
             (Self::Null, _) => return Ok(Self::Null),
@@ -95,7 +96,7 @@ impl Value {
     }
 }
 
-/// The positions where the condition holds. Stops when the budget ends.
+/// Returns the positions at which `holds` yields true. Stops when the budget ends.
 fn positions(holds: impl Iterator<Item = bool>) -> Vec<usize> {
     let holds = holds.take_while(|_| spend(1)).enumerate();
     holds

@@ -1,10 +1,11 @@
 //! The budget of one run of a program. The engine bounds nothing and passes no context to its
-//! values, so the values of this folder charge a budget in a thread-local, which lives as long as
-//! [`Run`]. Work is counted, not timed: the same event ends in the same way on every machine.
+//! values. The values of this folder therefore charge a budget in a thread-local, which exists as
+//! long as [`Run`]. Work is counted and not timed, so an event has the same result on every
+//! machine.
 //!
-//! The bound: [`UNITS`] and [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at most about
-//! a quarter of a microsecond and 16 bytes (`hostile_tests::measure`), so a ticket of a few KiB costs
-//! half a second and 32 MiB at most, and an event of a megabyte a few seconds.
+//! A run may spend [`UNITS`] plus [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at
+//! most about a quarter of a microsecond and 16 bytes (`hostile_tests::measure`). A ticket of a few
+//! KiB costs at most half a second and 32 MiB, an event of a megabyte a few seconds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,16 +15,17 @@ use regex::Regex;
 
 use super::literals::Literals;
 
-/// Units that every run has. One unit is about one value handled or 16 bytes of text copied.
+/// Units that every run may spend. One unit is about one value handled or 16 bytes of text copied.
 pub(super) const UNITS: u64 = 2_000_000;
 /// Further units for each unit of the event's weight, so that a large event may cost more.
 const UNITS_PER_WEIGHT: u64 = 10;
 /// Bytes of text that weigh as much as one value.
 const TEXT_UNIT: usize = 16;
-/// Maximum weight of a value, in addition to twice the event's: a million numbers, or 16 MiB of
-/// text.
+/// Maximum weight of a value, in addition to twice the event's weight. It is reached by a million
+/// numbers, or by 16 MiB of text.
 const MAX_WEIGHT: u64 = 1_000_000;
-/// Maximum nesting of a value. An event has at most 128. Dropping a value recurses to its depth.
+/// Maximum nesting of a value. An event nests at most 128 deep. Dropping a value recurses to its
+/// depth.
 pub(super) const MAX_DEPTH: u32 = 500;
 /// Units that each run pays for a regular expression, in addition to its length, even if an earlier
 /// run has compiled it.
@@ -52,7 +54,7 @@ struct State {
 }
 
 impl State {
-    /// Outside a run nothing is bounded: only compiling and tests make values there.
+    /// The state outside a run, without a bound: only compiling and tests make values there.
     fn idle() -> Self {
         Self {
             left: Ok(u64::MAX),
@@ -63,7 +65,7 @@ impl State {
     }
 }
 
-/// The budget of one run on this thread; the budget ends when this is dropped.
+/// The budget of one run on this thread. Dropping it ends the budget.
 pub(super) struct Run(());
 
 impl Run {
@@ -76,7 +78,7 @@ impl Run {
         Self(())
     }
 
-    /// Bounds the run by `units` and the event's own share.
+    /// Bounds the run by `units` plus the share for the event's weight.
     pub(super) fn limit(&self, event_weight: u64, units: u64) {
         STATE.with_borrow_mut(|state| {
             state.left = Ok(event_weight
@@ -89,12 +91,13 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // Dropping a value does not charge, so nothing borrows the state again here.
+        // Dropping the old state drops values, which charge nothing and so do not borrow the state
+        // again.
         STATE.replace(State::idle());
     }
 }
 
-/// Charges for work before it is done. `false` means that the run has ended: skip the work.
+/// Charges for work before it is done. Returns `false` if the run has ended: skip the work.
 pub(super) fn spend(units: u64) -> bool {
     STATE.with_borrow_mut(|state| {
         state.left = state
@@ -104,12 +107,12 @@ pub(super) fn spend(units: u64) -> bool {
     })
 }
 
-/// The units of work for a text of this many bytes.
+/// Returns the units of work for a text of this many bytes.
 pub(super) fn text_units(bytes: usize) -> u64 {
     1 + (bytes / TEXT_UNIT) as u64
 }
 
-/// Ends the run when a value is too heavy or nests too deep.
+/// Ends the run if a value is too heavy or nests too deep.
 pub(super) fn check_size(weight: u64, depth: u32) {
     STATE.with_borrow_mut(|state| {
         let bound = match () {
@@ -121,12 +124,12 @@ pub(super) fn check_size(weight: u64, depth: u32) {
     });
 }
 
-/// The bound that this run has exceeded.
+/// Returns the bound that this run has exceeded, if any.
 pub(super) fn exceeded() -> Option<Exceeded> {
     STATE.with_borrow(|state| state.left.err())
 }
 
-/// The compiled form of a regular expression. A run pays for each expression once.
+/// Returns the compiled form of a regular expression. A run pays for each expression once.
 pub(super) fn expression<E>(
     pattern: &str,
     flags: &str,

@@ -1,5 +1,5 @@
-//! What a program may cost, tried: programs that would take years, all memory or the stack on an
-//! event of a thousand items, and honest work on large events.
+//! Tests what a program may cost. Endless programs that need years, all memory or the whole stack
+//! must stop, and honest programs must run on large events.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn told(map: &str, event: &Value) -> Result<Vec<Value>, String> {
     Program::compile(map, "m.jq").unwrap().run(event, 0)
 }
 
-/// Each would take years, or all memory, or the stack.
+/// Without a bound, each of these needs years, all memory or the whole stack.
 const ENDLESS: [&str; 25] = [
     "[.[] as $a | .[] as $b | .[] as $c | 1]",
     "[. as $r | .[] | $r[] | $r[] | $r[]] | length",
@@ -179,7 +179,7 @@ fn each_run_has_its_own_budget() {
     }
 }
 
-/// The libraries' own code must not panic either, because nothing catches a panic.
+/// The code of the engine's libraries must not panic on these values.
 #[test]
 fn dates_and_numbers_that_no_calendar_has_are_errors() {
     for month in [
@@ -206,7 +206,8 @@ fn dates_and_numbers_that_no_calendar_has_are_errors() {
         told("todate", &date),
         Ok(vec![json!("2020-12-01T00:00:00Z")])
     );
-    // Whole numbers are exact below 1e30 only: beyond that, equal floats would have an order.
+    // Whole numbers are exact only below 1e30. Beyond that bound, equal floats would compare as
+    // different.
     let large = "[1e29 * 20 + 1, 1e29 * 20 + 2] | unique | length";
     assert_eq!(told(large, &json!(null)), Ok(vec![json!(1)]));
 }

@@ -1,5 +1,6 @@
-//! Compiles and runs jq programs: text in, program out; JSON in, JSON out. A program is
-//! compiled once and shared: it holds no values, so it is `Send` and `Sync` although values are not.
+//! Compiles and runs jq programs. Takes a text and returns a program; takes JSON and returns JSON.
+//! A program is compiled once and shared between threads: it contains no values, which are not
+//! `Send`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,21 +18,22 @@ use super::terms::problem_at;
 use super::value::Value;
 use crate::domain::{Problem, Problems};
 
-/// Stack for the parser, which recurses with the nesting of the text: enough for a program of
-/// brackets alone. The memory is reserved; an ordinary program touches a few pages of it.
+/// Stack size for the parser, which recurses as deep as the text is nested. It suffices for a
+/// program of nothing but brackets. The memory is only reserved; an ordinary program touches a few
+/// pages.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
-/// Stack that a run needs; allocates that much when less is left.
+/// Stack size that a run needs. A run gets a new stack if less is left.
 const RUNNING_STACK: usize = 4 * 1024 * 1024;
 /// Maximum number of outputs, which is the number of requests in one event.
 const MAX_OUTPUTS: usize = 20;
-/// Maximum weight of all outputs of one event: one for each value and for each 16 bytes of text.
+/// Maximum weight of all outputs of one event. Each value and each 16 bytes of text weigh one.
 const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
 /// Maximum nesting of an output.
 const MAX_OUTPUT_DEPTH: u32 = 16;
 /// Maximum length of an error message, in characters.
 const MAX_ERROR_CHARS: usize = 300;
 
-/// The filters that are written in jq, in addition to the engine's.
+/// Filters written in jq, in addition to those of the engine.
 const OWN_FILTERS: &str = include_str!("defs.jq");
 
 /// A compiled program.
@@ -44,22 +46,23 @@ impl Program {
     /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
     ///
     /// # Errors
-    /// Every problem, with line and column where they are known: syntax, undefined names, recursion,
-    /// filters that may not end or that read more than the event, `include` and `import`.
+    /// Every problem, with line and column where they are known: syntax, undefined names,
+    /// recursion, filters that might not end or that read more than the event, `include` and
+    /// `import`.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
         stacker::grow(LOADING_STACK, || compile_here(text, name))
     }
 
-    /// Runs the program on an event. `now` is unix seconds, the program's `$now`.
+    /// Runs the program on an event. `now` is the program's `$now`, in unix seconds.
     ///
     /// # Errors
-    /// The program failed on this event (the message names the value's place where the value is part
-    /// of the event), or exceeded a bound.
+    /// The program failed on this event, or exceeded a bound. The message names the place in the
+    /// event of the value that caused the error, if it is a value of the event.
     pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
         self.run_within(event, now, bound::UNITS)
     }
 
-    /// As [`Program::run`], with another budget than [`bound::UNITS`].
+    /// Like [`Program::run`], with `units` as the budget instead of [`bound::UNITS`].
     pub(super) fn run_within(
         &self,
         event: &Json,
@@ -69,8 +72,8 @@ impl Program {
         let run = Run::begin(&self.literals);
         let event = Value::from_json(event);
         run.limit(event.size().weight, units);
-        // The engine is a dependency. If it panics on an event, only that event fails. A run does not
-        // change the program, so a panic leaves nothing inconsistent.
+        // The engine is a dependency. If it panics on an event, only that event fails. A run does
+        // not change the program, so a panic leaves nothing inconsistent.
         let outputs = catch_unwind(AssertUnwindSafe(|| {
             stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now))
         }));
@@ -142,10 +145,10 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     })
 }
 
-/// The remedy for a program that is not jq, or not the jq that maps support.
+/// The remedy for a program that is not jq, or that uses jq which maps do not support.
 pub(super) const REMEDY: &str = "docs/maps.md says which jq a map is written in";
 
-/// The error message, with the place in the event of the value that caused it.
+/// Returns the error message, followed by the place in the event of the value that caused it.
 fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {
     let value = error.into_val();
     let Value::Text(message) = &value else {

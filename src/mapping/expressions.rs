@@ -11,8 +11,8 @@ use super::value::Value;
 
 /// Maximum size of a compiled regular expression, in bytes.
 const MAX_EXPRESSION: usize = 1024 * 1024;
-/// Maximum length of a text to search, in bytes. Finding all matches can take the square of it in
-/// steps.
+/// Maximum length of a text to search, in bytes. Finding all matches can take as many steps as the
+/// square of the length.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// Compiles an expression of the `regex` crate: linear in the text, without look-around and back
@@ -25,7 +25,7 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
             'i' => builder.case_insensitive(true),
             'x' => builder.ignore_whitespace(true),
             'p' => builder.dot_matches_new_line(true),
-            // `s` changes nothing: ^ and $ are always the ends of the text.
+            // `s` changes nothing: ^ and $ always match only the ends of the text.
             'g' | 'n' | 's' => &mut builder,
             other => return Err(format!("has no flag {other:?}")),
         };
@@ -40,7 +40,8 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
     })
 }
 
-/// Splits a text: into the parts between matches, the matches as lists of groups, or both.
+/// Splits a text. Returns the parts between matches (`between`), the matches as lists of groups
+/// (`matches`), or both.
 pub(super) fn search(
     mut cv: Cv<'_, JustLut<Value>>,
     between: bool,
@@ -110,7 +111,8 @@ fn parts(
     Ok(parts.into_iter().collect())
 }
 
-/// Converts byte positions to character positions. Fast when the positions ascend, as matches do.
+/// Converts byte positions to character positions. Fast for ascending positions, which matches
+/// have.
 struct Characters<'a> {
     text: &'a str,
     byte: usize,
@@ -132,7 +134,7 @@ impl Characters<'_> {
         self.character
     }
 
-    /// A group as jq shows it; the whole match has no name.
+    /// Returns a group as jq shows it. The whole match has no name.
     fn group(&mut self, found: Option<regex::Match<'_>>, name: Option<Option<&str>>) -> Value {
         let (offset, length, string) = match found {
             Some(found) => {

@@ -1,5 +1,5 @@
-//! Maps that multiply work, on events that a stranger chooses. Every pair ends; `measure` prints
-//! what the worst ones cost:
+//! Runs maps that multiply work on events that a stranger chooses. Every pair must end; `measure`
+//! prints the cost of the worst pairs:
 //! `cargo test --release --lib -- --ignored --nocapture mapping::hostile_tests::measure`
 
 use std::time::Instant;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Program;
 
-/// Maps that load, by what they multiply.
+/// Maps that load, grouped by what they multiply.
 const MAPS: [&str; 66] = [
     // loops in loops
     "[.. as $a | .. as $b | .. as $c | 1] | length",
@@ -83,7 +83,7 @@ const MAPS: [&str; 66] = [
     "del(..) , del(.[]?) , to_entries, with_entries(.value = [.]) , walk(.) , walk([.]) | tojson | length",
 ];
 
-/// Events as large as `scale` says: wide, deep, long, of many keys, of large numbers.
+/// Returns events whose size is `scale`: wide, deep, long, with many keys, with large numbers.
 fn events(scale: usize) -> Vec<(&'static str, Value)> {
     let keys = (0..scale)
         .map(|at| (format!("key-{at}"), json!(at)))
@@ -107,7 +107,7 @@ fn events(scale: usize) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// All pairs at this scale: how each ends, and how long it took in milliseconds.
+/// Runs all pairs at this scale. Returns for each pair the milliseconds it took, and how it ended.
 fn run_all(scale: usize, units: u64) -> Vec<(u128, String)> {
     let events = events(scale);
     let mut runs = Vec::new();
@@ -142,7 +142,7 @@ fn every_hostile_map_ends_on_every_event() {
     );
 }
 
-/// Prints the slowest pairs on events of about a megabyte, and the most memory of this process.
+/// Prints the slowest pairs on events of about a megabyte, and the peak memory of this process.
 #[test]
 #[ignore = "prints figures; takes minutes without optimisation"]
 fn measure() {

@@ -1,5 +1,5 @@
-//! Programs and the outputs that jq has for them (`tests/vectors/jq-1.7.json`, written by release
-//! 1.8.0 of PyPI's package `jq`; null where jq fails).
+//! Compares the outputs of programs with those of jq (`tests/vectors/jq-1.7.json`, written by
+//! release 1.8.0 of PyPI's package `jq`; null where jq fails).
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn a_program_has_the_outputs_that_jq_has() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// What jq 1.7 documents and the package above does not have.
+/// Filters that jq 1.7 documents and that the package `jq` 1.8.0 lacks.
 #[test]
 fn documented_filters_answer_as_documented() {
     use serde_json::json;
@@ -54,15 +54,16 @@ fn documented_filters_answer_as_documented() {
     }
 }
 
-/// Examples with numbers that no double and no 64-bit integer holds.
+/// Examples with numbers that neither a double nor a 64-bit integer can represent.
 const NUMBERS_AS_WRITTEN: [&str; 3] = [
     "[., tojson]",
     "map([., . == 1]) | tojson",
     ". as $big | [$big, $big + 1] | map(. > 10000000000000000000000000000000)",
 ];
 
-/// The examples of jq 1.7.1's manual (`tests/vectors/jq-manual.json`, outputs written as above): each
-/// has jq's outputs here, or is refused before it runs, or is a documented difference.
+/// Runs the examples of jq 1.7.1's manual (`tests/vectors/jq-manual.json`, outputs from the package
+/// `jq` 1.8.0). Each must have jq's outputs, be refused before it runs, or be a documented
+/// difference.
 #[test]
 fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
     let cases: Vec<Value> =
@@ -78,7 +79,7 @@ fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
         match (program.run(&case["input"], 0), wanted) {
             (Ok(outputs), Some(wanted)) if outputs == *wanted => same += 1,
             (Err(_), None) => same += 1,
-            // jq keeps the digits of a number as written until something computes with it.
+            // jq keeps the digits of a number as written until a program computes with it.
             _ if NUMBERS_AS_WRITTEN.contains(&filter) => {}
             (outcome, _) => wrong.push_str(&format!("{case}\n    {outcome:?}\n")),
         }
@@ -87,11 +88,11 @@ fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
     assert_eq!((same, refused), (203, 35), "of {} examples", cases.len());
 }
 
-/// The page about maps.
+/// The documentation of maps.
 const PAGE: &str = include_str!("../../docs/maps.md");
 
-/// jq 1.7.1's own list of its filters (`jq -n builtins`, from the package above): each is here, or the
-/// page says that it is not.
+/// Checks jq 1.7.1's own list of its filters (`jq -n builtins`, from the package `jq` 1.8.0). Each
+/// filter must exist here, or the page must say that it does not.
 #[test]
 fn a_filter_that_jq_has_is_here_or_is_named_on_the_page() {
     let (_, missing) = PAGE.split_once("\n| not available |").unwrap();

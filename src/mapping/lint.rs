@@ -1,6 +1,6 @@
-//! Refuses filters that might not end or that read more than the event. In: the text of a jq
-//! filter. Out: every problem with it. The engine does not stop endless filters, so a filter that
-//! might not end is not loaded.
+//! Refuses filters that might not end or that read more than the event. Takes the text of a jq
+//! filter; returns every problem with it. The engine does not stop endless filters, so a filter
+//! that might not end is not loaded.
 
 use jaq_core::load::lex::{Expect, Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
@@ -55,10 +55,10 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Every problem with this filter; empty when it may be compiled.
+/// Returns every problem with this filter; an empty list if it may be compiled.
 ///
-/// The parser recurses with the text's nesting: call this where the stack is deep enough for
-/// [`MAX_BYTES`] of it.
+/// The parser recurses as deep as the text is nested. Call this function on a stack that is large
+/// enough for [`MAX_BYTES`] of brackets.
 pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     if text.len() > MAX_BYTES {
         let problem = format!("is {} bytes long", text.len());
@@ -107,11 +107,11 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     lint.problems
 }
 
-/// A filter's name that is in scope.
+/// The name of a filter that is in scope.
 struct Known<'a> {
     name: &'a str,
     arity: usize,
-    /// The walk is inside its body, so a call is recursion.
+    /// Whether the linter is inside the filter's body, where calling the filter is recursion.
     open: bool,
 }
 
@@ -124,7 +124,7 @@ struct Lint<'a> {
 }
 
 impl<'a> Lint<'a> {
-    /// A problem at a piece of the text.
+    /// Records a problem at a piece of the text.
     fn say(&mut self, at: &str, problem: String, remedy: &str) {
         self.problems
             .push(problem_at(self.text, self.name, at, problem, remedy));

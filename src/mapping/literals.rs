@@ -1,5 +1,5 @@
-//! The regular expressions in a program's own text, compiled once for all runs. In: an expression that
-//! a run needs. Out: its compiled form. Does not keep expressions that only an event contains.
+//! The regular expressions in a program's own text, compiled once for all runs. Takes an expression
+//! that a run needs; returns its compiled form. Does not keep expressions that come from an event.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use regex::Regex;
 use serde_json::json;
 
-/// Maximum number of expressions that a program keeps: each pattern counts once per set of flags, and
-/// an event may choose the flags.
+/// Maximum number of expressions that a program keeps. Each pattern counts once for each set of
+/// flags, and an event may choose the flags.
 const MAX_KEPT: usize = 64;
 
-/// The text of a program, and its expressions that have been compiled.
+/// The texts of a program, and those of its expressions that were compiled.
 #[derive(Debug)]
 pub(super) struct Literals {
     texts: [String; 2],
@@ -19,7 +19,7 @@ pub(super) struct Literals {
 }
 
 impl Literals {
-    /// None yet, of a program with these texts.
+    /// Begins with no compiled expression, for a program with these texts.
     pub(super) fn of(texts: [&str; 2]) -> Self {
         Self {
             texts: texts.map(str::to_owned),
@@ -27,10 +27,10 @@ impl Literals {
         }
     }
 
-    /// The compiled form of an expression.
+    /// Returns the compiled form of an expression.
     ///
     /// # Errors
-    /// Those of `compile`.
+    /// The errors of `compile`.
     pub(super) fn compiled<E>(
         &self,
         pattern: &str,
@@ -43,7 +43,7 @@ impl Literals {
             return Ok(Arc::clone(known));
         }
         let compiled = Arc::new(compile()?);
-        // jq writes a text as JSON does.
+        // jq writes a string literal as JSON does.
         let written = json!(pattern).to_string();
         let mut kept = kept();
         if kept.len() < MAX_KEPT && self.texts.iter().any(|text| text.contains(&written)) {

@@ -1,5 +1,6 @@
-//! Runs jq programs on JSON values. In: a program's text, once; then events. Out: the program's
-//! outputs, bounded in time and memory, or an error. Knows nothing of deliveries and share requests.
+//! Runs jq programs on JSON values. Takes a program's text once, and then events; returns the
+//! program's outputs, bounded in time and memory, or an error. Knows nothing of deliveries and
+//! share requests.
 
 mod access;
 mod bound;

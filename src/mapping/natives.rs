@@ -15,8 +15,8 @@ use super::visible_text::visible_text;
 
 type Data = JustLut<Value>;
 
-/// Filters of the engine's libraries that maps do not get: they read more than the event, or their
-/// work has no bound.
+/// Filters of the engine's libraries that are withheld from maps, because they read more than the
+/// event or their work has no bound. `own` and `defs.jq` replace some of them.
 const LEFT_OUT: [&str; 16] = [
     "env",
     "now",
@@ -36,7 +36,7 @@ const LEFT_OUT: [&str; 16] = [
     "unescape_html",
 ];
 
-/// Every native filter that a program can call.
+/// Returns every native filter that a program can call.
 pub(super) fn functions() -> impl Iterator<Item = Fun<Data>> {
     jaq_core::funs()
         .chain(jaq_std::funs())
@@ -108,7 +108,7 @@ fn length(value: &Value) -> ValR<Value> {
     })
 }
 
-/// Refuses nesting beyond 128 and, unlike jq, keys that stand twice in one object.
+/// Reads a text as JSON. Refuses nesting beyond 128 and, unlike jq, objects with a repeated key.
 fn from_json(value: &Value) -> ValR<Value> {
     let Value::Text(text) = value else {
         return Err(value.fail(format!("cannot parse {value} as JSON: {}", value.kind())));
@@ -209,7 +209,7 @@ fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> 
     }
 }
 
-/// Removes the value at a path; does nothing when the path leads nowhere.
+/// Removes the value at a path. Does nothing if the path leads nowhere.
 fn delete(value: Value, path: &[Value]) -> ValR<Value> {
     let Some((first, rest)) = path.split_first() else {
         return Ok(Value::Null);

@@ -1,17 +1,17 @@
-//! Numbers: exact integers, and doubles for all others, as in jq. `700000164995.0` is the integer
-//! `700000164995` in reading, comparing and printing.
+//! Numbers: exact integers where possible, otherwise doubles, as in jq. `700000164995.0` is the
+//! integer `700000164995` in reading, comparing and printing.
 
 use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-/// Whole floats below this are exact, and fit into an `i128`.
+/// Whole numbers below this bound are exact integers. They fit into an `i128`.
 const MAX_WHOLE: f64 = 1e30;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Int(i128),
-    /// Not an integer, or too large to be exact.
+    /// A number with a fraction, or one that is too large for an exact integer.
     Float(f64),
 }
 
@@ -31,7 +31,7 @@ impl Number {
         }
     }
 
-    /// A literal in a program.
+    /// Reads a literal of a program.
     pub(super) fn parse(literal: &str) -> Option<Self> {
         match literal.parse::<i128>() {
             Ok(whole) if (whole as f64).abs() < MAX_WHOLE => Some(Self::Int(whole)),
@@ -39,7 +39,7 @@ impl Number {
         }
     }
 
-    /// The number as jq prints it: infinity as the largest double, NaN as null.
+    /// Returns the number as jq prints it: infinity as the largest double, NaN as null.
     pub(super) fn to_json(self) -> Json {
         let float = |number: f64| match number {
             _ if number.is_nan() => Json::Null,
@@ -69,7 +69,7 @@ impl Number {
         }
     }
 
-    /// The number as an index, rounded down as in jq.
+    /// Returns the number as an index, rounded down as in jq.
     pub(super) fn as_index(self) -> Option<isize> {
         match self {
             Self::Int(whole) => isize::try_from(whole).ok(),
@@ -84,7 +84,7 @@ impl Number {
         float: fn(f64, f64) -> f64,
     ) -> Self {
         match (self, other) {
-            // A larger one becomes a double, so that comparing stays a total order.
+            // A larger result becomes a double, so that comparing stays a total order.
             (Self::Int(one), Self::Int(other)) => {
                 whole(one, other).filter(|result| (*result as f64).abs() < MAX_WHOLE)
             }
@@ -108,7 +108,7 @@ impl Number {
         self.exact(other, i128::checked_mul, |one, other| one * other)
     }
 
-    /// `None` when the divisor is zero.
+    /// Divides; `None` if the divisor is zero.
     pub(super) fn divided_by(self, other: Self) -> Option<Self> {
         let divisor = other.as_f64();
         let whole = |one: i128, other: i128| match one.checked_rem(other) {
@@ -118,7 +118,8 @@ impl Number {
         (divisor != 0.0).then(|| self.exact(other, whole, |one, other| one / other))
     }
 
-    /// jq's `%`: both sides are cut to whole numbers, and the sign is the dividend's.
+    /// Computes jq's `%`: truncates both sides to whole numbers. The result has the dividend's
+    /// sign. `None` if the truncated divisor is zero.
     pub(super) fn remainder(self, other: Self) -> Option<Self> {
         let cut = |number: Self| match number {
             Self::Int(whole) => whole,
@@ -135,7 +136,7 @@ impl Number {
 }
 
 impl Number {
-    /// jq's order: NaN sorts before every number.
+    /// Compares in jq's order: NaN sorts before every number.
     pub(super) fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Int(one), Self::Int(other)) => one.cmp(other),

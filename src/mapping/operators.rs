@@ -16,7 +16,8 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
     ))
 }
 
-/// The cost of a mutable copy: almost nothing when the value is not shared.
+/// Returns the cost of a mutable copy: 1 if the value is not shared, because it is then changed in
+/// place.
 pub(super) fn own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,
@@ -77,7 +78,8 @@ impl Sub for Value {
     }
 }
 
-/// `{…} * {…}`: merges fields that are objects on both sides; otherwise the right side's value wins.
+/// `{…} * {…}`: merges fields that are objects on both sides. Of any other field the right side's
+/// value is used.
 fn merged(one: &Value, other: Value) -> Value {
     let (Value::Object(left, _), Value::Object(right, _)) = (one, &other) else {
         return other;

@@ -1,5 +1,5 @@
-//! Finds the path of a value in an event, by identity and not by content: texts,
-//! numbers, lists and objects are shared, never copied, on their way through a program.
+//! Finds the path of a value in an event. Compares identity, not content: a program shares the
+//! texts, numbers, lists and objects of the event and never copies them.
 
 use std::rc::Rc;
 
@@ -7,8 +7,8 @@ use super::value::Value;
 use crate::domain::shown;
 
 impl Value {
-    /// The path of this very value in `event`; nothing for one that the program made,
-    /// and for null and booleans, which have no identity.
+    /// Returns the path of this value in `event`. `None` for a value that the program made, and for
+    /// null and booleans, which have no identity.
     pub(super) fn place_in(&self, event: &Self) -> Option<String> {
         let same = match (self, event) {
             (Self::Number(one), Self::Number(other)) => Rc::ptr_eq(one, other),
@@ -34,7 +34,8 @@ impl Value {
     }
 }
 
-/// A field's step in a path; a name that is no plain word is quoted, and a long one shortened.
+/// Returns a field's step in a path. A name that is not a plain word is quoted, and a long one is
+/// shortened.
 fn path_step(name: &str) -> String {
     let plain = !name.is_empty()
         && name.len() <= 60

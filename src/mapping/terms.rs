@@ -1,4 +1,5 @@
-//! Questions of the linter about a parsed term and its place in the text.
+//! What the linter needs to know about a parsed term: its children, its pattern, and its place in
+//! the text.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -6,7 +7,7 @@ use jaq_core::path::{Part, Path};
 
 use crate::domain::{Mark, Problem};
 
-/// Whether a term plainly yields several values: a comma or an iteration outside brackets.
+/// Whether a term obviously yields several values: it has a comma or an iteration outside brackets.
 pub(super) fn yields_several(term: &Term<&str>) -> bool {
     match term {
         Term::BinOp(_, BinaryOp::Comma, _) | Term::Recurse => true,
@@ -23,7 +24,7 @@ pub(super) fn yields_several(term: &Term<&str>) -> bool {
     }
 }
 
-/// The direct children of a term, without those in its definitions and patterns.
+/// Returns the direct children of a term, without those in its definitions and patterns.
 pub(super) fn children<'t, 'a>(term: &'t Term<&'a str>) -> Vec<&'t Term<&'a str>> {
     match term {
         Term::Id
@@ -69,7 +70,7 @@ pub(super) fn children<'t, 'a>(term: &'t Term<&'a str>) -> Vec<&'t Term<&'a str>
     }
 }
 
-/// What a term binds its values to.
+/// Returns the pattern of variables to which a term binds its values.
 pub(super) fn pattern_of<'t, 'a>(term: &'t Term<&'a str>) -> Option<&'t Pattern<&'a str>> {
     match term {
         Term::BinOp(_, BinaryOp::Pipe(pattern), _) => pattern.as_ref(),
@@ -78,7 +79,7 @@ pub(super) fn pattern_of<'t, 'a>(term: &'t Term<&'a str>) -> Option<&'t Pattern<
     }
 }
 
-/// A piece of the text that a term was parsed from, to compute its line and column.
+/// Returns a piece of the text from which a term was parsed, to compute its line and column.
 pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     match term {
         Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
@@ -90,7 +91,8 @@ pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// A problem at `part`, a slice of the program's text; of the whole program for another slice.
+/// Makes a problem at `part`, a slice of the program's text. If it is another slice, the problem is
+/// about the whole program.
 pub(super) fn problem_at(
     text: &str,
     name: &str,

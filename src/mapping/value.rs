@@ -1,5 +1,5 @@
-//! The values of a program: JSON with jq's numbers. Growing, copying and walking a value charge
-//! [`super::bound`]. Each value knows its weight and its nesting.
+//! The values of a program: JSON with jq's numbers. Growing, copying and walking a value charges
+//! the budget of [`super::bound`]. Each value knows its weight and its nesting.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -31,15 +31,15 @@ pub(super) enum Value {
     #[default]
     Null,
     Bool(bool),
-    /// Shared like a text, so that an error can say which number of the event it is about.
+    /// Shared like a text, so that an error can name the number's place in the event.
     Number(Rc<Number>),
     Text(Rc<String>),
     List(Rc<Vec<Value>>, Size),
     Object(Rc<Fields>, Size),
 }
 
-/// Both numbers count a shared value at each place where it occurs, because comparing and writing
-/// visit each place.
+/// Weight and nesting of a value. A shared value is counted at each place where it occurs, because
+/// comparing and writing visit each place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
     pub(super) weight: u64,
@@ -47,7 +47,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// The size with further children. The run ends when it is too large.
+    /// Returns the size with further children. Ends the run if it is too large.
     pub(super) fn and_all<'a>(self, children: impl IntoIterator<Item = &'a Value>) -> Self {
         children.into_iter().fold(self, Self::and).checked()
     }
@@ -60,24 +60,24 @@ impl Size {
         }
     }
 
-    /// Ends the run when a value of this size is too large.
+    /// Ends the run if a value of this size is too large.
     fn checked(self) -> Self {
         bound::check_size(self.weight, self.depth);
         self
     }
 
-    /// The size without a child. The depth stays: it is an upper bound.
+    /// Returns the size without a child. The depth stays as it is: it is an upper bound.
     fn without(self, child: &Value) -> Self {
         let weight = self.weight.saturating_sub(child.size().weight);
         Self { weight, ..self }
     }
 
-    /// The size after a child became another one.
+    /// Returns the size after a child was replaced.
     pub(super) fn exchange(self, old: &Value, new: &Value) -> Self {
         self.without(old).and(new).checked()
     }
 
-    /// The size after a field is put into an object.
+    /// Puts a field into an object and returns the new size.
     pub(super) fn insert(self, fields: &mut Fields, key: &Rc<String>, value: Value) -> Self {
         let grown = self.and(&value);
         let size = match fields.insert(key.clone(), value) {
@@ -102,13 +102,13 @@ impl Value {
         Self::Number(Rc::new(number))
     }
 
-    /// A list whose cost was charged.
+    /// Makes a list. The caller has charged its cost.
     pub(super) fn list(items: Vec<Self>) -> Self {
         let size = Size::default().and_all(&items);
         Self::List(Rc::new(items), size)
     }
 
-    /// An object whose cost was charged.
+    /// Makes an object. The caller has charged its cost.
     pub(super) fn object(fields: Fields) -> Self {
         let size = Size::default().and_all(fields.values());
         let size = fields
@@ -118,7 +118,7 @@ impl Value {
         Self::Object(Rc::new(fields), size)
     }
 
-    /// An object with these fields; leaves out those without a value.
+    /// Makes an object of these fields. Leaves out those without a value.
     pub(super) fn record<const N: usize>(fields: [(&str, Option<Self>); N]) -> Self {
         let field = |(key, value): (&str, Option<Self>)| Some((Rc::new(key.to_owned()), value?));
         Self::object(fields.into_iter().filter_map(field).collect())
@@ -138,7 +138,7 @@ impl Value {
         Size { weight, depth: 0 }
     }
 
-    /// The name of its type, as `type` answers it.
+    /// Returns the name of the value's type, as jq's `type` does.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -150,21 +150,22 @@ impl Value {
         }
     }
 
-    /// An error that this value caused; [`super::engine`] looks the value up in the event.
+    /// Makes an error that this value caused. [`super::engine`] looks up the value's place in the
+    /// event.
     pub(super) fn fail(&self, message: String) -> Error<Self> {
         let message = Rc::new(message);
         BLAMED.set(Some((message.clone(), self.clone())));
         Error::new(Self::Text(message))
     }
 
-    /// The value that caused the error with this message. Compares the message's address, not its
-    /// words, so another error with the same words does not match.
+    /// Returns the value that caused the error with this message. Compares the message's address,
+    /// not its words, so another error with the same words does not match.
     pub(super) fn blamed(message: &Rc<String>) -> Option<Self> {
         let (known, value) = BLAMED.take()?;
         Rc::ptr_eq(&known, message).then_some(value)
     }
 
-    /// An event, read by `serde_json`, which bounds its depth.
+    /// Converts an event, which `serde_json` has read and whose depth it has bounded.
     pub(super) fn from_json(json: &Json) -> Self {
         match json {
             Json::Null => Self::Null,
@@ -195,7 +196,7 @@ impl Value {
         }
     }
 
-    /// The value as JSON text.
+    /// Returns the value as JSON text.
     pub(super) fn written(&self) -> String {
         match spend(self.size().weight.saturating_mul(2)) {
             true => self.to_json().to_string(),
@@ -203,7 +204,7 @@ impl Value {
         }
     }
 
-    /// The place of its type in jq's order.
+    /// The rank of the value's type in jq's order.
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,
@@ -253,7 +254,8 @@ impl From<Range<Self>> for Value {
 }
 
 impl FromIterator<Self> for Value {
-    /// Stops when the budget ends or the list becomes too heavy, however long the iterator is.
+    /// Stops when the budget ends or the list becomes too heavy, even if the iterator has more
+    /// items.
     fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
         let mut size = Size::default();
         let paid = items.into_iter().take_while(|item| {
@@ -265,7 +267,7 @@ impl FromIterator<Self> for Value {
     }
 }
 
-/// The value in an error message: JSON, shortened.
+/// Writes the value as an error message shows it: JSON, shortened.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -293,8 +295,8 @@ impl PartialOrd for Value {
     }
 }
 
-/// jq's order. Finishes also when the budget ends on the way: a sort may panic on contradictory
-/// answers. The maximum weight of a value bounds the cost.
+/// jq's order. A comparison is finished even if the budget ends meanwhile, because a sort may panic
+/// on inconsistent results. The maximum weight of a value bounds the cost.
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         spend(1);

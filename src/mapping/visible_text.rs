@@ -1,9 +1,9 @@
 //! Extracts from a Markdown text what the rendered page shows. An approver approves what they see,
-//! so hidden text must not count. Drops a part that some renderer hides, even if another shows it:
-//! a dropped line only makes a request incomplete.
+//! so hidden text must not count. A part that any renderer hides is dropped, even if another
+//! renderer shows it: a dropped line only makes a request incomplete.
 //!
-//! Dropped are HTML comments, declarations and tags with their attributes, elements that hide what
-//! they hold, link definitions, the addresses and titles of links, images, folded sections, and code
+//! Dropped are HTML comments, declarations and tags with their attributes, elements that hide their
+//! content, link definitions, the addresses and titles of links, images, folded sections, and code
 //! blocks that are drawn as diagrams or formulas (CommonMark 0.31, GitHub and GitLab Markdown).
 
 /// Elements whose content is not shown, or shown only after a click.
@@ -16,7 +16,7 @@ const HIDING_ATTRIBUTES: [&str; 4] = ["hidden", "style", "class", "open"];
 /// Code blocks that are rendered as a drawing.
 const DRAWN: [&str; 6] = ["mermaid", "math", "geojson", "topojson", "stl", "plantuml"];
 
-/// The visible text, line by line.
+/// Returns the visible text, line by line.
 pub(super) fn visible_text(markdown: &str) -> String {
     let markdown = markdown.replace("\r\n", "\n").replace('\r', "\n");
     let without_html = without_html(&markdown);
@@ -37,17 +37,17 @@ pub(super) fn visible_text(markdown: &str) -> String {
     shown
 }
 
-/// What the current line is part of, if that is not shown.
+/// The hidden part of the page to which the current line belongs, if any.
 #[derive(Clone, Copy, PartialEq)]
 enum Hidden {
     Nothing,
-    /// In the rest of a paragraph, after a link definition or an unfinished link.
+    /// The rest of a paragraph, after a link definition or an unfinished link.
     Paragraph,
-    /// In a block that is rendered as a drawing, up to the closing fence.
+    /// A block that is rendered as a drawing, up to the closing fence.
     Drawing,
-    /// In a folded section, up to the next `+++`.
+    /// A folded section, up to the next `+++`.
     Fold,
-    /// This line alone.
+    /// Only this line.
     Line,
 }
 
@@ -85,8 +85,9 @@ fn is_drawing(text: &str) -> bool {
         || text.starts_with("$$")
 }
 
-/// Whether a line begins a link definition, `[label]: address "title"`. The page does not show it.
-/// Its title may continue to the paragraph's end. A label that is not closed on its line counts.
+/// Whether a line begins a link definition, `[label]: address "title"`, which the page does not
+/// show. Its title may continue to the paragraph's end. A label that is not closed on its line
+/// counts as a definition too.
 fn is_definition(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('[') else {
         return false;
@@ -97,7 +98,7 @@ fn is_definition(text: &str) -> bool {
     }
 }
 
-/// Removes images and the addresses and titles of links from a line. Also returns whether a link
+/// Removes images, and the addresses and titles of links, from a line. Also returns whether a link
 /// continues in the next line.
 fn without_links(line: &str) -> (String, bool) {
     let mut shown = String::with_capacity(line.len());
@@ -108,7 +109,7 @@ fn without_links(line: &str) -> (String, bool) {
         let image = from.starts_with("![");
         let after = from.get(2..).unwrap_or_default();
         let inside = match image {
-            // The alternative text of an image; its address follows as that of a link does.
+            // Skip the alternative text of an image. Its address follows like that of a link.
             true => after.split_once(']').map(|(_, rest)| rest.len() + 1),
             false => after
                 .split_once(')')
@@ -148,7 +149,7 @@ fn without_html(text: &str) -> String {
             shown.push('<');
             Some(1)
         };
-        // An unclosed one hides the rest.
+        // An unclosed tag or comment hides the rest.
         let Some(skipped) = skipped else {
             return shown;
         };
@@ -160,13 +161,13 @@ fn without_html(text: &str) -> String {
 
 struct Tag<'a> {
     name: &'a str,
-    /// The position of its end; `None` when it has none.
+    /// The position of the tag's end; `None` if it is unclosed.
     end: Option<usize>,
     hides: bool,
 }
 
 impl<'a> Tag<'a> {
-    /// The tag at the beginning of `text`; `None` when its `<` begins no tag.
+    /// Reads the tag at the beginning of `text`; `None` if its `<` begins no tag.
     fn read(text: &'a str) -> Option<Self> {
         let inner = text.strip_prefix('<')?;
         let closes = inner.starts_with('/');
@@ -177,7 +178,7 @@ impl<'a> Tag<'a> {
         let name = inner.get(..length)?;
         let follows = inner.get(length..)?.chars().next();
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
-        // A colon makes it an address in angle brackets.
+        // A colon after the name makes it an address in angle brackets.
         if !is_name || !follows.is_none_or(|c| c.is_whitespace() || "/>:".contains(c)) {
             return None;
         }
@@ -196,7 +197,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// Where a tag ends: at a `>` outside quotes.
+/// Returns where a tag ends: after a `>` outside quotes.
 fn end_of_tag(text: &str) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text.char_indices() {
@@ -211,7 +212,7 @@ fn end_of_tag(text: &str) -> Option<usize> {
     None
 }
 
-/// Where the last closing tag of this name ends.
+/// Returns where the last closing tag of this name ends.
 fn closing(text: &str, name: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let at = lower.rfind(&format!("</{}", name.to_ascii_lowercase()))?;

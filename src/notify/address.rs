@@ -1,5 +1,5 @@
-//! The address of a target. In: the configuration's text, and a message's path. Out: a URL whose
-//! scheme, host and base path come from the configuration alone.
+//! The address of a target. Takes the configured text and the path of a message; returns a URL
+//! whose scheme, host and base path come only from the configuration.
 
 use reqwest::Url;
 
@@ -13,7 +13,8 @@ impl Address {
     /// Reads an address.
     ///
     /// # Errors
-    /// It has a query, a login or a fragment, or is plain http to another host than loopback.
+    /// The address has a query, a login or a fragment, or is plain http to a host other than
+    /// loopback.
     pub fn read(text: &str) -> Result<Self, Problem> {
         const EXAMPLE: &str = "write it as in \"https://acme.atlassian.net\"";
         let wrong = |problem: &str, remedy: &str| Problem::new("url", problem, remedy);
@@ -38,7 +39,7 @@ impl Address {
         }
     }
 
-    /// The URL of a message: this address with `path`, which may have a query, behind it.
+    /// Returns the URL of a message: this address followed by `path`, which may have a query.
     pub fn join(&self, path: &str) -> Result<Url, PathError> {
         if path.is_empty() {
             return Ok(self.0.clone());
@@ -71,7 +72,7 @@ impl Address {
     }
 }
 
-/// A message's path that is not below the target's address.
+/// The error for a message's path that would leave the target's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "its path is not one below the configured url: begin it with / and encode each part with @uri"

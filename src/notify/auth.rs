@@ -1,4 +1,4 @@
-//! How the program authenticates at a target. In: resolved secrets. Out: headers.
+//! How the program authenticates to a target. Takes resolved secrets; returns headers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,24 +13,25 @@ use crate::domain::Timestamp;
 /// A target's authentication.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// Each message is signed by Standard Webhooks.
+    /// Signs each message as Standard Webhooks specifies, with this secret.
     Signed(SecretString),
-    /// `user:password`.
+    /// A login, as `user:password`.
     Basic(SecretString),
-    /// A token, after the prefix that the system wants.
+    /// The prefix that the system requires, and the token after it.
     Bearer(&'static str, SecretString),
-    /// A header, by its lower-case name.
+    /// A header with a lower-case name.
     Header(String, SecretString),
-    /// Each message is signed with an AWS key.
+    /// Signs each message with an AWS key.
     Aws(AwsKey),
-    /// A bot's own address, and its signature in each message.
+    /// The secret address of a bot, which may also sign each message.
     Bot(Bot),
-    /// The app of the source's `fetch` sends each message.
+    /// Sends each message through the app of the source's `fetch`.
     App,
 }
 
 impl Auth {
-    /// The header of every message; `None` where each message is signed.
+    /// Returns the header that every message has; `None` if messages are authenticated in another
+    /// way.
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {
@@ -43,12 +44,12 @@ impl Auth {
         }
     }
 
-    /// Whether the app of the source's `fetch` sends.
+    /// Whether the app of the source's `fetch` sends the messages.
     pub fn is_app(&self) -> bool {
         matches!(self, Self::App)
     }
 
-    /// The path and the body of a message as they are sent.
+    /// Returns the path and the body to send. For a bot, replaces the path and may add a signature.
     pub fn addressed(&self, path: &str, body: &Value, now: Timestamp) -> (String, Value) {
         match self {
             Self::Bot(bot) => bot.signed(body.clone(), now),
@@ -56,7 +57,7 @@ impl Auth {
         }
     }
 
-    /// Every secret, as written and as sent, to remove from reasons.
+    /// Returns every secret, as configured and as sent, so that error texts can be cleared of them.
     pub fn secrets(&self) -> Vec<String> {
         let own = match self {
             Self::Signed(secret)

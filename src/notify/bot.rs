@@ -1,6 +1,6 @@
-//! The custom bots of group chats at Feishu, DingTalk and WeCom. A bot has a key in its address, and at
-//! the first two a second one that signs. In: the configured text, a message and the time. Out: the
-//! message as that bot takes it.
+//! The custom bots of group chats at Feishu, DingTalk and WeCom. A bot has a key in its address; at
+//! Feishu and DingTalk also a second key, which signs. Takes the configured text, a message and the
+//! time; returns the path and the body to send.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,29 +9,30 @@ use serde_json::Value;
 
 use crate::domain::Timestamp;
 
-/// Whose bot it is.
+/// The system that a bot belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BotKind {
-    /// Feishu's, and Lark's.
+    /// Feishu or Lark.
     Feishu,
-    /// DingTalk's.
+    /// DingTalk.
     Dingtalk,
-    /// WeCom's, which does not sign.
+    /// WeCom, whose bots do not sign.
     Wecom,
 }
 
 #[derive(Debug, Clone)]
 pub struct Bot {
     kind: BotKind,
-    /// Both, as written.
+    /// Both keys, as the configuration has them.
     written: SecretString,
-    /// The secret part of its address.
+    /// The secret part of the bot's address.
     key: SecretString,
     signing: Option<SecretString>,
 }
 
 impl Bot {
-    /// Reads the key in a bot's address, and the signing secret after a colon.
+    /// Reads the key in a bot's address, and the signing secret after a colon. The error is a
+    /// problem and its remedy.
     pub fn read(kind: BotKind, text: &str) -> Result<Self, (&'static str, &'static str)> {
         let (key, signing) = match text.split_once(':') {
             Some((key, signing)) => (key, Some(signing)),
@@ -64,8 +65,8 @@ impl Bot {
         })
     }
 
-    /// The path of the bot's address, and the body of a message as the bot takes it: with a signature
-    /// over the time.
+    /// Returns the path of the bot's address, and the message's body. At Feishu and DingTalk one of
+    /// them gets a signature over the time.
     pub(super) fn signed(&self, mut body: Value, now: Timestamp) -> (String, Value) {
         let key = self.key.expose_secret();
         let signing = self.signing.as_ref().map(|secret| secret.expose_secret());
@@ -73,7 +74,7 @@ impl Bot {
             (BotKind::Feishu, signing) => {
                 let time = now.as_second().to_string();
                 if let (Some(secret), Some(body)) = (signing, body.as_object_mut()) {
-                    // Time and secret are the key of the MAC, and its message is empty.
+                    // Feishu uses time and secret as the key of the MAC, over an empty message.
                     let sign = mac(&format!("{time}\n{secret}"), "");
                     body.insert("timestamp".to_owned(), time.into());
                     body.insert("sign".to_owned(), sign.into());
@@ -93,7 +94,7 @@ impl Bot {
         }
     }
 
-    /// Its secrets, as written and as sent.
+    /// Returns the bot's secrets, as configured and as sent.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         [&self.written, &self.key].into_iter().chain(&self.signing)
     }
@@ -118,7 +119,7 @@ mod tests {
         bot.signed(json!({"msg_type": "text"}), now)
     }
 
-    /// The values are computed by the documents' own formulas.
+    /// The values are computed with the formulas of the systems' documentation.
     #[test]
     fn each_bot_signs_as_its_document_says() {
         let (path, body) = signed(BotKind::Feishu, &format!("{KEY}:placeholder"));

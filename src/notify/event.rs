@@ -1,6 +1,6 @@
-//! The event that templates read. In: a stream's state and the notification. Out: JSON with the
-//! request and its outcome, or the incident, and the notification's ids. Contains one secret: the task token of a
-//! Step Functions task that waits for the callback.
+//! The event that templates read. Takes a stream's state and the notification; returns JSON with
+//! the request and its outcome, or the incident, and the notification's ids. The event contains one
+//! secret: the task token of a Step Functions task that waits for the callback.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -8,13 +8,13 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::{Notice, NoticeKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
-/// The id of a notification, the same at every attempt.
+/// Returns the id of a notification. Every attempt has the same id.
 pub(crate) fn webhook_id(stream: StreamId, notice: &Notice) -> String {
     let Notice { notify, on, about } = notice;
     format!("{stream}-{about:06}-{on}-{notify}")
 }
 
-/// A word that occurs only in the text of this message, to find the message again.
+/// Returns a word that occurs only in the text of this message, to find the message again.
 pub(crate) fn marker(webhook_id: &str) -> String {
     let digest = hex::encode(Sha256::digest(webhook_id));
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())
@@ -24,9 +24,9 @@ pub(crate) fn marker(webhook_id: &str) -> String {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Extras<'a> {
     pub contact: Option<&'a str>,
-    /// The transition of this outcome, for Jira.
+    /// Jira's transition for this outcome.
     pub transition: Option<&'a str>,
-    /// The program's user at the target.
+    /// The user at the target in whose name the program writes.
     pub user: Option<&'a str>,
     /// Whether a `response_url` is known.
     pub response_url: bool,
@@ -71,7 +71,7 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
-    // What is overdue may have ended before its expiry.
+    // An overdue share may have been called off before its expiry.
     let end = match on {
         NoticeKind::Overdue => state.ends_at(),
         _ => state.expires_at(),
@@ -103,7 +103,7 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
 fn of_incident(incident: &Incident) -> Value {
     let stream = incident.stream();
     match incident.subject() {
-        // Owes no notification.
+        // These incidents owe no notification.
         Subject::Conflict(_) | Subject::Received(_) => json!({ "incident": stream }),
         Subject::Rejected(rejection) => {
             let problems = rejection.problems.iter().map(ToString::to_string);

@@ -1,4 +1,4 @@
-//! One call to a target's API, as its template writes it.
+//! A message: one HTTP request to a target's API, as the target's template writes it.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    /// As HTTP writes it.
+    /// Returns the method's name in HTTP.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Post => "POST",
@@ -33,16 +33,16 @@ pub(crate) struct Message {
     /// The path below the target's address; may have a query.
     pub path: String,
     pub body: Value,
-    /// More headers, by lower-case names. None can replace the authentication.
+    /// More headers, by lower-case names. They cannot replace the authentication.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// A request to make first, whose answer completes the path.
     #[serde(default)]
     pub find: Option<Find>,
-    /// Where to look for the message before repeating it.
+    /// Where to look for an earlier delivery of the message before it is repeated.
     #[serde(default)]
     pub look: Option<Look>,
-    /// Whether it goes to the `response_url` of the delivery instead of the target's address.
+    /// Whether the message goes to the delivery's `response_url` instead of the target's address.
     #[serde(default)]
     pub to_response_url: bool,
     /// Whether a refusal of this message is only logged, so that the notification is not repeated.
@@ -50,22 +50,23 @@ pub(crate) struct Message {
     pub optional: bool,
 }
 
-/// A request whose answer holds the event's marker once the message was delivered.
+/// A request that finds an earlier delivery of the message: its answer then contains the event's
+/// marker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Look {
     pub path: String,
-    /// Makes it a POST; otherwise it is a GET.
+    /// The body of a POST; `None` makes the request a GET.
     #[serde(default)]
     pub body: Option<Value>,
 }
 
-/// A GET whose answer names the system's own id of the ticket.
+/// A GET whose answer contains the target's own id of the ticket.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Find {
     pub path: String,
-    /// The JSON pointer of the id, which takes the place of `{found}` in the other paths.
+    /// The JSON pointer to the id, which replaces `{found}` in the other paths.
     pub pointer: String,
 }
 

@@ -1,6 +1,6 @@
-//! Renders notifications of a recorded outcome. In: a request's state and a target. Out: messages
-//! for that system's API, the schedule of attempts, and the meaning of an answer. Pure: `app` sends
-//! the messages.
+//! Renders notifications of a recorded outcome. Takes a stream's state and a target; returns
+//! messages for the target's API, the schedule of attempts, and the meaning of an answer. Pure:
+//! `app` sends the messages.
 
 mod address;
 mod auth;

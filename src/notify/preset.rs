@@ -1,4 +1,4 @@
-//! The systems that can be notified, one row each: its template, its authentication, and how its
+//! The systems that can be notified, one row each: the template, the authentication, and how an
 //! answer shows a refusal.
 
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::bot::BotKind;
 use crate::domain::spelled;
 
-/// The authentication that a target needs.
+/// The setting with which a target authenticates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthNeed {
     /// `secret`, which signs each message.
@@ -15,20 +15,20 @@ pub enum AuthNeed {
     Header,
     /// The AWS credentials of the process.
     Aws,
-    /// `secret`, which is a bot's.
+    /// `secret`, which has the keys of a bot.
     Bot(BotKind),
-    /// None: the app of the source's `fetch` sends.
+    /// No setting: the app of the source's `fetch` sends.
     App,
 }
 
-/// What `user` must be.
+/// What the setting `user` must contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserNeed {
-    /// Absent.
+    /// `user` must be absent.
     Nothing,
-    /// The address of a user.
+    /// The e-mail address of a user.
     Address,
-    /// The id of a person, in whose name comments are written.
+    /// The id of the person in whose name comments are written.
     Person,
     /// The number of an app.
     App,
@@ -37,14 +37,15 @@ pub enum UserNeed {
 /// How an answer with a 2xx status shows a refusal.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
-    /// It does not.
+    /// Never: the status code shows every refusal.
     Never,
     /// `{"ok": false, "error": …}`, as Slack answers.
     NotOk,
     /// `{"errors": […]}`, as GraphQL answers.
     Errors,
-    /// Any code but 0 in the field `code` or `errcode`. Those of `gone` never change: the receiver was
-    /// removed. The others are worth a later attempt: a rate limit, or what an operator can correct.
+    /// A number other than 0 in the field `code`. A number in `gone` is final: the receiver was
+    /// removed. Any other is worth a later attempt: a rate limit, or an error that an operator can
+    /// correct.
     Code {
         code: &'static str,
         text: &'static str,
@@ -104,14 +105,14 @@ spelled! {
     }
 }
 
-/// What a preset ships with.
+/// The defaults of a preset.
 pub struct Row {
     pub template: &'static str,
     pub auth: AuthNeed,
     /// The address of a system that has one for all customers.
     pub url: Option<&'static str>,
     pub user: UserNeed,
-    /// The media type of its messages.
+    /// The media type of the messages.
     pub content_type: &'static str,
     /// The prefix of the token in the `Authorization` header, such as `Bearer `.
     pub bearer: &'static str,
@@ -141,14 +142,16 @@ const FEISHU_CODE: Refusal = Refusal::Code {
     gone: &[],
 };
 
-/// How DingTalk's and WeCom's older APIs answer. 93000 of WeCom: the robot was removed from its group.
+/// How the older APIs of DingTalk and WeCom answer. WeCom's 93000: the robot was removed from its
+/// group.
 const ERRCODE: Refusal = Refusal::Code {
     code: "errcode",
     text: "errmsg",
     gone: &[93_000],
 };
 
-/// A row with JSON messages, `auth`, and truthful status codes.
+/// Returns the usual row: JSON messages, the setting `auth`, and status codes that show every
+/// refusal.
 const fn row(template: &'static str) -> Row {
     Row {
         template,
@@ -192,7 +195,7 @@ impl Preset {
                 ..shipped!("pagerduty")
             },
             Self::Linear => Row {
-                // A personal API key has no prefix; write an OAuth token with `header`.
+                // A personal API key has no prefix. For an OAuth token, operators write `header`.
                 bearer: "",
                 refusal: Refusal::Errors,
                 ..shipped!("linear")
@@ -227,13 +230,14 @@ impl Preset {
         }
     }
 
-    /// Whether the app of a `fetch` with this preset sends its messages.
+    /// Whether an app can send this preset's messages. `fetch` is the preset of the app's `fetch`.
     pub fn is_sent_by(self, fetch: &str) -> bool {
         let own = self.as_str();
         fetch == own || (own == "feishu" && fetch == "lark")
     }
 
-    /// Whether it writes to tickets only, so that what belongs to no ticket cannot be written.
+    /// Whether the preset writes only to tickets, so that it cannot report an event without a
+    /// ticket.
     pub const fn is_of_tickets(self) -> bool {
         !matches!(
             self,
@@ -241,12 +245,12 @@ impl Preset {
         )
     }
 
-    /// Whether it uses a secret of the delivery (`response_url` or task token).
+    /// Whether the preset uses a secret of the delivery (`response_url` or task token).
     pub const fn uses_callback(self) -> bool {
         matches!(self, Self::Slack | Self::Stepfunctions)
     }
 
-    /// Why an answer with a 2xx status is still a refusal.
+    /// Returns the refusal in an answer with a 2xx status; `None` for a success.
     pub fn refusal(self, body: &[u8]) -> Option<Refused> {
         let read = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         let refused = |why: Option<&Value>| {

@@ -1,18 +1,19 @@
 //! When a failed delivery is repeated: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as
-//! Standard Webhooks suggests. In: the number of the failed attempt, and the receiver's
+//! Standard Webhooks suggests. Takes the number of the failed attempt and the receiver's
 //! `Retry-After`.
 
 use jiff::SignedDuration;
 
 use crate::domain::Timestamp;
 
-/// The pause after each failed attempt but the last.
+/// The pause after each failed attempt, in seconds. After an eighth failure there is no further
+/// attempt.
 const PAUSES: [i64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 /// Maximum `Retry-After` that is honoured, in seconds.
 const MAX_RETRY_AFTER: i64 = 86_400;
 
-/// When the attempt after `attempt` (from 1) is due; `None` after the last. `retry_after` is the
-/// receiver's `Retry-After` in seconds.
+/// Returns when the attempt after `attempt` (counted from 1) is due; `None` after the last.
+/// `retry_after` is the receiver's `Retry-After` in seconds.
 pub(crate) fn next_attempt(
     attempt: u32,
     failed_at: Timestamp,
@@ -24,7 +25,7 @@ pub(crate) fn next_attempt(
     failed_at.checked_add(SignedDuration::from_secs(pause)).ok()
 }
 
-/// The seconds that a `Retry-After` header asks for: a number, or a date.
+/// Reads a `Retry-After` header, which has a number or a date. Returns seconds from now.
 pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<i64> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u32>() {

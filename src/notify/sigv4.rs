@@ -1,4 +1,5 @@
-//! AWS Signature Version 4, for Step Functions. In: credentials, an instant, a request. Out: its headers.
+//! AWS Signature Version 4, for Step Functions. Takes credentials, an instant and a request;
+//! returns the request's headers.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -9,21 +10,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::Timestamp;
 
-/// The credentials of the process, and where they sign.
+/// The AWS credentials of the process, and the region in which they sign.
 #[derive(Debug, Clone)]
 pub struct AwsKey {
-    /// `AWS_ACCESS_KEY_ID`
+    /// The value of `AWS_ACCESS_KEY_ID`.
     pub id: String,
-    /// `AWS_SECRET_ACCESS_KEY`
+    /// The value of `AWS_SECRET_ACCESS_KEY`.
     pub secret: SecretString,
-    /// `AWS_SESSION_TOKEN`, of temporary credentials.
+    /// The value of `AWS_SESSION_TOKEN`, which only temporary credentials have.
     pub token: Option<SecretString>,
-    /// As in `us-east-1`.
+    /// The region, such as `us-east-1`.
     pub region: String,
 }
 
 impl AwsKey {
-    /// Signs a request to `service`: adds the headers that AWS wants to `headers`, all of which are signed.
+    /// Signs a request to `service` with all of `headers`, and adds the headers that AWS requires.
     pub fn sign(
         &self,
         service: &str,

@@ -1,6 +1,6 @@
-//! A target's template. In: an outcome event. Out: messages. Two jq programs in sequence: the words of
-//! its language, such as `notify/words.jq`, add the lines for human readers, and the target's template
-//! puts them into its markup.
+//! A target's template. Takes an event and returns messages. It runs two jq programs in sequence:
+//! the words of its language, such as `notify/words.jq`, add the lines for human readers, and the
+//! target's template puts these lines into its markup.
 
 use std::fmt;
 
@@ -43,7 +43,8 @@ pub(crate) enum TemplateError {
 }
 
 impl Template {
-    /// Compiles a template, with the words of `language`. `name` is its name in problems, such as its path.
+    /// Compiles a template with the words of `language`. Problems mention the template as `name`,
+    /// such as its path.
     ///
     /// # Errors
     /// Every problem, each with its line, as for a map.
@@ -61,7 +62,8 @@ impl Template {
         })
     }
 
-    /// Writes the messages of an event, in order; empty if it is not to be notified.
+    /// Returns the messages of an event, in order; none if the template does not notify of this
+    /// event.
     pub(crate) fn messages(
         &self,
         event: &Value,
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
     use crate::domain::{Difference, NoticeKind};
 
-    /// Texts of the program that the lines name in every language.
+    /// Texts of the program that the lines of every language contain.
     const NAMES: [&str; 6] = [
         "sharehook",
         "requests",
@@ -130,7 +132,7 @@ mod tests {
         messages[0].body.to_string()
     }
 
-    /// The words in Latin letters and the numbers.
+    /// Returns the words in Latin letters and the numbers.
     fn latin(text: &str) -> Vec<&str> {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.@:".contains(c));
         let words = words.map(|word| word.trim_matches(['.', ':']));
