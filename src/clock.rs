@@ -1,5 +1,5 @@
-//! The only reader of the wall clock and of the system's randomness. Everything else takes both as
-//! arguments. Deadlines and pauses use tokio's `Instant` where they are needed.
+//! The only reader of the system's clock and of its randomness. All other code receives instants
+//! and random numbers as arguments. Exception: deadlines and pauses use tokio's `Instant`.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::domain::Timestamp;
 pub enum Clock {
     /// The system's clock.
     System,
-    /// A clock that a test or a replay sets.
+    /// A fixed clock for tests and replays. It changes only through [`Clock::set`].
     Set(Arc<Mutex<Timestamp>>),
 }
 
 impl Clock {
-    /// A clock that shows `instant` until `set` changes it.
+    /// Returns a clock that shows `instant` until `set` changes it.
     pub fn at(instant: Timestamp) -> Self {
         Self::Set(Arc::new(Mutex::new(instant)))
     }
 
-    /// The current instant.
+    /// Returns the current instant.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => system_now(),
@@ -30,7 +30,7 @@ impl Clock {
         }
     }
 
-    /// Changes a set clock. Has no effect on the system's clock.
+    /// Sets a fixed clock to another instant. Has no effect on the system's clock.
     pub fn set(&self, to: Timestamp) {
         if let Self::Set(instant) = self {
             *instant.lock() = to;
@@ -38,24 +38,25 @@ impl Clock {
     }
 }
 
-/// The system's time.
-#[allow(clippy::disallowed_methods)] // This is the one reader.
+/// Returns the system's time.
+#[allow(clippy::disallowed_methods)] // This function is the only one that may read the clock.
 pub fn system_now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Random bytes: eight identify an attempt, thirty-two are the seed of a key.
+/// Returns `N` random bytes. The program uses them for ids (eight bytes) and for the seeds of
+/// signing keys (32 bytes).
 ///
 /// # Errors
-/// When the system has no randomness to give.
+/// The system has no randomness.
 pub fn fresh_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0_u8; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A random number, uniform over `u32`. Returns the middle when the system has no randomness, because
-/// the number only spreads waits.
+/// Returns a random number, uniform over `u32`. Returns `u32::MAX / 2` if the system has no
+/// randomness, because the number only spreads waits.
 pub fn chance() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }

@@ -1,13 +1,12 @@
 //! sharehook turns an approved ticket into a cloud image share, and into nothing else.
 //!
-//! The modules in layer order; arrows between them point only upward in this list, and a test holds
-//! that:
+//! ARCHITECTURE.md lists the modules by layer. A test checks which module may import which.
 
-// The straight line, one verb per line.
+// The use cases, one verb per line. `app.rs` shows the path of a delivery.
 pub mod app;
-// The only reader of the system's clock.
+// The only reader of the system's clock and of its randomness.
 pub mod clock;
-// The cloud's API: signing, actions, errors, pacing, credentials, the one HTTP client.
+// The cloud's API: signing, actions, errors, pacing, credentials, the only HTTP client.
 pub mod cloud;
 // Reads text and variables into a configuration, or reports every mistake at once.
 pub mod config;
@@ -15,17 +14,19 @@ pub mod config;
 pub mod domain;
 // The entry points: HTTP, Lambda, the command line.
 pub mod entrypoints;
-// A delivery is verified and becomes a share request. Pure.
+// Verifies a delivery and maps it to share requests. Pure.
 pub mod inbound;
-// The append-only record of every request: claim, resumable state, grants and evidence in one.
+// Records each request in an append-only stream. The stream is the claim, the state and the
+// evidence.
 pub mod journal;
-// An event and a jq program become values, bounded in time and memory. Pure.
+// Runs a jq program on an event and reads the resulting values, with bounds on time and memory.
+// Pure.
 pub mod mapping;
-// A recorded outcome becomes messages to the ticket. Pure.
+// Renders a recorded outcome as messages for the ticket. Pure.
 mod notify;
-// Computes the needed calls, and the next step after each answer. Pure.
+// Computes the calls that a request needs, and the next step after each answer. Pure.
 pub mod plan;
 // Decides with Cedar whether a request is allowed; only this module can make an `Approved`. Pure.
 pub mod policy;
-// Log subscriber, counters, field names.
+// Logs, metrics and traces.
 pub mod telemetry;

@@ -1,5 +1,6 @@
-//! What an approval system announces: a verified event that names an instance, which the program then
-//! fetches. The event is kept, because the process that received it may end before the instance is read.
+//! The records of an announcement. An approval system sends a verified event that names an
+//! instance, and the program fetches the instance later. The event is recorded first, because the
+//! process that received it may end before the fetch.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,32 +8,33 @@ use serde_json::Value;
 use super::Received;
 use crate::domain::{Identity, SourceName, Timestamp};
 
-/// A verified event that names an instance. A later event about the same follows in the stream when the one
-/// before it led to nothing.
+/// A verified event that names an instance. If an announcement led to no request, another event
+/// about the instance may follow in its stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// The source that authenticated it.
+    /// The source that authenticated the event.
     pub source: SourceName,
     /// The source's scheme.
     pub scheme: String,
-    /// What became of which instance, as in `81D31358-…/approved`; the stream is named after it. The event
-    /// has its own id in it.
+    /// The instance and what became of it, as in `81D31358-…/approved`. The stream is named after
+    /// this id. The event's own id is inside `event`.
     pub delivery_id: String,
-    /// The configured secret that verified it, as in a request's record.
+    /// A reference to the configured secret that verified the event, and a keyed fingerprint of the
+    /// secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
-    /// What was received, and what is to read it.
+    /// Digests of the received bytes and of the map and configuration that will read the instance.
     #[serde(flatten)]
     pub received: Received,
-    /// The event, decrypted, without the app's token.
+    /// The decrypted event, without the app's token.
     pub event: Value,
-    /// No event arrived: the system's list of finished instances names this one, or an instance that was
-    /// fetched shows it. `event` says as much.
+    /// True if no event arrived. The program found the instance in the system's list of finished
+    /// instances, or a fetched instance names it. `event` then records the finding.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,
 }
 
-/// An attempt to fetch the instance that failed.
+/// A failed attempt to fetch the instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedFetch {
     /// The number of the attempt, from 1.
@@ -43,20 +45,21 @@ pub struct FailedFetch {
     pub not_before: Timestamp,
 }
 
-/// The fetched instance confirms what was announced. On record before anything follows from it.
+/// The fetched instance confirms the announcement. Recorded before any request is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
-    /// The requests that are opened next. A withdrawal opens none.
+    /// The requests that will be opened. Empty for a withdrawal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Identity>,
 }
 
-/// The end of an announcement.
+/// The end of the work on an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// The requests that the instance led to, each with a stream of its own.
+    /// The requests that the instance led to: opened ones, or for a withdrawal those that it called
+    /// off. Each has its own stream.
     pub requests: Vec<Identity>,
-    /// Why it led to none, for people.
+    /// Why the announcement led to no request, for people. `None` if it led to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

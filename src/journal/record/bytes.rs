@@ -1,9 +1,9 @@
-//! A record's file: two lines, the record as JSON and, as a JSON string, the SHA-256 of the first
-//! line's bytes.
+//! The file of a record: one line with the record as JSON, and one line with a JSON string that
+//! holds the SHA-256 of the first line's bytes. Reads and writes bytes; does no I/O.
 //!
-//! The second line detects accidents and careless edits even in the newest record, which no
-//! successor covers yet. A deliberate editor can recompute it. The chain (`prev`) detects such an
-//! edit, and for the newest record a seal does.
+//! The second line detects accidents and careless edits even in the newest record, to which no next
+//! record refers yet. A deliberate editor can recompute the line. The field `prev` of the next
+//! record detects that, and for the newest record a seal does.
 
 use std::cmp::Ordering;
 
@@ -14,31 +14,31 @@ use sha2::{Digest, Sha256};
 use super::{Flaw, Record, VERSION};
 use crate::domain::shown;
 
-/// A record, with the digest of its file, which the next record holds as `prev`.
+/// A record and the digest of its file. The next record stores this digest in `prev`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The record in the file.
     pub record: Record,
-    /// SHA-256, hex, of the file's bytes.
+    /// SHA-256 of the file's bytes, in hex.
     pub hash: String,
 }
 
-/// The fields that decide how to read the rest.
+/// The version of the format, which decides how to read the other fields.
 #[derive(Deserialize)]
 struct Envelope {
     v: u64,
 }
 
 impl Stored {
-    /// SHA-256, hex, of a file's bytes.
+    /// Returns the SHA-256 of a file's bytes, in hex.
     pub fn hash_of(bytes: &[u8]) -> String {
         hex::encode(Sha256::digest(bytes))
     }
 
-    /// Reads a file's bytes. `chain` checks whether the record belongs at this place.
+    /// Reads a file's bytes. Does not check that the record belongs to its stream and follows its
+    /// predecessor; `src/journal/chain.rs` does.
     ///
     /// # Errors
-    /// [`Flaw::Altered`], [`Flaw::Newer`] or [`Flaw::Unreadable`].
+    /// [`Flaw::Altered`], [`Flaw::Newer`], [`Flaw::Older`] or [`Flaw::Unreadable`].
     pub fn read(bytes: &[u8]) -> Result<Self, Flaw> {
         let altered = |why: &str| Flaw::Altered(why.to_owned());
         let text = std::str::from_utf8(bytes).map_err(|_| altered("it is not text"))?;
@@ -66,7 +66,8 @@ impl Stored {
                 record,
                 hash: Self::hash_of(bytes),
             }),
-            // Distinguishes an event of a newer program from a damaged one.
+            // An event type that this program does not know comes from a newer program. Any other
+            // error means a damaged record.
             Err(error) => match serde_json::from_str::<Value>(line)
                 .map_err(unreadable)?
                 .pointer("/event/type")
@@ -79,7 +80,8 @@ impl Stored {
         }
     }
 
-    /// Writes the record as a file's bytes; returns both the record with its digest and the bytes.
+    /// Encodes the record as a file's bytes. Returns the record with the digest of the bytes, and
+    /// the bytes.
     ///
     /// # Errors
     /// A serialization error. No record of this program causes one.
@@ -93,13 +95,13 @@ impl Stored {
     }
 }
 
-/// The second line with its line feed. Exactly one form is valid, so a change of any byte is
-/// detected.
+/// Returns the second line with its line feed. Exactly one form is valid, so a change of any byte
+/// is detected.
 fn checksum_line(line: &[u8]) -> String {
     format!("\"sha256:{}\"\n", Stored::hash_of(line))
 }
 
-/// The names of events in `type`.
+/// The values of `type` in the JSON of `Event`.
 const TYPES: [&str; 21] = [
     "opened",
     "taken",

@@ -1,28 +1,29 @@
-//! What the record of a comparison says that found differences between the cloud and the journal.
+//! The record of a comparison of the cloud with the journal that found differences.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::Drifted;
 
-/// Differences that a record keeps.
+/// Maximum number of differences that a record stores.
 const MAX_DIFFERENCES: usize = 100;
 
 /// A comparison that found differences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// Their number.
+    /// The number of differences, also of those that the record does not store.
     pub count: u64,
-    /// The first of them.
+    /// The first `MAX_DIFFERENCES` differences.
     pub differences: Vec<Drifted>,
-    /// SHA-256, hex, of all differences: the same ones are recorded once a day.
+    /// SHA-256 of all differences, in hex. Equal differences are recorded once a day.
     pub digest: String,
-    /// Its place among the records of its day, which are bounded in number.
+    /// The number of the record among those of its day. Their count is bounded.
     pub slot: u32,
 }
 
 impl Drift {
-    /// The record of these differences, in their order.
+    /// Returns the record of these differences, with `slot` 0. The order of the differences changes
+    /// the digest.
     pub fn of(differences: &[Drifted]) -> Self {
         let mut hash = Sha256::new();
         for one in differences {

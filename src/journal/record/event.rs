@@ -1,5 +1,5 @@
-//! The events that a record can hold: a closed set. A newer program wrote a type that this one does
-//! not know.
+//! The events that a record can hold, as a closed set. A type that this program does not know was
+//! written by a newer program.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,30 +12,30 @@ use crate::domain::{
     AccountId, Fault, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
 };
 
-/// One step. Its JSON has the variant's name as `type`.
+/// The content of a record. The JSON field `type` has the variant's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// Record 0 of a request: claim and intent in one. No call was made before it.
+    /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
-    /// A worker takes a turn: after a lease ended or its worker died, when a waiting request is due,
-    /// or to prolong its own lease.
+    /// A worker takes a turn: the lease has ended, the last worker has died, the pause has
+    /// ended, a waiting request is due, or the worker prolongs its own lease.
     Taken {
-        /// The new end of the lease.
+        /// The end of the new lease.
         until: Timestamp,
-        /// For a share that continues: the verdict of the current policies, which allows it.
+        /// The verdict of the current policies that allows the rest of a share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
-        /// The worker before it was gone, so that its lease was not waited for.
+        /// The worker before was dead, so this worker did not wait for the end of the lease.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holder_gone: bool,
     },
-    /// A result of a call or of a look at the cloud, written before the next call or a wait. The
+    /// Results of a call or of a read of the cloud, written before the next call or a wait. The
     /// results of the last call are in the record that ends the turn.
     Progress(Progress),
-    /// The worker ends its turn with the request unfinished.
+    /// The worker ends its turn, but the request is unfinished.
     Deferred(Deferral),
-    /// The request is finished: every item has its final result.
+    /// The request is finished. Every item has its final result.
     Closed {
         /// `completed`, `partial` or `failed`.
         status: Status,
@@ -45,28 +45,28 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of an open share, or a withdrawal those of any share. Any worker
-    /// may write this record: a cancel never waits for the share's worker, whose next record then
-    /// collides with it.
+    /// A later cancel calls off items of an open share, or a withdrawal calls off items of any
+    /// request. A cancel does not wait for the share's worker, so any worker may write this record
+    /// without a claim. The next record of the share's worker then collides with it.
     CalledOff(CallOff),
-    /// A later cancel has taken away items of this closed share. Any worker may write this record,
-    /// after its call and before it closes the cancel.
+    /// A later cancel has taken away items of this closed share. Any worker may write this record
+    /// without a claim, after the cancel's call and before the cancel closes.
     Cancelled(CallOff),
     /// The current policies refuse a share that was allowed when it was opened. Closes the request
     /// as denied.
     Refused {
-        /// The new verdict. The first one is in record 0.
+        /// The new verdict. The first verdict is in record 0.
         verdict: Verdict,
-        /// The results that the answer shows, including what an interrupted worker had shared.
+        /// The results that the answer shows, also of what an interrupted worker had shared.
         results: Vec<ItemResult>,
     },
-    /// The share has expired or was called off: this worker revokes what the request gave.
+    /// The share has expired or was called off. This worker revokes what the request gave.
     Revoking {
-        /// The end of its lease.
+        /// The end of the worker's lease.
         until: Timestamp,
-        /// The accounts to revoke. Only those that got the image from this request.
+        /// The accounts to revoke. All of them got the image from this request.
         accounts: Vec<AccountId>,
-        /// Whether to remove the image from Lighthouse. Only if this request made it available
+        /// Whether to remove the image from Lighthouse. True only if this request made it available
         /// there.
         lighthouse: bool,
     },
@@ -80,30 +80,33 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// An operator has an ended request decided again. Only this record reopens a request.
+    /// An operator had an ended request decided again. No other record can reopen a request.
     Reopened(Reopening),
-    /// A notification was delivered. The process that delivers it writes this, without a claim.
+    /// A notification was delivered. The process that delivered it writes this record without a
+    /// claim.
     Notified(Notified),
-    /// An attempt to deliver a notification failed; likewise.
+    /// An attempt to deliver a notification failed. The process that made it writes this record
+    /// without a claim.
     NotificationFailed(FailedNotification),
-    /// Record 0 of an incident: a known identity came with other content.
+    /// Record 0 of an incident: a delivery has a known identity and other content.
     Conflict(Conflict),
-    /// Record 0 of an incident: an authenticated delivery is no valid request.
+    /// Record 0 of an incident: an authenticated delivery is not a valid request.
     Rejected(Rejection),
-    /// Record 0 of an incident: a scheduled comparison found differences.
+    /// Record 0 of an incident: a comparison of the cloud with the journal found differences.
     Drifted(Drift),
-    /// Record 0 of an announcement: a verified event names an instance, which is then fetched.
+    /// Record 0 of an announcement: a verified event names an instance, which is then fetched. Also
+    /// a later event about an instance whose announcement led to no request.
     Received(Box<Announcement>),
-    /// An attempt to fetch that instance failed. Its writer needs no claim.
+    /// An attempt to fetch the announced instance failed. Written without a claim.
     FetchFailed(FailedFetch),
-    /// The instance confirms the announcement; likewise.
+    /// The fetched instance confirms the announcement. Written without a claim.
     Confirmed(Confirmed),
-    /// The announcement is worked off; likewise.
+    /// The work on the announcement has ended. Written without a claim.
     Settled(Settled),
 }
 
 impl Event {
-    /// The results and the calls that the event names, in order.
+    /// Returns the results and the calls in the event, in order.
     pub fn parts(&self) -> (&[ItemResult], &[CallNote]) {
         match self {
             Self::Progress(Progress { results, calls, .. })
@@ -130,8 +133,8 @@ impl Event {
         }
     }
 
-    /// Whether a worker's turn goes on behind it as if it were not there. A call-off may come between
-    /// two records of a turn too, but its worker must plan anew.
+    /// Whether a worker can continue its turn after another process wrote this event into the
+    /// stream. False for a call-off: the worker must plan again.
     pub fn leaves_turn_unchanged(&self) -> bool {
         matches!(
             self,
@@ -139,7 +142,7 @@ impl Event {
         )
     }
 
-    /// Whether both are record 0 of an incident that says the same.
+    /// Whether both events are record 0 of an incident and report the same finding.
     pub fn same_incident(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Rejected(one), Self::Rejected(other)) => {
@@ -150,7 +153,7 @@ impl Event {
         }
     }
 
-    /// Whether its writer needs a new claim before it writes again.
+    /// Whether the writer of this event needs a new claim before it writes again.
     pub fn ends_turn(&self) -> bool {
         match self {
             Self::Opened(intent) => intent.lease.is_none(),
@@ -176,50 +179,53 @@ impl Event {
     }
 }
 
-/// Who requested what, who approved it, and the verdict; written before any call.
+/// Who requested what, who approved it, and the verdict. Written before any call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What the request is; the stream is named after it.
+    /// The identity of the request. The stream is named after it.
     pub identity: Identity,
-    /// SHA-256, hex, of the content to which this identity is bound.
+    /// SHA-256 of the content to which the identity is bound, in hex.
     pub digest: String,
     /// The sender's own id of the delivery, for the sender's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// The configured secret that verified the delivery, and its version: a reference and a keyed
-    /// fingerprint, never the secret.
+    /// A reference to the configured secret that verified the delivery, and a keyed fingerprint of
+    /// the secret. Never the secret itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
     pub scheme: String,
-    /// Digests of what was received and of what read it.
+    /// Digests of the received bytes and of the map and configuration that read them.
     #[serde(flatten)]
     pub received: Received,
-    /// The request as it was mapped.
+    /// The request as the map returned it.
     pub request: ShareRequest,
     /// When the approved request was first verified here.
     pub approved_at: Timestamp,
-    /// Its place in the order of shares and cancels, if it follows a request on record that a clock
-    /// which was ahead gave a later instant than `approved_at`.
+    /// The place in the order of shares and cancels, if it is later than `approved_at`. A clock
+    /// that was ahead gave a recorded request a later instant, and this request comes after that
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Timestamp>,
     /// When the share expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// The verdict. A denial ends the request here.
+    /// The verdict. A denied request ends with this record, unless an operator reopens it.
     pub verdict: Verdict,
-    /// A look at the cloud before this record found no item of the request shared. So an item that
-    /// a later turn finds shared may come from this request.
+    /// A read of the cloud before this record found no item of the request shared. An item that a
+    /// later turn finds shared may therefore come from this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
-    /// An operator adopts shares: what the request finds shared counts as given by it.
+    /// An operator adopts shares: items that the request finds shared count as given by the
+    /// request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
-    /// An operator confirms that the image is deleted: an item of this cancel whose image the cloud does not
-    /// have counts as not shared.
+    /// An operator confirms that the image is deleted: if the cloud does not have the image, the
+    /// items of this cancel count as not shared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
-    /// The first worker's lease; `None` for a denial and for a request that starts later.
+    /// The first worker's lease. `None` for a denial and for a request that starts later or waits
+    /// in the backlog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
 }
@@ -231,77 +237,79 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
-/// The results of a call or of a look at the cloud.
+/// The results of a call or of a read of the cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// New results. Items without one keep theirs.
+    /// New results. An item without a new result keeps its recorded one.
     pub results: Vec<ItemResult>,
-    /// The calls that gave the results, in order.
+    /// The calls that returned the results, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// Only names the blueprint of a chain, under which the index then lists the request. What its
-    /// accounts had before the request is not known yet.
+    /// The record only names the blueprint of a chain, so that the index can list the request under
+    /// it. The accounts that had the image before the request are not known yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_only: bool,
 }
 
-/// A call to the cloud, as evidence.
+/// A call to the cloud, recorded as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallNote {
     /// The API action, as in `ShareBlueprintAcrossAccounts`.
     pub action: String,
-    /// The cloud's `RequestId`, when an answer came.
+    /// The cloud's `RequestId`. `None` if no answer came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The error code, when it failed.
+    /// The error code. `None` if the call succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
-/// Why a turn ended with work left, and when the next one may begin.
+/// Why a turn ended before the request was finished, and when the next turn may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deferral {
-    /// The results so far. Items without one keep theirs.
+    /// The results so far. An item without a new result keeps its recorded one.
     pub results: Vec<ItemResult>,
     /// The calls that no earlier record names, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
     /// The reason, for human readers.
     pub why: String,
-    /// The earliest next turn.
+    /// The earliest begin of the next turn.
     pub not_before: Timestamp,
-    /// Whether the turn ended before its first call, to let another worker finish.
+    /// Whether the turn ended to let another worker finish. Such a turn makes no call, but an
+    /// attempt before a call-off may have made some.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
-    /// Whose fault it is that the work failed; none when nothing failed.
+    /// Whose fault the failure is. `None` if nothing failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
 }
 
-/// The items of a share that a later cancel, or the withdrawal of its approval, calls off.
+/// Items that a later cancel calls off or has taken away, or that the withdrawal of an approval
+/// calls off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOff {
-    /// The items. The others continue.
+    /// The items. All other items of the request continue.
     pub items: Vec<Item>,
-    /// The request that cancels them.
+    /// The cancel, or the announcement of the withdrawal.
     pub by: Identity,
-    /// Its ticket.
+    /// The ticket of the cancel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// The share's own approval was withdrawn, and `by` is the announcement that says so. Then a share
-    /// that is finished is called off too, and what it gave is taken back.
+    /// True if the approval of this request was withdrawn and `by` is the announcement of the
+    /// withdrawal. A withdrawal also calls off a finished share, whose items are then revoked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,
 }
 
 impl CallOff {
-    /// The cancel's ticket, or the `source/id` of what called it off, for human readers.
+    /// Returns the cancel's ticket, or else `by` as `source/id`, for people.
     pub fn name(&self) -> String {
         self.ticket.clone().unwrap_or_else(|| self.by.to_string())
     }
 }
 
-/// A failed attempt to revoke, and when the next may begin.
+/// A failed attempt to revoke, and when the next attempt may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
     /// What was revoked. Items without a result are still shared.
@@ -311,9 +319,9 @@ pub struct FailedAttempt {
     pub calls: Vec<CallNote>,
     /// The reason, for human readers.
     pub why: String,
-    /// The earliest next attempt.
+    /// The earliest begin of the next attempt.
     pub not_before: Timestamp,
-    /// Items that stay for now, because another grant covers them.
+    /// Items that are not revoked yet, because another grant covers them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covered: Vec<Item>,
 }
@@ -321,39 +329,39 @@ pub struct FailedAttempt {
 /// A delivered notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notified {
-    /// Which.
+    /// The notification.
     #[serde(flatten)]
     pub notice: Notice,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Its map made no message of it, so nothing was sent.
+    /// The notification's map returned no message, so nothing was sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
 }
 
-/// An attempt to deliver a notification that failed.
+/// A failed attempt to deliver a notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedNotification {
-    /// Which.
+    /// The notification.
     #[serde(flatten)]
     pub notice: Notice,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// The reason, for people.
     pub why: String,
-    /// The earliest next attempt; none: it is given up.
+    /// The earliest begin of the next attempt. `None` if the notification is given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
 }
 
-/// The same identity with other content: recorded as evidence, never carried out.
+/// A delivery with a known identity and other content. Recorded as evidence, never carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
-    /// The identity that is in use.
+    /// The identity, which another request already has.
     pub identity: Identity,
-    /// SHA-256, hex, of the refused content.
+    /// SHA-256 of the refused content, in hex.
     pub digest: String,
-    /// Digests of what was received and of what read it.
+    /// Digests of the received bytes and of the map and configuration that read them.
     #[serde(flatten)]
     pub received: Received,
     /// The sender's own id of the delivery.

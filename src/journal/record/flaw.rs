@@ -6,31 +6,32 @@ pub enum Flaw {
     /// The file's bytes were changed after it was written.
     #[error("altered: {0}")]
     Altered(String),
-    /// There is no such file.
+    /// A later record exists, but this file does not.
     #[error("missing, although a later record exists")]
     Missing,
-    /// The file holds another record of this stream.
+    /// The file stores another record of its stream.
     #[error("reordered: it holds record {says}")]
     Reordered {
         /// The number in the record.
         says: u64,
     },
-    /// The file belongs to another stream, or does not belong to the journal.
+    /// The file belongs to another stream, or it does not belong to the journal.
     #[error("foreign: {0}")]
     Foreign(String),
-    /// The file is intact.
+    /// The field `prev` does not match the file before. This file itself is intact.
     #[error("does not follow its predecessor: this file or the one before it was replaced")]
     Unlinked,
-    /// The file's bytes are unchanged, but they are not a record.
+    /// The file's bytes are unchanged, but they are no record.
     #[error("unreadable: {0}")]
     Unreadable(String),
-    /// The file is intact.
+    /// The file is intact, but a newer program wrote it.
     #[error("written by a newer sharehook: {0}")]
     Newer(String),
-    /// In a format that this program does not read.
+    /// The file is intact, but an older program wrote it in a format that this program does not
+    /// read.
     #[error("written by an older sharehook: {0}")]
     Older(String),
-    /// Larger than any record that this program writes.
+    /// The file is larger than any record that this program writes.
     #[error("{bytes} bytes long, more than any record; it was not read")]
     TooLarge {
         /// The file's size in bytes.
@@ -39,10 +40,10 @@ pub enum Flaw {
     /// The record cannot follow the ones before it.
     #[error("holds a step that cannot follow the earlier records: {0}")]
     Impossible(String),
-    /// The file is intact, but another one was sealed at this place.
+    /// The file is intact, but the log has the hash of another record for its place.
     #[error("altered: it is not the record that was sealed")]
     Resealed,
-    /// There is no such file.
+    /// The log has the record, but the file does not exist.
     #[error("dropped: the log has it and it is not there")]
     Dropped,
     /// The index lacks an entry that the records require.
@@ -57,7 +58,7 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    /// The flaw's name in tables and machine-readable reports.
+    /// The flaw's name in tables and in machine-readable reports.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Altered(_) => "altered",
@@ -78,7 +79,7 @@ impl Flaw {
         }
     }
 
-    /// The remedy.
+    /// What an operator can do about the flaw.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Newer(_) => {

@@ -1,5 +1,5 @@
-//! A record of the journal: its content ([`Event`]), its stream ([`StreamId`]), and its file
-//! format. In: domain values. Out: bytes with a checksum, and back. Does no I/O and reads no clock.
+//! A record of the journal: its content ([`Event`]), its stream ([`StreamId`]) and its file format.
+//! In: domain values. Out: bytes with a checksum, and back. Does no I/O and reads no clock.
 
 mod announcement;
 mod bytes;
@@ -31,45 +31,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountId, Timestamp};
 
-/// The version of the record format. This program writes and reads only this one. Version 4 names
-/// the last call in the record that ends the turn.
+/// The version of the record format. This program writes and reads only this version. Since version
+/// 4 the record that ends a turn also names the turn's last call.
 pub(in crate::journal) const VERSION: u32 = 4;
 
-/// Number of digits of a record's number.
+/// Maximum number of records in a stream: file names have six digits.
 pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;
 
-/// Maximum size of a record, in bytes: several times 500 accounts that each fail with a long
-/// message.
+/// Maximum size of a record in bytes. It is several times the size of a record in which 500
+/// accounts fail, each with a long message.
 pub(in crate::journal) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
-/// One record of a request. It is written once and never changed.
+/// One record of a stream. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The version of the format.
     pub v: u32,
-    /// The stream it belongs to.
+    /// The stream to which the record belongs.
     pub stream: StreamId,
-    /// Its number in the stream, from 0.
+    /// The number of the record in its stream, from 0.
     pub seq: u64,
-    /// SHA-256, hex, of the predecessor's file; `None` only for record 0.
+    /// SHA-256 of the file of the record before, in hex. `None` only for record 0.
     pub prev: Option<String>,
-    /// When it was written, by the writer's clock.
+    /// When the record was written, by the writer's clock.
     pub at: Timestamp,
     /// The worker that wrote it.
     pub worker: Worker,
-    /// The root account whose image the worker shares or cancels, as far as its credentials name it.
+    /// The root account that owns the image, as far as the worker knows: the account of its
+    /// credentials, or the one on record. `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<AccountId>,
     /// The event.
     pub event: Event,
 }
 
-/// The file name of record `seq` in its stream: `000007.json`.
+/// Returns the file name of record `seq` in its stream, such as `000007.json`.
 pub(in crate::journal) fn file_name(seq: u64) -> String {
     format!("{seq:06}.json")
 }
 
-/// The record number in a file name, if the name is exactly what [`file_name`] writes.
+/// Returns the record number in a file name. `None` unless [`file_name`] writes exactly this name.
 pub(in crate::journal) fn file_seq(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
     if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,15 +1,17 @@
-//! What record 0 ties a request to: digests of the received bytes and of what read them.
+//! Digests of what a request was made from. Record 0 stores them, so that an auditor can check
+//! where the request came from.
 
 use serde::{Deserialize, Serialize};
 
-/// The delivery and the program that read it. Digests are SHA-256 in lower-case hex.
+/// Digests of the delivery and of the map and configuration that read it, as SHA-256 in lower-case
+/// hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Of the verified body, exactly as the sender signed it.
+    /// Digest of the verified body, exactly as the sender signed it.
     pub body_digest: String,
-    /// Of the map's text.
+    /// Digest of the map's text.
     pub map_digest: String,
-    /// Of the configuration file, without the variables that override it.
+    /// Digest of the configuration file. Variables that override a setting are not part of it.
     pub config_digest: String,
     /// The version of this program.
     pub version: String,

@@ -1,36 +1,37 @@
-//! What the record of a delivery says that was authenticated and not understood. Holds no part of its body.
+//! The record of a delivery that was authenticated but is no valid request. It stores the problems,
+//! but no part of the delivery's body.
 
 use serde::{Deserialize, Serialize};
 
 use super::Received;
 use crate::domain::{Problem, SourceName};
 
-/// Problems that a record keeps.
+/// Maximum number of problems in a record.
 const MAX_PROBLEMS: usize = 16;
-/// Characters that it keeps of each part of a problem.
+/// Maximum number of characters in each text of a problem.
 const MAX_CHARS: usize = 300;
 
-/// A delivery that is no valid request.
+/// An authenticated delivery that is no valid request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
-    /// The source that authenticated it.
+    /// The source that authenticated the delivery.
     pub source: SourceName,
     /// The source's scheme.
     pub scheme: String,
-    /// What was received, and what it was read with.
+    /// Digests of the received bytes and of the map and configuration that read them.
     #[serde(flatten)]
     pub received: Received,
     /// The sender's own id of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// Its place among the records of its source and day, which are bounded in number.
+    /// The number of the record among those of its source and day. Their count is bounded.
     pub slot: u32,
-    /// Why it is none.
+    /// Why the delivery is no valid request.
     pub problems: Vec<Problem>,
 }
 
 impl Rejection {
-    /// The same, within the bounds of a record.
+    /// Shortens the texts and the list of problems to the bounds of a record.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         let clip = |text: &mut String| *text = text.chars().take(MAX_CHARS).collect();

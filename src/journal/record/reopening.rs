@@ -1,4 +1,4 @@
-//! What the record of a reopening says.
+//! The record of a reopening: an operator had an ended request decided again.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,14 @@ use crate::domain::{Timestamp, Verdict};
 /// Who had an ended request decided again, why, and what the policies said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reopening {
-    /// The operator, as `source/requester`. Recorded, never decided on.
+    /// The operator, as `source/requester`. For the record only: policies do not see it.
     pub by: String,
     /// The operator's reason.
     pub reason: String,
-    /// The verdict of the present policies for the original requester. A denial changes nothing.
+    /// The verdict of the current policies for the original requester. If it is a denial, the
+    /// request stays closed.
     pub verdict: Verdict,
-    /// The end of the lease under which the request goes on; none after a denial.
+    /// The end of the lease under which the work continues. `None` after a denial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }

@@ -1,4 +1,5 @@
-//! The name of a stream: 128 bits of a SHA-256. In: an identity. Out: 32 hex digits.
+//! The name of a stream: the first 128 bits of a SHA-256. In: an identity, or what identifies an
+//! incident. Out: 32 hex digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,40 +10,41 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Identity, Problem, SourceName, Timestamp};
 
-/// A stream's name: 32 lower-case hex digits. It reveals nothing about the ticket, is valid in
-/// every store, and spreads load over an object store's partitions.
+/// The name of a stream: 32 lower-case hex digits. The name reveals nothing about the ticket, is
+/// valid in every store, and spreads load over the partitions of an object store.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, DeserializeFromStr, SerializeDisplay,
 )]
 pub struct StreamId([u8; 16]);
 
 impl StreamId {
-    /// The stream of a request: SHA-256 of source, a zero byte, id.
+    /// Returns the stream of a request: SHA-256 of source, a zero byte, and id.
     pub fn of(identity: &Identity) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id])
     }
 
-    /// The stream of a conflict: the same identity with other content. Each such content has its
-    /// own stream, so that it never races the request's worker and repeated deliveries write one
-    /// record.
+    /// Returns the stream of a conflict: a known identity with other content. Each content has its
+    /// own stream. So a conflict never competes with the request's worker, and repeated deliveries
+    /// of the content write one record.
     pub fn of_conflict(identity: &Identity, digest: &str) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }
 
-    /// The stream of a delivery that was not understood: one of a bounded number for each source and
-    /// day. No id is empty, so it is no request's.
+    /// Returns the stream of a rejected delivery. The number of slots bounds these streams for each
+    /// source and day. No request has such a stream, because the id of a request is not empty.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
         let slot = slot.to_string();
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
     }
 
-    /// The stream of an event that names an instance: source, instance and what became of it.
+    /// Returns the stream of an announcement. `id` names the instance and what became of it.
     pub fn of_announcement(source: &SourceName, id: &str) -> Self {
         Self::digest(&[source.as_str(), "", "received", id])
     }
 
-    /// The stream of a comparison that found differences: one of a bounded number for each day. No
-    /// source has an empty name.
+    /// Returns the stream of a comparison that found differences. The number of slots bounds these
+    /// streams for each day. No request has such a stream, because the name of a source is not
+    /// empty.
     pub fn of_drift(at: Timestamp, slot: u32) -> Self {
         Self::digest(&["", "drift", &day(at), &slot.to_string()])
     }
@@ -55,12 +57,12 @@ impl StreamId {
             }
             hash.update(part.as_bytes());
         }
-        // A SHA-256 has twice as many bytes.
+        // A SHA-256 has 32 bytes, so the first 16 always exist.
         Self(hash.finalize().first_chunk().copied().unwrap_or_default())
     }
 }
 
-/// The day in UTC, as names of streams and files have it.
+/// Returns the day in UTC as names of streams and files contain it: `20261121`.
 pub(in crate::journal) fn day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
 }

@@ -1,12 +1,12 @@
-//! Identifies one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits, which
-//! each of its records holds.
+//! The mark of one worker in one turn. In: 8 random bytes from the caller. Out: 16 hex digits,
+//! which each record of the turn contains.
 
 use crate::domain::identifier;
 
 identifier! {
-    /// A nonce in the records of one turn, by which a worker recognises its own record after a lost
-    /// answer. Use fresh random bytes for each turn: two turns with the same mark could mistake each
-    /// other's claim for their own.
+    /// A random mark in the records of one turn. By its mark a worker recognises its own record if
+    /// the answer to a write was lost. Use fresh random bytes for each turn: two workers with equal
+    /// marks could mistake each other's claim for their own.
     Worker,
     |text: &str| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
     "worker",
@@ -15,7 +15,7 @@ identifier! {
 }
 
 impl Worker {
-    /// The mark made of 8 random bytes.
+    /// Returns the mark made of 8 random bytes.
     pub fn from_random(bytes: [u8; 8]) -> Self {
         Self(hex::encode(bytes))
     }
