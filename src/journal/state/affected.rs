@@ -1,12 +1,13 @@
-//! The images and receivers that a request affects. In: a state. Out: the names under which the
-//! index lists it, so that a revocation finds the other requests for the same image and receiver
-//! without reading all requests.
+//! The images and receivers that a request affects. In: the request's state. Out: the names under
+//! which the index lists the request. By these names a revocation finds the other requests for an
+//! image and a receiver, without reading all requests.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
 use super::{Phase, State};
 
-/// A request with more accounts is listed under `many`, because file names are short.
+/// Maximum number of accounts that the index lists one by one. A request with more accounts is
+/// listed under `many`, because the length of file names is limited.
 const MAX_LISTED: usize = 7;
 
 /// A receiver of an image.
@@ -21,7 +22,8 @@ pub enum Receiver {
 }
 
 impl Receiver {
-    /// Its name in the index. Accounts are digits, so no account has the other names.
+    /// Returns the receiver's name in the index. Account ids are digits, so none is equal to `many`
+    /// or `lighthouse`.
     pub fn name(&self) -> &str {
         match self {
             Self::Account(account) => account.as_str(),
@@ -43,7 +45,8 @@ pub struct Affected {
 }
 
 impl Affected {
-    /// Whether both may mean the same receiver of the same image.
+    /// Whether both may be about the same receiver of the same image. `Many` may include any
+    /// receiver.
     pub fn meets(&self, other: &Self) -> bool {
         let alike = self.receiver == other.receiver
             || [&self.receiver, &other.receiver].contains(&&Receiver::Many);
@@ -52,9 +55,10 @@ impl Affected {
 }
 
 impl State {
-    /// What the request affects, as far as known. The accounts of a chain are known once it has its
-    /// blueprint. Under its blueprint a published image is listed too, so that a cancel of the
-    /// blueprint finds the image that it came of.
+    /// Returns each image with a receiver that the request affects, as far as known. The accounts
+    /// of a chain are added once its blueprint is known. A request without accounts that publishes
+    /// an image is also listed under the image's blueprint, so that a cancel of the blueprint finds
+    /// it.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

@@ -1,5 +1,6 @@
-//! Applies records to states. In: a state and the next record. Out: the state after it, or why the
-//! record cannot follow. The same rules check a record before it is written and after it is read.
+//! Applies records to states. In: a state and the next record. Out: the next state, or why the
+//! record cannot follow. Writers check a record by these rules before they write it, and readers
+//! after they read it.
 
 use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
 
@@ -9,7 +10,7 @@ use super::results::{blueprint, merge};
 use super::{Head, Incident, Phase, Revoking, State, StreamState, Subject, WakeUp};
 
 impl StreamState {
-    /// The state after record 0.
+    /// Returns the state after record 0.
     ///
     /// # Errors
     /// The record is not record 0, or its event cannot begin a stream.
@@ -29,7 +30,7 @@ impl StreamState {
         }
     }
 
-    /// The state after the next record.
+    /// Returns the state after the next record.
     pub fn apply(self, next: &Stored) -> Result<Self, BrokenRecord> {
         match self {
             Self::Request(state) => Ok(Self::Request(Box::new(state.apply(next)?))),
@@ -39,10 +40,10 @@ impl StreamState {
 }
 
 impl State {
-    /// The state of a request's stream, from record 0 on.
+    /// Returns the state of a request from all records of its stream, record 0 first.
     ///
     /// [`BrokenRecord`]: a record cannot follow the ones before it, there is no record, or the
-    /// stream is a conflict's.
+    /// stream is an incident's.
     pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
         let Some((first, rest)) = records.split_first() else {
             return broken("a stream without a record");
@@ -99,7 +100,7 @@ impl State {
         Ok(state.with_outcome(record).with_wake_up(record))
     }
 
-    /// The state after the next record.
+    /// Returns the state after the next record.
     pub fn apply(mut self, next: &Stored) -> Result<Self, BrokenRecord> {
         let record = &next.record;
         self.head.precedes(record)?;
@@ -109,13 +110,13 @@ impl State {
         Ok(self.with_outcome(record).with_wake_up(record))
     }
 
-    /// Keeps the wake-up that `record` needs, unless an earlier one is still ahead and comes in
-    /// time: its sweep computes the next one.
+    /// Sets the wake-up that the request needs after `record`. Keeps the known wake-up if it lies
+    /// in the future and comes no later: the sweep at that wake-up computes the next one.
     fn with_wake_up(mut self, record: &Record) -> Self {
         let Some(at) = self.look_at() else {
             return self;
         };
-        // What is due already is so from now on.
+        // Work that was due earlier is due from this record on.
         let wanted = WakeUp::new(at.max(record.at), record.stream, record.seq);
         let ahead = |known: WakeUp| record.at < known.at && known.at <= wanted.at;
         if !self.wake_up.is_some_and(ahead) {
@@ -228,7 +229,8 @@ impl State {
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !self.looked_before && self.intent.request.action == Action::Cancel {
-            // Under another account than that of its first look, a cancel may miss what its call left shared.
+            // A cancel belongs to the account that first read the cloud. A read under another
+            // account may not show what the cancel's call left shared.
             self.owner.clone_from(&record.owner);
         }
         self.looked_before = !progress.names_only;
@@ -240,7 +242,8 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         self.called |= !deferral.calls.is_empty();
-        // Without a call, the look before the wait is out of date, and what the next turn finds is not this request's.
+        // If the request waited and has made no call, its earlier read of the cloud no longer
+        // counts: what the next turn finds shared may come from another request.
         self.looked_before &= !deferral.waits || self.called;
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
@@ -280,8 +283,8 @@ impl State {
         Ok(())
     }
 
-    /// A worker whose lease has ended may still write, until another worker creates the next
-    /// record.
+    /// Checks that `worker` has the turn. A worker may still write after its lease has ended, until
+    /// another worker creates the next record.
     pub(super) fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),
@@ -323,8 +326,9 @@ impl State {
         Ok(())
     }
 
-    /// Keeps under which account something was given first. A later record repeats earlier results, and
-    /// its worker may have had another key. What has no clear answer proves no other owner.
+    /// Sets the owner to the account under which the request gives an item for the first time.
+    /// Later records repeat earlier results, perhaps under another account, so repeated results do
+    /// not count. A result in doubt does not prove another owner.
     fn note_owner(&mut self, record: &Record, results: &[ItemResult]) {
         let known = |item: &Item| self.results.iter().find(|result| result.item == *item);
         let new = |result: &&ItemResult| {
@@ -336,7 +340,8 @@ impl State {
             let known = self.owner.take().filter(|_| self.given_at.is_some());
             self.owner = record.owner.clone().or(known);
         } else if self.given_at.is_none() && given.next().is_some() {
-            // An earlier worker may have given it under the account that record 0 names.
+            // The only new results are in doubt: an earlier worker may have given these items under
+            // the account on record. If this worker used another account, the owner is unknown.
             self.owner
                 .take_if(|owner| record.owner.as_ref() != Some(owner));
         }

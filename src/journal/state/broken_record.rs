@@ -1,6 +1,6 @@
-//! Why a record cannot follow the ones before it.
+//! The error for a record that cannot follow the ones before it.
 
-/// A record that cannot follow the ones before it.
+/// Why a record cannot follow the ones before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BrokenRecord(String);

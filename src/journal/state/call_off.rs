@@ -1,7 +1,7 @@
-//! Calling off: a later cancel ends items of an open share, or takes away items of a closed one; the
-//! withdrawal of its approval ends a share in any phase, and what is left of a cancel.
-//! In: a state and a `called_off` or `cancelled` record. Out: which items the record may name, and
-//! which items are called off.
+//! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed
+//! share. The withdrawal of an approval calls off a share in any phase, and what is left of a
+//! cancel. In: a state and a `called_off` or `cancelled` record. Out: which items the record may
+//! name, and which items are called off.
 
 use crate::domain::{
     Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,
@@ -13,8 +13,8 @@ use super::notification::Outcome;
 use super::{Phase, State};
 
 impl State {
-    /// Whether a cancel may call this item off: the share is open, and no cancel has called the
-    /// item off before.
+    /// Whether a cancel may call `item` off: the request is an open share, and the item was not
+    /// called off before.
     pub fn can_be_called_off(&self, item: &Item) -> bool {
         let open = matches!(
             self.phase,
@@ -23,8 +23,9 @@ impl State {
         open && self.intent.request.action == Action::Share && self.can_be_withdrawn(item)
     }
 
-    /// Whether the withdrawal of the request's approval calls this item off. Also of a denied or failed
-    /// request, which then stays closed. What a cancel has taken away stays so.
+    /// Whether the withdrawal of the request's approval may call `item` off. Also true for a denied
+    /// or failed share, which then stays closed. For a cancel only true for items that the cancel
+    /// has not settled yet.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
         let done = |result: &ItemResult| result.item == *item && result.succeeded();
@@ -35,7 +36,7 @@ impl State {
         left && self.call_off_of(item).is_none() && request.target.items().contains(item)
     }
 
-    /// The items among these that this call-off may still call off.
+    /// Returns the items of `call_off` that can still be called off.
     pub fn left_of(&self, call_off: &CallOff) -> Vec<Item> {
         let mut items = call_off.items.clone();
         items.retain(|item| match call_off.withdrawn {
@@ -45,14 +46,14 @@ impl State {
         items
     }
 
-    /// The cancel that called this item off.
+    /// Returns the call-off that names `item`, by a cancel or by a withdrawal.
     pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
         self.called_off
             .iter()
             .find(|call_off| call_off.items.contains(item))
     }
 
-    /// Whether a record shows that the item was shared before the request.
+    /// Whether a record shows that `item` was shared before the request.
     pub fn found_before(&self, item: &Item) -> bool {
         self.results.iter().any(|result| {
             let before = matches!(
@@ -63,12 +64,12 @@ impl State {
         })
     }
 
-    /// Whether the request is at rest and holds an item, which a later cancel can then end.
+    /// Whether a later cancel can take `item` away: the request is at rest and holds the item.
     pub fn can_be_cancelled(&self, item: &Item) -> bool {
         self.at_rest() && self.holds(item)
     }
 
-    /// Whether no worker carries the request out. At most, one takes back what it gave.
+    /// Whether the request is closed and not completely revoked. No worker shares anything more.
     pub fn at_rest(&self) -> bool {
         matches!(
             self.phase,
@@ -76,7 +77,8 @@ impl State {
         )
     }
 
-    /// When the request closed; `None` while it is open.
+    /// Returns when the request closed. `None` while it is open, and after it was denied or
+    /// revoked.
     pub fn closed_at(&self) -> Option<Timestamp> {
         let outcome = self.notifications.outcomes.last();
         outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())
@@ -95,7 +97,7 @@ impl State {
         Ok(())
     }
 
-    /// The request without the called-off items; `None` when no item is left.
+    /// Returns the request without its called-off items. `None` if no item is left.
     pub fn remaining(&self) -> Option<ShareRequest> {
         let request = &self.intent.request;
         let left = |item: &Item| self.call_off_of(item).is_none();
@@ -106,8 +108,8 @@ impl State {
         })
     }
 
-    /// Applies a `called_off` record. Closes a share of which no item is left, unless an earlier
-    /// worker may have made a call: then a worker must look at the cloud.
+    /// Applies a `called_off` record. Closes the request if no item is left, unless an earlier
+    /// worker may have made a call: then a worker must read the cloud first.
     pub(super) fn call_off(
         &mut self,
         record: &Record,
@@ -130,7 +132,8 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
-                // A cancel reports itself; a withdrawal is no request.
+                // A cancel notifies about itself. A withdrawal is no request, so the share
+                // notifies.
                 self.notifications.outcomes.extend(
                     call_off
                         .withdrawn

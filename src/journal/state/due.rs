@@ -1,5 +1,5 @@
-//! Whether the next turn is due. A lease or a pause longer than the maximum was written by a wrong
-//! clock, and counts as over. In: a state and the present instant.
+//! Whether the next turn is due. In: a state and the current instant. A lease or a pause that is
+//! longer than the maximum was written by a wrong clock; then the turn is due at once.
 
 use jiff::SignedDuration;
 
@@ -14,7 +14,7 @@ pub const MAX_PAUSE_OF_WORK: SignedDuration = SignedDuration::from_mins(15);
 pub const MAX_PAUSE_OF_REVOCATION: SignedDuration = SignedDuration::from_hours(24);
 /// Maximum time for which another grant postpones a revocation.
 pub const MAX_COVER: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Maximum difference between two machines' clocks.
+/// Maximum difference between two machines' clocks that the program tolerates.
 pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 
 impl State {
@@ -32,7 +32,7 @@ impl State {
             Phase::Deferred { .. } => MAX_PAUSE_OF_WORK,
             Phase::RevokeDeferred { covered, .. } if covered.is_empty() => MAX_PAUSE_OF_REVOCATION,
             Phase::RevokeDeferred { .. } => MAX_COVER,
-            // Without `not_before` it waits only for a worker.
+            // A request without `not_before` only waits for a worker.
             Phase::Waiting { .. } if self.intent.request.not_before.is_none() => {
                 SignedDuration::ZERO
             }
@@ -43,13 +43,15 @@ impl State {
         at <= now || ahead > longest.saturating_add(MAX_CLOCK_DIFFERENCE)
     }
 
-    /// Whether a clock that was ahead began to revoke a share that has not expired at `now`.
+    /// Whether a worker whose clock was ahead began to revoke the share before its end, and the
+    /// share has not ended at `now` either.
     pub(super) fn revokes_too_soon(&self, now: Timestamp) -> bool {
         let for_its_end = self.revoking.as_ref().is_some_and(|tried| tried.expired);
         for_its_end && !self.expired(now)
     }
 
-    /// When the index entry should lead to the request next.
+    /// Returns when the index must lead to the request: at `at`, or at `now` if work is due before
+    /// `at`.
     pub(in super::super) fn look_by(&self, at: Timestamp, now: Timestamp) -> Timestamp {
         if self.is_due(now) { at.min(now) } else { at }
     }

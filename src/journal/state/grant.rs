@@ -1,5 +1,5 @@
-//! The grants. In: a state. Out: what stands because of its request, and how. An account that had the
-//! image before is not part of it.
+//! Grants: what is shared because of a request. In: the request's state. Out: its [`Grant`]. An
+//! account that had the image before is not part of the grant, unless the request adopted it.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +11,14 @@ use crate::domain::{
 use super::super::record::{CallOff, StreamId};
 use super::{Phase, State};
 
-/// What a request gave and what is still shared: one row of `grants`.
+/// The items that a request gave and that are still shared: one row of the command `grants`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The stream in the journal.
     pub stream: StreamId,
     /// The identity of the request.
     pub identity: Identity,
-    /// The ticket, for human readers.
+    /// The ticket, for people.
     pub ticket: Option<String>,
     /// The requester.
     pub requester: String,
@@ -30,18 +30,19 @@ pub struct Grant {
     pub blueprint: Option<BlueprintId>,
     /// The region.
     pub region: Region,
-    /// The accounts that have it because of this request.
+    /// The accounts that have the image because of this request.
     pub accounts: Vec<AccountId>,
-    /// Whether it is in Lighthouse because of this request.
+    /// Whether the image is in Lighthouse because of this request.
     pub lighthouse: bool,
     /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// When it ends; `None` for a share without an end.
+    /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None` for a
+    /// share without an end.
     pub until: Option<Timestamp>,
-    /// Items that another grant covers after the expiry.
+    /// Items that another grant covers after the end of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered: Option<Covered>,
-    /// The policies that allowed it.
+    /// The policies that allowed the share.
     pub policies: Vec<String>,
 }
 
@@ -50,25 +51,25 @@ pub struct Grant {
 pub struct Covered {
     /// The items.
     pub items: Vec<Item>,
-    /// Until the next look.
+    /// When the program checks again whether the items are covered.
     pub until: Timestamp,
 }
 
 spelled! {
-    /// How an item of a grant stands.
+    /// The state of one item of a grant.
     #[derive(PartialOrd, Ord)]
     Standing {
-        /// Its end has not come.
+        /// The share has not ended.
         Active = "active",
-        /// Its end has come; another grant covers it.
+        /// The share has ended, and another grant covers the item.
         Covered = "covered",
-        /// Its end has come, and it still stands.
+        /// The share has ended, but the item is still shared.
         Overdue = "overdue",
     }
 }
 
 impl Grant {
-    /// What stands: Lighthouse first, then the accounts.
+    /// Returns the shared items: Lighthouse first, then the accounts.
     pub fn items(&self) -> Vec<Item> {
         let lighthouse = match &self.image {
             ImageRef::Cvm(image) if self.lighthouse => Some(Item::Lighthouse(image.clone())),
@@ -78,7 +79,7 @@ impl Grant {
         lighthouse.into_iter().chain(accounts).collect()
     }
 
-    /// How one of its items stands at `now`.
+    /// Returns the state of `item` at `now`.
     pub fn standing(&self, item: &Item, now: Timestamp) -> Standing {
         let covered = |covered: &Covered| covered.until > now && covered.items.contains(item);
         match self.until {
@@ -92,7 +93,7 @@ impl Grant {
 }
 
 impl State {
-    /// What stands because of this request. An account that had the image before is not part of it.
+    /// Returns the request's grant. `None` if nothing is shared because of the request.
     pub fn grant(&self) -> Option<Grant> {
         let (accounts, lighthouse) = (self.standing(), self.in_lighthouse());
         if accounts.is_empty() && !lighthouse || self.phase == Phase::Revoked {
@@ -128,7 +129,7 @@ impl State {
         })
     }
 
-    /// The accounts that got the image from this request and still have it.
+    /// Returns the accounts that got the image from this request and still have it.
     pub(super) fn standing(&self) -> Vec<AccountId> {
         let gave = |account: &&AccountId| {
             self.results.iter().any(|result| {
@@ -144,7 +145,7 @@ impl State {
         self.lighthouse_given().is_some()
     }
 
-    /// Lighthouse as an item, when the image is there because of this request.
+    /// Returns Lighthouse as an item if the image is there because of this request.
     pub fn lighthouse_given(&self) -> Option<Item> {
         let given = self
             .results
@@ -153,7 +154,7 @@ impl State {
         given.map(|result| result.item.clone())
     }
 
-    /// Every item that stands because of this request.
+    /// Returns every item that is shared because of this request.
     pub fn given(&self) -> Vec<Item> {
         if self.phase == Phase::Revoked {
             return Vec::new();
@@ -165,22 +166,21 @@ impl State {
             .collect()
     }
 
-    /// Whether a recorded result says that this request gave the item, and no later one took it
-    /// away.
+    /// Whether `result` says that this request gave the item, and no later record took it away.
     pub(super) fn stands(&self, result: &ItemResult) -> bool {
         self.gave(result)
             && self.intent.request.action == Action::Share
             && !self.taken_back(&result.item)
     }
 
-    /// Whether a result counts as given by this request.
+    /// Whether `result` counts as given by this request.
     pub(super) fn gave(&self, result: &ItemResult) -> bool {
         match result.kind {
             ResultKind::Shared | ResultKind::Available { already: false, .. } => true,
             ResultKind::AlreadyShared | ResultKind::Available { already: true, .. } => {
                 self.intent.adopts
             }
-            // What may have been carried out is taken back like what was.
+            // A call that may have been carried out is revoked like one that was carried out.
             ResultKind::Failed { .. } => result.maybe_done,
             ResultKind::Cancelled | ResultKind::NotShared | ResultKind::Pending => false,
         }

@@ -1,9 +1,9 @@
-//! The end of a stream, to which the next record must refer.
+//! The end of a stream. The next record must refer to it.
 
 use super::super::record::{Record, Stored, StreamId};
 use super::broken_record::{BrokenRecord, broken};
 
-/// The end of a stream: the next record's number and predecessor.
+/// The end of a stream: the number of the next record, and the hash that its `prev` must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The stream.
@@ -23,7 +23,7 @@ impl Head {
         }
     }
 
-    /// Checks that this record is the next one.
+    /// Checks that `next` follows this head.
     pub(super) fn precedes(&self, next: &Record) -> Result<(), BrokenRecord> {
         let follows = next.stream == self.stream
             && next.seq == self.next_seq
@@ -34,7 +34,7 @@ impl Head {
         }
     }
 
-    /// The newest record's number.
+    /// Returns the number of the newest record.
     pub fn newest(&self) -> u64 {
         self.next_seq.saturating_sub(1)
     }

@@ -1,6 +1,7 @@
-//! The state of an incident: a stream that belongs to no request. It is evidence for the operator, or an
-//! announcement whose instance is to be fetched. In: its record 0 and the records of its notifications and
-//! fetches, and of further events about the same. Out: its subject, and what it owes.
+//! The state of an incident: a stream that belongs to no request. An incident is evidence for the
+//! operator, or an announcement whose instance must be fetched. In: record 0, and the records of
+//! notifications, of fetches and of further events about the instance. Out: the incident's subject,
+//! and what is due.
 
 use super::super::record::{
     Announcement, Confirmed, Conflict, Drift, Event, Rejection, Settled, Stored, StreamId,
@@ -10,22 +11,23 @@ use super::head::Head;
 use super::notification::{Notifications, Outcome, Owed};
 use crate::domain::{Identity, NoticeKind, NoticeRules, SourceName, Timestamp};
 
-/// An incident.
+/// The state of an incident.
 #[derive(Debug, Clone)]
 pub struct Incident {
     subject: Subject,
     pub(super) head: Head,
     at: Timestamp,
-    /// The attempts to fetch what an announcement names, and when the next one is due.
+    /// How often the program tried to fetch the announced instance. `fetch_at`: when the next
+    /// attempt is due.
     attempts: u32,
     fetch_at: Option<Timestamp>,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or why the announcement led to no request.
     why: Option<String>,
     /// Whether the fetched instance confirms an announcement.
     confirmed: bool,
-    /// The requests that an announcement leads to, from before they are opened.
+    /// The requests that the announcement leads to, also before they are opened.
     requests: Vec<Identity>,
-    /// The digests of its events.
+    /// The body digests of all events of the announcement.
     events: Vec<String>,
     pub(super) notifications: Notifications,
 }
@@ -33,13 +35,13 @@ pub struct Incident {
 /// What an incident is about.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// A known identity came with other content.
+    /// A delivery with a known identity and other content.
     Conflict(Conflict),
-    /// An authenticated delivery is no valid request.
+    /// An authenticated delivery that is no valid request.
     Rejected(Rejection),
-    /// The cloud's shares differ from the journal.
+    /// Differences between the shares in the cloud and the journal.
     Drifted(Drift),
-    /// A verified event names an instance, which is then fetched.
+    /// A verified event that names an instance, which is then fetched.
     Received(Box<Announcement>),
 }
 
@@ -88,7 +90,7 @@ impl Incident {
         Ok(self)
     }
 
-    /// Applies an event of an announcement, or a record of an attempt to work it off.
+    /// Applies an event of an announcement, or the record of an attempt to fetch its instance.
     fn attempt(&mut self, at: Timestamp, event: &Event) {
         match event {
             Event::Received(announcement) => {
@@ -115,7 +117,7 @@ impl Incident {
         }
     }
 
-    /// Whether this record of an announcement may follow, and says something new.
+    /// Whether a record with `event` may follow in an announcement's stream and adds something new.
     pub(in crate::journal) fn lacks(&self, event: &Event) -> bool {
         let open = self.fetch_at.is_some();
         match event {
@@ -130,14 +132,15 @@ impl Incident {
         }
     }
 
-    /// Whether an event of this digest begins the announcement anew: it ended without a request, and this is
-    /// no event that it had. So a false event keeps no true one away, and a repeated one costs nothing.
+    /// Whether an event with this body digest restarts the announcement: the announcement led to no
+    /// request, and the event is a new one. So a false event does not block a true one, and a
+    /// repeated event causes no work.
     pub fn begins_anew_with(&self, body_digest: &str) -> bool {
         let ended = self.fetch_at.is_none() && self.why.is_some();
         ended && !self.events.iter().any(|known| known == body_digest)
     }
 
-    /// What it is about.
+    /// Returns what the incident is about.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -147,7 +150,7 @@ impl Incident {
         self.head.stream
     }
 
-    /// Its origin: a request, the delivery of a source, or the comparison.
+    /// Returns a name for people: the request, the delivery or instance of a source, or `drift`.
     pub fn name(&self) -> String {
         match &self.subject {
             Subject::Conflict(conflict) => conflict.identity.to_string(),
@@ -168,12 +171,13 @@ impl Incident {
         &self.head
     }
 
-    /// When it was recorded.
+    /// Returns when the incident was recorded. For an announcement: when its newest event was
+    /// recorded.
     pub fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// The source of its delivery.
+    /// Returns the source of the delivery or event. `None` for a comparison.
     pub fn source(&self) -> Option<&SourceName> {
         match &self.subject {
             Subject::Conflict(conflict) => Some(&conflict.identity.source),
@@ -183,7 +187,8 @@ impl Incident {
         }
     }
 
-    /// The announcement whose instance is still to be fetched, and when; the number of the attempt.
+    /// Returns the announcement whose instance must still be fetched, when, and the number of that
+    /// attempt.
     pub fn to_fetch(&self) -> Option<(&Announcement, Timestamp, u32)> {
         match &self.subject {
             Subject::Received(announcement) => Some((
@@ -200,17 +205,17 @@ impl Incident {
         self.confirmed
     }
 
-    /// The requests that an announcement leads to, from before they are opened.
+    /// Returns the requests that the announcement leads to, also before they are opened.
     pub fn requests(&self) -> &[Identity] {
         &self.requests
     }
 
-    /// Why the last attempt to fetch failed, or why a settled announcement led to no request.
+    /// Returns why the last attempt to fetch failed, or why the announcement led to no request.
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
     }
 
-    /// When the index must lead to it next: for a fetch or a notification.
+    /// Returns when the index must lead to the incident: for a fetch or a notification.
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.fetch_at
             .into_iter()
@@ -218,13 +223,13 @@ impl Incident {
             .min()
     }
 
-    /// The notifications that it owes now or later.
+    /// Returns the notifications that the incident owes now or later.
     pub fn owed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
         let outcomes = &self.notifications.outcomes;
         self.notifications.owed(outcomes, rules, self.source(), now)
     }
 
-    /// When the next notification is due.
+    /// Returns when the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
     }

@@ -1,6 +1,6 @@
-//! The notifications that a request owes. In: its state, the configuration's rules, the present
-//! instant. Out: targets, subjects and instants. The records show what was delivered and what
-//! failed.
+//! The notifications that a request owes. In: the request's state, the configured rules, the
+//! current instant. Out: each owed notification and when it is due. The records say which
+//! notifications were delivered and which failed.
 
 use jiff::SignedDuration;
 
@@ -10,7 +10,7 @@ use super::{Phase, State};
 use crate::domain::{NoticeKind, NoticeRules, Status, Timestamp};
 
 impl State {
-    /// The notifications that the request owes now or later, under the current configuration.
+    /// Returns the notifications that the request owes now or later under the configured rules.
     pub fn owed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
         if rules.subscriptions.is_empty() {
             return Vec::new();
@@ -20,20 +20,20 @@ impl State {
         self.notifications.owed(&outcomes, rules, source, now)
     }
 
-    /// When the next notification is due.
+    /// Returns when the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
     }
 
-    /// When the index must lead to the request next: for work, for its grants, or for a
+    /// Returns when the index must lead to the request: for work, for its grants, or for a
     /// notification.
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         let work = self.look_at().filter(|_| self.live(now));
         work.into_iter().chain(self.owes_from(rules, now)).min()
     }
 
-    /// Every outcome to notify now or later: those in the records, and those that the share's
-    /// expiry brings.
+    /// Returns every outcome to notify now or later: the recorded outcomes, and the share's coming
+    /// or missed end.
     fn outcomes_to_notify(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
         let mut all = self.notifications.outcomes.clone();
         let (Some(last), Some(end)) = (all.last().copied(), self.ends_at()) else {
@@ -44,7 +44,7 @@ impl State {
         }
         let before = rules.before_end.as_ref().map(|span| span.seconds());
         let from = before.and_then(|s| end.checked_sub(SignedDuration::from_secs(s)).ok());
-        // A share shorter than the notice period needs no notice of its expiry.
+        // A share that is shorter than the notice period needs no notice of its expiry.
         if let Some(at) =
             from.filter(|at| *at > last.at && now < end && *self.phase() == Phase::Closed)
         {
@@ -54,7 +54,7 @@ impl State {
                 ..last
             });
         }
-        // An attempt may fail without a call.
+        // A deferred revocation counts as failed, even if it made no call.
         let failed = match self.phase() {
             Phase::RevokeDeferred { .. } => true,
             Phase::Revoking { .. } => self.failed_revocations() > 0,
@@ -70,7 +70,7 @@ impl State {
         all
     }
 
-    /// Adds the outcome in `record`.
+    /// Adds the outcome of `record`, if the record has one.
     pub(super) fn with_outcome(mut self, record: &Record) -> Self {
         let on = match &record.event {
             Event::Opened(intent) if !intent.verdict.allowed => NoticeKind::Denied,
@@ -126,7 +126,7 @@ mod tests {
         owed.into_iter().map(shown).collect()
     }
 
-    /// The first records of the full stream, up to its close as record 7.
+    /// The records of the full stream up to record 7, which closes the request.
     fn until_closed() -> StreamBuilder {
         let mut builder = StreamBuilder::full();
         builder.records.truncate(8);
@@ -167,7 +167,8 @@ mod tests {
             owed(&builder, closed_at + 7),
             [expiring("desk"), expiring("ops")]
         );
-        // Past its end nothing expires any more; an old outcome without an attempt is history.
+        // After the share's end no notice of its expiry is owed. An old outcome without an attempt
+        // is not notified.
         assert_eq!(owed(&until_closed(), EXPIRY).len(), 2);
         assert_eq!(owed(&until_closed(), 4 * 86_400), [""; 0]);
         let state = State::from_records(&builder.records).unwrap();

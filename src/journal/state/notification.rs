@@ -1,5 +1,5 @@
-//! The notifications of one stream. In: its outcomes, the records of the attempts to notify, the
-//! configuration's rules. Out: the state of each notification, and those that are owed.
+//! The notifications of one stream. In: the stream's outcomes, the records of attempts to notify,
+//! the configured rules. Out: the state of each notification, and the notifications that are owed.
 
 use jiff::SignedDuration;
 
@@ -7,18 +7,18 @@ use super::super::record::{Event, FailedNotification, Notified, Record};
 use super::broken_record::{BrokenRecord, broken};
 use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, SourceName, Timestamp};
 
-/// How old an outcome without any attempt may be to be notified. A new `[[notify]]` must not notify
-/// all of history.
+/// Maximum age of an outcome at its first notification. Without this limit a new `[[notify]]`
+/// section would notify every old outcome.
 const MAX_AGE_WITHOUT_ATTEMPT: SignedDuration = SignedDuration::from_hours(72);
 
-/// The outcomes, and the state of each notification.
+/// The outcomes of a stream, and the state of each notification.
 #[derive(Debug, Clone, Default)]
 pub(in crate::journal) struct Notifications {
     pub(super) outcomes: Vec<Outcome>,
     attempted: Vec<NotificationState>,
 }
 
-/// A record that is an outcome to notify.
+/// An outcome to notify, with the number and the instant of its record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     pub(super) on: NoticeKind,
@@ -35,7 +35,8 @@ impl Outcome {
         }
     }
 
-    /// An outcome of the share's expiry stays current while the share is in effect.
+    /// Whether the outcome is too old for a first notification. The notices of a coming or missed
+    /// expiry are never too old: they stay true as long as the share is in effect.
     fn is_history(&self, now: Timestamp) -> bool {
         !matches!(self.on, NoticeKind::Expiring | NoticeKind::Overdue)
             && now.duration_since(self.at) > MAX_AGE_WITHOUT_ATTEMPT
@@ -49,9 +50,9 @@ pub struct Owed {
     pub notice: Notice,
     /// The number of the next attempt, from 1.
     pub attempt: u32,
-    /// Not before this instant.
+    /// The attempt may not begin before this instant.
     pub at: Timestamp,
-    /// The instant of its outcome.
+    /// When the outcome happened.
     pub since: Timestamp,
 }
 
@@ -60,26 +61,26 @@ pub struct Owed {
 pub struct NotificationState {
     /// The notification.
     pub notice: Notice,
-    /// Attempts so far.
+    /// The number of attempts so far.
     pub attempts: u32,
     /// When the newest attempt ended.
     pub at: Timestamp,
-    /// Whether it was delivered.
+    /// Whether the notification was delivered.
     pub delivered: bool,
     /// Why the newest attempt failed.
     pub why: Option<String>,
-    /// When the next attempt is due; `None` when it was delivered or given up.
+    /// When the next attempt is due. `None` if the notification was delivered or given up.
     pub not_before: Option<Timestamp>,
 }
 
 impl Notifications {
-    /// The notifications with an attempt, in the order of the first attempts.
+    /// Returns the notifications with an attempt, in the order of their first attempts.
     pub(super) fn attempted(&self) -> &[NotificationState] {
         &self.attempted
     }
 
-    /// The notifications of these outcomes that are owed now or later. `source`: of the request or
-    /// delivery.
+    /// Returns the notifications of these outcomes that are owed now or later. `source` is the
+    /// source of the request or delivery.
     pub(super) fn owed(
         &self,
         outcomes: &[Outcome],
@@ -114,7 +115,7 @@ impl Notifications {
         owed
     }
 
-    /// The notifications that were given up for this target, each as one more attempt.
+    /// Returns the given-up notifications to this target, each ready for one more attempt.
     pub(super) fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         let given_up = |known: &&NotificationState| {
             known.notice.notify == *notify && !known.delivered && known.not_before.is_none()
@@ -132,7 +133,8 @@ impl Notifications {
         self.attempted.iter().filter(given_up).map(owed).collect()
     }
 
-    /// Whether the end of this attempt is new: no record has it or that of a later attempt.
+    /// Whether the result of this attempt is new: the notification was not delivered, and no record
+    /// has this attempt or a later one.
     pub(in crate::journal) fn lacks(&self, notice: &Notice, attempt: u32) -> bool {
         let known = self.attempt_of(notice);
         known.is_none_or(|known| !known.delivered && known.attempts < attempt)

@@ -1,5 +1,6 @@
-//! The order of a share and a cancel about the same image: the later one decides. In: states. Out: their
-//! order. A request follows those that were on record before it, whatever the clocks say.
+//! The order of a share and a cancel of the same image: the later one decides. In: the state of a
+//! request. Out: its place in the order. A request comes after those that were recorded before it,
+//! even if a clock was wrong.
 
 use jiff::SignedDuration;
 
@@ -8,18 +9,20 @@ use crate::domain::{Action, Timestamp};
 use crate::journal::StreamId;
 
 impl State {
-    /// The order of the journal. At the same instant a cancel is later than a share.
+    /// Returns the request's place in the order of shares and cancels. At the same instant a cancel
+    /// comes after a share.
     pub fn order(&self) -> (Timestamp, bool, StreamId) {
         let cancels = self.intent.request.action == Action::Cancel;
         (self.ordered_at(), cancels, self.stream)
     }
 
-    /// When it was approved, or later, as record 0 says.
+    /// Returns the instant that orders the request: `ordered_at` of record 0, or else the approval.
     pub fn ordered_at(&self) -> Timestamp {
         self.intent.ordered_at.unwrap_or(self.intent.approved_at)
     }
 
-    /// The earliest instant that puts a cancel after this share, or a share after this cancel.
+    /// Returns the earliest instant that puts a cancel after this share, or a share after this
+    /// cancel.
     pub fn followed_from(&self) -> Timestamp {
         let at = self.ordered_at();
         let moment = SignedDuration::from_nanos(1);

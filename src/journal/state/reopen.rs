@@ -1,5 +1,5 @@
-//! Reopening: which ended requests an operator may have decided again, and how that changes the
-//! state. In: a state and a `reopened` record. Out: the state after it, or why the request stays
+//! Reopening: which ended requests an operator may have decided again, and how a `reopened` record
+//! changes the state. In: a state and the record. Out: the next state, or why the request stays
 //! closed.
 
 use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
@@ -9,7 +9,7 @@ use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, State};
 
 impl State {
-    /// Why the request cannot be reopened at `now`; `None` if it can.
+    /// Returns why the request cannot be reopened at `now`. `None` if it can be reopened.
     pub fn stays_closed(&self, now: Timestamp) -> Option<&'static str> {
         match &self.phase {
             Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {
@@ -38,7 +38,7 @@ impl State {
         }
     }
 
-    /// Applies a `reopened` record: the failed items are open again. A denial changes nothing.
+    /// Applies a `reopened` record. The failed items are open again. A denial changes nothing.
     pub(super) fn reopen(
         &mut self,
         record: &Record,

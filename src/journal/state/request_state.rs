@@ -1,4 +1,4 @@
-//! The state of a request: phase, results and grants. `apply` builds it from records.
+//! The state of a request: phase, results and grants. `apply` computes the state from the records.
 
 use crate::domain::{
     AccountId, BlueprintId, Fault, Identity, ImageRef, Item, ItemResult, ShareRequest, Status,
@@ -13,11 +13,11 @@ use super::notification::Notifications;
 /// The phase of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Denied. Final.
+    /// The policies denied the request. Only an operator can reopen it.
     Denied,
-    /// Allowed, and due at `until`.
+    /// The request is allowed and waits for the instant `until`.
     Waiting {
-        /// The request's `not_before`.
+        /// The request's `not_before`, or without one the instant of its opening.
         until: Timestamp,
     },
     /// A worker has the turn.
@@ -27,34 +27,34 @@ pub enum Phase {
         /// The worker.
         worker: Worker,
     },
-    /// Unfinished, without a worker.
+    /// The request is unfinished, and no worker has the turn.
     Deferred {
-        /// The reason, for human readers.
+        /// The reason, for people.
         why: String,
-        /// The earliest next turn.
+        /// The next turn may not begin before this instant.
         not_before: Timestamp,
-        /// Whose fault it is that the last turn failed.
+        /// Whose fault the failure of the last turn is. `None` if the turn did not fail.
         fault: Option<Fault>,
     },
-    /// Finished. A share may still be active.
+    /// The request is finished. A share may still be active.
     Closed,
-    /// A worker revokes the expired share.
+    /// A worker revokes the ended share, or its called-off items.
     Revoking {
         /// From this instant on, another worker may take over.
         lease_until: Timestamp,
         /// The worker.
         worker: Worker,
     },
-    /// The revocation is unfinished, without a worker.
+    /// The revocation is unfinished, and no worker has the turn.
     RevokeDeferred {
-        /// The reason, for human readers.
+        /// The reason, for people.
         why: String,
-        /// The earliest next turn.
+        /// The next turn may not begin before this instant.
         not_before: Timestamp,
-        /// Items that another grant covers until then.
+        /// Items that another grant covers until `not_before`.
         covered: Vec<Item>,
     },
-    /// Expired and revoked. Final.
+    /// Everything that the share gave is revoked. Final.
     Revoked,
 }
 
@@ -89,12 +89,13 @@ pub struct State {
     pub(super) notifications: Notifications,
 }
 
-/// The revocation under way.
+/// The items of the revocation in progress.
 #[derive(Debug, Clone)]
 pub(super) struct Revoking {
     pub(super) accounts: Vec<AccountId>,
     pub(super) lighthouse: bool,
-    /// Whether the share had expired. Otherwise these items were called off.
+    /// Whether the revocation began because the share had ended. Otherwise the items were called
+    /// off.
     pub(super) expired: bool,
 }
 
@@ -113,12 +114,12 @@ impl State {
         self.stream
     }
 
-    /// Record 0: who requested what, who approved it, and the verdict.
+    /// Returns the content of record 0: who requested what, who approved it, and the verdict.
     pub fn intent(&self) -> &Intent {
         &self.intent
     }
 
-    /// The id of the delivery that opened it.
+    /// Returns the id of the delivery that opened the request.
     pub fn delivery_id(&self) -> Option<&str> {
         self.intent.delivery_id.as_deref()
     }
@@ -128,66 +129,68 @@ impl State {
         &self.intent.identity
     }
 
-    /// The request as it was mapped.
+    /// Returns the request as the map returned it.
     pub fn request(&self) -> &ShareRequest {
         &self.intent.request
     }
 
-    /// The verdict in force: record 0's, or that of the newest turn that decided again and allowed
-    /// the share.
+    /// Returns the verdict in force: the one in record 0, or the newest one that allowed the
+    /// request again.
     pub fn verdict(&self) -> &Verdict {
         self.decided_again.as_ref().unwrap_or(&self.intent.verdict)
     }
 
-    /// The verdict that denied the request after [`State::verdict`] had allowed it.
+    /// Returns the verdict that denied the request after [`State::verdict`] had allowed it.
     pub fn refusal(&self) -> Option<&Verdict> {
         self.refusal.as_ref()
     }
 
-    /// When an operator had the request decided again and it was allowed.
+    /// Returns when an operator reopened the request.
     pub fn reopened_at(&self) -> Option<Timestamp> {
         self.reopened_at
     }
 
-    /// When the request was opened or, later, reopened.
+    /// Returns when the request was opened or, later, reopened.
     pub fn opened_at(&self) -> Timestamp {
         self.reopened_at.unwrap_or(self.intent.approved_at)
     }
 
-    /// Since when the request may be carried out: since it was opened, or its `not_before`.
+    /// Returns when the work on the request may begin: at its opening or its `not_before`,
+    /// whichever is later.
     pub fn begins_at(&self) -> Timestamp {
         let opened = self.opened_at();
         let begin = self.intent.request.not_before;
         begin.map_or(opened, |begin| begin.max(opened))
     }
 
-    /// How many turns have failed.
+    /// Returns the number of failed turns since the request was opened or reopened.
     pub fn failed_turns(&self) -> u32 {
         self.failed_turns
     }
 
-    /// The number of failed attempts to revoke.
+    /// Returns the number of failed attempts to revoke.
     pub fn failed_revocations(&self) -> u32 {
         self.failed_revocations
     }
 
-    /// When the approved request was first verified.
+    /// Returns when the approved request was first verified.
     pub fn approved_at(&self) -> Timestamp {
         self.intent.approved_at
     }
 
-    /// When the share expires.
+    /// Returns when the share expires.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.intent.expires_at
     }
 
-    /// When the share ends: when it expires, or when its approval was withdrawn.
+    /// Returns when the share ends: at its expiry, or when its approval was withdrawn.
     pub fn ends_at(&self) -> Option<Timestamp> {
         let ends = self.withdrawn_at.into_iter().chain(self.intent.expires_at);
         ends.min()
     }
 
-    /// Whether the share has ended. Such a request shares nothing more, even if it is unfinished.
+    /// Whether the share has ended at `now`. An ended request shares nothing more, even if it is
+    /// unfinished.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.ends_at().is_some_and(|end| end <= now)
     }
@@ -197,7 +200,8 @@ impl State {
         &self.phase
     }
 
-    /// The status for an answer: the recorded one, once the request is closed.
+    /// Returns the status for an answer: the recorded status if the request is closed, `pending`
+    /// otherwise.
     pub fn status(&self) -> Status {
         match (&self.phase, self.status) {
             (Phase::Denied, _) => Status::Denied,
@@ -206,12 +210,13 @@ impl State {
         }
     }
 
-    /// The newest wake-up that its records announced. A sweep may have replaced it in the index.
+    /// Returns the newest wake-up that the records needed. A sweep may have replaced it in the
+    /// index.
     pub fn wake_up(&self) -> Option<WakeUp> {
         self.wake_up
     }
 
-    /// The worker whose turn it is.
+    /// Returns the worker that has the turn.
     pub fn holder(&self) -> Option<&Worker> {
         match &self.phase {
             Phase::Working { worker, .. } | Phase::Revoking { worker, .. } => Some(worker),
@@ -219,18 +224,19 @@ impl State {
         }
     }
 
-    /// Whether that worker has died, so that no worker waits for its lease. No record says so: the
-    /// journal found out when it read the request.
+    /// Whether the worker that has the turn has died, so that others need not wait for its lease.
+    /// No record says this: the journal found out when it read the request.
     pub fn holder_gone(&self) -> bool {
         self.holder_gone
     }
 
-    /// Notes that the worker whose turn it is has died.
+    /// Notes that the worker that has the turn has died.
     pub(in crate::journal) fn note_holder_gone(&mut self) {
         self.holder_gone = self.holder().is_some();
     }
 
-    /// The image that the accounts of the request see. For a chain it is the blueprint, once known.
+    /// Returns the image that the accounts of the request see. For a chain: the blueprint, once it
+    /// is known.
     pub fn subject(&self) -> ImageRef {
         match (&self.intent.request.target, &self.blueprint) {
             (Target::Chain { .. }, Some(blueprint)) => ImageRef::Blueprint(blueprint.clone()),
@@ -238,35 +244,35 @@ impl State {
         }
     }
 
-    /// The blueprint made from a CVM image, if known.
+    /// Returns the blueprint made from a CVM image, if it is known.
     pub fn blueprint(&self) -> Option<&BlueprintId> {
         self.blueprint.as_ref()
     }
 
-    /// The root account that owns the image: the one under which the request gave something, before that
-    /// the one that its opening looked at. `None` in records before this field, and where the
-    /// credentials did not name it.
+    /// Returns the root account that owns the image: the account under which the request gave
+    /// something, or else the account that read the cloud at the opening. `None` if the credentials
+    /// did not name the account, or if an older version wrote the records.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }
 
-    /// Whether a look at the cloud or a call is recorded. Until then, what the cloud had before the
-    /// request is unknown.
+    /// Whether the records show the state of the cloud before the request's first call. If not, an
+    /// item that is found shared may have been shared before the request.
     pub fn looked_before(&self) -> bool {
         self.looked_before
     }
 
-    /// When the newest record was written.
+    /// Returns when the newest record was written.
     pub fn updated_at(&self) -> Timestamp {
         self.updated_at
     }
 
-    /// The newest record's number.
+    /// Returns the number of the newest record.
     pub fn newest(&self) -> u64 {
         self.head.newest()
     }
 
-    /// The end of the stream: the newest record's hash and the next one's number.
+    /// Returns the end of the stream: the newest record's hash, and the number of the next record.
     pub fn head(&self) -> &Head {
         &self.head
     }

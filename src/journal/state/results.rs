@@ -1,5 +1,5 @@
-//! One result per item. In: the results of several records, some repeated after a crash. Out: the
-//! result with the most information per item.
+//! The results of a request. In: the results in its records, some of them repeated after a crash.
+//! Out: one result per item, the one with the most information.
 
 use crate::domain::{Item, ItemResult, ResultKind};
 
@@ -7,9 +7,9 @@ use super::super::record::CallOff;
 use super::{Phase, State};
 
 impl State {
-    /// One result per item, Lighthouse first, then the accounts in the request's order; `pending`
-    /// if no record has a result. A called-off item is `cancelled`, unless the request shared it
-    /// and it is still shared. Empty for a request that was denied at once.
+    /// Returns one result per item: Lighthouse first, then the accounts in the request's order. An
+    /// item without a recorded result is `pending`. A called-off item is `cancelled`, unless the
+    /// request shared it and it is still shared. Empty for a request that was denied at once.
     pub fn results(&self) -> Vec<ItemResult> {
         if self.phase == Phase::Denied {
             return Vec::new();
@@ -39,8 +39,8 @@ impl State {
         }
     }
 
-    /// Puts the open items in doubt: the worker before looked at the cloud and left no record of the end
-    /// of its turn, so it may have made a call for them.
+    /// Marks the open items as perhaps done. The last worker had read the cloud and did not record
+    /// the end of its turn, so it may have made a call for these items.
     pub(super) fn doubt_open_items(&mut self) {
         let mut open = self.intent.request.target.items();
         open.retain(|item| {
@@ -52,15 +52,15 @@ impl State {
         merge(&mut self.results, &doubts);
     }
 
-    /// One result per item that a revocation tried; empty before the share expires.
+    /// Returns one result per item that a revocation tried. Empty before the first revocation.
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked
     }
 }
 
-/// How much a result says. A worker that takes over finds its predecessor's share and may report
-/// `already_shared`. The record that names the request as the giver must win, or the share would
-/// stay after its expiry.
+/// Returns the weight of a result: how much it says. A worker that takes over finds the share of
+/// the worker before and may report `already_shared`. The result that names this request as the
+/// giver must weigh more, or the share would stay after its expiry.
 fn weight(kind: &ResultKind) -> u8 {
     match kind {
         ResultKind::Pending => 0,
@@ -74,8 +74,8 @@ fn weight(kind: &ResultKind) -> u8 {
     }
 }
 
-/// Merges new results into old ones: the one that says more wins, and the newer of two equals. A
-/// known blueprint stays.
+/// Merges new results into old ones. For each item the result with more weight wins, or the newer
+/// one of equal weight. A known blueprint stays.
 pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     for result in new {
         let Some(known) = old.iter_mut().find(|known| known.item == result.item) else {
@@ -92,7 +92,7 @@ pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     }
 }
 
-/// The blueprint in a result.
+/// Returns the blueprint in a result.
 pub(super) fn blueprint(kind: &ResultKind) -> Option<&crate::domain::BlueprintId> {
     match kind {
         ResultKind::Available { blueprint, .. } => blueprint.as_ref(),

@@ -1,5 +1,5 @@
-//! Revoking: how the records of taking a share back change the state. In: a state and such a record. Out: the
-//! state after it, or why the record cannot follow.
+//! Revoking: how the records of a revocation change the state. In: a state and such a record. Out:
+//! the next state, or why the record cannot follow.
 
 use crate::domain::{AccountId, Item, ItemResult, Timestamp};
 
@@ -8,26 +8,27 @@ use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, Revoking, State, Work};
 
 impl State {
-    /// Whether the revocation under way names the item.
+    /// Whether the revocation in progress includes `item`.
     pub fn is_revoking(&self, item: &Item) -> bool {
         self.revoking
             .as_ref()
             .is_some_and(|tried| tried.names(item))
     }
 
-    /// Whether more was called off while a part that was called off before waits.
+    /// Whether items were called off that the deferred revocation does not include.
     pub(super) fn rest_is_called_off(&self) -> bool {
         let new = |item: &Item| self.ends_early(item) && !self.is_revoking(item);
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
-    /// The work on what another grant covered, for a caller who knows that the cover has ended.
+    /// Returns the work of a revocation that waits for the end of another grant. Call this only
+    /// when that grant no longer covers the items.
     pub fn needs_work_uncovered(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)
     }
 
-    /// Whether a revocation waits because another grant covers some of it.
+    /// Whether a revocation waits because another grant covers some of its items.
     pub fn waits_for_cover(&self) -> bool {
         matches!(&self.phase, Phase::RevokeDeferred { covered, .. } if !covered.is_empty())
     }
@@ -77,8 +78,8 @@ impl State {
     ) -> Result<(), BrokenRecord> {
         self.revokes(record)?;
         self.take_in(record, results)?;
-        // Items that were not called off stay shared until the share expires; those that were called off
-        // meanwhile are next.
+        // Items that were not called off stay shared until the share ends. Items that were called
+        // off during this revocation need the next one. In both cases the request stays closed.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands = |item: &Item| self.call_off_of(item).is_none() || self.ends_early(item);
         self.phase = if called_off && self.given().iter().any(stands) {
@@ -107,8 +108,8 @@ impl State {
         Ok(())
     }
 
-    /// Whether this worker may record the end of an attempt to revoke. Version 0.2.0 and those before
-    /// it wrote no record at the beginning of a later attempt.
+    /// Checks that the worker may record the end of an attempt to revoke. Up to version 0.2.0 no
+    /// record was written when a later attempt began.
     fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
         match &self.phase {
             Phase::Revoking { .. } => self.held_by(&record.worker),

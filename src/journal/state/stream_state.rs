@@ -1,5 +1,5 @@
-//! The state of any stream. In: a request's state or an incident. Out: what both have: an end and
-//! notifications. `apply` builds it from records.
+//! The state of any stream. In: the state of a request or of an incident. Out: what both have, an
+//! end and notifications. `apply` computes the state from the records.
 
 use super::super::record::StreamId;
 use super::head::Head;
@@ -13,7 +13,7 @@ use crate::domain::{NoticeRules, NotifyName, Timestamp};
 pub enum StreamState {
     /// A request.
     Request(Box<State>),
-    /// Evidence for the operator that belongs to no request.
+    /// A stream that belongs to no request.
     Incident(Box<Incident>),
 }
 
@@ -26,7 +26,7 @@ impl StreamState {
         }
     }
 
-    /// [`StreamState::state`], by value.
+    /// Returns the request's state by value; `None` for an incident.
     pub fn into_state(self) -> Option<State> {
         match self {
             Self::Request(state) => Some(*state),
@@ -34,7 +34,7 @@ impl StreamState {
         }
     }
 
-    /// The request as `source/id`, or the incident's origin.
+    /// Returns a name for people: the request as `source/id`, or the incident's origin.
     pub fn name(&self) -> String {
         match self {
             Self::Request(state) => state.identity().to_string(),
@@ -55,7 +55,7 @@ impl StreamState {
         }
     }
 
-    /// The notifications that are owed now or later, under the current configuration.
+    /// Returns the notifications that are owed now or later under the configured rules.
     pub fn owed(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
         match self {
             Self::Request(state) => state.owed(rules, now),
@@ -63,17 +63,17 @@ impl StreamState {
         }
     }
 
-    /// When the next notification is due.
+    /// Returns when the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
     }
 
-    /// The notifications that were given up for this target, each as one more attempt.
+    /// Returns the given-up notifications to this target, each ready for one more attempt.
     pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         self.notifications().given_up(notify)
     }
 
-    /// The notifications with an attempt, in the order of the first attempts.
+    /// Returns the notifications with an attempt, in the order of their first attempts.
     pub fn attempted_notifications(&self) -> &[NotificationState] {
         self.notifications().attempted()
     }

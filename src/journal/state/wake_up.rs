@@ -1,5 +1,5 @@
 //! A wake-up: when a request needs work again. In: an instant, a stream, a record's number. Out:
-//! its name in the index, and back. It only says where to look; the records say what to do.
+//! the wake-up's name in the index, and back. Which work is needed follows from the records alone.
 
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, TimestampRound, Unit};
@@ -7,20 +7,21 @@ use jiff::{RoundMode, TimestampRound, Unit};
 use super::super::record::StreamId;
 use crate::domain::Timestamp;
 
-/// From an instant on, a request needs a look. The wake-up is written before record `seq`, so a
-/// wake-up may lack its record, but no record lacks a timely wake-up.
+/// An index entry: from the instant `at` on, a sweep must look at the stream. The wake-up is
+/// written before record `seq`. So a wake-up may exist without its record, but a record that needs
+/// a wake-up always has one in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WakeUp {
-    /// In whole seconds.
+    /// The instant, in whole seconds.
     pub at: Timestamp,
     /// The request's stream.
     pub stream: StreamId,
-    /// The record that needs it.
+    /// The number of the record that needs the wake-up.
     pub seq: u64,
 }
 
 impl WakeUp {
-    /// A wake-up at the first whole second at or after `due`.
+    /// Returns a wake-up at the first whole second at or after `due`.
     pub fn new(due: Timestamp, stream: StreamId, seq: u64) -> Self {
         let second = TimestampRound::new()
             .smallest(Unit::Second)
@@ -30,7 +31,7 @@ impl WakeUp {
         Self { at, stream, seq }
     }
 
-    /// Its name: `20261121T081530Z-<stream>-<seq>`. Names sort by time.
+    /// Returns the wake-up's name: `20261121T081530Z-<stream>-<seq>`. Names sort by time.
     pub fn name(&self) -> String {
         let at = self.at.to_zoned(TimeZone::UTC);
         format!(
@@ -41,7 +42,7 @@ impl WakeUp {
         )
     }
 
-    /// Reads a name; `None` if it is not a wake-up's.
+    /// Reads a name in the index. `None` if it is not the name of a wake-up.
     pub fn read(name: &str) -> Option<Self> {
         let mut parts = name.split('-');
         let wake_up = Self {
@@ -97,7 +98,7 @@ mod tests {
         }
     }
 
-    /// A wake-up that still lies ahead and comes early enough serves later records too.
+    /// A known wake-up also serves later records if it lies in the future and comes early enough.
     #[test]
     fn whatever_will_be_due_has_a_wake_up_in_time() {
         let builder = StreamBuilder::full();
@@ -120,14 +121,14 @@ mod tests {
             Some((5, testing::at(190))),
             Some((5, testing::at(190))),
             Some((5, testing::at(190))),
-            // What is overdue is looked at by every sweep.
+            // Every sweep looks at an overdue share.
             Some((8, testing::at(end))),
             Some((9, testing::at(end + 1))),
             Some((10, testing::at(end + 61))),
             Some((10, testing::at(end + 61))),
         ];
         assert_eq!(told, wanted);
-        // What is due when it is written is looked for from then on.
+        // Work that is already due when its record is written gets a wake-up at that instant.
         let late = StreamBuilder::opened().then(1, 1, deferred(-500));
         let wake_up = State::from_records(&late.records).unwrap().wake_up();
         assert_eq!(wake_up.map(|wake_up| wake_up.at), Some(testing::at(1)));

@@ -1,5 +1,6 @@
-//! The work that is left. In: a state and the present instant. Out: [`Work`]. A revocation takes only
-//! what the request itself gave: an account that had the image before keeps it.
+//! The work that is left for a request. In: its state and the current instant. Out: [`Work`]. A
+//! revocation takes only what the request itself gave: an account that had the image before keeps
+//! it.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, Timestamp};
 
@@ -10,12 +11,14 @@ use super::{Phase, Revoking, State};
 pub enum Work {
     /// A waiting request is due. Check [`State::expired`] before sharing.
     Start,
-    /// A worker began and did not finish. Look at the cloud, then do the rest. Check
+    /// A worker began the request and did not finish it. Read the cloud, then do the rest. Check
     /// [`State::expired`] before sharing.
     Finish,
-    /// The share has expired. Revoke what the request gave and nothing has revoked yet.
+    /// The share has ended, or items were called off. Revoke these items, as far as the request
+    /// gave them and no record says that they were revoked.
     Revoke {
-        /// The accounts; may be empty when only the outcome is not recorded yet.
+        /// The accounts. Empty if only Lighthouse is left, or if only the outcome is not recorded
+        /// yet.
         accounts: Vec<AccountId>,
         /// Whether to remove the image from Lighthouse.
         lighthouse: bool,
@@ -23,7 +26,7 @@ pub enum Work {
 }
 
 impl State {
-    /// The work that is due at `now`, if any.
+    /// Returns the work that is due at `now`, if any.
     pub fn needs_work(&self, now: Timestamp) -> Option<Work> {
         self.is_due(now).then(|| self.work(now)).flatten()
     }
@@ -49,22 +52,24 @@ impl State {
         }
     }
 
-    /// Whether a revocation begins: of a closed request, or of the rest of a share that has ended while
-    /// what was called off of it waits.
+    /// Whether the next revocation is a new one: of a closed request, or of items that the deferred
+    /// revocation does not include. Such items are due if the share has ended or if they were
+    /// called off.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
         self.phase == Phase::Closed
             || self.expired(now) && self.rest_has_its_end()
             || self.rest_is_called_off()
     }
 
-    /// Whether the revocation under way is only of what was called off, and something else stands.
+    /// Whether the deferred revocation includes only called-off items, while the request gave
+    /// others, too.
     fn rest_has_its_end(&self) -> bool {
         let rest = |tried: &Revoking| self.given().iter().any(|item| !tried.names(item));
         let waits = matches!(self.phase, Phase::RevokeDeferred { .. });
         waits && (self.revoking.as_ref()).is_some_and(|tried| !tried.expired && rest(tried))
     }
 
-    /// When the request needs work next; `None` for never.
+    /// Returns when the request needs work next. `None`: never.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Denied | Phase::Revoked => None,
@@ -76,15 +81,16 @@ impl State {
                 Some(*lease_until)
             }
             Phase::Deferred { not_before, .. } => {
-                // An expiry during the pause ends it: a request that closes sooner is revoked
-                // sooner. An expiry before the pause does not end it; otherwise there would be no
-                // pause.
+                // If the share expires during the pause, the pause ends at the expiry, so that the
+                // share is revoked in time. An expiry before the pause does not shorten it:
+                // otherwise there would be no pause.
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
             Phase::RevokeDeferred { .. } if self.rest_is_called_off() => Some(self.updated_at),
             Phase::RevokeDeferred { not_before, .. } => {
-                // What was called off waits, for another grant of it perhaps. The rest does not.
+                // The called-off items may wait for another grant that covers them. The other items
+                // are due at the share's expiry.
                 let end = self.intent.expires_at.filter(|_| self.rest_has_its_end());
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
@@ -98,15 +104,16 @@ impl State {
         }
     }
 
-    /// When the index has to be looked at: when something is due, or when what it holds ends. What is
-    /// overdue is looked at by every sweep until it is gone, also during a pause.
+    /// Returns when a sweep must look at the request: when work is due, or when the share ends.
+    /// Every sweep looks at an overdue share until it is revoked, also during a pause.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());
         self.due_at().into_iter().chain(overdue).min().or(ends)
     }
 
-    /// What stands although the share's end has come, and no other grant covers.
+    /// Returns the items that are still shared after the share's end and that no other grant
+    /// covers.
     pub fn overdue(&self, now: Timestamp) -> Vec<Item> {
         if !self.expired(now) {
             return Vec::new();
@@ -117,7 +124,7 @@ impl State {
         }
     }
 
-    /// What stands, but for what another grant covers.
+    /// Returns the shared items that no other grant covers.
     fn uncovered(&self) -> Vec<Item> {
         let mut items = self.given();
         if let Phase::RevokeDeferred { covered, .. } = &self.phase {
@@ -126,14 +133,15 @@ impl State {
         items
     }
 
-    /// The same as [`State::needs_work`] for a person who does not wait for the end of a pause.
+    /// Returns the work at `now` for an operator, who does not wait for the end of a pause.
+    /// Otherwise as [`State::needs_work`].
     pub fn needs_work_at_once(&self, now: Timestamp) -> Option<Work> {
         let paused = self.only_paused() && !self.revokes_too_soon(now);
         let early = || self.work(now).filter(|_| paused);
         self.needs_work(now).or_else(early)
     }
 
-    /// Whether the next turn only waits for the end of a pause that spares the cloud.
+    /// Whether the next turn waits only because an earlier attempt failed.
     pub(super) fn only_paused(&self) -> bool {
         match &self.phase {
             Phase::Deferred { fault, .. } => fault.is_some(),
@@ -147,13 +155,13 @@ impl State {
         }
     }
 
-    /// Whether the request is unfinished or holds a grant, so that the index must name it.
+    /// Whether the request is unfinished or holds a grant, so that the index must list it.
     pub fn live(&self, now: Timestamp) -> bool {
         self.due_at().is_some() || self.holds_any() && !self.expired(now)
     }
 
-    /// Whether the receiver has the image through this request, which shared it or found it shared,
-    /// and no record takes it away since. What it found shared, a call-off ends at once.
+    /// Whether the request holds `item`: it shared the item or found it shared, and no record took
+    /// the item away. A call-off ends this at once for an item that the request only found shared.
     pub fn holds(&self, item: &Item) -> bool {
         let held = |result: &ItemResult| {
             let found = result.as_wanted(Action::Share) && self.call_off_of(item).is_none();
@@ -169,7 +177,7 @@ impl State {
         self.results.iter().any(|result| self.holds(&result.item))
     }
 
-    /// Whether an item was called off and is not revoked yet.
+    /// Whether `item` was called off and no revocation has tried it yet.
     pub(super) fn ends_early(&self, item: &Item) -> bool {
         let tried = self.revoked.iter().any(|result| result.item == *item);
         self.call_off_of(item).is_some() && !tried

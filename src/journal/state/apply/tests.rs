@@ -1,4 +1,5 @@
-//! Tables over event sequences: what may follow, what may not, and what is to be done after each.
+//! Tests of event sequences: which records may follow, which may not, and which work is due after
+//! each.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -58,7 +59,7 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
             lighthouse,
         })
     };
-    // After so many records: nothing is due just before the first instant, and this is due at it.
+    // The number of records, the second from which on work is due, and that work.
     let table = [
         (1, 60, Some(Work::Finish)),
         (4, 60, Some(Work::Finish)),

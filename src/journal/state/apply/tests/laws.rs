@@ -1,4 +1,4 @@
-//! The promises that hold for every sequence of records.
+//! Properties that the state has after every sequence of records.
 
 use super::*;
 
@@ -51,8 +51,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Whatever records come, in whatever order, from whomever: those that may follow leave a state
-    /// whose promises hold, and the others are refused without a panic.
+    /// Applies random records of random workers. Each record either leaves a state with these
+    /// properties or is refused without a panic.
     #[test]
     fn no_sequence_of_records_breaks_the_promises(
         steps in proptest::collection::vec((any_event(), 0_i64..EXPIRY * 3, 1_u64..4), 0..40)

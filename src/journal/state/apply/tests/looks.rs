@@ -1,8 +1,9 @@
-//! What an earlier look at the cloud still says, by the records of one request.
+//! Whether an earlier read of the cloud still counts after later records of the request.
 
 use super::*;
 
-/// After a wait, the cloud may show what somebody else has shared meanwhile.
+/// During a wait another request may share the items. A read from before the wait then proves
+/// nothing.
 #[test]
 fn a_look_outlasts_a_wait_only_if_a_call_may_have_been_made() {
     let absent = || {

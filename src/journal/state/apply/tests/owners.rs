@@ -13,7 +13,7 @@ fn doubtful(n: usize) -> ItemResult {
     of(n, failed()).in_doubt(true)
 }
 
-/// Record 0 of a worker with this key.
+/// Record 0 by a worker whose credentials belong to `owner`.
 fn begun(owner: Option<&str>) -> StreamBuilder {
     let identity = identity("CHG0030192");
     StreamBuilder::empty(&identity).then_of(owner, 0, 1, opened(identity))
@@ -77,7 +77,8 @@ fn the_account_that_gave_something_first_owns_the_image() {
     }
 }
 
-/// Only under the account of a cancel's first look can what is missing later come from its call.
+/// A cancel's own call can explain a missing share only under the account of the cancel's first
+/// read.
 #[test]
 fn a_cancel_belongs_to_the_account_of_its_first_look() {
     let look = |builder: StreamBuilder, owner| builder.then_of(owner, 1, 1, progress(vec![]));

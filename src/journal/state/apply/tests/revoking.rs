@@ -1,4 +1,4 @@
-//! Records of what takes a share back: its end, a call-off, a refusal and a cancel.
+//! Records that take a share back: at its end, after a call-off, a refusal or a cancel.
 
 use super::*;
 use crate::journal::Standing;
@@ -146,7 +146,7 @@ fn what_is_called_off_before_anything_was_called_is_closed_at_once() {
         let intent = intent(identity.clone(), share, None);
         StreamBuilder::empty(&identity).then(0, 1, Event::Opened(Box::new(intent)))
     };
-    // Lighthouse takes the accounts of a chain with it; a part leaves the rest waiting.
+    // A call-off of one account leaves the rest of the request waiting.
     let part = waiting.clone().then(5, 7, called_off(vec![account(1)]));
     let state = fold(&part).unwrap();
     assert_eq!(state.due_at(), Some(at(500)));
@@ -169,7 +169,7 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
         .then(1, 1, progress(vec![]))
         .then(2, 7, called_off(vec![account(0), account(1)]))
         .then(3, 1, progress(vec![result(account(0), Shared)]));
-    // The holder keeps its claim, and no item is called off twice.
+    // The call-off does not end the holder's turn. No item can be called off twice.
     assert!(fold(&builder.clone().then(4, 7, called_off(vec![account(0)]))).is_err());
     let rest = vec![
         result(lighthouse(), available()),
@@ -188,7 +188,8 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
     let early = builder.clone().then(19, 4, revoked(vec![]));
     assert!(fold(&early).is_err());
     let revoked = || revoked(vec![result(account(0), NotShared)]);
-    // The next attempt holds a lease too. In 0.2.0 its outcome was its only record.
+    // A later attempt to revoke begins with a lease, too. Up to version 0.2.0 it wrote only its
+    // outcome.
     let taken = builder.clone().then(20, 4, taken(80));
     let begun = fold(&taken).unwrap();
     assert_eq!(
@@ -277,7 +278,8 @@ fn a_withdrawal_ends_a_share_in_every_phase_and_a_cancel_only_an_open_one() {
         )
         .is_err()
     );
-    // What the request only found shared ends with the record.
+    // Items that the request only found shared need no revocation. The request no longer holds
+    // them.
     let mut found = all(AlreadyShared);
     found.remove(0);
     found.insert(0, result(lighthouse(), failed()));
@@ -301,7 +303,7 @@ fn a_withdrawal_during_a_revocation_of_a_part_is_the_next_revocation() {
         (state.phase(), state.needs_work(at(6))),
         (&Phase::Closed, left.clone())
     );
-    // The part waits, because another grant covers it; the rest does not wait for it.
+    // Account 0 waits, because another grant covers it. The other items do not wait.
     let waits = part.then(5, 2, not_revoked(500)).then(6, 7, rest());
     let state = fold(&waits).unwrap();
     assert_eq!(state.due_at(), Some(at(6)));
