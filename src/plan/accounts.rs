@@ -1,10 +1,11 @@
-//! The step machine that shares an image with accounts or cancels that: batches, repetition,
-//! read-back, bisection. In: the result of the last step. Out: the next step. It never sleeps, calls
-//! or reads a clock.
+//! A step machine that shares an image with accounts, or cancels the shares. It forms batches,
+//! repeats calls, reads the shares back and halves failed batches. In: the result of the last step.
+//! Out: the next step. The machine never sleeps, calls or reads a clock.
 //!
-//! None of the APIs answers per account, and none takes an idempotency key. Therefore: call only for
-//! the delta; when a call may have been carried out, read back before repeating it; when one account
-//! may have made a batch fail, halve the batch until the bad account is alone and gets its own code.
+//! No API returns a result per account, and no API takes an idempotency key. Therefore the machine
+//! calls only for accounts that need a change. If a call may have been carried out, it reads the
+//! shares before it repeats the call. If one account may have made a batch fail, it halves the
+//! batch until that account is alone and gets its own error code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,11 +18,11 @@ use super::failure::{failure, may_have_acted};
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountStep {
-    /// Call with these accounts, 1 to the batch limit.
+    /// Call the cloud for these accounts, 1 up to the batch limit.
     Call(Vec<AccountId>),
     /// Read the current shares.
     Read,
-    /// Wait before try `tries + 1`, because of an error of `class`.
+    /// Wait before call number `tries + 1`, because the last call failed with an error of `class`.
     Wait {
         /// The number of calls so far.
         tries: u32,
@@ -37,11 +38,11 @@ pub enum AccountStep {
 pub enum AccountSeen {
     /// The call's result: the cloud's request id if it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
-    /// The call included accounts of other requests, and one of those may have caused the refusal.
+    /// The refused call also included accounts of other requests, one of which may be the cause.
     Coalesced,
-    /// The accounts that have the image now, or why that could not be read.
+    /// The accounts that have the image now, or why they could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),
-    /// The wait is over.
+    /// The wait has ended.
     Waited,
 }
 
@@ -72,7 +73,7 @@ enum Next {
     Wait(ErrorClass),
 }
 
-/// The work of one image, one action, many accounts.
+/// The work for one image: one action for many accounts.
 #[derive(Debug)]
 pub struct AccountWork {
     action: Action,
@@ -87,9 +88,10 @@ pub struct AccountWork {
 }
 
 impl AccountWork {
-    /// Work for `accounts` in calls of at most `per_call` (at least 1). `readable`: whether the shares
-    /// can be read. `looked_before`: an earlier attempt may have made these calls, so "already shared"
-    /// may be its result.
+    /// Creates the work for `accounts`, in calls of at most `per_call` accounts (at least 1).
+    /// `readable`: whether the shares can be read. `looked_before`: an earlier attempt may have
+    /// made these calls, so "already shared" may be the result of that attempt. `max_tries`: the
+    /// limit for each batch.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
@@ -111,7 +113,7 @@ impl AccountWork {
         }
     }
 
-    /// The next step.
+    /// Returns the next step.
     pub fn next(&self) -> AccountStep {
         let Some(front) = self.queue.front() else {
             return AccountStep::Finished;
@@ -126,7 +128,7 @@ impl AccountWork {
         }
     }
 
-    /// Takes the result of the step that [`next`](Self::next) returned.
+    /// Processes the result of the step that [`next`](Self::next) returned.
     pub fn see(&mut self, seen: AccountSeen) {
         match seen {
             AccountSeen::Called(Ok(request_id)) => {
@@ -134,7 +136,7 @@ impl AccountWork {
             }
             AccountSeen::Called(Err(error)) => self.refused(error),
             AccountSeen::Coalesced => {
-                // As with every refused batch, a part of it may have been carried out.
+                // A refused batch may have been carried out in part.
                 if let Some(front) = self.queue.front_mut() {
                     front.maybe_done = true;
                 }
@@ -152,7 +154,7 @@ impl AccountWork {
         }
     }
 
-    /// The results of all settled accounts, in no particular order.
+    /// Returns the results of all settled accounts, in no particular order.
     pub fn settled(&self) -> impl Iterator<Item = &ItemResult> {
         self.done.values()
     }
@@ -214,7 +216,7 @@ impl AccountWork {
                 if alone =>
             {
                 if error.class == ErrorClass::Account {
-                    // Such an account cannot have got it.
+                    // The cloud cannot share with such an account, so no earlier call did.
                     self.unclear.retain(|id| !front.accounts.contains(id));
                 }
                 let retryable = error.class.fault() != Fault::Request;
@@ -222,15 +224,17 @@ impl AccountWork {
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
-                // As below, and the shares cannot be read. Record "shared" even if someone else shared
-                // it, so that the expiry revokes it. Otherwise the share would stay.
+                // The shares cannot be read, so the batch is halved without a read. Mark the halves
+                // as perhaps done: then the result is "shared" even if someone else shared the
+                // image, and the share is revoked at its end. Otherwise it would stay.
                 front.maybe_done = true;
                 self.halve();
             }
             ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
             ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) => {
-                // The pages do not say whether a refused batch is carried out up to the bad account.
-                // Mark the halves as perhaps done, so that "already shared" counts as our result.
+                // The API pages do not say whether a refused batch is carried out up to the bad
+                // account. Mark the halves as perhaps done, so that "already shared" counts as our
+                // result.
                 front.maybe_done = true;
                 self.halve();
             }
@@ -247,7 +251,8 @@ impl AccountWork {
             | ErrorClass::Operator
             | ErrorClass::Refresh
             | ErrorClass::Clock => {
-                // The image, the key or the role is wrong, not an account, so all batches fail.
+                // The cause is the image, the key or the role, and not an account. So all batches
+                // fail.
                 let retryable = error.class.fault() != Fault::Request;
                 while !self.queue.is_empty() {
                     self.fail_front(&error, retryable);
@@ -256,8 +261,8 @@ impl AccountWork {
         }
     }
 
-    /// Waits and repeats the front batch, and reads back first if the call may have been carried out.
-    /// Fails the batch after the last try.
+    /// Waits and repeats the front batch. Reads the shares first if the call may have been carried
+    /// out. Fails the batch after the last try.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;
@@ -275,7 +280,8 @@ impl AccountWork {
         }
     }
 
-    /// Compares the front batch with the current shares, and decides how to continue after the error.
+    /// Compares the front batch with the current shares and decides how to continue after the
+    /// error.
     fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
         let wanted =
             |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
@@ -290,8 +296,9 @@ impl AccountWork {
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;
         let request_id = last.as_ref().and_then(|e| e.request_id.clone());
-        // The plan omitted accounts that had the image, so this work shared it, unless someone else
-        // did in the meantime. "Shared" is the safer record: the expiry revokes it.
+        // The plan left out accounts that already had the image. So this work shared it, or someone
+        // else did in the meantime. Record "shared" in both cases, so that the share is revoked at
+        // its end.
         for account in there {
             self.settle(account, self.effected(), request_id.clone());
         }
@@ -311,9 +318,9 @@ impl AccountWork {
         }
     }
 
-    /// Handles a failed read-back. Repeats it after a passing failure, and makes no call before it
-    /// succeeds. If shares cannot be read at all, continues without reading: repeating a share or a
-    /// cancel is harmless, and only the result may then say "already".
+    /// Handles a failed read of the shares. After a passing error repeats the read, and makes no
+    /// call before a read succeeds. If the shares cannot be read at all, continues without reads:
+    /// repeating a share or a cancel is harmless, only its result may wrongly say "already".
     fn unreadable(&mut self, error: CloudError) {
         let unclear = self.must_read_first();
         let Some(front) = self.queue.front_mut() else {
@@ -341,8 +348,8 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch in two. A batch that a read-back has shrunk to one account is called
-    /// again, so that the account gets its own code and not that of another one.
+    /// Splits the front batch in two. A batch that a read has shrunk to one account is called
+    /// again, so that this account gets its own error code.
     fn halve(&mut self) {
         let Some(mut front) = self.queue.pop_front() else {
             return;

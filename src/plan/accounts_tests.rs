@@ -1,5 +1,5 @@
-//! The machine against a model cloud: whatever goes wrong, the state ends right and the results
-//! tell the truth.
+//! Tests of the machine against a model cloud: after any fault, the final shares are right and the
+//! results are true.
 
 use super::*;
 use proptest::prelude::*;
@@ -18,17 +18,17 @@ fn error(code: &str, class: ErrorClass) -> CloudError {
     }
 }
 
-/// A cloud of one image. `bad` accounts spoil a batch; `partial` says whether the ones before it
-/// are applied.
+/// A cloud with one image. A call with an account in `bad` fails. `partial`: the accounts before
+/// the bad one are applied nevertheless.
 #[derive(Debug, Clone, Default)]
 struct Model {
     shares: BTreeSet<AccountId>,
     bad: BTreeSet<AccountId>,
-    /// The class of the refusal of a bad account; `Account` without one.
+    /// The class of the error for a bad account. `None` means `Account`.
     bad_class: Option<ErrorClass>,
     partial: bool,
     any_already_refuses: bool,
-    /// One entry per coming call: what the network does to it.
+    /// The network faults of the coming calls, one entry per call.
     faults: VecDeque<Fault>,
     writes: u32,
     reads: u32,
@@ -131,8 +131,8 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
             let failed: Vec<_> = work.settled().filter(|r| !r.succeeded()).collect();
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].item, Item::Account(account(bad)));
-            // Halving ten takes at most four levels of two calls; without a read, what was carried
-            // out up to the bad account has to be found by asking for it again.
+            // Halving ten accounts takes at most four levels of two calls. Without a read, further
+            // calls must show which accounts before the bad one were applied.
             assert!(
                 model.writes <= if readable { 9 } else { 19 },
                 "{} calls",
@@ -200,7 +200,7 @@ fn a_lost_answer_is_read_back_and_not_repeated() {
     assert!(work.settled().all(|r| r.kind == ResultKind::Shared));
 }
 
-/// The cloud may carry out the call after the read.
+/// The cloud may still carry out the call after the read.
 #[test]
 fn a_read_right_after_a_lost_answer_leaves_the_account_in_doubt() {
     let mut work = AccountWork::new(Action::Share, &[account(1)], 10, true, false, 6);
@@ -241,7 +241,8 @@ fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
             (AccountStep::Finished, 1),
             "{unanswered}"
         );
-        // Six tries, the call among them; what stays open is for a later turn, which looks first.
+        // The call and its reads have six tries together. A later turn reads the cloud for an item
+        // that stays open.
         match &work.settled().next().unwrap().kind {
             ResultKind::Cancelled => assert!(unanswered < 5),
             ResultKind::Failed {
@@ -310,8 +311,8 @@ fn fault() -> impl Strategy<Value = Fault> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Random accounts, bad ones, earlier shares and network faults, under every reading of the
-    /// open questions.
+    /// Random accounts, bad accounts, earlier shares and network faults, for each behaviour that
+    /// the API pages leave open.
     #[test]
     fn the_state_ends_right_and_the_results_are_true(
         share in any::<bool>(),
@@ -330,7 +331,7 @@ proptest! {
         let mut model = Model { shares, bad, partial, any_already_refuses, faults: faults.into(), ..Model::default() };
         let mut accounts: Vec<_> = (0..count).map(account).collect();
         if readable {
-            // The plan holds the delta only.
+            // A plan includes only accounts that need a change.
             accounts.retain(|a| before.contains(a) != share);
         }
         let mut work = AccountWork::new(action, &accounts, 10, readable, false, 20);

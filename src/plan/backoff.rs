@@ -1,6 +1,6 @@
-//! How long to wait before a repetition: full jitter, so that many waiters do not repeat at the same
-//! time. Rule: "Exponential Backoff And Jitter", AWS Architecture Blog. The random number is an
-//! argument.
+//! How long to wait before a call is repeated. Full jitter keeps many waiters from repeating at the
+//! same time. Source: "Exponential Backoff And Jitter", AWS Architecture Blog. The random number is
+//! an argument.
 
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ impl Default for Backoff {
 /// How long a turn waits for a cloud that is not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Between repetitions of a call.
+    /// The waits between repetitions of a call.
     pub backoff: Backoff,
-    /// Pause between two reads of a new blueprint that is not NORMAL yet.
+    /// Pause between two reads of an image that is not NORMAL yet.
     pub normal_pause: Duration,
-    /// Maximum number of these reads in one turn; then the request stays pending, and a later turn
-    /// continues.
+    /// Maximum number of these reads in one turn. After them the request stays pending, and a later
+    /// turn continues.
     pub normal_polls: u32,
 }
 
@@ -49,9 +49,10 @@ impl Default for Patience {
     }
 }
 
-/// The wait before try `tries + 1`; `chance` is uniform in 0..=u32::MAX.
+/// Returns the wait before try `tries + 1`. `chance` is uniform over `u32`.
 pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32) -> Duration {
-    // Throttling means that others use the same limit: start higher, so that the window passes.
+    // A throttled call shares its rate limit with other callers. Begin with a longer wait, so that
+    // the limit's time window passes.
     let extra = if class == ErrorClass::Throttled { 2 } else { 0 };
     let doublings = tries.saturating_sub(1).saturating_add(extra).min(16);
     let most = backoff

@@ -2,7 +2,7 @@
 
 use crate::domain::{Action, CvmImageId, ImageRef};
 
-/// The call that shares an image with accounts, or cancels that.
+/// Returns the call that shares an image with accounts, or that cancels the shares.
 pub fn account_call(image: &ImageRef, action: Action) -> String {
     match image {
         ImageRef::Blueprint(id) => blueprint_call(id.as_str(), action),
@@ -10,7 +10,7 @@ pub fn account_call(image: &ImageRef, action: Action) -> String {
     }
 }
 
-/// The call that puts a CVM image into Lighthouse, or takes it out.
+/// Returns the call that puts a CVM image into Lighthouse, or takes it out.
 pub fn publication_call(image: &CvmImageId, action: Action) -> String {
     format!("lighthouse {}", modify(image, action))
 }
@@ -22,7 +22,7 @@ pub(super) fn blueprint_call(image: &str, action: Action) -> String {
     }
 }
 
-/// Both products have an action of this name.
+/// CVM and Lighthouse both have an action of this name.
 fn modify(image: &CvmImageId, action: Action) -> String {
     let permission = match action {
         Action::Share => "SHARE",

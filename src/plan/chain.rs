@@ -1,16 +1,17 @@
 //! Handles a chain whose blueprint the cloud refuses to share.
 //!
-//! A chain publishes a CVM image to Lighthouse and shares the resulting blueprint with accounts. The
-//! page of `ShareBlueprintAcrossAccounts` says "custom images only", but not whether such a blueprint
-//! is one. When the cloud refuses it for that reason, the chain cannot succeed: the publication that
-//! this request made is undone, and each account's result says so. In: a request and its results.
-//! Out: whether that happened, and the final results.
+//! A chain publishes a CVM image to Lighthouse and shares the resulting blueprint with accounts.
+//! The API page of `ShareBlueprintAcrossAccounts` allows "custom images only", but does not say
+//! whether such a blueprint is one. If the cloud refuses the blueprint for this reason, the chain
+//! cannot succeed: the program undoes the publication that this request made, and each account's
+//! result says so. In: a request and its results. Out: whether its chain was refused, and the final
+//! results.
 
 use crate::domain::{
     Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
 };
 
-/// Codes that mean "not a custom image of yours": one from the page, two from the SDK.
+/// Codes that mean "not a custom image of yours": one from the API page, two from the SDK.
 const NOT_CUSTOM: [&str; 3] = [
     "ResourceNotFound.PrivateBlueprintNotFound",
     "UnsupportedOperation.BlueprintTypeNotSupportOperation",
@@ -33,16 +34,16 @@ pub struct RefusedChain {
     published_here: bool,
 }
 
-/// What became of the image's publication.
+/// What became of the image's publication to Lighthouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Publication {
-    /// It was undone.
+    /// The program undid the publication.
     TakenBack,
     /// The image was in Lighthouse before this request.
     FoundThere,
-    /// Another request needs it.
+    /// Another request needs the image in Lighthouse.
     NeededByOthers,
-    /// The cloud refused to undo it.
+    /// The cloud refused to undo the publication.
     Stands {
         /// The cloud's reason.
         why: String,
@@ -51,8 +52,9 @@ pub enum Publication {
     },
 }
 
-/// Notes the blueprint that the accounts of a chain get: only by it can a revocation take the image from them. The
-/// result of the first step may name none, or one that is gone.
+/// Writes the blueprint that the accounts of a chain get into the result for Lighthouse. A
+/// revocation needs the blueprint to take the image from the accounts. The first step may have
+/// returned no blueprint, or one that no longer exists.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {
@@ -62,7 +64,7 @@ pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
             ResultKind::Available {
                 blueprint: named, ..
             } => *named = Some(blueprint.clone()),
-            // The image is there, although the call failed.
+            // The image is in Lighthouse, although the call failed.
             ResultKind::Failed { .. } => {
                 result.kind = ResultKind::Available {
                     blueprint: Some(blueprint.clone()),
@@ -75,7 +77,8 @@ pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
 }
 
 impl RefusedChain {
-    /// The refused chain, if the results show that the cloud does not share its blueprint at all.
+    /// Returns the refused chain if the results show that the cloud shares its blueprint with no
+    /// account.
     pub fn of(request: &ShareRequest, results: &[ItemResult]) -> Option<Self> {
         let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action) else {
             return None;
@@ -102,12 +105,13 @@ impl RefusedChain {
         })
     }
 
-    /// The image to take out of Lighthouse, when this request put it there.
+    /// Returns the image to take out of Lighthouse. `None` if this request did not put it there.
     pub fn published(&self) -> Option<&CvmImageId> {
         self.published_here.then_some(&self.image)
     }
 
-    /// The results with the reason for each account, and what became of the publication.
+    /// Returns the results with the reason for each refused account and what became of the
+    /// publication.
     pub fn explain(&self, results: Vec<ItemResult>, publication: &Publication) -> Vec<ItemResult> {
         let explain = |result: ItemResult| match (&result.item, &result.kind) {
             (Item::Account(_), kind) if refusing_code(kind, self.published_here).is_some() => {
@@ -158,7 +162,7 @@ impl RefusedChain {
     }
 }
 
-/// The code of an account's failure that refuses the whole chain.
+/// Returns the code of an account's failure if the code refuses the whole chain.
 fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
     match kind {
         ResultKind::Failed { code, .. }
@@ -171,7 +175,7 @@ fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
     }
 }
 
-/// The result of an account when an interrupted turn has already undone the publication.
+/// Returns the result of an account if an interrupted turn has already undone the publication.
 pub(super) fn taken_back_before(image: &CvmImageId) -> ResultKind {
     refusal(
         &format!(

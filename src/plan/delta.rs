@@ -1,5 +1,6 @@
-//! The plan. In: an approved request and the state of the cloud. Out: the delta as data. `Display`
-//! prints it for a dry run; it is empty when the cloud already has the wanted state.
+//! The plan of a request: the difference between the request and the cloud, as data. In: an
+//! approved request and an observation. Out: a [`Plan`], which is empty if the cloud already has
+//! the wanted state. A dry run prints the plan with `Display`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,11 +31,11 @@ pub enum PlannedImage {
 pub enum Stage {
     /// Make a CVM image available in Lighthouse.
     Publish(CvmImageId),
-    /// Take it out of Lighthouse.
+    /// Take a CVM image out of Lighthouse.
     Unpublish(CvmImageId),
-    /// Share an image with accounts, or cancel that.
+    /// Share an image with accounts, or cancel the shares.
     Accounts {
-        /// Which image.
+        /// The image to share.
         image: PlannedImage,
         /// Share or cancel.
         action: Action,
@@ -43,7 +44,8 @@ pub enum Stage {
     },
 }
 
-/// The calls that one approved request needs. Only [`Plan::of`] makes one, from an [`Approved`].
+/// The calls that one approved request needs. Only [`Plan::of`] creates a plan, and it needs an
+/// [`Approved`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     region: Region,
@@ -55,8 +57,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The delta between the request and the state of the cloud. `done` are final results of earlier
-    /// attempts. `looked_before`: an earlier attempt has recorded the state before its first call.
+    /// Computes the difference between the request and the cloud. `done`: the results of earlier
+    /// attempts, of which the final ones count. `looked_before`: an earlier attempt has recorded
+    /// the state before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -93,23 +96,23 @@ impl Plan {
         &self.stages
     }
 
-    /// The results of the items that need no call.
+    /// Returns the results of the items that need no call.
     pub fn settled(&self) -> &[ItemResult] {
         &self.settled
     }
 
-    /// Whether the current shares can be read after an ambiguous call. True after a read that failed
-    /// for a passing reason: the next one may succeed.
+    /// Whether the shares can be read after a call without a clear answer. Also true after a read
+    /// that failed for a passing reason: the next read may succeed.
     pub fn readable(&self) -> bool {
         self.readable
     }
 
-    /// Whether an earlier attempt may have made some of these calls.
+    /// Whether an earlier attempt may have made some of the plan's calls.
     pub fn looked_before(&self) -> bool {
         self.looked_before
     }
 
-    /// Whether the image is in a passing state in which it cannot be shared.
+    /// Whether the image cannot be shared in its current state, but the state will pass.
     pub fn waits_for_image(&self) -> bool {
         self.waits_for_image
     }
@@ -120,7 +123,7 @@ impl Plan {
     }
 }
 
-/// The accounts that need a call. Adds the results of all others to `settled`.
+/// Returns the accounts that need a call. Adds the results of all other accounts to `settled`.
 fn unsettled_accounts(
     request: &ShareRequest,
     seen: &Observation,
@@ -131,7 +134,7 @@ fn unsettled_accounts(
         Target::Chain { image, .. } => Some(image),
         _ => None,
     };
-    // An image that is not in Lighthouse has no blueprint, so no account has the blueprint.
+    // An image that is not in Lighthouse has no blueprint, so no account can have it.
     let none = Observation {
         shares: Some(BTreeSet::new()),
         ..Observation::default()
@@ -166,7 +169,7 @@ fn unsettled_accounts(
     todo
 }
 
-/// The stages, in order: a share publishes first, a cancel unpublishes last.
+/// Returns the stages in order: a share publishes first, a cancel unpublishes last.
 fn stages(
     request: &ShareRequest,
     seen: &Observation,
@@ -211,7 +214,7 @@ fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountI
         .collect()
 }
 
-/// The Lighthouse stage, unless its result is known.
+/// Returns the Lighthouse stage. If its result is known, adds the result to `settled` instead.
 fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,

@@ -10,7 +10,7 @@ pub(super) fn may_have_acted(class: ErrorClass) -> bool {
     )
 }
 
-/// An error as an item's final result.
+/// Returns the final result of an item whose call failed with `error`.
 pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
     let message = match error.remedy.as_str() {
         "" => error.message.clone(),

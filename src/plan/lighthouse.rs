@@ -1,5 +1,5 @@
-//! The step machine that puts a CVM image into Lighthouse or takes it out. In: the result of the last
-//! step. Out: the next step. It never sleeps, calls or reads a clock.
+//! A step machine that puts a CVM image into Lighthouse or takes it out. In: the result of the last
+//! step. Out: the next step. The machine never sleeps, calls or reads a clock.
 
 use crate::domain::{
     Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Fault, Item, ItemResult,
@@ -17,7 +17,7 @@ pub enum LighthouseStep {
     Call,
     /// Look for the image's blueprint in `DescribeBlueprints`.
     Find,
-    /// Wait before try `tries + 1`, because of an error of `class`.
+    /// Wait before call number `tries + 1`, because the last call failed with an error of `class`.
     Wait {
         /// The number of calls so far.
         tries: u32,
@@ -33,15 +33,15 @@ pub enum LighthouseStep {
 pub enum LighthouseSeen {
     /// `Ok(None)`: the image can be shared. `Ok(Some(reason))`: it cannot. `Err`: the read failed.
     Prechecked(Result<Option<String>, CloudError>),
-    /// The call's result: blueprint (the API may answer null) and request id, or the error.
+    /// The call's result: the blueprint (the API may return null) and the request id, or the error.
     Called(Result<(Option<BlueprintId>, Option<String>), CloudError>),
     /// The image's blueprint, if it has one.
     Found(Result<Option<BlueprintId>, CloudError>),
-    /// The wait is over.
+    /// The wait has ended.
     Waited,
 }
 
-/// The work of one CVM image.
+/// The work for one CVM image.
 #[derive(Debug)]
 pub struct LighthouseWork {
     image: CvmImageId,
@@ -50,9 +50,10 @@ pub struct LighthouseWork {
     tries: u32,
     step: LighthouseStep,
     last: Option<CloudError>,
-    /// The reason of `DescribeImagesToShare` why the image cannot be shared.
+    /// The reason that `DescribeImagesToShare` returned if the image cannot be shared.
     unshareable: Option<String>,
-    /// The cloud's request id of a call that succeeded without naming the blueprint.
+    /// Set if a call succeeded without naming the blueprint: the cloud's request id, if there was
+    /// one.
     effected: Option<Option<String>>,
     maybe_done: bool,
     /// A call of this work got no clear answer. A read right after it does not end the doubt: the cloud may carry
@@ -62,8 +63,8 @@ pub struct LighthouseWork {
 }
 
 impl LighthouseWork {
-    /// Work for `image`; a share begins with the precheck. `looked_before`: an earlier attempt may have
-    /// made the call.
+    /// Creates the work for `image`. A share begins with the precheck. `looked_before`: an earlier
+    /// attempt may have made the call.
     pub fn new(image: CvmImageId, action: Action, looked_before: bool, max_tries: u32) -> Self {
         let step = match action {
             Action::Share => LighthouseStep::Precheck,
@@ -84,20 +85,21 @@ impl LighthouseWork {
         }
     }
 
-    /// The next step.
+    /// Returns the next step.
     pub fn next(&self) -> LighthouseStep {
         self.step.clone()
     }
 
-    /// The result, after [`LighthouseStep::Finished`].
+    /// Returns the result. `None` before [`LighthouseStep::Finished`].
     pub fn result(&self) -> Option<&ItemResult> {
         self.result.as_ref()
     }
 
-    /// Takes the result of the step that [`next`](Self::next) returned.
+    /// Processes the result of the step that [`next`](Self::next) returned.
     pub fn see(&mut self, seen: LighthouseSeen) {
         match seen {
-            // The precheck only avoids a call that must fail. Without it, the call itself decides.
+            // The precheck only avoids a call that must fail. If the precheck fails, the call
+            // itself decides.
             LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
             LighthouseSeen::Prechecked(Ok(Some(reason))) => {
                 self.unshareable = Some(reason);
@@ -137,7 +139,7 @@ impl LighthouseWork {
         ItemResult::new(item, kind, request_id).in_doubt(self.unclear)
     }
 
-    /// The result when the time runs out before the next step.
+    /// Returns the result if the time runs out before the next step.
     pub fn unfinished(&self) -> ItemResult {
         self.ending(ResultKind::Pending, None)
     }
@@ -193,10 +195,10 @@ impl LighthouseWork {
         }
     }
 
-    /// Takes the result of a read-back.
+    /// Processes the result of a read-back.
     fn found(&mut self, found: Result<Option<BlueprintId>, CloudError>) {
         if let Some(request_id) = self.effected.take() {
-            // The share succeeded; the image is available even if the blueprint's id is unknown.
+            // The share succeeded. The image is available even if the blueprint's id is unknown.
             return self.available(found.ok().flatten(), false, request_id);
         }
         let there = match found {
@@ -224,8 +226,8 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(error) if error.class == ErrorClass::AsWanted => {
-                // "Already shared", but no blueprint names the image: it is available, and its id
-                // stays unknown.
+                // The cloud says "already shared", but no blueprint names the image. The image is
+                // available, and its blueprint's id stays unknown.
                 self.available(None, true, error.request_id);
             }
             Some(error) if self.tries >= self.max_tries => self.fail(&error, true),
@@ -235,7 +237,8 @@ impl LighthouseWork {
 
     fn unread(&mut self, error: &CloudError) {
         if self.unshareable.take().is_some() {
-            // Neither read is conclusive: let the call itself decide.
+            // The precheck refuses the image, and a read could not show whether it is already
+            // there. Let the call itself decide.
             self.step = LighthouseStep::Call;
             return;
         }

@@ -1,4 +1,5 @@
-//! The Lighthouse machine, scenario by scenario: what is seen, in which order, and how it ends.
+//! Tests of the Lighthouse machine, scenario by scenario: the results of steps, and how the work
+//! ends.
 
 use super::*;
 
@@ -117,7 +118,7 @@ fn shares_end_as_the_cloud_says() {
     }
 }
 
-/// The cloud may carry out the call after the read.
+/// The cloud may still carry out the call after the read.
 #[test]
 fn a_read_right_after_a_lost_answer_leaves_the_image_in_doubt() {
     let seen = vec![
@@ -164,7 +165,7 @@ fn cancels_end_as_the_cloud_says() {
             ResultKind::Cancelled,
         ),
         (
-            // A read that fails is asked for again; the call is not.
+            // A failed read is repeated, but the call is not.
             vec![
                 Called(Err(error(ErrorClass::Ambiguous))),
                 Waited,

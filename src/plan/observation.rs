@@ -11,28 +11,29 @@ use super::readiness::Readiness;
 pub struct Observation {
     /// Accounts that have the image now; `None` when they cannot be read.
     pub shares: Option<BTreeSet<AccountId>>,
-    /// The blueprint under which a CVM image is in Lighthouse now.
+    /// The blueprint that a CVM image has in Lighthouse now.
     pub blueprint: Option<BlueprintId>,
-    /// Whether the image can be shared as it is.
+    /// Whether the image can be shared in its current state.
     pub readiness: Readiness,
-    /// Maximum number of accounts that can have the image; `None` when it is not known.
+    /// Maximum number of accounts that can have the image; `None` if it is not known.
     pub max_accounts: Option<usize>,
-    /// Whether the reads above succeeded. If false, every call is made, and none is assumed done.
+    /// Whether all reads succeeded. If not, an item that was not read needs a call.
     pub readable: bool,
-    /// The root account that was asked, if it is known.
+    /// The root account under which the cloud was read, if it is known.
     pub owner: Option<AccountId>,
-    /// Whether the account that was asked may not own the image: then it would miss what is there.
+    /// True if the account under which the cloud was read may not own the image. Then the reads may
+    /// not show all shares.
     pub doubted: bool,
-    /// Why something could not be read, for the answer and the journal.
+    /// The error of a failed read, for the answer and the journal.
     pub unreadable: Option<CloudError>,
 }
 
 impl Observation {
-    /// The result of `action` for `account` when it needs no call.
+    /// Returns the result of `action` for `account` if it needs no call.
     ///
-    /// `looked_before`: the journal has an earlier observation of the same request, in which this
-    /// account did not have the wanted state. The present state is then the result of this request's
-    /// own call, whose answer was lost.
+    /// `looked_before`: the journal has an earlier observation of the request, in which this
+    /// account did not have the wanted state. If it has that state now, the request's own call
+    /// caused it, and only the call's answer was lost.
     pub fn settles(
         &self,
         action: Action,
@@ -49,8 +50,8 @@ impl Observation {
         }
     }
 
-    /// Whether the reads show if the item is shared. An image that is not in Lighthouse has no blueprint,
-    /// so its receivers need no read.
+    /// Whether the reads show if `item` is shared. They do if all of them succeeded: an image that
+    /// is not in Lighthouse has no blueprint, so no account can have it.
     pub fn shows(&self, item: &Item) -> bool {
         let read = match item {
             Item::Account(_) => self.shares.is_some(),
@@ -59,9 +60,10 @@ impl Observation {
         self.readable || read
     }
 
-    /// Forgets that nothing was found, because the account that was asked may not own the image: a call must
-    /// show it. The receivers of a CVM image are listed for its owner alone, so these are believed, unless
-    /// that account is known to be another one (`differs`): it may see what it received.
+    /// Discards the finding that nothing is shared: the account under which the cloud was read may
+    /// not own the image, so only a call can show it. Keeps a list of the receivers of a CVM image,
+    /// which the cloud shows only to the owner. If the account is known to be another one
+    /// (`differs`), discards every list, because the account may see only what it received.
     pub fn doubt_absence(&mut self, target: &Target, differs: bool) {
         let lists_own_only = matches!(target, Target::Cvm { .. });
         let shares = self.shares.as_ref();
@@ -75,7 +77,7 @@ impl Observation {
         }
     }
 
-    /// Takes a read of the shares; `None` when this site does not offer the read.
+    /// Stores the result of reading the shares. `Ok(None)`: this site does not offer the read.
     pub fn take_shares(&mut self, read: Result<Option<BTreeSet<AccountId>>, CloudError>) {
         match read {
             Ok(Some(shares)) => self.shares = Some(shares),
@@ -84,7 +86,7 @@ impl Observation {
         }
     }
 
-    /// Notes that a read failed, so that no call may be assumed done.
+    /// Stores the error of a failed read. Then no call may be assumed done.
     pub fn cannot_read(&mut self, error: CloudError) {
         self.readable = false;
         self.unreadable = Some(error);

@@ -1,13 +1,13 @@
-//! Finds the accounts that no call can give the image, before the first call. In: an observation.
-//! Out: their results with reasons. Uses only what was read: for an absent or unknown value, the call
-//! itself decides. Rule: a CVM image has at most 500 accounts (API page).
+//! Finds the accounts that cannot get the image by any call, before the first call. In: an
+//! observation. Out: the results of these accounts, with reasons. A value that was not read refuses
+//! no account: the call itself decides. Rule: a CVM image has at most 500 accounts (API page).
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultCode, ResultKind, Target};
 
 use super::observation::Observation;
 use super::readiness::Readiness;
 
-/// Removes from `todo` the accounts that no call can give the image, and returns their results.
+/// Removes from `todo` the accounts that cannot get the image by any call. Returns their results.
 pub(super) fn refused(
     action: Action,
     target: &Target,
@@ -15,8 +15,8 @@ pub(super) fn refused(
     looked_before: bool,
     todo: &mut Vec<AccountId>,
 ) -> Vec<ItemResult> {
-    // A call of an earlier turn may have been carried out. If the shares cannot be read, only the
-    // answer of the next call can show it.
+    // An earlier turn may have shared the image. If the shares cannot be read, only the answer of
+    // the next call can show that.
     let unsure = looked_before && seen.shares.is_none();
     if action != Action::Share || unsure {
         return Vec::new();

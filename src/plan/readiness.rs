@@ -1,23 +1,24 @@
-//! Whether an image can be shared in its present state. In: the state and type that the cloud reports.
-//! Out: [`Readiness`]. For a state that this program does not know, the call itself decides. Rule:
-//! only the caller's own custom images can be shared, and only in the state NORMAL (API pages).
+//! Whether an image can be shared in its current state. In: the state and type that the cloud
+//! reports. Out: [`Readiness`]. If this program does not know the state, the call itself decides.
+//! Rule: only the caller's own custom images can be shared, and only in the state NORMAL (API
+//! pages).
 
 use crate::domain::{ResultCode, ResultKind};
 
-/// Whether an image can be shared in its present state.
+/// Whether an image can be shared in its current state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Readiness {
-    /// Yes, or unknown: the call decides.
+    /// The image can be shared, or its state is unknown and the call decides.
     #[default]
     Ready,
-    /// Not while it is in this state, which will pass.
+    /// The image cannot be shared in this state, but the state will pass.
     Later(String),
-    /// Never, for this reason.
+    /// The image can never be shared, for this reason.
     Never(String),
 }
 
 impl Readiness {
-    /// From `BlueprintState`.
+    /// Reads `BlueprintState`.
     pub fn of_blueprint(state: Option<&str>) -> Self {
         const FINAL_STATES: [&str; 7] = [
             "OFFLINE",
@@ -37,7 +38,7 @@ impl Readiness {
         }
     }
 
-    /// From `ImageState` and `ImageType`.
+    /// Reads `ImageState` and `ImageType`.
     pub fn of_cvm(state: Option<&str>, kind: Option<&str>) -> Self {
         match (kind, state) {
             (Some("SHARED_IMAGE"), _) => {
@@ -56,7 +57,7 @@ impl Readiness {
         }
     }
 
-    /// The result for every account of the share; `None` when the image is ready.
+    /// Returns the result for every account of the share. `None` if the image is ready.
     pub fn failure(&self) -> Option<ResultKind> {
         let (code, message, retryable) = match self {
             Self::Ready => return None,
