@@ -1,6 +1,6 @@
 //! Compiles and runs jq programs. Takes a text and returns a program; takes JSON and returns JSON.
-//! A program is compiled once and shared between threads: it contains no values, which are not
-//! `Send`.
+//! A program is compiled once and shared between threads. It contains no values, because values are
+//! not `Send`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

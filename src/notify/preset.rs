@@ -43,9 +43,9 @@ enum Refusal {
     NotOk,
     /// `{"errors": […]}`, as GraphQL answers.
     Errors,
-    /// A number other than 0 in the field `code`. A number in `gone` is final: the receiver was
-    /// removed. Any other is worth a later attempt: a rate limit, or an error that an operator can
-    /// correct.
+    /// A number other than 0, or no number, in the field that `code` names. A number in `gone` is
+    /// final: the receiver was removed. Any other is worth a later attempt: a rate limit, or an
+    /// error that an operator can correct.
     Code {
         code: &'static str,
         text: &'static str,
@@ -230,7 +230,8 @@ impl Preset {
         }
     }
 
-    /// Whether an app can send this preset's messages. `fetch` is the preset of the app's `fetch`.
+    /// Whether the app of a source can send this preset's messages. `fetch` is the preset in the
+    /// source's `fetch`.
     pub fn is_sent_by(self, fetch: &str) -> bool {
         let own = self.as_str();
         fetch == own || (own == "feishu" && fetch == "lark")

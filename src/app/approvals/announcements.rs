@@ -29,10 +29,10 @@ use super::fetcher::Fetcher;
 /// The pause after the first failed attempt; each later one is twice as long.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Attempts that are made even if the event is older than `retry_for`. Otherwise an approval would
-/// be lost because no sweep ran for a day.
+/// The least number of attempts, even if the event is older than `retry_for`. Otherwise an approval
+/// would be lost because no sweep ran for a day.
 const MIN_ATTEMPTS: u32 = 10;
-/// Attempts for an instance that its system does not know.
+/// The most attempts for an instance that its system does not know.
 const MAX_ATTEMPTS_AT_NOTHING: u32 = 5;
 /// The least time left in which an attempt begins. With less the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
@@ -345,8 +345,8 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     Attempt::Settled { requests, why }
 }
 
-/// The result if the configuration no longer lists the instance's definition. A withdrawal waits
-/// until the definition is listed again.
+/// The result if the configuration no longer names the instance's source or definition. A
+/// withdrawal waits until the configuration names them again.
 fn unlisted(announcement: &Announcement, why: String) -> Attempt {
     match announcement.delivery_id.ends_with(Said::Withdrawn.as_str()) {
         true => Attempt::Owed(why),

@@ -66,7 +66,7 @@ impl Fetcher {
         }
     }
 
-    /// The app that fetches; `None` if a GET with a login does.
+    /// Returns the app that fetches; `None` if a GET with a login fetches.
     pub(in crate::app) fn app(&self) -> Option<&FetchConfig> {
         match self {
             Self::App(fetch) => Some(fetch),

@@ -20,8 +20,8 @@ use super::fetcher::Fetcher;
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
-/// How old an approval may be. One that ended longer than this before the last complete look is not
-/// carried out without its event.
+/// How long before the last complete look an approval may have ended. An older one is not carried
+/// out without its event.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How far a look goes back at most, even if no sweep ran for longer. Each system lists this much
 /// in one call.
@@ -37,7 +37,7 @@ const READERS: usize = 16;
 /// The most time for a reconciliation. It also gets at most a third of the sweep's time.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// Why a source could not be reconciled, or not completely.
+/// Why a source was not reconciled, or only in part.
 #[derive(Debug, thiserror::Error)]
 enum Unlisted {
     #[error("its list cannot be read: {0}")]

@@ -35,9 +35,9 @@ spelled! {
         Seal = "seal",
         /// An owner account: credentials, endpoint, permission to read.
         Cloud = "cloud",
-        /// This machine's clock against the cloud's.
+        /// The difference between this machine's clock and the cloud's.
         Clock = "clock",
-        /// A source's app at its approval system, and what waits to be fetched.
+        /// A source's app at its approval system, and the instances that wait to be fetched.
         Fetch = "fetch",
         /// A notification target.
         Notify = "notify",
@@ -48,7 +48,7 @@ spelled! {
     /// The result of a check.
     Health {
         Good = "ok",
-        /// The deployment works, with a limit.
+        /// The deployment works with a restriction.
         Limited = "warning",
         /// The deployment cannot do this part of its job.
         Broken = "failed",
@@ -179,8 +179,8 @@ impl App {
     }
 
     /// Finds the credentials and lists the images that can be shared. The list arrives only if the
-    /// endpoint answers, this machine's clock is right to five minutes, and the key has the
-    /// permission.
+    /// endpoint answers, this machine's clock differs from the cloud's by at most five minutes, and
+    /// the key has the permission.
     async fn examine_cloud(
         &self,
         name: &str,

@@ -1,6 +1,6 @@
-//! Runs a user's test case: an event, signed with the source's own secret, passes verification,
-//! map, policy and plan. Takes an event and an instant; returns the outcome of each request of the
-//! event. Writes nothing and makes no call to the cloud.
+//! Runs a user's test case: signs an event with the source's own secret, and puts it through
+//! verification, map, policy and plan. Takes an event and an instant; returns the outcome of each
+//! request of the event. Writes nothing and makes no call to the cloud.
 
 use serde_json::Value;
 

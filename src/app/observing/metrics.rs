@@ -1,5 +1,5 @@
 //! Sets the gauges that follow from the journal's index, and renders the text of `/metrics`. Takes
-//! the index and the process's metrics; returns them as Prometheus or CloudWatch text.
+//! the index and the process's metrics; returns the metrics as text for Prometheus or CloudWatch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

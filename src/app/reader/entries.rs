@@ -73,7 +73,7 @@ pub struct RequestEntry {
     pub identity: String,
     /// The request's state.
     pub state: RequestState,
-    /// When the request needs work next. For an active share this includes its expiry.
+    /// When the request needs work next, such as the expiry of its share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
     /// What the request does: share or cancel.
@@ -84,7 +84,7 @@ pub struct RequestEntry {
     pub region: String,
     /// The accounts; empty for a request about Lighthouse alone.
     pub accounts: Vec<String>,
-    /// Who asked for the request.
+    /// Who requested the share or cancel.
     pub requester: String,
     /// The ticket that the request names.
     #[serde(skip_serializing_if = "Option::is_none")]

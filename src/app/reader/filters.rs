@@ -26,16 +26,17 @@ impl ReceiverFilter {
     }
 }
 
-/// The conditions that requests and grants share. Without conditions every one matches.
+/// The conditions that requests and grants have in common. Without conditions, every request or
+/// grant matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// Only those of this source.
+    /// Only requests and grants of this source.
     pub source: Option<SourceName>,
-    /// Only those of this image, or of a chain with this blueprint.
+    /// Only requests and grants of this image, or of a chain with this blueprint.
     pub image: Option<ImageRef>,
-    /// Only those with this receiver.
+    /// Only requests and grants with this receiver.
     pub receiver: Option<ReceiverFilter>,
-    /// Only those of this ticket.
+    /// Only requests and grants of this ticket.
     pub ticket: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Whether the journal is unaltered. Takes a journal, and the public key of its seals if there is
-//! one; returns the result of the verification as sentences for the page.
+//! Verifies that the journal is unaltered. Takes a journal, and the public key of its seals if
+//! there is one; returns the result as sentences for the page.
 
 use crate::journal::log::VerifierKey;
 use crate::journal::{self, Journal, JournalError};

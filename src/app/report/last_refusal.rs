@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::domain::Timestamp;
 use crate::journal::FilePlace;
 
-/// How long sweeps do not try the place again.
+/// How long sweeps wait before they try a place again.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// The last failure; `None` after a success.

@@ -174,7 +174,7 @@ impl Row {
 
 #[derive(Debug, Default)]
 pub(super) struct Cell {
-    /// The text by which the column is sorted; `None`: the text of the cell.
+    /// The text by which the column is sorted; `None` to sort by the cell's own text.
     pub(super) key: Option<String>,
     pub(super) parts: Vec<Part>,
 }

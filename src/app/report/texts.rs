@@ -141,7 +141,7 @@ sentences! {
     and_more(some, more): "{some} and {more} more" | "{some} 等，另有 {more} 个";
 }
 
-// What needs attention. A remedy that begins with a verb follows a command.
+// What needs attention. A remedy that begins with a verb is shown after a command.
 labels! {
     REMEDIES:
     sweep_says_why: "`sharehook sweep` says why; correct that, and sweep again." | "`sharehook sweep` 会说明原因；排除原因后再运行一次。";
@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// Names that stay in Latin letters.
+    /// Names that a Chinese text keeps in Latin letters.
     const NAMES: [&str; 4] = ["UTC", "Lighthouse", "sweep", "docs/evidence.md"];
 
     /// Splits a text at `marks`. Returns the pieces between two marks, and the rest joined.
