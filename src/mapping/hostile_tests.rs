@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Program;
 
-/// Maps that load, grouped by what they multiply.
+/// Maps that the linter accepts, grouped by what they multiply.
 const MAPS: [&str; 66] = [
     // loops in loops
     "[.. as $a | .. as $b | .. as $c | 1] | length",

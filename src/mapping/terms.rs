@@ -91,8 +91,8 @@ pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// Makes a problem at `part`, a slice of the program's text. If it is another slice, the problem is
-/// about the whole program.
+/// Makes a problem at `part`, a slice of the program's text. If `part` is a slice of another text,
+/// the problem is about the whole program.
 pub(super) fn problem_at(
     text: &str,
     name: &str,
