@@ -1,5 +1,7 @@
-//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out, closed, answered.
-//! In: a [`Delivery`] from any host, and the deadline of its answer. Out: a [`Reply`]. Knows no host's types.
+//! The straight line: a delivery is verified, mapped, decided, claimed, planned, carried out,
+//! closed and answered.
+//! In: a [`Delivery`] from any host, and the deadline of its answer. Out: a [`Reply`]. Knows no
+//! host's types.
 
 mod answer;
 mod application;
@@ -49,7 +51,7 @@ pub use rules::{Prepared, fetch_secrets};
 pub use startup::open_journal;
 pub use sweeps::{Age, SweepReport, retire, signer};
 
-// What entry points use, and no test.
+// For the entry points. The integration tests in `tests/` do not use these.
 pub(crate) use crate::cloud::{Filter as ImageFilter, ImageToShare};
 pub(crate) use crate::inbound::{HandshakeRequest, Replies, ReplyBody};
 #[cfg(test)]
@@ -79,7 +81,7 @@ struct Incoming<'a> {
     early: &'a Early,
 }
 
-/// One request of a delivery, with what every step needs of it.
+/// One request of a delivery, with everything that its handling needs. Not a policy test case.
 struct Case<'a> {
     identity: Identity,
     request: &'a ShareRequest,
@@ -90,14 +92,15 @@ struct Case<'a> {
 }
 
 impl App {
-    /// Takes one delivery from its signature to its reply.
+    /// Verifies one delivery, handles its requests and returns the reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
         let early = Early::new(false);
         self.process(delivery, Statement::None, deadline, &early)
             .await
     }
 
-    /// Handles one delivery, logs and counts its end. Through `early` the sender may get its answer sooner.
+    /// Handles one delivery and returns its reply. Logs and counts the end. Through `early` the
+    /// sender may get an answer sooner.
     async fn process(
         &self,
         delivery: Delivery,
@@ -106,15 +109,16 @@ impl App {
         early: &Early,
     ) -> Reply {
         let source = delivery.source.clone();
-        // On the heap: each host moves this large future several times before it runs in a task.
+        // Boxed, because the future is large and each host moves it several times before it runs in
+        // a task.
         let reply = self.authenticate_and_answer(delivery, statement, deadline, early);
         let reply = Box::pin(reply).await;
         self.delivery_ended(Some(&source), early.elapsed(), &reply);
         reply
     }
 
-    /// Verifies a delivery. Answers subscriptions, handshakes and events that only name an instance;
-    /// hands the rest to [`App::receive_verified`].
+    /// Verifies a delivery. Answers subscription messages, handshakes, and events that only name an
+    /// instance of an approval system. Passes any other delivery to [`App::receive_verified`].
     async fn authenticate_and_answer(
         &self,
         mut delivery: Delivery,
@@ -135,7 +139,8 @@ impl App {
             Ok(authenticated) => authenticated,
             Err(unverified) => return self.unverified(&source, unverified),
         };
-        // If only secrets that were just read again verified the delivery, the rules that hold them.
+        // If only freshly read secrets verified the delivery, continue with the rules that hold
+        // them.
         let app = reloaded.as_ref().unwrap_or(self);
         let Some(intake) = app.prepared.intake(&source) else {
             return Reply::UnknownSource;
@@ -181,6 +186,7 @@ impl App {
             let id = verified.delivery_id().unwrap_or_default().to_owned();
             return Reply::Answers(vec![(Ending::Done, Answer::new(id, Status::Ignored))]);
         }
+        // The digests that tie each request to this delivery.
         let received = self.received(verified, map);
         let deadline = early.deadline(deadline, requests.len());
         let mut answers = Vec::with_capacity(requests.len());
@@ -192,7 +198,7 @@ impl App {
                 request,
                 incoming,
                 received: &received,
-                // Handling many requests takes time: each is decided at its own instant.
+                // Decide each request at its own instant: the requests before it took time.
                 now: self.now(),
                 deadline: context::turn_deadline(deadline),
             };
@@ -201,7 +207,8 @@ impl App {
         Reply::Answers(answers)
     }
 
-    /// Handles one mapped request.
+    /// Answers a request that the journal knows, or begins a new one. Turns a journal error into an
+    /// answer.
     async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
         let end = match self.known(case).await {
             Ok(Some(state)) => self.redelivered(case, state).await,
@@ -211,7 +218,7 @@ impl App {
         end.unwrap_or_else(|error| unavailable(&case.identity, &error))
     }
 
-    /// Looks the identity up in the journal.
+    /// Returns the recorded state of the request; `None` if the journal does not know its identity.
     async fn known(&self, case: &Case<'_>) -> Result<Option<State>, JournalError> {
         let stream = StreamId::of(&case.identity);
         match self.journal.look_up(stream).await? {
@@ -226,7 +233,7 @@ impl App {
         if let Some(problem) = self.too_late(case) {
             return Ok(self.refuse_late(case, problem).await);
         }
-        // `expires_in` counts from here.
+        // The request is approved now, and `expires_in` counts from this instant.
         let approved_at = case.now;
         let decision = self.decide(&case.identity, case.request, case.now, approved_at);
         if self.prepared.plan_only {
@@ -234,10 +241,12 @@ impl App {
         }
         self.prove_journal().await?;
         let (source, bytes) = (&case.identity.source, case.incoming.delivery.body().len());
+        // Counts the request as unfinished, towards its source's limit, until the value is dropped.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&case.identity));
         };
-        // Held until this function returns, which it does also when the sender hangs up.
+        // Holds the slot until this function returns. On a server the work runs in a task of its
+        // own, so it continues even if the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {
@@ -260,9 +269,10 @@ impl App {
                 let state = self.work_off_claim(*claim, permission, first, case.deadline);
                 Box::pin(state).await?
             }
-            // The opening took too long, so a concurrent cancel may not have seen it. A later turn continues.
+            // The opening took too long, so a concurrent cancel may not have seen this request.
+            // Drop the claim: the backlog or the sweep takes the next turn.
             (Opened::New(claim, _), _) => claim.state().clone(),
-            // Denied, waiting, or without a slot.
+            // The request was denied, waits for its `not_before`, or got no slot.
             (Opened::Kept(state), _) => *state,
             (Opened::Existing(state), _) => return self.redelivered(case, *state).await,
         };
@@ -277,7 +287,8 @@ impl App {
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
-            // A conflict is recorded and never carried out. Its record repeats the verdict of the known request.
+            // A conflict is recorded and never carried out. The record needs a verdict, so it
+            // repeats the known request's.
             let opening = self.opening(case, state.verdict().clone()).await?;
             self.journal.record_conflict(opening).await?;
             return Ok(conflict(&case.identity));
@@ -290,7 +301,7 @@ impl App {
         Ok((ending, answer))
     }
 
-    /// The recorded state as an answer. Queues the notifications that it owes.
+    /// Returns the recorded state as an answer, and queues the notifications that the request owes.
     fn answer_and_notify(&self, state: &State) -> (Ending, Answer) {
         self.queue_notifications(state);
         let status = state.status();

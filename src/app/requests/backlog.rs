@@ -1,6 +1,7 @@
-//! Works off a server's backlog: requests that were recorded without a slot, or whose turn ran out
-//! of time, and events whose instance is to be fetched. In: their streams. Out: their records in the journal. If the process ends, the sweep
-//! finds these requests.
+//! Works off a server's backlog: requests that were recorded without a slot or whose turn ran out
+//! of time, and events whose instance is not fetched yet.
+//! In: their streams. Out: their records in the journal. If the process ends, the sweep finds these
+//! requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use super::slots::{Backlog, Slots, Unfinished};
 const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
 
 impl App {
-    /// The application for a server that receives many deliveries at once: carries out this number
-    /// of requests at a time and records the others, which [`App::work_off`] carries out.
+    /// Returns the application for a server that receives many deliveries at once, and its backlog.
+    /// The application carries out a limited number of requests at a time and records the others,
+    /// which [`App::work_off`] carries out.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
         let (slots, backlog) = Slots::bounded();
@@ -25,8 +27,8 @@ impl App {
         (Self { slots, ..self }, backlog)
     }
 
-    /// Carries out the requests of the backlog, those of an earlier process first. Runs until it is
-    /// dropped.
+    /// Carries out the requests of the backlog, after those that an earlier process left. Runs
+    /// until the future is dropped.
     pub async fn work_off(self: Arc<Self>, mut backlog: Backlog) {
         match self.journal.due(self.now()).await {
             Ok(due) => due
@@ -48,8 +50,8 @@ impl App {
         }
     }
 
-    /// Takes a turn at one request, unless another worker was first. No sender waits for it, so it
-    /// may take the time of the longest turn.
+    /// Takes a turn at one request, unless another worker was first. For an announcement, fetches
+    /// its instance. No sender waits, so the turn may take up to `MAX_TURN`.
     async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
         let history = self.journal.read(stream).await?;
         let state = match history.ok_or(JournalError::Gone { stream })?.stream_state {
@@ -70,15 +72,16 @@ impl App {
         Ok(())
     }
 
-    /// Puts a request that is due soon into the backlog: one without a slot, or one whose turn ran
-    /// out of time. The sweep handles later ones.
+    /// Puts a request into the backlog if it is due within `MAX_DUE_WAIT`: it got no slot, or its
+    /// turn ran out of time. The sweep handles requests that are due later.
     pub(in crate::app) fn queue_unfinished(&self, state: &State, unfinished: Unfinished) {
         if self.due_within(state).is_some() {
             self.slots.queue(state.stream(), Some(unfinished));
         }
     }
 
-    /// The time until a request is due, if that is soon.
+    /// The time until a request is due, zero if it is due already. `None` if it is due later than
+    /// `MAX_DUE_WAIT` from now, or never.
     fn due_within(&self, state: &State) -> Option<Duration> {
         let left = state.due_at()?.duration_since(self.now());
         let left = Duration::try_from(left).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
 //! earlier open share: it appends `called_off` records to their streams and does not wait for their
-//! workers. A resumed cancel leaves alone what a later share gave. Changes nothing in the cloud.
+//! workers.
+//! A resumed cancel does not take away what a later share gave. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
 
@@ -16,31 +17,32 @@ use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 use super::cancelled_items::{Cancelled, gone, items_called_off, items_lost, items_that_need};
 use super::published::published;
 
-/// What a turn needs to know of the other requests.
+/// What a turn knows of the other requests when it begins.
 #[derive(Debug, Default)]
 pub(super) struct Beginning {
-    /// The results of items that a later share holds: leave them alone.
+    /// Results of items that get no call, such as those that a later share holds.
     pub(super) kept: Vec<ItemResult>,
-    /// The shares that no worker was carrying out.
+    /// The closed shares, which no worker carries out any more.
     pub(super) at_rest: BTreeSet<StreamId>,
-    /// The owner accounts on record of the shares that a cancel takes away.
+    /// For each share from which a cancel takes items: its owner account on record, if any.
     pub(super) owners: Vec<Option<AccountId>>,
 }
 
 /// How a turn begins, given the other requests for the same image.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Begin.
+    /// Begin, with this knowledge of the other requests.
     Begin(Beginning),
-    /// Call these items off: a later cancel, or the withdrawal of its approval, did not see this request.
+    /// Call these items off first: a later cancel, or the withdrawal of the request's approval, is
+    /// on record and did not see this request.
     CalledOff(CallOff),
-    /// End the turn: a live worker is changing the same items.
+    /// End the turn: another worker is changing the same items, or is opening a request for them.
     Wait { until: Timestamp, why: String },
 }
 
 impl App {
-    /// Orders this turn among the other requests for the same image. Call it after the turn has
-    /// claimed its request, so that of two workers at least one sees the other.
+    /// Orders this turn among the other requests for the same image. Call it only after the claim,
+    /// so that of two concurrent workers at least one sees the other.
     pub(super) async fn order_among_others(
         &self,
         state: &State,
@@ -56,19 +58,21 @@ impl App {
         }
     }
 
-    /// Calls off the shares that were opened before this cancel, in the order of the journal, and
-    /// leaves to later shares what they hold. Comes before the cancel's look at the cloud, which
-    /// then shows a share that closes in between.
+    /// Calls off the shares that precede this cancel in the journal's order. Later shares keep what
+    /// they hold. Call it before the cancel reads the cloud: that read then shows what a share gave
+    /// that closes in between.
     async fn call_off_earlier(
         &self,
         cancel: &State,
         deadline: Deadline,
     ) -> Result<Order, JournalError> {
-        // Read again after record 0: what opened or changed since its place was found must be seen.
+        // Read again, although `place_in_order` read before record 0: requests may have been opened
+        // or changed since.
         let (images, streams, states) = self.read_affected(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         let (now, opened) = (self.now(), cancel.opened_at());
-        // After a clock's correction the time since then says nothing.
+        // `abs`: if the clock was set back, `opened` may lie far in the future. The cancel must not
+        // wait until then.
         if now.duration_since(opened).abs() < OPENING_TIME
             && let Some(opening) = self.opening_among(streams, &states).await?
         {
@@ -95,8 +99,8 @@ impl App {
         Ok(order)
     }
 
-    /// Refuses the confirmation that an image is deleted while another account than its owner's would be asked:
-    /// only that one knows.
+    /// Refuses the operator's confirmation that the image is deleted if the account that would be
+    /// asked is known not to own the image. Only the owner's answer shows whether it is deleted.
     async fn refuse_gone(&self, cancel: &State, beginning: &mut Beginning, deadline: Deadline) {
         let context = self.context(cancel.request(), deadline);
         let asked = context.cloud.owner_account().await.ok();
@@ -110,10 +114,10 @@ impl App {
         }
     }
 
-    /// A listed request without a record. A share lists the others while its record 0 is written,
-    /// so it may not have seen this cancel, and this cancel has not seen it. The share gives up if
-    /// its opening takes longer than [`OPENING_TIME`], so a cancel that looks again after that may
-    /// ignore it.
+    /// Returns a listed request whose record 0 does not exist yet. A share lists the others while
+    /// its record 0 is written, so this cancel and that share may not have seen each other.
+    /// The share gives up if its opening takes longer than [`OPENING_TIME`]. A cancel that looks
+    /// again after that time may ignore it.
     async fn opening_among(
         &self,
         streams: BTreeSet<StreamId>,
@@ -130,9 +134,10 @@ impl App {
         Ok(None)
     }
 
-    /// Records in each earlier closed share what this cancel has taken away. Records the called-off items
-    /// only of shares that were at rest before the cancel's calls: the worker of any other share may still
-    /// make a call after them. Comes before the cancel closes, so that a crash in between repeats it.
+    /// Records in each earlier closed share which items this cancel has taken away. A called-off
+    /// item is recorded only if its share was at rest before the cancel's calls: otherwise the
+    /// share's worker may still make a call after them.
+    /// Call it before the cancel closes, so that a crash in between repeats it.
     pub(super) async fn end_earlier(
         &self,
         cancel: &State,
@@ -140,8 +145,8 @@ impl App {
         at_rest: &BTreeSet<StreamId>,
         deadline: Deadline,
     ) -> Result<(), JournalError> {
-        // Read again after the calls: a share may have closed meanwhile, and the calls may have shown the
-        // blueprint that was not known before.
+        // Read again after the calls: a share may have closed meanwhile, and the calls may have
+        // shown a blueprint that no record named before.
         let (images, _, states) = self.read_affected(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         for share in states {
@@ -164,8 +169,8 @@ impl App {
         Ok(())
     }
 
-    /// The images that the cancel affects, every listed request that may share one of them, and the
-    /// states of those that could be read.
+    /// Returns the images that the cancel affects, every request in the index that may share one of
+    /// them, and the states of those that could be read.
     pub(super) async fn read_affected(
         &self,
         cancel: &ShareRequest,
@@ -177,8 +182,7 @@ impl App {
         Ok((images, streams, states))
     }
 
-    /// The images that the cancel affects, every listed request that may share one of them, and the
-    /// states that it read to find them.
+    /// As [`App::read_affected`], but returns only the states that were read to find the requests.
     pub(super) async fn called_off_by(
         &self,
         cancel: &ShareRequest,
@@ -197,8 +201,8 @@ impl App {
             Target::Lighthouse { image } | Target::Chain { image, .. } => {
                 images.published = Some(target.image());
                 let cloud = self.context(cancel, deadline).cloud;
-                // A chain made its blueprint or will make it. The journal may know one that cannot
-                // be read now.
+                // Ignore a failed read: the chain may not have made its blueprint yet, and the
+                // journal may name it.
                 let found = cloud.blueprint_of_image(image).await;
                 let found = found.ok().flatten().map(|found| found.blueprint_id);
                 images.made.extend(found.map(ImageRef::Blueprint));
@@ -235,7 +239,8 @@ impl App {
         Ok((images, streams, chains))
     }
 
-    /// The CVM image that, by the journal, a blueprint was made of.
+    /// Returns the CVM image from which a blueprint was made, if the journal or this process knows
+    /// it.
     async fn published_as(
         &self,
         region: &Region,
@@ -253,7 +258,7 @@ impl App {
             self.published.keep(&read);
             image = read.iter().find_map(published);
         }
-        // A cancel for a chain without it on record found it in the cloud.
+        // `revoke` may have found the blueprint in the cloud, because no record named it.
         let image = image.or_else(|| self.published.source(region, blueprint));
         if let Some(image) = &image {
             self.published
@@ -263,7 +268,7 @@ impl App {
     }
 }
 
-/// Records that this cancel took away these items of another request.
+/// The part of a record which says that this cancel takes `items` away from another request.
 pub(super) fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     CallOff {
         items,
@@ -273,8 +278,8 @@ pub(super) fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
     }
 }
 
-/// The order of a cancel among `states`: later shares keep what they hold. A share that is being
-/// carried out comes first.
+/// How a cancel begins among `states`. Later shares keep what they hold. If a live worker carries
+/// out a later share of the same items, the cancel waits for it.
 fn after_later_shares(
     cancel: &State,
     states: &[State],
@@ -315,7 +320,7 @@ fn after_later_shares(
     })
 }
 
-/// The result of a cancel's item that a later share holds.
+/// The result for an item of a cancel that a later share holds.
 fn left_to(share: &State, item: Item) -> ItemResult {
     let why = format!(
         "{} was approved after this cancel and shares it",

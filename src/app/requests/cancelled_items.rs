@@ -1,4 +1,5 @@
-//! Which items of a share a cancel takes away. In: the states of both, and the images that the cancel affects.
+//! Which items of a share a cancel takes away. In: the states of both, and the images that the
+//! cancel affects. Out: items of the share.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +9,18 @@ use crate::journal::State;
 /// The images that a cancel affects, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Cancelled {
-    /// The images that accounts lose: the image, or the blueprints that a chain made of it.
+    /// The images that accounts lose: the cancelled image, or for a chain the blueprints made from
+    /// it.
     pub(super) from_accounts: BTreeSet<ImageRef>,
-    /// The CVM image behind it in Lighthouse.
+    /// The CVM image in Lighthouse: the cancelled one, or the one from which the cancelled
+    /// blueprint was made.
     pub(super) published: Option<ImageRef>,
-    /// The blueprints that `published` made available in Lighthouse.
+    /// The blueprints that were made from `published`.
     pub(super) made: BTreeSet<ImageRef>,
 }
 
-/// The items of `share` that this cancel calls off, whether or not that is still possible.
+/// Returns the items that this cancel calls off in `share`, also those that can no longer be called
+/// off. Empty if the share does not precede the cancel.
 pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
     if share.order() >= cancel.order() {
         return Vec::new();
@@ -24,10 +28,10 @@ pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled
     items_lost(cancel, share, images)
 }
 
-/// The items of `share` that the calls of this cancel take away.
+/// Returns the items of `share` that the calls of this cancel take away.
 pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
     let target = &share.request().target;
-    // What the withdrawal of its approval called off, a cancel does not take away.
+    // A cancel does not take away items that the withdrawal of its own approval called off.
     let Some(request) = cancel.remaining() else {
         return Vec::new();
     };
@@ -54,14 +58,14 @@ pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> V
     lost.cloned().map(Item::Account).collect()
 }
 
-/// Whether a cancel's result says that an item of a share is gone.
+/// Whether a cancel's result shows that the share's `item` is gone.
 pub(in crate::app) fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
     // Removing an image from Lighthouse takes it from every account that has it there.
     let left = matches!(result.item, Item::Lighthouse(_)) && share.request().target.lighthouse();
     result.succeeded() && (result.item == *item || left)
 }
 
-/// The items of a share that an item of a cancel would end.
+/// Returns the items of a share that would be lost if a cancel took away `item`.
 pub(super) fn items_that_need(item: &Item, share: &State, images: &Cancelled) -> Vec<Item> {
     let (target, subject) = (&share.request().target, share.subject());
     let mut items = target.items();

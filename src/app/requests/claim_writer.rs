@@ -1,6 +1,6 @@
-//! Records what a turn reaches: the first look at the cloud, the calls and their results, the
-//! outcome. Keeps calls and results until the next call or wait, so that those of the last call are
-//! in the record that ends the turn. Holds the claim, so that no other worker can write.
+//! Writes the records of a turn: the first look at the cloud, the calls with their results, the
+//! outcome. Stores calls and results until the next call or wait, so that those of the last call
+//! are in the record that ends the turn. Holds the claim, so that no other worker can write.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,16 +20,16 @@ use crate::telemetry::{Step, step};
 
 use super::failed_items::{Failure, doubled};
 
-/// Why the work must stop where it is.
+/// Why a turn's work must stop.
 #[derive(Debug)]
 pub(in crate::app) enum Stop {
-    /// Another worker has taken over; the journal says how far it is.
+    /// Another worker has taken over. The journal has its progress.
     Lost,
-    /// A later cancel called off some of the request: plan anew.
+    /// A later cancel or a withdrawal called off items of the request: decide and plan again.
     CalledOff,
-    /// The blueprint of a chain is on record: look at the other requests for it, and plan anew.
+    /// The blueprint of a chain was recorded: read the other requests for it, and plan again.
     Named,
-    /// The journal cannot be written: nothing may be called any more.
+    /// The journal cannot be written, so no further call may be made.
     Journal(JournalError),
 }
 
@@ -43,23 +43,23 @@ impl From<AppendError> for Stop {
     }
 }
 
-/// The pause before the next turn when the time ran out.
+/// The pause before the next turn if this one ran out of time.
 pub(in crate::app) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
-/// The pause after the first failed turn. It doubles with each further one, up to the maximum.
+/// The pause after the first failed turn. Each further failed turn doubles it, up to `MAX_PAUSE`.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// The claim, with the journal that it is written to.
+/// A claim, and the journal to which it writes.
 pub(in crate::app) struct ClaimWriter<'a> {
     journal: &'a Journal,
     pub(in crate::app) clock: &'a Clock,
-    /// How long a request is retried that fails for no fault of its own.
+    /// How long a request is retried, from its begin, while its failures are retryable.
     retry_for: Duration,
     claim: Claim,
-    /// The calls and results that no record has yet. An attempt to revoke keeps them for the record
-    /// that ends it.
+    /// The calls and results that no record has yet. An attempt to revoke writes them only in its
+    /// last record.
     pub(in crate::app) unwritten: Progress,
-    /// The items for which an earlier call got no clear answer, and which no read has shown since.
+    /// The items whose call got no clear answer and whose state no read has shown since.
     pub(super) doubts: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
@@ -93,12 +93,12 @@ impl<'a> ClaimWriter<'a> {
         self.claim.state()
     }
 
-    /// Names the root account whose image this turn shares or cancels, in its records from now on.
+    /// Sets the root account that owns the image. The records from now on name it.
     pub(in crate::app) fn set_owner(&mut self, owner: Option<AccountId>) {
         self.claim.set_owner(owner);
     }
 
-    /// Names no account any more if another key came into use during a call.
+    /// Removes the owner from later records if another account's key came into use during a call.
     pub(in crate::app) fn confirm_owner(&mut self, now: Option<AccountId>) {
         if self.claim.owner() != now.as_ref() {
             self.claim.set_owner(None);
@@ -109,8 +109,8 @@ impl<'a> ClaimWriter<'a> {
         self.claim.owner()
     }
 
-    /// Whether another worker may have taken over by now: then nothing may be called any more. Also
-    /// true after a pause of the whole machine, which no deadline notices.
+    /// Whether the lease has expired: another worker may have taken over, so no call may be made.
+    /// Reads the wall clock, which also shows a pause of the whole machine; a deadline does not.
     pub(in crate::app) fn lease_is_over(&self) -> bool {
         match self.state().phase() {
             Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
@@ -124,11 +124,11 @@ impl<'a> ClaimWriter<'a> {
         matches!(self.state().phase(), Phase::Revoking { .. })
     }
 
-    /// The results that earlier records have.
+    /// The results in earlier records. For a revocation: the results of its own earlier attempts.
     pub(in crate::app) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
-            // What failed in an earlier attempt to take back is tried again. What was called off and
-            // taken back before this revocation began is no result of it.
+            // Failed items are tried again. Items that were taken back before this revocation began
+            // are not its results.
             let state = self.state();
             return state
                 .revoked()
@@ -140,8 +140,8 @@ impl<'a> ClaimWriter<'a> {
         self.state().results()
     }
 
-    /// Whether an earlier attempt recorded a look at the cloud. Then an item that is as wanted now may
-    /// be a result of that attempt.
+    /// Whether an earlier attempt recorded a look at the cloud. If it did, an item that has the
+    /// wanted state now may be a result of that attempt.
     pub(in crate::app) fn looked_before(&self) -> bool {
         if self.revoking() {
             self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
@@ -156,10 +156,11 @@ impl<'a> ClaimWriter<'a> {
         Ok(recorded.instrument(step(Step::Record)).await?)
     }
 
-    /// Records the items that need no call, before the first call. After a crash, the other items
-    /// that are as wanted may be results of this request. An attempt to revoke needs no such record:
-    /// revoking twice is harmless. `doubted`: the account that was asked may not own the image, so the record of a
-    /// cancel does not name it.
+    /// Records, before the first call, the items that need no call. After a crash, any other item
+    /// in the wanted state may be a result of this request. A revocation needs no such record,
+    /// because revoking twice is harmless.
+    /// `doubted`: the account that was asked may not own the image, so a cancel's record does not
+    /// name it as the owner.
     pub(in crate::app) async fn planned(&mut self, plan: &Plan, doubted: bool) -> Result<(), Stop> {
         if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());
@@ -183,7 +184,7 @@ impl<'a> ClaimWriter<'a> {
         recorded
     }
 
-    /// Keeps the end of a call for the next record.
+    /// Stores how a call ended, for the next record.
     pub(in crate::app) fn keep_call(
         &mut self,
         action: String,
@@ -201,8 +202,8 @@ impl<'a> ClaimWriter<'a> {
         self.called = true;
     }
 
-    /// Keeps the successes among these results that no record has yet, for the next record. A
-    /// failure may pass: only the end of the turn decides whether it is a result.
+    /// Stores the new successes among `results` for the next record. Failures are not stored: they
+    /// may pass, so only the end of the turn decides about them.
     pub(in crate::app) fn keep_results(&mut self, results: &[ItemResult]) {
         let recorded = self.state().results();
         let new = |result: &&ItemResult| result.succeeded() && !recorded.contains(result);
@@ -213,11 +214,12 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Records the results that no record has yet, with their calls: before another call, or a wait.
-    /// Calls without a result stay for a later record.
+    /// Records the stored results and calls, before another call or a wait. Without a stored result
+    /// it writes nothing and keeps the calls for a later record.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`] after the record is written: the call was made before the cancel was seen.
+    /// [`Stop::CalledOff`] if a call-off came first. The results are recorded nevertheless, because
+    /// their calls had been made.
     pub(in crate::app) async fn write_results(&mut self) -> Result<(), Stop> {
         if self.revoking() || self.unwritten.results.is_empty() {
             return Ok(());
@@ -237,7 +239,8 @@ impl<'a> ClaimWriter<'a> {
         Ok(())
     }
 
-    /// Records the event that ends the turn. After a call-off the results get a record of their own.
+    /// Records the event that ends the turn. If a call-off came first, records only the results and
+    /// returns [`Stop::CalledOff`].
     pub(in crate::app) async fn end(&mut self, event: Event) -> Result<(), Stop> {
         let end = self.record(event).await;
         match end {
@@ -247,17 +250,17 @@ impl<'a> ClaimWriter<'a> {
         end
     }
 
-    /// Calls off what a later cancel takes away of this share.
+    /// Records that items of this share are called off.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`] once that is recorded.
+    /// Always: [`Stop::CalledOff`] after the record is written, so that the turn plans again.
     pub(super) async fn call_off(&mut self, call_off: CallOff) -> Result<(), Stop> {
         self.record(Event::CalledOff(call_off)).await?;
         Err(Stop::CalledOff)
     }
 
-    /// Closes the request, or gives the turn back when something is left to do. `refusal`: the
-    /// present policies refuse it, so it is closed as denied.
+    /// Closes the request, or defers it if an item is unfinished. `refusal`: the verdict of the
+    /// current policies if they deny the request, which is then closed as denied.
     pub(super) async fn close(
         &mut self,
         results: Vec<ItemResult>,
@@ -285,8 +288,8 @@ impl<'a> ClaimWriter<'a> {
         self.end(event).await
     }
 
-    /// Gives the turn back with what was reached, and says why the rest is open. What is in doubt is
-    /// recorded, because a later turn may fail for another reason; so is what is no longer in doubt.
+    /// Records the results so far, and why the other items are open. Also records each open item
+    /// that is in doubt or was until now, because a later turn may fail for another reason.
     async fn defer(
         &mut self,
         mut results: Vec<ItemResult>,
@@ -332,7 +335,8 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// Gives the turn back to let another worker finish. An attempt before a call-off may have made calls.
+    /// Defers the request until another worker has finished. Records doubts and calls too, which an
+    /// attempt before a call-off may have left.
     pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
         let doubt = |item: &Item| ItemResult::new(item.clone(), ResultKind::Pending, None);
         let doubts = self.doubts.iter().map(|item| doubt(item).in_doubt(true));
@@ -347,12 +351,12 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// One result per item of the request, in its order. An item without a new result keeps its
-    /// recorded one.
+    /// One result per item, in the request's order. An item without a new result keeps the recorded
+    /// one.
     fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let new = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
         let latest = |known: ItemResult| match new(&known.item).unwrap_or(known) {
-            // A read showed that it is not shared.
+            // A read showed that the called-off item is not shared, so it is no longer in doubt.
             called_off if called_off.kind == ResultKind::Cancelled => called_off.in_doubt(false),
             result => result,
         };
@@ -370,7 +374,6 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Until when the request is retried.
     fn retried_until(&self) -> Timestamp {
         let begun = self.state().begins_at();
         begun.checked_add(self.retry_for).unwrap_or(Timestamp::MAX)

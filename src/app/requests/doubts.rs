@@ -1,6 +1,7 @@
-//! The items of a turn that the cloud may have shared although no record says so: a call for them got no
-//! clear answer, in an earlier turn or before a call-off. In: the recorded results, looks at the cloud. Out:
-//! results that are marked so.
+//! Keeps the items in doubt: the cloud may have shared them although no record says so, because a
+//! call for them got no clear answer in an earlier turn or before a call-off.
+//! In: the recorded results, and observations of the cloud. Out: results that are marked as in
+//! doubt.
 
 use crate::cloud::error::refuses_account;
 use crate::domain::{ItemResult, ResultCode, ResultKind};
@@ -10,13 +11,14 @@ use super::claim_writer::ClaimWriter;
 use super::interrupted::is_open;
 
 impl ClaimWriter<'_> {
-    /// Forgets the doubts that a look at the cloud settles.
+    /// Removes each item in doubt whose state `seen` shows.
     pub(in crate::app) fn settle_doubts(&mut self, seen: &Observation) {
         self.doubts.retain(|item| !seen.shows(item));
     }
 
-    /// Puts the open items in doubt, those called off too, when a call-off ended an attempt that had made
-    /// a call: no record has what the attempt did not reach. Returns whether an item is in doubt.
+    /// Call it after a call-off ended an attempt. If the turn has made a call, puts all open items
+    /// in doubt, also called-off ones: no record shows what the attempt reached. Returns whether an
+    /// item is in doubt.
     pub(super) fn doubt_open_items(&mut self) -> bool {
         if self.called {
             let open = self.state().results().into_iter();
@@ -26,8 +28,8 @@ impl ClaimWriter<'_> {
         !self.doubts.is_empty()
     }
 
-    /// The results, marked where the item is in doubt. An account that the cloud does not know, or that owns
-    /// the image, cannot have got it.
+    /// Marks the results of items in doubt. An account that the cloud does not know, or that owns
+    /// the image, cannot have got it, so its result is not marked.
     pub(super) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let mark = |result: ItemResult| {
             let doubted = self.doubts.contains(&result.item) && !excludes_a_share(&result);

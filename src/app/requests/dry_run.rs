@@ -1,4 +1,4 @@
-//! A dry run: decides, looks and plans; writes nothing and changes nothing.
+//! A dry run: decides, reads the cloud and plans. Writes nothing and changes nothing.
 
 use crate::app::answer::{Answer, Ending, refused_items};
 use crate::app::calls::observe;
@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::policy::Decision;
 
 impl App {
-    /// The decision and the plan for one request.
+    /// Returns the decision and the plan for one request.
     pub(in crate::app) async fn show_plan(
         &self,
         case: &Case<'_>,

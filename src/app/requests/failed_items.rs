@@ -1,5 +1,5 @@
-//! Why a turn or an attempt to revoke ended with work left: the failure of its open items, and the
-//! pause after it. In: results. Out: the failure that an operator must know.
+//! Why a turn or an attempt to revoke left work: the failure of its open items, and the pause after
+//! it. In: results. Out: the failure that an operator must know.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub(in crate::app) struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// The first failure that an operator must act on, otherwise the first; `None` when the time
-    /// ran out.
+    /// Returns the first failure that an operator must correct, else the first failure. `None` if
+    /// no item failed, because the time ran out.
     pub(in crate::app) fn of(open: &'a [ItemResult]) -> Option<Self> {
         let failures = || {
             open.iter().filter_map(|result| match &result.kind {

@@ -1,5 +1,6 @@
-//! Reads while a request is opened: the cloud before record 0, and the other requests for the same
-//! image. In: an approved share. Out: the results, so that its first turn need not read again.
+//! What is read while a request is opened: the cloud before record 0, and the other requests for
+//! the same image. In: an approved share. Out: the results, so that its first turn need not read
+//! again.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +12,13 @@ use crate::journal::StreamId;
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 
-/// The results of reading while a request was opened; for its first turn alone.
+/// What was read while a request was opened. Only its first turn uses it.
 #[derive(Debug, Default)]
 pub(in crate::app) struct FirstLook {
-    /// The cloud's state, if none of the request's items is known to be shared there.
+    /// The cloud's state before record 0. `None` if an item of the request was shared already, or
+    /// if the read failed.
     pub(in crate::app) seen: Option<Observation>,
-    /// The other requests for the same image and receivers.
+    /// The other requests for the same image and receivers, if they could be listed.
     pub(in crate::app) neighbours: Option<BTreeSet<StreamId>>,
 }
 
@@ -26,9 +28,10 @@ impl App {
         self.now().duration_since(since) < context::OPENING_TIME
     }
 
-    /// The cloud's state before a new share. `None` if an item of the request is shared already,
-    /// because that needs a record, and if the read fails or takes too long. Where a site
-    /// lists no shares, a second look would show no more than this one.
+    /// Returns the cloud's state before a new share. `None` if the read fails or takes too long, or
+    /// if an item of the request is shared already: that must be recorded before the first call.
+    /// If a site cannot list shares, the state is returned nevertheless, because a second read
+    /// would show no more.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,

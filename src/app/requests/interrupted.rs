@@ -1,5 +1,5 @@
-//! What an interrupted worker may have shared without recording it. In: an item's recorded result and the observed
-//! state. Out: the result that it then has.
+//! What an interrupted worker may have shared without recording it. In: an item's recorded result
+//! and the observed state. Out: the item's result after that observation.
 
 use crate::app::grants::Ownership;
 use crate::cloud::error::image_is_missing;
@@ -7,14 +7,14 @@ use crate::domain::{Action, CloudError, Item, ItemResult, ResultCode, ResultKind
 use crate::journal::State;
 use crate::plan::Observation;
 
-/// Whether no record says that the item was shared. A call may have shared it all the same.
+/// Whether no record says that the item was shared. An unrecorded call may have shared it.
 pub(super) fn is_open(result: &ItemResult) -> bool {
     let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
     result.pending() || called_off
 }
 
-/// The result of an item that an interrupted worker may have shared: `None` if it did not, a
-/// pending result if a later turn must read the cloud again.
+/// Returns the result of an item that an interrupted worker may have shared. `None`: the worker did
+/// not share it. Pending: a later turn must read the cloud again.
 pub(super) fn interrupted_result(
     state: &State,
     result: &ItemResult,
@@ -24,8 +24,8 @@ pub(super) fn interrupted_result(
     if !shares || !is_open(result) || state.found_before(&result.item) {
         return None;
     }
-    // Another account than the opening's misses what that one may have shared. Where no record names the account,
-    // only an item in doubt may have been shared by another one.
+    // The account on record may have shared items that another account does not see. If no record
+    // names an account, another account can have shared only an item in doubt.
     let (mut seen, listed) = (seen.clone(), seen.readable);
     let ownership = Ownership::of(state.owner(), seen.owner.as_ref());
     if !ownership.proven() && (ownership != Ownership::NotRecorded || result.maybe_done) {
@@ -59,8 +59,9 @@ pub(super) fn interrupted_result(
     })
 }
 
-/// The result of an account that may have got the image: no record says so, and the cloud does not show it. It
-/// is taken back, which is harmless if it has nothing. `unproven`: why a list without it shows nothing.
+/// The result of an account that may have the image, although neither a record nor the cloud shows
+/// it. A revocation takes the image back, which is harmless if the account does not have it.
+/// `unproven`: why a list without the account proves nothing.
 fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
     let (code, why) = match (error, unproven) {
         (Some(error), _) => (error.code.clone(), error.to_string()),

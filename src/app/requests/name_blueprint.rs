@@ -1,17 +1,18 @@
-//! Names the blueprint of a chain on record, under which the index then lists the request. In: the result that
-//! names it. Out: whether the other requests for that blueprint must be looked at.
+//! Records the name of a chain's blueprint, so that the index lists the request under it. In: the
+//! results, one of which names the blueprint. Out: whether the other requests for that blueprint
+//! must be read.
 
 use crate::domain::{ItemResult, ResultKind, Target};
 
 use super::claim_writer::{ClaimWriter, Stop};
 
 impl ClaimWriter<'_> {
-    /// Records which blueprint the accounts of a chain get, before they are settled or called for:
-    /// requests for the blueprint see this one only then. One that this request made is in the record
-    /// before the next call.
+    /// Records which blueprint the accounts of a chain get, before any result or call for them:
+    /// only then do requests for that blueprint see this one. A blueprint that this request made is
+    /// written with the record before the next call.
     ///
     /// # Errors
-    /// [`Stop::Named`] once a blueprint is recorded that may have been there before.
+    /// [`Stop::Named`] after recording a blueprint that may have existed before.
     pub(in crate::app) async fn name_blueprint(
         &mut self,
         results: &[ItemResult],

@@ -1,5 +1,6 @@
-//! The first record of a request. In: a case and its decision. Out: the opened stream. The record ties
-//! the request to the delivery, the map, the configuration and the secret that brought it.
+//! Writes the first record of a request. In: a request of a delivery and its decision. Out: the
+//! opened stream. The record ties the request to the delivery, the map, the configuration and the
+//! secret that brought it.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::plan::Observation;
 use crate::policy::Decision;
 
 impl App {
-    /// The digests that tie every request of this delivery to what was received.
+    /// Returns the digests that tie every request of a delivery to what was received.
     pub(in crate::app) fn received(&self, verified: &VerifiedDelivery, map: &Map) -> Received {
         Received {
             body_digest: hex::encode(Sha256::digest(verified.body())),
@@ -23,8 +24,8 @@ impl App {
         }
     }
 
-    /// Records the request: intent, verdict and lease are one create-only write. No call that changes
-    /// anything precedes it. Without a slot there is no lease: the request waits in the backlog.
+    /// Writes record 0: intent, verdict and lease in one create-only write. No call that changes a
+    /// share precedes it. Without a slot there is no lease: the request waits in the backlog.
     pub(in crate::app) async fn open(
         &self,
         case: &Case<'_>,
@@ -42,7 +43,8 @@ impl App {
         let rules = &self.prepared.notice_rules;
         let allowed = opening.intent.verdict.allowed;
         if !allowed && rules.want(NoticeKind::Denied, Some(&case.identity.source)) {
-            // A denial gets no lease, and so no other wake-up.
+            // A denial gets no lease and so no wake-up. This one lets a sweep deliver the
+            // notification if this process does not.
             let at = self.lease(case.now, Deadline::after(Duration::ZERO));
             let stream = StreamId::of(&case.identity);
             self.journal

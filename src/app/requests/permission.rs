@@ -1,5 +1,5 @@
-//! What a turn may do: the policies decide a new request, and a recorded one again before each later turn. In: a
-//! request or its state. Out: the permission, or why it is withheld.
+//! What a turn may do. The policies decide a new request, and decide a recorded one again before
+//! each later turn. In: a request or its state. Out: the permission, or why it is withheld.
 
 use crate::app::App;
 use crate::app::answer::refused_items;
@@ -13,14 +13,14 @@ use crate::telemetry::{Step, step};
 /// What a turn may do.
 #[derive(Debug)]
 pub(in crate::app) enum Permission {
-    /// Carry this out.
+    /// The turn may carry out this request.
     Granted(Approved),
-    /// Share nothing more, and close.
+    /// The turn must share nothing more, and close the request.
     Withheld(Withheld),
 }
 
 impl Permission {
-    /// The verdict of the current policies that lets a share continue.
+    /// The verdict of the current policies if they let a share continue; `None` for a cancel.
     pub(super) fn verdict(&self) -> Option<&Verdict> {
         match self {
             Self::Granted(approved) if approved.request().action == Action::Share => {
@@ -34,16 +34,17 @@ impl Permission {
 /// Why a share stops.
 #[derive(Debug)]
 pub(in crate::app) enum Withheld {
-    /// It expired before it was finished.
+    /// The share expired before it was finished.
     Expired,
     /// Later cancels, or the withdrawal of its approval, called off every item.
     CalledOff,
-    /// The current policies refuse it.
+    /// The current policies deny the share.
     Denied(Verdict),
 }
 
 impl Withheld {
-    /// The result of an item that was not shared.
+    /// Returns the result with which an item is closed. A pending item becomes denied or expired;
+    /// any other result stays.
     pub(super) fn result(&self, request: &ShareRequest, result: ItemResult) -> ItemResult {
         if !result.pending() {
             return result;
@@ -68,8 +69,8 @@ impl Withheld {
 }
 
 impl App {
-    /// Decides recorded work again, under the current policies. Only shares need that: a cancel
-    /// that was allowed once is carried out.
+    /// Decides a recorded request again. A share needs the permission of the current policies; a
+    /// cancel that was allowed once stays allowed.
     pub(super) fn permission(&self, state: &State) -> Permission {
         let now = self.now();
         let (identity, approved_at) = (state.identity(), state.approved_at());

@@ -1,6 +1,7 @@
-//! The place of a new share or cancel in the order of both. In: a request that is being opened. Out: an instant
-//! after its approval, if a clock that was ahead gave a request on record a later one. Reads the journal, and for
-//! a cancel that concerns Lighthouse the cloud.
+//! Finds the place of a new request in the order of shares and cancels. In: a request that is being
+//! opened. Out: an instant later than its approval, if it must follow a recorded request to which a
+//! wrong clock gave a later instant.
+//! Reads the journal, and the cloud for a cancel that concerns Lighthouse.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +11,9 @@ use crate::domain::{AccountId, Action, ImageRef, ShareRequest, Target, Timestamp
 use crate::journal::{JournalError, Receiver, State, StreamId};
 
 impl App {
-    /// The instant that puts the request after those that were on record when it was approved, where its
-    /// own does not: a cancel after the shares that it may affect, a share after the unfinished cancels.
+    /// Returns the instant that puts this request after those that were on record when it was
+    /// approved: a cancel after the shares that it may affect, a share after the unfinished
+    /// cancels. `None` if the instant of its approval does that.
     pub(super) async fn place_in_order(
         &self,
         case: &Case<'_>,
@@ -35,8 +37,9 @@ impl App {
                 self.read_affected(request, deadline).await?.2
             }
         };
-        // Now that they are on record, a clock that is ahead of this instant was wrong. One that is not
-        // may have approved a request that overtook this one.
+        // Follow the requests that were approved before this one, and those whose instant lies in
+        // the future: a wrong clock gave it. Any other request was approved later and overtook this
+        // one.
         let now = self.now();
         let before = |other: &&State| {
             other.request().action != request.action
@@ -46,7 +49,8 @@ impl App {
         Ok(place.filter(|place| *place > approved_at))
     }
 
-    /// The unfinished requests for the blueprints that, by the journal, were made of a chain's image.
+    /// Returns the unfinished requests for the blueprints that, according to the journal, were made
+    /// from the image of this chain.
     async fn cancels_of_made(
         &self,
         request: &ShareRequest,

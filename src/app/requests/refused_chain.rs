@@ -1,6 +1,7 @@
-//! Ends a chain whose blueprint the cloud refuses to share: removes the image that this request
-//! published from Lighthouse, unless another request needs it. In: the results so far. Out: the
-//! results with the reason. `plan::chain` decides which results count as such a refusal.
+//! Ends a chain whose blueprint the cloud refuses to share: removes from Lighthouse the image that
+//! this request put there, unless another request needs it.
+//! In: the results so far. Out: the results with the reason. `plan::chain` decides which results
+//! are such a refusal.
 
 use crate::app::calls::execute;
 use crate::app::grants::{Ownership, serving};
@@ -12,7 +13,7 @@ use crate::policy::Approved;
 use super::claim_writer::{ClaimWriter, Stop};
 
 impl App {
-    /// Ends a chain that the cloud refused; returns other results unchanged.
+    /// Ends a chain whose blueprint the cloud refuses to share. Returns other results unchanged.
     pub(super) async fn end_refused_chain(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -31,7 +32,7 @@ impl App {
             return Ok(refused.explain(results, &Publication::NeededByOthers));
         }
         let context = self.context(writer.state().request(), deadline);
-        // Not the account of the next record: that may repeat what is on record.
+        // Not the writer's owner, because that may only repeat the owner on record.
         let asked = context.cloud.known_owner();
         let ownership = Ownership::of(writer.state().owner(), asked.as_ref());
         let published = ImageRef::Cvm(image.clone());

@@ -12,7 +12,8 @@ use crate::journal::{Claim, JournalError, State, StreamId, Work, WorkerLease};
 use super::first_look::FirstLook;
 
 impl App {
-    /// Resumes a request in any phase; answers with the recorded state if no work is left.
+    /// Resumes a request in any phase. If no work is left or no slot is free, answers with the
+    /// recorded state.
     pub(in crate::app) async fn resume(
         &self,
         state: State,
@@ -27,7 +28,8 @@ impl App {
         let Some(_slot) = self.slots.take() else {
             return Ok(self.answer_and_notify(&state));
         };
-        // The look-up stopped early, and did not check whether a record is missing.
+        // `look_up` does not notice that a record is missing before another. Read the whole stream
+        // before working on it.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
             return Ok(self.answer_and_notify(&state));
@@ -36,8 +38,8 @@ impl App {
         Ok(self.answer_and_notify(&after))
     }
 
-    /// Takes a turn at unfinished work, with `at_once` also during a pause. Returns the state after
-    /// it, also if another worker was first.
+    /// Takes a turn at an unfinished request. `at_once`: also during a pause. Returns the state
+    /// afterwards; if another worker was first, the state that the journal has.
     pub(in crate::app) async fn run_turn(
         &self,
         state: State,
@@ -59,8 +61,9 @@ impl App {
         Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
     }
 
-    /// Claims a request that is due. If its worker died, or if its last turn left an item in doubt just now,
-    /// then waits up to `LATE_CALL`, because the cloud may still carry out the last call.
+    /// Claims a request that is due; `None` if another worker was first.
+    /// Waits up to `LATE_CALL` if the worker before died, or if the last turn has just left an item
+    /// in doubt: the cloud may still be carrying out the last call.
     pub(in crate::app) async fn take_turn(
         &self,
         state: State,
@@ -85,7 +88,7 @@ impl App {
         Ok(taken)
     }
 
-    /// A request's current state in the journal.
+    /// Reads a request's current state from the journal.
     pub(in crate::app) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
         self.journal
             .read(stream)

@@ -1,6 +1,6 @@
 //! Reopens an ended request for an operator: decides it again for its original requester and
-//! approvers, and carries it out. In: the request's name, the operator, and the reason. Out: the
-//! result.
+//! approvers, and carries it out. In: the request's name, the operator, and the reason. Out:
+//! whether the request was reopened, and its result.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ use crate::policy::Decision;
 use super::first_look::FirstLook;
 use super::permission::Permission;
 
-/// The operator at the command line, with a configured source.
+/// The operator at the command line, and the configured source for which the operator acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// The source.
+    /// The name of a configured source.
     pub source: SourceName,
-    /// The person.
+    /// The person who acts.
     pub requester: String,
 }
 
@@ -31,11 +31,11 @@ impl fmt::Display for Operator {
 /// The result of reopening a request.
 #[derive(Debug)]
 pub enum Retried {
-    /// It was reopened; the answer has the result.
+    /// The request was reopened and carried out. The answer has the result.
     Reopened(Ending, Box<Answer>),
-    /// The current policies deny it. The journal records the attempt.
+    /// The current policies deny the request. The journal records the attempt.
     Denied(Verdict),
-    /// It stays closed, for this reason.
+    /// The request stays closed, for this reason.
     StaysClosed(String),
 }
 

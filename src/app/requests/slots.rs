@@ -1,6 +1,6 @@
-//! The slots for work on a server: the maximum number of requests carried out at once, and of
-//! unfinished requests per source. In: requests of verified deliveries. Out: a slot, a place in the
-//! backlog, or neither. A host that limits its own concurrency has no slots.
+//! Limits the work of a server: the number of requests that are carried out at once, and the
+//! unfinished requests of each source. In: requests of verified deliveries. Out: a slot, a place in
+//! the backlog, or a refusal. Without effect on a host that limits its own concurrency.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::domain::SourceName;
 use crate::journal::StreamId;
 use crate::telemetry::{TraceContext, current};
 
-/// Number of requests carried out at once.
+/// Maximum number of requests that are carried out at once.
 const MAX_SLOTS: usize = 64;
 /// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
@@ -35,13 +35,13 @@ struct Load {
     bytes: usize,
 }
 
-/// A slot for work on one request; dropping it frees it.
+/// The right to work on one request. Dropping it frees the slot.
 #[derive(Debug)]
 pub(in crate::app) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// One unfinished request of its source; dropping it ends that.
+/// Counts one unfinished request of its source until it is dropped.
 #[derive(Debug)]
 pub(in crate::app) struct Unfinished {
     _counted: Option<Counted>,
@@ -58,13 +58,13 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) stream: StreamId,
-    /// Of the delivery that brought it.
+    /// The trace of the delivery that brought the request.
     pub(super) trace: Option<TraceContext>,
     /// `None` for a request of an earlier process.
     _unfinished: Option<Unfinished>,
 }
 
-/// The recorded requests that wait for a slot; one task works them off.
+/// The recorded requests that wait for a slot. One task works them off.
 #[derive(Debug)]
 pub struct Backlog(UnboundedReceiver<Queued>);
 
@@ -79,7 +79,8 @@ impl Slots {
         (slots, Backlog(queue))
     }
 
-    /// Counts one more unfinished request of a source; `None` if the source has `max` already.
+    /// Counts one more unfinished request of a source, whose delivery has this number of bytes.
+    /// `None` if the source has `max` unfinished requests already, or too many bytes.
     pub(in crate::app) fn admit(
         &self,
         source: &SourceName,
@@ -108,7 +109,7 @@ impl Slots {
         })
     }
 
-    /// A slot, if one is free and no earlier request waits for it.
+    /// Returns a slot if one is free and no earlier request waits for it.
     pub(in crate::app) fn take(&self) -> Option<Slot> {
         let free = self.0.as_ref().map(|bounded| Arc::clone(&bounded.free));
         let permit = free.map(Semaphore::try_acquire_owned).transpose().ok()?;
@@ -127,7 +128,8 @@ impl Slots {
     /// Puts a recorded request into the backlog. Without a backlog, the sweep handles it.
     pub(in crate::app) fn queue(&self, stream: StreamId, unfinished: Option<Unfinished>) {
         if let Some(bounded) = &self.0 {
-            // At shutdown the task has ended. The next process finds the request in the journal.
+            // At shutdown the backlog's task has ended, so sending fails. The next process finds
+            // the request in the journal.
             drop(bounded.backlog.send(Queued {
                 stream,
                 trace: current(),

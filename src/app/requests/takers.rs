@@ -1,5 +1,5 @@
-//! Which workers a share waits for: those that are taking the same items away. In: the share, and the requests about
-//! its image. Out: how its turn begins.
+//! Finds the workers for which a share waits: those that are taking the same items away. In: the
+//! share, and the requests about its image. Out: how the share's turn begins.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,14 +14,15 @@ use crate::journal::{JournalError, Phase, State, StreamId};
 use super::call_off::{Beginning, Order, taken_by};
 use super::cancelled_items::items_called_off;
 
-/// A share that waits for another worker looks again after this: that worker may be done, or its
-/// request resumed after its death, long before its lease ends.
+/// A waiting share looks again after this time at the latest. The other worker may be done, or dead
+/// and replaced, long before its lease ends.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Waits for a live worker that is cancelling the same items: an earlier cancel, or the
-    /// revocation of another share. Otherwise its call could follow this share's. A later cancel
-    /// calls off a share that it has not seen.
+    /// Decides how a share's turn begins. It waits while a live worker takes the same items away,
+    /// for an earlier cancel or to revoke another share: otherwise that worker's call could follow
+    /// this share's.
+    /// If a later cancel on record did not see this share, the share is called off now.
     pub(super) async fn after_takers(
         &self,
         share: &State,
@@ -33,7 +34,7 @@ impl App {
             Some(listed) => self.read_streams(listed).await?,
             None => self.others(share).await?,
         };
-        // A cancel that had closed before a reopening is no answer to that.
+        // A cancel that closed before this share was reopened does not call it off.
         let before = |cancel: &State| {
             let reopened = share.reopened_at();
             reopened.is_some_and(|at| cancel.closed_at().is_some_and(|closed| closed < at))
@@ -80,16 +81,16 @@ impl App {
     }
 }
 
-/// Until when the cloud may carry out the last call of a turn that ended. After a clock's correction the instant of
-/// its record says nothing.
+/// Until when the cloud may still carry out the last call of an ended turn. `None` if that time has
+/// passed, or if the clock was set back so far that the record's instant says nothing.
 fn late_call(ended: &State, now: Timestamp) -> Option<Timestamp> {
     let late = SignedDuration::try_from(LATE_CALL).ok()?;
     let recent = now.duration_since(ended.updated_at()).abs() < late;
     recent.then(|| ended.updated_at().checked_add(late).ok())?
 }
 
-/// Whether a request takes away what a share of the same image gives: accounts that both name, or all, when
-/// it takes the image out of Lighthouse.
+/// Whether `taker` takes away what `share` gives of the same image: an account that both name, or
+/// everything if it takes the image out of Lighthouse.
 fn meet(share: &State, taker: &State) -> bool {
     let (mine, theirs) = (&share.request().target, &taker.request().target);
     let account = |account| theirs.accounts().contains(account);

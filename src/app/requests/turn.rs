@@ -1,5 +1,5 @@
-//! A turn: what one worker does with its claim, from the look at the other requests to the close. In: the claim, and
-//! what the worker may do. Out: the state after the turn.
+//! A turn: what one worker does with its claim, from the look at the other requests to the close.
+//! In: the claim and the permission. Out: the state after the turn.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use super::permission::{Permission, Withheld};
 
 impl App {
     /// Carries out what `permission` allows, closes the request, and revokes what was called off
-    /// meanwhile. Returns the state afterwards, as the journal has it if another worker took over.
+    /// meanwhile. Returns the state afterwards. If another worker took over, returns what the
+    /// journal says now.
     pub(in crate::app) async fn work_off_claim(
         &self,
         claim: Claim,
@@ -39,8 +40,8 @@ impl App {
                 .await
             {
                 Err(Stop::CalledOff) => {
-                    // The cloud may still carry out the last call of this attempt. Where no time is left to wait
-                    // for it, a later turn looks.
+                    // The cloud may still be carrying out the last call of this attempt. Wait until
+                    // it cannot. Without time for that, end the turn: a later one reads the cloud.
                     if writer.doubt_open_items() && !pause(deadline, LATE_CALL).await {
                         deadline = Deadline::after(Duration::ZERO);
                     }
@@ -52,11 +53,13 @@ impl App {
         };
         let after = match end {
             Ok(()) => writer.state().clone(),
+            // The loop handles `CalledOff` and `Named`, so only `Lost` comes here.
             Err(Stop::Lost | Stop::CalledOff | Stop::Named) => return self.reread(stream).await,
             Err(Stop::Journal(error)) => return Err(error),
         };
         let now = self.now();
-        // A closed share needs work only if items were called off, or at its end, which the sweep handles.
+        // A closed share needs work if items were called off or if it expired. The sweep handles
+        // the expired ones.
         let expired = after.expires_at().is_some_and(|end| end <= now);
         let called_off = !expired && after.needs_work(now).is_some();
         if matches!(after.phase(), Phase::Closed) && called_off {
@@ -68,7 +71,8 @@ impl App {
     /// One attempt to work off a claim.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`], [`Stop::Named`]: the request changed meanwhile; decide again and attempt again.
+    /// [`Stop::CalledOff`], [`Stop::Named`]: the request changed meanwhile. Decide again and start
+    /// another attempt.
     async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -84,6 +88,8 @@ impl App {
         };
         let FirstLook { seen, neighbours } = first;
         let order = self.order_among_others(writer.state(), neighbours, deadline);
+        // `kept`: results of items that get no call. `at_rest`: closed shares. `owners`: the
+        // accounts on record as the shares' owners.
         let Beginning {
             kept,
             at_rest,
@@ -100,6 +106,7 @@ impl App {
             .end_refused_chain(writer, approved, results, deadline)
             .await?;
         if approved.request().action == Action::Cancel {
+            // Judge what a missing image means, then record in the earlier shares what is gone.
             results = self.judge_cancel(writer, results, &owners, deadline);
             let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
@@ -107,9 +114,10 @@ impl App {
         writer.close(writer.with_doubts(results), None).await
     }
 
-    /// Reads the cloud, makes the plan of a new request, a resumed one or a revocation, and executes it.
-    /// `kept`: results of items that need no call. `owners`: the accounts on record of the shares that it takes
-    /// away. `first`: what was read before record 0.
+    /// Reads the cloud, makes the plan and executes it: for a new request, a resumed one or a
+    /// revocation.
+    /// `kept`: results of items that need no call. `owners`: the accounts on record as owners of
+    /// the shares that a cancel or revocation takes away. `first`: what was read before record 0.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -119,13 +127,13 @@ impl App {
         first: Option<Observation>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
-        // A share makes no call after its own end.
+        // A share makes no call after its own expiry.
         let deadline = match approved.request().action {
             Action::Share => context::before_end(deadline, self.now(), writer.state().expires_at()),
             Action::Cancel => deadline,
         };
-        // The owner account follows from the image of the recorded request; a revocation may name the
-        // blueprint that a chain made of it.
+        // The recorded request decides which owner account is called. `approved` may name the
+        // blueprint that a chain made of the recorded image.
         let context = self.context(writer.state().request(), deadline);
         let looked_before = writer.looked_before() && first.is_none();
         let mut seen = match first {
@@ -134,7 +142,8 @@ impl App {
         };
         let looked = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // An earlier attempt that recorded no owner may have changed something under another account.
+        // If an earlier attempt recorded no owner, it may have changed something under another
+        // account: `None` joins the list.
         let mine = Some(writer.state().owner()).filter(|owner| looked_before || owner.is_some());
         let owners = owners.iter().map(Option::as_ref).chain(mine);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
@@ -145,7 +154,8 @@ impl App {
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
-        // What another account sees says nothing about what the earlier attempt did.
+        // If another account answers now, its answer says nothing about what the earlier attempt
+        // did.
         let comparable = looked_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
@@ -155,14 +165,16 @@ impl App {
             return Ok(results);
         }
         let interrupted = interrupted_results(writer.state(), writer.with_doubts(done), &looked);
+        // The results are those of an interrupted worker: keep the owner on record, because the
+        // account that was asked is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
         Ok(replace(results, interrupted))
     }
 
-    /// The results of a cancel whose image is missing: not shared if an operator confirms that it is deleted,
-    /// and open if the account that was asked is not known to own the image.
+    /// The results of a cancel whose image is missing. If an operator confirms that the image is
+    /// deleted: not shared. If the account that was asked is not known to own the image: open.
     fn judge_cancel(
         &self,
         writer: &ClaimWriter<'_>,
@@ -185,8 +197,9 @@ impl App {
         ownership.judge(results, &state.request().target.image(), entry)
     }
 
-    /// Closes a share that the policies refuse, that expired or that was called off. An interrupted worker may have shared without
-    /// recording it, so the cloud is read first and the share is revoked when it expires.
+    /// Closes a share that the policies now deny, that expired, or that was called off. An
+    /// interrupted worker may have shared without recording it, so the cloud is read first. What
+    /// the read finds is recorded as shared, and is revoked later.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -194,7 +207,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let request = writer.state().request().clone();
-        // What is read here proves no other owner than the one on record.
+        // Keep the owner on record: the read below does not prove another one.
         writer.set_owner(writer.state().owner().cloned());
         let seen = if writer.looked_before() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)
@@ -217,7 +230,7 @@ impl App {
     }
 }
 
-/// The results of items that an interrupted worker may have shared and that were called off later.
+/// Results of the called-off items that an interrupted worker may have shared.
 fn interrupted_results(
     state: &State,
     done: Vec<ItemResult>,
@@ -229,7 +242,7 @@ fn interrupted_results(
         .collect()
 }
 
-/// The results, those of the same items replaced by `newer`.
+/// Returns `results` with those in `newer` in the place of older ones for the same items.
 fn replace(mut results: Vec<ItemResult>, newer: Vec<ItemResult>) -> Vec<ItemResult> {
     results.retain(|result| !newer.iter().any(|newer| newer.item == result.item));
     results.extend(newer);
