@@ -19,9 +19,9 @@ pub struct Answer {
     pub status: Status,
     /// One entry per account, and one for Lighthouse if the request names it.
     pub results: Vec<ItemResult>,
-    /// Determining policies; empty when no policy allowed it.
+    /// The determining policies; empty if no policy allowed the request.
     pub policy: Vec<String>,
-    /// The approvers who counted, each with the policies that let them approve.
+    /// The approvers whom the decision accepted, each with the policies that let them approve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
     /// The path of the newest journal record and its hash.
@@ -118,7 +118,8 @@ impl Answer {
     }
 }
 
-/// One result per item. In a denial, each item says whether the policy refused it or another item.
+/// One result per item. In a denial, each result says whether the policy refused this item or
+/// another one.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -154,21 +155,21 @@ fn message_of(state: &State) -> Option<String> {
     }
 }
 
-/// How one request ended, for the tables that turn it into a status code, an exit code or a batch
-/// failure.
+/// How one request ended. Three tables turn it into a status code, an exit code or a batch failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Processed, with the result in the body. Also a dry run, and an event that maps to no request.
+    /// Processed, with the result in the body. Also a dry run, and an event that maps to no
+    /// request.
     Done,
-    /// Journalled, and waiting for its `not_before`: the sender need not repeat it.
+    /// Recorded; waits for its `not_before`. The sender need not repeat the delivery.
     Waiting,
-    /// Journalled and unfinished: a repeated delivery or the next sweep continues it.
+    /// Recorded but unfinished. A repeated delivery or the next sweep continues it.
     Pending,
-    /// Refused by the policy.
+    /// The policies deny the request.
     Denied,
-    /// Invalid.
+    /// The request is not valid.
     Invalid,
-    /// The same identity with other content.
+    /// The journal has a request of this identity with other content.
     Conflict,
     /// Not recorded: its source has too many unfinished requests.
     Busy,
@@ -181,11 +182,11 @@ pub enum Ending {
 pub enum Reply {
     /// Verified and mapped: one answer per request.
     Answers(Vec<(Ending, Answer)>),
-    /// A handshake instead of an event.
+    /// The answer to a handshake.
     Handshake(HandshakeReply),
-    /// Any failure of authentication; only the log has the reason.
+    /// Authentication failed. Only the log has the reason.
     Unauthorised,
-    /// No source of this name.
+    /// No source has this name.
     UnknownSource,
     /// A certificate that the verification needs could not be fetched; the sender must repeat the
     /// delivery.

@@ -23,8 +23,9 @@ use super::report::LastRefusal;
 use super::requests::{ClaimWriter, Published, Slots};
 use super::rules::{InForce, Prepared};
 
-/// The rules under which this value works, and what the process opened once: the journal, the clouds
-/// and the shared queues. Clones share these. [`App::in_force`] makes the value for later rules.
+/// The rules under which this value works, and what the process opened once: the journal, the
+/// clouds and the shared queues. Clones share what was opened. [`App::in_force`] returns the
+/// application under newer rules.
 #[derive(Debug, Clone)]
 pub struct App {
     pub(super) prepared: Arc<Prepared>,
@@ -38,34 +39,34 @@ pub struct App {
     pub(super) certificates: Arc<Certificates>,
     pub(super) instances: Arc<Instances>,
     pub(super) known_listed: Arc<KnownListed>,
-    /// Whether `/metrics` is open where the configuration does not say.
+    /// Whether everybody may read `/metrics` if the configuration does not say.
     pub(super) shows_metrics: bool,
-    /// Whether the process continues after an answer.
+    /// Whether the process, and so its work, continues after an answer.
     pub(super) process_goes_on: bool,
     pub(super) slots: Arc<Slots>,
     pub(super) published: Arc<Published>,
-    /// Whether the journal was writable.
+    /// Whether the last probe could write the journal.
     pub(super) readiness: Arc<Fresh<bool>>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) counts: Arc<Fresh<Counted>>,
     pub(super) last_report: Arc<Fresh<String>>,
     pub(super) last_refusal: Arc<LastRefusal>,
-    /// The key of secrets' fingerprints, once one was needed.
+    /// The key with which secrets are fingerprinted. Made at its first use.
     pub(super) fingerprints: Arc<OnceCell<Hmac<Sha256>>>,
 }
 
 impl App {
-    /// The same application on a host that writes the credentials of its role into each request's
-    /// headers. On any other host a sender can write these headers.
+    /// Returns the application for a host that writes the credentials of its role into each
+    /// request's headers. On any other host a sender can write these headers.
     #[must_use]
     pub fn believing_invocations(self) -> Self {
         self.clouds.believe_invocations();
         self
     }
 
-    /// The same application on a server of its own, whose `/metrics` is open unless the configuration
-    /// says otherwise.
+    /// Returns the application for a server of its own, where everybody may read `/metrics` unless
+    /// the configuration says otherwise.
     #[must_use]
     pub fn showing_metrics(self) -> Self {
         Self {
@@ -100,26 +101,28 @@ impl App {
         }
     }
 
-    /// The account that owns what is shared already. The blueprint of a chain belongs to the account of its CVM
-    /// image, as in the chain's request: the cloud made the blueprint's id, so no configuration names it.
+    /// Returns the cloud of the account that owns an image which is shared already.
+    /// The blueprint of a chain belongs to the account of its CVM image: the cloud chose the
+    /// blueprint's id, so no configuration names it.
     pub(super) fn owner_of(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();
         self.clouds.of(self.config(), Some(&image), region)
     }
 
-    /// A writer for the records of one turn: its calls, results and outcome.
+    /// Returns a writer for the records of one turn.
     pub(super) fn writer(&self, claim: Claim) -> ClaimWriter<'_> {
         ClaimWriter::new(&self.journal, &self.clock, self.config().retry_for, claim)
     }
 
-    /// The end of a worker's lease: its deadline, and a margin for its last write.
+    /// The end of a lease that begins at `now`: the worker's deadline, plus a margin for its last
+    /// write.
     pub(super) fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
         let length = context::left(deadline).saturating_add(LEASE_MARGIN);
         now.checked_add(length).unwrap_or(Timestamp::MAX)
     }
 
-    /// A lease on a request, marked with fresh random bytes.
+    /// Returns a lease for a new worker, which has a random name.
     pub(super) fn worker_lease(
         &self,
         now: Timestamp,
@@ -134,7 +137,7 @@ impl App {
     }
 }
 
-/// A worker of this process that no other process can name.
+/// Returns a worker with a random name, so that it differs from the workers of other processes.
 pub(super) fn fresh_worker() -> Result<Worker, JournalError> {
     let bytes = clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
     Ok(Worker::from_random(bytes))

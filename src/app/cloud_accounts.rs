@@ -1,5 +1,5 @@
-//! The clouds of the owner accounts. In: the configuration and an image. Out: the cloud of the
-//! account that owns the image, with the account's name.
+//! The cloud clients of the owner accounts. In: the configuration and an image. Out: the client of
+//! the account that owns the image, with the account's name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,27 +16,27 @@ use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 const COPY_AGAIN: &str = "copy the key again, without spaces or line breaks";
 
-/// A cloud for each configured account, and one for the credentials of the process.
+/// A cloud client for each configured account, and one for the credentials of the process.
 #[derive(Debug)]
 pub(super) struct CloudAccounts {
     default: Cloud,
     named: BTreeMap<String, Cloud>,
-    /// Receives the credentials of an invocation, on a host that sends them.
+    /// Stores the credentials of an invocation, on a host that sends them.
     invocation_credentials: InvocationCredentials,
     believes_invocations: AtomicBool,
 }
 
-/// The cloud for one request.
+/// The cloud client for one request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,
-    /// The account's name; `None` without configured accounts.
+    /// The owner account's name; `None` if no accounts are configured.
     pub(super) account: Option<&'a str>,
 }
 
 impl CloudAccounts {
-    /// Makes the clouds without a call. Each account has its own pace, because the cloud limits calls
-    /// per account.
+    /// Makes the clients, without a call. Each account has its own pace, because the cloud limits
+    /// calls per account.
     pub(super) fn new(
         config: &Config,
         settings: &CloudSettings,
@@ -45,7 +45,8 @@ impl CloudAccounts {
         let home = vars.get("HOME").map(PathBuf::from);
         let chain = CredentialChain::from_disk(vars, home);
         let invocation_credentials = chain.invocation_credentials();
-        // Each chain holds the key by itself, so that each cloud notices when it is replaced.
+        // Each chain has its own copy of the key, so that each client notices when its key is
+        // replaced.
         let keyed = |chain: CredentialChain| match &config.cloud.key {
             None => Ok(chain),
             Some(key) => chain.with_key(DEFAULT_ACCOUNT, key).map_err(|error| {
@@ -68,7 +69,7 @@ impl CloudAccounts {
 
     /// Logs each account whose calls cannot be signed now. A server starts nevertheless.
     pub(super) async fn log_missing_credentials(&self, deadline: Deadline) {
-        // These arrive with an invocation.
+        // On this host the credentials arrive with each invocation.
         if self.believes_invocations.load(Ordering::Relaxed) {
             return;
         }
@@ -79,13 +80,13 @@ impl CloudAccounts {
         }
     }
 
-    /// Forgets how far the clouds' clocks differ from this machine's.
+    /// Forgets the measured differences between the clouds' clocks and this machine's.
     pub(super) fn forget_clock(&self) {
         self.all().for_each(|(_, cloud)| cloud.forget_clock());
     }
 
-    /// The seconds by which a cloud's clock is ahead of this machine's, when its answers since show a
-    /// difference of more than a minute.
+    /// The seconds by which a cloud's clock is ahead of this machine's; negative: behind. `None` if
+    /// the answers since `forget_clock` show no difference of more than a minute.
     pub(super) fn clock_difference(&self) -> Option<i64> {
         let differences = self.all().filter_map(|(_, cloud)| cloud.clock_difference());
         let most = MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs();
@@ -93,7 +94,8 @@ impl CloudAccounts {
         wrong.max_by_key(|seconds| seconds.unsigned_abs())
     }
 
-    /// The cloud of the process's own credentials, then those of the configured accounts.
+    /// The client with the process's own credentials, then those of the configured accounts, each
+    /// with the account's name.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Cloud)> {
         let named = self
             .named
@@ -102,15 +104,16 @@ impl CloudAccounts {
         std::iter::once((DEFAULT_ACCOUNT, &self.default)).chain(named)
     }
 
-    /// On a host that writes the credentials of its role into each request's headers.
+    /// From now on, uses the credentials in each request's headers. Call it only on a host that
+    /// writes these headers itself.
     pub(super) fn believe_invocations(&self) {
         self.believes_invocations.store(true, Ordering::Relaxed);
     }
 
-    /// Signs with the accounts' keys of this configuration, which were read again.
+    /// Replaces the keys of all clients by those of `config`, which were read again.
     pub(super) fn replace_keys(&self, config: &Config) {
         let named = config.cloud.accounts.iter().map(|account| {
-            // An account without a key of its own takes its role with the process's.
+            // An account without its own key assumes its role with the process's key.
             let key = account.key.as_ref().or(config.cloud.key.as_ref());
             (account.name.as_str(), self.named.get(&account.name), key)
         });
@@ -128,14 +131,15 @@ impl CloudAccounts {
         }
     }
 
-    /// Receives an invocation's credentials, except on a host where the sender could write them.
+    /// Where to store an invocation's credentials. `None` on a host where a sender could write
+    /// their headers.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
         self.believes_invocations
             .load(Ordering::Relaxed)
             .then_some(&self.invocation_credentials)
     }
 
-    /// Chooses by the prefix of the image's id, then by region, as the configuration says.
+    /// Chooses the owner account of an image in a region, as the configuration says.
     pub(super) fn of<'a>(
         &'a self,
         config: &'a Config,
@@ -159,8 +163,9 @@ impl CloudAccounts {
     }
 }
 
-/// The result of sharing with the owner's own account, for which the cloud refuses the whole call.
-/// `owner`: of the credentials that a read has resolved.
+/// The result for the owner's own account, if a share names it: the cloud would refuse the whole
+/// call.
+/// `owner`: the account of the credentials in use, if a read has shown it.
 pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> Option<ItemResult> {
     let owner = owner?;
     let own = request
@@ -174,7 +179,7 @@ pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> O
         .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))
 }
 
-/// Problems with the cloud's address, and with the accounts' roles and keys.
+/// Returns the problems with the cloud's address, and with the accounts' roles and keys.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let cloud = &config.cloud;
     let endpoint = Endpoint::of(cloud.endpoint.as_deref(), cloud.site, "cvm").err();

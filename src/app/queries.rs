@@ -1,5 +1,5 @@
 //! What a host reads from the application: its configuration and clock, its readiness, the requests
-//! and active grants of its journal, the images that can be shared. Changes nothing.
+//! and active grants of the journal, and the images that can be shared. Changes nothing.
 
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use super::App;
 use super::application::fresh_worker;
 use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
 
-/// How often a probe writes the journal. Other probes get the same answer.
+/// The minimum time between two probes that write the journal. Probes in between get the last
+/// answer.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl App {
-    /// The same application, which tells `echo` each record's line of JSON once it is stored.
+    /// Returns the application with `echo`, which receives each record as a line of JSON once it is
+    /// stored.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
@@ -35,7 +37,7 @@ impl App {
         &self.prepared
     }
 
-    /// How far the present work has come.
+    /// The progress of the current work on the journal.
     pub fn work_done(&self) -> &WorkDone {
         self.journal.work_done()
     }
@@ -45,27 +47,27 @@ impl App {
         self.clock.now()
     }
 
-    /// How long a delivery may take when its host does not say.
+    /// The deadline of a delivery whose host gives none: `budget_seconds` from now.
     pub fn budget(&self) -> Deadline {
         Deadline::after(std::time::Duration::from_secs(self.config().budget_seconds))
     }
 
-    /// The trusted source for which `origin` may speak.
+    /// Returns the trusted source that accepts messages from `origin`, if any.
     pub fn source_of(&self, origin: &str) -> Option<SourceName> {
         self.prepared.source_of(origin)
     }
 
-    /// Proves, before this process writes its first record, that the journal's place refuses to
-    /// create a file twice.
+    /// Tests, before this process writes its first record, that the journal's place refuses to
+    /// create a file twice. Later calls return at once.
     ///
     /// # Errors
-    /// That it does not, or what the store said: then nothing may be carried out.
+    /// The place does not refuse, or the store failed. Then no request may be carried out.
     pub async fn prove_journal(&self) -> Result<(), JournalError> {
         let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
         self.journal.test_place(nonce).await
     }
 
-    /// Whether deliveries can be recorded. The reason why not goes to the log.
+    /// Whether deliveries can be recorded. If they cannot, logs the reason.
     pub async fn ready(&self) -> bool {
         let look = async |_| {
             let looked = self.look_at_journal().await;
@@ -85,12 +87,13 @@ impl App {
         self.journal.check(nonce).await
     }
 
-    /// Logs which accounts of the cloud cannot be called for lack of credentials.
+    /// Logs each owner account that has no usable credentials.
     pub async fn log_missing_credentials(&self) {
         self.clouds.log_missing_credentials(self.budget()).await;
     }
 
-    /// Logs why a worker's death would not be noticed before its lease ends.
+    /// Logs a warning if the journal's folder has no locks: a worker's death is then noticed only
+    /// when its lease ends.
     pub async fn log_missing_locks(&self) {
         if let Ok(probe) = fresh_worker()
             && let Some(error) = self.journal.lacks_locks(probe).await
@@ -99,7 +102,7 @@ impl App {
         }
     }
 
-    /// All pages of what can be shared to Lighthouse.
+    /// Returns all pages of the list of images that can be shared to Lighthouse.
     pub async fn images(
         &self,
         region: &Region,
@@ -118,7 +121,7 @@ impl App {
             .await
     }
 
-    /// Reads this application's journal.
+    /// Returns a reader of this application's journal.
     pub fn reader(&self) -> JournalReader<'_> {
         JournalReader::new(&self.journal, &self.prepared.notice_rules, self.now())
     }
@@ -132,13 +135,15 @@ impl App {
         self.reader().requests(&all, limit).await
     }
 
-    /// Every active grant: what a request gave and neither its expiry nor a later cancel took away.
+    /// Returns every active grant: what a request gave and neither its expiry nor a later cancel
+    /// took away.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         self.reader().grants().await
     }
 }
 
-/// The first 16 hex digits of a SHA-256: enough to tell two local events apart.
+/// Returns the first 16 hex digits of the SHA-256 of `bytes`: enough to tell two local events
+/// apart.
 pub(crate) fn short_digest(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(sha2::Sha256::digest(bytes))

@@ -34,7 +34,7 @@ impl Prepared {
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
-    /// [`Prepared::open`] for commands that only read the journal.
+    /// As [`Prepared::open`], for commands that only read the journal.
     pub fn open_to_read(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         let config = self.config();
         let journal = journal_to_read(&config.journal, config.index.as_ref(), vars)?;

@@ -1,11 +1,11 @@
-//! What an operator states beside a request, through a command: a value, which no delivery can bring.
+//! What an operator states with a request, through a command. A delivery cannot carry a statement.
 
-/// What an operator states with the requests of a command; a sender cannot.
+/// What an operator states with the requests of one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
     None,
-    /// They take over shares that they find already made, which then end with them (`drift --adopt`).
+    /// `drift --adopt`: the requests adopt shares that exist already, which then expire with them.
     Adopts,
-    /// An image that the cloud does not have is deleted (`revoke --gone`).
+    /// `revoke --gone`: an image that the cloud does not show is deleted.
     Gone,
 }

@@ -1,7 +1,8 @@
-//! Answers an HTTP delivery within the time that its sender waits (`answer_within`). Where the
-//! process goes on after an answer, the work does too: the answer is sent once the journal holds the
-//! request and the time is up. Elsewhere, and for a delivery with several requests, the work itself
-//! ends in time, and the sweep continues it.
+//! Answers an HTTP delivery within the time that its sender waits (`answer_within`). If the process
+//! continues after an answer, so does the work: the answer is sent once the time is up and the
+//! journal has the request.
+//! On other hosts, and for a delivery with several requests, the work itself stops in time, and the
+//! sweep continues it.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -17,28 +18,29 @@ use crate::app::{App, Deadline, Statement};
 use crate::inbound::{Delivery, Headers, Replies, ReplyBody, ReplyRules};
 use crate::telemetry;
 
-/// A reply, and the statuses that its sender is answered with.
+/// A reply, and how its sender wants it as an HTTP response.
 #[derive(Debug)]
 pub struct Answered {
     pub reply: Reply,
-    /// As the source that authenticated the delivery is configured; `Status` without one.
+    /// The `replies` setting of the source that authenticated the delivery; `Status` if none did.
     pub replies: Replies,
     /// The body that the sender prescribes for success.
     pub prescribed: Option<ReplyBody>,
 }
 
-/// What is known of a delivery while the work is under way.
+/// What the work has found out about a delivery so far.
 #[derive(Debug, Default)]
 struct Known {
     rules: ReplyRules,
     prescribed: Option<ReplyBody>,
-    /// Whether the delivery holds several requests: then no early answer can speak for all.
+    /// Whether the delivery has several requests. Then no early answer is sent, because it could
+    /// not cover all of them.
     several: bool,
     /// The answer to the only request, once the journal holds it.
     recorded: Option<(Ending, Answer)>,
 }
 
-/// Holds what an early answer needs.
+/// Connects the work on a delivery with its early answer.
 #[derive(Debug)]
 pub(in crate::app) struct Early {
     begun: Instant,
@@ -47,7 +49,8 @@ pub(in crate::app) struct Early {
 }
 
 impl Early {
-    /// For a delivery that arrives now. `process_goes_on`: also after the answer.
+    /// For a delivery that arrives now. `process_goes_on`: whether the process continues after the
+    /// answer.
     pub(in crate::app) fn new(process_goes_on: bool) -> Self {
         Self {
             begun: Instant::now(),
@@ -61,7 +64,8 @@ impl Early {
         self.begun.elapsed()
     }
 
-    /// The delivery is one of the source with these rules, and its sender prescribes this body.
+    /// Notes that a source has authenticated the delivery: the source's rules, and the body that
+    /// the sender prescribes.
     pub(in crate::app) fn authenticated(&self, rules: ReplyRules, prescribed: Option<&ReplyBody>) {
         self.known.send_modify(|known| {
             known.rules = rules;
@@ -69,7 +73,7 @@ impl Early {
         });
     }
 
-    /// The journal holds the request.
+    /// Notes that the journal has the request, and the answer to it.
     pub(in crate::app) fn recorded(&self, end: (Ending, Answer)) {
         self.known.send_if_modified(|known| {
             if !known.several {
@@ -79,7 +83,8 @@ impl Early {
         });
     }
 
-    /// The deadline of the work on a delivery that holds this number of requests.
+    /// Returns the deadline of the work on a delivery with this number of requests. Includes the
+    /// sender's time limit if no early answer is possible.
     pub(in crate::app) fn deadline(&self, deadline: Deadline, requests: usize) -> Deadline {
         if requests > 1 {
             self.known.send_modify(|known| known.several = true);
@@ -93,8 +98,8 @@ impl Early {
         }
     }
 
-    /// The answer at the time limit. Never returns when the source has no limit, or when the journal
-    /// does not hold the request.
+    /// The answer at the time limit. Never returns if the source has no limit, or while the journal
+    /// does not have the request.
     async fn due(&self) -> Reply {
         let mut known = self.known.subscribe();
         let limited = known.wait_for(|known| known.rules.answer_within.is_some());
@@ -121,14 +126,15 @@ impl Early {
 }
 
 impl App {
-    /// The same application in a process that goes on after an answer, so that work may too.
+    /// Returns the application for a process that continues after an answer, so that its work
+    /// continues too.
     #[must_use]
     pub fn outliving_answers(mut self) -> Self {
         self.process_goes_on = true;
         self
     }
 
-    /// As [`App::receive`], for HTTP: the answer comes in the time that the sender waits.
+    /// As [`App::receive`], for HTTP: the answer comes within the time that the sender waits.
     pub async fn answer_delivery(
         self: &Arc<Self>,
         delivery: Delivery,
@@ -167,9 +173,9 @@ impl App {
             tokio::select! {
                 biased;
                 ended = &mut work => ended.unwrap_or_else(|error| match error.try_into_panic() {
-                    // The host's own task answers for a panic.
+                    // Continue the panic in the host's task, which answers for it.
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    // Cancelled: the runtime stops.
+                    // The task was cancelled, because the runtime stops.
                     Err(_) => Reply::NotNow,
                 }),
                 reply = early.due() => reply,

@@ -1,6 +1,7 @@
-//! Verifies a delivery with the secrets of its source. In: a delivery. Out: the verified delivery, or
-//! the refusal. A signature that matches no secret may be of a secret that has just been replaced: then
-//! the secrets are read again, once in a while.
+//! Verifies a delivery with the secrets of its source. In: a delivery. Out: the verified delivery,
+//! or the refusal.
+//! If a signature matches no secret, its secret may have just been replaced. Then the secrets are
+//! read again, but only once within a few seconds.
 
 use crate::app::App;
 use crate::domain::Timestamp;
@@ -9,7 +10,8 @@ use crate::inbound::{Delivery, Refusal, VerifiedDelivery};
 use super::sns_certificates::Unverified;
 
 impl App {
-    /// The verified delivery; with the application that has later secrets, if only these verify it.
+    /// Verifies a delivery. If only freshly read secrets verify it, also returns the application
+    /// that has them.
     pub(in crate::app) async fn authenticate(
         &self,
         delivery: Delivery,

@@ -1,6 +1,6 @@
-//! The end of a delivery: one log line for each of its requests, or one for a delivery without, and
-//! their counts. In: the reply, also of work that outlived its answer. Out: lines and counts. What went
-//! wrong on the way has lines of its own.
+//! Logs and counts the end of a delivery: one line for each of its requests, or one line if it has
+//! none. In: the reply, also of work that ended after its answer. Out: lines and counts. Failures
+//! on the way are logged where they happen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::app::answer::{Answer, Ending, Reply};
 use crate::domain::{SourceName, Status};
 use crate::telemetry::{DeliveryResult, Metric};
 
-/// Whether this process has ended no delivery yet.
+/// True until this process has handled its first delivery.
 static COLD_START: AtomicBool = AtomicBool::new(true);
-/// The label of deliveries for no configured source.
+/// The label of deliveries that name no configured source.
 pub(in crate::app) const NO_SOURCE: &str = "none";
 
 impl App {
-    /// Logs and counts the end of a delivery. `source`: the one that it claims, if it names one.
+    /// Logs and counts the end of a delivery. `source`: the source that the delivery names, if any.
     pub(in crate::app) fn delivery_ended(
         &self,
         source: Option<&SourceName>,
         took: Duration,
         reply: &Reply,
     ) {
-        // A label is never what a stranger wrote.
+        // Only a configured name becomes a label, so that strangers cannot make labels.
         let known = source.filter(|source| self.prepared.intake(source).is_some());
         let source = known.map_or(NO_SOURCE, SourceName::as_str);
         self.metrics
@@ -37,7 +37,8 @@ impl App {
         };
         let Reply::Answers(answers) = reply else {
             let result = count(result_without_request(reply));
-            // Strangers could fill the log: `log_refusal` bounds these lines.
+            // No line for these, because strangers could fill the log. `log_refusal` logs a limited
+            // number.
             if !matches!(reply, Reply::Unauthorised | Reply::UnknownSource) {
                 tracing::info!(source, result, milliseconds, cold_start, "a delivery ended");
             }

@@ -14,7 +14,8 @@ use super::invocation_credentials::CredentialHeaders;
 use super::sns_certificates::Unverified;
 
 impl App {
-    /// Takes a request with one or several CloudEvents to its reply, and logs and counts its end.
+    /// Handles a request with one or several CloudEvents and returns its reply. Logs and counts the
+    /// end.
     pub(super) async fn process_events(
         &self,
         headers: Headers,
@@ -29,7 +30,8 @@ impl App {
         reply
     }
 
-    /// Sets `verified_by` to the source that authenticated the request.
+    /// Authenticates the request and handles its events. Sets `verified_by` to the source that
+    /// authenticated it.
     async fn take_events(
         &self,
         mut headers: Headers,
@@ -56,8 +58,8 @@ impl App {
                 Err(unverified) => return self.unverified(&source, unverified),
             };
             let app = later.as_ref().unwrap_or(self);
-            // The instance of a source with `fetch` comes from its API only, never from a sender. The
-            // configuration refuses such a source with `events`, too.
+            // Skip a source with `fetch`: its instances come only from its API, never from a
+            // sender. The configuration also refuses `events` for such a source.
             let intake = app.prepared.intake(&source);
             let Some(intake) = intake.filter(|intake| intake.fetcher.is_none()) else {
                 continue;
@@ -87,8 +89,9 @@ impl App {
         Reply::Unauthorised
     }
 
-    /// The source that lists every claimed event source. For an unreadable or empty request, every
-    /// source with `events`: a sender learns what is wrong only after it proves to be one of them.
+    /// Returns the source that lists every event source which the request claims. For an unreadable
+    /// or empty request, returns every source with `events`: a sender learns what is wrong only
+    /// after one of them has authenticated it.
     fn believers(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
         match cloudevents::claimed_sources(headers, body) {
             Ok(claimed) if !claimed.is_empty() => {
@@ -104,8 +107,8 @@ impl App {
     }
 }
 
-/// A single event keeps its reply. In a batch each event has its own answer, so that a bad event
-/// does not fail the others.
+/// Combines the replies to the events of one request. A single event keeps its reply. In a batch
+/// each event has its own answer, so that a bad event does not fail the others.
 fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     if replies.len() == 1
         && let Some((_, only)) = replies.pop()

@@ -1,6 +1,6 @@
-//! Handshakes, which precede signed deliveries. In: an HTTP request to a source. Out: the reply, or
-//! `None` when the request is neither a handshake of the source's scheme nor the one that the source is
-//! configured to answer.
+//! Answers handshakes, with which a sender tests an address before it sends deliveries. In: an HTTP
+//! request to a source. Out: the reply, or `None` if the request is no handshake of the source's
+//! scheme or configuration.
 
 use crate::app::{App, Reply};
 use crate::inbound::{HandshakeReply, HandshakeRequest, Headers};
@@ -24,8 +24,8 @@ impl App {
         })
     }
 
-    /// Answers a handshake at the address of all CloudEvents, because senders validate the address
-    /// that receives the events. The address names no source: the first source with `events` that
+    /// Answers a handshake at the address of all CloudEvents: senders test the address that will
+    /// receive the events. The address names no source, so the first source with `events` that
     /// knows the handshake answers.
     pub(crate) fn answer_events_handshake(
         &self,

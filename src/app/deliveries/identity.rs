@@ -6,8 +6,8 @@ use crate::inbound::VerifiedDelivery;
 
 /// The identity of the `index`-th request of a delivery.
 ///
-/// Requests without their own ids share the delivery's id, so from the second on the index is
-/// appended. The index is stable, because the map is a function of the body.
+/// Requests without their own ids share the delivery's id, so from the second one on the index is
+/// appended. The index is stable: for the same body, the map always returns the same requests.
 pub(in crate::app) fn identity_of(
     request: &ShareRequest,
     delivery: &VerifiedDelivery,

@@ -1,6 +1,6 @@
-//! The credentials of an invocation. Takes a delivery's headers and removes the three that carry
-//! credentials. On a host that writes these headers itself, the set signs the calls that follow, once
-//! the sender is verified.
+//! The credentials of an invocation. Removes the three headers that carry credentials from a
+//! delivery. On a host that writes these headers itself, the credentials sign the calls that
+//! follow, once the sender is verified.
 
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::cloud::credentials::InvocationCredentials;
@@ -10,7 +10,7 @@ use crate::inbound::{DuplicateHeader, Headers};
 pub(in crate::app) struct CredentialHeaders([Result<Option<String>, DuplicateHeader>; 3]);
 
 impl CredentialHeaders {
-    /// Takes the three headers out, on every host: no later step can see, log or keep them.
+    /// Removes the three headers, on every host, so that no later step can see, log or keep them.
     pub(in crate::app) fn take_from(headers: &mut Headers) -> Self {
         Self(
             ["x-scf-secret-id", "x-scf-secret-key", "x-scf-session-token"]

@@ -1,5 +1,5 @@
-//! What precedes and follows the requests of a delivery: its authentication, its handshakes, its reply in
-//! time. `app.rs` is the line between them.
+//! What precedes and follows the handling of a delivery's requests: authentication, handshakes, the
+//! reply in time. `app.rs` calls these steps.
 
 mod answer_in_time;
 mod authenticate;

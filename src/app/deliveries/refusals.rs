@@ -1,5 +1,6 @@
 //! Limits the log lines about failed authentication: logs the first few of each source per minute,
-//! and counts the others for a summary. In: sources and instants.
+//! and counts the others for a summary. In: sources and instants. Out: whether to log, and the
+//! counts.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +9,9 @@ use parking_lot::Mutex;
 
 use crate::domain::{SourceName, Timestamp};
 
-/// Number of failures of a source to log per period.
+/// Maximum number of failures to log, per source and period.
 const MAX_LOGGED: u64 = 5;
-/// Length of a period, after which the other failures are logged as one number.
+/// Length of a period. At its end the other failures are logged as one number.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The failures of the current period, for each configured source.
@@ -35,7 +36,8 @@ impl Refusals {
         period.failures <= MAX_LOGGED
     }
 
-    /// The unlogged failures of ended periods.
+    /// Removes the ended periods. Returns each source with its number of failures that were not
+    /// logged.
     pub(super) fn ended(&self, now: Timestamp) -> Vec<(SourceName, u64)> {
         let mut ended = Vec::new();
         self.0.lock().retain(|source, period| {

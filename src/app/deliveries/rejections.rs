@@ -1,5 +1,6 @@
-//! Refuses what was verified and is not understood, or would begin too late. In: a verified delivery and its
-//! problems. Out: the answer, and a record without any part of its body.
+//! Refuses a verified delivery that the map does not understand, and a request that would begin too
+//! late. In: a verified delivery and its problems. Out: the answer, and a record that contains no
+//! part of the body.
 
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ impl App {
         Reply::from(refusal)
     }
 
-    /// Records a verified delivery that is not a valid request. A failure to record it is logged
-    /// and changes no answer.
+    /// Records a verified delivery that is not a valid request. If that fails, logs the error; the
+    /// answer stays the same.
     pub(super) async fn record_rejection(
         &self,
         delivery: &VerifiedDelivery,
@@ -69,7 +70,8 @@ impl App {
             .await
     }
 
-    /// Marks the record of an incident. Its end is when a sweep may deliver the notification.
+    /// Returns the lease for the record of an incident. From its end on, a sweep may deliver the
+    /// notification.
     pub(in crate::app) fn incident_lease(&self) -> Result<WorkerLease, JournalError> {
         self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }
@@ -87,8 +89,8 @@ impl App {
         (Ending::Invalid, answer)
     }
 
-    /// The problem of a new request that would begin too late: after its own expiry, or beyond the
-    /// limit.
+    /// Returns the problem of a new request that would begin too late: after its own expiry, or
+    /// later than `[limits] not_before_within` allows.
     pub(in crate::app) fn too_late(&self, case: &Case<'_>) -> Option<Problem> {
         let bound = self.config().not_before_within;
         let latest = case.now.checked_add(bound).unwrap_or(Timestamp::MAX);
@@ -113,7 +115,8 @@ fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
             "let the share end in the future",
         ));
     }
-    // Reading the request compares a fixed expiry with `not_before`.
+    // The parser has compared `expires_at` with `not_before`, so only `expires_in` can be wrong
+    // here.
     let begin = case.request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
         "expires_in",

@@ -1,4 +1,5 @@
-//! Logs why a delivery was not believed or a request not taken, and makes the reply.
+//! Logs why a delivery failed authentication or a request was not accepted, and makes the reply.
+//! In: the refusal or the error. Out: a reply, or the answer to a request.
 
 use crate::app::answer::{Answer, Ending, Reply};
 use crate::app::application::App;
@@ -46,7 +47,7 @@ impl App {
     }
 }
 
-/// The source has more unfinished requests than `[limits] unfinished` allows.
+/// The answer if the source has more unfinished requests than `[limits] unfinished` allows.
 pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "its source has too many unfinished requests");
     let message = format!(
@@ -56,7 +57,7 @@ pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
     (Ending::Busy, Answer::failed(&identity.id, message))
 }
 
-/// A known identity came with other content.
+/// The answer if a known identity came with other content.
 pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "a known identity came with other content; nothing was done");
     let problem = Problem::new(
@@ -68,7 +69,7 @@ pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
     (Ending::Conflict, answer)
 }
 
-/// The journal cannot be used, so the work stops.
+/// The answer if the journal cannot be used, so that the work stops.
 pub(in crate::app) fn unavailable(identity: &Identity, error: &JournalError) -> (Ending, Answer) {
     tracing::error!(%error, %identity, "the journal cannot be used");
     let message = format!(

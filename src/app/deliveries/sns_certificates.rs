@@ -16,7 +16,7 @@ use crate::inbound::{
 
 /// How long a certificate is kept, in seconds.
 const CACHE_SECONDS: i64 = 3600;
-/// Maximum number of certificates to keep, more than SNS uses at once. When exceeded, all are
+/// Maximum number of certificates to keep, more than SNS uses at once. When it is reached, all are
 /// dropped.
 const MAX_CERTIFICATES: usize = 32;
 
@@ -98,7 +98,8 @@ impl Certificates {
             .verify_certified(delivery, &certificate, now)?)
     }
 
-    /// Confirms a subscription or notes its end; `None` for a message that is an event.
+    /// Answers a message about a subscription, and confirms a new subscription. `None` if the
+    /// message is an event.
     pub(in crate::app) async fn subscription(
         &self,
         intake: &Intake,
