@@ -3,11 +3,11 @@
 use super::spelled::spelled;
 
 spelled! {
-    /// Share or cancel.
+    /// The action that a request asks for.
     Action {
-        /// Make the image available.
+        /// Make the image available to the receivers.
         Share = "share",
-        /// Stop making it available.
+        /// Take the image away from the receivers.
         Cancel = "cancel",
     }
 }

@@ -1,43 +1,45 @@
-//! A failed call to the cloud, with the class that decides the next step. `cloud::codes` maps codes
-//! to classes; this file only names the classes.
+//! A failed call to the cloud, with the class that decides the next step. This file only names the
+//! classes: `cloud::codes` assigns a class to each error code.
 
 use std::fmt;
 
 use super::fault::Fault;
 use super::result_code::ResultCode;
 
-/// What a failed call means for the work at hand.
+/// The class of a failed call. It decides how the work continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The state may already be as wanted: confirm by reading back.
+    /// The cloud may already have the wanted state: read the state back to confirm.
     AsWanted,
-    /// Will pass: wait and repeat.
+    /// The failure is temporary: wait and repeat the call.
     Transient,
-    /// The call rate is exceeded: wait, slow down, repeat.
+    /// The calls exceed the rate limit: wait, then repeat the call at a lower rate.
     Throttled,
-    /// One of the accounts is wrong and makes the batch fail.
+    /// One account in the call is wrong and makes the whole call fail.
     Account,
     /// A quota is used up.
     Quota,
-    /// An operator must act: permission, role, key.
+    /// An operator must act: correct a permission, a role or a key.
     Operator,
-    /// The credentials have expired: refresh once and repeat.
+    /// The credentials have expired: renew them once and repeat the call.
     Refresh,
-    /// This machine's clock is wrong: correct it once by the answer's `Date` and repeat.
+    /// This machine's clock is wrong: correct the time once from the answer's `Date` header and
+    /// repeat the call.
     Clock,
-    /// The same call can never succeed.
+    /// The call can never succeed, however often it is repeated.
     Permanent,
-    /// Sent, without a usable answer: the cloud may have carried the call out. Read back before
-    /// repeating.
+    /// The call was sent but got no usable answer. The cloud may have carried it out: read the
+    /// state back before repeating the call.
     Ambiguous,
-    /// Not sent (no connection, no credentials in time): safe to repeat.
+    /// The call was not sent, for example because there was no connection. Repeating the call is
+    /// safe.
     NotSent,
-    /// A code that the table does not list. It may concern one account of the request. Its family
-    /// decides how the call for a single account ends.
+    /// `cloud::codes` does not list the error code. The error may concern a single account of the
+    /// call. The [`Family`] decides how a call for one account continues.
     Unlisted(Family),
 }
 
-/// The meaning of an unlisted code's prefix.
+/// How to treat an unlisted error code, judged by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Like [`ErrorClass::Transient`].
@@ -49,8 +51,8 @@ pub enum Family {
 }
 
 impl ErrorClass {
-    /// Whose fault a code of this class is. [`ErrorClass::NotSent`] also has codes of the operator's:
-    /// `cloud::error::fault_of` knows each code.
+    /// Returns who must act on an error of this class. Some errors of class [`ErrorClass::NotSent`]
+    /// are the operator's fault: `cloud::error::fault_of` judges them by their code.
     pub fn fault(self) -> Fault {
         match self {
             Self::AsWanted
@@ -68,12 +70,12 @@ impl ErrorClass {
         }
     }
 
-    /// Whether the same call may succeed later without anyone's action.
+    /// Whether the call may succeed later without anyone's action.
     pub fn passing(self) -> bool {
         self.fault() == Fault::Cloud && self != Self::AsWanted
     }
 
-    /// Whether one account may be the reason of the refusal, so that the others must be tried
+    /// Whether a single account may have caused the failure. The other accounts must then be tried
     /// without it.
     pub fn may_be_one_account(self) -> bool {
         match self {
@@ -90,24 +92,23 @@ impl ErrorClass {
     }
 }
 
-/// A failed call.
+/// A failed call to the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct CloudError {
-    /// The cloud's complete code, or our own without an answer: `Timeout`, `ConnectFailed`,
-    /// `BadAnswer`, `HttpStatus`, `NoCredentials`.
+    /// The cloud's complete error code, or the text of a [`ResultCode`], such as `Timeout`.
     pub code: String,
-    /// The cloud's message, or what was attempted, how often and for how long.
+    /// The cloud's message, or this program's description of the attempt and its failure.
     pub message: String,
-    /// The class, which decides how the work continues.
+    /// The class of the failure.
     pub class: ErrorClass,
-    /// The next action for the operator, from the table.
+    /// What the operator can do. May be empty.
     pub remedy: String,
-    /// The cloud's `RequestId`, when the call reached it.
+    /// The cloud's `RequestId`, if the answer had one.
     pub request_id: Option<String>,
 }
 
 impl CloudError {
-    /// An error of our own, for a call that got no answer.
+    /// Creates an error with a code of this program and without a request id.
     pub fn own(
         code: ResultCode,
         class: ErrorClass,
@@ -123,7 +124,7 @@ impl CloudError {
         }
     }
 
-    /// Our own code, when the API did not answer.
+    /// Returns the code as a [`ResultCode`]. `None` for a code of the cloud.
     pub fn own_code(&self) -> Option<ResultCode> {
         ResultCode::read(&self.code)
     }

@@ -1,55 +1,57 @@
-//! What a valid configuration can still have that endangers a deployment: one closed list, whose
-//! names an operator writes into `[check] allow`.
+//! The dangers that a valid configuration can contain: one closed list. An operator accepts a
+//! danger by writing its name into `[check] allow`. This file does not look for dangers.
 
 use super::problem::Problem;
 use super::spelled::spelled;
 
 spelled! {
-    /// A danger that `check` warns of. docs/check.md says what each looks at.
+    /// A danger that `sharehook check` warns of. `docs/check.md` says how each danger is found.
     #[derive(PartialOrd, Ord)]
     Danger {
         /// A requester can approve their own share, or a share needs no approver.
         OwnApproval = "own-approval",
-        /// A share is allowed with an account that `entities.json` does not list.
+        /// The policies allow a share with an account that `entities.json` does not list.
         AnyAccount = "any-account",
-        /// A share without an expiry is allowed.
+        /// The policies allow a share without an expiry.
         EndlessShare = "endless-share",
-        /// A source that cannot sign may do all that any other source may.
+        /// A source that proves itself by a fixed secret, without signing, may do everything that
+        /// any other source may.
         BroadToken = "broad-token",
-        /// One secret proves two senders, or a sender and a target of notifications.
+        /// Two sources use one secret, or a source and a target of notifications use one.
         SharedSecret = "shared-secret",
-        /// The journal is not sealed, or its key is gone.
+        /// The journal has no usable seal key.
         UnsealedJournal = "unsealed-journal",
-        /// The journal ends with the process.
+        /// The journal is kept in memory and is lost when the process ends.
         LostJournal = "lost-journal",
-        /// No policy mentions a source.
+        /// No policy mentions a source, so all its requests are refused.
         UnmentionedSource = "unmentioned-source",
         /// Policies or entities name a source that is not configured.
         UnknownSource = "unknown-source",
         /// A policy or an entity names a group that `entities.json` does not list.
         UnlistedGroup = "unlisted-group",
-        /// There is no policy, or no permit is about approvals.
+        /// There is no policy, or no `permit` for the action `approve`.
         NoPermit = "no-permit",
-        /// A policy can never apply, or Cedar warns of its text.
+        /// A policy can never apply, or Cedar's validator warns of its text.
         OddPolicy = "odd-policy",
-        /// Denials are answered 200, and no target is notified of them.
+        /// Denied requests are answered with HTTP 200, and no notification reports the denial.
         UnseenDenial = "unseen-denial",
-        /// A file for a host lacks something that the configuration names.
+        /// A file for a host, such as `template.yaml`, lacks something that the configuration
+        /// names.
         Deployment = "deployment",
     }
 }
 
-/// A danger of one configuration.
+/// A danger that `check` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Which one.
+    /// The kind of danger.
     pub danger: Danger,
-    /// Where it is, what can happen, and what prevents it.
+    /// The place of the danger, what can happen, and how to prevent it.
     pub problem: Problem,
 }
 
 impl Danger {
-    /// This danger at a place.
+    /// Creates a warning of this danger. `problem` has the place and the remedy.
     pub fn at(self, problem: Problem) -> Warning {
         Warning {
             danger: self,

@@ -1,26 +1,28 @@
-//! How the cloud's shares and the journal differ. Values only.
+//! The kinds of difference between the cloud's shares and the journal, with a text for each. This
+//! file compares nothing.
 
 use serde::{Deserialize, Serialize};
 
 use super::spelled::spelled;
 
 spelled! {
-    /// The kind of a difference.
+    /// How the cloud and the journal differ for one receiver of an image.
     #[derive(PartialOrd, Ord)]
     Difference {
-        /// Shared, but no request in the journal names it.
+        /// The cloud shares the image, but no request for it names the receiver.
         Unknown = "unknown",
-        /// A grant is active, but the cloud does not share it.
+        /// The journal has a grant in effect, but the cloud does not share the image.
         Missing = "missing",
-        /// Shared, although no grant gives it, or its grant has ended.
+        /// The cloud shares the image, but the requests for it gave no grant, or the grant has
+        /// ended.
         Extra = "extra",
-        /// Shared, although the share has expired: no sweep has revoked it yet.
+        /// The cloud still shares the image after the share's expiry: no sweep has revoked it yet.
         Overdue = "overdue",
     }
 }
 
 impl Difference {
-    /// What it means, for human readers.
+    /// Returns the meaning of the difference, for human readers.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Unknown => "shared, and no request names it",
@@ -30,7 +32,7 @@ impl Difference {
         }
     }
 
-    /// What an operator can do about it.
+    /// Returns what an operator can do about the difference.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Unknown => "`drift --adopt` keeps it under a ticket, `--revoke-unknown` ends it",
@@ -46,9 +48,9 @@ impl Difference {
 pub struct Drifted {
     /// The image.
     pub image: String,
-    /// Its region.
+    /// The region of the image.
     pub region: String,
-    /// An account, or Lighthouse.
+    /// The receiver: an account or Lighthouse.
     pub to: String,
     /// The kind of difference.
     pub difference: Difference,

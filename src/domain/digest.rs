@@ -1,13 +1,14 @@
-//! The digest of a request's content: what an identity is bound to, and, for a delivery without any
-//! id, the identity itself. A changed digest would turn redeliveries of recorded requests into
-//! conflicts, or let them act again, so its input is written out here, independent of the types.
+//! The digest of a request's content. The journal binds each identity to the digest. A delivery
+//! without any id even gets the digest as its identity. If the digest of a recorded request
+//! changed, a redelivery would be a conflict or would act again. Therefore this file writes the
+//! hashed text field by field and does not depend on how the types are serialised.
 //!
-//! Version 1: SHA-256, as hex without a prefix, over one line of JSON without blanks that holds
-//! `id` (always null), `action`, `target`, `region`, `requester`, `approvers`, `ticket`, `reason`,
-//! `not_before` and `expires`, in this order and as written; an optional one of these that is
-//! absent is `null`. A field that a later release adds follows them, and only where it is present:
-//! absent, it leaves the digest as it was. Any other change is a version 2, whose digests begin
-//! with `2:`.
+//! Version 1 is SHA-256, in hex without a prefix, over one line of JSON without blanks. The line
+//! has the fields `id` (always null), `action`, `target`, `region`, `requester`, `approvers`,
+//! `ticket`, `reason`, `not_before` and `expires`, in this order, with texts as the sender wrote
+//! them. An absent optional field is `null`. A field that a later release adds comes after these,
+//! and only in requests that have the field, so that other requests keep their digests. Any other
+//! change makes a version 2, whose digests begin with `2:`.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -15,8 +16,8 @@ use sha2::{Digest, Sha256};
 use super::request::{Expiry, ShareRequest, Target};
 
 impl ShareRequest {
-    /// The digest of the content. The id is not part of it, and `expires_in` counts as written, so
-    /// the same ticket delivered later has the same digest.
+    /// Returns the digest of the content. The digest leaves out the id and covers `expires_in` as
+    /// written, so a ticket that is delivered again later has the same digest.
     pub fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.content_v1()))
     }
@@ -65,7 +66,7 @@ fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     format!("[{}]", quoted.join(","))
 }
 
-/// A JSON string; unlike serialising a structure, this cannot fail.
+/// Writes `text` as a JSON string. Unlike the serialisation of a structure, this cannot fail.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -86,7 +87,8 @@ mod tests {
         ShareRequest::from_json(&value, &ServedRegions::default()).unwrap()
     }
 
-    /// Journals hold these values. A change that needs other ones here is a new version.
+    /// Existing journals contain these digests. A change that alters one of them needs a new
+    /// version.
     #[test]
     fn the_digests_of_ten_requests_are_pinned() {
         let cvm = "img-6pb6lrmy";

@@ -1,4 +1,4 @@
-//! Who must act on a failure, which decides whether a request is retried. `docs/cloud-calls.md` has
+//! Who must act on a failure. This decides whether a request is retried. `docs/cloud-calls.md` has
 //! the table.
 
 use super::spelled::spelled;
@@ -6,7 +6,7 @@ use super::spelled::spelled;
 spelled! {
     /// Who must act before the same request can succeed.
     Fault {
-        /// No one: the cloud or the network recovers. The request is retried.
+        /// No one, because the cloud or the network recovers. The request is retried.
         Cloud = "cloud",
         /// The operator of this service: its key, role, clock or network. The request is retried.
         Operator = "operator",

@@ -7,7 +7,7 @@ use super::Timestamp;
 use super::person::PersonName;
 use super::problem::{Problem, shown};
 
-/// An object, and the problems found in its fields so far.
+/// A JSON object, and the problems found in its fields so far.
 pub(super) struct Fields<'a> {
     pub(super) map: &'a Map<String, Value>,
     pub(super) problems: Vec<Problem>,
@@ -23,12 +23,12 @@ impl Fields<'_> {
         self.problems.push(Problem::new(field, problem, remedy));
     }
 
-    /// A value that was read, or nothing: then its problem is kept.
+    /// Returns the value of a successful read. Adds the problem of a failed read to `problems`.
     pub(super) fn kept<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    /// The problem of a value of another type.
+    /// Adds the problem that `value` has the wrong type. Always returns `None`.
     pub(super) fn unlike<T>(&mut self, field: &str, value: &Value, remedy: &str) -> Option<T> {
         self.problem(field, format!("is {}", kind_of(value)), remedy);
         None
@@ -38,7 +38,7 @@ impl Fields<'_> {
         self.map.get(field).filter(|value| !value.is_null())
     }
 
-    /// A text that may not be absent.
+    /// Reads a text of at most `most` characters. An absent field is a problem.
     pub(super) fn required(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
         if self.present(field).is_none() {
             self.problem(field, "is missing", remedy);
@@ -73,7 +73,7 @@ impl Fields<'_> {
         }
     }
 
-    /// An array; an absent one is empty.
+    /// Reads an array. An absent field is an empty array.
     pub(super) fn array(&mut self, field: &str) -> Option<Vec<Value>> {
         match self.present(field).cloned() {
             None => Some(Vec::new()),
@@ -100,8 +100,8 @@ impl Fields<'_> {
         self.kept(instant)
     }
 
-    /// A person's name as written. The policy normalises names for comparison, but the digest of the
-    /// request covers the sender's text.
+    /// Reads a person's name and returns it as written, because the digest of the request covers
+    /// the sender's text. The policy normalises names for comparison.
     pub(super) fn person(&mut self, field: &str, value: &Value) -> Option<String> {
         let Value::String(text) = value else {
             let remedy = "write a person's user id or address as a JSON string";

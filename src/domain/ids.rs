@@ -1,6 +1,6 @@
 //! Validated identifiers: account, image, blueprint, source, request identity. In: text. Out: a
-//! newtype, or the problem with the text. The forms come from the API pages and the examples of the
-//! SDKs.
+//! newtype, or the problem with the text. The accepted formats come from the API pages and the
+//! examples of the SDKs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::problem::{Problem, shown};
 
-/// Declares an identifier: a newtype over `String` that holds only a text for which `$is_valid` is
-/// true. Any other text is a problem of `$field`, and `$problem` says what it is not.
+/// Declares an identifier: a newtype over `String` that accepts only texts for which `$is_valid` is
+/// true. Any other text is a problem of `$field`, whose message is the text followed by `$problem`.
 macro_rules! identifier {
     (
         $(#[$doc:meta])*
@@ -89,7 +89,7 @@ fn image_suffix(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// Either kind of image; the prefix decides which.
+/// An image of Lighthouse or CVM. The prefix of its id decides which.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, DeserializeFromStr, SerializeDisplay,
 )]
@@ -109,7 +109,7 @@ impl ImageRef {
         }
     }
 
-    /// `blueprint` or `cvm`: the policy's attribute `kind`.
+    /// Returns `blueprint` or `cvm`, the value of the attribute `kind` in policies.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Blueprint(_) => "blueprint",
@@ -142,7 +142,7 @@ impl FromStr for ImageRef {
 }
 
 identifier! {
-    /// The name of a configured source: it becomes part of a URL, of identities and of policy entities.
+    /// The name of a configured source. URLs, identities and policy entities contain it.
     SourceName,
     is_name,
     "name",
@@ -151,7 +151,7 @@ identifier! {
 }
 
 identifier! {
-    /// The name of a configured `[[notify]]`: it becomes part of webhook ids and metric labels.
+    /// The name of a configured `[[notify]]`. Webhook ids and metric labels contain it.
     NotifyName,
     is_name,
     "name",
@@ -164,18 +164,19 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(good)
 }
 
-/// The identity of a request: the source that authenticated it and its id there. Requests with the
-/// same identity act only once.
+/// The identity of a request: the source that authenticated the request, and the request's id
+/// within that source. Requests with the same identity act only once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// The source that authenticated it.
+    /// The source that authenticated the request.
     pub source: SourceName,
-    /// The request's own id, otherwise the delivery's, otherwise a digest of the content.
+    /// The request's own id. Without one, the delivery's id. Without either, a digest of the
+    /// content.
     pub id: String,
 }
 
 impl Identity {
-    /// The request of this id from `source`.
+    /// Creates the identity of the request `id` of `source`.
     pub fn new(source: &SourceName, id: impl Into<String>) -> Self {
         Self {
             source: source.clone(),

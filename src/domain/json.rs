@@ -1,6 +1,6 @@
-//! Reads JSON in which no object names a key twice (RFC 8259, 4: readers disagree about which value
-//! counts). In: bytes of a sender or a host. Out: the value, or the flaw. `serde_json` refuses
-//! nesting beyond 128.
+//! Reads JSON and refuses an object that names a key twice, because JSON readers disagree about
+//! which of the two values applies (RFC 8259, section 4). In: bytes of a sender or a host. Out: the
+//! value, or the flaw. `serde_json` itself refuses nesting deeper than 128.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,10 +12,10 @@ use serde_json::{Map, Number, Value};
 
 use super::problem::{Problem, shown};
 
-/// Why a text is not read.
+/// Why a text was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonFlaw {
-    /// Not JSON, or nested too deep.
+    /// The text is not JSON, or is nested too deep.
     #[error("is not JSON: {0}")]
     Syntax(#[from] serde_json::Error),
     /// An object names this key twice.
@@ -24,7 +24,7 @@ pub enum JsonFlaw {
 }
 
 impl JsonFlaw {
-    /// The flaw as a problem of `field`.
+    /// Returns the flaw as a problem of `field`.
     pub(crate) fn of(self, field: impl Into<String>) -> Problem {
         let remedy = match &self {
             Self::Syntax(_) => "send one JSON value, nested at most 128 deep",
@@ -42,7 +42,8 @@ pub fn read_json(text: &[u8]) -> Result<Value, JsonFlaw> {
     serde_json::from_slice::<UniqueKeys>(text)?.0
 }
 
-/// A value whose repeated keys are found while another program deserializes it.
+/// A JSON value for callers that deserialise it through `serde`, such as the Lambda runtime.
+/// Contains the flaw instead if an object names a key twice.
 #[derive(Debug)]
 pub struct UniqueKeys(pub Result<Value, JsonFlaw>);
 
@@ -57,7 +58,7 @@ impl<'de> Deserialize<'de> for UniqueKeys {
     }
 }
 
-/// Builds a value and notes the first repeated key.
+/// Builds a value and stores the first repeated key.
 #[derive(Clone, Copy)]
 struct Reading<'a>(&'a RefCell<Option<String>>);
 

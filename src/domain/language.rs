@@ -1,4 +1,4 @@
-//! The languages in which the program writes to people who do not operate it.
+//! The languages of texts for people who do not operate the program, such as notifications.
 
 use super::spelled::spelled;
 

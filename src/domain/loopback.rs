@@ -1,4 +1,5 @@
-//! Whether a host is this machine: the only one to which plain http is spoken.
+//! Recognises the addresses of this machine itself. Several settings allow plain `http` only to
+//! these addresses.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,6 @@
-//! A piece of a text file, for problems that show it. In: the file's text and a range of bytes. Out:
-//! line, column and length, counted in characters from 1. Holds no text, because the text may be a secret.
+//! A place in a text file, for problems that point at it. In: the file's text and a range of bytes.
+//! Out: line, column and length in characters; lines and columns count from 1. Does not keep the
+//! file's text, which may be a secret.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,19 +11,19 @@ use serde::Serialize;
 /// A piece of one line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mark {
-    /// The file, as the operator can open it.
+    /// The path under which the operator can open the file.
     pub file: String,
-    /// The line.
+    /// The number of the line, from 1.
     pub line: usize,
-    /// The first character in the line.
+    /// The number of the first character in the line, from 1.
     pub column: usize,
-    /// How many characters; 0 for the file as a whole.
+    /// The length in characters. 0 means the file as a whole.
     pub length: usize,
 }
 
 impl Mark {
-    /// Marks the bytes `span` of `text`, up to the end of the first line. An empty span marks the
-    /// rest of its line.
+    /// Marks the bytes `span` of `text`, up to the end of the span's first line. An empty span
+    /// marks the rest of its line.
     pub fn of(file: &str, text: &str, span: Range<usize>) -> Self {
         let start = text.floor_char_boundary(span.start);
         let (before, rest) = text.split_at(start);
@@ -39,7 +40,7 @@ impl Mark {
         }
     }
 
-    /// The file as a whole, whose first line is its place.
+    /// Marks the file as a whole, at its first line.
     pub fn whole(file: &str) -> Self {
         Self {
             file: file.to_owned(),
@@ -49,7 +50,7 @@ impl Mark {
         }
     }
 
-    /// The same in `folder`, for a file that was named without it.
+    /// Returns the mark with `folder` put before the name of the file.
     #[must_use]
     pub fn within(self, folder: &Path) -> Self {
         Self {
@@ -80,7 +81,7 @@ mod tests {
         assert_eq!(rest.length, "\"é\" # ü".chars().count());
         let two_lines = Mark::of("c.toml", text, 0..text.len());
         assert_eq!((two_lines.line, two_lines.length), (1, 5));
-        // Inside a character, and after the end.
+        // One span begins inside a character, the other after the end of the text.
         assert_eq!(Mark::of("c.toml", text, at + 2..at + 2).column, 9);
         assert_eq!(Mark::of("c.toml", text, 900..901).length, 1);
     }

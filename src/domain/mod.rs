@@ -1,5 +1,6 @@
-//! The types of the domain: accounts, images, regions, people, requests, results. Text is parsed into
-//! values that can only be valid. Knows no clock, no I/O and no vendor's JSON.
+//! The types of the domain: accounts, images, regions, people, requests, results. Parses text into
+//! values that are always valid. Does no I/O, reads no clock, and does not depend on the JSON of
+//! any vendor.
 
 mod action;
 mod cloud_error;
@@ -52,5 +53,5 @@ pub(crate) use spelled::{spelled, unknown_name};
 pub use verdict::{Approval, Refused, Verdict};
 pub(crate) use visible::{is_invisible, visible};
 
-/// An instant in UTC; written as RFC 3339.
+/// An instant in UTC, written in the format of RFC 3339.
 pub type Timestamp = jiff::Timestamp;

@@ -1,5 +1,5 @@
-//! Reads the native share request, which every map produces and which a caller may send directly:
-//! JSON into a [`ShareRequest`], or every problem with it at once. Refuses unknown fields by name.
+//! Reads native share requests, from maps or directly from callers. In: JSON. Out: a
+//! [`ShareRequest`], or all problems of the JSON at once. Refuses unknown fields.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::problem::{Problem, Problems, shown};
 use super::region::{Region, ServedRegions};
 use super::request::{Expiry, ShareRequest, Target};
 
-/// Maximum number of accounts in a request: a CVM image can be shared with 500 accounts (CVM page).
+/// Maximum number of accounts in a request. CVM allows 500 accounts per image.
 const MAX_ACCOUNTS: usize = 500;
 /// Maximum number of approvers in a request.
 const MAX_APPROVERS: usize = 50;
@@ -37,7 +37,7 @@ impl ShareRequest {
     /// Reads a native request.
     ///
     /// # Errors
-    /// Every problem, each with its field and remedy. Wrong values never become defaults.
+    /// Every problem, each with its field and remedy. A wrong value is never replaced by a default.
     pub fn from_json(value: &Value, rules: &ServedRegions) -> Result<Self, Problems> {
         let Value::Object(map) = value else {
             return Err(Problem::new(
@@ -241,7 +241,7 @@ impl Fields<'_> {
     }
 }
 
-/// The name of an unknown field: quoted and escaped unless it is a plain word.
+/// Returns an unknown field's name for a message, quoted and escaped unless it is a plain word.
 fn clip(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if (1..=40).contains(&name.len()) && name.bytes().all(plain) {

@@ -1,5 +1,5 @@
-//! Notifications as values: their subjects, their targets, and the subscriptions of a
-//! configuration.
+//! The values of which notifications consist: subjects, targets, and the subscriptions of a
+//! configuration. `journal::state` decides which notifications a request owes.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,54 +8,55 @@ use super::span::Span;
 use super::spelled::spelled;
 
 spelled! {
-    /// The subject of a notification. The names are those of `on` in `[[notify]]`.
+    /// The subject of a notification, as `on` in `[[notify]]` names it.
     NoticeKind {
         /// Every item succeeded.
         Completed = "completed",
-        /// Some items succeeded, others failed finally.
+        /// Some items succeeded, and the others failed.
         Partial = "partial",
         /// No item succeeded.
         Failed = "failed",
         /// The policy refused the request.
         Denied = "denied",
-        /// The share ends within `[limits] notice`.
+        /// The share expires within the time of `[limits] notice`.
         Expiring = "expiring",
         /// The share has expired and was revoked.
         Revoked = "revoked",
         /// The share has expired, and an attempt to revoke it failed.
         Overdue = "overdue",
-        /// An authenticated delivery is no valid request.
+        /// An authenticated delivery contained no valid request.
         Rejected = "rejected",
         /// The scheduled comparison found that the cloud's shares differ from the journal.
         Drifted = "drifted",
     }
 }
 
-/// One notification of a request.
+/// A notification about a request, to one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The `[[notify]]` of its target.
+    /// The name of the target's `[[notify]]`.
     pub notify: NotifyName,
-    /// Its subject.
+    /// The subject.
     pub on: NoticeKind,
-    /// The number of the record with the outcome. For `expiring` and `overdue`: that of the share's
-    /// outcome.
+    /// The number of the record with the reported outcome. For `expiring` and `overdue`, the number
+    /// of the record with the share's outcome.
     pub about: u64,
 }
 
 /// The notifications that one `[[notify]]` subscribes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// Its name.
+    /// The name of the `[[notify]]`.
     pub name: NotifyName,
-    /// The subjects.
+    /// The subjects that the target receives.
     pub on: Vec<NoticeKind>,
-    /// The sources of the requests; empty means all.
+    /// The sources whose requests and deliveries are reported. Empty means all sources.
     pub sources: Vec<SourceName>,
 }
 
 impl Subscription {
-    /// Whether it subscribes to this subject for requests or deliveries of `source`.
+    /// Whether the target receives the subject `on` for requests or deliveries of `source`. Without
+    /// a source, the list of sources does not matter.
     pub fn wants(&self, on: NoticeKind, source: Option<&SourceName>) -> bool {
         let of_source = |source| self.sources.is_empty() || self.sources.contains(source);
         self.on.contains(&on) && source.is_none_or(of_source)
@@ -63,7 +64,8 @@ impl Subscription {
 }
 
 impl NoticeKind {
-    /// Whether it is for the operator: no ticket is known that a comment could go to.
+    /// Whether notifications of this subject are for the operator. They belong to no ticket, so
+    /// they cannot become comments on one.
     pub fn has_no_ticket(self) -> bool {
         matches!(self, Self::Rejected | Self::Drifted)
     }
@@ -74,12 +76,12 @@ impl NoticeKind {
 pub struct NoticeRules {
     /// The subscriptions, in the file's order.
     pub subscriptions: Vec<Subscription>,
-    /// How long before its expiry a share is `expiring`; `None`: never.
+    /// How long before a share's expiry the notification `expiring` is sent. `None` means never.
     pub before_end: Option<Span>,
 }
 
 impl NoticeRules {
-    /// The targets that subscribe to this subject for requests or deliveries of `source`.
+    /// Returns the targets that receive the subject `on` for requests or deliveries of `source`.
     pub fn targets(
         &self,
         on: NoticeKind,
@@ -90,7 +92,7 @@ impl NoticeRules {
         wanting.map(|one| &one.name)
     }
 
-    /// Whether some target subscribes to this subject for requests or deliveries of `source`.
+    /// Whether any target receives the subject `on` for requests or deliveries of `source`.
     pub fn want(&self, on: NoticeKind, source: Option<&SourceName>) -> bool {
         self.targets(on, source).next().is_some()
     }

@@ -1,5 +1,5 @@
-//! The outcome of a request: one result per account (and one for Lighthouse), and the status that
-//! sums them up.
+//! The outcome of a request: one result for each account, one for Lighthouse, and the status that
+//! sums the results up.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use super::action::Action;
 use super::ids::{AccountId, BlueprintId, CvmImageId};
 use super::spelled::spelled;
 
-/// The account or the image of a result.
+/// The account, or the place in Lighthouse, that a result is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Item {
     /// A receiving root account.
     #[serde(rename = "account")]
     Account(AccountId),
-    /// A CVM image as seen in Lighthouse.
+    /// The place of a CVM image in Lighthouse.
     #[serde(rename = "image")]
     Lighthouse(CvmImageId),
 }
@@ -35,36 +35,36 @@ impl fmt::Display for Item {
 pub enum ResultKind {
     /// The account has the image because of this request.
     Shared,
-    /// The account had it before; nothing was done.
+    /// The account had the image before, so nothing was done.
     AlreadyShared,
-    /// The account no longer has it because of this request.
+    /// The receiver no longer has the image because of this request.
     Cancelled,
-    /// The account did not have it; nothing was done.
+    /// The receiver did not have the image, so nothing was done.
     NotShared,
     /// The CVM image is available in Lighthouse.
     Available {
-        /// Its blueprint's id; the cloud may omit it.
+        /// The id of the image's blueprint. The cloud may omit it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blueprint: Option<BlueprintId>,
-        /// True when it was available before this request.
+        /// Whether the image was available before this request.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         already: bool,
     },
-    /// Not finished; the journal holds it, and a later run continues.
+    /// Not finished. The journal has the request, and a later turn continues it.
     Pending,
-    /// Failed: the cloud, the policy or a precheck refused it, or no answer came.
+    /// The cloud, the policy or a precheck refused the item, or no answer came.
     Failed {
         /// The cloud's error code, or a [`ResultCode`](super::ResultCode) of our own.
         code: String,
         /// The cloud's message and the next step for the operator.
         message: String,
-        /// Whether the same request may succeed later without a change.
+        /// Whether the request may succeed later without a change.
         retryable: bool,
     },
 }
 
 impl ResultKind {
-    /// A failure.
+    /// Creates a [`ResultKind::Failed`].
     pub fn failed(code: impl Into<String>, message: impl Into<String>, retryable: bool) -> Self {
         Self::Failed {
             code: code.into(),
@@ -73,7 +73,7 @@ impl ResultKind {
         }
     }
 
-    /// The result in a word or two, for people.
+    /// Returns the result in one or two words, for people.
     pub fn in_words(&self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -87,7 +87,7 @@ impl ResultKind {
     }
 }
 
-/// One item's result, with the cloud's request id when there was a call.
+/// The result of one item, with the cloud's request id if a call was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemResult {
     /// The account, or the image in Lighthouse.
@@ -96,21 +96,21 @@ pub struct ItemResult {
     /// The kind of result.
     #[serde(flatten)]
     pub kind: ResultKind,
-    /// `RequestId` of the deciding call, for the cloud's support.
+    /// The `RequestId` of the call that decided the result, for the cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// For an item of a share that a later cancel called off: that cancel's ticket, else its
-    /// `source/id`.
+    /// Set if a later cancel called this item of a share off: the cancel's ticket, or its
+    /// `source/id` if the cancel has no ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_off_by: Option<String>,
-    /// For an item without a success: a call for it got no clear answer, so the cloud may have
-    /// carried it out.
+    /// Whether the cloud may have changed an item that has not succeeded: a call for it got no
+    /// clear answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
 }
 
 impl ItemResult {
-    /// A result of `item`.
+    /// Creates a result that is neither called off nor in doubt.
     pub fn new(item: Item, kind: ResultKind, request_id: Option<String>) -> Self {
         Self {
             item,
@@ -121,14 +121,15 @@ impl ItemResult {
         }
     }
 
-    /// The same, in doubt if `maybe` and without a success.
+    /// Sets `maybe_done` to `maybe`. A successful item is never in doubt.
     #[must_use]
     pub fn in_doubt(self, maybe: bool) -> Self {
         let maybe_done = maybe && !self.succeeded();
         Self { maybe_done, ..self }
     }
 
-    /// Whether the item has the state that `action` wants. A revoked or called-off share does not.
+    /// Whether the item has the state that `action` asks for. A revoked or called-off share does
+    /// not have it.
     pub fn as_wanted(&self, action: Action) -> bool {
         match self.kind {
             _ if self.called_off_by.is_some() => false,
@@ -140,7 +141,7 @@ impl ItemResult {
         }
     }
 
-    /// Whether this item is finished and successful. A called-off item is not.
+    /// Whether the item is finished and successful. A called-off item is not successful.
     pub fn succeeded(&self) -> bool {
         self.called_off_by.is_none()
             && !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
@@ -168,23 +169,23 @@ spelled! {
     Status {
         /// All items succeeded.
         Completed = "completed",
-        /// Some items succeeded, others failed finally.
+        /// Some items succeeded, and the others failed.
         Partial = "partial",
         /// No item succeeded.
         Failed = "failed",
         /// The policy denied the request; no call was made.
         Denied = "denied",
-        /// The map finds no request in the event.
+        /// The map found no request in the event.
         Ignored = "ignored",
-        /// Accepted and recorded in the journal, not finished.
+        /// Accepted and recorded in the journal, but not finished.
         Pending = "pending",
-        /// A dry run; the answer has the planned calls.
+        /// A dry run. The answer lists the planned calls.
         Planned = "planned",
     }
 }
 
 impl Status {
-    /// The status that a complete list of results of `action` adds up to.
+    /// Returns the status of a request with `action`. `results` must have a result for every item.
     pub fn of(action: Action, results: &[ItemResult]) -> Self {
         if results.iter().any(ItemResult::pending) {
             return Self::Pending;

@@ -1,11 +1,10 @@
-//! The normalised name of a requester or an approver, for comparison.
+//! The normalised name of a requester or an approver. Names are compared in this form.
 //!
-//! Two names belong to one person when they are equal after this normalisation, and only then:
-//! outer blanks are cut, the text is composed (Unicode NFC), and an address is written in lower
-//! case with its domain in ASCII (IDNA). A text that could make one person look like two is
-//! refused instead of changed: invisible characters, look-alikes, display names, a trailing dot.
-//! Other differences stay: `a.b`, `ab` and `ab+x` are three people, and `Bob` and `bob` are two
-//! people when the name is not an address.
+//! Two names belong to one person if and only if their normalised forms are equal. Normalisation
+//! trims the text, composes it (Unicode NFC), and writes an address in lower case with its domain
+//! in ASCII (IDNA). A text that could make one person look like two is refused: invisible
+//! characters, look-alikes, display names, a trailing dot. Other differences stay: `a.b`, `ab` and
+//! `ab+x` are three people. `Bob` and `bob` are two people, because neither name is an address.
 
 use std::str::FromStr;
 
@@ -29,7 +28,7 @@ impl PersonName {
         &self.0
     }
 
-    /// The name, if it is an address whose domain has a dot.
+    /// Returns the name if it is an address whose domain has a dot.
     pub fn address(&self) -> Option<&str> {
         let (_, domain) = self.0.split_once('@')?;
         domain.contains('.').then_some(self.as_str())
@@ -40,7 +39,7 @@ impl FromStr for PersonName {
     type Err = Problem;
 
     /// # Errors
-    /// The text is not a name, or could disguise whose name it is. The problem's field is `person`.
+    /// The text is not a name, or may be mistaken for another. The problem's field is `person`.
     fn from_str(text: &str) -> Result<Self, Problem> {
         if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
             return refuse(
@@ -77,7 +76,7 @@ fn refuse<T>(problem: impl Into<String>, remedy: &str) -> Result<T, Problem> {
     Err(Problem::new("person", problem, remedy))
 }
 
-/// Refuses blanks that look like one space, and letters in another shape (`ａ`, `ⓐ`, `ﬁ`).
+/// Refuses blanks other than single spaces, and variants of ASCII characters (`ａ`, `ⓐ`, `ﬁ`).
 fn check_characters(name: &str) -> Result<(), Problem> {
     let odd_blank = name.chars().any(|c| c.is_whitespace() && c != ' ');
     if odd_blank || name.contains("  ") {
@@ -103,7 +102,7 @@ fn check_characters(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses texts that hold more than a name: display names, URIs, encoded addresses.
+/// Refuses texts that are more than a name: display names, URIs, encoded addresses.
 fn check_form(name: &str) -> Result<(), Problem> {
     const BARE: &str = "write the bare user id or address, as in \"alice@example.com\"";
     let lower = name.to_ascii_lowercase();
@@ -128,7 +127,7 @@ fn check_form(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The normalised address.
+/// Checks and normalises an address, given as the parts before and after the `@`.
 fn address(local: &str, domain: &str) -> Result<String, Problem> {
     const ADDRESS: &str = "write one address, as in \"alice@example.com\"";
     const SYMBOLS: &str = "!#$%&'*+-/=?^_`{|}~.";
@@ -182,7 +181,7 @@ fn check_words(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Scripts that one language uses together (UTS 39, 5.1: Hanb, Jpan, Kore).
+/// Scripts that Chinese, Japanese and Korean mix (UTS 39, section 5.1: Hanb, Jpan, Kore).
 const EAST_ASIAN: [Script; 5] = [
     Script::Han,
     Script::Hiragana,
@@ -191,8 +190,8 @@ const EAST_ASIAN: [Script; 5] = [
     Script::Hangul,
 ];
 
-/// Whether one script has all these characters. Ignores characters that all scripts share (digits,
-/// punctuation, accents).
+/// Whether all characters belong to one script. Ignores characters of all scripts (digits,
+/// accents). The scripts in `EAST_ASIAN` count as one.
 fn is_single_script(text: impl Iterator<Item = char>) -> bool {
     let scripts = ScriptWithExtensions::new();
     let mut possible: Option<Vec<Script>> = None;
@@ -224,9 +223,9 @@ mod tests {
     enum Fate {
         /// The same person.
         Same,
-        /// Another person: a real difference that stays.
+        /// Another person: normalisation keeps the difference.
         Other,
-        /// Refused, with these words in the reason.
+        /// Refused. The problem contains these words.
         Refused(&'static str),
     }
     use Fate::{Other, Refused, Same};
@@ -255,7 +254,7 @@ mod tests {
             (" alice@example.com", Same),
             ("alice@example.com   ", Same),
             ("\u{a0}alice@example.com\u{3000}", Same),
-            // A full stop of another script is one to every resolver of names.
+            // IDNA reads the full stops of other scripts as dots.
             ("alice@example\u{3002}com", Same),
             ("alice@example\u{ff61}com", Same),
             ("alice@example.com.", Refused("not a domain")),
@@ -388,7 +387,7 @@ mod tests {
             ("https://github.com/alice", Refused("URL")),
         ];
         check("alice", &table);
-        // Composed and decomposed accents are one text to Unicode.
+        // A composed and a decomposed accent are equal under NFC.
         check("jos\u{e9}", &[("jose\u{301}", Same), ("jose", Other)]);
     }
 
@@ -411,7 +410,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Normalising a normalised name changes nothing, and no text panics.
+        /// Normalising a normalised name changes nothing, and no text causes a panic.
         #[test]
         fn normalising_twice_changes_nothing(text in "\\PC{0,12}(@\\PC{0,12})?") {
             if let Ok(name) = text.parse::<PersonName>() {

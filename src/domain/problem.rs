@@ -1,4 +1,5 @@
-//! A problem with an input, for its author: the field, the problem, the remedy.
+//! A problem with an input, as a message to the author of the input: the field, the problem, the
+//! remedy.
 
 use std::fmt;
 use std::path::Path;
@@ -10,19 +11,20 @@ use super::mark::Mark;
 /// A problem with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The path of the field, as in `accounts[1]`.
+    /// The path of the field, such as `accounts[1]`, or a place in a file, such as
+    /// `sharehook.toml:11`.
     pub field: String,
-    /// What is wrong, with the offending value, shortened.
+    /// What is wrong. Long values are shortened.
     pub problem: String,
     /// What to write instead.
     pub remedy: String,
-    /// The piece of a file that it is about; no record and no answer has it.
+    /// The place in a file, if the problem is about a file. Records and answers leave it out.
     #[serde(skip)]
     pub mark: Option<Box<Mark>>,
 }
 
 impl Problem {
-    /// A problem of `field`.
+    /// Creates a problem of `field`, without a place in a file.
     pub fn new(
         field: impl Into<String>,
         problem: impl Into<String>,
@@ -36,12 +38,12 @@ impl Problem {
         }
     }
 
-    /// A problem of a piece of a file, whose field is file and line.
+    /// Creates a problem at a place in a file. Its field is `file:line`.
     pub fn at(mark: Mark, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(mark.to_string(), problem, remedy).marked(mark)
     }
 
-    /// The same with its place in a file.
+    /// Returns the problem with `mark` as its place in a file.
     #[must_use]
     pub fn marked(self, mark: Mark) -> Self {
         Self {
@@ -50,7 +52,8 @@ impl Problem {
         }
     }
 
-    /// The same for a file that was named without its folder.
+    /// Returns the problem with `folder` put before the name of its file. A problem without a place
+    /// in a file stays as it is.
     #[must_use]
     pub fn within(self, folder: &Path) -> Self {
         match self.mark {
@@ -78,7 +81,7 @@ impl fmt::Display for Problems {
 }
 
 impl Problems {
-    /// An error unless there are none.
+    /// Returns an error unless `problems` is empty.
     pub(crate) fn refuse_any(problems: Vec<Problem>) -> Result<(), Self> {
         match problems.is_empty() {
             true => Ok(()),

@@ -1,5 +1,6 @@
-//! Regions, and which of them a product is known to serve. In: text, the configured site and what an
-//! operator added. Out: a region, or the problem with it.
+//! Regions, and the lists of regions where Lighthouse and CVM are known to run. In: text, the
+//! configured site, and the regions that an operator added. Out: a region, or the problem with the
+//! text.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,8 @@ use super::ids::identifier;
 use super::problem::{Problem, shown};
 use super::site::Site;
 
-/// The regions that the five Lighthouse pages of the international site list, in their order.
+/// The Lighthouse regions, in the order in which the five Lighthouse pages of the international
+/// site list them.
 const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "ap-bangkok",
     "ap-beijing",
@@ -26,7 +28,8 @@ const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "sa-saopaulo",
 ];
 
-/// Regions beyond those where CVM is known to run. Its page lists none.
+/// Further regions where CVM is known to run, beyond [`LIGHTHOUSE_REGIONS`]. CVM's own page lists
+/// no regions.
 const OTHER_CVM_REGIONS: [&str; 8] = [
     "ap-beijing-fsi",
     "ap-chongqing",
@@ -39,7 +42,8 @@ const OTHER_CVM_REGIONS: [&str; 8] = [
 ];
 
 identifier! {
-    /// A region's name, well-formed. [`ServedRegions`] knows whether a product runs there.
+    /// A well-formed name of a region. [`ServedRegions`] checks whether a product is known to run
+    /// there.
     Region,
     |text: &str| {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -56,13 +60,14 @@ identifier! {
 pub struct ServedRegions {
     /// The configured site (`cloud.site`).
     pub site: Site,
-    /// Regions newer than this program (`cloud.regions`).
+    /// Regions that the operator added, because they are newer than this program (`cloud.regions`).
     pub added: BTreeSet<String>,
 }
 
 impl ServedRegions {
-    /// Refuses a region that Lighthouse is known not to serve. Only the pages of the international
-    /// site list its regions; on the Chinese site the cloud decides.
+    /// Refuses a region that is not a known Lighthouse region. On the Chinese site, accepts every
+    /// region and leaves the check to the cloud: only the pages of the international site list
+    /// Lighthouse's regions.
     pub fn check_lighthouse(&self, region: &Region) -> Result<(), Problem> {
         if self.site == Site::Cn
             || LIGHTHOUSE_REGIONS.contains(&region.as_str())
@@ -83,7 +88,7 @@ impl ServedRegions {
         ))
     }
 
-    /// Refuses a region where CVM is not known to run: a guard against typing mistakes.
+    /// Refuses a region where CVM is not known to run. This catches typing mistakes.
     pub fn check_cvm(&self, region: &Region) -> Result<(), Problem> {
         let known = [&LIGHTHOUSE_REGIONS[..], &OTHER_CVM_REGIONS[..]].concat();
         if known.contains(&region.as_str()) || self.added.contains(region.as_str()) {

@@ -1,5 +1,5 @@
-//! A valid share or cancel request. The policy decides whether it is allowed; `native` reads it
-//! from JSON.
+//! A valid share or cancel request. `native` reads requests from JSON, and the policies decide
+//! whether a request is allowed.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +18,14 @@ pub enum Target {
     Blueprint {
         /// The image.
         image: BlueprintId,
-        /// At least one, without duplicates.
+        /// The receiving accounts: at least one, without duplicates.
         accounts: Vec<AccountId>,
     },
     /// A CVM custom image and root accounts.
     Cvm {
         /// The image.
         image: CvmImageId,
-        /// At least one, without duplicates.
+        /// The receiving accounts: at least one, without duplicates.
         accounts: Vec<AccountId>,
     },
     /// A CVM custom image and Lighthouse in the same account and region.
@@ -33,17 +33,18 @@ pub enum Target {
         /// The image.
         image: CvmImageId,
     },
-    /// A CVM custom image to Lighthouse, and the blueprint made from it to root accounts.
+    /// A CVM custom image for Lighthouse, and root accounts that get the blueprint made from the
+    /// image.
     Chain {
         /// The image.
         image: CvmImageId,
-        /// At least one, without duplicates.
+        /// The receiving accounts: at least one, without duplicates.
         accounts: Vec<AccountId>,
     },
 }
 
 impl Target {
-    /// The image as the request names it.
+    /// Returns the image that the request names. For a chain, this is the CVM image.
     pub fn image(&self) -> ImageRef {
         match self {
             Self::Blueprint { image, .. } => ImageRef::Blueprint(image.clone()),
@@ -53,7 +54,7 @@ impl Target {
         }
     }
 
-    /// The receiving accounts; none for Lighthouse alone.
+    /// Returns the receiving accounts. Empty for [`Target::Lighthouse`].
     pub fn accounts(&self) -> &[AccountId] {
         match self {
             Self::Blueprint { accounts, .. }
@@ -63,8 +64,8 @@ impl Target {
         }
     }
 
-    /// The items that each need a decision and a result: Lighthouse first, then the accounts in
-    /// order.
+    /// Returns the items: Lighthouse first, then the accounts in order. Each item needs a decision
+    /// and a result.
     pub fn items(&self) -> Vec<Item> {
         let lighthouse = match self {
             Self::Lighthouse { image } | Self::Chain { image, .. } => {
@@ -76,8 +77,9 @@ impl Target {
         lighthouse.into_iter().chain(accounts).collect()
     }
 
-    /// The same image for those items alone that `keep` names; `None` when none is left, and for a
-    /// chain without Lighthouse: its accounts have the blueprint that was made from the image.
+    /// Returns the target with only the items that `keep` accepts, or `None` if no item is left.
+    /// Also returns `None` for accounts of a chain without its Lighthouse item, because these
+    /// accounts have the blueprint and not the CVM image.
     pub fn only(&self, keep: impl Fn(&Item) -> bool) -> Option<Self> {
         let lighthouse = |item: &Item| matches!(item, Item::Lighthouse(_)) && keep(item);
         let lighthouse = self.items().iter().any(lighthouse);
@@ -94,7 +96,7 @@ impl Target {
         }
     }
 
-    /// Whether the image is to appear in (or leave) Lighthouse.
+    /// Whether the request shares the image with Lighthouse, or cancels that share.
     pub fn lighthouse(&self) -> bool {
         matches!(self, Self::Lighthouse { .. } | Self::Chain { .. })
     }
@@ -104,39 +106,42 @@ impl Target {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expiry {
-    /// `expires_at`.
+    /// The instant in `expires_at`.
     At(Timestamp),
-    /// `expires_in`, counted from the moment at which the approved request was first verified here.
+    /// The length of time in `expires_in`. It begins when this program first verified the approved
+    /// request.
     In(Span),
 }
 
 /// One share or cancel request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareRequest {
-    /// The id that the caller gave it.
+    /// The id that the caller gave the request.
     pub id: Option<String>,
     /// Share or cancel.
     pub action: Action,
     /// The image and its receivers.
     pub target: Target,
-    /// Where the image is.
+    /// The region of the image.
     pub region: Region,
-    /// The requester, as the source names people; [`PersonName`](super::PersonName) compares names.
+    /// The requester's name as the source wrote it. [`PersonName`](super::PersonName) normalises
+    /// names for comparison.
     pub requester: String,
-    /// The named approvers.
+    /// The approvers' names as the source wrote them.
     pub approvers: Vec<String>,
     /// The ticket, for human readers.
     pub ticket: Option<String>,
     /// The reason, for human readers.
     pub reason: Option<String>,
-    /// The earliest time to carry it out.
+    /// The earliest time to carry out the request.
     pub not_before: Option<Timestamp>,
     /// When the share expires.
     pub expires: Option<Expiry>,
 }
 
 impl ShareRequest {
-    /// When the share expires if it was approved at `approved`.
+    /// Returns when the share expires if the request was approved at `approved`. `None` if it never
+    /// expires.
     pub fn expires_at(&self, approved: Timestamp) -> Option<Timestamp> {
         match self.expires.as_ref()? {
             Expiry::At(instant) => Some(*instant),

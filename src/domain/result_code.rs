@@ -1,11 +1,11 @@
-//! The codes that sharehook itself puts into a result, beside the cloud's own. They hold no dot, so
-//! they differ from the cloud's `InvalidParameterValue.…`; `docs/cloud-calls.md` explains them.
+//! The codes that sharehook itself puts into results, in addition to the cloud's codes. Unlike most
+//! codes of the cloud, they have no dot. `docs/cloud-calls.md` explains them.
 
 use super::fault::Fault;
 use super::spelled::spelled;
 
 spelled! {
-    /// A code of sharehook's own.
+    /// A code that sharehook itself puts into a result.
     ResultCode {
         /// The answer does not have the API's format.
         BadAnswer = "BadAnswer",
@@ -13,13 +13,13 @@ spelled! {
         ChainBroken = "ChainBroken",
         /// The cloud refused to share the blueprint that a chain published.
         ChainRefused = "ChainRefused",
-        /// No connection. The call was not sent.
+        /// There was no connection. The call was not sent.
         ConnectFailed = "ConnectFailed",
         /// The connection closed before the answer was complete.
         ConnectionLost = "ConnectionLost",
         /// The deadline had passed. The call was not sent.
         DeadlinePassed = "DeadlinePassed",
-        /// The policy refused it.
+        /// The policy refused the request or the item.
         Denied = "PolicyDenied",
         /// The share expired before the call.
         Expired = "Expired",
@@ -27,9 +27,9 @@ spelled! {
         HttpStatus = "HttpStatus",
         /// The cancel kept a share that was approved later.
         LaterShare = "LaterShare",
-        /// No source has credentials. The call was not sent.
+        /// No usable credentials were found. The call was not sent.
         NoCredentials = "NoCredentials",
-        /// The site cannot list who has a blueprint.
+        /// The site cannot list the accounts that have a blueprint.
         NoReadApi = "NoReadApi",
         /// The image is still being made.
         NotReady = "NotReady",
@@ -47,13 +47,13 @@ spelled! {
         QuotaPrecheck = "QuotaPrecheck",
         /// The rate limit allows no call before the deadline. The call was not sent.
         Throttled = "Throttled",
-        /// No answer within the time limit.
+        /// No answer came within the time limit.
         Timeout = "Timeout",
     }
 }
 
 impl ResultCode {
-    /// Whose fault it is.
+    /// Returns who must act on a failure with this code.
     pub fn fault(self) -> Fault {
         match self {
             Self::ConnectFailed | Self::NoCredentials | Self::OwnerUnproven => Fault::Operator,
@@ -78,7 +78,7 @@ impl ResultCode {
         }
     }
 
-    /// The code that a result or error spells so; `None` for one of the cloud's.
+    /// Reads the code of a result or an error. `None` for a code of the cloud.
     pub fn read(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }

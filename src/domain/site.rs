@@ -1,4 +1,4 @@
-//! The cloud's two sites. They share no accounts, and differ in what their documents list.
+//! The two sites of the cloud. They have separate accounts, host names and documentation.
 
 use super::spelled::spelled;
 

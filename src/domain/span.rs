@@ -1,4 +1,4 @@
-//! A length of time as tickets write it: `30d`, `12h`, `90m`, `45s`, `2w`. A day is 24 hours.
+//! A length of time in the format of tickets: `30d`, `12h`, `90m`, `45s`, `2w`. A day has 24 hours.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::problem::{Problem, shown};
 
-/// A positive length of time, kept with the text that was written.
+/// A positive length of time, with the text from which it was read.
 #[derive(Debug, Clone, PartialEq, Eq, DeserializeFromStr, SerializeDisplay)]
 pub struct Span {
     text: String,
@@ -15,7 +15,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The length in seconds, at least 1 and at most ten years.
+    /// Returns the length in seconds: at least 1, at most ten years.
     pub fn seconds(&self) -> i64 {
         self.seconds
     }

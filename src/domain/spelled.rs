@@ -1,8 +1,8 @@
-//! Enums whose variants each have one spelling: in text, in answers and in records.
+//! Declares enums in which each variant has one spelling for text, answers and records.
 
 use super::problem::{Problem, shown};
 
-/// The problem with a text that is none of these names.
+/// Creates the problem with a `text` that is none of `names`.
 pub(crate) fn unknown_name(text: &str, names: &[&str]) -> Problem {
     Problem::new(
         "name",
@@ -11,7 +11,8 @@ pub(crate) fn unknown_name(text: &str, names: &[&str]) -> Problem {
     )
 }
 
-/// Declares such an enum, with the list of all variants and the spelling of each.
+/// Declares an enum with one spelling per variant: the list of all variants, the conversions from
+/// and to text, and the serde names.
 macro_rules! spelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -21,10 +22,10 @@ macro_rules! spelled {
         }
 
         impl $name {
-            /// Every variant.
+            /// All variants, in the order of the declaration.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// As answers and records spell it.
+            /// Returns the spelling in answers and records.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text),+

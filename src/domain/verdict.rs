@@ -1,35 +1,39 @@
-//! The policy's verdict, as data for the journal: the decision, the approvers, and the policies that
-//! determined it.
+//! The policy's verdict, as data for the journal: the decision, the approvers, and the determining
+//! policies.
 
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Item;
 
-/// A decision as it is recorded. Holding one permits nothing: only `policy::Approved` does.
+/// A decision of the policies, as the journal records it. A verdict is no permission: only
+/// `policy::Approved` permits a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Whether every authorization of the request was allowed.
     pub allowed: bool,
-    /// Determining policies, by `@id`, sorted, without duplicates. Empty for a default deny.
+    /// The determining policies by their `@id`, sorted, without duplicates. Empty if the request
+    /// was denied because no policy permits it.
     pub policies: Vec<String>,
-    /// The approvers who counted. Empty for a denial, and for an action that needs no approval.
+    /// The approvers that the policies accept. Empty for a denial, and for an action that needs no
+    /// approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    /// For a denial: each refused authorization with the reason, for human readers.
+    /// Each refused authorization with the reason, for human readers. Empty if the request was
+    /// allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
-    /// SHA-256, hex, of schema, policies and entities as loaded.
+    /// The SHA-256 of the loaded schema, policies and entities, in hex.
     pub policy_digest: String,
 }
 
 /// An approver who may approve the request, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// As the policy knows the person: `jira/bob@example.com`.
+    /// The person's id in the policies, such as `jira/bob@example.com`.
     pub approver: String,
-    /// The policies that let this person approve, by `@id`, sorted.
+    /// The policies that allow this person to approve, by their `@id`, sorted.
     pub policies: Vec<String>,
-    /// The items that this approval covers; empty when it covers the whole request.
+    /// The items that this approval covers. Empty if it covers the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
 }
@@ -37,10 +41,11 @@ pub struct Approval {
 /// One authorization that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// The account, or the image in Lighthouse; none when the request as a whole was refused.
+    /// The account, or the image in Lighthouse. `None` if the request as a whole was refused.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
-    /// Which policies forbade it, or that none allowed it, or which error the evaluation met.
+    /// The reason: the policies that forbade it, that no policy allowed it, or an error of the
+    /// evaluation.
     pub why: String,
 }
 
