@@ -14,20 +14,21 @@ use super::http::{HttpRequest, HttpResponse, respond};
 use super::invocation::{self, Invocation};
 use super::message::{self, Message};
 
-/// The prefix of HTTP routes unless `host.json` sets another.
+/// The prefix of HTTP routes if `host.json` sets none.
 const DEFAULT_PREFIX: &str = "api";
 /// The application setting that overrides `host.json`; its name is case-insensitive.
 const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routeprefix";
 
-/// The name of a function whose timer compares the cloud with the journal. Every other timer sweeps: a
-/// timer's event has no text of its own.
+/// The name of the function whose timer compares the cloud with the journal. The timer of every
+/// other function starts a sweep. The name decides, because a timer event has no text that an
+/// operator sets.
 const DRIFT: &str = "drift";
 
-/// The host's configuration of routes and forwarding.
+/// The handler for Azure, with the host's configuration of HTTP routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
-    /// Envelopes are refused when the prefix is empty, because then an outside HTTP request could
-    /// have the path of an envelope.
+    /// The prefix of HTTP routes. `None` if it is empty or unknown. Then envelopes are refused,
+    /// because an HTTP request from outside could have the path of an envelope.
     prefix: Option<String>,
 }
 
@@ -55,7 +56,8 @@ impl Handler {
         }
     }
 
-    /// The name of the function that the envelope is for; `None` for a forwarded HTTP request.
+    /// The name of the function to which the envelope in this request belongs. `None` if the
+    /// request is a forwarded HTTP request.
     fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;
@@ -65,7 +67,6 @@ impl Handler {
         (request.method == "POST" && named && !ours).then_some(name)
     }
 
-    /// Answers one request.
     pub(crate) async fn respond(
         &self,
         app: &Arc<App>,
@@ -120,9 +121,9 @@ enum Event {
     Message(Message),
 }
 
-/// Reads an envelope. A queue message is a text under the name of the binding, a timer event an
-/// object with a schedule. Refuses an unforwarded HTTP request, which is also an object and may
-/// come from any sender.
+/// Reads an envelope. A queue message is a string under the name of the binding, and a timer event
+/// is an object with `IsPastDue`. Refuses an HTTP request that the host put into an envelope
+/// instead of forwarding it: it is an object too, and any sender may have sent it.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope = read_json(body).map_err(|flaw| match flaw {
         JsonFlaw::Syntax(_) => "is not JSON",

@@ -1,5 +1,5 @@
-//! Alibaba Function Compute's custom runtime, which receives calls of the platform and requests of
-//! senders on the same port. In: a request. Out: the response, with the header that marks a failed
+//! Alibaba Function Compute's custom runtime. The platform's own requests and those of senders
+//! arrive on the same port. In: a request. Out: the response, with the header that marks a failed
 //! event.
 
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use super::http::{HttpRequest, HttpResponse, respond};
 use super::invocation::{self, Invocation};
 use super::outcome::Outcome;
 
-/// Answers one request.
 pub(crate) async fn respond_to(
     app: &Arc<App>,
     request: HttpRequest,
@@ -30,16 +29,16 @@ pub(crate) async fn respond_to(
     }
 }
 
-/// The time between two comparisons: each reads the whole journal and calls the cloud, and any HTTP
-/// sender can ask for one.
+/// The minimum time between the starts of two comparisons. A comparison reads the whole journal and
+/// calls the cloud, and any HTTP sender can request one.
 const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
 
-/// When the newest comparison began.
+/// The start of the newest comparison.
 static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Answers an event invocation. Any HTTP sender can imitate one, so it is untrusted: a timer event
-/// starts a sweep, which changes only due work, or now and then a comparison, which changes
-/// nothing; every other event is refused.
+/// Answers an event invocation. It is untrusted, because any HTTP sender can imitate one. A timer
+/// event starts a sweep, which does only the work that is due, or a comparison, which changes
+/// nothing and is limited in frequency. Every other event is refused.
 async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let event = read_json(body).unwrap_or_default();
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
@@ -64,7 +63,7 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     }
 }
 
-/// Whether a comparison may begin now.
+/// Whether a comparison may start now. If so, this instant is noted as its start.
 fn may_compare() -> bool {
     let mut newest = COMPARED.lock();
     let free = newest.is_none_or(|at| at.elapsed() >= BETWEEN_COMPARISONS);

@@ -1,5 +1,5 @@
-//! The entrance of the fuzz targets: one event or one HTTP request, as its host hands it over. Not
-//! part of the product's interface.
+//! The functions that the fuzz targets call. In: one event or one HTTP request, as a host passes
+//! it. Not part of the product's interface.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::domain::read_json;
 use super::http::{HttpRequest, respond};
 use super::{azure, function_compute, invocation, lambda, scf};
 
-/// An event of a function host, to its answer or error as a text.
+/// Processes an event of a function host, and returns its answer or error as text.
 pub async fn event(app: &Arc<App>, data: &[u8]) -> String {
     let invocation = match read_json(data) {
         Err(flaw) => invocation::Invocation::unreadable(flaw),
@@ -24,7 +24,7 @@ pub async fn event(app: &Arc<App>, data: &[u8]) -> String {
     }
 }
 
-/// An HTTP request, to the highest status that a host answers it with.
+/// Answers an HTTP request as each kind of HTTP host does, and returns the highest status.
 pub async fn request(
     app: &Arc<App>,
     method: &str,

@@ -1,4 +1,5 @@
-//! Detects the host. In: the environment's variables. Out: the host, from one table.
+//! Detects which host runs the program. In: the environment variables. Out: the host, or none.
+//! Serves nothing: `cli/serve.rs` does.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,18 +9,18 @@ use crate::domain::Problem;
 /// The host of a program that was started without a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// AWS Lambda, or anything that speaks its runtime API.
+    /// AWS Lambda, or an emulator of its runtime API.
     Lambda,
     /// Tencent SCF's custom runtime.
     Scf,
-    /// A host that sends HTTP requests to this address.
+    /// A host that sends HTTP requests. The program listens on this address.
     Http(SocketAddr, HttpHost),
 }
 
 /// The kinds of hosts that send HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpHost {
-    /// Cloud Run, Knative, OpenFaaS, Tencent's web function, any container.
+    /// Any other host: Cloud Run, Knative, OpenFaaS, Tencent's web function, or a container.
     Plain,
     /// Azure Functions' custom handler.
     Azure,
@@ -27,8 +28,8 @@ pub(crate) enum HttpHost {
     FunctionCompute,
 }
 
-/// The variables that name the port, the most specific first. Azure's host connects through
-/// loopback, the others through the network.
+/// The variables that name the port, the most specific first, with the address to listen on and the
+/// host. Azure's host connects through loopback, the other hosts through the network.
 const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     (
         "FUNCTIONS_CUSTOMHANDLER_PORT",
@@ -43,17 +44,18 @@ const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     ),
 ];
 
-/// The variables of hosts that name no port and expect 9000.
+/// Variables that identify a host if no port variable is set. Such a host sends its requests to
+/// port 9000.
 const MARKS: [(&str, HttpHost); 2] = [
     ("FC_FUNCTION_NAME", HttpHost::FunctionCompute),
     ("SCF_FUNCTIONNAME", HttpHost::Plain),
 ];
 const UNNAMED_PORT: u16 = 9000;
 
-/// Detects the host by its variables; `Ok(None)` when no variable of a host is set.
+/// Detects the host by its variables. Returns `None` if no variable of a host is set.
 ///
 /// # Errors
-/// A port variable is not a port.
+/// The value of a port variable is not a port.
 pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
@@ -70,7 +72,7 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
             };
             let port = value.parse().ok().filter(|port| *port != 0);
             let port: u16 = port.ok_or_else(wrong)?;
-            // Function Compute may set either port variable, so check for its own variable.
+            // Function Compute may set `PORT` or `FC_SERVER_PORT`, so its own variable decides.
             let host = match is_set("FC_FUNCTION_NAME") {
                 true => HttpHost::FunctionCompute,
                 false => host,
@@ -83,9 +85,9 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     Ok(marked.map(|(_, host)| Host::Http(address.into(), *host)))
 }
 
-/// Whether the host adds the credentials of its role to the headers of every request. Only SCF
-/// does, and only when it forwards HTTP requests unchanged; elsewhere the sender controls all
-/// headers. The check relies on variables whose prefixes SCF users cannot set.
+/// Whether the host adds the credentials of the function's role to the headers of every request.
+/// Only SCF does, when it forwards HTTP requests unchanged. On every other host the sender controls
+/// all headers. The check relies on variables whose prefixes SCF users cannot set.
 pub(crate) fn brings_credentials(vars: &Vars) -> bool {
     let plain = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::Plain))));
     let variable = |name: &str| vars.get(name).map_or("", String::as_str);

@@ -1,4 +1,5 @@
-//! The result of one invocation of a function, before a host converts it to its own form.
+//! The result of one invocation of a function, before a host converts it to its own form. Also runs
+//! the invocations that every host has: the sweep and the comparison.
 
 use serde_json::{Value, json};
 
@@ -7,13 +8,14 @@ use crate::domain::{JsonFlaw, Problem, read_json};
 
 use super::outcome::Outcome;
 
-/// The answer or the named error, and the outcome that it is derived from.
+/// The answer or the named error of an invocation, and the outcome from which it follows.
 pub(crate) struct Invocation {
     pub(crate) outcome: Outcome,
     pub(crate) answer: Result<Value, NamedError>,
 }
 
-/// A failed invocation. Hosts repeat its event, and state machines match its name.
+/// The error of a failed invocation. The host repeats the event, and a state machine can match the
+/// name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {text}")]
 pub(crate) struct NamedError {
@@ -29,7 +31,6 @@ impl Invocation {
         }
     }
 
-    /// An invocation that failed.
     pub(crate) fn failed(outcome: Outcome, text: String) -> Self {
         let name = outcome.row().error_name.unwrap_or("Failed");
         Self {
@@ -38,7 +39,7 @@ impl Invocation {
         }
     }
 
-    /// The result for an event that is not JSON, or names a key twice.
+    /// The result for an event that is not JSON, or that contains a key twice.
     pub(crate) fn unreadable(flaw: JsonFlaw) -> Self {
         Self::failed(Outcome::Unreadable, flaw.of("event").to_string())
     }
@@ -50,7 +51,7 @@ impl Invocation {
     }
 }
 
-/// Refuses an event with the fields of two triggers, because it could be read in two ways.
+/// Refuses an event that has fields of two triggers, because it could be read in two ways.
 pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Problem> {
     let mut found = marks.iter().filter(|mark| event.get(**mark).is_some());
     match (found.next(), found.next()) {
@@ -63,7 +64,8 @@ pub(crate) fn of_one_trigger(event: &Value, marks: &[&str]) -> Result<(), Proble
     }
 }
 
-/// Whether a timer's text asks for a comparison: `{"task":"drift"}`. Any other text is for a sweep.
+/// Whether a timer's text is `{"task":"drift"}`, which requests a comparison of the cloud with the
+/// journal. Every other text requests a sweep.
 pub(crate) fn asks_for_drift(text: &str) -> bool {
     read_json(text.as_bytes()).is_ok_and(|task| task == json!({ "task": "drift" }))
 }
@@ -71,10 +73,10 @@ pub(crate) fn asks_for_drift(text: &str) -> bool {
 /// Runs one sweep for a schedule or timer of any host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     let swept = app.sweep(deadline).await;
-    // A function's host reads no `/metrics`: its log takes the gauges after each sweep.
+    // Nothing reads `/metrics` of a function, so bring the gauges for its log up to date here.
     app.look_at_gauges().await;
     match swept {
-        // Only an error makes a schedule's failure visible on every host.
+        // Return an error: only an error makes the failure of a schedule visible on every host.
         Ok(report) if report.failed() => {
             Invocation::failed(Outcome::SweepFailed, json!(report).to_string())
         }
@@ -83,8 +85,8 @@ pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     }
 }
 
-/// Compares the cloud with the journal for a schedule. A difference is an error, so that the host shows
-/// it.
+/// Compares the cloud with the journal for a schedule. Returns a difference as an error, so that
+/// the host shows it.
 pub(crate) async fn drift(app: &App, deadline: Deadline) -> Invocation {
     match Box::pin(app.drift_task(deadline)).await {
         Ok(report) if report.agrees() => Invocation::answered(Outcome::Done, json!(report)),

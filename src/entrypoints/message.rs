@@ -1,6 +1,6 @@
 //! Receives a message from a queue, topic, stream or event bus, whose host has authenticated the
-//! sender. In: the origin that the host names, the message's id and bytes. Out: its outcome and
-//! body, also when no source trusts the origin.
+//! sender. In: the origin that the host names, the message's id and its bytes. Out: the outcome and
+//! the body of the reply, also if no source trusts the origin.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use super::invocation::Invocation;
 use super::outcome::{Outcome, Redelivery};
 use super::reply;
 
-/// An untrusted message.
+/// A message whose origin is not checked yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
     /// The exact text that the `from` of a trusted source must list.
     pub(crate) origin: String,
-    /// The host's id of the message, which a redelivery keeps.
+    /// The host's id of the message. A redelivery has the same id.
     pub(crate) id: Option<String>,
     pub(crate) body: Bytes,
 }
 
-/// The result of one message.
+/// The outcome of one message, and the body of the reply to it.
 pub(crate) struct Received {
     pub(crate) outcome: Outcome,
     pub(crate) body: Value,
@@ -79,7 +79,7 @@ pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline
 
 /// Receives the messages of a trigger that can only report success or failure of the whole
 /// invocation. Tries every message and returns the first failure. When the host repeats the
-/// invocation, finished requests act no second time.
+/// invocation, finished requests are not carried out again.
 pub(crate) async fn all_or_error(
     app: &Arc<App>,
     messages: Vec<Message>,
@@ -100,7 +100,7 @@ pub(crate) async fn all_or_error(
     failed.unwrap_or_else(|| Invocation::answered(worst, together(answers)))
 }
 
-/// Returns a single answer as it is, several in `answers`.
+/// Returns a single answer unchanged, and several as a list in `answers`.
 fn together(mut answers: Vec<Value>) -> Value {
     match answers.len() {
         1 => answers.pop().unwrap_or_default(),

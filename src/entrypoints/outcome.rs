@@ -4,26 +4,29 @@
 use crate::app::{Ending, Replies, Reply};
 use crate::domain::Status;
 
-/// The outcome, in ascending order of seriousness: of several outcomes the most serious one counts.
+/// The outcome, in ascending order of seriousness. The most serious of several outcomes decides the
+/// reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// Processed. Also a probe, a handshake, and an event that requests nothing.
+    /// Processed. Also the outcome of a probe, a handshake, or an event that requests nothing.
     Done,
-    /// Processed, and a part failed: the body says which.
+    /// Processed, but a part failed. The body says which part.
     DoneWithFailures,
     /// Recorded in the journal; the work starts later.
     Waiting,
     /// Recorded in the journal but not finished; the next sweep continues the work.
     Pending,
-    /// Of several requests, one waits or is not finished, and another failed in part.
+    /// One request of the delivery is waiting or unfinished, and another one failed in whole or in
+    /// part.
     UnfinishedWithFailures,
     /// Refused by the policy.
     Denied,
-    /// Verified, but the map finds no valid request, or a known id comes with other content.
+    /// Verified, but the map finds no valid request, or a request's id is on record with other
+    /// content.
     Invalid,
     /// Verified, but the body is not JSON, or is nested too deeply.
     Unreadable,
-    /// The source's scheme does not use the body's content type.
+    /// The source's scheme does not accept the body's content type.
     UnsupportedType,
     /// The body exceeds `[limits] body_bytes`.
     TooLarge,
@@ -35,13 +38,13 @@ pub(crate) enum Outcome {
     NotFound,
     /// The event belongs to an unsupported trigger of this host.
     UnknownEvent,
-    /// No configured source has this name, or trusts this origin.
+    /// No configured source has the name in the path, or no source trusts the message's origin.
     UnknownSource,
     /// The sender could not be authenticated.
     Unauthorised,
     /// The source has more unfinished requests than `[limits] unfinished` allows.
     Busy,
-    /// The journal or a resource for verification is unavailable; nothing was done.
+    /// The journal or a resource for verification is unavailable. Nothing was done.
     Unavailable,
     /// A sweep left something overdue, or could not read or write something.
     SweepFailed,
@@ -54,16 +57,16 @@ pub(crate) enum Outcome {
 /// Whether a queue or topic should deliver a message again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Redelivery {
-    /// No: the journal holds the outcome, or the sweep continues the work.
+    /// No: the journal has the outcome, or the sweep continues the work.
     None,
     /// Yes: the next attempt may succeed.
     MaySucceed,
-    /// Yes, until the message reaches the dead-letter queue, where a person reads it: no attempt can
-    /// succeed.
+    /// Yes, although no attempt can succeed: the message then reaches the dead-letter queue, where
+    /// a person reads it.
     ForAPerson,
 }
 
-/// The process's exit codes. The numbers are part of the contract.
+/// The process's exit codes. Scripts rely on the numbers, so they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,
@@ -74,30 +77,31 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Of a command that has no other ends than these two.
+    /// The exit code of a command that can only succeed or fail.
     pub(crate) fn done_if(done: bool) -> Self {
         if done { Self::Done } else { Self::Failed }
     }
 }
 
-/// What hosts and commands make of an outcome: its row in the table.
+/// A row of the table: how hosts and commands report an outcome.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) http_status: u16,
-    /// Whether only an authenticated delivery has this outcome. A probe is `Done` too.
+    /// Whether only authenticated deliveries have this outcome. `Done` is the exception: it is also
+    /// the outcome of a probe.
     pub(crate) authenticated: bool,
-    /// Whether a queue should deliver the message again. Everything except `None` is a batch
-    /// failure.
+    /// Whether a queue should deliver the message again. In a batch, every value except `None`
+    /// reports the message as failed.
     pub(crate) redelivery: Redelivery,
-    /// The error name that `Catch` in Step Functions matches, also the error type of an
-    /// asynchronous invocation. `None` when the journal holds an outcome or unfinished work.
+    /// The error name that `Catch` in Step Functions matches, and the error type of an asynchronous
+    /// invocation. `None` for an outcome that never fails an invocation.
     pub(crate) error_name: Option<&'static str>,
     /// The exit code of `sharehook invoke`.
     pub(crate) exit: Exit,
 }
 
 impl Outcome {
-    /// The outcome of a whole delivery: the most serious one of its requests.
+    /// The outcome of a whole delivery, combined from those of its requests.
     pub(crate) fn of(reply: &Reply) -> Self {
         match reply {
             Reply::Answers(answers) => Self::of_all(
@@ -115,8 +119,9 @@ impl Outcome {
         }
     }
 
-    /// Combines two outcomes. Unfinished work and a failure become an outcome of their own, because
-    /// the HTTP status reports the unfinished work and the exit code the failure.
+    /// Combines several outcomes into the most serious one. Unfinished work together with a failure
+    /// has an outcome of its own: the HTTP status reports the unfinished work, and the exit code
+    /// reports the failure.
     pub(crate) fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
         let (mut worst, mut failed) = (Self::Done, false);
         for outcome in outcomes {
@@ -142,7 +147,7 @@ impl Outcome {
         }
     }
 
-    /// The exit code for a person who waits until the work is done: unfinished is not done.
+    /// The exit code of a command that waits until the work is done: unfinished work is a failure.
     pub(crate) fn exit_when_asked(self) -> Exit {
         match self {
             Self::Waiting | Self::Pending | Self::UnfinishedWithFailures => Exit::Failed,
@@ -150,7 +155,7 @@ impl Outcome {
         }
     }
 
-    /// The table.
+    /// The table: returns the row of this outcome.
     pub(crate) fn row(self) -> Row {
         use Redelivery::{ForAPerson, MaySucceed, None as Never};
         // HTTP status, authenticated, redelivery, error name, exit code.
@@ -186,7 +191,7 @@ impl Outcome {
         }
     }
 
-    /// The HTTP status for a sender that is answered in this way.
+    /// The HTTP status of the reply to a sender. `replies` says what the sender expects.
     pub(crate) fn status_for(self, replies: Replies) -> u16 {
         match (replies, self) {
             (Replies::Accepted, Self::Denied | Self::Invalid | Self::Unreadable) => 200,
@@ -239,7 +244,7 @@ mod tests {
         }
     }
 
-    /// Senders, queues, state machines and scripts rely on these.
+    /// Senders, queues, state machines and scripts rely on these rows.
     #[test]
     fn the_rows_of_replies_do_not_change() {
         for (outcome, expected) in [

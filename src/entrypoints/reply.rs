@@ -1,13 +1,13 @@
-//! The JSON body of a reply, the same on every host.
+//! Builds the JSON body of a reply. Every host sends the same body.
 
 use serde_json::{Value, json};
 
 use crate::app::{Reply, ReplyBody};
 
-/// The text for every authentication failure, so that an attacker cannot tell them apart.
+/// The one text for all authentication failures, so that an attacker cannot tell the causes apart.
 const UNAUTHORISED: &str = "unauthorised: the delivery could not be authenticated";
 
-/// Builds the body: the answer of a single request, or several in `answers`.
+/// Builds the body of a reply. A single answer is the whole body; several are a list in `answers`.
 pub(crate) fn body_of(reply: &Reply) -> Value {
     match reply {
         Reply::Answers(answers) => match answers.as_slice() {
@@ -35,7 +35,6 @@ pub(crate) fn body_of(reply: &Reply) -> Value {
     }
 }
 
-/// An error body.
 pub(crate) fn error(text: impl Into<String>) -> Value {
     json!({ "error": text.into() })
 }

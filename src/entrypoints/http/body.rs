@@ -1,5 +1,5 @@
-//! Reads the body of a request within bounds of size, time and memory. In: a body and its connection.
-//! Out: the bytes, or why there are none.
+//! Reads the body of a request within bounds of size, time and memory. In: a body and its
+//! connection. Out: the bytes, or the reason why they were not read.
 
 use std::time::Duration;
 
@@ -11,37 +11,38 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connections::Connection;
 
-/// Time for a body of a few kilobytes.
+/// Time limit of a short body. A longer body gets one more second per `MIN_BODY_RATE` bytes.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes per second at which a longer body must arrive.
+/// The rate at which a longer body must arrive, in bytes per second.
 pub(super) const MIN_BODY_RATE: u32 = 16 * 1024;
-/// After an early answer the rest of the body is read and thrown away for so long, so that a sender
-/// which is still sending sees the answer instead of a reset connection.
+/// How long the rest of a body is read and discarded after an early answer. Without this, a sender
+/// that is still sending would see a reset connection instead of the answer.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
-/// So many bytes are thrown away at most.
+/// Maximum number of bytes of a body that are read and discarded.
 const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It is longer than the limit.
+    /// The body is longer than the limit.
     TooLarge,
-    /// It came too slowly.
+    /// The body arrived too slowly, or did not get memory in time.
     TooSlow,
-    /// The sender ended it early, or broke its encoding.
+    /// The sender ended the body early, or broke its encoding.
     Broken,
 }
 
-/// A body, with its share of the memory for bodies.
+/// A body. Dropping it frees its part of the memory for bodies.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
     pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body of at most `limit` bytes. A declared length above the limit is refused at once.
+/// `expects`: the sender waits for permission to send the body (`Expect: 100-continue`).
 ///
 /// # Errors
-/// [`Unread`].
+/// Why the body was not read.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
@@ -56,16 +57,17 @@ pub(super) async fn read(
     }
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > limit {
-        // A sender that waits for permission to send the body has sent none of it.
+        // A sender that waits for permission to send the body has sent nothing of it.
         if !expects {
             discard(body);
         }
         return Err(Unread::TooLarge);
     }
     connection.reads_body();
-    // The limits count from here, so that bodies that began together are not given up together.
+    // The time limits start a little later on each connection, so that bodies that began together
+    // do not time out together.
     let began = Instant::now() + connection.spread();
-    // Before the first byte is read, so that a body that waits for room takes no memory.
+    // Reserve the memory before reading the first byte: a body that waits for memory takes none.
     let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;
     let mut bytes = BytesMut::with_capacity(declared);
     loop {

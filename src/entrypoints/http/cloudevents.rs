@@ -1,7 +1,8 @@
-//! The reply to a CloudEvent in the protocol of its sender. A Knative broker reads a body of a 2xx
-//! response as an event, and counts any other body as a failed delivery (knative/eventing#6394);
-//! Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent in binary mode when the
-//! sender requests one with `Prefer: reply`. Other responses keep their JSON body.
+//! Builds the reply to a CloudEvent in the protocol of its sender. A Knative broker reads a body of
+//! a 2xx response as an event, and treats any other body as a failed delivery
+//! (knative/eventing#6394). Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent
+//! in binary mode if the sender requests one with `Prefer: reply`. Other responses keep their JSON
+//! body.
 
 use crate::app::{Answered, Headers, Reply, short_digest};
 use crate::entrypoints::reply::body_of;
@@ -32,7 +33,7 @@ impl ReplyMode {
         }
     }
 
-    /// The form for a request to `/hooks/{source}`, which may be a CloudEvent too.
+    /// The form for a request to `/hooks/{source}`, which may also contain a CloudEvent.
     pub(crate) fn of_delivery(headers: &Headers) -> Self {
         let structured = headers.all("content-type").any(|kind| {
             let kind = kind.trim_start().to_ascii_lowercase();
@@ -58,7 +59,7 @@ impl ReplyMode {
         if !(200..300).contains(&status) {
             return response;
         }
-        // A sender that prescribes the body takes any status but 200 for a failure.
+        // A sender that prescribes the body treats every status except 200 as a failure.
         if let Some(body) = prescribed {
             return HttpResponse::prescribed(response.outcome, body).with_status(200);
         }

@@ -1,6 +1,6 @@
-//! The open connections of the server: their maximum number, the memory of their bodies, and which
-//! one is closed when either is used up. In: accepted streams and what happens on them. Out: permits,
-//! and the signal that a connection must close. Reads and writes nothing itself.
+//! Limits the server's open connections and the memory of their bodies, and chooses which
+//! connection to close when a limit is reached. In: accepted connections and their progress. Out:
+//! permits, and the signal that a connection must close. Performs no I/O.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,17 +10,18 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Time for a request's head, and between requests, on a connection without a verified request yet.
+/// Time limit for a request's head, and between requests, on a connection that has not carried a
+/// verified request yet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between requests on a connection that carried a verified request. Longer than the 60 seconds
-/// after which common load balancers close an idle connection, so that none sends a delivery on a
-/// connection that is being closed here.
+/// Time limit between requests on a connection that carried a verified request. It is longer than
+/// the 60 seconds after which common load balancers close an idle connection. So a load balancer
+/// does not send a delivery on a connection that this server is closing.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The limits of connections that were opened together end over this time, so that not all of them
-/// are closed, and opened again, at one moment.
+/// The time limits of connections that were opened together are spread over this time. Otherwise
+/// all of them would be closed, and opened again, at one moment.
 const SPREAD: Duration = Duration::from_secs(1);
 const SPREAD_STEPS: u32 = 16;
-/// How many bodies of the maximum size fit into the memory for bodies.
+/// The memory for bodies has room for this number of bodies of the maximum size.
 const MAX_FULL_BODIES: usize = 64;
 /// The pause before the search for a connection to close is repeated.
 const SEARCH_PAUSE: Duration = Duration::from_millis(5);
@@ -34,14 +35,15 @@ pub(super) struct Connections {
     waiting: Mutex<Waiting>,
 }
 
-/// The connections whose sender is to send something, in the order in which they are closed.
+/// The connections whose sender must send something next, in the order in which they are closed.
 #[derive(Default)]
 struct Waiting {
     next: u64,
     by_rank: BTreeMap<Rank, Sender>,
 }
 
-/// Connections without a verified request come first, and among them the one that has waited longest.
+/// A connection's place in the order of closing. Connections without a verified request come first,
+/// and among equals the one with the earliest `since`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     verified: bool,
@@ -64,8 +66,8 @@ impl Connections {
         })
     }
 
-    /// Admits a new connection. At the maximum, closes the connection that has waited
-    /// longest without a verified request.
+    /// Admits a new connection. At the maximum, first closes a waiting connection, in the order of
+    /// `Rank`.
     pub(super) async fn admit(self: &Arc<Self>) -> Option<Connection> {
         let permit = self.take(&self.open, 1, |_| true).await?;
         let (must_close, number) = (Arc::new(Notify::new()), self.waiting.lock().number());
@@ -85,7 +87,8 @@ impl Connections {
         Some(connection)
     }
 
-    /// Takes permits, and closes connections that `may_close` until there are enough.
+    /// Takes `count` permits. Until there are enough, closes one waiting connection after another
+    /// for which `may_close` returns true.
     async fn take(
         &self,
         permits: &Arc<Semaphore>,
@@ -123,7 +126,7 @@ impl Waiting {
     }
 }
 
-/// One open connection. It counts until this is dropped.
+/// One open connection. It counts towards the maximum until this value is dropped.
 pub(super) struct Connection {
     connections: Arc<Connections>,
     must_close: Arc<Notify>,
@@ -133,18 +136,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The body of a request begins. Its time limit is the reader's.
+    /// The body of a request begins. `body::read` has its own time limit for it.
     pub(super) fn reads_body(&self) {
         self.wait_for(true, None);
     }
 
-    /// The request has been read: the sender waits for the answer, and the connection is not closed.
+    /// The request has been read. The sender now waits for the answer, so the connection is not
+    /// closed.
     pub(super) fn answers(&self) {
         self.connections.waiting.lock().by_rank.remove(&self.rank());
         self.deadline.send_replace(None);
     }
 
-    /// The answer is ready: the next request is due. `verified`: the request was authenticated.
+    /// The answer is ready, and the time limit for the next request begins. `verified`: whether the
+    /// answered request was authenticated.
     pub(super) fn answered(&self, verified: bool) {
         let now = Instant::now();
         if verified {
@@ -159,15 +164,15 @@ impl Connection {
         self.wait_for(false, Some(now + patience));
     }
 
-    /// The extra time that this connection gets on top of each time limit, so that connections do not
-    /// all time out at once.
+    /// Extra time of this connection on top of each time limit, so that connections do not all time
+    /// out at once.
     pub(super) fn spread(&self) -> Duration {
         let step = self.rank().number % u64::from(SPREAD_STEPS);
         SPREAD / SPREAD_STEPS * u32::try_from(step).unwrap_or(0)
     }
 
-    /// Room for more bytes of a body: closes connections that wait with a body in memory, until there
-    /// is enough.
+    /// Reserves memory for `bytes` more bytes of a body. Until there is enough, closes other
+    /// connections that wait with a body in memory.
     pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).ok()?;
         let (connections, own) = (&self.connections, &self.must_close);
@@ -175,8 +180,8 @@ impl Connection {
         connections.take(&connections.bodies, bytes, other).await
     }
 
-    /// Returns when the connection must be closed: its sender was too slow, or a newer connection
-    /// needs its place.
+    /// Returns when the connection must be closed: its sender was too slow, or another connection
+    /// needs its place or its memory.
     pub(super) async fn must_close(&self) {
         let mut deadlines = self.deadline.subscribe();
         loop {
@@ -197,7 +202,8 @@ impl Connection {
 
     fn wait_for(&self, has_body: bool, deadline: Option<Instant>) {
         let mut waiting = self.connections.waiting.lock();
-        // After a change of the rank, the entry under the old one is gone: `answers` removed it.
+        // An entry under an earlier rank is not left behind: `answers` removed it before the rank
+        // changed.
         waiting.by_rank.insert(
             self.rank(),
             Sender {

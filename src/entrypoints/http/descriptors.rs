@@ -1,13 +1,13 @@
-//! The process's limit on open files. In: how many connections are wanted. Out: how many there may
-//! be, with the limit raised as far as needed and allowed.
+//! Raises the process's limit on open files as far as needed and allowed. In: the wanted number of
+//! connections. Out: the number that fits into the limit.
 
-/// Descriptors that no connection takes: 32 threads that write the journal use two each, the cloud's
-/// and the store's connections the rest.
+/// Descriptors that are not available for senders' connections: 32 threads that write the journal
+/// use two each, and the connections to the cloud and to the store use the rest.
 const RESERVED_DESCRIPTORS: usize = 256;
-/// So many connections are allowed even where the limit leaves no room for them.
+/// The number of connections that is allowed even if the limit has no room for them.
 const MIN_CONNECTIONS: usize = 16;
 
-/// Raises the soft limit for `wanted` connections, and returns how many the limit allows.
+/// Raises the soft limit for `wanted` connections, and returns how many of them the limit allows.
 #[cfg(unix)]
 pub(crate) fn connections_within_limit(wanted: usize) -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};

@@ -1,6 +1,6 @@
-//! Converts HTTP requests that a host passes as JSON, and their responses. In: an event of API
-//! Gateway, a function URL or a load balancer. Out: an [`HttpRequest`]; the response goes back in
-//! the form of the event.
+//! Converts HTTP requests that a host passes as JSON events, and the responses to them. In: an
+//! event of API Gateway, a function URL or a load balancer. Out: an [`HttpRequest`], and later the
+//! response as JSON in the form of the event.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,42 +10,38 @@ use serde_json::{Map, Value, json};
 use super::request::{HttpRequest, decoded, query_fields};
 use super::response::HttpResponse;
 
-/// The form of the event, which the response must have too.
+/// The form of the event. The response must have the same form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// API Gateway's payload version 2.0, which a Lambda function URL shares.
+    /// API Gateway's payload version 2.0, which Lambda function URLs use too.
     Version2,
-    /// API Gateway's REST API, or an HTTP API with payload version 1.0. Tencent's function URL also
-    /// accepts it.
+    /// API Gateway's REST API, or an HTTP API with payload version 1.0. Tencent's function URL
+    /// accepts this form too.
     Version1,
     /// A load balancer whose target group has single-value headers.
     Balancer,
-    /// A load balancer whose target group has multi-value headers; it ignores single-value headers
+    /// A load balancer whose target group has multi-value headers. It ignores single-value headers
     /// in the response.
     BalancerMulti,
 }
 
-/// The part of an event that does not have the host's format; the text follows "the event".
+/// The part of an event that does not have the host's format. The text continues a sentence that
+/// begins with "the event".
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EventFlaw {
-    /// The headers are no object.
     #[error("has {0} that are not an object")]
     NoObject(&'static str),
-    /// A header's value is no text.
     #[error("has a header {0:?} that is not text")]
     HeaderNotText(String),
-    /// The body is no text.
     #[error("has a body that is not text")]
     BodyNotText,
-    /// The body is not encoded as the event says.
     #[error("has a body that is not base64 although isBase64Encoded is true")]
     BodyNotBase64,
-    /// The flag has another type.
     #[error("has an isBase64Encoded that is neither true nor false")]
     BadFlag,
 }
 
-/// Builds the request from an event whose path, method and form are known.
+/// Builds the request from an event. The caller has already read the method and the path.
 ///
 /// # Errors
 /// The part of the event that does not have the host's format.
@@ -59,7 +55,7 @@ pub(crate) fn request(event: &Value, method: &str, path: String) -> Result<HttpR
     })
 }
 
-/// Removes the stage from the beginning of the path; the stage `$default` is never in the path.
+/// Removes the stage from the beginning of the path. The stage `$default` is never in the path.
 pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
     let stage = stage.filter(|stage| !stage.is_empty() && *stage != "$default");
     stage
@@ -68,9 +64,9 @@ pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
         .unwrap_or(path)
 }
 
-/// The path below the base path of a custom domain: the resource that API Gateway matched, as in
-/// `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` when a parameter is
-/// missing or the path does not end with the result.
+/// The path without the base path of a custom domain. This is the resource that API Gateway
+/// matched, such as `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` if a
+/// parameter is missing, or if the path does not end with the filled-in resource.
 pub(crate) fn path_of_resource<'a>(
     event: &Value,
     resource: &str,
@@ -94,8 +90,8 @@ pub(crate) fn path_of_resource<'a>(
     path.get(start..).filter(|end| *end == filled)
 }
 
-/// All values of all headers. Prefers `multiValueHeaders`, because only they show that a header
-/// appears twice.
+/// All values of all headers. Prefers `multiValueHeaders`, because only there does a repeated
+/// header have all its values.
 fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
     let object = |name: &'static str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -119,8 +115,9 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
     Ok(pairs)
 }
 
-/// The fields of the query. API Gateway decodes those of version 1; a load balancer does not, and SCF does
-/// not say.
+/// The decoded fields of the query. API Gateway has already decoded those of payload version 1, a
+/// load balancer has not. SCF's documentation does not say whether its fields are decoded, so they
+/// are decoded here.
 fn query(event: &Value) -> Vec<(String, String)> {
     if let Some(raw) = event.get("rawQueryString").and_then(Value::as_str) {
         return query_fields(raw);
@@ -151,7 +148,7 @@ fn query(event: &Value) -> Vec<(String, String)> {
     fields.iter().flat_map(each).collect()
 }
 
-/// The bytes that the sender sent, decoded from base64, because signatures cover the bytes.
+/// The body as the sender sent it. Signatures cover these bytes, so base64 is decoded.
 fn body(event: &Value) -> Result<Bytes, EventFlaw> {
     let text = match event.get("body") {
         None | Some(Value::Null) => "",
@@ -183,8 +180,8 @@ pub(crate) fn response(form: Form, response: HttpResponse) -> Value {
     set("body", json!(response.body));
     set("isBase64Encoded", json!(false));
     match form {
-        // AWS does not need `cookies`, but programs that read the response with
-        // `aws_lambda_events`, such as cargo-lambda, refuse a response without it.
+        // AWS does not need `cookies`. But programs that read the response with
+        // `aws_lambda_events`, such as cargo-lambda, refuse a response without this field.
         Form::Version2 => {
             set("headers", headers.map(single).collect());
             set("cookies", json!([]));

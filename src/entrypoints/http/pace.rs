@@ -1,18 +1,19 @@
-//! Slows down a flood of requests that prove nothing, so that it cannot take the processor from honest
-//! work. In: the instants of such answers. Out: how long each is held back.
+//! Slows down a flood of requests from unauthenticated senders, so that it cannot take the
+//! processor from verified work. In: the instant of each answer to such a request. Out: how long to
+//! delay the answer.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// So many answers of this kind go out at once in each period.
+/// Maximum number of answers that are sent without a delay in one period.
 const MAX_PROMPT: u32 = 50;
 const PERIOD: Duration = Duration::from_millis(100);
-/// How long each further one is held back. Its sender waits meanwhile.
+/// The delay of every further answer in the period. Its sender waits meanwhile.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// The answers of the current period to senders that proved nothing.
+/// Counts the answers of the current period to unauthenticated senders.
 pub(super) struct Pace(Mutex<Period>);
 
 struct Period {
@@ -28,7 +29,7 @@ impl Pace {
         }))
     }
 
-    /// Counts an answer, and returns how long it is held back.
+    /// Counts an answer, and returns how long to delay it.
     pub(super) fn delay(&self, now: Instant) -> Duration {
         let mut period = self.0.lock();
         if now.saturating_duration_since(period.began) >= PERIOD {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-/// A request as its sender sent it.
 #[derive(Debug, Default)]
 pub(crate) struct HttpRequest {
     pub(crate) method: String,
@@ -14,7 +13,8 @@ pub(crate) struct HttpRequest {
     pub(crate) body: Bytes,
 }
 
-/// The decoded fields of a query. A plus sign stays one: it is base64 where approval systems write it.
+/// The decoded fields of a query. `+` is not decoded to a space, because approval systems send
+/// base64 in queries.
 pub(crate) fn query_fields(query: &str) -> Vec<(String, String)> {
     let fields = query.split('&').filter(|field| !field.is_empty());
     fields

@@ -1,12 +1,11 @@
-//! The ids under which the log finds a request. In: headers. Out: `x-request-id` as the sender or a gateway
-//! wrote it, or a fresh one; the trace that `traceparent` names.
+//! The ids by which a request can be found in the log. In: the request's headers. Out: the value of
+//! `x-request-id` or a fresh id, and the trace that `traceparent` names.
 
 use crate::clock;
 use crate::telemetry::TraceContext;
 
 const MAX_ID: usize = 128;
 
-/// The ids of one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RequestIds {
     pub(super) request: String,
@@ -20,7 +19,7 @@ impl RequestIds {
             values.next().map(|(_, value)| value.as_str())
         };
         let given = header("x-request-id").filter(|id| is_plain(id));
-        // Without random bytes the request is served nevertheless.
+        // Without random bytes the id is empty, and the request is served nevertheless.
         let fresh = || {
             clock::fresh_bytes::<8>()
                 .map(hex::encode)
@@ -33,7 +32,7 @@ impl RequestIds {
     }
 }
 
-/// Whether an id can be logged and sent back: a stranger may have written it.
+/// Whether an id is safe to log and to send back. An unauthenticated sender may have written it.
 fn is_plain(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b);
     (1..=MAX_ID).contains(&id.len()) && id.bytes().all(plain)

@@ -6,12 +6,12 @@ use crate::app::{Reply, ReplyBody};
 use crate::entrypoints::outcome::Outcome;
 use crate::entrypoints::reply;
 
-/// A response with its status, headers and body. The status is derived from `outcome`.
+/// A response. Its status follows from `outcome`, unless `with_status` replaces it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HttpResponse {
     pub(crate) outcome: Outcome,
     pub(crate) status: u16,
-    /// Names are in lower case.
+    /// Pairs of a name in lower case and a value.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
 }
@@ -63,7 +63,8 @@ impl HttpResponse {
         self
     }
 
-    /// Replaces the status by one that has a meaning for the host, regardless of the outcome.
+    /// Replaces the status that follows from the outcome, for a host or a sender that expects
+    /// another.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
     }

@@ -1,5 +1,5 @@
-//! Routes HTTP requests; every host that receives HTTP uses this function. In: a request and a
-//! deadline. Out: the response. Does not log paths, because they may contain secrets.
+//! Routes an HTTP request, on every host that receives HTTP. In: a request and a deadline. Out: the
+//! response. Does not log paths, because they may contain secrets.
 
 use std::sync::Arc;
 
@@ -20,7 +20,6 @@ use super::request::HttpRequest;
 use super::request_ids::RequestIds;
 use super::response::HttpResponse;
 
-/// The routes.
 enum Route<'a> {
     Healthz,
     Readyz,
@@ -46,7 +45,7 @@ impl<'a> Route<'a> {
         matches!(self, Self::Events | Self::Hook(_))
     }
 
-    /// The response to a wrong method. Names the allowed methods, as RFC 9110, 15.5.6 requires.
+    /// The response to a wrong method. It names the allowed methods, as RFC 9110, 15.5.6 requires.
     fn not_allowed(&self) -> HttpResponse {
         let (allowed, text) = if self.takes_a_body() {
             ("POST", "wrong method; send deliveries with POST")
@@ -57,8 +56,8 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Answers one request. Every log line of the work on it names its id and trace; the response names the
-/// id.
+/// Answers one request. Every log line about the request has its id and trace. The response has the
+/// id in `x-request-id`.
 pub(crate) async fn respond(
     app: &Arc<App>,
     request: HttpRequest,
@@ -164,9 +163,10 @@ fn report(reply: ReportReply) -> HttpResponse {
     match reply {
         ReportReply::Page(page) => HttpResponse::new(Outcome::Done, Report::CONTENT_TYPE, page)
             .with_header("cache-control", "no-store")
-            // The policy in the page cannot forbid frames: browsers ignore `frame-ancestors` in <meta>.
+            // The policy in the page cannot forbid frames: browsers ignore `frame-ancestors` in
+            // `<meta>`.
             .with_header("x-frame-options", "DENY"),
-        // A browser then asks for a password.
+        // With this header a browser asks for a password.
         ReportReply::Unauthorised => error(Outcome::Unauthorised, "not authenticated")
             .with_header("www-authenticate", "Basic realm=\"sharehook report\""),
         ReportReply::Off => error(
@@ -180,7 +180,7 @@ fn report(reply: ReportReply) -> HttpResponse {
     }
 }
 
-/// Removes the base path under which a gateway or proxy publishes the service. Keeps other paths
+/// Removes the base path under which a gateway or proxy publishes the service. Leaves other paths
 /// unchanged, because probes reach the service directly.
 fn without_prefix<'a>(path: &'a str, prefix: Option<&str>) -> &'a str {
     prefix

@@ -1,6 +1,6 @@
-//! The HTTP/1 server: bounds every connection, head and body in number, size and time before anything
-//! is believed, and stops gracefully. In: connections, and a handler that answers requests. Knows no
-//! host.
+//! The HTTP/1 server. Before a sender is authenticated, it limits the number of connections and the
+//! size and time of each head and body. It stops gracefully. In: a listener, and a handler that
+//! answers requests. Independent of the host.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,19 +30,19 @@ use super::pace::Pace;
 use super::request::{HttpRequest, query_fields};
 use super::response::HttpResponse;
 
-/// Bytes of a request's head. hyper answers 431 to a longer one.
+/// Maximum size of a request's head in bytes. hyper answers 431 to a longer head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Connections that the kernel holds until they are accepted. A sender that finds no room repeats its
-/// attempt only after a second.
+/// Maximum number of connections that wait in the kernel until they are accepted. If the queue is
+/// full, a sender tries again only after a second.
 const LISTEN_BACKLOG: u32 = 4_096;
-/// The pause after a failure to accept, such as a lack of descriptors.
+/// The pause after a failure to accept a connection, for example for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers one request. Each kind of host has its own handler.
 pub(crate) type Handler =
     Box<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = HttpResponse> + Send>> + Send + Sync>;
 
-/// Bounds that the configuration sets.
+/// The bounds that the configuration sets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) max_connections: usize,
@@ -52,13 +52,15 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    /// Of probes and of deliveries apart: a probe whose answer is held back, because strangers send
-    /// deliveries, could be closed to make room for them.
+    /// The answers to probes and to deliveries are delayed separately. Otherwise a flood of
+    /// deliveries would delay the answers to probes, and the server could close the connections of
+    /// these probes.
     probes: Pace,
     deliveries: Pace,
 }
 
-/// Serves until `stop` ends; then accepts no new connections and finishes the running requests.
+/// Serves until `stop` completes. Then accepts no new connections and finishes the running
+/// requests.
 pub(crate) async fn serve(
     handler: Handler,
     bounds: Bounds,
@@ -93,21 +95,23 @@ pub(crate) async fn serve(
 /// Binds the address on which `serve` listens.
 ///
 /// # Errors
-/// Another process listens on the address, or it is not an address of this machine.
+/// Another process listens on the address, or this machine does not have the address.
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
-    // As `TcpListener::bind` does: a restart need not wait for the connections of the last process.
+    // As `TcpListener::bind` does, so that a restart need not wait for old connections to
+    // disappear.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(LISTEN_BACKLOG)
 }
 
-/// The next connection. A failure does not end the server: other connections may end meanwhile.
+/// Accepts the next connection. After a failure it tries again, because closed connections free
+/// descriptors.
 async fn accept(listener: &TcpListener) -> TcpStream {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     loop {
@@ -124,14 +128,14 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Serves one connection until its sender or its bounds end it.
+/// Serves one connection until the sender or a bound ends it.
 async fn converse(
     shared: Arc<Shared>,
     connection: Connection,
     stream: TcpStream,
     watcher: Watcher,
 ) {
-    // Answers are short: without this the kernel may hold one back.
+    // Answers are short, and without this option the kernel may delay a short answer.
     drop(stream.set_nodelay(true));
     let connection = Arc::new(connection);
     let service = {
@@ -141,8 +145,8 @@ async fn converse(
             async move { Ok::<_, Infallible>(answer(&shared, &connection, request).await) }
         })
     };
-    // hyper's timer also runs between requests, so it has the longer limit. `must_close` has the
-    // shorter one of connections without a verified request.
+    // hyper's timer also runs between requests, so it gets the longer time limit, for connections
+    // with a verified request. `must_close` applies the shorter limit of the other connections.
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
@@ -165,7 +169,8 @@ async fn answer(
     connection: &Connection,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    // Deliveries are POST requests; the answer to a probe proves nothing about its sender.
+    // Only a POST brings a delivery. A GET that is answered does not show that its sender is
+    // authentic.
     let is_post = request.method() == Method::POST;
     let (response, handled) = respond(shared, connection, request).await;
     let verified = is_post && handled && response.outcome.row().authenticated;
@@ -181,7 +186,7 @@ async fn answer(
     to_hyper(response)
 }
 
-/// The response, and whether the handler made it.
+/// Returns the response, and whether the handler made it.
 async fn respond(
     shared: &Arc<Shared>,
     connection: &Connection,
@@ -201,8 +206,8 @@ async fn respond(
         headers: pairs(&parts.headers),
         body: held.bytes.clone(),
     };
-    // A task of its own continues when the sender closes the connection: the request is recorded in
-    // the journal and should be finished.
+    // Run the handler in a task of its own, which continues if the sender closes the connection:
+    // the request is recorded in the journal and should be finished.
     let served = tokio::spawn((shared.handler)(request)).await;
     let panicked = |_| HttpResponse::error(Outcome::Panicked, "internal error; see the log");
     (served.unwrap_or_else(panicked), true)
@@ -226,9 +231,9 @@ fn unread_body(unread: Unread, limit: usize) -> HttpResponse {
     }
 }
 
-/// Converts headers to text. Omits values that are not text, because no scheme's signature has such
-/// a value. Keeps CloudEvents attributes, which the JavaScript SDK does not encode and Node sends as
-/// UTF-8 or Latin-1.
+/// Converts headers to text. Omits values that are not visible ASCII, because no scheme's signature
+/// has such a value. The exception is attributes of CloudEvents (`ce-…`): the JavaScript SDK does
+/// not encode them, and Node sends them as UTF-8 or Latin-1.
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let attribute = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec())

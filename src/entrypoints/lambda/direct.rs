@@ -1,4 +1,5 @@
-//! Direct invocations. In: the event of a caller whom IAM lets invoke. Out: the answer, or an error with a name.
+//! Processes direct invocations. In: the event of a caller that IAM allows to invoke the function.
+//! Out: the answer, or an error with a name.
 
 use std::sync::Arc;
 
@@ -10,10 +11,12 @@ use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::message::{self, Message, Received};
 use crate::entrypoints::outcome::Outcome;
 
-/// With this field, a direct invocation gets the error `Denied` instead of the answer `denied`.
+/// The boolean field with which a caller requests the error `Denied` for a denial, instead of an
+/// answer with the status `denied`.
 const NAMED_ERRORS: &str = "named_errors";
 
-/// Processes a direct invocation for the source that lists `invoke`. IAM controls who may invoke.
+/// Processes a direct invocation for the source that lists `invoke` in `from`. IAM controls who may
+/// invoke.
 pub(super) async fn direct(
     app: &Arc<App>,
     mut body: Value,

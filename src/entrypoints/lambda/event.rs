@@ -18,8 +18,8 @@ pub(super) enum Shape {
     Http(Box<HttpRequest>, Form),
     /// A batch of SQS messages.
     Queue(SqsEvent),
-    /// SNS or EventBridge. Both invoke asynchronously, so Lambda repeats the event only after an
-    /// error.
+    /// Messages of SNS or EventBridge. Both invoke the function asynchronously, so Lambda repeats
+    /// the event only after an error.
     Messages(Vec<Message>),
     /// A schedule: `{"task":"sweep"}`, or an EventBridge rule's own "Scheduled Event".
     Sweep,
@@ -29,7 +29,7 @@ pub(super) enum Shape {
     Direct(Value),
 }
 
-/// Fields of events from other triggers. A direct invocation never has them.
+/// Fields of events from other triggers. A direct invocation has none of them.
 const FOREIGN_MARKS: [&str; 7] = [
     "Records",
     "records",
@@ -40,7 +40,7 @@ const FOREIGN_MARKS: [&str; 7] = [
     "version",
 ];
 
-/// The fields that tell triggers apart.
+/// The fields that identify a trigger. An event has at most one of them.
 const TRIGGER_MARKS: [&str; 3] = ["Records", "requestContext", "detail-type"];
 
 const SERVED: &str = "use a function URL, API Gateway, a load balancer, SQS, SNS, EventBridge, a schedule or a direct invocation";
@@ -107,8 +107,8 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
     ))
 }
 
-/// The message of a notification. The topic's ARN is its origin. Redeliveries of SNS and Lambda keep
-/// the id.
+/// The message of an SNS notification. `None` for another type of SNS message. Its origin is the
+/// topic's ARN. Redeliveries by SNS and Lambda have the same id.
 fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
     (sns.sns_message_type == "Notification").then(|| Message {
         origin: sns.topic_arn,
@@ -117,9 +117,9 @@ fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
     })
 }
 
-/// The message of an EventBridge event. An event does not name its bus, so its origin is
-/// `events:REGION:ACCOUNT:SOURCE`. EventBridge writes region and account, and reserves sources that
-/// begin with `aws.`.
+/// Reads an EventBridge event as a schedule or a message. An event does not name its bus, so the
+/// message's origin is `events:REGION:ACCOUNT:SOURCE`. EventBridge writes region and account, and
+/// reserves sources that begin with `aws.` for AWS.
 fn bus(event: &Value) -> Result<Shape, Problem> {
     let refused = |field: &str, problem: String| {
         Problem::new(field, problem, "let an event bus invoke the function")
@@ -170,7 +170,7 @@ fn http(event: &Value) -> Result<Shape, Problem> {
         (at("/httpMethod"), at("/path").unwrap_or_default(), form)
     } else if event.get("resource").is_some() && matches!(at("/version"), None | Some("1.0")) {
         let path = at("/path").unwrap_or_default();
-        // A REST API omits the stage from `path`, but not from the path in the context. When the two
+        // A REST API omits the stage from `path`, but not from `requestContext.path`. If the two
         // are equal, `path` may contain the stage.
         let same = at("/requestContext/path") == Some(path);
         let path = routed(event, at("/resource"), path, stage.filter(|_| same));
@@ -186,8 +186,8 @@ fn http(event: &Value) -> Result<Shape, Problem> {
     Ok(Shape::Http(Box::new(request), form))
 }
 
-/// The path to route: below the base path of a custom domain if the resource shows it, otherwise
-/// without the stage.
+/// The path to route. If the resource shows the base path of a custom domain, this is the path
+/// below it. Otherwise it is the path without the stage.
 fn routed<'a>(
     event: &Value,
     resource: Option<&str>,

@@ -24,8 +24,8 @@ use super::message;
 use deadline::deadline_of;
 use event::Shape;
 
-/// Serves invocations until the host stops the process. `start` runs at an event until it has succeeded, unless
-/// the application is there already.
+/// Serves invocations until the host stops the process. If `app` is `None`, each event runs `start`
+/// until it has succeeded once.
 ///
 /// # Errors
 /// The runtime API cannot be reached.
@@ -66,7 +66,7 @@ where
             let invocation = Box::pin(telemetry::within(trace, work.instrument(span))).await;
             let function = &event.context.env_config.function_name;
             telemetry::write_metrics(app.metrics_for_cloudwatch(function));
-            // The host freezes the process after the answer.
+            // Flush before the answer, because the host then freezes the process.
             app.flush_telemetry().await;
             invocation
                 .answer
@@ -88,7 +88,8 @@ async fn not_started(failure: String) -> Diagnostic {
     }
 }
 
-/// Processes one invocation, from a raw event to a raw answer. `invoke` uses it too.
+/// Processes one invocation, from a raw event to a raw answer. The command `invoke` uses this
+/// function too.
 pub(crate) async fn answer(
     app: &Arc<App>,
     event: Value,

@@ -1,5 +1,6 @@
 //! Processes a batch of SQS messages, each as a delivery of its own. In: the batch. Out:
-//! `batchItemFailures`, for an event source mapping with `ReportBatchItemFailures`.
+//! `batchItemFailures`, the ids of the failed messages, for an event source mapping with
+//! `ReportBatchItemFailures`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::message::{Message, Received, receive};
 use crate::entrypoints::outcome::{Outcome, Redelivery};
 
-/// Maximum number of messages that run at once.
+/// Maximum number of messages that are processed at once.
 const MAX_AT_ONCE: usize = 100;
 
 /// The outcome of each processed message, by its index in the batch.
@@ -54,8 +55,8 @@ fn is_failure(outcome: Outcome) -> bool {
     outcome.row().redelivery != Redelivery::None
 }
 
-/// Processes the messages of a FIFO queue in order, and stops at a failure, because later messages
-/// must not overtake it.
+/// Processes the messages of a FIFO queue in order. Stops at a failure, because later messages must
+/// not overtake the failed one.
 async fn in_order(app: &Arc<App>, messages: Vec<SqsMessage>, deadline: Deadline) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for (index, message) in messages.into_iter().enumerate() {

@@ -13,25 +13,26 @@ use crate::entrypoints::message::Message;
 pub(super) enum Shape {
     /// A function URL, or the former API gateway.
     Http(Box<HttpRequest>),
-    /// A timer.
+    /// A timer whose message is not `{"task":"drift"}`. It starts a sweep.
     Sweep,
-    /// A timer whose message is `{"task":"drift"}`.
+    /// A timer whose message is `{"task":"drift"}`. It starts a comparison.
     Drift,
-    /// A TDMQ (formerly CMQ) topic, or EventBridge. The host repeats a failed event and finally
-    /// keeps it.
+    /// A TDMQ (formerly CMQ) topic, or EventBridge. The host repeats a failed event, and finally
+    /// moves it to the dead-letter queue.
     Messages(Vec<Message>),
     /// A CKafka topic. The host repeats a failed batch thousands of times before it continues with
     /// later records.
     Stream(Vec<Message>),
 }
 
-/// The fields that tell triggers apart.
+/// The fields that identify a trigger. An event has at most one of them.
 const TRIGGER_MARKS: [&str; 4] = ["Records", "httpMethod", "specversion", "TriggerName"];
 
 const SERVED: &str =
     "use a function URL, a timer, CKafka, TDMQ or EventBridge; SCF has no direct invocations";
 
-/// Whether an event has the fields of SCF, for a file that may come from any host.
+/// Whether an event has the fields of an SCF trigger. `invoke` asks this of a file that may come
+/// from any host.
 pub(crate) fn is_of_scf(event: &Value) -> bool {
     let record = |name| {
         event
@@ -90,7 +91,7 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     Err(refused("has the fields of no supported trigger"))
 }
 
-/// Builds the HTTP request. `path` is the request's path; it does not contain the gateway's stage.
+/// Reads an HTTP event. Its field `path` does not contain the gateway's stage.
 fn http(event: &Value) -> Result<Shape, String> {
     let method = text(event, "httpMethod").ok_or("has an httpMethod that is not text")?;
     let path = text(event, "path").ok_or("is an HTTP event without a path")?;
@@ -99,7 +100,8 @@ fn http(event: &Value) -> Result<Shape, String> {
     Ok(Shape::Http(Box::new(request)))
 }
 
-/// The message of a CKafka record, with the origin `ckafka:TOPIC`. Partition and offset are its id.
+/// The message of a CKafka record, with the origin `ckafka:TOPIC`. Topic, partition and offset are
+/// its id.
 fn kafka(record: &Value) -> Option<Message> {
     let kafka = record.get("Ckafka")?;
     let topic = kafka.get("topic")?.as_str()?;
@@ -116,8 +118,8 @@ fn kafka(record: &Value) -> Option<Message> {
     })
 }
 
-/// The message of a TDMQ record, with the origin `cmq:OWNER:TOPIC`. The owner is a number or a text;
-/// the documentation shows both.
+/// The message of a TDMQ record, with the origin `cmq:OWNER:TOPIC`. The owner is a number or a
+/// string, because the documentation shows both.
 fn topic(record: &Value) -> Option<Message> {
     let topic = record.get("CMQ")?;
     let origin = format!(
@@ -133,8 +135,8 @@ fn topic(record: &Value) -> Option<Message> {
     })
 }
 
-/// The message of an EventBridge event, with the origin `eventbridge:REGION:SOURCE`. Passes the
-/// whole event to the map.
+/// The message of an EventBridge event, with the origin `eventbridge:REGION:SOURCE`. Its body is
+/// the whole event.
 fn bus(event: &Value) -> Option<Message> {
     let set = |name: &str| text(event, name).filter(|text| !text.is_empty());
     Some(Message {

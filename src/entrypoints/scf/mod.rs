@@ -20,8 +20,8 @@ use event::Shape;
 pub(super) use event::is_of_scf;
 pub(super) use runtime::run;
 
-/// Processes one invocation, from a raw event to a raw answer. `invoke` uses it too. The trigger's
-/// rule decides how SCF repeats a failed event.
+/// Processes one invocation, from a raw event to a raw answer. The command `invoke` uses this
+/// function too. How SCF repeats a failed event depends on the trigger.
 pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) -> Invocation {
     match event::shape_of(event) {
         Ok(Shape::Http(request)) => {
@@ -37,9 +37,9 @@ pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) ->
     }
 }
 
-/// Processes a batch of CKafka records. Logs and skips a record that cannot succeed: the topic
-/// keeps it, and later records must not wait for a person. Fails the batch for a record that may
-/// succeed later; when SCF repeats the batch, finished requests act no second time.
+/// Processes a batch of CKafka records. Logs and skips a record that cannot succeed, because the
+/// topic keeps it, and later records must not wait for a person. Fails the batch for a record that
+/// may succeed later. When SCF repeats the batch, finished requests are not carried out again.
 async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
     let mut worst = Outcome::Done;

@@ -1,5 +1,6 @@
-//! The loop of SCF's runtime API: reports ready once, then repeatedly fetches an event and posts a
-//! response or an error. In: the API's address. Returns only when the API fails.
+//! The loop of SCF's runtime API. It reports once that the program is ready. Then it repeatedly
+//! fetches an event and posts a response or an error. In: the API's address. Returns only when the
+//! API fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use crate::domain::{Problems, read_json};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Outcome;
 
-/// Time limit of `next`, which answers only when an event arrives.
+/// Time limit of the request for the next event, which the API answers only when an event arrives.
 const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Part of the time limit that is reserved for writing the journal and answering.
+/// Part of the API's time limit that is reserved for writing the journal and answering.
 const RESERVE: Duration = Duration::from_millis(1_500);
 /// After this number of failures in a row the process ends, and the platform starts a new one.
 const MAX_FAILURES: u32 = 5;
@@ -25,18 +26,17 @@ pub(crate) enum RuntimeError {
     /// The program cannot make HTTP requests.
     #[error("no HTTP client: {0}")]
     NoClient(#[from] Problems),
-    /// The API gave no complete answer.
+    /// The API did not send a complete answer.
     #[error("no answer of the runtime API: {0}")]
     NoAnswer(#[from] reqwest::Error),
     /// The API refused a request.
     #[error("the runtime API answered {status} to {request}")]
     Refused {
-        /// Its answer.
+        /// The status of the answer.
         status: reqwest::StatusCode,
-        /// What was asked.
+        /// The path of the request.
         request: String,
     },
-    /// The API failed again and again.
     #[error("the runtime API failed {MAX_FAILURES} times in a row")]
     Failing,
 }
@@ -44,7 +44,7 @@ pub(crate) enum RuntimeError {
 /// Serves invocations until the runtime API fails.
 ///
 /// # Errors
-/// [`RuntimeError`]; after the first invocation only `Failing`.
+/// [`RuntimeError`]. Once the API has accepted the report of readiness, only `Failing`.
 pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> {
     let variable = |name: &str| vars.get(name).map_or("", String::as_str);
     let host = variable("SCF_RUNTIME_API");
@@ -66,7 +66,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
             app.notify_before_answer(deadline).await;
-            // The host freezes the process after the answer.
+            // Flush before the answer, because the host then freezes the process.
             app.flush_telemetry().await;
             let (end, body) = match answered.answer {
                 Ok(answer) => ("response", answer.to_string()),
@@ -99,7 +99,8 @@ async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocati
         .unwrap_or_else(|_| Invocation::failed(Outcome::Panicked, "see the log".to_owned()))
 }
 
-/// The time limit minus the reserve; the configured limit when the header is missing.
+/// The deadline: the API's time limit minus `RESERVE`, or the configured limit if the header is
+/// missing or unreadable.
 fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
     let limit = limit
         .and_then(|text| text.trim().parse::<u64>().ok())
@@ -110,7 +111,7 @@ fn deadline_of(app: &App, limit: Option<&str>) -> Deadline {
     )
 }
 
-/// Sends a request, which the API must accept.
+/// Sends a request. Every status except success is an error.
 async fn sent(request: RequestBuilder) -> Result<Response, RuntimeError> {
     let answer = request.send().await?;
     let status = answer.status();
