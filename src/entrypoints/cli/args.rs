@@ -1,4 +1,4 @@
-//! The command-line arguments.
+//! Defines the command line. clap prints the comments of these types as help.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use super::list_args::{
 #[cfg(feature = "sandbox")]
 use crate::domain::Site;
 
-/// Where the stand-in cloud listens unless another address is given.
+/// The address on which the stand-in cloud listens by default.
 #[cfg(feature = "sandbox")]
 const SANDBOX_ADDRESS: &str = sharehook_sandbox::cli::DEFAULT_ADDRESS;
 #[cfg(not(feature = "sandbox"))]

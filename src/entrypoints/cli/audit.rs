@@ -1,4 +1,5 @@
-//! `audit`: is the journal what was written? Verification, seals, and the keys that check them.
+//! `audit`: verifies and seals the journal, prints its public key and introduces a new key. The
+//! other subcommands of `audit` are in the files `audit_*.rs`.
 
 use serde_json::json;
 
@@ -62,7 +63,8 @@ async fn verified(
     Ok((report, true))
 }
 
-/// `sealed`: the log was looked at; `alone`: nothing else was.
+/// Prints the report. `sealed`: whether the seals were verified. `alone`: whether only the log's
+/// segments were verified, without the files below `requests/`.
 fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit {
     let whole = report.clean();
     if context.json {

@@ -1,4 +1,4 @@
-//! The arguments of `audit`.
+//! Defines the arguments of `audit`. clap prints the comments of these types as help.
 
 use std::path::PathBuf;
 

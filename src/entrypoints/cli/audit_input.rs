@@ -1,4 +1,4 @@
-//! The input of the audit commands: the configured journal, public keys, files.
+//! Reads the input of the audit commands: the configured journal, public keys, files.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use super::{Context, Failure};
 /// Size limit of a checkpoint or proof file.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The configuration and its journal, for commands that write.
+/// Opens the configured journal for commands that write. Also returns the configuration.
 pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     let config = context.load()?;
     let journal = open_journal(&config, &context.vars)?;
     Ok((config, journal))
 }
 
-/// Reads a file of limited size.
+/// Reads a file of at most `MAX_BYTES`.
 pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     let read = std::fs::metadata(path).and_then(|found| {
         if found.len() > MAX_BYTES {
@@ -31,7 +31,8 @@ pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
     read.map_err(Failure::file(path, "read"))
 }
 
-/// The public key that checks a journal's seals: the given one, else that of the configured key.
+/// The public key that checks a journal's seals: `given`, or the public key of the configured
+/// private key. `None` if there is neither.
 pub(super) fn verifier(
     given: &Option<VerifierKey>,
     journal: &ReadJournal,

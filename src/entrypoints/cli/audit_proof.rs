@@ -1,5 +1,5 @@
-//! `audit prove` and `audit check-proof`: a request in the sealed journal, or that one checkpoint
-//! continues another, shown to somebody who has only the public key.
+//! `audit prove` and `audit check-proof`: prove to somebody who has only the public key that a
+//! request is in the sealed journal, or that one checkpoint continues another.
 
 use std::path::Path;
 
@@ -70,7 +70,8 @@ async fn named(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
 
 pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {
     let text = text_of(file)?;
-    // What is no proof of consistency is held to be one of a request, and refused as such.
+    // A text that is not a consistency proof is read as the proof of a request, and refused with
+    // the flaws of such a proof.
     let shown = match ConsistencyProof::read(&text) {
         Ok(proof) => proof
             .check(key)
@@ -91,7 +92,7 @@ pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result
     Ok(Exit::Done)
 }
 
-/// What a proof proves, for programs and for people.
+/// What a proof proves: as JSON for programs, as text for people.
 struct Shown {
     json: serde_json::Value,
     text: String,
@@ -108,7 +109,8 @@ impl Shown {
         }
     }
 
-    /// The records must be in the tree, and follow each other from record 0 on.
+    /// Checks that the proof's records are in the log's tree, and that they follow each other from
+    /// record 0 on.
     fn of_request(proof: &Proof, key: &VerifierKey) -> Result<Self, ProofFlaw> {
         let checkpoint = proof.check(key)?;
         let files: Vec<&str> = proof.files().collect();
@@ -149,7 +151,7 @@ impl Shown {
                 text.push_str(&format!("\n{}", wrapped(2, &reopened)));
             }
         }
-        // The records themselves, for programs.
+        // Append the records themselves, so that programs can read them.
         for line in files.iter().filter_map(|file| file.lines().next()) {
             text += &format!("\n{line}");
         }

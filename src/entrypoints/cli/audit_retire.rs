@@ -1,4 +1,5 @@
-//! `audit retire`: the records of old finished requests stay in their segments alone.
+//! `audit retire`: removes the records of old finished requests from `requests/`, except each
+//! record 0. The log's segments still have them. Prints how many requests and records that were.
 
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use super::audit_input::opened;
 use super::terminal::during;
 use super::{Context, Failure};
 
-/// More failures than these are counted, not printed.
+/// Maximum number of failures that are printed. The others are only counted.
 const MAX_SHOWN: usize = 20;
 
 pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Result<Exit, Failure> {

@@ -1,7 +1,7 @@
-//! `bundle`: collects what the program reads at start, for a package or an image: the configuration as
-//! `sharehook.toml`, the policies, and every map and certificate that it names. In: a valid configuration. Out: a
-//! new folder that was checked as a whole, and says so, so that a start need not validate the policies
-//! again. Copies no secret.
+//! `bundle`: copies everything that the program reads at start, for a package or an image: the
+//! configuration as `sharehook.toml`, the policies, and every map and certificate that the
+//! configuration names. Out: a new folder, checked as a whole. Its file `validated` records the
+//! check, so that the program need not validate the policies at each start. Copies no secret.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Each file by its name in the bundle.
+/// The files to copy. For each, its path in the bundle and its present path.
 fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     let root = Path::new(&config.file).parent().unwrap_or(Path::new(""));
     let mut files = vec![(PathBuf::from("sharehook.toml"), PathBuf::from(&config.file))];
@@ -72,7 +72,8 @@ fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     Ok(files)
 }
 
-/// The path without `.`: the bundle can only hold what lies below the configuration.
+/// The path without `.` components. Refuses a path outside the configuration's folder, because the
+/// bundle can only contain files below that folder.
 fn inside(path: &Path) -> Result<PathBuf, Failure> {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -90,7 +90,8 @@ fn print_valid(prepared: &Prepared) {
     }
 }
 
-/// A problem with file, line, column and length where it is about a piece of a file. `name`: a warning's.
+/// A problem as JSON. `mark`: file, line, column and length, if the problem is in a piece of a
+/// file. `name`: the name of a warning, `None` for an error.
 #[derive(Serialize)]
 struct Located<'a> {
     #[serde(flatten)]

@@ -24,13 +24,13 @@ pub(crate) struct Context {
     pub(super) config: Option<PathBuf>,
     pub(super) json: bool,
     pub(super) vars: Vars,
-    /// What the configuration keeps in AWS.
+    /// The secrets that the configuration keeps in AWS, once they are fetched.
     pub(super) secrets: AwsSecrets,
 }
 
 impl Context {
-    /// The configuration file: `--config`, `SHAREHOOK_CONFIG`, beside the binary, or in the current
-    /// folder.
+    /// The configuration file: the one that `--config` or `SHAREHOOK_CONFIG` names, or else
+    /// `sharehook.toml` beside the binary, or else in the current folder.
     pub(super) fn config_path(&self) -> PathBuf {
         if let Some(path) = &self.config {
             return path.clone();
@@ -60,15 +60,15 @@ impl Context {
         }
     }
 
-    /// The same before the program serves, except on Lambda: AWS's extension answers "not ready" until the
-    /// function has asked for an event.
+    /// Fetches the secrets that the configuration keeps in AWS when the program starts, except on
+    /// Lambda. There AWS's extension answers "not ready" until the function has asked for an event.
     pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
         if !matches!(host, Some(Host::Lambda)) {
             self.fetch_secrets().await;
         }
     }
 
-    /// Prints a value as it is, or indented for people.
+    /// Prints JSON: on one line with `--json`, otherwise indented for people.
     pub(super) fn print(&self, value: &Value) {
         match self.json {
             true => outln!("{value}"),
@@ -84,8 +84,8 @@ impl Context {
         )?)
     }
 
-    /// Loads the configuration for a command that only reads: needs no secret of a sender, and with
-    /// `calls_cloud` the keys of owner accounts.
+    /// Loads the configuration for a command that only reads. It needs no secret of a sender. If
+    /// `calls_cloud` is true, it needs the keys of the owner accounts.
     pub(super) fn load_to_read(&self, calls_cloud: bool) -> Result<Config, StartError> {
         Ok(Config::load_to_read(
             &self.config_path(),
@@ -96,7 +96,7 @@ impl Context {
         )?)
     }
 
-    /// The application for a command that only reads the journal and the cloud.
+    /// Opens the application for a command that only reads the journal and the cloud.
     pub(super) fn start_to_read(&self) -> Result<App, StartError> {
         let prepared = Prepared::new(self.load_to_read(true)?)?;
         prepared.open_to_read(&self.vars, Clock::System)
@@ -107,22 +107,23 @@ impl Context {
         Ok(Prepared::new(self.load()?)?)
     }
 
-    /// As [`Context::prepare`], with a random text for every secret: for commands that sign their own
-    /// deliveries.
+    /// As [`Context::prepare`], with a random text in place of every secret. For commands that need
+    /// no real secret, such as `test`, which signs its own deliveries.
     pub(super) fn prepare_without_secrets(&self) -> Result<Prepared, StartError> {
         self.prepare_file_without_secrets(&self.config_path())
     }
 
-    /// The same with another configuration file.
+    /// As [`Context::prepare_without_secrets`], with another configuration file.
     pub(super) fn prepare_file_without_secrets(&self, path: &Path) -> Result<Prepared, StartError> {
         let config = Config::load_without_secrets(path, &self.vars, &stand_in()?)?;
         Ok(Prepared::new(config)?)
     }
 
-    /// The same for a command that calls the cloud: with `--sandbox`, the stand-in that runs there.
+    /// The context of a command that calls the cloud. With `--sandbox`, the command calls the
+    /// stand-in cloud at the given address.
     ///
     /// # Errors
-    /// Nothing listens there.
+    /// Nothing listens at that address.
     #[cfg(feature = "sandbox")]
     pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
         match cloud.sandbox {
@@ -136,7 +137,7 @@ impl Context {
         }
     }
 
-    /// The same, with the stand-in cloud at this address.
+    /// The context of a command that calls the stand-in cloud at this address.
     #[cfg(feature = "sandbox")]
     pub(super) fn at_sandbox(&self, address: SocketAddr) -> Self {
         Self {
@@ -145,7 +146,8 @@ impl Context {
         }
     }
 
-    /// A build without the sandbox calls only the real cloud.
+    /// The context of a command that calls the cloud. A build without the sandbox calls only the
+    /// real cloud.
     #[cfg(not(feature = "sandbox"))]
     pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
         match cloud.sandbox {
@@ -156,13 +158,13 @@ impl Context {
         }
     }
 
-    /// The whole application.
+    /// Loads and checks everything, and opens the application.
     pub(super) async fn start(&self) -> Result<App, StartError> {
         self.prepare()?.open(&self.vars, Clock::System).await
     }
 }
 
-/// A random text in the place of secrets.
+/// A random text that takes the place of a secret.
 fn stand_in() -> Result<SecretString, StartError> {
     let seed = clock::fresh_bytes::<32>()
         .map_err(|error| StartError::Failed(format!("no random bytes: {error}")))?;

@@ -1,4 +1,5 @@
-//! Calls the file of each command and host.
+//! Runs the given command, or the detected host if there is no command. Each command has a file of
+//! its own.
 
 use clap::CommandFactory as _;
 
@@ -65,8 +66,8 @@ pub(super) async fn run(
     }
 }
 
-/// The log level without `RUST_LOG`: `info` on hosts, and only what the command does not print
-/// itself in commands.
+/// The log level if no variable sets one: `info` on hosts and for `serve`. Other commands log only
+/// warnings or errors, because they print their results themselves.
 pub(super) fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     match command {
         _ if on_host => "info",

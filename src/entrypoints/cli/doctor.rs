@@ -1,4 +1,5 @@
-//! `doctor`: whether this deployment can do its job, a line for each check. Exit 1 if it cannot.
+//! `doctor`: examines whether this deployment can work, and prints a line for each check. Exits 1
+//! if a check finds something broken.
 
 use serde_json::json;
 

@@ -19,7 +19,7 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let context = &context.calling(&options.cloud).await?;
-    // A cancellation is a request: it takes the whole configuration.
+    // A cancel or an adoption is a request, and a request needs the whole configuration.
     let app = match options.revoke_unknown || options.adopt {
         true => context.start().await?,
         false => context.start_to_read()?,

@@ -1,5 +1,5 @@
-//! Shows a problem as people read it: its place, what is wrong, the marked piece of the file, the
-//! remedy, at 80 columns. In: a problem. Out: lines. Never shows a value that may be a secret.
+//! Formats a problem for people, at 80 columns: its place, what is wrong, the marked piece of the
+//! file, and the remedy. Never shows a value that may be a secret.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,15 +23,15 @@ const SECRET_FIELDS: [&str; 9] = [
     "key",
 ];
 
-/// The longest piece of a line that fits beside its number.
+/// Maximum number of characters of a line that are shown beside its number.
 const MAX_SHOWN: usize = 70;
 
-/// The files that problems are about, read once.
+/// The texts of the files in which the problems are. Each file is read once.
 #[derive(Debug, Default)]
 pub(super) struct Files(BTreeMap<String, String>);
 
 impl Files {
-    /// The lines of a problem: `head`, then what is wrong, the excerpt and the remedy.
+    /// Formats a problem: `head`, its place, what is wrong, the excerpt and the remedy.
     pub(super) fn show(&mut self, head: &str, problem: &Problem) -> String {
         let place = format!("{head}{}: ", problem.field);
         let mut text = wrapped(0, &format!("{place}{}", problem.problem));
@@ -46,7 +46,8 @@ impl Files {
         text
     }
 
-    /// The line, and below it carets under the marked piece.
+    /// The marked line, and below it a line with carets under the marked piece. `None` if there is
+    /// nothing to show, or if the line may contain a secret.
     fn excerpt(&mut self, mark: &Mark) -> Option<String> {
         if mark.length == 0 {
             return None;
@@ -63,13 +64,14 @@ impl Files {
             true => without_other_values(line, mark.column - 1 + mark.length),
             false => line.to_owned(),
         };
-        // Show the part of a long line that is around the mark.
+        // Of a long line, show the part around the mark.
         let first = (mark.column - 1 + mark.length.min(MAX_SHOWN)).saturating_sub(MAX_SHOWN);
         let shown: String = line.chars().skip(first).take(MAX_SHOWN).collect();
         if shown.trim().is_empty() {
             return None;
         }
-        // Every character takes one column.
+        // Replace tabs and invisible characters by blanks, so that every character takes one
+        // column.
         let shown: String = shown
             .chars()
             .map(|c| {
@@ -95,8 +97,8 @@ impl Files {
     }
 }
 
-/// The line up to the end of the mark, when a text in quotes follows: behind a misspelt field it may be a
-/// secret.
+/// Cuts the line after the mark if a text in quotes follows. Behind a misspelt field this text may
+/// be a secret.
 fn without_other_values(line: &str, end: usize) -> String {
     let marked: String = line.chars().take(end).collect();
     let rest: String = line.chars().skip(end).collect();
@@ -107,7 +109,8 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether the line, or the field that it continues, may hold a secret instead of a reference to one.
+/// Whether the line, or the field that the line continues, may contain a secret instead of a
+/// reference to one.
 fn hides_secret(text: &str, line: usize) -> bool {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let field_of = |line: &&str| {
@@ -121,7 +124,7 @@ fn hides_secret(text: &str, line: usize) -> bool {
     let Some(last) = lines.last().filter(|_| field.is_some_and(secret)) else {
         return false;
     };
-    // Between quotes there may be references alone.
+    // Each text in quotes must be a reference to a secret.
     let quoted = last.split('"').skip(1).step_by(2);
     let mut values = quoted.filter(|value| SecretRef::parse(value).is_err());
     last.contains('\'') || last.matches('"').count() % 2 == 1 || values.next().is_some()

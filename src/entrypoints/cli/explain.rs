@@ -1,5 +1,5 @@
-//! `explain`: one request as a story on one screen of 24 lines, with the prompt. What does not fit
-//! there is folded or counted, the less important first; `--json` has all of it.
+//! `explain`: prints what happened to one request on a screen of 24 lines. If this is too long,
+//! folds parts to one line each, the less important parts first. `--json` prints everything.
 
 use serde_json::json;
 
@@ -16,18 +16,18 @@ use super::terminal::text;
 use super::terminal::{Screen, Tone};
 use super::{Context, Failure};
 
-/// The column of the texts, behind their labels.
+/// The column in which the texts begin, after their labels.
 const MARGIN: usize = 10;
-/// Lines for one part of the story.
+/// A part shows at most this number of entries, and each entry takes at most this number of lines.
 const MAX_LINES: usize = 3;
-/// Lines for the whole story: a screen, less the prompt.
+/// Maximum number of lines of the whole text: a screen of 24 lines, without the prompt.
 const MAX_STORY: usize = 23;
-/// The parts that are folded to one line when the story is longer, the least important first.
+/// The parts that are folded to one line if the text is too long, the least important first.
 const FOLDED_FIRST: [&str; 11] = [
     "source", "calls", "notified", "approved", "reason", "decision", "revoked", "results", "asked",
     "evidence", "what",
 ];
-/// Receivers that a line names.
+/// Maximum number of names in a line.
 const MAX_NAMED: usize = 4;
 
 pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<Exit, Failure> {
@@ -47,11 +47,11 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     Ok(exit)
 }
 
-/// One part of the story.
+/// One part of the text, such as the calls.
 struct Part {
     label: &'static str,
     entries: Vec<(Tone, String)>,
-    /// Whether it takes one line.
+    /// Whether the part is folded to one line.
     folded: bool,
 }
 
@@ -68,7 +68,7 @@ impl Part {
         Self::new(label, vec![(Tone::Plain, said)])
     }
 
-    /// Its lines of at most `width` columns, and whether they are not all of it.
+    /// The part's lines, of at most `width` columns each, and whether something was left out.
     fn lines(&self, width: usize) -> (Vec<(Tone, String)>, bool) {
         let all = self.entries.len();
         let (shown, most) = match (self.folded, all > MAX_LINES) {
@@ -128,7 +128,7 @@ fn story(explained: &Explanation, screen: Screen) -> String {
     text
 }
 
-/// The lines of all parts, each with its label, and whether something is left out.
+/// The lines of all parts, with their labels, and whether something was left out.
 fn laid_out(parts: &[Part], width: usize) -> (Vec<(&'static str, Tone, String)>, bool) {
     let (mut lines, mut cut) = (Vec::new(), false);
     for part in parts {
@@ -155,7 +155,7 @@ fn parts(explained: &Explanation) -> Vec<Part> {
     let decisions = explained.decisions.iter().flat_map(decision);
     parts.push(Part::new("decision", decisions.collect()));
     parts.push(Part::new("calls", calls(explained)));
-    // Without a call, the results of a denial repeat its reasons.
+    // A denial without a call has results that only repeat its reasons.
     if entry.state != RequestState::Denied || !explained.calls.is_empty() {
         parts.push(Part::new("results", results(&entry.answer.results)));
     }
@@ -189,7 +189,7 @@ fn what(explained: &Explanation) -> String {
     )
 }
 
-/// Some names, and how many more there are.
+/// The first `MAX_NAMED` names, and how many more there are.
 fn named(names: &[String]) -> String {
     let shown: Vec<&str> = names.iter().take(MAX_NAMED).map(String::as_str).collect();
     match names.len().saturating_sub(MAX_NAMED) {
@@ -262,7 +262,7 @@ fn receiver(item: &Item) -> String {
     }
 }
 
-/// Receivers of which the same is said.
+/// Groups receivers that have the same text.
 #[derive(Default)]
 struct Alike(Vec<(Tone, String, Vec<String>)>);
 
@@ -274,7 +274,7 @@ impl Alike {
         }
     }
 
-    /// One line each, failures first.
+    /// One line for each text, with its receivers. Failures come first.
     fn lines(mut self) -> impl Iterator<Item = (Tone, String)> {
         self.0.sort_by_key(|(tone, ..)| *tone != Tone::Bad);
         let lines = self.0.into_iter();
@@ -355,7 +355,7 @@ fn evidence(explained: &Explanation) -> String {
     format!("{records} record{plural} in requests/{stream}, {sealed}")
 }
 
-/// The beginning of a text, in at most so many columns.
+/// The beginning of a text, at most `columns` wide.
 fn shortened(text: &str, columns: usize) -> String {
     let mut kept = text.to_owned();
     while text::width(&kept) > columns && kept.pop().is_some() {}
@@ -395,7 +395,7 @@ mod tests {
         }
     }
 
-    /// A request of so many accounts that was decided, called, revoked and notified so many times.
+    /// An explanation with `times` accounts, decisions, calls, revocations and notifications.
     fn explanation(times: usize) -> Explanation {
         let at: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
         let all = 0..times;
@@ -490,7 +490,7 @@ mod tests {
         for times in [2, 4, 12, 60] {
             let text = story(&explanation(times), Screen::of_width(80, false));
             let lines: Vec<&str> = text.lines().collect();
-            // The name of a request takes the lines that it takes.
+            // The request's name is never shortened, so a long name adds lines.
             let name = explanation(times).entry.identity.len() / 80;
             assert!(
                 lines.len() <= MAX_STORY + name,

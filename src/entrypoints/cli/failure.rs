@@ -17,8 +17,8 @@ pub(super) enum Failure {
     /// The arguments exclude each other, or one of them is invalid.
     #[error("sharehook: {0}")]
     Usage(String),
-    /// A configuration, map or policy that a command names is invalid. Each problem is a line that begins
-    /// with its location.
+    /// A configuration, map or policy that a command names is invalid. Each problem is a line that
+    /// begins with the problem's location.
     #[error("{0}")]
     Invalid(Problems),
     /// The command's work failed.
@@ -38,7 +38,8 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
-    /// A file or folder that cannot be `done`, as in "written".
+    /// The failure of an operation on a file or folder. `done` is its participle, such as
+    /// "written".
     pub(super) fn file(path: &Path, done: &str) -> impl Fn(io::Error) -> Self {
         move |error| Self::Failed(format!("{} cannot be {done}: {error}", path.display()))
     }
@@ -80,8 +81,8 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Prints what clap has to say: help and the version on stdout, errors on stderr. A wrong `--key` is not repeated,
-/// because it may be the private key by mistake.
+/// Prints clap's output: help and the version on standard output, errors on standard error. Hides
+/// the value of a wrong `--key`, because it may be the private key by mistake.
 pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
     if error.get(ContextKind::InvalidArg).is_some_and(of_key) {

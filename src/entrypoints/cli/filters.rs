@@ -1,4 +1,5 @@
-//! The values of options. In: an option's text. Out: the value, or the problem as clap shows it.
+//! Parses the values of options. In: an option's text. Out: the value, or the problem as a text
+//! that clap prints.
 
 use std::str::FromStr;
 
@@ -7,19 +8,19 @@ use jiff::SignedDuration;
 use crate::app::{Operator, ReceiverFilter};
 use crate::domain::{Problem, Span, Timestamp};
 
-/// Reads an option's value, with the problem as clap shows it.
+/// Reads an option's value. Returns a problem as a text that clap prints.
 pub(super) fn read<T: FromStr<Err = Problem>>(text: &str) -> Result<T, String> {
     let read = text.parse();
     read.map_err(|problem: Problem| format!("{}; {}", problem.problem, problem.remedy))
 }
 
-/// Reads RFC 3339.
+/// Reads an instant in RFC 3339.
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
     let wrong = |error| format!("{error}; write it in RFC 3339, as in 2026-11-21T08:00:00Z");
     text.parse().map_err(wrong)
 }
 
-/// Reads RFC 3339, or Unix seconds, which most senders use.
+/// Reads an instant in RFC 3339, or in Unix seconds, which most senders use.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let seconds = text.parse().ok();
     let seconds = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -27,7 +28,7 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     read.ok_or_else(|| "neither RFC 3339 nor Unix seconds".to_owned())
 }
 
-/// Reads the operator behind `--as`.
+/// Reads the operator that `--as` names, written SOURCE/REQUESTER.
 pub(super) fn operator(text: &str) -> Result<Operator, String> {
     let parts = text.split_once('/');
     let parts = parts.filter(|(_, requester)| !requester.is_empty());
@@ -39,13 +40,13 @@ pub(super) fn operator(text: &str) -> Result<Operator, String> {
     })
 }
 
-/// Reads a header of a delivery.
+/// Reads a header of a delivery, written `Name: value`.
 pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("not 'Name: value'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// The value of `--since`.
+/// The value of `--since`: an instant, or a span of time before now.
 #[derive(Debug, Clone)]
 pub(crate) enum Since {
     At(Timestamp),
@@ -69,7 +70,7 @@ impl FromStr for Since {
 }
 
 impl Since {
-    /// The instant, which may lie before `now`.
+    /// The instant. A span is counted back from `now`.
     pub(super) fn instant(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(instant) => *instant,
@@ -81,7 +82,7 @@ impl Since {
     }
 }
 
-/// Reads `--account`, which may also be Lighthouse.
+/// Reads the value of `--account`: an account's id, or Lighthouse.
 pub(super) fn receiver(text: &str) -> Result<ReceiverFilter, String> {
     if text.eq_ignore_ascii_case(ReceiverFilter::Lighthouse.as_str()) {
         return Ok(ReceiverFilter::Lighthouse);

@@ -1,4 +1,4 @@
-//! `grants`: lists the active grants.
+//! `grants`: lists the grants that are not revoked yet, as a table or as blocks for a review.
 
 use crate::app::{GrantEntry, GrantFilter, ReviewEntry, Standing, review};
 use crate::entrypoints::outcome::Exit;

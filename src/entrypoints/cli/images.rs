@@ -1,4 +1,5 @@
-//! `images`: prints all pages of `DescribeImagesToShare`.
+//! `images`: lists the CVM images that can be shared to Lighthouse. Reads all pages of
+//! `DescribeImagesToShare`.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::terminal::during;
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
-/// Time limit of the list.
+/// Time limit of reading all pages.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {

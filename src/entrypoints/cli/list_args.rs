@@ -1,4 +1,5 @@
-//! The arguments of the commands that list what the journal holds.
+//! Defines the arguments of the commands that read the journal. clap prints the comments of these
+//! types as help.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;

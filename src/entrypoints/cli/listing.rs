@@ -9,7 +9,7 @@ use super::reading::{ReadJournal, warned};
 use super::terminal::Screen;
 use super::{Context, Failure};
 
-/// Refuses a `--source` that is not configured, unless the journal has requests of it.
+/// Refuses a `--source` that is not configured, unless the list has entries.
 pub(super) fn known_source<T>(
     source: Option<&SourceName>,
     journal: &ReadJournal,
@@ -28,7 +28,8 @@ pub(super) fn known_source<T>(
     )))
 }
 
-/// Prints a list as JSON, or `table`, or why it is empty. `what` names its entries.
+/// Prints a list: as JSON, as the text that `table` makes, or the reason why the list is empty.
+/// `what` names the entries.
 pub(super) fn print_list<T: serde::Serialize>(
     context: &Context,
     journal: &ReadJournal,

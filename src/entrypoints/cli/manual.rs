@@ -1,5 +1,6 @@
-//! `completions` and `man`: generated from the definitions of the arguments, so that they never differ
-//! from `--help`. In: a shell, or a folder. Out: a script on standard output, or man pages.
+//! `completions` and `man`. Generates both from the definitions of the arguments, so that they
+//! never differ from `--help`. In: a shell, or a folder. Out: a script on standard output, or man
+//! pages.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,12 +18,12 @@ use super::args::Args;
 pub(super) fn completions(shell: Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "sharehook", &mut script);
-    // A closed pipe is no failure.
+    // Ignore errors, because a closed pipe is no failure.
     drop(std::io::stdout().lock().write_all(&script));
     Exit::Done
 }
 
-/// A page for the program and one for each command, as `man` names them.
+/// Writes a man page for the program and one for each command.
 pub(super) fn pages(folder: &Path) -> Result<Exit, Failure> {
     // `man -M DIR` looks in DIR/man1.
     let section = folder.join("man1");

@@ -59,7 +59,8 @@ use args::Args;
 use context::Context;
 use failure::Failure;
 
-/// Threads that read and write files. The HTTP server leaves each its two descriptors free.
+/// Maximum number of threads that read and write files. `http/descriptors.rs` reserves two
+/// descriptors for each.
 const MAX_BLOCKING_THREADS: usize = 32;
 
 /// Runs the program and returns the process's exit code.
@@ -84,7 +85,8 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        // Room for the 32 MiB of a decision, which needs a stack of its own otherwise.
+        // Enough for the 32 MiB of a decision. With less, each decision would allocate a stack of
+        // its own.
         .thread_stack_size(40 << 20)
         .enable_all()
         .build()

@@ -1,4 +1,5 @@
-//! `notify`: lists notifications, and delivers again what was given up.
+//! `notify`: lists notifications, or with `--retry` delivers again what one target did not get for
+//! a request.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

@@ -1,10 +1,11 @@
-//! Installs the log and the export of spans and metrics, before anything else happens. In: the process's
-//! variables. Out: the subscriber. Variables of OpenTelemetry that cannot be used cost the export and nothing else.
+//! Installs the log and the export of spans and metrics when the program starts. In: the
+//! environment variables. If those of OpenTelemetry are invalid, nothing is exported, and the
+//! program runs nevertheless.
 
 use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};
 
-/// Installs the subscriber. `quiet`: the filter without a variable.
+/// Installs the subscriber. `quiet`: the log level if no variable sets one.
 pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) {
     let format = LogFormat::chosen(|name| vars.get(name), on_host);
     let filter = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]
@@ -43,7 +44,7 @@ fn configure(vars: &Vars) -> Result<(), crate::domain::Problems> {
     telemetry::otlp::configure(settings, http_client, sources)
 }
 
-/// Sends the last spans of a command, whose work has ended.
+/// Sends the last spans after a command has finished.
 pub(super) async fn end() {
     #[cfg(feature = "otlp")]
     telemetry::otlp::export_spans(std::time::Duration::from_secs(1)).await;

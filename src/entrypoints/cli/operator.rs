@@ -1,4 +1,4 @@
-//! `retry`, `revoke`, `sweep`: what an operator does about requests that went wrong or wait.
+//! `retry`, `revoke`, `sweep`: decide a request again, revoke active shares, and do due work.
 
 use serde_json::json;
 
@@ -10,10 +10,10 @@ use super::args::{RetryOptions, RevokeOptions, SweepOptions};
 use super::terminal::{counting, during};
 use super::{Context, Failure};
 
-/// Time limit of the work.
+/// Time limit of `retry` and `revoke`.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(170);
 
-/// Time limit of the sweep.
+/// Time limit of `sweep`.
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {

@@ -16,12 +16,12 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
-/// A value on a line of its own, such as JSON.
+/// Prints a value, such as JSON, on a line of its own.
 pub(crate) fn out(value: impl fmt::Display) {
     outln!("{value}");
 }
 
-/// An instant to the second, as every command prints it.
+/// Formats an instant to the second. Every command prints instants in this way.
 pub(super) fn seconds(at: Timestamp) -> String {
     format!("{at:.0}")
 }

@@ -1,5 +1,5 @@
-//! The journal of a command that only reads: the configured one, or another that the command line
-//! names. Needs no secret of a sender, and creates nothing.
+//! Opens the journal for a command that only reads: the configured journal, or the one that the
+//! command line names. Needs no secret of a sender, and creates nothing.
 
 use crate::app::{JournalReader, Listed, journal_to_read};
 use crate::clock;
@@ -12,10 +12,10 @@ use super::list_args::JournalPlace;
 use super::terminal::counting;
 use super::{Context, Failure};
 
-/// A journal to read.
+/// A journal that is open for reading.
 pub(super) struct ReadJournal {
     pub(super) journal: Journal,
-    /// None for a journal that the command line names.
+    /// `None` for a journal that the command line names.
     pub(super) config: Option<Config>,
     pub(super) location: JournalLocation,
     index: Option<JournalLocation>,
@@ -54,7 +54,8 @@ impl ReadJournal {
         })
     }
 
-    /// Refuses a place of the report where it would overwrite something.
+    /// Refuses a place for the report where the report would overwrite the journal, or a file that
+    /// the configuration names.
     pub(super) fn allows_report_at(&self, place: &FilePlace) -> Result<(), Problem> {
         match &self.config {
             Some(config) => config.allows_report_at(place),
@@ -66,12 +67,12 @@ impl ReadJournal {
         JournalReader::new(&self.journal, &self.rules, self.now)
     }
 
-    /// Waits for a reading of the journal, and shows its progress.
+    /// Waits for `reading`, which reads the journal, and shows the progress.
     pub(super) async fn during<T>(&self, reading: impl Future<Output = T>) -> T {
         counting("reading the journal", self.journal.work_done(), reading).await
     }
 
-    /// Why nothing can be in the journal; `None` if something can.
+    /// The reason why the journal cannot contain anything. `None` if it can.
     pub(super) fn why_empty(&self) -> Option<String> {
         match &self.location {
             JournalLocation::Memory => Some(
@@ -91,7 +92,8 @@ fn named(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     parsed.map_err(|problem| Failure::Usage(format!("{option}: {problem}")))
 }
 
-/// Prints the unreadable streams, and returns the exit code: a list without them is incomplete.
+/// Prints a warning for each unreadable stream. Returns the exit code: without these streams the
+/// list is incomplete, which is a failure.
 pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
         eprintln!("warning: {flaw}");
@@ -99,7 +101,7 @@ pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     Exit::done_if(listed.flaws.is_empty())
 }
 
-/// The only request that an id names.
+/// Returns the only request with this id. None or several are an error.
 pub(super) fn only<'a, T>(
     found: &'a [T],
     id: &str,

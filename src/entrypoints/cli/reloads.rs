@@ -1,18 +1,18 @@
-//! SIGHUP to a server: reads the rules again. In: signals. Out: later rules in force, or a log line that
-//! says why the present ones stay.
+//! Reloads a server's rules on SIGHUP. In: signals. Out: new rules in force, or a log line that
+//! says why the present rules stay.
 
 use std::sync::Arc;
 
 use crate::app::App;
 
-/// The signals since the process began to serve.
+/// Receives SIGHUP from the beginning of the service.
 pub(super) struct Reloads {
     #[cfg(unix)]
     signals: Option<tokio::signal::unix::Signal>,
 }
 
 impl Reloads {
-    /// From here on SIGHUP does not end the process.
+    /// Begins to receive SIGHUP. From then on the signal does not end the process.
     pub(super) fn begin() -> Self {
         Self {
             #[cfg(unix)]
@@ -20,7 +20,7 @@ impl Reloads {
         }
     }
 
-    /// Reloads for each signal, until the future is dropped.
+    /// Reloads the rules for each signal, until the future is dropped.
     pub(super) async fn carry_out(mut self, app: Arc<App>) {
         log_digests(&app, "rules in force");
         while self.next().await.is_some() {

@@ -1,5 +1,5 @@
-//! `requests`: lists the journal's requests, the deliveries that were not understood, or the announcements
-//! whose instance is to be fetched; prints one request's answer.
+//! `requests`: lists the journal's requests, or prints the answer to one of them. With an option,
+//! lists the rejected deliveries, or the announcements whose instance is not fetched yet.
 
 use std::num::NonZeroUsize;
 
@@ -66,7 +66,7 @@ fn requests_table(entries: &[RequestEntry], screen: Screen) -> String {
     table(&columns, entries.iter().map(row), screen)
 }
 
-/// How a state is shown.
+/// The tone in which a state is printed.
 pub(super) fn tone(state: RequestState) -> Tone {
     match state {
         RequestState::Completed => Tone::Good,
@@ -82,7 +82,7 @@ pub(super) fn tone(state: RequestState) -> Tone {
     }
 }
 
-/// One request's answer, as its sender received it.
+/// Prints the answer that a duplicate of the request would get.
 async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit, Failure> {
     let reader = journal.reader();
     let found = journal.during(reader.requests_named(id)).await?;
@@ -100,7 +100,7 @@ async fn rejected(
     limit: Option<usize>,
 ) -> Result<Exit, Failure> {
     let reader = journal.reader();
-    // A filter looks at all of them; then the limit counts what it leaves.
+    // With a filter, read all rejections, and apply the limit to those that match.
     let all = *filter == RequestFilter::default();
     let reading = reader.rejections(limit.filter(|_| all));
     let mut listed = journal.during(reading).await?;

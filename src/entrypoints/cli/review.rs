@@ -1,12 +1,12 @@
-//! `grants --review`: the active grants as blocks to confirm or to revoke, the oldest first. In:
-//! entries. Out: text that fits 80 columns, unless a single name does not.
+//! Formats the grants for `grants --review`, as blocks to confirm or to revoke. In: entries, the
+//! oldest first. Out: text that fits 80 columns, except for longer names.
 
 use crate::app::{ReviewEntry, Standing};
 
-/// Account ids on one line.
+/// Maximum number of account ids on one line.
 const ON_A_LINE: usize = 4;
 
-/// The entries as text.
+/// Formats the entries as text.
 pub(super) fn text(entries: &[ReviewEntry]) -> String {
     let mut text: String = entries.iter().map(block).collect();
     text.push_str(match entries {

@@ -1,4 +1,5 @@
-//! `sandbox`: runs only the stand-in cloud; also the variables that make a process use it.
+//! `sandbox`: runs only the stand-in cloud. Also makes the variables with which a process uses the
+//! stand-in cloud.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use crate::entrypoints::outcome::Exit;
 use sharehook_sandbox::cli::{Arguments, Stocked};
 use sharehook_sandbox::{Running, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions};
 
-/// Variables that would make a client use another key than the sandbox's.
+/// The prefix of variables that would make a client use other keys than the sandbox's.
 const CREDENTIAL_PREFIX: &str = "TENCENTCLOUD_";
 /// How long to wait for a sandbox to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,7 +49,7 @@ pub(super) fn options(site: Site) -> SandboxOptions {
     SandboxOptions::seeded(clock::system_now).on(site)
 }
 
-/// Starts the sandbox of `serve`.
+/// Starts the sandbox for `serve --sandbox`.
 pub(super) async fn start(
     site: Site,
     listen: SocketAddr,
@@ -81,7 +82,7 @@ fn not_started(listen: SocketAddr, error: &io::Error) -> Failure {
     ))
 }
 
-/// Whether something listens at the address where a command wants to find a sandbox.
+/// Whether something accepts connections at the address, where a command expects a sandbox.
 pub(super) async fn is_there(address: SocketAddr) -> bool {
     let connecting = TcpStream::connect(address);
     matches!(tokio::time::timeout(PATIENCE, connecting).await, Ok(Ok(_)))

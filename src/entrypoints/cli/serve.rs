@@ -27,17 +27,19 @@ use super::args::ServeOptions;
 use super::reloads::Reloads;
 use super::{Context, Failure};
 
-/// How often `serve` sweeps in the background: on a directory, where that finds dead workers and costs
-/// little, and elsewhere, where each sweep lists objects.
+/// Interval of the background sweeps if the journal is a directory. There a sweep notices dead
+/// workers and costs little.
 const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
+/// Interval of the background sweeps of any other journal, where each sweep lists objects.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// Time that running deliveries have after the stop signal. The journal holds unfinished ones.
+/// Time for running deliveries after the stop signal. The journal has the requests that are
+/// unfinished then.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
-/// Time limit of the proof that the journal's place can be trusted.
+/// Time limit of the proof that the journal's place refuses to create a file twice.
 const PROVE_WITHIN: Duration = Duration::from_secs(3);
-/// Time limit of the last seal.
+/// Time limit of the seal when the process stops.
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failure> {
@@ -57,8 +59,8 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// Starts at once, so that a wrong configuration ends the process, or, where AWS keeps secrets, at the
-/// first event: before that the extension answers "not ready".
+/// Starts the application at once, so that a wrong configuration ends the process. If AWS keeps
+/// secrets, starts it at the first event, because AWS's extension answers "not ready" before that.
 async fn on_lambda(context: &Context) -> Result<(), Failure> {
     let started = match context.keeps_secrets_in_aws() {
         true => None,
@@ -76,7 +78,7 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// The request handler of a host that speaks HTTP. A function's host freezes the process after the
+/// The request handler for a kind of HTTP host. A function's host freezes the process after the
 /// answer, so the log is written before.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let freezes = host != HttpHost::Plain || brings_credentials(&context.vars);
@@ -146,7 +148,8 @@ async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> 
     listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
-/// The application as a server runs it. `goes_on`: the host lets the process work after an answer.
+/// Opens the application for a host. `goes_on`: whether the host lets the process work after an
+/// answer.
 async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
     let mut app = context
         .start()
@@ -161,7 +164,8 @@ async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
     Ok(app)
 }
 
-/// Functions' hosts show one of many instances: there `/metrics` is off unless it is configured.
+/// Opens `/metrics` on a server. On a function's host it would show one of many instances, so there
+/// it is off unless it is configured.
 fn on_server(host: HttpHost, context: &Context, app: App) -> App {
     match host {
         HttpHost::Plain if !brings_credentials(&context.vars) => app.showing_metrics(),
@@ -218,7 +222,7 @@ async fn listen(
     };
     let served = server::serve(handler, bounds, listener, stop);
     let bound = async {
-        // Ends some time after the stop signal.
+        // Completes `STOP_WITHIN` after the stop signal.
         drop(stopped.await);
         tokio::time::sleep(STOP_WITHIN).await;
     };
@@ -238,7 +242,6 @@ async fn listen(
     Ok(Exit::Done)
 }
 
-/// Prints the server's address.
 fn announce(context: &Context, address: std::io::Result<SocketAddr>) {
     match address {
         Ok(address) if context.json => {

@@ -1,5 +1,5 @@
-//! `verify` and `sign`: a signature check explained step by step, and the headers of a test
-//! delivery, or all of it where its body is encrypted.
+//! `verify` explains a signature check step by step. `sign` prints the headers of a test delivery,
+//! or for an approval system the whole delivery.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ use super::{Context, Failure};
 
 /// Size limit of a delivery's body.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
-/// The column of what a step shows.
+/// The column in which a step's text begins.
 const MARGIN: usize = 24;
 
 pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit, Failure> {
@@ -82,7 +82,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             .collect();
         out(json!(map));
     } else {
-        // As arguments of `curl`: none of the values contains a quote.
+        // Print arguments for `curl`. None of the values contains a quote.
         let options: Vec<String> = headers
             .iter()
             .map(|(name, value)| format!("-H '{name}: {value}'"))
@@ -92,8 +92,8 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// Prints the whole request with this event, as it would come now. The file may have the instance beside
-/// the event.
+/// Prints the whole request with the event in `body`, as its source would send it at `now`. If
+/// `body` has the fields `event` and `instance`, sends only the `event`.
 fn whole_request(
     context: &Context,
     source: &SourceConfig,
@@ -123,7 +123,7 @@ fn whole_request(
         out(json!({ "headers": headers, "query": query, "body": body }));
         return Ok(Exit::Done);
     }
-    // As arguments of `curl`: of the values only the body can contain a quote.
+    // Print arguments for `curl`. Only the body can contain a quote.
     let fields = query.iter();
     let fields = fields.map(|(name, value)| format!("--url-query '{name}={value}'"));
     let pairs = pairs.map(|(name, value)| format!("-H '{name}: {value}'"));

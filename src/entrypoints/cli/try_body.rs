@@ -1,6 +1,6 @@
-//! `try`: one body through map, policy and plan. In: a configured source and a file. Out: the request
-//! that the map makes of the body, the decision, the calls. Needs no secret and no server, makes no
-//! call and writes nothing.
+//! `try`: runs one body through map, policy and plan. In: a configured source and a file. Out: the
+//! requests that the map makes of the body, the decisions, and the planned calls. Needs no secret
+//! and no server, makes no call and writes nothing.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
     })
 }
 
-/// Why a body cannot be tried as one of the source.
+/// The failure if a body cannot be tried as a delivery of the source.
 pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     match error {
         CaseError::UnknownSource(name) => unknown_source(name.as_str(), config),
@@ -49,7 +49,7 @@ pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     }
 }
 
-/// One line per request; an ignored event has one line without a request.
+/// Prints one line of JSON per request. For an ignored event, prints one line without a request.
 fn print_json(outcomes: &[CaseOutcome]) {
     for outcome in outcomes {
         out(json!(outcome));
@@ -71,7 +71,7 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
         }
         if let Value::Object(fields) = &outcome.request {
             outln!("request");
-            // The image's id shows its kind.
+            // Leave out `kind`, because the image's id shows it.
             let written = |(name, value): &(&String, &Value)| *name != "kind" && !value.is_null();
             for (name, value) in fields.iter().filter(written) {
                 outln!("  {name:<12} {}", indented(15, &shown(value), width));
@@ -94,14 +94,14 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
     }
 }
 
-/// A field without the quotes of JSON.
+/// A field's value as text, without the quotes of JSON.
 fn shown(value: &Value) -> String {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
     match value {
-        // `expires` says either `at` or `in`.
+        // Such as `expires`, which has the field `at` or `in`.
         Value::Object(fields) => {
             let parts = fields
                 .iter()

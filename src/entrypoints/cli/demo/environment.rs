@@ -44,7 +44,7 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    /// Writes the folder, starts sandbox and service.
+    /// Writes the folder, and starts the sandbox and the service.
     pub(super) async fn build(out: Output, vars: &Vars, site: Site) -> Result<Self, Failure> {
         let mark = hex::encode(clock::fresh_bytes::<8>().map_err(Failure::failed)?);
         let folder = std::env::temp_dir().join(format!("sharehook-demo-{mark}"));
@@ -161,7 +161,7 @@ impl Demo {
         self.cloud.calls().len()
     }
 
-    /// How many sharing calls it has verified and carried out.
+    /// How many sharing calls the sandbox has verified and carried out.
     pub(super) fn verified_shares(&self) -> usize {
         let shared = |call: &&sharehook_sandbox::Call| {
             call.action == "ShareBlueprintAcrossAccounts" && call.carried_out
@@ -179,7 +179,8 @@ impl Demo {
         blueprint.is_some_and(|blueprint| blueprint.shares.contains_key(account))
     }
 
-    /// The comments on a ticket in the stand-in for Jira, once there are so many; else after some time.
+    /// Waits until the ticket has `wanted` comments in the stand-in for Jira, for a limited time.
+    /// Returns its comments.
     pub(super) async fn comments(&self, ticket: &str, wanted: usize) -> Vec<String> {
         let path = format!("/rest/api/2/issue/{ticket}/comment");
         let written = || -> Vec<String> {
@@ -199,7 +200,8 @@ impl Demo {
         !record.is_empty() && self.folder.join("journal").join(record).is_file()
     }
 
-    /// Whether the journal holds so many records of delivered notifications, or comes to within some time.
+    /// Waits until the journal has exactly `wanted` records of delivered notifications, for a
+    /// limited time. Returns whether it has them.
     pub(super) async fn holds_notified(&self, wanted: usize) -> bool {
         let requests = self.folder.join("journal").join("requests");
         let files = || {
@@ -228,8 +230,8 @@ impl Demo {
         Ok(journal.verify_sealed(signer.verifier(), None).await?)
     }
 
-    /// Changes the middle byte of the first record file; returns its place, and the file's name below
-    /// the journal.
+    /// Changes the middle byte of the first record file. Returns the byte's position, and the
+    /// file's path below the journal.
     pub(super) fn flip_one_byte(&self) -> Result<(usize, String), Failure> {
         let requests = self.folder.join("journal").join("requests");
         let stream = first_entry(&requests)?;
@@ -271,7 +273,7 @@ fn without_overrides(vars: &Vars) -> Vars {
         .collect()
 }
 
-/// Whether the condition comes to hold within some time.
+/// Waits for at most five seconds until the condition is true. Returns whether it became true.
 async fn soon(holds: impl Fn() -> bool) -> bool {
     for _ in 0..100 {
         if holds() {

@@ -1,4 +1,5 @@
-//! The files of the demo's folder: writes configuration, secrets and policy, and finds its records.
+//! Writes the demo's folder: configuration, secrets and policy. Also finds the first file in a
+//! folder of the journal.
 
 use std::fs;
 use std::path::{Path, PathBuf};

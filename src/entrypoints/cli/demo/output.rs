@@ -1,12 +1,12 @@
-//! What the demo prints: steps in plain words, answers, comments on tickets, checks. For people on a
-//! screen of any width, or as a line of JSON for each.
+//! Prints what happens in the demo: steps, answers, comments on tickets, and checks. Prints text
+//! that fits a screen of any width, or a line of JSON for each.
 
 use serde_json::{Value, json};
 
 use crate::entrypoints::cli::print::{out, outln, seconds};
 use crate::entrypoints::cli::terminal::{Screen, Tone, text};
 
-/// The column of the texts, behind their labels.
+/// The column in which the texts begin, after their labels.
 const MARGIN: usize = 11;
 
 /// An answer of the service.
@@ -16,12 +16,12 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    /// A field of the body; null when it is absent.
+    /// A field of the body, or null if it is absent.
     pub(super) fn at(&self, name: &str) -> &Value {
         self.body.get(name).unwrap_or(&Value::Null)
     }
 
-    /// The elements of a field.
+    /// The elements of a list in the body.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
         self.at(name).as_array().into_iter().flatten()
     }
@@ -35,7 +35,7 @@ fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Prints the demo, and counts the checks that failed.
+/// Prints the demo's output, and counts the checks that failed.
 pub(super) struct Output {
     screen: Screen,
     json: bool,
@@ -53,7 +53,7 @@ impl Output {
         }
     }
 
-    /// Prints the value if this is JSON for programs.
+    /// Prints the value if the output is JSON. Returns whether it is.
     fn in_json(&self, value: Value) -> bool {
         if self.json {
             out(value);
@@ -61,7 +61,7 @@ impl Output {
         self.json
     }
 
-    /// The next step: what happens, and why.
+    /// Prints the heading of the next step: what happens, and why.
     pub(super) fn step(&mut self, title: &str, about: &str) {
         self.step += 1;
         if self.in_json(json!({ "step": self.step, "title": title, "about": about })) {
@@ -72,7 +72,7 @@ impl Output {
         outln!("  {}\n", text::indented(2, about, self.screen.width));
     }
 
-    /// A fact behind its label; an empty label continues the fact before.
+    /// Prints a fact after its label. An empty label continues the previous fact.
     pub(super) fn fact(&self, label: &str, said: &str) {
         if self.in_json(json!({ "step": self.step, "fact": label, "text": said })) {
             return;
@@ -89,7 +89,7 @@ impl Output {
         }
     }
 
-    /// The service's answer.
+    /// Prints the service's answer.
     pub(super) fn answer(&self, answer: &Answered) {
         if self.in_json(json!({ "step": self.step, "http": answer.status, "answer": answer.body }))
         {
@@ -119,7 +119,7 @@ impl Output {
         }
     }
 
-    /// A comment on a ticket.
+    /// Prints a comment on a ticket.
     pub(super) fn comment(&self, ticket: &str, comment: &str) {
         if self.in_json(json!({ "step": self.step, "ticket": ticket, "comment": comment })) {
             return;
@@ -130,7 +130,7 @@ impl Output {
         }
     }
 
-    /// An expectation, and whether it was met.
+    /// Prints an expectation, and whether it was met.
     pub(super) fn check(&mut self, what: &str, seen: bool) {
         self.failed += u32::from(!seen);
         if self.in_json(json!({ "step": self.step, "check": what, "ok": seen })) {
@@ -147,7 +147,7 @@ impl Output {
         );
     }
 
-    /// The end: whether every expectation was met.
+    /// Prints and returns whether every expectation was met.
     pub(super) fn end(&self) -> bool {
         let seen = self.failed == 0;
         if self.in_json(json!({ "ok": seen, "failed": self.failed })) {

@@ -7,7 +7,7 @@ use crate::entrypoints::cli::Failure;
 use super::environment::Demo;
 use super::output::Answered;
 
-/// An event with Jira's fields; its changelog moves the status to Approved.
+/// An event with Jira's fields. Its changelog changes the status to Approved.
 const TICKET: &str = include_str!("../../../../events/body-jira-approved.json");
 
 /// Runs the demo's steps with their checks.
@@ -122,7 +122,8 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     demo.seal().await?;
     let mut report = demo.verify().await?;
     if report.sealed < report.records {
-        // The service seals, too. A seal that begins while another ends may lack the newest record.
+        // The service seals, too. If its seal ends while this one begins, this one may lack the
+        // newest record, so seal again.
         demo.seal().await?;
         report = demo.verify().await?;
     }
@@ -153,7 +154,7 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows the comment that a ticket got.
+/// Shows and checks the comment that a ticket got.
 async fn comment(demo: &mut Demo, ticket: &str, wanted: &str) {
     let comments = demo.comments(ticket, 1).await;
     let text = comments.concat();
@@ -163,7 +164,7 @@ async fn comment(demo: &mut Demo, ticket: &str, wanted: &str) {
         .check(&what, comments.len() == 1 && text.contains(wanted));
 }
 
-/// The same ticket under another key, for another account.
+/// The demo's ticket with another key, and with an account that is on no allow-list.
 fn denied_ticket() -> Result<String, Failure> {
     let wrong = |error| Failure::Failed(format!("the demo's ticket is not JSON: {error}"));
     let mut ticket: Value = serde_json::from_str(TICKET).map_err(wrong)?;

@@ -1,5 +1,6 @@
-//! The files for a host, from those that ship, fitted to the configuration. In: a host and the variables
-//! that the configuration reads. Out: files, each with its path, and the steps to deploy them.
+//! Makes the files for a host: the shipped files, adapted to the configuration. In: a host, and the
+//! variables that the configuration reads. Out: files, each with its path, and the steps to deploy
+//! them.
 
 use super::options::DeployTo;
 
@@ -22,15 +23,16 @@ const AZURE: [(&str, &str); 4] = [
     azure!("events/function.json"),
     azure!("Sweep/function.json"),
 ];
-/// Only for a source that the queue feeds.
+/// The file of the function for queue messages. Only a folder with the source `queue` gets it.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
-/// The origin of a queue's messages on a host, where the sample's variable does not name it.
+/// The origin of the queue's messages if Azure is among the hosts. `None`: the sample's variable
+/// names the origin.
 pub(super) fn queue_origin(hosts: &[DeployTo]) -> Option<&'static str> {
     hosts.contains(&DeployTo::Azure).then_some("azure:Requests")
 }
 
-/// The files of a host.
+/// The files of a host, each as its path and its text.
 pub(super) fn files(
     host: DeployTo,
     variables: &[String],
@@ -49,7 +51,8 @@ pub(super) fn files(
     }
 }
 
-/// The template with the names of these secrets. The queue's address is the template's own.
+/// The template for AWS Lambda, with `variables` in its list of secrets. Omits the queue's address,
+/// which the template sets itself.
 fn template(variables: &[String]) -> String {
     const DEFAULT: &str =
         "    Default: TENCENTCLOUD_SECRET_ID,TENCENTCLOUD_SECRET_KEY,SHAREHOOK_SEAL_KEY";
@@ -62,12 +65,13 @@ fn template(variables: &[String]) -> String {
         false => format!("{line}\n"),
     };
     let text: String = TEMPLATE.lines().map(line).collect();
-    // The package is made in a checkout, so there is nothing to build here.
+    // The package is made in a checkout of sharehook, so the template need not build it.
     text.replace("CodeUri: deploy/aws", "CodeUri: bootstrap.zip")
         .replace("    Metadata:\n      BuildMethod: makefile\n", "")
 }
 
-/// The image of this folder, with the static binary in it: the last stage of the one that is built from source.
+/// The Dockerfile for a folder that contains the static binary. It is the last stage of the
+/// Dockerfile that builds from source.
 fn dockerfile() -> String {
     let stage = DOCKERFILE
         .split_once("FROM scratch\n")
@@ -88,7 +92,7 @@ fn dockerfile() -> String {
     )
 }
 
-/// How the files are used, as an item of the folder's README.
+/// How to deploy the files of a host, as an item of the folder's README.
 pub(super) fn steps(host: DeployTo) -> &'static str {
     match host {
         DeployTo::Lambda => {

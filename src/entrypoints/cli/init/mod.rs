@@ -1,6 +1,6 @@
-//! `init`: makes a folder that works at once: configuration, policy, maps, cases, random secrets and a
-//! README. In: a folder that is empty or does not exist, and the sources to receive from. Everything
-//! comes from the samples that ship ([`sample`]). `--host` adds files for hosts ([`hosts`]).
+//! `init`: makes a folder that works at once: configuration, policy, maps, cases, random secrets
+//! and a README. In: a new or empty folder, and the sources to receive from. The contents come from
+//! the shipped samples ([`sample`]). `--host` adds files for hosts ([`hosts`]).
 
 mod hosts;
 mod options;
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// Prints what a new folder has.
+/// Prints the files of a new folder. `how` ends the first line of text.
 pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[String]) {
     if context.json {
         return out(json!({ "dir": folder, "files": names }));
@@ -69,7 +69,7 @@ pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[S
     names.iter().for_each(|name| outln!("  {name}"));
 }
 
-/// What the README says about the hosts.
+/// The README's section about the deployment to these hosts.
 fn deployment(hosts: &[DeployTo]) -> String {
     if hosts.is_empty() {
         return String::new();
@@ -84,7 +84,7 @@ fn deployment(hosts: &[DeployTo]) -> String {
     )
 }
 
-/// Never writes beside existing files: a second `init` must not replace a policy.
+/// Refuses a folder that contains something: a second `init` must not replace a policy.
 pub(super) fn refuse_occupied(folder: &Path) -> Result<(), Failure> {
     let shown = folder.display();
     match std::fs::read_dir(folder) {
@@ -99,7 +99,7 @@ pub(super) fn refuse_occupied(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Creates a file with its folders. Only the owner may read the secrets in `.env`.
+/// Creates a file with its folders. Only the owner may read `.env`, because it contains secrets.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).create(folder)?;
@@ -111,7 +111,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt as _;
         match path.file_name().and_then(|name| name.to_str()) {
             Some(".env") => drop(options.mode(0o600)),
-            // Its host runs it.
+            // The host runs this file.
             Some("scf_bootstrap") => drop(options.mode(0o755)),
             _ => {}
         }

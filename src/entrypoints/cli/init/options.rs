@@ -1,4 +1,4 @@
-//! The arguments of `init`.
+//! Defines the arguments of `init`. clap prints the comments of these types as help.
 
 use std::path::PathBuf;
 

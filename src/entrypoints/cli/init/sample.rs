@@ -1,5 +1,5 @@
-//! The samples that ship, reduced to some sources. In: names of the sample configuration's sources.
-//! Out: the text of each file.
+//! Reduces the shipped samples to some sources. In: names of sources in the sample configuration.
+//! Out: the text of each file of the new folder.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ const CASES: [&str; 2] = [
     include_str!("../../../../policy/cases/senders.toml"),
 ];
 
-/// Files of the repository by their path in it.
+/// Files of the repository, each as its path and its text.
 macro_rules! shipped {
     ($($path:literal)*) => { [$(($path, include_str!(concat!("../../../../", $path)))),*] };
 }
 
-/// What every folder gets.
+/// The policies, their schema and the configuration's schema, which every new folder gets.
 const POLICIES: [(&str, &str); 7] = shipped![
     "policy/allow-list.cedar"
     "policy/approvals.cedar"
@@ -33,7 +33,7 @@ const POLICIES: [(&str, &str); 7] = shipped![
     "sharehook.schema.json"
 ];
 
-/// The events of the cases.
+/// The events of the sample's cases.
 const EVENTS: [(&str, &str); 30] = shipped![
     "events/body-dingtalk-approved.json"
     "events/body-eventbridge-approved.json"
@@ -67,7 +67,7 @@ const EVENTS: [(&str, &str); 30] = shipped![
     "policy/cases/events/unknown-approver.json"
 ];
 
-/// Where the queue's messages come from, unless the host names it otherwise.
+/// The origin of the queue's messages in the sample configuration.
 const QUEUE_ORIGIN: &str = "env:SHAREHOOK_QUEUE_ARN";
 
 /// A `[[source]]` of the sample configuration.
@@ -81,12 +81,12 @@ struct Source {
     from: Vec<String>,
     map: Option<String>,
     fetch: Option<Fetch>,
-    /// Its lines without comments and `map`.
+    /// The source's lines in the sample, without comments and without `map`.
     #[serde(skip)]
     lines: String,
 }
 
-/// The parts of `fetch` that the folder depends on.
+/// The fields of `fetch` on which the new folder depends.
 #[derive(Debug, Deserialize)]
 struct Fetch {
     preset: String,
@@ -99,16 +99,16 @@ struct Login {
     basic: String,
 }
 
-/// The sample for some sources.
+/// The shipped sample, reduced to some sources.
 pub(super) struct Sample {
     sources: Vec<Source>,
 }
 
 impl Sample {
-    /// The sample for the sources of these names, each once.
+    /// Selects the sources with these names. Ignores repeated names.
     ///
     /// # Errors
-    /// A name that the sample configuration does not have.
+    /// The sample configuration has no source with one of the names.
     pub(super) fn of(names: &[String]) -> Result<Self, String> {
         let mut known: BTreeMap<String, Source> = BTreeMap::new();
         for block in CONFIGURATION.split("[[source]]").skip(1) {
@@ -137,7 +137,7 @@ impl Sample {
         Ok(Self { sources })
     }
 
-    /// The queue's messages come from this origin, not from the one in a variable.
+    /// Sets the origin of the queue's messages, which the sample otherwise reads from a variable.
     pub(super) fn receive_queue_from(&mut self, origin: &str) {
         for source in self.sources.iter_mut().filter(|one| one.name == "queue") {
             source.lines = source.lines.replace(QUEUE_ORIGIN, origin);
@@ -149,7 +149,7 @@ impl Sample {
         self.sources.iter().any(|source| source.name == name)
     }
 
-    /// Every file that needs no secret, by its path in the folder.
+    /// Every file that contains no secret, as its path in the folder and its text.
     pub(super) fn files(&self) -> Vec<(String, String)> {
         let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
         let mut files: Vec<(String, String)> = POLICIES.iter().map(owned).collect();
@@ -186,7 +186,7 @@ impl Sample {
         text
     }
 
-    /// The sample's entities without the other sources and their people. Each is a line.
+    /// The sample's entities, without those of other sources. Each entity is a line.
     fn entities(&self) -> String {
         let keep = |line: &&str| {
             let entity: Value =
@@ -214,7 +214,7 @@ impl Sample {
             .collect()
     }
 
-    /// The sample's cases for these sources, with their events beside them.
+    /// The sample's cases for these sources. Their events are in a folder beside the cases.
     fn cases(&self) -> String {
         let mut text =
             String::from("# `sharehook test` runs these cases. Nothing is called or written.\n");
@@ -233,7 +233,8 @@ impl Sample {
         text
     }
 
-    /// The variables that hold secrets, each with the scheme of its source.
+    /// The names of the variables that contain secrets, each with the scheme for which `secret`
+    /// makes a value.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let of_source = |source: &Source| {
             let secrets = source.secrets.iter().map(|text| (text, &*source.scheme));
@@ -252,7 +253,7 @@ impl Sample {
         self.sources.iter().flat_map(of_source).collect()
     }
 
-    /// The variables that the configuration reads.
+    /// The names of all variables that the configuration reads.
     pub(super) fn variable_names(&self) -> Vec<String> {
         let origins = self.sources.iter().flat_map(|source| &source.from);
         let origins = origins.filter_map(|origin| origin.strip_prefix("env:"));
@@ -260,7 +261,7 @@ impl Sample {
         secrets.chain(origins.map(str::to_owned)).collect()
     }
 
-    /// Values of the other variables, as lines of `.env`.
+    /// Lines of `.env` with a value for each variable that contains no secret.
     pub(super) fn variables(&self) -> String {
         let origins = self.sources.iter().flat_map(|source| &source.from);
         let names = origins.filter_map(|origin| origin.strip_prefix("env:"));
@@ -350,13 +351,13 @@ impl Source {
     }
 }
 
-/// A secret in the form that the scheme reads.
+/// A random secret in the form that the scheme reads.
 pub(super) fn secret(scheme: &str, seed: &[u8; 32]) -> String {
     let text = STANDARD.encode(seed);
     match scheme {
         "standard-webhooks" => format!("whsec_{text}"),
         "basic" => format!("sharehook:{text}"),
-        // A token and a key of 43 letters and digits, as these senders make them.
+        // DingTalk and WeCom make a token, and a key of 43 letters and digits.
         "dingtalk" | "wecom" => {
             let digits = hex::encode(seed);
             let (token, key) = digits.split_at_checked(21).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What commands show people: tables, lines that fit the screen, colours, progress. In: texts and the
-//! screen. Out: text; progress on standard error.
+//! Formats what commands show to people: tables, lines that fit the screen, colours and progress.
+//! In: texts and the screen. Out: text; progress goes to standard error.
 
 mod progress;
 mod screen;

@@ -1,5 +1,5 @@
-//! Tells a person at a terminal what takes longer than a second, and how far it has come, on standard
-//! error. Prints nothing elsewhere.
+//! Shows on standard error what a command is doing and how far it is, if this takes longer than a
+//! second. Prints nothing if standard error is not a terminal.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _, stderr};
@@ -11,12 +11,13 @@ use crate::journal::WorkDone;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Waits for `work`, and shows `what` and the seconds while it lasts.
+/// Waits for `work`. Meanwhile shows `what` and the elapsed seconds.
 pub(in super::super) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
     counting(what, &WorkDone::default(), work).await
 }
 
-/// The same for work that counts its parts.
+/// Waits for `work`. Meanwhile shows `what`, the elapsed seconds, and how many parts of the work
+/// are done according to `progress`.
 pub(in super::super) async fn counting<T>(
     what: &str,
     progress: &WorkDone,
@@ -51,7 +52,8 @@ fn said(what: &str, counts: Option<(u64, u64)>, elapsed: Duration) -> String {
     format!("{what}: {counts}{} s", elapsed.as_secs())
 }
 
-/// Replaces the terminal's present line. A terminal that has gone away is no failure.
+/// Replaces the present line of the terminal. Ignores errors, because a closed terminal is no
+/// failure.
 fn line(text: &str) {
     let mut out = stderr().lock();
     drop(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()));

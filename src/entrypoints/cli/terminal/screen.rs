@@ -1,5 +1,5 @@
-//! What standard output shows: its width, and whether it has colours. In: the process's variables and
-//! whether a terminal reads the output. Out: a [`Screen`].
+//! Finds out how wide standard output is, and whether it shows colours. In: the environment
+//! variables, and whether standard output is a terminal. Out: a [`Screen`].
 
 use std::io::{IsTerminal as _, stdout};
 
@@ -17,25 +17,24 @@ pub(in super::super) struct Screen {
     colours: bool,
 }
 
-/// The meaning of a text, which a terminal shows as its colour.
+/// The meaning of a text. A terminal shows it as a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in super::super) enum Tone {
     #[default]
     Plain,
-    /// As wanted.
+    /// Something is as it should be.
     Good,
-    /// Unfinished, or to be looked at soon.
+    /// Something is unfinished, or a person should look at it soon.
     Open,
-    /// Wrong: somebody must act.
+    /// Something is wrong, and a person must act.
     Bad,
-    /// A heading.
     Heading,
-    /// Less important than the rest.
+    /// The text is less important than the rest.
     Quiet,
 }
 
 impl Tone {
-    /// The parameter of the escape sequence: ECMA-48, SGR.
+    /// The parameter of the escape sequence for a colour (ECMA-48, SGR). `None`: no colour.
     fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -49,7 +48,8 @@ impl Tone {
 }
 
 impl Screen {
-    /// The screen of standard output. `COLUMNS` sets its width. <https://no-color.org>
+    /// The screen of standard output. `COLUMNS` sets its width. `NO_COLOR` and `TERM=dumb` switch
+    /// the colours off (<https://no-color.org>).
     pub(in super::super) fn of_stdout(vars: &Vars) -> Self {
         let terminal = stdout().is_terminal();
         let given = vars.get("COLUMNS").and_then(|text| text.parse().ok());
@@ -63,7 +63,7 @@ impl Screen {
         }
     }
 
-    /// The text in the colour of its meaning.
+    /// Returns the text in the colour of `tone`, or unchanged if the screen has no colours.
     pub(in super::super) fn paint(self, tone: Tone, text: &str) -> String {
         match tone.code().filter(|_| self.colours && !text.is_empty()) {
             Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
@@ -78,7 +78,8 @@ impl Screen {
     }
 }
 
-/// The width of the terminal; the deployed binary does not measure it.
+/// The width of the terminal. `None` if it is unknown, and in builds without the feature `cli`,
+/// such as the deployed binary.
 fn terminal_width() -> Option<usize> {
     #[cfg(feature = "cli")]
     let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0.into());

@@ -1,5 +1,6 @@
-//! The tables of all commands. In: columns, rows, a screen. Out: text that fits the screen: columns
-//! that do not fit beside each other continue below, indented, in the header and in each row.
+//! Renders the tables of all commands. In: columns, rows and a screen. Out: text that fits the
+//! screen. Columns that do not fit beside each other continue on an indented line, in the header
+//! and in each row.
 
 use crate::domain::visible;
 
@@ -9,14 +10,15 @@ use super::text;
 const GAP: usize = 2;
 /// The indentation of the lines that continue a row.
 const INDENT: usize = 4;
-/// A column: its header, and for cells that may take several lines the least width of these.
+/// A column. `least`: the minimum width of cells that may take several lines. `None`: each cell
+/// takes one line.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Column {
     header: &'static str,
     least: Option<usize>,
 }
 
-/// A column of ids, names, times: each in one line.
+/// A column of ids, names or times. Each cell takes one line.
 pub(in super::super) const fn column(header: &'static str) -> Column {
     let least = None;
     Column { header, least }
@@ -27,13 +29,12 @@ pub(in super::super) const fn texts(header: &'static str) -> Column {
     texts_from(header, 24)
 }
 
-/// The same, at least so wide, unless its texts are shorter.
+/// A column of texts or lists with a minimum width of `least`, unless all its cells are shorter.
 pub(in super::super) const fn texts_from(header: &'static str, least: usize) -> Column {
     let least = Some(least);
     Column { header, least }
 }
 
-/// One cell.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Cell {
     text: String,
@@ -53,7 +54,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A column on the screen.
+/// A column with its width on the screen.
 #[derive(Debug, Clone, Copy)]
 struct Placed {
     index: usize,
@@ -62,7 +63,7 @@ struct Placed {
     natural: usize,
 }
 
-/// Renders a table, without the columns in which all cells are empty.
+/// Renders a table. Leaves out columns in which all cells are empty.
 pub(in super::super) fn table(
     columns: &[Column],
     rows: impl IntoIterator<Item = Vec<Cell>>,
@@ -85,7 +86,8 @@ pub(in super::super) fn table(
     out
 }
 
-/// The columns of each line. Columns of texts share what the others leave.
+/// Distributes the columns over the lines of a row. Columns of texts get the width that the others
+/// leave.
 fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Placed>> {
     let mut lines: Vec<Vec<Placed>> = Vec::new();
     let mut used = width;
@@ -103,7 +105,7 @@ fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Place
         } else {
             used += GAP;
         }
-        // What is wider than the screen is broken, whatever it is.
+        // A column that is wider than the screen is narrowed, and its cells are broken.
         let least = least.min(width.saturating_sub(used));
         used += least;
         if let Some(line) = lines.last_mut() {
@@ -128,7 +130,7 @@ fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Place
     lines
 }
 
-/// One line of a row, or several where a cell takes several.
+/// Formats one line of a row. The result has several lines if a cell takes several.
 fn printed(line: &[Placed], row: &[Cell], indent: usize, screen: Screen) -> String {
     let empty = Cell::default();
     let cells: Vec<(&Placed, Tone, Vec<String>)> = line

@@ -1,17 +1,17 @@
-//! Texts in columns of a terminal: their width, and their lines. An East Asian character takes two
-//! columns. Knows no terminal.
+//! Measures texts in columns of a terminal, and breaks them into lines. An East Asian character
+//! takes two columns. Does not access a terminal.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::domain::visible;
 
-/// The columns that a text takes.
+/// The number of columns that a text takes.
 pub(in super::super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// A text in lines of at most `width` columns, broken between words; a longer word is broken where
-/// the line ends. Shows invisible characters, because texts come from tickets.
+/// Breaks a text into lines of at most `width` columns, between words. Breaks a word only if it is
+/// longer than a line. Makes invisible characters visible, because texts come from tickets.
 pub(in super::super) fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (mut column, width) = (0, width.max(2));
@@ -39,8 +39,8 @@ pub(in super::super) fn lines(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The text's lines as one text, all but the first after `indent` blanks; the first has so many
-/// columns before it already.
+/// Breaks a text into lines, and begins every line but the first with `indent` blanks. The caller
+/// prints the first line after a label that is `indent` columns wide.
 pub(in super::super) fn indented(indent: usize, text: &str, width: usize) -> String {
     let lines = lines(text, width.saturating_sub(indent));
     lines.join(&format!("\n{}", " ".repeat(indent)))
@@ -51,7 +51,8 @@ pub(in super::super) fn wrapped(indent: usize, text: &str) -> String {
     indented(indent, text, 80)
 }
 
-/// The bytes of a text that take at most `width` columns: at least one character.
+/// The number of bytes from the beginning of a text that fit into `width` columns, but at least one
+/// character.
 fn fitting(text: &str, width: usize) -> usize {
     let mut column = 0;
     let over = text.char_indices().skip(1).find(|(at, _)| {

@@ -1,5 +1,5 @@
-//! A test case: its file format (docs/cases.md), its run, and how its outcome differs from what it
-//! expects. Writes nothing.
+//! Reads policy test cases (docs/cases.md has their format), runs them, and compares each outcome
+//! with the expected one. Writes nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -22,13 +22,12 @@ struct CaseFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// The case's name.
     name: Spanned<String>,
-    /// The configured source that receives it.
+    /// The configured source that receives the event.
     source: String,
-    /// The body's file, relative to the case file.
+    /// The file of the event, relative to the case file.
     event: PathBuf,
-    /// The instant of receipt [default: now].
+    /// The instant at which the event arrives [default: now].
     now: Option<Timestamp>,
     expect: Expect,
 }
@@ -41,7 +40,7 @@ struct Expect {
     decision: String,
     /// Determining policies, in any order.
     policies: Option<Vec<String>>,
-    /// Fields of the request as in the journal.
+    /// Some fields of the request, as the journal has them.
     request: Option<Value>,
     /// The calls of the plan, for an image that is not shared yet.
     plan: Option<Vec<String>>,
@@ -51,12 +50,12 @@ struct Expect {
 #[derive(Debug)]
 pub(super) enum Ended {
     Passed,
-    /// Its source is not configured.
+    /// The case's source is not configured.
     Skipped(String),
     Failed(Vec<Difference>),
 }
 
-/// One field that is not as expected, or why the case could not run.
+/// A field that is not as expected, or the reason why the case could not run.
 #[derive(Debug)]
 pub(super) struct Difference {
     pub(super) field: String,
@@ -76,7 +75,7 @@ impl Difference {
         }
     }
 
-    /// On one line, as in `decision: expected deny, got allow`.
+    /// The difference on one line, as in `decision: expected deny, got allow`.
     pub(super) fn line(&self) -> String {
         let list = |values: &[String]| match values {
             [] => "nothing".to_owned(),
@@ -100,14 +99,14 @@ impl Difference {
     }
 }
 
-/// One case that ran.
+/// One case after its run.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) name: String,
-    /// `file:line`.
+    /// Where the case is, as `file:line`.
     pub(super) place: String,
     pub(super) ended: Ended,
-    /// The policies that decided it.
+    /// The policies that decided the case, and those that decided about its approvers.
     pub(super) touched: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The results of `test` as a JUnit XML file, which build servers read. In: the cases that ran. Out:
-//! text. One suite; the class of a case is its file.
+//! Formats the results of `test` as a JUnit XML file, which build servers read. In: the cases that
+//! ran. Out: text with one test suite. The class of a case is the name of its file.
 
 use super::case::{Ended, Ran};
 use crate::domain::visible;
@@ -45,7 +45,8 @@ pub(super) fn xml(cases: &[Ran]) -> String {
     text + "  </testsuite>\n</testsuites>\n"
 }
 
-/// For text and attributes. Characters that XML forbids become visible.
+/// Escapes a text for the contents and attributes of XML. Makes characters visible that XML
+/// forbids.
 fn escaped(text: &str) -> String {
     visible(text, &['\n'])
         .replace('&', "&amp;")

@@ -1,6 +1,6 @@
-//! `test --record`: writes a case of an event, with today's outcome as the expectation. In: a
-//! configured source and the event's file. Out: a copy of the event, and a case at the end of
-//! `recorded.toml`. Never replaces a file.
+//! `test --record`: writes a case for an event. The case expects the outcome that the present
+//! policies lead to. In: a configured source and the event's file. Out: a copy of the event, and a
+//! case at the end of `recorded.toml`. Never replaces a file.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -20,7 +20,8 @@ use super::super::{Context, Failure};
 
 const FILE: &str = "recorded.toml";
 
-/// The fields of a request that a case expects. `kind` follows from the image.
+/// The fields of a request that a recorded case expects. `kind` is not among them, because it
+/// follows from the image.
 const FIELDS: [&str; 6] = [
     "id",
     "action",
@@ -131,7 +132,7 @@ fn list(values: &[String]) -> String {
     format!("[{}]", values.join(", "))
 }
 
-/// A basic string of TOML.
+/// Formats a text as a basic string of TOML.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

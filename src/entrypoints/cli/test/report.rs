@@ -1,4 +1,5 @@
-//! Prints the results of `test`: a line per case, the differences, what no case touched, the counts.
+//! Prints the results of `test`: a line per case, the differences, the policies that decided no
+//! case, and the counts.
 
 use serde_json::{Value, json};
 
@@ -43,7 +44,8 @@ fn print(ran: &Ran) {
     }
 }
 
-/// The field, then what was expected (`-`) and what came (`+`), without what both have.
+/// Prints the field, then the values that were only expected (`-`) and those that only came out
+/// (`+`).
 fn print_difference(difference: &Difference) {
     let Difference {
         field,
