@@ -1,5 +1,5 @@
-//! Static secrets: the header `Authorization` of the schemes `basic` and `bearer`, and the comparison
-//! with the source's secrets.
+//! Reads the header `Authorization` of the schemes `basic` and `bearer`, and compares static
+//! secrets with those of the source.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,8 @@ use super::refusal::Refusal;
 use super::secret::Key;
 use super::trace::Trace;
 
-/// What follows the scheme word in `Authorization`; the word has no case (RFC 9110, 11.1).
+/// Returns the text after the scheme's word in the header `Authorization`. The word is
+/// case-insensitive (RFC 9110, section 11.1).
 pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal> {
     let text = needed(headers, "authorization")?;
     let why = "it does not begin with this scheme's word and a space";
@@ -25,7 +26,8 @@ pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a st
     }
 }
 
-/// `user:password`, decoded. Compared as one text, so a password may contain colons (RFC 7617).
+/// Returns the decoded `user:password`. The two are compared as one text, so a password may contain
+/// colons (RFC 7617).
 pub(super) fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
     let decoded = STANDARD.decode(credentials(headers, "basic")?);
     let why = "the credentials are not base64";

@@ -1,6 +1,6 @@
-//! Turns a verified body into one JSON value. In: bytes, JSON or a form. Out: the value, or why it is
-//! unreadable, such as nesting beyond 128, which the map engine's own reader would overflow the
-//! stack on.
+//! Turns a verified body, JSON or a form, into one JSON value, or says why it is unreadable.
+//! Refuses nesting deeper than 128 levels, because the map engine's own reader would overflow the
+//! stack.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,15 @@ use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, read_json, shown};
 
 impl VerifiedDelivery {
-    /// The body as a map sees it.
+    /// Returns the body as the JSON value that a map reads.
     ///
     /// # Errors
-    /// It is not of its media type, or nested too deeply.
+    /// The body does not match its media type, or is nested too deeply.
     pub fn event(&self) -> Result<Value, Problem> {
         read(self.body(), self.is_form())
     }
 }
 
-/// Reads a body.
 fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
     if form {
         fields(body)
@@ -29,7 +28,7 @@ fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
     }
 }
 
-/// Reads JSON; `what` names its place in the request.
+/// Reads JSON; `what` names the text's place in the request.
 pub(super) fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
     if text.is_empty() {
         return Err(Problem::new(what, "is empty", "send one JSON value"));
@@ -37,8 +36,8 @@ pub(super) fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
     read_json(text).map_err(|flaw| flaw.of(what))
 }
 
-/// A form's fields as an object of strings; a field `payload` holds the JSON that is meant (Slack's
-/// interactivity).
+/// Returns a form's fields as an object of strings. If the form has a field `payload`, returns the
+/// JSON in that field instead (Slack's interactivity).
 fn fields(body: &[u8]) -> Result<Value, Problem> {
     let wrong = |problem: String| {
         Problem::new(
@@ -70,8 +69,8 @@ fn fields(body: &[u8]) -> Result<Value, Problem> {
     }
 }
 
-/// Undoes `+` and `%41`; nothing when a percent sign is not followed by two hex digits or the text
-/// is not UTF-8.
+/// Decodes `+` and escapes such as `%41`. Returns `None` if a percent sign is not followed by two
+/// hex digits, or if the text is not UTF-8.
 fn decode(text: &[u8]) -> Option<String> {
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let mut escapes = text.split(|byte| *byte == b'%').skip(1);

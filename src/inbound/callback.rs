@@ -1,25 +1,25 @@
-//! The secrets with which a delivery can be answered later: Slack's `response_url`, a Step Functions
-//! task's token. In: a verified delivery. Out: both, if they are there. Kept in memory only.
+//! Reads the secrets with which a delivery can be answered later: Slack's `response_url`, and the
+//! token of a Step Functions task. They are kept in memory only.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::verify::VerifiedDelivery;
 
-/// What a delivery brought to answer it with.
+/// The secrets with which a delivery can be answered later.
 #[derive(Debug, Clone)]
 pub struct Callback {
-    /// Slack's.
+    /// The address that accepts messages to Slack.
     pub response_url: Option<SecretString>,
-    /// Step Functions'.
+    /// The token of the Step Functions task that waits for the outcome.
     pub task_token: Option<SecretString>,
 }
 
-/// Larger than a token that Step Functions makes, or an address.
+/// The maximum length of a secret: enough for a token of Step Functions and for an address.
 const MAX_CHARS: usize = 2_048;
 
 impl Callback {
-    /// What the delivery brought; `None` when there is nothing.
+    /// Returns the secrets in a delivery, or `None` if it has none.
     pub fn of(delivery: &VerifiedDelivery) -> Option<Self> {
         let event = delivery.event().ok()?;
         let callback = Self {
@@ -29,7 +29,7 @@ impl Callback {
         (callback.response_url.is_some() || callback.task_token.is_some()).then_some(callback)
     }
 
-    /// The event without these secrets, also inside its texts.
+    /// Replaces the secrets in an event by `(hidden)`, also within longer texts.
     pub fn hidden_in(&self, event: &Value) -> Value {
         let both = [&self.response_url, &self.task_token].into_iter().flatten();
         let hidden = both.fold(event.to_string(), |text, secret| {
@@ -44,7 +44,8 @@ fn text(value: Option<&Value>) -> Option<SecretString> {
     (!text.is_empty() && text.len() <= MAX_CHARS).then(|| text.into())
 }
 
-/// A field is called as the state's author likes: `TaskToken`, `myTaskToken`, `task_token`.
+/// Returns the task token. The author of the state machine chooses the field's name: `TaskToken`,
+/// `myTaskToken`, `task_token`.
 fn token(event: &Value) -> Option<SecretString> {
     let fields = event.as_object()?.iter();
     let named = |name: &str| {
@@ -56,7 +57,7 @@ fn token(event: &Value) -> Option<SecretString> {
     text(found.next().map(|(_, value)| value))
 }
 
-/// The message in an SNS notification.
+/// Returns the JSON message in an SNS notification.
 fn wrapped(event: &Value) -> Option<Value> {
     event.get("TopicArn")?;
     serde_json::from_str(event.get("Message")?.as_str()?).ok()

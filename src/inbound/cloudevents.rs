@@ -1,6 +1,6 @@
-//! CloudEvents 1.0 over HTTP: binary, structured and batched content mode. In: headers and a body,
-//! first as a stranger's claim, then verified. Out: one verified delivery per event, each a JSON
-//! object with the attributes and `data`. Source: cloudevents/spec,
+//! Reads CloudEvents 1.0 over HTTP in binary, structured and batched content mode. In: headers and
+//! a body. Out: the sources that an unverified request claims; of a verified request one delivery
+//! per event, each a JSON object with the attributes and `data`. Source: cloudevents/spec,
 //! bindings/http-protocol-binding.md and formats/json-format.md.
 
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use crate::domain::{Problem, shown};
 
 /// Maximum number of events in a batch.
 const MAX_EVENTS: usize = 50;
-/// Maximum length of `id` and `source`.
+/// Maximum length of a required attribute, in characters.
 const MAX_CHARS: usize = 256;
 
 /// The content mode of a request.
@@ -34,10 +34,11 @@ struct Event {
     object: Map<String, Value>,
 }
 
-/// The `source` attributes that a request claims. They decide which configured source must verify it.
+/// Returns the `source` attributes that an unverified request claims. They decide which configured
+/// source must verify the request.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Why the request cannot be read.
 pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Problem> {
     Ok(read(headers, body)?
         .into_iter()
@@ -46,7 +47,7 @@ pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Pr
 }
 
 /// Splits a verified request into one delivery per event. The delivery's id consists of the event's
-/// source and id, which together identify an event; they are as authentic as the request.
+/// source and id, which together identify an event. Both are as authentic as the request.
 ///
 /// # Errors
 /// The request cannot be read, or it is signed and in binary mode: a signature covers the body, but not
@@ -96,7 +97,8 @@ fn read(headers: &Headers, bytes: &[u8]) -> Result<Vec<Event>, Problem> {
     }
 }
 
-/// By the prefix of the media type, which has no case; the batch's name begins with the other's.
+/// Reads the content mode from the beginning of the media type, whatever its case. The media type
+/// of a batch is compared first, because it begins with that of structured mode.
 fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
     let text = one(headers, "content-type")?
         .unwrap_or_default()
@@ -127,7 +129,7 @@ fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem>
     headers.one(name).map_err(twice)
 }
 
-/// Attributes from `ce-` headers, data from the body.
+/// Reads an event in binary mode: attributes from `ce-` headers, data from the body.
 fn binary(headers: &Headers, bytes: &[u8]) -> Result<Value, Problem> {
     let mut object = Map::new();
     for header in headers.names().filter(|name| name.starts_with("ce-")) {

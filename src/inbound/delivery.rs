@@ -1,5 +1,6 @@
-//! An unverified delivery. In: header pairs and a body, or a trigger's origin and a body. Out: a
-//! [`Delivery`] whose headers can be read safely whatever their case, white space or repetition.
+//! The type of an unverified delivery: headers and a body, or a trigger's origin and a body. Header
+//! names are case-insensitive, values are trimmed, and a header that is repeated with different
+//! values is refused.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +8,15 @@ use bytes::Bytes;
 
 use crate::domain::SourceName;
 
-/// The request repeats the header with different values: another hop may have used another value
-/// than this program would.
+/// The request repeats this header with different values. It is refused, because a proxy on the way
+/// may have used another of the values than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} occurs twice with different values")]
 pub struct DuplicateHeader(pub String);
 
-/// Request headers: names in lower case, values without optional white space around them (RFC 9110,
-/// 5.5). With them the fields of the query, where some senders put what others write in headers.
+/// The headers of a request: names in lower case, values without surrounding white space (RFC 9110,
+/// section 5.5). Also contains the fields of the query, because some senders write there what
+/// others write in headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     fields: BTreeMap<String, Vec<String>>,
@@ -22,7 +24,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// Collects `(name, value)` pairs; a name may come several times.
+    /// Collects `(name, value)` pairs; a name may occur several times.
     pub fn new<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in pairs {
@@ -37,19 +39,20 @@ impl Headers {
         }
     }
 
-    /// The same with the decoded fields of the request's query.
+    /// Sets the decoded fields of the request's query.
     #[must_use]
     pub fn with_query(self, query: Vec<(String, String)>) -> Self {
         Self { query, ..self }
     }
 
-    /// All values of a field of the query, in the order in which they came.
+    /// Returns all values of a query field, in the order of the request.
     pub fn query(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.query.iter().filter(move |(known, _)| known == name);
         named.map(|(_, value)| value.as_str())
     }
 
-    /// The value of a header; its name is case-insensitive. A repetition of the same value is accepted.
+    /// Returns the value of a header. `name` is case-insensitive. Repetitions of one value are
+    /// accepted.
     ///
     /// # Errors
     /// [`DuplicateHeader`] when the request repeats the header with different values.
@@ -66,7 +69,7 @@ impl Headers {
         Ok(first.map(String::as_str))
     }
 
-    /// All values of a header, in the order in which they came.
+    /// Returns all values of a header, in the order of the request.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let values = self.fields.get(&name.to_ascii_lowercase());
         values.into_iter().flatten().map(String::as_str)
@@ -83,12 +86,12 @@ impl Headers {
         value
     }
 
-    /// All fields of the query.
+    /// Returns all fields of the query, in the order of the request.
     pub fn query_fields(&self) -> &[(String, String)] {
         &self.query
     }
 
-    /// The names, in lower case.
+    /// Returns the header names, in lower case.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }
@@ -109,18 +112,18 @@ pub enum Via {
         /// The sender as the host names it: the ARN of a queue or topic, a CloudEvents source, or
         /// `invoke` for a direct invocation.
         origin: String,
-        /// The host's id of the message; a redelivery has the same.
+        /// The host's id of the message; a redelivery has the same id.
         id: Option<String>,
     },
 }
 
-/// A delivery for a source, not verified.
+/// An unverified delivery to a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The configured source that it claims, from the path of the request or from the trigger's
-    /// configuration.
+    /// The configured source that the delivery claims as its sender, from the path of the request
+    /// or from the trigger's configuration.
     pub source: SourceName,
-    /// How it arrived.
+    /// How the delivery arrived.
     pub via: Via,
     /// The exact bytes that the sender sent, without the host's transport encoding.
     pub body: Bytes,

@@ -1,6 +1,6 @@
-//! Handshakes: a sender asks whether this address wants its deliveries. In: the source's configured
-//! handshake and the request. Out: the reply, or nothing. Only a source that names a handshake answers
-//! it. Replies are bounded, and a signed handshake is answered only after verification.
+//! Answers handshakes, with which a sender asks whether an address wants its deliveries. A source
+//! answers only the handshake that it names, and the address checks that belong to its scheme.
+//! Replies are bounded, and a signed handshake is answered only after verification.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub struct HandshakeReply {
 }
 
 impl HandshakeReply {
-    /// A reply without headers of its own.
+    /// Makes a JSON reply without additional headers.
     pub fn json(body: Value) -> Self {
         Self::of(ReplyBody::Json(body))
     }
@@ -62,11 +62,12 @@ impl HandshakeReply {
         }
     }
 
-    /// The reply to the request with which an approval system checks an address: a part of its scheme
-    /// that needs no configuration. `None` for any other request.
+    /// Answers the request with which an approval system checks an address. The check belongs to
+    /// the scheme and needs no configuration. `None` for any other request.
     ///
     /// # Errors
-    /// A check that does not come from the app whose secrets the source has is refused like any delivery.
+    /// The check does not come from the app whose secrets the source has. It is refused like a
+    /// delivery.
     pub fn of_scheme(
         request: &HandshakeRequest<'_>,
         verifier: &Verifier,
@@ -76,8 +77,8 @@ impl HandshakeReply {
         Some(answered.map(Self::of))
     }
 
-    /// The reply to a verified delivery that only checks the address; `None` for an event.
-    /// `configured`: the handshake that the source names.
+    /// Returns the reply to a verified delivery that only checks the address; `None` for an event.
+    /// `configured` is the handshake that the source names.
     pub fn to(verified: &VerifiedDelivery, configured: Option<&Handshake>) -> Option<Self> {
         if verified.is_challenge() {
             return verified.reply().cloned().map(Self::of);
@@ -93,14 +94,15 @@ pub struct HandshakeRequest<'a> {
     pub source: &'a SourceName,
     /// The HTTP method, in capitals.
     pub method: &'a str,
-    /// Its headers.
+    /// The request's headers.
     pub headers: &'a Headers,
-    /// Its body.
+    /// The request's body.
     pub body: &'a [u8],
 }
 
 impl Handshake {
-    /// Why this handshake cannot be used with this scheme.
+    /// Returns why this handshake does not fit the scheme `spec`, or why its own values are
+    /// unusable.
     pub fn problem(&self, spec: &SchemeSpec) -> Option<Problem> {
         let (preset, kind) = (spec.preset_name(), spec.kind());
         let (fits, wanted) = match self {
@@ -140,11 +142,11 @@ impl Handshake {
         Some(wrong(&problem, remedy))
     }
 
-    /// Answers the request that a sender makes before its first delivery; nothing when the request
-    /// is not this handshake.
+    /// Answers the request that a sender makes before its first delivery; `None` if the request is
+    /// not this handshake.
     ///
     /// # Errors
-    /// Okta's challenge without the source's secret is refused like any delivery.
+    /// Okta's challenge lacks the source's secret. It is refused like a delivery.
     pub fn answer_request(
         &self,
         request: &HandshakeRequest<'_>,
@@ -211,7 +213,8 @@ impl Handshake {
         }
     }
 
-    /// Answers a verified delivery that is a handshake, as only Slack's is; `None` for an event.
+    /// Answers a verified delivery that is a handshake; `None` for an event. Of the configured
+    /// handshakes, only Slack's is a signed delivery.
     fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
         if *self != Self::Slack || verified.is_form() {
             return None;

@@ -1,6 +1,6 @@
-//! Checks that an HTTP request has a fresh MAC of a configured key. In: scheme, keys, headers, body,
-//! now. Out: the proof, or the refusal. Checks the MAC first, then the time, then the media type, so
-//! that an unauthenticated sender only ever gets 401.
+//! Checks that an HTTP request has a MAC that a configured key made within the time window. In:
+//! scheme, keys, headers, body, now. Out: the proof, or the refusal. The media type is checked only
+//! afterwards, in `verify.rs`, so that an unauthenticated sender always gets 401.
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -16,7 +16,6 @@ use super::template::{
 use super::trace::{Trace, readable};
 use crate::domain::{Timestamp, shown};
 
-/// Verifies one request.
 pub(super) fn check(
     record: &HmacScheme,
     keys: &[Key],
@@ -52,7 +51,8 @@ pub(super) fn check(
     Ok(Proven { by, id })
 }
 
-/// The scheme, or its fallback when one of the scheme's headers is absent.
+/// Returns the fallback if the request lacks a header of the scheme and has all headers of the
+/// fallback; otherwise the scheme.
 fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
     match &record.fallback {
         Some(fallback)
@@ -65,7 +65,7 @@ fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
     }
 }
 
-/// A header's value, which must be present once and not empty.
+/// Returns a header's value. Refuses an absent or empty header.
 pub(super) fn needed<'a>(headers: &'a Headers, name: &str) -> Result<&'a str, Refusal> {
     match headers.one(name)? {
         Some(text) if !text.is_empty() => Ok(text),
@@ -82,7 +82,7 @@ fn id_text(headers: &Headers, name: &str) -> Result<String, Refusal> {
     Err(Refusal::malformed(format!("header {name}"), why))
 }
 
-/// The signed text of the time, and the instant if the text has it.
+/// The signed time as text, and the instant in it. `at` is `None` if no header contains the time.
 struct SignedTime {
     text: String,
     at: Option<Timestamp>,
@@ -128,7 +128,7 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     })
 }
 
-/// Compares every signature of the header with the MAC of every key.
+/// Compares every signature in the header with the MAC that each key makes.
 fn matching(
     record: &HmacScheme,
     keys: &[Key],
@@ -147,7 +147,7 @@ fn matching(
         let Some(mac) = key.mac(prefix, body) else {
             return false;
         };
-        // Not `any`, which would end early.
+        // `any` would stop at the first match, and the duration would show its position.
         let same = received.iter().map(|one| bool::from(mac.ct_eq(one)));
         let found = same.fold(false, |found, same| found | same);
         trace.note("computed", found, || {
@@ -159,7 +159,8 @@ fn matching(
     Ok(by)
 }
 
-/// The signed instant, which some senders write only in the body.
+/// Returns the signed instant: `at` from a header, or a field of the body for senders that write
+/// the time there.
 fn instant(
     record: &HmacScheme,
     at: Option<Timestamp>,
@@ -178,7 +179,8 @@ fn instant(
     at.map(Some).ok_or_else(|| Refusal::malformed(what(), why))
 }
 
-/// Checks the time window, which also limits times in the future: a replay would otherwise stay valid.
+/// Checks that `at` lies at most `window` seconds before or after `now`. A time in the future is
+/// refused too, because a captured request would stay valid until then.
 pub(super) fn fresh(
     window: u32,
     at: Timestamp,
@@ -204,7 +206,7 @@ pub(super) fn fresh(
     }
 }
 
-/// The delivery's signed id, and its unsigned one.
+/// Returns the delivery's id: as the first value if it is signed, otherwise as the second.
 fn ids(
     record: &HmacScheme,
     headers: &Headers,

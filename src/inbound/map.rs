@@ -1,6 +1,6 @@
-//! Turns a verified delivery into share requests with a jq filter, which ships or is the operator's. In:
-//! the delivery, now, the served regions. Out: valid requests (none, one or several), or every problem.
-//! Decides nothing.
+//! Turns a verified delivery into share requests with a jq program, which is shipped or written by
+//! the operator. In: the delivery, now, the served regions. Out: valid requests (none, one or
+//! several), or every problem. Does not decide whether a request is allowed.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -11,7 +11,7 @@ use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, Problems, ServedRegions, ShareRequest, Timestamp};
 use crate::mapping::Program;
 
-/// The maps that ship, each with its name.
+/// Pairs the name of each shipped map with its text.
 macro_rules! shipped {
     ($($name:literal)+) => {
         [$(($name, include_str!(concat!("../../maps/", $name, ".jq")))),+]
@@ -42,7 +42,7 @@ impl fmt::Debug for Map {
     }
 }
 
-/// Why an authentic delivery has no valid request.
+/// Why an authentic delivery yields no valid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MapRefusal {
     /// The body does not match its media type, or is nested too deeply (HTTP 400).
@@ -54,7 +54,7 @@ pub enum MapRefusal {
 }
 
 impl Map {
-    /// Compiles a map. `name` is its name in problems, such as its path.
+    /// Compiles a map. Problems name the map as `name`, such as its path.
     ///
     /// # Errors
     /// Every problem, with its line where known: syntax, undefined names, recursion, loops that may
@@ -64,8 +64,8 @@ impl Map {
         Ok(Self::new(text, name, move || Ok(program)))
     }
 
-    /// The shipped map of this name, if there is one. It is compiled when it is first used, so that
-    /// starting does not cost more with every map: one that ships is known to compile.
+    /// Returns the shipped map of this name, if there is one. It is compiled at its first use, so
+    /// that more maps do not slow down the start. A test compiles all shipped maps.
     pub fn builtin(name: &str) -> Option<Self> {
         let (name, text) = BUILTIN.into_iter().find(|(known, _)| *known == name)?;
         Some(Self::new(text, name, move || Program::compile(text, name)))
@@ -83,7 +83,7 @@ impl Map {
         }
     }
 
-    /// The text of a shipped map, as a start for an operator's map.
+    /// Returns the text of a shipped map, as a start for an operator's map.
     pub fn builtin_text(name: &str) -> Option<&'static str> {
         BUILTIN
             .iter()
@@ -96,7 +96,7 @@ impl Map {
         BUILTIN.iter().map(|(name, _)| *name)
     }
 
-    /// SHA-256, hex, of its text.
+    /// The SHA-256 of the map's text, in hex.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -104,8 +104,9 @@ impl Map {
     /// Makes share requests from a delivery; none when the event requests nothing.
     ///
     /// # Errors
-    /// [`MapRefusal::Unreadable`] before the map runs, [`MapRefusal::Invalid`] after. With several
-    /// outputs each problem names its output, as in `[1].accounts`.
+    /// [`MapRefusal::Unreadable`] if the event cannot be read, [`MapRefusal::Invalid`] if the map
+    /// fails or its output is invalid. With several outputs each problem names its output, as in
+    /// `[1].accounts`.
     pub fn apply(
         &self,
         delivery: &VerifiedDelivery,
@@ -140,7 +141,8 @@ impl Map {
     }
 }
 
-/// An engine's error on one line: it quotes the event, which may hold anything.
+/// Puts the map engine's error on one line. It quotes the event, which may contain control
+/// characters.
 fn one_line(error: &str) -> String {
     error
         .chars()

@@ -1,4 +1,4 @@
-//! Which media types a source's deliveries may have.
+//! Checks the media type of a delivery against those that its source accepts.
 
 use super::delivery::Headers;
 use super::envelope::EnvelopeSystem;
@@ -11,7 +11,8 @@ use crate::domain::shown;
 /// A form, as Slack's interactivity sends it.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether the body is a form. Without a media type the bytes themselves decide, and they must parse.
+/// Returns whether the body is a form. A body without a media type is read as JSON. Refuses a media
+/// type that the source does not accept.
 pub(super) fn media_type(
     kind: &SchemeKind,
     headers: &Headers,
@@ -28,7 +29,7 @@ pub(super) fn media_type(
         .to_ascii_lowercase();
     let served = match kind {
         SchemeKind::Hmac(record) => record.serves(&name),
-        // WeCom posts XML, its robots JSON.
+        // WeCom posts XML, and its robots post JSON.
         SchemeKind::Envelope(scheme) if scheme.system == EnvelopeSystem::Wecom => {
             ["text/xml", "application/xml", JSON_TYPES[0]].contains(&name.as_str())
         }

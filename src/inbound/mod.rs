@@ -1,5 +1,5 @@
-//! Verifies a delivery and turns it into share requests. In: bytes of an unknown sender, or of a trigger
-//! whose host has authenticated the sender. Out: [`VerifiedDelivery`], then
+//! Verifies a delivery and turns it into share requests. In: the bytes of an unknown sender, or of
+//! a trigger whose host has authenticated the sender. Out: a [`VerifiedDelivery`], then
 //! [`crate::domain::ShareRequest`]s. Knows no host, no clock, no I/O and no policy.
 
 mod approvals;

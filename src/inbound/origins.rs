@@ -1,5 +1,5 @@
-//! What a source may list in `from`, and whether it lists an origin. In: its scheme and its list. Out: the
-//! problem, or the refusal.
+//! Checks what a source lists in `from`, and whether it lists the origin of a delivery. Returns a
+//! problem of the configuration, or a refusal of the delivery.
 
 use super::refusal::Refusal;
 use super::scheme_kind::SchemeKind;
@@ -7,11 +7,11 @@ use super::spec::SchemeSpec;
 use super::trace::Trace;
 use crate::domain::{Problem, shown};
 
-/// What a scheme reads in `from`, and whether it can do without.
+/// What the list `from` means for a scheme.
 enum Listed {
-    /// The origins that may speak, instead of secrets.
+    /// The origins that may send. Such a source has no secrets.
     Origins,
-    /// The receivers of encrypted events.
+    /// The accepted receivers of encrypted events. `needed`: the list must not be empty.
     Receivers {
         needed: bool,
     },
@@ -30,7 +30,7 @@ fn listing(kind: &SchemeKind) -> Listed {
     }
 }
 
-/// What is wrong with `from`. There are no wildcards.
+/// Returns what is wrong with `from`. Wildcards are refused.
 pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     let missing = "is missing".to_owned();
     let wild = |from: &&String| from.trim().is_empty() || from.contains('*');
@@ -56,7 +56,8 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     Some(Problem::new("from", problem, remedy))
 }
 
-/// Checks that a source lists this exact origin of a trigger, or receiver of an encrypted event: `what`.
+/// Checks that `from` contains exactly this origin. `what` names it in the trace: the origin of a
+/// trigger, or the receiver of an encrypted event.
 pub(super) fn listed(
     from: &[String],
     origin: &str,

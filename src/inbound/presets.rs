@@ -1,5 +1,5 @@
-//! The presets: the scheme of each known sender, as data. Sources: the senders' documents and libraries.
-//! Knows no secret and computes nothing.
+//! Contains the scheme of each known sender as data. Sources: the senders' documents and libraries.
+//! Contains no secret and computes nothing.
 
 use super::envelope::{EnvelopeScheme, EnvelopeSystem};
 use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
@@ -8,7 +8,6 @@ use super::scheme_kind::{SchemeKind, SchemeName};
 /// The header of the `token` preset.
 const TOKEN_HEADER: &str = "x-sharehook-token";
 
-/// The scheme of a preset.
 pub(super) fn preset(name: SchemeName) -> SchemeKind {
     let hmac = |record| SchemeKind::Hmac(Box::new(record));
     let envelope = |system| SchemeKind::Envelope(EnvelopeScheme::of(system));
@@ -18,8 +17,8 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
             fallback: Some(Box::new(webhooks("webhook"))),
             ..webhooks("svix")
         }),
-        // GitLab's signing token (19.0): a hook that has one must verify; the older X-Gitlab-Token
-        // is a `token` source.
+        // GitLab (19.0 or newer) signs only the deliveries of webhooks with a signing token. The
+        // older X-Gitlab-Token needs a source with `scheme = "token"`.
         SchemeName::Gitlab => hmac(webhooks("webhook")),
         SchemeName::Github => hmac(github()),
         SchemeName::Jira => hmac(jira()),
@@ -45,7 +44,8 @@ fn text(text: &str) -> Part {
     Part::Text(text.to_owned())
 }
 
-/// Standard Webhooks 1.0, HMAC only (`v1`): `id.timestamp.body`, within five minutes.
+/// Standard Webhooks 1.0, only its HMAC version `v1`: signs `id.timestamp.body`, within five
+/// minutes. `family` begins the names of its headers.
 fn webhooks(family: &str) -> HmacScheme {
     let id = format!("{family}-id");
     HmacScheme {
@@ -76,8 +76,8 @@ fn github() -> HmacScheme {
     }
 }
 
-/// Jira Cloud admin webhooks and Jira Data Center: WebSub's `method=signature`; only
-/// sha256 is supported.
+/// Jira Cloud admin webhooks and Jira Data Center. The header has WebSub's form `method=signature`;
+/// only the method sha256 is supported.
 fn jira() -> HmacScheme {
     HmacScheme {
         prefix: "sha256=".to_owned(),
@@ -89,7 +89,7 @@ fn jira() -> HmacScheme {
 }
 
 /// Zendesk, "Verifying webhooks": base64 of the HMAC over timestamp and body without a separator.
-/// Zendesk publishes no time window.
+/// Zendesk publishes no time window, so the default applies.
 fn zendesk() -> HmacScheme {
     HmacScheme {
         encoding: Encoding::Base64,
@@ -104,8 +104,8 @@ fn zendesk() -> HmacScheme {
     }
 }
 
-/// Slack, "Verifying requests from Slack". Interactivity and slash commands come as forms, the
-/// Events API as JSON.
+/// Slack, "Verifying requests from Slack". Interactivity and slash commands send forms, the Events
+/// API sends JSON.
 fn slack() -> HmacScheme {
     let mut record = HmacScheme {
         prefix: "v0=".to_owned(),
@@ -122,7 +122,8 @@ fn slack() -> HmacScheme {
     record
 }
 
-/// PagerDuty V3: a comma-separated list. Accepts both cases of hex digits, as its Go client does.
+/// PagerDuty webhooks V3: a comma-separated list of signatures. Hex digits may have either case, as
+/// in PagerDuty's Go client.
 fn pagerduty() -> HmacScheme {
     HmacScheme {
         separator: Separator::Comma,
@@ -133,8 +134,8 @@ fn pagerduty() -> HmacScheme {
     }
 }
 
-/// Linear: the time is in the signed body; its SDK allows 60 seconds. Ignores the header
-/// `Linear-Timestamp`, which is not signed.
+/// Linear, which writes the time into the signed body. Its SDK allows 60 seconds. Ignores the
+/// header `Linear-Timestamp`, which is not signed.
 fn linear() -> HmacScheme {
     HmacScheme {
         time: Some(TimeSource::MillisPointer("/webhookTimestamp".to_owned())),

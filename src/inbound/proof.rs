@@ -1,4 +1,5 @@
-//! What authenticated a delivery, and what its signature covers. Made by the files that verify.
+//! The types of what authenticated a delivery and of what its signature covers, and the search for
+//! the key that fits.
 
 use std::fmt;
 
@@ -20,15 +21,15 @@ impl fmt::Display for Proof {
     }
 }
 
-/// What a valid signature proves.
+/// What a verification proved.
 pub(super) struct Proven {
     pub(super) by: Proof,
-    /// The delivery's id, covered by the signature.
+    /// The delivery's id, if the signature covers it.
     pub(super) id: Option<String>,
 }
 
-/// The key that fits, the first if several do. Tries all of them, so that the duration does not tell which
-/// one it was.
+/// Returns the first key that fits. Tries all keys, so that the duration does not show which one
+/// fitted.
 pub(super) fn matching<'k, K>(
     keys: impl IntoIterator<Item = &'k K>,
     mut fits: impl FnMut(&'k K, &Proof) -> bool,

@@ -1,11 +1,11 @@
-//! Why a delivery is refused. The reason is for the log and for `verify`; the sender gets the same text
-//! for every reason.
+//! Lists the reasons for which a delivery is refused. The reason is for the log and for `sharehook
+//! verify`; the sender gets the same text for every reason.
 
 use super::delivery::DuplicateHeader;
 use crate::domain::shown;
 
-/// Why a delivery is refused. `Display` is for operators: it quotes what the sender wrote,
-/// shortened, and never a secret.
+/// Why a delivery is refused. `Display` is for operators: it quotes the sender's values, shortened,
+/// and never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The delivery came over HTTP for a trusted source, or from a trigger for any other source.
@@ -16,28 +16,29 @@ pub enum Refusal {
         /// `HTTP` or `a trigger`.
         door: &'static str,
     },
-    /// The source does not list the trigger.
+    /// The source does not list the origin of a trigger, the topic of an SNS message, or the
+    /// receiver of an encrypted event.
     #[error("origin {} is not in `from`", shown(origin))]
     ForeignOrigin {
-        /// The trigger's origin.
+        /// The origin, topic or receiver.
         origin: String,
     },
     /// A value that the scheme needs is missing or empty.
     #[error("{what} is missing")]
     Missing {
-        /// Header, list item or body field.
+        /// The header, list item, query field or body field.
         what: String,
     },
-    /// The request repeats a header of the scheme with different values.
+    /// The request repeats a header, list item or query field.
     #[error("{what} occurs twice with different values")]
     Duplicate {
-        /// The header or list item.
+        /// The header, list item or query field.
         what: String,
     },
     /// A value does not have the scheme's format.
     #[error("{what} is malformed: {why}")]
     Malformed {
-        /// Header, list item or body field.
+        /// The header, list item, query field or body field.
         what: String,
         /// The rule that it violates.
         why: &'static str,
@@ -51,15 +52,16 @@ pub enum Refusal {
     /// The signature is valid, but its time is outside the window.
     #[error("signed {}; at most {window} s are allowed", away(*milliseconds))]
     Stale {
-        /// The receiver's clock minus the signed time; negative when that lies in the future.
+        /// This machine's clock minus the signed time; negative if the signed time lies in the
+        /// future.
         milliseconds: i64,
-        /// The scheme's window, in seconds, to either side.
+        /// How many seconds the scheme allows before and after now.
         window: u32,
     },
-    /// Authentic, but with a media type that this source does not send.
+    /// The sender is authentic, but the source does not accept the media type.
     #[error("content type {} is not served", shown(found))]
     MediaType {
-        /// As received.
+        /// The media type as received.
         found: String,
     },
 }
@@ -80,8 +82,7 @@ fn away(milliseconds: i64) -> String {
 }
 
 impl Refusal {
-    /// Whether the sender is authentic and only the media type is wrong (HTTP 415); everything else
-    /// is 401.
+    /// Whether only the media type is wrong (HTTP 415). Every other refusal is 401.
     pub fn is_media_type(&self) -> bool {
         matches!(self, Self::MediaType { .. })
     }

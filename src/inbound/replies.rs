@@ -1,5 +1,6 @@
-//! How a sender's deliveries are answered: with which status, after how long, in which form. One table
-//! holds what each preset's sender does with a refusal and how long it waits (docs/senders.md, Answers).
+//! Defines how deliveries are answered: with which status, after how long, in which form. One table
+//! has the defaults for each preset, from how its sender treats refusals and how long it waits
+//! (docs/senders.md, Answers).
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::scheme_kind::SchemeName;
 /// Maximum length of an echoed text.
 const MAX_ECHO_BYTES: usize = 512;
 
-/// A body that the sender itself prescribes.
+/// A reply body whose form the sender prescribes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyBody {
     /// `application/json`.
@@ -36,37 +37,40 @@ pub enum Replies {
 /// How a source's deliveries are answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReplyRules {
-    /// With which statuses.
+    /// Which statuses are sent.
     pub replies: Replies,
-    /// After this time the answer is 202, and the work goes on. `None`: when the work ends.
+    /// The time after which the answer is 202 and the work continues. `None`: the answer is sent
+    /// when the work ends.
     pub answer_within: Option<Duration>,
 }
 
 impl ReplyRules {
-    /// What fits the sender of a preset: somewhat less than the time that it waits. `None` is a
-    /// described sender.
+    /// Returns the defaults for a preset. The time is somewhat shorter than its sender waits.
+    /// `name` is `None` for a sender that the configuration describes.
     pub(super) fn of_preset(name: Option<SchemeName>) -> Self {
         use Replies::{Accepted, Status};
         let (replies, seconds) = match name {
-            // Wait 3 seconds. Feishu holds back an instance's next event until this one is answered.
+            // These wait 3 seconds. Feishu sends an instance's next event only after the answer to
+            // this one.
             Some(SchemeName::Slack | SchemeName::Feishu | SchemeName::Lark) => (Accepted, Some(2)),
             // Waits 1.5 seconds.
             Some(SchemeName::Dingtalk) => (Accepted, Some(1)),
-            // Waits 5 seconds, and tries 3 times in all.
+            // Waits 5 seconds, and tries 3 times in total.
             Some(SchemeName::Wecom) => (Accepted, Some(4)),
-            // Waits 5 seconds; switched off for a day after 3 refusals in a row.
+            // Waits 5 seconds. Disables the webhook for a day after 3 refusals in a row.
             Some(SchemeName::Pagerduty) => (Accepted, Some(4)),
-            // Waits 10 seconds; paused after 4 refusals in a row, switched off after 40.
+            // Waits 10 seconds. Pauses the webhook after 4 refusals in a row, and disables it after
+            // 40.
             Some(SchemeName::Gitlab) => (Accepted, Some(8)),
             // Waits 5 seconds.
             Some(SchemeName::Linear) => (Status, Some(4)),
-            // Wait 10 seconds.
+            // These wait 10 seconds.
             Some(SchemeName::Github | SchemeName::Zendesk | SchemeName::Asana) => (Status, Some(8)),
-            // Wait 15 seconds.
+            // These wait 15 seconds.
             Some(SchemeName::StandardWebhooks | SchemeName::Svix | SchemeName::Sns) => {
                 (Status, Some(12))
             }
-            // Publish no time.
+            // These publish no time.
             Some(
                 SchemeName::Jira
                 | SchemeName::Token

@@ -1,6 +1,6 @@
-//! One record describes any HMAC-SHA256 sender: where its signature is, how it is written, what
-//! is signed, how old it may be. In: a preset or an operator's inline table. Out: a record that is
-//! safe to verify with, or every problem with it.
+//! Describes any HMAC-SHA256 sender as data: where its signature is, how it is written, what is
+//! signed, and how old it may be. In: a preset or an operator's inline table. Out: an
+//! [`HmacScheme`] that is safe to verify with, or every problem with it.
 
 use serde::Deserialize;
 
@@ -90,7 +90,7 @@ pub enum IdSource {
     Pointer(String),
 }
 
-/// The declarative description of an HMAC-SHA256 sender.
+/// How an HMAC-SHA256 sender signs its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HmacScheme {
     /// The header with the signature or signatures.
@@ -103,34 +103,34 @@ pub struct HmacScheme {
     pub encoding: Encoding,
     /// How a secret becomes a key.
     pub key: KeyDecoding,
-    /// What is signed, in order.
+    /// The parts of the signed text, in order.
     pub signed: Vec<Part>,
-    /// Where the signed time is; without one, age is not checked and only the request's identity
-    /// stops a replay.
+    /// Where the signed time is. `None`: the age is not checked, and only the request's identity
+    /// keeps a replay from acting again.
     pub time: Option<TimeSource>,
-    /// How far the signed time may be from now, in seconds, to either side.
+    /// How many seconds the signed time may lie before or after now.
     pub window: u32,
     /// Where the delivery's id is.
     pub id: Option<IdSource>,
-    /// Media types served; `application/*+json` means the structured suffix.
+    /// The accepted media types. `application/*+json` accepts every type with the suffix `+json`.
     pub content_types: Vec<String>,
-    /// The fewest bytes of a key. Standard Webhooks asks for 24.
+    /// The minimum length of a key, in bytes. Standard Webhooks requires 24.
     pub min_key: usize,
-    /// Another set of headers, used when one of this record's headers is absent (Svix and
-    /// `webhook-*`).
+    /// A scheme with other headers. It is used if the request lacks a header of this scheme and has
+    /// all headers of the fallback, as when Svix sends `webhook-*`.
     pub fallback: Option<Box<HmacScheme>>,
 }
 
-/// JSON, and JSON under a name of its own.
+/// `application/json`, and the types with the suffix `+json`.
 pub(super) const JSON_TYPES: [&str; 2] = ["application/json", "application/*+json"];
-/// The five minutes of every reference library.
+/// Seconds. The senders' reference libraries allow five minutes.
 pub(super) const WINDOW: u32 = 300;
-/// The fewest bytes of a key or static secret.
+/// The minimum length of a key or static secret, in bytes.
 pub(super) const MIN_KEY: usize = 24;
 
 impl HmacScheme {
-    /// The sender whose signature covers the body and nothing else: lower-case hex, the secret's
-    /// text as key.
+    /// Describes a sender that signs only the body. The signature is lower-case hex, and the
+    /// secret's text is the key.
     pub fn over_body(header: &str) -> Self {
         Self {
             header: header.to_owned(),
@@ -148,7 +148,7 @@ impl HmacScheme {
         }
     }
 
-    /// The headers without which nothing can be verified.
+    /// The names of the headers that verification needs.
     pub(super) fn needed_headers(&self) -> impl Iterator<Item = &str> {
         let time = match &self.time {
             Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => {
@@ -172,7 +172,7 @@ impl HmacScheme {
             .any(|part| matches!(part, Part::Header(signed) if signed.eq_ignore_ascii_case(name)))
     }
 
-    /// Every reason why verifying with this record would be unsafe or could never succeed.
+    /// Returns every reason why verifying with this scheme would be unsafe or could never succeed.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         let mut say = |field: &str, problem: String, remedy: &str| {
@@ -233,7 +233,7 @@ impl HmacScheme {
         found
     }
 
-    /// Which limits are out of bounds: field, problem and remedy.
+    /// Returns field, problem and remedy for each limit that is out of bounds.
     fn limit_problems(&self) -> Vec<(&'static str, String, &'static str)> {
         let limits = [
             (
@@ -261,7 +261,7 @@ impl HmacScheme {
             .collect()
     }
 
-    /// What is wrong with the time: field, problem and remedy.
+    /// Returns field, problem and remedy if the time source does not fit the signed parts.
     fn time_problem(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let timed = self.signed.contains(&Part::Time);
         match &self.time {
@@ -286,8 +286,8 @@ impl HmacScheme {
         }
     }
 
-    /// The first variable part whose end cannot be told from the beginning of the next one, so that
-    /// the same signed bytes could be cut in two ways. An RFC 3339 instant ends by its own syntax.
+    /// Returns the first variable part without a separator after it: the same signed bytes could be
+    /// split in two ways. An RFC 3339 instant needs none, because its syntax marks its end.
     fn run_together(&self) -> Option<&'static str> {
         let unix = !matches!(self.time, Some(TimeSource::Rfc3339Header(_)));
         self.signed.iter().zip(self.signed.iter().skip(1)).find_map(|(part, next)| {
@@ -301,7 +301,7 @@ impl HmacScheme {
         })
     }
 
-    /// As `problems`, for callers that go on only without any.
+    /// Checks that verifying with this scheme is safe and can succeed.
     ///
     /// # Errors
     /// Every problem found.
@@ -310,7 +310,7 @@ impl HmacScheme {
     }
 }
 
-/// A header's name: RFC 9110's token, kept to a sensible length.
+/// Whether `name` is a header name: a token of RFC 9110 with at most 128 characters.
 pub(super) fn is_token(name: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     (1..=128).contains(&name.len()) && name.bytes().all(good)

@@ -1,18 +1,19 @@
-//! The presets by name, and the kinds of proof that a delivery can bring.
+//! Lists the presets by name, and the ways in which a delivery can be authenticated.
 
 use super::envelope::EnvelopeScheme;
 use super::scheme::HmacScheme;
 use crate::domain::spelled;
 
 spelled! {
-    /// The presets, in the order of error messages, as the configuration spells them.
+    /// The names of the presets as the configuration spells them. Error messages list them in this
+    /// order.
     #[derive(PartialOrd, Ord)]
     SchemeName {
         /// Standard Webhooks.
         StandardWebhooks = "standard-webhooks",
         /// Svix.
         Svix = "svix",
-        /// GitLab, the signing token.
+        /// GitLab's signing token.
         Gitlab = "gitlab",
         /// GitHub.
         Github = "github",
@@ -52,13 +53,13 @@ spelled! {
 /// How the deliveries of a source are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemeKind {
-    /// An HMAC over the body and usually id and time.
+    /// An HMAC over the body and, for most senders, an id and a time.
     Hmac(Box<HmacScheme>),
     /// A signed envelope around an encrypted event.
     Envelope(EnvelopeScheme),
-    /// An RSA signature inside the body, by a certificate of Amazon SNS.
+    /// An RSA signature in the body, made with a certificate of Amazon SNS.
     Sns,
-    /// A static secret in this header.
+    /// A static secret in a header.
     Token {
         /// The header's name.
         header: String,

@@ -1,5 +1,5 @@
-//! Turns a configured secret into a key. In: the secret's text and the scheme. Out: a [`Key`] that can
-//! verify but cannot be read back. Refuses empty, short and publicly known secrets.
+//! Turns a configured secret into a key. In: the secret's text and the scheme. Out: a [`Key`] to
+//! verify with. Refuses empty, short and publicly known secrets.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -24,10 +24,9 @@ pub enum SecretRules {
     AllowKnown,
 }
 
-/// Published secrets, from documents and from senders' test buttons. Any reader of the document could
-/// sign with them.
+/// Secrets from public documents and from senders' test functions. Any reader of them could sign.
 const KNOWN: [&str; 10] = [
-    // Zendesk signs test deliveries of webhooks that are not yet created with this one.
+    // Zendesk signs test deliveries of webhooks that are not yet created with this secret.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
     // GitHub's and Atlassian's documentation.
     "It's a Secret to Everybody",
@@ -46,18 +45,18 @@ const KNOWN: [&str; 10] = [
     "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR",
 ];
 
-/// One usable secret. Does not keep the text.
+/// One usable secret.
 pub(super) enum Key {
-    /// For signatures.
+    /// The key of an HMAC scheme.
     Mac(Hmac<Sha256>),
-    /// Of a static secret.
+    /// The digest of a static secret.
     Digest([u8; 32]),
-    /// Of a sender that encrypts.
+    /// The secrets of an app at an approval system.
     Envelope(EnvelopeKey),
 }
 
 impl Key {
-    /// Reads a secret for a scheme. `field` names it in a problem.
+    /// Reads a secret for a scheme. `field` names the secret in a problem.
     pub(super) fn read(
         spec: &SchemeSpec,
         secret: &SecretString,
@@ -121,7 +120,7 @@ impl Key {
         }
     }
 
-    /// The MAC over prefix and body; `None` for a static secret.
+    /// The MAC over prefix and body; `None` if this is not the key of an HMAC scheme.
     pub(super) fn mac(&self, prefix: &[u8], body: &[u8]) -> Option<[u8; 32]> {
         let Self::Mac(mac) = self else {
             return None;
@@ -132,7 +131,7 @@ impl Key {
         Some(mac.finalize().into_bytes().into())
     }
 
-    /// The secrets of an app whose events are encrypted.
+    /// The secrets of an app at an approval system; `None` for other keys.
     pub(super) fn envelope(&self) -> Option<&EnvelopeKey> {
         match self {
             Self::Envelope(key) => Some(key),

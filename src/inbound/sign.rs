@@ -1,5 +1,5 @@
-//! The sender's side, for test deliveries and the demo. In: scheme, secret, body, id, now. Out: the
-//! headers to send. The signed bytes come from the same template that verification uses.
+//! Signs test deliveries as their sender would. In: scheme, secret, body, id, now. Out: the headers
+//! to send. The signed bytes come from the template that verification uses too.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,14 +16,15 @@ use super::spec::SchemeSpec;
 use super::template::{encode, id_header, is_id, signed_prefix, time_text};
 use crate::domain::{Problem, Problems, Timestamp};
 
-/// The headers with which a delivery of `body` verifies at `now`: content type first, then what the
-/// scheme needs. `id` is used where the scheme has an id header. A scheme that reads its time from the
-/// body signs the body as it is. Accepts short and published secrets; verification refuses them for real
-/// sources.
+/// Returns the headers with which a delivery of `body` verifies at `now`: content type first, then
+/// those of the scheme. Uses `id` if the scheme has an id header. Signs the body unchanged, so a
+/// scheme that reads the time from the body needs a body with that time. Accepts short and
+/// published secrets, which verification refuses for real sources.
 ///
 /// # Errors
-/// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers of
-/// unknown content, or a scheme for which no header helps: `trusted`, and those that encrypt.
+/// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers other
+/// than the id's, or a scheme that headers alone cannot satisfy: `trusted`, `sns`, and those that
+/// encrypt.
 pub fn sign(
     spec: &SchemeSpec,
     secret: &SecretString,
@@ -39,7 +40,7 @@ pub fn sign(
         SchemeKind::Hmac(record) => {
             record.check()?;
             let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
-            // A sender of forms also sends JSON (Slack): which one this is, the body shows.
+            // Slack sends both forms and JSON. The body shows which of them this is.
             let json = |served: &&String| {
                 served.ends_with("json") == matches!(body.first(), None | Some(b'{' | b'['))
             };
@@ -77,7 +78,8 @@ pub fn sign(
     Ok(headers)
 }
 
-/// An event of an approval system as it would come at `now`, for [`seal`]. Other events stay as they are.
+/// Updates the time and the token in an event of an approval system, for [`seal`]. Returns other
+/// events unchanged.
 pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Timestamp) -> Value {
     let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret");
     match (spec.kind(), key.as_ref().ok().and_then(Key::envelope)) {
@@ -86,8 +88,9 @@ pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Time
     }
 }
 
-/// A request that verifies at `now`, for test cases: [`sign`], and for a scheme that encrypts its events
-/// the envelope around this one. `from`: the receivers that the source lists.
+/// Returns a request that verifies at `now`. Signs `body` as [`sign`] does; for a scheme that
+/// encrypts its events, makes the envelope around `body`. The first entry of `from` is the
+/// receiver.
 ///
 /// # Errors
 /// As [`sign`].

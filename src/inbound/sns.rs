@@ -1,6 +1,6 @@
-//! Amazon SNS over HTTPS: an RSA signature inside the body, by a certificate that the message
-//! names. In: the message, a [`Certificate`] that was fetched elsewhere, the topics that may speak.
-//! Out: what was proven. Does no I/O.
+//! Verifies messages of Amazon SNS over HTTPS. Each contains an RSA signature and the address of
+//! the certificate that made it. In: the message, a [`Certificate`] that the caller fetched, the
+//! listed topics. Out: what was proven. Does no I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,17 +19,17 @@ use super::refusal::Refusal;
 use super::trace::{Trace, readable};
 use crate::domain::{Problem, Timestamp, read_json};
 
-/// Maximum age of a message. SNS repeats a failed delivery for minutes, not for days.
+/// Maximum age of a message, in seconds. SNS repeats a failed delivery for minutes, not for days.
 const WINDOW: u32 = 3600;
 /// Maximum number of certificates in a chain.
 const MAX_CERTIFICATES: usize = 8;
 
-/// A message that is about a topic's subscription.
+/// What a message says about a topic's subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
-    /// It is confirmed by a GET to this address, which is one of SNS's own.
+    /// A GET to this address, which is on a host of SNS, confirms the subscription.
     Confirm(String),
-    /// It needs no action.
+    /// The message needs no action.
     Other,
 }
 
@@ -42,7 +42,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Reads a message of one of these topics whose certificate lies where SNS keeps them.
+    /// Reads a message. Refuses a message of an unlisted topic, and one whose certificate is not on
+    /// the host of SNS in the topic's region.
     pub(super) fn read(body: &[u8], topics: &[String]) -> Result<Self, Refusal> {
         let body =
             read_json(body).map_err(|_| Refusal::malformed("body", "it is not an SNS message"))?;
@@ -62,12 +63,12 @@ impl Message {
         })
     }
 
-    /// The address of its certificate, on a host of SNS.
+    /// The address of the message's certificate, on a host of SNS.
     pub(super) fn certificate_url(&self) -> &str {
         &self.certificate
     }
 
-    /// The state of the subscription; `None` for an event.
+    /// Returns what the message says about its topic's subscription; `None` for an event.
     pub(super) fn subscription(&self) -> Option<Subscription> {
         match self.body.get("Type")?.as_str()? {
             "SubscriptionConfirmation" => {
@@ -122,7 +123,7 @@ impl Message {
         })
     }
 
-    /// The signed text: name and value of each field on separate lines, sorted by name.
+    /// Returns the signed text: name and value of each field on separate lines, sorted by name.
     fn string_to_sign(&self) -> Result<String, Refusal> {
         const EVENT: [&str; 6] = [
             "Message",
@@ -187,7 +188,8 @@ fn field<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
         .ok_or_else(|| missing(name))
 }
 
-/// The region in an `https` address of SNS that has only host and path: no user, port or escape.
+/// Returns the region in an `https` address on a host of SNS. `None` for any other host, and for an
+/// address with a user, a port or an escaped host.
 fn region_of(url: &str) -> Option<&str> {
     let (host, _) = url.strip_prefix("https://sns.")?.split_once('/')?;
     let region = host
@@ -212,7 +214,8 @@ fn same_region(url: &str, topic: &str) -> bool {
     region_of(url).is_some() && topic.split(':').nth(3) == region_of(url)
 }
 
-/// RSA with SHA-1, of SNS's signature version 1. A topic with `SignatureVersion = 2` uses SHA-256.
+/// RSA with SHA-1, which SNS's signature version 1 uses. A topic with `SignatureVersion = 2` uses
+/// SHA-256.
 #[derive(Debug)]
 struct LegacySha1;
 
@@ -237,7 +240,7 @@ impl SignatureVerificationAlgorithm for LegacySha1 {
     }
 }
 
-/// The trusted certificates: roots, and those that the operator added.
+/// The trusted certificates: roots, and the certificates that the operator added.
 #[derive(Debug, Clone)]
 pub struct Issuers {
     roots: Vec<TrustAnchor<'static>>,
@@ -245,11 +248,12 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// `roots` end a chain. `added`: PEM of certificates that a fetched file may leave out between
-    /// itself and a root; a signing certificate that is itself among them is trusted as it is.
+    /// A chain must lead to one of `roots`. `added` is PEM of intermediate certificates that a
+    /// fetched file may lack. A signing certificate that is itself in `added` is trusted without a
+    /// chain.
     ///
     /// # Errors
-    /// What is not PEM, or holds too many certificates.
+    /// `added` is not PEM, or contains too many certificates.
     pub fn new(roots: Vec<TrustAnchor<'static>>, added: &[u8]) -> Result<Self, Problem> {
         let added = certificates(added).ok_or_else(|| {
             let remedy = format!("write at most {MAX_CERTIFICATES} certificates as PEM");
@@ -258,14 +262,14 @@ impl Issuers {
         Ok(Self { roots, added })
     }
 
-    /// The added certificates, as ones that may themselves have signed: a host without a way out
-    /// needs no other.
+    /// Returns the added certificates as possible signing certificates. A host that cannot reach
+    /// the internet verifies with these alone.
     pub fn pinned(&self) -> impl Iterator<Item = Certificate> {
         self.added.iter().cloned().map(Certificate::of)
     }
 }
 
-/// A signing certificate with a checked chain. Only the check can make one.
+/// A trusted signing certificate: its chain was checked, or the operator added it.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     leaf: CertificateDer<'static>,
@@ -273,10 +277,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Checks what was fetched from `url` at this instant: a chain to a root, and SNS's own name.
+    /// Checks the file that was fetched from `url`. At `now`, its first certificate must have a
+    /// chain to a root and be issued for the host in `url` or for SNS. A certificate that the
+    /// operator added needs neither.
     ///
     /// # Errors
-    /// Why it is not trusted.
+    /// Why the certificate is not trusted.
     pub fn check(
         pem: &[u8],
         url: &str,

@@ -1,6 +1,6 @@
-//! What the configuration may write as `scheme`: a preset's name, or an inline table. In: TOML.
-//! Out: a [`SchemeSpec`]. A table describes a sender in full, or starts from a preset with `like`
-//! and changes single fields.
+//! Reads the setting `scheme` of a source: a preset's name, or an inline table. A table describes a
+//! sender in full, or names a preset with `like` and changes some of its fields. Returns a
+//! [`SchemeSpec`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,13 +21,13 @@ use crate::domain::{Problem, shown};
 /// A source's scheme as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemeSpec {
-    /// The preset, also when `like` changed some of its fields; none for a described sender.
+    /// The preset, also if `like` changed some fields. `None` for a sender described in full.
     preset: Option<SchemeName>,
     kind: SchemeKind,
 }
 
 impl SchemeSpec {
-    /// A preset.
+    /// Returns the unchanged scheme of a preset.
     pub fn preset(name: SchemeName) -> Self {
         Self {
             preset: Some(name),
@@ -35,7 +35,7 @@ impl SchemeSpec {
         }
     }
 
-    /// A described HMAC sender; its name is `custom`.
+    /// Returns the scheme of an HMAC sender that is described in full. Its name is `custom`.
     pub fn custom(record: HmacScheme) -> Self {
         Self {
             preset: None,
@@ -43,23 +43,23 @@ impl SchemeSpec {
         }
     }
 
-    /// The preset's name, also when `like` changed some of its fields, else `custom`: the policy's
-    /// attribute `scheme`.
+    /// Returns the preset's name, also if `like` changed some of its fields, or `custom`. Policies
+    /// read this name as the attribute `scheme`.
     pub fn name(&self) -> &'static str {
         self.preset.map_or("custom", SchemeName::as_str)
     }
 
-    /// The preset, or the one that `like` names.
+    /// Returns the preset that the configuration names directly or with `like`.
     pub(super) fn preset_name(&self) -> Option<SchemeName> {
         self.preset
     }
 
-    /// How its sender's deliveries are answered unless the configuration says otherwise.
+    /// Returns how the sender's deliveries are answered if the configuration does not say.
     pub fn reply_rules(&self) -> ReplyRules {
         ReplyRules::of_preset(self.preset)
     }
 
-    /// The kind of authentication.
+    /// Returns how deliveries are authenticated.
     pub fn kind(&self) -> &SchemeKind {
         &self.kind
     }
@@ -69,7 +69,7 @@ impl SchemeSpec {
         matches!(self.kind, SchemeKind::Trusted | SchemeKind::Sns)
     }
 
-    /// Whether the sender signs each delivery: the policy's attribute `signed`.
+    /// Whether the sender signs each delivery. Policies read this as the attribute `signed`.
     pub fn signed(&self) -> bool {
         match &self.kind {
             SchemeKind::Hmac(_) | SchemeKind::Sns => true,
@@ -81,8 +81,8 @@ impl SchemeSpec {
         }
     }
 
-    /// A secret of the scheme's form in place of one that is not known, for commands that verify
-    /// nothing.
+    /// Returns a placeholder in the form that this scheme's secrets have, for commands that run
+    /// without the real secrets and verify nothing.
     pub fn stand_in(&self, text: &str) -> String {
         match &self.kind {
             SchemeKind::Basic => format!("sharehook:{text}"),
@@ -290,7 +290,7 @@ impl Table {
         })
     }
 
-    /// Refuses every field but these.
+    /// Refuses every field that is not in `fields`. `name` is the scheme's name in the message.
     fn only(&self, name: &str, fields: &[&str]) -> Result<(), String> {
         let set = [
             ("header", self.header.is_some()),

@@ -1,6 +1,6 @@
-//! The common part of signing and verifying: the signed bytes before the body, and reading and writing
-//! the header. In: a scheme and the texts of its parts. Out: bytes, candidate signatures, header text.
-//! Knows no key and no clock.
+//! Contains what signing and verifying share: the signed bytes before the body, and reading and
+//! writing the signature header. In: a scheme and the texts of its parts. Out: bytes, candidate
+//! signatures, header text. Knows no key and no clock.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -14,8 +14,8 @@ use crate::domain::Timestamp;
 /// rotate a secret.
 const MAX_CANDIDATES: usize = 32;
 
-/// Secrets are written with and without padding, and cut off in the middle of a byte; the whole
-/// bytes count, as in the official libraries.
+/// Decodes secrets with or without padding. Bits that do not fill a byte are dropped, as in the
+/// official libraries.
 pub(super) const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -23,8 +23,8 @@ pub(super) const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The signed bytes up to the body, which is the last part of every record. `header` gives the text
-/// of a signed header.
+/// Returns the signed bytes up to the body, which is the last part of every scheme. `header`
+/// returns the text of a signed header.
 pub(super) fn signed_prefix<'a, E>(
     record: &'a HmacScheme,
     time: &str,
@@ -42,7 +42,7 @@ pub(super) fn signed_prefix<'a, E>(
     Ok(bytes)
 }
 
-/// The items of a signature header.
+/// Splits a signature header into its items.
 pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
     let separator = match record.separator {
         Separator::None => None,
@@ -57,8 +57,8 @@ pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<It
         .filter(|item| !item.is_empty())
 }
 
-/// The signatures in a header that could be right. An item with another prefix, or that does not
-/// decode to 32 bytes, is skipped: senders add versions while they rotate.
+/// Returns the signatures in a header that have the scheme's form. Skips an item with another
+/// prefix, or that does not decode to 32 bytes: senders add signatures of other versions.
 pub(super) fn candidates(record: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
     items(record, field)
         .take(MAX_CANDIDATES)
@@ -75,7 +75,7 @@ fn decode(encoding: Encoding, text: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok()
 }
 
-/// One signature as the sender writes it, prefix included.
+/// Writes one signature as the sender does, prefix included.
 pub(super) fn encode(record: &HmacScheme, mac: &[u8; 32]) -> String {
     let text = match record.encoding {
         Encoding::Hex | Encoding::HexAnyCase => hex::encode(mac),
@@ -84,7 +84,8 @@ pub(super) fn encode(record: &HmacScheme, mac: &[u8; 32]) -> String {
     format!("{}{text}", record.prefix)
 }
 
-/// Unix seconds: digits only, no sign, no leading zero, so that one instant has one text.
+/// Parses Unix seconds. Accepts digits only, without sign or leading zero, so that each instant has
+/// one text.
 pub(super) fn unix_seconds(text: &str) -> Option<Timestamp> {
     let digits = (1..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if !digits || text.starts_with('0') {
@@ -93,8 +94,8 @@ pub(super) fn unix_seconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.parse().ok()?).ok()
 }
 
-/// An RFC 3339 instant and nothing that a lenient parser would also take, such as a time zone in
-/// brackets.
+/// Parses an RFC 3339 instant. Refuses what the lenient parser would also accept, such as a time
+/// zone in brackets.
 pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
     let shape = text.len() <= 35
         && text
@@ -104,13 +105,14 @@ pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
     if full { text.parse().ok() } else { None }
 }
 
-/// An id that cannot hide a separator: `[A-Za-z0-9_-]{1,128}`.
+/// Whether `text` is an id that cannot contain a separator: `[A-Za-z0-9_-]{1,128}`.
 pub(super) fn is_id(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     (1..=128).contains(&text.len()) && text.bytes().all(good)
 }
 
-/// The text of a time source for this instant.
+/// Returns the text of the scheme's time header or time item at `now`; empty if the scheme has
+/// neither.
 pub(super) fn time_text(record: &HmacScheme, now: Timestamp) -> String {
     match &record.time {
         Some(TimeSource::UnixHeader(_) | TimeSource::UnixItem(_)) => now.as_second().to_string(),
@@ -123,7 +125,7 @@ fn whole_second(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// The header in which a record expects the delivery's id.
+/// The name of the header that contains the delivery's id, if the scheme has one.
 pub(super) fn id_header(record: &HmacScheme) -> Option<&str> {
     match &record.id {
         Some(IdSource::Header(name)) => Some(name),

@@ -1,16 +1,16 @@
-//! The steps of a verification, for people. The verification itself records them; nothing is computed
-//! twice. No step shows a secret.
+//! Records the steps of a verification for people to read. The verification itself calls it, so
+//! nothing is computed twice. No step contains a secret.
 
 use serde::Serialize;
 
 /// One checked value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What: `signed bytes`, `computed`, `clock difference` …
+    /// What was checked: `signed bytes`, `computed`, `clock difference` …
     pub what: &'static str,
     /// The value, for people: shortened, control characters escaped.
     pub shown: String,
-    /// Whether it is right.
+    /// Whether the check passed.
     pub ok: bool,
 }
 
@@ -39,13 +39,12 @@ impl Trace {
         }
     }
 
-    /// The recorded steps.
     pub(super) fn steps(self) -> Vec<Step> {
         self.0.unwrap_or_default()
     }
 }
 
-/// Bytes in readable form: lossy UTF-8, control characters escaped, shortened in the middle.
+/// Formats bytes for people: lossy UTF-8, control characters escaped, shortened in the middle.
 pub(super) fn readable(prefix: &[u8], body: &[u8]) -> String {
     const HEAD: usize = 200;
     const TAIL: usize = 60;

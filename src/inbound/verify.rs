@@ -23,7 +23,7 @@ use super::spec::SchemeSpec;
 use super::trace::{Step, Trace};
 use crate::domain::{Problem, Problems, SourceName, Timestamp};
 
-/// An authentic delivery. Whether its request is allowed is a matter of policy.
+/// A delivery whose sender is authentic. Policy decides whether its requests are allowed.
 #[derive(Debug, Clone)]
 pub struct VerifiedDelivery {
     source: SourceName,
@@ -38,28 +38,28 @@ pub struct VerifiedDelivery {
 }
 
 impl VerifiedDelivery {
-    /// The configured source that authenticated it.
+    /// The configured source that authenticated the delivery.
     pub fn source(&self) -> &SourceName {
         &self.source
     }
 
-    /// The scheme's name, [`SchemeSpec::name`].
+    /// The scheme's name, as [`SchemeSpec::name`] returns it.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
-    /// Whether a signature covers this delivery; a static secret or a trusted trigger has none.
+    /// Whether a signature covers this delivery. Static secrets and trusted triggers do not sign.
     pub fn signed(&self) -> bool {
         self.signed
     }
 
-    /// The exact bytes; of an encrypted event the plain text, as JSON.
+    /// The exact bytes of the body. For an encrypted event: the decrypted event as JSON.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// One of several events in the verified bytes. Only `inbound` calls this, with parts of those
-    /// bytes.
+    /// Returns a delivery of one event in this verified request. The caller takes `body` and `id`
+    /// from the request.
     pub(super) fn part(&self, body: Bytes, id: String) -> Self {
         Self {
             body,
@@ -74,23 +74,25 @@ impl VerifiedDelivery {
         self.form
     }
 
-    /// The delivery's id, only if the signature covers it or the host gave it: an attacker who replays
-    /// a captured request can write any unsigned id.
+    /// The delivery's id, if the signature covers it or the host assigned it. Other ids are
+    /// ignored, because an attacker who replays a captured request can change them.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }
 
-    /// The body with which its sender knows that the delivery arrived, where the sender prescribes one.
+    /// The body that the sender expects as acknowledgement, if it prescribes one.
     pub fn reply(&self) -> Option<&ReplyBody> {
         self.reply.as_ref()
     }
 
-    /// Whether it only checks the address, and [`VerifiedDelivery::reply`] is the answer.
+    /// Whether the delivery only checks the address. If so, [`VerifiedDelivery::reply`] is the
+    /// answer.
     pub(super) fn is_challenge(&self) -> bool {
         self.is_challenge
     }
 
-    /// What authenticated it; `None` for a trusted trigger, for which its host vouches.
+    /// What authenticated the delivery. `None` if a trigger's host vouches for the sender, or if
+    /// the delivery was made from a recorded event or from an approval system's list.
     pub fn proof(&self) -> Option<&Proof> {
         self.proof.as_ref()
     }
@@ -122,13 +124,14 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// A verifier for a real source. `secrets`: several during a rotation, of which one must match;
-    /// `from`: the exact origins of a trusted source, the receivers of encrypted events.
+    /// Makes a verifier for a real source. A delivery must match one of `secrets`; a source has
+    /// several during a rotation. `from` lists the exact origins of a trusted or SNS source, or the
+    /// receivers of encrypted events.
     ///
     /// # Errors
-    /// Every problem: no secret, an empty, short (fewer than 24 bytes after decoding; for `basic`
-    /// user, colon and password together) or published secret, `from` missing or out of place, an
-    /// unsafe inline table.
+    /// Every problem: a missing, empty, short or published secret; a missing or superfluous `from`;
+    /// an unsafe inline table. A secret is short with fewer than 24 bytes after decoding, unless
+    /// its scheme sets another minimum. For `basic`, user, colon and password count together.
     pub fn new(
         spec: SchemeSpec,
         secrets: Vec<SecretString>,
@@ -137,11 +140,11 @@ impl Verifier {
         Self::with_rules(spec, secrets, from, SecretRules::Production)
     }
 
-    /// As [`Verifier::new`], with other rules for secrets, so that published vectors use the same code.
+    /// Makes a verifier as [`Verifier::new`] does, but checks secrets by `rules`. Published test
+    /// vectors thus run through the production code.
     ///
     /// # Errors
-    /// As [`Verifier::new`], but with [`SecretRules::AllowKnown`] only an empty or undecodable
-    /// secret is refused.
+    /// As [`Verifier::new`]. [`SecretRules::AllowKnown`] accepts short and published secrets.
     pub fn with_rules(
         spec: SchemeSpec,
         secrets: Vec<SecretString>,
@@ -180,15 +183,15 @@ impl Verifier {
         Ok(Self { spec, keys, from })
     }
 
-    /// Verifies a delivery at this instant.
+    /// Verifies a delivery at the instant `now`.
     ///
     /// # Errors
-    /// The internal reason, of which the sender learns nothing.
+    /// Why the delivery is refused. The reason is for the log; the sender does not learn it.
     pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
         self.check(delivery, None, now, &mut Trace::off())
     }
 
-    /// Verifies a delivery whose sender signs with a certificate, which the caller fetched and checked.
+    /// Verifies a delivery that is signed with `certificate`, which the caller fetched and checked.
     ///
     /// # Errors
     /// As [`Verifier::verify`].
@@ -201,11 +204,12 @@ impl Verifier {
         self.check(delivery, Some(certificate), now, &mut Trace::off())
     }
 
-    /// The address of the certificate that a delivery needs; `None` if its scheme has no certificates.
-    /// Nothing is verified yet, so this returns only addresses of SNS, and only for listed topics.
+    /// Returns the address of the certificate that a delivery needs, or `None` if its scheme uses
+    /// no certificates. The delivery is not verified yet, so only addresses of SNS are returned,
+    /// and only for topics that the source lists.
     ///
     /// # Errors
-    /// A refusal that no certificate can change.
+    /// The delivery is refused whatever its certificate is.
     pub fn certificate_url(&self, delivery: &Delivery) -> Result<Option<String>, Refusal> {
         match (self.spec.kind(), &delivery.via) {
             (SchemeKind::Sns, Via::Http(_)) => {
@@ -216,7 +220,8 @@ impl Verifier {
         }
     }
 
-    /// The state of the subscription in a verified SNS message; `None` for an event.
+    /// Returns what a verified SNS message says about its topic's subscription; `None` for an
+    /// event.
     pub fn subscription(&self, verified: &VerifiedDelivery) -> Option<Subscription> {
         let sns = *self.spec.kind() == SchemeKind::Sns;
         sns.then(|| {
@@ -306,7 +311,8 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// Answers the request with which an approval system checks this address; `None` for any other.
+    /// Answers the request with which an approval system checks this address; `None` for any other
+    /// request.
     pub(super) fn challenge(
         &self,
         method: &str,
@@ -320,7 +326,8 @@ impl Verifier {
         envelope::challenge(&self.checked(*scheme, now), method, headers, body)
     }
 
-    /// A delivery that was verified, recorded, and completed since. `body`: what the map sees.
+    /// Makes a delivery from an event that was verified before it was recorded, or from an entry of
+    /// an approval system's list. `body` is the JSON that the map reads.
     pub(super) fn recorded(
         &self,
         source: SourceName,

@@ -1,7 +1,7 @@
-//! DingTalk and WeCom, whose plain text ends with the id of its receiver. The signature is a SHA-1 of
-//! token, time, nonce and encrypted text, sorted by bytes (open-dingtalk/DingTalk-Callback-Crypto;
-//! developer.work.weixin.qq.com, document 90968). Sorting makes time and nonce exchangeable, so the time
-//! inside the event counts too.
+//! Opens the events of DingTalk and WeCom, whose plain text ends with the id of its receiver. The
+//! signature is a SHA-1 of token, time, nonce and encrypted text, sorted by bytes
+//! (open-dingtalk/DingTalk-Callback-Crypto; developer.work.weixin.qq.com, document 90968). Because
+//! of the sorting, time and nonce can be exchanged, so the time inside the event is checked too.
 
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
@@ -19,14 +19,15 @@ use super::scheme::EnvelopeSystem;
 use super::seed::Seed;
 use super::{cipher, xml};
 
-/// The event with which DingTalk checks an address, and two that expect their `Random` in return.
+/// DingTalk's events that only check an address or a suite. The last two expect their `Random` as
+/// the reply.
 const CHECKS: [&str; 3] = [
     "check_url",
     "check_create_suite_url",
     "check_update_suite_url",
 ];
 
-/// The plain text of a request whose signature is right.
+/// The decrypted text of a request with a valid signature.
 struct Plain<'a> {
     by: Proof,
     key: &'a EnvelopeKey,
@@ -52,7 +53,7 @@ pub(super) fn open(
     }
 }
 
-/// Answers WeCom's GET with the bare plain text of its `echostr`.
+/// Answers WeCom's GET that checks the address: returns the decrypted `echostr` as plain text.
 pub(super) fn challenge(
     checked: &Checked<'_>,
     headers: &Headers,
@@ -69,7 +70,7 @@ pub(super) fn challenge(
     Some(answered())
 }
 
-/// Checks the signature, the time and the receiver of an encrypted text.
+/// Checks the signature, the time and the receiver of an encrypted text, and decrypts it.
 fn decrypted<'a>(
     checked: &Checked<'a>,
     headers: &Headers,
@@ -129,7 +130,8 @@ fn from_wecom(
     })
 }
 
-/// WeCom's events have no id: the approval's number, its status and the time identify one.
+/// Returns an id of the approval's number, its status and the time, because WeCom's events have
+/// none.
 fn wecom_id(event: &Value) -> Option<String> {
     let at = |name: &str| text(event, &format!("/ApprovalInfo/{name}"));
     let own = at("SpNoStr")
@@ -170,7 +172,7 @@ fn from_dingtalk(
     })
 }
 
-/// An encrypted and signed reply.
+/// Encrypts and signs DingTalk's reply.
 fn sealed(plain: &Plain<'_>, encrypted: &str, reply: &str, now: Timestamp) -> Option<Value> {
     let seed = Seed::of(plain.key, encrypted.as_bytes(), now)?;
     let time = now.as_millisecond().to_string();
@@ -189,13 +191,13 @@ fn sealed(plain: &Plain<'_>, encrypted: &str, reply: &str, now: Timestamp) -> Op
     }))
 }
 
-/// A text that a sender or receiver encrypted and signed.
+/// An encrypted text and its signature.
 pub(super) struct Sealed {
     pub(super) signature: String,
     pub(super) encrypted: String,
 }
 
-/// Encrypts and signs a text with these random bytes, this time and this nonce.
+/// Encrypts and signs a text with the random bytes of `seed`, a time and a nonce.
 pub(super) fn seal(
     key: &EnvelopeKey,
     seed: &Seed,
@@ -217,7 +219,8 @@ fn signature_of(token: &str, time: &str, nonce: &str, encrypted: &str) -> String
     hex::encode(Sha1::digest(parts.concat()))
 }
 
-/// The value of a field of the query. Each name occurs at most once, and all have the same value.
+/// Returns the value of a query field that may have any of `names`. Refuses a repeated name, and
+/// names with different values.
 fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
     let what = || format!("query field {}", names.join(" or "));
     let mut found = None;
@@ -233,7 +236,7 @@ fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
     found.ok_or_else(|| Refusal::missing(what()))
 }
 
-/// The encrypted text of an envelope. A plain one is refused.
+/// Returns the encrypted text in an envelope. Refuses an envelope with a plain event.
 fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
     let spelled = [name, "encrypt"]
         .into_iter()
@@ -242,7 +245,7 @@ fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
     text.ok_or_else(|| Refusal::missing(format!("body field {name}")))
 }
 
-/// What WeCom writes as XML, and its robots as JSON.
+/// Reads a document of WeCom, which is XML, or JSON from its robots.
 fn document(bytes: &[u8]) -> Result<Value, Refusal> {
     match bytes.trim_ascii_start().first() {
         Some(b'<') => xml::read(bytes),
@@ -250,7 +253,7 @@ fn document(bytes: &[u8]) -> Result<Value, Refusal> {
     }
 }
 
-/// A text or a whole number.
+/// Returns the text, or the whole number as text, at a JSON pointer.
 fn text(value: &Value, pointer: &str) -> Option<String> {
     match value.pointer(pointer)? {
         Value::String(text) => Some(text.clone()),

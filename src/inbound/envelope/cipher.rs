@@ -1,6 +1,6 @@
-//! AES-256-CBC as the approval systems use it. In: a key and text in base64. Out: the plain text, or the
-//! refusal. Checks the padding to its last byte and computes no length that can overflow. Nothing here
-//! authenticates: the caller checks the signature first.
+//! Encrypts and decrypts with AES-256-CBC as the approval systems do. In: a key and text in base64.
+//! Out: the plain text, or the refusal. Compares every byte of the padding, and computes no length
+//! that can overflow. Does not authenticate: the caller checks the signature first.
 
 use aes::Aes256;
 use base64::Engine as _;
@@ -10,14 +10,14 @@ use cbc::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
 
 use crate::inbound::refusal::Refusal;
 
-/// Bytes of a block, and of the initialization vector.
+/// The size of a block, and of the initialization vector, in bytes.
 const BLOCK: usize = 16;
-/// DingTalk and WeCom pad to a multiple of this.
+/// DingTalk and WeCom pad to a multiple of this size.
 const WIDE_BLOCK: usize = 32;
-/// Where the text begins: 16 random bytes and 4 of its length come first.
+/// The offset of the text: 16 random bytes and 4 bytes of length come first.
 const TEXT_AT: usize = 20;
 
-/// The plain text of Feishu: the initialization vector is in front of the cipher text.
+/// Decrypts a text of Feishu, which begins with the initialization vector.
 pub(super) fn open(key: &[u8], text: &str) -> Result<Vec<u8>, Refusal> {
     let bytes = decoded(text)?;
     let parts = bytes.split_at_checked(BLOCK);
@@ -25,8 +25,8 @@ pub(super) fn open(key: &[u8], text: &str) -> Result<Vec<u8>, Refusal> {
     decrypt(key, iv, cipher, BLOCK)
 }
 
-/// The plain text of DingTalk and WeCom and the receiver that it names. The initialization vector is the
-/// beginning of the key; random bytes take its place.
+/// Decrypts a text of DingTalk or WeCom into the plain text and the receiver that it names. The
+/// beginning of the key is the initialization vector; the plain text begins with random bytes.
 pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
     let plain = decrypt(key, iv_of(key), &decoded(text)?, WIDE_BLOCK)?;
     let short = || refused("it is shorter than its own header");
@@ -38,7 +38,7 @@ pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>
     Ok((text.to_vec(), receiver.to_vec()))
 }
 
-/// The reverse of [`open_addressed`]. `None` only for a key of the wrong size.
+/// Encrypts for [`open_addressed`]. `None` for a key of the wrong size.
 pub(super) fn seal_addressed(
     key: &[u8],
     random: &[u8; BLOCK],
@@ -51,7 +51,7 @@ pub(super) fn seal_addressed(
     Some(STANDARD.encode(cipher))
 }
 
-/// The reverse of [`open`].
+/// Encrypts for [`open`]. `None` for a key of the wrong size.
 pub(super) fn seal(key: &[u8], iv: &[u8; BLOCK], text: &[u8]) -> Option<String> {
     let cipher = encrypt(key, iv, text.to_vec(), BLOCK)?;
     Some(STANDARD.encode([iv, &cipher[..]].concat()))
@@ -95,7 +95,8 @@ fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], most: usize) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// The number of padding bytes, each of which must be this number. Looks at all of them whatever they are.
+/// Returns the number of padding bytes. Each padding byte must be this number. Compares all of them
+/// even after a difference, so that the duration does not show its position.
 fn padding(plain: &[u8], most: usize) -> Result<usize, Refusal> {
     let last = plain.last().copied().unwrap_or_default();
     let count = usize::from(last);

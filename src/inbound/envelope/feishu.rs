@@ -1,7 +1,7 @@
-//! Feishu and Lark. The signature is a plain SHA-256 of time, nonce, Encrypt Key and raw body
-//! (open.feishu.cn, "Receive events"; larksuite/oapi-sdk-go, `event/dispatcher`). The challenge with which
-//! Feishu checks an address has no signature (oapi-sdk-python issue 79), so it must hold nothing but a
-//! challenge.
+//! Opens the events of Feishu and Lark. The signature is a plain SHA-256 of time, nonce, Encrypt
+//! Key and raw body (open.feishu.cn, "Receive events"; larksuite/oapi-sdk-go, `event/dispatcher`).
+//! The challenge with which Feishu checks an address has no signature (oapi-sdk-python issue 79),
+//! so an unsigned request may contain nothing but a challenge.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -69,7 +69,7 @@ pub(super) fn challenge(
     Some(first.or_else(|refusal| replies.find_map(Result::ok).ok_or(refusal)))
 }
 
-/// Checks the signature, then decrypts.
+/// Checks the signature, then decrypts the event.
 fn signed<'a>(
     checked: &Checked<'a>,
     headers: &Headers,
@@ -97,7 +97,7 @@ pub(super) fn signature_of(key: &EnvelopeKey, time: &str, nonce: &str, body: &[u
     hex::encode(hash.finalize())
 }
 
-/// The plain event of an app without an Encrypt Key.
+/// Checks the token in the plain event of an app without an Encrypt Key.
 fn with_token<'a>(
     checked: &Checked<'a>,
     body: &[u8],
@@ -114,7 +114,7 @@ fn with_token<'a>(
     Ok((by, key, body.to_vec()))
 }
 
-/// Checks what a signed event says of itself.
+/// Checks the token, the app and the time inside an event.
 fn inside(
     checked: &Checked<'_>,
     event: &Value,
@@ -128,7 +128,7 @@ fn inside(
         let app = text(event, "/header/app_id").or_else(|| text(event, "/event/app_id"));
         checked.listed(app.unwrap_or_default(), trace)?;
     }
-    // Version 1 writes seconds with a fraction.
+    // Events of version 1 write seconds with a fraction.
     let first = |ts: &'_ str| ts.split('.').next().unwrap_or_default().to_owned();
     let time = text(event, "/header/create_time")
         .map(str::to_owned)
@@ -136,7 +136,8 @@ fn inside(
     checked.timely("the time in the event", time.as_deref(), trace)
 }
 
-/// The reply to a challenge. One that holds anything else could smuggle an event past the signature.
+/// Returns the reply to a challenge. Refuses a challenge with other fields, because it could
+/// smuggle an event past the signature.
 fn challenge_of(event: &Value, key: &EnvelopeKey) -> Result<ReplyBody, Refusal> {
     let fields = event.as_object().map_or(0, serde_json::Map::len);
     let challenge = text(event, "/challenge").filter(|challenge| is_echoable(challenge));
@@ -165,7 +166,7 @@ fn wrong_token() -> Refusal {
     Refusal::mismatch("the token in the event")
 }
 
-/// The text in an encrypted body. A plain body is refused, because a key is set.
+/// Returns the text in an encrypted body. Refuses a plain body, because the source has a key.
 fn encrypted(body: &[u8]) -> Result<String, Refusal> {
     text(&object(body)?, "/encrypt")
         .map(str::to_owned)

@@ -1,5 +1,5 @@
-//! The secrets of one app at an approval system. In: the configured text. Out: an [`EnvelopeKey`], or why
-//! the text is none.
+//! Reads the secrets of one app at an approval system from the configured text. Returns an
+//! [`EnvelopeKey`], or why the text cannot be used.
 
 use base64::Engine as _;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -11,28 +11,29 @@ use crate::inbound::template::SECRET_BASE64;
 
 use super::scheme::{EnvelopeScheme, EnvelopeSystem};
 
-/// The fewest characters of a token. The sender lets its administrator choose it.
+/// The minimum length of a token, which an administrator may choose at the sender.
 const MIN_TOKEN: usize = 16;
 const MAX_TOKEN: usize = 64;
 /// The length of DingTalk's and WeCom's keys: 32 bytes in base64, without the padding.
 const KEY_CHARS: usize = 43;
 
-/// Why a text is no secret of its scheme, and what to do.
+/// Why a text is no secret of its scheme, and the remedy.
 pub(in crate::inbound) type Unusable = (&'static str, &'static str);
 
 /// The secrets of one app.
 pub(in crate::inbound) struct EnvelopeKey {
-    /// DingTalk's and WeCom's token, which signs; Feishu's Verification Token, which each event repeats.
+    /// DingTalk's and WeCom's token, which signs, or Feishu's Verification Token, which each event
+    /// contains.
     token: Option<SecretString>,
-    /// Feishu's Encrypt Key, which signs too.
+    /// The key as configured. Feishu's Encrypt Key also signs.
     encrypt_key: SecretString,
     /// The 32 bytes of the AES key; empty for plain events.
     cipher: SecretSlice<u8>,
 }
 
 impl EnvelopeKey {
-    /// Reads `TOKEN:KEY`. For Feishu also the Encrypt Key alone, or the token alone where events are
-    /// plain. `strict`: also refuses a short token or key.
+    /// Reads `TOKEN:KEY`. Feishu's secret may also be the Encrypt Key alone, or the token alone if
+    /// the events are plain. `strict` also refuses a short token or key.
     pub(in crate::inbound) fn read(
         scheme: EnvelopeScheme,
         text: &str,
@@ -93,7 +94,7 @@ impl EnvelopeKey {
         self.cipher.expose_secret()
     }
 
-    /// Whether an event holds this app's token; true if the configuration names none.
+    /// Whether `presented` is this app's token; true if the configuration names no token.
     pub(super) fn has_token(&self, presented: &str) -> bool {
         match &self.token {
             None => true,

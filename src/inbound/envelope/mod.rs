@@ -1,7 +1,8 @@
-//! The schemes of approval systems that encrypt their events: Feishu and Lark, DingTalk, WeCom. In: keys
-//! of the source, headers, query and body of a request, now. Out: the decrypted event as JSON, with the
-//! reply that its sender expects, or the refusal. Checks the signature before it decrypts, so that the
-//! duration and the reply tell a stranger nothing about the plain text.
+//! Verifies and decrypts the events of approval systems that encrypt them: Feishu and Lark,
+//! DingTalk, WeCom. In: keys of the source, headers, query and body of a request, now. Out: the
+//! decrypted event as JSON and the reply that its sender expects, or the refusal. Checks the
+//! signature before it decrypts, so that duration and reply tell a stranger nothing about the plain
+//! text.
 
 mod addressed;
 mod cipher;
@@ -42,7 +43,7 @@ pub(super) fn open(
 }
 
 /// Answers the request with which a system checks an address before it sends events; `None` for any
-/// other request. DingTalk's check is an event.
+/// other request. DingTalk has no such request: it checks the address with an event.
 pub(super) fn challenge(
     checked: &Checked<'_>,
     method: &str,

@@ -1,4 +1,4 @@
-//! What a check of an encrypted event needs, and what it finds.
+//! The input and the result of checking an encrypted event, and the checks that all systems share.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -15,11 +15,11 @@ use crate::inbound::trace::Trace;
 use super::key::EnvelopeKey;
 use super::scheme::EnvelopeScheme;
 
-/// A source of encrypted events, and the time of the check.
+/// A source of encrypted events, and the instant of the check.
 pub(in crate::inbound) struct Checked<'a> {
     pub(in crate::inbound) scheme: EnvelopeScheme,
     pub(in crate::inbound) keys: Vec<&'a EnvelopeKey>,
-    /// The receivers whose events the source accepts.
+    /// The accepted receivers. If the list is empty, Feishu's events may name any app.
     pub(in crate::inbound) from: &'a [String],
     pub(in crate::inbound) now: Timestamp,
 }
@@ -29,14 +29,14 @@ pub(in crate::inbound) struct Opened {
     pub(in crate::inbound) proven: Proven,
     /// The event as JSON.
     pub(in crate::inbound) body: Bytes,
-    /// The reply with which the sender knows that the event arrived.
+    /// The reply that the sender expects as acknowledgement.
     pub(in crate::inbound) reply: ReplyBody,
     /// Whether the event only checks the address.
     pub(in crate::inbound) is_challenge: bool,
 }
 
 impl<'a> Checked<'a> {
-    /// Compares the signature with that of every key.
+    /// Compares the signature with the one that each key makes.
     pub(super) fn matching(
         &self,
         what: &str,
@@ -58,7 +58,8 @@ impl<'a> Checked<'a> {
         listed(self.from, receiver, "receiver", trace)
     }
 
-    /// Checks the age of a signed time, whose text the sender wrote at `what`.
+    /// Checks that a signed time is within the scheme's window. `text` is the time, or `None` if
+    /// the request lacks it; `what` names its place in a refusal.
     pub(super) fn timely(
         &self,
         what: &str,
@@ -72,16 +73,16 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// An event, or the envelope around it.
+/// Parses an event, or the envelope around it, as a JSON object.
 pub(super) fn object(bytes: &[u8]) -> Result<Value, Refusal> {
     let value = read_json(bytes).ok().filter(Value::is_object);
     let why = "it is not a JSON object that names each key once";
     value.ok_or_else(|| Refusal::malformed("the event", why))
 }
 
-/// A whole number of seconds (10 digits), milliseconds (13) or microseconds (16) since 1970. The number
-/// of digits is fixed, because Feishu signs time and nonce without a separator: a digit could move from
-/// one to the other.
+/// Parses a whole number of seconds (10 digits), milliseconds (13) or microseconds (16) since 1970.
+/// The number of digits is fixed, because Feishu signs time and nonce without a separator:
+/// otherwise a digit could move from one to the other.
 fn instant(text: &str) -> Option<Timestamp> {
     let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     let number: i64 = text.parse().ok().filter(|_| digits)?;

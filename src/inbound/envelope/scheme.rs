@@ -1,6 +1,6 @@
-//! What differs between the senders of encrypted events.
+//! Describes how the senders of encrypted events differ.
 
-/// Whose envelope it is.
+/// The approval system that sends the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvelopeSystem {
     /// Feishu and Lark.
@@ -11,22 +11,23 @@ pub enum EnvelopeSystem {
     Wecom,
 }
 
-/// A sender of encrypted events.
+/// Describes a sender of encrypted events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnvelopeScheme {
-    /// Whose envelope it is.
+    /// The approval system that sends the events.
     pub system: EnvelopeSystem,
-    /// How far the signed time, and the time inside the event, may be from now, in seconds, to either
-    /// side.
+    /// How many seconds the signed time, and the time inside the event, may lie before or after
+    /// now.
     pub window: u32,
-    /// False for a Feishu app without an Encrypt Key: its events are plain and unsigned, and hold a
-    /// static token.
+    /// False for a Feishu app without an Encrypt Key. Its events are plain and unsigned, and
+    /// contain a static token.
     pub encrypted: bool,
 }
 
 impl EnvelopeScheme {
-    /// The scheme of a system. Feishu repeats a delivery until about 7.1 hours have passed, and does not
-    /// say whether it signs a repetition anew.
+    /// Returns the default scheme of a system. The window is longer than the 7.1 hours for which
+    /// Feishu repeats a delivery, because Feishu does not document whether a repetition gets a new
+    /// signature.
     pub(in crate::inbound) fn of(system: EnvelopeSystem) -> Self {
         Self {
             system,

@@ -1,5 +1,5 @@
-//! The sender's side, for test cases: encrypts and signs an event as its system does. In: scheme, key,
-//! receiver, event, now. Out: query, headers and body of the request.
+//! Encrypts and signs an event as its approval system does, for tests and the command `sign`. In:
+//! scheme, key, receiver, event, now. Out: query, headers and body of the request.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(in crate::inbound) struct Request {
     pub(in crate::inbound) body: Vec<u8>,
 }
 
-/// The request with this event; `None` only for a key of another scheme.
+/// Returns the request that delivers `event`; `None` only for a key of another scheme.
 pub(in crate::inbound) fn seal(
     scheme: EnvelopeScheme,
     key: &EnvelopeKey,
@@ -70,7 +70,8 @@ pub(in crate::inbound) fn seal(
     Some(request)
 }
 
-/// The event as its system would send it at `now`: with that time, and the app's token where it has one.
+/// Returns the event as its system would send it at `now`: with this time, and with the app's token
+/// if the system's events contain one.
 pub(in crate::inbound) fn renewed(
     scheme: EnvelopeScheme,
     key: &EnvelopeKey,

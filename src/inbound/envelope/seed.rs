@@ -1,5 +1,5 @@
-//! The random bytes of what is encrypted here. Verification is pure, so they are a digest of the key, of
-//! the text and of the time: strangers cannot know them, and no two texts share them.
+//! Makes the random bytes for encryption. Verification is pure, so they are a digest of the key,
+//! the text and the time. Strangers cannot know them, because they do not know the key.
 
 use sha2::{Digest as _, Sha256};
 

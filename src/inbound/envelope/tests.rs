@@ -1,5 +1,6 @@
-//! The vectors of single steps, which no public path takes alone: decryption, signature, and the exact
-//! bytes of DingTalk's reply. Whole deliveries run in tests/it/senders/envelopes.rs.
+//! Tests single steps with published vectors, because no public function runs them alone:
+//! decryption, signature, and the exact bytes of DingTalk's reply. Whole deliveries are tested in
+//! tests/it/senders/envelopes.rs.
 
 use serde_json::Value;
 

@@ -1,7 +1,8 @@
-//! WeCom's XML as JSON. In: bytes. Out: the object in `<xml>`: an element with elements in it is an
-//! object, any other a text, and a repeated one an array. The pull parser of quick-xml, which the
-//! journal's object stores bring along, expands nothing by itself; this reader refuses whatever WeCom does
-//! not write: document types, entities, processing instructions, attributes, text between elements.
+//! Reads WeCom's XML and returns the object in `<xml>` as JSON: an element with elements in it is
+//! an object, any other a text, and a repeated element an array. quick-xml, which the object stores
+//! of the journal need anyway, expands nothing by itself. This reader refuses everything that WeCom
+//! does not write: document types, entities, processing instructions, attributes, text between
+//! elements.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::inbound::refusal::Refusal;
 
-/// WeCom's events are 7 deep.
+/// WeCom's events are nested 7 levels deep.
 const MAX_DEPTH: usize = 32;
 
 /// An element that is not closed yet.
