@@ -1,4 +1,5 @@
-//! Calls of a system's API as data: what is sent, and what an answer means.
+//! Describes calls of an approval system's API as data: what is sent, and what an answer means.
+//! Sends nothing.
 
 use std::fmt;
 
@@ -7,21 +8,21 @@ use serde_json::Value;
 
 use crate::domain::shown;
 
-/// A call, without the host. Its path and headers may hold a token, and its body the app's secret.
+/// A call, without the host. Its path and headers may contain a token, and its body the app's
+/// secret.
 #[derive(Clone)]
 pub struct ApiCall {
     /// The HTTP method.
     pub method: &'static str,
     /// The path, and the query if there is one.
     pub path: String,
-    /// Headers by their lower-case names, but for the body's media type.
+    /// Headers with lower-case names, without the media type of the body.
     pub headers: Vec<(String, String)>,
     /// The body, sent as JSON.
     pub body: Option<Value>,
 }
 
 impl ApiCall {
-    /// A GET.
     pub(super) fn get(path: String) -> Self {
         Self {
             method: "GET",
@@ -31,7 +32,6 @@ impl ApiCall {
         }
     }
 
-    /// A POST of JSON.
     pub(super) fn post(path: String, body: Value) -> Self {
         Self {
             method: "POST",
@@ -41,14 +41,13 @@ impl ApiCall {
         }
     }
 
-    /// The same call with one more header.
     pub(super) fn with_header(mut self, name: &str, value: String) -> Self {
         self.headers.push((name.to_owned(), value));
         self
     }
 }
 
-/// Shows nothing that could be secret.
+/// Shows the method, and the path without its query, because all else may be secret.
 impl fmt::Debug for ApiCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.split('?').next().unwrap_or_default();
@@ -56,37 +55,37 @@ impl fmt::Debug for ApiCall {
     }
 }
 
-/// A token that the API gave the app.
+/// A token that the API returned for the app.
 #[derive(Debug)]
 pub struct NewToken {
     /// The token.
     pub text: SecretString,
-    /// How long it lasts, in seconds.
+    /// How long the token is valid, in seconds.
     pub lasts: i64,
 }
 
-/// Why an answer has no value. Contains no secret.
+/// Why a call was rejected. May quote the system's message, from which the caller removes secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// What the system did, as in `answers 1390003: instance code not found`.
     pub why: String,
-    /// What follows from it.
+    /// What the caller can do.
     pub kind: Rejection,
 }
 
-/// What follows from an answer without a value.
+/// What the caller can do after a rejected call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
     /// The token is not accepted, so a new one may help.
     BadToken,
-    /// There is no such instance.
+    /// The instance does not exist.
     Gone,
     /// The same call may succeed later.
     Other,
 }
 
-/// Reads the answer of a system that writes a number into each, which is 0 for success. `fields`: the names
-/// of the number and of the message beside it.
+/// Reads an answer with a numeric code, which is 0 for success. `fields` are the names of the code
+/// and of the message beside it.
 pub(super) fn by_code(
     status: u16,
     body: &[u8],

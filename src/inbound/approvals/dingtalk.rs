@@ -1,4 +1,5 @@
-//! DingTalk (open.dingtalk.com, "审批实例开始、结束、终止、删除" and the API `workflow_1_0`).
+//! Describes the approvals of DingTalk (open.dingtalk.com, "审批实例开始、结束、终止、删除" and the API
+//! `workflow_1_0`).
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const BAD_TOKEN: &str = "InvalidAuthentication";
 
 pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     url: "https://api.dingtalk.com",
-    // About 20 calls a second.
+    // DingTalk allows about 20 calls a second.
     between_calls: Duration::from_millis(50),
     secrets: &[],
     named,
@@ -33,9 +34,9 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// `POST /processes/instanceIds/query`: at most 120 days between `from` and `to`. The standard edition allows
-/// 10,000 calls a month. The list does not say when an instance ended, and which of the terminated ones were
-/// approved before.
+/// `POST /processes/instanceIds/query`: at most 120 days between `from` and `to`. The standard
+/// edition allows 10,000 calls a month. The list does not say when an instance ended, nor which
+/// terminated instances were approved before.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_hours(1),
     begun_within: SignedDuration::from_hours(7 * 24),
@@ -67,7 +68,7 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-/// A failure has a status of its own and a `code` in words, or `success` is false.
+/// A failed call has another status than 200 and a `code` in words, or `success` is false.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -97,8 +98,9 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("x-acs-dingtalk-access-token", token.to_owned())
 }
 
-/// The answer names neither the instance nor its definition. The call named the instance, and the list of
-/// the definition has it: both are added for the map.
+/// Adds the codes of the instance and of its definition for the map, because DingTalk's answer
+/// contains neither. The call named the instance, and the list of the definition confirms the
+/// definition.
 fn state(named: &Named, mut instance: Value) -> InstanceState {
     let other = |why: String| InstanceState::Other(why);
     let text = |name: &str| {
@@ -167,7 +169,7 @@ fn read(answer: &Value) -> Page {
     let next = answer.pointer("/result/nextToken");
     Page {
         instances: ids.map(Listed::without_end).collect(),
-        // A number, or a number in a text.
+        // The next position is a number, or a number in a text.
         next: next.and_then(|next| match next {
             Value::Number(number) => Some(number.to_string()),
             Value::String(text) if !text.is_empty() => Some(text.clone()),

@@ -1,4 +1,5 @@
-//! Feishu and Lark (open.feishu.cn and open.larksuite.com, "Approval" and "Receive events").
+//! Describes the approvals of Feishu and Lark (open.feishu.cn and open.larksuite.com, "Approval"
+//! and "Receive events").
 
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ const NOT_FOUND: i64 = 1_390_003;
 
 pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     url: "https://open.feishu.cn",
-    // 1,000 calls a minute, and 50 a second.
+    // Feishu allows 1,000 calls a minute, and 50 a second.
     between_calls: Duration::from_millis(60),
-    // The app's Verification Token, in version 1 and 2 of the protocol.
+    // The app's Verification Token, in versions 1 and 2 of the protocol.
     secrets: &[("", "token"), ("/header", "token")],
     named,
     token,
@@ -37,8 +38,8 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// `POST /instances/query` (document "Query the list of instances"): 1,000 calls a minute, at most 30 days
-/// between `from` and `to`. It leaves out withdrawn instances, and may lag behind.
+/// `POST /instances/query` (document "Query the list of instances") allows 1,000 calls a minute and
+/// at most 30 days between `from` and `to`. The list omits withdrawn instances, and may lag behind.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(30 * 24),
@@ -55,7 +56,7 @@ pub(super) const LARK: ApprovalSystem = ApprovalSystem {
 
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    // Version 2 of the protocol, and version 1.
+    // First as version 2 of the protocol writes it, then as version 1.
     let kind = text("/header/event_type").or_else(|| text("/event/type"))?;
     let of_instance = matches!(
         kind,
@@ -95,11 +96,11 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("authorization", format!("Bearer {token}"))
 }
 
-/// Reads the form, too, which Feishu writes as JSON in a text.
+/// Also parses the form, which Feishu writes as JSON in a text.
 fn state(named: &Named, instance: Value) -> InstanceState {
     let other = |why: &str| InstanceState::Other(why.to_owned());
     let text = |name: &str| instance.get(name).and_then(Value::as_str);
-    // The path of the request takes the id that the instance's creator chose, too.
+    // The call also accepts an id that the instance's creator chose, so compare the code.
     if text("instance_code") != Some(&named.instance) {
         return other("the instance has another code than the event names");
     }
@@ -114,7 +115,7 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     match status {
         "REVERTED" => return InstanceState::Withdrawn,
         "APPROVED" if reverted => return InstanceState::Withdrawn,
-        // What was withdrawn can be deleted afterwards.
+        // A withdrawn instance may be deleted afterwards.
         "DELETED" if named.said == Said::Withdrawn => return InstanceState::Withdrawn,
         "APPROVED" => {}
         "PENDING" => return InstanceState::Pending("the instance is still pending".to_owned()),

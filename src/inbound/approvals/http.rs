@@ -1,6 +1,6 @@
-//! Any ticket system with an HTTP API: the configuration says where an event has the id of a ticket, where
-//! that ticket is, and where the ticket itself has its id. In: an event, a ticket. Out: the ids, the path of a
-//! GET, and what its answer means. Sends nothing.
+//! Reads tickets of any system with an HTTP API. The configuration says where an event contains the
+//! id of a ticket, where the ticket is fetched, and where the ticket contains its own id. In: an
+//! event, a ticket. Out: the ids, the path of a GET, and what its answer means. Sends nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::instance::{InstanceState, Named, Said};
 use crate::domain::{Problem, Problems, Timestamp, read_json, shown};
 use crate::mapping::Program;
 
-/// What takes the place of the id in the configured path.
+/// The placeholder for the id in the configured path.
 const PLACE: &str = "{id}";
 /// The longest id, in bytes.
 const MAX_ID: usize = 64;
@@ -28,16 +28,16 @@ impl fmt::Debug for IdFilter {
 }
 
 impl IdFilter {
-    /// Compiles a filter. Problems mention it as `name`.
+    /// Compiles a filter. Problems name the filter as `name`.
     ///
     /// # Errors
-    /// Those of a map.
+    /// Every problem of the filter, as for a map.
     pub fn read(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
         Ok(Self(Arc::new(program)))
     }
 
-    /// The id in a value; `None` when the filter yields nothing or null.
+    /// Returns the id in a value; `None` if the filter yields nothing or null.
     fn find(&self, value: &Value, now: Timestamp) -> Result<Option<String>, String> {
         let found = match self.0.run(value, now.as_second())?.as_slice() {
             [] | [Value::Null] => return Ok(None),
@@ -57,33 +57,34 @@ impl IdFilter {
     }
 }
 
-/// An id that needs no encoding in a path or a query, and leads nowhere else.
+/// Whether `text` is an id that needs no encoding in a path or a query, and cannot lead to another
+/// path.
 fn is_id(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     begins && text.len() <= MAX_ID && text.bytes().all(good)
 }
 
-/// What the configuration says of the tickets of a source.
+/// How the configuration finds the tickets of a source.
 #[derive(Debug, Clone)]
 pub struct TicketRules {
     /// Yields the id of the ticket that an event names.
     pub id: IdFilter,
     /// Yields the id of a fetched ticket.
     pub instance_id: IdFilter,
-    /// Where it is.
+    /// Where a ticket is fetched.
     pub path: TicketPath,
 }
 
-/// The path of a ticket, and the query if there is one, with one place for its id.
+/// The path of a ticket, and the query if there is one, with one placeholder for the ticket's id.
 #[derive(Debug, Clone)]
 pub struct TicketPath(String);
 
 impl TicketPath {
-    /// Splits the address of a ticket into its beginning, up to the port, and the rest.
+    /// Splits the address of a ticket into the part up to the port, and the rest.
     ///
     /// # Errors
-    /// The rest has not one place for the id, or the beginning has one.
+    /// The rest does not contain `{id}` exactly once, or the host contains it.
     pub fn split(url: &str) -> Result<(String, Self), Problem> {
         let below = url.split_once("://").map_or("", |(_, below)| below);
         let path = below.find('/').and_then(|at| below.get(at..));
@@ -99,17 +100,17 @@ impl TicketPath {
         Ok((host.to_owned(), Self(path.to_owned())))
     }
 
-    /// The path of the ticket with this id.
+    /// Returns the path of the ticket with this id.
     pub fn of(&self, id: &str) -> String {
         self.0.replace(PLACE, id)
     }
 }
 
 impl TicketRules {
-    /// The ticket that an event names; `None` when it names none.
+    /// Returns the ticket that an event names; `None` if it names none.
     ///
     /// # Errors
-    /// What the event has in its place is no id.
+    /// The filter fails, or yields something that is not an id.
     pub fn named(&self, event: &Value, now: Timestamp) -> Result<Option<Named>, Problem> {
         let found = self.id.find(event, now).map_err(|why| {
             let remedy = "send the id of the ticket; docs/senders/http.md says what one is";
@@ -122,8 +123,9 @@ impl TicketRules {
         }))
     }
 
-    /// Whether this is the ticket that was asked for. Whether it is approved is the map's business. A
-    /// mistake in `instance_id` must not cost an approval, so another ticket is worth another look.
+    /// Checks that the answer is the requested ticket; only the map decides whether it is approved.
+    /// Another ticket is pending and fetched again later, because a mistake in `instance_id` must
+    /// not lose an approval.
     pub fn state(&self, named: &Named, ticket: Value, now: Timestamp) -> InstanceState {
         let why = match self.instance_id.find(&ticket, now) {
             Ok(Some(id)) if id == named.instance => return InstanceState::Approved(ticket),
@@ -138,8 +140,8 @@ impl TicketRules {
     }
 }
 
-/// Reads an answer by its status and its body, of which no reason repeats anything. Many systems answer 404
-/// for what the login may not see, so only 410 says that a ticket is gone.
+/// Reads an answer by its status and body. No reason quotes the body. Many systems answer 404 for
+/// tickets that the login may not see, so only 410 says that a ticket is gone.
 pub fn read_ticket(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let hint = match status {
         200 => match read_json(body) {

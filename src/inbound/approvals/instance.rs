@@ -1,39 +1,40 @@
-//! An instance: what an event says of it, and what the fetched instance itself says. The event is a hint:
-//! the form and the people who approved come from the instance alone.
+//! The types of what an event and a fetched instance say. The event is only a hint: the form and
+//! the people who approved are read from the instance.
 
 use serde_json::Value;
 
 use crate::domain::spelled;
 
 spelled! {
-    /// What an event says that became of an instance. The id of the announcement ends with it.
+    /// What became of an instance, according to an event. The id of an announcement ends with this
+    /// word.
     Said {
-        /// It was approved.
+        /// The instance was approved.
         Approved = "approved",
-        /// It was withdrawn after its approval.
+        /// The instance was withdrawn after its approval.
         Withdrawn = "withdrawn",
     }
 }
 
-/// The instance that an event names.
+/// The instance that an event names, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// The code of its definition.
+    /// The code of the instance's definition.
     pub definition: String,
-    /// Its own code.
+    /// The code of the instance.
     pub instance: String,
-    /// What became of it.
+    /// What became of the instance, according to the event.
     pub said: Said,
 }
 
 impl Named {
-    /// The id of the announcement: what became of which instance. Each becomes of it once, however many
-    /// events say so.
+    /// Returns the id of the announcement: the code of the instance, and what became of it.
+    /// Repeated events about one change have one id.
     pub fn id(&self) -> String {
         format!("{}/{}", self.instance, self.said)
     }
 
-    /// The same instance, as an event names it that says something else.
+    /// Returns the instance with another `said`.
     #[must_use]
     pub fn saying(&self, said: Said) -> Self {
         Self {
@@ -43,29 +44,31 @@ impl Named {
     }
 }
 
-/// The id of the announcement that withdraws what the announcement of this id approves.
+/// Returns the id of the announcement that withdraws the approval announced as `id`; `None` if `id`
+/// announces no approval.
 pub fn withdrawal_of(id: &str) -> Option<String> {
     let (instance, said) = id.rsplit_once('/')?;
     let approved = said == Said::Approved.as_str();
     approved.then(|| format!("{instance}/{}", Said::Withdrawn.as_str()))
 }
 
-/// What a fetched instance says. The texts are for people.
+/// The state of a fetched instance. The texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceState {
-    /// It is approved; this is what a map sees of it.
+    /// Approved. The value is the instance as a map reads it.
     Approved(Value),
-    /// It was approved, and withdrawn later.
+    /// Approved, and withdrawn later.
     Withdrawn,
-    /// It is approved, and withdraws the instance of this code.
+    /// Approved, and withdraws another instance: the one with this code.
     Withdraws(String),
-    /// It is not final yet, so a later look may find it so.
+    /// Not final yet, so it is fetched again later. The text says why.
     Pending(String),
-    /// It gives nothing, and no later look can change that.
+    /// Final, but no approval and no withdrawal. The text says why.
     Other(String),
 }
 
-/// The code of a definition or an instance, which is safe in a path or a query.
+/// Whether `text` can be the code of a definition or an instance. A code is safe in a path or a
+/// query.
 pub fn is_code(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=64).contains(&text.len()) && text.bytes().all(good)

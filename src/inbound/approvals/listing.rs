@@ -1,4 +1,5 @@
-//! The list of finished instances, from which the program finds those that no event announced.
+//! Describes the list of finished instances, in which the program finds those that no event
+//! announced.
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -10,18 +11,20 @@ use crate::domain::Timestamp;
 /// How a system lists its finished instances.
 #[derive(Debug)]
 pub struct Listing {
-    /// The shortest time between two looks at the list.
+    /// The shortest time between two readings of the list.
     pub every: SignedDuration,
-    /// How long ago a listed instance may have begun.
+    /// How long before the last complete reading an instance may have begun to be listed.
     pub begun_within: SignedDuration,
-    /// What the list can say of an instance: in the program's words, and as the status that its call asks
-    /// for. Each is a call of its own.
+    /// What the list can be queried for: the program's word, and the status in the query. Each
+    /// entry is a query of its own.
     pub says: &'static [(Said, &'static str)],
-    /// Asks for a page.
+    /// Makes the call that requests a page.
     pub page: fn(&Query<'_>) -> ApiCall,
-    /// Reads the answer. May name instances that did not end as the query says: the instance decides.
+    /// Reads a page from the answer. May name instances that did not end as the query says: only
+    /// the fetched instance decides.
     pub read: fn(&Value) -> Page,
-    /// An event as the system would have sent it about a listed instance, as far as [`Named`] goes.
+    /// Makes an event as the system would have sent it about a listed instance, with no more than
+    /// the fields of [`Named`].
     pub event: fn(&Named) -> Value,
 }
 
@@ -32,18 +35,18 @@ pub struct Query<'a> {
     pub definition: &'a str,
     /// The status of the instances.
     pub status: &'static str,
-    /// When the instances began.
+    /// The earliest time at which the instances began.
     pub from: Timestamp,
-    /// The end of that time.
+    /// The latest time at which the instances began.
     pub to: Timestamp,
-    /// Where the page before ended.
+    /// Where the page begins: the [`Page::next`] of the page before; `None` for the first page.
     pub cursor: Option<&'a str>,
 }
 
 /// A page of the list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The instances.
+    /// The instances on the page.
     pub instances: Vec<Listed>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
@@ -52,14 +55,14 @@ pub struct Page {
 /// An instance in the list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its code.
+    /// The code of the instance.
     pub instance: String,
-    /// When it ended, if the list says so.
+    /// When the instance ended, if the list says so.
     pub ended: Option<Timestamp>,
 }
 
 impl Listed {
-    /// An entry of a list that has nothing but codes.
+    /// Makes an entry for a list that contains only codes.
     pub(super) fn without_end(code: &str) -> Self {
         Self {
             instance: code.to_owned(),

@@ -1,9 +1,9 @@
-//! Approval systems: their events name an instance, which the program then fetches. One file per system
-//! says, as pure functions over JSON, what an event names, how the system's API is called and how its
-//! answers are read, and what a fetched instance says. `app::approvals` alone sends. `http` is for the tickets
-//! of any other system, as far as the configuration describes them.
+//! Describes approval systems, whose events name an instance that the program then fetches. Each
+//! system has a file of pure functions over JSON: they read events, build the calls of the system's
+//! API, and read its answers and instances. `http.rs` describes any other ticket system by its
+//! configuration. Only `app::approvals` sends.
 //!
-//! To add a system: a file here with its [`ApprovalSystem`], and its variant of [`FetchPreset`].
+//! To add a system, add a file with its [`ApprovalSystem`], and a variant of [`FetchPreset`].
 
 mod api;
 mod dingtalk;
@@ -26,8 +26,8 @@ pub use listing::{Listed, Listing, Page, Query};
 pub use system::ApprovalSystem;
 
 spelled! {
-    /// The systems whose instances can be fetched, by their names in the configuration, which are the
-    /// schemes' too.
+    /// The systems whose instances can be fetched, by their names in the configuration. These are
+    /// also the names of their schemes.
     FetchPreset {
         /// Feishu, in China.
         Feishu = "feishu",
@@ -41,7 +41,7 @@ spelled! {
 }
 
 impl FetchPreset {
-    /// What is known of the system.
+    /// Returns the description of the system.
     pub fn system(self) -> &'static ApprovalSystem {
         match self {
             Self::Feishu => &feishu::FEISHU,
@@ -53,8 +53,8 @@ impl FetchPreset {
 }
 
 impl Verifier {
-    /// The delivery that a map sees: the event, which this verifier verified before it was recorded, and
-    /// the instance.
+    /// Makes the delivery that a map reads, from an event and its fetched instance. This verifier
+    /// verified the event before it was recorded.
     pub fn fetched(
         &self,
         source: SourceName,
@@ -66,8 +66,8 @@ impl Verifier {
         self.recorded(source, delivery_id, document.to_string().into())
     }
 
-    /// What stands in for the event of an instance that the system's list names: no event arrived, and no
-    /// secret of this verifier proves it.
+    /// Makes a delivery for an instance that is known without an event, such as from the system's
+    /// list. `event` is made by [`Listing::event`], so no secret of this verifier proves it.
     pub fn listed(&self, source: SourceName, id: String, event: &Value) -> VerifiedDelivery {
         self.recorded(source, id, event.to_string().into())
     }

@@ -1,4 +1,4 @@
-//! What the program knows of an approval system: one table of data and pure functions.
+//! The type that describes an approval system: data, and pure functions over JSON.
 
 use std::time::Duration;
 
@@ -12,36 +12,40 @@ use crate::domain::Timestamp;
 /// An approval system.
 #[derive(Debug)]
 pub struct ApprovalSystem {
-    /// The address of its API.
+    /// Scheme and host of the API, as in `https://api.dingtalk.com`.
     pub url: &'static str,
-    /// The shortest time between two calls.
+    /// The shortest time between two calls of the API.
     pub between_calls: Duration,
-    /// The fields of its events that hold a secret: the pointer of an object, and a name in it.
+    /// The fields of events that contain a secret: a JSON pointer to an object, and a name in it.
     pub(super) secrets: &'static [(&'static str, &'static str)],
-    /// The instance that an event names, and what it says of it; `None` for every other event.
+    /// Reads which instance an event names and what became of it; `None` for an event of another
+    /// kind.
     pub(super) named: fn(&Value) -> Option<Named>,
-    /// Asks for a token with the id and the secret of an app.
+    /// Makes the call that requests a token with the id and the secret of an app.
     pub token: fn(id: &str, secret: &str) -> ApiCall,
-    /// Reads an answer of any call, by its HTTP status and its body.
+    /// Reads the answer to any call from its HTTP status and body.
     pub answer: fn(status: u16, body: &[u8]) -> Result<Value, Rejected>,
-    /// The names of two fields of the answer: the token, and its lifetime in seconds.
+    /// The names of two fields in the answer to `token`: the token, and its lifetime in seconds.
     pub(super) token_fields: (&'static str, &'static str),
-    /// The same call with the token that it needs.
+    /// Adds the token to a call.
     pub with_token: fn(ApiCall, token: &str) -> ApiCall,
-    /// Asks for an instance by its code.
+    /// Makes the call that requests an instance by its code.
     pub instance: fn(code: &str) -> ApiCall,
-    /// The field of the answer that has the instance.
+    /// The name of the field in the answer that contains the instance.
     pub(super) instance_field: &'static str,
-    /// What the instance says. May add to it what the event alone says, such as its definition.
+    /// Reads the state of a fetched instance. May add to the instance what only the event says,
+    /// such as the definition.
     pub state: fn(&Named, Value) -> InstanceState,
-    /// Asks for a definition by its code, to see whether the app may read it.
+    /// Makes the call that requests a definition by its code, to see whether the app may read it.
     pub definition: Option<fn(code: &str) -> ApiCall>,
-    /// For a system whose instances do not name their definition: when one began. Its place in the list of
-    /// the definition then confirms what the event says.
+    /// Reads when a fetched instance began. Only for a system whose instances do not name their
+    /// definition: the list of the definition must then have the instance at that time, which
+    /// confirms the event.
     pub begun: Option<fn(&Value) -> Option<Timestamp>>,
-    /// For a system whose list does not say when an instance ended: when a fetched one was approved.
+    /// Reads when a fetched instance was approved. Only for a system whose list does not say when
+    /// an instance ended.
     pub ended: Option<fn(&Value) -> Option<Timestamp>>,
-    /// How finished instances are listed; `None` for a system that has no such call.
+    /// How finished instances are listed; `None` for a system without such a call.
     pub listing: Option<Listing>,
 }
 

@@ -1,5 +1,6 @@
-//! WeCom's approval app (developer.work.weixin.qq.com, documents 91815, 91983 and 91039). The events of
-//! the flow engine for apps of one's own (`open_approval_change`) name a form that WeCom does not have.
+//! WeCom's approval app (developer.work.weixin.qq.com, documents 91815, 91983 and 91039). Ignores
+//! the events `open_approval_change` of the flow engine for self-built apps, because they name a
+//! form that WeCom does not have.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const EXPIRED_TOKEN: i64 = 42_001;
 
 pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     url: "https://qyapi.weixin.qq.com",
-    // 600 calls a minute.
+    // WeCom allows 600 calls a minute.
     between_calls: Duration::from_millis(100),
     secrets: &[],
     named,
@@ -36,8 +37,9 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// Document 91816, `getapprovalinfo`: at most 31 days between `from` and `to`, by the time of the application.
-/// It does not say when one ended. Approved, approved and paid, and revoked.
+/// `getapprovalinfo` (document 91816) lists by the time of the application, at most 31 days between
+/// `from` and `to`. The list does not say when an instance ended. The statuses are 2 (approved), 10
+/// (approved and paid) and 6 (revoked).
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(7 * 24),
@@ -51,8 +53,8 @@ const LISTING: Listing = Listing {
     event,
 };
 
-/// An event comes at every step, and names the request's status and the step. A comment on an approved
-/// request has its status, too.
+/// WeCom sends an event at every step, with the status of the request and the step. The status
+/// alone is not enough: a comment on an approved request also has the status "approved".
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     if text("/Event")? != "sys_approval_change" {
@@ -60,7 +62,7 @@ fn named(event: &Value) -> Option<Named> {
     }
     let step = text("/ApprovalInfo/StatuChangeEvent")?;
     let said = match (text("/ApprovalInfo/SpStatus")?, step) {
-        // Agreed; another approver added and agreed; handled.
+        // Steps: 2 (agreed), 13 (added an approver and agreed), 14 (handled).
         ("2" | "10", "2" | "13" | "14") => Said::Approved,
         ("6", "8") => Said::Withdrawn,
         _ => return None,
@@ -107,10 +109,10 @@ fn state(named: &Named, instance: Value) -> InstanceState {
         return other("the instance is of another template than the event names");
     }
     match instance.get("sp_status").and_then(Value::as_i64) {
-        // Approved, and paid afterwards.
+        // 2: approved. 10: approved and paid.
         Some(2 | 10) => InstanceState::Approved(instance),
         Some(6) => InstanceState::Withdrawn,
-        // What was revoked can be deleted afterwards.
+        // 7: deleted. A revoked request may be deleted afterwards.
         Some(7) if named.said == Said::Withdrawn => InstanceState::Withdrawn,
         Some(1) => InstanceState::Pending("the instance is still pending".to_owned()),
         Some(status) => other(&format!("the instance has the status {status}")),
@@ -118,7 +120,7 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     }
 }
 
-/// The newest time of an approver's step.
+/// Returns the time of the newest step of an approver.
 fn ended(instance: &Value) -> Option<Timestamp> {
     let all = |value: &Value, pointer: &str| {
         let list = value.pointer(pointer).and_then(Value::as_array);
