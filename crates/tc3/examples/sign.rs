@@ -1,5 +1,5 @@
-//! Signs the requests on standard input, one JSON object a line, and prints the `Authorization` of
-//! each: for comparison with another signer.
+//! Signs the requests on standard input, one JSON object per line, and prints the `Authorization`
+//! header of each, to compare this signer with another one.
 
 use std::error::Error;
 use std::io::BufRead as _;

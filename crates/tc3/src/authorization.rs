@@ -1,5 +1,5 @@
-//! The `Authorization` header on the receiving side. Takes a header and the request that it came
-//! with; returns whether the key signed that request. Does not judge the age of a timestamp.
+//! Reads and verifies the `Authorization` header on the receiving side. Takes a header and its
+//! request; returns whether the key signed that request. Does not judge the age of a timestamp.
 
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
@@ -8,20 +8,20 @@ use super::canonical_request::SignedParts;
 use super::string_to_sign::{ALGORITHM, CredentialScope, TERMINATION};
 use super::{SigningInput, sign};
 
-/// No genuine header is longer: temporary ids have a few dozen characters, three to five headers
-/// are signed.
+/// The maximum length of a header. Genuine headers are shorter: temporary ids have a few dozen
+/// characters, and three to five headers are signed.
 const MAX_HEADER_BYTES: usize = 4096;
 
-/// A parsed header.
+/// A parsed `Authorization` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
     /// The key that the header claims; not verified yet.
     pub secret_id: String,
     /// The day and the service that the header claims.
     pub scope: CredentialScope,
-    /// Lower-case names in ascending order, as written.
+    /// The names of the signed headers as written: lower case, in ascending order.
     pub signed_headers: Vec<String>,
-    /// 64 hex digits, as written.
+    /// The signature as written: 64 hex digits.
     pub signature: String,
 }
 
@@ -37,7 +37,7 @@ pub enum Refusal {
     /// The scope's day is not the day of `X-TC-Timestamp`.
     #[error("SignatureFailure: the scope's date is not the day of the timestamp")]
     WrongDate,
-    /// Another key signed, or the content differs.
+    /// Another key signed the request, or its content differs.
     #[error("SignatureFailure: the signature is not that of this request with this key")]
     WrongSignature,
 }
@@ -108,9 +108,9 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     })
 }
 
-/// Recomputes the signature over `request`, whose `headers` are all that arrived, and compares in
-/// constant time. `timestamp` is the value of `X-TC-Timestamp`; the caller decides how old it may
-/// be.
+/// Recomputes the signature over `request` and compares it in constant time. `headers` of the
+/// request are all headers that arrived. `timestamp` is the value of `X-TC-Timestamp`; the caller
+/// decides how old it may be.
 ///
 /// # Errors
 /// The first [`Refusal`] that applies.

@@ -1,5 +1,5 @@
-//! Step 1 of TC3: the canonical request. Takes the method, the query, the headers to sign and the
-//! body; returns text. Knows no key and no time. The rule:
+//! Step 1 of TC3: builds the canonical request. Takes the method, the query, the headers to sign
+//! and the body; returns text. Uses no key and no time. The rule:
 //! <https://www.tencentcloud.com/document/product/1084/39391>.
 
 use sha2::{Digest, Sha256};
@@ -14,8 +14,8 @@ pub struct SignedParts<'a> {
     pub method: &'a str,
     /// The query exactly as sent, without `?`; empty for POST.
     pub query: &'a str,
-    /// Name and value of each header to sign, in any order. `content-type` and `host` are mandatory
-    /// in the protocol; a port that is not the scheme's own belongs to the host.
+    /// Name and value of each header to sign, in any order. The protocol requires `content-type`
+    /// and `host`. The host includes the port, unless it is the default port of the scheme.
     pub headers: &'a [(&'a str, &'a str)],
     /// The body's bytes exactly as sent, or [`UNSIGNED_PAYLOAD`]; empty for GET.
     pub payload: &'a [u8],
@@ -26,14 +26,14 @@ pub struct SignedParts<'a> {
 pub struct CanonicalRequest {
     /// The six items joined by line feeds.
     pub text: String,
-    /// Lower-case names in ascending order, joined with `;`.
+    /// The names of the signed headers: lower case, in ascending order, joined with `;`.
     pub signed_headers: String,
     /// SHA-256 of the body, hex.
     pub hashed_payload: String,
 }
 
 impl CanonicalRequest {
-    /// Builds the canonical request. The URI is always `/`: the API has no other.
+    /// Builds the canonical request. The URI is always `/`, the only one of the API.
     pub fn of(parts: &SignedParts<'_>) -> Self {
         let mut headers: Vec<(String, String)> =
             parts.headers.iter().map(canonical_header).collect();
@@ -57,14 +57,15 @@ impl CanonicalRequest {
         }
     }
 
-    /// SHA-256 of the text, hex.
+    /// Returns the SHA-256 of the text, hex.
     pub fn hashed(&self) -> String {
         hex::encode(Sha256::digest(&self.text))
     }
 }
 
-/// Lower-cases and trims names and values, but keeps the host as it is sent, as the official Python
-/// signer does. A client that sends its host in lower case satisfies both readings of the rule.
+/// Lower-cases and trims name and value, but only trims the value of `host`, as the official Python
+/// signer does. The rule can also be read as lower-casing the host; a host sent in lower case
+/// satisfies both readings.
 fn canonical_header((name, value): &(&str, &str)) -> (String, String) {
     let name = name.trim().to_ascii_lowercase();
     let value = if name == "host" {

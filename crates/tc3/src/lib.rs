@@ -1,6 +1,6 @@
-//! TC3-HMAC-SHA256, the request signature of the Tencent Cloud API 3.0. Takes keys, an instant and
-//! the parts of a request; returns the `Authorization` header with every intermediate value, or a
-//! verdict on one. Reads no clock and performs no I/O.
+//! Computes and verifies TC3-HMAC-SHA256, the request signature of the Tencent Cloud API 3.0. Takes
+//! keys, an instant and the parts of a request. Returns the `Authorization` header with every
+//! intermediate value, or whether a header is valid. Reads no clock and performs no I/O.
 //!
 #![doc = include_str!("../README.md")]
 
@@ -36,17 +36,17 @@ pub struct SigningInput<'a> {
 pub struct Signed {
     /// SHA-256 of the body, hex.
     pub hashed_payload: String,
-    /// Step 1.
+    /// The canonical request, which is step 1.
     pub canonical_request: String,
-    /// SHA-256 of step 1, hex.
+    /// SHA-256 of the canonical request, hex.
     pub hashed_canonical_request: String,
-    /// The day and the service.
+    /// The day and the service for which the signature is valid.
     pub scope: CredentialScope,
-    /// Step 2.
+    /// The string to sign, which is step 2.
     pub string_to_sign: String,
-    /// Step 3, hex.
+    /// The signature, which is step 3, hex.
     pub signature: String,
-    /// The header's value.
+    /// The value of the `Authorization` header.
     pub authorization: String,
 }
 
@@ -79,8 +79,8 @@ mod tests {
 
     use super::*;
 
-    /// The official Python signer, the documentation's worked examples and independently computed
-    /// values.
+    /// The documentation's worked examples, signatures of the official Python signer, and
+    /// independently computed values.
     const VECTORS: &str = include_str!("../vectors/tc3.json");
 
     fn text<'a>(object: &'a Value, field: &str) -> &'a str {

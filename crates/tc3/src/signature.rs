@@ -10,7 +10,7 @@ use super::string_to_sign::{CredentialScope, TERMINATION};
 /// The bytes of one HMAC-SHA256.
 type Digest32 = [u8; 32];
 
-/// The key that signs for one day and service (`SecretSigning` in the documentation).
+/// Returns the key that signs for one day and service (`SecretSigning` in the documentation).
 pub fn signing_key(secret_key: &str, scope: &CredentialScope) -> Zeroizing<[u8; 32]> {
     let start = Zeroizing::new(format!("TC3{secret_key}"));
     let date = Zeroizing::new(hmac(start.as_bytes(), scope.date.as_bytes()));
@@ -18,7 +18,7 @@ pub fn signing_key(secret_key: &str, scope: &CredentialScope) -> Zeroizing<[u8; 
     Zeroizing::new(hmac(service.as_slice(), TERMINATION.as_bytes()))
 }
 
-/// The signature of `string_to_sign`, lower-case hex.
+/// Returns the signature of `string_to_sign` in lower-case hex.
 pub fn signature(secret_key: &str, scope: &CredentialScope, string_to_sign: &str) -> String {
     hex::encode(hmac(
         signing_key(secret_key, scope).as_slice(),
@@ -26,8 +26,8 @@ pub fn signature(secret_key: &str, scope: &CredentialScope, string_to_sign: &str
     ))
 }
 
-/// HMAC-SHA256. Brings the key to the block's length as in RFC 2104 section 2 (hashed when longer,
-/// padded with zeros when shorter), because only the fixed-length constructor cannot fail.
+/// HMAC-SHA256. Brings the key to the block's length as in RFC 2104, section 2: hashes a longer
+/// key, pads a shorter one with zeros. The constructor for keys of this length cannot fail.
 fn hmac(key: &[u8], message: &[u8]) -> Digest32 {
     let mut block = Zeroizing::new([0_u8; 64]);
     let hashed: Digest32 = Sha256::digest(key).into();

@@ -1,5 +1,5 @@
-//! Step 2 of TC3: the string to sign. Takes the instant, the service and the canonical request's
-//! hash; returns text. Knows no key.
+//! Step 2 of TC3: builds the string to sign. Takes the instant, the service and the hash of the
+//! canonical request; returns text. Uses no key.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -9,7 +9,7 @@ pub const ALGORITHM: &str = "TC3-HMAC-SHA256";
 /// The last part of every scope.
 pub(super) const TERMINATION: &str = "tc3_request";
 
-/// For which day and service a signature holds: `2026-01-01/lighthouse/tc3_request`.
+/// The day and the service for which a signature is valid: `2026-01-01/lighthouse/tc3_request`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialScope {
     /// The UTC day, `YYYY-MM-DD`.
@@ -19,7 +19,7 @@ pub struct CredentialScope {
 }
 
 impl CredentialScope {
-    /// The scope of a request to `service` at `now`. The day is the day in UTC.
+    /// Returns the scope of a request to `service` at `now`, with the day in UTC.
     pub fn of(service: &str, now: Timestamp) -> Self {
         let date = Offset::UTC.to_datetime(now).date();
         Self {
@@ -35,7 +35,7 @@ impl std::fmt::Display for CredentialScope {
     }
 }
 
-/// The four lines that are signed.
+/// Returns the four lines that are signed.
 pub fn string_to_sign(
     now: Timestamp,
     scope: &CredentialScope,
