@@ -1,5 +1,6 @@
-//! `[cloud.accounts.NAME]`: several owner accounts, selected by image and region. In: the raw
-//! tables. Out: accounts of which at most one matches best, or every mistake with its line.
+//! Reads `[cloud.accounts.NAME]`: several owner accounts, selected by image and region. Takes the
+//! raw tables, returns the accounts, and reports each mistake with its line. Two accounts that
+//! match the same image equally well are a mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
 

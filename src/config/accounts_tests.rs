@@ -1,4 +1,4 @@
-//! Tests which account matches, and which tables are refused.
+//! Tests which owner account a request gets, and which `[cloud.accounts.NAME]` are refused.
 
 use super::*;
 

@@ -1,4 +1,6 @@
-//! `[cloud]`: the site, the address, the call rates. `accounts` reads the owner accounts.
+//! Reads `[cloud]`: the site, the endpoint and the call rates. Takes the raw table and the
+//! variables, returns a [`CloudConfig`], and reports mistakes. `accounts.rs` reads the owner
+//! accounts.
 
 use crate::domain::{Problem, Site};
 

@@ -1,5 +1,5 @@
-//! `fetch` of a `[[source]]`. In: the raw table. Out: what fetches the instances of this source, or the
-//! mistakes.
+//! Reads `fetch` of a `[[source]]`. Takes the raw table, returns how the program fetches the
+//! instances of the source, and reports mistakes. `ticket_fetch.rs` reads `preset = "http"`.
 
 use toml::Spanned;
 
@@ -84,7 +84,8 @@ impl Reader<'_> {
         })
     }
 
-    /// An approval system's events need its own API.
+    /// Reports a `fetch` of another system than `scheme`. Only a system's own API has the instances
+    /// that its events name.
     pub(super) fn goes_with(&mut self, source: &RawSource, written: &RawFetch, preset: &str) {
         let scheme = source.scheme.get_ref().name();
         if scheme != preset {
@@ -96,7 +97,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A field that this preset does not have.
+    /// Reports a field that has no effect with this preset.
     pub(super) fn unused<T>(&mut self, written: &Option<Spanned<T>>, name: &str, preset: &str) {
         if let Some(written) = written {
             let problem = format!("fetch: {name} has no effect with preset = \"{preset}\"");
@@ -104,7 +105,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A field that this preset must have.
+    /// Returns a field that the preset requires, and reports it if it is missing.
     pub(super) fn needed<'r, T>(
         &mut self,
         fetch: &RawFetch,
@@ -118,7 +119,7 @@ impl Reader<'_> {
         written.as_ref()
     }
 
-    /// The maps that read an instance need one.
+    /// Reports a map that reads an instance although the source has no `fetch`.
     fn map_without_fetch(&mut self, source: &RawSource) {
         let Some(map) = source.map.as_ref() else {
             return;
@@ -151,7 +152,8 @@ impl Reader<'_> {
     }
 }
 
-/// The receivers that events may name: those of `from`, else the app that fetches.
+/// Returns the receivers that events may name: the entries of `from`, or, if there are none, the
+/// app of `fetch`.
 pub(super) fn receivers(from: Vec<String>, fetch: Option<&Fetch>) -> Vec<String> {
     match fetch.and_then(Fetch::app) {
         Some(fetch) if from.is_empty() => vec![fetch.app_id.clone()],

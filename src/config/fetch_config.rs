@@ -1,54 +1,56 @@
-//! `fetch` of a `[[source]]`, valid: how the program reads what an event names.
+//! The checked form of `fetch` of a `[[source]]`: how the program reads the instance that an event
+//! names. Data only; `fetch.rs` and `ticket_fetch.rs` read and check it.
 
 use crate::inbound::{FetchPreset, TicketRules};
 use crate::notify::{Address, Auth};
 
 use super::secrets::Secret;
 
-/// Overrides the addresses of the systems: each lies below this one, by its preset's name.
+/// The variable with one base URL for all systems. The address of each system is then this URL,
+/// a slash and the preset's name.
 pub(super) const ENDPOINT_VAR: &str = "SHAREHOOK_FETCH_ENDPOINT";
 
-/// How a source's instances are fetched.
+/// How the program fetches the instances of a source.
 #[derive(Debug, Clone)]
 pub enum Fetch {
-    /// From an approval system, by an app.
+    /// An app reads the instances from an approval system.
     App(FetchConfig),
-    /// From any system with an HTTP API, by one GET.
+    /// One GET request reads a ticket from any system with an HTTP API.
     Ticket(TicketFetch),
 }
 
 /// How an app reads the instances of an approval system.
 #[derive(Debug, Clone)]
 pub struct FetchConfig {
-    /// The system.
+    /// The approval system.
     pub preset: FetchPreset,
-    /// The app that fetches.
+    /// The id of the app that fetches; for WeCom, the corp id.
     pub app_id: String,
-    /// Its secret.
+    /// The app's secret.
     pub app_secret: Secret,
-    /// The definitions whose approvals count.
+    /// The codes of the approval definitions whose approvals the program accepts.
     pub definitions: Vec<String>,
     /// The address of the API.
     pub address: Address,
 }
 
-/// How a ticket is read by one GET.
+/// How the program reads a ticket with one GET request.
 #[derive(Debug, Clone)]
 pub struct TicketFetch {
-    /// Which ticket, and which path.
+    /// The filters that find the ticket's id, and the path of the GET request.
     pub rules: TicketRules,
-    /// Scheme, host and port.
+    /// Scheme, host and port of the API.
     pub address: Address,
-    /// The login.
+    /// How the program authenticates at the API.
     pub auth: Auth,
-    /// PEM of certificates beside the public roots.
+    /// PEM certificates that the program trusts in addition to the public roots.
     pub ca: Vec<u8>,
-    /// The HTTP proxy on the way there.
+    /// The HTTP proxy for requests to the API.
     pub proxy: Option<String>,
 }
 
 impl Fetch {
-    /// The app, if one fetches.
+    /// Returns the app, or `None` for a [`Ticket`](Self::Ticket).
     pub fn app(&self) -> Option<&FetchConfig> {
         match self {
             Self::App(fetch) => Some(fetch),
@@ -56,7 +58,7 @@ impl Fetch {
         }
     }
 
-    /// The same with the secrets of `read`, which was read from the same text.
+    /// Takes over the secrets of `read`, which must come from the same configuration text.
     pub(super) fn take_secrets(&mut self, read: Self) {
         match (self, read) {
             (Self::App(own), Self::App(read)) => own.app_secret = read.app_secret,

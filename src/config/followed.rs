@@ -1,26 +1,29 @@
-//! Variables that name a secret in AWS instead of containing one, so that one configuration serves a laptop and a
-//! function. In: the configuration's text and the variables. Out: the secrets in AWS to fetch.
+//! Variables that contain a reference to a secret in AWS instead of the secret, so that one
+//! configuration file serves a laptop and a function. Takes the configuration's text and the
+//! variables, and returns the secrets in AWS to fetch. Does not fetch them.
 
 use std::collections::BTreeSet;
 
 use super::secrets::{AwsSecret, SecretRef};
 use super::vars::Vars;
 
-/// Overrides `[seal] key`, so that deployments with different keys can use the same file.
+/// The variable that overrides `[seal] key`, so that deployments with different keys can use the
+/// same file.
 pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
-/// The key of the process that calls the cloud.
+/// The variables with the process's own key for the cloud: the key's id and its secret.
 pub(super) const KEY_ID_VAR: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY_VAR: &str = "TENCENTCLOUD_SECRET_KEY";
-/// The variables with secrets that no field names.
+/// The variables that may hold a secret although no field of the file names them.
 const UNNAMED: [&str; 3] = [KEY_ID_VAR, KEY_VAR, SEAL_KEY_VAR];
 
-/// The secret in AWS that a variable names.
+/// Returns the secret in AWS to which a variable refers; `None` if it contains no such reference.
 pub(super) fn in_variable(name: &str, vars: &Vars) -> Option<AwsSecret> {
     AwsSecret::parse(vars.get(name)?)
 }
 
 impl SecretRef {
-    /// The reference in the variable, if this names a variable with one.
+    /// For `env:NAME`, returns the reference to AWS that the variable NAME contains, if it contains
+    /// one. Returns every other reference unchanged.
     pub(super) fn followed(self, vars: &Vars) -> Self {
         match &self {
             Self::Env(name) => in_variable(name, vars).map_or(self, Self::Aws),
@@ -29,8 +32,8 @@ impl SecretRef {
     }
 }
 
-/// Lists the secrets in AWS that a configuration names, in any field or by a variable. A text that is not
-/// TOML names none.
+/// Lists the secrets in AWS to which a configuration refers, in any field or through a variable.
+/// If the text is not TOML, looks only at the variables that no field names.
 pub fn aws_secrets(text: &str, vars: &Vars) -> BTreeSet<AwsSecret> {
     fn walk(value: &toml::Value, vars: &Vars, found: &mut BTreeSet<AwsSecret>) {
         match value {

@@ -1,5 +1,5 @@
-//! `[http]`: how requests reach the program, and who reads its pages. In: the raw table. Out: an
-//! [`HttpConfig`].
+//! Reads `[http]`: the base path, the maximum of connections, and who may read `/metrics` and
+//! `/report`. Takes the raw table, returns an [`HttpConfig`], and reports mistakes.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
@@ -8,7 +8,8 @@ use super::raw::RawHttp;
 use super::reader::Reader;
 use super::valid::{HttpConfig, MetricsAccess};
 
-/// The least length of a reader's token, as for the static token of a source.
+/// Minimum length in bytes of the token for `/metrics` or `/report`. A source's static token has
+/// the same minimum.
 const MIN_TOKEN: usize = 24;
 
 impl Reader<'_> {

@@ -1,6 +1,6 @@
-//! Reads the raw tables although some values do not fit: leaves each such value out, says why, and reads
-//! the rest, so that all mistakes are reported at once. In: TOML. Out: the raw tables, the problems, and
-//! what was left out. A text that is not TOML yields its syntax errors alone.
+//! Reads the raw tables even if some values do not fit. Leaves out each such value, reports why,
+//! and reads the rest, so that the user sees all mistakes at once. Takes a text. Returns the raw
+//! tables, the problems and the values left out; or the syntax errors if the text is not TOML.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,9 +15,9 @@ use crate::domain::{Mark, Problem, Problems};
 
 use super::raw::RawConfig;
 
-/// The place of a stand-in for a field that is missing. No text has this place.
+/// The span of a stand-in for a missing field. No part of a text has this span.
 pub(super) const MISSING: Range<usize> = usize::MAX..usize::MAX;
-/// Maximum number of values that are left out. Each costs one more pass.
+/// Maximum number of values that are left out. Each one costs another pass over the text.
 const MAX_LEFT_OUT: usize = 100;
 const SYNTAX: &str =
     "write TOML: name = \"text\", name = 1, name = [\"a\", \"b\"], [table], [[table]]";
@@ -26,11 +26,12 @@ const DOCUMENTED: &str = "docs/configuration.md lists every field";
 /// The values that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    /// Their paths, as in `source[0].name`.
+    /// Paths of the values left out, as in `source[0].name`.
     names: BTreeSet<String>,
-    /// The same without the numbers of array elements, and what a misspelt field probably is.
+    /// Paths of the values left out, without array indices, as in `source.name`. For a misspelt
+    /// field, also the path of the field that was probably meant.
     paths: BTreeSet<String>,
-    /// The places of the tables around them.
+    /// Spans of the tables and arrays around the values left out.
     tables: Vec<Range<usize>>,
 }
 
@@ -44,7 +45,7 @@ impl Unread {
         self.paths.iter().any(around)
     }
 
-    /// Whether a value of the table at this place was left out.
+    /// Whether a value inside the table with this span was left out.
     pub(super) fn within(&self, table: &Range<usize>) -> bool {
         self.tables.contains(table)
     }
@@ -54,10 +55,10 @@ impl Unread {
     }
 }
 
-/// Reads the text.
+/// Returns the raw tables, the problems of the values that do not fit, and the values left out.
 ///
 /// # Errors
-/// Every syntax error.
+/// Every syntax error. Or the problems so far, if a value that does not fit cannot be left out.
 pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, Unread), Problems> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -77,13 +78,13 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
             tables: Vec::new(),
         };
         let Some(left_out) = search.table(table.get_mut()) else {
-            // What follows the colon may be a secret.
+            // The text after the colon may be a secret.
             let problem = error.message().split(": ").next().unwrap_or_default();
             problems.push(Problem::at(Mark::of(file, text, span), problem, DOCUMENTED));
             return Err(Problems(problems));
         };
         let name = search.name();
-        // What was left out is then missing: its problem is reported already.
+        // A value that was left out is missing in the next pass; its problem is already reported.
         if span != MISSING && unread.names.insert(name.clone()) {
             let mark = Mark::of(file, text, span);
             let meant = left_out.meant(&error, &name);
@@ -98,10 +99,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
     Err(Problems(problems))
 }
 
-/// One problem for each line: a line that ends early causes several.
+/// Returns one problem per line, because one incomplete line can cause several errors.
 fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    // A table that is not closed makes the next ones duplicates of each other.
+    // An unclosed table makes later keys duplicates: report them only if there is no other error.
     let follows = |error: &&Error| error.message().starts_with("duplicate key");
     let only_duplicates = errors.iter().all(|error| follows(&error));
     let mut errors: Vec<&Error> = errors
@@ -110,12 +111,12 @@ fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
         .collect();
     errors.sort_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
     for error in errors {
-        // An error without a place is at the end of the text.
+        // Show an error without a place at the end of the text.
         let span = error.span().unwrap_or(text.len()..text.len());
         let written = text.get(span.clone()).unwrap_or_default();
         let mark = Mark::of(file, text, span.start..span.end.max(span.start + 1));
         let problem = if is_word(written) && error.message().starts_with("invalid ") {
-            // Without the word: it may be a secret.
+            // Do not quote the word: it may be a secret.
             Problem::at(mark, "a text without quotes", "put it in quotes")
         } else {
             Problem::at(mark, error.message().trim().replace('\n', ", "), SYNTAX)
@@ -150,18 +151,18 @@ struct Search {
     tables: Vec<Range<usize>>,
 }
 
-/// What was done about a failure.
+/// What the search did about the value that does not fit.
 enum LeftOut {
-    /// The value, of this kind, was removed.
+    /// A value was removed; the text is its TOML type.
     Value(&'static str),
-    /// The key is not a field.
+    /// A key that is not a field was removed.
     Key,
-    /// A stand-in was put in place of the missing field.
+    /// A stand-in for a missing field was added, or a table whose stand-in did not fit was removed.
     Added,
 }
 
 impl LeftOut {
-    /// The field that a misspelt one probably is.
+    /// Returns the field that a misspelt key probably means.
     fn meant<'e>(&self, error: &'e Error, name: &str) -> Option<&'e str> {
         let Self::Key = self else { return None };
         let (_, expected) = error.message().split_once(", expected ")?;
@@ -170,7 +171,7 @@ impl LeftOut {
 }
 
 impl Search {
-    /// Removes the value from the table, or adds what it lacks.
+    /// Removes the value at `span` from the table, or adds a stand-in for the missing field.
     fn table(&mut self, table: &mut DeTable<'_>) -> Option<LeftOut> {
         let found = table.iter_mut().find_map(|(key, value)| {
             self.path.push(key.get_ref().to_string());
@@ -198,7 +199,6 @@ impl Search {
         }
     }
 
-    /// Searches inside a value.
     fn value(&mut self, value: &mut Spanned<DeValue<'_>>) -> Option<LeftOut> {
         let span = value.span();
         let found = match value.get_mut() {
@@ -223,7 +223,7 @@ impl Search {
         found
     }
 
-    /// Searches inside the elements. Leaves a table out whose stand-in does not fit either.
+    /// Searches inside the elements. Removes a table in which a stand-in did not fit.
     fn array(&mut self, items: &mut DeArray<'_>) -> Option<LeftOut> {
         let has_stand_in = |item: &Spanned<DeValue<'_>>| {
             let table = item.get_ref().as_table();
@@ -250,12 +250,12 @@ impl Search {
         Some(LeftOut::Value(kind))
     }
 
-    /// The path as in `source[0].name`.
+    /// Returns the path of the found value, as in `source[0].name`.
     fn name(&self) -> String {
         self.path.join(".").replace(".[", "[")
     }
 
-    /// The path of another field of the same table, without the numbers.
+    /// Returns the path of `field` in the table of the found value, without array indices.
     fn setting_of(&self, field: &str) -> String {
         let setting = self.setting();
         match setting.rsplit_once('.') {
@@ -264,7 +264,7 @@ impl Search {
         }
     }
 
-    /// The path without the numbers.
+    /// Returns the path of the found value without array indices, as in `source.name`.
     fn setting(&self) -> String {
         let names = self.path.iter().filter(|part| !part.starts_with('['));
         names.cloned().collect::<Vec<_>>().join(".")
@@ -278,7 +278,7 @@ fn keep<'i>(items: &mut DeArray<'i>, wanted: impl Fn(&Spanned<DeValue<'i>>) -> b
     *items = kept;
 }
 
-/// The error in the words of this program. It never quotes the value, which may be a secret.
+/// Rewords the error for users. Does not quote a value of the wrong type, which may be a secret.
 fn worded(
     mark: Mark,
     error: &Error,
@@ -324,7 +324,7 @@ fn worded(
             let problem = format!("{name}: {written:?} is not one of its values");
             Problem::at(mark, problem, format!("write one of {values}"))
         }
-        // The program's own types word their errors as problem and remedy.
+        // The program's own types word their errors as `problem; remedy`.
         LeftOut::Value(_) => {
             let message = message.replace('\n', ", ");
             let (problem, remedy) = message.split_once("; ").unwrap_or((&message, DOCUMENTED));
@@ -333,7 +333,7 @@ fn worded(
     }
 }
 
-/// What serde calls a type, as it is written in TOML.
+/// Returns how to write in TOML the type that serde calls `expected`.
 fn in_toml(expected: &str) -> &str {
     match expected {
         "a sequence" => "an array, as in [\"…\"]",
@@ -355,17 +355,17 @@ fn with_article(kind: &str) -> String {
     }
 }
 
-/// The first word in backquotes.
+/// Returns the first text in backquotes.
 fn quoted(message: &str) -> Option<&str> {
     message.split('`').nth(1)
 }
 
-/// All words in backquotes.
+/// Returns every text in backquotes.
 fn names_in(list: &str) -> Vec<&str> {
     list.split('`').skip(1).step_by(2).collect()
 }
 
-/// The field that is at most two changes of a letter away.
+/// Returns the field most similar to `written`, if at most two letters differ (Levenshtein).
 fn nearest<'a>(written: &str, fields: &[&'a str]) -> Option<&'a str> {
     let near = fields
         .iter()

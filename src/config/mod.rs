@@ -1,5 +1,5 @@
-//! Reads the configuration: `sharehook.toml` and a few variables. In: text, the file's folder,
-//! variables. Out: a valid [`Config`], or every mistake with file and line. Opens no socket.
+//! Reads the configuration from `sharehook.toml`, environment variables and secrets fetched from
+//! AWS. Returns a valid [`Config`], or every mistake with file and line. Opens no socket.
 
 mod accounts;
 mod cloud;
@@ -50,7 +50,7 @@ pub use vars::Vars;
 
 impl Config {
     /// Reads a configuration from `text`, the content of `file`. Relative paths are relative to the
-    /// folder of `file`. `fetched` has the secrets that the text keeps in AWS.
+    /// folder of `file`. `fetched` contains the secrets in AWS to which the text refers.
     ///
     /// # Errors
     /// Every mistake, each with file and line as its field.
@@ -63,7 +63,7 @@ impl Config {
         resolve::draft(file, text, vars, SecretValues::Configured(fetched))?.valid()
     }
 
-    /// Reads as much of the configuration file as can be read, for a search for every problem.
+    /// Reads as much of the configuration file as possible, for commands that report all problems.
     ///
     /// # Errors
     /// The file cannot be read, or is not TOML.
@@ -80,12 +80,12 @@ impl Config {
         Self::read(&path.display().to_string(), &text_of(path)?, vars, fetched)
     }
 
-    /// Reads the configuration file without its secrets: `stand_in` takes the place of each. For
-    /// commands that neither verify deliveries of senders nor call the cloud. The journal is not
-    /// sealed with a key that is a secret.
+    /// Reads the configuration file without its secrets, and uses `stand_in` for each of them. For
+    /// commands that neither verify deliveries of senders nor call the cloud. Drops `[seal]` if its
+    /// key is a secret in a variable that `key` names, or in AWS.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but no problem of a secret's value.
+    /// As [`load`](Self::load), except problems with the value of a secret.
     pub fn load_without_secrets(
         path: &Path,
         vars: &Vars,
@@ -95,7 +95,7 @@ impl Config {
         resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
     }
 
-    /// Reads the configuration for a command that only reads. Replaces each missing secret by
+    /// Reads the configuration for a command that changes nothing. Replaces each missing secret by
     /// `stand_in`, and drops `[seal]` if its key is missing. If `calls_cloud` is true, a missing
     /// key of an owner account is an error.
     ///

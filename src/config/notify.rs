@@ -1,5 +1,5 @@
-//! `[[notify]]`: names, addresses, templates. In: the raw tables. Out: valid targets, and
-//! the mistakes in the others.
+//! Reads `[[notify]]`: names, addresses, templates. Takes the raw tables, returns the valid
+//! targets, and reports the mistakes in the others.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -92,15 +92,15 @@ impl Reader<'_> {
         on
     }
 
-    /// The sources that it names. A message of an app needs a source whose `fetch` has one, so there the
-    /// default is every such source.
+    /// Returns the sources that the table names. An app can send only for a source whose `fetch`
+    /// configures it, so with the preset of an app the default is every such source.
     fn sources_of(&mut self, raw: &RawNotify, sources: &[SourceConfig]) -> Vec<SourceName> {
         let preset = *raw.preset.get_ref();
         let by_app = preset.row().auth == AuthNeed::App;
         let fits = |source: &SourceConfig| {
             let fetch = source.fetch.as_ref().and_then(Fetch::app);
             let sends = fetch.is_some_and(|fetch| preset.is_sent_by(fetch.preset.as_str()));
-            // Of a source with a mistake it is not known.
+            // A mistake in a source may concern its `fetch`, so assume that the source fits.
             !by_app || sends || !source.sound
         };
         let mut named = Vec::new();
@@ -168,14 +168,14 @@ impl Reader<'_> {
         self.read("url: ", place, Address::read(text))
     }
 
-    /// A template of the operator's: its path and text.
+    /// Returns the path and the text of the operator's own template.
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
         let written = raw.map.as_ref()?;
         let remedy = "name a jq file, or remove `map` for the one that ships";
         self.named_file("map", written, |path| fs::read_to_string(path), remedy)
     }
 
-    /// The transition after each outcome, for Jira.
+    /// Returns the id of the Jira transition for each outcome.
     fn transitions(&mut self, raw: &RawNotify) -> Vec<(NoticeKind, String)> {
         let mut all = Vec::new();
         for (kind, id) in &raw.transitions {
@@ -196,7 +196,7 @@ impl Reader<'_> {
         all
     }
 
-    /// The user in whose name notes are written.
+    /// Returns the user in whose name the program writes. The preset decides the user's form.
     fn user(&mut self, raw: &RawNotify) -> Option<String> {
         let preset = *raw.preset.get_ref();
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');

@@ -1,5 +1,5 @@
-//! How the program authenticates at the targets of `[[notify]]`. In: a raw table. Out: its secrets, or the
-//! mistakes.
+//! Reads how the program authenticates at the targets of `[[notify]]`. Takes a raw table, returns
+//! an [`Auth`], and reports mistakes. `ticket_fetch.rs` uses it for `auth` of a `fetch`.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
@@ -13,7 +13,7 @@ pub(super) const AUTH_FORMS: &str =
     "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
 
 impl Reader<'_> {
-    /// How the program proves itself, as far as the preset needs it.
+    /// Returns the authentication that the preset needs, or reports what is missing.
     pub(super) fn auth(&mut self, entry: &Spanned<RawNotify>) -> Option<Auth> {
         let raw = entry.get_ref();
         let preset = *raw.preset.get_ref();
@@ -76,7 +76,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The credentials that AWS gives the process; the region is the address's.
+    /// Returns the AWS credentials of the process. The region comes from the address, or else from
+    /// `AWS_REGION`.
     fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
         let var = |name: &str| set(self.vars, name).cloned();
         let host = raw.url.as_ref();
@@ -101,7 +102,7 @@ impl Reader<'_> {
         None
     }
 
-    /// A login as it is written. `prefix`: what precedes a token.
+    /// Reads the fields of `auth`. `prefix` is the text before a bearer token in its header.
     pub(super) fn written_auth(
         &mut self,
         whose: &str,

@@ -1,4 +1,5 @@
-//! `sharehook.toml` as written: the field names of the contract, every value with its place.
+//! The types into which `sharehook.toml` is parsed. Their fields are its public format; values keep
+//! their place in the text where an error may need it. `resolve.rs` checks the values.
 
 mod fetch;
 
@@ -102,14 +103,14 @@ impl Short for JournalTable {
     }
 }
 
-/// A table that may be written as its most important field alone.
+/// A table that may also be written as a text, which is the value of its most important field.
 pub(super) trait Short: Sized {
     const FORMS: &'static str;
 
     fn of(text: &str) -> Self;
 }
 
-/// See [`Short`].
+/// A `T` that was written as a table or as a text; see [`Short`].
 #[derive(Debug, Default)]
 pub(super) struct OrText<T>(pub(super) T);
 

@@ -1,4 +1,4 @@
-//! `[check]` as written.
+//! The type into which `[check]` is parsed. `resolve.rs` checks the values.
 
 use serde::Deserialize;
 use toml::Spanned;

@@ -1,4 +1,4 @@
-//! `[[notify]]` as written.
+//! The types into which `[[notify]]` is parsed. `notify.rs` and `notify_auth.rs` check the values.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `[report]` as written.
+//! The type into which `[report]` is parsed. `report.rs` checks the values.
 
 use serde::Deserialize;
 use toml::Spanned;

@@ -1,5 +1,5 @@
-//! The state while the configuration is read: the file's path, the variables, and the mistakes
-//! found so far.
+//! The [`Reader`]: the file's path, the variables and the mistakes found so far, while the
+//! configuration is read. Its methods read one value each and report its mistakes.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -25,12 +25,12 @@ pub(super) struct Reader<'a> {
     pub(super) root: &'a Path,
     pub(super) vars: &'a Vars,
     pub(super) secrets: SecretValues<'a>,
-    /// The secrets that were read.
+    /// The secrets read so far.
     pub(super) used: Secrets,
     pub(super) problems: Vec<Problem>,
-    /// What was left out of the raw tables, because it could not be read.
+    /// The values that the raw tables lack because they could not be read.
     pub(super) unread: &'a Unread,
-    /// The files and variables that the text names.
+    /// The files and the environment variables that the text names.
     pub(super) files: BTreeSet<String>,
     pub(super) variables: BTreeSet<String>,
 }
@@ -46,7 +46,7 @@ impl Reader<'_> {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        // A stand-in for a field that is missing: its absence is reported already.
+        // A stand-in for a missing field: that the field is missing is already reported.
         if at.span() == MISSING {
             return;
         }
@@ -54,7 +54,8 @@ impl Reader<'_> {
         self.problems.push(Problem::at(mark, problem, remedy));
     }
 
-    /// A required setting that is not in the file, unless it is there and could not be read.
+    /// Reports a required setting that the file lacks. Does nothing if the file has the setting and
+    /// it could not be read.
     pub(super) fn missing(&mut self, name: &str, remedy: &str) {
         if !self.unread.has(name) {
             let mark = Mark::whole(self.file);
@@ -63,12 +64,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A problem that a type found in its own value, behind `prefix`, as in `report.to: `.
+    /// Reports a problem that a type found in a value, behind a prefix such as `report.to: `.
     pub(super) fn found<W>(&mut self, prefix: &str, at: &Spanned<W>, found: Problem) {
         self.problem(at, format!("{prefix}{}", found.problem), found.remedy);
     }
 
-    /// What was read from this place, unless it has a problem.
+    /// Returns the value that was read, or reports its problem at `at`.
     pub(super) fn read<T, W>(
         &mut self,
         prefix: &str,
@@ -78,7 +79,7 @@ impl Reader<'_> {
         read.map_err(|found| self.found(prefix, at, found)).ok()
     }
 
-    /// The value of a text.
+    /// Parses a text, or reports its problem.
     pub(super) fn parsed<T: FromStr<Err = Problem>>(
         &mut self,
         prefix: &str,
@@ -87,7 +88,8 @@ impl Reader<'_> {
         self.read(prefix, written, written.get_ref().parse())
     }
 
-    /// A name that none of `names` has yet. `all`: what has such names.
+    /// Parses a name, and reports it if `names` already has it. `all` is the plural for the
+    /// message, as in "two sources have the name".
     pub(super) fn own_name<N: FromStr<Err = Problem> + Ord + Clone + Display>(
         &mut self,
         all: &str,
@@ -103,13 +105,13 @@ impl Reader<'_> {
         Some(name)
     }
 
-    /// A length of time as in `2s`; `name` is the setting's.
+    /// Parses a length of time, as in `2s`. `name` is the name of the setting.
     pub(super) fn span(&mut self, name: &str, written: &Spanned<String>) -> Option<Duration> {
         let span: Span = self.parsed(&format!("{name}: "), written)?;
         Some(Duration::from_secs(span.seconds().unsigned_abs()))
     }
 
-    /// The texts, each of which must be a region.
+    /// Returns the texts, and reports each one that is not a region.
     pub(super) fn regions(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
         for region in written {
             self.parsed::<Region>("", region);
@@ -117,7 +119,8 @@ impl Reader<'_> {
         texts(written)
     }
 
-    /// A file that the text names: its path, and what `read` makes of it. `what`: the field.
+    /// Reads a file that the configuration names. Returns its path and the result of `read`. `what`
+    /// is the name of the field.
     pub(super) fn named_file<T>(
         &mut self,
         what: &str,
@@ -138,7 +141,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The PEM of certificates in a file; empty without one.
+    /// Returns the content of a PEM file; nothing if no file is named or it cannot be read.
     pub(super) fn certificates(
         &mut self,
         what: &str,
@@ -150,7 +153,7 @@ impl Reader<'_> {
         read.map(|(_, pem)| pem).unwrap_or_default()
     }
 
-    /// A number within a range, or its default.
+    /// Returns a number, or the default if none is written. Reports a number outside `range`.
     pub(super) fn within<N: Copy + PartialOrd + Display>(
         &mut self,
         name: &str,
@@ -173,12 +176,12 @@ impl Reader<'_> {
         }
     }
 
-    /// The secret of a sender or of a notification's target.
+    /// Returns the secret of a source, of a notification's target or of an HTTP reader.
     pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
         self.secret_or_stand_in(whose, written, false)
     }
 
-    /// A part of the key of an owner account.
+    /// Returns the id or the secret of an owner account's key.
     pub(super) fn cloud_key(
         &mut self,
         whose: &str,
@@ -188,8 +191,8 @@ impl Reader<'_> {
         secret.map(|secret| secret.text)
     }
 
-    /// The key of the process, if its variables name it in AWS. A key in the variables themselves is found
-    /// with the other credentials of the process.
+    /// Returns the process's key for the cloud if its variables refer to secrets in AWS. A key that
+    /// the variables contain themselves is read later, with the other credentials of the process.
     pub(super) fn process_key(&mut self) -> Option<(SecretString, SecretString)> {
         in_variable(KEY_ID_VAR, self.vars).or(in_variable(KEY_VAR, self.vars))?;
         let mut part = |name: &str| match self.resolve(&format!("env:{name}"), true) {
@@ -256,7 +259,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The value of the secret that a reference names.
+    /// Returns the value of the secret that a reference names.
     pub(super) fn secret_text(
         &mut self,
         whose: &str,
@@ -266,17 +269,17 @@ impl Reader<'_> {
     }
 }
 
-/// The texts without their places.
+/// Returns the texts without their places.
 pub(super) fn texts<C: FromIterator<String>>(written: &[Spanned<String>]) -> C {
     written.iter().map(|text| text.get_ref().clone()).collect()
 }
 
-/// A variable that is set to a text.
+/// Returns the value of a variable that is set and not empty.
 pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
     vars.get(name).filter(|text| !text.is_empty())
 }
 
-/// The text of a configuration file.
+/// Reads the text of a configuration file.
 pub(super) fn text_of(path: &Path) -> Result<String, Problem> {
     std::fs::read_to_string(path).map_err(|error| {
         Problem::new(

@@ -1,6 +1,6 @@
-//! What may change in a configuration while the process runs. In: the configuration in force, and
-//! secrets that were read again or a later text. Out: the configuration with them, or the settings
-//! that only a restart changes.
+//! The parts of a configuration that may change while the process runs. Takes the current
+//! configuration and a secret that was read again, or a later configuration. Returns the
+//! configuration with the new secret, or the settings that only a restart changes.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use super::secrets::{AwsSecrets, Secret, SecretError, SecretRef, SecretValues};
 use super::valid::Config;
 use super::vars::Vars;
 
-/// The tables and settings that belong to what a process opens once: the journal, the clouds with
-/// their pace, the listener.
+/// The tables and settings of what a process opens once, at its start: the journal, the cloud
+/// clients with their call rates, the listener.
 const OPENED_ONCE: [&[&str]; 5] = [
     &["journal"],
     &["cloud"],
@@ -23,11 +23,11 @@ const OPENED_ONCE: [&[&str]; 5] = [
     &["limits", "body_bytes"],
 ];
 
-/// A secret that was read again, or why it was not.
+/// The reference of a secret that was read again, with the secret or the error.
 pub type Renewal = (SecretRef, Result<Secret, SecretError>);
 
 impl Config {
-    /// Reads the secrets again whose values can change while the process runs.
+    /// Reads again each secret whose value can change while the process runs.
     pub fn read_secrets_again(&self, vars: &Vars, fetched: &AwsSecrets) -> Vec<Renewal> {
         let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));
         let can_change = self.secrets.keys().filter(|one| one.can_change());
@@ -41,11 +41,11 @@ impl Config {
         self.secrets.keys().any(SecretRef::can_change)
     }
 
-    /// The same configuration with another value of one secret. Takes only the secret: an edit of a
-    /// file that the configuration names takes effect at a reload, as a whole.
+    /// Returns this configuration with a new value of one secret. Nothing else changes: edits of
+    /// the files that the configuration names take effect together, at a reload.
     ///
     /// # Errors
-    /// A file that the configuration names is gone.
+    /// A file that the configuration names can no longer be read, or the new value is not valid.
     pub fn with_secret(&self, secret: Secret, vars: &Vars) -> Result<Self, Problems> {
         let mut secrets = self.secrets.clone();
         secrets.insert(secret.reference.clone(), secret);
@@ -71,7 +71,7 @@ impl Config {
         Ok(Self { secrets, ..config })
     }
 
-    /// The settings in which `later` differs and which only a restart changes.
+    /// Lists the settings that differ in `later` and that only a restart changes.
     pub fn needs_restart(&self, later: &Self) -> Vec<String> {
         let tables = [&self.text, &later.text].map(|text| text.parse::<Table>());
         let [Ok(own), Ok(later)] = tables else {

@@ -1,5 +1,6 @@
-//! `[report]`: its language, where sweeps publish it, and places that it must not overwrite. In: the raw table, or a
-//! place that the command line names. Out: a [`ReportConfig`], or what the report would overwrite.
+//! Reads `[report]`: the language, and where and how often sweeps publish the report. Takes the raw
+//! table, returns a [`ReportConfig`], and reports mistakes. Also refuses a place, from the file or
+//! from the command line, where the report would overwrite another file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -41,18 +42,18 @@ impl Reader<'_> {
 }
 
 impl Config {
-    /// Refuses the configured place of the report where it would overwrite something.
+    /// Returns a problem if the report would overwrite something at its configured place.
     pub(super) fn report_problem(&self) -> Option<Problem> {
         let to = &self.report.published.as_ref()?.to;
         let problem = self.allows_report_at(to).err()?;
         Some(self.problem("report.to", &problem.problem, &problem.remedy))
     }
 
-    /// Refuses a place of the report inside the journal, its index or the policy, and each file that
-    /// the configuration names.
+    /// Refuses a place inside the journal, its index or the policy directory, and the place of the
+    /// configuration or of any file that it names.
     ///
     /// # Errors
-    /// What the report would overwrite, with the remedy.
+    /// A problem that says what the report would overwrite.
     pub fn allows_report_at(&self, place: &FilePlace) -> Result<(), Problem> {
         place.outside(&self.journal, self.index.as_ref())?;
         let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));

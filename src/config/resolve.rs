@@ -22,21 +22,23 @@ use super::secrets::{SecretValues, Secrets};
 use super::valid::{Config, Draft, NotifyConfig};
 use super::vars::Vars;
 
-/// Overrides the file, for deployments that know the journal's location only at run time.
+/// The variable that overrides `journal` in the file, for deployments that know the journal's
+/// location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
-/// The index of that journal, when it has a place of its own: the file's belongs to another journal.
+/// The variable with the index's place if `SHAREHOOK_JOURNAL` is set. The index in the file is
+/// then ignored, because it belongs to the file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
-/// What the largest accepted body may be.
+/// The permitted values of `limits.body_bytes`, in bytes.
 const BODY_BYTES: RangeInclusive<usize> = 1_024..=6 << 20;
 
-/// Seconds.
+/// One day in seconds.
 const DAY: u64 = 86_400;
 
-/// Reads as much of the configuration as can be read. Without problems it is valid.
+/// Reads as much of the configuration as possible. The result is valid if it has no problems.
 ///
 /// # Errors
-/// The text is not TOML.
+/// The text is not TOML, or too many of its values do not fit.
 pub(super) fn draft(
     file: &str,
     text: &str,
@@ -109,7 +111,7 @@ pub(super) fn draft(
 }
 
 impl Reader<'_> {
-    /// Where the settings are written whose use can fail, and that no variable overrides.
+    /// Returns the places of settings whose use can fail. Omits settings that a variable overrides.
     fn marks(&self, raw: &RawConfig) -> BTreeMap<&'static str, Mark> {
         let cloud = &raw.cloud;
         let spans = [
@@ -126,7 +128,7 @@ impl Reader<'_> {
         spans.into_iter().filter_map(mark).collect()
     }
 
-    /// The dangers that `check` does not warn of.
+    /// Returns the dangers that `check` does not warn of.
     fn allowed(&mut self, raw: &RawCheck) -> BTreeSet<Danger> {
         let written = raw.allow.iter();
         written
@@ -134,7 +136,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// The place, and that of the index when it is another.
+    /// Returns the location of the journal, and that of the index if it has a place of its own.
     fn journal(
         &mut self,
         written: Option<Spanned<RawJournal>>,
@@ -173,7 +175,7 @@ impl Reader<'_> {
     }
 
     fn place_at<T>(&mut self, at: &Spanned<T>, field: &str, text: &str) -> JournalLocation {
-        // A stand-in: that it is missing is reported already.
+        // A stand-in for a missing field: that the place is missing is already reported.
         if text.is_empty() && self.unread.has("journal.place") {
             return JournalLocation::Memory;
         }
@@ -188,7 +190,7 @@ impl Reader<'_> {
         location
     }
 
-    /// Refuses a directory in the way of which a file is.
+    /// Reports a directory that cannot exist, because its path or a parent of it is a file.
     fn directory<T>(&mut self, at: &Spanned<T>, field: &str, dir: &Path) {
         let file = dir.ancestors().find(|path| path.exists() && !path.is_dir());
         if let Some(file) = file {
@@ -199,7 +201,7 @@ impl Reader<'_> {
     }
 
     fn policy(&mut self, written: Option<Spanned<RawPolicy>>) -> (PathBuf, usize) {
-        /// No request names more approvers.
+        /// The maximum number of approvers in a request.
         const MAX_APPROVALS: usize = 50;
         let approvals = written.as_ref().and_then(|w| w.get_ref().0.approvals);
         if let Some(at) = &written
@@ -214,14 +216,15 @@ impl Reader<'_> {
         (dir, approvals.unwrap_or(1))
     }
 
-    /// A span of `[limits]`, or its default in seconds.
+    /// Reads a length of time of `[limits]`. `default` is in seconds.
     fn limit(&mut self, name: &str, written: &Option<Spanned<String>>, default: u64) -> Duration {
         let written = written.as_ref();
         let read = written.and_then(|written| self.span(&format!("limits.{name}"), written));
         read.unwrap_or(Duration::from_secs(default))
     }
 
-    /// How long before its end a share is `expiring`.
+    /// Returns how long before its expiry a share is `expiring`. Reports the setting if no target
+    /// asks for that notification.
     fn notice(&mut self, raw: &RawLimits, notify: &[NotifyConfig]) -> Option<Span> {
         let written = raw.notice.as_ref()?;
         let wants = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);

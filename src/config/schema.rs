@@ -1,5 +1,6 @@
-//! `sharehook.schema.json`, generated from the raw types for editors. Only tests compile it: one
-//! holds the file up to date, and `SHAREHOOK_WRITE_SCHEMA=1` makes that test write it.
+//! Generates `sharehook.schema.json`, the JSON schema for editors, from the raw types. Compiled
+//! only for tests. A test compares the file with the generated schema, or writes the file if
+//! `SHAREHOOK_WRITE_SCHEMA` is set.
 
 use std::borrow::Cow;
 use std::fs;
@@ -14,7 +15,8 @@ use super::raw::{JournalTable, PolicyTable, RawConfig, RawJournal, RawPolicy};
 use crate::domain::{Danger, NoticeKind};
 use crate::inbound::Map;
 
-/// Declares the texts that match a pattern. Types without a description are part of the field's schema.
+/// Declares types for texts that match a pattern. A type with a description becomes a definition
+/// in the schema; the schema of an `inline` type becomes part of the field's schema.
 macro_rules! texts {
     ($($(#[$attribute:meta])* $name:ident $pattern:literal;)+) => {$(
         #[derive(JsonSchema)]
@@ -128,7 +130,8 @@ impl JsonSchema for RawPolicy {
     }
 }
 
-/// TOML has no null, and an absent field needs no default of that kind.
+/// Removes `null`, empty defaults and formats: TOML has no null, and an absent field needs no
+/// empty default.
 fn without_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else {
         return;

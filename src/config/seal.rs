@@ -1,6 +1,6 @@
-//! `[seal]`: the key that signs seals, the journal's name in them, and how often a seal is made.
-//! Takes the raw table, the variables and the journal's place; returns a [`SealConfig`]. Does not
-//! read the key file, because it is made on first use.
+//! Reads `[seal]`: the key that signs seals, the journal's name in seals, and how often seals are
+//! made. Takes the raw table, the variables and the journal's place; returns a [`SealConfig`]. Does
+//! not read the key file, which the program makes on first use.
 
 use toml::Spanned;
 
@@ -13,15 +13,15 @@ use super::reader::{Reader, set};
 use super::secrets::{SecretRef, SecretValues};
 use super::valid::{SealConfig, SealKey};
 
-/// The key of a journal in a directory when no other is configured, beside the configuration.
+/// The default key file for a journal in a directory. It lies beside the configuration.
 const DEFAULT_KEY_FILE: &str = "seal.key";
 const DEFAULT_NAME: &str = "sharehook-journal";
-/// How often a journal elsewhere than in a directory is sealed.
+/// The default minimum time between two seals, for a journal that is not in a directory.
 const DEFAULT_EVERY: &str = "1h";
 
 impl Reader<'_> {
-    /// Reads the table. `None`: the journal is not sealed, because it is in memory, or elsewhere
-    /// than in a directory and there is no key; or there is a mistake.
+    /// Reads the table. Returns `None` after a mistake, and if the journal is not sealed: a journal
+    /// in a bucket or in memory without a key, or a command that does not read the key.
     pub(super) fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
         let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
         if let Some(Ok(SecretRef::Env(name))) = key {
@@ -38,7 +38,8 @@ impl Reader<'_> {
         })
     }
 
-    /// A mistake of the key, at its place if it is in the file.
+    /// Reports a problem of the key and returns `None`. Without `at`, the problem's place is the
+    /// first line of the file.
     fn wrong_key(
         &mut self,
         at: Option<&Spanned<String>>,
@@ -76,7 +77,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A key in a file, which must not lie inside the journal.
+    /// Returns a key in a file. Refuses a file inside the journal's directory.
     fn key_file(
         &mut self,
         path: &str,
@@ -95,7 +96,7 @@ impl Reader<'_> {
         Some(SealKey::File(path))
     }
 
-    /// The key that a variable or AWS has.
+    /// Reads the key from a variable or from AWS. Returns `None` for commands without secrets.
     fn key_elsewhere(
         &mut self,
         reference: SecretRef,

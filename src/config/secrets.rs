@@ -1,6 +1,6 @@
-//! References to secrets: `env:NAME`, `file:PATH`, or in AWS. In: a reference. Out: a [`Secret`]. The
-//! configuration contains no secret, and no error shows one. Opens no socket: the caller fetches the
-//! secrets in AWS first and passes them as [`AwsSecrets`].
+//! Resolves references to secrets: `env:NAME`, `file:PATH`, `aws-secretsmanager:ID` and
+//! `aws-ssm:NAME`. Takes a reference and returns a [`Secret`]; no error shows a secret. Opens no
+//! socket: the caller first fetches the secrets in AWS and passes them as [`AwsSecrets`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,20 +14,21 @@ use crate::domain::spelled;
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretRef {
-    /// A variable of the process.
+    /// An environment variable of the process.
     Env(String),
-    /// A file, relative to the configuration, without one trailing line end.
+    /// A file, relative to the configuration's folder. A line end at its end is not part of the
+    /// secret.
     File(String),
     /// A secret in AWS, which the caller fetches.
     Aws(AwsSecret),
 }
 
-/// A secret in use. Neither form of its text shows the value.
+/// A secret in use. Its `Debug` output does not show the value.
 #[derive(Debug, Clone)]
 pub struct Secret {
-    /// The reference that names it.
+    /// The reference that names the secret.
     pub reference: SecretRef,
-    /// The version of the value, as its store names it.
+    /// The version of the value, as its store in AWS names it.
     pub version: Option<String>,
     /// The value.
     pub text: SecretString,
@@ -59,9 +60,9 @@ spelled! {
 /// A secret in AWS, as in `aws-secretsmanager:prod/sharehook#JIRA_WEBHOOK_SECRET`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AwsSecret {
-    /// The store that has it.
+    /// The service that stores the secret.
     pub store: AwsStore,
-    /// The secret's name or ARN, the parameter's name.
+    /// The name or ARN of a secret, or the name of a parameter.
     pub id: String,
     /// The field, if the secret is a JSON object.
     pub field: Option<String>,
@@ -87,15 +88,15 @@ impl AwsSecret {
     }
 }
 
-/// The secrets in AWS that were fetched, and why the others were not.
+/// The result of fetching each secret in AWS: the secret, or why it was not fetched.
 pub type AwsSecrets = BTreeMap<AwsSecret, Result<FetchedSecret, FetchError>>;
 
-/// What a store in AWS answered.
+/// A secret as its store in AWS returned it.
 #[derive(Debug, Clone)]
 pub struct FetchedSecret {
     /// The value.
     pub text: SecretString,
-    /// The version, as the store names it.
+    /// The version of the value, as the store names it.
     pub version: Option<String>,
 }
 
@@ -105,23 +106,23 @@ pub(super) type Secrets = BTreeMap<SecretRef, Secret>;
 /// Where the values of secrets come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SecretValues<'a> {
-    /// The variables and files that the references name, and these secrets in AWS.
+    /// From the variables and files that the references name, and from these secrets in AWS.
     Configured(&'a AwsSecrets),
-    /// These, which were read before.
+    /// From these secrets, which were read before.
     Known(&'a Secrets),
-    /// This text stands in for every secret, for commands that verify no delivery and sign nothing.
+    /// From this text, for every secret: for commands that verify no delivery and sign nothing.
     StandIn(&'a SecretString),
-    /// As `Configured`, but this text stands in for a missing secret, for commands that only read.
+    /// As `Configured`, but `stand_in` replaces each missing secret, for commands that only read.
     OrStandIn {
         fetched: &'a AwsSecrets,
         stand_in: &'a SecretString,
-        /// Whether the keys of owner accounts must be there.
+        /// Whether a missing key of an owner account is an error.
         calls_cloud: bool,
     },
 }
 
 impl SecretValues<'_> {
-    /// The text in the place of a sender's secret, if there is one.
+    /// Returns the text that stands in for secrets, if there is one.
     pub(super) fn stand_in(&self) -> Option<&SecretString> {
         match self {
             Self::Configured(_) | Self::Known(_) => None,
@@ -136,7 +137,7 @@ pub enum FetchError {
     /// The program does not run on Lambda.
     #[error("{0} is not set; only Lambda has an extension that fetches secrets")]
     NotOnLambda(&'static str),
-    /// The variable that names the extension's port has another value.
+    /// The variable that names the extension's port does not contain a port number.
     #[error("the variable {0} does not hold a port number (1 to 65535)")]
     BadPort(&'static str),
     /// The program cannot make HTTP requests.
@@ -145,10 +146,10 @@ pub enum FetchError {
     /// The extension did not become ready in time.
     #[error("the extension is not ready")]
     NotReady,
-    /// No complete answer.
+    /// The extension sent no complete answer.
     #[error("the extension on port {port} gives {problem}; is its layer attached?")]
     Unreachable {
-        /// Where the extension listens.
+        /// The port on which the extension listens.
         port: u16,
         /// How the request failed.
         problem: String,
@@ -164,19 +165,19 @@ pub enum FetchError {
         /// The HTTP status.
         status: u16,
     },
-    /// The answer of the extension has another format.
+    /// The extension's answer is not JSON.
     #[error("the extension's answer is not JSON")]
     BadAnswer,
     /// The secret is binary.
     #[error("it holds no text")]
     NoText,
-    /// A field is named, but the secret is no JSON object.
+    /// The reference names a field, but the secret is not a JSON object.
     #[error("it is not JSON, so it has no field {0}; leave out #{0}")]
     NotJson(String),
     /// The JSON object lacks the field.
     #[error("it has no field {0}")]
     NoField(String),
-    /// The field is a number or another value.
+    /// The value of the field is not a string.
     #[error("its field {0} is not text")]
     FieldNotText(String),
 }
@@ -191,13 +192,13 @@ impl AwsStore {
     }
 }
 
-/// Why a reference gives no secret. Shows nothing of the secret.
+/// Why a reference could not be resolved. Shows nothing of the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The text has another form. It is not shown, because it may be a pasted secret.
+    /// The text is not a reference. The error does not show the text, which may be a pasted secret.
     #[error("the value is not a reference to a secret")]
     NotAReference,
-    /// Nothing follows the scheme.
+    /// No valid name follows the scheme.
     #[error("{0}: is not followed by a name")]
     NoName(String),
     /// The variable is empty.
@@ -218,13 +219,13 @@ pub enum SecretError {
     /// The secret in AWS could not be fetched.
     #[error("{0}: {1}")]
     NotFetched(AwsSecret, FetchError),
-    /// No secret in AWS was fetched.
+    /// The program did not fetch this secret in AWS, because the command fetches none.
     #[error("{0}: this command does not fetch secrets")]
     NeverFetched(AwsSecret),
 }
 
 impl SecretError {
-    /// What the operator can do.
+    /// Returns what the operator can do.
     pub fn remedy(&self) -> String {
         match self {
             Self::NotAReference => {
@@ -283,10 +284,10 @@ impl SecretRef {
         }
     }
 
-    /// Reads the secret.
+    /// Reads the secret. `root` is the folder of the configuration.
     ///
     /// # Errors
-    /// The secret is missing or empty.
+    /// The secret is missing, empty, unreadable or too large.
     pub fn resolve(
         &self,
         root: &Path,
@@ -320,7 +321,7 @@ impl SecretRef {
         })
     }
 
-    /// Whether the value can change while the process runs. A process's variables cannot.
+    /// Whether the value can change while the process runs. The variables of a process cannot.
     pub(super) fn can_change(&self) -> bool {
         !matches!(self, Self::Env(_))
     }

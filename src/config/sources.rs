@@ -1,5 +1,5 @@
-//! `[[source]]`: names, secrets, origins, maps. In: the raw tables. Out: the valid sources, and the
-//! mistakes in the others.
+//! Reads `[[source]]`: names, secrets, origins, maps. Takes the raw tables, returns each source
+//! that has a valid name and map, and reports all mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use super::secrets::Secret;
 use super::valid::{MapRef, SourceConfig};
 
 impl Reader<'_> {
-    /// `seconds`: the time limit of a delivery.
+    /// Reads all sources. `seconds` is the time limit of a delivery.
     pub(super) fn sources(
         &mut self,
         raw: &[Spanned<RawSource>],
@@ -103,8 +103,8 @@ impl Reader<'_> {
         secrets
     }
 
-    /// `from` entries may be references `env:NAME`, because a template knows a queue's ARN only
-    /// when it is deployed.
+    /// Reads `from`. Its entries may be references `env:NAME`, because a deployment template knows
+    /// the ARN of a queue only when it is deployed.
     fn from(&mut self, source: &RawSource) -> Vec<String> {
         let mut from = Vec::new();
         for written in &source.from {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         texts(&source.events)
     }
 
-    /// How deliveries are answered: as written, else as fits the sender of the scheme.
+    /// Returns how deliveries are answered: as written, or else as the scheme's sender needs it.
     fn replies(&mut self, source: &RawSource, seconds: u64) -> ReplyRules {
         let scheme = source.scheme.get_ref();
         let limit = Duration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! What the configuration takes, and what it refuses with file and line.
+//! Tests which configurations are accepted, and which are refused with file and line.
 
 mod notify;
 
@@ -99,7 +99,7 @@ fn the_index_may_have_a_place_of_its_own() {
         "file:etc/index".to_owned(),
     );
     assert_eq!(read(&text, &good_vars()), both);
-    // The file's index belongs to the file's journal.
+    // SHAREHOOK_JOURNAL also drops the file's index, which belongs to the file's journal.
     let mut vars = good_vars();
     vars.insert("SHAREHOOK_JOURNAL".into(), "file:j".into());
     assert_eq!(read(&text, &vars), ("file:j".to_owned(), String::new()));

@@ -1,4 +1,5 @@
-//! `fetch` with `preset = "http"`. In: the raw table. Out: how a ticket is read by one GET, or the mistakes.
+//! Reads `fetch` with `preset = "http"`. Takes the raw table, returns how to read a ticket with one
+//! GET request, and reports mistakes.
 
 use toml::Spanned;
 
@@ -11,7 +12,7 @@ use super::notify_auth::AUTH_FORMS;
 use super::raw::{RawFetch, RawSource};
 use super::reader::{Reader, set};
 
-/// The map that ships for fetched tickets.
+/// The shipped map that reads fetched Zendesk tickets.
 pub(super) const ZENDESK_TICKET: &str = "zendesk-ticket";
 
 const URL_EXAMPLE: &str = "write it as in \"https://acme.zendesk.com/api/v2/tickets/{id}.json\"";
@@ -23,7 +24,7 @@ impl Reader<'_> {
         written: &RawFetch,
     ) -> Option<TicketFetch> {
         const NAME: &str = "http";
-        // The events of approval systems hold secrets that only their own presets know.
+        // Events of approval systems contain secrets that only the preset of their system removes.
         if let SchemeKind::Envelope(_) = source.scheme.get_ref().kind() {
             self.goes_with(source, written, NAME);
         }
@@ -58,7 +59,8 @@ impl Reader<'_> {
         })
     }
 
-    /// A map sees `{event, instance}`, which most that ship cannot read.
+    /// Reports a map that does not read fetched tickets. A map gets `{event, instance}` here, and
+    /// `zendesk-ticket` is the only shipped map for such tickets.
     fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
         let remedy = "name a jq file that reads .instance; docs/senders/http.md shows one";
         let Some(map) = &source.map else {
@@ -82,7 +84,7 @@ impl Reader<'_> {
         read.map_err(report).ok()
     }
 
-    /// Scheme, host and port, and the rest.
+    /// Splits a ticket's URL into the address (scheme, host, port) and the path with its query.
     fn ticket_address(&mut self, written: &Spanned<String>) -> Option<(Address, TicketPath)> {
         let endpoint = set(self.vars, ENDPOINT_VAR);
         let read = TicketPath::split(written.get_ref()).and_then(|(host, path)| {

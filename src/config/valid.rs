@@ -1,5 +1,5 @@
-//! A valid configuration: [`Config`] and its parts. Values only; the other files of this folder read
-//! and check them.
+//! A valid configuration: [`Config`] and its parts. Data only; the other files of this folder read
+//! and check it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,77 +21,78 @@ use super::secrets::{Secret, Secrets};
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file it came from, as given.
+    /// The path of the configuration file, as given.
     pub file: String,
     /// The file's text.
     pub text: String,
     /// SHA-256, hex, of the file's text.
     pub digest: String,
-    /// Every secret that the file names, except the seal's key.
+    /// Every secret that the configuration names, except the seal's key.
     pub secrets: Secrets,
     /// The journal's location. A directory is relative to the process's current folder.
     pub journal: JournalLocation,
-    /// Where its index lies, when that is a place of its own.
+    /// The location of the index, if the index lies outside the journal.
     pub index: Option<JournalLocation>,
     /// The policy directory.
     pub policy: PathBuf,
     /// How many of a share's named approvers must be allowed to approve it; 0 requires none.
     pub approvals: usize,
-    /// The cloud.
+    /// The settings of the cloud.
     pub cloud: CloudConfig,
-    /// The HTTP function.
+    /// The settings of the HTTP service.
     pub http: HttpConfig,
     /// The sources, in the file's order; names are unique.
     pub sources: Vec<SourceConfig>,
     /// The targets of notifications, in the file's order; names are unique.
     pub notify: Vec<NotifyConfig>,
-    /// How long before its end a share is `expiring`; `None`: never.
+    /// How long before its expiry a share is `expiring`; `None`: never.
     pub notice: Option<Span>,
     /// How the journal is sealed; `None` when it is not sealed.
     pub seal: Option<SealConfig>,
-    /// The largest accepted body, bytes.
+    /// The largest accepted body, in bytes.
     pub body_limit: usize,
-    /// Time limit of a delivery in seconds, if the host gives none.
+    /// Time limit of a delivery in seconds, if the host sets none.
     pub budget_seconds: u64,
     /// How far ahead a request's `not_before` may be.
     pub not_before_within: Duration,
-    /// How long a request is retried that fails for no fault of its own.
+    /// How long the program retries a request that fails for no fault of its own.
     pub retry_for: Duration,
-    /// How old a request may be that an operator reopens.
+    /// Maximum age of a request that an operator reopens.
     pub retry_age: Duration,
-    /// Requests of one source that a server may have unfinished.
+    /// Maximum number of unfinished requests of one source on a server.
     pub unfinished: usize,
     /// The dangers that `check` does not warn of.
     pub allowed: BTreeSet<Danger>,
-    /// The report.
+    /// The settings of the report.
     pub report: ReportConfig,
-    /// The files that it names, as written: maps, templates, certificates. Neither the policy nor a
-    /// file with a secret.
+    /// The files that the configuration names, as written: maps, templates, certificates. Excludes
+    /// the policy's files and files that contain a secret.
     pub files: BTreeSet<String>,
-    /// The environment variables that the file names. Variables that override a setting are not among them.
+    /// The environment variables that the file names. Variables that override a setting are not
+    /// among them.
     pub variables: BTreeSet<String>,
-    /// Where the settings are written whose use can fail: `journal`, `policy`, `cloud.endpoint`,
-    /// `seal.key`, `report.to`.
+    /// The places in the file of the settings whose use can fail: `journal`, `policy`,
+    /// `cloud.endpoint`, `seal.key`, `report.to`.
     pub marks: BTreeMap<&'static str, Mark>,
 }
 
-/// What could be read of a configuration, and what is wrong with the rest.
+/// The readable part of a configuration, and the problems of the rest.
 #[derive(Debug)]
 pub struct Draft {
-    /// The configuration, with defaults in place of what is wrong. Only for the search for more
-    /// problems, unless there are none.
+    /// The configuration, with defaults in place of wrong values. If there are problems, it serves
+    /// only to search for more of them.
     pub config: Config,
     /// Every problem, each with its place.
     pub problems: Vec<Problem>,
-    /// Whether every value of the text has its type.
+    /// False if a field is unknown, is required but missing, or has a value of the wrong type.
     pub complete: bool,
 }
 
 impl Draft {
-    /// The configuration.
+    /// Returns the configuration.
     ///
     /// # Errors
-    /// Its problems.
+    /// All problems, if there are any.
     pub fn valid(self) -> Result<Config, Problems> {
         Problems::refuse_any(self.problems)?;
         Ok(self.config)
@@ -99,7 +100,7 @@ impl Draft {
 }
 
 impl Config {
-    /// The regions that requests may name.
+    /// Returns the regions that requests may name.
     pub fn rules(&self) -> ServedRegions {
         ServedRegions {
             site: self.cloud.site,
@@ -107,13 +108,14 @@ impl Config {
         }
     }
 
-    /// Where a setting is written; the file's first line when it is not.
+    /// Returns the place of a setting, or the file's first line if the file does not contain it.
     pub(crate) fn mark(&self, setting: &'static str) -> Mark {
         let written = self.marks.get(setting).cloned();
         written.unwrap_or_else(|| Mark::whole(&self.file))
     }
 
-    /// A problem of a setting. Its place is the setting's name when it is not written in the file.
+    /// Returns a problem of a setting. If the file does not contain the setting, the problem's
+    /// place is the setting's name.
     pub(crate) fn problem(&self, setting: &'static str, problem: &str, remedy: &str) -> Problem {
         match self.marks.get(setting) {
             Some(mark) => Problem::at(mark.clone(), format!("{setting}: {problem}"), remedy),
@@ -121,7 +123,7 @@ impl Config {
         }
     }
 
-    /// Which target is notified of what.
+    /// Returns which target subscribes to which notifications.
     pub fn notice_rules(&self) -> NoticeRules {
         let subscriptions = self.notify.iter().map(|one| one.subscription.clone());
         NoticeRules {
@@ -134,21 +136,21 @@ impl Config {
 /// The cloud's settings.
 #[derive(Debug, Clone)]
 pub struct CloudConfig {
-    /// Which site.
+    /// The international or the Chinese site.
     pub site: Site,
     /// One address for all services, for tests and proxies; plain http on loopback only.
     pub endpoint: Option<String>,
-    /// Calls per second, API and region; the published limit is 20.
+    /// Lighthouse calls per second, for each API and region; the published limit is 20.
     pub lighthouse_per_second: f64,
-    /// Calls per second and region; the published limit is 10.
+    /// CVM calls per second, for each region; the published limit is 10.
     pub cvm_per_second: f64,
-    /// Accounts in one cvm call; the API page names no maximum.
+    /// Accounts in one CVM call; the API page names no maximum.
     pub cvm_accounts_per_call: usize,
     /// Accounts that one CVM image can be shared with; the published quota is 500.
     pub cvm_accounts_per_image: usize,
-    /// Regions newer than this program, of both products.
+    /// Regions of either product that are newer than this program.
     pub regions: BTreeSet<String>,
-    /// The key of the process, if its variables name it in AWS.
+    /// The process's key, as id and secret, if its variables refer to secrets in AWS.
     pub key: Option<(SecretString, SecretString)>,
     /// Owner accounts in addition to the default one.
     pub accounts: Vec<AccountConfig>,
@@ -159,43 +161,44 @@ pub struct CloudConfig {
 pub enum MapRef {
     /// A map that ships with the program.
     Builtin(String),
-    /// A file of the user's: its path as written, and its text.
+    /// A jq file of the user: its path and its text.
     File(String, String),
 }
 
 /// One configured source.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
-    /// Its name: `POST /hooks/{name}`.
+    /// The name of the source, as in `POST /hooks/{name}`.
     pub name: SourceName,
-    /// How its deliveries are authenticated.
+    /// How deliveries are authenticated.
     pub scheme: SchemeSpec,
-    /// Active secrets.
+    /// The active secrets; several during a rotation.
     pub secrets: Vec<Secret>,
-    /// The origins whose messages a trusted source accepts.
+    /// For a trusted source, the origins whose messages it accepts. For an approval system, the
+    /// receivers that its events may name.
     pub from: Vec<String>,
-    /// PEM of certificates beside the public roots, for scheme `sns`.
+    /// For scheme `sns`: PEM certificates above SNS's own, in addition to the public roots.
     pub issuers: Vec<u8>,
-    /// The handshake that it answers, if any.
+    /// The handshake that the source answers, if any.
     pub handshake: Option<Handshake>,
-    /// How its deliveries are answered.
+    /// How deliveries are answered.
     pub replies: ReplyRules,
     /// The CloudEvents sources whose events `POST /events` accepts with this source's secret.
     pub events: Vec<String>,
-    /// How the instances are fetched that its events name.
+    /// How the program fetches the instances that events name.
     pub fetch: Option<Fetch>,
     /// How an event becomes a request.
     pub map: MapRef,
-    /// Its `[[source]]`, for errors found later.
+    /// The place of the `[[source]]`, for errors found later.
     pub mark: Mark,
-    /// Its fields that can be wrong together, as in `secrets[0]`.
+    /// The places of some fields, by names such as `secrets[0]`, for errors found later.
     pub fields: BTreeMap<String, Mark>,
-    /// Whether all of it could be read. The sources of a [`Config`] that was read without problems are.
+    /// Whether the source was read without problems; always true in a valid [`Config`].
     pub sound: bool,
 }
 
 impl SourceConfig {
-    /// The values of its secrets.
+    /// Returns the values of the secrets.
     pub fn secret_texts(&self) -> Vec<SecretString> {
         let secrets = self.secrets.iter();
         secrets.map(|secret| secret.text.clone()).collect()
@@ -205,80 +208,80 @@ impl SourceConfig {
 /// One configured target of notifications.
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
-    /// Its name, subjects and sources.
+    /// The target's name, and the kinds and sources of its notifications.
     pub subscription: Subscription,
-    /// Which system it is.
+    /// The receiving system and its API.
     pub preset: Preset,
     /// The target's address. `None`: the address in the source's `fetch`.
     pub address: Option<Address>,
-    /// How the program authenticates there.
+    /// How the program authenticates at the target.
     pub auth: Auth,
-    /// A template of the operator's, as path and text; `None`: the one that ships.
+    /// The operator's own template, as path and text; `None`: the template that ships.
     pub map: Option<(String, String)>,
-    /// The language of the lines for people.
+    /// The language of the texts that people read.
     pub language: Language,
-    /// Whom a requester asks after a refusal.
+    /// Whom a requester can ask after a refusal, as messages name them.
     pub contact: Option<String>,
-    /// The ids of transitions, for Jira.
+    /// For Jira: the id of the transition for each outcome.
     pub transitions: Vec<(NoticeKind, String)>,
-    /// The program's user at the target, where it has one.
+    /// The user in whose name the program writes, if the preset needs one.
     pub user: Option<String>,
-    /// PEM of certificates beside the public roots.
+    /// PEM certificates that the program trusts in addition to the public roots.
     pub ca: Vec<u8>,
-    /// The HTTP proxy on the way there.
+    /// The HTTP proxy for requests to the target.
     pub proxy: Option<String>,
-    /// Its `[[notify]]`, for errors found later.
+    /// The place of the `[[notify]]`, for errors found later.
     pub mark: Mark,
 }
 
-/// Who reads `/metrics`.
+/// Who may read `/metrics`.
 #[derive(Debug, Clone)]
 pub enum MetricsAccess {
     /// Anyone.
     Open,
-    /// They are not served.
+    /// Nobody: the service does not serve `/metrics`.
     Off,
-    /// Who sends this token.
+    /// Readers that send this token.
     Token(SecretString),
 }
 
 /// Settings of the HTTP service.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// The base path under which a gateway or proxy publishes the service, as in `/share`: it is
-    /// removed from paths that begin with it.
+    /// The base path under which a gateway or proxy publishes the service, as in `/share`. The
+    /// program removes it from paths that begin with it.
     pub strip_prefix: Option<String>,
-    /// The most connections that are open at once, as far as the limit on open files allows.
+    /// Maximum number of open connections. The limit on open files may lower it.
     pub max_connections: usize,
-    /// Who reads `/metrics`; `None`: as fits the host.
+    /// Who may read `/metrics`. `None`: anyone on a server, nobody on a function.
     pub metrics: Option<MetricsAccess>,
-    /// The token of readers of `/report`; `None`: it is not served.
+    /// The token that readers of `/report` send. `None`: the service does not serve `/report`.
     pub report: Option<SecretString>,
 }
 
-/// The name of the account without a table, which uses the credentials of the process.
+/// The name of the owner account that has no table and uses the credentials of the process.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
 /// One owner account.
 #[derive(Debug, Clone)]
 pub struct AccountConfig {
-    /// Its name, as the journal and the plan show it.
+    /// The account's name, as the journal and the plan show it.
     pub name: String,
-    /// The role to assume, as written, and its place.
+    /// The ARN of the role to assume, and the ARN's place in the file.
     pub role_arn: Option<(String, Mark)>,
-    /// Its own key, as id and secret; `None` for the credentials of the process.
+    /// The account's own key, as id and secret. `None`: the credentials of the process.
     pub key: Option<(SecretString, SecretString)>,
     /// The regions of the account; empty means all.
     pub regions: BTreeSet<String>,
-    /// The prefixes of its images' ids; empty means all.
+    /// The prefixes of the account's image ids; empty means all.
     pub images: BTreeSet<String>,
-    /// Its table.
+    /// The place of the account's table, for errors found later.
     pub mark: Mark,
 }
 
 impl AccountConfig {
-    /// How well it matches: the length of the longest matching prefix, then whether it names the
-    /// region. `None` when it does not match.
+    /// Returns how well the account matches: the length of the longest matching prefix, then
+    /// whether the account names the region. Returns `None` if it does not match.
     fn fit(&self, image: Option<&str>, region: &str) -> Option<(usize, bool)> {
         let begins = |prefix: &&String| image.is_some_and(|id| id.starts_with(prefix.as_str()));
         let longest = self.images.iter().filter(begins).map(String::len).max();
@@ -304,8 +307,8 @@ impl AccountConfig {
 }
 
 impl CloudConfig {
-    /// The account for an image in a region, or for a region when there is no image. `None` is the
-    /// default account.
+    /// Returns the account that best matches an image in a region, or only a region if there is no
+    /// image. `None` is the default account.
     pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
         let fitting = self
             .accounts
@@ -317,21 +320,21 @@ impl CloudConfig {
     }
 }
 
-/// The report.
+/// The settings of the report.
 #[derive(Debug, Clone)]
 pub struct ReportConfig {
-    /// The language of its texts.
+    /// The language of the report's texts.
     pub language: Language,
-    /// Where sweeps publish it; `None`: nowhere.
+    /// Where and how often sweeps publish the report; `None`: they do not publish it.
     pub published: Option<Publication>,
 }
 
 /// Where and how often sweeps publish the report.
 #[derive(Debug, Clone)]
 pub struct Publication {
-    /// The page.
+    /// The file or object of the page.
     pub to: FilePlace,
-    /// The age at which a sweep replaces it.
+    /// The age at which a sweep replaces the page.
     pub every: Duration,
 }
 
@@ -340,14 +343,14 @@ pub struct Publication {
 pub struct SealConfig {
     /// The name in every checkpoint and in the public key.
     pub name: String,
-    /// Where the private key is.
+    /// The private key that signs seals.
     pub key: SealKey,
-    /// Minimum time between two seals. With `None`, the default for a directory, a seal follows each
+    /// Minimum time between two seals. `None`, the default for a directory: a seal follows each
     /// write.
     pub every: Option<Span>,
 }
 
-/// Where the private key is.
+/// The private key that signs seals, or the file that contains it.
 #[derive(Debug, Clone)]
 pub enum SealKey {
     /// A file. For a journal in a directory, the program creates it on first use.

@@ -1,6 +1,7 @@
-//! The process's variables as a value, so that only the entry point reads the environment.
+//! The environment variables of the process as a value, so that only entry points read the
+//! environment.
 
 use std::collections::BTreeMap;
 
-/// The process's variables, taken once at the entrance.
+/// The environment variables of the process, by name.
 pub type Vars = BTreeMap<String, String>;

@@ -1,4 +1,5 @@
-//! `fetch` of a `[[source]]` as written.
+//! The types into which `fetch` of a `[[source]]` is parsed. `config/fetch.rs` and
+//! `config/ticket_fetch.rs` check the values.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -66,7 +67,7 @@ pub(in crate::config) enum RawFetchPreset {
 }
 
 impl RawFetchPreset {
-    /// The approval system, if it is one.
+    /// Returns the approval system, or `None` for `Http`.
     pub(in crate::config) fn system(self) -> Option<FetchPreset> {
         match self {
             Self::Feishu => Some(FetchPreset::Feishu),

@@ -1,4 +1,4 @@
-//! `[[notify]]` in configurations: the targets that they give, and each mistake with its place.
+//! Tests which targets `[[notify]]` tables define, and at which place each mistake is reported.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
     let some = read("on = [\"denied\"]\nsources = [\"queue\"]").unwrap();
     let desk = &some.notify[0].subscription;
     assert!(!desk.wants(crate::domain::NoticeKind::Denied, Some(&jira)));
-    // What belongs to no ticket is nothing for a preset that comments on tickets.
+    // A preset that comments on tickets gets no notification that belongs to no ticket.
     let jira = NOTIFY
         .replace("\"webhook\"", "\"jira\"")
         .replace("secret =", "auth.basic =");
@@ -98,7 +98,8 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
     );
 }
 
-/// The app of a source's `fetch` sends; a bot has its own secret, and hears what belongs to no ticket.
+/// The app of a source's `fetch` sends the messages. A bot has its own secret, and also gets the
+/// notifications that belong to no ticket.
 #[test]
 fn an_approval_system_is_notified_by_the_app_of_its_source_or_by_a_bot() {
     let mut vars = good_vars();
