@@ -1,28 +1,28 @@
-//! The listed accounts that only a request for them can reach. In: entities. Out: the entity of an
-//! account, and which accounts must be decided alike. A request adds its own accounts to the store, so
-//! that it does not cost more the more are listed.
+//! Keeps listed accounts outside Cedar's entity store. A request adds only its own accounts to the
+//! store, so its cost does not grow with the list. Takes entities; returns the entity of an
+//! account, and the class of accounts that policies cannot tell apart.
 
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityUid};
 use serde_json::Value;
 
-/// The class of the accounts that are not listed.
+/// The class of all accounts that `entities.json` does not list.
 const UNLISTED: usize = 0;
 
-/// Listed accounts.
+/// The accounts of `entities.json` that are not in the entity store.
 #[derive(Debug)]
 pub(super) struct ListedAccounts {
     accounts: HashMap<EntityUid, (Entity, usize)>,
-    /// The number of each class, by what its accounts have but their ids.
+    /// The number of each class. The key is the JSON of its accounts, without their ids.
     classes: HashMap<String, usize>,
-    /// The texts in the attributes and parents of entities, and the ids that policies name. An account
-    /// among them can be reached without a request for it.
+    /// Every text in the attributes and parents of entities, and every id that policies name. A
+    /// decision may read an account among them although the request does not name the account.
     mentioned: HashSet<String>,
 }
 
 impl ListedAccounts {
-    /// None yet. Among `named` are the ids of the entities that policies name.
+    /// Starts an empty list. `named` must contain the ids of all entities that policies name.
     pub(super) fn new(named: HashSet<String>) -> Self {
         Self {
             accounts: HashMap::new(),
@@ -31,7 +31,7 @@ impl ListedAccounts {
         }
     }
 
-    /// Notes which texts an entity, in its JSON format, mentions.
+    /// Notes every text in an entity except its uid. `entity` is the entity's JSON.
     pub(super) fn note(&mut self, entity: &Value) {
         let fields = entity.as_object().into_iter().flatten();
         for (_, value) in fields.filter(|(name, _)| *name != "uid") {
@@ -39,7 +39,7 @@ impl ListedAccounts {
         }
     }
 
-    /// Adds an account, with its JSON format.
+    /// Adds an account to the class of accounts with the same content. `json` is its JSON.
     pub(super) fn add(&mut self, uid: EntityUid, entity: Entity, mut json: Value) {
         if let Some(fields) = json.as_object_mut() {
             fields.remove("uid");
@@ -49,7 +49,8 @@ impl ListedAccounts {
         self.accounts.insert(uid, (entity, class));
     }
 
-    /// Takes out the accounts that can be reached otherwise. Call it when all entities are noted.
+    /// Removes and returns the accounts that policies or entities mention. Call this after every
+    /// entity was noted.
     pub(super) fn take_mentioned(&mut self) -> Vec<Entity> {
         let mentioned = &self.mentioned;
         let of_others = |uid: &EntityUid| mentioned.contains(uid.id().unescaped());
@@ -70,9 +71,9 @@ impl ListedAccounts {
         self.mentioned.contains(id.id().unescaped())
     }
 
-    /// The class of an account: policies cannot tell two accounts of one class apart, because
-    /// these have the same groups and attributes, and neither policies nor entities name them. `None`
-    /// for an account that one of these names.
+    /// Returns the class of an account. Policies cannot tell two accounts of one class apart: both
+    /// have the same groups and attributes, and neither policies nor entities name them. Returns
+    /// `None` for an account that a policy or an entity names.
     pub(super) fn class(&self, account: &EntityUid) -> Option<usize> {
         if self.is_mentioned(account) {
             return None;

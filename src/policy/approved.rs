@@ -1,20 +1,20 @@
-//! The permission to change a share, as a value. In: a decision; for a cancel also a recorded
-//! verdict, or the end of a share. Out: an [`Approved`].
+//! The permission to carry out a request, as a value. Takes a decision, the recorded verdict of a
+//! cancel, or the end of a share; returns an [`Approved`].
 
 use crate::domain::{AccountId, Action, Identity, Item, ShareRequest, Timestamp, Verdict};
 
 use super::rules::EXPIRY;
 
-/// A request that may be carried out. Only a decision under the present policies allows a share:
+/// A request that may be carried out. For a share, there is one way to get this value:
 ///
-/// 1. [`PolicySet::decide`](super::PolicySet::decide) allowed the request.
+/// 1. [`PolicySet::decide`](super::PolicySet::decide) allows the request under today's policies.
 ///
-/// Two more constructors only allow cancels, which need no new decision:
+/// A cancel needs no new decision, so it has two more ways:
 ///
-/// 2. [`Approved::recorded_cancel`]: a cancel that was allowed when it was recorded;
-/// 3. [`Approved::revocation`]: the end of a share that expired or was called off.
+/// 2. [`Approved::recorded_cancel`]: the cancel was allowed when it was recorded;
+/// 3. [`Approved::revocation`]: the share to cancel has expired or was called off.
 ///
-/// The fields are private, so no other module can construct one:
+/// The fields are private, so other modules cannot construct an `Approved`:
 /// ```compile_fail
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -23,7 +23,7 @@ use super::rules::EXPIRY;
 ///     Approved { request: Box::new(request), identity, verdict, approved_at }
 /// }
 /// ```
-/// The same lines with a constructor compile:
+/// A call of a constructor compiles:
 /// ```
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -43,14 +43,14 @@ pub struct Approved {
 /// Why a share is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It expired at this instant.
+    /// The share expired at this instant.
     Expired(Timestamp),
-    /// A later cancel called it off.
+    /// A later cancel called the share off.
     CalledOff,
 }
 
 impl Approved {
-    /// The first constructor, only for [`decide`](super::PolicySet::decide).
+    /// The first constructor, for a request that [`decide`](super::PolicySet::decide) allows.
     pub(super) fn granted(
         request: &ShareRequest,
         identity: &Identity,
@@ -65,10 +65,10 @@ impl Approved {
         }
     }
 
-    /// The second constructor, for a cancel whose work has begun: the recorded verdict counts, even if
-    /// the policies have changed since. The caller passes four values of one record.
+    /// The second constructor, for a cancel whose work has begun. The recorded verdict permits the
+    /// cancel even if the policies have changed since. All arguments must come from one record.
     ///
-    /// `None` for a share, and for a verdict that refused the cancel or a part of it.
+    /// Returns `None` for a share, and for a verdict that refused the cancel or a part of it.
     pub fn recorded_cancel(
         request: &ShareRequest,
         identity: &Identity,
@@ -80,13 +80,13 @@ impl Approved {
         (allowed && cancels).then(|| Self::granted(request, identity, verdict.clone(), approved_at))
     }
 
-    /// The third constructor: the service's own revocation of a share, which needs no policy. It
-    /// cancels those of `accounts_to_cancel` that `granted` shared with, and Lighthouse if
-    /// `lighthouse` is true.
+    /// The third constructor: a revocation by the service itself, which needs no policy. It cancels
+    /// `accounts_to_cancel`, as far as `granted` contains them, and Lighthouse if `lighthouse` is
+    /// true.
     ///
-    /// `None` unless `granted` is a share that has `ended`, and when nothing is left to cancel. Also
-    /// `None` for a chain of which only accounts are to be cancelled: a cancel of the `img-…` would
-    /// also take the image out of Lighthouse. Pass such a share as
+    /// Returns `None` if `granted` is not a share, has not ended, or has nothing left to cancel.
+    /// Also returns `None` if only accounts of a chain are to be cancelled, because a cancel of the
+    /// `img-…` would also take the image out of Lighthouse. Pass such a share as
     /// [`Target::Blueprint`](crate::domain::Target::Blueprint) with the recorded blueprint.
     pub fn revocation(
         granted: &ShareRequest,
@@ -111,7 +111,7 @@ impl Approved {
             expires: None,
             ..granted.clone()
         };
-        // No policy decides about an expiry, so there is no policy digest.
+        // No policy decides about a revocation, so there is no policy digest.
         let verdict = Verdict {
             allowed: true,
             policies: match ended {
@@ -125,22 +125,22 @@ impl Approved {
         Some(Self::granted(&request, identity, verdict, now))
     }
 
-    /// The request that may be carried out.
+    /// Returns the request that may be carried out.
     pub fn request(&self) -> &ShareRequest {
         &self.request
     }
 
-    /// The request's identity.
+    /// Returns the request's identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The verdict that allowed it, for the record.
+    /// Returns the verdict that allowed the request, for the journal.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
-    /// When the share expires, if it does.
+    /// Returns when the share expires; `None` if the request has no expiry.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.request.expires_at(self.approved_at)
     }

@@ -1,5 +1,5 @@
-//! A question as Cedar requests: principals, image, entities and contexts, checked against the schema.
-//! In: a [`Question`]. Out: one Cedar request per item, and one per item and approver. Decides
+//! Translates a [`Question`] into Cedar requests: principals, image, entities and contexts, checked
+//! against the schema. Returns one Cedar request per item, and one per item and approver. Decides
 //! nothing.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use crate::domain::{
     Timestamp,
 };
 
-/// The fields of a context. Cedar's reader of JSON needs ten times the work.
+/// The fields of a context, as expressions: Cedar needs ten times the work to read them from JSON.
 type Fields = Vec<(&'static str, RestrictedExpression)>;
 
 /// The common parts of the Cedar requests of one question.
@@ -25,10 +25,10 @@ pub(super) struct AuthorizationRequest<'a> {
     policies: &'a PolicySet,
     request: &'a ShareRequest,
     principal: EntityUid,
-    /// Each approver once, in the order of their ids.
+    /// The approvers, each once, sorted by id.
     pub(super) approvers: Vec<EntityUid>,
     image: EntityUid,
-    /// The known entities, and those that only this question has.
+    /// The known entities, and those that exist only for this question.
     pub(super) entities: Cow<'a, Entities>,
     ticket: &'a str,
     now: String,
@@ -36,8 +36,11 @@ pub(super) struct AuthorizationRequest<'a> {
 }
 
 impl<'a> AuthorizationRequest<'a> {
+    /// Prepares the Cedar requests for a question.
+    ///
     /// # Errors
-    /// Why the question cannot be expressed in the schema, for the verdict.
+    /// The expiry or a name is not valid, or the schema refuses an entity. The text is for the
+    /// verdict.
     pub(super) fn new(policies: &'a PolicySet, question: &Question<'a>) -> Result<Self, String> {
         let request = question.request;
         let expires = match (&request.expires, request.expires_at(question.approved_at)) {
@@ -82,9 +85,9 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(asked)
     }
 
-    /// Adds the entities that the store lacks: people and accounts that no list names (they are in no
-    /// group, so no rule about a group allows them anything), the listed accounts of the request, and
-    /// the image in the request's region.
+    /// Adds the entities that the store lacks: the listed accounts of the request, people and
+    /// accounts that `entities.json` does not list, and the image in the request's region. Unlisted
+    /// people and accounts are in no group, so a permit for a group does not apply to them.
     fn add_missing(
         &mut self,
         source: &SourceName,
@@ -127,7 +130,7 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(())
     }
 
-    /// The image as the file describes it, with the region and kind of the request.
+    /// Returns the image from `entities.json`, with the region and the kind of the request.
     fn image_json(&self) -> Value {
         let image = self.request.target.image();
         let id = json!({"type": "Share::Image", "id": image.as_str()});
@@ -140,8 +143,8 @@ impl<'a> AuthorizationRequest<'a> {
         value
     }
 
-    /// What policies can see of an item but its id; the same for items that must be decided alike.
-    /// `None` if the item is not like any other.
+    /// Returns the class of an account; policies cannot tell accounts of one class apart. Returns
+    /// `None` for an account that a policy or an entity names, and for Lighthouse.
     pub(super) fn class(&self, item: &Item) -> Option<usize> {
         let Item::Account(account) = item else {
             return None;
@@ -150,10 +153,10 @@ impl<'a> AuthorizationRequest<'a> {
         self.policies.known.accounts.class(&account)
     }
 
-    /// The Cedar request for one item.
+    /// Returns the Cedar request for one item.
     ///
     /// # Errors
-    /// Why the schema refuses the request, for the verdict.
+    /// The schema refuses the request. The text is for the verdict.
     pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
         let approvers = self.approvers.iter().cloned();
         let approvers = approvers.map(RestrictedExpression::new_entity_uid);
@@ -166,10 +169,10 @@ impl<'a> AuthorizationRequest<'a> {
         self.cedar_request(&self.principal, action, context)
     }
 
-    /// The Cedar request that asks whether `approver` may approve one item.
+    /// Returns the Cedar request that asks whether `approver` may approve one item.
     ///
     /// # Errors
-    /// Why the schema refuses the request, for the verdict.
+    /// The schema refuses the request. The text is for the verdict.
     pub(super) fn approval(&self, item: &Item, approver: &EntityUid) -> Result<Request, String> {
         let requester = RestrictedExpression::new_entity_uid(self.principal.clone());
         let action = action_name(self.request.action, item);
@@ -182,11 +185,12 @@ impl<'a> AuthorizationRequest<'a> {
         self.cedar_request(approver, APPROVE, context)
     }
 
-    /// The common fields of all contexts: ticket, time, and the account if the item is one.
+    /// Returns the fields that all contexts have: the ticket, the time, and the account if the item
+    /// is an account.
     fn context(&self, item: &Item) -> Fields {
         let id = RestrictedExpression::new_string(self.ticket.to_owned());
         let mut context = vec![("now", RestrictedExpression::new_datetime(&self.now))];
-        // Only a repeated name is an error.
+        // This cannot fail: only a repeated field name is an error.
         if let Ok(ticket) = RestrictedExpression::new_record([("id".to_owned(), id)]) {
             context.push(("ticket", ticket));
         }
@@ -217,7 +221,7 @@ impl<'a> AuthorizationRequest<'a> {
     }
 }
 
-/// The Cedar action for one item.
+/// Returns the name of the Cedar action for one item.
 fn action_name(action: Action, item: &Item) -> &'static str {
     match (action, item) {
         (Action::Share, Item::Account(_)) => "share",
@@ -236,14 +240,14 @@ fn same_region(known: &Entity, image: &Entity) -> bool {
     region(known).is_some() && region(known) == region(image)
 }
 
-/// Cedar's `datetime` reads RFC 3339 with at most three digits of a second.
+/// Formats an instant for Cedar's `datetime`: RFC 3339 with three decimals of a second.
 fn datetime(instant: Timestamp) -> String {
     format!("{instant:.3}")
 }
 
 impl PolicySet {
-    /// Builds one request of every shape, so that a schema with attributes that no request has is
-    /// refused when it is loaded, not when the first ticket arrives.
+    /// Builds a Cedar request of each kind, to find a schema that requires attributes which no
+    /// request has. Such a schema is refused when it is loaded, not when the first ticket arrives.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
             let remedy =

@@ -1,6 +1,6 @@
-//! What valid policies allow that they probably should not. In: the policies, and an instant. Out: a
-//! warning per danger and policy or source, each with an example. Asks Cedar the requests of
-//! [`Probes`]; docs/check.md says what that cannot see.
+//! Finds what valid policies allow but probably should not. Takes the policies, the sources and an
+//! instant; returns a warning per danger and policy or source, each with an example. Decides the
+//! sample requests of [`Probes`]; docs/check.md says which dangers they cannot show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,11 @@ use super::schema::uid;
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// What a source may do to an item: the action and the item.
+/// The changes that a source may make: true for a share or false for a cancel, and the item.
 type Reach = BTreeSet<(bool, String)>;
 
 impl PolicySet {
-    /// The dangers, in the order of their names. `place` is where a source is configured.
+    /// Returns the warnings, sorted by danger. `place` returns where a source is configured.
     pub fn dangers(
         &self,
         sources: &[SourceFacts],
@@ -90,7 +90,7 @@ fn broad_token(facts: &SourceFacts, mark: Mark) -> Warning {
     Danger::BroadToken.at(Problem::at(mark, problem, remedy))
 }
 
-/// The search, with at most one warning per danger and policy.
+/// A search for dangers. It keeps at most one warning per danger and policy.
 struct Search<'a> {
     policies: &'a PolicySet,
     probes: Probes<'a>,
@@ -210,7 +210,7 @@ impl Search<'_> {
         mark.unwrap_or_else(|| Mark::whole("policy"))
     }
 
-    /// What a source may do, with approvers of its own choice.
+    /// Returns the changes that a source may make with its own people as approvers.
     fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
         let people = self.probes.people(source);
         let mut reach = Reach::new();
@@ -239,8 +239,8 @@ impl Search<'_> {
         reach
     }
 
-    /// The permits that no probe reached, as far as their text tells: a permit to share whose
-    /// conditions do not read the account.
+    /// Warns about permits that no probe reached. Judges them by their text: a permit to share
+    /// should have a condition that reads the account.
     fn unreached_permits(&mut self) {
         let share = self.policies.names.action("share");
         for policy in self.policies.rules.all().unwrap_or_default() {
@@ -260,7 +260,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether a policy's tree, in Cedar's JSON format, has `context.account`.
+/// Whether a policy's tree, in Cedar's JSON format, contains `context.account`.
 fn reads_account(tree: &Value) -> bool {
     let here = tree.pointer("/./left/Var").and_then(Value::as_str) == Some("context")
         && tree.pointer("/./attr").and_then(Value::as_str) == Some("account");

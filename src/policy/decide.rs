@@ -1,5 +1,5 @@
-//! The decision: one authorization per item of the request, and for a share also enough approvers for
-//! each item. All must be allowed. In: a [`Question`]. Out: a [`Decision`] with its determining
+//! Decides a request: Cedar must allow every item, and for a share enough approvers must be allowed
+//! to approve every item. Takes a [`Question`]; returns a [`Decision`] with its determining
 //! policies, the approvers, and the reason for each refusal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,24 +16,24 @@ use super::schema::clipped;
 use super::stack::with_enough_stack;
 use crate::domain::{Action, Approval, Item, Refused, Verdict};
 
-/// Maximum number of refusals that one denial explains; further ones are only named. Bounds the work
-/// of a denial.
+/// Maximum number of refused items that one denial explains. Further items are only named, to
+/// bound the work of a denial.
 const MAX_EXPLAINED: usize = 20;
 
 /// The decision about one request.
 #[derive(Debug, Clone)]
 pub enum Decision {
-    /// Allowed; the value is the permission.
+    /// The request is allowed; the value is the permission.
     Allow(Approved),
-    /// Denied; the verdict has the refused items and the reasons.
+    /// The request is denied; the verdict has the refused items and the reasons.
     Deny(Verdict),
 }
 
 impl PolicySet {
-    /// Decides. Every error is a refusal: Cedar itself skips a policy that it cannot evaluate, and a
-    /// skipped `forbid` would allow the request.
+    /// Decides a question. Every error refuses the request, because Cedar skips a policy that it
+    /// cannot evaluate, and that policy may be a `forbid`.
     pub fn decide(&self, question: Question<'_>) -> Decision {
-        // A panic in Cedar is also a refusal. It must not end the other requests of a batch.
+        // A panic in Cedar also refuses the request. It must not stop other requests of the batch.
         let judge = AssertUnwindSafe(|| with_enough_stack(|| self.judge(&question)));
         let findings = catch_unwind(judge)
             .unwrap_or_else(|_| Findings::refused("the policy engine failed".to_owned()));
@@ -87,8 +87,8 @@ impl PolicySet {
         findings
     }
 
-    /// The approvers that may approve one item, up to the required number, each with the policies that
-    /// allow it. Only a share needs approval: a cancel must stay easy.
+    /// Returns the approvers that may approve one item, up to the required number, each with the
+    /// policies that allow the approval. Not called for a cancel, which must stay easy.
     pub(super) fn approvals(
         &self,
         asked: &AuthorizationRequest<'_>,
@@ -133,7 +133,8 @@ impl PolicySet {
         })
     }
 
-    /// One authorization by Cedar: the policies that allow it, or the reason for its denial.
+    /// Asks Cedar for one authorization. Returns the policies that allow the request, or the reason
+    /// for its denial.
     pub(super) fn authorize(
         &self,
         request: Result<Request, String>,
@@ -169,43 +170,43 @@ impl PolicySet {
     }
 }
 
-/// One item that is allowed.
+/// The policies and approvals by which one item is allowed.
 #[derive(Clone)]
 struct Allowed {
     policies: BTreeSet<String>,
     approvals: Vec<Counted>,
 }
 
-/// An approver that may approve one item, and the policies that allow it.
+/// An approver that may approve one item, and the policies that allow the approval.
 #[derive(Clone)]
 pub(super) struct Counted {
     approver: String,
     policies: BTreeSet<String>,
 }
 
-/// One authorization that was denied.
+/// Why one authorization was denied.
 pub(super) struct Denial {
     why: String,
-    /// The policies that forbade it; none for a default deny.
+    /// The policies that forbade the request; none for a default deny.
     policies: BTreeSet<String>,
 }
 
 impl Denial {
-    /// One that no policy forbids either.
+    /// A denial without a policy that forbids the request.
     fn default_deny(why: String) -> Self {
         let policies = BTreeSet::new();
         Self { why, policies }
     }
 }
 
-/// The results so far. `policies` are those that allow until the first refusal, afterwards those
-/// that refuse.
+/// The results of the items so far. `policies` contains the policies that allowed items; from the
+/// first refusal on, it contains the policies that refused items.
 #[derive(Default)]
 struct Findings {
-    /// The items that are allowed.
+    /// The number of allowed items.
     allowed: usize,
     policies: BTreeSet<String>,
-    /// The items that each approver may approve, and the policies that allow it.
+    /// For each approver, the items that it may approve and the policies that allow the approval.
     approvals: BTreeMap<String, (Vec<Item>, BTreeSet<String>)>,
     refused: Vec<Refused>,
 }

@@ -20,11 +20,11 @@ use crate::domain::{
 /// The entities that are known before a request arrives.
 #[derive(Debug)]
 pub(super) struct KnownEntities {
-    /// The store for decisions. It lacks images without a region in the file, because only a request
-    /// names their region, and `accounts`.
+    /// The entity store for decisions. It lacks the entities in `accounts`, and images without a
+    /// region in the file, because only a request names their region.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
-    /// The images of the file, as written. A request adds its region and kind.
+    /// The images of the file by id, as JSON. A request adds the region and the kind.
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
@@ -32,13 +32,13 @@ pub(super) struct KnownEntities {
 }
 
 impl KnownEntities {
-    /// All listed entities but images without a region in the file.
+    /// Returns all known entities, except images without a region in the file.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entity> {
         self.store.iter().chain(self.accounts.iter())
     }
 
-    /// A warning when a policy at `mark` names a group that the entities do not list, so that it has
-    /// no members, or a source that is not configured.
+    /// Returns a warning about `named`, an entity in the policy at `mark`, if it is a group that
+    /// the file does not list, so that it has no members, or of a source that is not configured.
     pub(super) fn unknown(
         &self,
         named: &EntityUid,
@@ -62,19 +62,19 @@ impl KnownEntities {
     }
 }
 
-/// One element of the file.
+/// One element of `entities.json`.
 struct Element {
     value: Value,
     uid: EntityUid,
     offset: usize,
 }
 
-/// Reads the file and adds the configured sources. Among `named` are the ids of the entities that policies
-/// name. `validated`: the file was validated against the built-in schema.
+/// Reads the file and adds the configured sources. `named` must contain the ids of all entities in
+/// policies. `validated`: the file was validated before, against the built-in schema.
 ///
 /// # Errors
-/// A text that is not JSON; an entity that the schema refuses; a duplicate; an account or image id
-/// that cannot occur.
+/// The text is not JSON, the schema refuses an entity, an entity is listed twice, or an id is not
+/// valid for its type.
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
@@ -131,7 +131,7 @@ pub(super) fn read(
     })
 }
 
-/// The file while it is read.
+/// The state while the file is read.
 struct Reader<'a> {
     text: &'a str,
     validated: bool,
@@ -202,7 +202,7 @@ impl Reader<'_> {
     }
 }
 
-/// The id of the entity that begins at `offset`, or the rest of the line where it is written otherwise.
+/// Returns the place of the id of the entity at `offset`, or the rest of that line.
 fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
     let quoted = format!("{:?}", id.id().unescaped());
     let line = text.get(offset..).and_then(|rest| rest.lines().next());
@@ -213,7 +213,7 @@ fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
     Mark::of(ENTITIES, text, span)
 }
 
-/// The file's elements, each with its offset; elements without a readable uid become problems.
+/// Returns the file's elements with their offsets. Reports elements without a readable uid.
 fn elements(
     text: &str,
     uids: &mut EntityValues,
@@ -248,8 +248,8 @@ fn elements(
     Ok(elements)
 }
 
-/// Fills in attributes that the file may omit, and overrides those that it cannot set. Returns whether
-/// the entity is complete without a request: false for an image without a region in the file.
+/// Fills in attributes that the file may omit, and overrides those that it cannot set. Returns
+/// false if the entity needs a request: it is an image without a region in the file.
 fn complete(
     value: &mut Value,
     id: &EntityUid,
@@ -302,7 +302,7 @@ fn complete(
             return refused(problem, "correct the kind, or leave it out");
         }
         attrs.insert("kind".into(), json!(image.kind()));
-        // The empty region only lets the rest be validated; such an image does not enter the store.
+        // The empty region is a stand-in for validation: such an image does not enter the store.
         let has_region = attrs.contains_key("region");
         attrs.entry("region").or_insert_with(|| json!(""));
         return Ok(has_region);
@@ -330,7 +330,7 @@ fn source_json(facts: &SourceFacts) -> Value {
     })
 }
 
-/// Warnings about groups that have members but no entry of their own, which are probably misspelt.
+/// Returns warnings about groups that have members but no entry of their own: probably misspelt.
 fn unlisted_groups<'a>(
     entities: impl Iterator<Item = &'a Entity>,
     seen: &HashMap<EntityUid, usize>,
@@ -360,7 +360,7 @@ fn unlisted_groups<'a>(
     warnings
 }
 
-/// One warning for all sources that are not configured, at the first entity of one.
+/// Returns one warning for all sources that are not configured, placed at the first entity.
 fn unknown_sources(
     seen: &HashMap<EntityUid, usize>,
     facts: &BTreeMap<&str, &SourceFacts>,

@@ -1,5 +1,5 @@
-//! Explains a refusal. In: the rules and one refused Cedar request. Out: a sentence for the ticket.
-//! Evaluates the conditions of each permit one by one. Decides nothing.
+//! Explains a refusal. Takes the policies and one refused Cedar request; returns a sentence for the
+//! ticket. Evaluates the conditions of each permit one by one. Decides nothing.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use super::schema::clipped;
 #[derive(Debug)]
 pub(super) struct Permit {
     id: String,
-    /// Whether it applies to the action; `None` if it applies to every action.
+    /// The permit's condition on the action; `None` if the permit applies to every action.
     action: Option<Expression>,
     parts: Vec<Part>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Permit {
 struct Part {
     text: String,
     expression: Expression,
-    /// False inside an `unless` or after a `!`.
+    /// The value that meets the condition: true, inverted by `unless` and by each `!`.
     wanted: bool,
 }
 
@@ -85,8 +85,8 @@ fn permit(policy: &Policy) -> Permit {
     }
 }
 
-/// Splits an expression that has to be true (`wanted`) or false into conditions that can be reported
-/// one by one.
+/// Splits an expression into conditions that can be reported one by one. `wanted` is the value that
+/// the expression must have.
 fn flatten(expression: &Expr, wanted: bool, parts: &mut Vec<Part>) {
     let joint = if wanted { BinaryOp::And } else { BinaryOp::Or };
     match expression {
@@ -112,8 +112,8 @@ fn part(text: String, wanted: bool) -> Option<Part> {
 }
 
 impl Part {
-    /// What it is instead, if it is not met. `None` also where it cannot be evaluated, because an
-    /// earlier condition (`context has expires`) is unmet.
+    /// Returns an unmet condition with its value, as in `x is false`. Returns `None` if it is met,
+    /// or not evaluable because an earlier condition such as `context has expires` is unmet.
     fn unmet(&self, request: &Request, entities: &Entities) -> Option<String> {
         match eval_expression(request, entities, &self.expression) {
             Ok(EvalResult::Bool(value)) if value != self.wanted => {
@@ -124,7 +124,8 @@ impl Part {
     }
 }
 
-/// The permits for this action with the fewest unmet conditions, at most two, and those conditions.
+/// Returns a sentence with the permits that have the fewest unmet conditions, at most two, and with
+/// these conditions. Leaves out permits for other actions.
 pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
     let unmet = |permit: &Permit| -> Vec<String> {
         let parts = permit.parts.iter();
@@ -165,7 +166,8 @@ fn applies(permit: &Permit, request: &Request, entities: &Entities) -> bool {
     })
 }
 
-/// The policies that forbade it, each with its `@reason` if it has one.
+/// Returns a sentence with the policies that forbade the request, each with its `@reason` if it has
+/// one.
 pub(super) fn forbidden(policies: &Policies, ids: &BTreeSet<String>) -> String {
     let shown = |id: &String| {
         let policy = policies.evaluated(id);

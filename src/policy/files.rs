@@ -1,12 +1,13 @@
-//! The texts of a policy directory: checks their sizes and nesting, and computes their digest. Reads
-//! no files.
+//! The texts of a policy directory. Checks their sizes and nesting, and computes their digest.
+//! Reads no files.
 
 use sha2::{Digest, Sha256};
 
 use super::source_text::{self, Language};
 use crate::domain::{Problem, Problems};
 
-/// Maximum size of a file, in bytes: 100 000 accounts in groups need 12 MiB, 5 000 policies one.
+/// Maximum size of a file, in bytes. For comparison: 100 000 accounts in groups need 12 MiB, and
+/// 5 000 policies need 1 MiB.
 pub const MAX_FILE_BYTES: usize = 16 << 20;
 /// Maximum size of all files together, in bytes.
 const MAX_TOTAL_BYTES: usize = 48 << 20;
@@ -21,23 +22,23 @@ pub(super) const ENTITIES: &str = "entities.json";
 pub struct PolicyFiles {
     /// `schema.cedarschema`; the default is the built-in schema.
     pub schema: Option<String>,
-    /// Every `*.cedar`: its file name, and its text.
+    /// Every `*.cedar` file: its name and its text.
     pub policies: Vec<(String, String)>,
     /// `entities.json`: the members of the groups.
     pub entities: Option<String>,
-    /// `validated`: the [`stamp`] of the texts that `bundle` has validated.
+    /// The file `validated`: the [`stamp`] of the texts that `bundle` has validated.
     pub validated: Option<String>,
 }
 
-/// The file of a bundle that says which texts were validated, and by which version.
+/// The name of the file in a bundle that says which texts were validated, and by which version.
 pub const VALIDATED: &str = "validated";
 
-/// The schema that ships: the types and attributes that policies can use.
+/// Returns the schema that ships, with the types and attributes that policies can use.
 pub fn builtin_schema() -> &'static str {
     include_str!("../../policy/schema.cedarschema")
 }
 
-/// The sample policy directory, as it ships.
+/// Returns the sample policy directory, as it ships.
 pub fn sample_files() -> PolicyFiles {
     let policies = [
         (
@@ -71,7 +72,7 @@ pub fn sample_files() -> PolicyFiles {
     }
 }
 
-/// The content of the file `validated`, for policies with this digest.
+/// Returns the content of the file `validated`, for policies with this digest.
 pub fn stamp(digest: &str) -> String {
     format!("sharehook {} sha256:{digest}\n", env!("CARGO_PKG_VERSION"))
 }
@@ -128,8 +129,8 @@ impl PolicyFiles {
         self.validated.as_deref() == Some(stamp(digest).as_str())
     }
 
-    /// SHA-256, hex. The length precedes every part, so that moving text from one part to another
-    /// changes the digest.
+    /// Returns the SHA-256 digest of the texts, in hex. Hashes the length before each text, so that
+    /// moving text from one file to another changes the digest.
     pub(super) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut part = |text: &str| {

@@ -1,21 +1,21 @@
-//! Reads what stands before the conditions of each policy, in a text that Cedar has accepted when it
-//! was packaged: a hundredth of the work of Cedar's parser. In: the text of a file. Out: its policies,
-//! or nothing where one is written in a way that this reader does not know. `bundle` compares the
-//! result with Cedar's own.
+//! Reads the `@id` and the scope of each policy, in a text that Cedar accepted when it was
+//! packaged. Needs a hundredth of the work of Cedar's parser. Takes the text of a file; returns its
+//! policies, or `None` if a policy is written in a way that this reader does not know. `bundle`
+//! compares the result with Cedar's own.
 
 use super::scope::{Entity, Scope};
 
-/// A policy, unparsed.
+/// A policy of which only the id and the scope are parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     pub(super) id: &'a str,
-    /// From the first annotation to the semicolon.
+    /// The policy's text, from the first annotation to the semicolon.
     pub(super) text: &'a str,
     pub(super) scope: Scope,
 }
 
-/// The policies of a file in their order, and every string in it: among these are the ids of all
-/// entities that the policies name.
+/// Returns the policies of a file in their order, and every string in the file. The strings include
+/// the ids of all entities that the policies name.
 pub(super) fn read(text: &str) -> Option<(Vec<Head<'_>>, Vec<&str>)> {
     let mut reader = Reader {
         text,
@@ -44,7 +44,7 @@ enum Token<'a> {
 
 struct Reader<'a> {
     text: &'a str,
-    /// Where the text continues after `next`.
+    /// The offset of the text after `next`.
     at: usize,
     /// The next token and its offset; `None` at the end.
     next: Option<(usize, Token<'a>)>,
@@ -109,14 +109,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next token, which is then read.
+    /// Returns the next token and steps to the one after it.
     fn take(&mut self) -> Option<Token<'a>> {
         let (_, token) = self.next?;
         self.step()?;
         Some(token)
     }
 
-    /// Reads a token if it is the next one.
+    /// Returns whether `token` is the next token, and reads it if it is.
     fn takes(&mut self, token: Token<'_>) -> Option<bool> {
         let is = self.next.is_some_and(|(_, next)| next == token);
         if is {
@@ -125,12 +125,12 @@ impl<'a> Reader<'a> {
         Some(is)
     }
 
-    /// Reads this token, or returns `None` for another one.
+    /// Reads `token`, or returns `None` if the next token is another.
     fn needs(&mut self, token: Token<'_>) -> Option<()> {
         self.takes(token)?.then_some(())
     }
 
-    /// `@id("…") permit (principal …, action …, resource …) … ;`
+    /// Reads a policy: `@id("…") permit (principal …, action …, resource …) … ;`
     fn policy(&mut self) -> Option<Head<'a>> {
         let (start, _) = self.next?;
         let id = self.annotations()?;
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of `@id`, among other annotations.
+    /// Reads all annotations of a policy and returns the value of `@id`.
     fn annotations(&mut self) -> Option<&'a str> {
         let mut id = None;
         while self.takes(Token::Sign("@"))? {
@@ -178,8 +178,8 @@ impl<'a> Reader<'a> {
         id
     }
 
-    /// `principal`, `principal == E`, `principal in E`, `principal is T` or `principal is T in E`; the
-    /// same of a resource.
+    /// Reads `principal`, `principal == E`, `principal in E`, `principal is T` or
+    /// `principal is T in E`, or the same forms with `resource`. Returns `E`, if there is one.
     fn one(&mut self, variable: &str) -> Option<Option<Entity>> {
         self.needs(Token::Word(variable))?;
         if self.takes(Token::Word("is"))? {
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `action`, `action == E`, `action in E` or `action in [E, …]`.
+    /// Reads `action`, `action == E`, `action in E` or `action in [E, …]`. Returns every `E`.
     fn actions(&mut self) -> Option<Option<Vec<Entity>>> {
         self.needs(Token::Word("action"))?;
         if self.takes(Token::Sign("=="))? {
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
         Some(Some(actions))
     }
 
-    /// `Share::Team::"platform"`.
+    /// Reads an entity, as in `Share::Team::"platform"`.
     fn entity(&mut self) -> Option<Entity> {
         let mut kind = self.word()?.to_owned();
         loop {
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `Share::Team`.
+    /// Reads the name of a type, as in `Share::Team`.
     fn path(&mut self) -> Option<()> {
         self.word()?;
         while self.takes(Token::Sign("::"))? {
@@ -261,7 +261,7 @@ mod tests {
         heads.pop().map(|head| head.scope)
     }
 
-    /// Cedar's own reading is the expectation.
+    /// The expected scope is the one that Cedar's parser reads.
     #[test]
     fn a_scope_is_what_cedar_says_it_is() {
         let team = "Share::Team::\"a b,)(;\"";

@@ -1,6 +1,6 @@
-//! Decides whether a request may be carried out. In: policy files, configured sources and a request.
-//! Out: an `Approved`, which only this module can make, or the verdict that refuses. Pure: no I/O, no
-//! clock; no Cedar type leaves this folder.
+//! Decides whether a request may be carried out. Takes policy files, configured sources and a
+//! request; returns an `Approved`, which only this module can make, or the verdict that refuses the
+//! request. Has no I/O and no clock, and no Cedar type leaves this folder.
 
 mod accounts;
 mod approved;

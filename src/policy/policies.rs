@@ -1,6 +1,6 @@
-//! The policies for decisions: parsed already, or, in a package that was validated, when a request first
-//! needs them. In: Cedar's policies, or their texts. Out: the policies that can apply to a request, or
-//! why they cannot be read, which refuses the request.
+//! The policies for decisions. Policies of a validated package are parsed only when a request first
+//! needs them. Takes Cedar's policies, or their texts; returns the policies that can apply to a
+//! request, or why one cannot be read, which refuses the request.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -25,7 +25,7 @@ pub(super) struct Policies {
 struct Known {
     id: String,
     scope: Scope,
-    /// Empty if it was parsed from the beginning.
+    /// The policy's text; empty if the policy was parsed from the beginning.
     text: String,
     parsed: OnceLock<Policy>,
 }
@@ -41,8 +41,8 @@ impl Policies {
         Self::new(set.policies().map(known).collect())
     }
 
-    /// The policies of files that were validated, unparsed, and every string in these; `None` if one
-    /// is written in a way that only Cedar's parser reads.
+    /// Reads files that were validated before, without parsing the policies. Returns the policies
+    /// and every string in the files; `None` if only Cedar's parser can read one of the files.
     pub(super) fn unparsed(files: &[(String, String)]) -> Option<(Self, Vec<&str>)> {
         let mut list = Vec::new();
         let mut strings = Vec::new();
@@ -71,28 +71,28 @@ impl Policies {
         self.list.is_empty()
     }
 
-    /// The `@id` of each.
+    /// Returns the `@id` of each policy.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|known| known.id.as_str())
     }
 
-    /// A policy that took part in a decision.
+    /// Returns a policy that a decision has evaluated, so it is parsed already.
     pub(super) fn evaluated(&self, id: &str) -> Option<&Policy> {
         self.list.iter().find(|known| known.id == id)?.parsed.get()
     }
 
-    /// Every policy.
+    /// Returns every policy.
     ///
     /// # Errors
-    /// Why one cannot be read.
+    /// The reason why a policy cannot be read.
     pub(super) fn all(&self) -> Result<Vec<&Policy>, String> {
         self.read(self.list.iter().collect())
     }
 
-    /// The policies that can apply to the request.
+    /// Returns the policies that can apply to the request.
     ///
     /// # Errors
-    /// Why one of them cannot be read.
+    /// The reason why one of these policies cannot be read.
     pub(super) fn fitting(
         &self,
         request: &Request,
@@ -115,7 +115,7 @@ impl Policies {
         cedar_policy::PolicySet::from_policies(fitting.into_iter().cloned()).map_err(clipped)
     }
 
-    /// The entities that the policies name.
+    /// Returns the entities that the policies name; none if a policy cannot be read.
     pub(super) fn literals(&self) -> &BTreeSet<EntityUid> {
         self.literals.get_or_init(|| {
             let all = self.all().unwrap_or_default();
@@ -123,8 +123,8 @@ impl Policies {
         })
     }
 
-    /// Parses those that are not parsed yet, together: most of the parser's work on one policy is the
-    /// start of its lexer.
+    /// Returns the wanted policies, and parses those that are not parsed yet. Parses them together,
+    /// because most of the parser's work on a single policy is the start of its lexer.
     fn read<'a>(&self, wanted: Vec<&'a Known>) -> Result<Vec<&'a Policy>, String> {
         let unparsed = wanted.iter().filter(|known| known.parsed.get().is_none());
         let unparsed: Vec<&Known> = unparsed.copied().collect();
@@ -149,7 +149,7 @@ impl Policies {
     }
 }
 
-/// As `bundle` compares what it has packaged with what was validated.
+/// Compares ids, scopes and texts: `bundle` compares the packaged policies with the validated ones.
 impl PartialEq for Policies {
     fn eq(&self, other: &Self) -> bool {
         let scopes = |policies: &Self| -> Vec<(String, Scope)> {

@@ -1,5 +1,5 @@
-//! The policies of one directory, parsed and validated together. In: the directory's texts and the
-//! configured sources. Out: the policy set for all decisions, or every problem.
+//! The policies of one directory, parsed and validated together. Takes the directory's texts and
+//! the configured sources; returns the policy set for all decisions, or every problem.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
@@ -25,26 +25,26 @@ pub struct PolicySet {
     pub(super) names: SchemaNames,
     pub(super) rules: Policies,
     pub(super) known: KnownEntities,
-    /// The permits' conditions, or why they cannot be read. Only denials need them, so the first denial
-    /// computes them.
+    /// The permits' conditions, or why they cannot be read. Only denials need them, so the first
+    /// denial computes them.
     pub(super) permits: OnceLock<Result<Vec<Permit>, String>>,
     /// How many of the named approvers must be allowed to approve a share.
     pub(super) approvals: usize,
     warnings: Vec<Warning>,
-    /// Where each policy is, by its `@id`; empty where policies are parsed when they are needed.
+    /// The place of each policy, by its `@id`. Empty for a package: its policies are parsed later.
     pub(super) marks: BTreeMap<String, Mark>,
     pub(super) digest: String,
 }
 
 impl PolicySet {
-    /// Parses and validates schema, policies and entities. `approvals` of a share's named approvers
-    /// must be allowed to approve it; 0 requires none. Texts that `bundle` has validated are not
-    /// validated again, and each policy is parsed when a request first needs it.
+    /// Parses and validates schema, policies and entities. `approvals` is the number of named
+    /// approvers that must be allowed to approve a share; 0 requires none. Texts that `bundle` has
+    /// validated are not validated again, and each policy is parsed when a request first needs it.
     ///
     /// # Errors
-    /// Every problem of the first stage that has any (sizes and nesting; schema; policies and
-    /// entities), each with `file:line` as its field. There is no partial success: a policy set
-    /// that does not validate decides nothing.
+    /// Every problem of the first stage that has any, each with `file:line` as its field. The
+    /// stages are: sizes and nesting; the schema; policies and entities. There is no partial
+    /// success: a policy set that does not validate decides nothing.
     pub fn load(
         files: &PolicyFiles,
         sources: &[SourceFacts],
@@ -70,8 +70,9 @@ impl PolicySet {
         })
     }
 
-    /// Whether it has the policies and entities of `other`, and knows which accounts the policies name:
-    /// `bundle` compares what is read from a package with what it has validated.
+    /// Whether both sets have the same policies and entities, and this set knows which accounts the
+    /// policies name. With this, `bundle` compares what is read from a package with what it
+    /// validated.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let accounts = |uid: &&EntityUid| *uid.type_name() == self.names.account;
         let mut named = other.rules.literals().iter().filter(accounts);
@@ -85,23 +86,24 @@ impl PolicySet {
             && entities(self) == entities(other)
     }
 
-    /// SHA-256, hex, over schema, policies (in the order of their names) and entities.
+    /// Returns the SHA-256 digest, in hex, of schema, policies (sorted by name) and entities.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The `@id` of each policy, sorted.
+    /// Returns the `@id` of each policy, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.rules.ids().collect::<BTreeSet<&str>>().into_iter()
     }
 
-    /// Probable mistakes that are not errors: a rule that can never apply, a group that is not listed.
+    /// Returns probable mistakes that are not errors, such as a policy that can never apply or a
+    /// group that is not listed.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 }
 
-/// What a policy set is loaded from.
+/// The inputs from which a policy set is loaded.
 struct Loader<'a> {
     files: &'a PolicyFiles,
     sources: &'a [SourceFacts],
@@ -110,10 +112,10 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// With policies that were validated when they were packaged.
+    /// Loads a package, whose policies were validated when they were packaged.
     fn packaged(self, rules: Policies, strings: Vec<&str>) -> Result<PolicySet, Problems> {
         let (names, schema) = self.schema()?;
-        // Accounts have numbers, and only of accounts it matters that a policy names them.
+        // Keep only numbers, which may be ids of accounts: no other named entity matters here.
         let is_number = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
         let named = strings.into_iter().filter(is_number).map(str::to_owned);
         let known = self.entities(named.collect(), &schema, &names, true)?;

@@ -1,6 +1,6 @@
-//! Requests that stand for all others, for the search for dangers: one requester, image and account of
-//! each combination of groups. In: the policies and entities. Out: what Cedar answers to each. A rule
-//! that looks at more than groups, such as the ticket or the hour, may answer other requests differently.
+//! Sample requests for the search for dangers: one requester, image and account of each combination
+//! of groups. Takes the policies and entities; returns what Cedar allows. A policy that reads more
+//! than groups, such as the ticket or the time, may decide other requests differently.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,9 @@ use crate::domain::{
     AccountId, Action, Identity, Item, ServedRegions, ShareRequest, SourceName, Timestamp,
 };
 
-/// Maximum number of requesters of one source, of images, and of accounts.
+/// Maximum number of requesters of one source, of images, and of listed accounts.
 const MAX_OF_A_KIND: usize = 8;
-/// A region of both sites, for images whose region is not listed.
+/// A region that both sites have, for images whose region is not listed.
 const ANY_REGION: &str = "ap-singapore";
 const UNLISTED_PERSON: &str = "unlisted@example.com";
 
@@ -27,9 +27,9 @@ const UNLISTED_PERSON: &str = "unlisted@example.com";
 pub(super) struct Probes<'a> {
     policies: &'a PolicySet,
     now: Timestamp,
-    /// Id and region.
+    /// The id and the region of each image.
     pub(super) images: Vec<(String, String)>,
-    /// The last one is not listed.
+    /// The accounts of every probe. The last one is not listed.
     accounts: Vec<AccountId>,
 }
 
@@ -39,11 +39,12 @@ pub(super) enum Approvers {
     None,
     /// The requester alone.
     Requester,
-    /// Everybody of the source except the requester.
+    /// The other requesters of the source.
     Others,
 }
 
-/// One probe, about all accounts at once, and about Lighthouse for a CVM image.
+/// One sample request. It names all accounts of the probes, and Lighthouse if the image is a CVM
+/// image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Probe<'a> {
     pub(super) source: &'a SourceName,
@@ -53,7 +54,7 @@ pub(super) struct Probe<'a> {
     pub(super) action: Action,
     pub(super) approvers: Approvers,
     pub(super) expires: bool,
-    /// Whether the source counts as one that signs, whatever its scheme.
+    /// Whether to treat the source as one that signs, whatever its scheme is.
     pub(super) as_signed: bool,
 }
 
@@ -61,9 +62,9 @@ pub(super) struct Probe<'a> {
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) item: Item,
-    /// The policies that allow it, without its approvals.
+    /// The policies that allow the item. Approvals are not considered.
     pub(super) policies: BTreeSet<String>,
-    /// Whether its approvers suffice.
+    /// Whether the probe's approvers suffice for the item.
     pub(super) approved: bool,
 }
 
@@ -98,12 +99,13 @@ impl<'a> Probes<'a> {
         }
     }
 
-    /// The account that no list names.
+    /// Returns the account that `entities.json` does not list.
     pub(super) fn unlisted(&self) -> Option<&AccountId> {
         self.accounts.last()
     }
 
-    /// The requesters of a source, without its name; a person that no list names if there is none.
+    /// Returns the requesters of a source, without the source's name. If `entities.json` lists
+    /// none, returns a person that is not listed.
     pub(super) fn people(&self, source: &SourceName) -> Vec<String> {
         let names = &self.policies.names;
         let people = self.policies.listed(|entity| *entity == names.requester);
@@ -119,7 +121,7 @@ impl<'a> Probes<'a> {
         own
     }
 
-    /// The items that the policies allow.
+    /// Returns the items of a probe that the policies allow.
     pub(super) fn allowed(&self, probe: Probe<'_>) -> Vec<Allowed> {
         let Some(request) = self.request(&probe) else {
             return Vec::new();
@@ -165,7 +167,7 @@ impl<'a> Probes<'a> {
     }
 
     fn request(&self, probe: &Probe<'_>) -> Option<ShareRequest> {
-        /// A request names no more.
+        /// The maximum number of approvers in a request.
         const MAX_APPROVERS: usize = 50;
         let (image, region) = probe.image;
         let others = probe.people.iter().filter(|name| *name != probe.requester);
@@ -192,7 +194,7 @@ impl<'a> Probes<'a> {
         ShareRequest::from_json(&native, &rules).ok()
     }
 
-    /// The entities with a source that signs.
+    /// Returns the entities with `source` changed into one that signs.
     fn signing(&self, entities: &Entities, source: &SourceName) -> Option<Entities> {
         let id = uid(&self.policies.names.source, source.as_str());
         let (id, mut attrs, parents) = entities.get(&id)?.clone().into_inner();
@@ -204,8 +206,8 @@ impl<'a> Probes<'a> {
 }
 
 impl PolicySet {
-    /// The listed entities of one type: each with its groups, and with its own name where a policy
-    /// names it.
+    /// Returns the listed entities of one type, each as its groups and its id. If a policy names an
+    /// entity, the groups also contain the entity itself.
     fn listed(
         &self,
         wanted: impl Fn(&cedar_policy::EntityTypeName) -> bool,
@@ -229,7 +231,7 @@ impl PolicySet {
     }
 }
 
-/// The first of each group.
+/// Returns the first entry of each group, at most `MAX_OF_A_KIND` entries.
 fn one_of_each<T: Ord>(mut listed: Vec<(String, T)>) -> Vec<T> {
     listed.sort();
     let mut first: BTreeMap<String, T> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The input of a decision.
+//! The input of a decision: the request, its identity, and the instants that the decision needs.
 
 use crate::domain::{Identity, ShareRequest, Timestamp};
 
@@ -11,6 +11,6 @@ pub struct Question<'a> {
     pub request: &'a ShareRequest,
     /// The time of the decision.
     pub now: Timestamp,
-    /// When the approved request was first verified here: an `expires_in` counts from it.
+    /// When the program first verified the approved request; an `expires_in` starts then.
     pub approved_at: Timestamp,
 }

@@ -1,5 +1,5 @@
-//! Reads the rules: one validated set from all `*.cedar` texts, every policy under its own `@id`.
-//! In: texts and the schema. Out: Cedar's policy set, or every problem with file and line.
+//! Reads all `*.cedar` texts into one validated policy set, in which each policy has its `@id`.
+//! Takes the texts and the schema; returns Cedar's policy set, or every problem with file and line.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use crate::domain::{Danger, Mark, Problem, Problems, Warning, shown};
 /// The policy id in the records of the service's own revocations; no policy may have it.
 pub(super) const EXPIRY: &str = "expiry";
 
-/// The rules as read.
+/// The policies of a directory, and what was found when they were read.
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) set: cedar_policy::PolicySet,
     pub(super) warnings: Vec<Warning>,
     /// Every entity that a policy names, with the first place that names it.
     pub(super) named: Vec<NamedEntity>,
-    /// Where each policy is, by its `@id`.
+    /// The place of each policy, by its `@id`.
     pub(super) marks: BTreeMap<String, Mark>,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn is_about(policy: &Policy, action: &EntityUid) -> bool {
     }
 }
 
-/// The annotation of a policy. Cedar's own look-up runs its parser on the key.
+/// Returns an annotation of a policy. Avoids Cedar's own look-up, which runs its parser on the key.
 pub(super) fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
     let mut all = policy.annotations();
     all.find_map(|(name, value)| (name == key).then_some(value))
@@ -54,7 +54,7 @@ pub(super) fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
 #[derive(Debug)]
 pub(super) struct NamedEntity {
     pub(super) uid: EntityUid,
-    /// The policy.
+    /// The place of the policy.
     pub(super) mark: Mark,
 }
 
@@ -66,9 +66,9 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The places at ascending offsets. Counts each line once, not once for each policy.
+    /// Returns the places at ascending offsets. Counts each line once, not once for each policy.
     fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
-        // Where the line begins, and how many lines are before it.
+        // The offset of the current line, and the number of lines before it.
         let (mut start, mut before) = (0, 0);
         offsets.into_iter().map(move |offset| {
             let passed = text.get(start..offset).unwrap_or_default();
@@ -91,8 +91,8 @@ impl<'a> Site<'a> {
 /// Parses every file, and validates them together against a schema if one is given.
 ///
 /// # Errors
-/// A text that does not parse; a missing or repeated `@id`; a template; a policy that strict
-/// validation refuses.
+/// A text does not parse, an `@id` is missing or repeated, a policy is a template, or strict
+/// validation refuses a policy.
 pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Result<Rules, Problems> {
     let mut sites: BTreeMap<PolicyId, Site<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();
@@ -137,7 +137,7 @@ pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Resul
     })
 }
 
-/// Adds what strict validation finds.
+/// Validates the policies strictly, and adds the findings to `problems` and `warnings`.
 fn validate(
     set: &cedar_policy::PolicySet,
     sites: &BTreeMap<PolicyId, Site<'_>>,
@@ -165,7 +165,7 @@ fn validate(
     }));
 }
 
-/// The policies of one file in their order, each with its place.
+/// Returns the policies of one file in their order, each with its place.
 fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Problems> {
     let parsed: cedar_policy::PolicySet =
         text.parse().map_err(|errors: cedar_policy::ParseErrors| {
@@ -193,7 +193,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Site<'a>)>, Pr
         .collect())
 }
 
-/// The policies of a text in their order. Cedar numbers them: policy0, policy1 …
+/// Returns the policies of a text in their order. Cedar numbers them: policy0, policy1 …
 pub(super) fn in_order(set: &cedar_policy::PolicySet) -> Vec<Policy> {
     let number = |policy: &Policy| {
         AsRef::<str>::as_ref(policy.id())

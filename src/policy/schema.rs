@@ -1,5 +1,6 @@
-//! The names that program and policies share, and the schema that declares them. In: the directory's
-//! schema, if it has one. Out: a parsed schema that has every name of the built-in one.
+//! The names that both the program and policies use, and the schema that declares them. Takes the
+//! directory's schema, if it has one; returns a parsed schema with every name of the built-in
+//! schema.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -11,10 +12,10 @@ use serde_json::json;
 use super::files::{SCHEMA, builtin_schema};
 use crate::domain::{Mark, PersonName, Problem, Problems, SourceName};
 
-/// The action of an approver.
+/// The Cedar action of an approver.
 pub(super) const APPROVE: &str = "approve";
 
-/// The entity types and actions of the built-in schema that the program itself writes.
+/// The entity types of the built-in schema that the program itself uses.
 #[derive(Debug)]
 pub(super) struct SchemaNames {
     pub(super) source: EntityTypeName,
@@ -26,7 +27,7 @@ pub(super) struct SchemaNames {
 
 impl SchemaNames {
     pub(super) fn new() -> Result<Self, Problem> {
-        // Cedar reads the JSON form without its parser.
+        // Use the JSON form, which Cedar reads without its parser.
         let name = |text: &str| {
             let uid = EntityUid::from_json(json!({"type": text, "id": ""})).map_err(defect)?;
             Ok::<_, Problem>(uid.type_name().clone())
@@ -52,7 +53,7 @@ impl SchemaNames {
         .contains(&name)
     }
 
-    /// The name of the source that an entity is, or belongs to as a person.
+    /// Returns the name of the source if the entity is a source or a person of a source.
     pub(super) fn source_of<'a>(&self, entity: &'a EntityUid) -> Option<&'a str> {
         let id = entity.id().unescaped();
         match entity.type_name() {
@@ -62,7 +63,7 @@ impl SchemaNames {
         }
     }
 
-    /// The action with this name.
+    /// Returns the action with this name.
     pub(super) fn action(&self, name: &str) -> EntityUid {
         uid(&self.action, name)
     }
@@ -70,7 +71,7 @@ impl SchemaNames {
     /// Parses the directory's schema, or the built-in one, and compares the two.
     ///
     /// # Errors
-    /// A schema that does not parse, or that lacks an entity type or an action of the built-in one.
+    /// The schema does not parse, or lacks an entity type or an action of the built-in schema.
     pub(super) fn schema(&self, given: Option<&str>) -> Result<Schema, Problems> {
         let builtin = builtin()?;
         let Some(text) = given.filter(|text| *text != builtin_schema()) else {
@@ -93,12 +94,12 @@ impl SchemaNames {
     }
 }
 
-/// The built-in schema, from its JSON form, which is read in half the time.
+/// Returns the built-in schema. Reads its JSON form, because that takes half the time.
 fn builtin() -> Result<Schema, Problem> {
     Schema::from_json_str(include_str!("schema.json")).map_err(defect)
 }
 
-/// A problem that only a change of this program can cause.
+/// Returns a problem that only a defect of this program can cause.
 fn defect(error: impl Display) -> Problem {
     let remedy = "this is a defect of sharehook: report it";
     Problem::new(SCHEMA, error.to_string(), remedy)
@@ -115,18 +116,19 @@ fn parse(text: &str) -> Result<Schema, Problem> {
     parsed.map(|(schema, _)| schema)
 }
 
-/// An entity's identifier.
+/// Returns an entity's identifier.
 pub(super) fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
 }
 
-/// A person's id in the policy. It contains the source, because the same name in another source may
-/// be another person.
+/// Returns a person's id in the policies. It contains the source, because the same name in another
+/// source may be another person.
 pub(super) fn requester_id(source: &SourceName, name: &PersonName) -> String {
     format!("{source}/{}", name.as_str())
 }
 
-/// Cedar's message as a problem with its line, or the line of `fallback` when Cedar gives no place.
+/// Turns Cedar's message into a problem with its line. If Cedar gives no place, the line is that of
+/// the offset `fallback`.
 pub(super) fn cedar_problem(
     detailed: &DetailedError,
     file: &str,
@@ -176,7 +178,7 @@ mod tests {
             .collect()
     }
 
-    /// `SHAREHOOK_WRITE_SCHEMA=1` writes the JSON form anew.
+    /// Set `SHAREHOOK_WRITE_SCHEMA=1` to write the JSON form again.
     #[test]
     #[allow(clippy::disallowed_methods)] // A test's own settings.
     fn the_json_form_is_the_built_in_schema() {

@@ -1,7 +1,7 @@
-//! Selects the policies whose scope can fit a request, so that a decision costs what these cost, not
-//! what all policies do. In: the policies' scopes; then a request and its entities. Out: the numbers of
+//! Selects the policies whose scope can fit a request, so that a decision costs only the work for
+//! these policies. Takes the policies' scopes, a request and its entities; returns the numbers of
 //! the policies for Cedar's authorizer. Decides nothing: a policy whose scope does not fit neither
-//! applies nor fails, so Cedar answers the same without it.
+//! applies nor fails, so Cedar decides the same without it.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,9 @@ use cedar_policy::{
 /// An entity's type and id.
 pub(super) type Entity = (String, String);
 
-/// What the scope of a policy requires: the principal to be an entity or below it, the action to be one
-/// of some or below one, and the resource as the principal. `None` fits all.
+/// The entities that the scope of a policy names. A request fits if its principal, action and
+/// resource are such entities or members of them. `None` fits every entity. An `==` is treated like
+/// an `in`, which only selects more policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) principal: Option<Entity>,
@@ -47,7 +48,7 @@ impl Scope {
         }
     }
 
-    /// Whether it fits one of these actions.
+    /// Whether the scope includes one of these actions.
     pub(super) fn is_about(&self, actions: &[Entity]) -> bool {
         let some = self.actions.as_ref();
         some.is_none_or(|some| some.iter().any(|action| actions.contains(action)))
@@ -59,7 +60,7 @@ impl Scope {
 pub(super) struct PolicyScopes(HashMap<(Option<Entity>, Option<Entity>), Vec<usize>>);
 
 impl PolicyScopes {
-    /// Of the policies in their order.
+    /// Numbers the policies in the order of their scopes.
     pub(super) fn new<'a>(scopes: impl Iterator<Item = &'a Scope>) -> Self {
         let mut numbers: HashMap<_, Vec<_>> = HashMap::new();
         for (number, scope) in scopes.enumerate() {
@@ -69,7 +70,8 @@ impl PolicyScopes {
         Self(numbers)
     }
 
-    /// The policies that fit the request but for its action; `None` if it leaves something open.
+    /// Returns the policies whose principal and resource fit the request, whatever their actions.
+    /// Returns `None` if the request does not name both.
     pub(super) fn fitting(&self, request: &Request, entities: &Entities) -> Option<Vec<usize>> {
         let principals = upward(request.principal()?, entities);
         let resources: Vec<_> = or_any(upward(request.resource()?, entities)).collect();
@@ -88,7 +90,7 @@ fn entity(uid: &EntityUid) -> Entity {
     (uid.type_name().to_string(), uid.id().unescaped().to_owned())
 }
 
-/// The entity and all groups that it is in.
+/// Returns the entity and all groups that contain it, directly or through other groups.
 pub(super) fn upward(uid: &EntityUid, entities: &Entities) -> Vec<Entity> {
     let groups = entities.ancestors(uid).into_iter().flatten();
     groups.chain([uid]).map(entity).collect()

@@ -1,4 +1,4 @@
-//! A configured source as policies see it.
+//! What policies can know of a configured source. Data only.
 
 use crate::domain::SourceName;
 
@@ -6,9 +6,9 @@ use crate::domain::SourceName;
 /// `entities.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFacts {
-    /// Its name, as in `/hooks/{source}`.
+    /// The source's name, as in `/hooks/{source}`.
     pub name: SourceName,
-    /// Its signature scheme, as configured: `jira`, `token`, `trusted` …
+    /// The source's signature scheme, as configured: `jira`, `token`, `trusted` …
     pub scheme: String,
     /// Whether the scheme signs the body; a static token, a password and a bearer key do not.
     pub signed: bool,

@@ -3,9 +3,9 @@
 
 use crate::domain::{Mark, Problem};
 
-/// Maximum nesting. Cedar's parser recurses, and a stack overflow would end the process.
+/// Maximum nesting of brackets: Cedar's parser recurses, and a stack overflow ends the process.
 const MAX_NESTING: usize = 50;
-/// Maximum number of operators in one policy: a chain of `&&` is a tree as deep as the chain is long.
+/// Maximum number of operators in one policy: a chain of `&&` becomes a tree of the same depth.
 const MAX_OPERATORS: usize = 300;
 
 /// The language of a text.
@@ -115,7 +115,7 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// Refuses a text that would overflow the parser's stack, naming file and line.
+/// Refuses a text that would overflow the parser's stack. The problem names file and line.
 pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Problem> {
     let (mut depth, mut operators) = (0_usize, 0_usize);
     for (offset, token) in (Tokens {
@@ -143,7 +143,7 @@ pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Pr
     Ok(())
 }
 
-/// The rest of the line that begins at a line and column of a JSON error.
+/// Returns the place of a JSON error: from its line and column to the end of the line.
 pub(super) fn mark_of_line(file: &str, text: &str, line: usize, column: usize) -> Mark {
     let before: usize = text
         .split_inclusive('\n')
@@ -154,7 +154,7 @@ pub(super) fn mark_of_line(file: &str, text: &str, line: usize, column: usize) -
     Mark::of(file, text, offset..offset)
 }
 
-/// The offsets at which the elements of a JSON array of objects begin.
+/// Returns the offsets at which the elements of a JSON array of objects begin.
 pub(super) fn elements(json: &str) -> Vec<usize> {
     let mut depth = 0_usize;
     let mut starts = Vec::new();
@@ -177,7 +177,8 @@ pub(super) fn elements(json: &str) -> Vec<usize> {
     starts
 }
 
-/// The offsets of the policies `pieces` in `text`, in their order. Ignores copies inside comments.
+/// Returns the offsets of the policies `pieces` in `text`, in their order. Ignores copies inside
+/// comments.
 pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut from = 0;
     let mut found = Vec::new();
@@ -201,8 +202,7 @@ pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> 
     found
 }
 
-/// Whether `offset` is inside a line comment. A policy begins outside any string, so `//` before it on
-/// its line is a comment.
+/// Whether the line that contains `offset` begins with `//`, so that it is a comment.
 fn commented(text: &str, offset: usize) -> bool {
     let before = text.get(..offset).unwrap_or_default();
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

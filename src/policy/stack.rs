@@ -1,8 +1,9 @@
 //! Provides enough stack for Cedar's recursion on the calling thread.
 
-/// Stack size in bytes. The deepest policy that [`source_text`](super::source_text) accepts needs half
-/// of it without optimisation. With too little stack, Cedar's parser ends the process, its validator
-/// misses errors, and its evaluator fails. The system only allocates the pages that are used.
+/// Stack size in bytes. The deepest policy that [`source_text`](super::source_text) accepts needs
+/// half of it in a build without optimisation. With too little stack, Cedar's parser ends the
+/// process, its validator misses errors, and its evaluator fails. The system allocates only used
+/// pages.
 const ENOUGH: usize = 32 << 20;
 
 /// Runs `work` on the calling thread, on a new stack if the thread's own has too little left.

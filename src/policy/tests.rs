@@ -1,4 +1,4 @@
-//! Loading and deciding with whole policy directories.
+//! Tests loading whole policy directories and deciding with them.
 
 use super::*;
 use crate::domain::{Danger, Identity, Problems, ServedRegions, ShareRequest, Timestamp, Warning};
@@ -62,9 +62,9 @@ fn deep_nesting_is_refused_before_the_parser_sees_it() {
     assert!(problems.0[0].problem.contains("nest"));
 }
 
-/// What `source_text` lets pass must overflow no caller's stack: here a thread with 256 KiB, in
-/// a build without optimisation. Nor may it run short of stack in validation, which would then
-/// find no fault, or in a decision.
+/// A text that `source_text` accepts must not overflow the stack of any caller: here, of a thread
+/// with 256 KiB in a build without optimisation. Decisions must have enough stack, too, and so must
+/// validation: with too little, it would find no fault.
 #[test]
 fn the_deepest_text_that_passes_is_judged_in_full_from_a_small_stack() {
     let parens = |open: &str, n: usize| format!("{}true{}", open.repeat(n), ")".repeat(n));
@@ -197,7 +197,7 @@ fn the_built_in_schema_serves_when_the_directory_has_none() {
     );
 }
 
-/// `policy/cases.json` is written for the `cedar` tool; this keeps it true without the tool.
+/// `policy/cases.json` contains tests for the `cedar` tool. This test runs them without the tool.
 #[test]
 fn the_shipped_cases_decide_as_they_say() {
     use cedar_policy::{Authorizer, Context, Decision as Answer, Entities, EntityUid, Request};
@@ -288,7 +288,7 @@ fn a_thousand_policies_load_and_decide() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
 
-    /// Loading any text gives policies or problems of a file, and never panics.
+    /// Loading any text returns policies, or problems of a file. It never panics.
     #[test]
     fn any_text_ends_in_policies_or_problems(
         tokens in proptest::collection::vec(proptest::sample::select(vec![
@@ -311,7 +311,7 @@ proptest::proptest! {
     }
 }
 
-/// A policy that strict validation refuses, in a directory that says what was validated.
+/// The policy `odd` fails strict validation, in a directory whose stamp says that it was validated.
 #[test]
 fn policies_are_not_validated_again_when_their_package_says_so() {
     let mut files = sample_files();
@@ -341,7 +341,7 @@ fn policies_are_not_validated_again_when_their_package_says_so() {
     }
 }
 
-/// A `forbid` that was added, or a policy that was broken, after the policies were packaged.
+/// After the package was made, a `forbid` is added, or a policy that does not parse.
 #[test]
 fn a_package_that_was_changed_never_allows_more() {
     let mut files = sample_files();
@@ -356,7 +356,7 @@ fn a_package_that_was_changed_never_allows_more() {
     };
     let set = PolicySet::load(&with(forbid.to_owned()), &jira(), 1).unwrap();
     assert!(matches!(ask(&set), Decision::Deny(_)));
-    // Someone wrote the digest of broken texts into the package, too.
+    // The package now also contains the digest of the broken texts.
     let mut broken = with(forbid.replace("resource)", "resource) when { context. }"));
     broken.validated = Some(stamp(&broken.digest()));
     let set = PolicySet::load(&broken, &jira(), 1).unwrap();
@@ -369,7 +369,7 @@ fn a_package_that_was_changed_never_allows_more() {
     );
 }
 
-/// So a start does not rehearse it.
+/// The program relies on this: it does not rehearse the built-in schema when it starts.
 #[test]
 fn the_built_in_schema_can_be_met_by_every_request() {
     let policies = PolicySet::load(&sample_files(), &[], 1).unwrap();

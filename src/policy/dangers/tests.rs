@@ -1,4 +1,4 @@
-//! Each danger: a policy set that has it, and the smallest change that removes it.
+//! Tests that a complete policy set has no danger, and that a missing rule causes its own danger.
 
 use super::super::files::{PolicyFiles, sample_files};
 use super::*;
@@ -11,7 +11,7 @@ fn facts(name: &str, scheme: &str, signed: bool) -> SourceFacts {
     }
 }
 
-/// The dangers of the sample's entities with these policies, as `name policy-or-source`.
+/// Returns the dangers of these policies with the sample's entities, as `name policy-or-source`.
 fn dangers(policies: &str, approvals: usize, sources: &[SourceFacts]) -> Vec<String> {
     let files = PolicyFiles {
         policies: vec![("a.cedar".to_owned(), policies.to_owned())],
@@ -54,7 +54,7 @@ fn each_missing_rule_is_named_with_its_policy() {
     let anywhere = SHARE.split("when").next().unwrap().trim_end().to_owned() + ";\n";
     let at_night = SHARE.split("when").next().unwrap().to_owned()
         + "when { context.ticket has status && context.ticket.status == \"Done\" };\n";
-    // The requester has to be an approver too, as some of the sample's people are.
+    // For this danger the requester must also be an approver, as some people of the sample are.
     let both = SHARE.replace("platform", "approvers");
     for (policies, approvals, wanted) in [
         (

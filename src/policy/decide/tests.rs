@@ -1,4 +1,4 @@
-//! Decisions of the sample policy and of small ones.
+//! Tests decisions of the sample policy and of small policies.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn sources() -> Vec<SourceFacts> {
 
 fn sample() -> PolicySet {
     let mut files = sample_files();
-    // A source that cannot sign, with a person of the team, as an operator would add them.
+    // Add a source that cannot sign and two of its people, as an operator would.
     let extra = r#", {"uid": {"type": "Share::Source", "id": "desk"}, "parents": [{"type": "Share::SourceGroup", "id": "ticketing"}]},
             {"uid": {"type": "Share::Requester", "id": "desk/alice"}, "parents": [{"type": "Share::Team", "id": "platform"}]},
             {"uid": {"type": "Share::Requester", "id": "desk/bob"}, "parents": [{"type": "Share::Team", "id": "approvers"}]}]"#;
@@ -37,7 +37,7 @@ fn sample() -> PolicySet {
     PolicySet::load(&files, &sources(), 1).unwrap()
 }
 
-/// The samples' rules replaced by one text.
+/// Loads the sample with its policies replaced by one text.
 fn with_rules(text: &str) -> Result<PolicySet, Problems> {
     let policies = vec![("a.cedar".to_owned(), text.to_owned())];
     PolicySet::load(
@@ -301,8 +301,8 @@ fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
             .why
             .contains("the last date that can be written")
     );
-    // Nanoseconds and far years are said in Cedar's own form, or refused; they never count as
-    // "no expiry".
+    // Nanoseconds are cut off for Cedar, and a year that Cedar cannot read is refused. Neither may
+    // count as "no expiry".
     assert!(at("2026-11-01T12:00:00.123456789Z", approved).allowed);
     assert!(!at("-000044-03-15T12:00:00Z", approved).allowed);
 }

@@ -1,9 +1,9 @@
-//! Approvals: how many count, for what, and by which policies.
+//! Tests how many approvers a share needs, and for which items and by which policies each counts.
 
 use super::*;
 
-/// The sample with so many approvals, and two more approvers: carol for staging accounts only,
-/// dave for partners only.
+/// Loads the sample with this number of required approvals and two more approvers: carol may
+/// approve only for staging accounts, dave only for partners.
 fn wanting(approvals: usize) -> PolicySet {
     let mut files = sample_files();
     let rules = |name: &str, group: &str| {

@@ -1,4 +1,4 @@
-//! The decisions of the policy that ships, request by request.
+//! Tests the decisions of the policy that ships, request by request.
 
 use super::*;
 
