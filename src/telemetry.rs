@@ -1,5 +1,6 @@
-//! The log subscriber, the metrics and the traces. In: events, counts, spans. Out: lines on stderr and stdout,
-//! Prometheus' text, OTLP. Bodies, headers and secrets are never fields of an event or a span.
+//! Logs, metrics and traces. In: events, counts, spans. Out: lines on stderr and stdout,
+//! Prometheus' text format, OTLP. Bodies, headers and secrets are never fields of an event or a
+//! span.
 
 #[cfg(feature = "otlp")]
 mod lost_spans;
@@ -41,17 +42,18 @@ spelled! {
 }
 
 impl LogFormat {
-    /// As the process's variables say; else JSON on a host and text for commands.
+    /// Returns the format that a variable of the process names. Without one: JSON on a host, text
+    /// for commands.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
-        // In any case.
+        // Lambda writes `JSON` and `Text`, so upper and lower case are equal.
         let read = |name: &str| variable(name)?.to_ascii_lowercase().parse().ok();
         let usual = if on_host { Self::Json } else { Self::Text };
         written.into_iter().find_map(read).unwrap_or(usual)
     }
 }
 
-/// Installs the log subscriber once; a second call changes nothing.
+/// Installs the log subscriber. A second call changes nothing.
 ///
 /// `filter` has the syntax of `RUST_LOG`. An invalid filter becomes `info`, so that a typing error
 /// does not disable the log.
@@ -62,7 +64,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
-            // The list of spans has it too.
+            // The list of spans already includes the current span.
             .with_current_span(false)
             .with_writer(|| LogLine { ansi: false })
             .boxed(),
@@ -78,13 +80,14 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
     };
     #[cfg(not(feature = "otlp"))]
     let installed = registry().with(filter).with(log).try_init();
-    // Steps are spans for the collector alone; its spans do not depend on the log's level.
+    // Spans of steps go only to the collector, so the log leaves them out. The spans for the
+    // collector do not depend on the log's level.
     #[cfg(feature = "otlp")]
     let installed = {
         let steps = filter_fn(|data| !(data.is_span() && data.fields().field("step").is_some()));
         let log = log.with_filter(filter.and(steps));
         registry().with(log).with(otlp::layer()).try_init()
     };
-    // Tests install a second subscriber in the same process; ignore the error.
+    // Tests install a second subscriber in one process. Ignore the error.
     drop(installed);
 }

@@ -1,6 +1,7 @@
-//! How many spans of this process no collector took. The export counts them; a metric shows them.
+//! The number of spans that this process lost. The exporter counts them, and a metric shows the
+//! number.
 
 use std::sync::atomic::AtomicU64;
 
-/// Spans that found no room or were refused.
+/// Spans that found no room in the queue, or that the collector refused.
 pub(super) static LOST_SPANS: AtomicU64 = AtomicU64::new(0);

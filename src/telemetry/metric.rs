@@ -1,6 +1,6 @@
-//! The one table of metrics: names, kinds, labels, help. Prometheus' text, the lines for CloudWatch and the
-//! alarms of `template.yaml` follow it. Labels come from closed sets or from the configuration, never from
-//! a delivery.
+//! The table of metrics: names, kinds, labels, help. Prometheus' text, the lines for CloudWatch and
+//! the alarms of `template.yaml` use it. Labels come from closed sets or from the configuration,
+//! never from a delivery.
 
 use crate::domain::spelled;
 
@@ -9,27 +9,27 @@ spelled! {
     Kind {
         /// Only grows, from zero at the start of the process.
         Counter = "counter",
-        /// The last value.
+        /// The value that was set last.
         Gauge = "gauge",
-        /// Durations in buckets.
+        /// Durations, counted in buckets.
         Histogram = "histogram",
     }
 }
 
-/// One row of the table.
+/// One row of the table of metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
-    /// Its name in every output.
+    /// The metric's name in every output.
     pub name: &'static str,
-    /// What its values mean.
+    /// What the metric's values mean.
     pub kind: Kind,
-    /// The names of its labels.
+    /// The names of the metric's labels.
     pub labels: &'static [&'static str],
-    /// One sentence for people.
+    /// What the metric shows, as one sentence for people.
     pub help: &'static str,
 }
 
-/// Declares the metrics, with the list of all and the definition of each.
+/// Declares the metrics: the enum, the list of all metrics, and the definition of each.
 macro_rules! metrics {
     ($($metric:ident: $kind:ident $name:literal $labels:tt $help:literal;)+) => {
         /// A metric.
@@ -42,7 +42,7 @@ macro_rules! metrics {
             /// Every metric, in the order of the outputs.
             pub const ALL: [Self; [$(Self::$metric),+].len()] = [$(Self::$metric),+];
 
-            /// Its row.
+            /// Returns the metric's row of the table.
             pub const fn definition(self) -> Definition {
                 match self {
                     $(Self::$metric => Definition {
@@ -101,7 +101,7 @@ metrics! {
 }
 
 impl Definition {
-    /// Its unit in CloudWatch. Prometheus' names end in theirs.
+    /// Returns the metric's unit in CloudWatch. In Prometheus the metric's name shows the unit.
     pub fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Counter => "Count",
@@ -112,7 +112,7 @@ impl Definition {
 }
 
 spelled! {
-    /// How a request of a delivery, or a delivery without one, ended.
+    /// The result of a request of a delivery, or of a delivery without a request.
     DeliveryResult {
         /// Every item succeeded.
         Completed = "completed",
@@ -120,19 +120,19 @@ spelled! {
         Partial = "partial",
         /// Every item failed.
         Failed = "failed",
-        /// Refused by policy.
+        /// The policies denied the request.
         Denied = "denied",
         /// The map found no request.
         Ignored = "ignored",
-        /// Recorded in the journal, not finished.
+        /// The request is recorded in the journal, but not finished.
         Pending = "pending",
-        /// Answered from the journal.
+        /// A repeated request was answered from the journal.
         Duplicate = "duplicate",
-        /// Same identity, other content.
+        /// The delivery has a known identity and other content.
         Conflict = "conflict",
-        /// Failed authentication.
+        /// The delivery failed authentication.
         Unauthorised = "unauthorised",
-        /// Verified, but unreadable, unmappable or invalid.
+        /// The delivery was verified, but is unreadable, unmappable or invalid.
         Invalid = "invalid",
         /// Refused because its source has too many unfinished requests.
         Busy = "busy",
@@ -142,13 +142,13 @@ spelled! {
 }
 
 spelled! {
-    /// How an attempt to notify ended.
+    /// The result of an attempt to notify.
     NotificationResult {
-        /// Delivered.
+        /// The notification was delivered.
         Sent = "sent",
-        /// Failed, and to be tried again.
+        /// The attempt failed and will be repeated.
         Failed = "failed",
-        /// Failed for the last time.
+        /// The attempt failed and was the last one.
         GivenUp = "given_up",
     }
 }

@@ -1,5 +1,6 @@
-//! The values of a process's metrics. In: counts, gauges, durations. Out: Prometheus' text, and lines
-//! for CloudWatch (embedded metric format) with what changed since the last. `metric` defines them.
+//! The values of a process's metrics. In: counts, gauges, durations. Out: Prometheus' text format,
+//! and lines in CloudWatch's embedded metric format with the values that changed since the last
+//! lines. `metric.rs` defines the metrics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,14 +12,14 @@ use serde_json::{Value as Json, json};
 use super::metric::{Definition, Kind, Metric};
 use super::output;
 
-/// Upper bounds of a histogram's buckets, seconds.
+/// Upper bounds of a histogram's buckets, in seconds.
 pub(super) const BUCKETS: [f64; 12] = [
     0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0,
 ];
-/// The namespace in CloudWatch.
+/// The namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "sharehook";
-/// The only label that is a dimension in CloudWatch, where each combination of labels costs; its values
-/// are a closed set.
+/// The only label that becomes a dimension in CloudWatch, which charges for each combination of
+/// labels. The label's values are a closed set.
 const DIMENSION: &str = "result";
 
 /// The metrics of a process.
@@ -28,9 +29,9 @@ pub struct Metrics(Mutex<Series>);
 #[derive(Debug, Default)]
 struct Series {
     values: BTreeMap<(Metric, Vec<String>), Value>,
-    /// What CloudWatch has of each counter.
+    /// The total of each counter that the lines for CloudWatch have reported.
     sent: BTreeMap<(Metric, Option<String>), f64>,
-    /// Gauges that were set since the last line for CloudWatch.
+    /// Gauges that were set since the last lines for CloudWatch.
     fresh: BTreeMap<Metric, f64>,
 }
 
@@ -43,7 +44,8 @@ pub(super) enum Value {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
-    /// Durations in each bucket alone; longer ones are in none.
+    /// The number of durations in each bucket, not cumulative. Durations above all bounds are only
+    /// in `count`.
     pub(super) counts: [u64; BUCKETS.len()],
     pub(super) count: u64,
     pub(super) sum: f64,
@@ -59,12 +61,13 @@ impl Metrics {
         });
     }
 
-    /// Shows a counter as zero until it is counted: a rate needs a value before the first increase.
+    /// Shows a counter as zero until it is first counted: a rate needs a value before the first
+    /// increase.
     pub fn begin(&self, metric: Metric, labels: &[&str]) {
         self.change(metric, labels, Value::Number(0.0), |_| {});
     }
 
-    /// Changes a value, which begins as `first`.
+    /// Changes a value. A new value begins as `first`.
     fn change(&self, metric: Metric, labels: &[&str], first: Value, how: impl FnOnce(&mut Value)) {
         let mut series = self.0.lock();
         how(series.values.entry(key(metric, labels)).or_insert(first));
@@ -73,7 +76,8 @@ impl Metrics {
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], number: f64) {
         let mut series = self.0.lock();
-        // An information names one thing at a time.
+        // An information metric, such as the digest of the policies, has one set of labels at a
+        // time.
         series.values.retain(|(known, _), _| *known != metric);
         series
             .values
@@ -83,7 +87,7 @@ impl Metrics {
         }
     }
 
-    /// Forgets a gauge that cannot be known now.
+    /// Removes a gauge whose value cannot be known now.
     pub fn forget(&self, metric: Metric) {
         self.0
             .lock()
@@ -106,7 +110,7 @@ impl Metrics {
         });
     }
 
-    /// Every metric in Prometheus' text format, version 0.0.4.
+    /// Returns every metric in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
         let mut series = self.0.lock();
         series.note_dropped();
@@ -125,7 +129,7 @@ impl Metrics {
         text
     }
 
-    /// Every value, for OTLP.
+    /// Returns every value, for OTLP.
     #[cfg(feature = "otlp")]
     pub(super) fn all(&self) -> Vec<(Metric, Vec<String>, Value)> {
         let mut series = self.0.lock();
@@ -136,7 +140,8 @@ impl Metrics {
             .collect()
     }
 
-    /// What changed since the last call, each as a line in CloudWatch's embedded metric format. Source:
+    /// Returns what changed since the last call, as lines in CloudWatch's embedded metric format.
+    /// Source:
     /// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
     pub fn lines_for_cloudwatch(&self, function: &str, milliseconds: i64) -> Vec<String> {
         let mut series = self.0.lock();
@@ -169,7 +174,7 @@ impl Series {
             (Metric::LogLinesDropped, lines),
             (Metric::EvidenceCopiesDropped, copies),
         ] {
-            // Exact up to 2^53.
+            // An `f64` is exact up to 2^53.
             let number = Value::Number(dropped as f64);
             self.values.insert(key(metric, &[]), number);
         }
@@ -181,7 +186,7 @@ impl Series {
         }
     }
 
-    /// The counters by metric and result, summed over their other labels.
+    /// Returns the counters by metric and result, summed over their other labels.
     fn totals(&self) -> BTreeMap<(Metric, Option<String>), f64> {
         let mut totals = BTreeMap::new();
         for ((metric, labels), value) in &self.values {

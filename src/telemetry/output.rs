@@ -1,6 +1,6 @@
-//! Output that never makes the service wait: log lines for stderr and copies of evidence for stdout. In:
-//! whole lines. Out: the lines, written by a thread for each stream; a line that finds no room is
-//! dropped and counted.
+//! Output that never makes the service wait: log lines for stderr and copies of evidence for
+//! stdout. In: whole lines. Out: the lines, written by one thread per stream. A line without room
+//! is dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,18 +10,19 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{Timestamp, is_invisible};
 
-/// Bytes that wait to be written, for each stream.
+/// Maximum number of bytes that wait to be written, per stream.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
-/// What a waiting line takes besides its text, bytes.
+/// Bytes that a waiting line takes besides its text.
 const LINE_OVERHEAD: usize = 64;
-/// Bytes of lines that are written together: what a pipe takes in one piece (`PIPE_BUF`), so that other
-/// writers of it split no line.
+/// Maximum number of bytes in one write. A pipe takes this number in one piece (`PIPE_BUF`), so
+/// that other writers of the pipe split no line.
 const MAX_BATCH_BYTES: usize = 4_096;
-/// Pause after each write. Lines that come meanwhile are written together, and wake no thread.
+/// Pause after each write. Lines that arrive during the pause are written together and need not
+/// wake the thread.
 const GATHER: Duration = Duration::from_micros(250);
-/// How long a flush waits for a stream without a reader.
+/// How long a flush waits for a stream that no process reads.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often a flush looks whether everything is written.
+/// How often a flush checks whether everything is written.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 static LOG: OnceLock<Output> = OnceLock::new();
@@ -101,15 +102,15 @@ fn cost(line: &[u8]) -> usize {
     line.len().saturating_add(LINE_OVERHEAD)
 }
 
-/// Writes a copy of a journal record to the host's log, by way of stdout: its bytes behind a time and a
-/// level, without which a log service with a level of its own would drop it.
+/// Writes a copy of a journal record to stdout, for the host's log. A time and a level precede the
+/// record: a log service that filters by level would drop a line without one.
 pub fn copy_evidence(now: Timestamp, record: &str) {
     push_to_stdout(format!(
         "{{\"timestamp\":\"{now}\",\"level\":\"INFO\",\"record\":{record}}}\n"
     ));
 }
 
-/// Writes lines with metrics to the host's log.
+/// Writes lines with metrics to stdout, for the host's log.
 pub fn write_metrics(lines: Vec<String>) {
     for line in lines {
         push_to_stdout(line + "\n");
@@ -121,8 +122,8 @@ fn push_to_stdout(line: String) {
     output.push(line.into_bytes());
 }
 
-/// Waits until the host has what was logged, for a limited time. Call it before the host freezes the
-/// process.
+/// Waits until everything that was logged is written, for a limited time. Call this before the host
+/// freezes the process.
 pub async fn flush() {
     let began = Instant::now();
     while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
@@ -130,7 +131,8 @@ pub async fn flush() {
     }
 }
 
-/// The same at the end of the process.
+/// Blocks until everything that was logged is written, for a limited time. Call this at the end of
+/// the process.
 pub fn flush_at_exit() {
     let began = Instant::now();
     while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
@@ -143,15 +145,16 @@ fn is_written() -> bool {
     both.into_iter().flatten().all(Output::is_written)
 }
 
-/// How many log lines, and how many copies of evidence, found no room or could not be written.
+/// Returns how many log lines, and how many copies of evidence, were dropped or could not be
+/// written.
 pub(super) fn dropped() -> (u64, u64) {
     let of = |output: Option<&Output>| output.map_or(0, |o| o.dropped.load(Ordering::Relaxed));
     (of(LOG.get()), of(EVIDENCE.get()))
 }
 
-/// The writer of one log event, which the subscriber writes in one piece.
+/// Writes one log event as one line. The subscriber passes each event in one piece.
 pub(super) struct LogLine {
-    /// Whether the event has colours.
+    /// Whether the event contains colour codes.
     pub(super) ansi: bool,
 }
 
@@ -168,8 +171,9 @@ impl Write for LogLine {
     }
 }
 
-/// One event as one line: characters that would begin another line, or hide or reorder text, are
-/// escaped as in JSON. The subscriber itself escapes the colour codes of field values.
+/// Returns an event as one line. Characters that would begin another line, or that hide or reorder
+/// text, are escaped as in JSON. The subscriber itself escapes colour codes in the values of
+/// fields.
 fn one_line(event: &str, ansi: bool) -> String {
     let mut line = String::with_capacity(event.len() + 1);
     for c in event.trim_end_matches('\n').chars() {
@@ -192,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that is not read until the other end of the channel is dropped.
+    /// A stream that takes no bytes until the other end of the channel is dropped.
     struct Stuck(Receiver<()>);
 
     impl Write for Stuck {
@@ -231,7 +235,7 @@ mod tests {
         })
     }
 
-    /// Keeps the pieces in which it was written.
+    /// Stores each piece that is written to it.
     #[derive(Clone, Default)]
     struct Pieces(Arc<parking_lot::Mutex<Vec<Vec<u8>>>>);
 
@@ -264,7 +268,7 @@ mod tests {
         assert!(pieces.iter().all(|piece| piece.len() <= MAX_BATCH_BYTES));
     }
 
-    /// Cannot be written.
+    /// A stream that fails each write.
     struct Closed;
 
     impl Write for Closed {

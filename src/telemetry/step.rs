@@ -1,5 +1,5 @@
-//! The steps of the straight line, each with a span, which the feature `otlp` exports. Without the feature a step
-//! has none.
+//! The steps of the straight line. With the feature `otlp` each step has a span, which is exported.
+//! Without the feature steps have no spans.
 
 use tracing::Span;
 
@@ -8,7 +8,7 @@ use crate::domain::spelled;
 spelled! {
     /// A step of the straight line.
     Step {
-        /// A sweep goes on with a request.
+        /// A sweep resumes a request.
         Resume = "resume",
         /// The signature is checked.
         Verify = "verify",
@@ -31,7 +31,8 @@ spelled! {
     }
 }
 
-/// The span of a step. Its other fields are recorded when they are known; none is secret.
+/// Returns the span of a step. Its other fields are recorded once they are known. No field is
+/// secret.
 #[cfg(feature = "otlp")]
 pub fn step(step: Step) -> Span {
     use tracing::field::Empty;
@@ -49,7 +50,7 @@ pub fn step(step: Step) -> Span {
     )
 }
 
-/// No span: this build exports none.
+/// Returns no span, because this build exports none.
 #[cfg(not(feature = "otlp"))]
 pub fn step(_: Step) -> Span {
     Span::none()

@@ -1,5 +1,6 @@
-//! The trace that work belongs to. In: what a sender or a host says of it. Out: the context that requests to
-//! others carry: that of the present span, which the feature `otlp` exports, else the sender's, unchanged.
+//! The trace to which work belongs. In: the context that a sender or a host names. Out: the context
+//! that outgoing requests carry. With the feature `otlp` that is the context of the current span,
+//! which is exported. Otherwise it is the sender's context, unchanged.
 
 use std::future::Future;
 
@@ -7,8 +8,8 @@ use tracing::Span;
 
 use super::trace_context::{self, TraceContext, within};
 
-/// Begins the work that a host delivers: puts its span into the trace of its sender, if that names one. Returns
-/// the context for [`within`].
+/// Begins the work on an event of a host: puts `span` into the trace of the sender, if `sender`
+/// names one. Returns the context for [`within`].
 pub fn begin(span: &Span, sender: Option<TraceContext>) -> Option<TraceContext> {
     #[cfg(feature = "otlp")]
     if let Some(own) = super::otlp::adopt(span, sender) {
@@ -18,7 +19,7 @@ pub fn begin(span: &Span, sender: Option<TraceContext>) -> Option<TraceContext> 
     sender.or_else(trace_context::carried)
 }
 
-/// The context of the present work.
+/// Returns the context of the current work.
 pub fn current() -> Option<TraceContext> {
     #[cfg(feature = "otlp")]
     if let Some(own) = super::otlp::context_of(&Span::current()) {
@@ -27,7 +28,7 @@ pub fn current() -> Option<TraceContext> {
     trace_context::carried()
 }
 
-/// Carries the context of the present work into a task of its own.
+/// Carries the context of the current work into `work`, which may run in another task.
 pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
     within(current(), work)
 }

@@ -1,15 +1,15 @@
-//! The place of work in a distributed trace. In: W3C's `traceparent` (www.w3.org/TR/trace-context), or X-Ray's
-//! trace header. Out: the same, for the requests that follow. A task carries the context of the delivery
-//! that it works on.
+//! The place of work in a distributed trace. In: W3C's header `traceparent`
+//! (www.w3.org/TR/trace-context), or X-Ray's trace header. Out: these headers for outgoing
+//! requests. A task carries the context of the delivery that it works on.
 
 use std::future::Future;
 
-/// A trace, and the span of it under which work happens.
+/// A trace, and the span of the trace under which work happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace: u128,
     span: u64,
-    /// Whether the sender records the trace, and asks others to.
+    /// Whether the sender records the trace and asks others to record it.
     sampled: bool,
 }
 
@@ -18,7 +18,7 @@ tokio::task_local! {
 }
 
 impl TraceContext {
-    /// Reads `00-TRACE-SPAN-FLAGS`, or the same fields of a later version.
+    /// Reads `00-TRACE-SPAN-FLAGS`, or these fields of a later version.
     pub fn of_traceparent(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let version = lower_hex(parts.next()?, 2)?;
@@ -45,8 +45,8 @@ impl TraceContext {
         Self::new(trace, span, field("Sampled") == Some("1"))
     }
 
-    /// The same of a trace that X-Ray records. Without active tracing, Lambda names a trace that X-Ray does not
-    /// record; such a trace is ignored.
+    /// Reads X-Ray's trace header. `None` if X-Ray does not record the trace: Lambda names such
+    /// traces if active tracing is off.
     pub fn of_sampled_xray(text: &str) -> Option<Self> {
         Self::of_xray(text).filter(|context| context.sampled)
     }
@@ -60,7 +60,7 @@ impl TraceContext {
         })
     }
 
-    /// A new trace that begins with a span of this id.
+    /// Returns a new trace that begins with the span `span`.
     #[cfg(feature = "otlp")]
     pub(super) fn beginning(trace: u128, span: u64) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl TraceContext {
         }
     }
 
-    /// The same trace under another span.
+    /// Returns the trace with another span.
     #[cfg(feature = "otlp")]
     pub(super) fn under(self, span: u64) -> Self {
         Self { span, ..self }
@@ -87,24 +87,24 @@ impl TraceContext {
         self.sampled
     }
 
-    /// The trace's id, in hexadecimal.
+    /// Returns the trace's id in hexadecimal.
     pub fn trace_id(self) -> String {
         format!("{:032x}", self.trace)
     }
 
-    /// The span's id, in hexadecimal.
+    /// Returns the span's id in hexadecimal.
     #[cfg(feature = "otlp")]
     pub(super) fn span_id(self) -> String {
         format!("{:016x}", self.span)
     }
 
-    /// The value of `traceparent`.
+    /// Returns the value of the header `traceparent`.
     pub fn traceparent(self) -> String {
         let flags = u8::from(self.sampled);
         format!("00-{:032x}-{:016x}-{flags:02x}", self.trace, self.span)
     }
 
-    /// The value of `x-amzn-trace-id`.
+    /// Returns the value of the header `x-amzn-trace-id`.
     pub fn xray(self) -> String {
         let (time, rest) = (self.trace >> 96, self.trace & (u128::MAX >> 32));
         let sampled = u8::from(self.sampled);
@@ -122,7 +122,7 @@ fn lower_hex(text: &str, digits: usize) -> Option<u128> {
     right.then(|| u128::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Carries a context through `work`; without one, `work` keeps the one that the task carries.
+/// Runs `work` with a context. Without one, `work` keeps the context that the task carries.
 pub async fn within<F: Future>(context: Option<TraceContext>, work: F) -> F::Output {
     match context {
         Some(context) => CARRIED.scope(context, work).await,
@@ -130,7 +130,7 @@ pub async fn within<F: Future>(context: Option<TraceContext>, work: F) -> F::Out
     }
 }
 
-/// What the task carries.
+/// Returns the context that the task carries.
 pub(super) fn carried() -> Option<TraceContext> {
     CARRIED.try_with(|context| *context).ok()
 }

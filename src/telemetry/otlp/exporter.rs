@@ -1,5 +1,6 @@
-//! Sends spans and metrics to the collector. In: what waits. Out: requests, one at a time. A collector that is
-//! slow, down or busy gets its spans later; what it refuses is dropped, counted and logged once.
+//! Sends spans and metrics to the collector. In: queued spans, the current metrics. Out: HTTP
+//! requests, one at a time. If the collector is slow, down or busy, spans are sent again later.
+//! Spans that it refuses are dropped and counted, and the log says so once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +18,16 @@ use crate::domain::Timestamp;
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
 
-/// How long a function leaves a collector alone that failed.
+/// How long a function sends nothing after the collector failed.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
 enum End {
-    /// With the number of spans that the collector rejects nevertheless.
+    /// The collector took the request, but rejected this number of spans.
     Taken(u64),
-    /// As after a 503: the same may be taken later.
+    /// The collector may take the request later, as after a 503.
     Later(String),
-    /// It will never be taken.
+    /// The collector will never take the request.
     Refused(String),
 }
 
@@ -37,9 +38,9 @@ pub(super) struct Exporter {
     sources: Sources,
     queue: Arc<Queue>,
     began: Timestamp,
-    /// Held while something is sent.
+    /// Locked while a request is being sent.
     sending: Mutex<()>,
-    /// When the newest request failed, if it did; the log says so once.
+    /// When the newest request failed; `None` after a success. Only the first failure is logged.
     failed: parking_lot::Mutex<Option<Instant>>,
 }
 
@@ -73,7 +74,7 @@ impl Exporter {
         self.settings.metrics.as_ref().map(|_| every)
     }
 
-    /// Sends the spans that wait, until none does or a request fails.
+    /// Sends the queued spans until the queue is empty or a request fails.
     pub(super) async fn send_spans(&self) {
         let Some(url) = &self.settings.traces else {
             return;
@@ -93,7 +94,7 @@ impl Exporter {
         }
     }
 
-    /// Sends the present values; the next ones replace those that do not arrive.
+    /// Sends the current values. If they do not arrive, the next values replace them.
     pub(super) async fn send_metrics(&self, metrics: &Metrics) {
         let Some(url) = &self.settings.metrics else {
             return;
@@ -122,12 +123,12 @@ impl Exporter {
                     _ => End::Refused(why),
                 }
             }
-            // The address may have a password in it.
+            // The URL may contain a password.
             Err(error) => End::Later(error.without_url().to_string()),
         }
     }
 
-    /// Whether a request failed a moment ago.
+    /// Whether a request failed less than `REST` ago.
     pub(super) fn rests(&self) -> bool {
         self.failed.lock().is_some_and(|at| at.elapsed() < REST)
     }
@@ -142,7 +143,8 @@ impl Exporter {
     }
 }
 
-/// What an answer says of a partial success. Its number is text, as 64-bit integers are, or a number.
+/// Returns how many spans a partial success rejected. The number is JSON text, as OTLP writes
+/// 64-bit integers, or a JSON number.
 fn rejected(answer: &[u8]) -> u64 {
     let answer: Json = serde_json::from_slice(answer).unwrap_or_default();
     let rejected = answer.pointer("/partialSuccess/rejectedSpans");

@@ -1,6 +1,6 @@
-//! OTLP's JSON encoding: ids in hexadecimal, 64-bit integers as text, enums as numbers. In: spans and values. Out:
-//! the messages `ExportTraceServiceRequest` and `ExportMetricsServiceRequest`. Source:
-//! opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
+//! Encodes spans and metrics in OTLP's JSON: ids in hexadecimal, 64-bit integers as text, enums as
+//! numbers. In: ended spans, values of metrics. Out: the messages `ExportTraceServiceRequest` and
+//! `ExportMetricsServiceRequest`. Source: opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
 
 use serde_json::{Value as Json, json};
 
@@ -17,7 +17,7 @@ const CLIENT: u8 = 3;
 const STATUS_ERROR: u8 = 2;
 const CUMULATIVE: u8 = 2;
 
-/// A span that has ended.
+/// Encodes a span that has ended.
 pub(super) fn span(name: &'static str, recorded: Recorded, ended: Timestamp) -> Json {
     let Recorded {
         context,
@@ -39,7 +39,7 @@ pub(super) fn span(name: &'static str, recorded: Recorded, ended: Timestamp) -> 
     }))
 }
 
-/// A message without the fields that are not set.
+/// Removes the fields that are null.
 fn present(mut message: Json) -> Json {
     if let Json::Object(fields) = &mut message {
         fields.retain(|_, value| !value.is_null());
@@ -47,7 +47,8 @@ fn present(mut message: Json) -> Json {
     message
 }
 
-/// What a host delivers is served; some steps call others.
+/// Returns the kind of a span. A span without a step serves an event of a host. Steps that call
+/// other services are a client's.
 fn kind(step: Option<&str>) -> u8 {
     let Some(step) = step else {
         return SERVER;
@@ -62,13 +63,13 @@ fn kind(step: Option<&str>) -> u8 {
     }
 }
 
-/// The message with these spans.
+/// Returns an `ExportTraceServiceRequest` with these spans.
 pub(super) fn traces(resource: &Json, spans: &[Json]) -> Json {
     let of_scope = json!([{ "scope": scope(), "spans": spans }]);
     json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": of_scope }] })
 }
 
-/// The message with these metrics, which count since `began`.
+/// Returns an `ExportMetricsServiceRequest` with these metrics, which count since `began`.
 pub(super) fn metrics(
     resource: &Json,
     series: &[(Metric, Vec<String>, Value)],
@@ -136,7 +137,7 @@ fn point(
     })
 }
 
-/// Names and values, as lists of attributes have them.
+/// Returns pairs of name and value as an OTLP list of attributes.
 pub(super) fn attributes<N: AsRef<str>>(pairs: impl IntoIterator<Item = (N, Json)>) -> Json {
     let pairs = pairs.into_iter();
     pairs

@@ -1,6 +1,6 @@
-//! The layer of `tracing` that records spans. In: spans as they begin and end. Out: those of sampled traces, in
-//! the queue. A span belongs to the trace of the span around it, else of the context that its task carries;
-//! else it begins a trace.
+//! The layer of `tracing` that records spans. In: spans as they begin and end. Out: the spans of
+//! sampled traces, in the queue. A span belongs to the trace of the span around it. If there is
+//! none, it belongs to the trace whose context its task carries. Otherwise it begins a new trace.
 
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ impl SpanLayer {
         Self { queue, sources }
     }
 
-    /// A fresh id that is not zero. Without random bytes there is no span.
+    /// Returns a random id that is not zero. `None` if the system has no random bytes: then no span
+    /// is recorded.
     fn fresh(&self) -> Option<u64> {
         let id = u64::from_ne_bytes((self.sources.random)().ok()?);
         (id != 0).then_some(id)
@@ -82,13 +83,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for SpanLayer {
     }
 }
 
-/// The context of a span, or of the nearest one around it that is recorded.
+/// Returns the context of `span`, or of the nearest recorded span around it.
 fn recorded_around<'a, R: LookupSpan<'a>>(span: SpanRef<'a, R>) -> Option<TraceContext> {
     let context = |span: SpanRef<'a, R>| Some(span.extensions().get::<Recorded>()?.context);
     span.scope().find_map(context)
 }
 
-/// The context of a span of this program.
+/// Returns the context of a span of this program.
 pub(in crate::telemetry) fn context_of(span: &Span) -> Option<TraceContext> {
     let found = span.with_subscriber(|(id, subscriber)| {
         let registry = subscriber.downcast_ref::<Registry>()?;
@@ -97,8 +98,8 @@ pub(in crate::telemetry) fn context_of(span: &Span) -> Option<TraceContext> {
     found.flatten()
 }
 
-/// Moves a span without children into the trace of its sender, if that names one. Returns the span's context;
-/// `None` if it is not recorded.
+/// Moves a span without children into the trace of its sender, if `sender` names one. Returns the
+/// span's context; `None` if the span is not recorded.
 pub(in crate::telemetry) fn adopt(
     span: &Span,
     sender: Option<TraceContext>,

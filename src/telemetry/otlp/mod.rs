@@ -1,11 +1,13 @@
-//! Export by OTLP over HTTP, in its JSON encoding (opentelemetry.io/docs/specs/otlp). In: the spans of `tracing`
-//! and the metrics. Out: requests to a collector. Work never waits for it: spans queue in a bounded place,
-//! and those without room are dropped and counted.
+//! Export by OTLP over HTTP, in its JSON encoding (opentelemetry.io/docs/specs/otlp). In: the spans
+//! of `tracing` and the metrics. Out: requests to a collector. Work never waits for the collector:
+//! spans wait in a bounded queue, and spans without room are dropped and counted.
 //!
-//! It is our own because the SDK of the official crates (0.33) exports from threads that outlive an invocation, drops
-//! the spans that a busy collector did not take, shows no count of lost spans, and exports labels that are gone, such
-//! as the digest of replaced policies. Queue, sender, settings and both outputs of the metrics would stay ours, and each
-//! metric would also be an instrument of theirs: some 160 of 870 lines fewer, for thirteen packages.
+//! This code is our own, because the SDK of the official crates (0.33) exports from threads that
+//! outlive an invocation, drops the spans that a busy collector did not take, shows no count of
+//! lost spans, and exports labels that no longer exist, such as the digest of replaced policies.
+//! With the SDK, the queue, the sender, the settings and both outputs of the metrics would still be
+//! our own, and each metric would also need an instrument of the SDK. The SDK would save some 160
+//! of 870 lines and add thirteen packages.
 
 mod exporter;
 mod json;
@@ -37,10 +39,11 @@ pub use sources::Sources;
 /// The exporter of this process, if a collector is configured.
 static EXPORTER: OnceLock<Exporter> = OnceLock::new();
 
-/// Prepares the export to the collector that the settings name. Call it before the subscriber is installed.
+/// Prepares the export to the collector that the settings name. Call this before the subscriber is
+/// installed.
 ///
 /// # Errors
-/// The client cannot be built.
+/// The HTTP client cannot be built.
 pub fn configure(
     settings: Settings,
     client: impl FnOnce() -> Result<Client, Problems>,
@@ -50,12 +53,13 @@ pub fn configure(
         return Ok(());
     }
     let exporter = Exporter::new(settings, client()?, sources);
-    // A second call, in tests, changes nothing.
+    // Only tests call this function a second time. Then it changes nothing.
     drop(EXPORTER.set(exporter));
     Ok(())
 }
 
-/// The layer that turns this program's spans into spans of the collector.
+/// Returns the layer that records this program's spans for the collector. `None` without a
+/// collector for spans.
 pub(super) fn layer<S>() -> Option<impl Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -66,7 +70,7 @@ where
     exporter.sends_spans().then(|| layer.with_filter(ours))
 }
 
-/// Sends the spans that wait, for at most `longest`.
+/// Sends the queued spans, for at most `longest`.
 pub async fn export_spans(longest: Duration) {
     if let Some(exporter) = EXPORTER.get() {
         drop(tokio::time::timeout(longest, exporter.send_spans()).await);
@@ -80,7 +84,8 @@ pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Sends spans and metrics, for at most `longest` together. A collector that failed a moment ago is left alone.
+/// Sends spans and metrics, for at most `longest` together. Sends nothing if the collector failed a
+/// moment ago.
 pub async fn export_all(metrics: &Metrics, longest: Duration) {
     let Some(exporter) = EXPORTER.get().filter(|exporter| !exporter.rests()) else {
         return;
@@ -94,7 +99,8 @@ pub async fn export_all(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Waits until a batch is full and the collector takes batches.
+/// Waits until a batch is full. Waits forever without a collector, or if the collector failed a
+/// moment ago.
 pub async fn full_batch() {
     match EXPORTER.get().filter(|exporter| !exporter.rests()) {
         Some(exporter) => exporter.queue().filled().await,
@@ -102,7 +108,7 @@ pub async fn full_batch() {
     }
 }
 
-/// How often a server sends its metrics; `None` without a collector for them.
+/// Returns how often a server sends its metrics. `None` without a collector for metrics.
 pub fn metrics_every() -> Option<Duration> {
     EXPORTER.get()?.metrics_every()
 }

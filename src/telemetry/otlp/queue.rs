@@ -1,5 +1,5 @@
-//! The spans that wait to be sent. In: spans as JSON. Out: batches; one that is not delivered goes back. A span
-//! without room is dropped and counted.
+//! The queue of the spans to send. In: spans as JSON. Out: batches. A batch that is neither
+//! delivered nor refused goes back to the queue. A span without room is dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
 
-/// As `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` by default.
+/// The defaults of `OTEL_BSP_MAX_QUEUE_SIZE` and `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 const MAX_QUEUED: usize = 2_048;
 const MAX_BATCH: usize = 512;
 
@@ -19,8 +19,8 @@ pub(super) struct Queue {
     filled: Notify,
 }
 
-/// Spans on their way. Those that are neither delivered nor refused when it is dropped, also in a future
-/// that is cancelled, go back to the queue.
+/// Spans that are being sent. When the batch is dropped, spans that are neither delivered nor
+/// refused go back to the queue. This also happens if the sending future is cancelled.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     spans: Vec<Json>,
@@ -49,12 +49,12 @@ impl Queue {
         }
     }
 
-    /// Waits until a batch is full.
+    /// Waits until the queue has a full batch.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 
-    /// The next spans; `None` when none waits.
+    /// Returns the next spans; `None` if the queue is empty.
     pub(super) fn batch(&self) -> Option<Batch<'_>> {
         let mut waiting = self.spans.lock();
         let most = waiting.len().min(MAX_BATCH);
@@ -72,13 +72,13 @@ impl Batch<'_> {
         &self.spans
     }
 
-    /// The collector has them, but for so many.
+    /// The collector took the batch, but rejected this number of spans.
     pub(super) fn delivered(mut self, rejected: u64) {
         self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
         self.spans.clear();
     }
 
-    /// The collector will never take them.
+    /// The collector will never take the batch.
     pub(super) fn refused(mut self) {
         self.queue.count_dropped(self.spans.len());
         self.spans.clear();
@@ -88,7 +88,7 @@ impl Batch<'_> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.spans.lock();
-        // The newest of the batch fit where room is left.
+        // If room is short, the newest spans of the batch go back.
         while let Some(span) = self.spans.pop() {
             if waiting.len() >= MAX_QUEUED {
                 self.queue.count_dropped(self.spans.len() + 1);

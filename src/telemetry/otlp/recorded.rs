@@ -1,4 +1,5 @@
-//! A span as it is recorded. In: the fields of a span of `tracing`. Out: its attributes, and whether it failed.
+//! A span as it is recorded. In: the fields of a `tracing` span. Out: its attributes, and its error
+//! if it failed.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use tracing::field::{Field, Visit};
 use crate::domain::Timestamp;
 use crate::telemetry::trace_context::TraceContext;
 
-/// A span. Its context has its own id.
+/// A recorded span. Its context has the span's own id.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) context: TraceContext,
@@ -17,10 +18,10 @@ pub(super) struct Recorded {
     pub(super) fields: Fields,
 }
 
-/// What a span says of itself.
+/// The fields of a span.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    /// The step, which is the span's name.
+    /// The step. Its name becomes the name of the exported span.
     pub(super) step: Option<String>,
     pub(super) attributes: Vec<(&'static str, Json)>,
     pub(super) error: Option<String>,
@@ -37,7 +38,7 @@ impl Visit for Fields {
         match field.name() {
             "step" => self.step = Some(value.to_owned()),
             "error" => self.error = Some(value.to_owned()),
-            // Each span has it already.
+            // The exported span has its trace id already.
             "trace_id" => {}
             _ => self.add(field, json!({ "stringValue": value })),
         }

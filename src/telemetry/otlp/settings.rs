@@ -1,6 +1,7 @@
-//! What the standard variables of OpenTelemetry say (opentelemetry.io/docs/specs/otel/protocol/exporter). In: the
-//! process's variables. Out: where spans and metrics go, and with which headers; or every problem with
-//! them. Headers may be secret: no text shows them.
+//! Reads the standard variables of OpenTelemetry
+//! (opentelemetry.io/docs/specs/otel/protocol/exporter). In: the process's variables. Out: where
+//! spans and metrics go, and with which headers; or every problem with the variables. Headers may
+//! be secret, so no message shows them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,23 +20,23 @@ const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
-/// The only protocol here, by its name in the specification.
+/// The only protocol that the program speaks, by its name in the specification.
 const JSON: &str = "http/json";
 
-/// A collector, and how it is spoken to. Without an endpoint nothing is exported.
+/// A collector, and how the program sends to it. Without an endpoint nothing is exported.
 #[derive(Debug)]
 pub struct Settings {
     pub(super) traces: Option<Url>,
     pub(super) metrics: Option<Url>,
     pub(super) headers: HeaderMap,
-    /// Of one request.
+    /// The timeout of one request.
     pub(super) timeout: Duration,
     pub(super) metrics_every: Duration,
-    /// The process that spans and metrics are of, as OTLP's `Resource`.
+    /// The process that the spans and metrics come from, as OTLP's `Resource`.
     pub(super) resource: Json,
 }
 
-/// The variables, and the problems that were found in them.
+/// The variables, and the problems found in them.
 struct Reader<'v> {
     vars: &'v BTreeMap<String, String>,
     /// Whether a variable names a collector.
@@ -44,10 +45,10 @@ struct Reader<'v> {
 }
 
 impl Settings {
-    /// Reads the variables. `instance` tells this process apart from others of the same service.
+    /// Reads the variables. `instance` distinguishes this process from others of the same service.
     ///
     /// # Errors
-    /// Every problem with them, unless nothing is to be exported.
+    /// Every problem with the variables, unless nothing is to be exported.
     pub fn of(vars: &BTreeMap<String, String>, instance: &str) -> Result<Self, Problems> {
         let mut reader = Reader {
             vars,
@@ -76,7 +77,7 @@ impl Settings {
 }
 
 impl Reader<'_> {
-    /// A variable that is set to a text.
+    /// Returns the trimmed text of a variable. `None` if it is not set or empty.
     fn get(&self, name: &str) -> Option<&str> {
         let text = self.vars.get(name)?.trim();
         (!text.is_empty()).then_some(text)
@@ -86,7 +87,8 @@ impl Reader<'_> {
         self.problems.push(Problem::new(name, problem, remedy));
     }
 
-    /// The endpoint of a signal: its own as it is, or the common one and the signal's path.
+    /// Returns the endpoint of a signal: the signal's own endpoint unchanged, or the common one
+    /// with the signal's path. `None` if the signal is not exported.
     fn endpoint(&mut self, signal: &str, path: &str) -> Option<Url> {
         let off = self.get("OTEL_SDK_DISABLED") == Some("true")
             || self.get(&format!("OTEL_{signal}_EXPORTER")) == Some("none");
@@ -102,7 +104,7 @@ impl Reader<'_> {
         self.wanted = true;
         let url = Url::parse(&text).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // The address is in no message: it may have a password in it.
+        // No message shows the address: it may contain a password.
         let problem = "is not an address of a collector".to_owned();
         if url.is_none() {
             self.problem(name, problem, "write one such as http://127.0.0.1:4318");
@@ -120,7 +122,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Pairs such as `api-key=…,x-tenant=…`.
+    /// Reads pairs such as `api-key=…,x-tenant=…`.
     fn headers(&mut self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, text) in self.pairs(HEADERS) {
@@ -155,7 +157,7 @@ impl Reader<'_> {
         json!({ "attributes": attributes(values) })
     }
 
-    /// `NAME=VALUE` pairs whose values may be percent-encoded.
+    /// Reads `NAME=VALUE` pairs. The values may be percent-encoded.
     fn pairs(&mut self, name: &str) -> Vec<(String, String)> {
         let text = self.get(name).unwrap_or_default().to_owned();
         let mut pairs = Vec::new();

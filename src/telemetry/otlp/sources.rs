@@ -1,12 +1,12 @@
-//! The time and the chance that spans need, as arguments.
+//! The clock and the randomness that spans need, as arguments.
 
 use crate::domain::Timestamp;
 
-/// A clock, and where random bytes come from.
+/// A clock and a source of random bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources {
-    /// The clock.
+    /// Returns the current instant.
     pub now: fn() -> Timestamp,
-    /// Random bytes.
+    /// Returns random bytes.
     pub random: fn() -> Result<[u8; 8], getrandom::Error>,
 }
