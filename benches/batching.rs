@@ -3,7 +3,7 @@
 //! `benches/results/batching.json`. The number of accounts in a call depends on the machine, so the
 //! benchmark exits 1 only when an account does not get the image.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
+#![allow(clippy::expect_used)] // A benchmark panics if it cannot start.
 
 #[path = "setup/naive.rs"]
 mod naive;

@@ -1,8 +1,9 @@
-//! Decisions in a second, for requests of one and of ten accounts, by the number of policies and by
-//! the number of accounts in a group. Beside it: Cedar's own authorizer, which evaluates each policy
-//! for each account. Prints a table and writes `benches/results/decisions.json`.
+//! Measures decisions per second for requests of one and of ten accounts, by the number of policies
+//! and by the number of accounts in a group. For comparison, measures Cedar's own authorizer, which
+//! evaluates each policy for each account. Prints a table and writes
+//! `benches/results/decisions.json`.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark that cannot start fails.
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark panics if it cannot start.
 
 #[path = "setup/policies.rs"]
 mod policies;
@@ -17,7 +18,7 @@ use sharehook::domain::{Identity, ServedRegions, ShareRequest, Timestamp};
 use sharehook::policy::{Decision, PolicyFiles, PolicySet, Question, SourceFacts, builtin_schema};
 
 const NOW: &str = "2026-11-21T08:00:00Z";
-/// A measurement takes so long.
+/// The duration of one measurement.
 const ENOUGH: Duration = Duration::from_secs(1);
 
 fn main() {
@@ -94,8 +95,8 @@ fn ours(set: &PolicySet, accounts: u64) -> f64 {
     })
 }
 
-/// Cedar's authorizer with entities that are read once: for each account the question whether the
-/// requester may share, and whether the approver may approve.
+/// Cedar's authorizer, with entities that are read once. It decides for each account whether the
+/// requester may share and whether the approver may approve.
 struct Cedar {
     schema: Schema,
     policies: cedar_policy::PolicySet,
@@ -157,7 +158,7 @@ impl Cedar {
     }
 }
 
-/// Writes out what the policy directory may leave out.
+/// Adds the attributes that the policy directory may leave out.
 fn complete(entity: &mut Value) {
     let kind = entity["uid"]["type"]
         .as_str()

@@ -1,14 +1,15 @@
-//! Instructions per step of the straight line, counted by callgrind: a number that no other load of
-//! the machine changes. Each step runs in a process of its own, once few and once many times; the
-//! difference counts. Compares with `benches/results/instructions.json`: exits 1 when a step needs
-//! 5 % more. `SHAREHOOK_WRITE_RESULTS=1` writes the file anew. Needs `valgrind`.
+//! Counts the instructions of each step of the straight line with callgrind. Other load of the
+//! machine does not change this number. Each step runs in processes of its own, a few times in one
+//! and many times in the other. The difference gives the instructions of one run. Compares with
+//! `benches/results/instructions.json` and exits 1 if a step needs 5 % more.
+//! `SHAREHOOK_WRITE_RESULTS=1` writes this file anew. Needs `valgrind`.
 
-#![allow(clippy::expect_used, clippy::panic)] // A benchmark that cannot start fails.
-#![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
+#![allow(clippy::expect_used, clippy::panic)] // A benchmark panics if it cannot start.
+#![allow(clippy::disallowed_methods)] // Benchmarks read their settings from the environment.
 
 #[path = "setup/policies.rs"]
 mod policies;
-#[allow(dead_code)] // Shared with the benchmarks of calls.
+#[allow(dead_code)] // The benchmarks of calls use the rest.
 #[path = "setup/mod.rs"]
 mod setup;
 
@@ -26,15 +27,16 @@ use sharehook::journal::{Access, Journal, JournalLocation};
 use sharehook::plan::{Observation, Plan};
 use sharehook::policy::{Decision, PolicyFiles, PolicySet, Question, SourceFacts, stamp};
 
-/// Set in the process of a step: its name and how often it runs.
+/// The variable that makes this program run one step. Its value: the step's name and how often to
+/// run it.
 const STEP: &str = "SHAREHOOK_BENCH_STEP";
 const EVENT: &str = include_str!("../events/body-jira-approved.json");
 const SECRET: &str = "bench-only-jira-secret-0123456789";
 const NOW: &str = "2026-11-21T08:00:00Z";
-/// How much more a step may need than the recorded figure.
+/// Maximum ratio of a step's instructions to the recorded number.
 const TOLERANCE: f64 = 1.05;
 
-/// The steps in their order, and how often each runs at most.
+/// The steps in their order, and how often each runs in the longer process.
 const STEPS: [(&str, u32); 11] = [
     ("load 13 policies", 12),
     ("load 13 packaged", 40),
@@ -78,7 +80,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(worse))
 }
 
-/// The instructions of a process that runs a step so many times.
+/// Returns the instructions of a process that runs `step` `times` times.
 fn counted(step: &str, times: u32) -> f64 {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("callgrind");
@@ -179,7 +181,7 @@ fn load(files: &PolicyFiles) -> PolicySet {
     PolicySet::load(files, &[facts], 1).expect("policies")
 }
 
-/// So many policies as `bundle` packs them.
+/// Returns policy files as `bundle` packs them.
 fn packaged(policies: usize) -> PolicyFiles {
     let mut files = policy_files(policies, 0);
     files.validated = Some(stamp(load(&files).digest()));
@@ -228,7 +230,7 @@ fn input(now: Timestamp) -> tc3::SigningInput<'static> {
     }
 }
 
-/// The first record of so many requests, in a journal in memory.
+/// Writes record 0 of `times` requests into a journal in memory.
 fn record(times: u32, now: Timestamp) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -236,7 +238,8 @@ fn record(times: u32, now: Timestamp) {
     let journal = Journal::open(&JournalLocation::Memory, &Access::default()).expect("a journal");
     runtime.expect("a runtime").block_on(async {
         for n in 0..times {
-            // Each of its own image: a share lists the others of the same one.
+            // A new image each time: a share lists the other requests for its image, which would
+            // take longer.
             let share = share_of(&format!("lhbp-{n:08}"));
             let opening = history::opening(&format!("CHG-{n}"), &share, 1, now);
             let opened = journal.open_request(opening, true, ready(Ok(None))).await;

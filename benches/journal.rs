@@ -1,11 +1,11 @@
-//! Time against history: what looking at a journal costs when 10⁴ and 10⁵ finished requests lie in
-//! it. `SHAREHOOK_BENCH_REQUESTS=10000,100000,1000000` sets other sizes. The journal lies in a
-//! directory below `TMPDIR`. Writes `benches/results/journal.json`, which `scripts/bench` draws.
+//! Measures how the time to read a journal grows with 10⁴ and 10⁵ finished requests in it.
+//! `SHAREHOOK_BENCH_REQUESTS=10000,100000,1000000` sets other sizes. The journal is a directory
+//! below `TMPDIR`. Writes `benches/results/journal.json`, from which `scripts/bench` draws a plot.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
-#![allow(clippy::disallowed_methods)] // Its settings come from the environment, as for every benchmark.
+#![allow(clippy::expect_used)] // A benchmark panics if it cannot start.
+#![allow(clippy::disallowed_methods)] // Benchmarks read their settings from the environment.
 
-#[allow(dead_code)] // Shared with the benchmarks of calls.
+#[allow(dead_code)] // The benchmarks of calls use the rest.
 #[path = "setup/mod.rs"]
 mod setup;
 
@@ -24,15 +24,16 @@ use sharehook::domain::Timestamp;
 use sharehook::journal::{Access, Journal, JournalLocation};
 
 const START: &str = "2026-11-21T08:00:00Z";
-/// Requests that have a share which ends, beside the finished ones.
+/// Requests with a share that will expire, in addition to the finished ones.
 const ACTIVE: usize = 10;
-/// Requests between two seals.
+/// The number of requests between two seals.
 const BATCH: usize = 1_000;
-/// Requests that are written at once. A slow disk keeps up with so many within a store's timeout.
+/// The number of requests that are written at once. A slow disk can write this many within a
+/// store's timeout.
 const AT_ONCE: usize = 50;
-/// A measurement is repeated, and its shortest time counts, until it took so long.
+/// How long a measurement is repeated. The shortest time counts.
 const ENOUGH: Duration = Duration::from_secs(2);
-/// The times of one journal, in seconds, by what was done.
+/// The times for one journal in seconds, each with the name of the measured operation.
 type Times = Vec<(&'static str, f64)>;
 
 #[tokio::main]
@@ -54,7 +55,7 @@ async fn main() -> ExitCode {
         })
         .collect();
     setup::write_results("journal", &json!(rows));
-    // The promise of `--sealed`, where there is enough to measure.
+    // `audit verify --sealed` must be five times faster. Small journals are too fast to measure.
     let kept = all.iter().all(|(size, times)| {
         let of = |name| times.iter().find(|(what, _)| *what == name);
         let (Some((_, whole)), Some((_, sealed))) =
@@ -154,7 +155,7 @@ async fn measure(size: usize) -> Times {
             .find(|(what, _)| *what == name)
             .map_or(0.0, |found| found.1)
     };
-    // The page is made of these three.
+    // The report reads what these three commands read.
     let report = of("grants, 10 active") + of("requests") + of("audit verify");
     times.push(("report", report));
     for (what, seconds) in &times {
@@ -194,8 +195,9 @@ async fn sweep(setup: &Setup) {
     }
 }
 
-/// Finished requests as the application writes them; not synced, which only the writing would feel.
-/// Sweeps as a schedule does, because requests without a sweep are not finished.
+/// Writes finished requests as the application does, but without syncing them to the disk, which
+/// would only slow down the writing. Sweeps in between as a schedule does: a request is not
+/// finished without a sweep.
 async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");
@@ -213,7 +215,7 @@ async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Times
         }
         writers.join_all().await;
         journal.seal(&history::signer(), now).await.expect("a seal");
-        // The leases of these requests have ended then.
+        // By this instant the leases of these requests have ended.
         clock.set(now + SignedDuration::from_mins(2));
         sweep(setup).await;
     }

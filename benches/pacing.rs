@@ -1,9 +1,10 @@
-//! Measures 80 concurrent tickets for 80 images against a cloud that allows 20 calls a second: the
-//! number of calls refused for their rate, and the total time. For comparison, runs the loop of a
-//! simple script. Prints figures and targets, and writes `benches/results/pacing.json`. The time
-//! depends on the machine, so the benchmark exits 1 only when a ticket is not completed.
+//! Measures 80 concurrent tickets for 80 images against a cloud that allows 20 calls per second.
+//! Counts the calls that the cloud refuses for their rate, and measures the total time. For
+//! comparison, runs the loop of a simple script. Prints figures and targets, and writes
+//! `benches/results/pacing.json`. The time depends on the machine, so the benchmark exits 1 only if
+//! a ticket is not completed.
 
-#![allow(clippy::expect_used)] // A benchmark that cannot start fails.
+#![allow(clippy::expect_used)] // A benchmark panics if it cannot start.
 
 #[path = "setup/naive.rs"]
 mod naive;
@@ -17,7 +18,7 @@ use serde_json::json;
 use setup::{SHARE, Setup, account, blueprint, refused};
 
 const TICKETS: usize = 80;
-/// Calls a second (API page).
+/// Calls per second that the cloud allows (API page).
 const RATE: f64 = 20.0;
 
 #[tokio::main]

@@ -1,10 +1,11 @@
-//! The time from the start of a process to its first request for an event from the Lambda runtime
-//! API: a bare function with `lambda_runtime`, sharehook with more and more maps and policies, and a
-//! Python function with the vendor's SDK. Takes turns, so that what the machine does meanwhile meets
-//! all alike. Prints a table and writes `benches/results/startup.json`.
+//! Measures the time from the start of a process to its first request for an event from the Lambda
+//! runtime API. Compares a bare function with `lambda_runtime`, sharehook with different numbers of
+//! maps and policies, and a Python function with the vendor's SDK. The functions start in turns, so
+//! that other load of the machine affects all of them alike. Prints a table and writes
+//! `benches/results/startup.json`.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark that cannot start fails.
-#![allow(clippy::disallowed_methods)] // The bare function is this program with a variable set.
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark panics if it cannot start.
+#![allow(clippy::disallowed_methods)] // The bare function is this program, started with a variable.
 
 #[path = "setup/policies.rs"]
 mod policies;
@@ -22,9 +23,9 @@ use serde_json::{Value, json};
 use sharehook::inbound::Map;
 
 const STARTS: usize = 25;
-/// Which of the functions is the sample configuration.
+/// The index of the shipped configuration in the list of functions.
 const AS_IT_SHIPS: usize = 4;
-/// Set in the process that is the bare function.
+/// The variable that makes this program the bare function.
 const BARE: &str = "SHAREHOOK_BENCH_BARE";
 
 fn main() {
@@ -105,7 +106,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-/// A configuration with a source for each of so many maps, and so many policies.
+/// Writes a configuration with one source for each of `maps` maps, and with `policies` policies.
 fn configuration(scratch: &Path, maps: usize, policies: usize) -> PathBuf {
     let folder = scratch.join(format!("{maps}-{policies}"));
     let policy = folder.join("policy");
@@ -121,7 +122,7 @@ fn configuration(scratch: &Path, maps: usize, policies: usize) -> PathBuf {
     .expect("a file");
     let mut text =
         "[cloud]\nsite = \"intl\"\n[policy]\ndir = \"policy\"\napprovals = 1\n".to_owned();
-    // The others read an instance that a `[[source]] fetch` brings.
+    // The other maps need an instance, which only a source with `fetch` has.
     let by_event = |map: &&str| !["feishu", "dingtalk", "wecom", "zendesk-ticket"].contains(map);
     for (n, map) in Map::builtin_names().filter(by_event).take(maps).enumerate() {
         let _ = write!(
@@ -134,7 +135,7 @@ fn configuration(scratch: &Path, maps: usize, policies: usize) -> PathBuf {
     file
 }
 
-/// The configuration as a package holds it.
+/// Returns the configuration as a deployed package contains it.
 fn bundled(sharehook: &str, file: &Path, folder: &Path) -> PathBuf {
     let mut bundle = Command::new(sharehook);
     bundle
@@ -142,7 +143,7 @@ fn bundled(sharehook: &str, file: &Path, folder: &Path) -> PathBuf {
         .args([file])
         .arg("bundle")
         .arg(folder)
-        .env("SHAREHOOK_JOURNAL", "memory:"); // `bundle` checks that one is named
+        .env("SHAREHOOK_JOURNAL", "memory:"); // `bundle` requires a journal.
     let output = bundle.output().expect("a bundle");
     assert!(output.status.success(), "{output:?}");
     folder.join("sharehook.toml")
@@ -154,7 +155,7 @@ fn function(program: &str, configuration: PathBuf) -> Command {
     command
 }
 
-/// A function with the environment that Lambda gives it.
+/// Returns a function's command with the environment that Lambda sets.
 fn command(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command
@@ -183,7 +184,8 @@ fn command(program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts a function against a runtime API that only listens.
+/// Starts a function against a runtime API that only listens. Returns the time until its first
+/// request.
 fn first_next(function: &mut Command) -> Duration {
     let api = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = api.local_addr().expect("an address").to_string();
@@ -214,7 +216,7 @@ fn first_next(function: &mut Command) -> Duration {
     took
 }
 
-/// A process that ends with this value.
+/// Kills its process when it is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {

@@ -12,7 +12,7 @@ use sharehook::config::{AwsSecrets, Config};
 use sharehook::domain::Status;
 use sharehook_sandbox::{Behaviour, Blueprint, Call, Running, Sandbox, SandboxOptions, World};
 
-// Helpers of the tests.
+// The helpers of the integration tests.
 #[allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,39 +25,37 @@ mod support;
 
 /// The region of all requests.
 pub(crate) const REGION: &str = support::REGION;
-/// The measured action.
+/// The API action that the benchmarks measure.
 pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
-/// A sandbox and the application.
 pub(crate) struct Setup {
-    /// The application.
     pub(crate) app: Arc<App>,
-    /// The stand-in cloud; it refuses the 21st call of an action within any second.
+    /// The stand-in cloud. It refuses the 21st call of an action within one second.
     pub(crate) cloud: Running,
 }
 
-/// The id of the nth blueprint.
+/// Returns the id of the nth blueprint.
 pub(crate) fn blueprint(n: usize) -> String {
     format!("lhbp-bench{n:03}")
 }
 
-/// The nth account.
+/// Returns the nth account.
 pub(crate) fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
 }
 
-#[allow(unused_imports)] // For the benchmark of the journal.
+#[allow(unused_imports)] // Only the benchmarks `journal` and `instructions` use this.
 pub(crate) use support::history;
 pub(crate) use support::sandbox_keys as vars;
 
 impl Setup {
-    /// Makes `images` blueprints, a journal in memory, and the application with the shipped
-    /// configuration.
+    /// Creates a cloud with `images` blueprints, a journal in memory, and the application with the
+    /// shipped configuration.
     pub(crate) async fn new(images: usize) -> Self {
         Self::with(images, "memory:", Clock::System).await
     }
 
-    /// As above, with another journal and another clock.
+    /// Creates the setup of [`Setup::new`] with another journal and another clock.
     pub(crate) async fn with(images: usize, journal: &str, clock: Clock) -> Self {
         let mut world = World::seeded();
         if let Some(stock) = world.regions.get_mut(REGION) {
@@ -92,7 +90,7 @@ impl Setup {
         self.send_for(tickets, None).await
     }
 
-    /// As above, for shares that expire, as in `24h`.
+    /// Sends tickets as [`Setup::send`] does, for shares that expire after `life`, such as `24h`.
     pub(crate) async fn send_for(
         &self,
         tickets: Vec<(String, String)>,
@@ -111,7 +109,7 @@ impl Setup {
             .count()
     }
 
-    /// The calls of an action so far.
+    /// Returns the calls of an action so far.
     pub(crate) fn calls(&self, action: &str) -> Vec<Call> {
         self.cloud
             .calls()
@@ -129,7 +127,7 @@ pub(crate) fn write_results(name: &str, found: &Value) {
     std::fs::write(results.join(name).with_extension("json"), text).expect("a file");
 }
 
-/// The calls refused for their rate.
+/// Returns the number of calls that were refused for their rate.
 pub(crate) fn refused(calls: &[Call]) -> usize {
     calls
         .iter()

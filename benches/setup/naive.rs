@@ -1,6 +1,6 @@
-//! A simple script: makes one call per ticket, one after the other, with the same signer and
-//! connection, without pacing, batching, policy or journal. Repeats a call refused for its rate
-//! after a second, as the SDKs' examples do.
+//! A simple script for comparison. It makes one call per ticket, one after the other, with
+//! sharehook's signer and connection, but without pacing, batching, policy or journal. One second
+//! after a failed call it repeats the call, as the SDKs' examples do.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use sharehook::domain::{AccountId, Action};
 
 use super::setup::{REGION, Setup, vars};
 
-/// Shares each `(image, account)` with a call of its own, as fast as possible.
+/// Shares each `(image, account)` with a call of its own, as fast as possible. Returns how many
+/// were shared.
 pub(crate) async fn share(setup: &Setup, tickets: &[(String, String)]) -> usize {
     let settings = CloudSettings {
         endpoint: Some(setup.cloud.url()),

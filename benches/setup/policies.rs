@@ -1,13 +1,14 @@
-//! Policy directories of a chosen size, from the one that ships.
+//! Makes policy directories of a chosen size from the shipped sample.
 
 use serde_json::{Value, json};
 use sharehook::policy::{PolicyFiles, sample_files};
 
-/// The first account of the group `staging` that the sample does not list.
+/// The first of the accounts that [`policy_files`] adds to the group `staging`. The sample does not
+/// list them.
 pub(crate) const FIRST_ACCOUNT: u64 = 700_000_200_000;
 
-/// The sample policy, permits for other teams up to this number of policies, and this many more
-/// accounts in the group `staging`.
+/// Returns the sample policies, and permits for other teams so that there are `policies` in all.
+/// Adds `group` accounts to the group `staging`.
 pub(crate) fn policy_files(policies: usize, group: usize) -> PolicyFiles {
     let mut files = sample_files();
     let more: String = (0..policies.saturating_sub(13))
