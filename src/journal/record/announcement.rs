@@ -28,8 +28,8 @@ pub struct Announcement {
     pub received: Received,
     /// The decrypted event, without the app's token.
     pub event: Value,
-    /// True if no event arrived. The program found the instance in the system's list of finished
-    /// instances, or a fetched instance names it. `event` then records the finding.
+    /// True if no event arrived: the system's list of finished instances names the instance, or the
+    /// fetch of another instance shows what became of it. Then this program made `event`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,
 }
@@ -41,7 +41,7 @@ pub struct FailedFetch {
     pub attempt: u32,
     /// The reason, for people.
     pub why: String,
-    /// The earliest next attempt.
+    /// The next attempt may not begin before this instant.
     pub not_before: Timestamp,
 }
 

@@ -17,7 +17,7 @@ pub struct Drift {
     pub differences: Vec<Drifted>,
     /// SHA-256 of all differences, in hex. Equal differences are recorded once a day.
     pub digest: String,
-    /// The number of the record among those of its day. Their count is bounded.
+    /// The slot of the record. Each day has a bounded number of slots.
     pub slot: u32,
 }
 

@@ -18,15 +18,16 @@ use crate::domain::{
 pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
-    /// A worker takes a turn: the lease has ended, the last worker has died, the pause has
-    /// ended, a waiting request is due, or the worker prolongs its own lease.
+    /// A worker takes a turn: the lease or the pause before has ended, the last worker has died, a
+    /// waiting request is due, or the worker prolongs its own lease.
     Taken {
         /// The end of the new lease.
         until: Timestamp,
         /// The verdict of the current policies that allows the rest of a share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
-        /// The worker before was dead, so this worker did not wait for the end of the lease.
+        /// True if the last worker was dead, so that this worker did not wait for the end of the
+        /// lease.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holder_gone: bool,
     },
@@ -39,7 +40,7 @@ pub enum Event {
     Closed {
         /// `completed`, `partial` or `failed`.
         status: Status,
-        /// The results that the answer shows.
+        /// The results of the request, as its answer shows them.
         results: Vec<ItemResult>,
         /// The calls that no earlier record names, in order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,7 +58,8 @@ pub enum Event {
     Refused {
         /// The new verdict. The first verdict is in record 0.
         verdict: Verdict,
-        /// The results that the answer shows, also of what an interrupted worker had shared.
+        /// The results of the request, as its answer shows them. They include what an interrupted
+        /// worker had shared.
         results: Vec<ItemResult>,
     },
     /// The share has expired or was called off. This worker revokes what the request gave.
@@ -202,9 +204,9 @@ pub struct Intent {
     pub request: ShareRequest,
     /// When the approved request was first verified here.
     pub approved_at: Timestamp,
-    /// The place in the order of shares and cancels, if it is later than `approved_at`. A clock
-    /// that was ahead gave a recorded request a later instant, and this request comes after that
-    /// one.
+    /// The instant that orders this request among shares and cancels, if it is later than
+    /// `approved_at`. A clock that was ahead gave an earlier request a later instant, and this
+    /// request must come after that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Timestamp>,
     /// When the share expires.
@@ -212,16 +214,16 @@ pub struct Intent {
     pub expires_at: Option<Timestamp>,
     /// The verdict. A denied request ends with this record, unless an operator reopens it.
     pub verdict: Verdict,
-    /// A read of the cloud before this record found no item of the request shared. An item that a
-    /// later turn finds shared may therefore come from this request.
+    /// True if a read of the cloud before this record found no item of the request shared. An item
+    /// that a later turn finds shared may then come from this request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
-    /// An operator adopts shares: items that the request finds shared count as given by the
-    /// request.
+    /// True if an operator adopts shares: items that the request finds shared then count as given
+    /// by the request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
-    /// An operator confirms that the image is deleted: if the cloud does not have the image, the
-    /// items of this cancel count as not shared.
+    /// True if an operator confirms that the image is deleted: items of this cancel whose image the
+    /// cloud does not have then count as not shared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
     /// The first worker's lease. `None` for a denial and for a request that starts later or waits
@@ -245,8 +247,8 @@ pub struct Progress {
     /// The calls that returned the results, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// The record only names the blueprint of a chain, so that the index can list the request under
-    /// it. The accounts that had the image before the request are not known yet.
+    /// True if the record only names the blueprint of a chain, so that the index can list the
+    /// request under it. The accounts that had the image before the request are then not known yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_only: bool,
 }
@@ -274,7 +276,7 @@ pub struct Deferral {
     pub calls: Vec<CallNote>,
     /// The reason, for human readers.
     pub why: String,
-    /// The earliest begin of the next turn.
+    /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
     /// Whether the turn ended to let another worker finish. Such a turn makes no call, but an
     /// attempt before a call-off may have made some.
@@ -319,7 +321,7 @@ pub struct FailedAttempt {
     pub calls: Vec<CallNote>,
     /// The reason, for human readers.
     pub why: String,
-    /// The earliest begin of the next attempt.
+    /// The next attempt may not begin before this instant.
     pub not_before: Timestamp,
     /// Items that are not revoked yet, because another grant covers them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -334,7 +336,7 @@ pub struct Notified {
     pub notice: Notice,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The notification's map returned no message, so nothing was sent.
+    /// True if the notification's map returned no message, so that nothing was sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
 }
@@ -349,7 +351,7 @@ pub struct FailedNotification {
     pub attempt: u32,
     /// The reason, for people.
     pub why: String,
-    /// The earliest begin of the next attempt. `None` if the notification is given up.
+    /// The next attempt may not begin before this instant. `None` if the program has given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
 }

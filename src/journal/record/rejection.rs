@@ -24,7 +24,7 @@ pub struct Rejection {
     /// The sender's own id of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// The number of the record among those of its source and day. Their count is bounded.
+    /// The slot of the record. Each source and day has a bounded number of slots.
     pub slot: u32,
     /// Why the delivery is no valid request.
     pub problems: Vec<Problem>,

@@ -7,7 +7,7 @@ use crate::domain::{Timestamp, Verdict};
 /// Who had an ended request decided again, why, and what the policies said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reopening {
-    /// The operator, as `source/requester`. For the record only: policies do not see it.
+    /// The operator, as `source/requester`. Recorded as evidence; the policies do not see it.
     pub by: String,
     /// The operator's reason.
     pub reason: String,

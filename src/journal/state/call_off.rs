@@ -132,8 +132,8 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
-                // A cancel notifies about itself. A withdrawal is no request, so the share
-                // notifies.
+                // A cancel sends a notification of its own. A withdrawal is no request, so the
+                // share sends one.
                 self.notifications.outcomes.extend(
                     call_off
                         .withdrawn

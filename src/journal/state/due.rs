@@ -50,8 +50,7 @@ impl State {
         for_its_end && !self.expired(now)
     }
 
-    /// Returns when the index must lead to the request: at `at`, or at `now` if work is due before
-    /// `at`.
+    /// Returns when a sweep must look at the request: at `at`, or at `now` if work is due already.
     pub(in super::super) fn look_by(&self, at: Timestamp, now: Timestamp) -> Timestamp {
         if self.is_due(now) { at.min(now) } else { at }
     }

@@ -215,7 +215,7 @@ impl Incident {
         self.why.as_deref()
     }
 
-    /// Returns when the index must lead to the incident: for a fetch or a notification.
+    /// Returns when a sweep must look at the incident: for a fetch or a notification.
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.fetch_at
             .into_iter()

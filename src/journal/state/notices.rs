@@ -25,7 +25,7 @@ impl State {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
     }
 
-    /// Returns when the index must lead to the request: for work, for its grants, or for a
+    /// Returns when a sweep must look at the request: for work, for its grants, or for a
     /// notification.
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         let work = self.look_at().filter(|_| self.live(now));

@@ -14,8 +14,8 @@ pub enum Work {
     /// A worker began the request and did not finish it. Read the cloud, then do the rest. Check
     /// [`State::expired`] before sharing.
     Finish,
-    /// The share has ended, or items were called off. Revoke these items, as far as the request
-    /// gave them and no record says that they were revoked.
+    /// The share has ended, or items were called off. Revoke the items that the request gave and
+    /// that no record shows as revoked.
     Revoke {
         /// The accounts. Empty if only Lighthouse is left, or if only the outcome is not recorded
         /// yet.
