@@ -238,8 +238,8 @@ fn record(times: u32, now: Timestamp) {
     let journal = Journal::open(&JournalLocation::Memory, &Access::default()).expect("a journal");
     runtime.expect("a runtime").block_on(async {
         for n in 0..times {
-            // A new image each time: a share lists the other requests for its image, which would
-            // take longer.
+            // A new image each time: a share lists the other requests for its image, so a repeated
+            // image would take longer with each request.
             let share = share_of(&format!("lhbp-{n:08}"));
             let opening = history::opening(&format!("CHG-{n}"), &share, 1, now);
             let opened = journal.open_request(opening, true, ready(Ok(None))).await;

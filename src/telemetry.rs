@@ -36,7 +36,7 @@ spelled! {
     LogFormat {
         /// One JSON object per line, for a host's log service.
         Json = "json",
-        /// For people at a terminal.
+        /// Plain text, for people at a terminal.
         Text = "text",
     }
 }
@@ -46,7 +46,7 @@ impl LogFormat {
     /// for commands.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
-        // Lambda writes `JSON` and `Text`, so upper and lower case are equal.
+        // Letters may be upper or lower case, because Lambda writes `JSON` and `Text`.
         let read = |name: &str| variable(name)?.to_ascii_lowercase().parse().ok();
         let usual = if on_host { Self::Json } else { Self::Text };
         written.into_iter().find_map(read).unwrap_or(usual)

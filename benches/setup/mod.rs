@@ -85,7 +85,8 @@ impl Setup {
         Self { app, cloud }
     }
 
-    /// Sends a ticket for each `(image, account)`, all concurrently. Returns how many were completed.
+    /// Sends a ticket for each `(image, account)`, all concurrently. Returns how many were
+    /// completed.
     pub(crate) async fn send(&self, tickets: Vec<(String, String)>) -> usize {
         self.send_for(tickets, None).await
     }

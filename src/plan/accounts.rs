@@ -22,9 +22,9 @@ pub enum AccountStep {
     Call(Vec<AccountId>),
     /// Read the current shares.
     Read,
-    /// Wait before call number `tries + 1`, because the last call failed with an error of `class`.
+    /// Wait before try `tries + 1`, because the last call or read failed with an error of `class`.
     Wait {
-        /// The number of calls so far.
+        /// The number of tries so far.
         tries: u32,
         /// The class of the last error.
         class: ErrorClass,
@@ -82,16 +82,16 @@ pub struct AccountWork {
     queue: VecDeque<Batch>,
     next: Next,
     done: BTreeMap<AccountId, ItemResult>,
-    /// The accounts of calls without a clear answer. A read right after such a call does not end the doubt: the
-    /// cloud may carry the call out later.
+    /// The accounts of calls without a clear answer. A read right after such a call does not end
+    /// the doubt: the cloud may carry out the call later.
     unclear: BTreeSet<AccountId>,
 }
 
 impl AccountWork {
     /// Creates the work for `accounts`, in calls of at most `per_call` accounts (at least 1).
     /// `readable`: whether the shares can be read. `looked_before`: an earlier attempt may have
-    /// made these calls, so "already shared" may be the result of that attempt. `max_tries`: the
-    /// limit for each batch.
+    /// made these calls, so "already shared" may be the result of that attempt. `max_tries`:
+    /// maximum number of tries for each batch.
     pub fn new(
         action: Action,
         accounts: &[AccountId],

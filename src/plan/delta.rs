@@ -35,7 +35,7 @@ pub enum Stage {
     Unpublish(CvmImageId),
     /// Share an image with accounts, or cancel the shares.
     Accounts {
-        /// The image to share.
+        /// The image that the accounts get or lose.
         image: PlannedImage,
         /// Share or cancel.
         action: Action,

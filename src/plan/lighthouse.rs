@@ -17,9 +17,9 @@ pub enum LighthouseStep {
     Call,
     /// Look for the image's blueprint in `DescribeBlueprints`.
     Find,
-    /// Wait before call number `tries + 1`, because the last call failed with an error of `class`.
+    /// Wait before try `tries + 1`, because the last call or read failed with an error of `class`.
     Wait {
-        /// The number of calls so far.
+        /// The number of tries so far.
         tries: u32,
         /// The class of the last error.
         class: ErrorClass,
@@ -56,8 +56,8 @@ pub struct LighthouseWork {
     /// one.
     effected: Option<Option<String>>,
     maybe_done: bool,
-    /// A call of this work got no clear answer. A read right after it does not end the doubt: the cloud may carry
-    /// the call out later.
+    /// A call of this work got no clear answer. A read right after the call does not end the doubt:
+    /// the cloud may carry out the call later.
     unclear: bool,
     result: Option<ItemResult>,
 }

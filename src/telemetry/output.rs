@@ -36,7 +36,8 @@ struct Output {
 }
 
 impl Output {
-    /// Starts the thread that writes to `stream`. Without a thread every line is dropped and counted.
+    /// Starts the thread that writes to `stream`. If no thread can be started, every line is dropped
+    /// and counted.
     fn start(name: &str, mut stream: impl Write + Send + 'static) -> Self {
         let (sender, lines) = channel::<Vec<u8>>();
         let queued = Arc::new(AtomicUsize::new(0));

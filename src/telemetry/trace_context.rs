@@ -115,7 +115,8 @@ impl TraceContext {
     }
 }
 
-/// Reads a hexadecimal number of exactly `digits` lower-case digits: both header formats require lower case.
+/// Reads a hexadecimal number of exactly `digits` lower-case digits. Both header formats require
+/// lower case.
 fn lower_hex(text: &str, digits: usize) -> Option<u128> {
     let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let right = text.len() == digits && text.bytes().all(digit);

@@ -274,7 +274,7 @@ pub struct Deferral {
     /// The calls that no earlier record names, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// The reason, for human readers.
+    /// The reason, for people.
     pub why: String,
     /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
@@ -319,7 +319,7 @@ pub struct FailedAttempt {
     /// The calls of this attempt, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
-    /// The reason, for human readers.
+    /// The reason, for people.
     pub why: String,
     /// The next attempt may not begin before this instant.
     pub not_before: Timestamp,

@@ -88,7 +88,7 @@ impl Batch<'_> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut waiting = self.queue.spans.lock();
-        // If room is short, the newest spans of the batch go back.
+        // If room is short, only the newest spans of the batch go back.
         while let Some(span) = self.spans.pop() {
             if waiting.len() >= MAX_QUEUED {
                 self.queue.count_dropped(self.spans.len() + 1);
