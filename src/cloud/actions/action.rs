@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::limits::Limit;
 use crate::domain;
 
-/// A product of the cloud: part of the host name and of the signature's scope.
+/// A product of the cloud. Its name is part of the host name and of the signature's scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
     Lighthouse,
@@ -16,7 +16,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The short name, as in the domain: `lighthouse`, `cvm`.
+    /// Returns the short name, as in the host name: `lighthouse`, `cvm`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lighthouse => "lighthouse",
@@ -24,7 +24,7 @@ impl Service {
         }
     }
 
-    /// `X-TC-Version`.
+    /// Returns the version of the API, the value of the header `X-TC-Version`.
     pub fn version(self) -> &'static str {
         match self {
             Self::Lighthouse => "2020-03-24",
@@ -33,8 +33,8 @@ impl Service {
     }
 }
 
-/// The purpose of a call, which decides the class of an error: "already shared" is success for a
-/// share, and a missing answer is harmless only for a read.
+/// The purpose of a call. The class of an error depends on it: "already shared" is success only for
+/// a share, and a missing answer is harmless only for a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     Share,
@@ -58,8 +58,8 @@ impl From<domain::Action> for Purpose {
     }
 }
 
-/// Writes `Permission`, the parameter of the two actions that both share and cancel. The
-/// documentation's example has the value `CANEL`, a misprint of the `CANCEL` in its parameter table.
+/// Serialises the parameter `Permission` of the two actions that both share and cancel. The
+/// documentation's example has the value `CANEL`, a misprint: its parameter table has `CANCEL`.
 pub(super) fn permission<S: Serializer>(
     action: &domain::Action,
     serializer: S,
@@ -74,7 +74,7 @@ pub(super) fn permission<S: Serializer>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Api {
     pub service: Service,
-    /// `X-TC-Action`, case-sensitive.
+    /// The value of the header `X-TC-Action`, case-sensitive.
     pub action: &'static str,
 }
 
@@ -94,7 +94,7 @@ impl Api {
     }
 }
 
-/// One action's request. A trait because one function sends all nine.
+/// The request of an API action. A trait, so that one function can send all nine actions.
 pub trait Action: Serialize + Send + Sync {
     /// The fields of the answer except `RequestId`.
     type Answer: DeserializeOwned + Send;

@@ -1,6 +1,6 @@
 //! CVM `ModifyImageSharePermission`: shares a CVM image with root accounts in the image's region,
-//! or stops sharing it. Limits: 500 accounts per image, state NORMAL, 10 calls a second.
-//! <https://cloud.tencent.com/document/api/213/15710>
+//! or stops sharing it. Limits: 500 accounts per image, the image's state must be NORMAL, 10 calls
+//! a second. <https://cloud.tencent.com/document/api/213/15710>
 
 use serde::Serialize;
 
@@ -10,14 +10,14 @@ use crate::domain::{self, AccountId, CvmImageId};
 
 pub const API: Api = Api::cvm("ModifyImageSharePermission");
 /// Maximum number of accounts that an image can be shared with. The documentation publishes no
-/// limit for one call; the settings have one.
+/// limit for one call; [`Request::max_accounts`] sets one.
 pub const MAX_ACCOUNTS: usize = 500;
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
     pub image_id: &'a CvmImageId,
-    /// At least one.
+    /// At least one account.
     pub account_ids: &'a [AccountId],
     #[serde(rename = "Permission", serialize_with = "permission")]
     pub action: domain::Action,

@@ -1,13 +1,13 @@
-//! `DescribeBlueprints`: lists the Lighthouse images of the account; also finds the blueprint of a
-//! CVM image. Limits: ids or filters, 100 ids, 10 filters of 100 values, 100 entries a page.
-//! <https://cloud.tencent.com/document/api/1207/47689>
+//! `DescribeBlueprints`: lists the Lighthouse images of the account. An entry names the CVM image
+//! from which Lighthouse made it, if there is one. Limits: either ids or filters, 100 ids, 10
+//! filters of 100 values, 100 entries a page. <https://cloud.tencent.com/document/api/1207/47689>
 
 use serde::{Deserialize, Serialize};
 
 use super::{Api, Filter, Paging, Query};
 use crate::domain::BlueprintId;
 
-/// Selects images. Ids and filters exclude each other.
+/// Selects images by ids or by filters. The API does not accept both.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Blueprints<'a> {
@@ -23,7 +23,7 @@ impl<'a> Blueprints<'a> {
         Paging::new(Self::Ids { blueprint_ids })
     }
 
-    /// The account's own images and those made from CVM images, without the public ones.
+    /// Selects the account's own images and the images made from CVM images, but no public images.
     pub fn custom() -> Paging<Self> {
         let filters = [Filter {
             name: "blueprint-type".into(),
@@ -33,17 +33,17 @@ impl<'a> Blueprints<'a> {
     }
 }
 
-/// A Lighthouse image, with the fields that this program reads. All but the id may be absent;
-/// enum-like values stay text, because the cloud adds new ones.
+/// A Lighthouse image, with the fields that this program reads. All fields but the id may be
+/// absent. States and types are texts, because the cloud adds new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Blueprint {
     pub blueprint_id: BlueprintId,
-    /// `PRIVATE`, `SHARED`, `APP_OS` …
+    /// Such as `PRIVATE`, `SHARED` or `APP_OS`.
     pub blueprint_type: Option<String>,
-    /// `NORMAL`, `SYNCING` …; only NORMAL can be shared.
+    /// Such as `NORMAL` or `SYNCING`. Only an image in state `NORMAL` can be shared.
     pub blueprint_state: Option<String>,
-    /// The CVM image that Lighthouse made it from; may be empty.
+    /// The CVM image from which Lighthouse made the blueprint. May be empty.
     pub image_id: Option<String>,
 }
 

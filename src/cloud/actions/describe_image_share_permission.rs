@@ -1,5 +1,5 @@
 //! `DescribeImageSharePermission`: lists the root accounts that have a CVM image, without paging.
-//! Limits: 10 calls a second.
+//! Limit: 10 calls a second.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,15 +18,15 @@ pub struct Answer {
     pub image_set: Option<Vec<CvmImage>>,
 }
 
-/// A CVM image, with the fields that this program reads. All but the id may be absent; enum-like
-/// values stay text, because the cloud adds new ones.
+/// A CVM image, with the fields that this program reads. All fields but the id may be absent.
+/// States and types are texts, because the cloud adds new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CvmImage {
     pub image_id: CvmImageId,
-    /// `NORMAL`, `CREATING` …; only NORMAL can be shared.
+    /// Such as `NORMAL` or `CREATING`. Only an image in state `NORMAL` can be shared.
     pub image_state: Option<String>,
-    /// `PRIVATE_IMAGE`, `PUBLIC_IMAGE`, `SHARED_IMAGE`; only a private one can be shared.
+    /// `PRIVATE_IMAGE`, `PUBLIC_IMAGE` or `SHARED_IMAGE`. Only a `PRIVATE_IMAGE` can be shared.
     pub image_type: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! `DescribeImagesToShare`: lists the account's CVM images, and whether each can be made available
-//! in Lighthouse. Limits: ids or filters, 10 filters of 5 values, 100 entries a page, 20 calls a
-//! second.
+//! in Lighthouse. Limits: either ids or filters, 10 filters of 5 values, 100 entries a page, 20
+//! calls a second.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::domain::CvmImageId;
 
 pub const MAX_FILTER_VALUES: usize = 5;
 
-/// Selects images. Ids and filters exclude each other.
+/// Selects images by ids or by filters. The API does not accept both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ImagesQuery {
@@ -17,40 +17,41 @@ pub enum ImagesQuery {
     All,
     #[serde(rename_all = "PascalCase")]
     Ids { image_ids: Vec<CvmImageId> },
-    /// The images that match all filters, of which there may be 10.
+    /// Selects the images that match all filters, at most 10.
     #[serde(rename_all = "PascalCase")]
     Filters { filters: Vec<Filter> },
 }
 
-/// An image and whether it can be shared to Lighthouse. All but the id may be absent; enum-like
-/// values stay text, because the cloud adds new ones.
+/// A CVM image, and whether it can be made available in Lighthouse. All fields but the id may be
+/// absent. States and types are texts, because the cloud adds new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "snake_case"))]
 pub struct ImageToShare {
     pub image_id: CvmImageId,
     pub image_name: Option<String>,
     pub image_description: Option<String>,
-    /// GB.
+    /// In GB.
     pub image_size: Option<u64>,
-    /// `CREATE_IMAGE`, `EXTERNAL_IMPORT` …
+    /// Such as `CREATE_IMAGE` or `EXTERNAL_IMPORT`.
     pub image_source: Option<String>,
-    /// `SystemImage`, `InstanceImage` …
+    /// Such as `SystemImage` or `InstanceImage`.
     pub image_class: Option<String>,
-    /// `NORMAL`, `CREATING` …
+    /// Such as `NORMAL` or `CREATING`.
     pub image_state: Option<String>,
-    /// Whether it has cloud-init.
+    /// Whether the image has cloud-init.
     pub is_support_cloudinit: Option<bool>,
-    /// `x86_64` …
+    /// Such as `x86_64`.
     pub architecture: Option<String>,
-    /// As in `Ubuntu Server 20.04 LTS 64bit`.
+    /// Such as `Ubuntu Server 20.04 LTS 64bit`.
     pub os_name: Option<String>,
-    /// As in `Ubuntu`.
+    /// Such as `Ubuntu`.
     pub platform: Option<String>,
-    /// RFC 3339.
+    /// In the format of RFC 3339.
     pub created_time: Option<String>,
-    /// Whether it can be shared. Decide by this field, never by the reason, which is localized text.
+    /// Whether the image can be shared. Decide by this field, not by the reason, which is localised
+    /// text.
     pub is_shareable: Option<bool>,
-    /// Why it cannot be shared; empty when it can.
+    /// Why the image cannot be shared. Empty if it can be shared.
     pub unshareable_reason: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Lighthouse `ModifyImageSharePermission`: makes a CVM image available in Lighthouse of the same
-//! account and region, or withdraws it. Limits: the image's `IsShareable` must be true; 20 calls a
-//! second. CVM has an action of the same name, which shares images with accounts.
+//! account and region, or takes it away from there. Limits: the image's `IsShareable` must be true;
+//! 20 calls a second. CVM has an action of the same name, which shares images with accounts.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The image's id in Lighthouse; may be null. A value of another shape counts as null, because
-    /// the write has succeeded and the list of blueprints has the id too.
+    /// Returns the id of the blueprint that Lighthouse made from the image. `None` if the answer
+    /// has no valid id. An invalid id is no error, because the write has succeeded and the list of
+    /// blueprints also has the id.
     pub fn blueprint(&self) -> Option<BlueprintId> {
         self.blueprint_id.as_deref()?.parse().ok()
     }

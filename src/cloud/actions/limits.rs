@@ -1,5 +1,5 @@
-//! Checks the limits that the documentation publishes. In: the parts of a request. Out: nothing, or
-//! the limit that the request exceeds, so that it is not sent in vain.
+//! Checks requests against the limits that the documentation publishes, before they are sent. In:
+//! the parts of a request. Out: nothing, or the limit that the request exceeds.
 
 use serde::Serialize;
 
@@ -32,13 +32,13 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
     }
 }
 
-/// A filter: matches entries that have one of the values.
+/// A filter of a list. It matches the entries that have one of its values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Filter {
-    /// `image-id`, `image-name`, `image-type` here; other lists have others.
+    /// The filter's name, such as `image-id`. Each list has its own filters.
     pub name: String,
-    /// The values, of which an entry must have one.
+    /// The values. An entry must have one of them.
     pub values: Vec<String>,
 }
 

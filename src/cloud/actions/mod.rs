@@ -1,6 +1,7 @@
-//! The nine API actions, a file each (sharing a blueprint and cancelling that are in one):
-//! request, answer, and checks of the published limits. In: typed arguments. Out: the JSON to send,
-//! and the parsed answer. Knows no HTTP and no clock.
+//! The nine API actions, one file each. The two actions that share a blueprint and stop sharing it
+//! have one file together. Each file has the request, the answer, and checks of the published
+//! limits. In: typed arguments. Out: the JSON to send, and the parsed answer. Sends nothing and
+//! reads no clock.
 
 mod action;
 pub mod cvm_modify_image_share_permission;

@@ -1,5 +1,5 @@
 //! Collects a paged list. In: each page as it arrives. Out: the next offset, or the complete list.
-//! Ends after a fixed number of pages, and does not trust the server: the total may change between
+//! Stops after a fixed number of pages. Does not trust the server: the total may change between
 //! pages, and a server may ignore the offset.
 
 use std::collections::BTreeSet;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Api, Limit};
 
-/// Page size, the largest that the paged actions allow.
+/// Entries per page: the maximum of the paged actions.
 const PAGE_LIMIT: u32 = 100;
-/// Maximum number of pages: 20 000 entries, far above any quota of images or shares.
+/// Maximum number of pages. They hold 20 000 entries, far more than any quota of images or shares.
 const MAX_PAGES: usize = 200;
 
-/// What selects the entries of a list.
+/// A query that selects the entries of a paged list.
 pub trait Query: Serialize + Send + Sync {
-    /// The action that lists them.
+    /// The action that returns the list.
     const API: Api;
     type Item: DeserializeOwned + Send;
 
-    /// The key that identifies an entry.
+    /// Returns the key that identifies an entry.
     fn key(item: &Self::Item) -> String;
 
     /// Checks the query against the published limits.
@@ -40,7 +40,7 @@ pub struct Paging<Q> {
 }
 
 impl<Q> Paging<Q> {
-    /// The first page.
+    /// Creates the request for the first page.
     pub fn new(query: Q) -> Self {
         Self {
             query,
@@ -49,7 +49,7 @@ impl<Q> Paging<Q> {
         }
     }
 
-    /// The same request for the page that starts at `offset`.
+    /// Returns the request for the page that starts at `offset`.
     #[must_use]
     pub fn at(self, offset: u64) -> Self {
         Self { offset, ..self }
@@ -68,14 +68,14 @@ impl<Q: Query> Action for Paging<Q> {
     }
 }
 
-/// The answer: one page of a list. Each action has its own name for the entries.
+/// The answer: one page of a list. Each action uses another name for the field with the entries.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Page<T> {
     /// The entries, in the server's order.
     #[serde(rename = "BlueprintSet", alias = "ImageSet")]
     #[serde(alias = "BlueprintShareAcrossAccountInfoSet")]
     pub(super) items: Option<Vec<T>>,
-    /// When the answer has it.
+    /// The number of entries of the whole list, if the answer has it.
     #[serde(rename = "TotalCount")]
     pub(super) total: Option<u64>,
 }
@@ -97,7 +97,7 @@ pub struct Pager<T> {
     seen: BTreeSet<String>,
     offset: u64,
     pages: usize,
-    /// The total that the page before gave.
+    /// The total in the previous page.
     total: Option<u64>,
 }
 
@@ -114,10 +114,11 @@ impl<T> Default for Pager<T> {
 }
 
 impl<T> Pager<T> {
-    /// Takes a page; returns the offset of the next one, or `None` when the list is complete. The
-    /// offset grows by the entries received, not by the page size requested, so that a server with
-    /// smaller pages skips nothing. Starts over when the list has become shorter: an entry that was
-    /// removed from an earlier page moves another one there, unread.
+    /// Adds a page. Returns the offset of the next page, or `None` if the list is complete.
+    ///
+    /// The offset grows by the number of entries received, not by the requested page size: a server
+    /// may send smaller pages. If the total has become smaller, reads the list again from the
+    /// beginning: when an entry of an earlier page is removed, an unread entry moves to that page.
     pub fn take(
         &mut self,
         page: Page<T>,
@@ -153,7 +154,7 @@ impl<T> Pager<T> {
         Ok(Some(self.offset))
     }
 
-    /// The collected entries, each once.
+    /// Returns the collected entries, each once.
     pub fn into_items(self) -> Vec<T> {
         self.items
     }
@@ -224,7 +225,8 @@ mod tests {
         );
     }
 
-    /// Entry 1 is removed after the first page, so entry 3 moves to where it is not read.
+    /// Entry 1 is removed after the first page was read, so the unread entry 3 moves to the first
+    /// page.
     #[test]
     fn a_list_that_became_shorter_is_read_again() {
         let mut pager = Pager::default();

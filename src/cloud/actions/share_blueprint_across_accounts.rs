@@ -1,6 +1,6 @@
 //! `ShareBlueprintAcrossAccounts` and `CancelShareBlueprintAcrossAccounts`: shares a Lighthouse
 //! custom image with root accounts, or stops sharing it. The answer names no account. Limits: 10
-//! accounts, state NORMAL, 20 calls a second.
+//! accounts, the image's state must be NORMAL, 20 calls a second.
 //! <https://cloud.tencent.com/document/api/1207/101339>
 
 use serde::Serialize;
@@ -16,14 +16,14 @@ pub const MAX_ACCOUNTS: usize = 10;
 #[serde(rename_all = "PascalCase")]
 pub struct Request<'a> {
     pub blueprint_id: &'a BlueprintId,
-    /// 1 to [`MAX_ACCOUNTS`].
+    /// 1 to [`MAX_ACCOUNTS`] accounts.
     pub account_ids: &'a [AccountId],
-    /// Decides which of the two actions it is.
+    /// Decides which of the two actions is called.
     #[serde(skip)]
     pub action: domain::Action,
 }
 
-/// The action that shares a blueprint, or stops sharing it.
+/// Returns the action that shares a blueprint, or the one that stops sharing it.
 pub const fn api(action: domain::Action) -> Api {
     match action {
         domain::Action::Share => Api::lighthouse("ShareBlueprintAcrossAccounts"),
