@@ -1,6 +1,7 @@
-//! Caches the credentials in use. In: a chain and access to remote sources. Out: the credentials
-//! found last, until shortly before they expire, for five minutes without an expiry, or until the
-//! cloud refuses them. Concurrent callers share one look-up and its failure.
+//! Caches the credentials in use. In: a chain of sources, and access to remote sources. Out: the
+//! credentials of the last look-up. Looks them up again shortly before they expire, after five
+//! minutes if they have no expiry, and when the cloud refuses them. Concurrent callers share one
+//! look-up and its failure.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,18 +15,18 @@ use super::{CredentialChain, Credentials, CredentialsError, Remote};
 use crate::cloud::deadline::Deadline;
 use crate::domain::Timestamp;
 
-/// How long before their expiry the cache replaces temporary credentials. The Python and Go SDKs
+/// The cache replaces temporary credentials this long before they expire. The Python and Go SDKs
 /// use the same time.
 const EARLY: SignedDuration = SignedDuration::from_secs(300);
-/// Age at which the cache looks credentials without an expiry up again: an operator may have replaced
-/// them in their file.
+/// Age at which the cache looks up credentials without an expiry again: an operator may have
+/// replaced them in their file.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
 /// Minimum time between two look-ups while the current credentials are still valid.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 type Loaded = Result<Arc<Credentials>, CredentialsError>;
 
-/// A chain, and the credentials that its last look-up found.
+/// A chain of sources, and the credentials that its last look-up found.
 #[derive(Debug)]
 pub(crate) struct CredentialCache {
     chain: CredentialChain,
@@ -44,12 +45,12 @@ struct Slot {
     /// Result of the last look-up.
     last: Option<Loaded>,
     next_look: Option<Timestamp>,
-    /// When the current credentials were looked up.
+    /// When the current credentials were found, or kept after a failed look-up.
     found_at: Option<Timestamp>,
 }
 
 impl CredentialCache {
-    /// Looks nothing up yet.
+    /// Creates an empty cache. Looks nothing up.
     pub(crate) fn new(chain: CredentialChain, remote: Remote) -> Self {
         Self {
             chain,
@@ -60,11 +61,11 @@ impl CredentialCache {
         }
     }
 
-    /// Returns the cached credentials; looks them up when the cache has none or they are about to
-    /// expire.
+    /// Returns the cached credentials. Looks them up if the cache has none, or if they are too old
+    /// or about to expire.
     ///
     /// # Errors
-    /// As [`CredentialChain::load`], and `OutOfTime` when `deadline` passes first.
+    /// The errors of [`CredentialChain::load`], and `OutOfTime` if `deadline` passes first.
     pub(crate) async fn current(&self, deadline: Deadline) -> Loaded {
         let looks = {
             let slot = self.slot.lock();
@@ -76,7 +77,7 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look(looks))).await
     }
 
-    /// Uses another key of the account from the next call on.
+    /// Replaces the key of `account`. The next call uses the new key.
     pub(crate) fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         if self.chain.replace_key(account, key)? {
             self.slot.lock().current = None;
@@ -88,8 +89,8 @@ impl CredentialCache {
         self.slot.lock().current.clone()
     }
 
-    /// Looks the credentials up again after the cloud refused `used`. `None` when the chain still
-    /// finds the same credentials, so that repeating the call is pointless.
+    /// Looks the credentials up again after the cloud refused `used`. Returns `None` if the look-up
+    /// finds the same credentials, because repeating the call is then pointless.
     pub(crate) async fn renew(
         &self,
         used: &Credentials,
@@ -110,7 +111,8 @@ impl CredentialCache {
         Ok((!loaded.same_as(used)).then_some(loaded))
     }
 
-    /// Looks the credentials up. On failure, returns the cached credentials while they are valid.
+    /// Looks the credentials up. After a failure, returns the cached credentials if they are still
+    /// valid.
     async fn look(&self, looks: u64) -> Loaded {
         let found = self.look_anew(looks).await;
         let Err(problem) = found else { return found };
@@ -130,7 +132,8 @@ impl CredentialCache {
         }
     }
 
-    /// Looks the credentials up, once for all callers that pass the same number of look-ups.
+    /// Looks the credentials up. `looks` is the number of look-ups that the caller knows to be
+    /// finished. If another look-up has finished since, returns its result.
     async fn look_anew(&self, looks: u64) -> Loaded {
         let _looking = self.looking.lock().await;
         {
@@ -144,7 +147,8 @@ impl CredentialCache {
         slot.looks = slot.looks.wrapping_add(1);
         slot.last = Some(loaded.clone());
         if let Ok(credentials) = &loaded {
-            // A source may still return expiring credentials: do not ask it for every call.
+            // A source may return credentials that are about to expire. Do not ask it for every
+            // call.
             let now = self.remote.now();
             slot.next_look = now.checked_add(PAUSE).ok();
             slot.found_at = Some(now);
@@ -172,8 +176,8 @@ impl Slot {
     }
 }
 
-/// Runs a look-up until the deadline. The look-up is boxed because its future is large and rarely
-/// used.
+/// Runs a look-up, at most until the deadline. The look-up is boxed because its future is large and
+/// rarely used.
 async fn within(
     deadline: Deadline,
     look: Pin<Box<dyn Future<Output = Loaded> + Send + '_>>,

@@ -1,6 +1,6 @@
 //! Finds credentials. In: variables, a home directory, a function that reads files; optionally an
 //! account's own key and a role to assume. Out: the first credentials found, or the list of sources
-//! that have none. Prints no secret.
+//! that have none. `Debug` shows no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,10 +18,10 @@ use super::remote::Remote;
 use super::source::SOURCES;
 use super::sts::{self, RoleArn, Session};
 
-/// The id of a key, and the key.
+/// A secret id and its secret key.
 pub(crate) type KeyPair = (SecretString, SecretString);
 
-/// The sources of credentials, in order. Variables are read once, files at each look-up.
+/// Searches the sources of credentials in order. Variables are read once, files at each look-up.
 #[derive(Clone)]
 pub struct CredentialChain {
     environment: Environment,
@@ -31,8 +31,8 @@ pub struct CredentialChain {
 }
 
 impl CredentialChain {
-    /// Takes the process's variables, of which it keeps only those that a source reads, the user's
-    /// home directory and a function that reads files.
+    /// Creates a chain from the process's variables, the user's home directory and a function that
+    /// reads files. Keeps only the variables that a source reads.
     pub fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,
@@ -45,12 +45,12 @@ impl CredentialChain {
         }
     }
 
-    /// As [`CredentialChain::new`], with files of at most 64 KiB from the file system.
+    /// Like [`CredentialChain::new`], but reads files of at most 64 KiB from the file system.
     pub fn from_disk(variables: &BTreeMap<String, String>, home: Option<PathBuf>) -> Self {
         Self::new(variables, home, Arc::new(read_small_file))
     }
 
-    /// The slot for credentials of invocations. Chains cloned from this one share it.
+    /// Returns the slot for the credentials of invocations. Clones of this chain share the slot.
     pub fn invocation_credentials(&self) -> InvocationCredentials {
         self.environment.invocation_credentials.clone()
     }
@@ -66,7 +66,8 @@ impl CredentialChain {
         })
     }
 
-    /// Replaces the key of [`CredentialChain::with_key`]. Returns whether it was another one.
+    /// Replaces the key that [`CredentialChain::with_key`] set. Returns whether the new key differs
+    /// from it.
     pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<bool, CredentialsError> {
         let later = key_of(account, key)?;
         let Some(key) = &self.key else {
@@ -78,7 +79,7 @@ impl CredentialChain {
         Ok(is_new)
     }
 
-    /// Assumes `role` with the credentials of the key or the sources.
+    /// Makes look-ups assume `role` with the credentials of the key or of the sources.
     #[must_use]
     pub fn assuming(self, role: RoleArn) -> Self {
         Self {
@@ -87,7 +88,8 @@ impl CredentialChain {
         }
     }
 
-    /// Returns the first credentials found, or those of the role that they assume.
+    /// Returns the first credentials found. If a role is set, assumes it with these credentials and
+    /// returns those of the role.
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
             Some(key) => key.read().clone(),
@@ -98,7 +100,7 @@ impl CredentialChain {
         };
         let assumed = sts::assume(remote, &base, role).await;
         if assumed.is_err() {
-            // The keys in a function's environment expire; invocations bring newer ones.
+            // The keys in a function's environment expire. Later invocations bring newer keys.
             self.environment.invocation_credentials.refused(&base);
         }
         if assumed.is_err() && self.environment.invocation_credentials.replaces(&base) {
@@ -125,7 +127,8 @@ impl CredentialChain {
         self.environment.keeps_nothing()
     }
 
-    /// Notes that the cloud refused the token of these credentials.
+    /// Notes that the cloud refused `used`, so that newer credentials of an invocation can replace
+    /// them.
     pub(super) fn refused(&self, used: &Credentials) {
         self.environment.invocation_credentials.refused(used);
     }

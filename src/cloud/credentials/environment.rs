@@ -1,5 +1,5 @@
-//! The input of all credential sources: the process's variables, files, and the credentials of
-//! invocations. Does no network I/O.
+//! The input of all local sources of credentials: the process's variables, files, and the
+//! credentials of invocations. Does no network I/O.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -13,7 +13,8 @@ use super::invocation_credentials::InvocationCredentials;
 
 /// Size limit of a credentials file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
-/// The variable that replaces the address of the metadata service by one on loopback, or by `off`.
+/// The variable that replaces the address of the metadata service. Its value is an address on
+/// loopback, or `off`.
 pub(super) const METADATA_ENDPOINT: &str = "SHAREHOOK_METADATA_ENDPOINT";
 
 pub(crate) type ReadFile = Arc<dyn Fn(&Path) -> io::Result<String> + Send + Sync>;
@@ -49,7 +50,7 @@ impl Environment {
         }
     }
 
-    /// A variable that is set and not empty.
+    /// Returns the value of a variable that is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(ExposeSecret::expose_secret)
     }
@@ -59,13 +60,13 @@ impl Environment {
         self.variables.keys()
     }
 
-    /// Whether keys without an expiry may still be temporary: the function platform replaces a
-    /// role's keys between invocations and does not say when they expire.
+    /// Whether the cache must not keep credentials without an expiry. True on SCF, because the
+    /// platform replaces a role's keys between invocations and does not say when they expire.
     pub(super) fn keeps_nothing(&self) -> bool {
         self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
     }
 
-    /// A file's text; `None` when the file does not exist.
+    /// Returns the text of a file. `None` if the file does not exist.
     pub(super) fn read_file(&self, path: &Path) -> Result<Option<String>, CredentialsError> {
         match (self.read)(path) {
             Ok(text) if text.len() as u64 > MAX_FILE_BYTES => Err(unusable(
@@ -89,7 +90,7 @@ impl Environment {
     }
 }
 
-/// Reads at most 64 KiB and one byte of a file, so that the caller notices a larger file.
+/// Reads the first 64 KiB of a file and one more byte, so that the caller can detect a larger file.
 pub(super) fn read_small_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?

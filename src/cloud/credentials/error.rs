@@ -1,4 +1,5 @@
-//! Errors of the credential look-up, and the `CloudError` of the call that needed the credentials.
+//! The errors of a look-up of credentials, and their conversion to a `CloudError` of the call that
+//! needed the credentials.
 
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
@@ -7,7 +8,7 @@ use crate::domain::{CloudError, ErrorClass, ResultCode};
 pub enum CredentialsError {
     #[error("no credentials found; looked at {}", looked.join(", "))]
     Missing {
-        /// Every source, in order.
+        /// The places that were searched, in order.
         looked: Vec<String>,
         /// Whether the host is SCF, which sends the keys of a function's role with each invocation.
         on_scf: bool,
@@ -16,17 +17,17 @@ pub enum CredentialsError {
     /// credentials of a later source.
     #[error("cannot use the credentials in {place}: {problem}")]
     Unusable {
-        /// A variable or a file.
+        /// The variable, file, address or role that has the credentials.
         place: String,
-        /// The problem, without any value.
+        /// The problem. Contains no secret.
         problem: String,
     },
     /// A source of temporary credentials did not answer. A later look-up may succeed.
     #[error("cannot get the credentials of {place}: {problem}")]
     Unreachable {
-        /// The service that the look-up asked, and for what.
+        /// The address or the role whose credentials were requested.
         place: String,
-        /// Why the service gave no credentials.
+        /// Why the service returned no credentials.
         problem: String,
     },
     /// The caller's deadline passed.

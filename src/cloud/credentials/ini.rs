@@ -1,5 +1,5 @@
-//! Credential files as the SDKs read them: Python's `configparser` with its default settings. In:
-//! text. Out: the names and values of one section, or the line that is wrong. Unlike
+//! Reads credential files as the SDKs do: with Python's `configparser` and its default settings.
+//! In: text. Out: the names and values of one section, or the line that is wrong. Unlike
 //! `configparser`, ignores a byte order mark and blanks inside a section's brackets.
 //!
 //! Source: CPython, `Lib/configparser.py`, `RawConfigParser._read`; fixtures made with it are in
@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The section that `configparser` treats separately and that may appear more than once.
+/// The section that `configparser` treats separately. It may appear more than once.
 const DEFAULT_SECTION: &str = "DEFAULT";
 
-/// The part of a file read so far.
+/// The content of the lines that were read so far.
 #[derive(Default)]
 struct Reader {
     sections: BTreeSet<String>,
@@ -22,8 +22,8 @@ struct Reader {
     indent: usize,
 }
 
-/// The values of `[wanted]`, by lower-case name; none when the file has no such section. Errors
-/// give the line's number but not its text, which may be a secret.
+/// Returns the values of the section `wanted` by their lower-case names. Empty if the file has no
+/// such section. An error has the line's number but not its text, which may be a secret.
 pub(super) fn section(text: &str, wanted: &str) -> Result<BTreeMap<String, String>, String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader::default();
@@ -48,7 +48,7 @@ impl Reader {
             return Ok(());
         }
         if value.is_empty() {
-            // A value may contain empty lines; trailing ones are trimmed at the end.
+            // A value may contain empty lines. `section` trims trailing ones.
             self.continue_option(value);
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// Adds a line to the value of the current option, if there is one.
+    /// Adds a line to the value of the current option. Returns false if there is no current option.
     fn continue_option(&mut self, value: &str) -> bool {
         let (Some(section), Some(option)) = (&self.section, &self.option) else {
             return false;
@@ -106,7 +106,7 @@ impl Reader {
     }
 }
 
-/// The name between `[` and the last `]`; what follows is ignored.
+/// Returns the name between `[` and the last `]`. Ignores the rest of the line.
 fn header(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix('[')?.rsplit_once(']')?;
     (!name.is_empty()).then(|| name.trim())

@@ -1,6 +1,7 @@
-//! Credentials that a host sends with an invocation. In: the credentials of the newest trusted
-//! invocation. Out: the same, for every chain that shares the slot. The caller decides which
-//! invocations to trust. Source: Tencent's page on functions made of images, "Common Headers".
+//! Stores the credentials that a host sends with an invocation. In: the id, key and token of the
+//! newest trusted invocation. Out: these credentials, for every chain that shares the slot. The
+//! caller decides which invocations to trust. Source: Tencent's page on functions deployed as
+//! images, "Common Headers".
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::key::{CredentialSource, Credentials};
 
 const PLACE: &str = "the invocation's headers X-Scf-Secret-Id/X-Scf-Secret-Key/X-Scf-Session-Token";
 
-/// A slot for the newest credentials; clones share it.
+/// A slot for the newest credentials of an invocation. Clones share the slot.
 #[derive(Debug, Clone, Default)]
 pub struct InvocationCredentials(Arc<Mutex<Slot>>);
 
@@ -22,8 +23,9 @@ struct Slot {
 }
 
 impl InvocationCredentials {
-    /// Replaces the stored credentials by an id, a key and a token. Keeps the stored ones when a
-    /// part is missing: a role's credentials are temporary and always have a token.
+    /// Replaces the stored credentials by an id, a key and a token. If a part is missing, keeps the
+    /// stored credentials. The token is required because the credentials of a role are temporary
+    /// and always have one.
     ///
     /// # Errors
     /// The part that is missing or unusable, without its value.
@@ -45,20 +47,22 @@ impl InvocationCredentials {
         self.0.lock().newest.clone()
     }
 
-    /// Notes that the cloud refused the token of these credentials. The environment's never change
-    /// while the process runs, so from now on an invocation's credentials come before them.
+    /// Notes that the cloud refused `used`. If they come from the function's environment, the
+    /// credentials of an invocation take precedence from now on: the environment does not change
+    /// while the process runs.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
             self.0.lock().environment_refused = true;
         }
     }
 
-    /// Whether an invocation's credentials replace `used`, which are the environment's.
+    /// Whether `used` come from the function's environment and an invocation's credentials replace
+    /// them.
     pub(super) fn replaces(&self, used: &Credentials) -> bool {
         used.source == CredentialSource::FunctionEnvironment && self.replaces_environment()
     }
 
-    /// Whether an invocation's credentials replace the environment's.
+    /// Whether an invocation's credentials replace those of the function's environment.
     pub(super) fn replaces_environment(&self) -> bool {
         let slot = self.0.lock();
         slot.environment_refused && slot.newest.is_some()

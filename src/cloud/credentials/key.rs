@@ -1,5 +1,5 @@
-//! Credentials and the source that they come from. In: the texts of their parts. Out: credentials
-//! that can be sent in a header, or the problem with a part. Prints no secret.
+//! Credentials and their source. In: the texts of their parts. Out: credentials that can be sent in
+//! a header, or the problem with a part. `Debug` shows no secret.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::{CredentialsError, unusable};
 use crate::domain::Timestamp;
 
-/// A kind of source.
+/// A kind of source of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialSource {
     /// The variables of the SDKs, the command line tool and Terraform.
@@ -20,30 +20,30 @@ pub enum CredentialSource {
     SdkFile,
     /// The command line tool's file: `~/.tccli/<profile>.credential`.
     TccliFile,
-    /// A Kubernetes service account of TKE: its token is exchanged for a role's credentials.
+    /// A Kubernetes service account of TKE. Its token is exchanged for the credentials of a role.
     TkeIdentity,
-    /// The role of the CVM that this runs on.
+    /// The role of the CVM on which this program runs.
     CvmRole,
-    /// The key of a configured account. Not part of the chain.
+    /// The key of a configured account. `SOURCES` does not contain it.
     Account,
-    /// A role assumed with credentials of another source. Not part of the chain.
+    /// A role assumed with the credentials of another source. `SOURCES` does not contain it.
     AssumedRole,
 }
 
-/// A key, and the token that goes with a temporary one.
+/// A secret id and a secret key, and a token if they are temporary.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The public half.
+    /// The public part of the key.
     pub secret_id: String,
-    /// The secret half.
+    /// The secret part of the key.
     pub secret_key: SecretString,
-    /// `X-TC-Token`, for temporary credentials.
+    /// The token of temporary credentials, the value of the header `X-TC-Token`.
     pub token: Option<SecretString>,
     /// When temporary credentials expire.
     pub expires: Option<Timestamp>,
-    /// The root account that they belong to, if the source names it.
+    /// The root account of the credentials, if the source names it.
     pub owner: Option<String>,
-    /// The source that they come from.
+    /// The source of the credentials.
     pub source: CredentialSource,
 }
 
@@ -62,8 +62,8 @@ impl Credentials {
 pub(super) type Found = Result<Option<Credentials>, CredentialsError>;
 
 impl CredentialSource {
-    /// Requires id and key, of visible characters only: a copied line break would break the
-    /// request's headers.
+    /// Creates credentials without an expiry. Requires an id and a key. All parts must consist of
+    /// visible ASCII characters: a copied line break would break the request's headers.
     pub(super) fn checked(
         self,
         place: String,
@@ -99,7 +99,8 @@ impl CredentialSource {
         })
     }
 
-    /// Reads the three parts of temporary credentials, and when they expire.
+    /// Creates temporary credentials from the id, key and token in `keys`. `expires` is a Unix time
+    /// in seconds.
     pub(super) fn temporary(
         self,
         place: &str,

@@ -1,6 +1,7 @@
-//! The credentials of the CVM's role. In: the machine's metadata service. Out: temporary
-//! credentials, or nothing when this machine is no CVM or has no role. The address is fixed; a
-//! replacement must be on loopback. Source: cloud.tencent.com/document/product/213/4934.
+//! Finds the credentials of the CVM's role. In: the answers of the machine's metadata service. Out:
+//! temporary credentials, or nothing if this machine is no CVM or has no role. The address of the
+//! service is fixed; a replacement must be on loopback. Source:
+//! cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;
 
@@ -13,15 +14,17 @@ use super::remote::Remote;
 use crate::cloud::client::{self, Url};
 use crate::domain::is_loopback;
 
-/// Terraform's variable for the role's name. Without it, the metadata service gives the name.
+/// Terraform's variable for the role's name. If it is not set, this program asks the metadata
+/// service for the name.
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_CAM_ROLE_NAME";
 const ENDPOINT: &str = "http://metadata.tencentyun.com";
 const PATH: &str = "latest/meta-data/cam/security-credentials/";
-/// Short, so that the look-up fails soon on other machines; on a CVM the service answers within
-/// milliseconds.
+/// Time limit of a request. It is short, so that the look-up fails soon on other machines. On a CVM
+/// the service answers within milliseconds.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The credentials of this machine's role.
+/// Returns the credentials of this machine's role. If there is no role, adds the reason to `looked`
+/// and returns `None`.
 pub(super) async fn of_machine(
     remote: &Remote,
     environment: &Environment,
@@ -105,7 +108,7 @@ fn unreachable(place: &str, problem: impl ToString) -> CredentialsError {
     }
 }
 
-/// Reads the credentials. Errors contain nothing of the body, because all of it is secret.
+/// Reads the credentials in `body`. Errors quote nothing of `body`, because all of it is secret.
 fn read(place: &str, body: &[u8]) -> Result<Credentials, CredentialsError> {
     let answer: Value =
         serde_json::from_slice(body).map_err(|_| unusable(place, "the answer is not JSON"))?;

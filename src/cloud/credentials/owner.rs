@@ -1,5 +1,6 @@
-//! The root account of the credentials in use. In: the cached credentials. Out: the account that their
-//! source or `GetCallerIdentity` names, asked once for the same credentials. No call depends on it.
+//! Finds the root account of the credentials in use. In: the cached credentials. Out: the account
+//! that their source names, or else the answer of `GetCallerIdentity`, which is asked once per
+//! credentials. Calls can be made without knowing the account.
 
 use super::owner_slot::Asked;
 use super::{CredentialCache, Credentials, CredentialsError, sts};
@@ -7,8 +8,8 @@ use crate::cloud::deadline::Deadline;
 use crate::domain::{AccountId, CloudError};
 
 impl CredentialCache {
-    /// The root account of the credentials that the next call uses. Asks the token service where
-    /// neither their source nor an earlier answer names it.
+    /// Returns the root account of the credentials that the next call uses. Asks the token service
+    /// if neither the credentials' source nor an earlier answer names the account.
     pub(crate) async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         let used = self.current(deadline).await?;
         if let Some(owner) = named(&used) {
@@ -42,20 +43,20 @@ impl CredentialCache {
         owner
     }
 
-    /// The same as far as it is known. Looks nothing up.
+    /// Returns the root account of the cached credentials if it is already known. Sends nothing.
     pub(crate) fn known_owner(&self) -> Option<AccountId> {
         let used = self.held()?;
         named(&used).or_else(|| self.asked(&used)?.owner.ok())
     }
 
-    /// What the token service said of these credentials.
+    /// Returns the last answer of the token service if it is about `used`.
     fn asked(&self, used: &Credentials) -> Option<Asked> {
         let newest = self.owner.newest.lock().clone();
         newest.filter(|asked| asked.credentials.same_as(used))
     }
 }
 
-/// The account that the source of the credentials names.
+/// Returns the account that the source of the credentials names.
 fn named(credentials: &Credentials) -> Option<AccountId> {
     credentials.owner.as_ref()?.parse().ok()
 }

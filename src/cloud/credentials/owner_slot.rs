@@ -1,5 +1,5 @@
-//! The last answer of the token service about the credentials in use, and how long it is believed. Data only: `cache`
-//! asks.
+//! The last answer of the token service about the credentials in use, and how long the answer is
+//! believed. Data only: `owner` asks the token service.
 
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use parking_lot::Mutex;
 use super::key::Credentials;
 use crate::domain::{AccountId, CloudError, Timestamp};
 
-/// How long a refusal is believed: an operator may grant the permission meanwhile.
+/// How long a refusal is believed. Afterwards the token service is asked again, because an operator
+/// may have granted the permission.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
-/// How long to wait before the token service is asked again after no answer.
+/// How long to wait before asking the token service again if it gave no answer.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The last answer of the token service.
 #[derive(Debug, Default)]
 pub(super) struct OwnerSlot {
     pub(super) newest: Mutex<Option<Asked>>,
-    /// Locked during the question, so that concurrent callers ask once.
+    /// Locked while the token service is asked, so that concurrent callers ask once.
     pub(super) asking: tokio::sync::Mutex<()>,
 }
 

@@ -6,7 +6,7 @@ use crate::cloud::endpoint::Endpoint;
 use crate::cloud::settings::{Clock, CloudSettings};
 use crate::domain::{Problems, Timestamp};
 
-/// What a request for temporary credentials needs.
+/// The client, the address and the clock for requests of temporary credentials.
 #[derive(Debug)]
 pub struct Remote {
     pub(super) client: Client,
@@ -15,7 +15,7 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Builds the client. Opens no connection.
+    /// Builds the HTTP client. Opens no connection.
     pub fn new(settings: &CloudSettings) -> Result<Self, Problems> {
         Ok(Self {
             client: client::http_client()?,
@@ -28,7 +28,7 @@ impl Remote {
         (self.clock)()
     }
 
-    /// For tests that need no remote source: every call ends at a closed port.
+    /// For tests that need no remote source. The address is a closed port, so every request fails.
     #[cfg(test)]
     pub(super) fn nowhere() -> Self {
         let endpoint = Some("http://127.0.0.1:1".to_owned());

@@ -1,5 +1,6 @@
-//! The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`, section
-//! `[default]`.
+//! Reads the credentials file of the SDKs: `~/.tencentcloud/credentials`, then
+//! `/etc/tencentcloud/credentials`, section `[default]`. In: the environment. Out: credentials,
+//! nothing, or the problem with a file.
 
 use std::path::PathBuf;
 
@@ -8,10 +9,11 @@ use super::error::unusable;
 use super::ini;
 use super::key::{CredentialSource, Found};
 
-/// The variable that names a file to read instead of the two of the SDKs.
+/// The variable that names the file to read. If it is not set, both files of the SDKs are read.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
-/// The credentials of the first file that has them.
+/// Returns the credentials of the first file that has any. Adds files without credentials to
+/// `looked`.
 pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> Found {
     let paths: Vec<PathBuf> = match (environment.variable(FILE_VARIABLE), &environment.home) {
         (Some(path), _) => vec![PathBuf::from(path)],

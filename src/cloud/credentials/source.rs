@@ -1,5 +1,5 @@
 //! The sources of credentials in one table, in the order of the look-up. In: the environment. Out:
-//! credentials, nothing, or the problem with a source that has unusable credentials.
+//! credentials, nothing, or the problem with a source whose credentials are unusable.
 
 use super::environment::Environment;
 use super::error::unusable;
@@ -7,8 +7,8 @@ use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use super::{metadata, sdk_file, sts, tccli};
 
-/// Every source, in order. Settings of this process come before those of the whole machine,
-/// therefore TKE before CVM.
+/// Every source that a look-up searches, in order. Settings of this process come before those of
+/// the whole machine; therefore TKE comes before CVM.
 pub(crate) const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
@@ -43,7 +43,8 @@ const FUNCTION_ENVIRONMENT: Variables = Variables {
 };
 
 impl CredentialSource {
-    /// Looks for credentials in this source. Without success, adds the source's name to `looked`.
+    /// Looks for credentials in this source. If there are none, adds the searched places to
+    /// `looked`.
     pub(super) async fn find(
         self,
         environment: &Environment,
@@ -113,8 +114,8 @@ impl CredentialSource {
     }
 }
 
-/// Adds the owner of the function, to whom its role belongs. The platform sets the variable; users
-/// cannot set variables of this name there.
+/// Adds the root account that owns the function and its role, from `TENCENTCLOUD_UIN`. The platform
+/// sets this variable, and users cannot set it there.
 fn of_function(environment: &Environment, found: Credentials) -> Credentials {
     Credentials {
         owner: environment.variable("TENCENTCLOUD_UIN").map(str::to_owned),

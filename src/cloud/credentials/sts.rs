@@ -1,7 +1,7 @@
-//! The token service, 2018-08-13: `AssumeRole` and `GetCallerIdentity`, signed with the credentials
-//! at hand, and `AssumeRoleWithWebIdentity`, which is not signed. In: a role, or credentials. Out: the
-//! role's temporary credentials, or the root account of the given ones. Never shows a successful
-//! answer, because it may be secret.
+//! Calls the token service (STS, version 2018-08-13). `AssumeRole` and `GetCallerIdentity` are
+//! signed with given credentials; `AssumeRoleWithWebIdentity` is not signed. In: a role, or
+//! credentials. Out: the role's temporary credentials, or the root account of the given
+//! credentials. Errors quote no successful answer, because it may be secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,15 +22,15 @@ use crate::cloud::request_headers::ApiRequest;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problem, ResultCode, Timestamp};
 
 const VERSION: &str = "2018-08-13";
-/// The official SDKs' region for this service; roles are not regional.
+/// The region that the official SDKs use for this service. Roles do not belong to a region.
 const REGION: &str = "ap-guangzhou";
 /// The default session name.
 const SESSION: &str = "sharehook";
-/// The documented default, 2 hours.
+/// Lifetime of a role's credentials: the documented default, 2 hours.
 const SECONDS: u32 = 7_200;
 const STS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The name of a role: `qcs::cam::uin/<owner>:roleName/<name>`.
+/// The ARN of a role: `qcs::cam::uin/<owner>:roleName/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleArn(String);
 
@@ -68,7 +68,7 @@ impl FromStr for RoleArn {
 }
 
 impl RoleArn {
-    /// The root account that the role is in.
+    /// Returns the root account that owns the role.
     fn owner(&self) -> Option<String> {
         let (owner, _) = self.0.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
         Some(owner.to_owned())
@@ -89,7 +89,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// `None` when the session name is not 1 to 128 visible characters.
+    /// Returns `None` unless the session name has 1 to 128 visible ASCII characters.
     pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
         let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
         right.then(|| Self {
@@ -131,8 +131,8 @@ pub(super) async fn assume(
     })
 }
 
-/// The credentials of the role that TKE gives this pod. Reads the token file for each look-up,
-/// because TKE replaces it.
+/// Returns the credentials of the role that TKE assigns to this pod. Reads the token file at each
+/// look-up, because TKE replaces the file.
 pub(super) async fn with_web_identity(
     remote: &Remote,
     environment: &Environment,
@@ -199,7 +199,7 @@ pub(super) async fn with_web_identity(
     }))
 }
 
-/// The root account that credentials belong to.
+/// Asks the token service for the root account of `credentials`.
 pub(super) async fn caller(
     remote: &Remote,
     credentials: &Credentials,
@@ -222,14 +222,14 @@ pub(super) async fn caller(
         })
 }
 
-/// One call of the service.
+/// One call to the token service.
 struct Call<'a> {
     remote: &'a Remote,
     action: &'static str,
     region: &'a str,
-    /// What the call requests, for messages.
+    /// The role or the key that the call is about, for messages.
     place: String,
-    /// The credentials that sign the call; none for a web identity.
+    /// The credentials that sign the call. `None` for a web identity.
     signer: Option<&'a Credentials>,
     body: Vec<u8>,
 }
@@ -253,7 +253,8 @@ impl Call<'_> {
             .and_then(|answer| self.read(source, &answer))
     }
 
-    /// The answer's fields or the error, and the cloud's time when the answer has it.
+    /// Sends the call once, with the time `now`. Returns the answer's fields or the error, and the
+    /// cloud's time if the answer has it.
     async fn once(
         &self,
         now: Timestamp,
@@ -287,7 +288,8 @@ impl Call<'_> {
         }
     }
 
-    /// Omits the text of an unreadable answer, because it may hold secrets.
+    /// Converts the error of a call. Omits the text of an unreadable answer, because it may contain
+    /// secrets.
     fn error(&self, error: &CloudError) -> CredentialsError {
         let problem = match error.own_code() {
             Some(ResultCode::BadAnswer | ResultCode::HttpStatus) => {

@@ -1,6 +1,6 @@
-//! The credentials of `tccli`: a profile's file, and the role that the file or two variables name.
-//! In: the environment. Out: the file's credentials, or those of the role. Follows tccli 3.1: a
-//! role needs a session name, and the variables take precedence.
+//! Finds the credentials of `tccli`: a profile's file, and the role that the file or two variables
+//! name. In: the environment. Out: the file's credentials, or those of the role. Follows tccli 3.1:
+//! a role needs a session name, and the variables take precedence over the file.
 
 use serde::Deserialize;
 
@@ -16,11 +16,11 @@ const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_ROLE_ARN";
 const SESSION_VARIABLE: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
 
-/// A profile's file. tccli alone uses the other fields of it.
+/// The file of a profile. Only tccli uses the file's other fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct File {
-    /// With `cvm-role`, use the machine's role and ignore the keys in the file.
+    /// If this is `cvm-role`, the machine's role is used and the keys in the file are ignored.
     r#type: Option<String>,
     secret_id: Option<String>,
     secret_key: Option<String>,
@@ -31,7 +31,7 @@ struct File {
     session: Option<String>,
 }
 
-/// The credentials of the profile, or of the role that it names.
+/// Returns the credentials of the profile, or of the role that the variables or the profile name.
 pub(super) async fn of_profile(
     remote: &Remote,
     environment: &Environment,
@@ -88,7 +88,8 @@ pub(super) async fn of_profile(
     in_session(remote, base, session).await.map(Some)
 }
 
-/// The credentials of the variables, or of the role that two more variables name.
+/// Returns `base`, the credentials in the variables, or those of the role that two more variables
+/// name.
 pub(super) async fn of_variables(
     remote: &Remote,
     environment: &Environment,
@@ -119,8 +120,8 @@ fn in_variables(environment: &Environment) -> Result<Option<Session>, Credential
     )
 }
 
-/// Reads a role and its session name. When one of them is missing, tccli ignores the role and calls
-/// with the rights of the key; this program reports an error instead.
+/// Reads a role and its session name. If only one of them is set, tccli ignores the role and calls
+/// with the rights of the key. This program reports an error instead.
 fn both(
     place: &str,
     names: [&str; 2],

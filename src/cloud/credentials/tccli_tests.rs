@@ -1,5 +1,5 @@
-//! tccli's file and variables for roles, against stand-ins for the token service and the machine's
-//! metadata on loopback.
+//! Tests tccli's file and its variables for roles, against stand-ins on loopback for the token
+//! service and the machine's metadata service.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,8 @@ use tc3::parse_authorization;
 const ROLE: &str = "qcs::cam::uin/100000000001:roleName/deploy";
 const OTHER: &str = "qcs::cam::uin/100000000002:roleName/other";
 
-/// The requests to the token service. The metadata service answers on the same address.
+/// The requests that the token service received: the signer and the body of each. The metadata
+/// service answers at the same address.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -50,8 +51,8 @@ async fn stand_in() -> (String, Asked) {
     (url, asked)
 }
 
-/// Loads the chain with these variables and this profile's file. Returns its result and the
-/// requests for roles.
+/// Looks credentials up with these variables and this profile file. Returns the result, and the
+/// signer, role and session name of each request to the token service.
 async fn load(
     variables: Pairs<'_>,
     file: Option<Value>,
@@ -137,7 +138,7 @@ async fn the_role_of_the_file_or_of_the_variables_is_assumed_with_the_key_beside
         assert_eq!(found.owner.as_deref(), Some("100000000001"));
         assert_eq!(asked, [expected.map(str::to_owned)], "{variables:?}");
     }
-    // The role of the file belongs to the key of the file.
+    // The key in the variables is used without the role in the file.
     let (found, asked) = load(&KEY, Some(roles(ROLE, "alice"))).await;
     assert_eq!((found.unwrap().secret_id.as_str(), asked.len()), ("id", 0));
 }
@@ -158,7 +159,8 @@ async fn a_profile_of_the_machines_role_is_the_machines_role() {
             .to_string()
             .contains("this machine has no such role")
     );
-    // tccli refreshes these credentials itself, so the program uses what it wrote last.
+    // tccli refreshes the credentials of type `sso`, so this program uses them as they are in the
+    // file.
     let file = json!({ "type": "sso", "secretId": "sso-id", "secretKey": "HUSH", "token": "HUSH", "expiresAt": 1, "sso": {} });
     assert_eq!(load(&[], Some(file)).await.0.unwrap().secret_id, "sso-id");
 }

@@ -1,5 +1,5 @@
-//! The credentials in use, against stand-ins for the machine's metadata and the token service on
-//! loopback.
+//! Tests the cache against stand-ins on loopback for the machine's metadata service and the token
+//! service.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ fn clock() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
-/// The next answers of a stand-in; it repeats the last one.
+/// The answers that a stand-in sends, in order. It repeats the last answer.
 type Script = Arc<Mutex<VecDeque<(u16, String)>>>;
 type Seen = Arc<Mutex<Vec<(String, BTreeMap<String, String>, Vec<u8>)>>>;
 
@@ -54,7 +54,7 @@ impl StandIn {
                 .collect();
             log.lock()
                 .push((uri.path().to_owned(), headers, body.to_vec()));
-            // Long enough for everybody to be waiting.
+            // Long enough for all concurrent callers to begin waiting.
             tokio::time::sleep(Duration::from_millis(30)).await;
             let mut next = next.lock();
             let (status, text) = if next.len() > 1 {
@@ -125,7 +125,7 @@ fn keyed() -> CredentialChain {
         .unwrap()
 }
 
-/// Checks the signature with the verifier that the published vectors check.
+/// Checks the signature with the verifier that is tested against published vectors.
 fn assert_signed(headers: &BTreeMap<String, String>, body: &[u8], timestamp: i64) {
     let all: Vec<(&str, &str)> = headers
         .iter()
@@ -304,8 +304,8 @@ async fn the_machines_role_is_refreshed_early_and_outlives_a_failure() {
         "/latest/meta-data/cam/security-credentials/sharehook-role"
     );
 
-    // Within the last 300 seconds it is replaced; a failure lets it stand, and is not repeated for
-    // each call.
+    // In the last 300 seconds before the expiry, the cache looks for new credentials. After a
+    // failure it keeps the current ones, and does not look again for each call.
     SECONDS.store(NOW + 701, Ordering::Relaxed);
     machine.now_answers(500, "HUSH".into());
     assert_eq!(

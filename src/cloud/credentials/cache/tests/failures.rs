@@ -1,4 +1,4 @@
-//! Failures of a look-up: bad answers, invalid settings, an expired deadline.
+//! Tests failures of a look-up: bad answers, invalid settings, an expired deadline.
 
 use super::*;
 

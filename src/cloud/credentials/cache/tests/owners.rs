@@ -1,4 +1,5 @@
-//! Which root account the credentials belong to: asked once, and anew for another key.
+//! Tests how the root account of the credentials is found: the token service is asked once for each
+//! key.
 
 use super::*;
 use crate::domain::{AccountId, ErrorClass};

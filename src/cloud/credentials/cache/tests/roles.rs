@@ -1,4 +1,4 @@
-//! Roles that are assumed: by a signed call, by a pod, by a function.
+//! Tests roles that are assumed by a signed call, by a pod, or by a function.
 
 use super::*;
 use crate::domain::AccountId;
