@@ -1,7 +1,7 @@
-//! Sends one call: checks limits, waits for the pace, signs, sends and reads the answer. In: an
-//! action's request. Out: its answer or error. Repeats a call only when the cloud refused it before
-//! acting: once after correcting the clock, once after renewing credentials. The caller decides
-//! about every other repetition.
+//! Sends one call: waits for the rate limit, checks the published limits, signs, sends, and reads
+//! the answer. In: an action's request. Out: its answer or error. Repeats a call only if the cloud
+//! refused it before acting: once after correcting the clock, once after renewing the credentials.
+//! The caller decides about every other repetition.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -26,11 +26,11 @@ use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
-/// A refused call is repeated within this. It may hold accounts of other requests, whose workers may have
-/// given up meanwhile: their leases last so much longer.
+/// A refused call is repeated only within this time. Other requests in the call may have stopped
+/// waiting for it; their leases last 5 seconds longer.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
-/// A call that can be sent at once: its credentials. It has its slot.
+/// The credentials of a call that already has its slot in the rate limit and can be sent at once.
 pub(super) struct Ready(Arc<Credentials>);
 
 /// The client for the sharing APIs.
@@ -46,11 +46,11 @@ pub struct Cloud {
     credentials: CredentialCache,
     /// Seconds to add to this machine's clock.
     clock_offset: AtomicI64,
-    /// Seconds by which the cloud's clock was ahead at the last answer; `i64::MIN`: unknown.
+    /// Seconds by which the cloud's clock was last ahead of this machine's. `i64::MIN`: unknown.
     clock_difference: AtomicI64,
 }
 
-/// The cloud in one region, until a deadline.
+/// The cloud's API in one region, for calls until a deadline.
 #[derive(Debug, Clone)]
 pub struct RegionalCloud<'a> {
     pub(super) cloud: &'a Cloud,
@@ -59,7 +59,7 @@ pub struct RegionalCloud<'a> {
 }
 
 impl Cloud {
-    /// Opens no connection and reads no credentials.
+    /// Creates a client. Opens no connection and reads no credentials.
     pub fn new(settings: CloudSettings, credentials: CredentialChain) -> Result<Self, Problems> {
         Ok(Self {
             client: client::http_client()?,
@@ -75,31 +75,31 @@ impl Cloud {
         })
     }
 
-    /// Looks the credentials up, as the first call would.
+    /// Looks the credentials up, as a call would.
     pub async fn find_credentials(&self, deadline: Deadline) -> Result<(), CredentialsError> {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Signs with another key of the account from the next call on.
+    /// Replaces the key of `account`. The next call is signed with the new key.
     ///
     /// # Errors
-    /// The key contains characters that no key has.
+    /// The id or the key is empty or contains characters that no key has.
     pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         self.credentials.replace_key(account, key)
     }
 
-    /// The root account of the credentials in use; asks the token service once where they do not name
-    /// it.
+    /// Returns the root account of the credentials in use. If their source does not name it, asks
+    /// the token service once.
     pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         self.credentials.owner_account(deadline).await
     }
 
-    /// The same as far as it is known. Sends nothing.
+    /// Returns the root account of the credentials in use if it is already known. Sends nothing.
     pub fn known_owner(&self) -> Option<AccountId> {
         self.credentials.known_owner()
     }
 
-    /// The cloud in one region, until a deadline.
+    /// The cloud's API in one region, for calls until a deadline.
     pub fn at(&self, region: &Region, deadline: Deadline) -> RegionalCloud<'_> {
         RegionalCloud {
             cloud: self,
@@ -121,18 +121,18 @@ impl Cloud {
         now.checked_add(offset).unwrap_or(now)
     }
 
-    /// The seconds by which the cloud's clock is ahead of this machine's, as the last answer showed.
+    /// Returns by how many seconds the cloud's clock was last ahead of this machine's, if known.
     pub fn clock_difference(&self) -> Option<i64> {
         let seconds = self.clock_difference.load(Ordering::Relaxed);
         (seconds != i64::MIN).then_some(seconds)
     }
 
-    /// Forgets it, so that a corrected clock is not reported.
+    /// Forgets the last clock difference, so that a clock that was corrected since is not reported.
     pub fn forget_clock(&self) {
         self.clock_difference.store(i64::MIN, Ordering::Relaxed);
     }
 
-    /// Compares the clocks by an answer's `Date`; `None` when the header is absent or unreadable.
+    /// Stores and returns the clock difference in seconds, from an answer's `Date` header.
     fn compare_clock(&self, date: Option<&str>) -> Option<i64> {
         let theirs = DateTimeParser::new().parse_timestamp(date?).ok()?;
         let seconds = theirs.duration_since((self.settings.clock)()).as_secs();
@@ -140,8 +140,8 @@ impl Cloud {
         Some(seconds)
     }
 
-    /// Corrects the clock by the answer's `Date`; returns false when the header is absent or
-    /// unreadable.
+    /// Corrects the time of later calls from an answer's `Date` header. Returns false if the header
+    /// is absent or unreadable.
     fn fix_clock(&self, date: Option<&str>) -> bool {
         let Some(offset) = self.compare_clock(date) else {
             return false;
@@ -173,13 +173,13 @@ impl Cloud {
 }
 
 impl RegionalCloud<'_> {
-    /// When a call that is sent now has ended at the latest, its repetition included.
+    /// Returns the latest instant at which a call that is sent now ends, its repetition included.
     pub fn call_end(&self) -> Deadline {
         let longest = REPEAT_WITHIN.saturating_add(self.cloud.settings.call_timeout);
         self.deadline.or_sooner(Deadline::after(longest))
     }
 
-    /// The same with a deadline that is no later than this.
+    /// Returns the API with the earlier of its deadline and `longest` from now.
     pub(crate) fn within(&self, longest: Duration) -> Self {
         let deadline = self.deadline.or_sooner(Deadline::after(longest));
         Self {
@@ -205,7 +205,7 @@ impl RegionalCloud<'_> {
     /// Sends one action and reads its answer.
     ///
     /// # Errors
-    /// The cloud's error code, or a `ResultCode` when the API gave no answer.
+    /// The cloud's error code, or a `ResultCode` if the API gave no answer.
     pub(super) async fn call<A: Action>(
         &self,
         request: &A,
@@ -214,7 +214,7 @@ impl RegionalCloud<'_> {
         self.send(ready, request).await
     }
 
-    /// Waits until a call of this action can be sent: for credentials and for its slot.
+    /// Waits for credentials and for a slot in the rate limit of `api`.
     pub(super) async fn ready(&self, api: Api) -> Result<Ready, CloudError> {
         let Self {
             cloud,
@@ -226,7 +226,7 @@ impl RegionalCloud<'_> {
         Ok(Ready(credentials))
     }
 
-    /// Sends a call that is ready, and reads its answer.
+    /// Sends a call that has its slot, and reads the answer.
     pub(super) async fn send<A: Action>(
         &self,
         Ready(mut credentials): Ready,
@@ -276,7 +276,7 @@ impl RegionalCloud<'_> {
     /// Reads all pages of a list.
     ///
     /// # Errors
-    /// As [`Cloud::call`], and `Paging` when the list has too many pages or repeats its entries.
+    /// The errors of `call`, and `Paging` if the list has too many pages or repeats its entries.
     pub(super) async fn all_pages<Q: Query>(
         &self,
         first: Paging<Q>,
@@ -305,7 +305,7 @@ impl RegionalCloud<'_> {
     }
 }
 
-/// Sends one call once.
+/// One attempt to send a call.
 struct Attempt<'a> {
     at: &'a RegionalCloud<'a>,
     api: Api,
@@ -313,7 +313,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Returns the result, and the `Date` header of an HTTP answer.
+    /// Sends the call once. Returns the result, and the `Date` header of an HTTP answer.
     async fn send<A: DeserializeOwned>(
         &self,
         credentials: &Credentials,
@@ -474,7 +474,7 @@ mod tests {
         assert_eq!((seen.body, seen.token), (expected, None));
     }
 
-    /// Other requests may join a call, or give up, until it is sent.
+    /// Until a call is sent, other requests may join it or give up.
     #[tokio::test]
     async fn the_accounts_of_a_call_are_asked_for_when_its_slot_has_come() {
         let server = Server::start([done(), done()]).await;

@@ -18,22 +18,22 @@ use crate::domain::{Problem, Problems};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
-/// Shorter than the 60 seconds after which the cloud closes idle connections: a call on a
-/// connection that the cloud has just closed fails.
+/// How long an idle connection stays open. The cloud closes idle connections after 60 seconds, and
+/// a call on a connection that the cloud has just closed fails.
 const IDLE: Duration = Duration::from_secs(45);
 
 /// Builds an HTTP client with built-in root certificates and without redirects, proxies and
-/// retries. Time limits: 3 seconds to connect, 10 for a request. Every part of the program that
-/// speaks HTTP uses this client, and so do the tests.
+/// retries. Time limits: 3 seconds to connect, 10 seconds for a request. Every part of the program
+/// that sends HTTP requests uses this client, and so do the tests.
 pub fn http_client() -> Result<Client, Problems> {
     http_client_for(None, &[])
 }
 
-/// As [`http_client`], through `proxy` when it is given, and trusting the certificates in `ca`, a PEM
-/// file, too.
+/// Like [`http_client`], but sends requests through `proxy` if it is set. Also trusts the
+/// certificates in `ca`, the content of a PEM file.
 ///
 /// # Errors
-/// A proxy that is no address, or a file that holds no certificates.
+/// `proxy` is not an address, or `ca` contains no usable certificates.
 pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
     let remedy = "name a PEM file of certificates";
     let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
@@ -85,10 +85,10 @@ pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, 
 /// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// The server refused the request.
+    /// The server answered with a status other than 200.
     #[error("the server answers HTTP {0}")]
     Status(u16),
-    /// The server gave no complete answer.
+    /// No complete answer arrived.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -117,7 +117,7 @@ pub(crate) struct Incoming {
 pub(crate) struct Outgoing {
     pub method: &'static str,
     pub url: Url,
-    /// Headers by their lower-case names. Treated as secret, all of them.
+    /// Headers: lower-case names and their values. All values are treated as secret.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -139,7 +139,7 @@ pub(crate) enum Failure {
     TooLarge(usize),
 }
 
-/// Sends one POST and reads the answer; `longest` limits both together.
+/// Sends a POST request and reads the answer. `longest` is the time limit for both together.
 pub(super) async fn post(
     client: &Client,
     url: &Url,
@@ -151,11 +151,11 @@ pub(super) async fn post(
     exchange(request.body(body), longest, MAX_BODY_BYTES).await
 }
 
-/// Sends a request to a service on this machine or network. Returns status and body. The error text
-/// contains nothing of the body, which may be secret.
+/// Sends a GET request to a service on this machine or network. Returns status and body. Errors
+/// quote nothing of the body, which may be secret.
 ///
 /// # Errors
-/// [`Failure`]; an answer may have 4 MiB.
+/// Every [`Failure`]. The answer may have at most 4 MiB.
 pub(crate) async fn get(
     client: &Client,
     url: &Url,
@@ -167,8 +167,8 @@ pub(crate) async fn get(
     Ok((answer.status, answer.body))
 }
 
-/// Sends a request and reads its answer of at most 4 MiB; `longest` limits both together. Follows no
-/// redirect.
+/// Sends a request and reads its answer of at most 4 MiB. `longest` is the time limit for both
+/// together. Does not follow redirects.
 pub(crate) async fn send(
     client: &Client,
     outgoing: Outgoing,
@@ -181,7 +181,8 @@ pub(crate) async fn send(
     exchange(request.body(outgoing.body), longest, MAX_BODY_BYTES).await
 }
 
-/// Sends a request and reads its answer of at most `max_bytes`; `longest` limits both together.
+/// Sends a request and reads its answer of at most `max_bytes`. `longest` is the time limit for
+/// both together.
 async fn exchange(
     request: reqwest::RequestBuilder,
     longest: Duration,
@@ -219,8 +220,8 @@ async fn exchange(
         .unwrap_or(Err(Failure::Timeout(longest)))
 }
 
-/// Builds the header map. Marks every value as sensitive, so that the library does not log it: several
-/// carry a key or a token.
+/// Builds the header map. Marks every value as sensitive, so that the library does not log it: some
+/// values are keys or tokens.
 fn header_map(headers: &[(impl AsRef<str>, String)]) -> Result<HeaderMap, Failure> {
     let mut map = HeaderMap::new();
     for (name, text) in headers {
@@ -249,7 +250,8 @@ fn failure(error: &reqwest::Error, longest: Duration) -> Failure {
     }
 }
 
-/// The innermost causes of an error: the outer ones repeat the address.
+/// Returns the causes of an error as text. Leaves out the error itself, because it repeats the
+/// address.
 fn causes(error: &reqwest::Error) -> String {
     let mut texts = Vec::new();
     let mut source = error.source();

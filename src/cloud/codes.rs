@@ -10,11 +10,12 @@ use crate::domain::ErrorClass;
 pub(super) enum Meaning {
     /// The class is the same for every purpose.
     Always(ErrorClass),
-    /// For this purpose: the wanted state may exist already. For any other purpose: a refusal.
+    /// For a call of this purpose, the wanted state may exist already. For any other call, the code
+    /// is a refusal.
     WantedBy(Purpose),
 }
 
-/// Codes with one meaning and one remedy.
+/// The error codes that share a meaning and a remedy.
 pub(super) struct Group {
     pub(super) meaning: Meaning,
     pub(super) remedy: &'static str,
@@ -43,7 +44,8 @@ const fn wanted_by(
 
 use ErrorClass::{Account, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
 
-/// Lists each code once. `error::classify` falls back to the part before the first dot.
+/// Lists each code once. For a code that is not listed, `error::classify` looks up the part before
+/// the first dot.
 pub(super) const TABLE: &[Group] = &[
     // The wanted state may exist already.
     wanted_by(

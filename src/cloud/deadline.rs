@@ -1,12 +1,12 @@
-//! The time limit of a call's caller. In: a monotonic instant of the runtime. Out: the time left.
-//! Knows no calendar.
+//! The instant until which a caller waits for a call. In: a monotonic instant of the runtime. Out:
+//! the time left. Does not know the date or the time of day.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-/// The instant after which the caller no longer waits. Hosts that end the process at a known time set
-/// one.
+/// The instant after which the caller no longer waits. Hosts that end the process at a known time
+/// set a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Option<Instant>);
 
@@ -14,17 +14,17 @@ impl Deadline {
     /// No deadline; each call still has its own time limit.
     pub const NEVER: Self = Self(None);
 
-    /// At `instant`.
+    /// Creates a deadline at `instant`.
     pub fn at(instant: Instant) -> Self {
         Self(Some(instant))
     }
 
-    /// `duration` from now; no deadline when the clock cannot represent it.
+    /// Creates a deadline `duration` from now, or none if the clock cannot represent that instant.
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
 
-    /// The time left at `now`; `None` without a deadline.
+    /// Returns the time left at `now`. `None` if there is no deadline.
     pub fn remaining(self, now: Instant) -> Option<Duration> {
         self.0.map(|end| end.saturating_duration_since(now))
     }
@@ -34,12 +34,12 @@ impl Deadline {
         self.0.is_none_or(|end| instant < end)
     }
 
-    /// Whether it has passed.
+    /// Whether the deadline has passed.
     pub fn passed(self) -> bool {
         !self.allows(Instant::now())
     }
 
-    /// The end of some work; `None` when the deadline passes first.
+    /// Runs `work` and returns its result. `None` if the deadline passes first.
     pub async fn limit<T>(self, work: impl Future<Output = T>) -> Option<T> {
         match self.0 {
             None => Some(work.await),
@@ -47,7 +47,7 @@ impl Deadline {
         }
     }
 
-    /// The earlier of two.
+    /// Returns the earlier of two deadlines.
     pub fn or_sooner(self, other: Self) -> Self {
         match (self.0, other.0) {
             (Some(one), Some(two)) => Self(Some(one.min(two))),

@@ -1,26 +1,26 @@
 //! The address of a product's API. In: settings. Out: the address, and the host exactly as it is
-//! sent and signed.
+//! sent and signed. Opens no connection.
 
 use super::client::Url;
 use super::error::shown;
 use crate::domain::{Problem, Site, is_loopback};
 
-/// The address of one product.
+/// The address of one product's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Scheme, host and port, path `/`.
+    /// Scheme, host and port, with the path `/`.
     pub url: Url,
     /// The `Host` header: lower-case, with the port unless it is the scheme's default.
     pub host: String,
 }
 
 impl Endpoint {
-    /// Uses `cloud.endpoint` when it is configured, otherwise the site's host for the product with
-    /// this short name.
+    /// Uses `endpoint`, the setting `cloud.endpoint`, if it is set. Otherwise uses the site's host
+    /// for `product`, a short name such as `cvm`.
     ///
     /// # Errors
-    /// `cloud.endpoint` has more or less than scheme, host and port, or is plain `http` to a host
-    /// other than loopback: signed requests carry tokens, which anyone on the network could read.
+    /// `cloud.endpoint` does not consist of scheme, host and port, or is plain `http` to a host
+    /// other than loopback. Signed requests carry tokens, which anyone on the network could read.
     pub(crate) fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
         let text = match endpoint {
             Some(text) => text.to_owned(),
@@ -63,7 +63,7 @@ impl Endpoint {
     }
 }
 
-/// The host of a product by its short name.
+/// Returns the site's host for a product, by the product's short name.
 fn host_of(site: Site, product: &str) -> String {
     match site {
         Site::Intl => format!("{product}.intl.tencentcloudapi.com"),

@@ -1,6 +1,6 @@
-//! Opens the API's envelope. In: an HTTP status and an untrusted body. Out: the action's answer and
-//! its request id, or the error. Ignores the content type: SDKs that check it mistake errors for
-//! successes.
+//! Opens the `Response` object in which the API wraps every answer. In: an HTTP status and an
+//! untrusted body. Out: the action's answer and its request id, or the error. Ignores the content
+//! type, because SDKs that check it mistake errors for successes.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +10,7 @@ use super::actions::Purpose;
 use super::error::{MAX_CODE_CHARS, answered, clip, unanswered};
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
-/// Limits the size of an answer; the largest page of any action is a fraction of it.
+/// Maximum size of an answer. The largest page of any action is a fraction of it.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// A successful answer.
@@ -59,7 +59,7 @@ pub fn open<A: DeserializeOwned>(
     }
     match (serde_json::from_value(Value::Object(response)), request_id) {
         (Ok(answer), Some(request_id)) => Ok(Answered { answer, request_id }),
-        // The API sends one with every answer, so something else has answered.
+        // The API sends a RequestId with every answer, so the answer is not from the API.
         (Ok(_), None) => {
             let message = "the answer has no RequestId";
             Err(unanswered(ResultCode::BadAnswer, message, purpose))
@@ -79,7 +79,8 @@ pub fn open<A: DeserializeOwned>(
     }
 }
 
-/// A code of the API is one word, as in `ResourceNotFound.BlueprintIdNotFound`.
+/// Whether `text` has the form of the API's error codes: one word, such as
+/// `ResourceNotFound.BlueprintIdNotFound`.
 fn is_code(text: &str) -> bool {
     (1..=MAX_CODE_CHARS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -105,7 +106,7 @@ fn refusal(error: &Value, purpose: Purpose, request_id: Option<String>) -> Cloud
     }
 }
 
-/// The error for a status other than 200, which comes from a gateway in front of the API. For a
+/// The error for a status other than 200. A gateway in front of the API sends such a status. For a
 /// read, the status decides whether the call can succeed later.
 fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     let message = format!("HTTP {status} instead of 200: {}", beginning(body));
@@ -121,7 +122,7 @@ fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     }
 }
 
-/// The error for a read that would fail the same way again.
+/// Makes the error of a read permanent, because the read would fail in the same way again.
 fn hopeless(error: CloudError) -> CloudError {
     let remedy = "check cloud.endpoint, or update this program".to_owned();
     CloudError {

@@ -6,17 +6,18 @@ use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
 use crate::domain::{CloudError, ErrorClass, Family, Fault, ResultCode};
 
-/// Longest part of the cloud's message that an error keeps, in characters.
+/// Maximum length of an error's message, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
-/// Longest error code of the cloud.
+/// Maximum length of an error code of the cloud, in characters.
 pub(super) const MAX_CODE_CHARS: usize = 120;
 
-/// Looks up the full code. For an unlisted code, looks up the part before the first dot, then
-/// compares the first word.
+/// Returns the class and the remedy of an error code. Looks up the full code. For an unlisted code,
+/// looks up the part before the first dot, then compares the beginning of the code with known
+/// words.
 ///
-/// An unlisted code may concern a single account of the request, so it becomes
-/// `ErrorClass::Unlisted`. Codes whose prefix means an account, a quota, the call rate or the key
-/// keep the class of that prefix.
+/// An unlisted code may concern a single account of the call, so it becomes `ErrorClass::Unlisted`.
+/// Codes whose prefix means an account, a quota, the call rate or the key keep the class of that
+/// prefix.
 pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     if let Some(listed) = lookup(code, purpose) {
         return listed;
@@ -50,7 +51,8 @@ pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static st
     (class, remedy)
 }
 
-/// Whose fault the code of a result is: one of the cloud's, or a [`ResultCode`].
+/// Returns who must act on a result with this code, which is a code of the cloud or a
+/// [`ResultCode`].
 pub(crate) fn fault_of(code: &str) -> Fault {
     match ResultCode::read(code) {
         Some(own) => own.fault(),
@@ -58,7 +60,8 @@ pub(crate) fn fault_of(code: &str) -> Fault {
     }
 }
 
-/// The code, if it is in the table of the cloud's codes or a [`ResultCode`]: a closed set, for labels.
+/// Returns the code if it is a listed code of the cloud or a [`ResultCode`]. These are a closed
+/// set, as labels of metrics must be.
 pub(crate) fn known(code: &str) -> Option<&'static str> {
     let listed = TABLE.iter().flat_map(|group| group.codes.iter().copied());
     let own = ResultCode::ALL.iter().map(|own| own.as_str());
@@ -87,7 +90,7 @@ pub(crate) fn action_is_missing(code: &str) -> bool {
     MISSING.contains(&code)
 }
 
-/// Whether the code means that an image cannot be shared with an account, whatever the image.
+/// Whether the code means that an account is wrong: no image can be shared with it.
 pub(crate) fn refuses_account(code: &str) -> bool {
     classify(code, Purpose::Share).0 == ErrorClass::Account
 }

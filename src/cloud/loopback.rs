@@ -1,5 +1,5 @@
-//! For tests: a server on loopback that answers by a script, and a client for it. The server checks
-//! that every request is signed correctly with the key in use.
+//! For tests: a server on loopback that answers by a script, and a client for the server. The
+//! server checks that every request is signed correctly with the key in use.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -25,7 +25,7 @@ pub(super) fn clock() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
-/// One answer of the script.
+/// One answer in a server's script.
 #[derive(Clone)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -53,7 +53,7 @@ pub(super) fn refused(code: &str) -> Reply {
     ))
 }
 
-/// A request that arrived.
+/// A request that the server received.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) action: String,

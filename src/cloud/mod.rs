@@ -2,7 +2,7 @@
 //! typed arguments and a deadline. Out: receipts and observations, or a classified error. Does not
 //! decide what to do next.
 
-// Public for the fuzz target of answers alone.
+// Public only for the fuzz target that reads answers.
 #[doc(hidden)]
 pub mod actions;
 mod call;

@@ -1,5 +1,5 @@
-//! The cloud operations, one method each, in this program's types. In: typed arguments and a
-//! deadline. Out: receipts and observations, or the error. The caller decides what to call next.
+//! The operations of the cloud, one method each, with this program's types. In: typed arguments and
+//! a deadline. Out: receipts and observations, or the error. The caller decides what to call next.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,7 @@ use super::call::RegionalCloud;
 use super::error::{action_is_missing, image_is_missing};
 use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef};
 
-/// The API action that shares an image with accounts, or stops sharing it.
+/// Returns the API action that shares an image with accounts, or stops sharing it.
 pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
     match image {
         ImageRef::Blueprint(_) => share_blueprint::api(action),
@@ -29,10 +29,13 @@ pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
 /// Every method fails as `RegionalCloud::call` does; methods that read a paged list also fail as
 /// `RegionalCloud::all_pages` does.
 impl RegionalCloud<'_> {
-    /// Shares an image with accounts, or stops sharing it: up to 10 for a blueprint; for a CVM
-    /// image, as many as the settings allow. `account_ids` is called when nothing delays the call any more,
-    /// or when there are no credentials, which concerns all who wait for it. Returns the cloud's id of
-    /// the call.
+    /// Shares an image with accounts, or stops sharing it. Returns the cloud's id of the call. One
+    /// call takes up to 10 accounts for a blueprint; for a CVM image, the settings have the
+    /// maximum.
+    ///
+    /// Calls `account_ids` only when the call can be sent at once, because accounts may join or
+    /// leave the call until then. Also calls it before returning an error that concerns all who
+    /// wait for the call, such as unusable credentials.
     pub async fn change_shares(
         &self,
         image: &ImageRef,
@@ -41,7 +44,7 @@ impl RegionalCloud<'_> {
     ) -> Result<Option<String>, CloudError> {
         let ready = self.ready(sharing_api(image, action));
         let ready = match ready.await {
-            // The caller's own deadline.
+            // This caller's deadline may have passed. Other callers may have time left.
             Err(error) if error.class == ErrorClass::NotSent => return Err(error),
             ready => ready,
         };
@@ -69,9 +72,9 @@ impl RegionalCloud<'_> {
         Ok(Some(answered.request_id))
     }
 
-    /// Makes a CVM image available in Lighthouse of the same account and region, or withdraws it.
-    /// Returns the image's id there, which the cloud may omit and omits after a cancel, and the cloud's id
-    /// of the call.
+    /// Makes a CVM image available in Lighthouse of the same account and region, or takes it away
+    /// from there. Returns the blueprint's id and the cloud's id of the call. The cloud may omit
+    /// the blueprint's id, and omits it after a cancel.
     pub async fn modify_lighthouse_sharing(
         &self,
         image: &CvmImageId,
@@ -85,7 +88,8 @@ impl RegionalCloud<'_> {
         Ok((answered.answer.blueprint(), Some(answered.request_id)))
     }
 
-    /// Lists the CVM images that match, and whether each can be made available in Lighthouse.
+    /// Lists the CVM images that match `query`, and whether each can be made available in
+    /// Lighthouse.
     pub async fn images_to_share(
         &self,
         query: ImagesQuery,
@@ -93,7 +97,7 @@ impl RegionalCloud<'_> {
         self.all_pages(Paging::new(query)).await
     }
 
-    /// Lists the accounts that have an image, as [`Self::blueprint_shares`] or [`Self::cvm_shares`].
+    /// Lists the accounts that have an image. See [`Self::blueprint_shares`], [`Self::cvm_shares`].
     pub async fn shares(
         &self,
         image: &ImageRef,
@@ -104,8 +108,8 @@ impl RegionalCloud<'_> {
         }
     }
 
-    /// Lists the accounts that have a blueprint. `None` when the site does not offer the list; later
-    /// calls then return `None` without asking the site again.
+    /// Lists the accounts that have a blueprint. Returns `None` if the site does not offer the
+    /// list; later calls then return `None` without asking the site again.
     pub async fn blueprint_shares(
         &self,
         image: &BlueprintId,
@@ -156,7 +160,7 @@ impl RegionalCloud<'_> {
         Ok(found.cloned())
     }
 
-    /// Reads one blueprint; `None` when no blueprint has this id.
+    /// Reads one blueprint. `None` if no blueprint has this id.
     pub async fn blueprint(&self, image: &BlueprintId) -> Result<Option<Blueprint>, CloudError> {
         let request = Blueprints::of(image);
         let found = absent_is_empty(self.all_pages(request).await)?;
@@ -165,7 +169,7 @@ impl RegionalCloud<'_> {
             .find(|blueprint| blueprint.blueprint_id == *image))
     }
 
-    /// Reads one CVM image; `None` when no image has this id.
+    /// Reads one CVM image. `None` if no image has this id.
     pub async fn cvm_image(&self, image: &CvmImageId) -> Result<Option<CvmImage>, CloudError> {
         let image_ids = [image];
         let answered = self.call(&describe_images::Request { image_ids }).await;
@@ -174,7 +178,8 @@ impl RegionalCloud<'_> {
     }
 }
 
-/// For an unknown id some reads return an error and others an empty list. Returns an empty list for both.
+/// For an unknown id, some reads return an error and others an empty list. Returns an empty list
+/// for both.
 fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
     match found {
         Err(error) if image_is_missing(&error.code) => Ok(Vec::new()),

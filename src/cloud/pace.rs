@@ -1,21 +1,22 @@
-//! Computes when the next call may go. In: the current time, and which calls the cloud throttled.
-//! Out: the time of the next call. Pure: time is a `Duration` since a fixed start. GCRA with a
-//! burst of one. After a throttled call the rate is what the cloud carried out in the last second, so
-//! that processes that share a limit find their parts of it at once.
+//! Computes when the next call may be sent. In: the current time, and which calls the cloud
+//! throttled. Out: the time of the next call. Pure: times are durations since a fixed start. The
+//! algorithm is GCRA with a burst of one. After a throttled call, the rate becomes the number of
+//! calls that the cloud carried out in the last second, so that processes that share a limit find
+//! their parts of it at once.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How much the network delay of two calls may differ. Slots are so far apart that one second
-/// holds no more calls than the rate allows even when one call is late by this much.
-/// [`Pace::depart`] handles calls that this process sends later than that.
+/// How much the network delays of two calls may differ. Slots are far enough apart that one second
+/// holds no more calls than the rate allows, even if one call is late by this much.
+/// [`Pace::depart`] handles calls that this process itself sends late.
 const JITTER: Duration = Duration::from_millis(10);
-/// The second in which the cloud counts calls, plus the difference in network delay.
+/// The second over which the cloud counts calls, plus the difference in network delay.
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
-/// Lowest rate after throttling, in calls a second.
+/// Minimum rate after throttling, in calls a second.
 const FLOOR: f64 = 1.0;
-/// Added to the rate after each success, in calls a second, once nothing was throttled for
-/// [`PROBE_AFTER`]. To find out that a limit is still used up costs a throttled call in each process.
+/// How much each success raises the rate, in calls a second, once no call was throttled for
+/// [`PROBE_AFTER`]. To test a limit that is still used up costs each process a throttled call.
 const STEP: f64 = 1.0;
 const PROBE_AFTER: Duration = Duration::from_secs(2);
 /// Throttled answers within this time of each other belong to the same overload.
@@ -28,14 +29,16 @@ pub(super) struct Pace {
     rate: f64,
     next: Duration,
     slowed: Option<Duration>,
-    /// When the cloud answered that it carried out a call, within the last second.
+    /// When the cloud reported each call that it carried out, within the last second.
     carried_out: VecDeque<Duration>,
-    /// When the latest calls were really sent: a busy process wakes late, several calls at once.
+    /// When each call of the last second was really sent. A busy process wakes late and may send
+    /// several calls at once.
     gone: VecDeque<Duration>,
 }
 
 impl Pace {
-    /// Starts at `published` calls a second, which is also the maximum. It must be positive.
+    /// Starts at `published` calls a second, which is also the maximum. `published` must be
+    /// positive.
     pub(super) fn new(published: f64) -> Self {
         Self {
             published,
@@ -47,7 +50,7 @@ impl Pace {
         }
     }
 
-    /// The slot of a call that is ready at `now`, when this number of calls wait before it.
+    /// Returns the slot of a call that is ready at `now` while `before` calls wait ahead of it.
     pub(super) fn when(&self, now: Duration, before: usize) -> Duration {
         let queue = self
             .interval()
@@ -55,13 +58,13 @@ impl Pace {
         self.next.max(now).saturating_add(queue)
     }
 
-    /// Gives `slot`, which [`Pace::when`] returned, to the call that goes.
+    /// Uses `slot`, which [`Pace::when`] returned, for the call that is sent now.
     pub(super) fn take(&mut self, slot: Duration) {
         self.next = slot.saturating_add(self.interval());
     }
 
-    /// Notes that a call goes at `now`. When the published rate is used up within the last second,
-    /// returns the time at which the call may go instead.
+    /// Notes that a call is sent at `now`. If the last second already has as many calls as the
+    /// published rate allows, returns the time at which the call may be sent instead.
     pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
         forget(&mut self.gone, now);
         match self.gone.front() {
@@ -80,9 +83,10 @@ impl Pace {
         self.rate
     }
 
-    /// Lowers the rate after a throttled call to the number of calls that were carried out within
-    /// the last second; the next slot comes when the first of them no longer counts. When there was
-    /// none, nothing is known of this process's part: halves the rate, once per overload.
+    /// Lowers the rate after a throttled call, to the number of calls that were carried out within
+    /// the last second. The next slot comes when the first of them is more than a second ago. If
+    /// none was carried out, this process's part of the limit is unknown: halves the rate, once per
+    /// overload.
     pub(super) fn slow_down(&mut self, now: Duration) {
         forget(&mut self.carried_out, now);
         if let Some(first) = self.carried_out.front() {
@@ -97,8 +101,8 @@ impl Pace {
         self.slowed = Some(now);
     }
 
-    /// Notes a call that was carried out. Raises the rate a little, up to the published rate, when the
-    /// last throttled call is some time ago.
+    /// Notes a call that was carried out. Raises the rate by [`STEP`], up to the published rate, if
+    /// the last throttled call is [`PROBE_AFTER`] ago.
     pub(super) fn speed_up(&mut self, now: Duration) {
         forget(&mut self.carried_out, now);
         self.carried_out.push_back(now);
@@ -116,7 +120,7 @@ impl Pace {
     }
 }
 
-/// Forgets what is more than a second ago.
+/// Removes the instants that are more than a second ago.
 fn forget(instants: &mut VecDeque<Duration>, now: Duration) {
     while instants
         .front()
@@ -177,8 +181,8 @@ mod tests {
             prop_assert!(fullest_window(&arrivals) <= rate as usize);
         }
 
-        /// A busy process wakes calls late by any time, many at once; their network delays differ by
-        /// less than the margin.
+        /// A busy process may wake calls late by any time, and many at once. Their network delays
+        /// differ by less than [`JITTER`].
         #[test]
         fn however_late_calls_wake_any_second_holds_no_more_than_the_rate(
             rate in 1_u32..=40,
@@ -190,7 +194,7 @@ mod tests {
                 .map(|(slot, (_, late, way))| (slot + Duration::from_millis(*late), Duration::from_millis(*way)))
                 .collect();
             let mut arrivals = Vec::new();
-            // Calls ask in the order in which they wake; a delayed call wakes again at the time
+            // Calls depart in the order in which they wake. A delayed call wakes again at the time
             // that `depart` returned.
             while let Some(first) = (0..woken.len()).min_by_key(|n| woken[*n].0) {
                 let (now, way) = woken[first];
@@ -255,7 +259,7 @@ mod tests {
         for millis in [0, 1_500, 1_550, 1_600] {
             pace.speed_up(at(millis));
         }
-        // Two calls were on their way: one overload.
+        // Both throttled calls were sent before the first answer: they are one overload.
         pace.slow_down(at(1_650));
         pace.slow_down(at(1_660));
         assert!((pace.rate() - 3.0).abs() < 1e-9, "{}", pace.rate());
@@ -287,8 +291,8 @@ mod tests {
         assert!((pace.rate() - 20.0).abs() < 1e-9);
     }
 
-    /// Processes that do not know of each other, with as many calls each, on a cloud that allows 20
-    /// calls in any second.
+    /// The processes do not know of each other, and each makes the same number of calls. The cloud
+    /// allows 20 calls in any second.
     #[test]
     fn processes_that_share_a_limit_find_their_parts_of_it() {
         const EACH: usize = 100;
@@ -305,7 +309,7 @@ mod tests {
             while admitted.front().is_some_and(|at| now >= *at + SECOND) {
                 admitted.pop_front();
             }
-            // The network's time differs from call to call.
+            // The network delay differs from call to call.
             number += 1;
             let answer = now + Duration::from_millis(2 + number * 7 % 19);
             if admitted.len() < 20 {

@@ -9,7 +9,8 @@ use super::credentials::Credentials;
 use crate::domain::Timestamp;
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
-/// An underscore, because the documentation does not allow a slash in this header.
+/// The value of `X-TC-RequestClient`. It has an underscore, because the documentation does not
+/// allow a slash in this header.
 const REQUEST_CLIENT: &str = concat!("sharehook_", env!("CARGO_PKG_VERSION"));
 
 /// A request to sign.
@@ -19,10 +20,10 @@ pub(super) struct ApiRequest<'a> {
     pub(super) action: &'a str,
     pub(super) region: &'a str,
     pub(super) host: &'a str,
-    /// The bytes that are sent.
+    /// The body, exactly as it is sent.
     pub(super) body: &'a [u8],
     pub(super) timestamp: Timestamp,
-    /// The credentials that sign the request; `None` for the one action that takes no signature.
+    /// The credentials that sign the request. `None` for the one action that takes no signature.
     pub(super) signer: Option<&'a Credentials>,
 }
 

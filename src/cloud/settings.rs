@@ -1,4 +1,4 @@
-//! Settings of the cloud client, which the configuration has checked.
+//! The settings of the cloud client. The configuration has checked them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::throttle::WaitObserver;
 use crate::domain::{Problem, Site, Timestamp};
 
-/// Reads the system's clock.
+/// A function that returns the current time.
 pub(crate) type Clock = fn() -> Timestamp;
 
 /// Settings of the cloud client.
@@ -14,11 +14,12 @@ pub(crate) type Clock = fn() -> Timestamp;
 pub struct CloudSettings {
     /// The site: mainland or international.
     pub site: Site,
-    /// One address for all products, for tests and gateways. Plain `http` is for loopback only.
+    /// One address for all products, for tests and gateways. Plain `http` is allowed only for
+    /// loopback.
     pub endpoint: Option<String>,
-    /// The rate of each Lighthouse action in each region.
+    /// The maximum rate of each Lighthouse action in each region, in calls a second.
     pub lighthouse_per_second: f64,
-    /// The rate of each CVM action in each region.
+    /// The maximum rate of each CVM action in each region, in calls a second.
     pub cvm_per_second: f64,
     /// Maximum number of accounts in one CVM call. The documentation publishes no limit.
     pub cvm_accounts_per_call: usize,
@@ -26,12 +27,13 @@ pub struct CloudSettings {
     pub call_timeout: Duration,
     /// The clock.
     pub clock: Clock,
-    /// Learns of each wait for the rate limit.
+    /// Receives each wait for the rate limit.
     pub waits: Option<WaitObserver>,
 }
 
 impl CloudSettings {
-    /// The published rates: 20 calls a second for the Lighthouse actions, 10 for those of CVM.
+    /// Creates default settings. The rates are the published ones: 20 calls a second for the
+    /// Lighthouse actions, 10 for the CVM actions.
     pub fn new(clock: Clock) -> Self {
         Self {
             site: Site::default(),
@@ -45,7 +47,7 @@ impl CloudSettings {
         }
     }
 
-    /// The address of a product's API.
+    /// Returns the address of a product's API.
     pub(super) fn endpoint_of(&self, product: &str) -> Result<Endpoint, Problem> {
         Endpoint::of(self.endpoint.as_deref(), self.site, product)
     }

@@ -1,6 +1,6 @@
 //! Delays calls so that each action stays within its rate limit per region. In: a call that is
-//! ready to be sent. Out: permission to send it, before the deadline. Holds the state and sleeps;
-//! `pace` does the arithmetic.
+//! ready to be sent. Out: permission to send it, or an error if its slot is after the deadline.
+//! Holds the state and sleeps; `pace` does the arithmetic.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,16 +19,17 @@ use crate::domain::{CloudError, Region, ResultCode};
 /// The cloud counts calls per action and region.
 type Key = (Api, Region);
 
-/// Lets the calls that wait through one by one, first come, first served.
+/// The lock for which waiting calls queue. It lets them through one by one, first come, first
+/// served.
 type Queue = tokio::sync::Mutex<()>;
 
-/// Later than any deadline that is one.
+/// Stands for an instant that the clock cannot represent. It is later than any real deadline.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
-/// A shorter wait is none: it only took its turn.
+/// Shorter waits are not reported.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
-/// The calls of one action in one region.
+/// The pace and the queue of one action in one region.
 #[derive(Debug)]
 struct Lane {
     pace: Pace,
@@ -36,7 +37,7 @@ struct Lane {
     waiting: usize,
 }
 
-/// Receives the action of each call that had to wait, and for how long it did.
+/// Receives each wait for the rate limit: the name of the action, and how long the call waited.
 #[derive(Clone)]
 pub struct WaitObserver(Arc<dyn Fn(&'static str, Duration) + Send + Sync>);
 
@@ -63,7 +64,8 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// Takes the rate of each action of the two products, in calls a second; both must be positive.
+    /// Takes the maximum rate of each action of the two products, in calls a second. Both rates
+    /// must be positive.
     pub(super) fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
         Self {
             lighthouse_per_second,
@@ -74,7 +76,7 @@ impl Throttle {
         }
     }
 
-    /// The same, which tells `observer` of each wait.
+    /// Returns the throttle with `observer`, which receives each wait.
     pub(super) fn observed(self, observer: Option<WaitObserver>) -> Self {
         Self { observer, ..self }
     }
@@ -82,7 +84,7 @@ impl Throttle {
     /// Waits for the next free slot, behind the calls that wait already.
     ///
     /// # Errors
-    /// `Throttled` when that slot is after the deadline; at once when this is known at once.
+    /// `Throttled` if the slot is after the deadline. Returns the error as soon as this is known.
     pub(super) async fn wait_for_slot(
         &self,
         api: Api,
@@ -95,7 +97,7 @@ impl Throttle {
         let first = deadline.limit(place.queue.lock()).await;
         let _first = first.ok_or_else(|| self.too_late(key, self.slot(key)))?;
         loop {
-            // The rate may have changed since the last look.
+            // The rate may have changed while this call waited.
             let slot = self.slot(key);
             let at = self.instant(slot);
             if !deadline.allows(at) {
@@ -111,7 +113,8 @@ impl Throttle {
         Ok(())
     }
 
-    /// Takes a place in the queue of an action and region.
+    /// Takes a place in the queue of an action and region. Refuses if the expected slot is after
+    /// the deadline.
     fn enter(&self, key: Key, deadline: Deadline) -> Result<Place<'_>, CloudError> {
         let mut lanes = self.lanes.lock();
         let published = self.published(key.0.service);
@@ -134,7 +137,7 @@ impl Throttle {
         })
     }
 
-    /// The slot of a call that is ready now and first in its queue.
+    /// Returns the slot of a call that is ready now and first in its queue.
     fn slot(&self, key: &Key) -> Duration {
         let now = self.start.elapsed();
         let lanes = self.lanes.lock();
@@ -154,8 +157,8 @@ impl Throttle {
         }
     }
 
-    /// Lets a call go whose slot has come. Returns the time to wait for instead when calls that
-    /// went late have filled the current second, or when the rate was lowered meanwhile.
+    /// Takes `slot`, whose time has come, for a call. If calls that were sent late have filled the
+    /// current second, or if the rate was lowered meanwhile, returns a later instant instead.
     fn depart(&self, key: &Key, slot: Duration) -> Result<(), Instant> {
         let now = self.start.elapsed();
         let mut lanes = self.lanes.lock();
@@ -210,7 +213,7 @@ impl Throttle {
     }
 }
 
-/// A call's place in a queue. It leaves when it goes or is given up.
+/// The place of a call in a queue. Dropping it removes the call from the queue.
 struct Place<'a> {
     throttle: &'a Throttle,
     key: Key,
@@ -261,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_after_the_deadline_is_refused_at_once_and_not_taken() {
-        // The next turn comes in an hour.
+        // The next slot comes in an hour.
         let throttle = Throttle::new(1.0, 1.0 / 3_600.0);
         let here = region("ap-tokyo");
         throttle
@@ -283,8 +286,8 @@ mod tests {
         );
     }
 
-    /// A request that needs many calls asks again after each: it cannot crowd out one that needs a
-    /// single call.
+    /// A request that needs many calls queues again for each of them, so it cannot crowd out a
+    /// request that needs a single call.
     #[tokio::test]
     async fn turns_are_shared_fairly_between_requests() {
         let throttle = Throttle::new(100.0, 100.0);
@@ -325,7 +328,7 @@ mod tests {
         throttle.observe(LIST, &here, false);
         let begin = Instant::now();
         let answer = async { throttle.observe(LIST, &here, true) };
-        // Their slots were 50 and 100 ms away.
+        // Without the throttled answer, the two slots would be 50 and 100 ms away.
         let (first, second, ()) = tokio::join!(wait(), wait(), answer);
         first.unwrap();
         second.unwrap();
@@ -343,7 +346,8 @@ mod tests {
         let soon = Deadline::after(Duration::from_millis(300));
         let late = async { (wait(soon).await, begin.elapsed()) };
         let answer = async { throttle.observe(LIST, &here, true) };
-        // One call a second now: the calls before it go after one and two seconds.
+        // The rate is now one call a second: the two calls ahead are sent after one and two
+        // seconds.
         let never = Deadline::NEVER;
         let (_, _, (late, took), ()) = tokio::join!(wait(never), wait(never), late, answer);
         assert_eq!(late.unwrap_err().code.as_str(), "Throttled");
