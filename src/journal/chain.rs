@@ -14,13 +14,13 @@ use crate::domain::Status;
 /// A flaw in one file of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Finding {
-    /// The file, from the journal's root: `requests/<stream>/000003.json`.
+    /// The file's path from the journal's root, such as `requests/<stream>/000003.json`.
     pub path: String,
-    /// The stream's name as in the folder's name; empty when the file is in no stream's folder.
+    /// The name of the stream's folder; empty if the file is in no stream's folder.
     pub stream: String,
     /// The record's number, if the file's name has one.
     pub seq: Option<u64>,
-    /// The flaw.
+    /// What is wrong with the file.
     pub flaw: Flaw,
 }
 
@@ -62,15 +62,16 @@ pub struct Chain {
     stream: StreamId,
     next: u64,
     prev: Option<String>,
-    /// Set after a bad file, so that the broken link to the next one is not reported too.
+    /// Set after a bad file, so that the broken link from the next file is not reported too.
     doubtful: bool,
     stream_state: Option<StreamState>,
-    /// Set when a record could not be applied to the state. Later records are not applied then.
+    /// Set once the state is unknown, for example after a bad file. Later records are not applied
+    /// to it.
     lost: bool,
 }
 
 impl Chain {
-    /// A verification of `stream`, before record 0.
+    /// Begins to verify `stream` at record 0.
     pub fn new(stream: StreamId) -> Self {
         Self {
             stream,
@@ -82,8 +83,8 @@ impl Chain {
         }
     }
 
-    /// A verification from record `seq` on, whose predecessor's file has the hash `prev`. The stream's
-    /// state is unknown.
+    /// Begins to verify `stream` at record `seq`. `prev` is the hash of the file before it. The
+    /// stream's state is unknown.
     pub(super) fn after(stream: StreamId, seq: u64, prev: Option<String>) -> Self {
         Self {
             next: seq,
@@ -94,7 +95,7 @@ impl Chain {
     }
 
     /// Skips a record that exists only in its segment; `hash` is the sealed hash of its file. From
-    /// here on the stream's state is unknown.
+    /// this record on, the stream's state is unknown.
     pub fn pass(&mut self, hash: String) {
         self.next += 1;
         self.prev = Some(hash);
@@ -102,7 +103,7 @@ impl Chain {
         self.lost = true;
     }
 
-    /// Takes the next file's bytes, or why there are none.
+    /// Verifies the next file. `file` is its bytes, or the reason why there are none.
     ///
     /// # Errors
     /// The file's flaw. Verification can continue with the next file.
@@ -123,19 +124,19 @@ impl Chain {
         })
     }
 
-    /// Records that other checks found the last file bad, so that the broken link to the next one
-    /// is not reported too.
+    /// Marks the last file as bad, because another check found so. The broken link from the next
+    /// file is then not reported too.
     pub fn doubt(&mut self) {
         self.doubtful = true;
         self.lost = true;
     }
 
-    /// The state after all files, if there is at least one and all are good.
+    /// The state after all files; `None` without files or after a bad one.
     pub fn into_stream_state(self) -> Option<StreamState> {
         self.stream_state.filter(|_| !self.lost)
     }
 
-    /// Whether the records so far suffice to answer a duplicate.
+    /// Whether the records so far suffice to answer a duplicate delivery.
     pub fn answered(&self) -> bool {
         match &self.stream_state {
             Some(StreamState::Request(state)) => state.status() != Status::Pending,

@@ -1,5 +1,5 @@
-//! Where one file lies that belongs to no journal, such as the report: a path, or an object of a
-//! bucket. In: its text. Out: a [`FilePlace`], or what is wrong with it. `store` reads and writes it.
+//! The place of a file outside the journal, such as the report: a path or an object in a bucket.
+//! Parses its text into a [`FilePlace`] or returns the problem. `store` reads and writes the file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use crate::domain::Problem;
 /// The place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilePlace {
-    /// A file of this machine.
+    /// A file on this machine.
     File(PathBuf),
-    /// An object, whose key is the prefix.
+    /// An object in a bucket. Its key is the bucket's `prefix`.
     Object(Bucket),
 }
 
 impl FilePlace {
-    /// The same place with a relative path counted from `base`, the folder of the configuration.
+    /// Resolves a relative path against `base`, the folder of the configuration.
     #[must_use]
     pub fn relative_to(self, base: &Path) -> Self {
         match self {

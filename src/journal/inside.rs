@@ -1,5 +1,5 @@
-//! Whether a file lies inside another place, such as the journal. In: two places. Out: yes or no, also
-//! when they are written differently or lead through links. `store` writes what is elsewhere.
+//! Tests whether a file is inside another place, such as the journal. Resolves links, `.` and `..`,
+//! so that different spellings of one path are equal.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,10 +8,10 @@ use super::location::JournalLocation;
 use crate::domain::Problem;
 
 impl FilePlace {
-    /// Refuses a place inside the journal or its index.
+    /// Refuses a file inside the journal or its index.
     ///
     /// # Errors
-    /// Where the file would lie, with the remedy.
+    /// Says which of the two contains the file, with the remedy.
     pub fn outside(
         &self,
         journal: &JournalLocation,
@@ -26,13 +26,14 @@ impl FilePlace {
         }
     }
 
-    /// The problem of a place where something else is; `what` says where it lies or what it is.
+    /// The problem that a page here would overwrite something else. `what` is a predicate that says
+    /// why, such as "lies inside the journal".
     pub(crate) fn taken(&self, what: &str) -> Problem {
         let problem = format!("{self} {what}; a page there would overwrite it");
         Problem::new("report", problem, "name a place where nothing else lies")
     }
 
-    /// Whether the file lies inside a journal, or an index, of this location.
+    /// Whether the file is inside the journal or index at `location`.
     fn is_inside(&self, location: &JournalLocation) -> bool {
         match (self, location) {
             (Self::File(_), JournalLocation::Directory(dir)) => self.is_at(dir),
@@ -44,7 +45,7 @@ impl FilePlace {
         }
     }
 
-    /// Whether this is the file `path`, or lies inside the directory `path`.
+    /// Whether this is the file `path`, or is inside the directory `path`.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         match self {
             Self::File(file) => is_inside(file, path),
@@ -53,12 +54,12 @@ impl FilePlace {
     }
 }
 
-/// Whether `path` is `dir` or lies inside it.
+/// Whether `path` is `dir` or is inside it.
 pub(crate) fn is_inside(path: &Path, dir: &Path) -> bool {
     real(path).starts_with(real(dir))
 }
 
-/// The path without links, as far as it exists, and without `.` and `..`.
+/// The absolute path without `.` and `..`, and without links in the part of it that exists.
 fn real(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for existing in absolute.ancestors() {
@@ -69,7 +70,7 @@ fn real(path: &Path) -> PathBuf {
     plain(&absolute)
 }
 
-/// Removes `.` and `..` from the path by its text only.
+/// Removes `.` and `..` from the path's text, without reading the disk.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

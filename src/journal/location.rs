@@ -1,5 +1,5 @@
-//! Where the journal lies: reads the configuration's `journal` into a [`JournalLocation`], or says
-//! what is wrong with it. Opens nothing.
+//! The location of the journal. Parses the setting `journal` into a [`JournalLocation`], or returns
+//! the problem with it. Opens nothing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,34 +10,35 @@ use crate::domain::{Problem, shown, spelled};
 /// A place for the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLocation {
-    /// `file:DIR`: a directory, made when it is not there. Several processes may use it at once.
+    /// `file:DIR`: a directory, which is created if it is missing. Several processes may use it at
+    /// once.
     Directory(PathBuf),
-    /// `memory:`: gone with the process; for trials.
+    /// `memory:`: lost when the process ends; for trials.
     Memory,
     /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
     Bucket(Bucket),
 }
 
 spelled! {
-    /// An object store service, by its scheme.
+    /// An object store service. Its text is the scheme of its URLs.
     BucketService {
         /// Amazon S3, or a store that speaks its protocol.
         S3 = "s3",
         /// Google Cloud Storage.
         Gcs = "gs",
-        /// Azure Blob Storage; the account is in a variable.
+        /// Azure Blob Storage. A variable of the environment names the account.
         Azure = "az",
     }
 }
 
-/// A part of a bucket, or of a container in Azure's words.
+/// A prefix in a bucket, which Azure calls a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// The service that has it.
+    /// The bucket's service.
     pub service: BucketService,
     /// The bucket's name.
     pub name: String,
-    /// Without slashes at its ends; may be empty.
+    /// The prefix of all keys, without slashes at its ends; may be empty.
     pub prefix: String,
 }
 
@@ -56,15 +57,14 @@ impl fmt::Display for Bucket {
 const SERVED: &str =
     "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
-/// Why there is no journal on Tencent Cloud Object Storage. `x-cos-forbid-overwrite`, which it has
-/// instead, does not hold in a bucket that ever had versioning: two workers could each believe that
-/// a request is theirs.
+/// Why a journal cannot be in Tencent Cloud Object Storage. The `x-cos-forbid-overwrite` that it
+/// has instead is ignored in a bucket that ever had versioning, so two workers could both claim a
+/// request.
 const NO_COS: &str =
     "Tencent COS has no create-only write (If-None-Match) that a journal could rely on";
 
 impl JournalLocation {
-    /// The same place with a relative directory counted from `base`, the folder of the
-    /// configuration.
+    /// Resolves a relative directory against `base`, the folder of the configuration.
     pub fn relative_to(self, base: &Path) -> Self {
         match self {
             Self::Directory(dir) => Self::Directory(base.join(dir)),
@@ -128,11 +128,12 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
     Ok(JournalLocation::Directory(PathBuf::from(path)))
 }
 
-/// Bucket and prefix. `marks` are what a name may hold beside letters, digits and hyphens:
+/// Parses `//NAME/PREFIX`. `marks` are the characters that a name may contain besides letters,
+/// digits and hyphens:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
 /// <https://cloud.google.com/storage/docs/buckets#naming>,
 /// <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>.
-/// For the prefix only characters that need no escaping anywhere are taken.
+/// A prefix may contain only characters that need no escaping anywhere.
 fn bucket(
     service: BucketService,
     rest: &str,

@@ -1,26 +1,27 @@
-//! The append-only journal: idempotency claim, resumable state, register of grants and audit trail
-//! in one write.
+//! The append-only journal. One write of a record is at once the idempotency claim, the resumable
+//! state, the entry in the register of grants and the audit trail.
 //!
-//! Each request has a *stream*: the files `requests/<stream>/000000.json`, `000001.json` … in a
-//! directory or a bucket. A file is created, never overwritten: the worker that creates number *n* owns
-//! that step, and record 0 is the claim to the request. Each record holds the SHA-256 of its
-//! predecessor's file. Applying a stream's records gives its `State`.
+//! Each request, and each incident, has a *stream*: the files `requests/<stream>/000000.json`,
+//! `000001.json` … in a directory or a bucket. A file is created, never overwritten: the worker
+//! that creates number *n* owns that step, and record 0 is the claim to the request. Each record
+//! contains the SHA-256 of its predecessor's file. Applying a stream's records in order gives its
+//! `State`.
 //!
 //! All derived files are below `index/`: `due` (when a request needs work), `grants` (unfinished
-//! and active requests by image), `unsealed` (streams with unsealed records), `looks` (when the lists of
-//! approval systems were read). The index only says
-//! where to look. Its files are deleted when they are no longer needed, and can be rebuilt from the
-//! records.
+//! and active requests by image), `unsealed` (streams with unsealed records), `looks` (when the
+//! lists of approval systems were read) and `pass` (how much of the index was compared with the
+//! records today). The index only says where to look. Its files are deleted when they are no longer
+//! needed. The first three can be rebuilt from the records.
 //!
-//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. Only `store` does I/O,
-//! and `inside` follows links.
+//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. Only `store`
+//! does I/O, except that `inside` resolves symbolic links.
 //!
 //! # What verification detects
-//! `Journal::verify` finds an altered byte in any file, a file missing before another one, swapped
-//! or foreign files, and a record that cannot follow its predecessors; each stops the work on that
-//! request. The chain alone does not detect that the newest records of a stream were removed, or
-//! that the newest record was rewritten with a new checksum line. `Journal::verify_sealed` does,
-//! for every record that the log (`log/`) covers.
+//! `Journal::verify` finds an altered byte in any file, a missing file that is not its stream's
+//! newest, swapped or foreign files, and a record that cannot follow its predecessors. Each of
+//! these flaws stops the work on its request. The chain alone does not show that the newest records
+//! of a stream were removed, or that the newest record was rewritten with a new checksum line.
+//! `Journal::verify_sealed` shows both, for every record that the log (`log/`) covers.
 
 mod chain;
 pub mod export;

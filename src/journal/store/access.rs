@@ -1,20 +1,20 @@
-//! What opening a remote place needs. In: the process's variables and an HTTP client. Out: an
-//! [`Access`] with the variables that a place may use.
+//! The environment variables and the HTTP client for opening a remote place. Keeps only the
+//! variables that such a place may use.
 
 use secrecy::SecretString;
 
-/// What opening a remote place needs. A directory or memory uses none of it.
+/// The environment variables and the HTTP client for opening a remote place. A directory and memory
+/// use neither.
 #[derive(Debug, Default)]
 pub struct Access {
-    /// The variables of the process's environment that [`Access::takes`]: region, credentials,
-    /// endpoint.
+    /// The environment variables that [`Access::takes`] accepts: region, credentials, endpoint.
     pub variables: Vec<(String, SecretString)>,
     /// The HTTP client for the place.
     pub http: Option<reqwest::Client>,
 }
 
 impl Access {
-    /// Keeps the client and the variables that a place may use.
+    /// Keeps the client, and those of `variables` that [`Access::takes`] accepts.
     pub fn of<'v>(
         variables: impl IntoIterator<Item = (&'v String, &'v String)>,
         http: reqwest::Client,
@@ -29,8 +29,8 @@ impl Access {
         }
     }
 
-    /// Whether some place may use the variable of this name. Each place reads only those of its own
-    /// cloud.
+    /// Whether a place may use the environment variable `name`. A place reads only the variables of
+    /// its own cloud.
     pub fn takes(name: &str) -> bool {
         name == "IDENTITY_ENDPOINT"
             || ["AWS_", "GOOGLE_", "AZURE_"]

@@ -40,7 +40,8 @@ impl Service for MicrosoftAzureBuilder {
         })
     }
 
-    /// A shared access signature's `sig`, as written and decoded.
+    /// The parameter `sig` of a shared access signature, both as written and with its escapes
+    /// decoded.
     fn inner_secrets(key: &Key, value: &str) -> Vec<SecretString> {
         if !matches!(key, Key::SasKey) {
             return Vec::new();

@@ -1,5 +1,6 @@
-//! The claim to a request, and the records that its holder writes. Only creating a record yields a
-//! [`Claim`]: when a request is opened or a turn begins. Every later record of the turn needs it.
+//! The claim to a request, and the records that the claim's worker writes. A worker gets a
+//! [`Claim`] only by creating the record that opens the request or begins a turn. Every later
+//! record of that turn needs the claim.
 
 use futures_util::future::join;
 use jiff::SignedDuration;
@@ -12,22 +13,22 @@ use super::workers::Hold;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::{AccountId, Timestamp, Verdict};
 
-/// A worker that has written nothing for this long has lost its claim, whatever the journal shows.
-/// Another may have finished the request since, and retention may have removed its records, so that
-/// their numbers look free.
+/// A worker that has written nothing for this long has lost its claim. Another worker may have
+/// finished the request, and retention may have removed its records from `requests/`, so that their
+/// numbers look free.
 pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A turn to take.
+/// A worker's lease of one turn at a request.
 #[derive(Debug, Clone)]
 pub struct WorkerLease {
     /// The present instant.
     pub now: Timestamp,
-    /// The end of the lease: later than `now`, and late enough for the work. Then another worker
-    /// may take over.
+    /// The end of the lease, after which another worker may take over. Later than `now`, and late
+    /// enough for the work.
     pub until: Timestamp,
-    /// Marks the records of this turn; fresh random bytes.
+    /// Fresh random bytes that mark the records of this turn.
     pub worker: Worker,
-    /// The root account of the worker's credentials, if it is known.
+    /// The root account of the worker's credentials; `None` if it is unknown.
     pub owner: Option<AccountId>,
 }
 
@@ -51,23 +52,23 @@ pub struct Claim {
     owner: Option<AccountId>,
     /// When the turn began.
     since: Timestamp,
-    /// Whether the index lists a record of this turn as unsealed.
+    /// Whether an entry below `index/unsealed/` covers the next record of this turn.
     named: bool,
-    /// Shows others that this worker lives.
+    /// The lock that shows other processes that this worker is alive. Only on a directory.
     hold: Option<Hold>,
 }
 
-/// The result of the record that begins a turn.
+/// The result of writing the record that begins a turn.
 pub(super) enum Claimed {
     /// This worker has the turn.
     Won(Box<Claim>),
-    /// Another worker's record came first.
+    /// Another worker created the record first. Contains that record.
     Late(Box<Stored>),
 }
 
 impl Drop for Claim {
-    /// Deletes the worker's file only after a record ended the turn. If the turn just stops, the file
-    /// stays, so that another worker continues it.
+    /// Deletes the worker's lock file if a record has ended the turn. Otherwise the file stays and
+    /// shows that this worker stopped before the end, so that another worker continues.
     fn drop(&mut self) {
         if self.state.holder() != Some(&self.worker) {
             self.hold.take().into_iter().for_each(Hold::remove);
@@ -76,7 +77,7 @@ impl Drop for Claim {
 }
 
 impl Claim {
-    /// Only the worker that created the record calls this.
+    /// Call this only after the worker created the record that begins its turn.
     pub(super) fn won(state: State, lease: WorkerLease, named: bool, hold: Option<Hold>) -> Self {
         Self {
             state,
@@ -88,31 +89,30 @@ impl Claim {
         }
     }
 
-    /// The root account whose image this turn shares or cancels, which its records name from now on.
+    /// Sets the root account that owns the image. The next records of this turn name it.
     pub fn set_owner(&mut self, owner: Option<AccountId>) {
         self.owner = owner;
     }
 
-    /// The account that the records of this turn name.
+    /// The root account that the next records of this turn name.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }
 
-    /// The state as of the newest record.
+    /// The request's state after the newest record that this worker knows.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Appends the turn's next record: [`Event::Progress`], [`Event::Deferred`], [`Event::Closed`],
-    /// [`Event::Revoked`], or [`Event::Taken`] to prolong the lease. The record is durable when
-    /// this returns.
+    /// Appends the turn's next record, such as [`Event::Progress`] or [`Event::Closed`].
+    /// [`Event::Taken`] prolongs the lease. The record is durable when this returns.
     ///
     /// # Errors
-    /// [`AppendError::Lost`]: another worker has taken over; stop. [`AppendError::CalledOff`]: a
-    /// cancel called off part of the request; the claim still holds, and nothing was written.
-    /// [`AppendError::Store`]: the store failed, or the event cannot follow and nothing was
-    /// written. After a failure of the store, append the same event again: the append detects if
-    /// the first one was stored.
+    /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed; stop.
+    /// [`AppendError::CalledOff`]: a cancel called off part of the request. Nothing was written,
+    /// and the claim remains valid. [`AppendError::Store`]: the event cannot follow the newest
+    /// record and was not written, or the store failed. After a failure of the store, call this
+    /// again with the same event: it detects whether the first attempt was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,
@@ -123,8 +123,8 @@ impl Claim {
         if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
-        // A second round is needed when the next record is this worker's own, whose answer was
-        // lost.
+        // If the store's answer was lost, the next number may have this worker's own earlier
+        // record. Then a second round appends the event after it.
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(
@@ -138,7 +138,7 @@ impl Claim {
             journal
                 .announce(Some(&self.state), &after, !self.named)
                 .await?;
-            // The sealer treats a call-off as the end of a turn.
+            // After a record that ends a turn, the sealer writes no entry for later records.
             self.named = !event.ends_turn();
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
@@ -160,7 +160,7 @@ impl Claim {
                     }
                     self.state = follow(&self.state, &found)?;
                     if called_off {
-                        // The sealer treats it as the end of a turn.
+                        // The sealer treats a call-off as the end of a turn.
                         self.named = false;
                         return Err(AppendError::CalledOff);
                     }
@@ -175,14 +175,14 @@ impl Claim {
 }
 
 impl Journal {
-    /// Takes a turn at a request that is due: after a lease ended or its worker died, at its start,
-    /// or when its share expired. Returns the work with the claim; `None` if the request is not due
-    /// or another worker was first. `verdict` allows a share that was decided again, and is recorded
-    /// with the turn. `at_once`: the turn may begin before a pause is over, or although another grant
-    /// covered what is to be revoked.
+    /// Takes a turn at a request that is due: its start or the end of a pause has come, a lease
+    /// ended, a worker died, or a share must be revoked. Returns the claim and the work; `None` if
+    /// the request is not due or another worker was first. `verdict`: the current policies' verdict
+    /// on a share that was decided again, which [`Event::Taken`] records. `at_once`: do not wait
+    /// for the end of a pause, and revoke also what another grant covered.
     ///
     /// # Errors
-    /// The store failed, or the turn ends before it begins.
+    /// The lease ends before it begins, or the store failed.
     pub async fn take(
         &self,
         state: State,
@@ -222,7 +222,8 @@ impl Journal {
         }
     }
 
-    /// Writes the record that begins a turn, while it shows others that this worker lives.
+    /// Writes the record that begins a turn. First locks the worker's file, which shows other
+    /// processes that the worker is alive.
     pub(super) async fn claim(
         &self,
         state: &State,
@@ -233,7 +234,8 @@ impl Journal {
         let (stored, bytes) = next(head, lease.now, &lease.worker, lease.owner.clone(), event)?;
         let after = follow(state, &stored)?;
         let hold = self.hold(state.stream(), &lease.worker);
-        // A sweep deletes the entries of a request that is not live: a reopened one needs them again.
+        // A sweep deletes the index entries of a request that is not live, so a reopened request
+        // needs all of them again.
         let listed = state.live(lease.now).then_some(state);
         let (announced, hold) = join(self.announce(listed, &after, true), hold).await;
         announced?;

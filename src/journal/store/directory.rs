@@ -1,6 +1,7 @@
-//! A directory as a store: `object_store`'s own, with other listings and reads. Skips everything
-//! but plain files and folders with valid names; [`Skipped`] lists what is skipped. Otherwise
-//! one odd name would end every listing, and opening a FIFO would block until a writer opens it.
+//! A directory as a store: the `LocalFileSystem` of `object_store` with other listings and reads.
+//! They skip everything except plain files and folders with valid names: otherwise one odd name
+//! would end every listing, and opening a FIFO would block until a writer opens it. [`Skipped`]
+//! lists the skipped files.
 
 use std::fmt;
 use std::fs::{DirEntry, FileType};
@@ -22,18 +23,18 @@ const CHUNK: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Directory(pub(super) LocalFileSystem);
 
-/// What a folder has.
+/// The contents of a folder.
 #[derive(Default)]
 struct Entries {
     files: Vec<(String, DirEntry)>,
     folders: Vec<(String, PathBuf)>,
-    /// Names that no store can have, each with the reason.
+    /// Entries that the store skips, each with the reason.
     odd: Vec<(String, &'static str)>,
     temporary: Vec<(String, PathBuf)>,
 }
 
 impl Entries {
-    /// Empty if the folder does not exist.
+    /// Reads a folder. No entries if it does not exist.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();
         let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
@@ -59,7 +60,7 @@ impl Entries {
     }
 }
 
-/// Whether a file name is that of a write in progress, or of one that was interrupted.
+/// Whether a file has the name of a write in progress or of an interrupted write: `NAME#NUMBER`.
 fn is_temporary(name: &str) -> bool {
     let suffix = name.split_once('#').map_or("", |(_, suffix)| suffix);
     !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit())
@@ -76,14 +77,14 @@ fn odd_kind(kind: FileType) -> &'static str {
 /// The files that the store skips, as paths from the journal's root.
 #[derive(Default)]
 pub(super) struct Skipped {
-    /// Each with the reason.
+    /// Entries with an odd name or of an odd kind, each with the reason.
     pub(super) odd: Vec<(String, &'static str)>,
-    /// Each with the file.
+    /// Files of unfinished writes, each with its path on disk.
     pub(super) temporary: Vec<(String, PathBuf)>,
 }
 
 impl Skipped {
-    /// Adds what lies below some folders of a journal. Blocks on the disk.
+    /// Adds the skipped files below `folders` of the journal at `root`. Blocks on the disk.
     pub(super) fn walk(&mut self, root: &FsPath, folders: &[&str]) -> io::Result<()> {
         let folder = |name: &&str| ((*name).to_owned(), root.join(name));
         let mut waiting: Vec<(String, PathBuf)> = folders.iter().map(folder).collect();
@@ -133,7 +134,7 @@ impl Walk {
     }
 }
 
-/// `None` if the file was deleted in the meantime.
+/// Describes a listed file; `None` if it was deleted after the listing.
 fn object(location: Path, entry: &DirEntry) -> Result<Option<ObjectMeta>> {
     let found = match entry.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -158,7 +159,7 @@ fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 impl Directory {
     fn folder(&self, prefix: Option<&Path>) -> Result<(Path, PathBuf)> {
         let prefix = prefix.cloned().unwrap_or_default();
-        // No file has the root's path.
+        // The root's path is not accepted as a file's path, so use the parent of a file.
         let folder = self.0.path_to_filesystem(&prefix.clone().join("x"))?;
         let folder = folder.parent().map(FsPath::to_owned).unwrap_or_default();
         Ok((prefix, folder))

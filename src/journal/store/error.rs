@@ -1,5 +1,5 @@
-//! Errors of the journal. In: an error of the store. Out: what was attempted where, the cause, and
-//! the remedy. No text or source shows a credential.
+//! Errors of the journal. They say what was attempted, where, the cause and the remedy. No text or
+//! source shows a credential.
 
 use std::error::Error;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub enum JournalError {
     /// The place cannot be used as configured.
     #[error("{0}")]
     Place(Problem),
-    /// The store refused or could not be reached.
+    /// The store refused the operation or could not be reached.
     #[error("journal {place}: {doing} {path} failed: {fault}{}", fault.remedy(doing))]
     Store {
         /// The journal's place.
@@ -30,19 +30,19 @@ pub enum JournalError {
         /// The cause.
         fault: StoreFault,
     },
-    /// No answer in time. A write may have succeeded all the same; repeating it detects that.
+    /// The store did not answer in time. A write may have succeeded; repeating it detects that.
     #[error("journal {place}: {doing} {path} had no answer within {} s; see whether the place can be reached", after.as_secs())]
     TimedOut {
         /// The journal's place.
         place: String,
         /// What was attempted.
         doing: &'static str,
-        /// On which file or folder.
+        /// The file or folder, from the journal's root.
         path: String,
-        /// How long it waited.
+        /// The time limit.
         after: Duration,
     },
-    /// A stored record differs from what was written. Nothing is done for its request.
+    /// A stored file differs from what was written. Nothing is done for its request.
     #[error("journal {place}: {finding}")]
     Damaged {
         /// The journal's place.
@@ -70,10 +70,10 @@ pub enum JournalError {
     /// The record exceeds the maximum size.
     #[error("not recorded: a record of {bytes} bytes; {MAX_RECORD_BYTES} are the most")]
     RecordTooLarge {
-        /// Its size in bytes.
+        /// The record's size in bytes.
         bytes: u64,
     },
-    /// The stream has used its last number.
+    /// The stream has the maximum number of records.
     #[error("not recorded: stream {stream} has {MAX_RECORDS} records already")]
     StreamFull {
         /// The stream.
@@ -82,7 +82,7 @@ pub enum JournalError {
     /// The record cannot be written as JSON.
     #[error("not recorded: {0}")]
     Unwritable(#[from] serde_json::Error),
-    /// The stream holds a conflict, not a request.
+    /// The stream belongs to an incident, such as a conflict, and not to a request.
     #[error("stream {stream} holds no request")]
     NotARequest {
         /// The stream.
@@ -125,7 +125,7 @@ impl From<Problem> for JournalError {
     }
 }
 
-/// The place could not be opened.
+/// The error for a place that could not be opened.
 pub(super) fn place_error(
     location: &JournalLocation,
     scrub: &Scrub,
@@ -152,11 +152,11 @@ pub(super) fn place_error(
 /// A record was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Another worker has written the next record. This worker's turn is over; stop.
+    /// Another worker has taken over the request. This worker's turn has ended, so it must stop.
     #[error("another worker has taken over this request")]
     Lost,
-    /// A later cancel called off part of the request. The claim includes that now; the record was
-    /// not written.
+    /// A later cancel called off part of the request. The claim's state now includes the call-off;
+    /// the record was not written.
     #[error("a cancel has called off some of this request")]
     CalledOff,
     /// The journal failed. The record may or may not exist; appending it again is safe.
@@ -197,7 +197,7 @@ impl Scrub {
         Self(secrets)
     }
 
-    /// The error as text for users.
+    /// Turns a store's error into text for users.
     pub(super) fn fault(&self, error: &(dyn Error + 'static)) -> StoreFault {
         let mut errors = std::iter::successors(Some(error), |&error| error.source());
         StoreFault {
@@ -230,13 +230,12 @@ fn is_denied(error: &(dyn Error + 'static)) -> bool {
     let text = error.to_string();
     matches!(by_store, Some(PermissionDenied { .. } | Unauthenticated { .. }))
         || matches!(by_system, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
-        // The store has no variant for a listing that was refused; the status is in its text only.
+        // `object_store` has no variant for a refused listing. Only its text has the HTTP status.
         || ["401 Unauthorized", "403 Forbidden"].iter().any(|status| text.contains(status))
 }
 
-/// S3 and Azure answer a wrong signature with the request that they received, the session token
-/// among its headers, as text and as a hex dump. So only `Code` and `Message` of an answer's XML
-/// are kept.
+/// Keeps only `Code` and `Message` of an answer's XML. S3 and Azure answer a wrong signature with a
+/// copy of the request, as text and as a hex dump, and its headers include the session token.
 fn without_body(text: &str) -> String {
     let Some((head, body)) = text.find('<').map(|start| text.split_at(start)) else {
         return text.to_owned();

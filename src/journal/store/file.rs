@@ -1,5 +1,5 @@
-//! Writes a file that belongs to no journal. In: its place and bytes. Out: the file as a whole, also
-//! for those who read it meanwhile.
+//! Writes a file outside the journal. Takes its place and bytes. Concurrent readers see either the
+//! old file or the new one as a whole.
 
 use std::io;
 use std::path::Path as FsPath;
@@ -19,7 +19,7 @@ use crate::domain::{Problem, Timestamp};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl FilePlace {
-    /// Writes the file. Replaces an existing one.
+    /// Writes the file, or replaces the existing one.
     pub async fn write(
         &self,
         access: &Access,
@@ -86,7 +86,7 @@ impl FilePlace {
     }
 }
 
-/// Writes a new file, and gives it the name of the old one.
+/// Writes a temporary file beside `path` and renames it to `path`.
 fn replace(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.new", std::process::id()));

@@ -1,5 +1,5 @@
-//! The next record of a stream. In: the stream's end, and an event or the file of another worker's
-//! record. Out: the record, and the state after it.
+//! The next record of a stream. Takes the stream's head, and an event or the file of another
+//! worker's record. Returns the record and the state after it.
 
 use super::super::chain::Finding;
 use super::super::record::{Event, Record, Stored, VERSION, Worker};
@@ -7,7 +7,7 @@ use super::super::state::{Head, State};
 use super::{Journal, JournalError};
 use crate::domain::{AccountId, Timestamp};
 
-/// The record that comes next in a stream.
+/// Makes the record that follows `head`.
 pub(super) fn next(
     head: &Head,
     at: Timestamp,
@@ -27,19 +27,20 @@ pub(super) fn next(
     })
 }
 
-/// A record as bytes.
+/// Encodes a record.
 pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
     Ok(Stored::write(record)?)
 }
 
-/// The state after a record. Refuses, before writing, a record that cannot follow.
+/// Returns the state after a record. Called before the record is written: refuses a record that
+/// cannot follow.
 pub(super) fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
     Ok(state.clone().apply(stored)?)
 }
 
 impl Journal {
-    /// The record that another worker wrote at the next number. An unreadable one is damage, not a
-    /// lost race.
+    /// Reads the record that another worker wrote after `head`. An unreadable record is damage, not
+    /// a lost race.
     pub(super) fn follower(&self, head: &Head, bytes: &[u8]) -> Result<Stored, JournalError> {
         let damaged = |flaw| self.damaged(Finding::of(head.stream, head.next_seq, flaw));
         Stored::read(bytes).map_err(damaged)

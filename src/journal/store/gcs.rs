@@ -16,7 +16,7 @@ impl Service for GoogleCloudStorageBuilder {
     const PREFIX: &str = "GOOGLE_";
 
     fn of_bucket(bucket: &str) -> Self {
-        // Set explicitly, because a key file could name another address, and one without TLS.
+        // Set the URL here: a key file could name another one, even without TLS.
         Self::new().with_base_url(SERVICE).with_bucket_name(bucket)
     }
 
@@ -29,7 +29,7 @@ impl Service for GoogleCloudStorageBuilder {
         })
     }
 
-    /// Those in the key's JSON.
+    /// The secret texts in the JSON of a service account's key.
     fn inner_secrets(key: &Key, value: &str) -> Vec<SecretString> {
         match (key, serde_json::from_str(value)) {
             (Key::ServiceAccountKey, Ok(Value::Object(fields))) => {

@@ -1,22 +1,23 @@
-//! One request's records and the state that they give. In: files of records. Out: histories.
+//! One stream's records and the state after them. Takes the bytes of the records' files; returns a
+//! [`History`].
 
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Stored, StreamId};
 use super::super::state::{State, StreamState};
 
-/// One stream: its records and their state.
+/// One stream: its records and the state after them.
 #[derive(Debug, Clone)]
 pub struct History {
     /// The stream's name.
     pub stream: StreamId,
-    /// From record 0 on; at least one.
+    /// The records, from record 0 on; at least one.
     pub records: Vec<Stored>,
     /// The state after all records.
     pub stream_state: StreamState,
 }
 
 impl History {
-    /// The history in a stream's files; `None` without a file.
+    /// Verifies a stream's files and returns its history; `None` without files.
     pub fn of(stream: StreamId, files: &[impl AsRef<[u8]>]) -> Result<Option<Self>, Finding> {
         let mut chain = Chain::new(stream);
         let pushed = files.iter().map(|file| chain.push(Ok(file.as_ref())));

@@ -1,6 +1,6 @@
 //! Compares the index with the records: finds or writes missing entries, and finds entries for
-//! records that do not exist. In: the files of the index, and states. Everything below `index/` can
-//! be rebuilt from the records.
+//! records that do not exist. Takes the files of the index and the states of streams. The entries
+//! that it compares can be rebuilt from the records.
 
 mod due;
 mod entries;
@@ -27,42 +27,44 @@ use unsealed::UnsealedEntry;
 pub use looks::Looks;
 pub use pass::Pass;
 
-/// How long after its entry a record may still be written.
+/// How long to wait for a record that is written after its entry.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// A record of this age has its entry, and no sealer is working on it.
+/// The age of a record from which a missing entry is a mistake: no writer and no sealer is about to
+/// change it.
 const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the index holds.
+/// The contents of the index.
 #[derive(Debug, Default)]
 pub struct Index {
     due: BTreeMap<StreamId, Vec<WakeUp>>,
     grants: BTreeMap<StreamId, Vec<GrantEntry>>,
     unsealed: BTreeMap<StreamId, Vec<u64>>,
-    /// Each entry, with its stream and the number of records that it implies.
+    /// Each entry, with its stream and the number of records that the stream must have.
     named: Vec<(Path, StreamId, u64)>,
     /// Files that do not belong to the index.
     foreign: Vec<Finding>,
-    /// The number of sealed records per stream. `None` for a journal without a seal and a sealer.
+    /// The number of sealed records per stream. `None` if the journal has no seal and this process
+    /// does not seal.
     sealed: Option<BTreeMap<StreamId, u64>>,
-    /// Whether to write missing entries of records that were just written.
+    /// Whether to write missing entries also for records younger than `MIN_AGE`.
     thorough: bool,
 }
 
-/// The entries that a stream requires.
+/// The index entries that a stream requires.
 #[derive(Debug)]
 pub(super) struct Asked {
     stream: StreamId,
-    /// The number of its records, and of its sealed records.
+    /// The number of the stream's records. The first `sealed` of them are sealed.
     end: u64,
     sealed: u64,
-    /// For an intact request: its wake-up, its entries, and their contents.
+    /// For an intact request: its wake-up, its entries below `grants`, and their content.
     due: Option<WakeUp>,
     entries: Vec<GrantEntry>,
     grant: Option<Vec<u8>>,
 }
 
 impl Asked {
-    /// The entries that a stream requires. Without a state, only `unsealed`.
+    /// The entries that a stream requires. Without a state, only its entry below `unsealed`.
     pub(super) fn of(stream: StreamId, end: u64, sealed: u64, state: Option<&State>) -> Self {
         let mut asked = Self {
             stream,
@@ -72,7 +74,7 @@ impl Asked {
             entries: Vec::new(),
             grant: None,
         };
-        // Without a clock, only what is required at every instant.
+        // There is no clock here: require only what is required at every instant.
         let Some(state) = state.filter(|state| state.live(Timestamp::MIN)) else {
             return asked;
         };
@@ -87,23 +89,23 @@ impl Asked {
     }
 }
 
-/// The wake-up that a request needs: work that was due before its newest record is due when that
-/// was written.
+/// The wake-up that a request needs: at `at`, but not before the instant of its newest record.
 fn next_look(state: &State, at: Timestamp) -> WakeUp {
     WakeUp::new(at.max(state.updated_at()), state.stream(), state.newest())
 }
 
 impl Journal {
-    /// The missing entries of these streams, and the entries for records that do not exist. Skips a
-    /// stream with newer records than were read. `seals`: how many seals were read, where unsealed
-    /// records need an entry.
+    /// Finds missing entries of the streams in `all`, and entries for records that do not exist.
+    /// Skips a stream that has newer records by now. `seals`: the number of seals that were read;
+    /// `None` if unsealed records need no entry.
     pub(super) async fn check_index(
         &self,
         all: &[Asked],
         seals: Option<u64>,
     ) -> Result<Vec<Finding>, JournalError> {
         let index = self.read_index().await?;
-        // A seal that was made meanwhile has taken the entries of its records away.
+        // A seal that was made meanwhile has deleted entries, so do not look for entries below
+        // `unsealed`.
         let sealing = match seals {
             Some(seals) => self.checkpoint(seals + 1).await?.is_none(),
             None => false,
@@ -172,7 +174,8 @@ impl Journal {
         lacks.into_iter().map(finding).collect()
     }
 
-    /// The stream's entries as of its newest record whose grant differs from the records.
+    /// The stream's full entries for its newest record that do not contain `grant`, which the
+    /// records give.
     async fn untrue_grants(
         &self,
         index: &Index,
@@ -194,8 +197,8 @@ impl Journal {
         Ok(untrue)
     }
 
-    /// Reads the index, and which records the log has, to mend the index. `sealing`: whether this
-    /// process seals.
+    /// Reads the index, and how many records of each stream are sealed, for
+    /// [`Journal::mend_index`]. `sealing`: whether this process seals.
     pub async fn index_to_mend(&self, pass: &Pass, sealing: bool) -> Result<Index, JournalError> {
         let index = self.read_index().await?;
         let sealed = if sealing || self.has_seals().await? {
@@ -210,8 +213,9 @@ impl Journal {
         })
     }
 
-    /// Writes the missing entries of these requests and deletes those that are no longer needed.
-    /// Writes a wake-up for each `damaged` stream, so that sweeps report it.
+    /// Writes the missing entries of the streams in `histories`, and deletes entries that are no
+    /// longer needed. Writes a wake-up for each `damaged` stream, so that sweeps report it. Returns
+    /// the number of entries that were missing.
     pub async fn mend_index(
         &self,
         index: &Index,
@@ -240,8 +244,9 @@ impl Journal {
         Ok(mended)
     }
 
-    /// Writes the entry for the stream's first unsealed record; whether there was none. Without a
-    /// seal and a sealer, deletes such entries, because nothing uses them.
+    /// Writes the entry for the stream's first unsealed record if it is missing, and returns
+    /// whether it was. If the journal has no seal and this process does not seal, deletes the
+    /// stream's entries instead, because nothing uses them.
     async fn mend_unsealed(
         &self,
         index: &Index,
@@ -275,7 +280,7 @@ impl Journal {
     ) -> Result<u64, JournalError> {
         let mut mended = 0;
         let due = state.next_look(rules, now).map(|at| {
-            // A record from the future says nothing about when to look.
+            // A record from the future must not delay the wake-up.
             let written = state.updated_at().min(now);
             let at = state.look_by(at, now).max(written);
             WakeUp::new(at, state.stream(), state.newest())
@@ -301,7 +306,8 @@ impl Journal {
         Ok(mended)
     }
 
-    /// Writes this wake-up unless the index has one that comes in time; whether it had none.
+    /// Writes the wake-up `due`, unless the index has one of the same stream that is no later.
+    /// Returns whether it was missing.
     async fn mend_due(&self, index: &Index, due: Option<WakeUp>) -> Result<bool, JournalError> {
         let Some(due) = due.filter(|due| !index.wakes(due)) else {
             return Ok(false);
@@ -364,7 +370,7 @@ impl Journal {
 }
 
 impl Index {
-    /// Whether the request has a wake-up that comes in time.
+    /// Whether the index has a wake-up of the same stream that is no later than `due`.
     fn wakes(&self, due: &WakeUp) -> bool {
         let known = self.due.get(&due.stream).into_iter().flatten();
         known.into_iter().any(|known| known.at <= due.at)

@@ -1,6 +1,6 @@
-//! The journal's I/O: one small set of operations over a directory, an object store or memory. In:
-//! a location and records. Out: claims, states, findings. Makes no calls to the cloud and reads no
-//! clock.
+//! The journal's I/O: one small set of operations over a directory, an object store or memory.
+//! Takes a location and records; returns claims, states and findings. Makes no calls to the cloud
+//! and reads no clock.
 
 mod access;
 mod azure;
@@ -57,44 +57,44 @@ use object_store::ObjectStore;
 use super::location::JournalLocation;
 use error::Scrub;
 
-/// The journal. Clones are cheap and share the journal. Many tasks may use it, and, on a directory
-/// or an object store, many processes at once. Every operation fails with a [`JournalError`] when the
-/// store fails; `# Errors` says what else can happen, and what holds afterwards.
+/// An open journal. Clones are cheap and share its state. Many tasks can use it, and on a directory
+/// or an object store many processes. Every operation returns a [`JournalError`] if the store
+/// fails; `# Errors` names further errors and says what was written.
 #[derive(Clone)]
 pub struct Journal {
     store: Arc<dyn ObjectStore>,
     place: Arc<JournalLocation>,
-    /// What contains the index: usually the same store.
+    /// The store that contains `index/`: `store`, or a separate one.
     index_store: Arc<dyn ObjectStore>,
-    /// The location of the index, if it is a separate one.
+    /// The location of the index; `None` if it is in `place`.
     index: Option<Arc<JournalLocation>>,
     scrub: Arc<Scrub>,
     echo: Option<Echo>,
     observer: Option<observed::Observer>,
     unsealed: Arc<Unsealed>,
     work_done: Arc<WorkDone>,
-    /// Whether the place passed the test that it refuses a second creation.
+    /// Set once the place has refused to create a file twice.
     proven: Arc<tokio::sync::OnceCell<()>>,
-    /// The device and inode of the directory when it was opened.
+    /// The device and inode of the directory when it was opened; `None` for other places.
     folder: Option<(u64, u64)>,
 }
 
-/// Receives each record's file once it is stored.
+/// Receives the bytes of each record's file after the record was stored.
 type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl Journal {
-    /// The location.
+    /// The location of the records.
     pub fn place(&self) -> &JournalLocation {
         &self.place
     }
 
-    /// Whether this process has written records that it has not sealed.
+    /// The flag that shows whether this process has written records that it has not sealed.
     pub fn unsealed(&self) -> &Unsealed {
         &self.unsealed
     }
 
-    /// The same journal, which passes each record's line of JSON to `echo` once it is stored: a second
-    /// copy, for a host's log service. May pass a record twice when the store's answer was lost.
+    /// Makes the journal pass each stored record to `echo`, as one line of JSON: a second copy for
+    /// a host's log service. `echo` may get a record twice if the store's answer was lost.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let first_line = move |bytes: &[u8]| {

@@ -1,6 +1,7 @@
-//! Reads all requests, newest first: from the log's segments, and from `requests/` those with
-//! unsealed records. Out: each request's files. Reads `requests/` alone if the journal has no seal,
-//! or if no pass has ever compared the index with every request.
+//! Reads all requests, newest first, and returns each one's files. Requests with unsealed records
+//! come from `requests/`, all others from the log's segments. Reads only `requests/`, in the order
+//! of names, if the journal has no seal or if no pass has compared the index with every request
+//! yet.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,32 +22,32 @@ const SEGMENTS: usize = 8;
 /// One request's files, from record 0 on.
 #[derive(Debug)]
 pub struct RequestFiles {
-    /// Its stream.
+    /// The request's stream.
     pub stream: StreamId,
-    /// Each record's file, as read.
+    /// The bytes of each record's file, unverified.
     pub files: Vec<Bytes>,
 }
 
 impl RequestFiles {
-    /// The records and state in these files.
+    /// Verifies the files and returns their records and state; `None` without files.
     pub fn history(&self) -> Result<Option<History>, Finding> {
         History::of(self.stream, &self.files)
     }
 }
 
-/// Some of the journal's requests.
+/// The requests that one step of [`NewestFirst`] has read.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Those that could be read.
+    /// The requests that could be read.
     pub requests: Vec<RequestFiles>,
-    /// Those that could not be read, and why.
+    /// The errors of requests and segments that could not be read.
     pub flaws: Vec<JournalError>,
     /// No later batch contains a request that was approved after this instant, as far as the clocks
-    /// of sealers and receivers agree; `None` if one may.
+    /// of sealers and receivers agree. `None`: unknown.
     pub rest_before: Option<Timestamp>,
 }
 
-/// A walk over all requests.
+/// Reads all requests, batch by batch.
 pub struct NewestFirst {
     journal: Journal,
     /// Requests to read from `requests/`.
@@ -61,7 +62,8 @@ pub struct NewestFirst {
 impl Journal {
     /// Begins to read all requests. May miss a request that is opened meanwhile.
     pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
-        // This comes before reading the log: a record sealed in between is read from `requests/`.
+        // List the unsealed entries before the log: a record that is sealed in between is then read
+        // from `requests/`.
         let listed = self.pass(now).await?.ever_done();
         let unsealed = self.unsealed_entries().await?;
         let newest = self.newest_segment().await?;
@@ -91,13 +93,14 @@ impl Journal {
     }
 
     /// The newest seal's number; 0 without a seal. Lists segments and checkpoints if
-    /// `log/checkpoint` does not tell.
+    /// `log/checkpoint` is missing or names a segment that does not exist.
     async fn newest_segment(&self) -> Result<u64, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
         let mut newest = known.map_or(0, |known| known.number);
         if newest == 0 || !self.has_segment(newest).await? {
-            // The checkpoint of a removed segment still exists.
+            // Include the checkpoints: if a segment was removed, its checkpoint shows that it
+            // existed.
             let segments = self.numbers("segments").await?;
             let checkpoints = self.numbers("checkpoints").await?;
             return Ok((segments.last().max(checkpoints.last())).map_or(0, |last| *last));
@@ -110,10 +113,10 @@ impl Journal {
 }
 
 impl NewestFirst {
-    /// The next requests; `None` at the end.
+    /// Reads the next requests; `None` at the end.
     ///
     /// # Errors
-    /// The store failed. Flaws of objects are in the batch.
+    /// The store failed. Damaged files are reported in the batch.
     pub async fn next(&mut self) -> Result<Option<Batch>, JournalError> {
         if !self.folders.is_empty() {
             return self.read_folders().await.map(Some);
@@ -141,7 +144,7 @@ impl NewestFirst {
         for (stream, read) in some.into_iter().zip(reads) {
             self.whole.insert(stream);
             match read {
-                // The record of an entry may still be written.
+                // An index entry is written before its record, which may not exist yet.
                 Ok(files) if files.is_empty() => {}
                 Ok(files) => batch.requests.push(RequestFiles { stream, files }),
                 Err(error) if error.concerns_one_request() => batch.flaws.push(error),
@@ -181,7 +184,7 @@ impl NewestFirst {
         batch
     }
 
-    /// The requests without a record 0, after the oldest segment.
+    /// After the oldest segment: reports the requests whose record 0 was in no segment.
     fn headless(&mut self) -> Option<Batch> {
         let parts = std::mem::take(&mut self.parts);
         let flaws = parts.keys().map(|stream| self.missing(*stream, 0));

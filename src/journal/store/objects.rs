@@ -1,5 +1,5 @@
-//! The journal's objects: creates, reads, lists and removes them, by stream and number or by path.
-//! Bounds every operation in time, and reads nothing larger than a record. Does not parse contents.
+//! Creates, reads, lists and removes the journal's objects, by stream and number or by path. Every
+//! operation has a time limit, and every read a size limit. Does not parse contents.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,27 +19,29 @@ use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_n
 use super::observed::StoreResult;
 use super::{Journal, JournalError};
 
-/// Maximum time of a read or write: its caller holds a lease or a delivery.
+/// Time limit of a read or write. Meanwhile the caller's lease runs, or a sender waits.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time to list every stream, which takes many pages in a large journal.
+/// Time limit of a long listing: a large journal's takes many pages.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Number of files to read or write at once.
 pub(super) const MAX_CONCURRENT: usize = 16;
-/// How often to retry an "already exists" without an object (S3 answers so during another write).
+/// How often to try to create a file. During another write, S3 answers "already exists" for an
+/// object that cannot be read yet.
 const TRIES: u32 = 3;
 
 /// The name of the object beside record 0 that names the segments of a retired request.
 pub(super) const RETIRED: &str = "retired";
 
-/// The file that was to be created.
+/// The file at a path after an attempt to create it.
 pub(super) enum Created {
-    /// The same bytes: written by this call, or by one whose answer was lost.
+    /// The file has the caller's bytes: this call wrote it, or an earlier one whose answer was
+    /// lost.
     Ours,
-    /// Other bytes.
+    /// The file existed, with these other bytes.
     Theirs(Bytes),
 }
 
-/// A file, as read.
+/// The result of reading a file.
 pub(super) enum Fetched {
     Bytes(Bytes),
     Absent,
@@ -47,7 +49,7 @@ pub(super) enum Fetched {
 }
 
 impl Fetched {
-    /// The bytes of a record that must exist.
+    /// Returns the bytes of a record, which must exist.
     pub(super) fn record(&self) -> Result<&[u8], Flaw> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -63,14 +65,14 @@ pub(super) struct Folder {
     pub(super) end: u64,
     /// The number of records; may be too low while records are created.
     pub(super) count: u64,
-    /// Whether records may exist only in their segments.
+    /// Whether the request is retired, so that records may exist only in their segments.
     pub(super) retired: bool,
     /// Files that are not records, as paths from the journal's root.
     pub(super) foreign: Vec<String>,
 }
 
 impl Journal {
-    /// The same journal, which tells `observer` how each operation on the store ended.
+    /// Makes the journal report the result of each operation on the store to `observer`.
     #[must_use]
     pub fn observed(
         self,
@@ -82,7 +84,7 @@ impl Journal {
         }
     }
 
-    /// Creates record `seq` of `stream`. Never overwrites one.
+    /// Creates record `seq` of `stream`. Never overwrites a record.
     pub(super) async fn create(
         &self,
         stream: StreamId,
@@ -117,7 +119,7 @@ impl Journal {
         Ok(created)
     }
 
-    /// Creates a file. Never overwrites one.
+    /// Creates a file. Never overwrites a file.
     pub(super) async fn create_at(
         &self,
         path: &Path,
@@ -135,7 +137,7 @@ impl Journal {
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.failed("create", path.as_ref(), &error)),
             }
-            // A write that was repeated after a lost answer finds its own object.
+            // After a lost answer, the repeated write finds the object of the first one.
             match self.fetch_at_most(path, MAX_SEGMENT_BYTES).await? {
                 Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
                 Fetched::Bytes(found) => return Ok(Created::Theirs(found)),
@@ -206,7 +208,7 @@ impl Journal {
         Ok(folder)
     }
 
-    /// The records `start..end` of a stream, in order.
+    /// Reads the records `start..end` of a stream, in order.
     pub(super) async fn fetch(
         &self,
         stream: StreamId,
@@ -225,7 +227,7 @@ impl Journal {
         self.fetch_at_most(path, MAX_RECORD_BYTES).await
     }
 
-    /// [`Journal::fetch_one`] for an object of up to `most` bytes.
+    /// Like [`Journal::fetch_one`], for an object of up to `most` bytes.
     pub(super) async fn fetch_at_most(
         &self,
         path: &Path,
@@ -245,7 +247,7 @@ impl Journal {
         }
     }
 
-    /// Everything directly under `requests/`.
+    /// Lists the entries directly below `requests/`.
     pub(super) async fn list_requests(&self) -> Result<ListResult, JournalError> {
         self.listed(&self.path(&["requests"]), LISTING_TIMEOUT)
             .await
@@ -260,13 +262,13 @@ impl Journal {
         self.listing(path, patience, list).await
     }
 
-    /// Every file below a folder.
+    /// Lists every file below a folder, at any depth.
     pub(super) async fn files_below(&self, folder: &Path) -> Result<Vec<ObjectMeta>, JournalError> {
         let found = self.at(folder).list(Some(folder)).try_collect();
         self.listing(folder, LISTING_TIMEOUT, found).await
     }
 
-    /// Lists `path`, within the time limit.
+    /// Awaits `found`, the listing of `path`, for at most `patience`.
     pub(super) async fn listing<T>(
         &self,
         path: &Path,
@@ -310,7 +312,7 @@ impl Journal {
         }
     }
 
-    /// The error for an object of the log that is not what it should be.
+    /// The error for an object of the log with wrong content.
     pub(super) fn broken_log(&self, path: impl ToString, why: impl ToString) -> JournalError {
         self.damaged(Finding::about(path, Flaw::BrokenLog(why.to_string())))
     }
@@ -331,7 +333,7 @@ impl Journal {
         Path::from_iter(parts.iter().copied())
     }
 
-    /// The store that contains this path.
+    /// The store that contains `path`.
     pub(super) fn at(&self, path: &Path) -> &dyn ObjectStore {
         match path.parts().next() {
             Some(first) if first.as_ref() == "index" => &*self.index_store,

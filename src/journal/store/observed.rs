@@ -1,4 +1,4 @@
-//! How operations on the store end, for an observer that counts.
+//! The results of operations on the store, for an observer that counts them.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::domain::spelled;
 spelled! {
     /// How an operation on the store ended.
     StoreResult {
-        /// As asked.
+        /// The operation succeeded.
         Done = "done",
         /// The file to create exists already.
         Exists = "exists",
         /// The file to read or delete does not exist.
         Absent = "absent",
-        /// The store refused it, or cannot be reached.
+        /// The store refused the operation or could not be reached.
         Failed = "failed",
-        /// No answer within the time limit.
+        /// The store did not answer within the time limit.
         TimedOut = "timed_out",
     }
 }
 
 impl StoreResult {
-    /// Reads the end of an operation; `None` after its time limit.
+    /// Classifies the result of an operation; `None` after its time limit.
     pub(super) fn of<T>(end: Option<&Result<T, Error>>) -> Self {
         match end {
             None => Self::TimedOut,
@@ -35,8 +35,8 @@ impl StoreResult {
     }
 }
 
-/// The operations, as errors and metrics name them.
+/// The names of the operations in errors and metrics.
 pub const OPERATIONS: [&str; 5] = ["create", "write", "read", "list", "delete"];
 
-/// Receives the name of each operation and its end.
+/// Receives the name and the result of each operation.
 pub(super) type Observer = Arc<dyn Fn(&'static str, StoreResult) + Send + Sync>;

@@ -1,5 +1,6 @@
-//! Opens a request: claim and intent in one create-only write. In: an authenticated request and its
-//! verdict. Out: a claim, or the existing record of that identity.
+//! Opens a request: one create-only write is both the claim and the record of the intent. Takes an
+//! authenticated request and its verdict. Returns a claim, or the state of the existing request
+//! with the same identity.
 
 use std::collections::BTreeSet;
 
@@ -13,37 +14,40 @@ use super::workers::Hold;
 use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::{Action, Timestamp};
 
-/// A request to record, and the turn that its recorder wants.
+/// A request to record, and the lease of the worker that records it.
 #[derive(Debug, Clone)]
 pub struct Opening {
-    /// What record 0 will say. The journal sets `lease` and `ordered_at`. `absent`: a look at the cloud just before
-    /// found none of the request's items shared; it counts only with a lease.
+    /// The content of record 0. The journal sets `lease` and `ordered_at`. `absent` says that a
+    /// look at the cloud just before found none of the request's items shared; the journal clears
+    /// it if there is no lease.
     pub intent: Intent,
-    /// The turn.
+    /// The worker that writes record 0, and its lease if it carries the request out.
     pub lease: WorkerLease,
 }
 
 /// The result of opening a request.
 #[derive(Debug)]
 pub enum Opened {
-    /// New, with this worker's claim. For a share, also the other requests to look at, as far as
-    /// they could be listed.
+    /// New: this worker has the claim. A share comes with the other requests for its images and
+    /// receivers, or with `None` if they could not be listed.
     New(Box<Claim>, Option<BTreeSet<StreamId>>),
-    /// New, without a claim: denied, waiting for its `not_before`, or recorded without a turn.
+    /// New, without a claim: the request was denied, waits for its `not_before`, or was recorded
+    /// without a turn.
     Kept(Box<State>),
-    /// Another delivery opened it first, with the same or other content.
+    /// Another delivery opened the request first, with the same or other content.
     Existing(Box<State>),
 }
 
 impl Journal {
-    /// Records a request that [`Journal::look_up`] did not find. Of several concurrent calls, one
-    /// gets [`Opened::New`]. Lists the other requests that a share must look at while it writes
-    /// record 0. `turn`: the recorder carries the request out; otherwise the worker that takes the next
-    /// turn does. `place` gives `ordered_at`, and runs beside the entries of the index.
+    /// Records a request that [`Journal::look_up`] did not find. Of several concurrent callers, one
+    /// gets [`Opened::New`]. For a share, also lists the other requests that the caller must read,
+    /// while record 0 is written. `turn`: whether this worker carries the request out now;
+    /// otherwise the worker that takes the next turn does. `place` computes `ordered_at` while the
+    /// index entries are written.
     ///
     /// # Errors
-    /// The store or `place` failed; then nothing may be carried out. A damaged record never counts as
-    /// an unknown identity.
+    /// The store or `place` failed: carry nothing out. A damaged record is an error, never an
+    /// unknown identity.
     pub async fn open_request(
         &self,
         opening: Opening,
@@ -102,7 +106,7 @@ impl Journal {
         }
     }
 
-    /// Records that a known identity came with other content.
+    /// Records a conflict: a delivery with a known identity and other content.
     pub async fn record_conflict(&self, opening: Opening) -> Result<(), JournalError> {
         let Opening { intent, lease } = opening;
         let stream = StreamId::of_conflict(&intent.identity, &intent.digest);
@@ -114,7 +118,8 @@ impl Journal {
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         self.touch(&self.unsealed_path(stream, 0)).await?;
-        // An earlier delivery with the same content has recorded it.
+        // An earlier delivery with this content has recorded the conflict. Check that its record
+        // can be read.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
             self.look_up(stream).await?;
         }
@@ -122,7 +127,7 @@ impl Journal {
     }
 }
 
-/// The state after record 0 of a request, and the record's bytes.
+/// Returns the state after record 0 of a request, and the record's bytes.
 fn opened(
     stream: StreamId,
     lease: &WorkerLease,

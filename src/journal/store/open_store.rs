@@ -21,8 +21,8 @@ use super::place_test::folder_id;
 use super::{Access, Journal, remote};
 
 impl Journal {
-    /// Opens the journal at `location`. Creates a missing directory durably. Does not call a remote
-    /// place yet.
+    /// Opens the journal at `location`. Creates a missing directory and syncs it to disk. Sends no
+    /// request to an object store yet.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         let (store, scrub) = open(location, access)?;
         let folder = match location {
@@ -51,8 +51,8 @@ impl Journal {
         }
     }
 
-    /// Opens the journal at `location` to read it. A directory that does not exist is an empty
-    /// journal; it is not created.
+    /// Opens the journal at `location` for reading. Treats a missing directory as an empty journal
+    /// and does not create it.
     pub fn open_to_read(
         location: &JournalLocation,
         index: Option<&JournalLocation>,
@@ -75,7 +75,7 @@ impl Journal {
         }
     }
 
-    /// The same journal with its index in another place, which must not contain another journal's
+    /// Makes the journal use the index at `location`, which must not contain another journal's
     /// index.
     pub fn with_index(
         self,
@@ -94,18 +94,20 @@ impl Journal {
         self.index.as_deref().unwrap_or(&self.place)
     }
 
-    /// A journal in the caller's store, shown as `memory:`. Tests use it with stores that fail.
+    /// Opens a journal in the caller's store; messages name it `memory:`. Tests use it with stores
+    /// that fail.
     #[doc(hidden)]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self {
-            // The caller's store contains it.
+            // The caller is responsible for its store, so `test_place` is skipped.
             proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
             ..Self::of(store, JournalLocation::Memory, Scrub::default())
         }
     }
 }
 
-/// A journal's store, with paths from the journal's root, and the credentials that no error may show.
+/// Returns the store, whose paths begin at the journal's root, and the credentials that no error
+/// may show.
 fn open(
     location: &JournalLocation,
     access: &Access,
@@ -121,7 +123,7 @@ fn open(
     Ok((Arc::new(PrefixStore::new(store, root)), scrub))
 }
 
-/// A bucket's store, the path of its prefix, and the credentials that no error may show.
+/// Returns the bucket's store, the path of its prefix, and the credentials that no error may show.
 pub(super) fn open_bucket(
     bucket: &Bucket,
     access: &Access,
@@ -133,7 +135,8 @@ pub(super) fn open_bucket(
     }
 }
 
-/// The store syncs its own writes and new folders. This covers the journal's root folder.
+/// Opens the directory and creates it durably. The store itself syncs its files and the folders
+/// that it creates later.
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         let location = JournalLocation::Directory(dir.to_owned());
@@ -144,8 +147,8 @@ fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     Ok(store.with_fsync(true))
 }
 
-/// Creates a directory and syncs each directory with a new entry. Otherwise a power cut could lose
-/// the new journal together with its first, synced record.
+/// Creates a directory and syncs each directory that gets a new entry. Otherwise a power cut could
+/// lose the new journal, although its first record was synced.
 fn make_durably(dir: &FsPath) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -161,7 +164,7 @@ fn make_durably(dir: &FsPath) -> io::Result<()> {
     Ok(())
 }
 
-/// A relative path's parent is empty: the working directory.
+/// An empty path is the parent of a relative path and means the working directory.
 fn is_there(path: &FsPath) -> bool {
     path.as_os_str().is_empty() || path.exists()
 }

@@ -1,6 +1,5 @@
-//! Tests that a place keeps the journal's conditions: a second creation of the same file fails, and
-//! the directory is still the one that was opened. In: random bytes for the probe's name. Returns
-//! once both are proven.
+//! Tests what a journal needs of its place: creating a file a second time fails, and the directory
+//! is still the one that was opened. Takes random bytes for the probe's name.
 
 use std::path::Path as FsPath;
 
@@ -14,7 +13,7 @@ impl Journal {
     /// probe below `index/`, creates it again with other bytes, and deletes it.
     ///
     /// # Errors
-    /// [`JournalError::Place`]: the place did not refuse. Nothing may be written there.
+    /// [`JournalError::Place`]: the place created the file twice. Nothing may be written there.
     /// Otherwise the store failed.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.proven
@@ -28,7 +27,7 @@ impl Journal {
         let first = self.create_at(&path, b"first").await?;
         let second = self.create_at(&path, b"second").await?;
         let kept = matches!(second, Created::Theirs(found) if *found == *b"first");
-        // An index beside locked evidence: the probe stays there.
+        // Ignore a failure: if the place locks its objects, the probe stays.
         drop(self.remove_at(&path).await);
         let untrusted = |place: &JournalLocation| {
             let problem =
@@ -39,8 +38,8 @@ impl Journal {
         if !matches!(first, Created::Ours) || !kept {
             return untrusted(self.index_place());
         }
-        // The function must not delete beside the evidence, so its probe stays. An existing probe
-        // proves as much as creating it twice.
+        // A function may lack the right to delete beside the records, so this probe stays. If it
+        // exists already, one refusal proves enough.
         if self.index.is_some() {
             let path = self.path(&["probe"]);
             let ours = matches!(self.create_at(&path, &nonce).await?, Created::Ours);
@@ -51,8 +50,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether the directory is still the one that was opened. Otherwise recorded requests would
-    /// look new.
+    /// Fails if the directory is not the one that was opened: in another one, recorded requests
+    /// would look new.
     pub(super) fn same_folder(&self) -> Result<(), JournalError> {
         match &*self.place {
             JournalLocation::Directory(dir) if folder_id(dir) != self.folder => {
@@ -64,7 +63,7 @@ impl Journal {
     }
 }
 
-/// The directory at a path now.
+/// The device and inode of the directory at `dir`; `None` if there is none.
 #[cfg(unix)]
 pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
@@ -74,7 +73,7 @@ pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
-/// Other systems tell only whether it exists.
+/// Other systems show only whether the directory exists.
 #[cfg(not(unix))]
 pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
     dir.is_dir().then_some((0, 0))

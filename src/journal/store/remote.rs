@@ -1,6 +1,6 @@
-//! Opens an object store of one of the three services. A [`Service`] names its variables and uses
-//! its builder. The HTTP client, the limits on retries and the requirement of TLS are the same for
-//! all.
+//! Opens an object store of one of three services. A [`Service`] says which environment variables
+//! it supports and builds its client. All services share the HTTP client, the limits on retries and
+//! the requirement of TLS.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -17,12 +17,12 @@ use super::Access;
 use super::error::{JournalError, Scrub, place_error};
 use crate::domain::{Problem, is_loopback};
 
-/// Total time for retries; just below the journal's own limit per operation.
+/// Time limit for all retries of a call; just below the journal's own limit per operation.
 const RETRY_FOR: Duration = Duration::from_secs(8);
 const RETRIES: usize = 3;
 
-/// Provides the caller's HTTP client. The store's own would need a process-wide TLS provider, which
-/// a library cannot rely on.
+/// Gives `object_store` the caller's HTTP client. A client that `object_store` builds itself would
+/// need a process-wide TLS provider, on which a library cannot rely.
 #[derive(Debug)]
 pub(super) struct CallersClient(reqwest::Client);
 
@@ -32,7 +32,7 @@ impl HttpConnector for CallersClient {
     }
 }
 
-/// What a setting is.
+/// The kind of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     /// A server's address.
@@ -41,37 +41,38 @@ pub(super) enum Setting {
     Plain,
 }
 
-/// An object store service: the library's builder of its client.
+/// A service: implemented for the builder of its client in `object_store`.
 pub(super) trait Service: Sized {
     /// A setting of the builder.
     type Key: FromStr;
     /// The client.
     type Store: ObjectStore;
-    /// How the names of its variables begin.
+    /// The prefix of the service's environment variables.
     const PREFIX: &str;
 
     /// The builder for a bucket.
     fn of_bucket(bucket: &str) -> Self;
 
-    /// The kind of a setting that a variable may make; `None` for what would change what is written
-    /// or weaken it: unsigned requests, no conditions, plain http, another bucket.
+    /// The kind of a setting that an environment variable may change. `None` for settings that
+    /// would weaken the store or redirect its writes: unsigned requests, no conditions, plain http,
+    /// another bucket.
     fn kind(key: &Self::Key) -> Option<Setting>;
 
-    /// The secret texts within a secret value.
+    /// The secret parts of a secret value, such as a private key in JSON.
     fn inner_secrets(_key: &Self::Key, _value: &str) -> Vec<SecretString> {
         Vec::new()
     }
 
-    /// The setting for a variable of the process, if the service supports it.
+    /// The setting for an environment variable; `None` if the service does not support it.
     fn key(variable: &str) -> Option<Self::Key> {
         prefixed::<Self>(variable)
     }
 
-    /// Applies the setting.
+    /// Applies a setting.
     #[must_use]
     fn set(self, key: Self::Key, value: &str) -> Self;
 
-    /// Builds the client. `plain_http`: the address is on loopback and without TLS.
+    /// Builds the client. `plain_http`: whether an endpoint is on loopback and has no TLS.
     fn build_with(
         self,
         plain_http: bool,
@@ -80,7 +81,8 @@ pub(super) trait Service: Sized {
     ) -> object_store::Result<Self::Store>;
 }
 
-/// The last two methods of a [`Service`]: the library's builders have the same methods and no trait.
+/// Implements the last two methods of a [`Service`]. The builders of `object_store` have the same
+/// methods but no common trait.
 macro_rules! set_and_build {
     () => {
         fn set(self, key: Key, value: &str) -> Self {
@@ -103,11 +105,11 @@ macro_rules! set_and_build {
 }
 pub(super) use set_and_build;
 
-/// The store, the journal's root in it, and the credentials that no text may show.
+/// Returns the store, the journal's root in it, and the credentials that no text may show.
 ///
 /// # Errors
-/// [`JournalError::Place`]: no client, an endpoint beyond loopback without TLS, or inconsistent
-/// variables.
+/// [`JournalError::Place`]: there is no HTTP client, an endpoint outside loopback has no TLS, or
+/// the variables contradict each other.
 pub(super) fn open<S: Service>(
     bucket: &Bucket,
     access: &Access,
@@ -136,7 +138,7 @@ pub(super) fn open<S: Service>(
     Ok((Arc::new(store), root, scrub))
 }
 
-/// The secret values.
+/// The values of the variables that no text may show.
 pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     let mut secrets = Vec::new();
     for (key, _, value) in settings::<S>(access) {
@@ -148,7 +150,7 @@ pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     Scrub::new(secrets)
 }
 
-/// The non-empty variables that the service supports.
+/// The non-empty variables that the service supports, each with its setting.
 pub(super) fn settings<S: Service>(
     access: &Access,
 ) -> impl Iterator<Item = (S::Key, &str, &SecretString)> {
@@ -158,7 +160,7 @@ pub(super) fn settings<S: Service>(
     })
 }
 
-/// The setting for a variable that begins with the service's prefix.
+/// The setting for a variable that begins with [`Service::PREFIX`].
 pub(super) fn prefixed<S: Service>(variable: &str) -> Option<S::Key> {
     variable.strip_prefix(S::PREFIX)?;
     let key = variable.to_ascii_lowercase().parse().ok();

@@ -1,5 +1,5 @@
-//! Reopens an ended request: the operator's record is also the claim. In: a state, and the verdict
-//! of the current policies. Out: a claim.
+//! Reopens an ended request. The record of the operator's decision is also the claim. Takes a state
+//! and the verdict of the current policies; returns a claim.
 
 use super::super::record::{Event, Reopening};
 use super::super::state::State;
@@ -9,8 +9,8 @@ use super::{Claim, Journal, JournalError, WorkerLease};
 use crate::domain::Verdict;
 
 impl Journal {
-    /// Reopens an ended request, or records that the current policies deny it. `None`: another
-    /// worker was first, or the request stays closed.
+    /// Reopens an ended request if `verdict` allows it; otherwise records the denial. `None`:
+    /// another worker was first, or the request cannot be reopened.
     pub async fn reopen(
         &self,
         mut state: State,
@@ -30,7 +30,7 @@ impl Journal {
         while state.stays_closed(lease.now).is_none() {
             match self.claim(&state, lease.clone(), event.clone()).await? {
                 Claimed::Won(claim) => return Ok(Some(*claim)),
-                // A notification may have been recorded in the meantime.
+                // Another record came first, such as a notification's. Try again after it.
                 Claimed::Late(found) => state = follow(&state, &found)?,
             }
         }

@@ -1,5 +1,5 @@
-//! Files in a journal's directories that the store skips: odd names, links, and temporary files of
-//! killed processes. In: the directories. Out: findings, and the files that were removed.
+//! Finds the files in a journal's directories that the store skips: odd names, links, and temporary
+//! files of killed processes. Removes the temporary ones once they are old.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 impl Journal {
-    /// The skipped files in the folders of evidence and index; empty unless these are directories.
+    /// The skipped files below `requests/`, `log/` and `index/`. None if the journal and its index
+    /// are not in directories.
     pub(super) async fn skipped(&self) -> Result<Skipped, JournalError> {
         let places = [
             (&*self.place, &["requests", "log"][..]),
@@ -33,8 +34,8 @@ impl Journal {
         self.on_disk(walk).await
     }
 
-    /// Removes the temporary files and locks of ended processes that are a day old: by then every
-    /// such worker has lost its claim. Returns their paths.
+    /// Removes temporary files, and lock files of ended processes, that are at least a day old: by
+    /// then every worker that could need them has lost its claim. Returns their paths.
     pub async fn remove_leftovers(&self, now: Timestamp) -> Result<Vec<String>, JournalError> {
         let mut files = self.skipped().await?.temporary;
         if let JournalLocation::Directory(dir) = &*self.place {

@@ -1,4 +1,4 @@
-//! Reads whole streams: verified records and their state, or raw bytes. In: a stream's name.
+//! Reads whole streams, by name: verified records and their state, or raw bytes.
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -10,7 +10,7 @@ use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError, WorkDone};
 
 impl Journal {
-    /// How far the present work on the journal has come.
+    /// The progress of the current work on the journal.
     pub fn work_done(&self) -> &WorkDone {
         &self.work_done
     }
@@ -18,8 +18,8 @@ impl Journal {
     /// Reads a stream and verifies its chain. `None` if there is no such stream.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`]: a file is missing or wrong. A damaged stream never counts as
-    /// absent. Otherwise the store failed.
+    /// [`JournalError::Damaged`]: a file is missing or wrong. A damaged stream is an error, never
+    /// `None`. Otherwise the store failed.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let files = self.files(stream).await?;
         let read = History::of(stream, &files);
@@ -30,7 +30,7 @@ impl Journal {
         Ok(history)
     }
 
-    /// [`Journal::read`], but `None` for a retired request.
+    /// Like [`Journal::read`], but returns `None` for a retired request.
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let folder = self.folder(stream).await?;
         if folder.retired {
@@ -40,9 +40,9 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// Reads a stream's records from the first to the one that closes the request: enough to answer
-    /// a delivery. Before working on an unfinished request, read it with [`Journal::read`]: only a
-    /// listing shows that a record is missing before another.
+    /// Reads a stream from record 0 to the record that closes the request, which suffices to answer
+    /// a delivery. Before you work on an unfinished request, read it with [`Journal::read`]: only a
+    /// listing shows that a record before another one is missing.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store
@@ -68,7 +68,7 @@ impl Journal {
         Ok(stream_state)
     }
 
-    /// Whether a record after `seq`, which ends the request, reopens it.
+    /// Whether a record after `seq` reopens the request. Record `seq` ends it.
     async fn reopened_after(&self, stream: StreamId, seq: u64) -> Result<bool, JournalError> {
         for seq in seq.saturating_add(1)..MAX_RECORDS {
             let Fetched::Bytes(bytes) = self.fetch_one(&self.record_path(stream, seq)).await?
@@ -85,7 +85,7 @@ impl Journal {
         Ok(false)
     }
 
-    /// The names of all streams, sorted. Memory grows with their number.
+    /// The names of all streams, sorted. Uses memory for each name.
     pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
         let listed = self.list_requests().await?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);
@@ -134,11 +134,11 @@ impl Journal {
         Ok(files)
     }
 
-    /// Tests that the place is writable, and that a directory is still the one that was opened:
+    /// Tests that a directory is still the one that was opened, and that the place is writable:
     /// creates and deletes a probe below `index/`, with `nonce` in its name.
     ///
     /// # Errors
-    /// The place is not writable, or has been replaced.
+    /// The place is not writable, or the directory has been replaced.
     pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.same_folder()?;
         let path = self.path(&["index", "probe", &hex::encode(nonce)]);

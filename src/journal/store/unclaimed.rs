@@ -1,6 +1,6 @@
-//! Appends the records that need no claim: call-offs, cancels and notifications. In: a state and
-//! what is to be recorded. Out: the state afterwards. Of several writers at once, each finds its
-//! record behind the others', or finds it superfluous.
+//! Appends the records that need no claim: call-offs, cancels and notifications. Takes a state and
+//! an event; returns the state afterwards. Each of several concurrent writers appends its record
+//! after the others' records, or finds that it is no longer needed.
 
 use super::super::record::{CallOff, Event, FailedNotification, Notified, Worker};
 use super::super::state::{State, StreamState, WakeUp};
@@ -10,8 +10,9 @@ use super::{Journal, JournalError};
 use crate::domain::{NoticeRules, Timestamp};
 
 impl Journal {
-    /// Calls off those of these items that can be called off. Appends to the share's stream even
-    /// while a worker has the turn, so that a cancel never waits. Returns the share's new state.
+    /// Calls off the items of `call_off` that can still be called off. Appends to the share's
+    /// stream even during a worker's turn, so that a cancel never waits. Returns the share's new
+    /// state.
     ///
     /// # Errors
     /// The store failed. Calling off again is safe.
@@ -30,8 +31,8 @@ impl Journal {
         self.append_to_request(state, at, worker, event).await
     }
 
-    /// Records in a closed share which of these items a later cancel has taken away, and updates
-    /// the index.
+    /// Records in a closed share that a later cancel has taken away the items of `cancelled`, and
+    /// updates the index. Leaves out items that the share does not hold any more.
     ///
     /// # Errors
     /// The store failed. Recording again is safe.
@@ -52,11 +53,11 @@ impl Journal {
             .await
     }
 
-    /// Records the end of an attempt to notify, unless another sender has recorded that attempt or a
-    /// later one. Announces the next attempt first. Returns the state afterwards.
+    /// Records the result of an attempt to notify, unless another sender has recorded that attempt
+    /// or a later one. Writes the wake-up of the next attempt first. Returns the state afterwards.
     ///
     /// # Errors
-    /// What the store said; then the notification is still owed.
+    /// The store failed; the notification is still owed.
     pub async fn record_notification(
         &self,
         state: StreamState,
@@ -103,7 +104,8 @@ impl Journal {
             .ok_or(JournalError::NotARequest { stream })
     }
 
-    /// Appends a record that needs no claim, and repeats while `event` still returns one.
+    /// Appends the event that `event` returns for the state. If another writer was first, applies
+    /// that record and tries again, until `event` returns `None`.
     pub(super) async fn append(
         &self,
         mut state: StreamState,

@@ -1,11 +1,11 @@
-//! Whether this process has written records that it has not sealed. All clones of a journal share
-//! it. Ignores records of other processes.
+//! A flag that shows whether this process has written records that it has not sealed. All clones of
+//! a journal share the flag. It ignores records of other processes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Set by each written record, cleared by the sealer.
+/// Writing a record sets the flag; the sealer clears it.
 #[derive(Debug)]
 pub struct Unsealed {
     any: AtomicBool,
@@ -13,7 +13,7 @@ pub struct Unsealed {
 }
 
 impl Default for Unsealed {
-    /// Set at first: an earlier process may have stopped without sealing.
+    /// The flag is set at first: an earlier process may have stopped without sealing.
     fn default() -> Self {
         Self {
             any: AtomicBool::new(true),
@@ -23,17 +23,17 @@ impl Default for Unsealed {
 }
 
 impl Unsealed {
-    /// Whether there may be such records.
+    /// Whether there may be unsealed records.
     pub fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Records that there are such records.
+    /// Sets the flag.
     pub fn set(&self) {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Records a write, and wakes [`Unsealed::written`].
+    /// Sets the flag after a write, and wakes [`Unsealed::written`].
     pub(super) fn note_write(&self) {
         self.set();
         self.written.notify_one();
@@ -44,7 +44,7 @@ impl Unsealed {
         self.any.store(false, Ordering::Release);
     }
 
-    /// Waits for a write after the previous return. For one caller.
+    /// Waits for a write since this last returned. Only one task may call it.
     pub async fn written(&self) {
         self.written.notified().await;
     }

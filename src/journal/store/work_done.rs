@@ -1,9 +1,9 @@
-//! How far the work on a journal has come, for people who wait for it. All clones of a journal share it;
-//! each work that counts begins anew.
+//! The progress of work on a journal, for people who wait for it. All clones of a journal share one
+//! counter; each piece of work that counts its parts starts it anew.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How much of a work is done.
+/// Counts the finished parts of the current work.
 #[derive(Debug, Default)]
 pub struct WorkDone {
     done: AtomicU64,
@@ -11,18 +11,18 @@ pub struct WorkDone {
 }
 
 impl WorkDone {
-    /// Begins work on so many parts.
+    /// Begins work on `all` parts.
     pub fn begin(&self, all: usize) {
         self.done.store(0, Ordering::Relaxed);
         self.all.store(all as u64, Ordering::Relaxed);
     }
 
-    /// Counts parts as done.
+    /// Adds `parts` to the finished parts.
     pub fn add(&self, parts: usize) {
         self.done.fetch_add(parts as u64, Ordering::Relaxed);
     }
 
-    /// How many parts are done, of how many; `None` where nothing is counted.
+    /// The number of finished parts and of all parts; `None` while no work counts its parts.
     pub fn counts(&self) -> Option<(u64, u64)> {
         let all = self.all.load(Ordering::Relaxed);
         let done = self.done.load(Ordering::Relaxed).min(all);

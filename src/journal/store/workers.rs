@@ -1,10 +1,11 @@
-//! Detects dead workers. On a directory, a worker locks `workers/<its mark>` from before the record
-//! of its claim until its turn ends; the file names the machine's boot and the request. In: claims
-//! and states. Out: the requests whose worker is dead, which need not wait for its lease.
+//! Detects dead workers, so that their requests need not wait for the end of a lease. On a
+//! directory, a worker locks the file `workers/<its mark>` before it writes the record of its
+//! claim, and keeps the lock until its turn ends. The file names the machine's boot and the
+//! request.
 //!
-//! A free lock of the current boot belongs to an ended process. A file of another boot may belong
-//! to another machine, and locks do not work on every network mount: then only the lease counts.
-//! The folder is not evidence, and a missing file is harmless.
+//! A free lock of the current boot belongs to a process that has ended. A file of another boot may
+//! belong to another machine, and locks do not work on every network mount: then other workers wait
+//! for the end of the lease. The folder is not evidence, and a missing file is harmless.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -26,12 +27,12 @@ pub(super) struct Hold {
 
 impl Hold {
     fn new(folder: &FsPath, of: &str, worker: &Worker) -> io::Result<Self> {
-        // Do not create its parent: a removed journal must not come back.
+        // Do not create the parent folder: that would recreate a removed journal.
         match std::fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        // The file gets the worker's name once it is locked.
+        // Lock the file before it gets the worker's name: no other process may see it unlocked.
         let unnamed = folder.join(format!("{worker}.new"));
         let path = folder.join(worker.as_str());
         let locked = lock(&unnamed, of).and_then(|_locked| {
@@ -44,9 +45,9 @@ impl Hold {
         locked
     }
 
-    /// Ends the turn in order.
+    /// Deletes the file, because the worker's turn has ended.
     pub(super) fn remove(self) {
-        // The next sweep removes a file that stays.
+        // If this fails, the next sweep deletes the file.
         drop(std::fs::remove_file(&self.path));
     }
 }
@@ -64,13 +65,13 @@ fn lock(path: &FsPath, of: &str) -> io::Result<File> {
     }
 }
 
-/// The id of this boot of the machine; only Linux has one.
+/// The id of the machine's current boot. An error on systems other than Linux.
 fn boot() -> io::Result<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     Ok(boot.trim().to_owned())
 }
 
-/// The content of a worker's file, unless a live process holds its lock.
+/// Returns the content of a worker's file; `None` while a live process has its lock.
 pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     match file.try_lock_shared() {
@@ -83,7 +84,7 @@ pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// The request of a worker that is certainly dead.
+/// Returns the request of the worker with this file if that worker is certainly dead.
 fn gone(path: &FsPath) -> Option<StreamId> {
     let text = is_free(path).ok()??;
     let (of_boot, stream) = text.trim_end().split_once('\n')?;
@@ -102,8 +103,8 @@ fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
 }
 
 impl Journal {
-    /// Locks a worker's file before the record of its claim is written. `None`: only its lease
-    /// counts.
+    /// Locks a worker's file. Called before the record of its claim is written. `None` without a
+    /// lock: then other workers wait for the end of its lease.
     pub(super) async fn hold(&self, stream: StreamId, worker: &Worker) -> Option<Hold> {
         self.locked(stream.to_string(), worker.clone()).await?.ok()
     }
@@ -117,14 +118,14 @@ impl Journal {
         tokio::task::spawn_blocking(locked).await.ok()
     }
 
-    /// For a directory: the reason why a worker's death is not detected before its lease ends, if
-    /// so. `probe`: fresh random bytes.
+    /// Tests whether locks work in a journal's directory. Returns the reason if they do not: then a
+    /// worker's death is not detected before its lease ends. `probe`: fresh random bytes.
     pub async fn lacks_locks(&self, probe: Worker) -> Option<io::Error> {
         let locked = self.locked("a probe".to_owned(), probe).await?;
         locked.map(Hold::remove).err()
     }
 
-    /// Sets in a state whether its worker is dead.
+    /// Marks the state if the worker that holds the request is dead.
     pub(super) async fn notice(&self, state: &mut StreamState) {
         let StreamState::Request(state) = state else {
             return;
@@ -138,8 +139,8 @@ impl Journal {
         }
     }
 
-    /// The requests with dead workers. Deletes the files of workers whose turn is over or taken
-    /// over.
+    /// Returns the requests whose worker is dead. Deletes the files of dead workers that hold no
+    /// request any more.
     pub async fn abandoned(&self) -> Result<Vec<StreamId>, JournalError> {
         let JournalLocation::Directory(dir) = &*self.place else {
             return Ok(Vec::new());
