@@ -1,6 +1,7 @@
-//! Incidents: records for the operator that belong to no request, bounded in number per day. In: a
-//! rejected delivery, or a comparison that found differences. Out: whether it is recorded. The same
-//! incident is recorded once a day.
+//! Records incidents: records for the operator that belong to no request. Takes a rejected
+//! delivery, a comparison that found differences, or an announcement; returns whether it was
+//! recorded. Rejections and comparisons are bounded in number per day, and the same one is recorded
+//! once a day.
 
 use super::super::record::{Announcement, Drift, Event, Rejection, Stored, StreamId};
 use super::super::state::{Incident, StreamState, WakeUp};
@@ -10,21 +11,22 @@ use super::open_request::first;
 use super::{Journal, JournalError, WorkerLease};
 use crate::domain::{NoticeRules, Timestamp};
 
-/// Maximum number of rejected deliveries on record per source and day.
+/// Maximum number of recorded rejections per source and day.
 const REJECTION_SLOTS: u32 = 256;
-/// Maximum number of comparisons with differences on record per day.
+/// Maximum number of recorded comparisons per day.
 const DRIFT_SLOTS: u32 = 16;
-/// Number of slots to try for one incident, so that a few incidents rarely collide.
+/// Number of slots to try for an incident. With several tries, a few incidents rarely leave one
+/// unrecorded.
 const TRIES: u32 = 8;
 
 /// The result of recording an incident.
 #[derive(Debug)]
 pub enum Recorded {
-    /// It is new.
+    /// The incident is new.
     New(Box<Incident>),
-    /// The same incident is on record since earlier today.
+    /// The same incident is on record already.
     Known,
-    /// Too many are on record today.
+    /// Too many incidents are on record today.
     Full,
 }
 
@@ -63,8 +65,9 @@ impl Journal {
         self.record_incident(slots, lease, rules).await
     }
 
-    /// Records a verified event that names an instance. Announces the work first, due at once. One that is
-    /// on record and led to no request begins anew with another event.
+    /// Records a verified event that names an instance. Writes a wake-up first, which is due at
+    /// once. If the announcement is on record and led to no request, appends the new event, so that
+    /// the instance is fetched again.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,
@@ -98,8 +101,9 @@ impl Journal {
         }
     }
 
-    /// Appends a record of an attempt to work off an announcement, or a new event, unless another worker has
-    /// recorded it. Announces the next attempt first. Returns the state afterwards.
+    /// Appends to an announcement's stream the result of an attempt to fetch the instance, or a new
+    /// event, unless another worker has recorded it. Writes the wake-up of the next attempt first.
+    /// Returns the state afterwards.
     ///
     /// # Errors
     /// The store failed; then the instance is fetched again.
@@ -129,7 +133,7 @@ impl Journal {
         self.append(state, lease.now, &lease.worker, wanted).await
     }
 
-    /// Records the incident in the first free one of these streams. If it owes a notification, writes
+    /// Records the incident in the first free stream of `slots`. If it owes a notification, writes
     /// its wake-up first.
     async fn record_incident(
         &self,
@@ -165,8 +169,8 @@ impl Journal {
         Ok(Recorded::Full)
     }
 
-    /// Updates the index after a look at an incident: announces its next notification, then deletes
-    /// these wake-ups. While one is due they stay.
+    /// Updates the index after an incident was read: writes its next wake-up, then deletes
+    /// `wake_ups`. Keeps them while the incident is due.
     pub(super) async fn update_index_of_incident(
         &self,
         incident: &Incident,
@@ -183,7 +187,8 @@ impl Journal {
             self.announce_wake_up(WakeUp::new(at, incident.stream(), newest))
                 .await?;
         }
-        // One that lies ahead led here before the clock was put back, and may be the next one.
+        // Keep a wake-up in the future: it led here before the clock was put back, and may be the
+        // next one.
         let past = wake_ups.iter().filter(|wake_up| wake_up.at <= now);
         let done = past.filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
         let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();
@@ -195,7 +200,7 @@ fn lacks(state: &StreamState, event: &Event) -> bool {
     matches!(state, StreamState::Incident(incident) if incident.lacks(event))
 }
 
-/// Some of `count` slots, beginning at one that the digest gives: any hash works.
+/// The slots to try, out of `count`. The first one depends on the digest; any hash would do.
 fn slots(digest: &str, count: u32) -> impl Iterator<Item = u32> {
     let begin = u32::from_str_radix(digest.get(..6).unwrap_or_default(), 16).unwrap_or(0);
     (0..TRIES).map(move |step| begin.wrapping_add(step) % count)

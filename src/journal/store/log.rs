@@ -1,6 +1,6 @@
-//! The log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
-//! `log/checkpoint`. In: numbers. Out: the stored objects. Only [`Journal::sealed_at`] and the
-//! log's end check signatures.
+//! Reads the log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
+//! `log/checkpoint`. Takes numbers; returns the stored objects. Only [`Journal::sealed_at`] and
+//! `log_head` check signatures.
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
@@ -15,19 +15,19 @@ use super::objects::{Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
-/// The end of the log.
+/// The end of the log: the newest seal and the right edge of the tree.
 #[derive(Default)]
 pub(super) struct LogHead {
     /// The newest seal's number; 0 without a seal.
     pub(super) number: u64,
     pub(super) edge: Edge,
-    /// The newest checkpoint with its note.
+    /// The newest checkpoint and its signed note.
     pub(super) newest: Option<(Checkpoint, String)>,
 }
 
 impl Journal {
-    /// The log's end according to `log/checkpoint`; later seals may exist. Ignores a copy that
-    /// `key` has not signed, and then reads the log from its beginning.
+    /// Reads the end of the log at the seal that `log/checkpoint` names; later seals may exist. If
+    /// `key` has not signed that file, returns the beginning of the log.
     pub(super) async fn log_head(&self, key: &VerifierKey) -> Result<LogHead, JournalError> {
         let Some((checkpoint, note)) = self.newest_signed(key).await? else {
             return Ok(LogHead::default());
@@ -112,8 +112,8 @@ impl Journal {
         }
     }
 
-    /// When the newest seal was made, according to `log/checkpoint`; `None` if that is missing or
-    /// `key` has not signed it.
+    /// When the newest seal was made, according to `log/checkpoint`; `None` if that file is missing
+    /// or `key` has not signed it.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
         let newest = self.newest_signed(key).await?;
         Ok(newest.map(|(checkpoint, _)| checkpoint.at))

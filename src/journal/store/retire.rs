@@ -1,7 +1,6 @@
-//! Retention: removes a finished request's records from `requests/`, except record 0; they remain
-//! in their segments. In: streams and the verified log. Out: what was removed. The object `retired`
-//! beside record 0 names the segments, so that a duplicate still gets the recorded answer. Every
-//! step may be repeated.
+//! Retention: removes the records of a finished request from `requests/`, except record 0. They
+//! remain in the log's segments. The object `retired` beside record 0 names the segments, so that a
+//! duplicate delivery still gets the recorded answer. Every step may be repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,16 +16,16 @@ use super::{Journal, JournalError};
 
 const FORMAT: &str = "sharehook retired 1";
 
-/// The result for a finished request.
+/// The result of retiring a finished request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retirement {
     /// This many records were removed from `requests/`.
     Removed(u64),
-    /// Some records are not sealed, so all stay.
+    /// Some records are not sealed, so none was removed.
     Unsealed,
 }
 
-/// The number of a stream's sealed records, and their segments.
+/// The content of the object `retired`: the number of the stream's records, and their segments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Retired {
     end: u64,
@@ -34,7 +33,8 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// What the log has of a stream; `None` unless it has every record from 0 on.
+    /// Computes it from the log. `None` unless the stream's sealed records begin at 0 and have no
+    /// gap.
     pub(super) fn of(log: &VerifiedLog, stream: StreamId) -> Option<Self> {
         let sealed = log.sealed(stream)?;
         let end = sealed.len() as u64;
@@ -69,7 +69,8 @@ impl Retired {
 }
 
 impl Journal {
-    /// The streams with more than one record below `requests/`. Takes one listing of everything.
+    /// The streams that are not completely retired: they have more than record 0 below `requests/`,
+    /// or lack the object `retired`. Lists everything below `requests/` once.
     pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {
@@ -96,12 +97,12 @@ impl Journal {
             .collect())
     }
 
-    /// Removes a finished request's records, except record 0, after comparing each with its copy in
-    /// the segment. Does not check whether the request is finished.
+    /// Removes a finished request's records, except record 0, after comparing each one with its
+    /// sealed hash. Does not check whether the request is finished.
     ///
     /// # Errors
-    /// A record differs from what was sealed; then none is removed. Otherwise the store failed;
-    /// then some may be removed, and the call may be repeated.
+    /// A record differs from what was sealed: none is removed. Otherwise the store failed: some may
+    /// be removed, and another call removes the rest.
     pub async fn retire(
         &self,
         stream: StreamId,
@@ -139,7 +140,7 @@ impl Journal {
         Ok(Retirement::Removed(removed.count() as u64))
     }
 
-    /// A retired stream's files, from its segments.
+    /// Reads a retired stream's files from its segments.
     pub(super) async fn retired_files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
         let Some(retired) = self.retired(stream).await? else {
             return Err(self.damaged(self.misleading(stream)));
@@ -159,8 +160,7 @@ impl Journal {
         }
     }
 
-    /// The contents of the object `retired`; `None` if it does not exist or this program did not
-    /// write it.
+    /// Reads the object `retired`; `None` if it does not exist or this program did not write it.
     pub(super) async fn retired(&self, stream: StreamId) -> Result<Option<Retired>, JournalError> {
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
         match self.fetch_one(&path).await? {

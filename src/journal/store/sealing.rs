@@ -1,7 +1,7 @@
-//! Sealing: appends unsealed records to the log. In: the signing key and the instant. Out: new
+//! Sealing: appends unsealed records to the log. Takes the signing key and the instant; creates
 //! segments, tiles and checkpoints. Creating segment *n* is the claim to seal *n*. The segment
-//! determines all other objects of the seal, so the next sealer completes an interrupted seal. A
-//! seal reads the unsealed records and the right edge of the tree, nothing else.
+//! determines all other objects of the seal, so the next sealer can complete an interrupted seal. A
+//! seal reads only the unsealed records and the right edge of the tree.
 
 use std::collections::VecDeque;
 
@@ -17,40 +17,40 @@ use super::objects::{Created, Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
 
-/// Number of new records of a stream that are read at once.
+/// Number of unsealed records of a stream to read at once.
 const RECORDS: u64 = 8;
 
 /// The result of sealing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sealing {
-    /// Records that this call sealed.
+    /// The number of records that this call sealed.
     pub sealed: u64,
-    /// The log's number of entries.
+    /// The number of entries in the log.
     pub size: u64,
     /// The newest checkpoint, a signed note. Keep it in a place that the journal's writers cannot
     /// change.
     pub checkpoint: Option<String>,
-    /// Records that were left out, with all later ones of their streams, because they differ from
-    /// what was written.
+    /// Records that differ from what was written. They and all later records of their streams were
+    /// left out.
     pub left_out: Vec<Finding>,
 }
 
-/// Records of one stream, from a number on, for the next segment.
+/// The next records of one stream for a segment.
 struct Unsealed {
     /// Each record's number and file.
     files: Vec<(u64, Bytes)>,
-    /// Whether more may follow.
+    /// Whether the stream may have more unsealed records.
     more: bool,
     flaw: Option<Finding>,
 }
 
 impl Journal {
-    /// Completes the newest seal if its sealer stopped, and seals every record that
-    /// `index/unsealed/` names. The next seal takes records that are written meanwhile.
+    /// Completes the newest seal if its sealer stopped, then seals every record that
+    /// `index/unsealed/` names. Leaves records that are written meanwhile to the next seal.
     ///
     /// # Errors
-    /// An object of the log differs from what its segment determines, or another key signs the log:
-    /// then nothing is sealed. Otherwise the store failed.
+    /// An object of the log differs from what its segment determines, or another key signs the log.
+    /// Nothing is sealed then. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let head = self.log_head(signer.verifier()).await?;
@@ -80,7 +80,8 @@ impl Journal {
                             .complete(head, &segment, signer, None, &entries)
                             .await?;
                     }
-                    // Another sealer was first. What it sealed is not sealed again.
+                    // Another sealer was first. Complete its seal, then begin again without its
+                    // records.
                     Created::Theirs(_) => {
                         head = self.completed(head, signer).await?;
                         continue 'again;
@@ -94,11 +95,13 @@ impl Journal {
         Ok(sealing)
     }
 
-    /// Introduces the key that signs every later seal: a seal without records, whose checkpoint
-    /// both keys sign. May be repeated, also after an interruption. Returns that checkpoint.
+    /// Introduces the key that signs every later seal: makes a seal without records, whose
+    /// checkpoint both keys sign, and returns that checkpoint. May be called again, also after an
+    /// interruption.
     ///
     /// # Errors
-    /// `old` no longer signs the log and `new` does not follow it. Otherwise as [`Journal::seal`].
+    /// `old` does not sign the log any more, and `new` is not the key that follows it. Otherwise
+    /// the errors of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,
@@ -135,8 +138,8 @@ impl Journal {
         }
     }
 
-    /// The log's end, after completing every seal that was begun behind `head`. `signer` must be the
-    /// key that signs next.
+    /// Completes every seal that was begun after `head`, and returns the new end of the log. Fails
+    /// unless `signer` is the key of the next seal.
     async fn completed(
         &self,
         mut head: LogHead,
@@ -156,7 +159,7 @@ impl Journal {
         Ok(head)
     }
 
-    /// Whether `key` signs the seal after a checkpoint.
+    /// Fails unless `key` signs the seal after the checkpoint.
     fn signs_on(
         &self,
         checkpoint: &Checkpoint,
@@ -175,7 +178,8 @@ impl Journal {
     }
 
     /// Creates the objects that a segment determines, and deletes the index entries for its
-    /// records. The checkpoint comes after the tiles, as tlog-tiles requires, and the index last.
+    /// records. Creates the checkpoint after the tiles, as tlog-tiles requires, and updates the
+    /// index last.
     async fn complete(
         &self,
         mut head: LogHead,
@@ -216,8 +220,8 @@ impl Journal {
         Ok(head)
     }
 
-    /// The note of a checkpoint; creates it unless it exists. The note that introduces a key must
-    /// exist if the next key is not available.
+    /// Creates the signed note of a checkpoint unless it exists, and returns it. If the checkpoint
+    /// introduces a key and `next` is `None`, the note must exist.
     async fn signed(
         &self,
         checkpoint: &Checkpoint,
@@ -242,14 +246,14 @@ impl Journal {
                 Created::Theirs(found) => String::from_utf8_lossy(&found).into_owned(),
             }
         };
-        // The previous key may have signed it, before the rotation.
+        // Do not check the signature: before a rotation, the previous key may have signed the note.
         match Checkpoint::unverified(&found) {
             Ok(read) if read == *checkpoint => Ok(found),
             _ => Err(self.broken_log(path, "it is not the checkpoint of its segment")),
         }
     }
 
-    /// Creates an object with these bytes, or checks that it has them.
+    /// Creates an object with `bytes`, or checks that the existing object has them.
     async fn create_exactly(
         &self,
         path: &object_store::path::Path,
@@ -263,7 +267,8 @@ impl Journal {
         }
     }
 
-    /// Moves unsealed records into a segment until it is full; `waiting` keeps the others.
+    /// Moves unsealed records into a segment until it is full. `waiting` keeps the streams with
+    /// further records.
     async fn fill(
         &self,
         segment: &mut Segment,
@@ -299,7 +304,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Records of a stream from `start` on, up to the first that does not follow its predecessor.
+    /// Reads the next records of a stream, from `start` on. Stops before the first record that does
+    /// not follow its predecessor.
     async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<Unsealed, JournalError> {
         let first = start.saturating_sub(1);
         let end = self.folder(stream).await?.end;

@@ -1,5 +1,5 @@
-//! Verifies the whole journal. In: every file. Out: a [`Report`]. Memory is bounded: a few records
-//! at a time, the streams' names, and the first findings.
+//! Verifies the whole journal: reads every file and returns a [`Report`]. Keeps only a few records
+//! at a time, the streams' names and the first findings in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::objects::{Fetched, Folder};
 use super::retire::Retired;
 use super::{Journal, JournalError};
 
-/// Number of streams to verify at once, and of records of each.
+/// Number of streams to verify at once, and of records of each stream to read at once.
 const STREAMS: usize = 8;
 const RECORDS: u64 = 8;
 /// Maximum number of consecutive missing records: one stray file with a high number must not cause
@@ -29,19 +29,20 @@ const MAX_FINDINGS: usize = 1_000;
 /// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Streams with at least one record, whole or not.
+    /// The number of streams with at least one record, including damaged ones.
     pub streams: u64,
-    /// Intact records in their places.
+    /// The number of intact records below `requests/`.
     pub records: u64,
-    /// What is wrong, sorted by path; the first thousand at most.
+    /// The flaws, sorted by path; the first thousand at most.
     pub findings: Vec<Finding>,
-    /// Intact seals, if the log was verified.
+    /// The number of intact seals; 0 if the log was not verified.
     pub seals: u64,
-    /// Records in these seals. Only their chains cover the others.
+    /// The number of records in these seals. Other records are protected by their chains alone.
     pub sealed: u64,
-    /// Sealed records of retired requests, which exist only in their segments.
+    /// The number of records of retired requests that exist only in their segments.
     pub retired: u64,
-    /// Further findings, and records that were not looked at after too many missing ones.
+    /// The number of further findings, and of records that were not read after too many missing
+    /// ones.
     pub left_off: u64,
 }
 
@@ -71,9 +72,9 @@ impl Report {
 }
 
 impl Journal {
-    /// Verifies every file under `requests/`. The chain alone does not detect that the newest or
-    /// all records of a stream were removed, or that the newest record was rewritten with a new
-    /// checksum line.
+    /// Verifies every file below `requests/` against its chain, and the index. The chain alone does
+    /// not detect that the newest or all records of a stream were removed, or that the newest
+    /// record was rewritten with a new checksum line.
     ///
     /// # Errors
     /// The store failed. Flaws of files are in the report.
@@ -81,7 +82,7 @@ impl Journal {
         self.verify_against(Arc::default(), false).await
     }
 
-    /// Verifies every file under `requests/` against its chain and the seals, and the index against
+    /// Verifies every file below `requests/` against its chain and the seals, and the index against
     /// the records. `whole`: whether `log` contains all seals.
     pub(super) async fn verify_against(
         &self,
@@ -127,8 +128,8 @@ impl Journal {
         Ok(report)
     }
 
-    /// Finds, in a directory, the entries that the store skips, such as links. A record that is
-    /// missing because of one gets no second finding.
+    /// Reports the entries of a directory that the store skips, such as links. Such an entry
+    /// replaces the finding that the record of the same path is missing.
     async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
         for (path, why) in self.skipped().await?.odd {
             report.findings.retain(|finding| finding.path != path);
@@ -138,7 +139,7 @@ impl Journal {
         Ok(())
     }
 
-    /// One stream's report, and the index entries that it requires.
+    /// Returns one stream's report, and the index entries that it requires.
     async fn verify_stream(
         &self,
         stream: StreamId,
@@ -217,7 +218,7 @@ impl Journal {
                 let pushed = chain.push(fetched.record());
                 let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
                 match pushed {
-                    // Reports the chain's flaw, which says more than that the hash differs.
+                    // Report the chain's flaw: it says more than a wrong hash.
                     Err(finding) => report.find(finding),
                     Ok(_) if other => {
                         chain.doubt();

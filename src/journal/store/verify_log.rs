@@ -1,5 +1,5 @@
-//! Verifies the log. In: the public key, and optionally a checkpoint that was kept elsewhere. Out:
-//! the sealed hash of each record, and the flaw of each bad object. Also builds proofs.
+//! Verifies the log. Takes the public key and, optionally, a checkpoint that was kept elsewhere.
+//! Returns the sealed hash of each record, and the flaw of each bad object. Also builds proofs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,18 +23,18 @@ struct Walk {
     findings: Vec<Finding>,
     /// Whether the kept checkpoint belongs to this log.
     continues: bool,
-    /// Every object of the log, as paths from the journal's root.
+    /// The path of every object of the log, from the journal's root.
     paths: BTreeSet<String>,
 }
 
 impl Journal {
-    /// Verifies every record against its chain and the log, and every object of the log. `kept` is
-    /// an older checkpoint from elsewhere, without which the removal of the newest seals is not
-    /// detected. The log does not cover records that are newer than its last seal.
+    /// Verifies every record against its chain and the log, and every object of the log. The log
+    /// does not cover records that are newer than its last seal. `kept` is an older checkpoint from
+    /// another place; without it, the removal of the newest seals is not detected.
     ///
     /// # Errors
-    /// The journal's keys have not signed `kept`; otherwise the store failed. Flaws of objects are
-    /// in the report.
+    /// No key of the journal has signed `kept`, or the store failed. Flaws of objects are in the
+    /// report.
     pub async fn verify_sealed(
         &self,
         key: &VerifierKey,
@@ -43,8 +43,8 @@ impl Journal {
         self.verified(key, kept, true).await
     }
 
-    /// Verifies segments and checkpoints alone: that every sealed record is the one that was
-    /// signed. Reads no file below `requests/`.
+    /// Verifies only segments and checkpoints: every sealed record must be the one that was signed.
+    /// Reads no file below `requests/`.
     pub async fn verify_segments(
         &self,
         key: &VerifierKey,
@@ -72,8 +72,8 @@ impl Journal {
             }
         };
         let kept = kept.map(|note| opened(note, &chain)).transpose()?;
-        // Listed before the walk, which sees every seal that these objects can be of. One that is made
-        // meanwhile adds objects which the walk does not know.
+        // List before the walk. A later listing could have objects of a seal that was made
+        // meanwhile, which the walk does not know.
         let listed = if whole {
             self.files_below(&self.path(&["log"])).await?
         } else {
@@ -81,13 +81,13 @@ impl Journal {
         };
         let walk = self.walk_log(&chain, kept.as_ref(), whole).await?;
         let mut findings = walk.findings;
-        // Skipped for a damaged log, so that its damage is not reported twice.
+        // Not for a damaged log: its damage would be reported twice.
         if let (Some(kept), false, true) = (&kept, walk.continues, findings.is_empty()) {
             findings.push(disagreement(kept, &walk.log));
         }
         let log = Arc::new(walk.log);
         let mut report = if whole {
-            // After a break, the objects that belong to the log are unknown.
+            // After a flaw, it is unknown which other objects belong to the log.
             if findings.is_empty() {
                 findings.extend(self.foreign_to_log(&listed, &walk.paths));
             }
@@ -126,7 +126,7 @@ impl Journal {
     }
 
     /// Proves that a request's records are sealed, as of the newest seal. Leaves out unsealed
-    /// records. `None`: no record is sealed, or they differ from what was sealed.
+    /// records. `None`: no record is sealed, or a record differs from what was sealed.
     ///
     /// # Errors
     /// The log or stream is damaged; otherwise the store failed.
@@ -147,7 +147,7 @@ impl Journal {
     /// Proves that the newest checkpoint continues an older one. `None` if it does not.
     ///
     /// # Errors
-    /// The journal's keys have not signed the older one; otherwise as [`Journal::prove`].
+    /// No key of the journal has signed `old`; otherwise the errors of [`Journal::prove`].
     pub async fn prove_consistency(
         &self,
         key: &VerifierKey,
@@ -161,7 +161,8 @@ impl Journal {
         Ok(proof.filter(|proof| proof.check(key).is_ok()))
     }
 
-    /// Verifies all seals up to the first bad one. `whole`: the tiles too.
+    /// Verifies all seals up to the first bad one. `whole`: whether to verify the other objects,
+    /// such as tiles, too.
     async fn walk_log(
         &self,
         keys: &KeyChain,
@@ -202,8 +203,8 @@ impl Journal {
             };
             let next = match (segment, note?) {
                 (Err(finding), _) => Err(finding),
-                // The newest segment is created before its checkpoint; the next sealer completes
-                // it.
+                // A segment is created before its checkpoint, so the newest one may lack it. The
+                // next sealer completes the seal.
                 (Ok(segment), None) if number == begun && number == end => {
                     walk.begun(&segment);
                     break;
@@ -252,7 +253,8 @@ impl Journal {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    /// Objects below `log/` that do not belong there. Some objects of a seal in progress may exist.
+    /// The objects below `log/` that do not belong there. `known` has the paths of those that may
+    /// exist, also for a seal in progress.
     fn foreign_to_log(&self, listed: &[ObjectMeta], known: &BTreeSet<String>) -> Vec<Finding> {
         let paths = listed.iter().map(|object| &object.location);
         let strange = paths
@@ -295,7 +297,7 @@ impl Walk {
         Ok(objects)
     }
 
-    /// Adds the objects that the newest segment's sealer may have created already.
+    /// Adds the paths of the objects that the newest segment's sealer may have created already.
     fn begun(&mut self, segment: &Segment) {
         let path = format!("log/segments/{}", numbered(segment.number));
         self.paths.insert(path);

@@ -1,10 +1,10 @@
-//! The index of due work: `index/due/<time>-<stream>-<seq>`, an empty file that says when a request
-//! needs a look. In: states and instants. Out: wake-ups.
+//! The index of due work: `index/due/<time>-<stream>-<seq>`, an empty file that says when a stream
+//! must be read again. Takes states and instants; returns wake-ups.
 //!
 //! A wake-up is written before the record that needs it, so every record has a timely wake-up. The
-//! worker that looked at the request deletes the wake-up: when no work is due, or when a later
-//! wake-up is durable. It deletes a wake-up only after its record exists, and records are
-//! permanent, so a slow worker cannot delete a wake-up that another still needs.
+//! worker that read the request deletes the wake-up when no work is left, or when a later wake-up
+//! is durable. It deletes a wake-up only if the wake-up's record exists. Records are permanent, so
+//! a slow worker cannot delete a wake-up that another worker still needs.
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -17,12 +17,11 @@ use super::super::{Journal, JournalError};
 use super::grants::GrantEntry;
 use crate::domain::{NoticeRules, Timestamp};
 
-/// When an entry is this old without its record, the record will not be written: its writer stopped
-/// in between.
+/// If an entry of this age has no record, its writer stopped before writing the record.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 impl WakeUp {
-    /// Whether the entry is old enough that its record, if missing, will not be written.
+    /// Whether the wake-up is so old that its record, if missing, will not be written any more.
     pub fn is_old(&self, now: Timestamp) -> bool {
         now.duration_since(self.at) > OLD
     }
@@ -32,7 +31,8 @@ impl Journal {
     /// The wake-ups that are due, oldest first.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<WakeUp>, JournalError> {
         let folder = self.index_path(&["due"]);
-        // Object stores list by name, and names sort by time, so later wake-ups are not listed.
+        // Object stores list by name, and names sort by time, so the listing can stop at the first
+        // later wake-up.
         let sorted = !matches!(self.index_place(), JournalLocation::Directory(_));
         let listed = self.at(&folder).list(Some(&folder));
         let ahead =
@@ -56,13 +56,13 @@ impl Journal {
         Ok(wake_ups)
     }
 
-    /// Updates the index after a look at requests, each with the wake-ups that led there: writes the
-    /// entries that its records require, then deletes those wake-ups and other entries that are no
-    /// longer needed. A request with work left, or a notification owed by `rules`, keeps its
-    /// wake-ups. Lists each image once.
+    /// Updates the index after requests were read. `ended` has each request with the wake-ups that
+    /// led to it. Writes the entries that its records require, then deletes these wake-ups and
+    /// other entries that are no longer needed. A request that is still due, for work or for a
+    /// notification under `rules`, keeps a wake-up. Lists each image once.
     ///
     /// # Errors
-    /// The store failed for one of them at least. Then that one gets another look.
+    /// The store failed for at least one request, which keeps its wake-ups and is read again.
     pub async fn update_index(
         &self,
         ended: &[(&State, &[WakeUp])],
@@ -87,10 +87,10 @@ impl Journal {
         self.delete_entries(done).await.and(end)
     }
 
-    /// Updates the index after a look at any stream.
+    /// Updates the index after a stream of any kind was read.
     ///
     /// # Errors
-    /// The store failed. Then it gets another look.
+    /// The store failed. The stream keeps its wake-ups and is read again.
     pub async fn update_index_after(
         &self,
         stream_state: &StreamState,
@@ -109,7 +109,7 @@ impl Journal {
         }
     }
 
-    /// Writes a request's entries. Returns those that are no longer needed.
+    /// Writes a request's entries. Returns the paths of those that are no longer needed.
     async fn update_index_of(
         &self,
         state: &State,
@@ -123,8 +123,9 @@ impl Journal {
             return Ok(self.older(state, wake_ups));
         }
         let newest = state.newest();
-        // A wake-up that led here and lies ahead means that the clock was put back meanwhile. It
-        // stays. One that the records announced may have been followed and deleted before that.
+        // Wake-ups that led here were due. If one is in the future now, the clock was put back:
+        // keep it. Then do not rely on the wake-up that the records announced: it may have been
+        // deleted before.
         let (ahead, past): (Vec<_>, Vec<_>) =
             wake_ups.iter().copied().partition(|known| known.at > now);
         let announced = state.wake_up().filter(|known| known.at > now);
@@ -153,8 +154,8 @@ impl Journal {
         Ok(done)
     }
 
-    /// Of the due wake-ups of a request that stays due, that of the newest record is needed, and the
-    /// first: the clock that wrote the newest may have been wrong.
+    /// The wake-ups to delete of a request that stays due. Keeps the wake-up of the newest record
+    /// and the earliest one: the clock that wrote the newest may have been wrong.
     fn older(&self, state: &State, wake_ups: &[WakeUp]) -> Vec<Path> {
         let newest = state.wake_up().filter(|known| wake_ups.contains(known));
         let first = wake_ups.iter().min();
@@ -165,8 +166,8 @@ impl Journal {
         older.map(|wake_up| self.wake_up_path(wake_up)).collect()
     }
 
-    /// Deletes old entries of a request without a record. Keeps recent ones: the record may still
-    /// be written.
+    /// Deletes the entries of a stream without records, if one of `wake_ups` is old. Keeps recent
+    /// wake-ups: their record may still be written.
     pub async fn forget(&self, wake_ups: &[WakeUp], now: Timestamp) -> Result<(), JournalError> {
         let Some(stream) = wake_ups.iter().find(|w| w.is_old(now)).map(|w| w.stream) else {
             return Ok(());
@@ -175,7 +176,7 @@ impl Journal {
         let grants = grants.iter().filter(|entry| entry.stream == stream);
         let mut old: Vec<_> = grants.map(|entry| self.grant_path(entry)).collect();
         old.push(self.unsealed_path(stream, 0));
-        // Deletes the wake-ups last, so that a sweep that stops here is repeated.
+        // Delete the wake-ups last: if this stops here, the next sweep finds them and repeats it.
         self.delete_entries(old).await?;
         let wake_ups = wake_ups.iter().filter(|wake_up| wake_up.is_old(now));
         let wake_ups = wake_ups.map(|wake_up| self.wake_up_path(wake_up)).collect();

@@ -1,5 +1,5 @@
-//! The files of the index: lists, creates and deletes them. In: paths below `index/`. Does not
-//! parse names.
+//! Lists, creates and deletes the files of the index. Takes paths below `index/`. Does not parse
+//! names.
 
 use futures_util::{StreamExt as _, stream};
 use object_store::path::Path;
@@ -9,13 +9,13 @@ use super::super::objects::OPERATION_TIMEOUT;
 use super::super::{Journal, JournalError};
 
 impl Journal {
-    /// A path in the index.
+    /// A path below `index/`.
     pub(in super::super) fn index_path(&self, parts: &[&str]) -> Path {
         let index = self.path(&["index"]);
         parts.iter().fold(index, |path, part| path.join(*part))
     }
 
-    /// Every file below a folder of the index.
+    /// Lists every file below a folder of the index.
     pub(in super::super) async fn list_index(
         &self,
         parts: &[&str],
@@ -28,7 +28,7 @@ impl Journal {
         self.create_at(path, &[]).await.map(|_| ())
     }
 
-    /// Deletes those of these files that exist. An object store takes many in one call.
+    /// Deletes files; a missing one is no error. An object store deletes many in one call.
     pub(in super::super) async fn delete_entries(
         &self,
         paths: Vec<Path>,

@@ -1,11 +1,11 @@
 //! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file per
-//! request and image while the request is unfinished or holds a grant. In: states. Out: the
+//! request and image while the request is unfinished or has a grant. Takes states; returns the
 //! requests that affect an image, and the active grants.
 //!
-//! An entry is written, empty, before the record that needs it. When the request is at rest,
-//! [`Journal::update_index`] replaces it by an entry that is named after the newest record and contains
-//! the grant. Readers use that grant only if the record is still the newest; otherwise they read
-//! the records.
+//! An empty entry is written before the record that needs it. Once the request needs no work now,
+//! [`Journal::update_index`] replaces it by an entry that is named after the newest record and
+//! contains the grant. Readers use this grant only while that record is the newest; otherwise they
+//! read the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,13 +27,14 @@ const FULL: &str = ".json";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct GrantEntry {
     pub(in super::super) stream: StreamId,
-    /// The record before which it was written, or as of which it contains the grant.
+    /// The number of a record: an empty entry was written before it, a full entry contains the
+    /// grant after it.
     pub(in super::super) seq: u64,
     pub(super) region: String,
     pub(super) image: String,
     /// The receivers' names, joined by `-`.
     pub(super) receivers: String,
-    /// Whether it contains the grant as of that record.
+    /// Whether the file contains a grant; otherwise it is empty.
     pub(super) full: bool,
 }
 
@@ -62,14 +63,14 @@ impl GrantEntry {
         images.into_iter().map(entry).collect()
     }
 
-    /// Whether both are about the same image and receivers, of any record.
+    /// Whether both entries have the same stream, image and receivers. Their records may differ.
     pub(super) fn same_subject(&self, other: &Self) -> bool {
         self.stream == other.stream
             && (&self.region, &self.image, &self.receivers)
                 == (&other.region, &other.image, &other.receivers)
     }
 
-    /// Whether it is no newer than `wanted`, of the same request and image.
+    /// Whether `wanted` replaces this entry: it has the same stream and image, and is no older.
     pub(super) fn replaced_by(&self, wanted: &Self) -> bool {
         (self.stream, &self.region, &self.image) == (wanted.stream, &wanted.region, &wanted.image)
             && self.seq <= wanted.seq
@@ -103,8 +104,8 @@ impl GrantEntry {
 }
 
 impl Journal {
-    /// Every unfinished or active request that affects this image and one of these receivers, or
-    /// any receiver. Takes one listing.
+    /// Every unfinished or active request that affects the image and one of `receivers`; with
+    /// `None`, any receiver. Takes one listing.
     pub async fn affecting(
         &self,
         region: &Region,
@@ -115,7 +116,7 @@ impl Journal {
         Ok(entries.into_iter().map(|entry| entry.stream).collect())
     }
 
-    /// The same without the requests of which the index has the grant: those are finished.
+    /// Like [`Journal::affecting`], without finished requests: their grant is in the index.
     pub async fn unfinished(
         &self,
         region: &Region,
@@ -140,7 +141,7 @@ impl Journal {
         Ok(entries)
     }
 
-    /// Every other unfinished or active request that affects the same image and receivers.
+    /// Every other unfinished or active request that affects an image and a receiver of this one.
     pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();
@@ -168,8 +169,8 @@ impl Journal {
         Ok(streams)
     }
 
-    /// Every active grant that the index names, and the requests that could not be read. An entry
-    /// older than its request's newest record only says where to look.
+    /// Returns every active grant that the index names, and the errors of requests that could not
+    /// be read. If an entry is older than its request's newest record, reads the records instead.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {
@@ -210,14 +211,15 @@ impl Journal {
         Ok(state.and_then(|state| state.grant()))
     }
 
-    /// How many requests the index lists with a share in effect. Lists, and reads nothing.
+    /// The number of requests in the index of grants: unfinished ones and those with a share in
+    /// effect. Takes one listing and reads no file.
     pub async fn count_grants(&self) -> Result<usize, JournalError> {
         let entries = self.grant_entries(&[]).await?;
         let streams: BTreeSet<_> = entries.iter().map(|entry| entry.stream).collect();
         Ok(streams.len())
     }
 
-    /// The entries below a region and an image, or all entries.
+    /// The entries below a region and an image; with an empty `below`, all entries.
     pub(in super::super) async fn grant_entries(
         &self,
         below: &[&str],
@@ -238,8 +240,8 @@ impl Journal {
         }
     }
 
-    /// Writes the entries for the next record: the wake-up, the affected images, and `unsealed`
-    /// unless the record follows another one of the same turn.
+    /// Writes the entries that the next record needs: its wake-up, its images, and with
+    /// `first_of_turn` its entry below `unsealed`. Leaves out those that `before` needed already.
     pub(in super::super) async fn announce(
         &self,
         before: Option<&State>,
@@ -262,7 +264,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The entries of every image that one of these requests concerns.
+    /// The entries of every image that one of the requests affects.
     pub(super) async fn listed_with<'s>(
         &self,
         states: impl Iterator<Item = &'s State>,
@@ -276,7 +278,8 @@ impl Journal {
         lists.buffer_unordered(MAX_CONCURRENT).try_concat().await
     }
 
-    /// Writes one entry if it is missing. Returns those of `known` that are no longer needed.
+    /// Writes the entry `wanted` if it is needed and missing. Returns the paths of the entries
+    /// among `known` that are no longer needed.
     pub(super) async fn replace(
         &self,
         state: &State,

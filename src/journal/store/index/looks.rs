@@ -1,5 +1,5 @@
-//! When the list of an approval system was last looked at: `index/looks/<source>/<time>`, and `-done` behind
-//! it once the look was complete. In: a source and instants. Out: the last looks of any process.
+//! When the list of an approval system was last read: `index/looks/<source>/<time>`, with the
+//! suffix `-done` once it was read completely. All processes share these marks.
 
 use jiff::tz::TimeZone;
 use object_store::path::Path;
@@ -9,18 +9,19 @@ use crate::domain::{SourceName, Timestamp};
 
 const DONE: &str = "-done";
 
-/// The last looks at a source's list.
+/// When a source's list was last read.
 #[derive(Debug, Clone, Default)]
 pub struct Looks {
-    /// When the last one began.
+    /// When the last read began.
     pub last: Option<Timestamp>,
-    /// When the last one began that was complete.
+    /// When the last complete read began.
     pub complete: Option<Timestamp>,
     marks: Vec<Path>,
 }
 
 impl Journal {
-    /// The last looks at a source's list. Ignores those of a clock that was ahead.
+    /// Returns when a source's list was last read. Ignores instants after `now`: the clock that
+    /// wrote them was ahead.
     pub async fn looks(&self, source: &SourceName, now: Timestamp) -> Result<Looks, JournalError> {
         let mut looks = Looks::default();
         for object in self.list_index(&["looks", source.as_str()]).await? {
@@ -35,10 +36,11 @@ impl Journal {
         Ok(looks)
     }
 
-    /// Notes a look that began at `at`: before it, and when it was complete.
+    /// Records that a read of the list began at `at`. Call it before the read, and again with
+    /// `complete` once the list was read completely.
     ///
     /// # Errors
-    /// The store failed. Then the next look comes earlier, or looks further back.
+    /// The store failed. The next read then comes earlier, or reads further back.
     pub async fn note_look(
         &self,
         source: &SourceName,
@@ -50,7 +52,7 @@ impl Journal {
         let name = format!("{name}{}", if complete { DONE } else { "" });
         let mark = self.index_path(&["looks", source.as_str(), &name]);
         self.touch(&mark).await?;
-        // The last complete one stays on record until the next one is.
+        // Keep the mark of the last complete read until the next one is complete.
         let old = |path: &Path| *path != mark && (complete || !path.as_ref().ends_with(DONE));
         let (old, kept) = std::mem::take(&mut looks.marks).into_iter().partition(old);
         looks.marks = kept;

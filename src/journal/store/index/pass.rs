@@ -1,6 +1,6 @@
 //! The progress of the daily pass, which compares the index with every request, so that a lost
-//! entry is missing for a day at most. In: the current day. Out: the next streams to compare. A
-//! pass continues where the previous sweep stopped, at `index/pass/<day>-<stream>`, and ends with
+//! entry is missing for a day at most. Takes the current day; returns the next streams to compare.
+//! A pass continues after the stream of the newest mark `index/pass/<day>-<stream>`, and ends with
 //! `index/pass/<day>-done`.
 
 use std::collections::BTreeSet;
@@ -26,9 +26,9 @@ pub struct Pass {
     /// The last stream that was compared.
     reached: Option<StreamId>,
     done: bool,
-    /// Whether some pass was ever finished. Before that, any entry may be missing.
+    /// Whether a pass was ever finished. Before that, any entry may be missing.
     ever_done: bool,
-    /// Whether to write missing entries of the newest records too.
+    /// Whether to write missing entries also for records that were just written.
     thorough: bool,
     marks: Vec<Path>,
     /// Marks of a clock that was days ahead.
@@ -41,7 +41,7 @@ impl Pass {
         self.done
     }
 
-    /// The same pass, from the first request on.
+    /// Makes the pass begin again at the first request, and include records that were just written.
     #[must_use]
     pub fn from_the_start(self) -> Self {
         Self {
@@ -51,9 +51,8 @@ impl Pass {
         }
     }
 
-    /// Whether to write missing entries of records that were just written. Their writers may be
-    /// about to write the entries, and sealers to delete them. Sealing a record twice because of
-    /// that is harmless.
+    /// Whether to write missing entries also for records that were just written. A sealer may be
+    /// about to delete such an entry. The record is then sealed twice, which is harmless.
     pub(super) fn thorough(&self) -> bool {
         self.thorough || !self.ever_done
     }
@@ -79,7 +78,7 @@ impl Journal {
                 continue;
             };
             if day > pass.day.as_str() {
-                // At midnight a clock may be a little ahead.
+                // Ignore a mark of tomorrow: at midnight another clock may be a little ahead.
                 pass.ahead
                     .extend((day > tomorrow.as_str()).then(|| path.clone()));
                 continue;
@@ -95,7 +94,8 @@ impl Journal {
         Ok(pass)
     }
 
-    /// The same pass, begun anew after a clock was days ahead, which may have put work off for long.
+    /// Begins the pass anew if a clock was days ahead, because that clock may have put work off for
+    /// long. Otherwise returns it unchanged.
     pub async fn after_wrong_clock(&self, mut pass: Pass) -> Result<Pass, JournalError> {
         if pass.ahead.is_empty() {
             return Ok(pass);
@@ -110,8 +110,8 @@ impl Journal {
         })
     }
 
-    /// The next streams for today's pass; empty when it is finished. Lists an object store page by
-    /// page, and a directory, which lists without order, as a whole.
+    /// Returns the next streams for today's pass; none when it is finished. Lists an object store
+    /// page by page. A directory has no order, so lists it as a whole.
     pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
         if matches!(*self.place, JournalLocation::Directory(_)) {
@@ -137,10 +137,10 @@ impl Journal {
         self.listing(&root, LISTING_TIMEOUT, found).await
     }
 
-    /// Records that the pass has reached this stream, or with `None` the end.
+    /// Records that the pass has reached the stream `reached`; `None` means its end.
     ///
     /// # Errors
-    /// The store failed. Then these streams are compared again.
+    /// The store failed. The next sweep compares these streams again.
     pub async fn note_pass(
         &self,
         pass: &mut Pass,
@@ -149,7 +149,7 @@ impl Journal {
         let name = reached.map_or(DONE.to_owned(), |stream| stream.to_string());
         let mark = self.index_path(&["pass", &format!("{}-{name}", pass.day)]);
         self.touch(&mark).await?;
-        // The previous finished pass stays recorded until the next one is finished.
+        // Keep the mark of the previous finished pass until this one is finished.
         let (kept, old) = std::mem::take(&mut pass.marks)
             .into_iter()
             .partition(|path: &Path| reached.is_some() && path.as_ref().ends_with(DONE));

@@ -1,12 +1,12 @@
 //! `index/unsealed/<stream>-<seq>`: an empty file that says that the stream's records from `seq` on
-//! may be unsealed. In: records about to be written, and sealed records. Out: where the sealer must
-//! look. Every earlier record is sealed, or an entry with a smaller number covers it.
+//! may be unsealed. Every earlier record is sealed, or covered by an entry with a smaller number.
+//! Takes records about to be written, and sealed records; returns where the sealer must look.
 //!
 //! The first record of a turn, and each record without a claim, gets its entry before it is
-//! written. Later records of the turn rely on that entry. So a sealer that meets a turn in progress
-//! writes an entry behind the records that it sealed, and deletes the older ones afterwards. The
-//! name of an entry is never used again after its record is sealed, so a slow sealer cannot delete
-//! another's entry.
+//! written. Later records of the turn rely on that entry. So a sealer that finds a turn in progress
+//! writes an entry for the record after those that it sealed, and then deletes the older entries.
+//! After a record is sealed, its writers never create its entry again, so a slow sealer cannot
+//! delete an entry that another one needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use super::super::super::record::{Stored, StreamId};
 use super::super::objects::MAX_CONCURRENT;
 use super::super::{Journal, JournalError};
 
-/// Number of bundles to read at once.
+/// Number of entry bundles to read at once.
 const BUNDLES: usize = 32;
 
 /// A stream with records that may be unsealed.
@@ -46,7 +46,7 @@ impl UnsealedEntry {
 }
 
 impl Journal {
-    /// Every entry, by stream and number. Takes one listing.
+    /// Every entry, sorted by stream and number. Takes one listing.
     pub(in super::super) async fn unsealed_entries(
         &self,
     ) -> Result<Vec<UnsealedEntry>, JournalError> {
@@ -57,8 +57,8 @@ impl Journal {
         Ok(entries)
     }
 
-    /// How many of a stream's first `records` records are sealed, as far as the index tells; `None`
-    /// in a journal without a seal.
+    /// How many of a stream's first `records` records are sealed, according to the index; `None` in
+    /// a journal without a seal.
     pub async fn sealed_count(
         &self,
         stream: StreamId,
@@ -74,8 +74,9 @@ impl Journal {
         ))
     }
 
-    /// Deletes the `entries` whose records are in a segment. A stream whose newest sealed record
-    /// does not end a turn gets a new entry first, because more records may follow without one.
+    /// Deletes the `entries` whose records are in the segment. First writes a new entry for a
+    /// stream whose newest sealed record does not end a turn: later records of that turn get no
+    /// entry.
     ///
     /// # Errors
     /// The store failed. Deleting again is safe.
@@ -129,8 +130,8 @@ impl Journal {
         Ok(sealed)
     }
 
-    /// Writes an entry for every stream without one, before the first seal: a journal without a
-    /// seal has no entries. Lists every request.
+    /// Writes an entry for every stream without one. Called before the first seal, because a
+    /// journal without a seal may lack these entries. Lists every request.
     pub(in super::super) async fn name_all_unsealed(&self) -> Result<(), JournalError> {
         let named = self.unsealed_entries().await?;
         let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();
