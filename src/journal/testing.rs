@@ -1,5 +1,5 @@
-//! A small journal to test on: one chain request with three accounts, from its claim to its
-//! revocation.
+//! Builders of events and streams for tests. The example is a request for a chain with three
+//! accounts, from its claim to its revocation.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::domain::{
     ShareRequest, Status, Timestamp, Verdict,
 };
 
-/// Seconds after the claim at which the share ends.
+/// When the share expires, in seconds after the claim.
 pub(super) const EXPIRY: i64 = 10_000;
 
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -65,8 +65,8 @@ pub(super) fn available() -> ResultKind {
     }
 }
 
-/// A request for the chain: the image to Lighthouse and the blueprint to three accounts. `change`
-/// overrides fields.
+/// A request for a chain: the image goes to Lighthouse, and its blueprint to three accounts.
+/// `change` overrides fields.
 pub(super) fn request(change: Value) -> ShareRequest {
     let mut value = json!({
         "action": "share", "image": "img-xkd784jw", "region": "ap-singapore", "lighthouse": true,
@@ -117,12 +117,12 @@ pub(super) fn opened(identity: Identity) -> Event {
     Event::Opened(Box::new(intent(identity, request(json!({})), Some(60))))
 }
 
-/// The event that a record's JSON holds.
+/// Reads an event from a record's JSON.
 fn event(json: Value) -> Event {
     serde_json::from_value(json).unwrap()
 }
 
-/// The same with the digests of what was received.
+/// Like [`event`], with the digests of a delivery added.
 fn event_received(mut json: Value) -> Event {
     for (name, digest) in received_json().as_object().unwrap() {
         json[name] = digest.clone();
@@ -155,7 +155,7 @@ pub(super) fn called_off(items: Vec<Item>) -> Event {
     called_off_by("called_off", items, false)
 }
 
-/// The same because the approval of the request was withdrawn.
+/// Like [`called_off`], because the request's approval was withdrawn.
 pub(super) fn withdrawn(items: Vec<Item>) -> Event {
     called_off_by("called_off", items, true)
 }
@@ -180,7 +180,7 @@ pub(super) fn revoked(results: Vec<ItemResult>) -> Event {
     }
 }
 
-/// The work that revokes this.
+/// The work of revoking these accounts and, with `lighthouse`, the image in Lighthouse.
 pub(super) fn revoke(accounts: &[usize], lighthouse: bool) -> Work {
     Work::Revoke {
         accounts: accounts.iter().map(|n| account_id(*n)).collect(),
@@ -289,7 +289,7 @@ pub(super) fn event_of_every_type() -> Vec<Event> {
     ]
 }
 
-/// A record that hangs on nothing.
+/// A record without the hash of a predecessor.
 pub(super) fn record(seq: u64, event: Event) -> Record {
     let stream = StreamId::of(&identity("CHG0030192"));
     Record {
@@ -304,7 +304,7 @@ pub(super) fn record(seq: u64, event: Event) -> Record {
     }
 }
 
-/// Records that hang together, as a stream in the making.
+/// Builds a stream: each record has the hash of the one before it.
 #[derive(Clone)]
 pub(super) struct StreamBuilder {
     pub(super) stream: StreamId,
@@ -321,12 +321,13 @@ impl StreamBuilder {
         }
     }
 
-    /// Adds a record of `worker` at `seconds` after the claim, whether or not it may follow.
+    /// Adds a record of worker `who`, `seconds` after the claim. Does not check whether it can
+    /// follow.
     pub(super) fn then(self, seconds: i64, who: u64, event: Event) -> Self {
         self.then_of(None, seconds, who, event)
     }
 
-    /// The same with the root account of the worker's key.
+    /// Like [`Self::then`], with the root account of the worker's credentials.
     pub(super) fn then_of(
         mut self,
         owner: Option<&str>,
@@ -359,8 +360,9 @@ impl StreamBuilder {
         Self::of(identity("CHG0030192"))
     }
 
-    /// Claim, a first look, the image to Lighthouse, one account, a pause, another worker, one
-    /// failure, the end; then the expiry with a crash in its middle.
+    /// A whole request: its claim, a first look, the image in Lighthouse, one account, a pause,
+    /// another worker, one failure, its close. Then its expiry: one worker stops during the
+    /// revocation, and another one finishes it.
     pub(super) fn of(identity: Identity) -> Self {
         use ResultKind::{AlreadyShared, Cancelled, NotShared, Pending, Shared};
         Self::empty(&identity)

@@ -1,13 +1,13 @@
-//! A row per record for people who work in spreadsheets (RFC 4180). A cell that a spreadsheet would
-//! take for a formula is written with a leading apostrophe, and invisible characters are shown: its
-//! text comes from tickets.
+//! Exports a record as a row of CSV (RFC 4180) for spreadsheets. The text comes from tickets: a
+//! cell that a spreadsheet would run as a formula gets a leading apostrophe, and invisible
+//! characters are escaped.
 
 use super::entry::Entry;
 use super::meaning::joined;
 use crate::domain::visible;
 use crate::journal::record::{CallNote, Event};
 
-/// The columns.
+/// The first row: the names of the columns.
 pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,accounts,requester,approvers,ticket,reason,\
                           expires_at,policies,results,calls,stream,sha256,policy_digest,body_digest,map_digest,\
                           config_digest,version";
@@ -84,8 +84,8 @@ fn call(call: &CallNote) -> String {
     )
 }
 
-/// Spreadsheets run a cell that begins with one of these characters as a formula
-/// (<https://owasp.org/www-community/attacks/CSV_Injection>).
+/// Quotes a cell if necessary. Spreadsheets run a cell that begins with one of these characters as
+/// a formula (<https://owasp.org/www-community/attacks/CSV_Injection>).
 pub(super) fn quoted(cell: &str) -> String {
     let cell = visible(cell, &['\n', '\r', '\t']);
     let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {

@@ -1,18 +1,18 @@
-//! A record with the context that earlier records give. In: a stream's records. Out: what each
-//! means on its own.
+//! A record with the context from earlier records of its stream, so that its export can be read
+//! alone.
 
 use super::meaning::Meaning;
 use crate::domain::{Action, Verdict};
 use crate::journal::record::{Event, Intent, Received, Stored};
 
-/// A record with the request that it is about.
+/// A record, and the request that it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// The record.
     pub stored: &'a Stored,
-    /// Record 0's intent; none for an incident.
+    /// The intent in record 0; `None` for an incident.
     pub intent: Option<&'a Intent>,
-    /// Whether a revocation is in progress.
+    /// Whether this record or an earlier one belongs to a revocation.
     pub revoking: bool,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Entry<'a> {
         records.iter().map(entry).collect()
     }
 
-    /// Digests of what was received.
+    /// The digests of the delivery behind this record.
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
@@ -60,18 +60,17 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The verdict of this record, else that of record 0.
+    /// The verdict of this record, or else the verdict of record 0.
     pub(super) fn verdict(&self) -> Option<&'a Verdict> {
         self.own_verdict()
             .or(self.intent.map(|intent| &intent.verdict))
     }
 
-    /// What its event means.
     pub(super) fn meaning(&self) -> Meaning {
         Meaning::of(&self.stored.record.event)
     }
 
-    /// Whether access is given or taken away.
+    /// Whether the record gives access or takes it away; `None` for an incident.
     pub(super) fn action(&self) -> Option<Action> {
         let intent = self.intent?;
         Some(if self.revoking {

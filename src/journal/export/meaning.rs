@@ -1,19 +1,19 @@
-//! What each kind of record means to those who read an export: one row per kind. In: an event. Out:
-//! its name, and what OCSF and the table of CSV say of it.
+//! The meaning of each kind of event in an export: one row per kind. Takes an event; returns its
+//! name, and its values for OCSF and CSV.
 
 use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
 use crate::journal::record::{CallNote, Event};
 
-/// `activity_id`, with a name where it is our own.
+/// OCSF's `activity_id`. `Other` has a name of our own.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Activity {
-    /// Access is given or taken, as the request says.
+    /// Gives access or takes it away; the action says which.
     Access,
     Read,
     Other(&'static str),
 }
 
-/// `status_id` and, for a failure, `status_code`.
+/// OCSF's `status_id` and, for a failure, `status_code`.
 #[derive(Debug)]
 pub(super) enum End {
     Success,
@@ -28,9 +28,9 @@ pub(super) struct Meaning {
     pub(super) name: &'static str,
     pub(super) activity: Activity,
     pub(super) end: End,
-    /// What it means for the request, in few words.
+    /// The result for the request, in few words.
     pub(super) outcome: String,
-    /// The same as a sentence.
+    /// The event and its result, as a sentence.
     pub(super) message: String,
 }
 
@@ -83,7 +83,7 @@ impl Meaning {
     }
 }
 
-/// The outcome in few words, and a sentence where name and outcome do not say it all.
+/// Returns the outcome in few words, and a sentence if name and outcome do not say everything.
 fn words(event: &Event) -> (String, Option<String>) {
     match event {
         Event::Opened(intent) if intent.verdict.allowed => ("allowed".to_owned(), None),

@@ -1,5 +1,5 @@
-//! Exports records: as OCSF events, as rows of a spreadsheet, or as they are. Pure. In: a stream's
-//! records and their origin. Out: lines of text.
+//! Exports records as OCSF events or as rows of a spreadsheet. Takes a stream's records and their
+//! origin; returns lines of text. Does no I/O.
 
 mod csv;
 mod entry;

@@ -1,6 +1,6 @@
 //! Exports records as events of the Open Cybersecurity Schema Framework 1.8.0: class API Activity
-//! (6003) with the profiles cloud, datetime and security_control. Data without a field there goes
-//! to `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
+//! (6003) with the profiles cloud, datetime and security_control. Data for which the class has no
+//! field goes to `unmapped`. <https://schema.ocsf.io/1.8.0/classes/api_activity>
 
 use serde_json::{Map, Value, json};
 
@@ -144,7 +144,8 @@ fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
     cloud
 }
 
-/// A request's origin is the source that authenticated it; its network address is unknown.
+/// OCSF's origin of an event is here the source that authenticated the request. Its network address
+/// is unknown.
 fn source(entry: &Entry<'_>) -> Value {
     match (entry.intent, &entry.stored.record.event) {
         (Some(intent), _) => {

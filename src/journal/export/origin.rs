@@ -1,6 +1,7 @@
-//! The origin of exported records. In: values from the caller. `ocsf` prints them.
+//! The origin of exported records: values that the caller knows and the records do not contain.
+//! `ocsf` prints them.
 
-/// The cloud of the images, which the records do not name.
+/// The cloud's site and the program that exports.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// `intl` or `cn`; `None` if only the journal is known.

@@ -1,4 +1,4 @@
-//! Every kind of record in every form: OCSF against the published schema, CSV against what
+//! Exports every kind of record: checks OCSF against the published schema, and CSV against what
 //! spreadsheets do.
 
 mod rows;
@@ -17,7 +17,7 @@ fn origin() -> Origin {
     }
 }
 
-/// Streams that hold every event, a denial and a conflict among them.
+/// Streams with every type of event, including a denial and a conflict.
 fn streams() -> Vec<Vec<Stored>> {
     let id = identity("CHG0030192");
     let mut denied = intent(identity("denied"), request(json!({"ticket": null})), None);
@@ -68,7 +68,7 @@ fn streams() -> Vec<Vec<Stored>> {
                 closed(Status::Failed, vec![result(account(0), failed())]),
             )
             .records,
-        // Closed, and taken away by a later cancel.
+        // A closed share that a later cancel took away.
         StreamBuilder::opened()
             .then(
                 1,
@@ -77,7 +77,7 @@ fn streams() -> Vec<Vec<Stored>> {
             )
             .then(2, 2, cancelled(vec![account(0)]))
             .records,
-        // Called off while it gave, and not taken back at the first attempt.
+        // A share that was called off during its turn. The first attempt to revoke it failed.
         StreamBuilder::opened()
             .then(1, 2, called_off(vec![account(0)]))
             .then(
@@ -101,8 +101,8 @@ fn streams() -> Vec<Vec<Stored>> {
     ]
 }
 
-/// The part of JSON Schema that OCSF's schema uses, strictly: a keyword that is not known here
-/// fails.
+/// Checks `value` against the part of JSON Schema that OCSF's schema uses. Panics on any other
+/// keyword.
 fn check(schema: &Value, value: &Value, at: &str, root: &Value, wrong: &mut Vec<String>) {
     for (keyword, rule) in schema.as_object().unwrap() {
         let holds = match keyword.as_str() {
@@ -155,7 +155,7 @@ fn check(schema: &Value, value: &Value, at: &str, root: &Value, wrong: &mut Vec<
                 check(one, value, at, root, &mut inner);
                 inner.is_empty()
             }),
-            // Patterns are left to the validator of tests/peers/ocsf.py.
+            // The validator of tests/peers/ocsf.py checks patterns.
             "pattern" | "title" | "deprecated" | "description" | "$defs" | "$id" | "$schema" => {
                 true
             }

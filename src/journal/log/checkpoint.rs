@@ -1,6 +1,6 @@
-//! A checkpoint, as <https://c2sp.org/tlog-checkpoint> describes it: origin, size and root of the
-//! tree as lines of text; as extension lines the seal's number and instant, and the next key if the
-//! seal introduces one. In: text. Out: values, and back, byte for byte.
+//! A checkpoint, as <https://c2sp.org/tlog-checkpoint> describes it: lines of text with the origin,
+//! size and root of the tree. Extension lines give the seal's number and instant, and the next key
+//! if the seal introduces one. Converts text to values, and values back to the same text.
 
 use std::fmt;
 
@@ -13,17 +13,18 @@ use crate::domain::Timestamp;
 /// The size and root of the log at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The key's name.
+    /// The name of the key that signs the log.
     pub origin: String,
     /// The number of entries.
     pub size: u64,
-    /// The root of their tree.
+    /// The root of the tree of these entries.
     pub root: Hash,
     /// The seal's number, from 1.
     pub number: u64,
-    /// When it was made, by the sealer's clock.
+    /// When the seal was made, by the sealer's clock.
     pub at: Timestamp,
-    /// The key that signs every later checkpoint, if this one introduces one. Both keys sign it.
+    /// The key that signs every later checkpoint, if this checkpoint introduces one. Both keys sign
+    /// it.
     pub key_change: Option<KeyChange>,
 }
 
@@ -50,7 +51,7 @@ impl Checkpoint {
     /// Opens a signed checkpoint.
     ///
     /// # Errors
-    /// [`NoteFlaw`]: `key` has not signed it, or it is not a checkpoint of this format.
+    /// [`NoteFlaw`]: `key` has not signed the note, or the note is not a checkpoint of this format.
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, NoteFlaw> {
         let text = key.open(note)?;
         let read = Self::read(text)?;

@@ -1,5 +1,5 @@
-//! An entry of the log: one record by its place and hash, because records are larger than the
-//! 65,535 bytes that C2SP tlog-tiles allows an entry. In: an entry's text. Out: values, and back.
+//! An entry of the log: a record's place and hash. The record itself may exceed the 65,535 bytes
+//! that C2SP tlog-tiles allows for an entry. Converts entries to text and back.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,19 +8,19 @@ use super::super::record::StreamId;
 use super::{Hash, leaf_hash};
 use crate::domain::Problem;
 
-/// One record as the log holds it. Its text is `stream number sha256`, without a line feed.
+/// A record's place and hash in the log. Its text is `stream number sha256`, without a line feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The record's stream.
     pub stream: StreamId,
     /// The record's number.
     pub seq: u64,
-    /// SHA-256 of its file's bytes.
+    /// SHA-256 of the record's file.
     pub hash: Hash,
 }
 
 impl Entry {
-    /// The entries of a bundle, up to the first malformed one.
+    /// Reads the entries of a bundle, up to the first malformed one.
     pub fn all(bundle: &[u8]) -> Vec<Self> {
         let mut entries = Vec::new();
         let mut rest = bundle;
@@ -35,7 +35,7 @@ impl Entry {
         entries
     }
 
-    /// The entry's leaf hash.
+    /// The entry's hash as a leaf of the tree.
     pub fn leaf(&self) -> Hash {
         leaf_hash(self.to_string().as_bytes())
     }

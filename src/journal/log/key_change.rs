@@ -1,4 +1,4 @@
-//! The line of a checkpoint that introduces a key. In: its text. Out: both keys, and back.
+//! The line of a checkpoint that introduces a key. Converts the line to both keys and back.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::VerifierKey;
 use crate::domain::Problem;
 
-/// A key and the one that follows it: a line of the checkpoint that both have signed.
+/// A key and the key that follows it: a line of the checkpoint that both keys have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyChange {
     /// The previous key.

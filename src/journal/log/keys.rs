@@ -1,24 +1,24 @@
-//! The sequence of a journal's keys. In: a trusted key, and the checkpoints that introduce keys.
-//! Out: the key for each seal.
+//! The sequence of a journal's keys. Takes a trusted key and the checkpoints that introduce keys;
+//! returns the key for each seal.
 
 use super::{Checkpoint, NoteFlaw, VerifierKey};
 
-/// Every key of a journal. The checkpoint that introduces a key is signed by it and by its
-/// predecessor, so trust in one key extends to all.
+/// Every key of a journal. A key and its predecessor both sign the checkpoint that introduces the
+/// key, so trust in one key extends to all.
 #[derive(Debug, Clone)]
 pub struct KeyChain {
     first: VerifierKey,
-    /// The seal that introduces the key, and the key.
+    /// The later keys, each with the number of the seal that introduces it.
     changes: Vec<(u64, VerifierKey)>,
 }
 
 impl KeyChain {
-    /// The sequence that contains `trusted`. `notes` are the checkpoints that introduce keys,
-    /// oldest first.
+    /// Builds the sequence that contains `trusted`. `notes` are the checkpoints that introduce
+    /// keys, oldest first.
     ///
     /// # Errors
-    /// One of the two keys has not signed a note, a note does not continue the previous one, or
-    /// `trusted` is not among the keys.
+    /// A note lacks the signature of one of its two keys, a note does not continue the previous
+    /// one, or `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
         let mut chain = Self {
             first: trusted.clone(),
@@ -45,13 +45,14 @@ impl KeyChain {
         }
     }
 
-    /// The key that signs seal `number`. Both keys sign the seal that introduces one.
+    /// The key that signs seal `number`. For a seal that introduces a key, and which both keys
+    /// sign, the previous key.
     pub fn of_seal(&self, number: u64) -> &VerifierKey {
         let before = self.changes.iter().rev().find(|(seal, _)| *seal < number);
         before.map_or(&self.first, |(_, key)| key)
     }
 
-    /// The key that signs now.
+    /// The key that signs new seals.
     pub fn newest(&self) -> &VerifierKey {
         self.changes.last().map_or(&self.first, |(_, key)| key)
     }

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// A SHA-256.
+/// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
 /// The hash of a leaf's content.
@@ -22,8 +22,8 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hash.finalize().into()
 }
 
-/// The root over hashes of leaves, or of full subtrees of one size. The root of no hashes is
-/// SHA-256 of the empty string.
+/// The root of the tree over the hashes of leaves, or of full subtrees of one size. Without hashes,
+/// the SHA-256 of the empty string.
 pub fn root(hashes: &[Hash]) -> Hash {
     match hashes {
         [] => Sha256::digest([]).into(),
@@ -40,7 +40,8 @@ fn split(hashes: &[Hash]) -> (&[Hash], &[Hash]) {
     hashes.split_at(hashes.len().next_power_of_two() / 2)
 }
 
-/// The hashes beside the way from the root to leaf `at`, from below, and the subtree where it ends.
+/// Descends from the root towards leaf `at` until `ends` returns true. Returns the sibling hashes
+/// on this path, the lowest first, and the subtree that it reached.
 fn way(leaves: &[Hash], mut at: usize, ends: fn(usize, usize) -> bool) -> (Vec<Hash>, &[Hash]) {
     let (mut path, mut part) = (Vec::new(), leaves);
     while !ends(at, part.len()) {
@@ -58,28 +59,29 @@ fn way(leaves: &[Hash], mut at: usize, ends: fn(usize, usize) -> bool) -> (Vec<H
     (path, part)
 }
 
-/// The inclusion proof of leaf `index`: the siblings on the path to the root, from below. `None` if
-/// there is no such leaf.
+/// The inclusion proof of leaf `index`: the sibling hashes on its path to the root, the lowest
+/// first. `None` if there is no such leaf.
 pub fn inclusion(leaves: &[Hash], index: usize) -> Option<Vec<Hash>> {
     (index < leaves.len()).then(|| way(leaves, index, |_, size| size == 1).0)
 }
 
-/// The consistency proof from the tree of the first `old` leaves to that of all (RFC 6962, 2.1.2).
-/// `None` if `old` is 0 or exceeds the number of leaves.
+/// The consistency proof from the tree of the first `old` leaves to the tree of all leaves (RFC
+/// 6962, 2.1.2). `None` if `old` is 0 or exceeds the number of leaves.
 pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
     if old == 0 || old > leaves.len() {
         return None;
     }
     let (mut path, part) = way(leaves, old - 1, |at, size| at + 1 == size);
-    // The verifier has the root of the old tree as a whole.
+    // If the subtree is the whole old tree, the verifier has its root already.
     if part.len() < old {
         path.insert(0, root(part));
     }
     Some(path)
 }
 
-/// Follows a proof from a node to the root of its tree: node `at` of a level whose last one is `last`.
-/// `step` gets each hash of the proof, and whether it stands on the left.
+/// Follows a proof to the root, from node `at` of a level whose last node is `last`. Calls `step`
+/// with each hash of the proof, and whether it is the left sibling. Returns whether the proof ends
+/// exactly at the root.
 fn climb(mut at: u64, mut last: u64, path: &[Hash], mut step: impl FnMut(&Hash, bool)) -> bool {
     for beside in path {
         if last == 0 {
@@ -105,15 +107,16 @@ fn join(beside: &Hash, on_left: bool, hash: &Hash) -> Hash {
     }
 }
 
-/// Whether the proof leads from a leaf to the root of a tree of `size` leaves (RFC 9162, 2.1.3.2).
+/// Whether the proof leads from leaf `index` to the root of a tree of `size` leaves (RFC 9162,
+/// 2.1.3.2).
 pub fn inclusion_holds(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
     let mut hash = *leaf;
     let step = |beside: &Hash, on_left| hash = join(beside, on_left, &hash);
     index < size && climb(index, size - 1, path, step) && hash == *root
 }
 
-/// Whether the proof shows that the tree of `size` leaves continues that of `old` (RFC 9162,
-/// 2.1.4.2).
+/// Whether the proof shows that the tree `new` continues the tree `old`, each given by its size and
+/// root (RFC 9162, 2.1.4.2).
 pub fn consistency_holds(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> bool {
     let ((old, old_root), (size, new_root)) = (old, new);
     if old == size {
@@ -122,7 +125,7 @@ pub fn consistency_holds(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) ->
     if old == 0 || old > size {
         return false;
     }
-    // A full old tree is a node of the new one, and no part of the proof.
+    // A full old tree is a node of the new tree, so the proof does not repeat its hash.
     let (first, path) = match path.split_first() {
         _ if old.is_power_of_two() => (old_root, path),
         Some(split) => split,
@@ -228,7 +231,7 @@ mod tests {
 
     #[test]
     fn consistency_paths_are_those_of_rfc_6962() {
-        // The examples of section 2.1.3: the tree of 7 leaves against those of 3, 4 and 6.
+        // The examples of section 2.1.3: the tree of 7 leaves and its earlier trees of 3, 4 and 6.
         let leaves = &leaves()[..7];
         let node = |some: &[Hash]| root(some);
         let (c, d, g) = (leaves[2], leaves[3], node(&leaves[..2]));

@@ -1,6 +1,6 @@
-//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text and lines with its
-//! Ed25519 signatures. In: key material as text. Out: notes, or the reason not to trust one. No
-//! error shows a private key.
+//! Signed notes, as <https://c2sp.org/signed-note> describes them: a text, and lines with Ed25519
+//! signatures of the text. Takes key material as text; returns notes, or the reason not to trust
+//! one. No error shows a private key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ const ED25519_TYPE: u8 = 1;
 /// Maximum length of a note.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
-/// A public key with the name under which it signs, as `name+hash+key`.
+/// A public key and its name. Its text is `name+hash+key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
@@ -53,7 +53,7 @@ impl VerifierKey {
         }
     }
 
-    /// The name under which it signs.
+    /// The key's name, which its signatures show.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -143,7 +143,7 @@ impl FromStr for VerifierKey {
     }
 }
 
-/// Refuses the name of a key that a line of a note cannot hold.
+/// Refuses a key's name that does not fit into a line of a note.
 fn check_name(name: &str) -> Result<(), Problem> {
     let good = (1..=100).contains(&name.len())
         && name
@@ -159,7 +159,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
     ))
 }
 
-/// A private key and the name under which it signs.
+/// A private key and its name.
 pub struct NoteSigner {
     pair: Ed25519KeyPair,
     verifier: VerifierKey,
@@ -201,7 +201,7 @@ impl NoteSigner {
         Ok(Self { pair, verifier })
     }
 
-    /// A private key of 32 random bytes as a PEM file, which OpenSSL reads too.
+    /// Makes a private key from 32 random bytes, as a PEM file that OpenSSL reads too.
     pub fn pem(seed: &[u8; 32]) -> SecretString {
         let der: Vec<u8> = PKCS8_BEFORE_SEED.iter().chain(seed).copied().collect();
         let body = STANDARD.encode(der);
@@ -210,17 +210,17 @@ impl NoteSigner {
         ))
     }
 
-    /// The key that checks what this one signs.
+    /// The public key that verifies this key's signatures.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
     }
 
-    /// Signs a text that ends with a line feed.
+    /// Signs a text, which must end with a line feed, and returns the note.
     pub fn sign(&self, text: &str) -> String {
         format!("{text}\n{}", self.signature(text))
     }
 
-    /// The line of a note that holds the signature of its text.
+    /// Signs a text, and returns only the line of the note with the signature.
     pub fn signature(&self, text: &str) -> String {
         let signature = self.pair.sign(text.as_bytes());
         let blob: Vec<u8> = self
@@ -263,7 +263,7 @@ mod tests {
         let key: VerifierKey = GO_KEY.parse().unwrap();
         assert_eq!(key.to_string(), GO_KEY);
         assert_eq!(key.open(GO_NOTE).unwrap(), GO_TEXT);
-        // The private key there is base64 of the type byte and the seed.
+        // Go writes a private key as base64 of the type byte and the seed.
         let typed = STANDARD.decode(format!("AYEK{GO_SEED}")).unwrap();
         let signer = NoteSigner::read(
             "PeterNeumann",

@@ -1,6 +1,6 @@
-//! Self-contained proofs that need only a public key: that a sealed journal contains a request's
-//! records, and that one checkpoint continues another. In: a log and records' bytes, or a proof's
-//! JSON. Out: the proof, or why it is invalid.
+//! Proofs that can be verified with a public key alone: that a sealed journal contains a request's
+//! records, and that one checkpoint continues another. Takes a log and the bytes of records, or a
+//! proof's JSON; returns the proof, or why it is invalid.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,17 +14,17 @@ use super::{
     consistency_holds, inclusion, inclusion_holds,
 };
 
-/// The kinds of proof.
+/// The formats of the two proofs.
 const REQUEST: &str = "sharehook-request-2";
 const CONSISTENCY: &str = "sharehook-consistency-1";
 
-/// One request's records, with everything that proves that they were sealed.
+/// One request's records, with the proof that they were sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
     format: String,
     stream: StreamId,
-    /// From record 0 on.
+    /// The request's records, from record 0 on.
     records: Vec<ProvenRecord>,
     /// The signed checkpoint with the root to which each path leads.
     checkpoint: String,
@@ -36,11 +36,11 @@ pub struct Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProvenRecord {
-    /// Its file, as text.
+    /// The record's file, as text.
     record: String,
-    /// Its leaf's index in the tree, from 0.
+    /// The index of the record's leaf in the tree, from 0.
     index: u64,
-    /// The sibling hashes on its way to the root, in base64.
+    /// The sibling hashes on the path from the leaf to the root, in base64.
     path: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct ConsistencyProof {
     format: String,
     old: String,
     new: String,
-    /// The hashes of RFC 6962, 2.1.2, in base64.
+    /// The proof's hashes (RFC 6962, 2.1.2), in base64.
     path: Vec<String>,
     keys: Vec<String>,
 }
@@ -59,7 +59,7 @@ pub struct ConsistencyProof {
 /// Why a proof is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofFlaw {
-    /// It is not one of this program's proofs.
+    /// The text is not a proof of this program.
     #[error("it is not a proof of this program's: {0}")]
     Malformed(String),
     /// The checkpoint is not trusted.
@@ -74,8 +74,8 @@ pub enum ProofFlaw {
 }
 
 impl Proof {
-    /// The proof for the records in `files`, from record 0 on. `None`: a record is not sealed, or
-    /// differs from what was sealed.
+    /// Builds the proof for the records in `files`, from record 0 on. `None`: a record is not
+    /// sealed, or differs from what was sealed.
     pub fn of(
         log: &VerifiedLog,
         keys: Vec<String>,
@@ -107,8 +107,8 @@ impl Proof {
         parsed(text, REQUEST, |proof: &Self| &proof.format)
     }
 
-    /// Verifies offline that the tree contains every record. `chain` verifies that they follow each
-    /// other.
+    /// Verifies offline that the tree contains every record. Does not verify that the records
+    /// follow each other: `Chain` does.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
         let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
         for (seq, record) in (0..).zip(&self.records) {
@@ -133,7 +133,7 @@ impl Proof {
         Ok(checkpoint)
     }
 
-    /// The stream that it proves.
+    /// The stream of the proven records.
     pub fn stream(&self) -> StreamId {
         self.stream
     }
@@ -145,8 +145,8 @@ impl Proof {
 }
 
 impl ConsistencyProof {
-    /// Proves that the newest checkpoint continues `old`, whose note is `note`. `None` if the log
-    /// never had that size.
+    /// Builds the proof that the newest checkpoint continues `old`, whose note is `note`. `None` if
+    /// `old` has no entries, or more than the log.
     pub fn of(log: &VerifiedLog, keys: Vec<String>, old: &Checkpoint, note: &str) -> Option<Self> {
         let (_, new) = log.newest()?;
         let path = consistency(log.leaves(), usize::try_from(old.size).ok()?)?;
@@ -164,7 +164,7 @@ impl ConsistencyProof {
         parsed(text, CONSISTENCY, |proof: &Self| &proof.format)
     }
 
-    /// Verifies it offline. Returns the older and the newer checkpoint.
+    /// Verifies the proof offline. Returns the older and the newer checkpoint.
     pub fn check(&self, key: &VerifierKey) -> Result<(Checkpoint, Checkpoint), ProofFlaw> {
         let old = opened(&self.old, key, &self.keys)?;
         let new = opened(&self.new, key, &self.keys)?;
@@ -191,7 +191,8 @@ fn parsed<T: DeserializeOwned>(
     }
 }
 
-/// A checkpoint, signed by a key that `trusted` vouches for.
+/// Opens a checkpoint that one of the journal's keys has signed. `keys` are the checkpoints that
+/// link that key to `trusted`.
 fn opened(note: &str, trusted: &VerifierKey, keys: &[String]) -> Result<Checkpoint, ProofFlaw> {
     let chain = KeyChain::of(trusted, keys)?;
     let number = Checkpoint::unverified(note)?.number;

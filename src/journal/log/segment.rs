@@ -1,8 +1,9 @@
-//! A segment: the records of one seal, as their files' bytes. In: records. Out: an object's bytes,
-//! and back. There is exactly one encoding of a segment, so a change of any byte is detected.
+//! A segment: the files of the records of one seal. Converts records to an object's bytes and back.
+//! A segment has exactly one encoding, so a change of any byte is detected.
 //!
-//! Four header lines and an empty line precede the records. A record's file has two lines, so no
-//! lengths are needed. A segment without records introduces the next key.
+//! Header lines and an empty line precede the records. Each record is a line with its stream and
+//! number, followed by its file, which has exactly two lines, so no lengths are needed. A segment
+//! without records introduces the next key.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,7 @@ use super::super::record::{MAX_RECORD_BYTES, StreamId};
 use super::{Entry, KeyChange};
 use crate::domain::Timestamp;
 
-/// Size at which a segment is full, in bytes. The next segment takes further records.
+/// Size at which a segment is full, in bytes. Further records go into the next segment.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum number of records in a segment.
 const MAX_SEGMENT_RECORDS: usize = 20_000;
@@ -25,13 +26,13 @@ const FORMAT: &str = "sharehook segment 1";
 pub(in crate::journal) struct Segment {
     /// The seal's number, from 1.
     pub(in crate::journal) number: u64,
-    /// How many entries the log had before it.
+    /// The number of entries in the log before this seal.
     pub(in crate::journal) start: u64,
-    /// When it was begun, by the sealer's clock.
+    /// When the seal was begun, by the sealer's clock.
     pub(in crate::journal) at: Timestamp,
-    /// The key that signs from the next seal on, if this one introduces one.
+    /// The key that signs from the next seal on, if this seal introduces one.
     pub(in crate::journal) key_change: Option<KeyChange>,
-    /// Each record's place, hash and file's bytes, in the order of the log.
+    /// Each record's place and hash, and the bytes of its file, in the order of the log.
     pub(in crate::journal) records: Vec<(Entry, Bytes)>,
     bytes: usize,
 }

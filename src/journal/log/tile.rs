@@ -1,6 +1,6 @@
-//! Tiles of the tree, as <https://c2sp.org/tlog-tiles> lays them out (256 hashes of one level in an
-//! object), and entry bundles. In: entries in order. Out: the objects that they determine, and the
-//! root.
+//! Tiles of the tree (256 hashes of one level in an object) and entry bundles, in the layout of
+//! <https://c2sp.org/tlog-tiles>. Takes entries in order; returns the objects that they determine,
+//! and the root.
 
 use super::{Entry, Hash, leaf_hash, root};
 
@@ -10,14 +10,14 @@ const WIDTH: usize = 256;
 /// An object of the log that is created once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::journal) struct Object {
-    /// Its path below the log's folder.
+    /// The object's path below `log/`.
     pub(in crate::journal) path: String,
-    /// Its content.
+    /// The object's content.
     pub(in crate::journal) bytes: Vec<u8>,
 }
 
-/// The right edge of the tree: the hashes of each level's last tile while it is partial, and the
-/// entries of the last bundle.
+/// The right edge of the tree: the hashes of each level's last tile and the entries of the last
+/// bundle, as long as they are partial.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::journal) struct Edge {
     size: u64,
@@ -191,7 +191,7 @@ mod tests {
         ];
         for end in ends {
             for object in edge.append(&entries[from..end], &mut Vec::new()) {
-                // A tile that did not grow is the same again.
+                // A tile that did not grow is written again with the same bytes.
                 let before = written.insert(object.path, object.bytes.clone());
                 assert!(before.is_none_or(|before| before == object.bytes), "{end}");
             }
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn paths_are_those_of_the_specification() {
-        // Of <https://c2sp.org/tlog-tiles>, "Merkle tree tiles".
+        // The first example is from <https://c2sp.org/tlog-tiles>, "Merkle tree tiles".
         assert_eq!(path("0", 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(path("1", 273, 17), "tile/1/273.p/17");
         assert_eq!(path("entries", 0, 256), "tile/entries/000");

@@ -1,5 +1,5 @@
-//! The log as a verifier applies it, seal by seal. In: segments and checkpoints in order, and the
-//! keys. Out: the sealed hash of each record, or the flaw of the first bad seal.
+//! The log as a verifier rebuilds it, seal by seal. Takes segments and checkpoints in order, and
+//! the keys. Returns the sealed hash of each record, or the flaw of the first bad seal.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use super::{Checkpoint, Edge, Entry, Hash, Object, Segment, VerifierKey};
 pub struct VerifiedLog {
     edge: Edge,
     leaves: Vec<Hash>,
-    /// Each sealed record's hash and seal.
+    /// Each sealed record's hash, and the number of its seal.
     sealed: BTreeMap<StreamId, BTreeMap<u64, (Hash, u64)>>,
     records: u64,
     newest: Option<(Checkpoint, String)>,
 }
 
 impl VerifiedLog {
-    /// Applies the next seal. Returns the tiles and bundles that it determines. An error leaves the
-    /// log unchanged, and no later seal can follow.
+    /// Applies the next seal. Returns the tiles and bundles that the seal determines. After an
+    /// error the log is unchanged, and no later seal can follow.
     pub(in crate::journal) fn push(
         &mut self,
         segment: &Segment,
@@ -66,7 +66,7 @@ impl VerifiedLog {
         Ok(objects)
     }
 
-    /// A stream's sealed records: hash and seal by number.
+    /// A stream's sealed records: each number's hash, and the number of its seal.
     pub fn sealed(&self, stream: StreamId) -> Option<&BTreeMap<u64, (Hash, u64)>> {
         self.sealed.get(&stream)
     }

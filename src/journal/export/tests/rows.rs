@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A row as a reader of RFC 4180 takes it apart.
+/// Splits a row into its cells, as RFC 4180 says.
 fn cells(row: &str) -> Vec<String> {
     let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
     let mut chars = row.chars().peekable();

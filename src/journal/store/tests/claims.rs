@@ -35,8 +35,7 @@ async fn of_fifty_takeovers_exactly_one_wins() {
     let state = claim(&journal, "same").await.state().clone();
     let mut tasks = tokio::task::JoinSet::new();
     for who in 100..150 {
-        // Every second task has a journal of its own on the same directory, as another process
-        // would.
+        // Every second task opens the directory itself, like another process.
         let journal = if who % 2 == 0 {
             journal.clone()
         } else {
@@ -287,7 +286,8 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
         .unwrap()
         .1
     };
-    // The store has it, the claim does not know; the event is recorded again, a moment later.
+    // The store has a record that the claim does not know. The claim records the same event a
+    // moment later.
     let event = progress(vec![result(account(0), Shared)]);
     let head = claim.state().head().clone();
     journal
@@ -296,7 +296,8 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
         .unwrap();
     claim.record(&journal, at(2), event.clone()).await.unwrap();
     assert_eq!(claim.state().head().next_seq, 2, "it was not written twice");
-    // The same, and then something else comes: it goes behind the unknown record.
+    // The store has an unknown record again, but now the claim records another event, which follows
+    // it.
     let head = claim.state().head().clone();
     journal
         .create(head.stream, 2, &stored(event, 3, &head))
@@ -314,8 +315,9 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
     assert!(journal.verify().await.unwrap().clean());
 }
 
-/// A sweep finds the wake-up of 200 due, and the clock is put back before the sweep ends. In the
-/// second case an earlier sweep wrote that wake-up, in place of the one that the records announced.
+/// In a sweep the wake-up of second 200 is due, and the clock is put back before the sweep ends.
+/// With `swept_before`, an earlier sweep wrote that wake-up instead of the one that the records
+/// announced.
 #[tokio::test]
 async fn a_clock_that_is_put_back_takes_no_wake_up_away() {
     for swept_before in [false, true] {

@@ -1,5 +1,5 @@
-//! What must hold on every object store: a request's life, seals, fifty claims at once, lost
-//! answers, refusals.
+//! Tests for every object store: a request's life, seals, fifty claims at once, lost answers,
+//! refusals.
 
 use super::stand_in::Stand;
 use super::{deliver, plain};
@@ -8,8 +8,8 @@ use crate::journal::log::NoteSigner;
 use crate::journal::testing::*;
 use crate::journal::{Journal, Opened};
 
-/// Fifty workers claim one request; the winner finishes it, it is sealed, and a record that goes is
-/// missed.
+/// Fifty workers claim one request, and the winner finishes it. The journal is sealed, and then the
+/// removal of a record is found.
 pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &Journal) {
     journal.check([7; 8]).await.unwrap();
     let mut workers = tokio::task::JoinSet::new();
@@ -93,7 +93,7 @@ pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &
     );
 }
 
-/// An answer that repeats the credentials, as some do, shows none of them.
+/// The store's answer repeats the credentials, as some stores do. The error must not show them.
 pub(in super::super) async fn a_refusal_shows_no_credential(
     stand: &Stand,
     journal: &Journal,

@@ -1,5 +1,5 @@
-//! The log of a small journal: what it covers, how it grows, and every way to tamper with a sealed
-//! journal.
+//! The log of a small journal: what it covers, how it grows, and which kinds of tampering with a
+//! sealed journal it detects.
 
 use secrecy::SecretString;
 
@@ -26,7 +26,7 @@ fn key() -> VerifierKey {
     signer(7).verifier().clone()
 }
 
-/// Every file of the evidence with its bytes: the records, and the log but for `log/checkpoint`.
+/// Every file of the evidence with its bytes: the records, and the log without `log/checkpoint`.
 fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found: Vec<PathBuf> = files(dir);
     let mut folders = vec![dir.join("log")];
@@ -46,7 +46,8 @@ fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// The small journal, sealed twice: the second request came after the first seal.
+/// The small journal, sealed, then extended by a third request and sealed again. Also returns the
+/// newest checkpoint.
 async fn sealed(dir: &Path) -> (Journal, String) {
     let journal = small(dir).await;
     journal.seal(&signer(7), at(100)).await.unwrap();
@@ -119,7 +120,7 @@ async fn every_altered_byte_of_every_file_is_found_and_named() {
     let (journal, kept) = sealed(dir.path()).await;
     for (path, good) in everything(dir.path()) {
         let shown = path.strip_prefix(dir.path()).unwrap().to_str().unwrap();
-        // All bytes of the short ones; of the others one in a hundred.
+        // Alters every byte of a short file, and about one in a hundred of others.
         let step = if good.len() < 400 { 1 } else { 97 };
         for index in (0..good.len()).step_by(step) {
             let mut bytes = good.clone();
@@ -174,7 +175,7 @@ async fn a_whole_stream_removed_or_exchanged_is_found() {
         .map(|seq| (format!("requests/{stream}/00000{seq}.json"), "dropped"))
         .collect();
     assert_eq!(found(&journal, None).await, expected);
-    // The same request told anew, with a chain that is right in itself.
+    // The same request, recorded again with a valid chain.
     let mut claim = claim(&journal, "second").await;
     claim
         .record(
@@ -228,7 +229,7 @@ async fn seals_of_another_key_are_not_believed_and_not_built_upon() {
 async fn a_history_that_was_rewritten_and_sealed_anew_contradicts_a_kept_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, kept) = sealed(dir.path()).await;
-    // Somebody with the key and the journal: all seals are made again over fewer records.
+    // An attacker with the key seals the whole journal again, with fewer records.
     fs::remove_dir_all(dir.path().join("log")).unwrap();
     fs::remove_dir_all(
         dir.path()

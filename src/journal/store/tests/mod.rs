@@ -1,4 +1,4 @@
-//! What the tests of the journal on directories and in memory share.
+//! Helpers for the tests of the journal on directories and in memory.
 
 mod claims;
 pub(super) mod lives;
@@ -62,7 +62,7 @@ fn plain(id: &str, who: u64) -> Opening {
     opening(id, request(json!({})), who)
 }
 
-/// Opens a request unless it is known, as the application does, without a look at the cloud.
+/// Opens a request unless it is known, like the application, but without a look at the cloud.
 pub(in super::super) async fn deliver(
     journal: &Journal,
     opening: Opening,
@@ -82,7 +82,7 @@ async fn claim(journal: &Journal, id: &str) -> Claim {
     }
 }
 
-/// A turn at a request, if it is due and this worker is first.
+/// Takes a turn at a request if it is due and this worker is first.
 async fn take(journal: &Journal, state: State, seconds: i64, who: u64) -> Option<(Claim, Work)> {
     let taken = journal.take(state, lease(seconds, who), None, false);
     taken.await.unwrap()
@@ -94,7 +94,7 @@ fn all(kind: crate::domain::ResultKind) -> Vec<ItemResult> {
     results
 }
 
-/// A request that was carried out and closed: three records.
+/// Carries a request out and closes it: three records.
 async fn finished(journal: &Journal, id: &str) -> State {
     let mut claim = claim(journal, id).await;
     claim
@@ -108,7 +108,7 @@ async fn finished(journal: &Journal, id: &str) -> State {
     claim.state().clone()
 }
 
-/// Two requests and a conflict in a directory.
+/// Makes a journal with two requests and a conflict.
 async fn small(dir: &Path) -> Journal {
     let journal = directory(dir);
     finished(&journal, "first").await;

@@ -1,4 +1,5 @@
-//! Records of notifications beside a worker's turn, and the wake-ups that lead back to what is owed.
+//! Records of notifications during a worker's turn, and the wake-ups that lead to owed
+//! notifications.
 
 use super::*;
 use crate::domain::{NoticeKind, NoticeRules, Subscription};
@@ -24,7 +25,7 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
     let closed_state = finished(&journal, "first").await;
     let taken = journal.take(closed_state.clone(), lease(EXPIRY, 2), None, false);
     let (mut claim, _) = taken.await.unwrap().unwrap();
-    // Meanwhile a sender records that the outcome was delivered.
+    // Meanwhile a sender records that the notification was delivered.
     let event = notified("desk", NoticeKind::Completed, 2, 1);
     let sender = worker(9);
     let after =
@@ -55,7 +56,7 @@ async fn of_two_senders_of_one_attempt_one_is_recorded() {
     let other = journal.record_notification(as_stream(state.clone()), at(3), &second, event());
     let (one, other) = Box::pin(futures_util::future::join(one, other)).await;
     assert_eq!(one.unwrap().head(), other.unwrap().head());
-    // A failure that comes behind a delivery is no news.
+    // A failure after the delivery of the same attempt is not recorded.
     let late = journal
         .record_notification(as_stream(state.clone()), at(4), &worker(7), failed)
         .await;
@@ -71,13 +72,13 @@ async fn what_is_owed_has_a_wake_up_until_it_is_delivered() {
     let wakes = async |now: i64| journal.due(at(now)).await.unwrap();
     let first = wakes(EXPIRY - 1).await;
     assert_eq!(first.len(), 1, "that of the lease");
-    // Owed now: nothing is deleted.
+    // The notification is owed now, so no wake-up is deleted.
     journal
         .update_index(&[(&state, &first)], at(100), &rules())
         .await
         .unwrap();
     assert_eq!(wakes(EXPIRY - 1).await, first);
-    // The failed attempt's successor is announced before the failure is recorded.
+    // The wake-up of the next attempt is written before the failure is recorded.
     let failed = notification_failed("desk", NoticeKind::Completed, 2, 1, Some(405));
     let state = journal
         .record_notification(as_stream(state), at(100), &worker(9), failed)

@@ -1,4 +1,5 @@
-//! Directories and memory as places: what survives, and the error when a place cannot be used.
+//! Directories and memory as places: what survives the process, and the error when a place cannot
+//! be used.
 
 use super::*;
 use crate::domain::Timestamp;
@@ -96,8 +97,7 @@ async fn a_place_that_cannot_be_made_is_refused_with_a_remedy() {
 async fn a_place_that_cannot_be_written_is_told_and_nothing_is_claimed() {
     let dir = tempfile::tempdir().unwrap();
     let journal = directory(dir.path());
-    // A file where the folder would be refuses writers of every kind, also the system's
-    // administrator.
+    // A file at the folder's path stops every writer, even root.
     fs::write(dir.path().join("requests"), "").unwrap();
     let error = deliver(&journal, plain("first", 1)).await.unwrap_err();
     let JournalError::Store { doing, path, .. } = &error else {
@@ -121,7 +121,7 @@ async fn a_read_only_directory_is_a_clear_error_and_can_still_be_read() {
         }
     };
     mode(0o555);
-    // The administrator may write all the same; then there is nothing to see here.
+    // Root can write in spite of the mode. Then there is no error to check.
     let bound = fs::write(dir.path().join("probe"), "").is_err();
     let journal = directory(dir.path());
     let opened = deliver(&journal, plain("second", 1)).await;
@@ -193,7 +193,7 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
     );
 }
 
-/// A place that overwrites, as a proxy without conditions does.
+/// A place that ignores conditions and overwrites, as some proxies do.
 #[derive(Debug)]
 struct Forgetful(object_store::memory::InMemory);
 
@@ -297,7 +297,7 @@ async fn a_folder_that_disappears_is_noticed_before_the_next_record() {
             "{error}"
         );
         assert!(journal.check([7; 8]).await.is_err());
-        // Also when another folder takes its place.
+        // The second round finds another folder at the same path.
         fs::create_dir_all(&dir).unwrap();
     }
     assert!(!dir.join("requests").exists());

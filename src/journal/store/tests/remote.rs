@@ -10,21 +10,21 @@ use super::lives::{a_refusal_shows_no_credential, a_request_lives_its_life};
 use super::stand_in::{Cloud, Stand, client, stand_in};
 use crate::journal::{Access, Journal, JournalError, JournalLocation};
 
-/// An object store, and what is known of it.
+/// An object store, and the values to test it with.
 struct Store {
     cloud: Cloud,
     location: &'static str,
-    /// Variables with which it opens.
+    /// The variables with which the store opens.
     variables: &'static [(&'static str, &'static str)],
-    /// The variables of its addresses; the first is the journal's.
+    /// The variables that set the store's endpoints. The first one is for the journal itself.
     endpoints: &'static [&'static str],
-    /// Parts of its variables that no text may show.
+    /// Parts of the variables that no text may show.
     secrets: &'static [&'static str],
-    /// Variables that it ignores, because they would weaken it or are not its own.
+    /// Variables that the store ignores: they would weaken it, or belong to something else.
     ignored: &'static [&'static str],
-    /// Variables that it uses, beyond `variables`.
+    /// Variables that the store uses besides `variables`.
     used: &'static [&'static str],
-    /// Of these variables, the names that it uses.
+    /// Returns the names of the variables that the store uses.
     names: fn(&Access) -> Vec<String>,
 }
 
@@ -85,7 +85,7 @@ const STORES: [Store; 3] = [
         location: "az://acme-journal/prod/eu",
         variables: &[
             ("AZURE_STORAGE_ACCOUNT_NAME", "acme"),
-            // Base64 of a text that says so.
+            // Base64 of `not-a-real-account-key`.
             (
                 "AZURE_STORAGE_ACCOUNT_KEY",
                 "bm90LWEtcmVhbC1hY2NvdW50LWtleQ==",

@@ -1,6 +1,6 @@
 //! A stand-in on loopback for S3, Google Cloud Storage and Azure Blob Storage: create-only writes,
-//! reads and listings in each one's own words. It holds the program to its conditions; signatures
-//! it only asks for.
+//! reads, deletions and listings in each service's protocol. Checks that each write has the right
+//! condition. Requires a signature but does not verify it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
-/// Whose words it speaks.
+/// The service whose protocol the stand-in speaks.
 #[derive(Clone, Copy, PartialEq)]
 pub(in super::super) enum Cloud {
     Amazon,
@@ -26,15 +26,15 @@ pub(in super::super) enum Cloud {
 #[derive(Default)]
 pub(in super::super) struct Bucket {
     pub(in super::super) objects: BTreeMap<String, Bytes>,
-    /// Store the next writes and answer 503, as a proxy that loses answers does.
+    /// The number of next writes to store and to answer with 503, like a proxy that loses answers.
     pub(in super::super) lose_answers: u32,
-    /// Refuse everything, with this in the answer.
+    /// Refuses every request with this text in the answer.
     pub(in super::super) refuse: Option<String>,
 }
 
 pub(in super::super) type Stand = Arc<Mutex<Bucket>>;
 
-/// Starts one for the bucket `acme-journal`; its address.
+/// Starts a stand-in for the bucket `acme-journal`. Returns it and its address.
 pub(in super::super) async fn stand_in(cloud: Cloud) -> (Stand, String) {
     let stand = Stand::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -51,7 +51,7 @@ pub(in super::super) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// A path's text with its escapes resolved, the way a query's are.
+/// Decodes the percent escapes of a path, with the help of a query.
 fn decoded(path: &str) -> String {
     let url = Url::parse(&format!("http://x/?k={}", path.replace('+', "%2B"))).unwrap();
     url.query_pairs().next().unwrap().1.into_owned()
@@ -90,12 +90,12 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
                 Cloud::Google => ("x-goog-if-generation-match", "0"),
                 Cloud::Amazon | Cloud::Azure => ("if-none-match", "*"),
             };
-            // Of the log, the copy of the newest checkpoint is overwritten, and nothing else is.
+            // Only the copy of the newest checkpoint may be overwritten.
             let created = !key.ends_with("log/checkpoint");
             let given = parts.headers.get(condition);
             assert_eq!(given.is_some_and(|given| given == wanted), created, "{key}");
             if cloud == Cloud::Amazon {
-                // A bucket with Object Lock wants it:
+                // A bucket with Object Lock requires a checksum:
                 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
                 let checksum = STANDARD.encode(Sha256::digest(&bytes));
                 assert_eq!(parts.headers["x-amz-checksum-sha256"], checksum);

@@ -1,4 +1,4 @@
-//! Every way to tamper with the files of a small journal, and what of it is found.
+//! Ways to tamper with the files of a small journal, and the findings for each of them.
 
 use super::*;
 
@@ -30,7 +30,8 @@ async fn every_altered_byte_of_every_file_is_found_and_named() {
             let mut bytes = good.clone();
             bytes[index] ^= 1 << (index % 8);
             fs::write(path, &bytes).unwrap();
-            // The whole journal now and then, the stream each time: the walk is the same.
+            // Verifies the whole journal now and then, and otherwise only the stream, which is
+            // faster and checks the same.
             let findings = if index % 97 == 0 {
                 journal.verify().await.unwrap().findings
             } else {
@@ -71,7 +72,7 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
         fs::remove_file(&path).unwrap();
         let report = journal.verify().await.unwrap();
         if newest {
-            // Not by the chain; the index names a stream of which nothing is left.
+            // The chain cannot show it. The index still names a stream without any record.
             let gone = files(dir.path())
                 .iter()
                 .all(|p| p.parent() != path.parent());
@@ -92,7 +93,7 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
     }
 }
 
-/// A delivery reads no further than record 0: removing that is like removing the request.
+/// A delivery reads record 0 first. Without it, the request looks unknown and is opened again.
 #[tokio::test]
 async fn a_request_that_was_opened_again_over_its_old_records_is_found() {
     let dir = tempfile::tempdir().unwrap();

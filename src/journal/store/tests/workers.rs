@@ -1,8 +1,9 @@
-//! Workers on a directory: one that is gone is noticed before its lease ends, a live one never.
+//! Workers on a directory: a dead worker is noticed before its lease ends, and a live worker is
+//! never taken for dead.
 
 use super::*;
 
-/// The files of workers, each with its text.
+/// The lock files of workers, each with its text.
 fn workers(dir: &Path) -> Vec<(PathBuf, String)> {
     let found = fs::read_dir(dir.join("workers")).unwrap();
     let paths = found.map(|entry| entry.unwrap().path());

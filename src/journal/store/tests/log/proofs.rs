@@ -1,4 +1,4 @@
-//! What the log proves without the journal, and what it keeps of retired requests.
+//! Proofs that need no journal, and requests whose records are only in the log.
 
 use super::*;
 
@@ -85,8 +85,8 @@ async fn segments_alone_show_that_each_sealed_record_is_what_was_signed() {
     assert_eq!(report.findings[0].path, "log/segments/000001");
 }
 
-/// A retired request keeps record 0; the rest is read from its segments, and every alteration is
-/// found.
+/// A retired request keeps record 0. Its other records are read from its segments, and every
+/// alteration is found.
 #[tokio::test]
 async fn a_retired_request_is_read_from_its_segments() {
     let dir = tempfile::tempdir().unwrap();
@@ -95,7 +95,7 @@ async fn a_retired_request_is_read_from_its_segments() {
     let stream = StreamId::of(&identity("first"));
     let before = journal.files(stream).await.unwrap();
     assert_eq!(journal.not_retired().await.unwrap().len(), 4);
-    // Twice, as after an interruption.
+    // Retire it twice, as after an interruption.
     for removed in [2, 0] {
         let retirement = journal.retire(stream, &log).await.unwrap();
         assert_eq!(retirement, Retirement::Removed(removed));
@@ -137,7 +137,7 @@ async fn a_retired_request_is_read_from_its_segments() {
     );
 }
 
-/// None is removed when one is not what was sealed.
+/// If one record differs from what was sealed, none is removed.
 #[tokio::test]
 async fn a_damaged_request_is_not_retired() {
     let dir = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ async fn a_damaged_request_is_not_retired() {
     assert_eq!(files(dir.path()).len(), 10);
 }
 
-/// Entries are written before the records that they name, and deleted once those are sealed.
+/// Index entries are written before their records, and deleted once the records are sealed.
 #[tokio::test]
 async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
     let journal = memory();
@@ -168,7 +168,7 @@ async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
         .await
         .unwrap();
     assert_eq!(names().await, [(true, 0)], "one entry serves a whole turn");
-    // The turn goes on after the seal, so the place behind what was sealed stays named.
+    // The turn continues after the seal, so an entry names the record after the sealed ones.
     journal.seal(&signer(7), at(10)).await.unwrap();
     assert_eq!(names().await, [(true, 2)]);
     claim
@@ -183,7 +183,7 @@ async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
     assert_eq!(names().await, [(false, 0)]);
     journal.seal(&signer(7), at(40)).await.unwrap();
     assert_eq!(names().await, []);
-    // One that a late writer left for a sealed record goes with the next seal.
+    // The next seal deletes an entry that a late writer left for a sealed record.
     let stream = StreamId::of(&identity("first"));
     journal
         .touch(&journal.unsealed_path(stream, 1))

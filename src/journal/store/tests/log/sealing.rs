@@ -1,4 +1,4 @@
-//! Sealers of one journal: several at once, interrupted ones, and the exchange of the key.
+//! Sealers of one journal: several at once, interrupted ones, and the rotation of the key.
 
 use super::*;
 
@@ -68,7 +68,7 @@ async fn a_file_that_no_segment_makes_is_found() {
         );
         fs::remove_file(&path).unwrap();
     }
-    // A copy of an earlier segment does not follow.
+    // A copy of an earlier segment does not continue the log.
     let path = dir.path().join("log/segments/000003");
     fs::copy(dir.path().join("log/segments/000001"), &path).unwrap();
     assert_eq!(
@@ -77,8 +77,8 @@ async fn a_file_that_no_segment_makes_is_found() {
     );
 }
 
-/// A sealer may die after each of its writes: the next one completes the seal, and what it makes is
-/// the same to the byte.
+/// A sealer may die after each of its writes. The next sealer completes the seal with exactly the
+/// same bytes.
 #[tokio::test]
 async fn any_sealer_completes_what_another_began() {
     let dir = tempfile::tempdir().unwrap();
@@ -101,7 +101,7 @@ async fn any_sealer_completes_what_another_began() {
                 fs::remove_file(path).unwrap();
             }
         }
-        // The copy is of the first seal, or was lost.
+        // `log/checkpoint` is the first seal's, or is missing.
         match lost % 2 {
             0 => fs::write(dir.path().join("log/checkpoint"), &checkpoint).unwrap(),
             _ => fs::remove_file(dir.path().join("log/checkpoint")).unwrap(),
@@ -172,7 +172,8 @@ async fn the_key_is_exchanged_and_each_key_leads_to_the_others() {
         .await
         .unwrap();
     assert_eq!(stranger.findings[0].path, "log/keys");
-    // The segment alone: the command was interrupted, and only it can go on.
+    // Only the segment exists, because `rotate-key` was interrupted. Only the same command can
+    // complete this seal.
     fs::remove_file(dir.path().join("log/checkpoints/000005")).unwrap();
     fs::remove_file(dir.path().join("log/keys/000005")).unwrap();
     fs::copy(
