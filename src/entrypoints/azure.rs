@@ -16,7 +16,7 @@ use super::message::{self, Message};
 
 /// The prefix of HTTP routes if `host.json` sets none.
 const DEFAULT_PREFIX: &str = "api";
-/// The application setting that overrides `host.json`; its name is case-insensitive.
+/// The application setting that overrides `host.json`. Its name is case-insensitive.
 const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routeprefix";
 
 /// The name of the function whose timer compares the cloud with the journal. The timer of every

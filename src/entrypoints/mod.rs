@@ -1,4 +1,5 @@
-//! The entry points: commands and hosts. Host types are used only in this folder.
+//! The entry points: the commands and the hosts. Each host's file passes events to `app` and converts
+//! the answers to the host's form. Host types are used only in this folder.
 
 mod azure;
 pub mod cli;

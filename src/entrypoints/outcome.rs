@@ -12,9 +12,9 @@ pub(crate) enum Outcome {
     Done,
     /// Processed, but a part failed. The body says which part.
     DoneWithFailures,
-    /// Recorded in the journal; the work starts later.
+    /// Recorded in the journal. The work starts later.
     Waiting,
-    /// Recorded in the journal but not finished; the next sweep continues the work.
+    /// Recorded in the journal but not finished. The next sweep continues the work.
     Pending,
     /// One request of the delivery is waiting or unfinished, and another one failed in whole or in
     /// part.

@@ -52,8 +52,8 @@ impl Context {
         !aws_secrets(&text, &self.vars).is_empty()
     }
 
-    /// Fetches the secrets that the configuration keeps in AWS. `Config` reports the secrets that
-    /// could not be fetched.
+    /// Fetches the secrets that the configuration keeps in AWS. `Config::load` reports the secrets
+    /// that could not be fetched.
     pub(super) async fn fetch_secrets(&mut self) {
         if let Ok(text) = std::fs::read_to_string(self.config_path()) {
             self.secrets = crate::app::fetch_secrets(&text, &self.vars).await;

@@ -1,4 +1,4 @@
-//! The errors of commands: the message and the exit code of each, in one table.
+//! The errors of commands: the message and the exit code of each. Also prints clap's errors.
 
 use std::fmt::Display;
 use std::io;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::domain::Timestamp;
 
-/// `println!` without the panic on a closed pipe, as with `| head`.
+/// As `println!`, but does not panic if the pipe is closed, as in `sharehook requests | head`.
 macro_rules! outln {
     ($($arg:tt)*) => { $crate::entrypoints::cli::print::line(format_args!($($arg)*)) };
 }

@@ -1,4 +1,5 @@
-//! `serve`, and the program without a command: runs the function on its host until a stop signal.
+//! Runs the service until a stop signal: for the command `serve`, and on the detected host for the
+//! program without a command.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

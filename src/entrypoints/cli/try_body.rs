@@ -101,7 +101,7 @@ fn shown(value: &Value) -> String {
         other => other.to_string(),
     };
     match value {
-        // Such as `expires`, which has the field `at` or `in`.
+        // An object such as `expires`, which has the field `at` or `in`.
         Value::Object(fields) => {
             let parts = fields
                 .iter()

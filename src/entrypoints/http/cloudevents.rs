@@ -9,7 +9,7 @@ use crate::entrypoints::reply::body_of;
 
 use super::response::HttpResponse;
 
-/// The `source` attribute of our events.
+/// The `source` attribute of the events that sharehook sends.
 const SOURCE: &str = "/sharehook";
 
 /// The form of the response to a delivery.
@@ -17,7 +17,7 @@ const SOURCE: &str = "/sharehook";
 pub(crate) enum ReplyMode {
     /// The answer as JSON.
     Json,
-    /// The status alone.
+    /// Only the status, without a body.
     Empty,
     /// A CloudEvent whose data is the answer.
     Event,

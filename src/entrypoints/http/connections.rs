@@ -28,9 +28,9 @@ const SEARCH_PAUSE: Duration = Duration::from_millis(5);
 
 /// All open connections of a server.
 pub(super) struct Connections {
-    /// One permit for each connection.
+    /// Each open connection takes one permit.
     open: Arc<Semaphore>,
-    /// One permit for each byte of a body.
+    /// Each byte of a body takes one permit.
     bodies: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
 }

@@ -33,7 +33,7 @@ pub(crate) fn connections_within_limit(wanted: usize) -> usize {
     allowed
 }
 
-/// Other systems have no such limit.
+/// Returns `wanted`, because systems other than Unix have no such limit.
 #[cfg(not(unix))]
 pub(crate) fn connections_within_limit(wanted: usize) -> usize {
     wanted

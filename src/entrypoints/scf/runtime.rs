@@ -23,13 +23,13 @@ const MAX_FAILURES: u32 = 5;
 /// How the runtime API failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RuntimeError {
-    /// The program cannot make HTTP requests.
+    /// The HTTP client could not be built.
     #[error("no HTTP client: {0}")]
     NoClient(#[from] Problems),
     /// The API did not send a complete answer.
     #[error("no answer of the runtime API: {0}")]
     NoAnswer(#[from] reqwest::Error),
-    /// The API refused a request.
+    /// The API answered a request with an error status.
     #[error("the runtime API answered {status} to {request}")]
     Refused {
         /// The status of the answer.

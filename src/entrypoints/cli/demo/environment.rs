@@ -156,7 +156,7 @@ impl Demo {
         Ok(Answered { status, body })
     }
 
-    /// How many calls of any kind the sandbox has seen.
+    /// The number of calls that the sandbox has received.
     pub(super) fn calls(&self) -> usize {
         self.cloud.calls().len()
     }

@@ -1,4 +1,4 @@
-//! The demo's script: five steps, and the checks after each.
+//! Plays the five steps of the demo, and checks the result of each step.
 
 use serde_json::{Value, json};
 

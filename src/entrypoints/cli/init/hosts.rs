@@ -8,7 +8,7 @@ const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile");
 const KNATIVE: &str = include_str!("../../../../deploy/knative/service.yaml");
 const SCF: &str = include_str!("../../../../deploy/scf/scf_bootstrap");
-/// A file of Azure Functions, with its path in the app.
+/// A shipped file for Azure Functions: its path in the app, and its text.
 macro_rules! azure {
     ($path:literal) => {
         (

@@ -86,8 +86,8 @@ pub(in super::super) fn table(
     out
 }
 
-/// Distributes the columns over the lines of a row. Columns of texts get the width that the others
-/// leave.
+/// Distributes the columns over the lines of a row. Columns of texts get the width that the other
+/// columns leave free.
 fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Placed>> {
     let mut lines: Vec<Vec<Placed>> = Vec::new();
     let mut used = width;
@@ -105,7 +105,7 @@ fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Place
         } else {
             used += GAP;
         }
-        // A column that is wider than the screen is narrowed, and its cells are broken.
+        // A column that is wider than the screen is narrowed, and its cells are broken into lines.
         let least = least.min(width.saturating_sub(used));
         used += least;
         if let Some(line) = lines.last_mut() {
@@ -130,7 +130,7 @@ fn layout(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> Vec<Vec<Place
     lines
 }
 
-/// Formats one line of a row. The result has several lines if a cell takes several.
+/// Formats one line of a row. The result has several lines if a cell takes several lines.
 fn printed(line: &[Placed], row: &[Cell], indent: usize, screen: Screen) -> String {
     let empty = Cell::default();
     let cells: Vec<(&Placed, Tone, Vec<String>)> = line

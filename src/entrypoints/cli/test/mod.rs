@@ -1,5 +1,5 @@
-//! `test`: runs the user's test cases. Signs each event as its source does, with a random secret,
-//! and processes it up to the plan. Writes no journal and makes no cloud call.
+//! `test`: runs the user's policy test cases. Signs each event as its source does, with a random
+//! secret, and processes the event up to the plan. Writes no journal and makes no cloud call.
 
 mod case;
 mod junit;
