@@ -1,5 +1,5 @@
-//! Writes the demo's folder: configuration, secrets and policy. Also finds the first file in a
-//! folder of the journal.
+//! Writes the demo's folder: configuration, secrets and policy. Also finds the first entry of a
+//! folder, so that the demo can change a record.
 
 use std::fs;
 use std::path::{Path, PathBuf};
