@@ -1,5 +1,5 @@
-//! Which accounts exist in the sandbox. The digits of an id decide, so that tests and readers need
-//! no list of accounts.
+//! Defines which accounts exist in the sandbox. The digits of an id decide, so that tests and
+//! readers need no list of accounts.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,8 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    /// As [`AccountKind::of`], but the `known` ids are root accounts.
+    /// Returns the kind of an id as [`AccountKind::of`] does, but the `known` ids are root
+    /// accounts.
     pub(super) fn among(known: &BTreeSet<String>, id: &str) -> Self {
         if known.contains(id) {
             return Self::Root;
@@ -46,7 +47,7 @@ impl AccountKind {
         Self::of(id)
     }
 
-    /// Applies the rule of the table above.
+    /// Returns the kind of an id by the table of [`AccountKind`].
     pub fn of(id: &str) -> Self {
         let decimal = id.bytes().all(|b| b.is_ascii_digit()) && (5..=20).contains(&id.len());
         match id.get(..3) {

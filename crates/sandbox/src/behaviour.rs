@@ -1,6 +1,6 @@
-//! The behaviour of the sandbox where the documentation gives a number, differs by site or leaves a
-//! question open. A [`Reading`] holds the real cloud's answers to the open questions:
-//! `scripts/real-cloud` writes it to a file, and a sandbox can follow it.
+//! Defines how the sandbox behaves where the documentation gives a number, differs by site or
+//! leaves a question open. A [`Reading`] contains the real cloud's answers to the open questions.
+//! `scripts/real-cloud` writes one to a file, and a sandbox can follow that file.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub enum Batch {
     UntilFirstBad,
 }
 
-/// The service role through which Lighthouse reads CVM images.
+/// The state of the service role through which Lighthouse reads CVM images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceRole {
     /// The role exists and works.
@@ -52,7 +52,7 @@ pub enum ServiceRole {
     NotAssumable,
 }
 
-/// Calls per second for each action, region and key; `None` does not limit.
+/// The allowed calls per second for each action, region and key; `None`: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
     /// Every Lighthouse action. The pages say 20.
@@ -77,9 +77,9 @@ pub struct Behaviour {
     /// Whether `DescribeBlueprintsShareAcrossAccountInfos` exists. The international site's
     /// documents and SDK do not list it.
     pub read_shares_api: bool,
-    /// For `ShareBlueprintAcrossAccounts`.
+    /// How a refused account affects a call of `ShareBlueprintAcrossAccounts`.
     pub lighthouse_batch: Batch,
-    /// For CVM's `ModifyImageSharePermission`.
+    /// How a refused account affects a call of CVM's `ModifyImageSharePermission`.
     pub cvm_batch: Batch,
     /// When true, one account that already has the blueprint causes `BlueprintAlreadyShared`; when
     /// false, only if all accounts have it.
@@ -90,19 +90,20 @@ pub struct Behaviour {
     /// Whether `ShareBlueprintAcrossAccounts` accepts a blueprint made from a CVM image. Its page
     /// says "custom images only", but not whether that includes such a blueprint.
     pub shares_published_blueprints: bool,
-    /// Accounts that one blueprint can be shared with. A quota exists; its size is not documented.
+    /// The maximum number of accounts that one blueprint can be shared with. A quota exists; its
+    /// size is not documented.
     pub lighthouse_accounts_per_image: usize,
-    /// Accounts that one CVM image can be shared with. The page says 500.
+    /// The maximum number of accounts that one CVM image can be shared with. The page says 500.
     pub cvm_accounts_per_image: usize,
-    /// Accounts in one CVM call. A limit exists; its size is not documented.
+    /// The maximum number of accounts in one CVM call. A limit exists; its size is not documented.
     pub cvm_accounts_per_call: usize,
     /// How long an image that was shared to Lighthouse stays `SYNCING` there.
     pub publish_delay: Duration,
     /// How long a blueprint refuses further changes after its shares were changed.
     pub modifying_delay: Duration,
-    /// Lighthouse's role.
+    /// The state of the role through which Lighthouse reads CVM images.
     pub service_role: ServiceRole,
-    /// Call rates.
+    /// The allowed calls per second.
     pub rate_limits: RateLimits,
 }
 

@@ -1,5 +1,5 @@
-//! The sandbox as a command: its arguments, and a server that runs until Ctrl-C. This package's
-//! program uses it, and programs that offer the sandbox as a subcommand.
+//! The sandbox as a command: its arguments, and a server that runs until Ctrl-C. Used by this
+//! package's program, and by programs that offer the sandbox as a subcommand.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ use super::options::SandboxOptions;
 use super::seed::{AddedImage, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 use super::server::Sandbox;
 
-/// Where a sandbox listens, and clients look for it, unless another address is given.
+/// The default address, on which a sandbox listens and to which clients connect.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:18300";
 
 /// The images and accounts of a sandbox besides the seeded ones.
@@ -33,7 +33,7 @@ pub struct Stocked {
 }
 
 impl Stocked {
-    /// These options with the images, the accounts and the file.
+    /// Returns `options` with these images, these accounts and this state file.
     #[must_use]
     pub fn applied_to(self, options: SandboxOptions) -> SandboxOptions {
         SandboxOptions {
@@ -83,7 +83,7 @@ impl Arguments {
     }
 }
 
-/// Starts a sandbox, prints its address and keys, as JSON if asked, and serves until Ctrl-C.
+/// Starts a sandbox, prints its address and keys, and serves until Ctrl-C. `json`: prints JSON.
 ///
 /// # Errors
 /// The address cannot be bound, the reading or the state cannot be read, or the system has no
@@ -109,7 +109,8 @@ pub async fn run(arguments: Arguments, json: bool, clock: fn() -> Timestamp) -> 
              state: GET {url}/sandbox/state   calls: GET {url}/sandbox/calls"
         )
     };
-    // Keeps serving when the reader of standard output has gone away.
+    // Ignore an error, so that the sandbox keeps serving after the reader of standard output has
+    // gone.
     drop(writeln!(io::stdout().lock(), "{text}"));
     drop(tokio::signal::ctrl_c().await);
     running.stop().await;

@@ -1,5 +1,5 @@
-//! Connections that can fail on command: a listener for axum whose streams reset, or end in the
-//! middle of a body. Of HTTP, it knows only where a head ends.
+//! A listener for axum whose connections fail on command: they reset, or end in the middle of a
+//! body. Parses no HTTP, except to find the end of a head.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,12 +23,12 @@ const ENDED: u8 = 3;
 pub(super) struct Link(Arc<AtomicU8>);
 
 impl Link {
-    /// The next write resets the connection (RST), so that the caller sees no answer.
+    /// Makes the next write reset the connection (RST), so that the caller sees no answer.
     pub(super) fn reset(&self) {
         self.0.store(RESET, Ordering::SeqCst);
     }
 
-    /// The next write ends halfway through the body, and the connection with it.
+    /// Makes the next write stop halfway through the body and end the connection.
     pub(super) fn cut(&self) {
         self.0.store(CUT, Ordering::SeqCst);
     }
@@ -50,7 +50,7 @@ impl Listener for Breakable {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, peer) = Listener::accept(&mut self.0).await;
-        // Send small answers without delay. On failure they are only slower.
+        // Send small answers without delay. If this fails, they are only slower.
         let _ = stream.set_nodelay(true);
         (
             Connection {
@@ -97,8 +97,8 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         match self.link.0.load(Ordering::SeqCst) {
             RESET => {
-                // Without lingering the kernel sends RST when the stream is dropped; if that cannot
-                // be set, the caller sees the connection end without an answer instead.
+                // Without lingering, the kernel sends RST when the stream is dropped. If the option
+                // cannot be set, the caller sees the connection end without an answer.
                 let _ = self.stream.set_zero_linger();
                 broken()
             }
@@ -124,7 +124,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// The length of an answer cut short: the head and half of the body.
+/// Returns the length of an answer that is cut short: the head and half of the body.
 fn half_of_body(answer: &[u8]) -> usize {
     let head = answer
         .windows(4)

@@ -1,5 +1,6 @@
-//! Unsigned debug requests: the world, the calls and the pending faults. Requires a loopback host
-//! name, so that a web page in the user's browser cannot reach them through its own host name.
+//! Answers unsigned debug requests: the world, the calls, the pending faults, the inbox and the
+//! approval systems. Requires a loopback host name, so that a web page in the user's browser cannot
+//! reach them through its own host name.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -12,10 +13,10 @@ use super::state::State;
 
 const APPROVALS: &str = "/sandbox/approvals/";
 
-/// A refusal: its status, and the problem.
+/// A refusal: its status and the problem.
 type Refusal = (StatusCode, String);
 
-/// Answers `method path` under `/sandbox/`: a status and a JSON value.
+/// Answers a request to a path below `/sandbox/` with a status and a JSON value.
 pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> (StatusCode, Value) {
     match value_of(state, path, request) {
         Ok(value) => (StatusCode::OK, value),
@@ -62,8 +63,8 @@ fn waiting(state: &State) -> Vec<String> {
     state.faults.iter().map(Fault::to_string).collect()
 }
 
-/// The body, which must be declared as JSON. A form in a web page can post to loopback, but not with this
-/// content type: for it the browser sends a preflight request first.
+/// Returns the body, which must have the content type of JSON. A web page can post a form to
+/// loopback, but not with this content type: the browser would first send a preflight request.
 fn json_of(request: &Request) -> Result<Value, Refusal> {
     let kind = request.header("content-type");
     if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
@@ -87,7 +88,8 @@ fn answer_letters(state: &mut State, request: &Request) -> Result<Value, Refusal
     }
 }
 
-/// Keeps an instance of an approval system. A file for trials has it beside its event.
+/// Stores an instance of an approval system. The body is the instance, or an object that contains
+/// it beside its event.
 fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Value, Refusal> {
     let mut body = json_of(request)?;
     let Some(system) = path.strip_prefix(APPROVALS).and_then(ApprovalSystem::find) else {
@@ -107,7 +109,7 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Valu
     }
 }
 
-/// Adds all the faults of the body, or none.
+/// Adds the faults in the body. Adds none if one of them cannot be read.
 fn inject(state: &mut State, request: &Request) -> Result<Value, Refusal> {
     let texts: Vec<String> = match json_of(request)? {
         Value::String(text) => vec![text],

@@ -1,5 +1,5 @@
-//! A refusal with a documented code and a message. Clients may rely on the code but not on the
-//! message, which is the sandbox's own wording.
+//! The type of a refusal: a documented code and a message. Clients may rely on the code, but not on
+//! the message, which the sandbox words itself.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ impl ApiError {
         }
     }
 
-    /// About a thing of this id: "The image `img-…` does not exist."
+    /// Makes a refusal about a thing with this id: "The image `img-…` does not exist."
     pub(super) fn about(thing: &str, id: &str, code: &'static str, problem: &str) -> Self {
         Self::new(code, format!("The {thing} `{}` {problem}.", clip(id)))
     }
@@ -47,12 +47,12 @@ impl ApiError {
     }
 }
 
-/// A refusal as a result.
+/// Returns a refusal as an `Err`.
 pub(super) fn refuse<T>(code: &'static str, message: impl Into<String>) -> Result<T, ApiError> {
     Err(ApiError::new(code, message))
 }
 
-/// Shortens a caller's text for a message.
+/// Shortens a caller's text for a message, and removes control characters.
 pub(super) fn clip(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
     if short.len() < text.len() {

@@ -1,5 +1,5 @@
-//! Injected failures. In: text such as `ShareBlueprintAcrossAccounts:reset-after@2`. Out: a
-//! [`Fault`]. `state` decides which call fails, `server` makes the connection fail.
+//! Describes injected failures. In: text such as `ShareBlueprintAcrossAccounts:reset-after@2`. Out:
+//! a [`Fault`]. `state` decides which call fails, and `server` makes the connection fail.
 
 use std::fmt;
 use std::str::FromStr;
@@ -46,9 +46,9 @@ impl FaultKind {
 /// A kind of failure, and the calls that it applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// An action (`ShareBlueprintAcrossAccounts`), one of a service
-    /// (`cvm.ModifyImageSharePermission`), or `*`: every action but `GetCallerIdentity`, which
-    /// clients call beside the others.
+    /// An action (`ShareBlueprintAcrossAccounts`), an action of one service
+    /// (`cvm.ModifyImageSharePermission`), or `*` for every action except `GetCallerIdentity`,
+    /// which clients call in addition to the others.
     pub on: String,
     /// The kind of failure.
     pub kind: FaultKind,

@@ -1,5 +1,5 @@
-//! The inbox: a stand-in for a ticket system that receives notifications. Records each request below
-//! `/inbox`, and answers it as last configured. In: requests. Out: statuses and bodies.
+//! The inbox, a stand-in for a ticket system that receives notifications. Records each request
+//! below `/inbox`, and answers it as last configured. In: requests. Out: statuses and bodies.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::Request;
 
-/// Letters that the inbox keeps; older ones are dropped.
+/// Maximum number of letters that the inbox keeps. It drops the oldest first.
 const MAX_LETTERS: usize = 1_000;
 
 /// One request to the inbox.
@@ -76,7 +76,7 @@ impl Inbox {
         self.answer.clone()
     }
 
-    /// The letters, oldest first.
+    /// Returns the letters, oldest first.
     pub(super) fn letters(&self) -> Vec<Letter> {
         self.letters.iter().cloned().collect()
     }

@@ -1,5 +1,5 @@
-//! The published call rates: a maximum number of calls within any second, for each action, region
-//! and key. Pure: the instant is an argument. Refused calls do not count.
+//! Enforces the published call rates: a maximum number of calls within any second, for each action,
+//! region and key. Pure: the instant is an argument. Refused calls do not count.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,9 +14,9 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Counts the call and returns true; returns false when the second that ends now already has
-    /// `limit` calls. The window slides: twenty calls at the end of one second and twenty at the
-    /// start of the next exceed a limit of twenty. This is the strictest reading of the limit.
+    /// Counts the call and returns `true`, or returns `false` if the second that ends now already
+    /// has `limit` calls. The window slides: twenty calls at the end of one second and twenty at
+    /// the start of the next exceed a limit of twenty. This is the strictest reading of the limit.
     pub(super) fn admit(
         &mut self,
         action: Action,

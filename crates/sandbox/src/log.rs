@@ -1,5 +1,5 @@
-//! The calls in order, each with the code of its answer, so that a test can check what a client
-//! did.
+//! Keeps the latest calls in order, each with the code of its answer, so that a test can check what
+//! a client did.
 
 use std::collections::VecDeque;
 
@@ -34,11 +34,11 @@ pub struct Call {
     pub params_digest: String,
     /// The code in the answer; `None` for success, and for a fault without a code.
     pub code: Option<String>,
-    /// The fault that the call met, as text.
+    /// The fault that applied to the call, as text.
     pub fault: Option<String>,
-    /// Whether the action was carried out and succeeded, whatever was answered.
+    /// Whether the action was carried out and succeeded, whatever the answer was.
     pub carried_out: bool,
-    /// The answer's `RequestId`, also when the answer never left.
+    /// The `RequestId` of the answer, also if the answer was not sent.
     pub request_id: String,
 }
 

@@ -24,12 +24,12 @@ pub struct SandboxKey {
     /// The session token of temporary credentials. Calls with this key must carry the token, or no
     /// token when this is `None`.
     pub token: Option<SecretString>,
-    /// The root account of the key. One other than [`SANDBOX_OWNER`] has no images.
+    /// The root account of the key. An account other than [`SANDBOX_OWNER`] has no images.
     pub owner: String,
 }
 
 impl SandboxKey {
-    /// A permanent key pair.
+    /// Makes a permanent key pair of [`SANDBOX_OWNER`].
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -39,7 +39,7 @@ impl SandboxKey {
         }
     }
 
-    /// Whether a call carries the session token of this key, or no token for a permanent key.
+    /// Checks that a call carries the session token of this key, or no token for a permanent key.
     pub(super) fn check_token(&self, given: Option<&str>) -> Result<(), ApiError> {
         let right = match (&self.token, given) {
             (Some(token), Some(given)) => token
@@ -59,7 +59,7 @@ impl SandboxKey {
         ))
     }
 
-    /// The same pair as temporary credentials.
+    /// Turns the pair into temporary credentials with a session token.
     pub fn with_token(self, token: impl Into<String>) -> Self {
         Self {
             token: Some(SecretString::from(token.into())),
@@ -67,7 +67,7 @@ impl SandboxKey {
         }
     }
 
-    /// The same pair as a key of another root account.
+    /// Turns the pair into a key of another root account.
     pub fn of_account(self, owner: impl Into<String>) -> Self {
         Self {
             owner: owner.into(),
@@ -92,15 +92,15 @@ pub struct SandboxOptions {
     pub listen: SocketAddr,
     /// The accepted key pairs.
     pub keys: Vec<SandboxKey>,
-    /// See [`Behaviour`].
+    /// How the sandbox behaves where the documentation leaves a choice.
     pub behaviour: Behaviour,
     /// The initial world.
     pub world: World,
-    /// A file that keeps the world across restarts; it begins as `world`.
+    /// A file that keeps the world across restarts. A new file starts with `world`.
     pub state_file: Option<PathBuf>,
-    /// Images to add to the initial world, or to the kept one.
+    /// Images to add to the initial world, or to the world in the state file.
     pub images: Vec<AddedImage>,
-    /// Root accounts to add to it.
+    /// Root accounts to add to the initial world, or to the world in the state file.
     pub accounts: Vec<String>,
     /// The faults at the start. A running sandbox accepts more.
     pub faults: Vec<Fault>,
@@ -109,7 +109,8 @@ pub struct SandboxOptions {
 }
 
 impl SandboxOptions {
-    /// The seeded world and key pair on a free port of 127.0.0.1, as the international site.
+    /// Returns options for the seeded world and key pair on a free port of 127.0.0.1, as the
+    /// international site.
     pub fn seeded(clock: fn() -> Timestamp) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -124,7 +125,7 @@ impl SandboxOptions {
         }
     }
 
-    /// As [`SandboxOptions::seeded`], for `site`.
+    /// Imitates `site` with its default behaviour.
     #[must_use]
     pub fn on(self, site: Site) -> Self {
         Self {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::{ApiError, clip};
 
-/// The types that the pages know.
+/// The types of parameters on the API's pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -16,7 +16,7 @@ pub(super) enum Kind {
     Filters,
 }
 
-/// One row of a page's table.
+/// One row of a page's table of parameters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) name: &'static str,
@@ -24,7 +24,7 @@ pub(super) struct Field {
     pub(super) required: bool,
 }
 
-/// A required parameter.
+/// Describes a required parameter.
 pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     Field {
         name,
@@ -33,7 +33,7 @@ pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     }
 }
 
-/// An optional parameter.
+/// Describes an optional parameter.
 pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
     Field {
         name,
@@ -42,7 +42,7 @@ pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
     }
 }
 
-/// `Filter`: a name, and values of which one must match.
+/// `Filter`: a name, and values of which an entry must have one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
     pub(super) name: String,
@@ -59,8 +59,8 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text. Treats
-    /// a JSON `null` as missing.
+    /// Checks `given` against `fields`. `spelled` is true for a GET, whose integers are text.
+    /// Treats a JSON `null` as missing.
     ///
     /// Errors: `UnknownParameter`, `MissingParameter`, `InvalidParameter` for a wrong type.
     pub(super) fn read(
@@ -92,12 +92,12 @@ impl Params {
         Ok(params)
     }
 
-    /// A text; empty when it is missing.
+    /// Returns a text parameter; empty if it is missing.
     pub(super) fn text(&self, name: &str) -> &str {
         self.texts.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    /// Whether `Permission` says to share; the alternative is to cancel.
+    /// Whether `Permission` is `SHARE`, and not `CANCEL`.
     pub(super) fn shares(&self) -> Result<bool, ApiError> {
         match self.text("Permission") {
             "SHARE" => Ok(true),
@@ -109,17 +109,17 @@ impl Params {
         }
     }
 
-    /// An integer; `None` when it is missing.
+    /// Returns an integer parameter; `None` if it is missing.
     pub(super) fn integer(&self, name: &str) -> Option<i64> {
         self.integers.get(name).copied()
     }
 
-    /// A list; empty when it is missing.
+    /// Returns a list parameter; empty if it is missing.
     pub(super) fn list(&self, name: &str) -> &[String] {
         self.lists.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The filters; empty when they are missing.
+    /// Returns the filters; empty if they are missing.
     pub(super) fn filters(&self) -> &[Filter] {
         &self.filters
     }

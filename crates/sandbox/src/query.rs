@@ -1,5 +1,6 @@
-//! Turns the query of a GET request into the JSON object of the same POST request. `AccountIds.0=1`
-//! becomes the first entry of an array, `Filters.0.Values.0=x` a nested one. Values stay text.
+//! Turns the query of a GET request into the JSON object that a POST request would have.
+//! `AccountIds.0=1` becomes the first entry of an array, `Filters.0.Values.0=x` the first entry of
+//! a nested one. Values stay text.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ struct Node {
     below: BTreeMap<String, Node>,
 }
 
-/// Decodes a query. Answers `InvalidParameter` with the key that contradicts another key.
+/// Decodes a query. Returns `InvalidParameter` with the key that contradicts another key.
 pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
     let mut root = Node::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

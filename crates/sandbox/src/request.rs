@@ -1,5 +1,5 @@
-//! An HTTP request to the sandbox, and the common parameters in the headers of every call. Source:
-//! the pages "Request Structure" and "Common Request Parameters" of Tencent Cloud API 3.0.
+//! An HTTP request to the sandbox, and the common parameters in its headers. Source: the pages
+//! "Request Structure" and "Common Request Parameters" of Tencent Cloud API 3.0.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ pub(super) struct Common {
 }
 
 impl Request {
-    /// A header's trimmed value; `None` when it is absent or empty.
+    /// Returns a header's trimmed value; `None` if it is absent or empty.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .get(name)
@@ -40,7 +40,7 @@ impl Request {
             .filter(|value| !value.is_empty())
     }
 
-    /// The `Host` header without its port.
+    /// Returns the `Host` header without its port.
     pub(super) fn host_name(&self) -> &str {
         let host = self.header("host").unwrap_or_default();
         match host.rsplit_once(':') {
@@ -59,8 +59,7 @@ impl Request {
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// Checks method, size and content type, and reads the common parameters except the region,
-    /// which not every action needs.
+    /// Checks method, size and content type, and reads the common parameters except the region.
     pub(super) fn common(&self) -> Result<Common, ApiError> {
         let content_type = self.header("content-type").unwrap_or_default();
         let kind = content_type.split(';').next().unwrap_or_default().trim();

@@ -56,7 +56,7 @@ impl World {
 pub struct AddedImage {
     /// `lhbp-…` or `img-…`.
     pub id: String,
-    /// Its region; without one it is in each of [`SANDBOX_REGIONS`].
+    /// The image's region. `None`: the image is in each of [`SANDBOX_REGIONS`].
     pub region: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl FromStr for AddedImage {
 }
 
 impl World {
-    /// Adds an image. One that is there stays as it is.
+    /// Adds an image. Does not change an existing image with its id.
     pub fn add(&mut self, image: &AddedImage) {
         let regions: Vec<&str> = match &image.region {
             Some(region) => vec![region],
@@ -152,7 +152,7 @@ impl CvmImage {
 }
 
 impl Stock {
-    /// What each region has at the start.
+    /// Returns the images of a seeded region.
     fn seeded() -> Self {
         let mut stock = Self::default();
         stock.blueprint("lhbp-6jc6l8yb", "golden-base");
@@ -162,18 +162,18 @@ impl Stock {
         stock.blueprint("lhbp-operated", "in-operation").busy = Some(Busy::InOperation);
         stock.blueprint("lhbp-unfinish", "unfinished").busy = Some(Busy::LatestUnfinished);
         stock.blueprint("lhbp-occupied", "occupied").busy = Some(Busy::Occupied);
-        // For accounts and for Lighthouse.
+        // These can be shared with accounts and to Lighthouse.
         stock.image("img-6pb6lrmy", "web-2026-06");
         stock.image("img-gvbnzy6f", "batch-2026-06");
         stock.image("img-xkd784jw", "build-agent");
         stock.image("img-cs2rrmp0", "ubuntu");
-        // For accounts only.
+        // These can be shared with accounts only.
         stock.image("img-imported", "imported").source = ImageSource::Imported;
         stock.image("img-nocloudi", "without-cloud-init").cloud_init = false;
         let old = stock.image("img-centos65", "old-system");
         old.os_name = "CentOS 6.5 64bit".into();
         old.platform = "CentOS".into();
-        // For neither.
+        // These cannot be shared.
         stock.image("img-wholeins", "whole-instance").class = ImageClass::Instance;
         stock.image("img-encryptd", "encrypted").encrypted = true;
         stock.image("img-byol0000", "own-licence").byol = true;
@@ -187,13 +187,13 @@ impl Stock {
         stock
     }
 
-    /// The blueprint of this id, which is a custom one if it is new.
+    /// Returns the blueprint with this id. A new one is a custom image.
     fn blueprint(&mut self, id: &str, name: &str) -> &mut Blueprint {
         let place = self.blueprints.entry(id.to_owned());
         place.or_insert_with(|| Blueprint::custom(name))
     }
 
-    /// The CVM image of this id, which is a custom one if it is new.
+    /// Returns the CVM image with this id. A new one is a custom image.
     fn image(&mut self, id: &str, name: &str) -> &mut CvmImage {
         let place = self.images.entry(id.to_owned());
         place.or_insert_with(|| CvmImage::custom(name))

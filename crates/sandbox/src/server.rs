@@ -46,7 +46,8 @@ impl Sandbox {
     /// dropped.
     ///
     /// # Errors
-    /// An address that is not loopback, one that cannot be bound, or no randomness for request ids.
+    /// An address that is not loopback or cannot be bound, an unusable state file, or no randomness
+    /// for request ids.
     pub async fn start(options: SandboxOptions) -> Result<Running, io::Error> {
         if !options.listen.ip().is_loopback() {
             let problem = format!(
@@ -86,7 +87,7 @@ impl Sandbox {
 /// A running sandbox. Dropping it stops the server without waiting.
 #[derive(Debug)]
 pub struct Running {
-    /// The address that it listens on.
+    /// The address that the sandbox listens on.
     pub addr: SocketAddr,
     state: Arc<Mutex<State>>,
     stop: watch::Sender<bool>,
@@ -94,12 +95,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// The endpoint to configure: `http://127.0.0.1:PORT`, one for all services.
+    /// Returns the endpoint to configure in clients: `http://127.0.0.1:PORT`, one for all services.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Everything that exists now.
+    /// Returns everything that exists now.
     pub fn state(&self) -> World {
         lock(&self.state).world.clone()
     }
@@ -109,14 +110,14 @@ impl Running {
         change(&mut lock(&self.state).world);
     }
 
-    /// The latest calls of Lighthouse and CVM, oldest first; 10 000 at most.
+    /// Returns the latest calls of Lighthouse and CVM, oldest first; 10 000 at most.
     pub fn calls(&self) -> Vec<Call> {
         let mut calls = lock(&self.state).log.calls();
         calls.retain(|call| call.service != "sts");
         calls
     }
 
-    /// The latest calls of the token service, which clients make beside the others.
+    /// Returns the latest calls of the token service, oldest first.
     pub fn identity_calls(&self) -> Vec<Call> {
         let mut calls = lock(&self.state).log.calls();
         calls.retain(|call| call.service == "sts");
@@ -128,7 +129,7 @@ impl Running {
         lock(&self.state).log.forget();
     }
 
-    /// The inbox's letters, oldest first; 1 000 at most.
+    /// Returns the letters in the inbox, oldest first; 1 000 at most.
     pub fn letters(&self) -> Vec<Letter> {
         lock(&self.state).inbox.letters()
     }
@@ -138,7 +139,7 @@ impl Running {
         lock(&self.state).inbox.clear();
     }
 
-    /// How the inbox answers from now on.
+    /// Sets how the inbox answers from now on.
     pub fn answer_letters(&self, answer: InboxAnswer) {
         lock(&self.state).inbox.answer = answer;
     }
@@ -180,7 +181,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// Answers a call, and saves the world before the caller learns of a change.
+    /// Answers a call. Saves a changed world before the caller learns of the change.
     fn answer(&self, request: &Request) -> io::Result<Reply> {
         let mut state = lock(&self.state);
         let reply = state.answer(request, (self.clock)());
@@ -192,7 +193,8 @@ impl Desk {
     }
 }
 
-/// The options with the initial world, and the file that keeps it.
+/// Opens the state file, if there is one. Returns it with the options, which then contain the world
+/// to start with.
 fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, Option<StateFile>)> {
     let opened = options.state_file.as_deref().map(StateFile::open);
     let (mut file, kept) = opened.transpose()?.unzip();
@@ -208,12 +210,12 @@ fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, O
     Ok((options, file))
 }
 
-/// Ignores poisoning: no panic can leave the state half-changed.
+/// Locks the state. Ignores poisoning, because no panic can leave the state half-changed.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends when the sandbox is stopped or dropped.
+/// Returns when the sandbox is stopped or dropped.
 async fn until(mut stopped: watch::Receiver<bool>) {
     // An error means that the sender was dropped, which also stops the server.
     let _ = stopped.wait_for(|stop| *stop).await;
@@ -250,8 +252,8 @@ async fn serve(
         let (status, value) = debug::answer(&mut lock(&desk.state), &path, &request);
         return send(status, "application/json", value.to_string(), &desk);
     }
-    // The real gateway refuses a too long query before the API sees it, so the answer has no
-    // envelope.
+    // The real gateway refuses a query that is too long before the API sees it, so the answer has
+    // no envelope.
     if request.query.len() > MAX_QUERY_BYTES {
         return html(StatusCode::URI_TOO_LONG, &desk);
     }
@@ -277,7 +279,7 @@ async fn serve(
     send(StatusCode::OK, "application/json", reply.body, &desk)
 }
 
-/// Waits, but not beyond the end of the sandbox.
+/// Waits, but not longer than the sandbox runs.
 async fn wait(pause: Duration, desk: &Desk) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
@@ -285,7 +287,7 @@ async fn wait(pause: Duration, desk: &Desk) {
     }
 }
 
-/// Reads a complete request; `None` when it exceeds even the reading limit.
+/// Reads a complete request; `None` if the body exceeds [`MAX_READ_BYTES`].
 async fn read(incoming: HttpRequest) -> Option<Request> {
     let (head, body) = incoming.into_parts();
     let body: Bytes = to_bytes(body, MAX_READ_BYTES).await.ok()?;

@@ -286,8 +286,8 @@ mod tests {
         let all = vectors();
         assert!(all.len() >= 25, "{}", all.len());
         for v in &all {
-            // The official Python signer does not lower-case the host, against the documentation's
-            // rule; the vector after it holds the same call as the rule has it.
+            // The official Python signer does not lower-case the host, although the documentation
+            // requires it. The next vector is the same call with the host in lower case.
             if v.name == "cvm_mixed_case_host" {
                 assert_eq!(verify(v).unwrap_err().code, "AuthFailure.SignatureFailure");
                 continue;

@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) inbox: Inbox,
     pub(super) approvals: Approvals,
     keys: Vec<SandboxKey>,
-    /// What other root accounts than the owner of `world` have.
+    /// The worlds of all root accounts except the owner of `world`.
     strangers: BTreeMap<String, World>,
     behaviour: Behaviour,
     limiter: Limiter,

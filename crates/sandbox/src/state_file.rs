@@ -1,5 +1,5 @@
-//! The file that keeps the world across restarts. In: the world after each request. Out: the file, which
-//! is replaced as a whole.
+//! Keeps the world in a file across restarts. In: the world after each request. Out: the file,
+//! which is replaced as a whole.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// The file, and the world in it; `None` if there is no file.
+    /// Opens the file. Also returns the world in it; `None` if there is no file.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Option<World>)> {
         let named = |problem: String| {
             let text = format!(
@@ -38,7 +38,7 @@ impl StateFile {
         Ok((file, world))
     }
 
-    /// Writes a world that differs from the saved one.
+    /// Writes the world, unless it equals the saved one.
     pub(super) fn save(&mut self, world: &World) -> io::Result<()> {
         if self.saved.as_ref() == Some(world) {
             return Ok(());

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::request::Request;
 use super::seed::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY};
 
-/// The time in these tests.
+/// The instant of the tests of this crate.
 pub(super) const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An unsigned call. A test changes the fields that it is about.
@@ -28,7 +28,7 @@ pub(super) struct Draft {
     pub(super) key: &'static str,
     pub(super) token: &'static str,
     pub(super) at: Timestamp,
-    /// The credential scope's date, when it is not that of `at`.
+    /// The date in the credential scope; `None`: the date of `at`.
     pub(super) date: Option<&'static str>,
 }
 
@@ -60,7 +60,7 @@ impl Draft {
         }
     }
 
-    /// The signed request: a GET when there is a query, otherwise a POST.
+    /// Returns the signed request: a GET if there is a query, otherwise a POST.
     pub(super) fn sign(&self) -> Request {
         let (method, query, body, content_type) = match &self.query {
             Some(query) => (

@@ -26,7 +26,7 @@ pub struct Stock {
     pub images: BTreeMap<String, CvmImage>,
 }
 
-/// The accounts that an image is shared with, and when each was added.
+/// The accounts that an image is shared with, each with the instant at which it was added.
 pub type Shares = BTreeMap<String, Timestamp>;
 
 /// Declares an enum with the API's spelling of its values.
@@ -37,7 +37,7 @@ macro_rules! spelled {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// As the API spells it.
+            /// Returns the API's spelling.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
@@ -76,7 +76,8 @@ spelled! {
 }
 
 spelled! {
-    /// Another operation on a blueprint, named by the code with which sharing fails meanwhile.
+    /// Another operation on a blueprint, named by the code with which sharing fails during the
+    /// operation.
     Busy {
         /// `OperationDenied.BlueprintOperationInProgress`.
         InOperation = "IN_OPERATION",
@@ -90,11 +91,11 @@ spelled! {
 spelled! {
     /// `ImageType` of a CVM image.
     ImageType {
-        /// The account's own.
+        /// An image that the account made.
         Private = "PRIVATE_IMAGE",
-        /// The vendor's.
+        /// An image of the vendor.
         Public = "PUBLIC_IMAGE",
-        /// Another account's, shared with this one.
+        /// An image of another account, shared with this one.
         Shared = "SHARED_IMAGE",
     }
 }
@@ -126,7 +127,7 @@ spelled! {
         Created = "CREATE_IMAGE",
         /// Imported.
         Imported = "EXTERNAL_IMPORT",
-        /// The vendor's.
+        /// Provided by the vendor.
         Official = "OFFICIAL",
     }
 }
@@ -146,13 +147,13 @@ spelled! {
 pub struct Blueprint {
     /// `BlueprintName`.
     pub name: String,
-    /// `BlueprintType`; `Private` and `Shared` are the account's own.
+    /// `BlueprintType`; `Private` and `Shared` are custom images of the account.
     pub kind: BlueprintKind,
     /// `BlueprintState` as last set; read it through [`Blueprint::state_at`].
     pub state: BlueprintState,
-    /// When a `Syncing` blueprint becomes `Normal`; never when `None`.
+    /// When a `Syncing` blueprint becomes `Normal`. `None`: never.
     pub normal_at: Option<Timestamp>,
-    /// The CVM image behind a `Shared` one; empty otherwise.
+    /// The CVM image from which a `Shared` blueprint was made; empty for other blueprints.
     pub image_id: String,
     /// `OsName`.
     pub os_name: String,
@@ -162,16 +163,16 @@ pub struct Blueprint {
     pub size: u32,
     /// `CreatedTime`.
     pub created: Timestamp,
-    /// Another operation on it.
+    /// Another operation on the blueprint that is in progress.
     pub busy: Option<Busy>,
-    /// Until when the last change of its shares is in progress.
+    /// When the last change of the shares is complete. Until then, further changes are refused.
     pub modifying_until: Option<Timestamp>,
-    /// Accounts that may use it.
+    /// The accounts that the blueprint is shared with.
     pub shares: Shares,
 }
 
 impl Blueprint {
-    /// The state at an instant: `Syncing` becomes `Normal` with time.
+    /// Returns the state at an instant: `Syncing` becomes `Normal` with time.
     pub fn state_at(&self, now: Timestamp) -> BlueprintState {
         match (self.state, self.normal_at) {
             (BlueprintState::Syncing, Some(at)) if at <= now => BlueprintState::Normal,
@@ -179,7 +180,7 @@ impl Blueprint {
         }
     }
 
-    /// Whether it is a custom image of the caller's.
+    /// Whether the blueprint is a custom image of the caller.
     pub fn is_custom(&self) -> bool {
         matches!(self.kind, BlueprintKind::Private | BlueprintKind::Shared)
     }
@@ -200,9 +201,9 @@ pub struct CvmImage {
     pub class: ImageClass,
     /// `IsSupportCloudinit`.
     pub cloud_init: bool,
-    /// Whether its disk is encrypted.
+    /// Whether the image's disk is encrypted.
     pub encrypted: bool,
-    /// Whether its licence is the owner's own (`LicenseType` `BYOL`).
+    /// Whether the owner brings the licence (`LicenseType` `BYOL`).
     pub byol: bool,
     /// Whether another operation uses it while its state is `NORMAL`.
     pub occupied: bool,
@@ -214,14 +215,15 @@ pub struct CvmImage {
     pub size: u32,
     /// `CreatedTime`.
     pub created: Timestamp,
-    /// The blueprint made from it when it was shared to Lighthouse.
+    /// The id of the blueprint that was made from the image for Lighthouse.
     pub published: Option<String>,
-    /// Accounts that may use it.
+    /// The accounts that the image is shared with.
     pub shares: Shares,
 }
 
 impl World {
-    /// Accounts that a blueprint is shared with, sorted; empty when there is no such blueprint.
+    /// Returns the accounts that a blueprint is shared with, sorted; empty if there is no such
+    /// blueprint.
     pub fn blueprint_accounts(&self, region: &str, blueprint: &str) -> Vec<String> {
         let found = self
             .regions
@@ -232,7 +234,8 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// Accounts that a CVM image is shared with, sorted; empty when there is no such image.
+    /// Returns the accounts that a CVM image is shared with, sorted; empty if there is no such
+    /// image.
     pub fn image_accounts(&self, region: &str, image: &str) -> Vec<String> {
         let found = self
             .regions
@@ -243,7 +246,7 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// The blueprint made from a CVM image, if Lighthouse has one.
+    /// Returns the id of the blueprint that was made from a CVM image, if Lighthouse has one.
     pub fn published(&self, region: &str, image: &str) -> Option<String> {
         self.regions
             .get(region)?
@@ -254,7 +257,8 @@ impl World {
     }
 }
 
-/// Matches `prefix` and 6 to 16 of `[0-9a-z]`, the form of all image ids in the API's examples.
+/// Whether `text` is `prefix` and 6 to 16 of `[0-9a-z]`, the form of all image ids in the API's
+/// examples.
 pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
         (6..=16).contains(&rest.len())
@@ -264,7 +268,7 @@ pub(super) fn is_image_id(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// An instant as the API writes it: UTC, whole seconds.
+/// Writes an instant as the API does: UTC, whole seconds.
 pub(super) fn api_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,5 +1,5 @@
-//! The sandbox as a program: it prints its address and keys, answers there, and refuses an address
-//! that others could reach.
+//! Tests the sandbox as a program: it prints its address and keys, answers there, and refuses an
+//! address that others could reach.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

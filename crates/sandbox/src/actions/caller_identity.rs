@@ -1,6 +1,6 @@
-//! sts `GetCallerIdentity`, 2018-08-13: the root account of the key that signed the call. Source: the
-//! answer types of the official SDKs. Which texts `Arn` and `UserId` have for each kind of key is
-//! not known; only `AccountId` is what a client may rely on here.
+//! sts `GetCallerIdentity`, 2018-08-13: returns the root account of the key that signed the call.
+//! Source: the answer types of the official SDKs. The texts of `Arn` and `UserId` for each kind of
+//! key are not known, so a client may rely on `AccountId` only.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,8 @@
 //! lighthouse `CancelShareBlueprintAcrossAccounts`: stops sharing a blueprint with accounts. The
 //! Chinese page requires a custom image of the caller that is shared with the given accounts; the
 //! English page mistranslates this. An option decides whether one account without the blueprint
-//! makes the call fail; by default the sandbox skips it while another account has the blueprint.
+//! makes the call fail. By default the sandbox skips such accounts, and refuses the call only if
+//! the blueprint has no shares.
 
 use serde_json::Map;
 

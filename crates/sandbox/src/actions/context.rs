@@ -11,10 +11,10 @@ use crate::error::{ApiError, refuse};
 use crate::params::Params;
 use crate::world::Stock;
 
-/// The input of an action.
+/// The input of an action. `stock` has the images of the region of the call.
 pub(crate) struct ActionContext<'a> {
     pub(crate) stock: &'a mut Stock,
-    /// See [`World::accounts`](crate::World::accounts).
+    /// The accounts in [`World::accounts`](crate::World::accounts).
     pub(crate) accounts: &'a BTreeSet<String>,
     /// The root account of the key that signed the call.
     pub(crate) owner: &'a str,
@@ -24,7 +24,8 @@ pub(crate) struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
-    /// `now` plus a delay from the options; the latest timestamp when the sum is out of range.
+    /// Returns `now` plus a delay from the options; the latest timestamp if the sum is out of
+    /// range.
     pub(super) fn after(&self, wait: Duration) -> Timestamp {
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         self.now.checked_add(wait).unwrap_or(Timestamp::MAX)

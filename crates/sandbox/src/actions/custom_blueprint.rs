@@ -1,5 +1,5 @@
-//! The conditions for both sharing a blueprint and cancelling: a custom image of the caller, in the
-//! state `NORMAL`, without another operation on it.
+//! Checks the conditions for sharing a blueprint and for cancelling: a custom image of the caller,
+//! in the state `NORMAL`, without another operation on it.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 /// Maximum number of accounts in one call, from both pages.
 const MAX_ACCOUNTS: usize = 10;
 
-/// Checks the form of the id and the number of accounts. Answers
+/// Checks the form of the id and the number of accounts. Returns
 /// `InvalidParameterValue.LimitExceeded` for too many accounts: the page on cancelling lists this
 /// code, the page on sharing states the limit without a code.
 pub(super) fn check_form(context: &ActionContext<'_>) -> Result<(), ApiError> {
@@ -76,7 +76,7 @@ fn modifying(blueprint: &Blueprint, now: Timestamp) -> bool {
     blueprint.modifying_until.is_some_and(|until| now < until)
 }
 
-/// When a change of shares that starts now is complete; `None` when it is complete at once.
+/// Returns when a change of shares that starts now is complete; `None` if it is complete at once.
 pub(super) fn modifying_until(context: &ActionContext<'_>) -> Option<Timestamp> {
     let wait = context.behaviour.modifying_delay;
     (!wait.is_zero()).then(|| context.after(wait))

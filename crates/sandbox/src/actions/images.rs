@@ -45,7 +45,7 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     Ok(selection.page.of("ImageSet", entries.collect()))
 }
 
-/// The value of an image for a filter that both lists of images have.
+/// Returns an image's value for a filter that both lists of images have.
 pub(super) fn field(name: &str, id: &str, image: &CvmImage) -> Option<String> {
     let found = match name {
         "image-id" => id,

@@ -1,5 +1,5 @@
-//! The common parts of the list actions: ids, paging and filters. The documentation lists different
-//! error codes for each action, so an action describes its own rules.
+//! Implements the common parts of the list actions: ids, paging and filters. The documentation
+//! lists different error codes for each action, so each action describes its own rules.
 
 use serde_json::{Map, Value};
 
@@ -15,21 +15,21 @@ pub(super) const MAX_IDS: usize = 100;
 /// Maximum number of filters in one call, from every page.
 const MAX_FILTERS: usize = 10;
 
-/// The rules of a list action, and its codes for wrong parameters. A check without a code does not
-/// exist.
+/// The rules of a list action, and its codes for wrong parameters. `None` instead of a code skips
+/// the check.
 pub(super) struct ListRules {
-    /// The parameter with the ids, and how an id begins.
+    /// The name of the parameter with the ids, and the prefix of an id.
     pub(super) ids: &'static str,
     pub(super) prefix: &'static str,
-    /// For a number below 0, and for a `Limit` outside the range.
+    /// The codes for a number below 0, and for a `Limit` outside the range.
     pub(super) negative: &'static str,
     pub(super) range: &'static str,
-    /// For ids beside filters.
+    /// The code for ids together with filters.
     pub(super) exclusive: Option<&'static str>,
-    /// For more than [`MAX_IDS`] ids.
+    /// The code for more than [`MAX_IDS`] ids.
     pub(super) too_many_ids: Option<&'static str>,
     pub(super) malformed_id: Option<&'static str>,
-    /// The names of filters.
+    /// The names of the supported filters.
     pub(super) filters: &'static [&'static str],
     /// Whether the filters `tag:KEY`, `tag-key` and `tag-value` exist. No image of the sandbox has
     /// tags.
@@ -39,7 +39,7 @@ pub(super) struct ListRules {
     pub(super) too_many_filters: &'static str,
 }
 
-/// The entries that a call asks for.
+/// The entries that a call requests.
 pub(super) struct Selection<'a> {
     pub(super) page: Page,
     pub(super) ids: &'a [String],
@@ -143,7 +143,7 @@ impl Page {
         })
     }
 
-    /// `TotalCount` of all entries, and the requested ones under `name`.
+    /// Returns the `TotalCount` of all entries, and the requested entries under `name`.
     pub(super) fn of(self, name: &str, all: Vec<Value>) -> Map<String, Value> {
         let total = Value::from(all.len());
         let page = all.into_iter().skip(self.offset).take(self.limit).collect();

@@ -72,7 +72,8 @@ fn published(id: &str, image: &CvmImage) -> Blueprint {
     }
 }
 
-/// The blueprint's id for an image: always the same, so that a test can name it in advance.
+/// Returns the id of an image's blueprint. It depends only on the id of the image, so that a test
+/// can name it in advance.
 pub(super) fn blueprint_id_of(image: &str) -> String {
     const ALPHABET: [char; 36] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',

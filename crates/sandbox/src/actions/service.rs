@@ -7,7 +7,7 @@ use crate::behaviour::Site;
 pub(crate) enum Service {
     Lighthouse,
     Cvm,
-    /// The token service, which says whose key a call is signed with.
+    /// The token service, which returns the account of the key that signed a call.
     Sts,
 }
 
@@ -29,7 +29,7 @@ const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "na-siliconvalley",
     "sa-saopaulo",
 ];
-/// Regions where only CVM runs; its page has no list of regions.
+/// Regions with CVM but without Lighthouse. The pages of CVM do not list regions.
 const CVM_ONLY_REGIONS: [&str; 8] = [
     "ap-beijing-fsi",
     "ap-chongqing",

@@ -99,7 +99,7 @@ fn check_image(image: &CvmImage) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Checks an account. An account of the other site counts as not found, because the page has no
+/// Checks an account. An account of the other site is refused as not found, because the page has no
 /// code for it.
 fn check_account(known: &BTreeSet<String>, account: &str) -> Result<(), ApiError> {
     let (code, problem) = match AccountKind::among(known, account) {

@@ -1,6 +1,6 @@
-//! Whether a CVM image can be made available in Lighthouse: the six conditions on the page of
-//! lighthouse `ModifyImageSharePermission`. That action and `DescribeImagesToShare` both use them,
-//! so that `IsShareable` agrees with the result of sharing.
+//! Checks whether a CVM image can be made available in Lighthouse: the six conditions on the page
+//! of lighthouse `ModifyImageSharePermission`. That action and `DescribeImagesToShare` both use
+//! this check, so that `IsShareable` agrees with the result of sharing.
 
 use crate::error::ApiError;
 use crate::world::{CvmImage, ImageClass, ImageSource, ImageState, ImageType};
@@ -14,7 +14,8 @@ const SYSTEMS: [(&str, (u32, u32)); 5] = [
     ("tencentos", (2, 4)),
 ];
 
-/// Why an image cannot be shared to Lighthouse: the code of the refusal and a text for people.
+/// Returns why an image cannot be shared to Lighthouse: the code of the refusal and a text for
+/// people.
 pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     const UNABLE: &str = "UnsupportedOperation.ImageUnableToShare";
     const OCCUPIED: &str = "UnsupportedOperation.ImageOccupied";
@@ -61,7 +62,7 @@ pub(super) fn obstacle(image: &CvmImage) -> Option<ApiError> {
     if !image.cloud_init {
         return unable("The image does not support cloud-init");
     }
-    // Not among the six conditions. Refused because CVM does not share these images either.
+    // Not among the six conditions, but refused because CVM does not share these images either.
     if image.encrypted || image.byol {
         return unable("Encrypted images and images under an own licence cannot be shared");
     }

@@ -7,7 +7,7 @@ use crate::behaviour::Batch;
 use crate::error::ApiError;
 use crate::world::Shares;
 
-/// The accounts of a call in the given order, without duplicates.
+/// Returns the accounts of a call in the given order, without duplicates.
 pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
     let mut seen = std::collections::BTreeSet::new();
     accounts
@@ -17,8 +17,8 @@ pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
         .collect()
 }
 
-/// Shares with every account that `check` accepts; `check` also gets the shares so far. Ends at the
-/// first refusal: `batch` decides whether the accounts before it stay added.
+/// Adds every account that `check` accepts; `check` also receives the shares so far. Stops at the
+/// first refused account; `batch` decides whether the accounts before it stay added.
 pub(super) fn add(
     shares: &mut Shares,
     accounts: &[&str],

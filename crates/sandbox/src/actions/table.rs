@@ -1,4 +1,5 @@
-//! The table of the API actions: name, service, parameters, rate, and the function of each.
+//! Contains the table of the API actions: name, service, parameters, rate, and the function of
+//! each.
 
 use super::context::{ActionContext, Answer};
 use super::service::Service;
@@ -76,7 +77,7 @@ impl Action {
         }
     }
 
-    /// The page's parameter table.
+    /// Returns the parameters in the table of the action's page.
     pub(crate) fn fields(self) -> &'static [Field] {
         match self {
             Self::ShareBlueprint | Self::CancelBlueprint => &[BLUEPRINT, ACCOUNTS],
@@ -91,7 +92,7 @@ impl Action {
         }
     }
 
-    /// Calls per second under these limits; `None` does not limit.
+    /// Returns the allowed calls per second; `None` if the action is not limited.
     pub(crate) fn per_second(self, limits: RateLimits) -> Option<u32> {
         match self {
             Self::ShareImage => limits.cvm_modify,

@@ -1,4 +1,4 @@
-//! A bench for the tests of the actions. Calls actions without server, signature or rate limit.
+//! Calls actions in their tests, without server, signature or rate limit.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -32,7 +32,7 @@ impl Bench {
         self.now += SignedDuration::from_secs(seconds);
     }
 
-    /// The answer's fields, or the code of the refusal.
+    /// Returns the fields of the answer, or the code of the refusal.
     pub(super) fn call(&mut self, action: Action, params: Value) -> Result<Value, String> {
         let Value::Object(given) = params else {
             panic!("not an object: {params}")

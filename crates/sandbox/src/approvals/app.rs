@@ -1,4 +1,5 @@
-//! The apps of a company and their tokens. An app's first secret is its own: another one is refused later.
+//! Issues and checks the tokens of a company's apps. The first secret that an app sends becomes its
+//! secret; a later call with another secret is refused.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +7,12 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Apps {
     secrets: BTreeMap<String, String>,
-    /// The number of the valid tokens; older ones are not accepted.
+    /// The number in valid tokens. Tokens with an older number are refused.
     valid: u32,
 }
 
 impl Apps {
-    /// A token for an app; `None` when it has another secret.
+    /// Returns a token for an app; `None` if the secret is empty or not the app's.
     pub(super) fn token(&mut self, id: &str, secret: &str) -> Option<String> {
         if id.is_empty() || secret.is_empty() {
             return None;
@@ -25,7 +26,7 @@ impl Apps {
         format!("sandboxtoken{}", self.valid)
     }
 
-    /// Whether this is a valid token that some app got.
+    /// Whether `token` is valid and an app has requested a token.
     pub(super) fn accept(&self, token: &str) -> bool {
         !self.secrets.is_empty() && token == self.valid_token()
     }

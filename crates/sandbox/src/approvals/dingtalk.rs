@@ -1,4 +1,4 @@
-//! DingTalk's API: a refusal has a status of its own and a code in words.
+//! Imitates DingTalk's API. A refusal has an HTTP status other than 200 and a code in words.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// The real answer names neither the instance nor its process.
+/// Omits the ids of the instance and of its process, as the real answer does.
 fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     match tenant.instances.get(call.asked("processInstanceId")) {
         Some(instance) => {
@@ -61,7 +61,8 @@ fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// By the time of creation, in milliseconds, 120 days at most; the instances here have it as a text with minutes.
+/// Lists by the time of creation, in milliseconds, at most 120 days. The instances in the sandbox
+/// contain this time as a text with whole minutes.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     if call.number("endTime") - call.number("startTime") > 120 * 86_400_000 {
         return refused(400, "paramError");
@@ -70,7 +71,7 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     let (begins, ends) = (at(call.number("startTime")), at(call.number("endTime")));
     let size = call.count("maxResults").clamp(1, 20);
     let (ids, next) = tenant.page(call.count("nextToken"), size, |instance| {
-        // "2026-11-02T08:00Z"
+        // As in "2026-11-02T08:00Z".
         let created = text(instance.get("createTime")).trim_end_matches('Z');
         let created = format!("{created}:00Z").parse::<jiff::Timestamp>().ok();
         let statuses = call.body.get("statuses").and_then(Value::as_array);

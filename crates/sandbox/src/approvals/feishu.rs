@@ -1,4 +1,4 @@
-//! Feishu's API: every answer has status 200 and a `code`.
+//! Imitates Feishu's API. Every answer has status 200 and a `code`.
 
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// By the time of creation, in milliseconds, 30 days at most. Withdrawn instances are left out.
+/// Lists by the time of creation, in milliseconds, at most 30 days. Omits withdrawn instances.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (
         call.number("instance_start_time_from"),
@@ -95,7 +95,7 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         "instance_list": entries, "has_more": next.is_some(), "page_token": page_token}})
 }
 
-/// The comment is JSON in a text, in the name of a user.
+/// Adds a comment in the name of a user. The comment is JSON in a text.
 fn comment(tenant: &mut Tenant, call: &Call<'_>, code: &str) -> Value {
     let content: Value = serde_json::from_str(call.said("content")).unwrap_or_default();
     let written = text(content.get("text")).to_owned();

@@ -1,8 +1,8 @@
-//! Stand-ins for the APIs of approval systems, as far as a program needs them that reads approvals: the
+//! Imitates the APIs of approval systems, as far as a program that reads approvals needs them: the
 //! token of an app, instances, their list, and what is written back. In: requests below `/feishu`,
-//! `/dingtalk` and `/wecom`; and for the tickets of any other system, below `/http`. Out: answers in each
-//! system's own form. Source: the systems' documents
-//! (open.feishu.cn, open.dingtalk.com, developer.work.weixin.qq.com).
+//! `/dingtalk` and `/wecom`, and below `/http` for the tickets of any other system. Out: answers in
+//! each system's own form. Source: the systems' documents (open.feishu.cn, open.dingtalk.com,
+//! developer.work.weixin.qq.com).
 
 mod app;
 mod dingtalk;
@@ -32,7 +32,7 @@ pub struct Approvals {
 }
 
 impl Approvals {
-    /// The company at this system.
+    /// Returns the company at a system.
     pub fn at(&mut self, system: ApprovalSystem) -> &mut Tenant {
         match system {
             ApprovalSystem::Feishu => &mut self.feishu,
@@ -42,19 +42,20 @@ impl Approvals {
         }
     }
 
-    /// Adds an instance, or replaces the one with its id. Returns its id; `None` without one.
+    /// Adds an instance, or replaces the instance with its id. Returns the id, or `None` if the
+    /// instance has none.
     pub fn put(&mut self, system: ApprovalSystem, instance: Value) -> Option<String> {
         let id = system.id_of(&instance)?;
         self.at(system).instances.insert(id.clone(), instance);
         Some(id)
     }
 
-    /// How long the next call to this system takes.
+    /// Returns how long the next call to a system takes.
     pub(super) fn pause(&mut self, system: ApprovalSystem) -> Duration {
         self.at(system).pause
     }
 
-    /// Answers a call to `path` below the system's name: a status and a JSON value.
+    /// Answers a call to `path` below the system's name with a status and a JSON value.
     pub(super) fn answer(
         &mut self,
         system: ApprovalSystem,
@@ -71,7 +72,7 @@ impl Approvals {
         }
     }
 
-    /// What the debug request shows.
+    /// Returns what `GET /sandbox/approvals` shows.
     pub(super) fn shown(&mut self) -> Value {
         let shown = ApprovalSystem::ALL.map(|system| {
             let tenant = self.at(system);
@@ -83,7 +84,7 @@ impl Approvals {
     }
 }
 
-/// The system that a path belongs to, and the path below its name.
+/// Returns the system that a path belongs to, and the path below the system's name.
 pub(super) fn addressed(path: &str) -> Option<(ApprovalSystem, &str)> {
     let (name, below) = path.strip_prefix('/')?.split_once('/')?;
     Some((ApprovalSystem::find(name)?, below))

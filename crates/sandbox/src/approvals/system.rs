@@ -1,8 +1,8 @@
-//! The systems and their names.
+//! Lists the approval systems and their names.
 
 use serde_json::Value;
 
-/// The systems.
+/// The approval systems that the sandbox imitates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApprovalSystem {
     /// Feishu, and Lark.
@@ -11,7 +11,7 @@ pub enum ApprovalSystem {
     Dingtalk,
     /// WeCom's approval app.
     Wecom,
-    /// A ticket system: a GET with a login.
+    /// A ticket system that answers a GET with a login.
     Http,
 }
 
@@ -19,7 +19,7 @@ impl ApprovalSystem {
     /// Every system.
     pub const ALL: [Self; 4] = [Self::Feishu, Self::Dingtalk, Self::Wecom, Self::Http];
 
-    /// Its name in paths. Lark has Feishu's API.
+    /// Returns the system's name in paths. Lark has Feishu's API, and its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Feishu => "feishu",
@@ -29,13 +29,14 @@ impl ApprovalSystem {
         }
     }
 
-    /// The system of this name.
+    /// Finds a system by its name in a path.
     pub(in super::super) fn find(name: &str) -> Option<Self> {
         let name = if name == "lark" { "feishu" } else { name };
         Self::ALL.into_iter().find(|system| system.as_str() == name)
     }
 
-    /// Where an instance may have its own id. DingTalk's API does not show it; here it must be given.
+    /// Returns JSON pointers to the id in an instance. DingTalk's API does not show the id, but
+    /// instances in the sandbox must contain it.
     fn id_places(self) -> &'static [&'static str] {
         match self {
             Self::Feishu => &["/instance_code"],
@@ -45,7 +46,7 @@ impl ApprovalSystem {
         }
     }
 
-    /// The instance's own id.
+    /// Returns the id in an instance.
     pub(super) fn id_of(self, instance: &Value) -> Option<String> {
         let mut places = self.id_places().iter();
         match places.find_map(|place| instance.pointer(place))? {

@@ -9,53 +9,53 @@ use super::super::query;
 use super::super::request::Request;
 use super::app::Apps;
 
-/// The calls that were answered, by kind. Each counts also when it was refused.
+/// The number of answered calls by kind, including refused calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ApprovalCalls {
-    /// For a token.
+    /// Calls for a token.
     pub tokens: u32,
-    /// For an instance.
+    /// Calls for an instance.
     pub reads: u32,
-    /// For a list of instances.
+    /// Calls for a list of instances.
     pub lists: u32,
 }
 
-/// One company.
+/// One company at an approval system.
 #[derive(Debug, Default)]
 pub struct Tenant {
-    /// Its instances by their ids, as the API shows them.
+    /// The company's instances by their ids, as the API shows them.
     pub instances: BTreeMap<String, Value>,
     /// The comments and messages that were written back, oldest first.
     pub notes: Vec<String>,
-    /// The calls so far.
+    /// The number of calls so far.
     pub calls: ApprovalCalls,
     /// While set, every call with a token is refused with this code.
     pub failing: Option<String>,
     /// Whether calls for a token are refused.
     pub gives_no_token: bool,
-    /// Whether the next note is kept although its answer is an error.
+    /// Whether the next note is stored but answered with an error.
     pub loses_answer: bool,
     /// How long each call takes.
     pub pause: Duration,
-    /// The largest page of a list, when it is smaller than the system's.
+    /// The maximum size of a page of a list. `None`: the maximum of the system.
     pub page_size: Option<usize>,
     pub(super) apps: Apps,
 }
 
 impl Tenant {
-    /// Makes every token invalid that was given so far.
+    /// Makes all tokens invalid that were issued so far.
     pub fn expire_tokens(&mut self) {
         self.apps.expire();
     }
 
-    /// Keeps a note. Returns whether its answer arrives.
+    /// Stores a note. Returns `false` if the call must be answered with an error.
     pub(super) fn note(&mut self, text: &str) -> bool {
         self.notes.push(text.to_owned());
         !std::mem::take(&mut self.loses_answer)
     }
 
-    /// The ids of the instances that fit, from the `from`-th on, `size` at most; and where the next page
-    /// begins, if there is one.
+    /// Returns the ids of the instances that fit, from the `from`-th on, `size` at most. Also
+    /// returns where the next page begins, if there is one.
     pub(super) fn page(
         &mut self,
         from: usize,
@@ -72,7 +72,7 @@ impl Tenant {
     }
 }
 
-/// A request, with the parts that these APIs use.
+/// A request with the parts that the APIs of approval systems use.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     request: &'a Request,
@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Method and path, to match on.
+    /// Returns method and path, to match on.
     pub(super) fn line(&self) -> (&str, &str) {
         (&self.request.method, self.path)
     }
@@ -100,34 +100,34 @@ impl<'a> Call<'a> {
         self.request.header(name).unwrap_or_default()
     }
 
-    /// A field of the query, empty when it is absent.
+    /// Returns a field of the query; empty if it is absent.
     pub(super) fn asked(&self, name: &str) -> &str {
         text(self.query.get(name))
     }
 
-    /// A text of the body, empty when it is absent.
+    /// Returns a text in the body; empty if it is absent.
     pub(super) fn said(&self, name: &str) -> &str {
         text(self.body.get(name))
     }
 
-    /// A number of the body, or as text in the query; 0 when it is absent.
+    /// Returns a number in the body, or else in the query; 0 if both lack it.
     pub(super) fn number(&self, name: &str) -> i64 {
         let value = self.body.get(name).or_else(|| self.query.get(name));
         value.and_then(number).unwrap_or_default()
     }
 
-    /// The same where it says how many or where to go on.
+    /// Returns a number as [`Call::number`] does, for a count or a position; 0 if it is negative.
     pub(super) fn count(&self, name: &str) -> usize {
         usize::try_from(self.number(name)).unwrap_or_default()
     }
 }
 
-/// A text, empty when it is absent.
+/// Returns a text; empty if it is absent.
 pub(super) fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A number, also as a text.
+/// Returns a number, which may be written as a text.
 pub(super) fn number(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => text.parse().ok(),

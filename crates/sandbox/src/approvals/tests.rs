@@ -1,4 +1,4 @@
-//! Each system from a token to a comment, and what each refuses.
+//! Tests the calls to each system, from a token to a comment, and what each system refuses.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A ticket system: a GET with a login, for a path or a query that names a ticket.
+//! Imitates a ticket system. Answers a GET with a login whose path or query names a ticket.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! WeCom's API: every answer has status 200 and an `errcode`; the token is in the query.
+//! Imitates WeCom's API. Every answer has status 200 and an `errcode`; the token is in the query.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         Some(token) => {
             json!({"errcode": 0, "errmsg": "ok", "access_token": token, "expires_in": 7_200})
         }
-        // A careless API repeats what it was sent.
+        // Repeats the secret, as a careless API might.
         None => refused(
             40_001,
             &format!("invalid credential {}", call.asked("corpsecret")),
@@ -60,7 +60,8 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// By the time of the application, in seconds, 31 days at most; a filter names the template, another the status.
+/// Lists by the time of the application, in seconds, at most 31 days. One filter names the
+/// template, another one the status.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (call.number("starttime"), call.number("endtime"));
     if ends - begins > 31 * 86_400 {

@@ -1,4 +1,4 @@
-//! The sandbox over real connections, with requests written and signed by hand.
+//! Tests the sandbox over real connections, with requests written and signed by hand.
 
 use super::super::testing::{Draft, NOW};
 use super::*;
@@ -38,7 +38,8 @@ fn wire(request: &Request, path: &str) -> Vec<u8> {
     [text.as_bytes(), &request.body].concat()
 }
 
-/// Sends bytes, reads to the end: what came, or how it broke.
+/// Sends bytes and reads until the connection ends. Returns what arrived; as an error if the
+/// connection broke.
 async fn exchange(running: &Running, bytes: Vec<u8>) -> Result<String, (String, ErrorKind)> {
     let addr = running.addr;
     let talk = move || {

@@ -1,4 +1,5 @@
-//! Whose key signs: the token service names its account, and only the owner's key sees the images.
+//! Tests keys of several root accounts: the token service names the account of the key, and only
+//! the owner's key sees the images.
 
 use super::super::testing::{Draft, NOW};
 use super::*;
@@ -64,7 +65,7 @@ fn the_token_service_checks_the_signature_and_fails_on_request() {
             .unwrap()
             .starts_with("AuthFailure")
     );
-    // A fault of every action is not this one's.
+    // A fault for `*` does not apply to `GetCallerIdentity`.
     for fault in [
         "*:error-before:InternalError",
         "GetCallerIdentity:error-before:UnauthorizedOperation",

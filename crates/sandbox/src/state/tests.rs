@@ -1,5 +1,5 @@
-//! The state machine as a whole: what the gateway asks before an action is carried out, faults, the
-//! log.
+//! Tests the state machine as a whole: what the gateway checks before an action is carried out,
+//! faults, and the log.
 
 use super::super::behaviour::{RateLimits, Site};
 use super::super::testing::{Draft, NOW};
@@ -254,7 +254,7 @@ fn lighthouse_s_list_of_regions_is_that_of_the_international_site() {
             ..Draft::lighthouse("DescribeBlueprints", json!({}))
         };
         let mut options = SandboxOptions::seeded(|| NOW).on(site);
-        // A region of the world is served, however new it is.
+        // A region in the world is served, even if no list of regions has it.
         let stock = options.world.regions["ap-singapore"].clone();
         options.world.regions.insert("ap-osaka".to_owned(), stock);
         let mut state = State::new(options, [7; 16]);
