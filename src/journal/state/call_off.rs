@@ -77,8 +77,8 @@ impl State {
         )
     }
 
-    /// Returns when the request closed. `None` while it is open, and after it was denied or
-    /// revoked.
+    /// Returns when the request closed. `None` while it is open, if it was denied at once, and after
+    /// it was revoked.
     pub fn closed_at(&self) -> Option<Timestamp> {
         let outcome = self.notifications.outcomes.last();
         outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())

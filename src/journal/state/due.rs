@@ -12,7 +12,7 @@ pub const MAX_LEASE: SignedDuration = SignedDuration::from_secs(200);
 pub const MAX_PAUSE_OF_WORK: SignedDuration = SignedDuration::from_mins(15);
 /// Maximum pause between two attempts to revoke.
 pub const MAX_PAUSE_OF_REVOCATION: SignedDuration = SignedDuration::from_hours(24);
-/// Maximum time for which another grant postpones a revocation.
+/// Maximum time for which another grant postpones a revocation before the cover is checked again.
 pub const MAX_COVER: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Maximum difference between two machines' clocks that the program tolerates.
 pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);

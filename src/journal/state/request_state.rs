@@ -13,7 +13,7 @@ use super::notification::Notifications;
 /// The phase of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// The policies denied the request. Only an operator can reopen it.
+    /// The policies denied the request when it was opened. Only an operator can reopen it.
     Denied,
     /// The request is allowed and waits for the instant `until`.
     Waiting {
@@ -250,8 +250,8 @@ impl State {
     }
 
     /// Returns the root account that owns the image: the account under which the request gave
-    /// something, or else the account that read the cloud at the opening. `None` if the credentials
-    /// did not name the account, or if an older version wrote the records.
+    /// something, or else the account that first read the cloud. `None` if the credentials did not
+    /// name the account, or if an older version wrote the records.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }

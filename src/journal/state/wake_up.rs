@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 pub struct WakeUp {
     /// The instant, in whole seconds.
     pub at: Timestamp,
-    /// The request's stream.
+    /// The stream of the request or incident.
     pub stream: StreamId,
     /// The number of the record that needs the wake-up.
     pub seq: u64,
