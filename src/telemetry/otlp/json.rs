@@ -47,8 +47,8 @@ fn present(mut message: Json) -> Json {
     message
 }
 
-/// Returns the kind of a span. A span without a step serves an event of a host. Steps that call
-/// other services are a client's.
+/// Returns the kind of a span: `SERVER` for the work on a host's event, which is no step, `CLIENT`
+/// for a step that calls another service, and `INTERNAL` for any other step.
 fn kind(step: Option<&str>) -> u8 {
     let Some(step) = step else {
         return SERVER;

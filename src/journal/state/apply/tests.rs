@@ -59,7 +59,7 @@ fn what_is_to_be_done_after_each_record_of_a_history() {
             lighthouse,
         })
     };
-    // The number of records, the second from which on work is due, and that work.
+    // Number of records, time in seconds at which work becomes due, that work.
     let table = [
         (1, 60, Some(Work::Finish)),
         (4, 60, Some(Work::Finish)),
