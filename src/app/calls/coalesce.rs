@@ -43,7 +43,7 @@ pub(super) enum Joined<'a, K: Eq + Hash + Clone, P, R> {
     Answered(R),
     /// The deadline passed before a call with the part began.
     Late,
-    /// A call with the part began and its end is unknown: the deadline passed, or the leader was
+    /// A call with the part began, but its end is unknown: the deadline passed, or the leader was
     /// dropped.
     Lost,
 }
@@ -105,8 +105,8 @@ impl<K: Eq + Hash + Clone, P, R> Queues<K, P, R> {
     }
 }
 
-/// A waiter's end of its channel. A caller that is dropped just after it became the leader passes
-/// the lead on.
+/// A waiting caller: the receiving half of its channel. If the caller is dropped just after it
+/// became the leader, this passes the lead on.
 struct Waiting<'a, K: Eq + Hash + Clone, P, R> {
     queues: &'a Queues<K, P, R>,
     key: Option<K>,
@@ -114,7 +114,7 @@ struct Waiting<'a, K: Eq + Hash + Clone, P, R> {
 }
 
 impl<K: Eq + Hash + Clone, P, R> Waiting<'_, K, P, R> {
-    /// Leaves the queue; a message that arrived in the last moment counts. Holds the lock, so that
+    /// Leaves the queue. Returns a message that arrived in the last moment. Holds the lock, so that
     /// no leader takes the part meanwhile.
     fn leave(&mut self) -> Option<Message<R>> {
         let mut queues = self.queues.waiting.lock();
@@ -168,8 +168,8 @@ impl<K: Eq + Hash + Clone, P, R> Drop for Leader<'_, K, P, R> {
     }
 }
 
-/// The waiters whose parts a call carries. Dropping it unanswered tells them that the call's end is
-/// unknown.
+/// The waiters whose parts a call carries. If a batch is dropped without an answer, the waiters
+/// treat the call's end as unknown.
 pub(super) struct Batch<R>(Vec<oneshot::Sender<Message<R>>>);
 
 impl<R: Clone> Batch<R> {
@@ -185,7 +185,8 @@ impl<R: Clone> Batch<R> {
     /// Sends each waiter the call's end.
     pub(super) fn answer(self, answer: &R) {
         for sender in self.0 {
-            // A waiter that stopped waiting has taken the end as unknown.
+            // Sending fails if the waiter stopped waiting. It has treated the call's end as
+            // unknown.
             drop(sender.send(Message::Answer(answer.clone())));
         }
     }

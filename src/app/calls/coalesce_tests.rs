@@ -1,5 +1,5 @@
-//! The queues without a cloud: which caller leads, which ones join its call, and that each caller is answered
-//! whichever is stopped.
+//! Tests of the queues, without a cloud: which caller leads, which callers join its call, and that
+//! each caller ends although others are stopped.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn until_waiting(queues: &Test, count: usize) {
     }
 }
 
-/// Enters and, when it leads, answers its own part.
+/// Joins the queue and returns how. A leader makes no call.
 async fn join(queues: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
     match queues.enter("k", part, deadline).await {
         Joined::Leader(_) => "led",
@@ -114,15 +114,15 @@ async fn a_stopped_waiter_passes_the_lead_on() {
     );
     let next = tokio::spawn(join(Arc::clone(&queues), 2, Deadline::NEVER));
     until_waiting(&queues, 2).await;
-    drop(first); // told to the first waiter, who is stopped before it hears of it
+    drop(first); // The first waiter gets the lead, and is stopped before it notices.
     drop(stopped);
     assert_eq!(next.await.unwrap(), "led");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-    /// Callers that come, call, run out of time or are stopped in any order: all end, and the queues
-    /// are free again.
+    /// Callers arrive, call, run out of time or are stopped, in any order. Each of them ends, and
+    /// no queue is left.
     #[test]
     fn every_caller_is_answered(callers in prop::collection::vec((0_u64..4, 0_u64..6, any::<bool>()), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -1,6 +1,6 @@
-//! Executes a plan: drives the step machines and makes their calls, each of which is recorded. In: a
-//! [`Plan`], which only an approved request can become. Out: a result for every item, `pending`
-//! where time ran out.
+//! Executes a plan: drives the step machines, makes their calls and records each of them. In: a
+//! [`Plan`], which can only be made from an approved request. Out: a result for every item,
+//! `pending` if the time ran out.
 
 use tracing::Instrument as _;
 
@@ -53,7 +53,7 @@ pub(in crate::app) async fn execute(
                 action,
                 accounts,
             } => {
-                // The image may not be ready yet.
+                // Write before the wait below: the image may not be ready yet.
                 writer.write_results().await?;
                 match subject(context, plan, image, *action, blueprint.take(), &results).await {
                     Ok(subject) => {
@@ -78,7 +78,8 @@ pub(in crate::app) async fn execute(
     Ok(results)
 }
 
-/// The image of an account stage, once it can be shared; otherwise the result for the accounts.
+/// Returns the image of an account stage, once the image can be shared. Otherwise the error is the
+/// result for each account.
 async fn subject(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -96,8 +97,8 @@ async fn subject(
             ImageRef::Blueprint(chained(context, image, found, results).await?)
         }
     };
-    // The blueprint of a chain may not be ready yet, also in a turn that resumes the chain and knows
-    // its id at once.
+    // Wait if the plan says so, and for every chain: its blueprint may not be ready yet, even in a
+    // turn that resumes the chain.
     if action == Action::Cancel || !(chain || plan.waits_for_image()) {
         return Ok(subject);
     }
@@ -112,7 +113,8 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
     })
 }
 
-/// The blueprint of a chain's first step; else what its absence means for the accounts.
+/// Returns the blueprint that the first step of a chain made or found. If there is none, the error
+/// is the result for each account.
 async fn chained(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
@@ -125,7 +127,8 @@ async fn chained(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // A later turn may repeat the first step and make the blueprint, so the accounts stay pending.
+    // If a later turn may repeat the first step and make the blueprint, the failure of the accounts
+    // is retryable.
     let again = |result: &ItemResult| matches!(&result.kind, ResultKind::Failed { retryable, .. } if *retryable);
     match found {
         Some(id) => Ok(id),
@@ -207,11 +210,11 @@ async fn accounts_stage(
             }
         }
     }
-    // In the order of the request.
+    // The results in the order of the request.
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
 }
 
-/// Notes on the span of a call what was called, and how it ended.
+/// Records on the span of a call its action and how it ended.
 fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
     call.record("action", action);
     match end {
@@ -235,7 +238,7 @@ fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
     })
 }
 
-/// Takes an image out of Lighthouse that this request put there.
+/// Removes from Lighthouse an image that this request put there.
 pub(in crate::app) async fn take_back_publication(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
@@ -252,9 +255,9 @@ pub(in crate::app) async fn take_back_publication(
 /// What a read of an image in Lighthouse means.
 #[derive(Debug, Clone, Copy)]
 struct Reads {
-    /// An earlier attempt may have made the call.
+    /// Whether an earlier attempt may have made the call.
     looked_before: bool,
-    /// An image that is not found there is not there.
+    /// Whether an image that the read does not find is really absent.
     absence: bool,
 }
 
@@ -314,7 +317,7 @@ async fn lighthouse(
     }
     let result = work.result().cloned();
     let result = result.unwrap_or_else(|| work.unfinished());
-    // A result without a call is only what the cloud shows anyway.
+    // A result without a call only repeats what a read shows, so it need not be recorded.
     if called {
         writer.keep_results(std::slice::from_ref(&result));
     }
@@ -331,7 +334,7 @@ fn not_the_owner() -> CloudError {
     )
 }
 
-/// `None` when Lighthouse says that the image can be shared to it, else its reason.
+/// Asks Lighthouse whether the image can be shared to it. `None`: it can. Otherwise the reason.
 async fn precheck(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,

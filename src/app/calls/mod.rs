@@ -1,5 +1,5 @@
-//! The calls of a plan to the cloud. In: an approved request, a plan. Out: what was observed; a result for
-//! each item. Concurrent calls for the same image become one.
+//! Reads the cloud and makes the calls of a plan. In: an approved request, a plan. Out: an
+//! observation, and a result for each item. Merges concurrent calls for the same image.
 
 mod coalesce;
 pub(super) mod execute;

@@ -1,5 +1,5 @@
-//! Reads who has an image now, and whether it can be shared in its present state. In: an approved request. Out: an
-//! [`Observation`], as complete as the reads allow.
+//! Reads who has an image, and whether the image can be shared in its present state. In: an
+//! approved request. Out: an [`Observation`], as complete as the reads allow.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::telemetry::{Step, step};
 use super::coalesce::Joined;
 use super::sharing_calls::out_of_time;
 
-/// The tries of a read. A plan without the read is still safe, but makes more calls.
+/// Maximum number of tries of a read. Without the read the plan is still safe, but makes more
+/// calls.
 const MAX_READS: u32 = 3;
 
 fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
@@ -27,8 +28,7 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
     )
 }
 
-/// The longest wait for the name of the account that is asked, beside the reads: a share goes on
-/// without it.
+/// How long a share waits for the id of the account that is asked. The share continues without it.
 const OWNER_TIME: Duration = Duration::from_millis(700);
 
 /// Reads the cloud once for all concurrent requests for the same image.
@@ -43,7 +43,7 @@ pub(in crate::app) async fn observe(
             .await
         {
             Joined::Leader(leader) => leader,
-            // The leader's deadline passed before it read. This caller has time left.
+            // The leader's deadline passed before it read. This caller has time left: join again.
             Joined::Answered(seen)
                 if seen.unreadable.as_ref().is_some_and(out_of_time)
                     && !context.deadline.passed() =>
@@ -61,15 +61,15 @@ pub(in crate::app) async fn observe(
         let batch = leader.batch(|()| true);
         let looks = async { tokio::join!(look(context, request), owner(context, request)) };
         let (mut seen, owner) = looks.instrument(step(Step::Observe)).await;
-        // Another key may be in use by now.
+        // Keep the owner only if its key is still in use.
         seen.owner = owner.filter(|owner| context.cloud.known_owner().as_ref() == Some(owner));
         batch.answer(&seen);
         return seen;
     }
 }
 
-/// The root account that is asked. What is missing under it counts only if it owns the image, so a cancel
-/// waits longer.
+/// Reads the id of the root account that is asked. A cancel waits longer for it: a missing image
+/// proves something only if this account owns the image.
 async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option<AccountId> {
     let asked = match request.action {
         Action::Share => context.cloud.within(OWNER_TIME).owner_account().await,
@@ -116,8 +116,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// Whether an image can be shared in its present state. Not read before a cancel, which works in any
-/// state.
+/// Reads whether an image can be shared in its present state. Reads nothing before a cancel, which
+/// works in any state.
 async fn before_share(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -129,7 +129,7 @@ async fn before_share(
     }
 }
 
-/// Repeats a read that failed for a passing reason.
+/// Reads, and repeats a read that failed for a passing reason.
 async fn retried<T, F>(
     context: &ExecutionContext<'_>,
     read: impl Fn() -> F,
@@ -151,11 +151,11 @@ where
     }
 }
 
-/// The longest wait for a read of an image's state, which saves a call that the cloud would refuse: if it fails or
-/// takes longer, the share goes on without it.
+/// The longest wait for a read of an image's state, which saves a call that the cloud would refuse.
+/// If the read fails or takes longer, the share continues without it.
 const STATE_TIME: Duration = Duration::from_secs(5);
 
-/// Reads the image's state once; ready if that fails.
+/// Reads the image's state once. If the read fails, the image counts as ready.
 async fn readiness(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
     let cloud = context.cloud.within(STATE_TIME);
     match image {
@@ -172,7 +172,7 @@ async fn readiness(context: &ExecutionContext<'_>, image: &ImageRef) -> Readines
     }
 }
 
-/// Waits, within bounds, while the image is in a passing state.
+/// Waits, for a limited time, while the image is in a passing state. Returns its last state.
 pub(super) async fn until_ready(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
     let mut last = Readiness::Ready;
     for _ in 0..context.patience.normal_polls {

@@ -1,6 +1,6 @@
 //! The calls of an account stage: list an image's receivers, share, cancel. In: an image and
-//! accounts. Out: the call's end. Requests for the same image, region and action share a call; `plan`
-//! decides which calls to make and what their answers mean.
+//! accounts. Out: how the call ended. Requests for the same image, region and action are merged
+//! into one call. `plan` decides which calls to make and what their answers mean.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>
     }
 }
 
-/// Whether the call was not sent because no time was left: the request stays pending then.
+/// Whether the call was not sent because no time was left. Its items stay pending then.
 pub(in crate::app) fn out_of_time(error: &CloudError) -> bool {
     error.class == ErrorClass::NotSent
         && matches!(
@@ -41,7 +41,8 @@ pub(super) fn names_one_of_many(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 
-/// Makes a call for `batch`; with the parts of waiting requests unless `alone`.
+/// Makes one call for the accounts in `batch`. Adds the accounts of waiting requests, unless
+/// `alone`.
 pub(in crate::app) async fn change(
     context: &ExecutionContext<'_>,
     image: &ImageRef,
@@ -67,7 +68,8 @@ pub(in crate::app) async fn change(
         };
         let leader = match context.calls.enter(key, part, context.deadline).await {
             Joined::Leader(leader) => leader,
-            // The leader's deadline passed before it sent the call. This caller has time left.
+            // The leader's deadline passed before it sent the call. This caller has time left: join
+            // again.
             Joined::Answered(Err(error)) if out_of_time(&error) && !context.deadline.passed() => {
                 continue;
             }
@@ -78,8 +80,8 @@ pub(in crate::app) async fn change(
             Joined::Lost => return unbatched(Err(lost(image, action))),
         };
         let mut waiters = Batch::none();
-        // Taken when nothing delays the call any more: those that came while it waited become part of
-        // it, and those that gave up do not.
+        // Called when nothing delays the call any more. So requests that came during the wait are
+        // added, and requests that gave up are not.
         let accounts = || {
             let mut accounts = batch.to_vec();
             if !alone {
@@ -98,9 +100,9 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call if it fits, its request waits until the call has ended at `end`, and it names no
-/// account twice: two requests for one account need separate results. A request that left a call under way
-/// could read the cloud before the cloud carries that call out.
+/// Adds a part to a call if there is room, if its request waits until the call's `end`, and if the
+/// call has none of its accounts yet: two requests for one account need separate results.
+/// A request that did not wait could read the cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;
@@ -135,7 +137,7 @@ fn lost(image: &ImageRef, action: Action) -> CloudError {
     )
 }
 
-/// The image's receivers now.
+/// Reads the image's current receivers.
 pub(in crate::app) async fn shares(
     context: &ExecutionContext<'_>,
     image: &ImageRef,

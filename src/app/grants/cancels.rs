@@ -1,5 +1,7 @@
-//! What to cancel for active grants. In: the lines of the grants. Out: the accounts for each image and region. The
-//! accounts of a chain have its blueprint: if its records do not name it, other requests or the cloud do.
+//! Finds what must be cancelled to end active grants. In: lines of the list of grants. Out: the
+//! accounts for each image and region.
+//! The accounts of a chain have its blueprint. If the chain's records do not name the blueprint,
+//! other requests or the cloud name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +13,14 @@ use crate::journal::{Receiver, State};
 use super::overdue::LIGHTHOUSE;
 use super::revoke_now::RevokeNowError;
 
-/// The accounts that lose an image in a region. `true`: the image leaves Lighthouse, and these are accounts of a
-/// chain. Accounts that have the CVM image itself need a cancel of their own.
+/// For each image and region: the accounts that lose the image. `true`: the image leaves
+/// Lighthouse, and the accounts are those of a chain. Accounts that have the CVM image itself need
+/// a separate cancel.
 pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
-    /// The cancels of these grants, and why grants have none: their blueprints were not found.
+    /// Returns the cancels that end these grants, and an error for each request whose blueprint was
+    /// not found.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,
@@ -37,7 +41,8 @@ impl App {
             let (subject, leaves) = match self.cancelled_as(grant, deadline).await {
                 Ok(subject) => (subject, *in_lighthouse),
                 Err(error @ RevokeNowError::Journal(_)) => return Err(error),
-                // Out of Lighthouse, the image is out of its accounts too.
+                // No blueprint is needed: the image leaves Lighthouse, or is deleted, so its
+                // accounts lose it.
                 Err(error) if emptied || gone && error.shows_none() => (grant.image.clone(), true),
                 Err(error) => {
                     not_found.push(error);
@@ -51,7 +56,7 @@ impl App {
         Ok((cancels, not_found))
     }
 
-    /// The image that a cancel of this grant must name.
+    /// Returns the image that a cancel of this grant must name.
     async fn cancelled_as(
         &self,
         grant: &GrantEntry,
@@ -59,7 +64,7 @@ impl App {
     ) -> Result<String, RevokeNowError> {
         let (image, region) = (grant.image.parse(), grant.region.parse());
         let (Ok(image), Ok(region), false) = (image, region, grant.to == LIGHTHOUSE) else {
-            // Only a CVM image can have a blueprint of another name.
+            // Only the accounts of a CVM image may have a blueprint, which has another id.
             return Ok(grant.image.clone());
         };
         let (image, region): (CvmImageId, Region) = (image, region);

@@ -1,25 +1,25 @@
-//! Grants of several requests about the same image: who is covered by whom, and until when. In:
-//! states. Knows only the journal, not what the cloud holds.
+//! Which grants of other requests cover the items of an ended share, and until when. In: states.
+//! Out: covers. Knows only the journal, not the cloud.
 
 use crate::domain::{
     AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Timestamp,
 };
 use crate::journal::{MAX_COVER, Phase, State};
 
-/// The earliest second look at a share that a worker holds.
+/// While a worker carries out the other request, its cover ends no sooner than this.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// Another grant that covers an item of an ended share.
 #[derive(Debug)]
 pub(in crate::app) struct Cover {
     pub(super) item: Item,
-    /// The request that holds it.
+    /// The request that holds the item.
     pub(super) by: Identity,
-    /// Until when to leave it alone.
+    /// Until when the item must not be revoked.
     pub(super) until: Timestamp,
 }
 
-/// Which of `accounts` another unexpired request covers for the same image.
+/// Returns the covers of `accounts` by other unexpired requests for the same image.
 pub(in crate::app) fn covered(
     state: &State,
     accounts: &[AccountId],
@@ -28,7 +28,8 @@ pub(in crate::app) fn covered(
 ) -> Vec<Cover> {
     let (mine, target) = (state.subject(), &state.request().target);
     let others = rivals(state, all, now).filter(|other| {
-        // A chain at work may not have recorded yet which blueprint comes of its image.
+        // A chain that is being carried out may not have recorded yet which blueprint its image
+        // has.
         let theirs = &other.request().target;
         let same_chain =
             target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();
@@ -39,8 +40,8 @@ pub(in crate::app) fn covered(
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// What of another grant needs the image that this request put into Lighthouse: a grant of the same
-/// image, or of the blueprint that came of it.
+/// Returns the cover that ends first among those that need the image which this request put into
+/// Lighthouse: grants of the same image there, and grants of the blueprint made from it.
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);
@@ -56,7 +57,7 @@ pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> O
     ends.min_by_key(|cover| cover.until)
 }
 
-/// The other requests of the region that share and whose end has not come.
+/// The other shares in the region that are neither denied, revoked nor expired.
 fn rivals<'a>(
     state: &'a State,
     all: &'a [State],
@@ -71,7 +72,8 @@ fn rivals<'a>(
     })
 }
 
-/// What a share gave or found given, and nothing has taken away or called off since.
+/// The items that a share gave or found shared, without those that were taken away or called off
+/// since.
 pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
     let mut items = share.request().target.items();
     items.retain(|item| {
@@ -80,9 +82,10 @@ pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
     items
 }
 
-/// What a request holds, whether it gave it or found it there, and until when to leave that alone.
-/// What it is about to share at this moment it may have found there already. What was called off it
-/// does not hold: two shares that wait to be taken back must not keep each other.
+/// The items that a request covers: those that it gave or found shared, and those that it may find
+/// shared while it is carried out.
+/// Called-off items are left out. Otherwise two shares that are to be revoked could cover each
+/// other.
 fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);

@@ -1,5 +1,6 @@
-//! Ends an attempt to revoke: what is left of the share, why, and when the next attempt may begin.
-//! In: the results of the attempt, and the items that other grants cover. Out: the record that ends it.
+//! Records the end of an attempt to revoke: what is left of the share, why, and when the next
+//! attempt may begin. In: the results of the attempt, and the items that other grants cover. Out:
+//! the record.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use crate::journal::{Event, FailedAttempt};
 use super::cover::Cover;
 use super::ownership::image_missing;
 
-/// The pause after the first failed attempt. It doubles with each further one, up to the maximum.
-/// Revoking is never given up.
+/// The pause after the first failed attempt. Each further one doubles it, up to `MAX_PAUSE`. The
+/// attempts continue until one succeeds.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 /// The pause after an attempt that made no call. The state counts only attempts with calls, so this
@@ -54,8 +55,9 @@ impl ClaimWriter<'_> {
         .await
     }
 
-    /// What stands and was to be taken back, and has neither a result nor a cover: it stays overdue, so
-    /// that `revoked` is never recorded without a success for each item.
+    /// Returns a pending result for each item that this revocation should take back and that has
+    /// neither a result nor a cover. The item stays overdue: `revoked` needs a success for each
+    /// item.
     fn without_result(&self, results: &[ItemResult], covers: &[Cover]) -> Vec<ItemResult> {
         let mut left = self.state().given();
         left.retain(|item| {
@@ -67,7 +69,8 @@ impl ClaimWriter<'_> {
         left.into_iter().map(open).collect()
     }
 
-    /// Ends the attempt, also when more of the share was called off during it: that is the next one's.
+    /// Records the end of the attempt, also if more of the share was called off during it. The next
+    /// attempt takes back those items.
     async fn end_attempt(&mut self, event: Event) -> Result<(), Stop> {
         match self.end(event.clone()).await {
             Err(Stop::CalledOff) => self.end(event).await,
@@ -90,8 +93,8 @@ impl ClaimWriter<'_> {
     }
 }
 
-/// Whether the item may still be shared. An image that is gone has no shares; whether a missing one is
-/// gone, [`Ownership::judge`](super::Ownership::judge) has decided.
+/// Whether the item may still be shared. A missing image counts as gone here, because
+/// [`Ownership::judge`](super::Ownership::judge) has decided before whether it is.
 fn stands(result: &ItemResult) -> bool {
     match result.kind {
         ResultKind::Pending => true,

@@ -1,4 +1,4 @@
-//! `revoked` is recorded only with a success, a cover or nothing left for each item that was to be taken back.
+//! Tests that `revoked` is recorded only with a success for each item that was to be taken back.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ fn opening(identity: &Identity) -> Opening {
     }
 }
 
-/// The claim to revoke a share with two accounts whose end has come.
+/// Returns the claim to revoke an expired share with two accounts.
 async fn expired(journal: &Journal) -> Claim {
     let identity = Identity {
         source: "invoke".parse().unwrap(),
@@ -106,7 +106,7 @@ async fn expired(journal: &Journal) -> Claim {
     taken.unwrap().unwrap().0
 }
 
-/// An attempt without a call pauses, and the share that stands is to be notified.
+/// After an attempt without a call there is a pause, and an overdue notification is owed.
 #[tokio::test]
 async fn an_attempt_without_a_call_pauses_and_is_notified_as_overdue() {
     let unproven = ResultKind::Failed {
@@ -152,7 +152,7 @@ async fn after(results: Vec<ItemResult>, covered: &[usize]) -> State {
 #[tokio::test]
 async fn an_item_without_a_result_or_a_cover_stays_overdue() {
     let gone = |n| of(n, ResultKind::Cancelled);
-    // Results, what is covered, what stands, what is overdue.
+    // The results, the covered items, the items still in effect, the overdue items.
     type Case = (
         Vec<ItemResult>,
         &'static [usize],

@@ -1,4 +1,4 @@
-//! Shares that were given: who still has one, what is overdue, and how one is revoked.
+//! Grants: who still has an image, which shares are overdue, and how shares are revoked.
 
 mod cancels;
 mod cover;

@@ -28,13 +28,14 @@ pub struct Overdue {
     pub to: Vec<String>,
     /// When the share expired, or its approval was withdrawn.
     pub ended_at: Timestamp,
-    /// The request that gave it, and why it is still in effect.
+    /// The request that gave the share, and why the share is still in effect.
     #[serde(flatten)]
     pub left: Unfinished,
 }
 
 impl Unfinished {
-    /// The work that is left for a request; its next attempt is `now` if no attempt was made.
+    /// Describes the work that is left for a request. The next attempt is `now` if none was made
+    /// yet.
     pub(in crate::app) fn of(state: &State, now: Timestamp) -> Self {
         let (why, next_attempt) = match state.phase() {
             Phase::Deferred {
@@ -56,7 +57,8 @@ impl Unfinished {
         }
     }
 
-    /// An announcement whose instance is still to be fetched, under the name of its event.
+    /// Describes an announcement whose instance is not fetched yet, under the name of its event.
+    /// `None` for any other stream.
     pub(in crate::app) fn unfetched(state: &StreamState) -> Option<Self> {
         let StreamState::Incident(incident) = state else {
             return None;
@@ -112,7 +114,7 @@ impl fmt::Display for Overdue {
     }
 }
 
-/// An item as a receiver of the image.
+/// Returns the receiver that an item names: the account's id, or [`LIGHTHOUSE`].
 pub(in crate::app) fn receiver(item: &Item) -> String {
     match item {
         Item::Account(account) => account.to_string(),

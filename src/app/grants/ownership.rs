@@ -1,6 +1,7 @@
-//! Whether an image that the cloud does not show is gone. Another account's key does not see it either, so
-//! only an answer to the account that owns the image counts. In: the accounts. Out: the verdict, and
-//! what an operator must do where it is open.
+//! Decides whether an image that the cloud does not show is gone. The key of another account does
+//! not see the image either, so only an answer to the owner account proves it.
+//! In: the account on record and the account that was asked. Out: the verdict, or what an operator
+//! must do.
 
 use crate::cloud::error::image_is_missing;
 use crate::config::DEFAULT_ACCOUNT;
@@ -8,21 +9,23 @@ use crate::domain::{
     AccountId, CloudError, ErrorClass, ImageRef, Item, ItemResult, ResultCode, ResultKind,
 };
 
-/// Whether the account that was asked owns what it does not have.
+/// Whether the account that was asked owns the image, so that a missing image is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) enum Ownership {
-    /// It does: what it does not have is gone.
+    /// The account that was asked gave the share. If it does not see the image, the image is gone.
     Proven,
-    /// The share was given by another account.
+    /// Another account gave the share.
     Differs { given: AccountId, asked: AccountId },
-    /// The share's record names its account; who was asked now is not known.
+    /// The record names the account that gave the share. It is not known which account was asked
+    /// now.
     Unknown { given: AccountId },
-    /// The share's record names no account.
+    /// No record names the account that gave the share.
     NotRecorded,
 }
 
 impl Ownership {
-    /// `given`: the account on record, of the share. `asked`: the account that was asked now.
+    /// `given`: the account that gave the share, if a record names it. `asked`: the account that
+    /// was asked now, if it is known.
     pub(in crate::app) fn of(given: Option<&AccountId>, asked: Option<&AccountId>) -> Self {
         match (given, asked) {
             (Some(given), Some(asked)) if given == asked => Self::Proven,
@@ -37,7 +40,8 @@ impl Ownership {
         }
     }
 
-    /// The same of several shares: proven if each is, another account's if one is.
+    /// The ownership of several shares: `Differs` if one of them differs, `Proven` if all are
+    /// proven.
     pub(in crate::app) fn of_all<'a>(
         given: impl IntoIterator<Item = Option<&'a AccountId>>,
         asked: Option<&AccountId>,
@@ -51,17 +55,18 @@ impl Ownership {
         open.cloned().unwrap_or(Self::Proven)
     }
 
-    /// Whether another account is known to have given it.
+    /// Whether another account is known to have given the share.
     pub(in crate::app) fn differs(&self) -> bool {
         matches!(self, Self::Differs { .. })
     }
 
-    /// Whether what is missing is gone.
+    /// Whether a missing image is gone.
     pub(in crate::app) fn proven(&self) -> bool {
         *self == Self::Proven
     }
 
-    /// What a missing image means where it is not gone. `entry`: the configured account whose key was used.
+    /// Explains to an operator why a missing image may not be gone; `None` if it is gone.
+    /// `entry`: the configured account whose key was used.
     pub(in crate::app) fn explain(&self, image: &ImageRef, entry: Option<&str>) -> Option<String> {
         let key = match entry {
             Some(DEFAULT_ACCOUNT) => {
@@ -88,13 +93,15 @@ impl Ownership {
         })
     }
 
-    /// The result of an item whose image is missing, where that does not mean that it is gone.
+    /// The result of an item whose image is missing but may not be gone; `None` if the image is
+    /// gone.
     pub(super) fn open(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
         let why = self.explain(image, entry)?;
         Some(ResultKind::failed(ResultCode::OwnerUnproven, why, true))
     }
 
-    /// The error of a read that another account than the share's would answer.
+    /// The error for a read that another account than the share's would answer; `None` if no other
+    /// account is known to be asked.
     pub(in crate::app) fn differing(
         &self,
         image: &ImageRef,
@@ -108,9 +115,10 @@ impl Ownership {
         Some(CloudError::own(code, class, message, ""))
     }
 
-    /// The results, open where only the image is missing and that may be another account's view. A call that
-    /// finds it out of Lighthouse shows the owner, and that no account has it there. Another account's calls
-    /// show nothing.
+    /// Replaces the results that prove nothing: those of a missing image, and `NotShared` from
+    /// another account. They become open, unless the ownership is proven.
+    /// If a result shows that the image is out of Lighthouse, no account has it there: results of a
+    /// missing image become `NotShared`, unless another account was asked.
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,
@@ -135,13 +143,14 @@ impl Ownership {
     }
 }
 
-/// Whether the image is out of Lighthouse: then no account has it there.
+/// Whether a result shows that the image is out of Lighthouse, so that no account has it there.
 pub(in crate::app) fn unpublished(results: &[ItemResult]) -> bool {
     let lighthouse = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
     results.iter().any(lighthouse)
 }
 
-/// Whether the account that asked does not have the image of the item, or the blueprint made of it.
+/// Whether a result says that the account that was asked has no such image, or no blueprint made
+/// from it.
 pub(in crate::app) fn image_missing(result: &ItemResult) -> bool {
     let no_blueprint = |code: &str| code == ResultCode::ChainBroken.as_str();
     match &result.kind {
@@ -160,8 +169,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What is left of each result: a missing image is gone under its owner alone, and never otherwise;
-    /// another account's "not shared" shows nothing.
+    /// A missing image is gone only if its owner was asked. Another account's "not shared" proves
+    /// nothing.
     #[test]
     fn only_the_owners_answer_shows_that_an_image_is_gone() {
         let (a, b) = (account("100000000001"), account("200000000002"));

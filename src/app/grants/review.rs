@@ -9,7 +9,7 @@ use crate::app::reader::GrantEntry;
 use crate::domain::Timestamp;
 use crate::journal::Standing;
 
-/// What one request gave of one image, to be confirmed or revoked.
+/// The grant of one image by one request, to be confirmed or revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReviewEntry {
     pub days: i64,
@@ -20,9 +20,9 @@ pub struct ReviewEntry {
     pub to: Vec<String>,
     pub since: Timestamp,
     pub until: Option<Timestamp>,
-    /// How it stands; the worst of its receivers.
+    /// The worst state among the receivers.
     pub state: Standing,
-    /// The requester, who owns it.
+    /// The requester, who is responsible for the grant.
     pub requester: String,
     pub approvers: Vec<String>,
     pub policies: Vec<String>,
@@ -32,7 +32,7 @@ pub struct ReviewEntry {
     pub request: String,
 }
 
-/// The grants as they are reviewed at `now`.
+/// Groups the grants into the entries of a review at `now`.
 pub fn review(grants: &[GrantEntry], now: Timestamp) -> Vec<ReviewEntry> {
     let mut entries: BTreeMap<(Timestamp, &str, &str), ReviewEntry> = BTreeMap::new();
     for grant in grants {

@@ -1,5 +1,5 @@
-//! Takes back what a share gave, after its end or a call-off, except what another grant covers. Takes
-//! a state and returns the state afterwards.
+//! Revokes what a share gave, after its expiry or a call-off, except what another grant covers. In:
+//! a state. Out: the state afterwards.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,12 @@ use crate::policy::{Approved, Ended};
 use super::cover::{Cover, covered, serving};
 use super::ownership::Ownership;
 
-/// Streams that are read at once.
+/// Number of streams that are read at once.
 const CONCURRENT_READS: usize = 16;
 
 impl App {
-    /// Reads requests. Skips damaged ones, so that they cannot block a cancel or a revocation: nothing
-    /// is done for them until they are restored.
+    /// Reads the requests among these streams. Skips damaged ones, so that they cannot block a
+    /// cancel or a revocation: nothing is done for them until they are restored.
     pub(in crate::app) async fn read_streams(
         &self,
         streams: BTreeSet<StreamId>,
@@ -32,7 +32,7 @@ impl App {
         Ok(states.filter_map(request).collect())
     }
 
-    /// The same of every stream, a request or an incident.
+    /// Reads these streams, both requests and incidents. Skips damaged ones.
     pub(in crate::app) async fn read_all(
         &self,
         streams: BTreeSet<StreamId>,
@@ -53,13 +53,15 @@ impl App {
         Ok(states)
     }
 
-    /// Every other request about what this one gave, among the unfinished and the active ones.
+    /// Reads the other requests about what this one gave that are unfinished or have an active
+    /// grant.
     pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         self.read_streams(self.journal.neighbours(state).await?)
             .await
     }
 
-    /// Takes back what has expired or was called off. `at_once`: also during a pause.
+    /// Revokes what has expired or was called off. `at_once`: also during a pause. Returns the
+    /// state afterwards.
     pub(in crate::app) async fn revoke(
         &self,
         state: State,
@@ -83,7 +85,8 @@ impl App {
             return self.reread(stream).await;
         };
         let mut writer = self.writer(claim);
-        // After the claim: a share that is opened from now on sees it, and waits.
+        // Read the others after the claim: a share that is opened from now on sees the claim, and
+        // waits.
         let others = self.others(writer.state()).await?;
         let mut covers = covered(writer.state(), &accounts, &others, now);
         let free: Vec<AccountId> = accounts
@@ -126,7 +129,7 @@ impl App {
         }
     }
 
-    /// Judges the results of a revocation by the account that owns the image.
+    /// Judges the results of a revocation: a missing image is gone only if its owner was asked.
     fn judge(
         &self,
         writer: &ClaimWriter<'_>,
@@ -141,8 +144,8 @@ impl App {
         Ownership::of(state.owner(), asked).judge(results, &image, context.account)
     }
 
-    /// The blueprint of a chain whose accounts alone lose it. Records before this version may not
-    /// name it; then the cloud does.
+    /// Returns the blueprint to cancel if only the accounts of a chain lose it. Records of older
+    /// versions may not name it; then the cloud is asked. The error is the result for each account.
     async fn blueprint_given(
         &self,
         state: &State,
@@ -158,7 +161,8 @@ impl App {
         let found = context.cloud.blueprint_of_image(image);
         match found.await {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
-            // Without a blueprint the accounts have none, unless it is another account that has none.
+            // Without a blueprint the accounts have nothing, if the account that was asked owns the
+            // image. It owns an image that it sees as private.
             Ok(None) => {
                 let found = context.cloud.cvm_image(image);
                 let kind = found
@@ -186,8 +190,8 @@ fn is_account(item: &Item, account: &AccountId) -> bool {
     matches!(item, Item::Account(id) if id == account)
 }
 
-/// Why the image must stay in Lighthouse: another grant needs it there, or covers an account that has
-/// its blueprint.
+/// Returns the cover because of which the image must stay in Lighthouse: another grant needs the
+/// image there, or covers an account that has its blueprint.
 fn publication_needed(
     state: &State,
     accounts: &[Cover],
@@ -204,8 +208,8 @@ fn publication_needed(
     Some(Cover { item, by, until })
 }
 
-/// The permission to take back. A chain whose image was in Lighthouse before keeps it there: only the
-/// blueprint's accounts are cancelled then.
+/// Returns the permission to revoke. If the image of a chain stays in Lighthouse, the permission
+/// names the blueprint, and only its accounts are cancelled.
 fn revocation_of(
     state: &State,
     now: Timestamp,

@@ -67,12 +67,12 @@ impl RevokeNowError {
 }
 
 impl App {
-    /// Cancels the active grants of `image`, all or those to `accounts`. `gone`: the operator confirms
-    /// that it is deleted, so what the cloud does not have counts as not shared.
+    /// Cancels the active grants of `image`, all or those to `accounts`. `gone`: the operator
+    /// confirms that the image is deleted, so a missing image counts as not shared.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. The cancels that this call had already requested stay in force. Grants whose blueprint is
-    /// not found are no error of the others: see [`RevokedNow::not_found`].
+    /// [`RevokeNowError`]. The cancels that this call had already requested stay in force. A grant
+    /// whose blueprint is not found is no error here: see [`RevokedNow::not_found`].
     pub async fn revoke_now(
         &self,
         image: &str,
@@ -95,8 +95,8 @@ impl App {
             Statement::None
         };
         let mut answers = Vec::new();
-        // Cancels the blueprint for its accounts before the image leaves Lighthouse: sorted by
-        // name, `lhbp-` comes after `img-`.
+        // In reverse order `lhbp-` comes before `img-`: a blueprint is cancelled for its accounts
+        // before its image leaves Lighthouse.
         for ((subject, region, lighthouse), accounts) in cancels.iter().rev() {
             let place = if *lighthouse { " in Lighthouse" } else { "" };
             let request = json!({
@@ -110,7 +110,7 @@ impl App {
         Ok(RevokedNow { answers, not_found })
     }
 
-    /// Delivers a native request in the name of a trusted source.
+    /// Delivers a native request in the name of a trusted source, and returns its answers.
     pub(in crate::app) async fn ask(
         &self,
         source: &SourceName,
