@@ -1,7 +1,7 @@
-//! Puts shares that the journal has no grant for under a ticket and an expiry: one share request per
-//! image and region, verified, decided and recorded like any other. In: a comparison, and the
-//! operator's decision. Out: the answers, in the comparison. From then on these shares are the
-//! request's: they expire, and a later cancel or `revoke` ends them.
+//! Adopts shares without a grant: puts them under a ticket and an expiry, with one share request
+//! per image and region, which is verified, decided and recorded like any other.
+//! In: the report of a comparison, and the operator's decision. Out: the answers, in that report.
+//! An adopted share expires with its request, and a later cancel or `revoke` ends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,9 @@ use super::drift_report::DriftReport;
 /// An operator's decision to adopt shares.
 #[derive(Debug, Clone)]
 pub struct Adoption {
-    /// The ticket that approved it.
+    /// The ticket that approves the adoption.
     pub ticket: String,
-    /// When they expire, counted from now, as in `30d`.
+    /// How long from now the shares expire, such as `30d`.
     pub expires_in: String,
     /// The approvers.
     pub approvers: Vec<String>,
@@ -28,10 +28,10 @@ pub struct Adoption {
 }
 
 impl App {
-    /// Adopts the shares of the report that no grant covers, and adds the answers to it.
+    /// Adopts the shares in the report that have no grant, and adds the answers to the report.
     ///
     /// # Errors
-    /// [`RevokeNowError`]; requests that were made before stay made.
+    /// [`RevokeNowError`]. Requests that were made before the error stay in force.
     pub async fn adopt(
         &self,
         report: &mut DriftReport,
@@ -41,7 +41,7 @@ impl App {
         let without_grant = report.differences.iter().filter(|drifted| {
             matches!(drifted.difference, Difference::Unknown | Difference::Extra)
         });
-        // An image with accounts and Lighthouse in one request would be a chain.
+        // Ask for accounts and for Lighthouse separately: one request for both would be a chain.
         let mut groups: BTreeMap<(&str, &str, bool), BTreeSet<&str>> = BTreeMap::new();
         for Drifted {
             image, region, to, ..

@@ -21,18 +21,18 @@ use super::drift_report::{DriftReport, Unread};
 /// The journal's view of one image in one region.
 #[derive(Debug, Default)]
 struct Known {
-    /// Receivers with a grant, and whether it should be gone.
+    /// The receivers with a grant, and whether the grant is active, covered or overdue.
     granted: BTreeMap<String, Standing>,
-    /// Receivers that any request names.
+    /// The receivers that any share names.
     named: BTreeSet<String>,
-    /// Whether any request was about the image in Lighthouse.
+    /// Whether any share was for Lighthouse.
     lighthouse: bool,
-    /// The accounts that gave it, as far as they are on record.
+    /// The owner accounts that gave the grants, as far as records name them.
     owners: BTreeSet<AccountId>,
 }
 
 impl Known {
-    /// A grant that may stand covers one that should be gone.
+    /// Adds a grant. If a receiver has several, an active one covers an overdue one.
     fn grant(&mut self, to: String, standing: Standing) {
         let known = self.granted.entry(to).or_insert(standing);
         *known = standing.min(*known);
@@ -46,7 +46,7 @@ impl App {
     /// `also`.
     ///
     /// # Errors
-    /// When the journal cannot be listed; what the cloud does not answer is in the report.
+    /// The journal cannot be listed. Images that could not be read in the cloud are in the report.
     pub async fn drift(
         &self,
         also: &[(ImageRef, Region)],
@@ -86,7 +86,8 @@ impl App {
                 }
                 Err(error) => unread(error.to_string(), false),
             });
-            // The journal alone knows what should be gone, and that nothing has taken it back.
+            // Report overdue grants nevertheless: the journal alone shows that they should be gone
+            // and that no record revokes them.
             let mut overdue = compare(
                 image,
                 region,
@@ -102,8 +103,8 @@ impl App {
         Ok(report)
     }
 
-    /// The scheduled comparison: records differences and queues their notification, so that they reach
-    /// the operator once a day. A failure to do so is logged.
+    /// The scheduled comparison: records the differences and queues a notification, so that they
+    /// reach the operator once a day. If that fails, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         let report = self.drift(&[], deadline).await?;
         if !report.differences.is_empty() && !self.prepared.plan_only {
@@ -124,7 +125,8 @@ impl App {
         self.journal.record_drift(drift, &lease, rules).await
     }
 
-    /// The journal's view of every image, by the image that the receivers see.
+    /// Returns the journal's view of each image, under the id that the receivers see: for the
+    /// accounts of a chain, its blueprint.
     fn places(&self, states: &[State]) -> Places {
         let (mut places, now) = (Places::new(), self.now());
         let shares = |state: &&State| {
@@ -178,7 +180,7 @@ impl App {
         places
     }
 
-    /// The image's receivers now; `None` where the site has no API for it.
+    /// Reads the image's current receivers; `None` if the site has no API that lists them.
     async fn receivers(
         &self,
         image: &ImageRef,
@@ -189,7 +191,7 @@ impl App {
         let Chosen { cloud, account } = self.owner_of(image, region);
         let cloud = cloud.at(region, deadline);
         if !known.owners.is_empty() {
-            // Another account sees none of the shares.
+            // An account that does not own the image sees none of its shares.
             let asked = cloud.owner_account().await.ok();
             let mut each = known.owners.iter();
             let differs = each.find_map(|given| {
@@ -216,12 +218,12 @@ impl App {
         Ok(Some(receivers))
     }
 
-    /// Asks to cancel every unknown share of the report, as `requester` of the trusted source
-    /// `source`: one request per image, verified, mapped, decided and journalled like any other.
-    /// The answers are added to the report.
+    /// Requests a cancel of every unknown share in the report, as `requester` of the trusted source
+    /// `source`: one request per image and region, verified, mapped, decided and recorded like any
+    /// other. Adds the answers to the report.
     ///
     /// # Errors
-    /// [`RevokeNowError`]; requests that were made before stay made.
+    /// [`RevokeNowError`]. Requests that were made before the error stay in force.
     pub async fn cancel_unknown(
         &self,
         report: &mut DriftReport,

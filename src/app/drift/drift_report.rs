@@ -13,7 +13,7 @@ pub struct Unread {
     pub image: String,
     pub region: String,
     pub why: String,
-    /// True when the site has no API for it, which is not a failure.
+    /// True if the site has no API that lists the image's receivers. That is not a failure.
     pub no_read_api: bool,
 }
 

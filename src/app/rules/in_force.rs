@@ -1,5 +1,5 @@
-//! Which rules are in force, and when their secrets were read. In: prepared rules. Out: the same for
-//! every delivery that begins before the next ones. `reload` replaces them.
+//! Stores which rules are in force, and when their secrets were read. In: prepared rules. Out:
+//! these rules, for every delivery that begins before `reload` replaces them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use super::prepared::Prepared;
 
 /// The age at which secrets are read again.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// Minimum pause between two readings for signatures that match no secret. Anyone can send these.
+/// Minimum pause between two readings of secrets because a signature matched none. Anyone can send
+/// such a signature.
 const MISMATCH_PAUSE: Duration = Duration::from_secs(10);
 
 /// The rules in force, and when their secrets were read.
 pub(in crate::app) struct InForce {
     prepared: RwLock<Arc<Prepared>>,
-    /// The process's variables.
+    /// The environment variables of the process.
     pub(in crate::app) vars: Vars,
     pub(super) read: Mutex<Read>,
     /// Held while rules are replaced.
@@ -57,7 +58,7 @@ impl InForce {
 }
 
 impl Read {
-    /// Whether the secrets are old. True for one caller.
+    /// Whether the secrets are so old that they must be read again. True for only one caller.
     pub(super) fn is_old(&mut self, now: Instant) -> bool {
         let old = now.duration_since(self.at) >= MAX_AGE;
         if old {
@@ -66,7 +67,8 @@ impl Read {
         old
     }
 
-    /// Whether the secrets may be read again because a signature matches none. True for one caller.
+    /// Whether the secrets may be read again because a signature matched none. True for only one
+    /// caller.
     pub(super) fn may_miss_one(&mut self, now: Instant) -> bool {
         let last = self.for_mismatch;
         let may = last.is_none_or(|last| now.duration_since(last) >= MISMATCH_PAUSE);

@@ -1,5 +1,5 @@
-//! The rules in force: configuration, maps, policies and secrets, compiled, and replaced when they are read
-//! again.
+//! The rules in force: configuration, maps, policies and secrets. Compiles them, and replaces them
+//! when they are read again.
 
 mod in_force;
 mod prepared;

@@ -23,7 +23,7 @@ pub struct Prepared {
     intakes: BTreeMap<SourceName, Intake>,
     pub(in crate::app) policies: Arc<PolicySet>,
     pub(in crate::app) targets: BTreeMap<NotifyName, Target>,
-    /// Which target is notified of what.
+    /// Which target gets which notifications.
     pub(in crate::app) notice_rules: NoticeRules,
     /// For dry runs: the answer shows the plan, and nothing is written or changed.
     pub(in crate::app) plan_only: bool,
@@ -37,13 +37,13 @@ impl Prepared {
         Self::assemble(config, parts)
     }
 
-    /// The same rules with the secrets of `config`.
+    /// Returns these rules with the secrets of `config`. Does not read the policies again.
     pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
         let parts = Parts::compile(&config, PolicyOrigin::Loaded(Arc::clone(&self.policies)));
         Ok(Self::assemble(config, parts)?.working_as(self))
     }
 
-    /// As `other` plans and waits.
+    /// Returns these rules with the settings `plan_only` and `patience` of `other`.
     pub(super) fn working_as(self, other: &Self) -> Self {
         Self {
             plan_only: other.plan_only,
@@ -52,7 +52,7 @@ impl Prepared {
         }
     }
 
-    /// Makes one whole of the parts of `config`.
+    /// Combines the parts of `config`, if they have no problem.
     pub(in crate::app) fn assemble(config: Config, parts: Parts) -> Result<Self, Problems> {
         match parts.policies {
             Some(policies) if parts.problems.is_empty() => Ok(Self {
@@ -68,7 +68,8 @@ impl Prepared {
         }
     }
 
-    /// The same for dry runs: the answer shows the plan, and nothing is written or changed.
+    /// Returns these rules for dry runs: the answer shows the plan, and nothing is written or
+    /// changed.
     #[must_use]
     pub fn planning(self) -> Self {
         Self {
@@ -77,7 +78,7 @@ impl Prepared {
         }
     }
 
-    /// The same with other waits, for tests and benchmarks.
+    /// Returns these rules with other waits, for tests and benchmarks.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
@@ -98,12 +99,12 @@ impl Prepared {
         self.policies.ids()
     }
 
-    /// Whether its policies and entities are those of `other`.
+    /// Whether both have the same policies and entities.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.policies.agrees_with(&other.policies)
     }
 
-    /// Each source, in the order of their names.
+    /// A summary of each source, sorted by name.
     pub fn sources(&self) -> Vec<SourceSummary> {
         self.intakes.values().map(Intake::summary).collect()
     }
@@ -120,7 +121,7 @@ impl Prepared {
             .map(|intake| intake.facts.name.clone())
     }
 
-    /// The source that authenticates CloudEvents of this `source`.
+    /// The source that authenticates CloudEvents whose `source` attribute is `event_source`.
     pub(in crate::app) fn source_of_event(&self, event_source: &str) -> Option<SourceName> {
         let lists = |intake: &&Intake| intake.events.iter().any(|listed| listed == event_source);
         self.intakes

@@ -1,6 +1,6 @@
 //! Replaces the rules in force: configuration, maps, policies and secrets. In: a signal, or secrets
-//! whose values have changed. Out: later rules, or why the present ones stay. A delivery keeps the rules
-//! under which it began. What a process opens once stays as it is.
+//! whose values have changed. Out: new rules, or why the current ones stay in force.
+//! A delivery keeps the rules under which it began. What a process opens once is not opened again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::secrets::fetch_secrets;
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
-    /// The application under the rules in force.
+    /// Returns the application under the rules in force.
     pub fn in_force(self: &Arc<Self>) -> Arc<Self> {
         let prepared = self.rules.prepared();
         if Arc::ptr_eq(&prepared, &self.prepared) {
@@ -29,8 +29,8 @@ impl App {
         Arc::new(self.under(prepared))
     }
 
-    /// As [`App::in_force`], after secrets that are old were read again. Each delivery and each sweep
-    /// begins here: a function's host runs no task between them.
+    /// As [`App::in_force`], but reads old secrets again first. Each delivery and each sweep calls
+    /// this, because a function's host runs no task between them.
     pub async fn now_in_force(self: &Arc<Self>) -> Arc<Self> {
         if self.rules.prepared().config().has_changing_secrets()
             && self.rules.read.lock().is_old(Instant::now())
@@ -40,8 +40,8 @@ impl App {
         self.in_force()
     }
 
-    /// The application with secrets that were read after a signature matched none; `None` when they
-    /// are the same, or were read for that reason a moment ago.
+    /// Reads the secrets again after a signature matched none, unless that was done a moment ago.
+    /// Returns the application under the rules in force; `None` if they are the rules of this one.
     pub(in crate::app) async fn with_later_secrets(&self) -> Option<Self> {
         if self.rules.prepared().config().has_changing_secrets()
             && self.rules.read.lock().may_miss_one(Instant::now())
@@ -57,8 +57,8 @@ impl App {
     /// deliveries that begin later.
     ///
     /// # Errors
-    /// Every problem that `check` finds, and the settings that only a restart changes. The present
-    /// rules stay.
+    /// Every problem that `check` finds, and the settings that only a restart changes. The current
+    /// rules stay in force.
     pub async fn reload(&self) -> Result<(), Problems> {
         let _replacing = self.rules.replacing.lock().await;
         let present = self.rules.prepared();
@@ -85,7 +85,7 @@ impl App {
         }
     }
 
-    /// Reads the secrets again. One that cannot be read or used keeps its last value.
+    /// Reads the secrets again. A secret that cannot be read or used keeps its last value.
     async fn read_secrets_again(&self) {
         let _replacing = self.rules.replacing.lock().await;
         let mut present = self.rules.prepared();
@@ -131,7 +131,7 @@ impl App {
         let vars = self.rules.vars.clone();
         let reading = async move {
             let fetched = fetch_secrets(&prepared.config().text, &vars).await;
-            // A file may lie on a network.
+            // In a blocking task, because a secret's file may lie on a network.
             let read = move || prepared.config().read_secrets_again(&vars, &fetched);
             tokio::task::spawn_blocking(read).await.ok()
         };

@@ -1,6 +1,6 @@
 //! Names the version of a secret for records and logs: as its store names it, else by a fingerprint
-//! under a key that only this deployment has. In: a secret. Out: text; a reader of the journal cannot
-//! test guesses of the secret against it.
+//! under a key that only this deployment has. In: a secret. Out: text, against which a reader of
+//! the journal cannot test guesses of the secret.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 
@@ -9,13 +9,14 @@ use crate::app::sweeps::signer_or_new;
 use crate::config::Secret;
 use crate::inbound::{Proof, VerifiedDelivery};
 
-/// What the seal's key signs to make the key of fingerprints. No note has this text.
+/// The text that the seal's key signs to make the key of fingerprints. No note of the log has this
+/// text.
 const KEY_TEXT: &str = "sharehook fingerprints of secrets, version 1\n";
 /// Hex digits of a fingerprint.
 const DIGITS: usize = 16;
 
 impl App {
-    /// What authenticated a delivery, as its record names it: a secret's reference with the version,
+    /// Names what authenticated a delivery, for its record: a secret's reference with the version,
     /// or the fingerprint of a certificate.
     pub(in crate::app) async fn proof_of(&self, delivery: &VerifiedDelivery) -> Option<String> {
         let index = match delivery.proof()? {
@@ -31,13 +32,13 @@ impl App {
         })
     }
 
-    /// The version of a secret; `None` without a store that names it and without a seal's key.
+    /// The version of a secret. `None` if its store names none and the seal's key cannot be used.
     pub(super) async fn version_of(&self, secret: &Secret) -> Option<String> {
         if let Some(version) = &secret.version {
             return Some(version.clone());
         }
         let make = async || {
-            // The seal reports a key that cannot be used.
+            // Ignore the error: sealing reports a key that cannot be used.
             let signer = signer_or_new(self.config(), &self.journal)
                 .await
                 .map_err(drop)?;

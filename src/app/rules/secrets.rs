@@ -1,6 +1,6 @@
-//! Fetches secrets in AWS through the AWS Parameters and Secrets Lambda Extension, one local request
-//! each, before the configuration is read and when its secrets are read again. In: the configuration's text and the variables. Out: each
-//! secret, or why it is missing. Source:
+//! Fetches secrets in AWS through the AWS Parameters and Secrets Lambda Extension, with one local
+//! request each: before the configuration is read, and when its secrets are read again.
+//! In: the configuration's text and the variables. Out: each secret, or why it is missing. Source:
 //! docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
 
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
     fetched
 }
 
-/// One field of a secret that is a JSON object.
+/// Returns one field of a secret that is a JSON object.
 fn field_of(text: &str, field: &str) -> Result<String, FetchError> {
     let object: Value =
         serde_json::from_str(text).map_err(|_| FetchError::NotJson(field.to_owned()))?;
@@ -110,7 +110,8 @@ impl Extension {
         loop {
             let problem = match client::get(&self.client, &url, &header, REQUEST_TIMEOUT).await {
                 Ok((200, body)) => return read_answer(secret.store, &body),
-                // The extension has no status code for this, only a text.
+                // While it starts, the extension answers 400 with this text. It has no status code
+                // for that.
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {
                     FetchError::NotReady
                 }

@@ -10,14 +10,15 @@ use tokio::time::Instant;
 use crate::app::{App, Deadline, context};
 use crate::journal::{JournalError, Pass};
 
-/// Number of requests to read at once, after which the pass records its progress.
+/// Number of requests after which the pass records its progress. It reads `READERS` of them at
+/// once.
 const STREAMS: usize = 256;
 const READERS: usize = 16;
-/// The pass gets a third of a sweep's time, and at most this.
+/// The pass gets a third of the time that a sweep has left, and at most this.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Rebuilds the index from every record.
+    /// Rebuilds the index from every record. Returns the number of entries that were missing.
     pub async fn reindex(&self) -> Result<u64, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await

@@ -1,4 +1,4 @@
-//! Scheduled work: what is due, the seals of the journal, its index, and the end of its retention.
+//! Scheduled work: does what is due, seals the journal, checks its index, and retires old requests.
 
 mod index_pass;
 mod retention;

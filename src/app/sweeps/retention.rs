@@ -14,8 +14,8 @@ use crate::journal::{History, Journal, JournalError, MAX_PAUSE, Retirement, Stat
 /// Number of requests to work on at once.
 const MAX_CONCURRENT: usize = 8;
 
-/// The minimum age of a finished request: at least [`MAX_PAUSE`], so that no paused worker
-/// continues with it.
+/// The minimum age of a finished request that is to be retired. At least [`MAX_PAUSE`], so that no
+/// paused worker continues with the request.
 #[derive(Debug, Clone)]
 pub struct Age(Span);
 
@@ -41,8 +41,7 @@ impl FromStr for Age {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Retention {
-    /// Requests whose records are now only in their segments, or would be if this were not a dry
-    /// run.
+    /// Requests whose records are now only in their segments, or in a dry run would be.
     pub retired: u64,
     pub removed: u64,
     /// Requests that keep their records because not all of them are sealed.
@@ -101,7 +100,7 @@ pub async fn retire(
     Ok(retention)
 }
 
-/// The requests that may be retired, and the beginning of the report.
+/// Returns the requests that may be retired, and a report on the others.
 async fn due(
     journal: &Journal,
     age: &Age,
@@ -123,7 +122,8 @@ async fn due(
     }
     let finished = |state: &&State| {
         let age_now = now.duration_since(state.updated_at()).as_secs();
-        // A duplicate of one that was denied at first reads on until it finds that it was reopened.
+        // Keep a reopened request. If it was denied at first, the look-up for a repeated delivery
+        // reads on to its `reopened` record.
         let open = state.next_look(rules, now).is_some() || state.reopened_at().is_some();
         age_now >= age.0.seconds() && !state.live(now) && !open
     };

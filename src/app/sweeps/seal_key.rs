@@ -1,6 +1,7 @@
 //! The key that signs seals: read from the configuration, or made on first use for a journal in a
-//! directory. In: a [`Config`]. Out: a [`NoteSigner`]. A lost key is never replaced while the
-//! journal has seals by it; an existing key can introduce the next.
+//! directory. In: a [`Config`]. Out: a [`NoteSigner`].
+//! A lost key is never replaced while the journal has seals of it. An existing key can introduce
+//! the next key.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -34,7 +35,7 @@ impl From<Problem> for SealError {
     }
 }
 
-/// The configured key, made now if this is its first use.
+/// Returns the configured key. Makes it if this is its first use.
 ///
 /// # Errors
 /// [`SealError`]: no key is configured, it cannot be read or made, or the journal has seals of a
@@ -64,7 +65,8 @@ pub(crate) async fn signer_or_new(
     Ok(NoteSigner::read(name, &file_or_new(path)?)?)
 }
 
-/// The key in a file, made now if there is none. If two processes make it, both use the first.
+/// Returns the key in a file, and makes the file if there is none. If two processes make it, both
+/// use the first file.
 fn file_or_new(path: &Path) -> Result<SecretString, Problem> {
     let shown = path.display();
     let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
@@ -99,7 +101,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     )
 }
 
-/// The configured key; `None` when none is configured or its file is not made yet.
+/// Returns the configured key; `None` if none is configured or its file does not exist yet.
 ///
 /// # Errors
 /// A key that cannot be read, is not a key, or is inside the journal.
@@ -118,7 +120,7 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         .transpose()
 }
 
-/// The key to follow the configured one. Creates a missing file.
+/// Returns the key that is to follow the configured one. Creates its file if that is missing.
 ///
 /// # Errors
 /// A reference or key that cannot be used.
@@ -146,7 +148,7 @@ pub(crate) fn next_signer(
     NoteSigner::read(&seal.name, &key.text)
 }
 
-/// What `check` says about the key, without opening the journal.
+/// Returns what `check` reports about the key, without opening the journal.
 pub(in crate::app) fn warnings(config: &Config) -> Vec<Problem> {
     let here = |problem: Problem| config.problem("seal.key", &problem.problem, &problem.remedy);
     found(config).into_iter().map(here).collect()
@@ -196,8 +198,8 @@ fn missing_elsewhere(path: &Path) -> Problem {
     Problem::new("seal.key", format!("{shown} is not there"), remedy)
 }
 
-/// Refuses a key that is inside the journal through links: a writer of the journal must not reach
-/// it.
+/// Refuses a key that is inside the journal, also through links: a writer of the journal must not
+/// reach the key.
 fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
     match journal {
         JournalLocation::Directory(dir) if is_inside(path, dir) => Err(Problem::new(

@@ -1,5 +1,6 @@
-//! Sealing: when the next seal is due, and making it. In: the configuration and the journal. Makes
-//! a seal over every unsealed record (`journal::store::sealing`) with the key of `seal_key`.
+//! Decides when the next seal is due, and makes it: over every unsealed record
+//! (`journal::store::sealing`), with the key of `seal_key`. In: the configuration and the journal.
+//! Out: the seal, or why there is none.
 
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ use crate::journal::{Journal, Sealing};
 
 use super::seal_key::{SealError, signer, signer_or_new};
 
-/// How often a process seals that has written nothing: another process may have stopped before it
-/// sealed its records.
+/// How often a process seals although it has written nothing: another process may have stopped
+/// before it sealed its records.
 const IDLE_SECONDS: i64 = 3_600;
 /// Minimum pause between two seals of a server.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// A server pauses this many times as long as its last seal took, because a seal's cost grows with
-/// the unsealed records.
+/// After a seal a server pauses this many times as long as the seal took, because a seal's cost
+/// grows with the unsealed records.
 const PAUSE_FACTOR: u32 = 20;
 
 impl App {
@@ -36,7 +37,7 @@ impl App {
     }
 
     /// Seals what this process writes, soon after each write, until the future is dropped. Returns
-    /// at once if the configuration sets another interval, which the sweep keeps.
+    /// at once if sealing is off, or if the configuration sets an interval: then the sweeps seal.
     pub async fn seal_after_writes(&self) {
         if self
             .config()
@@ -71,7 +72,8 @@ impl App {
         if interval > 0
             && let Some(signer) = signer(self.config())?
             && let Some(last) = self.journal.sealed_at(signer.verifier()).await?
-            // A seal from the future comes from a wrong clock, and must not end sealing.
+            // Not below 0: a seal from the future comes from a wrong clock, and must not stop
+            // sealing.
             && (0..interval).contains(&now.duration_since(last).as_secs())
         {
             return Ok(None);

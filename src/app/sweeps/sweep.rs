@@ -1,6 +1,6 @@
 //! The sweep: finishes what is unfinished, starts what is due, revokes what has expired. In: the
-//! journal's index. Out: a report. Two at once do no harm, because each piece of work is claimed
-//! before it is done.
+//! journal's index. Out: a report. Two concurrent sweeps do no harm, because each request is
+//! claimed before it is worked on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,49 +20,49 @@ use crate::telemetry::{Step, step};
 
 use super::sweep_report::SweepReport;
 
-/// The sweep starts no request with less time left.
+/// With less time left than this, the sweep begins no further work.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
-/// Requests that are looked at before the first of them is worked on.
+/// Number of requests that are read before the first of them is worked on.
 const LEADS: usize = 128;
-/// Requests that are read at once; requests that are worked on at once.
+/// Number of requests that are read at once (`READERS`), and worked on at once (`WORKERS`).
 const READERS: usize = 16;
 const WORKERS: usize = 8;
 
-/// A request that wake-ups point at, or whose worker is gone.
+/// A stream to look at: wake-ups name it, or its worker is gone.
 struct DueStream {
     stream: StreamId,
-    /// Those whose time has come.
+    /// The wake-ups of this stream whose time has come.
     wake_ups: Vec<WakeUp>,
 }
 
-/// The same, read and found due.
+/// A due stream, and the state that was read from it.
 type Due<'a> = (&'a DueStream, State);
 
-/// A sweep under way.
+/// The data of one sweep.
 struct Round {
     now: Timestamp,
-    /// Whether what only a pause delays is tried too.
+    /// Whether to try also requests that only a pause delays.
     at_once: bool,
     deadline: Deadline,
     report: SweepReport,
-    /// Streams that may owe a notification now. It is delivered when all work is done.
+    /// Streams that may owe a notification. The sweep delivers notifications after all other work.
     owing: Vec<(Vec<WakeUp>, StreamState)>,
 }
 
 impl App {
-    /// Does everything that is due, by the journal's index, goes on with the daily pass that compares
-    /// the index with the records, and publishes the report.
+    /// Does everything that is due according to the journal's index, continues the daily pass that
+    /// compares the index with the records, seals the journal, and publishes the report.
     ///
     /// # Errors
-    /// When the index cannot be listed; what fails for one request is in the report.
+    /// The index cannot be listed. What fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         let report = Box::pin(self.sweep_round(deadline, false)).await?;
         self.swept();
         Ok(report)
     }
 
-    /// The same for a person who has just corrected the cause of a failure: also tries at once what
-    /// waits for the end of a pause.
+    /// As [`App::sweep`], for a person who has just corrected the cause of a failure: also tries at
+    /// once what waits for the end of a pause.
     pub async fn sweep_at_once(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         Box::pin(self.sweep_round(deadline, true)).await
     }
@@ -82,7 +82,7 @@ impl App {
             owing: Vec::new(),
         };
         Box::pin(self.reconcile(deadline)).await;
-        // What only a pause delays has its wake-up at the end of it.
+        // A request that only a pause delays has its wake-up at the end of the pause.
         let until = match at_once {
             true => round
                 .now
@@ -101,7 +101,7 @@ impl App {
             if let Err(error) = Box::pin(self.go_on(&mut pass, deadline)).await {
                 round.report.failures.push(error.to_string());
             }
-            // The first pass may just have found what is due.
+            // The very first pass may just have written wake-ups that are due already.
             if !ever_done {
                 let wake_ups = self.journal.due(until).await?;
                 let due = by_stream(wake_ups, Vec::new(), round.now);
@@ -128,8 +128,8 @@ impl App {
         }
     }
 
-    /// Reads some requests and does what is due of them: first what is unfinished, so that a
-    /// revocation sees the grants that came into effect.
+    /// Reads some requests and does what is due: unfinished requests first, so that a revocation
+    /// sees the grants that they give.
     async fn follow(&self, leads: &[DueStream], round: &mut Round) {
         let mut reads = Vec::new();
         for some in leads.chunks(READERS) {
@@ -141,14 +141,15 @@ impl App {
                 continue;
             };
             match work_of(&state, round.now, round.at_once) {
-                // A wake-up that lies ahead stays as it is.
+                // None of its wake-ups is due, so none is deleted.
                 None if lead.wake_ups.is_empty() => {}
                 None => ends.push((lead, state)),
                 Some(Work::Start | Work::Finish) => finish.push((lead, state)),
                 Some(Work::Revoke { .. }) => revoke.push((lead, state)),
             }
         }
-        // Revocations of one image stand next to each other, so that one call takes back all of them.
+        // Sorted, so that the revocations of one image are worked on together and merged into one
+        // call.
         revoke.sort_by_cached_key(|(_, state)| (state.request().region.clone(), state.subject()));
         let affected = |due: &Due<'_>| due.1.affected();
         for due in side_by_side(finish, affected)
@@ -191,7 +192,8 @@ impl App {
         }
     }
 
-    /// The request that was read. An incident owes notifications, or awaits the fetch of its instance.
+    /// Returns the request that was read. Notes an incident, which may owe notifications or wait
+    /// for its instance. Handles a stream without records, and an error.
     async fn request_of(
         &self,
         lead: &DueStream,
@@ -209,8 +211,8 @@ impl App {
         None
     }
 
-    /// Fetches the instances and delivers the notifications that are due. A target that fails is left to
-    /// the next sweep.
+    /// Fetches the instances and delivers the notifications that are due. If a target fails, the
+    /// next sweep tries again.
     async fn notify_due(&self, round: &mut Round) {
         let rules = &self.prepared.notice_rules;
         let failures = Failures::default();
@@ -239,8 +241,9 @@ impl App {
         }
     }
 
-    /// Deletes wake-ups that no record followed. Keeps and reports a wake-up that a record preceded,
-    /// because that record was removed.
+    /// Handles a stream without records. Deletes its wake-ups, because no record followed them. A
+    /// wake-up with a sequence number above 0 came after a record, which was removed: keeps and
+    /// reports it.
     async fn forget(&self, lead: &DueStream, round: &mut Round) {
         if lead.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
             let gone = JournalError::Gone {
@@ -254,8 +257,8 @@ impl App {
         }
     }
 
-    /// Works on one request that is due; `None` when the time has run out. When its end came
-    /// meanwhile, takes back at once what it gave.
+    /// Works on one request that is due; `None` if no time is left. If the share expires meanwhile,
+    /// revokes it at once.
     pub(in crate::app) async fn sweep_one(
         &self,
         state: State,
@@ -289,8 +292,8 @@ fn work_of(state: &State, now: Timestamp, at_once: bool) -> Option<Work> {
     }
 }
 
-/// Requests that may be worked on at once: no two of them about the same image and account, or one
-/// would do what the other has done already.
+/// Groups requests that may be worked on at once. No group has two requests about the same image
+/// and account, because one would repeat what the other has done.
 fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<Vec<T>> {
     let mut waves: Vec<(Vec<Affected>, Vec<T>)> = Vec::new();
     for one in due {
@@ -314,7 +317,8 @@ fn side_by_side<T>(due: Vec<T>, affected: impl Fn(&T) -> Vec<Affected>) -> Vec<V
     waves.into_iter().map(|(_, wave)| wave).collect()
 }
 
-/// The requests whose workers are gone, and then those that wake-ups point at, the oldest first.
+/// Groups wake-ups by stream: first the streams whose workers are gone, then the streams that
+/// wake-ups name, the oldest first.
 fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>, now: Timestamp) -> Vec<DueStream> {
     let mut places: BTreeMap<StreamId, usize> = abandoned.iter().copied().zip(0..).collect();
     let abandoned = abandoned.into_iter().map(|stream| DueStream {

@@ -15,7 +15,7 @@ pub struct SweepReport {
     pub finished: Vec<String>,
     /// Requests whose expired share was revoked.
     pub revoked: Vec<String>,
-    /// Requests that are still unfinished after it.
+    /// Requests that are still unfinished after the sweep.
     pub unfinished: Vec<Unfinished>,
     /// Expired shares that stay for now, because other grants cover them.
     pub covered: Vec<Unfinished>,
@@ -42,7 +42,7 @@ impl SweepReport {
         !self.overdue.is_empty() || !self.failures.is_empty()
     }
 
-    /// Adds the end of the work on one request; `None`: the time ran out before it.
+    /// Adds the result of the work on one request. `None`: the time ran out before the work.
     pub(super) fn add(
         &mut self,
         name: String,

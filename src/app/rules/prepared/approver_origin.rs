@@ -13,17 +13,18 @@ use crate::inbound::Replies;
 /// A configured source as `check` shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceSummary {
-    /// As in `/hooks/{name}`.
+    /// The name, as in the path `/hooks/{name}`.
     pub name: SourceName,
     /// A preset's name, or `custom`.
     pub scheme: String,
     pub signed: bool,
     pub approvers: ApproverOrigin,
-    /// What fetches the instances that its events name: the preset of its `fetch`.
+    /// The preset of the source's `fetch`, which fetches the instances that its events name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch: Option<&'static str>,
     pub replies: Replies,
-    /// Its `answer_within` setting, in seconds: after this it is answered while the work continues.
+    /// The source's `answer_within` setting, in seconds: after this time the sender gets an answer,
+    /// and the work continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer_within: Option<u64>,
 }
@@ -58,14 +59,14 @@ pub enum ApproverOrigin {
     Recorded,
     /// The sender can write any name into the request.
     Stated,
-    /// The operator's own map takes them from a signed event.
+    /// The operator's own map takes the approvers from a signed event.
     OwnMap,
 }
 
 impl ApproverOrigin {
     pub(super) fn of(source: &SourceConfig) -> Self {
         match &source.map {
-            // What an unsigned event says of approvers counts only where nothing is fetched.
+            // If nothing is fetched, an unsigned event states its own approvers.
             _ if !source.scheme.signed() && source.fetch.is_none() => Self::Stated,
             MapRef::File(..) => Self::OwnMap,
             // These maps take the approvers from a request that the sender wrote.

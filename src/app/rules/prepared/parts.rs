@@ -21,7 +21,7 @@ use super::approver_origin::{ApproverOrigin, SourceSummary};
 pub(in crate::app) struct Intake {
     pub(in crate::app) verifier: Verifier,
     pub(in crate::app) map: Map,
-    /// The origins that speak for it.
+    /// The origins from which a trusted source accepts messages; empty for any other source.
     pub(in crate::app) from: Vec<String>,
     pub(in crate::app) handshake: Option<Handshake>,
     pub(in crate::app) replies: ReplyRules,
@@ -57,11 +57,11 @@ pub(in crate::app) struct Parts {
 
 /// Where the policies come from.
 pub(in crate::app) enum PolicyOrigin {
-    /// They are loaded already.
+    /// The policies are loaded already.
     Loaded(Arc<PolicySet>),
-    /// The directory. What `bundle` has validated is not validated again.
+    /// The policy directory. Files that `bundle` has validated are not validated again.
     Directory,
-    /// The directory. Everything is validated.
+    /// The policy directory. Every file is validated.
     Validated,
 }
 
@@ -116,7 +116,7 @@ impl Parts {
     }
 }
 
-/// The sources as policies see them.
+/// What policies can know about each source.
 pub(in crate::app) fn facts(config: &Config) -> Vec<SourceFacts> {
     config.sources.iter().map(facts_of).collect()
 }
@@ -181,7 +181,8 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
     })
 }
 
-/// Refuses an origin that two sources trust: which of them answers would be chance.
+/// Refuses an origin that two sources list, because it would be chance which of them answers. Also
+/// refuses `events` on a trusted source.
 fn two_for_one_origin(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
