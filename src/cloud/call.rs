@@ -26,8 +26,8 @@ use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
-/// A refused call is repeated only within this time. Other requests in the call may have stopped
-/// waiting for it; their leases last 5 seconds longer.
+/// A refused call is repeated only within this time. [`RegionalCloud::call_end`] includes it, so
+/// that all requests in a call wait for its repetition.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.
@@ -192,12 +192,12 @@ impl RegionalCloud<'_> {
         &self.region
     }
 
-    /// See [`Cloud::known_owner`].
+    /// Returns the root account of the credentials in use if it is already known. Sends nothing.
     pub(crate) fn known_owner(&self) -> Option<AccountId> {
         self.cloud.known_owner()
     }
 
-    /// See [`Cloud::owner_account`].
+    /// Returns the root account of the credentials in use, by [`Cloud::owner_account`].
     pub(crate) async fn owner_account(&self) -> Result<AccountId, CloudError> {
         self.cloud.owner_account(self.deadline).await
     }

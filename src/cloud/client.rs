@@ -128,10 +128,10 @@ pub(crate) enum Failure {
     /// The request was not sent.
     #[error("no connection: {0}")]
     NotConnected(String),
-    /// The request was sent; the time limit passed before the answer was complete.
+    /// The request was sent, but the time limit passed before the answer was complete.
     #[error("no answer within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The request was sent; the connection closed before the answer was complete.
+    /// The request was sent, but the connection closed before the answer was complete.
     #[error("the connection ended: {0}")]
     Lost(String),
     /// The answer exceeds the size limit, in bytes.
@@ -277,7 +277,7 @@ mod tests {
         );
     }
 
-    /// The cloud drops an idle connection after about 60 seconds; this client drops it earlier.
+    /// The cloud closes an idle connection after about 60 seconds. This client closes it earlier.
     #[test]
     fn idle_connections_are_dropped_before_the_server_does() {
         const { assert!(IDLE.as_secs() < 50) };

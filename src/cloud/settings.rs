@@ -25,7 +25,7 @@ pub struct CloudSettings {
     pub cvm_accounts_per_call: usize,
     /// Time limit of one call, including its answer.
     pub call_timeout: Duration,
-    /// The clock.
+    /// The function that returns the current time.
     pub clock: Clock,
     /// Receives each wait for the rate limit.
     pub waits: Option<WaitObserver>,

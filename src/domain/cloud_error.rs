@@ -42,11 +42,11 @@ pub enum ErrorClass {
 /// How to treat an unlisted error code, judged by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Like [`ErrorClass::Transient`].
+    /// Treated like [`ErrorClass::Transient`].
     Passing,
-    /// Like [`ErrorClass::Operator`].
+    /// Treated like [`ErrorClass::Operator`].
     Operator,
-    /// Like [`ErrorClass::Permanent`].
+    /// Treated like [`ErrorClass::Permanent`].
     Final,
 }
 

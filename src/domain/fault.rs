@@ -8,7 +8,8 @@ spelled! {
     Fault {
         /// No one, because the cloud or the network recovers. The request is retried.
         Cloud = "cloud",
-        /// The operator of this service: its key, role, clock or network. The request is retried.
+        /// The operator of this service, who must correct a key, role, clock or network. The
+        /// request is retried.
         Operator = "operator",
         /// The author of the ticket, or the owner of the image. The request fails at once.
         Request = "request",

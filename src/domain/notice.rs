@@ -10,7 +10,7 @@ use super::spelled::spelled;
 spelled! {
     /// The subject of a notification, as `on` in `[[notify]]` names it.
     NoticeKind {
-        /// Every item succeeded.
+        /// Every item of the request succeeded.
         Completed = "completed",
         /// Some items succeeded, and the others failed.
         Partial = "partial",

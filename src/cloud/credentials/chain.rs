@@ -122,7 +122,7 @@ impl CredentialChain {
         })
     }
 
-    /// See [`Environment::keeps_nothing`].
+    /// Whether the cache must not keep credentials without an expiry. True on SCF.
     pub(super) fn keeps_nothing(&self) -> bool {
         self.environment.keeps_nothing()
     }

@@ -28,7 +28,7 @@ impl InvocationCredentials {
     /// and always have one.
     ///
     /// # Errors
-    /// The part that is missing or unusable, without its value.
+    /// Names the part that is missing or unusable, without its value.
     pub fn take(
         &self,
         id: Option<&str>,
