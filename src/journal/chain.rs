@@ -65,8 +65,8 @@ pub struct Chain {
     /// Set after a bad file, so that the broken link from the next file is not reported too.
     doubtful: bool,
     stream_state: Option<StreamState>,
-    /// Set once the state is unknown, for example after a bad file. Later records are not applied
-    /// to it.
+    /// Set once the state is unknown, for example after a bad file. Then later records are not
+    /// applied.
     lost: bool,
 }
 
@@ -124,8 +124,8 @@ impl Chain {
         })
     }
 
-    /// Marks the last file as bad, because another check found so. The broken link from the next
-    /// file is then not reported too.
+    /// Marks the last file as bad after another check failed, so that the broken link from the next
+    /// file is not reported too.
     pub fn doubt(&mut self) {
         self.doubtful = true;
         self.lost = true;

@@ -11,7 +11,7 @@ impl FilePlace {
     /// Refuses a file inside the journal or its index.
     ///
     /// # Errors
-    /// Says which of the two contains the file, with the remedy.
+    /// The file is inside one of them. The problem says in which, with the remedy.
     pub fn outside(
         &self,
         journal: &JournalLocation,

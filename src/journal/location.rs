@@ -13,7 +13,7 @@ pub enum JournalLocation {
     /// `file:DIR`: a directory, which is created if it is missing. Several processes may use it at
     /// once.
     Directory(PathBuf),
-    /// `memory:`: lost when the process ends; for trials.
+    /// `memory:`: a journal for trials, which is lost when the process ends.
     Memory,
     /// `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
     Bucket(Bucket),
@@ -26,12 +26,12 @@ spelled! {
         S3 = "s3",
         /// Google Cloud Storage.
         Gcs = "gs",
-        /// Azure Blob Storage. A variable of the environment names the account.
+        /// Azure Blob Storage. An environment variable names the account.
         Azure = "az",
     }
 }
 
-/// A prefix in a bucket, which Azure calls a container.
+/// A bucket, which Azure calls a container, and a prefix in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
     /// The bucket's service.
@@ -57,9 +57,9 @@ impl fmt::Display for Bucket {
 const SERVED: &str =
     "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
-/// Why a journal cannot be in Tencent Cloud Object Storage. The `x-cos-forbid-overwrite` that it
-/// has instead is ignored in a bucket that ever had versioning, so two workers could both claim a
-/// request.
+/// Why a journal cannot be in Tencent Cloud Object Storage: it ignores its own header for
+/// create-only writes, `x-cos-forbid-overwrite`, in a bucket that ever had versioning. Two workers
+/// could then both claim a request.
 const NO_COS: &str =
     "Tencent COS has no create-only write (If-None-Match) that a journal could rely on";
 

@@ -155,7 +155,7 @@ pub(super) fn called_off(items: Vec<Item>) -> Event {
     called_off_by("called_off", items, false)
 }
 
-/// Like [`called_off`], because the request's approval was withdrawn.
+/// A call-off by the withdrawal of the request's approval.
 pub(super) fn withdrawn(items: Vec<Item>) -> Event {
     called_off_by("called_off", items, true)
 }
@@ -258,7 +258,7 @@ pub(super) fn conflict() -> Event {
     event_received(json!({"type": "conflict", "identity": identity, "digest": "ab"}))
 }
 
-/// One event of each type, in the order of the table of types.
+/// One event of each type.
 pub(super) fn event_of_every_type() -> Vec<Event> {
     let [received, not_fetched, confirmed, settled] = announcement();
     vec![

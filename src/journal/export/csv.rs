@@ -84,8 +84,8 @@ fn call(call: &CallNote) -> String {
     )
 }
 
-/// Quotes a cell if necessary. Spreadsheets run a cell that begins with one of these characters as
-/// a formula (<https://owasp.org/www-community/attacks/CSV_Injection>).
+/// Quotes a cell if necessary. Puts an apostrophe before a character such as `=`, with which
+/// spreadsheets begin a formula (<https://owasp.org/www-community/attacks/CSV_Injection>).
 pub(super) fn quoted(cell: &str) -> String {
     let cell = visible(cell, &['\n', '\r', '\t']);
     let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {

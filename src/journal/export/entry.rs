@@ -1,5 +1,5 @@
-//! A record with the context from earlier records of its stream, so that its export can be read
-//! alone.
+//! A record with the context from earlier records of its stream, so that its exported line can be
+//! read alone.
 
 use super::meaning::Meaning;
 use crate::domain::{Action, Verdict};
@@ -39,7 +39,7 @@ impl<'a> Entry<'a> {
         records.iter().map(entry).collect()
     }
 
-    /// The digests of the delivery behind this record.
+    /// The digests of the delivery that led to this record.
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),

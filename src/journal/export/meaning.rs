@@ -4,10 +4,10 @@
 use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
 use crate::journal::record::{CallNote, Event};
 
-/// OCSF's `activity_id`. `Other` has a name of our own.
+/// OCSF's `activity_id` of a record. `Other` has a name that OCSF does not define.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Activity {
-    /// Gives access or takes it away; the action says which.
+    /// The record gives access or takes it away; `Entry::action` says which.
     Access,
     Read,
     Other(&'static str),
@@ -21,7 +21,7 @@ pub(super) enum End {
     Other(&'static str),
 }
 
-/// The meaning of a record.
+/// What an export says about a record.
 #[derive(Debug)]
 pub(super) struct Meaning {
     /// The event's name in the journal.
@@ -150,7 +150,7 @@ fn denied(verdict: &Verdict) -> String {
     format!("denied: {}", joined(&verdict.refused, "; "))
 }
 
-/// The items' texts with a separator between them.
+/// Joins the texts of the items.
 pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
     texts.join(separator)

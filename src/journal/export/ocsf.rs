@@ -144,8 +144,8 @@ fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
     cloud
 }
 
-/// OCSF's origin of an event is here the source that authenticated the request. Its network address
-/// is unknown.
+/// Returns `src_endpoint`: the source that authenticated the request. Its network address is
+/// unknown.
 fn source(entry: &Entry<'_>) -> Value {
     match (entry.intent, &entry.stored.record.event) {
         (Some(intent), _) => {

@@ -4,7 +4,7 @@
 /// The cloud's site and the program that exports.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// `intl` or `cn`; `None` if only the journal is known.
+    /// The cloud's site, `intl` or `cn`; `None` if only the journal is known.
     pub site: Option<String>,
     /// The version of this program.
     pub version: String,

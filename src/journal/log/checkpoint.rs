@@ -23,8 +23,8 @@ pub struct Checkpoint {
     pub number: u64,
     /// When the seal was made, by the sealer's clock.
     pub at: Timestamp,
-    /// The key that signs every later checkpoint, if this checkpoint introduces one. Both keys sign
-    /// it.
+    /// The old and the new key, if this checkpoint introduces a key. Both sign this checkpoint;
+    /// only the new key signs later ones.
     pub key_change: Option<KeyChange>,
 }
 

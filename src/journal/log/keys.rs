@@ -45,8 +45,8 @@ impl KeyChain {
         }
     }
 
-    /// The key that signs seal `number`. For a seal that introduces a key, and which both keys
-    /// sign, the previous key.
+    /// Returns the key that signs seal `number`. For a seal that introduces a key, and has two
+    /// signatures, returns the older key.
     pub fn of_seal(&self, number: u64) -> &VerifierKey {
         let before = self.changes.iter().rev().find(|(seal, _)| *seal < number);
         before.map_or(&self.first, |(_, key)| key)

@@ -15,7 +15,7 @@ use crate::domain::Problem;
 
 /// The type byte of an Ed25519 key in a note.
 const ED25519_TYPE: u8 = 1;
-/// Maximum length of a note.
+/// Maximum length of a note, in bytes.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
 /// A public key and its name. Its text is `name+hash+key`.
@@ -29,13 +29,13 @@ pub struct VerifierKey {
 /// The reason not to trust a note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteFlaw {
-    /// It is not a signed note.
+    /// The text is not a signed note.
     #[error("it is not a signed note: {0}")]
     Malformed(&'static str),
-    /// No known key has signed it.
+    /// The key has not signed the note.
     #[error("it is not signed by {0}")]
     Unsigned(String),
-    /// The signature does not fit the text.
+    /// The key's signature does not match the text.
     #[error("the signature of {0} does not match the text")]
     Forged(String),
 }
@@ -58,7 +58,8 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The text of a note that this key has signed. Ignores other signatures.
+    /// Returns the text of a note, which this key must have signed. Ignores signatures of other
+    /// keys.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteFlaw> {
         if note.len() > MAX_KEY_BYTES {
             return Err(NoteFlaw::Malformed("it is too long"));
@@ -165,7 +166,7 @@ pub struct NoteSigner {
     verifier: VerifierKey,
 }
 
-/// The prefix of the seed in a PKCS #8 file of an Ed25519 key (RFC 8410).
+/// The bytes before the seed in a PKCS #8 file of an Ed25519 key (RFC 8410).
 const PKCS8_BEFORE_SEED: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];

@@ -44,7 +44,7 @@ struct ProvenRecord {
     path: Vec<String>,
 }
 
-/// A checkpoint, an older one, and the proof that the log only grew in between.
+/// An older and a newer checkpoint, and the proof that the log only grew in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
@@ -65,7 +65,7 @@ pub enum ProofFlaw {
     /// The checkpoint is not trusted.
     #[error("its checkpoint: {0}")]
     Checkpoint(#[from] NoteFlaw),
-    /// The hashes do not lead to the signed root.
+    /// The path of the record with this number does not lead to the signed root.
     #[error("the path of record {0} does not lead from the record to the signed root")]
     Path(u64),
     /// The newer tree does not continue the older one.

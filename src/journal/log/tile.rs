@@ -7,7 +7,7 @@ use super::{Entry, Hash, leaf_hash, root};
 /// Number of hashes in a full tile, and of entries in a full bundle.
 const WIDTH: usize = 256;
 
-/// An object of the log that is created once.
+/// An object of the log that is created once and never overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::journal) struct Object {
     /// The object's path below `log/`.
@@ -35,7 +35,8 @@ impl Edge {
         }
     }
 
-    /// Appends entries. Returns the tiles and bundles that become full, then those at the new edge.
+    /// Appends entries. Returns the tiles and bundles that become full, then the partial ones at
+    /// the new edge.
     pub(in crate::journal) fn append<'e>(
         &mut self,
         entries: impl IntoIterator<Item = &'e Entry>,
@@ -116,8 +117,8 @@ fn tile(level: usize, index: u64, hashes: &[Hash]) -> Object {
     }
 }
 
-/// The path of the partial tile of each level of a tree of `size` leaves, from the leaves on;
-/// `None` for a level without one.
+/// The path of each level's partial tile in a tree of `size` leaves, from the leaves on; `None` for
+/// a level without a partial tile.
 pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
     let levels = (0..8).filter(|level| *level == 0 || size >> (8 * level) > 0);
     let path_of = |level: usize| {

@@ -66,7 +66,7 @@ impl VerifiedLog {
         Ok(objects)
     }
 
-    /// A stream's sealed records: each number's hash, and the number of its seal.
+    /// A stream's sealed records, by number: each one's hash, and the number of its seal.
     pub fn sealed(&self, stream: StreamId) -> Option<&BTreeMap<u64, (Hash, u64)>> {
         self.sealed.get(&stream)
     }
@@ -81,7 +81,7 @@ impl VerifiedLog {
         self.edge.size()
     }
 
-    /// The number of sealed records. A record in two seals counts once.
+    /// The number of sealed records. A record in two seals is counted once.
     pub fn records(&self) -> u64 {
         self.records
     }
@@ -97,7 +97,7 @@ impl VerifiedLog {
         newest.map(|(checkpoint, note)| (checkpoint, note.as_str()))
     }
 
-    /// Every entry's hash, in order.
+    /// The leaf hash of every entry, in order.
     pub fn leaves(&self) -> &[Hash] {
         &self.leaves
     }

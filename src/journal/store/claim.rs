@@ -89,7 +89,7 @@ impl Claim {
         }
     }
 
-    /// Sets the root account that owns the image. The next records of this turn name it.
+    /// Sets the root account that owns the image. The next records of this turn name the account.
     pub fn set_owner(&mut self, owner: Option<AccountId>) {
         self.owner = owner;
     }
@@ -108,11 +108,11 @@ impl Claim {
     /// [`Event::Taken`] prolongs the lease. The record is durable when this returns.
     ///
     /// # Errors
-    /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed; stop.
-    /// [`AppendError::CalledOff`]: a cancel called off part of the request. Nothing was written,
-    /// and the claim remains valid. [`AppendError::Store`]: the event cannot follow the newest
-    /// record and was not written, or the store failed. After a failure of the store, call this
-    /// again with the same event: it detects whether the first attempt was stored.
+    /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed since the
+    /// last record; stop. [`AppendError::CalledOff`]: a cancel called off part of the request.
+    /// Nothing was written, and the claim remains valid. [`AppendError::Store`]: the event cannot
+    /// follow the newest record and was not written, or the store failed. After a failure of the
+    /// store, call this again with the same event: it detects whether the first attempt was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,
@@ -123,8 +123,8 @@ impl Claim {
         if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
-        // If the store's answer was lost, the next number may have this worker's own earlier
-        // record. Then a second round appends the event after it.
+        // After a lost answer of the store, the next number may have this worker's own record
+        // already. Then a second round appends the event after it.
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(

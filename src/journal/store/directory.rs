@@ -34,7 +34,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a folder. No entries if it does not exist.
+    /// Reads a folder. A missing folder has no entries.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();
         let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
@@ -159,7 +159,8 @@ fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 impl Directory {
     fn folder(&self, prefix: Option<&Path>) -> Result<(Path, PathBuf)> {
         let prefix = prefix.cloned().unwrap_or_default();
-        // The root's path is not accepted as a file's path, so use the parent of a file.
+        // `path_to_filesystem` refuses the path of the root, so take the parent of a path in the
+        // folder.
         let folder = self.0.path_to_filesystem(&prefix.clone().join("x"))?;
         let folder = folder.parent().map(FsPath::to_owned).unwrap_or_default();
         Ok((prefix, folder))

@@ -62,9 +62,9 @@ pub enum JournalError {
     /// The lease ends before it begins.
     #[error("not recorded: a lease until {until} that begins at {from}")]
     EmptyLease {
-        /// When it would begin.
+        /// When the lease would begin.
         from: Timestamp,
-        /// When it would end.
+        /// When the lease would end.
         until: Timestamp,
     },
     /// The record exceeds the maximum size.
@@ -188,7 +188,8 @@ impl StoreFault {
 #[derive(Debug, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
 
-/// Shorter values are not credentials, and removing them would garble the text.
+/// Minimum length of a value that is removed from texts. Shorter values are not credentials, and
+/// removing them would garble the text.
 const MIN_SECRET_LEN: usize = 8;
 const MAX_TEXT_CHARS: usize = 500;
 

@@ -27,7 +27,7 @@ pub(super) fn next(
     })
 }
 
-/// Encodes a record.
+/// Encodes a record. Returns it with its hash, and the bytes of its file.
 pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
     Ok(Stored::write(record)?)
 }

@@ -34,7 +34,7 @@ impl History {
         self.stream_state.state()
     }
 
-    /// [`History::state`], without the records.
+    /// Like [`History::state`], but drops the records.
     pub fn into_state(self) -> Option<State> {
         self.stream_state.into_state()
     }

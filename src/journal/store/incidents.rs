@@ -15,8 +15,7 @@ use crate::domain::{NoticeRules, Timestamp};
 const REJECTION_SLOTS: u32 = 256;
 /// Maximum number of recorded comparisons per day.
 const DRIFT_SLOTS: u32 = 16;
-/// Number of slots to try for an incident. With several tries, a few incidents rarely leave one
-/// unrecorded.
+/// Number of slots to try for an incident, because other incidents may have taken the first ones.
 const TRIES: u32 = 8;
 
 /// The result of recording an incident.
@@ -66,8 +65,8 @@ impl Journal {
     }
 
     /// Records a verified event that names an instance. Writes a wake-up first, which is due at
-    /// once. If the announcement is on record and led to no request, appends the new event, so that
-    /// the instance is fetched again.
+    /// once. If the announcement is on record and led to no request, appends the event if it is
+    /// new, so that the instance is fetched again.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,

@@ -29,8 +29,8 @@ pub use pass::Pass;
 
 /// How long to wait for a record that is written after its entry.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// The age of a record from which a missing entry is a mistake: no writer and no sealer is about to
-/// change it.
+/// Minimum age of a record whose missing entry is written. A writer or a sealer may still be at
+/// work on a younger record.
 const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The contents of the index.
@@ -104,8 +104,8 @@ impl Journal {
         seals: Option<u64>,
     ) -> Result<Vec<Finding>, JournalError> {
         let index = self.read_index().await?;
-        // A seal that was made meanwhile has deleted entries, so do not look for entries below
-        // `unsealed`.
+        // A seal that was made meanwhile has deleted entries below `unsealed`. Then do not report
+        // any as missing.
         let sealing = match seals {
             Some(seals) => self.checkpoint(seals + 1).await?.is_none(),
             None => false,
@@ -174,8 +174,8 @@ impl Journal {
         lacks.into_iter().map(finding).collect()
     }
 
-    /// The stream's full entries for its newest record that do not contain `grant`, which the
-    /// records give.
+    /// Finds the stream's full entries that are named after its newest record and do not contain
+    /// `grant`, the grant according to the records.
     async fn untrue_grants(
         &self,
         index: &Index,

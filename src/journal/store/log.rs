@@ -127,7 +127,7 @@ impl Journal {
         Ok(note.and_then(|note| Some((Checkpoint::open(&note, key).ok()?, note))))
     }
 
-    /// Whether there is any seal.
+    /// Whether the journal has a seal.
     pub async fn has_seals(&self) -> Result<bool, JournalError> {
         self.has_segment(1).await
     }

@@ -21,7 +21,7 @@ use super::{Journal, JournalError};
 
 /// Time limit of a read or write. Meanwhile the caller's lease runs, or a sender waits.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time limit of a long listing: a large journal's takes many pages.
+/// Time limit of a listing that takes many pages in a large journal.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Number of files to read or write at once.
 pub(super) const MAX_CONCURRENT: usize = 16;
@@ -29,7 +29,7 @@ pub(super) const MAX_CONCURRENT: usize = 16;
 /// object that cannot be read yet.
 const TRIES: u32 = 3;
 
-/// The name of the object beside record 0 that names the segments of a retired request.
+/// The name of the object beside record 0 that lists the segments with a retired request's records.
 pub(super) const RETIRED: &str = "retired";
 
 /// The file at a path after an attempt to create it.

@@ -23,7 +23,7 @@ spelled! {
 }
 
 impl StoreResult {
-    /// Classifies the result of an operation; `None` after its time limit.
+    /// Classifies the result of an operation. `end` is `None` if the time limit passed.
     pub(super) fn of<T>(end: Option<&Result<T, Error>>) -> Self {
         match end {
             None => Self::TimedOut,

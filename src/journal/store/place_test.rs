@@ -38,8 +38,8 @@ impl Journal {
         if !matches!(first, Created::Ours) || !kept {
             return untrusted(self.index_place());
         }
-        // A function may lack the right to delete beside the records, so this probe stays. If it
-        // exists already, one refusal proves enough.
+        // A deployed function may lack the right to delete beside the records, so this probe stays.
+        // If an earlier process created it, one refusal proves enough.
         if self.index.is_some() {
             let path = self.path(&["probe"]);
             let ours = matches!(self.create_at(&path, &nonce).await?, Created::Ours);

@@ -17,7 +17,8 @@ use super::Access;
 use super::error::{JournalError, Scrub, place_error};
 use crate::domain::{Problem, is_loopback};
 
-/// Time limit for all retries of a call; just below the journal's own limit per operation.
+/// Time limit for all retries of a request to the store; just below the journal's own limit per
+/// operation.
 const RETRY_FOR: Duration = Duration::from_secs(8);
 const RETRIES: usize = 3;
 
@@ -41,7 +42,7 @@ pub(super) enum Setting {
     Plain,
 }
 
-/// A service: implemented for the builder of its client in `object_store`.
+/// An object store service. Implemented for the builder in `object_store` that makes its client.
 pub(super) trait Service: Sized {
     /// A setting of the builder.
     type Key: FromStr;
@@ -167,7 +168,7 @@ pub(super) fn prefixed<S: Service>(variable: &str) -> Option<S::Key> {
     key.filter(|key| S::kind(key).is_some())
 }
 
-/// How often and how long the store retries a call.
+/// How often and how long a request to the store is retried.
 fn retries() -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),

@@ -33,8 +33,8 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// Computes it from the log. `None` unless the stream's sealed records begin at 0 and have no
-    /// gap.
+    /// Computes the content from the log. `None` unless the stream's sealed records begin at 0 and
+    /// have no gap.
     pub(super) fn of(log: &VerifiedLog, stream: StreamId) -> Option<Self> {
         let sealed = log.sealed(stream)?;
         let end = sealed.len() as u64;

@@ -41,8 +41,8 @@ impl Journal {
     }
 
     /// Reads a stream from record 0 to the record that closes the request, which suffices to answer
-    /// a delivery. Before you work on an unfinished request, read it with [`Journal::read`]: only a
-    /// listing shows that a record before another one is missing.
+    /// a delivery. Stops at the first number without a record. So before you work on an unfinished
+    /// request, read it with [`Journal::read`], which lists the stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store
@@ -85,7 +85,7 @@ impl Journal {
         Ok(false)
     }
 
-    /// The names of all streams, sorted. Uses memory for each name.
+    /// The names of all streams, sorted. All of them are in memory at once.
     pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
         let listed = self.list_requests().await?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);

@@ -105,7 +105,7 @@ impl Journal {
     }
 
     /// Appends the event that `event` returns for the state. If another writer was first, applies
-    /// that record and tries again, until `event` returns `None`.
+    /// that record and asks `event` again, until the append succeeds or `event` returns `None`.
     pub(super) async fn append(
         &self,
         mut state: StreamState,

@@ -39,12 +39,13 @@ impl Unsealed {
         self.written.notify_one();
     }
 
-    /// Clears the flag before a seal.
+    /// Clears the flag. Called before a seal, so that a later write sets the flag again.
     pub fn clear(&self) {
         self.any.store(false, Ordering::Release);
     }
 
-    /// Waits for a write since this last returned. Only one task may call it.
+    /// Waits until a record is written; returns at once if one was written since the last call.
+    /// Only one task may call this.
     pub async fn written(&self) {
         self.written.notified().await;
     }

@@ -31,7 +31,7 @@ const MAX_FINDINGS: usize = 1_000;
 pub struct Report {
     /// The number of streams with at least one record, including damaged ones.
     pub streams: u64,
-    /// The number of intact records below `requests/`.
+    /// The number of intact records.
     pub records: u64,
     /// The flaws, sorted by path; the first thousand at most.
     pub findings: Vec<Finding>,

@@ -81,7 +81,7 @@ impl Journal {
         };
         let walk = self.walk_log(&chain, kept.as_ref(), whole).await?;
         let mut findings = walk.findings;
-        // Not for a damaged log: its damage would be reported twice.
+        // Do not compare a kept checkpoint with a damaged log: the damage would be reported twice.
         if let (Some(kept), false, true) = (&kept, walk.continues, findings.is_empty()) {
             findings.push(disagreement(kept, &walk.log));
         }

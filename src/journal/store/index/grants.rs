@@ -2,7 +2,7 @@
 //! request and image while the request is unfinished or has a grant. Takes states; returns the
 //! requests that affect an image, and the active grants.
 //!
-//! An empty entry is written before the record that needs it. Once the request needs no work now,
+//! An empty entry is written before the record that needs it. Once no work on the request is due,
 //! [`Journal::update_index`] replaces it by an entry that is named after the newest record and
 //! contains the grant. Readers use this grant only while that record is the newest; otherwise they
 //! read the records.
@@ -116,7 +116,7 @@ impl Journal {
         Ok(entries.into_iter().map(|entry| entry.stream).collect())
     }
 
-    /// Like [`Journal::affecting`], without finished requests: their grant is in the index.
+    /// Like [`Journal::affecting`], without the finished requests, whose grant is in the index.
     pub async fn unfinished(
         &self,
         region: &Region,
