@@ -84,8 +84,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Reports a `fetch` of another system than `scheme`. Only a system's own API has the instances
-    /// that its events name.
+    /// Reports a `preset` that is not the system of `scheme`. Only the system's own API has the
+    /// instances that its events name.
     pub(super) fn goes_with(&mut self, source: &RawSource, written: &RawFetch, preset: &str) {
         let scheme = source.scheme.get_ref().name();
         if scheme != preset {

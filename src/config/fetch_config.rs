@@ -6,8 +6,8 @@ use crate::notify::{Address, Auth};
 
 use super::secrets::Secret;
 
-/// The variable with one base URL for all systems. The address of each system is then this URL,
-/// a slash and the preset's name.
+/// The variable with one base URL for all systems. It replaces the address of each system by this
+/// URL, a slash and the preset's name.
 pub(super) const ENDPOINT_VAR: &str = "SHAREHOOK_FETCH_ENDPOINT";
 
 /// How the program fetches the instances of a source.
@@ -58,7 +58,7 @@ impl Fetch {
         }
     }
 
-    /// Takes over the secrets of `read`, which must come from the same configuration text.
+    /// Replaces the secrets by those of `read`, which must come from the same configuration text.
     pub(super) fn take_secrets(&mut self, read: Self) {
         match (self, read) {
             (Self::App(own), Self::App(read)) => own.app_secret = read.app_secret,

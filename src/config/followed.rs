@@ -22,8 +22,8 @@ pub(super) fn in_variable(name: &str, vars: &Vars) -> Option<AwsSecret> {
 }
 
 impl SecretRef {
-    /// For `env:NAME`, returns the reference to AWS that the variable NAME contains, if it contains
-    /// one. Returns every other reference unchanged.
+    /// For `env:NAME`, returns the reference to AWS in the variable NAME, if there is one. Returns
+    /// every other reference unchanged.
     pub(super) fn followed(self, vars: &Vars) -> Self {
         match &self {
             Self::Env(name) => in_variable(name, vars).map_or(self, Self::Aws),

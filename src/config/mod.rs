@@ -81,8 +81,8 @@ impl Config {
     }
 
     /// Reads the configuration file without its secrets, and uses `stand_in` for each of them. For
-    /// commands that neither verify deliveries of senders nor call the cloud. Drops `[seal]` if its
-    /// key is a secret in a variable that `key` names, or in AWS.
+    /// commands that neither verify deliveries of senders nor call the cloud. Drops `[seal]` if
+    /// `key` names a variable or a secret in AWS.
     ///
     /// # Errors
     /// As [`load`](Self::load), except problems with the value of a secret.

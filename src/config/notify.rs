@@ -196,7 +196,7 @@ impl Reader<'_> {
         all
     }
 
-    /// Returns the user in whose name the program writes. The preset decides the user's form.
+    /// Returns the user in whose name the program writes. The preset says what `user` must be.
     fn user(&mut self, raw: &RawNotify) -> Option<String> {
         let preset = *raw.preset.get_ref();
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@');

@@ -20,8 +20,8 @@ const DEFAULT_NAME: &str = "sharehook-journal";
 const DEFAULT_EVERY: &str = "1h";
 
 impl Reader<'_> {
-    /// Reads the table. Returns `None` after a mistake, and if the journal is not sealed: a journal
-    /// in a bucket or in memory without a key, or a command that does not read the key.
+    /// Reads the table. Returns `None` after a mistake, or if the journal is not sealed: because it
+    /// is in a bucket or in memory and has no key, or because this command does not read the key.
     pub(super) fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
         let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
         if let Some(Ok(SecretRef::Env(name))) = key {
@@ -96,7 +96,8 @@ impl Reader<'_> {
         Some(SealKey::File(path))
     }
 
-    /// Reads the key from a variable or from AWS. Returns `None` for commands without secrets.
+    /// Reads the key from a variable or from AWS. Returns `None` after a mistake, or if the command
+    /// can do without the key.
     fn key_elsewhere(
         &mut self,
         reference: SecretRef,

@@ -106,11 +106,11 @@ pub(super) type Secrets = BTreeMap<SecretRef, Secret>;
 /// Where the values of secrets come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SecretValues<'a> {
-    /// From the variables and files that the references name, and from these secrets in AWS.
+    /// Variables and files contain the values, and these secrets were fetched from AWS.
     Configured(&'a AwsSecrets),
-    /// From these secrets, which were read before.
+    /// These secrets contain the values; they were read before.
     Known(&'a Secrets),
-    /// From this text, for every secret: for commands that verify no delivery and sign nothing.
+    /// This text replaces every secret, for commands that verify no delivery and sign nothing.
     StandIn(&'a SecretString),
     /// As `Configured`, but `stand_in` replaces each missing secret, for commands that only read.
     OrStandIn {

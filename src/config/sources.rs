@@ -146,7 +146,7 @@ impl Reader<'_> {
         texts(&source.events)
     }
 
-    /// Returns how deliveries are answered: as written, or else as the scheme's sender needs it.
+    /// Returns how deliveries are answered: as written, or by default as the scheme's senders need.
     fn replies(&mut self, source: &RawSource, seconds: u64) -> ReplyRules {
         let scheme = source.scheme.get_ref();
         let limit = Duration::from_secs(seconds);

@@ -144,9 +144,9 @@ pub struct CloudConfig {
     pub lighthouse_per_second: f64,
     /// CVM calls per second, for each region; the published limit is 10.
     pub cvm_per_second: f64,
-    /// Accounts in one CVM call; the API page names no maximum.
+    /// Maximum number of accounts in one CVM call; the API page names none.
     pub cvm_accounts_per_call: usize,
-    /// Accounts that one CVM image can be shared with; the published quota is 500.
+    /// Maximum number of accounts with which one CVM image is shared; the published quota is 500.
     pub cvm_accounts_per_image: usize,
     /// Regions of either product that are newer than this program.
     pub regions: BTreeSet<String>,

@@ -37,8 +37,8 @@ impl KnownEntities {
         self.store.iter().chain(self.accounts.iter())
     }
 
-    /// Returns a warning about `named`, an entity in the policy at `mark`, if it is a group that
-    /// the file does not list, so that it has no members, or of a source that is not configured.
+    /// Returns a warning if `named`, an entity in the policy at `mark`, is a group that the file
+    /// does not list and that has no members, or belongs to a source that is not configured.
     pub(super) fn unknown(
         &self,
         named: &EntityUid,
@@ -249,7 +249,7 @@ fn elements(
 }
 
 /// Fills in attributes that the file may omit, and overrides those that it cannot set. Returns
-/// false if the entity needs a request: it is an image without a region in the file.
+/// false for an image without a region in the file: only a request completes it.
 fn complete(
     value: &mut Value,
     id: &EntityUid,
@@ -302,7 +302,7 @@ fn complete(
             return refused(problem, "correct the kind, or leave it out");
         }
         attrs.insert("kind".into(), json!(image.kind()));
-        // The empty region is a stand-in for validation: such an image does not enter the store.
+        // The empty region is only for validation: an image without one does not enter the store.
         let has_region = attrs.contains_key("region");
         attrs.entry("region").or_insert_with(|| json!(""));
         return Ok(has_region);
@@ -360,7 +360,7 @@ fn unlisted_groups<'a>(
     warnings
 }
 
-/// Returns one warning for all sources that are not configured, placed at the first entity.
+/// Returns one warning for all sources that are not configured, at the first of their entities.
 fn unknown_sources(
     seen: &HashMap<EntityUid, usize>,
     facts: &BTreeMap<&str, &SourceFacts>,

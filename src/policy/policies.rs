@@ -76,7 +76,7 @@ impl Policies {
         self.list.iter().map(|known| known.id.as_str())
     }
 
-    /// Returns a policy that a decision has evaluated, so it is parsed already.
+    /// Returns a policy that a decision has evaluated, and that is therefore parsed.
     pub(super) fn evaluated(&self, id: &str) -> Option<&Policy> {
         self.list.iter().find(|known| known.id == id)?.parsed.get()
     }

@@ -369,7 +369,7 @@ fn a_package_that_was_changed_never_allows_more() {
     );
 }
 
-/// The program relies on this: it does not rehearse the built-in schema when it starts.
+/// The program relies on this test: it does not rehearse the built-in schema when it starts.
 #[test]
 fn the_built_in_schema_can_be_met_by_every_request() {
     let policies = PolicySet::load(&sample_files(), &[], 1).unwrap();

@@ -1,4 +1,4 @@
-//! Tests how many approvers a share needs, and for which items and by which policies each counts.
+//! Tests how many approvers a share needs, which items each may approve, and by which policies.
 
 use super::*;
 
