@@ -9,7 +9,7 @@ use super::verify::VerifiedDelivery;
 /// The secrets with which a delivery can be answered later.
 #[derive(Debug, Clone)]
 pub struct Callback {
-    /// The address that accepts messages to Slack.
+    /// The address at which Slack accepts later answers to the delivery.
     pub response_url: Option<SecretString>,
     /// The token of the Step Functions task that waits for the outcome.
     pub task_token: Option<SecretString>,

@@ -1,6 +1,6 @@
-//! Checks that an HTTP request has a MAC that a configured key made within the time window. In:
-//! scheme, keys, headers, body, now. Out: the proof, or the refusal. The media type is checked only
-//! afterwards, in `verify.rs`, so that an unauthenticated sender always gets 401.
+//! Checks that an HTTP request has a MAC of a configured key, and that its signed time is within
+//! the window. In: scheme, keys, headers, body, now. Out: the proof, or the refusal. The media type
+//! is checked only afterwards, in `verify.rs`, so that an unauthenticated sender always gets 401.
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;

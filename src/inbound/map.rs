@@ -141,7 +141,7 @@ impl Map {
     }
 }
 
-/// Puts the map engine's error on one line. It quotes the event, which may contain control
+/// Puts the map engine's error on one line. The error quotes the event, which may contain control
 /// characters.
 fn one_line(error: &str) -> String {
     error

@@ -1,5 +1,4 @@
-//! The types of what authenticated a delivery and of what its signature covers, and the search for
-//! the key that fits.
+//! Says what authenticated a delivery and what its signature covers, and finds the key that fits.
 
 use std::fmt;
 

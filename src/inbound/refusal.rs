@@ -40,7 +40,7 @@ pub enum Refusal {
     Malformed {
         /// The header, list item, query field or body field.
         what: String,
-        /// The rule that it violates.
+        /// The rule that the value violates.
         why: &'static str,
     },
     /// No configured secret matches the signature or token.

@@ -1,6 +1,6 @@
 //! Defines how deliveries are answered: with which status, after how long, in which form. One table
-//! has the defaults for each preset, from how its sender treats refusals and how long it waits
-//! (docs/senders.md, Answers).
+//! has the defaults for each preset: they follow from how its sender treats refusals and how long
+//! it waits (docs/senders.md, Answers).
 
 use std::time::Duration;
 

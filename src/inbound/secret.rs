@@ -24,7 +24,7 @@ pub enum SecretRules {
     AllowKnown,
 }
 
-/// Secrets from public documents and from senders' test functions. Any reader of them could sign.
+/// Secrets from public documents and from senders' test functions. Anyone could sign with them.
 const KNOWN: [&str; 10] = [
     // Zendesk signs test deliveries of webhooks that are not yet created with this secret.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",

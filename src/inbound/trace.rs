@@ -14,7 +14,7 @@ pub struct Step {
     pub ok: bool,
 }
 
-/// Records the steps, or ignores them.
+/// Records the steps of a verification, or ignores them.
 pub(super) struct Trace(Option<Vec<Step>>);
 
 impl Trace {

@@ -81,11 +81,11 @@ pub struct Behaviour {
     pub lighthouse_batch: Batch,
     /// How a refused account affects a call of CVM's `ModifyImageSharePermission`.
     pub cvm_batch: Batch,
-    /// When true, one account that already has the blueprint causes `BlueprintAlreadyShared`; when
-    /// false, only if all accounts have it.
+    /// When true, a call fails with `BlueprintAlreadyShared` if one of its accounts already has the
+    /// blueprint; when false, only if all of them have it.
     pub any_already_shared_refuses: bool,
-    /// When true, one account that does not have the blueprint causes `BlueprintHasNotShared`; when
-    /// false, only if no account has it.
+    /// When true, a call fails with `BlueprintHasNotShared` if one of its accounts does not have
+    /// the blueprint; when false, only if the blueprint has no shares.
     pub any_not_shared_refuses: bool,
     /// Whether `ShareBlueprintAcrossAccounts` accepts a blueprint made from a CVM image. Its page
     /// says "custom images only", but not whether that includes such a blueprint.

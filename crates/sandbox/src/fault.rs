@@ -15,17 +15,17 @@ const MAX_WAIT: Duration = Duration::from_secs(600);
 /// checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Answers this code without carrying the call out.
+    /// Answers with this code, without carrying the call out.
     ErrorBefore(String),
-    /// Carries the call out, then answers this code.
+    /// Carries the call out, then answers with this code.
     ErrorAfter(String),
     /// Resets the connection without carrying the call out.
     ResetBefore,
     /// Carries the call out, then resets the connection without an answer.
     ResetAfter,
-    /// Answers a gateway's HTML page with this HTTP status, without carrying the call out.
+    /// Answers with a gateway's HTML page and this HTTP status, without carrying the call out.
     Status(u16),
-    /// Answers a gateway's HTML page with HTTP 200, without carrying the call out.
+    /// Answers with a gateway's HTML page and HTTP 200, without carrying the call out.
     HtmlOk,
     /// Carries the call out, then closes the connection in the middle of the answer's body.
     CutBody,
@@ -62,7 +62,7 @@ pub struct Fault {
 pub struct FaultError {
     /// The given text, shortened.
     pub text: String,
-    /// The problem with it.
+    /// The problem with the text.
     pub problem: String,
     /// What to write instead.
     pub remedy: String,

@@ -1,7 +1,7 @@
-//! A stateful stand-in for the Tencent Cloud APIs that share images, and for the APIs of approval systems: an HTTP
-//! server on loopback for tests, demonstrations and trials of the real client. It checks signatures, limits and conditions
-//! and answers with the documented codes. `Behaviour` has an option for each question that the
-//! documentation leaves open.
+//! A stateful stand-in for the Tencent Cloud APIs that share images, and for the APIs of approval
+//! systems: an HTTP server on loopback for tests, demonstrations and trials of the real client. It
+//! checks signatures, limits and conditions, and answers with the documented codes. `Behaviour` has
+//! an option for each question that the documentation leaves open.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -28,8 +28,8 @@
 //! | `DELETE /sandbox/inbox` | removes all letters |
 //! | any request below `/feishu`, `/lark`, `/dingtalk` or `/wecom` | is answered as that approval system's API does |
 //! | a GET with a login below `/http` | is answered with the ticket whose id its path or query names |
-//! | `GET /sandbox/approvals` | the instances of these systems, and what was written back |
-//! | `POST /sandbox/approvals/SYSTEM` | adds an instance there, as its API shows it, or replaces it |
+//! | `GET /sandbox/approvals` | the instances of the approval systems, and what was written back to them |
+//! | `POST /sandbox/approvals/SYSTEM` | adds or replaces an instance of this system, in the form that its API returns |
 
 mod accounts;
 mod actions;

@@ -17,7 +17,7 @@ pub const SANDBOX_SECRET_ID: &str = "AKIDSANDBOX0000000000000000000000000";
 pub const SANDBOX_SECRET_KEY: &str = "sandboxSecretKEY0123456789abcdef";
 /// The root account that owns every private image, as decimal text.
 pub const SANDBOX_OWNER: &str = "100000000001";
-/// The regions that are not empty.
+/// The regions with seeded images.
 pub const SANDBOX_REGIONS: [&str; 2] = ["ap-singapore", "ap-guangzhou"];
 
 /// Creation time of every seeded image: 2026-06-01T08:00:00Z.
@@ -109,7 +109,8 @@ impl World {
 }
 
 impl Blueprint {
-    /// A custom image made in Lighthouse, ready and not shared. Tests start their own world from it.
+    /// Makes a custom image of Lighthouse, ready and not shared. Tests build their own worlds from
+    /// it.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -129,7 +130,7 @@ impl Blueprint {
 }
 
 impl CvmImage {
-    /// A custom system image, ready and not shared. Tests start their own world from it.
+    /// Makes a custom system image, ready and not shared. Tests build their own worlds from it.
     pub fn custom(name: &str) -> Self {
         Self {
             name: name.to_owned(),

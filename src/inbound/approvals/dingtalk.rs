@@ -34,9 +34,9 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// `POST /processes/instanceIds/query`: at most 120 days between `from` and `to`. The standard
-/// edition allows 10,000 calls a month. The list does not say when an instance ended, nor which
-/// terminated instances were approved before.
+/// `POST /processes/instanceIds/query` allows at most 120 days between `from` and `to`. The
+/// standard edition allows 10,000 calls a month. The list does not say when an instance ended, nor
+/// which terminated instances were approved before.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_hours(1),
     begun_within: SignedDuration::from_hours(7 * 24),

@@ -65,7 +65,7 @@ fn is_id(text: &str) -> bool {
     begins && text.len() <= MAX_ID && text.bytes().all(good)
 }
 
-/// How the configuration finds the tickets of a source.
+/// How the tickets of a source are found, as configured.
 #[derive(Debug, Clone)]
 pub struct TicketRules {
     /// Yields the id of the ticket that an event names.

@@ -13,7 +13,7 @@ use crate::domain::Timestamp;
 pub struct Listing {
     /// The shortest time between two readings of the list.
     pub every: SignedDuration,
-    /// How long before the last complete reading an instance may have begun to be listed.
+    /// The list is read for instances that began up to this long before the last complete reading.
     pub begun_within: SignedDuration,
     /// What the list can be queried for: the program's word, and the status in the query. Each
     /// entry is a query of its own.
@@ -23,8 +23,8 @@ pub struct Listing {
     /// Reads a page from the answer. May name instances that did not end as the query says: only
     /// the fetched instance decides.
     pub read: fn(&Value) -> Page,
-    /// Makes an event as the system would have sent it about a listed instance, with no more than
-    /// the fields of [`Named`].
+    /// Makes an event about a listed instance as the system would have sent it. It has only the
+    /// fields that [`Named`] is read from.
     pub event: fn(&Named) -> Value,
 }
 

@@ -39,8 +39,8 @@ pub struct ApprovalSystem {
     /// Makes the call that requests a definition by its code, to see whether the app may read it.
     pub definition: Option<fn(code: &str) -> ApiCall>,
     /// Reads when a fetched instance began. Only for a system whose instances do not name their
-    /// definition: the list of the definition must then have the instance at that time, which
-    /// confirms the event.
+    /// definition: the program looks for the instance, by this time, in the list of the definition
+    /// that the event names.
     pub begun: Option<fn(&Value) -> Option<Timestamp>>,
     /// Reads when a fetched instance was approved. Only for a system whose list does not say when
     /// an instance ended.
@@ -50,7 +50,7 @@ pub struct ApprovalSystem {
 }
 
 impl ApprovalSystem {
-    /// The instance that an event names, if it is of one of these definitions.
+    /// Returns the instance that an event names, if it is of one of these definitions.
     pub fn named(&self, event: &Value, definitions: &[String]) -> Option<Named> {
         (self.named)(event).filter(|named| {
             let listed = definitions.contains(&named.definition);
@@ -58,7 +58,7 @@ impl ApprovalSystem {
         })
     }
 
-    /// The token in the answer.
+    /// Returns the token in the answer to `token`.
     pub fn token_of(&self, answer: &Value) -> Option<NewToken> {
         let (text, lasts) = self.token_fields;
         Some(NewToken {
@@ -67,13 +67,13 @@ impl ApprovalSystem {
         })
     }
 
-    /// The instance in the answer.
+    /// Returns the instance in the answer to `instance`.
     pub fn instance_of(&self, mut answer: Value) -> Option<Value> {
         let instance = answer.get_mut(self.instance_field).map(Value::take);
         instance.filter(Value::is_object)
     }
 
-    /// The event without its secrets.
+    /// Returns the event without its secrets.
     pub fn without_secrets(&self, mut event: Value) -> Value {
         for (place, name) in self.secrets {
             if let Some(Value::Object(fields)) = event.pointer_mut(place) {

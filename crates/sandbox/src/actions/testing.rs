@@ -8,7 +8,7 @@ use crate::behaviour::Behaviour;
 use crate::params::Params;
 use crate::world::World;
 
-/// The region in which the bench calls.
+/// The region of all calls.
 pub(super) const SG: &str = "ap-singapore";
 
 #[derive(Clone)]

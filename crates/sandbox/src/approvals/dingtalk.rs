@@ -61,8 +61,8 @@ fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// Lists by the time of creation, in milliseconds, at most 120 days. The instances in the sandbox
-/// contain this time as a text with whole minutes.
+/// Lists instances by the time of creation, in milliseconds; the range is at most 120 days. The
+/// instances in the sandbox contain this time as a text with whole minutes.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     if call.number("endTime") - call.number("startTime") > 120 * 86_400_000 {
         return refused(400, "paramError");
@@ -71,7 +71,7 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     let (begins, ends) = (at(call.number("startTime")), at(call.number("endTime")));
     let size = call.count("maxResults").clamp(1, 20);
     let (ids, next) = tenant.page(call.count("nextToken"), size, |instance| {
-        // As in "2026-11-02T08:00Z".
+        // The text of the time is as in "2026-11-02T08:00Z".
         let created = text(instance.get("createTime")).trim_end_matches('Z');
         let created = format!("{created}:00Z").parse::<jiff::Timestamp>().ok();
         let statuses = call.body.get("statuses").and_then(Value::as_array);

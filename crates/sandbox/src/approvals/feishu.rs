@@ -65,7 +65,8 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// Lists by the time of creation, in milliseconds, at most 30 days. Omits withdrawn instances.
+/// Lists instances by the time of creation, in milliseconds; the range is at most 30 days. Omits
+/// withdrawn instances.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (
         call.number("instance_start_time_from"),

@@ -19,7 +19,7 @@ impl ApprovalSystem {
     /// Every system.
     pub const ALL: [Self; 4] = [Self::Feishu, Self::Dingtalk, Self::Wecom, Self::Http];
 
-    /// Returns the system's name in paths. Lark has Feishu's API, and its name.
+    /// Returns the system's name in paths. Lark is `feishu` too, because it has the same API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Feishu => "feishu",

@@ -54,7 +54,7 @@ impl Tenant {
         !std::mem::take(&mut self.loses_answer)
     }
 
-    /// Returns the ids of the instances that fit, from the `from`-th on, `size` at most. Also
+    /// Returns at most `size` ids of the instances that fit, starting with the `from`-th. Also
     /// returns where the next page begins, if there is one.
     pub(super) fn page(
         &mut self,

@@ -60,8 +60,8 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// Lists by the time of the application, in seconds, at most 31 days. One filter names the
-/// template, another one the status.
+/// Lists instances by the time of the application, in seconds; the range is at most 31 days. One
+/// filter names the template, another one the status.
 fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let (begins, ends) = (call.number("starttime"), call.number("endtime"));
     if ends - begins > 31 * 86_400 {
@@ -92,7 +92,7 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
 }
 
-/// A message with the same content is not received twice where the sender asks for that.
+/// Stores a message. With `enable_duplicate_check`, stores a repeated message only once.
 fn message(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let content = text(call.body.pointer("/text/content")).to_owned();
     let app = call.body.get("agentid").and_then(Value::as_i64);
