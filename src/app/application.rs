@@ -1,5 +1,5 @@
-//! The application: rules, and the state that all use cases share. `startup` opens it; each use case
-//! is an `impl App` in its own file. Makes the context and the lease of a turn.
+//! The application: rules, and the state that all use cases share. `startup` opens it; each use
+//! case is an `impl App` in its own file. Makes the context and the lease of a turn.
 
 use std::sync::Arc;
 
@@ -101,9 +101,9 @@ impl App {
         }
     }
 
-    /// Returns the cloud of the account that owns an image which is shared already.
-    /// The blueprint of a chain belongs to the account of its CVM image: the cloud chose the
-    /// blueprint's id, so no configuration names it.
+    /// Returns the cloud of the account that owns an image which is shared already. The blueprint
+    /// of a chain belongs to the account of its CVM image: the cloud chose the blueprint's id, so
+    /// no configuration names it.
     pub(super) fn owner_of(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();

@@ -52,7 +52,7 @@ impl App {
         Deadline::after(std::time::Duration::from_secs(self.config().budget_seconds))
     }
 
-    /// Returns the trusted source that accepts messages from `origin`, if any.
+    /// Returns the source that lists `origin` in `from`, if any.
     pub fn source_of(&self, origin: &str) -> Option<SourceName> {
         self.prepared.source_of(origin)
     }

@@ -1,5 +1,5 @@
-//! Opens the application: the journal and the cloud's client. In: [`Prepared`], a valid configuration.
-//! Out: [`App`], or what cannot be opened.
+//! Opens the application: the journal and the cloud's client. In: [`Prepared`], a valid
+//! configuration. Out: [`App`], or what cannot be opened.
 
 use std::sync::Arc;
 

@@ -101,8 +101,8 @@ pub(in crate::app) async fn change(
 }
 
 /// Adds a part to a call if there is room, if its request waits until the call's `end`, and if the
-/// call has none of its accounts yet: two requests for one account need separate results.
-/// A request that did not wait could read the cloud before the cloud carries out the call.
+/// call has none of its accounts yet: two requests for one account need separate results. A request
+/// that did not wait could read the cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;

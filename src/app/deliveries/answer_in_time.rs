@@ -1,8 +1,7 @@
 //! Answers an HTTP delivery within the time that its sender waits (`answer_within`). If the process
 //! continues after an answer, so does the work: the answer is sent once the time is up and the
-//! journal has the request.
-//! On other hosts, and for a delivery with several requests, the work itself stops in time, and the
-//! sweep continues it.
+//! journal has the request. On other hosts, and for a delivery with several requests, the work
+//! itself stops in time, and the sweep continues it.
 
 use std::future::{Future, pending};
 use std::sync::Arc;

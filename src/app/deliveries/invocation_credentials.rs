@@ -23,9 +23,9 @@ impl CredentialHeaders {
         Self([Ok(None), Ok(None), Ok(None)])
     }
 
-    /// Signs the following calls with these credentials, on a host that sends them. Call it only after
-    /// the sender is verified, so that a stranger cannot choose the key even if the platform lets the
-    /// headers through.
+    /// Signs the following calls with these credentials, on a host that sends them. Call it only
+    /// after the sender is verified, so that a stranger cannot choose the key even if the platform
+    /// lets the headers through.
     pub(in crate::app) fn hand_to(&self, clouds: &CloudAccounts) {
         if let Some(credentials) = clouds.invocation_credentials() {
             self.replace(credentials);

@@ -1,6 +1,6 @@
 //! Drift: compares the cloud's shares with the active grants, per image and region. In: the journal
-//! and the cloud's answers. Out: differences, and the images that could not be read. Changes nothing
-//! itself: a cancel of an unknown share is a request like any other.
+//! and the cloud's answers. Out: differences, and the images that could not be read. Changes
+//! nothing itself: a cancel of an unknown share is a request like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -83,9 +83,8 @@ pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 }
 
 /// The items that a request covers: those that it gave or found shared, and those that it may find
-/// shared while it is carried out.
-/// Called-off items are left out. Otherwise two shares that are to be revoked could cover each
-/// other.
+/// shared while it is carried out. Called-off items are left out. Otherwise two shares that are to
+/// be revoked could cover each other.
 fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);

@@ -1,5 +1,5 @@
-//! Overdue shares: expired or withdrawn, still in effect, and not covered by another grant. In: states. Out:
-//! entries of the sweep's report.
+//! Overdue shares: expired or withdrawn, still in effect, and not covered by another grant. In:
+//! states. Out: entries of the sweep's report.
 
 use std::fmt;
 

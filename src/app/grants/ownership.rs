@@ -116,9 +116,9 @@ impl Ownership {
     }
 
     /// Replaces the results that prove nothing: those of a missing image, and `NotShared` from
-    /// another account. They become open, unless the ownership is proven.
-    /// If a result shows that the image is out of Lighthouse, no account has it there: results of a
-    /// missing image become `NotShared`, unless another account was asked.
+    /// another account. They become open, unless the ownership is proven. If a result shows that
+    /// the image is out of Lighthouse, no account has it there: results of a missing image become
+    /// `NotShared`, unless another account was asked.
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,

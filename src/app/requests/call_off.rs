@@ -1,7 +1,7 @@
 //! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
 //! earlier open share: it appends `called_off` records to their streams and does not wait for their
-//! workers.
-//! A resumed cancel does not take away what a later share gave. Changes nothing in the cloud.
+//! workers. A resumed cancel does not take away what a later share gave. Changes nothing in the
+//! cloud.
 
 use std::collections::BTreeSet;
 
@@ -115,9 +115,9 @@ impl App {
     }
 
     /// Returns a listed request whose record 0 does not exist yet. A share lists the others while
-    /// its record 0 is written, so this cancel and that share may not have seen each other.
-    /// The share gives up if its opening takes longer than [`OPENING_TIME`]. A cancel that looks
-    /// again after that time may ignore it.
+    /// its record 0 is written, so this cancel and that share may not have seen each other. The
+    /// share gives up if its opening takes longer than [`OPENING_TIME`]. A cancel that looks again
+    /// after that time may ignore it.
     async fn opening_among(
         &self,
         streams: BTreeSet<StreamId>,
@@ -136,8 +136,8 @@ impl App {
 
     /// Records in each earlier closed share which items this cancel has taken away. A called-off
     /// item is recorded only if its share was at rest before the cancel's calls: otherwise the
-    /// share's worker may still make a call after them.
-    /// Call it before the cancel closes, so that a crash in between repeats it.
+    /// share's worker may still make a call after them. Call it before the cancel closes, so that a
+    /// crash in between repeats it.
     pub(super) async fn end_earlier(
         &self,
         cancel: &State,

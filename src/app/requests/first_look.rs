@@ -29,9 +29,9 @@ impl App {
     }
 
     /// Returns the cloud's state before a new share. `None` if the read fails or takes too long, or
-    /// if an item of the request is shared already: that must be recorded before the first call.
-    /// If a site cannot list shares, the state is returned nevertheless, because a second read
-    /// would show no more.
+    /// if an item of the request is shared already: that must be recorded before the first call. If
+    /// a site cannot list shares, the state is returned nevertheless, because a second read would
+    /// show no more.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,

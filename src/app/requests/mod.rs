@@ -1,4 +1,5 @@
-//! A request from its first record to its close: opened, claimed, worked on, called off, resumed or reopened.
+//! A request from its first record to its close: opened, claimed, worked on, called off, resumed or
+//! reopened.
 //! In: a decided request or its state. Out: its records and the answer.
 
 mod backlog;

@@ -1,5 +1,5 @@
-//! Resumes a recorded request: claims it for another turn, which decides again before it shares anything. In: a
-//! state. Out: the state after the turn, or its answer.
+//! Resumes a recorded request: claims it for another turn, which decides again before it shares
+//! anything. In: a state. Out: the state after the turn, or its answer.
 
 use std::time::Duration;
 
@@ -61,9 +61,9 @@ impl App {
         Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
     }
 
-    /// Claims a request that is due; `None` if another worker was first.
-    /// Waits up to `LATE_CALL` if the worker before died, or if the last turn has just left an item
-    /// in doubt: the cloud may still be carrying out the last call.
+    /// Claims a request that is due; `None` if another worker was first. Waits up to `LATE_CALL` if
+    /// the worker before died, or if the last turn has just left an item in doubt: the cloud may
+    /// still be carrying out the last call.
     pub(in crate::app) async fn take_turn(
         &self,
         state: State,

@@ -21,8 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 impl App {
     /// Decides how a share's turn begins. It waits while a live worker takes the same items away,
     /// for an earlier cancel or to revoke another share: otherwise that worker's call could follow
-    /// this share's.
-    /// If a later cancel on record did not see this share, the share is called off now.
+    /// this share's. If a later cancel on record did not see this share, the share is called off
+    /// now.
     pub(super) async fn after_takers(
         &self,
         share: &State,

@@ -1,7 +1,6 @@
 //! The key that signs seals: read from the configuration, or made on first use for a journal in a
-//! directory. In: a [`Config`]. Out: a [`NoteSigner`].
-//! A lost key is never replaced while the journal has seals of it. An existing key can introduce
-//! the next key.
+//! directory. In: a [`Config`]. Out: a [`NoteSigner`]. A lost key is never replaced while the
+//! journal has seals of it. An existing key can introduce the next key.
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -1,5 +1,5 @@
-//! Compiles the sources, maps, templates and policies of a configuration, as far as they are valid. In: a
-//! [`Config`]. Out: [`Parts`], with every problem of the rest.
+//! Compiles the sources, maps, templates and policies of a configuration, as far as they are valid.
+//! In: a [`Config`]. Out: [`Parts`], with every problem of the rest.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ use super::approver_origin::{ApproverOrigin, SourceSummary};
 pub(in crate::app) struct Intake {
     pub(in crate::app) verifier: Verifier,
     pub(in crate::app) map: Map,
-    /// The origins from which a trusted source accepts messages; empty for any other source.
+    /// The origins that the source lists in `from`; empty if its scheme uses secrets instead.
     pub(in crate::app) from: Vec<String>,
     pub(in crate::app) handshake: Option<Handshake>,
     pub(in crate::app) replies: ReplyRules,
