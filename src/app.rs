@@ -287,8 +287,8 @@ impl App {
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != case.request.digest() {
-            // A conflict is recorded and never carried out. The record needs a verdict, so it
-            // repeats the known request's.
+            // A conflict is recorded and never carried out. The record needs a verdict, so it gets
+            // the verdict of the known request.
             let opening = self.opening(case, state.verdict().clone()).await?;
             self.journal.record_conflict(opening).await?;
             return Ok(conflict(&case.identity));

@@ -108,7 +108,7 @@ impl Answer {
         Self {
             results: results_of(state),
             record: Some(record),
-            // An expiry is shown only if an item was shared.
+            // A request that was denied when it was received shows no expiry.
             expires_at: state.expires_at().filter(|_| state.verdict().allowed),
             ticket: state.request().ticket.clone(),
             message: message_of(state),

@@ -1,6 +1,6 @@
 //! Verifies a delivery with the secrets of its source. In: a delivery. Out: the verified delivery,
 //! or the refusal. If a signature matches no secret, its secret may have just been replaced. Then
-//! the secrets are read again, but only once within a few seconds.
+//! the secrets are read again, but at most once in ten seconds.
 
 use crate::app::App;
 use crate::domain::Timestamp;

@@ -23,7 +23,7 @@ use super::drift_report::{DriftReport, Unread};
 struct Known {
     /// The receivers with a grant, and whether the grant is active, covered or overdue.
     granted: BTreeMap<String, Standing>,
-    /// The receivers that any share names.
+    /// The receivers that the shares name, with or without a grant.
     named: BTreeSet<String>,
     /// Whether any share was for Lighthouse.
     lighthouse: bool,

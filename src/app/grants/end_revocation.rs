@@ -93,8 +93,9 @@ impl ClaimWriter<'_> {
     }
 }
 
-/// Whether the item may still be shared. A missing image counts as gone here, because
-/// [`Ownership::judge`](super::Ownership::judge) has decided before whether it is.
+/// Whether the item may still be shared. A missing image counts as gone:
+/// [`Ownership::judge`](super::Ownership::judge) has replaced the results of images that may still
+/// exist.
 fn stands(result: &ItemResult) -> bool {
     match result.kind {
         ResultKind::Pending => true,

@@ -1,6 +1,6 @@
 //! Decides whether an image that the cloud does not show is gone. The key of another account does
-//! not see the image either, so only an answer to the owner account proves it.
-//! In: the account on record and the account that was asked. Out: the verdict, or what an operator
+//! not see the image either, so only an answer to the owner account proves it. In: the account on
+//! record and the account that was asked. Out: whether a missing image is gone, or what an operator
 //! must do.
 
 use crate::cloud::error::image_is_missing;

@@ -59,8 +59,8 @@ impl App {
     }
 
     /// Calls off the shares that precede this cancel in the journal's order. Later shares keep what
-    /// they hold. Call it before the cancel reads the cloud: that read then shows what a share gave
-    /// that closes in between.
+    /// they hold. Call it before the cancel reads the cloud: that read then also shows the items of
+    /// a share that closes in between.
     async fn call_off_earlier(
         &self,
         cancel: &State,

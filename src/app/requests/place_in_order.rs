@@ -13,7 +13,7 @@ use crate::journal::{JournalError, Receiver, State, StreamId};
 impl App {
     /// Returns the instant that puts this request after those that were on record when it was
     /// approved: a cancel after the shares that it may affect, a share after the unfinished
-    /// cancels. `None` if the instant of its approval does that.
+    /// cancels. `None` if the instant of its approval already puts it there.
     pub(super) async fn place_in_order(
         &self,
         case: &Case<'_>,

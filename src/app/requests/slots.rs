@@ -60,7 +60,7 @@ pub(super) struct Queued {
     pub(super) stream: StreamId,
     /// The trace of the delivery that brought the request.
     pub(super) trace: Option<TraceContext>,
-    /// `None` for a request of an earlier process.
+    /// `None` if no delivery queued the request, but the start of the process or a withdrawal.
     _unfinished: Option<Unfinished>,
 }
 

@@ -173,8 +173,9 @@ impl App {
         Ok(replace(results, interrupted))
     }
 
-    /// The results of a cancel whose image is missing. If an operator confirms that the image is
-    /// deleted: not shared. If the account that was asked is not known to own the image: open.
+    /// Judges the results of a cancel whose image is missing. The items are not shared if an
+    /// operator confirms that the image is deleted. They stay open if the account that was asked is
+    /// not known to own the image.
     fn judge_cancel(
         &self,
         writer: &ClaimWriter<'_>,

@@ -72,8 +72,8 @@ impl App {
         if interval > 0
             && let Some(signer) = signer(self.config())?
             && let Some(last) = self.journal.sealed_at(signer.verifier()).await?
-            // Not below 0: a seal from the future comes from a wrong clock, and must not stop
-            // sealing.
+            // The range begins at 0: a seal from the future comes from a wrong clock, and must not
+            // stop sealing.
             && (0..interval).contains(&now.duration_since(last).as_secs())
         {
             return Ok(None);

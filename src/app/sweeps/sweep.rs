@@ -141,7 +141,7 @@ impl App {
                 continue;
             };
             match work_of(&state, round.now, round.at_once) {
-                // None of its wake-ups is due, so none is deleted.
+                // The request has no work and no due wake-up, so its index entries stay.
                 None if lead.wake_ups.is_empty() => {}
                 None => ends.push((lead, state)),
                 Some(Work::Start | Work::Finish) => finish.push((lead, state)),
@@ -192,8 +192,8 @@ impl App {
         }
     }
 
-    /// Returns the request that was read. Notes an incident, which may owe notifications or wait
-    /// for its instance. Handles a stream without records, and an error.
+    /// Returns the request that was read. Puts an incident into `round.owing`: it may owe
+    /// notifications or wait for its instance. Handles a stream without records, and an error.
     async fn request_of(
         &self,
         lead: &DueStream,

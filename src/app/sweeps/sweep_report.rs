@@ -13,11 +13,11 @@ use crate::journal::{JournalError, Phase, State};
 pub struct SweepReport {
     /// Requests that were due and were worked on to their end.
     pub finished: Vec<String>,
-    /// Requests whose expired share was revoked.
+    /// Requests whose expired or called-off share was revoked.
     pub revoked: Vec<String>,
     /// Requests that are still unfinished after the sweep.
     pub unfinished: Vec<Unfinished>,
-    /// Expired shares that stay for now, because other grants cover them.
+    /// Expired or called-off shares that stay for now, because other grants cover them.
     pub covered: Vec<Unfinished>,
     /// Overdue shares: they should be gone but are still in effect.
     pub overdue: Vec<Overdue>,
@@ -67,7 +67,7 @@ impl SweepReport {
         match after.phase() {
             Phase::Revoked => self.revoked.push(name),
             Phase::Closed | Phase::Denied => self.finished.push(name),
-            // A request with overdue shares has its own entries.
+            // Overdue shares have entries of their own, from `add_overdue`.
             _ if !after.overdue(now).is_empty() => {}
             Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => {
                 self.covered.push(Unfinished::of(after, now));

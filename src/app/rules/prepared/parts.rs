@@ -16,7 +16,7 @@ use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts, VALIDAT
 
 use super::approver_origin::{ApproverOrigin, SourceSummary};
 
-/// One source, ready to verify and to map.
+/// A source with everything that verifies and maps its deliveries.
 #[derive(Debug)]
 pub(in crate::app) struct Intake {
     pub(in crate::app) verifier: Verifier,
