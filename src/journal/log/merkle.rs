@@ -72,7 +72,8 @@ pub fn consistency(leaves: &[Hash], old: usize) -> Option<Vec<Hash>> {
         return None;
     }
     let (mut path, part) = way(leaves, old - 1, |at, size| at + 1 == size);
-    // If the subtree is the whole old tree, the verifier has its root already.
+    // The verifier knows the root of the old tree, so leave it out if the subtree is the whole old
+    // tree.
     if part.len() < old {
         path.insert(0, root(part));
     }

@@ -306,8 +306,8 @@ impl Journal {
         Ok(mended)
     }
 
-    /// Writes the wake-up `due`, unless the index has one of the same stream that is no later.
-    /// Returns whether it was missing.
+    /// Writes the wake-up `due`, unless the index has a wake-up of the same stream at that instant
+    /// or earlier. Returns whether it was missing.
     async fn mend_due(&self, index: &Index, due: Option<WakeUp>) -> Result<bool, JournalError> {
         let Some(due) = due.filter(|due| !index.wakes(due)) else {
             return Ok(false);
@@ -370,7 +370,7 @@ impl Journal {
 }
 
 impl Index {
-    /// Whether the index has a wake-up of the same stream that is no later than `due`.
+    /// Whether the index has a wake-up of the same stream, at the instant of `due` or earlier.
     fn wakes(&self, due: &WakeUp) -> bool {
         let known = self.due.get(&due.stream).into_iter().flatten();
         known.into_iter().any(|known| known.at <= due.at)

@@ -253,8 +253,8 @@ impl Journal {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    /// The objects below `log/` that do not belong there. `known` has the paths of those that may
-    /// exist, also for a seal in progress.
+    /// Finds the objects below `log/` that do not belong there. `known`: the paths of objects that
+    /// may exist, including those of a seal in progress.
     fn foreign_to_log(&self, listed: &[ObjectMeta], known: &BTreeSet<String>) -> Vec<Finding> {
         let paths = listed.iter().map(|object| &object.location);
         let strange = paths

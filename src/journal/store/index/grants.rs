@@ -70,7 +70,8 @@ impl GrantEntry {
                 == (&other.region, &other.image, &other.receivers)
     }
 
-    /// Whether `wanted` replaces this entry: it has the same stream and image, and is no older.
+    /// Whether `wanted` replaces this entry: both have the same stream and image, and `wanted` has
+    /// the same or a higher record number.
     pub(super) fn replaced_by(&self, wanted: &Self) -> bool {
         (self.stream, &self.region, &self.image) == (wanted.stream, &wanted.region, &wanted.image)
             && self.seq <= wanted.seq
