@@ -94,8 +94,8 @@ impl ExecutionContext<'_> {
 pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 
 /// How long a lease outlasts its turn's deadline: time for the last write, for a call that the
-/// cloud still carries out after its worker gave up, and for clocks that differ. A write that takes
-/// longer does no harm: of two workers one creates the next record, and the other stops.
+/// cloud still carries out after its worker gave up, and for clocks that differ. A slower write
+/// does no harm: of two workers one creates the next record, and the other stops.
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 /// How long the cloud may take to carry out a call whose caller died. The worker that continues

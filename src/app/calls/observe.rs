@@ -28,7 +28,8 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
     )
 }
 
-/// How long a share waits for the id of the account that is asked. The share continues without it.
+/// How long a share waits for the id of the account whose key is used. The share continues without
+/// it.
 const OWNER_TIME: Duration = Duration::from_millis(700);
 
 /// Reads the cloud once for all concurrent requests for the same image.
@@ -68,8 +69,8 @@ pub(in crate::app) async fn observe(
     }
 }
 
-/// Reads the id of the root account that is asked. A cancel waits longer for it: a missing image
-/// proves something only if this account owns the image.
+/// Reads the id of the root account whose key is used. A cancel waits longer for it: a missing
+/// image proves something only if this account owns the image.
 async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option<AccountId> {
     let asked = match request.action {
         Action::Share => context.cloud.within(OWNER_TIME).owner_account().await,

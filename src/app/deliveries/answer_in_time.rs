@@ -35,7 +35,7 @@ struct Known {
     /// Whether the delivery has several requests. Then no early answer is sent, because it could
     /// not cover all of them.
     several: bool,
-    /// The answer to the only request, once the journal holds it.
+    /// The answer to the only request, once the journal has the request.
     recorded: Option<(Ending, Answer)>,
 }
 

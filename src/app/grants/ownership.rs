@@ -1,7 +1,7 @@
 //! Decides whether an image that the cloud does not show is gone. The key of another account does
-//! not see the image either, so only an answer to the owner account proves it. In: the account on
-//! record and the account that was asked. Out: whether a missing image is gone, or what an operator
-//! must do.
+//! not see the image either, so only a read with the owner's key proves it. In: the account on
+//! record and the account whose key was used ("asked"). Out: whether a missing image is gone, or
+//! what an operator must do.
 
 use crate::cloud::error::image_is_missing;
 use crate::config::DEFAULT_ACCOUNT;
@@ -9,23 +9,23 @@ use crate::domain::{
     AccountId, CloudError, ErrorClass, ImageRef, Item, ItemResult, ResultCode, ResultKind,
 };
 
-/// Whether the account that was asked owns the image, so that a missing image is gone.
+/// Whether the account whose key was used owns the image, so that a missing image is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) enum Ownership {
-    /// The account that was asked gave the share. If it does not see the image, the image is gone.
+    /// The account whose key was used gave the share. If it does not see the image, the image is
+    /// gone.
     Proven,
     /// Another account gave the share.
     Differs { given: AccountId, asked: AccountId },
-    /// The record names the account that gave the share. It is not known which account was asked
-    /// now.
+    /// The record names the account that gave the share. It is not known whose key was used now.
     Unknown { given: AccountId },
     /// No record names the account that gave the share.
     NotRecorded,
 }
 
 impl Ownership {
-    /// `given`: the account that gave the share, if a record names it. `asked`: the account that
-    /// was asked now, if it is known.
+    /// `given`: the account that gave the share, if a record names it. `asked`: the account whose
+    /// key was used now, if it is known.
     pub(in crate::app) fn of(given: Option<&AccountId>, asked: Option<&AccountId>) -> Self {
         match (given, asked) {
             (Some(given), Some(asked)) if given == asked => Self::Proven,
@@ -100,8 +100,8 @@ impl Ownership {
         Some(ResultKind::failed(ResultCode::OwnerUnproven, why, true))
     }
 
-    /// The error for a read that another account than the share's would answer; `None` if no other
-    /// account is known to be asked.
+    /// The error for a read whose key is known to belong to another account than the one that gave
+    /// the share; otherwise `None`.
     pub(in crate::app) fn differing(
         &self,
         image: &ImageRef,
@@ -118,7 +118,7 @@ impl Ownership {
     /// Replaces the results that prove nothing: those of a missing image, and `NotShared` from
     /// another account. They become open, unless the ownership is proven. If a result shows that
     /// the image is out of Lighthouse, no account has it there: results of a missing image become
-    /// `NotShared`, unless another account was asked.
+    /// `NotShared`, unless another account's key was used.
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,
@@ -149,8 +149,8 @@ pub(in crate::app) fn unpublished(results: &[ItemResult]) -> bool {
     results.iter().any(lighthouse)
 }
 
-/// Whether a result says that the account that was asked has no such image, or no blueprint made
-/// from it.
+/// Whether a result says that the account whose key was used has no such image, or no blueprint
+/// made from it.
 pub(in crate::app) fn image_missing(result: &ItemResult) -> bool {
     let no_blueprint = |code: &str| code == ResultCode::ChainBroken.as_str();
     match &result.kind {
@@ -169,8 +169,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A missing image is gone only if its owner was asked. Another account's "not shared" proves
-    /// nothing.
+    /// A missing image is gone only if its owner's key was used. Another account's "not shared"
+    /// proves nothing.
     #[test]
     fn only_the_owners_answer_shows_that_an_image_is_gone() {
         let (a, b) = (account("100000000001"), account("200000000002"));

@@ -129,7 +129,8 @@ impl App {
         }
     }
 
-    /// Judges the results of a revocation: a missing image is gone only if its owner was asked.
+    /// Judges the results of a revocation: a missing image is gone only if its owner's key was
+    /// used.
     fn judge(
         &self,
         writer: &ClaimWriter<'_>,
@@ -145,7 +146,7 @@ impl App {
     }
 
     /// Returns the blueprint to cancel if only the accounts of a chain lose it. Records of older
-    /// versions may not name it; then the cloud is asked. The error is the result for each account.
+    /// versions may not name it; then the cloud is read. The error is the result for each account.
     async fn blueprint_given(
         &self,
         state: &State,
@@ -161,8 +162,8 @@ impl App {
         let found = context.cloud.blueprint_of_image(image);
         match found.await {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
-            // Without a blueprint the accounts have nothing, if the account that was asked owns the
-            // image. It owns an image that it sees as private.
+            // Without a blueprint the accounts have nothing, if the account whose key was used owns
+            // the image. It owns an image that it sees as private.
             Ok(None) => {
                 let found = context.cloud.cvm_image(image);
                 let kind = found

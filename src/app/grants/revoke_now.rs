@@ -60,7 +60,7 @@ pub struct RevokedNow {
 }
 
 impl RevokeNowError {
-    /// Whether the account that was asked has no blueprint of the image.
+    /// Whether the account whose key was used has no blueprint of the image.
     pub(super) fn shows_none(&self) -> bool {
         matches!(self, Self::NoBlueprint(_))
     }

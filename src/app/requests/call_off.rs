@@ -99,8 +99,8 @@ impl App {
         Ok(order)
     }
 
-    /// Refuses the operator's confirmation that the image is deleted if the account that would be
-    /// asked is known not to own the image. Only the owner's answer shows whether it is deleted.
+    /// Refuses the operator's confirmation that the image is deleted if the key in use belongs to
+    /// another account than the image. Only the owner's key shows whether the image is deleted.
     async fn refuse_gone(&self, cancel: &State, beginning: &mut Beginning, deadline: Deadline) {
         let context = self.context(cancel.request(), deadline);
         let asked = context.cloud.owner_account().await.ok();

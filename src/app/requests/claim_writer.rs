@@ -158,9 +158,8 @@ impl<'a> ClaimWriter<'a> {
 
     /// Records, before the first call, the items that need no call. After a crash, any other item
     /// in the wanted state may be a result of this request. A revocation needs no such record,
-    /// because revoking twice is harmless.
-    /// `doubted`: the account that was asked may not own the image, so a cancel's record does not
-    /// name it as the owner.
+    /// because revoking twice is harmless. `doubted`: the account whose key was used may not own
+    /// the image, so a cancel's record does not name it as the owner.
     pub(in crate::app) async fn planned(&mut self, plan: &Plan, doubted: bool) -> Result<(), Stop> {
         if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());

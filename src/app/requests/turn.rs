@@ -154,7 +154,7 @@ impl App {
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
-        // If another account answers now, its answer says nothing about what the earlier attempt
+        // With the key of another account, the read says nothing about what the earlier attempt
         // did.
         let comparable = looked_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
@@ -166,7 +166,7 @@ impl App {
         }
         let interrupted = interrupted_results(writer.state(), writer.with_doubts(done), &looked);
         // The results are those of an interrupted worker: keep the owner on record, because the
-        // account that was asked is not proven to be the owner.
+        // account whose key was used is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
@@ -174,8 +174,8 @@ impl App {
     }
 
     /// Judges the results of a cancel whose image is missing. The items are not shared if an
-    /// operator confirms that the image is deleted. They stay open if the account that was asked is
-    /// not known to own the image.
+    /// operator confirms that the image is deleted. They stay open if the account whose key was
+    /// used is not known to own the image.
     fn judge_cancel(
         &self,
         writer: &ClaimWriter<'_>,
