@@ -15,7 +15,8 @@ pub struct Callback {
     pub task_token: Option<SecretString>,
 }
 
-/// The maximum length of a secret: enough for a token of Step Functions and for an address.
+/// The maximum length of a secret in bytes: enough for a token of Step Functions and for an
+/// address.
 const MAX_CHARS: usize = 2_048;
 
 impl Callback {

@@ -1,6 +1,6 @@
 //! Reads CloudEvents 1.0 over HTTP in binary, structured and batched content mode. In: headers and
-//! a body. Out: the sources that an unverified request claims; of a verified request one delivery
-//! per event, each a JSON object with the attributes and `data`. Source: cloudevents/spec,
+//! a body. Out: for an unverified request, the sources that it claims; for a verified one, a
+//! delivery per event, each a JSON object with the attributes and `data`. Source: cloudevents/spec,
 //! bindings/http-protocol-binding.md and formats/json-format.md.
 
 use base64::Engine as _;

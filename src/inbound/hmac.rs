@@ -206,7 +206,7 @@ pub(super) fn fresh(
     }
 }
 
-/// Returns the delivery's id: as the first value if it is signed, otherwise as the second.
+/// Returns `(id, None)` if the delivery's id is signed, `(None, id)` if it is not.
 fn ids(
     record: &HmacScheme,
     headers: &Headers,

@@ -45,7 +45,7 @@ fn text(text: &str) -> Part {
 }
 
 /// Standard Webhooks 1.0, only its HMAC version `v1`: signs `id.timestamp.body`, within five
-/// minutes. `family` begins the names of its headers.
+/// minutes. `family` is the beginning of its header names, such as `webhook`.
 fn webhooks(family: &str) -> HmacScheme {
     let id = format!("{family}-id");
     HmacScheme {

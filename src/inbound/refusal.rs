@@ -1,5 +1,5 @@
-//! Lists the reasons for which a delivery is refused. The reason is for the log and for `sharehook
-//! verify`; the sender gets the same text for every reason.
+//! Lists the reasons for which a delivery is refused. The reason is for the log and for the command
+//! `verify`; the sender gets one text for all reasons.
 
 use super::delivery::DuplicateHeader;
 use crate::domain::shown;

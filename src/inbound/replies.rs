@@ -45,8 +45,8 @@ pub struct ReplyRules {
 }
 
 impl ReplyRules {
-    /// Returns the defaults for a preset. The time is somewhat shorter than its sender waits.
-    /// `name` is `None` for a sender that the configuration describes.
+    /// Returns the defaults for a preset. `answer_within` is somewhat shorter than its sender
+    /// waits. `name` is `None` for a sender that the configuration describes.
     pub(super) fn of_preset(name: Option<SchemeName>) -> Self {
         use Replies::{Accepted, Status};
         let (replies, seconds) = match name {

@@ -78,8 +78,8 @@ pub fn sign(
     Ok(headers)
 }
 
-/// Updates the time and the token in an event of an approval system, for [`seal`]. Returns other
-/// events unchanged.
+/// Sets the time and the token in an event of an approval system, so that [`seal`] makes a request
+/// that verifies at `now`. Returns other events unchanged.
 pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Timestamp) -> Value {
     let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret");
     match (spec.kind(), key.as_ref().ok().and_then(Key::envelope)) {

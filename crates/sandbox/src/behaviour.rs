@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A site of the cloud. The two differ in which actions and regions their documents list.
+/// A site of the cloud. The two sites differ in which actions and regions their documents list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Site {
@@ -55,9 +55,10 @@ pub enum ServiceRole {
 /// The allowed calls per second for each action, region and key; `None`: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Every Lighthouse action. The pages say 20.
+    /// The limit of every Lighthouse action. The pages say 20.
     pub lighthouse: Option<u32>,
-    /// CVM's `ModifyImageSharePermission`. The page says 10. CVM's reads are not limited here.
+    /// The limit of CVM's `ModifyImageSharePermission`. The page says 10. The sandbox does not
+    /// limit CVM's reads.
     pub cvm_modify: Option<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! Answers unsigned debug requests: the world, the calls, the pending faults, the inbox and the
 //! approval systems. Requires a loopback host name, so that a web page in the user's browser cannot
-//! reach them through its own host name.
+//! send such requests through its own host name.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};

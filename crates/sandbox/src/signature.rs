@@ -15,8 +15,8 @@ const ALGORITHM: &str = "TC3-HMAC-SHA256";
 /// Maximum difference between the timestamp and the server's clock, in seconds.
 const TOLERANCE: u64 = 300;
 
-/// `TC3-HMAC-SHA256 Credential=<id>/<date>/<service>/tc3_request, SignedHeaders=<a;b>,
-/// Signature=<hex>`.
+/// The parsed header `TC3-HMAC-SHA256 Credential=<id>/<date>/<service>/tc3_request,
+/// SignedHeaders=<a;b>, Signature=<hex>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authorization {
     pub(super) secret_id: String,

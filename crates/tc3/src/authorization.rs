@@ -15,7 +15,7 @@ const MAX_HEADER_BYTES: usize = 4096;
 /// A parsed `Authorization` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
-    /// The key that the header claims; not verified yet.
+    /// The id of the key that the header claims; not verified yet.
     pub secret_id: String,
     /// The day and the service that the header claims.
     pub scope: CredentialScope,
@@ -31,7 +31,7 @@ pub enum Refusal {
     /// The header does not have the documented form.
     #[error("InvalidAuthorization: {0}")]
     InvalidAuthorization(&'static str),
-    /// A header is missing that must be signed, or that `SignedHeaders` lists.
+    /// A header that must be signed, or that `SignedHeaders` lists, is missing or occurs twice.
     #[error("InvalidAuthorization: the request has no header {0}")]
     MissingHeader(String),
     /// The scope's day is not the day of `X-TC-Timestamp`.

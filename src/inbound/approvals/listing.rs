@@ -15,8 +15,8 @@ pub struct Listing {
     pub every: SignedDuration,
     /// The list is read for instances that began up to this long before the last complete reading.
     pub begun_within: SignedDuration,
-    /// What the list can be queried for: the program's word, and the status in the query. Each
-    /// entry is a query of its own.
+    /// The results that the list can be queried for: the program's word for a result, and the
+    /// system's status to query for. Each entry needs a separate query.
     pub says: &'static [(Said, &'static str)],
     /// Makes the call that requests a page.
     pub page: fn(&Query<'_>) -> ApiCall,

@@ -19,8 +19,7 @@ use super::scheme::EnvelopeSystem;
 use super::seed::Seed;
 use super::{cipher, xml};
 
-/// DingTalk's events that only check an address or a suite. The last two expect their `Random` as
-/// the reply.
+/// DingTalk's events that only check the address. The last two expect their `Random` as the reply.
 const CHECKS: [&str; 3] = [
     "check_url",
     "check_create_suite_url",

@@ -11,7 +11,7 @@ use crate::inbound::template::SECRET_BASE64;
 
 use super::scheme::{EnvelopeScheme, EnvelopeSystem};
 
-/// The minimum length of a token, which an administrator may choose at the sender.
+/// The minimum length of a token, in characters. An administrator may choose the token.
 const MIN_TOKEN: usize = 16;
 const MAX_TOKEN: usize = 64;
 /// The length of DingTalk's and WeCom's keys: 32 bytes in base64, without the padding.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// The apps that asked for a token.
+/// The apps that have requested a token.
 #[derive(Debug, Default)]
 pub(super) struct Apps {
     secrets: BTreeMap<String, String>,
