@@ -26,7 +26,7 @@ pub enum SecretRules {
 
 /// Secrets from public documents and from senders' test functions. Anyone could sign with them.
 const KNOWN: [&str; 10] = [
-    // Zendesk signs test deliveries of webhooks that are not yet created with this secret.
+    // With this secret Zendesk signs test deliveries of webhooks that are not created yet.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
     // GitHub's and Atlassian's documentation.
     "It's a Secret to Everybody",

@@ -189,7 +189,7 @@ fn field<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
 }
 
 /// Returns the region in an `https` address on a host of SNS. `None` for any other host, and for an
-/// address with a user, a port or an escaped host.
+/// address with a user or a port.
 fn region_of(url: &str) -> Option<&str> {
     let (host, _) = url.strip_prefix("https://sns.")?.split_once('/')?;
     let region = host

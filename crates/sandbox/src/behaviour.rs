@@ -109,7 +109,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// The documented behaviour of a site. Open questions get the most obvious answer.
+    /// Returns the documented behaviour of a site. Open questions get the most obvious answer.
     pub fn of(site: Site) -> Self {
         Self {
             site,

@@ -68,7 +68,7 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-/// A failed call has another status than 200 and a `code` in words, or `success` is false.
+/// A failed call has a status other than 200 and a `code` in words, or `success` is false.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -29,7 +29,7 @@ pub struct Named {
 
 impl Named {
     /// Returns the id of the announcement: the code of the instance, and what became of it.
-    /// Repeated events about one change have one id.
+    /// Repeated events about one change get the same id.
     pub fn id(&self) -> String {
         format!("{}/{}", self.instance, self.said)
     }

@@ -38,7 +38,7 @@ pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>
     Ok((text.to_vec(), receiver.to_vec()))
 }
 
-/// Encrypts for [`open_addressed`]. `None` for a key of the wrong size.
+/// Encrypts a text so that [`open_addressed`] decrypts it. `None` for a key of the wrong size.
 pub(super) fn seal_addressed(
     key: &[u8],
     random: &[u8; BLOCK],
@@ -51,7 +51,7 @@ pub(super) fn seal_addressed(
     Some(STANDARD.encode(cipher))
 }
 
-/// Encrypts for [`open`]. `None` for a key of the wrong size.
+/// Encrypts a text so that [`open`] decrypts it. `None` for a key of the wrong size.
 pub(super) fn seal(key: &[u8], iv: &[u8; BLOCK], text: &[u8]) -> Option<String> {
     let cipher = encrypt(key, iv, text.to_vec(), BLOCK)?;
     Some(STANDARD.encode([iv, &cipher[..]].concat()))

@@ -45,7 +45,8 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     Ok(selection.page.of("ImageSet", entries.collect()))
 }
 
-/// Returns an image's value for a filter that both lists of images have.
+/// Returns an image's value for a filter that both `DescribeImages` and `DescribeImagesToShare`
+/// have.
 pub(super) fn field(name: &str, id: &str, image: &CvmImage) -> Option<String> {
     let found = match name {
         "image-id" => id,
