@@ -1,6 +1,6 @@
-//! The commands of README.md, README.zh-CN.md and docs/: the `sh` blocks of each page run as one script, in a fresh folder
-//! and on loopback; `prelude.sh` has what differs from a reader's terminal. Each mention of a command in
-//! the text parses.
+//! Runs the commands of README.md, README.zh-CN.md and docs/. The `sh` blocks of a page are one
+//! script, which runs in a fresh folder and on loopback; `prelude.sh` replaces what a reader's
+//! terminal has. Also checks that each command in the text parses.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,12 +13,12 @@ use crate::support::process::Finish as _;
 
 const PRELUDE: &str = include_str!("doc_commands/prelude.sh");
 const DEPLOYMENT: &str = include_str!("doc_commands/deployment.sh");
-/// The files of the checkout that pages use.
+/// The files of the checkout that a script can use.
 const CHECKOUT: [&str; 4] = ["events", "maps", "policy", "sharehook.local.toml"];
-/// Longer than any page takes, in seconds.
+/// The time limit of a page's script, in seconds. No page needs as long.
 const PATIENCE: &str = "120";
 
-/// The pages that begin with the deployment of `deployment.sh`.
+/// The pages whose scripts start with the deployment that `deployment.sh` makes.
 const ON_A_DEPLOYMENT: [&str; 7] = [
     "docs/configuration.md",
     "docs/hosts/container.md",
@@ -29,10 +29,10 @@ const ON_A_DEPLOYMENT: [&str; 7] = [
     "docs/sweep-and-drift.md",
 ];
 
-/// The pages that tutorial.rs and chinese_pages.rs run, and look at what they print.
+/// The pages that tutorial.rs and chinese_pages.rs run. Those tests also check the output.
 const LOOKED_AT: [&str; 2] = ["docs/tutorial.md", "README.zh-CN.md"];
 
-/// The programs that are not run, and why. `cargo` is a function of the prelude.
+/// The programs that are replaced by stubs, and why. `cargo` is a function of the prelude.
 const NOT_RUN: [(&str, &str); 7] = [
     ("scripts/test", "runs this test too"),
     (
@@ -49,11 +49,11 @@ const NOT_RUN: [(&str, &str); 7] = [
     ("terraform", "needs a cloud"),
 ];
 
-/// The commands that do not exit with 0, by page.
+/// The commands that exit with a code other than 0, by page.
 const EXITS: [(&str, &str, i32); 3] = [
     ("docs/operations.md", "retry", 2), // the request is completed
-    ("docs/sweep-and-drift.md", "retry", 2), // the same
-    ("docs/tutorial.md", "try", 2),     // no rule allows it yet
+    ("docs/sweep-and-drift.md", "retry", 2), // the request is completed
+    ("docs/tutorial.md", "try", 2),     // no policy allows the request yet
 ];
 
 fn free_port() -> String {
@@ -61,12 +61,12 @@ fn free_port() -> String {
     free.local_addr().unwrap().port().to_string()
 }
 
-#[allow(clippy::disallowed_methods)] // The shell's commands lie there.
+#[allow(clippy::disallowed_methods)] // The shell's own commands are found through PATH.
 fn search_path() -> String {
     std::env::var("PATH").unwrap()
 }
 
-/// Programs that say why they do nothing.
+/// Writes programs that only print why they are not run.
 fn write_stubs(folder: &Path) {
     for (name, why) in NOT_RUN {
         let file = match name.contains('/') {
@@ -79,7 +79,7 @@ fn write_stubs(folder: &Path) {
     }
 }
 
-/// Runs a script with the built program, in `folder`.
+/// Runs a script in `folder`, with the built program in its search path.
 fn run_script(folder: &Path, script: &str) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_sharehook"));
     let (stubs, built) = (folder.join("bin"), program.parent().unwrap());
@@ -106,11 +106,11 @@ fn link_checkout(folder: &Path) {
     std::os::unix::fs::symlink(program, folder.join("target/debug/sharehook")).unwrap();
 }
 
-/// Runs commands of a page, and returns what they print. Panics when one fails that should not.
+/// Runs commands of a page, and returns their output. Panics if one exits with an unexpected code.
 pub(crate) fn run_page(page: &str, commands: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     write_stubs(folder.path());
-    // A Chinese page has the commands of its English page (chinese_pages.rs).
+    // A Chinese page has the same commands as its English page (chinese_pages.rs).
     let like = page.replace("docs/zh/", "docs/");
     let begin = match ON_A_DEPLOYMENT.contains(&like.as_str()) {
         true => DEPLOYMENT,
@@ -143,13 +143,13 @@ pub(crate) fn run_page(page: &str, commands: &str) -> String {
     text
 }
 
-/// The pages whose commands run.
 fn run_pages() -> Vec<Page> {
     let all = ["README.md", "README.zh-CN.md", "docs"].into_iter();
     all.flat_map(pages).collect()
 }
 
-/// These, and the pages about hosts whose programs are not here.
+/// The pages whose commands run, and the pages of `deploy/`. The latter need hosts' own programs,
+/// so they do not run.
 fn all_pages() -> Vec<Page> {
     let mut all = run_pages();
     all.extend(pages("deploy"));
@@ -169,7 +169,7 @@ fn the_commands_of_every_page_run() {
     assert!(ran > 10, "{ran}");
 }
 
-/// The steps of the overview for each sender that posts webhooks.
+/// Runs the steps of the overview for each sender that posts webhooks.
 #[test]
 fn each_senders_sample_event_can_be_tried_and_sent() {
     let page = &pages("docs/senders.md")[0];
@@ -193,11 +193,11 @@ fn each_senders_sample_event_can_be_tried_and_sent() {
     }
 }
 
-/// Not a command, although it looks like one: the first line of a segment of the log.
+/// The first line of a segment of the log. It looks like a command, but is none.
 const NO_COMMAND: &str = "sharehook segment 1";
 
-/// Code spans that begin with `sharehook`, as a reader would type them. A word in capitals stands for a
-/// value, `…` for more of them.
+/// Checks code spans that begin with `sharehook`. Words in capitals are values, and `…` means more
+/// values.
 #[test]
 fn every_command_that_a_text_mentions_parses() {
     let mut script =
@@ -217,7 +217,7 @@ fn every_command_that_a_text_mentions_parses() {
     assert!(!text.contains("BAD") && output.status.success(), "{text}");
 }
 
-/// What is not in a block of `sh` does not run here.
+/// Commands outside `sh` blocks would not be run by this test.
 #[test]
 fn commands_are_in_blocks_that_run() {
     for page in all_pages() {

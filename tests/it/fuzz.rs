@@ -1,6 +1,6 @@
-//! The fuzz targets on the stable toolchain: every seed and every finding, and for a bounded time
-//! mutations of them. `SHAREHOOK_FUZZ_SECONDS` prolongs it, `SHAREHOOK_FUZZ_SEED` selects the run,
-//! `SHAREHOOK_FUZZ_SEEDS` writes the seeds into a folder for cargo-fuzz instead.
+//! Runs the fuzz targets on the stable toolchain: on every seed, then for a bounded time on
+//! mutations. `SHAREHOOK_FUZZ_SECONDS` sets that time and `SHAREHOOK_FUZZ_SEED` selects the
+//! mutations. With `SHAREHOOK_FUZZ_SEEDS` it only writes the seeds to that folder, for cargo-fuzz.
 
 mod mutate;
 mod targets;
@@ -17,7 +17,7 @@ use crate::support::service::{self, Site};
 use mutate::{Dice, mutated};
 use targets::TARGETS;
 
-/// How long each target runs in the suite.
+/// How long each target runs on mutations unless `SHAREHOOK_FUZZ_SECONDS` is set.
 const SUITE: Duration = Duration::from_millis(400);
 
 fn root() -> &'static Path {
@@ -28,7 +28,7 @@ fn files(folder: &str) -> Vec<Vec<u8>> {
     read(&root().join(folder))
 }
 
-/// The files of a folder, by name; none when it does not exist.
+/// Reads the files of a folder, sorted by name. Returns none if the folder does not exist.
 fn read(folder: &Path) -> Vec<Vec<u8>> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
@@ -39,7 +39,7 @@ fn read(folder: &Path) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// The vectors of senders as requests: header lines, an empty line, the body.
+/// The vectors of senders as HTTP requests: header lines, an empty line, the body.
 fn vectors() -> Vec<Vec<u8>> {
     let text = fs::read_to_string(root().join("tests/vectors/webhooks.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
@@ -54,7 +54,7 @@ fn vectors() -> Vec<Vec<u8>> {
     vectors.iter().map(|v| request(v).into_bytes()).collect()
 }
 
-/// The fixtures of credential files, and a profile with a role.
+/// The texts of the credential-file fixtures, and a profile that has a role.
 fn files_of_credentials() -> Vec<Vec<u8>> {
     let text = fs::read_to_string(root().join("tests/vectors/credential-files.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
@@ -68,8 +68,8 @@ fn files_of_credentials() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The files of a small sealed journal: each stream as its files with a zero byte between them and the
-/// segments; the checkpoints and a proof; the tiles and entry bundles.
+/// The files of a small sealed journal. First the records: the files of each stream joined by zero
+/// bytes, and the segments. Then the checkpoints and a proof. Then the tiles and entry bundles.
 fn journal() -> [Vec<Vec<u8>>; 3] {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let options = SandboxOptions::seeded(service::now);
@@ -96,7 +96,7 @@ fn journal() -> [Vec<Vec<u8>>; 3] {
     [records, notes, tiles]
 }
 
-/// What lies in the repository anyway, and `fuzz/corpus/TARGET`.
+/// The seeds of a target: suitable files of the repository, and `fuzz/corpus/TARGET`.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "native" | "maps" | "host_events" => files("events"),

@@ -1,5 +1,5 @@
-//! Every sender: the published vectors, the maps with their traps, the handshakes, and one real
-//! request per preset.
+//! Tests of every sender: published vectors, maps with each sender's peculiarities, handshakes, and
+//! one real request per preset.
 
 mod docs;
 mod envelope_wire;

@@ -1,5 +1,5 @@
-//! The house rules that a machine can check: which layer may import which, import cycles, the
-//! length of files and functions, the first line of each file.
+//! Checks the house rules that a machine can check: layers, import cycles, length of files and
+//! functions, the first line of each file, and names in the documentation.
 
 mod imports;
 mod source;
@@ -47,17 +47,17 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ),
 ];
 
-/// `cli` shows offline parts too: signatures, policies, the journal's verification.
+/// `cli` also prints results of the offline parts: signatures, policies, journal verification.
 const CLI_MAY_ALSO: [&str; 3] = ["inbound", "policy", "journal"];
 
 const MAX_FILE_LINES: usize = 400;
 const MAX_MOD_LINES: usize = 120;
 const MAX_FUNCTION_LINES: usize = 70;
 
-/// Files that are part of an import cycle today. The list only shrinks.
+/// Files that are allowed to be part of an import cycle. Add none.
 const IN_A_CYCLE: &[&str] = &[];
 
-/// Files and functions that are too long today. The list only shrinks.
+/// Files and functions that are allowed to exceed the limits. Add none.
 const TOO_LONG: &[&str] = &[];
 
 fn root() -> PathBuf {
@@ -68,12 +68,12 @@ fn packages() -> [Package; 3] {
     ["src", "crates/sandbox/src", "crates/tc3/src"].map(|src| Package::read(&root().join(src)))
 }
 
-/// A file's path below the checkout.
+/// Returns the file's path relative to the checkout.
 fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().display().to_string()
 }
 
-/// Fails unless what is wrong is exactly what is known to be wrong.
+/// Fails unless the wrong names are exactly the known ones.
 #[track_caller]
 fn assert_only_known(wrong: &BTreeMap<String, String>, known: &[&str]) {
     let new = wrong
@@ -169,7 +169,7 @@ fn every_file_says_what_it_is() {
     assert!(silent.is_empty(), "no //! line at the top: {silent:?}");
 }
 
-/// The one file with an HTTP client, and the one reader of the clock.
+/// Only one file builds an HTTP client, and only one file reads the clock.
 #[test]
 fn the_edges_are_where_they_are_said_to_be() {
     let package = Package::read(&root().join("src"));
@@ -190,7 +190,7 @@ fn the_edges_are_where_they_are_said_to_be() {
     );
 }
 
-/// Every path that the guides name exists.
+/// Every path in the guides must exist.
 #[test]
 fn the_guides_name_paths_that_exist() {
     let folders = [
@@ -209,7 +209,7 @@ fn the_guides_name_paths_that_exist() {
     }
 }
 
-/// A name of six words or more between backticks is a test's.
+/// A name of six words or more between backticks is the name of a test.
 #[test]
 fn every_test_that_the_docs_name_exists() {
     let text = |path: &Path| fs::read_to_string(path).unwrap();

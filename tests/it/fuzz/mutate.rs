@@ -1,7 +1,7 @@
-//! A small mutator: turns seeds into inputs that resemble them. In: seeds and a number that selects
-//! the run. Out: the same inputs for the same number. It knows no coverage; cargo-fuzz does.
+//! A small mutator: makes inputs that resemble the seeds. The same seeds and number produce the
+//! same inputs. Unlike cargo-fuzz, it does not measure coverage.
 
-/// Texts that parsers treat in a special way.
+/// Texts that some parser treats in a special way.
 const TOKENS: [&str; 40] = [
     "null",
     "true",
@@ -45,7 +45,7 @@ const TOKENS: [&str; 40] = [
     "..",
 ];
 
-/// xorshift64*: enough to choose with.
+/// A xorshift64* generator, which is random enough to choose mutations.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -60,7 +60,7 @@ impl Dice {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    /// A number below `bound`; 0 for 0.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         match bound {
             0 => 0,
@@ -73,7 +73,7 @@ impl Dice {
     }
 }
 
-/// One to eight changes to a seed.
+/// Returns a random seed after one to eight random changes.
 pub(crate) fn mutated(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     const MAX_BYTES: usize = 64 * 1024;
     let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();

@@ -1,6 +1,6 @@
-//! The fuzz targets: each passes bytes that an outsider wrote to the code that reads them first, and
-//! asserts what holds for any bytes. `fuzz/` runs them under cargo-fuzz, and the suite on the seeds
-//! and on mutations of them.
+//! The fuzz targets: each passes untrusted bytes to the code that reads them first, and asserts
+//! what must be true for any bytes. `fuzz/` runs them under cargo-fuzz; `cargo test` runs them on
+//! the seeds and on mutations.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
@@ -27,10 +27,10 @@ use sharehook::journal::log::{
 use sharehook::journal::{Journal, State, Stored};
 use sharehook::policy::{PolicyFiles, PolicySet, SourceFacts, sample_files};
 
-/// A target and its name.
+/// A target's name and function.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
-/// Each target by the name that `fuzz/` and the corpora use.
+/// Each target under the name that `fuzz/` and the corpora use.
 pub(crate) const TARGETS: [Target; 14] = [
     ("native", native),
     ("maps", maps),
@@ -54,7 +54,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_793_602_439).unwrap()
 }
 
-/// A native request: every problem names its field and a remedy, and what is read has one digest.
+/// Reads a native request. A problem must name its field and a remedy. The digest must be stable.
 pub(crate) fn native(data: &[u8]) {
     let Ok(value) = read_json(data) else { return };
     match ShareRequest::from_json(&value, &ServedRegions::default()) {
@@ -90,7 +90,7 @@ fn delivered(body: &[u8]) -> VerifiedDelivery {
     verifier.verify(delivery, now()).unwrap()
 }
 
-/// Every map that ships, on any body.
+/// Applies every shipped map to any body.
 pub(crate) fn maps(data: &[u8]) {
     static MAPS: LazyLock<Vec<Map>> = LazyLock::new(|| {
         let load = |name| Map::builtin(name).unwrap();
@@ -104,7 +104,7 @@ pub(crate) fn maps(data: &[u8]) {
     }
 }
 
-/// Any text as a map, on one event.
+/// Loads any text as a map, and applies it to one event.
 pub(crate) fn map_text(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -115,7 +115,7 @@ pub(crate) fn map_text(data: &[u8]) {
     }
 }
 
-/// Header lines, an empty line, a body.
+/// Splits the input into headers and body: header lines, an empty line, the body.
 fn request(data: &[u8]) -> (Headers, &[u8]) {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = match end {
@@ -127,7 +127,7 @@ fn request(data: &[u8]) -> (Headers, &[u8]) {
     (Headers::new(pairs), body)
 }
 
-/// No preset accepts a delivery whose sender does not know the secret.
+/// Verifies a delivery under every preset. None may accept it without the secret.
 pub(crate) fn schemes(data: &[u8]) {
     let (headers, body) = request(data);
     for &name in SchemeName::ALL {
@@ -161,7 +161,7 @@ pub(crate) fn schemes(data: &[u8]) {
     }
 }
 
-/// CloudEvents in each mode, verified by a token.
+/// Opens CloudEvents in each mode, after verification by a token.
 pub(crate) fn cloud_events(data: &[u8]) {
     let (headers, body) = request(data);
     let claimed = cloudevents::claimed_sources(&headers, body);
@@ -171,7 +171,7 @@ pub(crate) fn cloud_events(data: &[u8]) {
     }
 }
 
-/// A function with a source for each kind of sender, which policy allows nothing.
+/// A function that has a source for each kind of sender. The policy allows them nothing.
 static APP: LazyLock<(tokio::runtime::Runtime, Arc<App>)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -217,14 +217,14 @@ from = ["invoke", "arn:aws:sqs:ap-southeast-1:000000000000:share-requests", "azu
     (runtime, Arc::new(app))
 });
 
-/// An event of any function host.
+/// Handles an event of any function host.
 pub(crate) fn host_events(data: &[u8]) {
     let (runtime, app) = &*APP;
     let answer = runtime.block_on(fuzzing::event(app, data));
     assert!(!answer.is_empty());
 }
 
-/// An HTTP request to each address; the first line is method and path.
+/// Handles an HTTP request to each address. The first line of the input is method and path.
 pub(crate) fn http_requests(data: &[u8]) {
     let (runtime, app) = &*APP;
     let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
@@ -242,7 +242,7 @@ pub(crate) fn http_requests(data: &[u8]) {
     assert!((200..600).contains(&status), "{status}");
 }
 
-/// What the cloud answers, to every action.
+/// Reads the input as the cloud's answer to every action.
 pub(crate) fn cloud_answers(data: &[u8]) {
     fn open<A: Action>(data: &[u8]) {
         for status in [200, 400, 500] {
@@ -263,8 +263,8 @@ pub(crate) fn cloud_answers(data: &[u8]) {
     open::<actions::describe_images::Request>(data);
 }
 
-/// Journal files, several after one another with a zero byte between them: reading, applying and
-/// exporting are total, and a segment of any bytes is read or refused.
+/// Reads journal files, which zero bytes separate. Reading, applying and exporting them never
+/// panics. Also reads or refuses the input as a segment.
 pub(crate) fn records(data: &[u8]) {
     let _ = records_in_segment(data);
     let read = |file: &[u8]| Stored::read(file).ok();
@@ -280,7 +280,7 @@ pub(crate) fn records(data: &[u8]) {
     }
 }
 
-/// Keys, checkpoints and proofs.
+/// Reads keys, checkpoints and proofs.
 pub(crate) fn notes(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -299,8 +299,8 @@ pub(crate) fn notes(data: &[u8]) {
     }
 }
 
-/// The last tile and entry bundle of a signed log: the next seal follows them if the tile has the signed
-/// root, which is that of the whole hashes in it.
+/// Reads the last tile and entry bundle of a signed log. The next seal must succeed exactly if the
+/// tile has the signed root, which is computed from the complete hashes in the tile.
 pub(crate) fn tiles(data: &[u8]) {
     let hash = |bytes: &[u8]| Hash::try_from(bytes).unwrap();
     let hashes: Vec<Hash> = data.chunks_exact(32).take(255).map(hash).collect();
@@ -346,7 +346,7 @@ pub(crate) fn tiles(data: &[u8]) {
     assert!(data.starts_with(&read), "an entry that was not written");
 }
 
-/// A file of the SDKs, and a profile of tccli: an error repeats no line of it, which may be a secret.
+/// Reads credential files of the SDKs and of tccli. A line may be a secret: no error repeats one.
 pub(crate) fn credential_files(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -360,7 +360,7 @@ pub(crate) fn credential_files(data: &[u8]) {
             [
                 ("TENCENTCLOUD_CREDENTIALS_FILE", "sdk"),
                 ("TCCLI_PROFILE", "fuzz"),
-                // The role of a profile is asked for there, and no server answers.
+                // The metadata service, which has the role of a profile, is off.
                 ("SHAREHOOK_METADATA_ENDPOINT", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -384,12 +384,12 @@ pub(crate) fn credential_files(data: &[u8]) {
     }
 }
 
-/// A configuration: every mistake names its place.
+/// Reads a configuration. Every problem must name its place.
 pub(crate) fn configuration(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    // The targets read nothing but their input: relative paths are not found.
+    // A target must not read files. Relative paths lead nowhere, so skip absolute ones.
     if text.contains(r#""/"#) || text.contains(":/") || text.contains("'/") {
         return;
     }
@@ -405,7 +405,7 @@ pub(crate) fn configuration(data: &[u8]) {
     }
 }
 
-/// Entities, and a policy, beside the sample ones.
+/// Reads the input as entities, and as a policy beside the sample policies.
 pub(crate) fn policies(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

@@ -1,5 +1,5 @@
-//! Checks docs/senders.md and the pages in docs/senders/: their configurations load, their bodies are
-//! JSON, and the overview's table is what the schemes and maps have.
+//! Checks docs/senders.md and the pages in docs/senders/: configurations load, bodies are JSON, and
+//! the overview's table agrees with the schemes and maps.
 
 use sharehook::app::Prepared;
 use sharehook::config::{AwsSecrets, Config, Vars};
@@ -9,7 +9,7 @@ use crate::support::docs::{blocks, pages};
 
 const OVERVIEW: &str = include_str!("../../../docs/senders.md");
 
-/// The blocks in this language of all pages about senders.
+/// The code blocks in this language from all pages about senders.
 fn of_senders(language: &str) -> Vec<String> {
     let pages = pages("docs/senders").into_iter();
     let blocks: Vec<String> = pages
@@ -19,7 +19,7 @@ fn of_senders(language: &str) -> Vec<String> {
     blocks
 }
 
-/// The inline scheme of the documentation whose signature comes in this header.
+/// The inline scheme in the documentation whose signature is in the header `header`.
 pub(super) fn example(header: &str) -> SchemeSpec {
     #[derive(serde::Deserialize)]
     struct Block {
@@ -37,13 +37,13 @@ pub(super) fn example(header: &str) -> SchemeSpec {
     block.source.scheme
 }
 
-/// A delivery as Microsoft documents it: `HMAC` and the base64 of HMAC-SHA256 over the body, keyed
-/// with the decoded security token. Stripe's and Zoom's examples run their vectors in vectors.rs.
+/// A delivery as Microsoft documents it: `HMAC` and the base64 of HMAC-SHA256 over the body. The
+/// key is the decoded security token. vectors.rs tests the examples of Stripe and Zoom.
 #[test]
 fn the_teams_example_verifies_what_teams_sends() {
     let spec = example("Authorization");
     let secret = "dGhpcyBpcyBhIHNlY3VyaXR5IHRva2VuIG9mIHRlYW1zIQ==";
-    // Computed with Python: base64(hmac(b64decode(secret), body, sha256)).
+    // The signature was computed with Python: base64(hmac(b64decode(secret), body, sha256)).
     let signature = "HMAC jxurghbCSNOY/XOBt+By/cPL44SRENhLphfwDlnj9Ck=";
     let verify = |body: &'static str| {
         let headers = [
@@ -78,7 +78,7 @@ fn every_configuration_block_loads() {
             .split("env:")
             .skip(1)
             .map(|rest| rest.split('"').next().unwrap());
-        // Step Functions is called with the function's role.
+        // The program calls Step Functions with the credentials of the function's role.
         let role = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"];
         let vars: Vars = names
             .chain(role)
@@ -114,7 +114,7 @@ fn every_json_block_is_json() {
     }
 }
 
-/// The overview's table against what each scheme has.
+/// Compares the overview's table with each scheme.
 #[test]
 fn the_table_of_senders_is_what_the_schemes_have() {
     let rows = OVERVIEW.lines().filter(|line| line.starts_with("| ["));

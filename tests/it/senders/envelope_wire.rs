@@ -1,5 +1,5 @@
-//! A running `sharehook serve` with a source for each approval system that encrypts: events and address
-//! checks as the system sends them, and the answers that it reads.
+//! Sends events and address checks to a running `sharehook serve`, as each approval system that
+//! encrypts sends them. Checks that the system can read the answers.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn serve() -> Served {
     }
 }
 
-/// A request as the system sends it.
+/// A request as the approval system sends it.
 struct Sent {
     headers: Vec<(String, String)>,
     query: String,
@@ -116,7 +116,8 @@ async fn an_encrypted_event_is_answered_in_its_senders_form_whatever_the_map_say
     ] {
         let sent = sealed(name, from, &event(name));
         let answer = served.post(name, &sent).await;
-        // The map finds no request in these events, and the sender would repeat anything but success.
+        // The map finds no request in these events. The sender would repeat an event after any
+        // other status.
         assert_eq!(answer.status, 200, "{name}: {}", answer.body);
         match name {
             "feishu" => assert_eq!(answer.body, json!({})),
@@ -127,7 +128,8 @@ async fn an_encrypted_event_is_answered_in_its_senders_form_whatever_the_map_say
                 assert_eq!(object.keys().collect::<Vec<_>>(), fields);
             }
         }
-        // One bit of the cipher text, another key, another receiver, no signature: one answer for all.
+        // Every forgery gets the same answer: a changed bit of the cipher text, another key,
+        // another receiver, no signature.
         let mut refusals = Vec::new();
         let mut changed = sealed(name, from, &event(name));
         let text = changed.body["encrypt"].as_str().unwrap().to_owned();
@@ -193,7 +195,7 @@ async fn an_address_check_is_answered_and_carries_no_event() {
     let url = &served.process.url;
     let answer = http::send(url, "GET", &path, &[], "").await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
-    // Without quotes: the helper reads it as a number.
+    // The answer has no quotes, so the test's helper reads it as a number.
     assert_eq!(answer.body, json!(1_616_140_317_555_161_061_u64));
     assert_eq!(answer.header("content-type"), Some("text/plain"));
     let forged = path.replace("nonce=", "nonce=1");

@@ -1,6 +1,5 @@
-//! Runs every whole delivery of tests/vectors/approval-systems.json through the verifier that every
-//! sender's deliveries take; none is skipped but those of senders without a scheme, and their number is
-//! asserted.
+//! Runs every whole delivery of tests/vectors/approval-systems.json through the verifier. Skips
+//! only senders without a scheme, and asserts their number.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ use sharehook::inbound::{
 };
 
 const TEXT: &str = include_str!("../../vectors/approval-systems.json");
-/// Senders that encrypt nothing and have no scheme here.
+/// Senders that do not encrypt, and for which the program has no scheme.
 const WITHOUT_SCHEME: [&str; 3] = ["coding", "gitee", "tapd"];
 
 fn text<'a>(vector: &'a Value, pointer: &str) -> &'a str {
@@ -68,13 +67,14 @@ fn headers(vector: &Value) -> Headers {
     Headers::new(pairs).with_query(query.iter().flat_map(values).collect())
 }
 
-/// What a request leads to.
+/// The result of an accepted request.
 enum End {
     Handshake(HandshakeReply),
     Event(Box<VerifiedDelivery>),
 }
 
-/// Takes the path of the HTTP host: the handshake of the scheme, then verification.
+/// Handles a delivery as the HTTP host does: first as a handshake of the scheme, then by
+/// verification.
 fn received(vector: &Value) -> Result<End, Refusal> {
     let (verifier, headers) = (verifier(vector), headers(vector));
     let now = Timestamp::from_second(vector["now"].as_i64().unwrap()).unwrap();
@@ -100,7 +100,7 @@ fn received(vector: &Value) -> Result<End, Refusal> {
     })
 }
 
-/// Compares what came of an accepted vector with what it says.
+/// Compares the result of an accepted vector with the vector's expectation.
 fn compared(vector: &Value, end: &End) -> Result<(), String> {
     let event = match end {
         End::Handshake(reply) => {
@@ -109,7 +109,8 @@ fn compared(vector: &Value, end: &End) -> Result<(), String> {
                 (None, Some(json)) if json.get("encrypt").is_none() => {
                     ReplyBody::Json(json.clone())
                 }
-                // An encrypted reply has random bytes; src/inbound/envelope/tests.rs compares its form.
+                // An encrypted reply contains random bytes. src/inbound/envelope/tests.rs compares
+                // its form.
                 _ => return Ok(()),
             };
             let same = vector["kind"] == "handshake" && reply.body == expected;
@@ -123,7 +124,7 @@ fn compared(vector: &Value, end: &End) -> Result<(), String> {
     let plain = text(vector, "/plain");
     let body = std::str::from_utf8(event.body()).unwrap();
     let same = if plain.starts_with('<') {
-        // XML has become JSON: the texts of its leaves are in it.
+        // The verifier has turned XML into JSON. The texts of the XML elements must be in the JSON.
         let leaf = plain
             .split("<![CDATA[")
             .skip(1)
@@ -169,7 +170,7 @@ fn every_delivery_ends_as_it_says() {
                 wrong.extend(end.err().map(|why| format!("{id}: {why}")));
             }
             ("reject", Err(refusal)) => {
-                // 415 would tell a stranger that the signature is right.
+                // The status 415 would show a forger that the signature is right.
                 assert!(!refusal.is_media_type(), "{id}");
             }
             (_, Ok(_)) => wrong.push(format!("{id} was accepted")),

@@ -1,4 +1,4 @@
-//! The shipped maps on events as their senders post them, with the trap of each sender.
+//! Applies the shipped maps to events as senders post them, also to those that are easily misread.
 
 use serde_json::{Value, json};
 use sharehook::domain::{ServedRegions, ShareRequest, Timestamp};
@@ -70,7 +70,7 @@ fn refused(map: &str, event: &Value, says: &str) {
     assert!(refusal.contains(says), "{map}: {refusal}");
 }
 
-/// The event with one value replaced.
+/// The event with the value at `pointer` replaced or added.
 fn with(event: &Value, pointer: &str, value: Value) -> Value {
     let mut event = event.clone();
     match event.pointer_mut(pointer) {
@@ -196,8 +196,7 @@ fn approving_again_is_a_new_request_and_delivering_again_is_not() {
         assert_eq!(one(map, &first)["id"], id, "{map}");
         assert_ne!(one(map, &with(&first, pointer, later))["id"], id, "{map}");
     }
-    // What changes with each edit of the record, and is no approval of its own, is not part of the
-    // id.
+    // A field that changes with each edit of the record is not part of the request's id.
     let edited = with(&event("servicenow-approved"), "/sys_mod_count", json!("9"));
     assert_eq!(
         one("servicenow", &edited)["id"],
@@ -221,7 +220,7 @@ fn servicenow_has_three_reference_forms_and_one_person_in_each() {
             json!([bob]),
             "{form}"
         );
-        // An approver who opened the item for another person is the requester, in every form.
+        // An approver who opened the item for another person becomes the requester, in every form.
         let own = with(
             &with(&base, "/approver", form.clone()),
             "/record/opened_by",
@@ -285,7 +284,7 @@ fn zendesk_placeholders_are_text_whatever_they_stand_for() {
         &with(&lighthouse, "/ticket/lighthouse", json!("true")),
     );
     assert!(lighthouse["target"]["kind"] == "chain", "{lighthouse}");
-    // An empty field is an empty text, not a missing one.
+    // Zendesk sends an empty field as an empty text. It does not leave the field out.
     let bare = one(
         "zendesk",
         &with(
@@ -359,7 +358,7 @@ fn slack_posts_a_form_and_the_button_holds_the_request() {
     };
     let ask = json!({"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore", "accounts": ["700000164995"],
         "requester": "U1111", "approvers": ["U9999"], "id": "mine"});
-    // The button cannot name its own approver or identity.
+    // The button's value cannot set the approvers or the id.
     let request = one("slack", &click(ask.clone(), "approve_share"));
     assert_eq!(
         (&request["id"], &request["approvers"]),
@@ -390,7 +389,7 @@ fn a_topic_before_a_queue_encodes_twice() {
         &with(&wrapped, "/Message", json!("not json")),
         "map native",
     );
-    // Something that only resembles the envelope is a request with unknown fields.
+    // An event that only resembles the envelope is a native request with unknown fields.
     refused(
         "native",
         &with(&wrapped, "/Type", json!("Other")),
@@ -459,7 +458,7 @@ fn no_map_breaks_on_a_foreign_event() {
     ];
     for map in Map::builtin_names() {
         for event in &odd {
-            // An error or nothing; never a request.
+            // The map must return an error or no request.
             assert!(
                 apply(map, event).map_or(true, |requests| requests.is_empty()),
                 "{map} {event}"
@@ -468,14 +467,14 @@ fn no_map_breaks_on_a_foreign_event() {
     }
 }
 
-/// A GitHub event with this text in the issue's body.
+/// A GitHub event with this text as the body of the issue.
 fn github(body: &str) -> Value {
     with(&event("github-approved"), "/issue/body", json!(body))
 }
 
 const ASKED: &str = "image: lhbp-6jc6l8yb\nregion: ap-singapore\naccounts: 700000164995\n";
 
-/// The same text in each map that reads Markdown.
+/// An event for each map that reads Markdown, all with this text.
 fn markdown_events(text: &str) -> [(&'static str, Value); 3] {
     [
         ("github", github(text)),
@@ -545,7 +544,7 @@ fn text_that_the_rendered_page_does_not_show_does_not_count() {
             }
         }
     }
-    // A value of which a part is hidden is the visible part.
+    // A map reads only the visible part of a value.
     let part =
         "image: lhbp-6jc6l8yb\nregion: ap-singapore\naccounts: 700000164995<!--, 700000200007-->\n";
     for (map, event) in markdown_events(part) {
@@ -669,7 +668,7 @@ fn a_number_field_is_an_account_id_however_it_is_written() {
     }
 }
 
-/// Feishu gives each person two ids, and a permission of the app, or a guest, leaves one of them out.
+/// Feishu gives a person two ids. One is absent for guests, or if the app lacks a permission.
 #[test]
 fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
     let mut approved = event("feishu-approved");
@@ -683,21 +682,21 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
         with(&event, "/instance/timeline", steps)
     };
     for (applicant, steps, requester, approvers) in [
-        // Everybody has both.
+        // Every person has both ids.
         (
             ["wu", "ou_wu"],
             json!([step("li", "ou_li")]),
             "wu",
             json!(["li"]),
         ),
-        // The same approver with both ids, and with one: one approver.
+        // A step with both ids and a step with one of them name the same approver.
         (
             ["wu", "ou_wu"],
             json!([step("li", "ou_li"), step("", "ou_li")]),
             "ou_wu",
             json!(["ou_li"]),
         ),
-        // The applicant approves, and one of the ids is left out on either side.
+        // The applicant approves, and either the form or the step has only one id.
         (
             ["wu", "ou_wu"],
             json!([step("", "ou_wu")]),
@@ -716,7 +715,7 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
             "wu",
             json!(["wu"]),
         ),
-        // A step without an id counts for no person.
+        // A step without any id adds no approver.
         (["wu", "ou_wu"], json!([step("", "")]), "wu", json!([])),
     ] {
         let request = one("feishu", &of(applicant, steps.clone()));
@@ -737,7 +736,7 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
 fn a_dingtalk_form_is_read_by_ids_and_deputies_approve_for_nobody() {
     let approved = event("dingtalk-approved");
     let fields = "/instance/formComponentValues";
-    // Without an alias the id counts; a choice is a list in a text, and "null" is empty.
+    // A field without an alias is found by its id. A choice is a list in a text; "null" is empty.
     let map = Map::builtin_text("dingtalk").unwrap();
     let map = map.replace("\"accounts\"", "\"TextareaField-K2AD4O52\"");
     let map = Map::load(&map, "dingtalk").unwrap();
@@ -834,7 +833,7 @@ fn a_wecom_form_is_read_by_kind_and_only_approvers_approve() {
     refused("wecom", &several, "requester");
 }
 
-/// The ticket says what to share; the event's actor must be the approver whom the ticket names.
+/// The ticket determines the share. The event's actor must be the approver in the ticket.
 #[test]
 fn a_fetched_zendesk_ticket_is_read_by_field_and_approved_by_its_actor() {
     let approved = event("zendesk-ticket-approved");

@@ -1,5 +1,5 @@
-//! Events that our own comments and transitions cause, as each sender posts them: the shipped maps ignore
-//! them, so that no notification begins a request.
+//! Events that sharehook's own comments and transitions cause, as each sender posts them. The
+//! shipped maps must ignore them, so that no notification causes a request.
 
 use serde_json::{Value, json};
 use sharehook::domain::ServedRegions;
@@ -7,7 +7,7 @@ use sharehook::inbound::Map;
 
 use super::maps::{delivered, event, now};
 
-/// What the marker of a message looks like; the comment of each event has one.
+/// The comment in each event: a message of sharehook with its marker.
 const COMMENT: &str =
     "Shared lhbp-6jc6l8yb (ap-singapore) with 700000164995.\nsharehook-0123456789abcdef";
 
@@ -19,7 +19,7 @@ fn requests(map: &str, event: &Value) -> usize {
         .len()
 }
 
-/// An event with one part replaced.
+/// The event with the value at `pointer` replaced.
 fn with(mut event: Value, pointer: &str, value: Value) -> Value {
     *event.pointer_mut(pointer).unwrap() = value;
     event
@@ -68,7 +68,7 @@ fn no_comment_or_transition_of_ours_becomes_a_request() {
     ] {
         assert_eq!(requests(map, &ours), 0, "{map}: {ours}");
     }
-    // The same events as people cause them are requests.
+    // If people cause such events, they are requests.
     for name in [
         "jira",
         "github",

@@ -1,5 +1,5 @@
-//! Amazon SNS over HTTPS: which certificates are accepted, for which topics, and what happens to a
-//! subscription.
+//! Amazon SNS over HTTPS: which certificates are accepted for which topics, and how a subscription
+//! is answered.
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 use serde_json::{Value, json};
@@ -36,8 +36,8 @@ fn verifier(topic: &str) -> Verifier {
     .unwrap()
 }
 
-/// A vector of SNS, as the application verifies it: address rule, certificate, signature. Its
-/// certificate is self-signed, so it is trusted by name.
+/// Verifies a vector of SNS as the application does: address rule, certificate, signature. The
+/// vector's certificate is self-signed, so the test trusts it as an issuer.
 pub(super) fn verified(vector: &Value, file: &Value) -> Result<(), String> {
     let pem = file["shared"]["sns_cert_pem"].as_str().unwrap().as_bytes();
     let issuers = Issuers::new(Vec::new(), pem).unwrap();
@@ -130,7 +130,7 @@ fn a_chain_must_lead_to_a_root_and_name_sns() {
         check(&format!("{leaf}{between}"), anchors(), "", today),
         Ok(())
     );
-    // A file with the leaf alone needs what lies between from the operator.
+    // If the file has the leaf only, the operator must configure the intermediate certificates.
     assert!(
         check(&leaf, anchors(), "", today)
             .unwrap_err()
@@ -259,7 +259,7 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
         .await
     };
     let good = vector("sns-01-v2-notification");
-    // Verified and unwrapped: the map's error refers to the content of `Message`.
+    // The delivery was verified and unwrapped: the map's error refers to the content of `Message`.
     let Reply::Invalid(problems) = reply(&good).await else {
         panic!("not verified")
     };

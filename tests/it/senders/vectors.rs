@@ -1,5 +1,5 @@
-//! Runs every vector of tests/vectors/webhooks.json through the public verifier; none is skipped,
-//! and their number is asserted.
+//! Runs every vector of tests/vectors/webhooks.json through the public verifier. Skips none, and
+//! asserts their number.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn spec(vector: &Value) -> SchemeSpec {
         "stripe-v1" => return super::docs::example("Stripe-Signature"),
         "pagerduty-v1" => "pagerduty",
         "gitlab-signing-token" => "gitlab",
-        // The URL validation itself is not answered any more; its signature is a delivery's.
+        // The program no longer answers Zoom's URL validation. Its signature is that of a delivery.
         "handshake-zoom" => return super::docs::example("x-zm-signature"),
         "handshake-asana" => "asana",
         "handshake-okta" => return token("authorization"),
@@ -55,7 +55,7 @@ fn spec(vector: &Value) -> SchemeSpec {
     name.parse().unwrap()
 }
 
-/// A static secret in this header.
+/// A scheme with a static secret in the header `header`.
 pub(super) fn token(header: &str) -> SchemeSpec {
     serde_json::from_value(json!({ "like": "token", "header": header })).unwrap()
 }
@@ -71,8 +71,8 @@ fn now(vector: &Value) -> Timestamp {
     millis(&vector["now_ms"])
         .or_else(|| seconds(&vector["now"]))
         .or_else(|| instant(&vector["now"]))
-        // Where the vector has none, it is the instant that the sender signed, or one that does not
-        // matter.
+        // A vector without an instant uses the one that the sender signed. If there is none either,
+        // any instant will do.
         .or_else(|| {
             seconds(
                 &serde_json::from_str(text(&vector["headers"], "x-zm-request-timestamp"))
@@ -83,7 +83,7 @@ fn now(vector: &Value) -> Timestamp {
 }
 
 fn verifier(vector: &Value) -> Result<Verifier, String> {
-    // A handshake that comes before there is a secret needs a source that has one.
+    // The sender of this handshake does not know the secret yet, but the source must have one.
     let own = vector["secret"].as_str().or_else(|| {
         vector["headers"]["Authorization"]
             .as_str()
@@ -108,7 +108,7 @@ fn verified(vector: &Value) -> Result<VerifiedDelivery, String> {
         .map_err(|refusal| refusal.to_string())
 }
 
-/// Answers the handshake as the HTTP host does: before verification, then after.
+/// Answers the handshake as the HTTP host does: before verification, then after it.
 fn answered(vector: &Value) -> Result<HandshakeReply, String> {
     let handshake = match text(vector, "scheme") {
         "handshake-asana" => Handshake::Asana,

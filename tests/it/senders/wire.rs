@@ -1,5 +1,5 @@
-//! A running `sharehook serve --sandbox`: one real request per preset, accepted and refused;
-//! handshakes; rotation of secrets.
+//! Sends requests to a running `sharehook serve --sandbox`: for each preset one that is accepted
+//! and some that are refused; handshakes; rotation of secrets.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const OLD_SECRET: &str = "an-older-secret-that-still-counts-1";
 const BASE64_SECRET: &str = "whsec_YS1zZWNyZXQtZm9yLXRlc3RzLW9ubHktMDEyMzQ1Njc4OQ==";
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:share-requests";
 
-/// A server with one source per preset, ended when it goes out of scope.
+/// A server with one source per preset. It is killed on drop.
 struct Served {
     process: Process,
     folder: tempfile::TempDir,
@@ -30,7 +30,7 @@ fn secret_of(name: SchemeName) -> &'static str {
     }
 }
 
-/// The schemes that [`sign`] makes a request of. Those that encrypt have tests of their own.
+/// The schemes for which [`sign`] can sign a request. Schemes that encrypt have tests of their own.
 fn over_http() -> Vec<SchemeName> {
     let signs = |name: &SchemeName| {
         let spec = SchemeSpec::preset(*name);
@@ -113,14 +113,14 @@ fn signed(spec: &SchemeSpec, secret: &str, body: &[u8], id: &str) -> Vec<(String
     sign(spec, &SecretString::from(secret), body, id, now()).unwrap()
 }
 
-/// Native requests carry no field of Linear's: its time is in the body, so the map names the
-/// extra field.
+/// Linear sends its time in the body. A native request has no such field, so the map reports it as
+/// an unknown field.
 fn accepted_status(spec: &SchemeSpec) -> (u16, &'static str) {
     match spec.kind() {
         SchemeKind::Hmac(record) if matches!(record.time, Some(TimeSource::MillisPointer(_))) => {
             (422, "webhookTimestamp")
         }
-        // These senders are answered 200 also for a denial.
+        // These senders receive 200 even for a denial.
         _ if ["slack", "pagerduty", "gitlab"].contains(&spec.name()) => (200, "denied"),
         _ => (403, "denied"),
     }
@@ -140,7 +140,7 @@ async fn one_real_request_per_preset_is_accepted_and_refused() {
         }
         let path = format!("/hooks/p-{}", name.as_str());
         let headers = signed(&spec, secret_of(name), &body, "msg_1");
-        // Verified: the policy or the map speaks, neither of which a stranger ever reaches.
+        // The answer comes from the policy or the map, so the delivery was verified.
         let sent = send(&served, "POST", &path, &headers, body.clone()).await;
         assert_eq!(sent.status, status, "{name:?}: {}", sent.body);
         assert!(
@@ -178,7 +178,7 @@ async fn one_real_request_per_preset_is_accepted_and_refused() {
             "{name:?} bare"
         );
     }
-    // No HTTP request reaches a source whose host vouches for the sender.
+    // A source with the scheme `trusted` accepts no HTTP request.
     assert_eq!(
         send(&served, "POST", "/hooks/topic", &[], request("x", 1))
             .await
@@ -270,7 +270,7 @@ async fn every_handshake_is_answered_and_only_where_it_is_enabled() {
             "{path}"
         );
     }
-    // With an event in it, or too long, it is a delivery like any other.
+    // A handshake with an event in its body, or with too long a secret, is handled as a delivery.
     assert_eq!(
         send(
             &served,

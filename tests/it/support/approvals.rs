@@ -1,5 +1,5 @@
-//! Approval systems in tests: the sandbox's stand-ins of their APIs, and events as the systems send them.
-//! [`feishu`](super::feishu) has the shorter forms of the tests that need one system only.
+//! Approval systems in tests: the sandbox's stand-ins for their APIs, and events as the systems
+//! send them. [`feishu`](super::feishu) has shorter functions for tests that need only Feishu.
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -10,21 +10,21 @@ use sharehook_sandbox::{ApprovalSystem, Tenant};
 
 use super::{World, deadline};
 
-/// The accounts that the samples ask for.
+/// The accounts that the sample instances ask for.
 pub(crate) const SHARED: [&str; 2] = ["700000000011", "700000000012"];
 pub(crate) const NOTHING: [&str; 0] = [];
 
-/// A system, with what differs in the tests.
+/// An approval system, and the values that differ between systems in the tests.
 pub(crate) struct System {
     pub(crate) name: &'static str,
     pub(crate) system: ApprovalSystem,
-    /// The token and the key of its app.
+    /// The token and the encryption key of the receiving app.
     pub(crate) secret: &'static str,
     pub(crate) receiver: &'static str,
-    /// In whose name notes are written.
+    /// The user in whose name the program writes notes.
     pub(crate) user: &'static str,
     pub(crate) sample: &'static str,
-    /// Where the instance has the accounts, and how they are written.
+    /// The JSON pointer to the form's accounts in the instance.
     pub(crate) accounts: &'static str,
 }
 
@@ -64,7 +64,8 @@ impl System {
         sample[name].clone()
     }
 
-    /// The request with the sample's event, sent at `now` to `receiver`.
+    /// The delivery of the sample's event after `change`, encrypted for `receiver` and signed at
+    /// `now`.
     pub(crate) fn sealed(
         &self,
         change: &dyn Fn(&mut Value),
@@ -89,7 +90,7 @@ impl System {
         self.sealed(&|_| (), self.receiver, now)
     }
 
-    /// A world whose sources fetch from the sandbox, with `more` behind its configuration.
+    /// A world that fetches instances from the sandbox. `more` is appended to its configuration.
     pub(crate) async fn world(&self, more: &str) -> World {
         let mut world = World::new().await;
         let variable = match self.name {
@@ -100,7 +101,7 @@ impl System {
         world.set_variable(variable, self.secret);
         let url = world.cloud.url();
         world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &url);
-        // Each source that fetches costs every new process paced calls.
+        // Each source that fetches costs every new process paced calls, so drop the others.
         let mine = format!("preset = \"{}\"", self.name);
         world.keep_sources(|source| source.contains(&mine) || !source.contains("fetch "));
         world.configure(more);
@@ -108,7 +109,7 @@ impl System {
         world
     }
 
-    /// The same, where each end is written back.
+    /// A world like [`System::world`] that also writes each outcome back as a note on the instance.
     pub(crate) async fn telling_world(&self) -> World {
         self.world(&format!(
             "[[notify]]\nname = \"back\"\npreset = \"{}\"\nuser = \"{}\"\ncontact = \"the platform team\"\n",
@@ -117,7 +118,7 @@ impl System {
         .await
     }
 
-    /// The sample's instance at the stand-in, with a change.
+    /// Puts the sample's instance, after `change`, into the stand-in.
     pub(crate) fn put(&self, world: &World, change: &dyn Fn(&mut Value)) {
         let mut instance = self.part("instance");
         change(&mut instance);
@@ -126,11 +127,11 @@ impl System {
             .approvals(|all| all.put(self.system, instance).unwrap());
     }
 
-    /// Asks for these accounts instead.
+    /// Replaces the accounts in the instance's form.
     pub(crate) fn ask_for(&self, instance: &mut Value, accounts: &str) {
         let place = instance.pointer_mut(self.accounts).unwrap();
         *place = match self.name {
-            // A form in a text.
+            // Feishu has the whole form in one text.
             "feishu" => place
                 .as_str()
                 .unwrap()
@@ -148,13 +149,13 @@ impl System {
         self.tenant(world, |tenant| tenant.notes.clone())
     }
 
-    /// Delivers the sample's event, sent now.
+    /// Delivers the sample's event at the world's present time.
     pub(crate) async fn announce(&self, world: &World) {
         let (ending, _) = receive(world, self.event(world.now())).await.unwrap();
         assert_eq!(ending, Ending::Pending, "{}", self.name);
     }
 
-    /// Says in an event that the approval was withdrawn, and shows the instance so.
+    /// Delivers an event of a withdrawn approval, and changes the instance accordingly.
     pub(crate) async fn withdraw(&self, world: &World) {
         self.put(world, &|instance| match self.name {
             "feishu" => instance["reverted"] = true.into(),
@@ -174,7 +175,7 @@ impl System {
     }
 }
 
-/// The one answer to a delivery; `None` for a refusal.
+/// Returns the only answer to a delivery; `None` if the application refuses the delivery.
 pub(crate) async fn receive(world: &World, delivery: Delivery) -> Option<(Ending, Answer)> {
     match world.app.receive(delivery, deadline()).await {
         Reply::Answers(mut answers) if answers.len() == 1 => Some(answers.remove(0)),
@@ -183,7 +184,7 @@ pub(crate) async fn receive(world: &World, delivery: Delivery) -> Option<(Ending
     }
 }
 
-/// The types of all records of the journal.
+/// Returns the event type of every record in the journal.
 pub(crate) async fn records(world: &World) -> Vec<String> {
     let mut all = Vec::new();
     for stream in world.journal.streams().await.unwrap() {
@@ -198,7 +199,7 @@ pub(crate) async fn records(world: &World) -> Vec<String> {
     all
 }
 
-/// How many records of the journal have this type.
+/// Counts the records of this event type in the journal.
 pub(crate) async fn count(world: &World, kind: &str) -> usize {
     let all = records(world).await;
     all.iter().filter(|one| *one == kind).count()

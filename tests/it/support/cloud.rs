@@ -1,5 +1,5 @@
-//! What the tests of cloud calls share. `Setup` is an application over a sandbox whose behaviour
-//! the test chooses, with a policy that allows everything; tickets are native requests.
+//! The harness for tests of cloud calls: `Setup` is an application over a sandbox whose behaviour
+//! the test chooses. Its policy allows everything; its tickets are native requests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use sharehook_sandbox::{
 pub(crate) use super::{BLUEPRINT, CVM_IMAGE as IMAGE, REGION};
 use super::{configure_site, invocation, sandbox_keys, write_open_configuration};
 
-/// The actions that change something.
+/// The API actions that change a share.
 const WRITES: [&str; 3] = [
     "ShareBlueprintAcrossAccounts",
     "CancelShareBlueprintAcrossAccounts",
@@ -32,7 +32,7 @@ pub(crate) struct Setup {
     pub(crate) site: Site,
 }
 
-/// Three tries, with waits of a few milliseconds.
+/// Three tries, with waits of at most 4 milliseconds.
 pub(crate) fn short() -> Patience {
     let backoff = Backoff {
         base: Duration::from_millis(1),
@@ -46,12 +46,12 @@ pub(crate) fn short() -> Patience {
     }
 }
 
-/// A sandbox without rate limits, of the site that can tell who has a blueprint.
+/// A sandbox without rate limits, of the site that lists the accounts of a blueprint.
 pub(crate) fn unlimited() -> Behaviour {
     unlimited_on(Site::Cn)
 }
 
-/// A sandbox of a site without rate limits.
+/// The behaviour of a sandbox of `site`, without rate limits.
 pub(crate) fn unlimited_on(site: Site) -> Behaviour {
     Behaviour {
         rate_limits: RateLimits::OFF,
@@ -65,7 +65,8 @@ impl Setup {
         Self::with(behaviour, world, journal, (1000.0, 1000.0)).await
     }
 
-    /// `rates`: calls a second of Lighthouse and CVM; the sandbox's own rates are the behaviour's.
+    /// `rates`: the client's calls per second to Lighthouse and CVM. `behaviour` has the sandbox's
+    /// limits.
     pub(crate) async fn with(
         behaviour: Behaviour,
         world: World,
@@ -92,14 +93,14 @@ impl Setup {
         }
     }
 
-    /// Starts another process on the same journal.
+    /// Replaces the application by a new process on the same journal.
     pub(crate) async fn restart(&mut self) {
         let (folder, url) = (self.folder.path(), self.cloud.url());
         let rates = (1000.0, 1000.0);
         self.app = app(folder, self.site, &url, self.journal, &self.clock, rates).await;
     }
 
-    /// Moves the application's clock forward; the journal's leases and waits follow it.
+    /// Moves the application's clock forward. Leases and waits in the journal use this clock.
     pub(crate) fn wait(&self, seconds: i64) {
         let waited = jiff::SignedDuration::from_secs(seconds);
         self.clock.set(self.clock.now() + waited);
@@ -109,7 +110,7 @@ impl Setup {
         deliver(&self.app, request, Deadline::after(Duration::from_secs(20))).await
     }
 
-    /// The calls that would change something, since `from`.
+    /// The calls to change a share, without the first `from` calls.
     pub(crate) fn writes(&self, from: usize) -> Vec<Call> {
         let calls = self.cloud.calls();
         calls
@@ -127,7 +128,7 @@ impl Setup {
         }
     }
 
-    /// Seeds the world again and shares the two images with these accounts.
+    /// Restores the seeded world, and shares `BLUEPRINT` and `IMAGE` with the accounts in `having`.
     pub(crate) fn reset(&self, having: &[&str]) {
         self.cloud.edit(|world| {
             *world = World::seeded();
@@ -151,7 +152,7 @@ impl Setup {
     }
 }
 
-/// Hands a native request to the application as a trusted trigger does; the one answer as JSON.
+/// Delivers a native request as a trusted trigger does, and returns the only answer as JSON.
 pub(crate) async fn deliver(app: &App, request: &Value, deadline: Deadline) -> Value {
     match app.receive(invocation(request), deadline).await {
         Reply::Answers(answers) => json!(answers[0].1),
@@ -159,7 +160,7 @@ pub(crate) async fn deliver(app: &App, request: &Value, deadline: Deadline) -> V
     }
 }
 
-/// A ticket.
+/// Builds a native request.
 pub(crate) fn ticket(
     id: &str,
     action: &str,
@@ -185,7 +186,7 @@ async fn app(
     let file = write_open_configuration(folder, journal, &format!("endpoint = {url:?}"));
     configure_site(folder, site);
     let mut config = Config::load(&file, &sandbox_keys(), &AwsSecrets::new()).unwrap();
-    // Above the published rates: the sandbox of most tests has no limits.
+    // These rates exceed the published limits: the sandbox of most tests has none.
     (
         config.cloud.lighthouse_per_second,
         config.cloud.cvm_per_second,

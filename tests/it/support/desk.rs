@@ -1,5 +1,6 @@
-//! Stand-ins for the systems that receive notifications: each checks method, path, authentication and body as the
-//! system's API documentation says, keeps the notes, and shows them where that API shows them.
+//! Stand-ins for systems that receive notifications. Each checks method, path, authentication and
+//! body as the system's API documentation requires, and returns its notes where that API returns
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,11 +15,11 @@ use tokio::net::TcpListener;
 
 use super::secrets;
 
-/// A request as the stand-in sees it.
+/// A request as the stand-in receives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) method: String,
-    /// The path with its query.
+    /// The path and the query.
     pub(crate) path: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Value,
@@ -29,28 +30,28 @@ impl Seen {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// A text of the body.
+    /// The string at `pointer` in the body; empty if there is none.
     pub(crate) fn text(&self, pointer: &str) -> String {
         let found = self.body.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
     }
 }
 
-/// What a request means to the system.
+/// How the stand-in handles a request.
 pub(crate) enum Meaning {
-    /// A note on the ticket, and the status of the answer.
+    /// Stores a note on the ticket, and answers with this status.
     Note(String, u16),
-    /// A change beside the notes.
+    /// Stores a change other than a note, and answers with this status.
     Change(String, u16),
-    /// It asks for the notes.
+    /// Answers with the stored notes.
     Notes,
-    /// It asks for something else.
+    /// Answers with this value.
     Answer(Value),
-    /// The API refuses it.
+    /// Refuses the request with this status.
     Refused(u16),
 }
 
-/// How the system reads a request.
+/// Interprets a request as the system would.
 pub(crate) type Reads = fn(&Seen) -> Meaning;
 
 #[derive(Debug, Default)]
@@ -58,13 +59,13 @@ struct Kept {
     notes: Vec<String>,
     changes: Vec<String>,
     refused: Vec<Seen>,
-    /// Notes that are kept although their answer is 502.
+    /// The number of notes still to be stored but answered with 502.
     losing: usize,
     down: bool,
     hides: bool,
 }
 
-/// A running stand-in. It ends with the test's runtime.
+/// A running stand-in. It stops when the test's runtime stops.
 pub(crate) struct Desk {
     pub(crate) url: String,
     kept: Arc<Mutex<Kept>>,
@@ -93,17 +94,17 @@ impl Desk {
         self.kept.lock().unwrap().refused.clone()
     }
 
-    /// Keeps the next notes, but answers 502.
+    /// Stores the next `notes` notes, but answers each with 502.
     pub(crate) fn lose_answers(&self, notes: usize) {
         self.kept.lock().unwrap().losing = notes;
     }
 
-    /// Shows its notes no more.
+    /// From now on refuses to list its notes.
     pub(crate) fn hide_notes(&self) {
         self.kept.lock().unwrap().hides = true;
     }
 
-    /// Answers everything with 503, or no longer.
+    /// Turns on or off that every request is answered with 503.
     pub(crate) fn down(&self, down: bool) {
         self.kept.lock().unwrap().down = down;
     }

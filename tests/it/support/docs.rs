@@ -1,8 +1,8 @@
-//! The pages of the documentation as text: README.md and everything below docs/.
+//! Reads the pages of the documentation as text: README.md and everything below docs/.
 
 use std::path::Path;
 
-/// A page, by its path below the checkout.
+/// A Markdown page. Its path is relative to the checkout.
 pub(crate) struct Page {
     pub(crate) path: String,
     pub(crate) text: String,
@@ -12,7 +12,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The page, or every page of the folder and the folders in it, by path.
+/// Returns the page at `path`, or all pages below the folder at `path`, sorted by path.
 pub(crate) fn pages(path: &str) -> Vec<Page> {
     let mut files = vec![root().join(path)];
     let mut pages = Vec::new();
@@ -35,7 +35,7 @@ fn shown(file: &Path) -> String {
     file.strip_prefix(root()).unwrap().display().to_string()
 }
 
-/// The text of each fenced block in this language.
+/// Returns the text of each fenced code block in `language`.
 pub(crate) fn blocks(text: &str, language: &str) -> Vec<String> {
     let open = format!("```{language}\n");
     text.split(&open)

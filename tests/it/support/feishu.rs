@@ -1,5 +1,5 @@
-//! Feishu in tests that need one approval system: events with changed fields, and the sandbox's stand-in of
-//! its API.
+//! Helpers for tests whose only approval system is Feishu: events with changed fields, and access
+//! to the sandbox's stand-in for Feishu's API.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(crate) async fn world() -> World {
     system().world("").await
 }
 
-/// The company at Feishu.
+/// Gives `read` the company's state in the stand-in for Feishu.
 pub(crate) fn tenant<T>(world: &World, read: impl FnOnce(&mut Tenant) -> T) -> T {
     system().tenant(world, read)
 }
@@ -32,19 +32,21 @@ pub(crate) fn calls(world: &World) -> ApprovalCalls {
     tenant(world, |tenant| tenant.calls)
 }
 
-/// From now on each call with a token is refused with this code of Feishu's, until `None`.
+/// From now on the stand-in refuses each call that has a token with this Feishu error code; `None`
+/// ends the refusals.
 pub(crate) fn fail(world: &World, code: Option<i64>) {
     tenant(world, |tenant| {
         tenant.failing = code.map(|code| code.to_string());
     });
 }
 
-/// The sample's instance, with `change` over its fields.
+/// Puts the sample's instance into the stand-in. The fields of `change` replace the sample's.
 pub(crate) fn put(world: &World, change: Value) {
     put_as(world, CODE, change);
 }
 
-/// The same under another code. `change` may give it one that it is not known by.
+/// Puts the sample's instance into the stand-in under `code`. The fields of `change` replace the
+/// sample's, also the code inside the instance.
 pub(crate) fn put_as(world: &World, code: &str, change: Value) {
     let instance = instance(code, change);
     tenant(world, |tenant| {
@@ -61,7 +63,7 @@ pub(crate) fn instance(code: &str, change: Value) -> Value {
     instance
 }
 
-/// An event as Feishu sends it at `now`; `change` is over the fields of its inner part.
+/// An event as Feishu sends it at `now`. The fields of `change` replace those of its inner event.
 pub(crate) fn event(id: &str, change: Value, now: Timestamp) -> Value {
     let mut event = system().part("event");
     event["uuid"] = id.into();
@@ -73,7 +75,7 @@ pub(crate) fn event(id: &str, change: Value, now: Timestamp) -> Value {
     event
 }
 
-/// The request around an event, encrypted and signed.
+/// The headers and body of the HTTP request with `event`, encrypted and signed.
 pub(crate) fn sealed(event: &Value, now: Timestamp) -> (Headers, bytes::Bytes) {
     let spec: SchemeSpec = "feishu".parse().unwrap();
     let secret = SecretString::from(system().secret);
@@ -81,7 +83,7 @@ pub(crate) fn sealed(event: &Value, now: Timestamp) -> (Headers, bytes::Bytes) {
     seal(&spec, &secret, &[], body, "", now).unwrap()
 }
 
-/// Delivers an event of this id; `change` is over the fields of its inner part.
+/// Delivers an event with this id. The fields of `change` replace those of its inner event.
 pub(crate) async fn receive(world: &World, id: &str, change: Value) -> (Ending, Answer) {
     let event = event(id, change, world.now());
     let (headers, body) = sealed(&event, world.now());
@@ -93,14 +95,14 @@ pub(crate) async fn receive(world: &World, id: &str, change: Value) -> (Ending, 
     approvals::receive(world, delivery).await.unwrap()
 }
 
-/// The sample's instance is approved, announced and worked off.
+/// Approves the sample's instance, delivers its event, and sweeps until its share is carried out.
 pub(crate) async fn approve(world: &World) {
     put(world, json!({}));
     receive(world, "e1", json!({})).await;
     world.sweep().await;
 }
 
-/// Feishu says that the approval was withdrawn, and shows the instance so.
+/// Withdraws the approval in the instance, and delivers Feishu's event about it.
 pub(crate) async fn withdraw(world: &World) {
     put(world, json!({"status": "REVERTED", "reverted": true}));
     let said = json!({"status": "REVERTED", "operate_time": 1});

@@ -1,5 +1,5 @@
-//! Journals with a long past: requests that were closed and hold nothing, written and sealed as the
-//! application does.
+//! Writes journals with many old requests, which are closed and share nothing. Records and seals
+//! are written as the application writes them.
 
 use std::future::ready;
 use std::ops::Range;
@@ -13,12 +13,12 @@ use sharehook::journal::{Event, Intent, Journal, Opened, Opening, Received, Work
 
 use super::{World, request};
 
-/// The key that seals the past.
+/// The key that seals the old requests.
 pub(crate) fn signer() -> NoteSigner {
     NoteSigner::read("history", &NoteSigner::pem(&[7; 32])).unwrap()
 }
 
-/// The account that request `n` was about.
+/// The account in request `n`.
 pub(crate) fn account(n: usize) -> String {
     format!("{}", 800_000_000_000_u64 + n as u64)
 }
@@ -64,7 +64,7 @@ pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) ->
     }
 }
 
-/// A lease of a minute.
+/// A lease that expires a minute after `now`.
 pub(crate) fn lease(worker: u64, now: Timestamp) -> WorkerLease {
     WorkerLease {
         now,
@@ -74,7 +74,7 @@ pub(crate) fn lease(worker: u64, now: Timestamp) -> WorkerLease {
     }
 }
 
-/// Request `n`, which failed for its one account: two records.
+/// Writes request `n` with two records: opened, and closed as failed for its one account.
 pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     let id = format!("OLD{n}");
     let text = request(&id, json!({"accounts": [account(n)]}));
@@ -100,7 +100,8 @@ pub(crate) async fn finish(journal: &Journal, n: usize, now: Timestamp) {
     claim.record(journal, now, event).await.unwrap();
 }
 
-/// These requests, a second apart and sealed by twenties; returns when the last one was.
+/// Writes these requests, one per second, and seals after every twentieth. Returns the time of the
+/// last.
 pub(crate) async fn fill(journal: &Journal, requests: Range<usize>, start: Timestamp) -> Timestamp {
     let mut now = start;
     for n in requests {
@@ -114,8 +115,8 @@ pub(crate) async fn fill(journal: &Journal, requests: Range<usize>, start: Times
     now
 }
 
-/// The same in a world that is swept now and then, as a schedule does it: each lease of the history
-/// is looked at once.
+/// Fills the world's journal like [`fill`], and sweeps after every 1000 requests, as a schedule
+/// would. So each lease is examined once.
 pub(crate) async fn fill_and_sweep(world: &World, count: usize) {
     for first in (0..count).step_by(1_000) {
         let requests = first..count.min(first + 1_000);

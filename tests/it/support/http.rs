@@ -1,4 +1,4 @@
-//! One HTTP request and its whole answer.
+//! Sends one HTTP request and returns its whole answer.
 
 use std::time::Duration;
 
@@ -9,12 +9,11 @@ use super::secrets;
 
 pub(crate) type Headers = Vec<(String, String)>;
 
-/// An HTTP answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    /// A string when it is not JSON.
+    /// A string if the body is not JSON.
     pub(crate) body: Value,
 }
 
@@ -24,7 +23,7 @@ impl Answer {
     }
 }
 
-/// Sends a request; it fails when the connection ends before the answer is read.
+/// Sends a request. Returns an error if the connection closes before the whole answer is read.
 pub(crate) async fn send(
     url: &str,
     method: &str,

@@ -1,6 +1,6 @@
 //! The harness of the integration tests and benchmarks. `World` is a whole application over a
-//! sandbox, with a clock, a store and a cloud that the test controls.
-#![allow(dead_code)] // Each test file uses its own part of it.
+//! sandbox. The test controls its clock, its store and its cloud.
+#![allow(dead_code)] // Each test file uses only a part of the harness.
 
 pub(crate) mod approvals;
 pub(crate) mod cloud;
@@ -40,27 +40,27 @@ use store::{Brittle, Fuse};
 
 pub(crate) const REGION: &str = "ap-singapore";
 pub(crate) const BLUEPRINT: &str = "lhbp-6jc6l8yb";
-/// Becomes `CHAINED` in Lighthouse.
+/// The CVM image that becomes the blueprint `CHAINED` when it is made available in Lighthouse.
 pub(crate) const CHAIN_IMAGE: &str = "img-xkd784jw";
 pub(crate) const CHAINED: &str = "lhbp-su83x02a";
 pub(crate) const CVM_IMAGE: &str = "img-6pb6lrmy";
 pub(crate) const ACCOUNTS: [&str; 3] = ["700000164995", "1038493875", "909619400"];
-/// An account in no group, so the policy denies it.
+/// An account in no group: the policy denies a share with it.
 pub(crate) const STRANGER: &str = "123456789012";
-/// When a world's clock begins.
+/// The first instant of a world's clock.
 pub(crate) const START: &str = "2026-11-21T08:00:00Z";
 
-/// Where a world's journal lies.
+/// Where a world stores its journal.
 pub(crate) enum Place<'a> {
-    /// In memory, over a store that a [`Fuse`] breaks; nothing is sealed.
+    /// In memory. A [`Fuse`] can break the store; nothing is sealed.
     Brittle,
-    /// The same, sealed by each sweep that comes an hour after the last seal.
+    /// In memory, with a [`Fuse`]. A sweep seals when the last seal is an hour old.
     Sealed,
-    /// Any place that the configuration takes, as text.
+    /// At any place that the configuration accepts.
     At(&'a str),
 }
 
-/// An application over its own sandbox.
+/// An application with a sandbox of its own.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) cloud: Running,
@@ -74,14 +74,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// In memory, without the cloud's rate limits.
+    /// A world with its journal in memory.
     pub(crate) async fn new() -> Self {
         Self::with(Place::Brittle, |_| ()).await
     }
 
-    /// The same with the sandbox's options changed, and the journal in `place`.
+    /// A world with its journal in `place`. `change` edits the sandbox's options; rate limits stay
+    /// off.
     pub(crate) async fn with(place: Place<'_>, change: impl FnOnce(&mut SandboxOptions)) -> Self {
-        // The site that can tell who has a blueprint; tests that need the other change it.
+        // This site lists the accounts of a blueprint. Tests that need the other site change it.
         let mut options = SandboxOptions::seeded(clock::system_now).on(Site::Cn);
         change(&mut options);
         options.behaviour.rate_limits = RateLimits::OFF;
@@ -99,7 +100,7 @@ impl World {
             vars.iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
-        // Sweeps ask approval systems for what they missed; nothing listens on the discard port.
+        // Sweeps ask approval systems for missed instances. Nothing listens on the discard port.
         vars.insert(
             "SHAREHOOK_FETCH_ENDPOINT".to_owned(),
             "http://127.0.0.1:9".to_owned(),
@@ -110,8 +111,8 @@ impl World {
             &AwsSecrets::new(),
         )
         .unwrap();
-        // No configuration may ask for more than the published rates; a test need not wait for
-        // them.
+        // A configuration cannot exceed the published rates, so set higher ones here: tests need
+        // not wait.
         (
             config.cloud.lighthouse_per_second,
             config.cloud.cvm_per_second,
@@ -147,8 +148,8 @@ impl World {
         }
     }
 
-    /// Goes back to an empty journal in memory, the seeded cloud and the first instant. Faster than a
-    /// new world.
+    /// Restores an empty journal in memory, the seeded cloud and the clock's first instant. Faster
+    /// than building a new world.
     pub(crate) async fn reset(&mut self) {
         self.cloud
             .edit(|world| *world = sharehook_sandbox::World::seeded());
@@ -158,15 +159,15 @@ impl World {
         self.journal = Journal::over(Arc::new(Brittle::new(Arc::clone(&self.fuse))));
         self.clock.set(START.parse().unwrap());
         self.restart();
-        // From here on sweeps go by the index, which the first one of an empty journal begins.
+        // The first sweep of an empty journal begins the index. Later sweeps read the index only.
         self.sweep().await;
         self.fuse.arm(u64::MAX, store::Break::FailBefore);
     }
 
-    /// From now on the cloud answers every call.
+    /// Removes all faults from the sandbox.
     pub(crate) async fn clear_faults(&self) {
         let client = sharehook::app::http_client().unwrap();
-        // On a busy machine even loopback may take longer than the client is willing to wait.
+        // On a busy machine even a call over loopback may exceed the client's timeout.
         for attempt in 0..5 {
             let cleared = client
                 .delete(format!("{}/sandbox/faults", self.cloud.url()))
@@ -179,12 +180,12 @@ impl World {
         }
     }
 
-    /// A new process on the same journal and the same cloud.
+    /// Replaces the application by a new process on the same journal and cloud.
     pub(crate) fn restart(&mut self) {
         self.app = self.another();
     }
 
-    /// From now on the policies of `folder` decide, as `change` leaves `entities.json`.
+    /// Edits `entities.json` with `change`, and restarts the application with the new policies.
     pub(crate) fn change_entities(&mut self, change: impl FnOnce(String) -> String) {
         let file = self.folder.path().join("policy/entities.json");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -192,7 +193,7 @@ impl World {
         self.prepare_again();
     }
 
-    /// From now on waits are too short to matter.
+    /// From now on retries and polls wait only a millisecond.
     pub(crate) fn hurry(&mut self) {
         let moment = Duration::from_millis(1);
         self.patience = Some(Patience {
@@ -207,7 +208,7 @@ impl World {
         self.prepare_again();
     }
 
-    /// From now on the configuration is that of the folder's file with `text` behind it.
+    /// Restarts the application with the configuration of the world's folder, followed by `text`.
     pub(crate) fn configure(&mut self, text: &str) {
         let file = self.folder.path().join("sharehook.toml");
         let before = std::fs::read_to_string(&file).unwrap();
@@ -224,7 +225,7 @@ impl World {
         self.restart();
     }
 
-    /// From now on the folder's configuration has `to` in place of `from`.
+    /// Replaces `from` by `to` in the configuration file, and restarts the application with it.
     pub(crate) fn rewrite_configuration(&mut self, from: &str, to: &str) {
         let file = self.folder.path().join("sharehook.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -233,7 +234,7 @@ impl World {
         self.configure("");
     }
 
-    /// Removes the other sources from the folder's configuration.
+    /// Removes the sources for which `keep` returns `false` from the configuration file.
     pub(crate) fn keep_sources(&mut self, keep: impl Fn(&str) -> bool) {
         let file = self.folder.path().join("sharehook.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -246,12 +247,12 @@ impl World {
         std::fs::write(file, format!("{first}{kept}")).unwrap();
     }
 
-    /// A variable of the process, for the next configuration.
+    /// Sets an environment variable for the next [`World::configure`].
     pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
         self.vars.insert(name.to_owned(), value.to_owned());
     }
 
-    /// What a server does in the background after an answer.
+    /// Delivers the notifications of this process's requests.
     pub(crate) async fn notify(&self) {
         self.app.notify_before_answer(deadline()).await;
     }
@@ -265,19 +266,18 @@ impl World {
         self.restart();
     }
 
-    /// Undoes [`World::change_entities`].
+    /// Restores the shipped `entities.json` after [`World::change_entities`].
     pub(crate) fn restore_entities(&mut self) {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy/entities.json");
         let text = std::fs::read_to_string(shipped).unwrap();
         self.change_entities(|_| text);
     }
 
-    /// One more process beside the first.
+    /// Starts another process on the same journal and cloud; the first one continues.
     pub(crate) fn another(&self) -> App {
         open(&self.prepared, &self.journal, &self.vars, &self.clock)
     }
 
-    /// Moves the clock forward.
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock
             .set(self.clock.now() + jiff::SignedDuration::from_secs(seconds));
@@ -287,7 +287,7 @@ impl World {
         self.clock.now()
     }
 
-    /// One request through the real path, by a direct invocation.
+    /// Delivers a request by a direct invocation.
     pub(crate) async fn deliver(&self, request: &Value) -> (Ending, Answer) {
         deliver(&self.app, request).await
     }
@@ -306,7 +306,7 @@ impl World {
         self.cloud.state().image_accounts(REGION, image)
     }
 
-    /// Every share of the region, and what is in Lighthouse.
+    /// The accounts of each shared image and blueprint of the region, and what is in Lighthouse.
     pub(crate) fn shares(&self) -> BTreeMap<String, Vec<String>> {
         let state = self.cloud.state();
         let stock = &state.regions[REGION];
@@ -326,12 +326,12 @@ impl World {
         all
     }
 
-    /// Counts each change that was carried out: action, image and account.
+    /// How often each change was carried out, by action, image and account.
     pub(crate) fn effects(&self) -> BTreeMap<String, usize> {
         effects(&self.cloud.calls())
     }
 
-    /// Verifies the whole journal, and its seals where there are any.
+    /// Verifies the whole journal, and its seals if it is sealed.
     pub(crate) async fn verify(&self) -> Result<(), String> {
         let signer = signer(self.app.config()).map_err(|problem| problem.to_string())?;
         let report = match signer {
@@ -353,7 +353,7 @@ impl Drop for World {
     }
 }
 
-/// Searches the journal in `folder` and the notifications that `cloud` received for secrets.
+/// Searches the journal in `folder` and the notifications in `cloud` for secrets.
 fn search_what_stayed(folder: &Path, cloud: &Running) {
     secrets::assert_none_below(&folder.join("journal"));
     for letter in cloud.letters() {
@@ -365,12 +365,12 @@ fn open(prepared: &Arc<Prepared>, journal: &Journal, vars: &Vars, clock: &Clock)
     Prepared::open_over(Arc::clone(prepared), journal.clone(), vars, clock.clone()).unwrap()
 }
 
-/// Longer than any step may take.
+/// A deadline that no step of a test reaches.
 pub(crate) fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(40))
 }
 
-/// A native request as a direct invocation hands it over.
+/// The delivery of a native request by a direct invocation.
 pub(crate) fn invocation(request: &Value) -> Delivery {
     Delivery {
         source: "invoke".parse().unwrap(),
@@ -382,7 +382,7 @@ pub(crate) fn invocation(request: &Value) -> Delivery {
     }
 }
 
-/// One request through the real path of `app`.
+/// Delivers a request to `app` by a direct invocation, and returns the only answer.
 pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
     match app.receive(invocation(request), deadline()).await {
         Reply::Answers(mut answers) if answers.len() == 1 => answers.remove(0),
@@ -390,7 +390,7 @@ pub(crate) async fn deliver(app: &App, request: &Value) -> (Ending, Answer) {
     }
 }
 
-/// A request that the sample policy allows; `change` overrides or removes (null) fields.
+/// A request that the sample policy allows. `change` replaces fields; null removes one.
 pub(crate) fn request(id: &str, change: Value) -> Value {
     let mut value = json!({
         "id": id, "action": "share", "image": BLUEPRINT, "region": REGION, "accounts": ACCOUNTS,
@@ -406,7 +406,7 @@ pub(crate) fn request(id: &str, change: Value) -> Value {
     value
 }
 
-/// See [`World::effects`].
+/// How often each change in `calls` was carried out, by action, image and account.
 pub(crate) fn effects(calls: &[Call]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for call in calls
@@ -430,7 +430,7 @@ pub(crate) fn effects(calls: &[Call]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// The variables of a laptop's process, the sandbox's keys among them.
+/// The environment variables of a process on a laptop, including the keys that the sandbox accepts.
 pub(crate) fn variables() -> Vars {
     let text = include_str!("../../../events/local.env");
     let pairs = text
@@ -444,7 +444,7 @@ pub(crate) fn variables() -> Vars {
     vars
 }
 
-/// The variables with the keys that a sandbox accepts.
+/// The environment variables that hold the keys which the sandbox accepts.
 pub(crate) fn sandbox_keys() -> Vars {
     let pairs = [
         ("TENCENTCLOUD_SECRET_ID", SANDBOX_SECRET_ID),
@@ -455,7 +455,7 @@ pub(crate) fn sandbox_keys() -> Vars {
         .into()
 }
 
-/// Copies the sample policy to `policy/`.
+/// Copies the sample policy to `policy/` in `folder`.
 pub(crate) fn copy_policy(folder: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy");
     let to = folder.join("policy");
@@ -468,8 +468,8 @@ pub(crate) fn copy_policy(folder: &Path) {
     }
 }
 
-/// A configuration with the source `invoke`, `cloud` below `[cloud]`, and a policy that allows
-/// everything; returns its file.
+/// Writes a configuration with the source `invoke` and a policy that allows everything. `cloud` is
+/// text for the section `[cloud]`. Returns the configuration's file.
 pub(crate) fn write_open_configuration(folder: &Path, journal: &str, cloud: &str) -> PathBuf {
     let policy = folder.join("policy");
     std::fs::create_dir_all(&policy).unwrap();
@@ -485,7 +485,7 @@ pub(crate) fn write_open_configuration(folder: &Path, journal: &str, cloud: &str
     file
 }
 
-/// Sets the site in the configuration of `folder`, which names the international one.
+/// Replaces the international site in the folder's configuration by `site`.
 pub(crate) fn configure_site(folder: &Path, site: Site) {
     if site == Site::Cn {
         let file = folder.join("sharehook.toml");
@@ -494,7 +494,7 @@ pub(crate) fn configure_site(folder: &Path, site: Site) {
     }
 }
 
-/// The laptop's configuration with this cloud and this journal, and the sample policy beside it.
+/// Writes the laptop's configuration with this cloud and journal, and the sample policy beside it.
 pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journal: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap();
@@ -504,10 +504,10 @@ pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journa
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
     configure_site(folder, site);
     copy_policy(folder);
-    // These tests speak for a direct invocation, and let it do what the sample leaves to signed
-    // sources.
+    // The sample forbids unsigned sources some actions. These tests send everything by a direct
+    // invocation.
     std::fs::remove_file(folder.join("policy/unsigned-sources.cedar")).unwrap();
-    // What a chain makes may be shared by itself too.
+    // Permit shares of the blueprint that the chain makes, also without the chain.
     let chained = format!(
         "@id(\"chained\") permit (principal in Share::Team::\"platform\", \
          action in [Share::Action::\"share\", Share::Action::\"cancel\"], \

@@ -1,5 +1,5 @@
-//! The real binary as processes: each listens on a free port and is killed by its own id when the
-//! test ends.
+//! Runs the real binary as processes. Each server listens on a free port; each process is killed
+//! when the test drops it.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Lines, Read, Write as _};
@@ -17,35 +17,37 @@ use sharehook::inbound::{SchemeName, SchemeSpec, sign};
 use super::http::{Headers, send};
 use super::{secrets, variables};
 
-/// The lines of a process's standard output; reading one that shows a secret panics.
+/// The lines of a process's standard output. Reading a line that contains a secret panics.
 pub(crate) type Printed = Inspect<Lines<BufReader<ChildStdout>>, fn(&io::Result<String>)>;
 
-/// A process of the binary; it is killed when this is dropped. All of its output that the harness reads is
-/// searched for secrets.
+/// A process of the binary, killed on drop. The harness searches all output that it reads for
+/// secrets.
 pub(crate) struct Process {
     child: Child,
-    /// The address that it printed; empty when it was not waited for.
+    /// The address that the process printed; empty if the harness did not wait for it.
     pub(crate) url: String,
-    /// Output that is not read.
+    /// Keeps the pipe of unread standard output open.
     unread: Option<Printed>,
-    /// They end with the process, and panic at a secret.
+    /// Threads that read the output until the process ends. They panic when they read a secret.
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
-    /// `sharehook sandbox`, of the site that can tell who has a blueprint.
+    /// Runs `sharehook sandbox` of the site that lists the accounts of a blueprint.
     pub(crate) fn sandbox() -> Self {
         let arguments = ["sandbox", "--site", "cn", "--listen", "127.0.0.1:0"];
         let mut command = command(Path::new("."), &arguments);
         Self::listening(&mut command, "stand-in cloud on ").0
     }
 
-    /// `sharehook serve` with the configuration in `folder` and a laptop's variables.
+    /// Runs `sharehook serve` with the configuration in `folder` and the environment variables of a
+    /// laptop.
     pub(crate) fn serve(folder: &Path) -> Self {
         Self::serving(&mut command(folder, &["serve", "--listen", "127.0.0.1:0"]))
     }
 
-    /// A command that serves. The rest of its output is read, or a full pipe would stop it.
+    /// Runs a command that serves. Reads all its output, because a full pipe would block the
+    /// process.
     pub(crate) fn serving(command: &mut Command) -> Self {
         let (mut process, lines) = Self::listening(command, "listening on ");
         process
@@ -54,7 +56,7 @@ impl Process {
         process
     }
 
-    /// The same with its log in `file`.
+    /// Runs a command that serves, and copies its log to `file`.
     pub(crate) fn logging_to(command: &mut Command, file: File) -> Self {
         let (mut process, lines) = Self::piped(command, "listening on ");
         process.read_log(Some(file));
@@ -64,7 +66,8 @@ impl Process {
         process
     }
 
-    /// A command that prints its address behind `before`, and the rest of what it prints.
+    /// Runs a command until it prints its address behind `before`. Returns its remaining standard
+    /// output.
     pub(crate) fn listening(command: &mut Command, before: &str) -> (Self, Printed) {
         let (mut process, lines) = Self::piped(command, before);
         process.read_log(None);
@@ -87,14 +90,14 @@ impl Process {
         (process, lines)
     }
 
-    /// A command that serves, and whose output is not read from its address on.
+    /// Runs a command that serves. Reads none of its output after the address.
     pub(crate) fn unread(command: &mut Command) -> Self {
         let (mut process, lines) = Self::piped(command, "listening on ");
         process.unread = Some(lines);
         process
     }
 
-    /// A command that is not waited for. Its output goes where the command says; what is piped is read.
+    /// Runs a command without waiting for output. Reads those of its streams that are piped.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut process = Self::spawn(command);
         let stdout = process.child.stdout.take();
@@ -122,25 +125,24 @@ impl Process {
         self.readers.push(searched(stderr, copy));
     }
 
-    /// The process's id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGKILL: nothing in it runs any more when this returns.
+    /// Sends SIGKILL, and waits until the process has ended.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let id = self.id().to_string();
         let done = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(done.success());
     }
 
-    /// Waits for the end of the process: its exit code, and how long it took.
+    /// Waits until the process ends. Returns its exit code and how long the wait took.
     pub(crate) async fn ended(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
@@ -152,7 +154,7 @@ impl Process {
         panic!("the process does not end");
     }
 
-    /// The JSON behind a path of its address.
+    /// Returns the JSON at `path` of the process's address.
     pub(crate) async fn ask(&self, path: &str) -> Value {
         let answer = send(&self.url, "GET", path, &[], Vec::new()).await;
         answer.unwrap().body
@@ -161,7 +163,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The process is this test's own.
+        // The process was started by this test.
         drop(self.child.kill());
         drop(self.child.wait());
         for reader in self.readers.drain(..) {
@@ -174,7 +176,7 @@ impl Drop for Process {
     }
 }
 
-/// Reads a stream to its end, searches each line for secrets, and copies it.
+/// Reads a stream to its end, searches each line for secrets, and copies the lines to `copy`.
 fn searched(stream: impl Read + Send + 'static, mut copy: Option<File>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
@@ -188,7 +190,7 @@ fn searched(stream: impl Read + Send + 'static, mut copy: Option<File>) -> JoinH
 
 /// Runs a command to its end, and searches its output for secrets.
 pub(crate) trait Finish {
-    /// Its output.
+    /// Waits until the command ends, and returns its output.
     fn finish(&mut self) -> Output;
 }
 
@@ -203,11 +205,11 @@ impl Finish for Command {
     }
 }
 
-/// The binary in `folder`, without variables.
+/// The binary with `folder` as its working directory and almost no environment variables.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sharehook"));
     command.current_dir(folder).env_clear().stdin(Stdio::null());
-    // Sweeps ask approval systems for what they missed; nothing listens on the discard port.
+    // Sweeps ask approval systems for missed instances. Nothing listens on the discard port.
     command.env("SHAREHOOK_FETCH_ENDPOINT", "http://127.0.0.1:9");
     command
 }
@@ -218,7 +220,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A command of the binary that is killed after so long, if it runs as long; whether it did.
+/// Runs a command and kills it after `after`. Returns whether it had not succeeded by then.
 pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: Duration) -> bool {
     let mut command = command(folder, arguments);
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
@@ -227,12 +229,12 @@ pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: Duration) -
     !process.child.wait().unwrap().success()
 }
 
-/// A command of the binary to its end, with the configuration in `folder`.
+/// Runs a command until it ends, with the configuration in `folder`.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).finish()
 }
 
-/// A signed delivery over HTTP: the status and the body, or nothing when no answer came.
+/// Sends a signed delivery over HTTP. Returns status and body; `None` if no answer came.
 pub(crate) async fn post(url: &str, request: &Value) -> Option<(u16, Value)> {
     let body = request.to_string();
     let (secret, id) = (
@@ -249,7 +251,7 @@ pub(crate) async fn post(url: &str, request: &Value) -> Option<(u16, Value)> {
         .then_some((answer.status, answer.body))
 }
 
-/// The headers with which `body` is a delivery of this scheme.
+/// The headers that sign `body` for this scheme.
 pub(crate) fn signed(scheme: SchemeName, secret: &str, id: &str, body: &str) -> Headers {
     let (spec, secret) = (SchemeSpec::preset(scheme), SecretString::from(secret));
     sign(&spec, &secret, body.as_bytes(), id, clock::system_now()).unwrap()

@@ -1,5 +1,5 @@
-//! The secrets that the tests hand out, and the search for them in everything that comes back: output of
-//! processes, HTTP answers, journals, notifications. In: variables and bytes. A test that gets one back fails.
+//! Remembers the secrets that tests hand out, and searches everything that comes back for them:
+//! output of processes, HTTP answers, journals, notifications. A test that finds one fails.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -10,15 +10,14 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// How the names of variables with secrets end.
+/// The last words of names of variables that hold secrets.
 const ENDINGS: [&str; 5] = ["SECRET", "TOKEN", "KEY", "LOGIN", "PASSWORD"];
-/// Anything shorter can be in a text by chance.
+/// A shorter text may occur by chance.
 const MIN_LENGTH: usize = 12;
 
 static HANDED_OUT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// From now on no text that comes back may contain this secret, whole, as its decoded bytes, or as a
-/// login's header.
+/// Remembers a secret for the search, also in decoded form and as the header of a login.
 pub(crate) fn hand_out(secret: &str) {
     let key = secret.strip_prefix("whsec_").unwrap_or(secret);
     let decoded = STANDARD
@@ -36,13 +35,13 @@ pub(crate) fn hand_out(secret: &str) {
     handed_out.extend(forms.filter(|form| form.len() >= MIN_LENGTH));
 }
 
-/// Writes a file with a secret, which is [`hand_out`].
+/// Writes a secret to a file, and remembers the secret for the search.
 pub(crate) fn write(file: &Path, secret: &str) {
     hand_out(secret);
     std::fs::write(file, secret).unwrap();
 }
 
-/// [`hand_out`] of each variable that holds a secret, by its name.
+/// Remembers each of the variables whose name is that of a secret.
 pub(crate) fn hand_out_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (name, value) in variables {
         if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
@@ -51,7 +50,7 @@ pub(crate) fn hand_out_variables<'a>(variables: impl IntoIterator<Item = (&'a st
     }
 }
 
-/// [`hand_out_variables`] of a command.
+/// Remembers the secrets in the environment variables of a command.
 pub(crate) fn hand_out_to(command: &Command) {
     let text = |value: &'_ OsStr| value.to_str().map(str::to_owned);
     let pairs = command
@@ -76,7 +75,7 @@ pub(crate) fn assert_none_in(place: &str, bytes: &[u8]) {
     }
 }
 
-/// The same for all files below `folder`.
+/// Fails the test if a file below `folder` contains a secret.
 #[track_caller]
 pub(crate) fn assert_none_below(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else {

@@ -1,6 +1,6 @@
-//! The real binary as an operator starts it. `Site` is a sandbox and a folder with a configuration
-//! for it; `Service` runs `serve` there. Tests look at HTTP answers, the sandbox's calls and state,
-//! and the journal's folder.
+//! Runs the real binary as an operator starts it. `Site` is a sandbox and a folder with a
+//! configuration for it; `Service` runs `serve` there. Tests examine HTTP answers, the sandbox's
+//! calls and state, and the journal's folder.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -17,22 +17,22 @@ use super::http::{Answer, send};
 use super::process::{Finish as _, Process, program, signed};
 use super::{REGION, configure_site, copy_policy};
 
-/// Secrets of the test's sources; each is long enough for a production source.
+/// Secrets of the test's sources. Each has the length that a production source requires.
 pub(crate) const NATIVE_SECRET: &str = "whsec_dGVzdC1vbmx5LW5hdGl2ZS1zZWNyZXQtMDEyMzQ1Njc=";
 pub(crate) const JIRA_SECRET: &str = "test-only-jira-secret-0123456789";
 pub(crate) const GITHUB_SECRET: &str = "test-only-github-secret-0123456789";
 pub(crate) const HELPDESK_TOKEN: &str = "test-only-helpdesk-token-0123456789abcdef";
 pub(crate) const QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:share-requests";
-/// An account that the test's policy allows and the sandbox does not know.
+/// An account that the test's policy allows and that the sandbox does not have.
 pub(crate) const STRANGER: &str = "999000000001";
 
-/// A sandbox, and a folder with a configuration for it. Both end with the value.
+/// A sandbox, and a folder with a configuration for it. Dropping the value ends both.
 pub(crate) struct Site {
     pub(crate) cloud: Running,
     pub(crate) folder: TempDir,
 }
 
-/// `serve` on a site.
+/// A running `serve` with the configuration of a site.
 pub(crate) struct Service {
     site: Site,
     pub(crate) process: Process,
@@ -43,7 +43,7 @@ pub(crate) fn now() -> Timestamp {
     system_now()
 }
 
-/// Configuration, policy and maps of the repository's samples, in a folder of their own.
+/// Writes configuration, policy and maps of the repository's samples to `folder`.
 pub(crate) fn write_folder(folder: &Path, endpoint: &str) {
     copy_policy(folder);
     let entities = folder.join("policy").join("entities.json");
@@ -98,7 +98,7 @@ from = ["invoke"]
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
 }
 
-/// The binary with the test's variables and nothing else that it reads.
+/// The binary with the test's environment variables and no others.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = program(folder);
     command.envs([
@@ -127,7 +127,7 @@ impl Site {
         Self { cloud, folder }
     }
 
-    /// A site whose sources `queue` and `bus` are trusted with these origins.
+    /// A site whose sources `queue` and `bus` trust these origins.
     pub(crate) async fn trusting(queue: &[&str], bus: &[&str]) -> Self {
         let prepare = |folder: &Path| trust(folder, queue, bus);
         Self::new(SandboxOptions::seeded(system_now), prepare).await
@@ -137,12 +137,12 @@ impl Site {
         command(self.folder.path())
     }
 
-    /// A command of the binary to its end.
+    /// Runs a command of the binary until it ends.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).finish()
     }
 
-    /// What `sharehook invoke` prints and its exit code.
+    /// Runs `sharehook invoke`. Returns its exit code and its output.
     pub(crate) fn invoke(&self, event: &Value) -> (i32, String) {
         std::fs::write(self.folder.path().join("event.json"), event.to_string()).unwrap();
         let done = self
@@ -160,7 +160,6 @@ impl Site {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// How many calls of `action` the sandbox has carried out.
     pub(crate) fn carried_out(&self, action: &str) -> usize {
         let calls = self.cloud.calls();
         let carried_out = calls.iter().filter(|call| call.carried_out);
@@ -203,7 +202,7 @@ impl Service {
         Self::on(Site::new(options, |_| {}).await)
     }
 
-    /// After `prepare` has changed what lies in the folder.
+    /// Starts a service after `prepare` has edited its folder.
     pub(crate) async fn prepared(prepare: impl Fn(&Path)) -> Self {
         Self::on(Site::new(SandboxOptions::seeded(system_now), prepare).await)
     }
@@ -215,7 +214,7 @@ impl Service {
         Self { site, process, url }
     }
 
-    /// One delivery over HTTP.
+    /// Sends one delivery over HTTP.
     pub(crate) async fn post(
         &self,
         path: &str,
@@ -225,7 +224,8 @@ impl Service {
         self.try_post(path, headers, body).await.unwrap()
     }
 
-    /// The same where the connection may end before the answer is seen.
+    /// Sends one delivery over HTTP. Returns an error if the connection closes before the answer is
+    /// read.
     pub(crate) async fn try_post(
         &self,
         path: &str,
@@ -244,7 +244,7 @@ impl Service {
         )
     }
 
-    /// A native request, signed by the source `native`.
+    /// Sends a native request, signed as the source `native`.
     pub(crate) async fn native(&self, request: &Value) -> Answer {
         self.native_as(
             &format!("msg_{}", request["id"].as_str().unwrap_or("none")),
@@ -260,7 +260,7 @@ impl Service {
             .await
     }
 
-    /// The processes of the files below the journal's `requests`.
+    /// Counts the files in the folders of the journal's `requests`.
     pub(crate) fn records(&self) -> usize {
         let requests = self.folder.path().join("journal").join("requests");
         let Ok(streams) = std::fs::read_dir(requests) else {
@@ -272,7 +272,7 @@ impl Service {
     }
 }
 
-/// Lets `origins` speak: those of `queue` in native requests, those of `bus` through a map that
+/// Lets `origins` send requests: native ones through `queue`, and through `bus` with a map that
 /// reads `detail` or `data`.
 pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
     let config = folder.join("sharehook.toml");
@@ -289,7 +289,7 @@ pub(crate) fn trust(folder: &Path, queue: &[&str], bus: &[&str]) {
     like_the_queue(folder, "bus", "trusted");
 }
 
-/// Gives a source the standing that the sample policy gives to `queue`.
+/// Copies what the sample policy says about the source `queue` for the source `name`.
 pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
     let path = folder.join("policy/entities.json");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -306,7 +306,7 @@ pub(crate) fn like_the_queue(folder: &Path, name: &str, scheme: &str) {
     std::fs::write(path, lines.join("\n")).unwrap();
 }
 
-/// An event file of the repository.
+/// Reads an event file of the repository.
 pub(crate) fn event(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("events")
@@ -314,7 +314,7 @@ pub(crate) fn event(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// A share request that the sample policy allows, with some fields changed.
+/// A share request that the sample policy allows. The fields of `changes` replace its fields.
 pub(crate) fn request(id: &str, changes: Value) -> Value {
     let mut request = json!({
         "id": id, "action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",

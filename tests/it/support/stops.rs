@@ -1,4 +1,4 @@
-//! Stops the process wherever it writes, and goes on.
+//! Stops the process at a cloud call or at a write of the journal, and restarts it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::store::Break;
 use super::{BLUEPRINT, World};
 
-/// Stops the process at its first call of `action`, once the cloud has carried that out.
+/// Stops the process during its first call of `action`, after the cloud has carried the call out.
 pub(crate) async fn stopped_in_call(world: &mut World, request: &Value, action: &str) {
     let held = format!("{action}:slow:600s");
     assert!(world.cloud.inject(held.parse().unwrap()));
@@ -18,7 +18,7 @@ pub(crate) async fn stopped_in_call(world: &mut World, request: &Value, action: 
     world.restart();
 }
 
-/// Returns when a call has met a fault.
+/// Returns when a fault has affected a call.
 pub(crate) async fn until_stuck(world: &World) {
     let stuck = || {
         let calls = world.cloud.calls();
@@ -29,8 +29,9 @@ pub(crate) async fn until_stuck(world: &World) {
     }
 }
 
-/// Stops the process at each write of the journal while `deliver` delivers an event, and asserts that its
-/// repetitions and sweeps share once with these accounts. Returns the number of places.
+/// For each write of the journal while `deliver` delivers an event: stops the process there, then
+/// delivers and sweeps again. Asserts one share with exactly these accounts. Returns the number of
+/// stops.
 pub(crate) async fn killed_anywhere(
     world: &mut World,
     shared: &[&str],
@@ -61,7 +62,7 @@ pub(crate) async fn killed_anywhere(
                 world.effects().values().all(|times| *times == 1),
                 "{how:?} {nth}"
             );
-            // Of a record that was never written, the index forgets the entry after a day.
+            // The index drops the entry of a record that was never written after a day.
             world.advance(25 * 3_600);
             world.sweep().await;
             world.verify().await.unwrap();

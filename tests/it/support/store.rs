@@ -1,5 +1,5 @@
-//! A store that breaks at the n-th write: the process stops there, or the write fails, before or
-//! after its effect.
+//! A store in memory that breaks at a chosen write: the process stops, or the write fails or waits.
+//! It does so before or after the write's effect.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use tokio::sync::Notify;
 
 use super::secrets;
 
-/// What happens at the chosen write.
+/// How the store breaks at the chosen write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Break {
     /// The process stops before the write has an effect.
     CrashBefore,
-    /// The process stops after the write, before it learns the result.
+    /// The process stops after the write, before it receives the result.
     CrashAfter,
     /// The write fails without an effect.
     FailBefore,
     /// The write has its effect but returns an error.
     FailAfter,
-    /// The write waits until the test lets it go on.
+    /// The write waits until the test releases it.
     Stall,
 }
 
@@ -45,12 +45,12 @@ impl Break {
     ];
 }
 
-/// Which write breaks.
+/// Selects the write that breaks.
 #[derive(Debug)]
 enum Trigger {
-    /// The one of this number, from 0.
+    /// The write with this number, counted from 0.
     Nth(u64),
-    /// The first to an object of this name.
+    /// The first write to an object with this file name.
     Named(&'static str),
 }
 
@@ -64,32 +64,32 @@ pub(crate) struct Fuse {
     crashed: Notify,
     stalled: Notify,
     released: Notify,
-    /// While operations are measured: each with its step.
+    /// The operations so far, if they are being measured.
     measured: Mutex<Option<Vec<Operation>>>,
-    /// The highest step of an operation that has ended.
+    /// The highest step of a completed operation.
     ended: AtomicU64,
 }
 
-/// An operation of the store as it was measured.
+/// An operation on the store while they are measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
-    /// When it began.
+    /// When the operation began.
     pub(crate) at: Timestamp,
-    /// One more than the highest step that had ended by then: operations that run side by side are
-    /// one step.
+    /// One more than the highest step that had completed by then. Concurrent operations have the
+    /// same step.
     pub(crate) step: u64,
 }
 
-/// How long an operation takes while it is measured: long enough that others begin beside it.
+/// How long a measured operation is delayed, so that concurrent ones begin meanwhile.
 const LATENCY: Duration = Duration::from_millis(10);
 
 impl Fuse {
-    /// Breaks the `nth` write from now on (from 0), once.
+    /// Breaks the `nth` write from now (counted from 0), once.
     pub(crate) fn arm(&self, nth: u64, how: Break) {
         self.set(Trigger::Nth(nth), how);
     }
 
-    /// Breaks the first write from now on to an object of this name, once.
+    /// Breaks the next write to an object with this file name, once.
     pub(crate) fn arm_at(&self, name: &'static str, how: Break) {
         self.set(Trigger::Named(name), how);
     }
@@ -105,23 +105,23 @@ impl Fuse {
         self.met.load(Ordering::SeqCst)
     }
 
-    /// Writes since it was armed.
+    /// The number of writes since the fuse was last armed.
     pub(crate) fn writes(&self) -> u64 {
         self.writes.load(Ordering::SeqCst)
     }
 
-    /// Reads and listings so far.
+    /// The number of reads and listings so far.
     pub(crate) fn reads(&self) -> u64 {
         self.reads.load(Ordering::SeqCst)
     }
 
-    /// From now on operations take a moment and are noted.
+    /// From now on delays each operation by `LATENCY` and lists it.
     pub(crate) fn measure(&self) {
         self.ended.store(0, Ordering::SeqCst);
         *self.measured.lock().unwrap() = Some(Vec::new());
     }
 
-    /// What was measured, in the order of the beginnings.
+    /// Returns the measured operations in the order in which they began, and stops measuring.
     pub(crate) fn measured(&self) -> Vec<Operation> {
         self.measured.lock().unwrap().take().unwrap_or_default()
     }
@@ -149,17 +149,17 @@ impl Fuse {
         self.timed(read).await
     }
 
-    /// Returns when the process must stop.
+    /// Returns when the store stops the process.
     pub(crate) async fn crashed(&self) {
         self.crashed.notified().await;
     }
 
-    /// Returns when the chosen write waits.
+    /// Returns when the chosen write has begun to wait.
     pub(crate) async fn stalled(&self) {
         self.stalled.notified().await;
     }
 
-    /// Lets the write that waits go on.
+    /// Releases the write that waits.
     pub(crate) fn release(&self) {
         self.released.notify_one();
     }

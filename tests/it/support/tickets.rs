@@ -1,4 +1,5 @@
-//! A stand-in for a ticket system: it answers every GET as the test says, and keeps what it was asked.
+//! A stand-in for a ticket system. It answers every GET as the test says, and remembers the
+//! requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,18 +11,18 @@ use axum::response::IntoResponse;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// How the stand-in answers.
+/// The answer of the stand-in, and the requests that it received.
 #[derive(Debug, Clone)]
 struct Kept {
     status: u16,
     body: String,
     location: Option<String>,
     pause: Duration,
-    /// Paths, and the logins that came with them.
+    /// The method and path of each request, and its `Authorization` header.
     asked: Vec<(String, String)>,
 }
 
-/// A running stand-in. It ends with the test's runtime.
+/// A running stand-in. It stops when the test's runtime stops.
 pub(crate) struct Tickets {
     pub(crate) url: String,
     kept: Arc<Mutex<Kept>>,
@@ -43,37 +44,38 @@ impl Tickets {
         Self { url, kept }
     }
 
-    /// From now on each answer has this status and body.
+    /// From now on answers with this status and body.
     pub(crate) fn answer(&self, status: u16, body: impl ToString) {
         let mut kept = self.kept.lock().unwrap();
         (kept.status, kept.body) = (status, body.to_string());
     }
 
-    /// From now on each answer is the ticket of the sample, with a change.
+    /// From now on answers with the sample's ticket after `change`.
     pub(crate) fn put(&self, change: impl FnOnce(&mut Value)) {
         let mut ticket = sample()["instance"].clone();
         change(&mut ticket);
         self.answer(200, ticket);
     }
 
-    /// From now on each answer leads here.
+    /// From now on redirects every request to `to`.
     pub(crate) fn redirect(&self, to: &str) {
         self.kept.lock().unwrap().location = Some(to.to_owned());
         self.answer(302, "{}");
     }
 
-    /// From now on each answer takes so long.
+    /// From now on delays every answer by `pause`.
     pub(crate) fn slow(&self, pause: Duration) {
         self.kept.lock().unwrap().pause = pause;
     }
 
-    /// What was asked since the last look: paths, and the logins that came with them.
+    /// Returns the requests since the last call of this function: method and path, and
+    /// `Authorization` header.
     pub(crate) fn asked(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.kept.lock().unwrap().asked)
     }
 }
 
-/// The event and the ticket of the repository's sample.
+/// The event and the ticket of the repository's Zendesk sample.
 pub(crate) fn sample() -> Value {
     serde_json::from_str(include_str!(
         "../../../events/body-zendesk-ticket-approved.json"
@@ -87,7 +89,7 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, request: Request) -> impl 
         let login = request.headers().get("authorization");
         let login = login.map_or("", |value| value.to_str().unwrap());
         let path = format!("{} {}", request.method(), request.uri());
-        // Sweeps look for the instances of other sources, too.
+        // Ignore the requests with which sweeps look for instances of other sources.
         if path.contains(" /http") {
             kept.asked.push((path, login.to_owned()));
         }

@@ -1,4 +1,4 @@
-//! Which file imports which: every path of a package, followed through `use` declarations and
+//! Finds which file imports which. Follows every path of a package through `use` declarations and
 //! re-exports to the file that defines the item.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,38 +7,38 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Code, identifier, is_name, rust_files};
 
-/// How many re-exports a path is followed through.
+/// The maximum number of re-exports through which a path is followed.
 const MAX_STEPS: usize = 8;
 
-/// `["cloud", "actions", "paging"]`; empty for a package's root.
+/// A module's path, such as `["cloud", "actions", "paging"]`; empty for the root of a package.
 pub(super) type Module = Vec<String>;
-/// Where each module's imports lead, and the path that leads there.
+/// For each module the modules that it imports, and the path that it uses for each.
 type Imports = BTreeMap<Module, BTreeMap<Module, String>>;
 
-/// A file that is not a test.
+/// A file whose code is not only for tests.
 pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) code: Code,
-    /// The `use` declarations, one for each name.
+    /// The `use` declarations, one for each imported name.
     uses: Vec<Import>,
     /// The code without its `use` declarations.
     body: String,
 }
 
-/// One name of a `use` declaration; the name is `*` for everything.
+/// One name of a `use` declaration; `*` for a glob import.
 struct Import {
     name: String,
     path: Vec<String>,
     is_public: bool,
 }
 
-/// A package's files by their module.
+/// The files of a package, by module.
 pub(super) struct Package {
     pub(super) sources: BTreeMap<Module, Source>,
 }
 
 impl Package {
-    /// Reads the package whose root is in the folder `src`.
+    /// Reads the package whose root file is in the folder `src`.
     pub(super) fn read(src: &Path) -> Self {
         Self::of(rust_files(src).into_iter().map(|path| {
             let module = module_of(path.strip_prefix(src).unwrap());
@@ -65,7 +65,7 @@ impl Package {
                 uses,
                 body,
             };
-            // A program's `main.rs` imports the library like any other package.
+            // Leave out `main.rs`: it imports the library as another package would.
             if module != ["main"] {
                 sources.insert(module, source);
             }
@@ -74,7 +74,7 @@ impl Package {
         Self { sources }
     }
 
-    /// The paths that a file names, from the package's root, as they are written.
+    /// The paths in the file of `module`, written from the package's root.
     pub(super) fn paths(&self, module: &[String]) -> Vec<Vec<String>> {
         let source = &self.sources[module];
         let imported = source.uses.iter().map(|import| import.path.clone());
@@ -84,11 +84,11 @@ impl Package {
             .collect()
     }
 
-    /// The modules whose files define what this module's file imports.
+    /// The modules that define what the file of `module` imports, and the path to each.
     fn imports(&self, module: &[String]) -> BTreeMap<Module, String> {
         let source = &self.sources[module];
         let used = source.uses.iter().filter(|import| {
-            // A re-export alone imports nothing into the file.
+            // A name that the file only re-exports is no import.
             !import.is_public || find_word(&source.body, &import.name).is_some()
         });
         let mut found: BTreeMap<Module, String> = used
@@ -96,7 +96,7 @@ impl Package {
             .chain(paths_in(&source.body).map(|path| (path, false)))
             .filter_map(|(path, is_everything)| {
                 let (target, is_item) = self.resolve(module, &path, MAX_STEPS)?;
-                // A module's name alone is no import: what the code names in it is.
+                // A path that ends at a module is no import: paths to items in that module are.
                 (is_item || is_everything).then(|| (target, path.join("::")))
             })
             .collect();
@@ -104,7 +104,7 @@ impl Package {
         found
     }
 
-    /// The modules that import themselves through others; for each the imports that lead back.
+    /// The modules that import themselves through others, and for each the imports that lead back.
     pub(super) fn cycles(&self) -> BTreeMap<Module, Vec<String>> {
         let modules = self.sources.keys();
         let imports: Imports = modules
@@ -122,8 +122,8 @@ impl Package {
         cycles
     }
 
-    /// The module that defines what a path of `from` means, and whether the path goes on to an
-    /// item in it.
+    /// Finds the module that a path in `from` leads to. The `bool` tells whether the path ends at
+    /// an item of that module.
     fn resolve(&self, from: &[String], path: &[String], steps: usize) -> Option<(Module, bool)> {
         let steps = steps.checked_sub(1)?;
         let (mut module, rest, is_relative) = match absolute(from, path) {
@@ -147,7 +147,7 @@ impl Package {
                 })
             };
             let Some(import) = imported.or_else(everything) else {
-                // A path that starts with a name of another package, or with one of this file.
+                // The path starts with the name of another package, or with an item of this file.
                 let is_foreign = at == 0 && is_relative;
                 return (!is_foreign).then_some((module, true));
             };
@@ -187,7 +187,8 @@ fn module_of(file: &Path) -> Module {
         .collect()
 }
 
-/// A path that starts at `crate`, `self` or `super`, from the package's root.
+/// Rewrites a path that starts with `crate`, `self` or `super` as a path from the package's root.
+/// `None` for other paths.
 fn absolute(module: &[String], path: &[String]) -> Option<Vec<String>> {
     let mut base = match path.first()?.as_str() {
         "crate" => return Some(path[1..].to_vec()),
@@ -206,7 +207,7 @@ fn absolute(module: &[String], path: &[String]) -> Option<Vec<String>> {
     Some([base.as_slice(), rest].concat())
 }
 
-/// The `use` declarations of a code, and the code without them.
+/// Returns the `use` declarations in `code`, and `code` without them.
 fn imports_of(code: &str) -> (Vec<Import>, String) {
     let mut uses = Vec::new();
     let mut body = String::with_capacity(code.len());
@@ -224,7 +225,7 @@ fn imports_of(code: &str) -> (Vec<Import>, String) {
     (uses, body)
 }
 
-/// Takes a `use` tree apart: `a::{b, c::d as e}`.
+/// Adds an [`Import`] for each name of a `use` tree such as `a::{b, c::d as e}`.
 fn expand(tree: &str, prefix: &[String], is_public: bool, uses: &mut Vec<Import>) {
     let tree = tree.trim();
     if let Some((head, inner)) = tree.split_once('{') {
@@ -273,7 +274,7 @@ fn expand(tree: &str, prefix: &[String], is_public: bool, uses: &mut Vec<Import>
     });
 }
 
-/// Every `a::b::c` of a code but visibilities such as `pub(in crate::a)`.
+/// Every path `a::b::c` in the code, except in visibilities such as `pub(in crate::a)`.
 fn paths_in(body: &str) -> impl Iterator<Item = Vec<String>> {
     let bytes = body.as_bytes();
     body.match_indices("::").filter_map(move |(at, _)| {
@@ -305,7 +306,8 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
         .find(|at| (*at == 0 || ends(at - 1)) && (word.ends_with(' ') || ends(at + word.len())))
 }
 
-/// `thing` defines an item that `shelf/mod.rs` re-exports; `user` imports it from there.
+/// The cycles of a package in which `shelf/mod.rs` re-exports an item of `thing`, and `user`
+/// imports the re-export.
 fn example(thing: &str) -> Vec<String> {
     let user = "use crate::shelf::{self, Thing as Named};\npub struct User(Named);";
     let files = [

@@ -1,10 +1,10 @@
-//! Reads Rust source as text: blanks what is no code, finds test items, functions and paths. It
-//! knows just enough of the language for the rules in `tidy.rs`, and expects formatted code.
+//! Reads Rust source as text: blanks comments and literals, finds test items, functions and paths.
+//! Understands only what the rules in `tidy.rs` need, and expects formatted code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every Rust file below a folder, sorted.
+/// Every Rust file below `folder`, sorted by path.
 pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -22,13 +22,13 @@ pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A file without its comments, literals and test items; blanks replace them, so that every
-/// position and line number stays.
+/// The code of a file. Blanks replace comments, literals and test items, so every position and line
+/// number is unchanged.
 pub(super) struct Code {
     pub(super) text: String,
-    /// Lines that are not part of a test item.
+    /// The number of lines outside test items.
     pub(super) lines: usize,
-    /// The modules that the file declares for tests: `#[cfg(test)] mod tests;`.
+    /// The modules that the file declares only for tests: `#[cfg(test)] mod tests;`.
     pub(super) test_modules: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Code {
         }
     }
 
-    /// Each function's name and how many lines it has, from `fn` to its closing brace.
+    /// The name and the number of lines of each function, from `fn` to the closing brace.
     pub(super) fn functions(&self) -> Vec<(&str, usize)> {
         let bytes = self.text.as_bytes();
         let mut found = Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// The identifier that a text begins with; empty when it begins with something else.
+/// The identifier at the start of `text`; empty if there is none.
 pub(super) fn identifier(text: &str) -> &str {
     let end = text.bytes().position(|byte| !is_name(byte));
     &text[..end.unwrap_or(text.len())]
@@ -93,8 +93,8 @@ fn blank(bytes: &mut [u8]) {
     }
 }
 
-/// Where the item that starts at `start` ends, its attributes included: behind its `;`, or behind
-/// the brace that closes its body.
+/// Returns the position behind the item that starts at `start`, attributes included: behind its `;`
+/// or the closing brace of its body.
 fn end_of_item(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let rest = &bytes[start..];
@@ -158,7 +158,7 @@ fn raw_string(source: &[u8], at: usize) -> Option<usize> {
     Some(1 + hashes + 1 + end + closing.len())
 }
 
-/// A string or a character, but not a lifetime.
+/// The length of the string or character literal at the start of `rest`. A lifetime is no literal.
 fn quoted(rest: &[u8]) -> Option<usize> {
     let quote = *rest.first().filter(|byte| b"\"'".contains(byte))?;
     if quote == b'\'' && rest.get(1) != Some(&b'\\') {
