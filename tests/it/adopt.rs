@@ -1,4 +1,5 @@
-//! `drift --adopt`: shares without a grant come under a ticket, a policy and an expiry.
+//! Tests `drift --adopt`: a share without a grant receives a ticket, a policy decision and an
+//! expiry.
 
 use serde_json::json;
 use sharehook::app::{Adoption, DriftReport, Operator, review};
@@ -84,7 +85,8 @@ async fn adopted_shares_have_a_ticket_and_end_like_any_other() {
     world.verify().await.unwrap();
 }
 
-/// Only the mark makes a found share the request's own: a ticket that finds a share does not end it.
+/// A request that finds an account already shared does not own that share, so its expiry does not
+/// revoke it. Only adoption makes a request the owner of a share that it finds.
 #[tokio::test]
 async fn a_request_that_finds_a_share_still_does_not_own_it() {
     let world = World::new().await;
@@ -97,7 +99,7 @@ async fn a_request_that_finds_a_share_still_does_not_own_it() {
     world.advance(2 * 86_400);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[0]]);
-    // Nothing gave it: it can be adopted.
+    // No request owns the share, so it can be adopted.
     let report = adopt(&world, "bob@example.com").await;
     assert_eq!(statuses(&report), [Status::Completed; 2], "{report:?}");
     assert!(drift(&world).await.agrees());
@@ -111,7 +113,7 @@ async fn policy_decides_an_adoption_like_a_share() {
     assert_eq!(statuses(&report), [Status::Denied; 2], "{report:?}");
     assert!(world.app.grants().await.unwrap().entries.is_empty());
     assert_eq!(world.has(BLUEPRINT), [STRANGER]);
-    // Four eyes: a requester does not approve an own request.
+    // Four eyes: requesters cannot approve their own requests.
     world.cloud.edit(|cloud| {
         let stock = cloud.regions.get_mut(REGION).unwrap();
         stock.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();
@@ -123,7 +125,7 @@ async fn policy_decides_an_adoption_like_a_share() {
     assert_eq!(statuses(&report), [Status::Denied; 2], "{report:?}");
 }
 
-/// `revoke` ends what was adopted.
+/// `revoke` also revokes an adopted share.
 #[tokio::test]
 async fn an_adopted_share_can_be_revoked() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! Approvals in Feishu, DingTalk and WeCom against stand-ins of their APIs: what is approved is shared, and
-//! each end is written back; what was changed on its way is refused, and nothing acts twice.
+//! Approvals in Feishu, DingTalk and WeCom, against stand-ins for their APIs. Approved instances
+//! are shared and each outcome is written back; forged ones are refused, and repeats act once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use sharehook_sandbox::Tenant;
 use crate::support::approvals::{self, SHARED, SYSTEMS, System};
 use crate::support::{BLUEPRINT, STRANGER, World};
 
-/// The end and the status of the one answer to a delivery; `None` for a refusal.
+/// Delivers an event. Returns the ending and the status of the only answer; `None` for a refusal.
 async fn receive(world: &World, delivery: Delivery) -> Option<(Ending, Status)> {
     let answered = approvals::receive(world, delivery).await;
     answered.map(|(ending, answer)| (ending, answer.status))
@@ -64,7 +64,7 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
             "{name}: {notes:?}"
         );
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{name}");
-        // Approved by the requester, without a person, before it was sent back, and by a deputy.
+        // No person approved, the requester approved, or a step was sent back after its approval.
         let alone = |text: String| text.replace("wangxiaoming", "wujunjie");
         let automatic: &dyn Fn(&mut Value) = &|instance| {
             for list in ["timeline", "task_list", "operationRecords", "tasks"] {
@@ -114,13 +114,13 @@ async fn an_event_that_comes_again_in_any_form_acts_once() {
         receive(&world, first.clone()).await.unwrap();
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
-        // Replayed, and encrypted anew a minute and an hour later.
+        // Replay the event, and deliver it with a new encryption a minute and an hour later.
         receive(&world, first.clone()).await.unwrap();
         for seconds in [60, 3_600] {
             world.advance(seconds);
             receive(&world, system.event(world.now())).await.unwrap();
         }
-        // Too old.
+        // By now the signature of the first delivery is too old.
         world.advance(9 * 3_600);
         assert_eq!(receive(&world, first).await, None, "{name}");
         world.sweep().await;
@@ -143,7 +143,7 @@ async fn an_event_for_others_or_with_other_padding_is_refused() {
         let world = system.telling_world().await;
         system.put(&world, &|_| ());
         let now = world.now();
-        // Of another app or company, which has the same key.
+        // The event belongs to another app or company that has the same key.
         let cross = |event: &mut Value| match name {
             "feishu" => event["event"]["app_id"] = "cli_b".into(),
             "wecom" => event["ToUserName"] = "ww9".into(),
@@ -151,10 +151,10 @@ async fn an_event_for_others_or_with_other_padding_is_refused() {
         };
         let foreign = system.sealed(&cross, "another-receiver", now);
         assert_eq!(receive(&world, foreign).await, None, "{name}");
-        // Shortened by a block, and signed again: the padding is that of no text.
+        // The cipher text lost its last block and was signed again: its padding is invalid.
         let padded = shortened(system, system.event(now));
         assert_eq!(receive(&world, padded).await, None, "{name}");
-        // Of another definition.
+        // The event belongs to another approval definition.
         let other = |event: &mut Value| {
             let text = event.to_string();
             let text = text
@@ -171,7 +171,7 @@ async fn an_event_for_others_or_with_other_padding_is_refused() {
     }
 }
 
-/// The same request with the encrypted text shorter by a block, and a signature over it.
+/// The delivery with its cipher text shortened by one block, and signed again.
 fn shortened(system: &System, delivery: Delivery) -> Delivery {
     let Via::Http(headers) = &delivery.via else {
         panic!("not by HTTP")
@@ -237,7 +237,7 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
     }
 }
 
-/// DingTalk's instance does not name its process: its list does.
+/// Unlike DingTalk's list, its instance does not name its process.
 #[tokio::test]
 async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
     let system = &SYSTEMS[1];
@@ -254,7 +254,7 @@ async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
-/// A careless API repeats the token in its message.
+/// The stand-in's error message repeats the token, as a careless API might.
 #[tokio::test]
 async fn what_an_api_repeats_of_a_token_is_in_no_record() {
     for system in [&SYSTEMS[0], &SYSTEMS[2]] {
@@ -275,7 +275,7 @@ async fn what_an_api_repeats_of_a_token_is_in_no_record() {
     }
 }
 
-/// The note arrived, and its answer was lost. It is found there; WeCom itself drops the repetition.
+/// The note's answer was lost. The program finds the note; WeCom itself drops the repetition.
 #[tokio::test]
 async fn a_note_whose_answer_was_lost_is_there_once() {
     for system in &SYSTEMS {
@@ -297,7 +297,7 @@ async fn a_note_whose_answer_was_lost_is_there_once() {
     }
 }
 
-/// An hour without the API: what was approved is shared later, and told later.
+/// The API fails for an hour. The approved instance is shared after that.
 #[tokio::test]
 async fn what_cannot_be_read_for_an_hour_is_shared_later() {
     for system in &SYSTEMS[1..] {
@@ -346,7 +346,7 @@ async fn what_is_withdrawn_is_taken_back_and_told() {
     }
 }
 
-/// DingTalk revokes an approved instance by another one.
+/// In DingTalk, a second instance revokes an approved one.
 #[tokio::test]
 async fn what_another_instance_revokes_is_taken_back() {
     let system = &SYSTEMS[1];
@@ -382,7 +382,7 @@ async fn what_another_instance_revokes_is_taken_back() {
         revoke(&world, change.clone()).await;
         assert_eq!(world.has(BLUEPRINT), SHARED, "{change}");
     }
-    // Before and after the original was shared.
+    // The revoking instance comes before or after the share of the original.
     for shared in [false, true] {
         let world = system.telling_world().await;
         system.put(&world, &|_| ());
@@ -403,7 +403,7 @@ async fn what_another_instance_revokes_is_taken_back() {
     }
 }
 
-/// What an instance of this age says of its times.
+/// Sets the times at which the instance began and ended, in seconds since 1970.
 fn begun_and_ended(instance: &mut Value, begun: i64, ended: i64) {
     let text = |second: i64| {
         let at = jiff::Timestamp::from_second(second).unwrap();
@@ -422,7 +422,7 @@ fn begun_and_ended(instance: &mut Value, begun: i64, ended: i64) {
     }
 }
 
-/// Weeks without a sweep, in which an approval began and ended.
+/// An approval began and ended during weeks without a sweep.
 #[tokio::test]
 async fn an_approval_of_a_long_outage_is_found_when_sweeps_go_on() {
     for system in &SYSTEMS {
@@ -433,14 +433,14 @@ async fn an_approval_of_a_long_outage_is_found_when_sweeps_go_on() {
             begun_and_ended(instance, second + 7_200, second + 10_800);
         });
         world.advance(20 * 86_400);
-        // Another process has never looked itself.
+        // The new process has never listed instances itself.
         world.restart();
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), SHARED, "{name}");
     }
 }
 
-/// WeCom's status 10.
+/// WeCom has status 10 for an approved request that was paid.
 #[tokio::test]
 async fn a_request_that_was_paid_before_the_look_is_found() {
     let system = &SYSTEMS[2];
@@ -455,7 +455,7 @@ async fn a_request_that_was_paid_before_the_look_is_found() {
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
-/// Its event may be on its way.
+/// An event may arrive shortly after the approval, so a sweep leaves recent approvals to it.
 #[tokio::test]
 async fn an_approval_that_has_just_ended_is_left_to_its_event() {
     for system in &SYSTEMS {

@@ -1,4 +1,4 @@
-//! Secrets in AWS, against a stand-in for the Lambda extension on loopback.
+//! Reads secrets in AWS from a stand-in for the Lambda extension, on loopback.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,8 @@ const TOKEN: &str = "session-token";
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// Answers as the extension does; the first `unready` requests as it does while it starts.
+/// A stand-in for the extension. It answers the first `unready` requests as AWS's does while it
+/// starts.
 async fn extension(unready: usize) -> (u16, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -167,7 +168,7 @@ async fn without_the_extension_the_error_says_what_is_missing() {
             ]),
             "does not hold a port number",
         ),
-        // A port that was free a moment ago, so no process listens on it.
+        // The port was free a moment ago, so no process listens on it.
         (vars(free_port().await, TOKEN), "is its layer attached?"),
     ] {
         let Problems(problems) = read(&text, vars).await.unwrap_err();
@@ -232,8 +233,9 @@ async fn a_variable_may_name_a_secret_in_aws() {
     );
 }
 
-/// The runtime API and the extension at once: the extension is not ready before the function asked for
-/// an event, as AWS's. Hands out one sweep; sends on what the function answers.
+/// A stand-in for both the runtime API and the extension. Like AWS's, the extension is not ready
+/// before the function has asked for an event. Hands out one sweep, and sends on the function's
+/// answer.
 async fn runtime_and_extension() -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Bad input: each kind has its documented status and an answer that names the problem, and none
+//! Each kind of bad input gets its documented status and an answer that names the problem. None
 //! causes a call to the cloud.
 
 use serde_json::{Value, json};
@@ -243,7 +243,7 @@ async fn a_verified_mistake_is_answered_with_field_and_remedy() {
             "{name}: {answer:?}"
         );
     }
-    // Each is on record for the operator, and none is a request.
+    // Each bad input is recorded as a rejected delivery, and none as a request.
     assert!(service.cloud.calls().is_empty());
     let listed = |args: &[&str]| service.run(&[args, &["--json"]].concat()).stdout;
     assert_eq!(listed(&["requests"]), b"[]\n");
@@ -256,8 +256,8 @@ async fn sizes_types_paths_and_methods_have_their_codes() {
     let service = Service::start().await;
     let body = request("S-1", json!({})).to_string();
     let huge = format!("{}{}", body, " ".repeat(300 * 1024));
-    // The rest of a body that is too large is not read, so a client that still sends may miss the
-    // answer.
+    // The server does not read the rest of too large a body. A client that is still sending may
+    // miss the answer.
     let mut answer = None;
     for _ in 0..20 {
         answer = service
@@ -372,7 +372,7 @@ async fn without_its_journal_nothing_is_done_and_the_sender_is_asked_to_retry() 
     let journal = service.folder.path().join("journal");
     let away = service.folder.path().join("away");
     std::fs::rename(&journal, &away).unwrap();
-    // The service's own sweep may be making the directory just now.
+    // The service's own sweep may create the directory at this moment.
     let replaced = (0..100).any(|_| {
         drop(std::fs::remove_dir_all(&journal));
         std::fs::write(&journal, "not a directory").is_ok()
@@ -392,7 +392,7 @@ async fn without_its_journal_nothing_is_done_and_the_sender_is_asked_to_retry() 
     assert!(service.cloud.calls().is_empty());
     std::fs::remove_file(&journal).unwrap();
     std::fs::create_dir(&journal).unwrap();
-    // An empty folder in its place would let every known request act again.
+    // In an empty folder, every known request would act again.
     let other = service.native(&request("N-1", json!({}))).await;
     assert_eq!(other.status, 503, "{other:?}");
     std::fs::remove_dir_all(&journal).unwrap();

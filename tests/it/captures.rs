@@ -1,6 +1,7 @@
-//! What every command prints at 80 columns. `tests/captures/commands.txt` is a session in one folder, from
-//! `init` on: this test runs its commands in order and holds what they print. With
-//! `SHAREHOOK_WRITE_CAPTURES=1` it writes what they print instead; read the difference then.
+//! What every command prints at 80 columns. `tests/captures/commands.txt` is a session in one
+//! folder, starting with `init`: this test runs its commands in order and compares their output.
+//! With `SHAREHOOK_WRITE_CAPTURES=1` it writes the output to that file instead; review the
+//! difference then.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -17,7 +18,8 @@ use crate::support::process::Finish as _;
 use crate::support::{request, sandbox_keys};
 
 const CAPTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/commands.txt");
-/// These print for a shell or a program: code, arguments of `curl`, records, signed notes, keys.
+/// Commands that print for a shell or a program: code, arguments of `curl`, records, signed notes,
+/// keys.
 const FOR_PROGRAMS: [&str; 5] = [
     "completions",
     "sign",
@@ -26,8 +28,8 @@ const FOR_PROGRAMS: [&str; 5] = [
     "audit key",
 ];
 
-/// What differs from run to run: its digits become zeros, or its digits and letters x. As wide as before,
-/// so that tables keep their columns.
+/// Texts that differ from run to run. Their digits become zeros, or their letters and digits become
+/// x. The width is unchanged, so that tables keep their columns.
 const VOLATILE: [(&str, &str); 6] = [
     (
         r"\b20\d\d-\d\d-\d\d([T ]\d\d:\d\d(:\d\dZ)?)?|\b\d\d:\d\d:\d\dZ",
@@ -46,9 +48,9 @@ fn masked(text: &str) -> String {
         let find = Regex::new(find).unwrap();
         find.replace_all(text, by).into_owned()
     };
-    // As many digits as it has, which differs; only programs read it.
+    // Drop parts of a second: their number of digits differs, and only programs read them.
     let text = replaced(text, r"(:\d\d)\.\d+Z", "${1}Z");
-    // The policies may change without a change of what is printed.
+    // The digest changes whenever a policy changes, also if nothing else in the output does.
     let mut text = replaced(&text, "digest [0-9a-f]{12}", "digest xxxxxxxxxxxx");
     for (find, stand_in) in VOLATILE {
         let volatile = |c: char| match stand_in {
@@ -62,13 +64,13 @@ fn masked(text: &str) -> String {
     text
 }
 
-/// Whether people read this line: not JSON, nor the message of an error, which logs have too.
+/// Whether people read this line: neither JSON nor the message of an error, which logs have too.
 fn is_for_people(line: &str) -> bool {
     let json = line.trim_start().starts_with(['{', '}', '[', ']', '"']);
     !json && !line.starts_with("sharehook: ")
 }
 
-/// A folder with what the commands need beside what `init` writes.
+/// Writes the files that the commands need in addition to those of `init`.
 fn prepare(folder: &Path) {
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
     write("hello.txt", "Hello, World!".to_owned());
@@ -85,7 +87,7 @@ fn prepare(folder: &Path) {
     );
 }
 
-/// A command of the capture, in the folder that `init` made once it is there.
+/// Builds a command of the capture. It runs in the folder that `init` makes, once that exists.
 fn command(folder: &Path, line: &str, endpoint: &str) -> Command {
     let made = folder.join("shares");
     let (inside, env) = match made.is_dir() {
@@ -111,7 +113,7 @@ fn command(folder: &Path, line: &str, endpoint: &str) -> Command {
     command
 }
 
-/// What a command prints, with its exit code if that is not 0. A server is ended once it listens.
+/// Returns a command's output, and its exit code if that is not 0. Kills a server when it listens.
 fn printed(folder: &Path, line: &str, endpoint: &str) -> String {
     let mut command = command(folder, line, endpoint);
     if line.contains("--listen") {
@@ -142,7 +144,7 @@ fn printed(folder: &Path, line: &str, endpoint: &str) -> String {
     text
 }
 
-/// The commands of the program, with those of `audit`, as `--help` names them.
+/// The commands of the program and of `audit`, as `--help` lists them.
 fn all_commands() -> BTreeSet<String> {
     let listed = |args: &[&str]| -> Vec<String> {
         let output = Command::new(env!("CARGO_BIN_EXE_sharehook"))
@@ -205,7 +207,7 @@ async fn every_command_prints_what_its_capture_shows() {
         }
         now.push_str(&format!("$ {line}\n{}\n", masked(&text)));
     }
-    #[allow(clippy::disallowed_methods)] // As the test of the schema does.
+    #[allow(clippy::disallowed_methods)] // A switch of this test, not of the program.
     if std::env::var_os("SHAREHOOK_WRITE_CAPTURES").is_some() {
         std::fs::write(CAPTURE, now).unwrap();
         return;

@@ -1,6 +1,6 @@
-//! A chain on a blueprint that exists already is ordered among the requests for that blueprint: it follows
-//! a revocation or a cancel that is under way, and one that begins later sees it. The journal does not know
-//! who put the image into Lighthouse.
+//! A chain whose blueprint already exists takes part in the order of requests for that blueprint.
+//! It waits for a revocation or cancel that is under way, and later ones take it into account. In
+//! these tests no record says which request put the image into Lighthouse.
 
 use serde_json::{Value, json};
 use sharehook::app::Answer;
@@ -13,15 +13,15 @@ use crate::support::{ACCOUNTS, CHAIN_IMAGE, CHAINED, REGION, World, deadline, de
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const HOUR: i64 = 3_600;
 
-/// What takes the blueprint away from the account.
+/// The request that takes the blueprint away from the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taker {
-    /// The end of a share of the blueprint.
+    /// A sweep revokes an expired share of the blueprint.
     Revocation,
     Cancel,
 }
 
-/// The image is in Lighthouse, and the journal is empty.
+/// A world whose image is in Lighthouse, with an empty journal.
 async fn published() -> World {
     let mut world = World::new().await;
     let publish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
@@ -33,7 +33,8 @@ async fn published() -> World {
     world
 }
 
-/// The account has the blueprint by a share of it, which ends with the hour for a revocation.
+/// A world in which the account has the blueprint. For a revocation the share expires after an
+/// hour.
 async fn shared_blueprint(taker: Taker) -> World {
     let world = published().await;
     let ends = (taker == Taker::Revocation).then_some("1h");
@@ -74,7 +75,8 @@ fn account(answer: &Answer) -> &ItemResult {
 async fn a_chain_follows_what_is_taking_its_blueprint_away() {
     for taker in [Taker::Revocation, Taker::Cancel] {
         let world = shared_blueprint(taker).await;
-        // It has read that the account has the blueprint, and its call is still to come.
+        // The taker reads that the account has the blueprint. It makes its call only after that
+        // slow read.
         let slow = "DescribeBlueprintsShareAcrossAccountInfos:slow:1500ms";
         assert!(world.cloud.inject(slow.parse().unwrap()));
         let chained = async {
@@ -99,7 +101,7 @@ async fn a_chain_follows_what_is_taking_its_blueprint_away() {
     }
 }
 
-/// The chain's worker is held at each of its records, while the taker begins and ends.
+/// Stalls the chain's worker at one of its records until the taker has begun and finished.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_takes_a_blueprint_away_sees_a_chain_that_began_before() {
     for taker in [Taker::Revocation, Taker::Cancel] {
@@ -160,10 +162,11 @@ async fn a_chain_does_not_wait_for_a_cancel_of_other_accounts() {
     world.verify().await.unwrap();
 }
 
-/// To look at the account only after the blueprint is on record does not make the chain its giver.
+/// A chain that first reads the account after it recorded the blueprint does not own a share it
+/// finds.
 #[tokio::test]
 async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
-    // The looks at Lighthouse succeed, or fail until the chain tries to publish the image.
+    // The reads of Lighthouse succeed, or fail until the chain tries to publish the image.
     for unread in [0, 2] {
         let world = published().await;
         world.cloud.edit(|cloud| {

@@ -1,15 +1,15 @@
-//! The pages in docs/zh/ against the English ones: each names the same commands, settings and values, and
-//! has the same blocks of code, but for their comments. README.zh-CN.md against what it promises.
+//! Compares the pages in docs/zh/ with the English ones: commands, settings, values and code blocks
+//! must agree, except for comments in code. Also runs the commands of README.zh-CN.md.
 
 use std::collections::BTreeSet;
 
 use crate::doc_commands::run_page;
 use crate::support::docs::{blocks, pages};
 
-/// A page of its own, not a translation.
+/// This page is not a translation.
 const OWN: &str = "docs/zh/index.md";
 
-/// The blocks of code without comments, and the spans of code in the text.
+/// Returns the code blocks without their comments, and the code spans in the text.
 fn code(text: &str) -> (Vec<String>, BTreeSet<String>) {
     let parts: Vec<&str> = text.split("```").collect();
     let blocks = parts.iter().skip(1).step_by(2);
@@ -54,16 +54,16 @@ fn the_index_in_chinese_names_every_chinese_page() {
     }
 }
 
-/// The newcomer's path: an approval becomes a share, and the report is in Chinese. The page names the other
-/// two systems for which its commands work.
+/// Follows the page from an approval to a share and a report in Chinese, also for the other two
+/// systems that the page names.
 #[test]
 fn the_readme_in_chinese_leads_from_an_approval_to_a_share() {
     let page = &pages("README.zh-CN.md")[0];
-    // The instance is fetched after the event's answer.
+    // The program fetches the instance after it has answered the event, so the script waits.
     let look = "for _ in $(seq 100); do command sharehook grants | grep -q active && break; sleep 0.1; done\n\
                 command sharehook grants\ngrep -o '<html lang=\"zh\">' report.html\n";
     let all = blocks(&page.text, "sh");
-    // The first block is the demo.
+    // Only the run for Feishu includes the first block, the demo.
     for (system, from) in [("feishu", 0), ("dingtalk", 1), ("wecom", 1)] {
         let commands = all[from..].concat() + look;
         let text = run_page(&page.path, &commands.replace("feishu", system));

@@ -1,5 +1,5 @@
-//! A clock that was wrong for a while postpones nothing: whatever it put off is found once it is right again.
-//! Nor does it change which of a share and a cancel came first.
+//! A clock that was wrong for a while: once it is right again, the program finds all work that the
+//! wrong clock postponed. The order of shares and cancels stays as it was recorded.
 
 use serde_json::{Value, json};
 use sharehook::app::Ending;
@@ -16,8 +16,8 @@ const HOUR: i64 = 3_600;
 const AHEAD: i64 = 400 * 24 * HOUR;
 const REFUSED: &str = "*:error-before:UnauthorizedOperation@900";
 
-/// A share with an end, and one that waits for the operator; then one sweep 400 days ahead, while the
-/// cloud refuses everything.
+/// Makes a share that expires, and a share that waits for the operator. Then sweeps once 400 days
+/// ahead, while the cloud refuses every call.
 async fn one_wrong_sweep() -> World {
     let world = World::new().await;
     world.sweep().await;
@@ -42,7 +42,7 @@ async fn the_next_sweep_finds_what_a_wrong_clock_put_off() {
     let world = one_wrong_sweep().await;
     world.advance(60);
     world.sweep().await;
-    // Nor does it go on with what the wrong clock began too soon.
+    // The sweep at once does not continue a revocation that the wrong clock began too early.
     world.app.sweep_at_once(deadline()).await.unwrap();
     assert_eq!(world.has(BLUEPRINT).len(), 2);
     world.advance(5 * HOUR);
@@ -64,7 +64,8 @@ async fn the_rebuilt_index_leads_to_it_too() {
     assert!(world.has(BLUEPRINT).is_empty());
 }
 
-/// A worker whose clock was ahead took a lease of 400 days and died. No other worker waits for its end.
+/// A worker with a clock 400 days ahead stops while it holds a lease. Other workers do not wait
+/// until that lease expires.
 #[tokio::test]
 async fn a_lease_of_a_wrong_clock_ends_when_the_clock_is_right() {
     for redelivered in [true, false] {
@@ -85,7 +86,7 @@ async fn a_lease_of_a_wrong_clock_ends_when_the_clock_is_right() {
             let (_, answer) = world.deliver(&share).await;
             assert_eq!(answer.status, Status::Completed);
         } else {
-            // The index has the wrong instant. The daily pass puts it right.
+            // The index has the wrong instant. The daily pass over all requests corrects it.
             world.advance(24 * HOUR);
             let report = world.sweep().await;
             assert_eq!(report.failures, [""; 0]);
@@ -106,7 +107,7 @@ async fn a_clock_that_differs_from_the_clouds_is_reported_until_it_is_right() {
     world
         .deliver(&request("CHG1", json!({"expires_in": "1h"})))
         .await;
-    // This sweep makes no call, so no answer has told it the time.
+    // This sweep makes no call, so it learns no time from the cloud.
     assert_eq!(world.sweep().await.clock_difference, None);
     world.advance(HOUR);
     let report = world.sweep().await;
@@ -155,7 +156,7 @@ async fn a_cancel_ends_what_was_approved_while_the_clock_was_ahead() {
     }
 }
 
-/// The cancel is not finished when the clock is right again.
+/// The cancel is still unfinished when the clock is right again.
 #[tokio::test]
 async fn a_cancel_of_a_clock_that_was_ahead_leaves_later_shares_alone() {
     let world = World::new().await;
@@ -182,14 +183,14 @@ async fn a_cancel_of_a_clock_that_was_ahead_leaves_later_shares_alone() {
     world.advance(HOUR);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT).len(), 2);
-    // A cancel that comes now follows them all.
+    // A new cancel comes after all these shares, so it ends them.
     let (_, answer) = world.deliver(&cancel("CHG5", two)).await;
     assert_eq!(answer.status, Status::Completed, "{answer:?}");
     assert!(world.has(BLUEPRINT).is_empty());
     world.verify().await.unwrap();
 }
 
-/// The worker of the cancel is killed at each of its writes; then a new share comes, and the cancel goes on.
+/// Stops the cancel's worker at each of its writes, then adds a new share and continues the cancel.
 #[tokio::test]
 async fn a_cancel_that_is_killed_keeps_its_place_after_a_corrected_clock() {
     let mut world = World::new().await;

@@ -1,5 +1,5 @@
-//! The chain CVM image → Lighthouse → accounts: it resumes after a stop at any step, waits for its
-//! blueprint, and finds the blueprint of an image that is in Lighthouse already.
+//! The chain CVM image → Lighthouse → accounts. It resumes after a stop at any step, waits for its
+//! blueprint, and finds the blueprint of an image that is already in Lighthouse.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ fn carried_out(setup: &Setup, service: &str) -> usize {
         .count()
 }
 
-/// The cloud has what the ticket says, by one call each, and the answer names them as this ticket's.
+/// Asserts that one publication and one share were carried out, and that the answer reports both as
+/// new.
 fn check(setup: &Setup, answer: &Value, case: &str) {
     assert_eq!(answer["status"], "completed", "{case}: {answer}");
     let blueprint = setup.cloud.state().published(REGION, IMAGE).unwrap();
@@ -53,7 +54,7 @@ fn check(setup: &Setup, answer: &Value, case: &str) {
     assert!(available["already"].is_null(), "{case}: {answer}");
 }
 
-/// The process ends while the sandbox holds back the answer to one call; another one goes on.
+/// Stops the process while the sandbox delays the answer to one call. A new process continues.
 #[tokio::test]
 async fn a_stop_at_any_call_is_survived() {
     for call in [
@@ -64,7 +65,7 @@ async fn a_stop_at_any_call_is_survived() {
         for fault in ["slow:30s", "reset-before"] {
             let mut setup = Setup::new(unlimited(), "file:journal").await;
             if fault != "slow:30s" {
-                // The first call of this kind fails, and its repetition is held back.
+                // The first call of this action fails, and its repetition is delayed.
                 setup
                     .cloud
                     .inject(format!("{call}:{fault}").parse().unwrap());
@@ -91,7 +92,7 @@ async fn a_stop_at_any_call_is_survived() {
             drop(first.await);
             setup.cloud.clear_faults();
             setup.restart().await;
-            // Its lock is free, so its lease is not waited for.
+            // The stopped worker's lock is free, so the new process does not wait for its lease.
             let answer = setup.send(&chain()).await;
             check(&setup, &answer, &format!("stopped at {call} after {fault}"));
         }
@@ -114,8 +115,8 @@ async fn a_blueprint_in_the_making_is_waited_for() {
     );
 }
 
-/// The wait has a bound: then the ticket is pending, and the next turn, which knows the blueprint
-/// at once, waits too.
+/// The wait for the blueprint is bounded. After it the ticket is pending. The next turn already
+/// knows the blueprint, and waits too.
 #[tokio::test]
 async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
     let behaviour = Behaviour {
@@ -171,7 +172,7 @@ fn custom_images_only() -> Behaviour {
     }
 }
 
-/// Each account failed as `ChainRefused`, for a reason that has `part`.
+/// Asserts that each account failed as `ChainRefused`, for a reason that contains `part`.
 fn check_refused(answer: &Value, part: &str) {
     let accounts: Vec<&Value> = answer["results"]
         .as_array()
@@ -193,7 +194,7 @@ fn check_refused(answer: &Value, part: &str) {
     }
 }
 
-/// The other reading of "custom images only": a published blueprint is none.
+/// In these sandboxes a published blueprint is not one of the "custom images" that can be shared.
 #[tokio::test]
 async fn a_refused_chain_takes_its_publication_back() {
     for site in [Site::Intl, Site::Cn] {
@@ -238,12 +239,13 @@ async fn a_refused_chain_leaves_a_publication_of_before() {
     assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
 }
 
-/// The cloud is too busy to take it back, or the process stops at that call: a later turn does it.
+/// The cloud refuses to take the publication back, or the process stops at that call. A later turn
+/// takes it back.
 #[tokio::test]
 async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
     let mut setup = Setup::new(custom_images_only(), "file:journal").await;
     let publish = "lighthouse.ModifyImageSharePermission";
-    // The publication succeeds; each of the three tries to take it back is refused.
+    // The publication succeeds. All three calls that would take it back fail.
     let fault = |text: &str| format!("{publish}:{text}").parse().unwrap();
     setup.cloud.inject(fault("slow:1ms"));
     setup
@@ -253,7 +255,7 @@ async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
     assert_eq!(answer["status"], "pending", "{answer}");
     assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
 
-    // The next turn takes it back, and stops before it can close the request.
+    // The next turn takes the publication back, and stops before it closes the request.
     setup.wait(61);
     setup.cloud.inject(fault("slow:30s"));
     let app = setup.app.clone();

@@ -1,5 +1,5 @@
-//! Each error code of the five API pages × its operation, returned by the sandbox for every call:
-//! checks the documented result, the number of calls, and that the answer names the next action.
+//! The sandbox returns each error code of the five API pages for each operation. Checks the
+//! documented result, the number of calls, and that the answer names the next action.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use sharehook_sandbox::{Fault, Site};
 
 use crate::support::cloud::{BLUEPRINT, IMAGE, REGION, Setup, ticket, unlimited, unlimited_on};
 
-/// Ten accounts that may have an image.
+/// Ten accounts with which the sandbox can share an image.
 const TEN: [&str; 10] = [
     "700000000001",
     "700000000002",
@@ -23,21 +23,21 @@ const TEN: [&str; 10] = [
     "700000000010",
 ];
 
-/// The expected result of a class of codes.
+/// The expected result of the codes in a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// As if it had been done: the result's name.
+    /// As if the cloud had carried the call out. The text is the result's name.
     Settled(&'static str),
-    /// `failed`, and a repetition unchanged is pointless.
+    /// `failed`: repeating the same request is pointless.
     Final,
-    /// `pending`: a later turn goes on, once the cloud or the operator has put it right.
+    /// `pending`: a later turn succeeds after the cloud or the operator has removed the cause.
     Later,
 }
 
-/// A class: its codes, what a ticket for one item comes to, how many calls that takes, and how many
-/// ten accounts take. With three tries, a passing failure costs three; a code that one account may
-/// have caused is narrowed down by halving: 10 accounts alone and 9 batches above them. A limit on
-/// the number of accounts that refuses even one (10, 5, 3, 2, 1) would refuse any.
+/// Error codes with one expected result, and the calls for one account and for ten. With three
+/// tries, a temporary failure costs three calls. If one account may be the cause, the batch is
+/// halved: 10 calls for one account each, and 9 for larger batches. A limit that refuses every
+/// batch is tried with 10, 5, 3, 2 and 1 accounts.
 pub(crate) struct Class {
     pub(crate) end: End,
     pub(crate) calls: usize,
@@ -55,7 +55,7 @@ const SHARE_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Final,
         calls: 1,
-        calls_for_ten: 19, // one account, or a quota
+        calls_for_ten: 19, // the cause is one account or a quota
         codes: &[
             "InvalidParameterValue.AccountIdInvalidAccountArea",
             "InvalidParameterValue.AccountIdSameWithUin",
@@ -67,7 +67,7 @@ const SHARE_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Final,
         calls: 1,
-        calls_for_ten: 1, // the image
+        calls_for_ten: 1, // the cause is the image
         codes: &[
             "InvalidParameterValue.BlueprintIdMalformed",
             "InvalidParameterValue.InvalidBlueprintId",
@@ -79,7 +79,7 @@ const SHARE_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Later,
         calls: 3,
-        calls_for_ten: 3, // it passes
+        calls_for_ten: 3, // the cause is temporary
         codes: &[
             "FailedOperation",
             "FailedOperation.ShareBlueprintAcrossAccountFailed",
@@ -93,7 +93,7 @@ const SHARE_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 1, // the operator's fault
+        calls_for_ten: 1, // the cause is the operator's
         codes: &[
             "UnauthorizedOperation.NoPermission",
             "UnauthorizedOperation.TokenInvalid",
@@ -142,7 +142,7 @@ const CANCEL_BLUEPRINT: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 1, // the operator's fault
+        calls_for_ten: 1, // the cause is the operator's
         codes: &["UnauthorizedOperation.TokenInvalid"],
     },
 ];
@@ -199,12 +199,12 @@ const SHARE_IMAGE: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 1, // the operator's fault
+        calls_for_ten: 1, // the cause is the operator's
         codes: &["UnauthorizedOperation.InvalidToken"],
     },
 ];
 
-/// Lighthouse's own `ModifyImageSharePermission` names one image and no account.
+/// Lighthouse's own `ModifyImageSharePermission` names one image, and no account.
 const PUBLISH: &[Class] = &[
     Class {
         end: End::Settled("available"),
@@ -237,7 +237,7 @@ const PUBLISH: &[Class] = &[
     Class {
         end: End::Later,
         calls: 1,
-        calls_for_ten: 0, // the operator's fault
+        calls_for_ten: 0, // the cause is the operator's
         codes: &[
             "ResourceNotFound.RoleNotFound",
             "UnauthorizedOperation.NoPermission",
@@ -246,8 +246,8 @@ const PUBLISH: &[Class] = &[
     },
 ];
 
-/// `DescribeImagesToShare`: whether `images` may be asked again later. As the precheck of a share
-/// it blocks nothing.
+/// Codes of `DescribeImagesToShare`, and whether a later call may succeed. An error of this read
+/// does not block a share.
 const IMAGES_TO_SHARE: [(bool, &[&str]); 2] = [
     (
         true,
@@ -274,7 +274,7 @@ const IMAGES_TO_SHARE: [(bool, &[&str]); 2] = [
     ),
 ];
 
-/// An operation: the action's page, its name for faults, and how a ticket asks for it.
+/// An operation: the action's page, its name in faults, and the fields of a ticket for it.
 pub(crate) struct Operation {
     page: &'static str,
     fault: &'static str,
@@ -348,7 +348,7 @@ pub(crate) fn inject(setup: &Setup, fault: &str) {
     assert!(setup.cloud.inject(fault));
 }
 
-/// Every text that an answer gives to the operator.
+/// Joins all messages of an answer's results.
 fn told(answer: &Value) -> String {
     let texts = answer["results"]
         .as_array()
@@ -397,8 +397,8 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
     }
 }
 
-/// A class's end on the site of `setup`. Where nothing can be read back, an account of a halved batch
-/// may have got its share from the batch, so "already" counts as this ticket's doing.
+/// The expected result on the site of `setup`. Without reads, an account of a halved batch may have
+/// its share from the batch, so "already shared" counts as this ticket's share.
 fn end_on(setup: &Setup, operation: &Operation, end: End, accounts: &[&str]) -> End {
     let halved = accounts.len() > 1 && operation.image == BLUEPRINT && setup.site == Site::Intl;
     match end {
@@ -408,8 +408,8 @@ fn end_on(setup: &Setup, operation: &Operation, end: End, accounts: &[&str]) -> 
     }
 }
 
-/// Each code of a class against one account, and against ten where the operation names accounts:
-/// result and calls are as the class says, and nothing was carried out.
+/// Tests each code of a class with one account, and with ten if the operation names accounts.
+/// Result and number of calls must be those of the class, and nothing may be carried out.
 pub(crate) async fn ends_as_documented(setup: &Setup, operation: &Operation, class: &Class) {
     for code in class.codes {
         let alone: &[&str] = if operation.lighthouse { &[] } else { &TEN[..1] };
@@ -513,7 +513,7 @@ async fn an_unreadable_list_is_reported_and_stops_no_share() {
     }
 }
 
-/// A code that no page lists, for one account of three: the other two get the image.
+/// The cloud refuses one of three accounts with an unlisted code. The other two get the image.
 #[tokio::test]
 async fn an_unlisted_code_does_not_fail_the_other_accounts() {
     const FROZEN: &str = "555000000001";

@@ -1,5 +1,5 @@
-//! The 38 error codes that every action may return × each operation, returned by the sandbox for
-//! every call: checks the result, the number of calls, and that the answer names the next action.
+//! The sandbox returns each of the 38 error codes that every action may return, for each operation.
+//! Checks the result, the number of calls, and that the answer names the next action.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use sharehook::domain::ErrorClass;
 use crate::cloud_codes::{Class, End, OPERATIONS, ends_as_documented, inject};
 use crate::support::cloud::{IMAGE, REGION, Setup, ticket, unlimited};
 
-/// What a table says of its codes to a list: the error's class, and how often it is asked for.
+/// The expectation for `images`: the error's class, and the number of calls.
 type Listed = (ErrorClass, usize);
 
-/// The classes. With three tries, a passing failure costs three calls; a refusal for the clock is
-/// repeated once with the cloud's time; a quota is narrowed down by halving.
+/// The classes. With three tries, a temporary failure costs three calls. A refusal because of the
+/// clock is repeated once, with the cloud's time. For a quota the batch is halved.
 const CLASSES: [(Class, Listed); 7] = [
     (
         Class {
             end: End::Later,
             calls: 1,
-            calls_for_ten: 1, // the key, its rights, or where it may be used
+            calls_for_ten: 1, // the cause is the key, its rights, or its allowed places
             codes: &[
                 "AuthFailure.InvalidSecretId",
                 "AuthFailure.MFAFailure",
@@ -35,7 +35,7 @@ const CLASSES: [(Class, Listed); 7] = [
         (ErrorClass::Operator, 1),
     ),
     (
-        // Repeated once with new credentials, where there are any: here there are none.
+        // The program would repeat the call once with new credentials, but it has none here.
         Class {
             end: End::Later,
             calls: 1,
@@ -66,7 +66,7 @@ const CLASSES: [(Class, Listed); 7] = [
         Class {
             end: End::Final,
             calls: 1,
-            calls_for_ten: 1, // the request as it stands
+            calls_for_ten: 1, // the cause is the request itself
             codes: &[
                 "ActionOffline",
                 "AuthFailure.InvalidAuthorization",
@@ -139,8 +139,8 @@ fn the_table_has_every_common_code() {
     assert_eq!(table.into_iter().collect::<BTreeSet<_>>(), common);
 }
 
-/// Each operation and class has an application of its own: what is throttled slows down all that
-/// comes after it.
+/// Each operation and class has an application of its own, because a throttled call slows down all
+/// later ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_common_code_ends_the_same_way_for_each_operation() {
     let mut running = tokio::task::JoinSet::new();

@@ -1,5 +1,5 @@
-//! Calls that do not fit the deadline: when pacing has no free slot before it, nothing is sent, the
-//! ticket stays pending in the journal, and a sweep finishes it.
+//! Calls that pacing cannot place before the deadline. They are not sent, the ticket stays pending
+//! in the journal, and a sweep finishes it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const ACCOUNT: [&str; 1] = ["700000000001"];
 
 #[tokio::test]
 async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
-    // One call a second, and all that is in hand is half of one.
+    // The client makes one call per second. The delivery's deadline leaves less than half a second.
     let setup = Setup::with(unlimited(), World::seeded(), "memory:", (1.0, 1.0)).await;
     for (image, cancelled) in [(BLUEPRINT, "lhbp"), (IMAGE, "img")] {
         let first = setup
@@ -50,7 +50,7 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
                 .count(),
             0
         );
-        // After the lease of the worker that gave up.
+        // The lease of the first worker has expired by now.
         setup.wait(60);
         let report = setup
             .app

@@ -1,5 +1,5 @@
-//! Every fault × each operation × each reading of what the documentation leaves open: the final
-//! state is right, the answer is true, and nothing is carried out twice.
+//! Every fault × each operation × each interpretation of open questions in the documentation. The
+//! final state is right, the answer is true, and nothing is carried out twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::cloud::{BLUEPRINT, IMAGE, REGION, Setup, deliver, ticket, un
 const A: &str = "700000000001";
 const B: &str = "700000000002";
 const C: &str = "700000000003";
-/// No such account: the sandbox refuses it, alone or in a batch.
+/// An account that does not exist. The sandbox refuses it, alone or in a batch.
 const BAD: &str = "999000000001";
 
 const FAULTS: [&str; 10] = [
@@ -27,11 +27,11 @@ const FAULTS: [&str; 10] = [
     "cut-body",
     "slow:1500ms",
     "reset-after@2",
-    // Last, because it slows the pace of all that comes after it.
+    // The last fault, because throttling slows down all later calls.
     "error-before:RequestLimitExceeded@2",
 ];
 
-/// An operation: the call that meets the fault, and the ticket.
+/// An operation: the ticket, and the call to which the fault is applied.
 struct Operation {
     name: &'static str,
     fault: &'static str,
@@ -39,7 +39,7 @@ struct Operation {
     image: &'static str,
     accounts: &'static [&'static str],
     lighthouse: bool,
-    /// Who has the images before.
+    /// The accounts that have the images before the test.
     before: &'static [&'static str],
 }
 
@@ -125,9 +125,9 @@ const OPERATIONS: [Operation; 12] = [
     },
 ];
 
-/// The open questions, answered in half of the sixteen ways: any three of them in every
-/// combination, so none follows from another two. No call sees more than three: a call of one
-/// product never meets the other's way with batches.
+/// Eight of the sixteen combinations of answers to the open questions. They contain each
+/// combination of any three answers. That is enough, because no call depends on more than three: a
+/// call of one product does not depend on how the other handles batches.
 fn behaviours() -> Vec<Behaviour> {
     let way = |partly: bool| {
         if partly {
@@ -176,9 +176,9 @@ fn any_three_of_the_open_questions_are_answered_in_every_combination() {
     }
 }
 
-/// Delivers until the answer is final; in between, as long passes as a sender or the sweep would
-/// wait. Only the first delivery has the given deadline: on a busy machine a short one could end
-/// every delivery before its work.
+/// Delivers until the answer is final. Between deliveries as much time passes as a sender or a
+/// sweep would wait. Only the first delivery has the given deadline: on a busy machine, short ones
+/// could prevent all work.
 async fn to_the_end(setup: &Setup, request: &Value, first_deadline: Duration) -> Value {
     let mut deadline = first_deadline;
     for _ in 0..4 {
@@ -192,7 +192,7 @@ async fn to_the_end(setup: &Setup, request: &Value, first_deadline: Duration) ->
     panic!("still pending: {request}");
 }
 
-/// The results by item, without what is not decided by the fault.
+/// The result of each item, or its error code if it failed.
 fn results(answer: &Value) -> BTreeMap<String, String> {
     let item = |r: &Value| {
         r["account"]
@@ -213,8 +213,8 @@ fn results(answer: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What an operation comes to, whatever goes wrong on the way. Where the site cannot tell who has a
-/// blueprint, a share that somebody had before cannot be told from one whose answer was lost.
+/// The results that are right for an operation. On a site that does not list a blueprint's
+/// accounts, an earlier share looks like a share whose answer was lost.
 fn expected(operation: &Operation, reads: bool) -> BTreeMap<String, Vec<&'static str>> {
     let mut expected = BTreeMap::new();
     for account in operation.accounts {
@@ -360,8 +360,7 @@ async fn whatever_goes_wrong_the_end_is_right() {
     }
 }
 
-/// What lasts longer than one delivery's tries, so that later turns go on with what earlier ones
-/// left.
+/// Faults that outlast the tries of one delivery. Later turns continue the work of earlier ones.
 const STORMS: [&str; 8] = [
     "error-before:RequestLimitExceeded@8",
     "error-before:InternalError@8",
@@ -386,7 +385,7 @@ async fn a_storm_is_sat_out() {
                 let mut setup = Setup::new(behaviour.clone(), "memory:").await;
                 for (number, operation) in OPERATIONS.iter().enumerate() {
                     if storm.contains("RequestLimitExceeded") {
-                        // Throttling slows down all that comes after it.
+                        // Throttling slows down all later calls, so take a new application.
                         setup = Setup::new(behaviour.clone(), "memory:").await;
                     }
                     let from = setup.cloud.calls().len();
@@ -409,7 +408,7 @@ async fn a_storm_is_sat_out() {
     }
 }
 
-/// The list that `images` shows is whole or an error, never a part.
+/// The list that `images` prints is complete or an error, and never a part.
 #[tokio::test]
 async fn whatever_goes_wrong_a_list_is_whole_or_an_error() {
     let setup = Setup::new(unlimited(), "memory:").await;

@@ -1,5 +1,4 @@
-//! Batching: tickets that wait for the same image share its calls, and each keeps its own result
-//! and record.
+//! Tickets that wait for the same image share its calls. Each keeps its own result and record.
 
 use std::process::Command;
 use std::time::Duration;
@@ -16,7 +15,7 @@ fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
 }
 
-/// Sends tickets at once; the answers in the order of the tickets.
+/// Sends tickets concurrently. Returns the answers in the order of the tickets.
 async fn at_once(setup: &Setup, tickets: Vec<Value>) -> Vec<Value> {
     let mut running = JoinSet::new();
     for (index, ticket) in tickets.into_iter().enumerate() {
@@ -24,7 +23,8 @@ async fn at_once(setup: &Setup, tickets: Vec<Value>) -> Vec<Value> {
         running.spawn(async move {
             (
                 index,
-                // Far beyond what a busy machine needs: the number of calls is looked at, not the time.
+                // A long deadline, even for a busy machine: the test checks the number of calls,
+                // not the time.
                 deliver(&app, &ticket, Deadline::after(Duration::from_secs(120))).await,
             )
         });
@@ -34,7 +34,7 @@ async fn at_once(setup: &Setup, tickets: Vec<Value>) -> Vec<Value> {
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// The first calls take a while, so that the others come meanwhile.
+/// Slows down the first calls, so that further tickets arrive meanwhile.
 fn slow_calls(setup: &Setup, action: &str, times: u32) {
     let fault: Fault = format!("{action}:slow:40ms@{times}").parse().unwrap();
     assert!(setup.cloud.inject(fault));
@@ -101,7 +101,7 @@ async fn a_hundred_tickets_for_one_image_share_its_calls() {
     }
 }
 
-/// A ticket alone makes the reads and the call that it made before: nothing waits for company.
+/// A single ticket makes its read and its call at once, without waiting for others.
 #[tokio::test]
 async fn a_ticket_does_not_wait_when_no_call_is_under_way() {
     let setup = Setup::new(unlimited(), "memory:").await;
@@ -118,7 +118,7 @@ async fn a_ticket_does_not_wait_when_no_call_is_under_way() {
     );
 }
 
-/// Under every reading of what one bad account does to the others of a call.
+/// Tests every interpretation of what one bad account does to the others of a call.
 #[tokio::test]
 async fn a_bad_account_costs_only_its_own_ticket() {
     for batch in [Batch::AllOrNothing, Batch::UntilFirstBad] {
@@ -179,8 +179,7 @@ async fn a_bad_account_costs_only_its_own_ticket() {
     }
 }
 
-/// Two tickets for one account never share a call: the second learns that the first has done
-/// it.
+/// Two tickets for one account never share a call. The second ticket finds the result of the first.
 #[tokio::test]
 async fn tickets_for_one_account_get_an_end_each() {
     let setup = Setup::new(unlimited(), "memory:").await;
@@ -202,7 +201,7 @@ async fn tickets_for_one_account_get_an_end_each() {
     );
 }
 
-/// When the request that makes a merged call is interrupted, the other requests read back and end
+/// If the request that makes a merged call is interrupted, the other requests read back and end
 /// correctly.
 #[tokio::test]
 async fn a_stopped_leader_costs_its_waiters_nothing() {
@@ -232,8 +231,8 @@ async fn a_stopped_leader_costs_its_waiters_nothing() {
     while !held() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    // One of those who are left leads the held call; which one is not known here, so each is
-    // stopped until it is met.
+    // One of the remaining requests leads the delayed call. The test does not know which, so it
+    // stops one after the other until the call ends.
     let mut stopped = 0;
     for task in &running {
         task.abort();
@@ -258,8 +257,8 @@ async fn a_stopped_leader_costs_its_waiters_nothing() {
     );
 }
 
-/// A ticket whose time ends before a merged call does would read the cloud before the cloud has carried the
-/// call out, and take the account for not shared.
+/// A merged call may end after the deadline of a ticket. That ticket would read the cloud too early
+/// and report its account as not shared.
 #[tokio::test]
 async fn a_ticket_that_cannot_wait_for_a_calls_end_does_not_join_it() {
     let setup = Setup::new(unlimited(), "memory:").await;
@@ -291,7 +290,7 @@ async fn a_ticket_that_cannot_wait_for_a_calls_end_does_not_join_it() {
     assert_eq!(carried, [of(&[0]), of(&[1, 2])]);
 }
 
-/// An SQS batch through the program itself: ten messages for one image, one of them wrong.
+/// Delivers an SQS batch to the program: ten messages for one image, one of them invalid.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_batch_shares_its_calls() {
     let setup = Setup::new(unlimited(), "memory:").await;
@@ -343,8 +342,8 @@ async fn a_queue_batch_shares_its_calls() {
             );
         } else {
             assert_eq!(failed, ["\"m4\""], "{told}");
-            // Two when all arrive together; a busy machine lets some come later. Without sharing
-            // there are nine.
+            // Two calls are enough if all messages arrive together. A busy machine may need more;
+            // without merging there are nine.
             assert!(
                 calls <= 6 && setup.has(BLUEPRINT).len() == 9,
                 "{calls} calls"

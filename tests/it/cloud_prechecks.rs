@@ -1,5 +1,5 @@
-//! Prechecks: a call that the cloud could only refuse is not made (state and type of an image,
-//! quota of a CVM image). A precheck that cannot be read blocks nothing, and the reads stay few.
+//! Prechecks prevent calls that the cloud would refuse because of an image's state or type, or a
+//! CVM image's quota. A precheck that fails blocks nothing, and the number of reads stays small.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn reads(setup: &Setup) -> usize {
         .count()
 }
 
-/// Every result's name, or its code when it failed.
+/// The code of each failed result, and the name of each other result.
 fn ends(answer: &Value) -> Vec<&str> {
     let results = answer["results"].as_array().unwrap().iter();
     results
@@ -75,7 +75,7 @@ async fn accounts_beyond_the_quota_of_an_image_are_named_and_the_others_get_it()
         "one call for the one that fits: {writes:?}"
     );
     assert_eq!(writes[0].accounts, [FOUR[0]]);
-    // Whatever the quota, what is there can be taken away.
+    // A full quota does not prevent a cancel.
     let answer = setup
         .send(&ticket("cancel", "cancel", IMAGE, &FOUR[..2], false))
         .await;
@@ -170,7 +170,7 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
             "{answer}"
         );
     }
-    // Within the deadline, the same delivery sees it through.
+    // If the blueprint becomes ready before the deadline, the same delivery shares it.
     edit(&setup, |stock| {
         let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();
         blueprint.state = BlueprintState::Syncing;
@@ -187,7 +187,7 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
     );
 }
 
-/// A day after its approval a share that never became possible is given up, with the reason.
+/// A share that is still impossible a day after its approval fails, and its answer says why.
 #[tokio::test]
 async fn what_never_becomes_ready_is_given_up_with_its_reason() {
     let setup = setup().await;
@@ -228,7 +228,7 @@ async fn a_precheck_that_cannot_be_read_blocks_nothing() {
             "{fault}: it is asked once, not again and again"
         );
     }
-    // One that hangs costs a few seconds of the share's time, and not the share.
+    // A read that hangs takes a few seconds of the share's time. The share still succeeds.
     let setup = setup().await;
     assert!(
         setup

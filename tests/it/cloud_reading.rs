@@ -1,5 +1,6 @@
-//! `scripts/real-cloud` against sandboxes that answer open questions in different ways: the reading
-//! that it stores names each answer, takes back all that it shared, and sets a sandbox to the same.
+//! Runs `scripts/real-cloud` against sandboxes with different answers to the open questions. The
+//! stored reading must name each answer, and configure a sandbox to behave alike. The script must
+//! take back all its shares.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! CloudEvents over HTTP in every content mode: which events are accepted, which act once, and
+//! CloudEvents over HTTP in every content mode: which events are accepted, which act only once, and
 //! which are never trusted.
 
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ use crate::support::service::{NATIVE_SECRET, QUEUE_ARN, Service, like_the_queue,
 const TOKEN: &str = "test-only-events-token-0123456789abcdef";
 const DESK: &str = "https://desk.example.com/approvals";
 
-/// A service with two more sources: `desk` presents a bearer token, `native` may send signed events
-/// too.
+/// A service whose source `desk` sends CloudEvents with a bearer token. Its source `native` may
+/// send signed CloudEvents too.
 async fn start() -> Service {
     Service::prepared(|folder| {
         let path = folder.join("sharehook.toml");
@@ -26,7 +26,7 @@ async fn start() -> Service {
         std::fs::write(folder.join("data.jq"), ".data").unwrap();
         std::fs::write(folder.join("token"), TOKEN).unwrap();
         like_the_queue(folder, "desk", "bearer");
-        // The sample policy gives an unsigned source sandbox accounts only: one more of those.
+        // The sample policy lets unsigned sources share with sandbox accounts only: add one.
         let entities = folder.join("policy/entities.json");
         let text = std::fs::read_to_string(&entities).unwrap();
         let account = "{\"uid\": {\"type\": \"Share::Account\", \"id\": \"700000000012\"}, \"attrs\": {}, \"parents\": [{\"type\": \"Share::AccountGroup\", \"id\": \"staging\"}";
@@ -89,7 +89,7 @@ async fn each_content_mode_is_one_event_and_acts_once() {
     );
     assert_eq!(first.body["id"], format!("delivery:{DESK}#e-1"));
 
-    // The same event in the other modes is the same request; another event of the batch is not.
+    // In another mode the event is the same request. Another event of the batch is a new one.
     let again = send(
         &service,
         &bearer(STRUCTURED),
@@ -175,8 +175,8 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
     let cases = [
         (vec![json_type.clone()], good.clone()),
         (wrong.clone(), good.clone()),
-        // The token is desk's; the event's source belongs to another source, is a trusted origin, or
-        // is unknown.
+        // The token belongs to `desk`. The event's source belongs to another source, is a trusted
+        // origin, or is unknown.
         (
             bearer(STRUCTURED),
             structured("x-2", "/signed", share("X-2")),
@@ -197,7 +197,7 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
             bearer(BATCH),
             json!([good, structured("x-6", "/signed", share("X-6"))]),
         ),
-        // Only authenticated senders get an explanation of an unreadable event.
+        // Only an authenticated sender receives an explanation why its event is unreadable.
         (wrong, json!({"specversion": "1.0"})),
     ];
     for (headers, body) in cases {
@@ -248,7 +248,7 @@ async fn a_trusted_source_cannot_list_events() {
     );
 }
 
-/// A broker repeats and dead-letters a delivery whose 2xx answer has a body that is no CloudEvent.
+/// A broker retries, then dead-letters an event whose 2xx answer has a body but no CloudEvent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
     let service = start().await;
@@ -285,7 +285,7 @@ async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
             structured("p-3", DESK, waiting.into()),
             202,
         ),
-        // A source's own address takes CloudEvents too.
+        // The address of a source accepts CloudEvents too.
         ("/hooks/desk", silent(STRUCTURED), event.clone(), 200),
     ] {
         let answer = service
@@ -327,7 +327,7 @@ async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
         "{reply:?}"
     );
 
-    // What is refused is explained in JSON: a sender that reads it reads it as an error.
+    // A refusal is explained in JSON. Its status tells the sender that it is an error.
     let denied = structured(
         "p-4",
         DESK,
@@ -354,7 +354,7 @@ async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
     );
 }
 
-/// Event Grid validates the address that will receive the events, not that of a source.
+/// Event Grid validates the address that receives the events, which need not belong to a source.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_is_answered_at_the_address_that_receives_the_events() {
     let service = start().await;
@@ -395,7 +395,7 @@ async fn a_handshake_is_answered_at_the_address_that_receives_the_events() {
             );
         }
     }
-    // The address of a source without the handshake stays without it.
+    // The address of a source without the handshake does not answer it.
     let other = http::send(
         &service.url,
         "OPTIONS",

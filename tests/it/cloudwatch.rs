@@ -1,5 +1,5 @@
-//! What CloudWatch gets: the lines that the real binary writes under a Lambda runtime API, and the alarms and
-//! the dashboard of `template.yaml`, which must name metrics and dimensions that these lines can have.
+//! Checks what CloudWatch receives: the log lines that the real binary writes on Lambda. Alarms and
+//! dashboard of `template.yaml` must name metrics and dimensions that occur in these lines.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +24,7 @@ use crate::support::service::{Site, event};
 
 const FUNCTION: &str = "sharehook-test";
 
-/// The runtime API's two sides: events for `/next`, and what the function answers.
+/// State of a stand-in for Lambda's runtime API: events for `/next`, and the function's answers.
 struct Api {
     events: Mutex<mpsc::Receiver<Value>>,
     answers: mpsc::Sender<Bytes>,
@@ -52,7 +52,7 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     (headers, event.to_string()).into_response()
 }
 
-/// Invokes the real binary once for each event, and returns its lines for CloudWatch after each.
+/// Invokes the real binary once for each event. Returns the lines for CloudWatch after each event.
 async fn lines_of(events: &[Value]) -> Vec<Vec<Value>> {
     let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
     let (sender, receiver) = mpsc::channel(1);
@@ -96,7 +96,7 @@ async fn lines_of(events: &[Value]) -> Vec<Vec<Value>> {
     all
 }
 
-/// The value of a metric in lines, by the `result` of its dimensions.
+/// The value of a metric in `lines` whose dimension `result` is `result`.
 fn value(lines: &[Value], metric: &str, result: Option<&str>) -> Option<f64> {
     let found = lines
         .iter()
@@ -186,7 +186,7 @@ async fn the_functions_lines_follow_the_schema_and_count_what_happened() {
     );
 }
 
-/// A metric with its dimensions, as an alarm or the dashboard names them, and who does.
+/// A metric with its dimensions, and the alarm or dashboard that names it.
 #[derive(Debug)]
 struct Watched {
     by: String,
@@ -200,7 +200,7 @@ fn template() -> String {
     std::fs::read_to_string(file).unwrap()
 }
 
-/// What each alarm of the template watches.
+/// The metrics that the template's alarms watch.
 fn alarms(template: &str) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
     let mut resource = String::new();
@@ -234,7 +234,7 @@ fn alarms(template: &str) -> Vec<Watched> {
     all
 }
 
-/// What the dashboard of the template shows.
+/// The metrics that the template's dashboard shows.
 fn dashboard(template: &str) -> Vec<Watched> {
     let from = template
         .split_once("      DashboardBody: !Sub |\n")
@@ -270,7 +270,7 @@ fn dashboard(template: &str) -> Vec<Watched> {
     all
 }
 
-/// What the alarms of the Terraform module watch in our namespace.
+/// The metrics of our namespace that the alarms of the Terraform module watch.
 fn terraform() -> Vec<Watched> {
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -291,7 +291,7 @@ fn terraform() -> Vec<Watched> {
     watched.collect()
 }
 
-/// The values of a metric's `result`.
+/// The possible values of the dimension `result` of a metric.
 fn results(metric: Metric) -> Vec<&'static str> {
     match metric {
         Metric::Deliveries => DeliveryResult::ALL

@@ -1,5 +1,5 @@
-//! The recipes of docs/policy-cookbook.md: each is added to the sample policy, and `sharehook test` runs
-//! the rows of its table. Without the recipe a row fails.
+//! Adds each recipe of docs/policy-cookbook.md to the sample policy, and runs the rows of its table
+//! with `sharehook test`. Without the recipe at least one row must fail.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::support::process::run;
 
 const PAGE: &str = include_str!("../../docs/policy-cookbook.md");
 
-/// The page's request, and the recipes that vary it.
+/// The page's request, and the sections with the recipes that vary it.
 fn recipes() -> (Map<String, Value>, Vec<&'static str>) {
     let mut parts = PAGE.split("\n## ");
     let request = &blocks(parts.next().unwrap(), "json")[0];
     (serde_json::from_str(request).unwrap(), parts.collect())
 }
 
-/// A row of the table: how the request differs, the decision, and the policies that decide it.
+/// A row of a recipe's table: changes to the request, the expected decision, and its policies.
 struct Row<'a> {
     differs: &'a str,
     decision: &'a str,
@@ -34,10 +34,10 @@ fn rows(recipe: &str) -> Vec<Row<'_>> {
         decision: cells[1],
         policies: cells[2].split('`').skip(1).step_by(2).collect(),
     });
-    rows.skip(1).collect() // the table's head
+    rows.skip(1).collect() // skip the table's header
 }
 
-/// Writes each row as a case.
+/// Writes each row as a policy test case.
 fn write_cases(folder: &Path, request: &Map<String, Value>, rows: &[Row<'_>]) {
     let cases = folder.join("policy/cases");
     std::fs::create_dir_all(&cases).unwrap();
@@ -67,7 +67,7 @@ fn write_cases(folder: &Path, request: &Map<String, Value>, rows: &[Row<'_>]) {
     std::fs::write(cases.join("recipe.toml"), text).unwrap();
 }
 
-/// The sample policy, and sources that send native requests.
+/// Writes the sample policy, and sources that send native requests.
 fn write_sample(folder: &Path, policy: &str) {
     copy_policy(folder);
     std::fs::create_dir_all(folder.join("maps")).unwrap();
@@ -85,7 +85,7 @@ fn write_sample(folder: &Path, policy: &str) {
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
 }
 
-/// Writes the recipe's files, each named in its first line, and its entities.
+/// Writes the files and entities of a recipe. The first line of each file block names its file.
 fn write_recipe(folder: &Path, recipe: &str) {
     for (language, comment) in [("cedar", "// "), ("jq", "# ")] {
         for block in blocks(recipe, language) {
@@ -105,7 +105,7 @@ fn write_recipe(folder: &Path, recipe: &str) {
     std::fs::write(file, json!(entities).to_string()).unwrap();
 }
 
-/// The exit code of `sharehook test` and what it prints.
+/// Runs `sharehook test`. Returns its exit code and output.
 fn tested(folder: &Path) -> (Option<i32>, String) {
     let output = run(folder, &["test"]);
     let text = [output.stdout, output.stderr].concat();

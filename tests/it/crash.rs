@@ -1,5 +1,5 @@
 //! Crash enumeration: stops each scenario at every store write and every cloud call, before and
-//! after its effect, then delivers everything again and sweeps. The end must equal that of an
+//! after its effect. Then delivers everything again and sweeps. The result must equal that of an
 //! undisturbed run.
 
 use std::collections::BTreeMap;
@@ -15,31 +15,31 @@ use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, STRANGER, World, request,
 };
 
-/// One step of a scenario.
+/// A step of a scenario.
 #[derive(Clone)]
 enum Act {
     Deliver(Value),
-    /// To so many seconds after the start.
+    /// Sets the clock to this number of seconds after the start.
     Until(i64),
-    /// Two minutes pass: long enough for every lease to end.
+    /// Advances the clock by two minutes, so that every lease expires.
     Later,
     Sweep,
 }
 
-/// Where a run is disturbed.
+/// The place at which a run is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disturb {
     Nothing,
     /// The n-th write of the store, from 0.
     Store(u64, Break),
-    /// The n-th call of the cloud, from 0: it is carried out, and the process stops before it hears
-    /// of it.
+    /// The n-th call of the cloud, from 0. The cloud carries it out, and the process stops before
+    /// it receives the answer.
     CallCrash(u32),
-    /// The n-th call of the cloud ends in this fault, and the process lives on.
+    /// The n-th call of the cloud, from 0. It meets this fault, and the process continues.
     CallFault(u32, &'static str),
 }
 
-/// What a run leaves behind.
+/// The state after a run.
 #[derive(Debug, PartialEq)]
 struct Left {
     shares: BTreeMap<String, Vec<String>>,
@@ -49,7 +49,6 @@ struct Left {
 
 struct Ran {
     left: Left,
-    /// Whether the disturbance happened.
     met: bool,
 }
 
@@ -62,7 +61,7 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
         Disturb::CallCrash(nth) => fault(world, nth, "slow:600s"),
         Disturb::CallFault(nth, kind) => fault(world, nth, kind),
     }
-    // Whatever was disturbed, senders deliver again and the sweeper comes by.
+    // Afterwards senders repeat their deliveries, and the sweeper runs.
     let mut again = vec![Act::Later];
     again.extend(
         acts.iter()
@@ -72,7 +71,7 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
     again.push(Act::Sweep);
     let again = [&again[..], &again, &again].concat();
     for act in acts.iter().chain(&again) {
-        // At most one disturbance: the second try is never stopped.
+        // A run has at most one disturbance, so the second try is never stopped.
         for _ in 0..2 {
             if let Act::Until(seconds) = act {
                 world
@@ -113,7 +112,7 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
 
 async fn perform(world: &World, act: &Act) {
     match act {
-        // A sender that hears 503 or 202 sends again.
+        // A sender repeats a delivery that is answered 503 or 202.
         Act::Deliver(request) => {
             for _ in 0..5 {
                 let (ending, _) = world.deliver(request).await;
@@ -129,7 +128,8 @@ async fn perform(world: &World, act: &Act) {
     }
 }
 
-/// Calls meet faults first come, first served: waiting for nothing counts up to the n-th.
+/// Applies a fault to the n-th call. Each call meets the first remaining fault, so `n` faults
+/// without effect come first.
 fn fault(world: &World, nth: u32, kind: &str) {
     if nth > 0 {
         assert!(
@@ -149,7 +149,7 @@ fn stopped_by_cloud(world: &World) -> bool {
     })
 }
 
-/// Ends when a call hangs; once per run.
+/// Returns when a call hangs. Never returns if one has hung before in this run.
 async fn hung(world: &World) {
     let before = stopped_by_cloud(world);
     while before || !stopped_by_cloud(world) {
@@ -275,8 +275,7 @@ const FAMILIES: [Family; 8] = [
     |n| Disturb::CallFault(n, "cut-body"),
 ];
 
-/// Runs the scenario with every disturbance of the family that it reaches; returns how many those
-/// were.
+/// Runs the scenario with every disturbance of the family that it reaches. Returns their number.
 async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> usize {
     let mut world = World::with(Place::Sealed, |_| ()).await;
     let undisturbed = run(&mut world, acts, Disturb::Nothing).await.left;
@@ -304,8 +303,8 @@ async fn enumerate(name: &str, acts: &[Act], wanted: &Value, family: Family) -> 
     reached
 }
 
-/// A share that was carried out but not recorded, found only after its end: it must not stay for
-/// ever.
+/// An interrupted worker shared without recording it, and the share has expired before its next
+/// turn. The share must still be revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first() {
     for change in [
@@ -345,8 +344,8 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
     }
 }
 
-/// The reads before a call fail, and then the call's answer is lost: the worker reads back before it
-/// repeats the call.
+/// The reads before a call fail, then the answer to the call is lost. The worker must read back
+/// before it repeats the call.
 #[tokio::test]
 async fn nothing_is_repeated_that_was_not_looked_at() {
     for image in [BLUEPRINT, CVM_IMAGE] {
@@ -384,7 +383,7 @@ async fn nothing_is_repeated_that_was_not_looked_at() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_is_interrupted_is_finished_once() {
     let mut running = tokio::task::JoinSet::new();
-    // Each has a cloud of its own: all at once would open too many files.
+    // Each run has its own cloud. All of them at once would open too many files.
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(16));
     for (name, acts, wanted) in scenarios() {
         for family in FAMILIES {
@@ -400,7 +399,7 @@ async fn whatever_is_interrupted_is_finished_once() {
         let (name, count) = end.unwrap();
         *reached.entry(name).or_default() += count;
     }
-    // Even a denial is written: before and after, stopped and failed.
+    // Each scenario, even a denial, has at least one write, which is disturbed in four ways.
     assert!(
         reached.len() == 11 && reached.values().all(|count| *count >= 4),
         "{reached:?}"

@@ -1,5 +1,4 @@
-//! Which key signs which call: tickets take the whole way, and the sandbox reports the key of each
-//! call.
+//! Which key signs which call. The sandbox reports the key of each call.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +25,7 @@ async fn sandbox(keys: Vec<SandboxKey>) -> Running {
     .unwrap()
 }
 
-/// A folder with a policy that allows everything, and a configuration with `accounts`.
+/// A folder with a policy that allows everything. `accounts` is part of its configuration.
 fn folder(accounts: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_open_configuration(folder.path(), "file:journal", accounts);
@@ -55,7 +54,7 @@ fn ticket(id: &str, image: &str, region: &str) -> serde_json::Value {
     })
 }
 
-/// The answer's status, and the lines of its plan.
+/// Delivers a ticket. Returns the status of its answer, and the lines of its plan.
 async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
     let Reply::Answers(mut answers) = app.receive(invocation(ticket), Deadline::NEVER).await else {
         panic!("refused")
@@ -64,7 +63,7 @@ async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
     (answer.status, answer.plan)
 }
 
-/// Everything that was written into the journal.
+/// Returns the text of all files in the journal.
 fn journal(folder: &Path) -> String {
     let mut text = String::new();
     let mut folders = vec![folder.join("journal")];
@@ -196,8 +195,8 @@ async fn without_accounts_nothing_names_one_and_the_machines_role_will_do() {
     assert!(!journal(folder.path()).contains(" as "));
 }
 
-/// The sandbox with a token service before it. Everything else goes through byte for byte, its
-/// `Host` too, which is signed.
+/// A proxy before the sandbox that answers calls to the token service. It forwards all other calls
+/// unchanged, including the signed header `Host`.
 async fn with_sts(sandbox: &Running) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

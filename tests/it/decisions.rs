@@ -1,5 +1,5 @@
-//! Approved means approved at the moment of sharing: work that waited is decided again, and a later
-//! cancel calls off an earlier share.
+//! Policy decides again at the moment of sharing: a request that waited needs a new decision. A
+//! later cancel calls off an earlier share.
 
 use std::future::ready;
 
@@ -18,7 +18,7 @@ use crate::support::{
 const HOUR: i64 = 3600;
 const LATER: &str = "2026-11-21T09:00:00Z";
 
-/// Takes the account and the requester out of every group, as an operator would.
+/// Removes the accounts and the requester from every group.
 fn forbid(world: &mut World) {
     world.change_entities(|text| {
         let keep = |line: &&str| {
@@ -53,7 +53,7 @@ fn called_off(results: &[ItemResult], by: &str) -> bool {
     })
 }
 
-/// A worker is stopped: at its first changing call, once the cloud has carried that out, or before it.
+/// Stops the worker: after the cloud has carried out its first change, or before its first call.
 async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
     let action = if request["image"] == CVM_IMAGE {
         "ModifyImageSharePermission"
@@ -63,7 +63,7 @@ async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
     if carried_out {
         return stopped_in_call(world, request, action).await;
     }
-    // Record 0, and then nothing more.
+    // The worker stops right after it has written record 0.
     world.fuse.arm_at("000000.json", Break::CrashAfter);
     tokio::select! {
         _ = deliver(&world.app, request) => panic!("it was not stopped"),
@@ -88,7 +88,7 @@ async fn a_share_that_waited_is_decided_again_before_it_is_made() {
     let (ending, answer) = world.deliver(&share).await;
     assert_eq!(ending, Ending::Denied);
     assert!(answer.policy.is_empty() && !answer.refused.is_empty());
-    // Both verdicts are on record.
+    // The journal has both verdicts.
     let stream = sharehook::journal::StreamId::of(&sharehook::domain::Identity {
         source: "invoke".parse().unwrap(),
         id: "CHG1".to_owned(),
@@ -159,7 +159,7 @@ async fn an_interrupted_share_that_is_denied_by_now_keeps_what_it_gave_until_its
     }
 }
 
-/// The look at the cloud takes until the share's end has come.
+/// The share expires while the worker reads the cloud.
 #[tokio::test]
 async fn a_turn_that_begins_just_before_the_end_shares_nothing_after_it() {
     let mut world = World::new().await;
@@ -244,8 +244,9 @@ async fn the_rest_of_a_share_goes_on() {
     world.verify().await.unwrap();
 }
 
-/// A share's call reached the cloud, and an item was called off before its worker knew: that item is
-/// taken back at once, or waits while another grant covers it; the others are when the share ends.
+/// An item was called off after the share's call, without the worker's knowledge. The item is
+/// revoked at once, unless another grant covers it. The other items are revoked when the share
+/// expires.
 #[tokio::test]
 async fn what_was_called_off_too_late_is_taken_back_and_the_rest_at_its_end() {
     for covered in [false, true] {
@@ -273,7 +274,7 @@ async fn called_off_too_late(covered: bool) {
     world.verify().await.unwrap();
 }
 
-/// Neither share holds the item that was called off of it, so none keeps the other's from being taken back.
+/// Neither share holds its called-off item any more, so they do not block each other's revocation.
 #[tokio::test]
 async fn what_was_called_off_of_two_shares_does_not_wait_for_each_other() {
     let mut world = World::new().await;
@@ -285,8 +286,8 @@ async fn what_was_called_off_of_two_shares_does_not_wait_for_each_other() {
     world.verify().await.unwrap();
 }
 
-/// A share lists the cancels while its record 0 is written. A cancel that is carried out by another turn
-/// than the one that opened it may have been missed too.
+/// A share lists the cancels before it writes record 0, and may miss one that begins meanwhile. So
+/// a cancel waits for the share, also in a later turn than its first.
 #[tokio::test]
 async fn a_cancel_waits_for_a_share_that_is_being_opened() {
     let mut world = World::new().await;
@@ -311,7 +312,8 @@ async fn a_cancel_waits_for_a_share_that_is_being_opened() {
     assert_eq!(results_of(&world, "CHG1").await.0, Status::Completed);
 }
 
-/// The cancel names the blueprint, the chain its CVM image: the request that published it knows both.
+/// The cancel names the blueprint, and the chain names the CVM image. The publishing request
+/// records both.
 #[tokio::test]
 async fn a_cancel_of_a_published_blueprint_calls_off_a_chain() {
     let mut world = World::new().await;
@@ -342,7 +344,7 @@ async fn grants(world: &World) -> usize {
     world.app.grants().await.unwrap().entries.len()
 }
 
-/// A closed share with a call for each account. The second was called off before its worker knew.
+/// Writes a closed share of all accounts. Its worker did not know that the second was called off.
 async fn share_called_off_too_late(world: &mut World, id: &str) {
     let share = request(id, json!({"expires_in": "5h"}));
     let opening = history::opening(id, &share, 1, world.now());
@@ -418,7 +420,7 @@ async fn a_resumed_cancel_leaves_what_a_later_share_has() {
         let one = json!({"accounts": [ACCOUNTS[1]]});
         let share = request("CHG3", one);
         if killed {
-            // Its call reached the cloud, its record did not.
+            // The share's call was carried out, but not recorded.
             interrupt(&mut world, &share, true).await;
             world.clear_faults().await;
         } else {
@@ -452,7 +454,7 @@ async fn an_image_stays_in_lighthouse_for_a_later_share_of_its_blueprint() {
     world.advance(1);
     let unpublish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
     let stop = cancel("CHG2", unpublish);
-    // Interrupted before its look at the cloud.
+    // The cancel stops before it reads the cloud.
     world.fuse.arm_at("000001.json", Break::CrashBefore);
     tokio::select! {
         _ = deliver(&world.app, &stop) => panic!("it was not stopped"),
@@ -472,8 +474,8 @@ async fn an_image_stays_in_lighthouse_for_a_later_share_of_its_blueprint() {
     world.verify().await.unwrap();
 }
 
-/// The cancel's call is on its way when the share comes: the share waits until the cancel's worker is
-/// done, and is made then.
+/// The share arrives during the cancel's call. It waits until the cancel's worker has finished, and
+/// is carried out then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     for expiry in [false, true] {
@@ -509,8 +511,8 @@ async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     }
 }
 
-/// A repeated attempt to take back writes no record before its call. A share that comes meanwhile finds
-/// its account in the cloud still, and must not close on that.
+/// A repeated revocation writes no record before its call. A share that arrives meanwhile still
+/// finds its account in the cloud, and must not be closed as already shared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     for waited in [false, true] {
@@ -549,8 +551,8 @@ async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     }
 }
 
-/// A chain that finds its blueprint made and its accounts served has not recorded the blueprint yet when
-/// another chain of the same image expires.
+/// A chain finds that its blueprint exists and its accounts have it. Another chain of the image
+/// expires before the first one has recorded the blueprint.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_leaves_a_chain_at_work_its_accounts() {
     let mut world = World::new().await;
@@ -589,7 +591,7 @@ async fn a_cancel_of_a_chains_blueprint_or_of_its_image_calls_the_chain_off() {
     ] {
         let mut world = World::new().await;
         world.reset().await;
-        // The journal knows the blueprint from a chain before.
+        // An earlier chain has recorded the blueprint.
         world.deliver(&request("CHG0", chain.clone())).await;
         let mut waiting = request("CHG1", chain.clone());
         waiting["not_before"] = json!(LATER);
@@ -609,7 +611,7 @@ async fn a_cancel_of_a_chains_blueprint_or_of_its_image_calls_the_chain_off() {
     }
 }
 
-/// The share's worker lives: the cancel comes while its look or its call is on the way.
+/// The cancel arrives while the share's live worker reads the cloud or makes its call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_worker_gives_nothing_more_and_takes_back_what_it_gave() {
     for (image, slow) in [
@@ -646,7 +648,7 @@ async fn a_live_worker_gives_nothing_more_and_takes_back_what_it_gave() {
     }
 }
 
-/// The call of an interrupted worker has its effect only after the cancel has looked.
+/// The call of an interrupted worker is carried out after the cancel has read the cloud.
 #[tokio::test]
 async fn what_arrives_after_the_cancel_is_taken_back_unless_a_later_share_gave_it() {
     for renewed in [false, true] {
@@ -655,7 +657,7 @@ async fn what_arrives_after_the_cancel_is_taken_back_unless_a_later_share_gave_i
         let change = json!({"image": CVM_IMAGE});
         let share = request("CHG1", change.clone());
         interrupt(&mut world, &share, true).await;
-        // As if the call were still on its way.
+        // Remove the shares, as if the call were still on its way.
         let on_its_way = world.cloud.state().regions[REGION].images[CVM_IMAGE]
             .shares
             .clone();
@@ -697,18 +699,16 @@ async fn what_arrives_after_the_cancel_is_taken_back_unless_a_later_share_gave_i
 enum Stands {
     Waiting,
     PutOff,
-    /// Stopped before its call had an effect.
+    /// The worker stopped before its call was carried out.
     Interrupted,
-    /// Stopped after its call had an effect.
+    /// The worker stopped after its call was carried out.
     InterruptedAfter,
 }
 
-/// When the cancel comes.
+/// When the cancel arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comes {
-    /// Before the share.
     Before,
-    /// While the share is active.
     During,
     /// After the share was resumed and closed.
     After,
@@ -757,8 +757,8 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
             }
             world.clear_faults().await;
             world.advance(2);
-            // The policy still allows the cancel: only the share's requester and accounts lose their
-            // permission later.
+            // The policy still allows the cancel. Only the share's requester and accounts lose
+            // their permission later.
             if comes == Comes::During {
                 if killed {
                     kill_and_resume(&mut world, &stop).await;
@@ -797,7 +797,7 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
     }
 }
 
-/// The cancel's process stops at each of its writes in turn, until one run needs no stop.
+/// Stops the cancel's process after each of its writes in turn, until a run is not stopped.
 async fn kill_and_resume(world: &mut World, stop: &Value) {
     for nth in 0..20 {
         world.fuse.arm(nth, Break::CrashAfter);
@@ -846,7 +846,7 @@ async fn a_revocation_that_cannot_succeed_writes_two_records_and_backs_off_to_a_
         world.advance(step);
         waited += step;
     }
-    // Of each attempt the lease, `revoking` or `taken`, and the outcome.
+    // Each attempt writes two records: its lease (`revoking` or `taken`), and its outcome.
     assert!(written.iter().all(|count| *count == 2), "{written:?}");
     let close = |pause: i64, wanted: i64| pause >= wanted && pause <= wanted + wanted / 10 + 2;
     for (n, pause) in pauses[1..].iter().enumerate() {
@@ -861,7 +861,7 @@ async fn a_revocation_that_cannot_succeed_writes_two_records_and_backs_off_to_a_
     world.verify().await.unwrap();
 }
 
-/// The number of the only request's newest record.
+/// The number of the newest record of the only request.
 async fn newest(world: &World) -> u64 {
     let listed = world.app.requests(None).await.unwrap();
     let record = listed.entries[0].answer.record.clone().unwrap();
