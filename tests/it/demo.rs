@@ -1,4 +1,5 @@
-//! `sharehook demo` on both sites: the stand-in cloud and the configuration are the site's.
+//! Runs `sharehook demo` on both sites. Stand-in cloud and configuration must belong to the chosen
+//! site.
 
 use serde_json::Value;
 

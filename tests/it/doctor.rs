@@ -1,5 +1,5 @@
-//! `doctor` says what works and what does not, changes nothing in the cloud, and exits 1 when the
-//! deployment cannot do its job.
+//! `doctor` reports what works and what does not, and changes nothing in the cloud. It exits with 1
+//! if the deployment cannot carry out requests.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::support::copy_policy;
 use crate::support::process::{Finish as _, Process, program};
 use crate::support::{sandbox_keys, variables};
 
-/// A configuration for the sandbox at `cloud`, with a target that listens at `notify`.
+/// Writes a configuration for the sandbox at `cloud`, with a notification target at `notify`.
 fn configured(folder: &Path, cloud: &str, notify: &str) {
     copy_policy(folder);
     let text = format!(
@@ -21,7 +21,7 @@ fn configured(folder: &Path, cloud: &str, notify: &str) {
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();
 }
 
-/// The exit code, and each finding's check with its health and text.
+/// Runs `doctor`. Returns its exit code, and the check, health and text of each finding.
 fn examined(command: &mut Command) -> (Option<i32>, Vec<(String, String, String)>) {
     let output = command.args(["doctor", "--json"]).finish();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -113,7 +113,7 @@ async fn a_journal_that_cannot_be_written_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let cloud = Process::sandbox();
     configured(folder.path(), &cloud.url, &cloud.url);
-    // A file where the index would be: no probe can be created, not even by root.
+    // A file has the name of the index folder, so even root cannot create a probe there.
     std::fs::create_dir(folder.path().join("journal")).unwrap();
     std::fs::write(folder.path().join("journal/index"), "").unwrap();
     let (code, findings) = examined(program(folder.path()).envs(variables()));

@@ -1,5 +1,5 @@
-//! Connections of strangers against the real binary: slow, silent, oversized and many. Looks at what
-//! they get, and at what an honest delivery gets meanwhile.
+//! Slow, silent, oversized and many connections of strangers to the real binary. Checks the answers
+//! to them, and to an honest delivery meanwhile.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::support::http::send;
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Service, Site, request};
 
-/// A service that keeps at most this many connections open.
+/// A service that keeps at most `max` connections open.
 async fn with_connections(max: usize) -> Service {
     let prepare = |folder: &Path| {
         let file = folder.join("sharehook.toml");
@@ -32,7 +32,7 @@ fn limit(folder: &Path, line: &str) {
     std::fs::write(file, format!("{text}[limits]\n{line}\n")).unwrap();
 }
 
-/// A connection on which `text` was sent.
+/// Opens a connection and sends `text`.
 async fn sent(service: &Service, text: &str) -> TcpStream {
     let address = service.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -40,18 +40,18 @@ async fn sent(service: &Service, text: &str) -> TcpStream {
     stream
 }
 
-/// What comes back until the server closes the connection, and how long that takes.
+/// Reads until the server closes the connection. Returns the text and how long that took.
 async fn until_closed(mut stream: TcpStream) -> (String, Duration) {
     let (began, mut answer) = (Instant::now(), Vec::new());
     let read = stream.read_to_end(&mut answer);
     let ended = tokio::time::timeout(Duration::from_secs(30), read).await;
-    // A reset ends it too.
+    // A reset closes the connection too.
     drop(ended.expect("the server closes the connection"));
     let answer = String::from_utf8_lossy(&answer).into_owned();
     (answer, began.elapsed())
 }
 
-/// The first line of an answer on a connection that stays open.
+/// Reads the first line of an answer. The connection may stay open.
 async fn first_line(stream: &mut TcpStream) -> String {
     let mut answer = vec![0; 4_096];
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut answer));
@@ -66,7 +66,7 @@ async fn a_head_that_does_not_end_is_given_up_after_five_seconds() {
     let heads = [
         "",
         "POST /hooks/native HTTP/1.1\r\nhost: a\r\nx: ",
-        // After an answer that proves nothing, the next head has as long.
+        // A probe does not verify its sender, so the time for the next head is not longer.
         "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
     ];
     let mut closing = Vec::new();
@@ -112,7 +112,7 @@ async fn a_body_that_is_too_long_or_too_slow_is_answered() {
     let head = |length: usize| {
         format!("POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
     };
-    // A declared length above the limit needs no body.
+    // A declared length above the limit is answered without the body.
     let began = Instant::now();
     let line = first_line(&mut sent(&service, &head(1_000_000)).await).await;
     assert!(line.contains(" 413 "), "{line}");
@@ -121,7 +121,7 @@ async fn a_body_that_is_too_long_or_too_slow_is_answered() {
         "{:?}",
         began.elapsed()
     );
-    // The sender still sees the answer after it has sent everything.
+    // A sender that sends the whole body first receives the answer too.
     let mut whole = sent(&service, &head(1_000_000)).await;
     whole.write_all(&vec![b'x'; 1_000_000]).await.unwrap();
     let line = first_line(&mut whole).await;
@@ -167,7 +167,7 @@ async fn a_sender_that_closes_its_side_is_answered() {
     }
 }
 
-/// A delivery as it goes over the wire.
+/// The bytes of a delivery as an HTTP request.
 fn post(headers: &[(String, String)], body: &str) -> String {
     let mut text = format!(
         "POST /hooks/native HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n",
@@ -182,7 +182,7 @@ fn post(headers: &[(String, String)], body: &str) -> String {
 #[tokio::test]
 async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
     let service = with_connections(16).await;
-    // A connection with a verified request outlives every stranger.
+    // The server keeps a connection with a verified request longer than those of strangers.
     let mut honest = Kept::open(&service).await;
     assert_eq!(honest.delivery("kept-1").await, 200);
     let mut strangers = Vec::new();
@@ -193,13 +193,13 @@ async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
     let answer = service.native(&request("in-between", json!({}))).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(honest.delivery("kept-2").await, 200);
-    // The first stranger was closed long before its own time was up.
+    // The server closed the first stranger long before its time limit.
     let (_, after) = until_closed(strangers.swap_remove(0)).await;
     assert!(after < Duration::from_secs(3), "{after:?}");
 }
 
-/// A flood of deliveries makes the server hold back its answers to them, not those to probes: a
-/// connection whose answer is held back may be closed to make room.
+/// During a flood of deliveries the server delays its answers to them, but not to probes. To make
+/// room, it may close a connection whose answer is delayed.
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_are_answered_while_hang_ups_use_up_the_connections() {
     let service = with_connections(256).await;
@@ -226,7 +226,7 @@ async fn probes_are_answered_while_hang_ups_use_up_the_connections() {
     assert!(probes > 3, "{probes}");
 }
 
-/// One connection that carries several signed deliveries.
+/// A connection for several signed deliveries.
 struct Kept {
     stream: TcpStream,
 }
@@ -247,7 +247,7 @@ impl Kept {
     }
 }
 
-/// Every body fits the limit, and all of them together would not fit into memory.
+/// Each body is within the limit. All bodies together would exceed the memory.
 #[tokio::test]
 async fn unfinished_bodies_of_strangers_share_a_bounded_memory() {
     let service = Service::start().await;
@@ -257,7 +257,7 @@ async fn unfinished_bodies_of_strangers_share_a_bounded_memory() {
     let before = resident(service.process.id());
     for _ in 0..600 {
         let mut stream = sent(&service, head).await;
-        // The server may close it meanwhile.
+        // The server may close the connection meanwhile.
         drop(tokio::time::timeout(Duration::from_secs(2), stream.write_all(&most)).await);
         strangers.push(stream);
     }
@@ -267,7 +267,7 @@ async fn unfinished_bodies_of_strangers_share_a_bounded_memory() {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// The resident memory of a process, kB.
+/// The resident memory of a process, in kB.
 fn resident(process: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status
@@ -377,7 +377,7 @@ async fn readiness_is_a_write_and_tells_no_path() {
     assert_eq!(service.get("/healthz").await.0, 200);
 }
 
-/// Neither the log nor the copies of evidence are read, and both pipes are full soon.
+/// Neither standard output nor the log is read, so both pipes are soon full.
 #[tokio::test]
 async fn unread_output_does_not_stop_the_service() {
     let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;

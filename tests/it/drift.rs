@@ -1,5 +1,5 @@
-//! Drift: compares what is shared in the cloud with what the journal granted, and cancels shares
-//! that no grant covers.
+//! Drift: compares the shares in the cloud with the grants in the journal, and cancels shares that
+//! no grant covers.
 
 use serde_json::json;
 use sharehook::app::{DriftReport, RevokeNowError};
@@ -24,7 +24,7 @@ fn found(report: &DriftReport) -> Vec<(&str, &str, Difference)> {
         .collect()
 }
 
-/// Changes the shares of the blueprint behind everybody's back.
+/// Changes the shares of the blueprint by hand, without a request.
 fn by_hand(cloud: &mut Cloud, add: &str, remove: &str) {
     let blueprint = cloud
         .regions
@@ -54,7 +54,8 @@ async fn what_was_given_and_stands_is_no_difference() {
         .await;
     let report = drift(&world).await;
     assert!(report.agrees() && found(&report).is_empty(), "{report:?}");
-    // The chain counts twice: its image in Lighthouse, and its blueprint's accounts.
+    // The chain has two comparisons: the image's place in Lighthouse, and the accounts of its
+    // blueprint.
     assert_eq!(report.compared, 4);
     let calls = world.effects();
     assert_eq!(drift(&world).await.compared, 4);

@@ -1,5 +1,5 @@
-//! The index of due work: a sweep reads what is due and no more, and damage to the index never
-//! loses due work for good.
+//! The index of due work: a sweep reads only what is due. Damage to the index never loses due work
+//! for good.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::support::{
 const HOUR: i64 = 3_600;
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 
-/// A world whose journal lies in a directory.
+/// A world whose journal is in a directory.
 async fn on_disk() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("file:{}", folder.path().join("journal").display());
@@ -41,7 +41,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The names of what a verification finds.
+/// Verifies the journal. Returns the names of the flaws found.
 async fn findings(world: &World) -> Vec<String> {
     let report = world.journal.verify().await.unwrap();
     let names = report.findings.iter();
@@ -61,7 +61,7 @@ async fn a_sweep_reads_what_is_due_and_not_what_ever_was() {
                 .deliver(&request(&format!("CHG{n}"), json!({"accounts": ONE})))
                 .await;
         }
-        // The lease of each is looked at once, and never again.
+        // The sweep examines the lease of each request once, and never again.
         world.advance(HOUR);
         world.sweep().await;
         world.advance(3 * HOUR);
@@ -100,7 +100,7 @@ async fn a_journal_without_an_index_gets_one() {
         ))
         .await;
     fs::remove_dir_all(folder.path().join("journal/index")).unwrap();
-    // A week later only the longer share was renewed.
+    // After a week, only the third request still shares.
     world
         .deliver(&request(
             "CHG3",
@@ -138,14 +138,14 @@ async fn whatever_the_index_loses_is_found_and_mended() {
     world.deliver(&request("CHG3", later)).await;
     let journal = folder.path().join("journal");
     assert_eq!(findings(&world).await, [""; 0]);
-    // From now on each active grant's entry holds it.
+    // From now on the index entry of each active grant contains the grant.
     world.app.reindex().await.unwrap();
     let index = [
         files(&journal.join("index/due")),
         files(&journal.join("index/grants")),
     ]
     .concat();
-    // Two leases and a start; one image, two of the chain, one that waits.
+    // In `due`: two leases, one start. In `grants`: one image, two of the chain, one waiting share.
     assert_eq!(index.len(), 3 + 1 + 2 + 1, "{index:?}");
     for file in index {
         let bytes = fs::read(&file).unwrap();
@@ -164,7 +164,7 @@ async fn whatever_the_index_loses_is_found_and_mended() {
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
 }
 
-/// An altered grant is found, not printed for long, and mended by the daily pass.
+/// Verification finds an altered grant in the index, and the daily pass corrects it.
 #[tokio::test]
 async fn the_daily_pass_mends_what_somebody_changed() {
     let (world, folder) = on_disk().await;
@@ -187,7 +187,7 @@ async fn the_daily_pass_mends_what_somebody_changed() {
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
 }
 
-/// No seal covers the request yet, and nothing of it is left but what the index names.
+/// The request is not sealed yet, and only the index still refers to it.
 #[tokio::test]
 async fn a_removed_request_is_found_although_nothing_is_sealed() {
     let (world, folder) = on_disk().await;
@@ -203,7 +203,7 @@ async fn a_removed_request_is_found_although_nothing_is_sealed() {
     );
     fs::rename(&kept, &requests).unwrap();
     assert_eq!(findings(&world).await, [""; 0]);
-    // The newest record of a request at rest is missed too.
+    // Verification also notices that the newest record of a finished request is missing.
     world.advance(120);
     world.sweep().await;
     let newest = files(&requests).pop().unwrap();
@@ -212,7 +212,7 @@ async fn a_removed_request_is_found_although_nothing_is_sealed() {
     assert_eq!(world.app.grants().await.unwrap().flaws.len(), 1);
 }
 
-/// After everything is over the index holds nothing but how far the daily pass is.
+/// When all work is done, the index contains only the progress of the daily pass.
 #[tokio::test]
 async fn what_is_done_with_leaves_the_index() {
     let (world, folder) = on_disk().await;
@@ -303,7 +303,7 @@ async fn two_sweeps_at_once_do_everything_once() {
     }
 }
 
-/// Two shares of the same account end at once: it is taken back once.
+/// Two shares of the same account expire at the same time. The account is revoked once.
 #[tokio::test]
 async fn what_two_gave_is_taken_back_once() {
     for image in [BLUEPRINT, CVM_IMAGE] {
@@ -314,7 +314,7 @@ async fn what_two_gave_is_taken_back_once() {
                 json!({"image": image, "accounts": ONE, "expires_in": "3h"}),
             ))
             .await;
-        // Somebody takes it away by hand.
+        // A person removes the share by hand.
         world.cloud.edit(|cloud| {
             let stock = cloud.regions.get_mut(REGION).unwrap();
             stock.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();
@@ -340,8 +340,8 @@ async fn what_two_gave_is_taken_back_once() {
     }
 }
 
-/// The process stops after the hint and before the record; a sweep passes; only then, an hour
-/// later, the record comes.
+/// The process stops after it has written the wake-up and before the record. A sweep runs. Only an
+/// hour later the record is written.
 #[tokio::test]
 async fn a_hint_waits_for_its_record() {
     let mut world = World::new().await;
@@ -369,7 +369,7 @@ async fn a_hint_waits_for_its_record() {
     assert!(world.has(BLUEPRINT).is_empty());
     world.advance(2 * HOUR);
     world.sweep().await;
-    // The wait for what never comes ends.
+    // A wake-up without a record is removed after a day.
     world.fuse.arm(3, Break::CrashBefore);
     let second = request("CHG2", json!({"accounts": ONE}));
     tokio::select! {
@@ -434,7 +434,7 @@ async fn a_clock_that_was_ahead_once_hides_nothing() {
 async fn one_of_many_accounts_is_covered_by_another_request() {
     let world = World::new().await;
     world.sweep().await;
-    // Twelve accounts are listed together, and found by each of them.
+    // Twelve accounts are listed in one entry, and each of them leads to it.
     let many: Vec<String> = (1..=12)
         .map(|n| format!("{}", 700_000_000_000_u64 + n))
         .collect();
@@ -467,8 +467,7 @@ async fn one_of_many_accounts_is_covered_by_another_request() {
     assert!(world.has(BLUEPRINT).is_empty());
 }
 
-/// The other way round: of many accounts whose share ends, the one that another request covers
-/// stays.
+/// A share of many accounts expires. The one account that another request covers keeps the image.
 #[tokio::test]
 async fn one_account_covers_itself_among_many() {
     for image in [BLUEPRINT, CVM_IMAGE] {
@@ -494,8 +493,8 @@ async fn one_account_covers_itself_among_many() {
     }
 }
 
-/// An image leaves Lighthouse only when it serves no receiver there: neither by another chain nor
-/// by a share of what it has become.
+/// An image leaves Lighthouse only when it has no receivers there: neither of another chain nor of
+/// a share of its blueprint.
 #[tokio::test]
 async fn an_image_that_serves_others_stays_in_lighthouse() {
     let world = World::new().await;
@@ -529,7 +528,7 @@ async fn an_image_that_serves_others_stays_in_lighthouse() {
     world.verify().await.unwrap();
 }
 
-/// What a request is about to share may be there by another's grant whose end comes just now.
+/// A request shares with an account that has the image from another grant, which expires now.
 #[tokio::test]
 async fn nothing_is_taken_back_that_somebody_is_sharing() {
     let mut world = World::new().await;
@@ -541,7 +540,7 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
         ))
         .await;
     world.advance(HOUR);
-    // It has seen that the account has the image, and stops before it says so.
+    // The worker has read that the account has the image. It stops before it records that.
     world.fuse.arm(4, Break::CrashBefore);
     let second = request("CHG2", json!({"accounts": ONE}));
     tokio::select! {
@@ -565,7 +564,7 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
     world.verify().await.unwrap();
 }
 
-/// The index in a place of its own: the evidence's place then holds nothing that is ever deleted.
+/// The index has a place of its own. So nothing is ever deleted in the place of the evidence.
 #[tokio::test]
 async fn the_index_may_lie_elsewhere() {
     let (world, folder) = on_disk().await;
@@ -580,7 +579,7 @@ async fn the_index_may_lie_elsewhere() {
     let table = format!("journal = {{ place = {place_text:?}, index = {index_text:?} }}");
     fs::write(&file, text.replacen(&short, &table, 1)).unwrap();
     let event = world.folder.path().join("event.json");
-    // It waits, so no process needs the cloud.
+    // The request waits, so no process calls the cloud.
     let start = sharehook::clock::system_now() + jiff::SignedDuration::from_hours(1);
     let waiting = request("CHG1", json!({"not_before": start}));
     fs::write(&event, waiting.to_string()).unwrap();
@@ -601,7 +600,7 @@ async fn the_index_may_lie_elsewhere() {
     assert!(!place.join("index").exists());
     assert!(place.join("probe").is_file() && !files(&index.join("index/due")).is_empty());
 
-    // Without a configuration both places are named; the first alone has no index.
+    // Without a configuration, both places must be given. The first place alone has no index.
     let key = sharehook(&["audit", "key"]).1;
     let verify = [
         "audit",
@@ -620,7 +619,7 @@ async fn the_index_may_lie_elsewhere() {
     assert_eq!(code, Some(0), "{shown}");
     assert!(!place.join("index").exists());
 
-    // What is odd in the index is found there.
+    // Verification also finds foreign files in the separate index.
     std::os::unix::fs::symlink("/nowhere", index.join("index/due/link")).unwrap();
     let (code, shown) = sharehook(&["audit", "verify"]);
     assert!(

@@ -1,4 +1,4 @@
-//! Evidence through the real binary: sealing, verifying with the public key alone, proofs, and what
+//! Evidence through the real binary: sealing, verifying with the public key only, proofs, and what
 //! is refused.
 
 use std::fs;
@@ -10,16 +10,16 @@ use sha2::{Digest as _, Sha256};
 use crate::support::process::{Finish as _, Printed, Process, program};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// A request, named ID, for an account on no list.
+/// A request with the id ID, for an account that the policy does not list.
 const EVENT: &str = r#"{"id":"ID","action":"share","image":"img-xkd784jw","region":"ap-singapore","accounts":["100000000001"],
     "requester":"=alice@example.com","approvers":["bob@example.com"],"ticket":"ID"}"#;
 
-/// A folder with a configuration and a journal of requests that the policy denied: no cloud is
+/// A folder with a configuration and a journal. The policy denied all requests, so no cloud is
 /// needed.
 struct Site(tempfile::TempDir);
 
 impl Site {
-    /// Three requests that no seal covers yet; the first seal is due at once, the next an hour
+    /// A journal with three unsealed requests. The first seal is due at once, and the next an hour
     /// later.
     fn new() -> Self {
         let site = Self::empty("[seal]\nname = \"acme/journal\"\nevery = \"1h\"\n");
@@ -40,7 +40,7 @@ impl Site {
         self.0.path()
     }
 
-    /// As if no seal had been made.
+    /// Removes all seals, and lists all records as unsealed.
     fn unseal(&self) {
         fs::remove_dir_all(self.path().join("journal/log")).unwrap();
         for stream in fs::read_dir(self.path().join("journal/requests")).unwrap() {
@@ -59,7 +59,7 @@ impl Site {
         fs::write(self.path().join("sharehook.toml"), text).unwrap();
     }
 
-    /// A request for an account on no list.
+    /// Sends a request for an account that the policy does not list.
     fn ask(&self, id: &str) {
         let event = EVENT.replace("ID", id);
         let file = self.path().join("event.json");
@@ -74,7 +74,7 @@ impl Site {
         program(self.path()).args(args).finish()
     }
 
-    /// Standard output of a command that must succeed.
+    /// Runs a command that must succeed, and returns its standard output.
     fn out(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(
@@ -85,7 +85,7 @@ impl Site {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Standard error of a command that must end with `code`.
+    /// Runs a command that must exit with `code`. Returns its standard output and standard error.
     fn refused(&self, code: i32, args: &[&str]) -> String {
         let output = self.run(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}");
@@ -120,7 +120,7 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
         shown.contains("1 seals cover 3 of them; 1 are newer"),
         "{shown}"
     );
-    // Elsewhere: a copy of the journal, the key, the checkpoint, and nothing else.
+    // An auditor has only a copy of the journal, the key and the checkpoint.
     let auditor = tempfile::tempdir().unwrap();
     let place = format!("file:{}", site.path().join("journal").display());
     let verify = |key: &str| {
@@ -139,10 +139,10 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
     };
     assert_eq!(verify(&key).status.code(), Some(0));
     assert_eq!(verify("acme/journal+00000000+AAAA").status.code(), Some(64));
-    // A whole request is removed.
+    // Remove a whole request.
     let bundle = site.path().join("journal/log/tile/entries/000.p/3");
     let bundle = fs::read(bundle).unwrap();
-    // Each entry stands behind its length in two bytes.
+    // Two bytes before each entry contain its length.
     let stream = String::from_utf8_lossy(&bundle[2..34]).into_owned();
     fs::remove_dir_all(site.path().join("journal/requests").join(&stream)).unwrap();
     let found = verify(&key);
@@ -209,7 +209,7 @@ fn a_sweep_keeps_the_configured_interval_between_seals() {
     );
 }
 
-/// The newest record of the only request, with another requester and a matching checksum.
+/// Replaces the requester in the newest record of the only request, with a matching checksum.
 fn rewrite_the_newest_record(journal: &Path) {
     let stream = fs::read_dir(journal.join("requests"))
         .unwrap()
@@ -565,7 +565,7 @@ fn an_export_holds_every_record_in_each_form_and_says_what_it_could_not_read() {
     );
 }
 
-/// `serve` with a source that takes native requests with a static token.
+/// A server with a source that accepts native requests with a static token.
 struct Server {
     process: Process,
     lines: Printed,
@@ -586,7 +586,7 @@ impl Server {
         Self { process, lines }
     }
 
-    /// The answer's first line.
+    /// Sends a request. Returns the first line of the answer.
     fn post(&self, body: &str) -> String {
         use std::io::{Read as _, Write as _};
         let mut stream = std::net::TcpStream::connect(&self.process.url).unwrap();
@@ -618,7 +618,7 @@ fn a_host_prints_each_record_as_the_line_that_it_stored() {
         line["record"]["stream"].as_str().unwrap()
     );
     let stored = fs::read_to_string(site.path().join(file)).unwrap();
-    // Collectors of logs take the time and drop lines by their level.
+    // Log collectors read the time, and may drop lines by their level.
     let now = sharehook::clock::system_now();
     let at: jiff::Timestamp = line["timestamp"].as_str().unwrap().parse().unwrap();
     assert!(now.duration_since(at).as_secs().abs() < 60, "{told}");
@@ -640,7 +640,7 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
     }
     drop(server.process);
     rewrite_the_newest_record(&site.path().join("journal"));
-    // The server's secret is not needed to read the journal.
+    // Reading the journal does not need the server's secret.
     site.configure("");
     let told = site.refused(1, &["audit", "verify"]);
     assert!(
@@ -649,7 +649,7 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
     );
 }
 
-/// The first record of a stream.
+/// Reads record 0 of a stream.
 fn record_0(site: &Site, stream: &str) -> serde_json::Value {
     let file = format!("journal/requests/{stream}/000000.json");
     let text = fs::read_to_string(site.path().join(file)).unwrap();
@@ -664,7 +664,7 @@ fn record_0_ties_to_the_bytes_that_came_and_to_what_read_them() {
     let config = sha256(&fs::read(site.path().join("sharehook.toml")).unwrap());
     let map = sha256(&fs::read(Path::new(ROOT).join("maps/native.jq")).unwrap());
     let first = EVENT.replace("ID", "one");
-    // The same request in other bytes is a duplicate; other content under the same id is a conflict.
+    // The same request in other bytes is a duplicate. Other content with its id is a conflict.
     let spaced = first.replace(":", ": ");
     let other = first.replace("img-xkd784jw", "img-6pb6lrmy");
     for (body, status) in [(&first, "403"), (&spaced, "403"), (&other, "422")] {
@@ -730,7 +730,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
         site.refused(64, &["audit", "retire", "--older-than", "1h"])
             .contains("too short")
     );
-    // The records of another year, sealed anew.
+    // Change the records to another year, so that they must be sealed again.
     site.unseal();
     for stream in fs::read_dir(site.path().join("journal/requests")).unwrap() {
         let stream = stream.unwrap();

@@ -1,5 +1,5 @@
-//! Approvals in Feishu, against a stand-in of its API: the event is on record and answered at once, the
-//! instance is fetched as due work, and the instance decides. `withdrawals` shows what follows a withdrawal.
+//! Approvals in Feishu, against a stand-in for its API. The event is recorded and answered at once.
+//! Due work fetches the instance, which decides. `withdrawals` tests withdrawals.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
     assert_eq!(world.has(BLUEPRINT), SHARED);
     let calls = feishu::calls(&world);
     assert_eq!(calls.reads, 1);
-    // The same event, and another event about the same approval, encrypted anew.
+    // Deliver the event again, and another event about the same approval, with a new encryption.
     let (_, again) = receive(&world, "e1", json!({})).await;
     assert!(again.duplicate);
     let (_, other) = receive(&world, "e2", json!({})).await;
@@ -85,7 +85,7 @@ async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
         (json!({"reverted": true}), "settled"),
         (json!({"reverted_instance_code": "A"}), "settled"),
         (json!({"form": "[]"}), "settled"),
-        // No person approved it; the applicant did; the approval came before it was sent back.
+        // No person approved, the applicant approved, or a step was sent back after its approval.
         (json!({"timeline": []}), "opened"),
         (
             json!({"timeline": [start, {"type": "AUTO_PASS", "create_time": "2", "user_id": "", "open_id": ""}]}),
@@ -280,7 +280,7 @@ async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
 #[tokio::test]
 async fn a_token_that_is_not_accepted_is_replaced_at_once() {
     let world = feishu::world().await;
-    // A read that succeeds, so that the token is kept.
+    // A successful read, so that the token is cached.
     feishu::put(&world, json!({"status": "PENDING"}));
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
@@ -292,7 +292,7 @@ async fn a_token_that_is_not_accepted_is_replaced_at_once() {
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
-/// A false or broken event comes first. What ended without a request is known by that event alone.
+/// An event that led to no request makes only its own repetitions duplicates.
 #[tokio::test]
 async fn an_event_that_led_to_no_request_keeps_no_later_event_away() {
     let world = feishu::world().await;
@@ -306,7 +306,7 @@ async fn an_event_that_led_to_no_request_keeps_no_later_event_away() {
     assert!(!receive(&world, "e2", json!({})).await.1.duplicate);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    // Now it has led to a request.
+    // Now the instance has a request, so every further event is a duplicate.
     assert!(receive(&world, "e3", json!({})).await.1.duplicate);
     world.sweep().await;
     assert!(world.effects().values().all(|times| *times == 1));
@@ -329,7 +329,7 @@ async fn a_given_up_instance_is_fetched_for_the_next_event() {
     world.verify().await.unwrap();
 }
 
-/// Stops the process at every write of the journal; Feishu repeats what was not answered, and sweeps go on.
+/// Stops the process at every write of the journal. Feishu repeats unanswered events; sweeps run.
 #[tokio::test]
 async fn whoever_is_killed_anywhere_goes_on_and_shares_once() {
     let mut world = feishu::world().await;

@@ -1,5 +1,5 @@
-//! Grants, expiry and delayed starts: only what a grant gave is revoked, and only when no other
-//! grant covers it.
+//! Grants, expiry and delayed starts. Only shares that a grant made are revoked, and only when no
+//! other grant covers them.
 
 use serde_json::json;
 use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, Subject};
@@ -136,7 +136,7 @@ async fn what_a_later_cancel_took_is_no_grant_and_covers_nobody() {
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
 }
 
-/// The cloud could not be read until the chain's end, so no record of it names the blueprint.
+/// The program could not read the cloud before the chain expired. So no record names the blueprint.
 #[tokio::test]
 async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked() {
     for made_by in ["another request", "hand", "nothing any more"] {
@@ -163,7 +163,7 @@ async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked(
         world.sweep().await;
         let given = ("CHG1".to_owned(), ONE[0].to_owned());
         assert!(receivers(&world).await.contains(&given), "{made_by}");
-        // What can be cancelled is.
+        // `revoke` cancels whatever it can, even if it cannot read the rest.
         let image_itself = json!({"image": CHAIN_IMAGE, "accounts": ONE});
         let (_, answer) = world.deliver(&request("CHG2", image_itself)).await;
         assert_eq!(answer.status, Status::Completed, "{answer:?}");
@@ -205,7 +205,8 @@ async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked(
     }
 }
 
-/// A chain's cancel takes the blueprint from its accounts, not the image itself.
+/// Cancelling a chain takes the blueprint from its accounts. Shares of the image itself need their
+/// own cancel.
 #[tokio::test]
 async fn an_image_that_is_shared_itself_and_in_a_chain_is_revoked_in_both_ways() {
     let world = World::new().await;

@@ -1,6 +1,5 @@
 //! AWS Lambda's triggers: each event file goes through the real binary to the sandbox. The types of
-//! `aws_lambda_events`, written by others from the same documents, hold that the shapes are those
-//! of AWS.
+//! the crate `aws_lambda_events`, which others wrote, confirm that the files have AWS's format.
 
 use aws_lambda_events::alb::{AlbTargetGroupRequest, AlbTargetGroupResponse};
 use aws_lambda_events::apigw::{
@@ -44,7 +43,7 @@ async fn each_http_trigger_of_lambda_is_answered_in_its_own_form() {
                 (200, Some("completed")),
                 "{name}: {body}"
             );
-            // All eight are the same ticket: it is shared once.
+            // All eight events are the same ticket, which is shared once.
             assert_eq!(
                 body["duplicate"].as_bool(),
                 (!first).then_some(true),
@@ -207,7 +206,7 @@ async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
         site.answered(&event("invoke-native.json"))["status"],
         "completed"
     );
-    // A denial is a result, as it is over HTTP and for a queue, unless the caller asks for errors.
+    // A denial is a result, as over HTTP and for a queue, unless the caller asks for errors.
     let denied = json!({"id": "D-1", "accounts": ["100000000009"]});
     let (code, text) = site.invoke(&request("D-1", denied.clone()));
     let answer: Value = serde_json::from_str(&text).unwrap();
@@ -241,7 +240,7 @@ async fn a_state_machine_gets_the_outcome_or_an_error_with_a_name() {
     );
 }
 
-/// Whatever a stranger writes into a body stays a body.
+/// An HTTP body that looks like a trigger's event is only a body.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
     let service = Service::start().await;
@@ -273,7 +272,7 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
             let answer = service.post(path, &kind, body.clone().into_bytes()).await;
             assert_eq!(answer.status, expected, "{name} to {path}: {answer:?}");
         }
-        // The same through Lambda's own HTTP triggers, where the body is a text inside an event.
+        // Send the same body through Lambda's HTTP triggers, as a text inside an event.
         for (form, path) in [
             ("http-jira-approved.json", "rawPath"),
             ("http-jira-approved-alb.json", "path"),
@@ -294,7 +293,8 @@ async fn a_triggers_event_that_comes_over_http_gains_no_trust() {
     assert_eq!(service.records(), 0);
 }
 
-/// A request that has to wait does not hide another one that failed; the queue is done with both.
+/// One request of a batch waits, and the other fails. The exit code reports the failure; neither
+/// message is repeated.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_request_decides_the_exit_code_beside_one_that_waits() {
     let site = Site::trusting(&[QUEUE_ARN], &["b"]).await;
@@ -313,8 +313,8 @@ async fn a_failed_request_decides_the_exit_code_beside_one_that_waits() {
     assert_eq!(site.invoke(&batch).0, 0, "the one that waits alone");
 }
 
-/// The journal holds a pending request, and the sweep finishes it. A queue that delivered it again
-/// five times would put a healthy request into its dead-letter queue.
+/// A pending request is in the journal, and a sweep finishes it. If the queue repeated the message
+/// five times, it would move a healthy request to its dead-letter queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_message_is_done_with() {
     let topic = "arn:aws:sns:us-east-1:000000000000:share-approvals";
@@ -349,7 +349,7 @@ async fn a_pending_message_is_done_with() {
     assert_eq!(shown(&sent["id"]), "pending");
 }
 
-/// The base path of a custom domain precedes the path; the resource shows where it ends.
+/// A custom domain puts a base path before the path. The event's resource shows where it ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_path_is_not_part_of_the_route() {
     let site = Site::trusting(&["q"], &["b"]).await;
@@ -370,7 +370,7 @@ async fn a_base_path_is_not_part_of_the_route() {
     let (code, body) = status(&site.answered(&payload_2));
     assert_eq!((code, &body["duplicate"]), (200, &json!(true)), "{body}");
 
-    // Where the event does not tell, the setting does.
+    // If the event does not show the base path, a setting must.
     let config = site.folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "[http]\nstrip_prefix = \"/share\"\n").unwrap();

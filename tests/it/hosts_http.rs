@@ -1,5 +1,5 @@
-//! The hosts that speak HTTP: starts the real binary without a command, lets it find its host in
-//! the variables, and stops it with SIGTERM.
+//! Hosts that speak HTTP. Starts the real binary without a command, lets it recognise its host from
+//! environment variables, and stops it with SIGTERM.
 
 use std::net::TcpListener;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use crate::support::http::send;
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Service, Site, event, request, trust};
 
-/// The program on a host. It ends with the value.
+/// The program running on a host. It is killed on drop.
 pub(crate) struct Hosted {
     site: Site,
     process: Process,
@@ -30,8 +30,8 @@ impl Deref for Hosted {
 }
 
 impl Hosted {
-    /// Starts it with the host's variables, `port_var` set to a free port, after `prepare` has
-    /// written what the host would.
+    /// Starts the program with the host's variables, and a free port in `port_var`. `prepare`
+    /// writes the host's files first.
     async fn start(port_var: &str, vars: &[(&str, &str)], prepare: impl Fn(&Path)) -> Self {
         let options = SandboxOptions::seeded(sharehook::clock::system_now);
         let site = Site::new(options, prepare).await;
@@ -74,7 +74,7 @@ impl Hosted {
         self.send("POST", path, &kind, body.to_string()).await
     }
 
-    /// One signed delivery under `path`.
+    /// Sends a signed delivery to `path`.
     async fn deliver(&self, path: &str, id: &str) -> (u16, Value) {
         let body = request(id, json!({})).to_string();
         let headers = signed(
@@ -145,8 +145,8 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let report: Value = serde_json::from_str(answer["Logs"][0].as_str().unwrap()).unwrap();
     assert!(report["remedies"].is_object(), "{report}");
 
-    // Another queue's function, an HTTP request in an envelope, and the same envelope by the HTTP
-    // route.
+    // The function of another queue, an HTTP request in an envelope, and the first envelope on the
+    // HTTP route.
     assert_eq!(hosted.post("/Others", &envelope).await.0, 500);
     let http = json!({"Data": {"req": {"Url": "https://x/api/Requests", "Method": "POST", "Body": "{}"}}, "Metadata": {}});
     assert_eq!(hosted.post("/Requests", &http).await.0, 500);
@@ -199,7 +199,7 @@ async fn function_compute_starts_stops_and_sweeps_but_is_not_trusted() {
     compare["payload"] = json!("{\"task\": \"drift\"}");
     let (status, report) = hosted.post("/invoke", &compare).await;
     assert_eq!((status, &report["compared"]), (200, &json!(0)), "{report}");
-    // A stranger could ask for it again and again.
+    // Without this refusal a stranger could start comparisons again and again.
     assert_eq!(hosted.post("/invoke", &compare).await.0, 404);
     let refused = sharehook::cloud::http_client()
         .unwrap()

@@ -1,5 +1,5 @@
-//! Tencent SCF's custom runtime: the real binary against a loopback stand-in for the runtime API,
-//! which hands out one event after the other and keeps the answers.
+//! Tencent SCF's custom runtime: runs the real binary against a stand-in for the runtime API, which
+//! hands out events one after the other and stores the answers.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Site, request, trust};
 
-/// What the function posted: the path's end and the body.
+/// The end of the path and the body that the function posted.
 type Posted = (String, String);
 
 struct Api {
@@ -50,7 +50,7 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     Response::new(Body::empty())
 }
 
-/// The function on its host. It ends with the value.
+/// The function running on its host. It is killed on drop.
 struct Function {
     site: Site,
     _process: Process,
@@ -67,7 +67,7 @@ impl Deref for Function {
 }
 
 impl Function {
-    /// Started with temporary credentials under SCF's own names, and no others.
+    /// Starts the function with temporary credentials in SCF's own variables, and with no others.
     async fn start(queue: &[&str], bus: &[&str]) -> Self {
         let options = SandboxOptions::seeded(sharehook::clock::system_now);
         let key = SandboxKey::new(
@@ -135,7 +135,7 @@ impl Function {
             .unwrap()
     }
 
-    /// Hands out one event: whether the function answered or failed, and with which text.
+    /// Hands out one event. Returns whether the function answered or failed, and the text.
     async fn invoke(&mut self, event: &str) -> (bool, String) {
         self.events.send(event.to_owned()).await.unwrap();
         let (path, body) = self.next().await;
@@ -198,7 +198,7 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
         answer["body"].as_str().unwrap().contains("\"completed\""),
         "{answer}"
     );
-    // The headers of an event are its sender's: on this host no key in them is believed.
+    // The sender controls the headers of an event. On this host the program ignores keys in them.
     let mut with_key = request("U-0", json!({}));
     with_key["accounts"] = json!(["700000000001"]);
     let with_key = with_key.to_string();
@@ -273,7 +273,7 @@ async fn each_trigger_of_scf_is_served_and_a_bad_event_costs_only_itself() {
     let compared = function.answered(&timer).await;
     assert!(compared["remedies"].is_object(), "{compared}");
 
-    // Who is not listed gains nothing, however the event is shaped.
+    // A sender that is not listed gains nothing, whatever its event looks like.
     function
         .failed(
             &tdmq("1251000001", &one("C-2", "700000000004")),
@@ -315,7 +315,7 @@ async fn a_stream_waits_for_what_a_repetition_can_mend() {
         "approvals",
         &[request("W-1", json!({"accounts": ["909619400"]})).to_string()],
     );
-    // The journal is unavailable while a file has the name of its folder.
+    // A file with the name of the journal's folder makes the journal unavailable.
     let journal = function.folder.path().join("journal");
     drop(std::fs::remove_dir_all(&journal));
     std::fs::write(&journal, "in the way").unwrap();

@@ -1,5 +1,6 @@
-//! Incidents: deliveries that are no valid request and comparisons that find differences reach the
-//! operator's target at least once, under one id, bounded in number; their answers do not wait.
+//! Incidents: rejected deliveries and comparisons that find differences. The operator's target
+//! receives each at least once under one id. Their number is bounded, and senders do not wait for
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use crate::notify::world;
 use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, Place, REGION, World, deadline, invocation, request};
 
-/// The bodies that the inbox accepted, by webhook id.
+/// The bodies of notifications that the inbox accepted, by webhook id.
 fn accepted(world: &World) -> BTreeMap<String, Vec<Value>> {
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for letter in world.cloud.letters() {
@@ -58,7 +59,8 @@ async fn a_rejected_delivery_reaches_the_operator_once() {
     world.verify().await.unwrap();
 }
 
-/// The target is down at first. Every attempt has the id of the delivery, and the list shows it.
+/// The target refuses the first attempt. Every attempt has the same id, and the list shows the
+/// outcome.
 #[tokio::test]
 async fn a_rejection_is_repeated_under_one_id_and_can_be_sent_again() {
     let world = world(Place::Brittle, "").await;
@@ -92,7 +94,7 @@ async fn a_rejection_is_repeated_under_one_id_and_can_be_sent_again() {
     world.verify().await.unwrap();
 }
 
-/// Stops and failures at every write: what is on record is delivered, duplicates under one id.
+/// Stops or fails each write. Each recorded rejection is delivered, and repetitions have one id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
     let mut world = world(Place::Brittle, "").await;
@@ -112,7 +114,7 @@ async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
             };
             let met = world.fuse.met();
             world.restart();
-            // A day after a wake-up whose record was never written it is forgotten.
+            // A wake-up whose record was never written is removed after a day.
             for hours in [1, 1, 25] {
                 world.advance(hours * 3_600);
                 drop(world.app.sweep(deadline()).await);
@@ -137,7 +139,7 @@ async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
     }
 }
 
-/// Nothing that strangers or senders do makes more notifications than there are records.
+/// Strangers and senders can never cause more notifications than there are records.
 #[tokio::test]
 async fn notifications_of_rejections_are_bounded_like_their_records() {
     let world = world(Place::Brittle, "on = [\"rejected\", \"expiring\"]").await;
@@ -194,7 +196,7 @@ pub(crate) fn share_by_hand(world: &World, account: &str) {
     });
 }
 
-/// The same differences are notified once a day; other ones at once.
+/// The same differences are notified once a day, and new differences at once.
 #[tokio::test]
 async fn a_scheduled_comparison_notifies_its_differences_once_a_day() {
     let world = world(Place::Sealed, "on = [\"drifted\", \"expiring\"]").await;

@@ -1,5 +1,5 @@
-//! `init`: for each sample source the new folder passes `check` and `test`, and serves with the stand-in
-//! cloud.
+//! Tests `init`. For each sample source the new folder passes `check` and `test`, and serves with
+//! the stand-in cloud.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ const SOURCES: [&str; 20] = [
     "eventbridge",
 ];
 
-/// The variables in the folder's `.env`; none when there is no folder yet.
+/// The variables in the folder's `.env`; empty if the file does not exist yet.
 fn env_of(folder: &Path) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(folder.join(".env")).unwrap_or_default();
     let pairs = text.lines().filter_map(|line| line.split_once('='));
@@ -49,7 +49,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// The hosts whose files it writes.
+/// Each host for which `init` writes files, and one of these files.
 const HOSTS: [(&str, &str); 5] = [
     ("lambda", "template.yaml"),
     ("container", "Dockerfile"),
@@ -88,7 +88,8 @@ fn the_folder_of_each_source_passes_its_check_and_its_cases() {
     works(folder.path(), &SOURCES);
 }
 
-/// With the files of a host or of all, `check` has nothing to say, and the steps are in the README.
+/// With the files of one host or of all, `check` has no warning. The README has the steps to
+/// deploy.
 #[test]
 fn the_folder_of_each_host_passes_its_check_and_its_cases() {
     let all: Vec<&str> = HOSTS.iter().map(|(host, _)| *host).collect();
@@ -114,7 +115,7 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
         assert!(readme.contains("\n## Deploy\n"), "{readme}");
         for (host, file) in HOSTS.iter().filter(|(host, _)| hosts.contains(host)) {
             assert!(new.join(file).is_file(), "{host}");
-            // Each file is looked at: without a line of it, there is a warning.
+            // Without one of its lines, each file causes a warning.
             let text = std::fs::read_to_string(new.join(file)).unwrap();
             let damaged = match *host {
                 "lambda" => text.replace(",GITHUB_WEBHOOK_SECRET", ""),
@@ -245,7 +246,8 @@ async fn the_steps_of_its_readme_end_in_a_share() {
     assert_eq!(answer["status"], "completed", "{answer}");
 }
 
-/// The same where something is fetched: the instance lies at the stand-in, and `sign` prints the request.
+/// Follows the steps for sources that fetch: stores the instance at the stand-in, and sends the
+/// request that `sign` prints.
 #[tokio::test]
 async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
     for (name, system, status) in [
@@ -305,7 +307,7 @@ async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
             waited += 1;
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        // As arguments of curl.
+        // `sign` also prints arguments for curl.
         let (_, out) = run(&new, &["sign", "--source", name, "--body", &body]);
         let begins = if system == "http" {
             "ticket"

@@ -1,6 +1,6 @@
-//! Kills the real binary with SIGKILL at random moments while it shares, over a journal in a
-//! directory and a sandbox in its own process; and sends fifty identical deliveries at once to two
-//! processes on one directory.
+//! Kills the real binary with SIGKILL at random moments while it shares. The journal is a
+//! directory, and the sandbox a separate process. Also sends fifty identical deliveries
+//! concurrently to two processes on one directory.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, request, write_configuration,
 };
 
-/// Sets faults of a sandbox process.
+/// Sets the faults of a sandbox process.
 async fn faults(sandbox: &Process, faults: Value) {
     let json = [("content-type".to_owned(), "application/json".to_owned())];
     let answer = send(
@@ -30,7 +30,7 @@ async fn faults(sandbox: &Process, faults: Value) {
     assert_eq!(answer.unwrap().status, 200);
 }
 
-/// How often each change was carried out, from the sandbox's own log.
+/// How often each change was carried out, according to the sandbox.
 async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
     let told = sandbox.ask("/sandbox/calls").await;
     let calls = told
@@ -66,7 +66,7 @@ fn folder(sandbox: &Process) -> tempfile::TempDir {
     folder
 }
 
-/// With a time limit of 2 s: a share waits for the lease of a cancel that a killed process held.
+/// Limits a turn to 2 s, because a share waits for the lease of a cancel whose process was killed.
 fn folder_of_short_turns(sandbox: &Process) -> tempfile::TempDir {
     let folder = folder(sandbox);
     let file = folder.path().join("sharehook.toml");
@@ -88,7 +88,8 @@ fn verify(folder: &tempfile::TempDir) {
     );
 }
 
-/// Starts a service, delivers all requests at once and kills it at a random moment; eight times.
+/// Starts a service, delivers all requests concurrently and kills it at a random moment. Does so
+/// eight times.
 async fn kill_at_random(sandbox: &Process, folder: &tempfile::TempDir, requests: &[Value]) {
     let mut killed = 0;
     for round in 0..8_u64 {
@@ -112,13 +113,13 @@ async fn kill_at_random(sandbox: &Process, folder: &tempfile::TempDir, requests:
     assert!(killed > 0, "no kill met a delivery at work");
 }
 
-/// Delivers every request until it has an end; returns the answers.
+/// Delivers every request until its answer is final. Returns the answers.
 async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     let service = Process::serve(folder.path());
     let mut answers = Vec::new();
     for request in requests {
         let mut last = None;
-        // A turn of 2 s with the margin of its lease, and time for the turn that follows.
+        // Twenty seconds: enough for the lease of a 2 s turn to expire, and for the next turn.
         for _ in 0..40 {
             last = post(&service.url, request).await;
             if last.as_ref().is_some_and(|(status, _)| *status == 200) {
@@ -133,7 +134,7 @@ async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// When the journal says that an answer's request was approved.
+/// The time of approval in the journal, for the request of an answer.
 fn approved_at(folder: &tempfile::TempDir, answer: &Value) -> Timestamp {
     let record = answer["record"].as_str().unwrap();
     let (stream, _) = record.rsplit_once('/').unwrap();
@@ -222,7 +223,7 @@ async fn a_killed_service_finishes_after_the_next_delivery() {
     verify(&folder);
 }
 
-/// A request's records, from record 0 on, as the directory has them.
+/// Reads a request's records from the journal's directory.
 fn records(folder: &tempfile::TempDir, id: &str) -> Vec<Value> {
     let source = "native".parse().unwrap();
     let stream = StreamId::of(&Identity {
@@ -245,7 +246,7 @@ fn is_closed(records: &[Value]) -> bool {
         .is_some_and(|record| record["event"]["type"] == "closed")
 }
 
-/// Delivers a share whose call takes the cloud `slow`, and returns once that call is under way.
+/// Delivers a share whose call takes as long as `slow`. Returns during that call.
 async fn share_slowly(
     sandbox: &Process,
     service: &Process,
@@ -273,12 +274,12 @@ async fn share_slowly(
     panic!("{id} is not recorded");
 }
 
-/// Its lease would run for half a minute.
+/// A lock file shows that the worker was killed. Its lease would expire only after half a minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_process_held_is_finished_within_ten_seconds() {
     let sandbox = Process::sandbox();
     let folder = folder(&sandbox);
-    // This one lives, and sweeps every ten seconds.
+    // This process is not killed. It sweeps every ten seconds.
     let other = Process::serve(folder.path());
     for (id, next) in [("A", "delivery"), ("AB", "sweep"), ("ABC", "start")] {
         let mut service = Process::serve(folder.path());
@@ -320,7 +321,7 @@ async fn a_live_process_keeps_its_request_while_others_look() {
         assert_eq!((status, &answer["status"]), (202, &json!("pending")));
         assert!(run(folder.path(), &["sweep"]).status.success());
     }
-    // The other server starts, and so sweeps, once more.
+    // A starting server sweeps.
     let third = Process::serve(folder.path());
     for _ in 0..200 {
         if is_closed(&records(&folder, "A")) {

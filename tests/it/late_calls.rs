@@ -1,5 +1,5 @@
-//! The cloud carries a call out after its caller has given up. A worker that looks at the cloud meanwhile must not take the
-//! state before the call for its end.
+//! The cloud carries out a call after the caller has given up. A worker that reads the cloud before
+//! that must not take what it reads for the result of the call.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use sharehook_sandbox::Site;
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 
-/// A cloud in which the answers to this action get lost, and which has not carried it out yet.
+/// A cloud that has not carried out calls of `action` yet, and loses the answers to them.
 async fn silent(action: &str) -> World {
     let world = retried_for_ten_minutes(Site::Cn).await;
     let lost = format!("{action}:reset-before@6");
@@ -22,7 +22,7 @@ async fn silent(action: &str) -> World {
     world
 }
 
-/// The cloud carries out the call that shares while `work` is done.
+/// Runs `work`, and during it lets the cloud carry out the late call that shares.
 async fn shared_during<T>(world: &World, work: impl Future<Output = T>) -> T {
     let late = async {
         tokio::time::sleep(Duration::from_millis(500)).await;

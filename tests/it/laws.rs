@@ -1,6 +1,6 @@
-//! Laws that hold for random inputs: what a sender signed verifies and nothing else does;
-//! policies decide as Cedar's own authorizer does; a `forbid` more never allows more; what was carried
-//! out needs nothing more.
+//! Laws for random inputs. Only what a sender signed verifies; policies decide as Cedar's own
+//! authorizer does; another `forbid` never allows more; a plan that was carried out leaves nothing
+//! to do.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -49,7 +49,7 @@ proptest! {
         let body = json!({"webhookTimestamp": now().as_millisecond(), "text": text}).to_string();
         let secret = match name {
             SchemeName::StandardWebhooks | SchemeName::Svix | SchemeName::Gitlab => {
-                // The last character of base64 of 32 bytes has two free bits, which must be zero.
+                // The last character of 32 bytes in base64 has two unused bits, which must be zero.
                 format!("whsec_{}A=", &secret[..42])
             }
             _ => secret,
@@ -73,7 +73,7 @@ proptest! {
         let mut value = other[signature].1.clone().into_bytes();
         let at = place.index(value.len());
         value[at] ^= 1 << bit;
-        // A header's value is text; PagerDuty's hex has no case.
+        // Skip values that are no text, and a change of case in PagerDuty's hexadecimal digits.
         if let Ok(value) = String::from_utf8(value)
             && !(name == SchemeName::Pagerduty && value.eq_ignore_ascii_case(&headers[signature].1))
         {
@@ -83,7 +83,7 @@ proptest! {
     }
 }
 
-/// A small world: who and what is in which group.
+/// A small set of entities: the groups of people, images, accounts and the source.
 #[derive(Debug, Clone)]
 struct World {
     teams: Vec<Vec<&'static str>>,
@@ -95,7 +95,7 @@ struct World {
 const PEOPLE: [&str; 3] = ["alice@example.com", "bob@example.com", "carol"];
 const TEAMS: [&str; 2] = ["platform", "approvers"];
 const IMAGES: [&str; 3] = ["lhbp-6jc6l8yb", "lhbp-aaaaaaaa", "img-6pb6lrmy"];
-/// The last is in no list.
+/// The last account is in no group.
 const ACCOUNTS: [&str; 6] = [
     "700000164995",
     "909619400",
@@ -122,7 +122,7 @@ fn uid(kind: &str, id: &str) -> Value {
 }
 
 impl World {
-    /// As an operator writes it: what the program fills in is left out, or written in `full`.
+    /// The entities as an operator writes them. With `full`, they include what the program adds.
     fn entities(&self, full: Option<(&str, &str)>) -> Value {
         let attrs = |attrs: Value| if full.is_some() { attrs } else { json!({}) };
         let groups = if self.ticketing {
@@ -181,7 +181,7 @@ impl World {
     }
 }
 
-/// One policy, without its `@id`.
+/// One policy without its `@id`.
 fn policy() -> impl Strategy<Value = String> {
     let effect = select(vec!["permit", "permit", "permit", "forbid"]);
     let principal = select(vec![
@@ -282,7 +282,7 @@ fn load(world: &World, policies: &[String], approvals: usize) -> PolicySet {
     load_as(world, policies, approvals, None)
 }
 
-/// The same from a package, which says what was validated.
+/// Loads policies like [`load`]. `validated` is the package's statement of what was validated.
 fn load_as(
     world: &World,
     policies: &[String],
@@ -327,8 +327,8 @@ fn allowed(policies: &PolicySet, request: &Value) -> Option<BTreeSet<String>> {
     }
 }
 
-/// The same by Cedar's authorizer alone, which evaluates all policies for each account, on entities
-/// and contexts written in full.
+/// The policies that allow a request according to Cedar's authorizer. It evaluates all policies for
+/// each account, with complete entities and contexts.
 fn by_cedar(
     world: &World,
     policies: &[String],
@@ -355,7 +355,7 @@ fn by_cedar(
         let diagnostics = response.diagnostics();
         let fails = diagnostics.errors().count() > 0;
         let allows = !fails && response.decision() == CedarDecision::Allow;
-        // Cedar numbers the policies itself: policy0, policy1 …
+        // Cedar names the policies itself: policy0, policy1 …
         let ids = diagnostics
             .reason()
             .map(|id| id.to_string().replace("policy", "p"));
@@ -422,7 +422,7 @@ proptest! {
     }
 }
 
-/// Carries a plan out on what was seen, as the cloud does when every call succeeds.
+/// Applies a plan to `seen`, as if the cloud had carried out every call.
 fn carry_out(plan: &Plan, seen: &mut Observation) {
     let shares = seen.shares.get_or_insert_default();
     for stage in plan.stages() {

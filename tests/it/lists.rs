@@ -1,5 +1,5 @@
-//! What `requests`, `grants` and `explain` print at 80 columns, with names and reasons of every width;
-//! their filters; and that reading needs no secret, no configuration and no journal.
+//! What `requests`, `grants` and `explain` print at 80 columns, with names and reasons of every
+//! width. Also their filters, and what they do without secrets, configuration or journal.
 
 use std::path::Path;
 use std::process::Output;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::process::{Finish as _, program};
 use crate::support::{BLUEPRINT, CVM_IMAGE, Place, World, request};
 
-/// A journal in a folder: a share with a long reason, one with a long id, and a denial.
+/// Writes a journal with a share that has a long reason, a share with a long id, and a denial.
 async fn journal(folder: &Path) -> String {
     let place = format!("file:{}", folder.join("journal").display());
     let world = World::with(Place::At(&place), |_| ()).await;
@@ -28,7 +28,8 @@ async fn journal(folder: &Path) -> String {
     place
 }
 
-/// A command without any variable or configuration: its exit code, standard output and error.
+/// Runs a command without environment variables or configuration. Returns exit code, output and
+/// error.
 fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let Output {
         status,
@@ -39,7 +40,7 @@ fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Replaces what differs from run to run: the cloud's request ids.
+/// Replaces the cloud's request ids, which differ from run to run.
 fn masked(text: &str) -> String {
     let is_id = |word: &str| word.len() == 36 && word.split('-').count() == 5;
     let mask = |word: &str| match is_id(word.trim_end_matches(',')) {
@@ -205,7 +206,7 @@ fn reading_needs_no_secret_of_a_sender() {
         folder.path().join("sharehook.toml"),
     )
     .unwrap();
-    // Nor policies: only the journal is read.
+    // These commands read only the journal, so they do not need the policies either.
     for args in [
         &["requests"][..],
         &["grants"],
@@ -224,7 +225,7 @@ fn reading_needs_no_secret_of_a_sender() {
     );
     let (code, _, error) = run(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert!(code == Some(3) && error.contains("is not set"), "{error}");
-    // Drift and images call the cloud, so only its key is missing.
+    // `drift` also reads the policies. It makes no call here, because the journal has no grant.
     std::fs::create_dir(folder.path().join("policy")).unwrap();
     for file in ["allow-list.cedar", "entities.json", "schema.cedarschema"] {
         let from = root.join("policy").join(file);

@@ -1,7 +1,7 @@
-//! The integration tests as one binary. Each module shows one capability through the public
-//! interfaces, over HTTP to the sandbox. `support` is their harness.
+//! The integration tests as one binary. Each module tests one capability through the public
+//! interfaces, and over HTTP to the sandbox. `support` is their harness.
 
-// A test that panics has failed, which is what a test is for.
+// A test reports its failure by a panic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

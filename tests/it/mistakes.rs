@@ -1,5 +1,5 @@
-//! What `check` says about the mistakes of `mistakes/mistakes.toml`: each message has its place, the
-//! problem and the remedy, and fits 80 columns. `mistakes/messages.txt` has them for the reader.
+//! Checks the message of `check` for each mistake in `mistakes/mistakes.toml`: place, problem,
+//! remedy, and at most 80 columns. `mistakes/messages.txt` lists the messages.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ struct Mistake {
     variables: BTreeMap<String, String>,
 }
 
-/// `from` `*` is the whole file, which need not exist.
+/// Replaces `from` by `to` in a file. If `from` is `*`, it replaces the whole file, or creates it.
 #[derive(Deserialize)]
 struct Change {
     file: String,
@@ -44,7 +44,7 @@ fn book() -> Book {
     toml::from_str(&fs::read_to_string(folder().join("mistakes.toml")).unwrap()).unwrap()
 }
 
-/// The folder of the book with the mistake in it, and its variables.
+/// Writes the book's files with the mistake to a folder. Returns the folder and its variables.
 fn made(book: &Book, mistake: Option<&Mistake>) -> (tempfile::TempDir, BTreeMap<String, String>) {
     let mut files = book.files.clone();
     let mut variables = book.variables.clone();
@@ -73,7 +73,7 @@ fn made(book: &Book, mistake: Option<&Mistake>) -> (tempfile::TempDir, BTreeMap<
 fn check(book: &Book, mistake: Option<&Mistake>, arguments: &[&str]) -> (Option<i32>, String) {
     let (folder, variables) = made(book, mistake);
     let mut command = program(folder.path());
-    // It would stand in for the addresses that the configuration names.
+    // This variable would replace the addresses in the configuration.
     command.env_remove("SHAREHOOK_FETCH_ENDPOINT");
     let output = command.arg("check").args(arguments).envs(variables);
     let output = output.finish();
@@ -84,7 +84,7 @@ fn check(book: &Book, mistake: Option<&Mistake>, arguments: &[&str]) -> (Option<
     )
 }
 
-/// What is said about the mistake, without what follows every report.
+/// The part of the output of `check` about the mistake, without what ends every report.
 fn message(book: &Book, mistake: &Mistake) -> String {
     let (code, said) = check(book, Some(mistake), &[]);
     let expected = if said.contains("error: ") { 3 } else { 0 };

@@ -1,5 +1,5 @@
-//! Notifications: which target gets what and when, what a target's answers do, and that no stop of
-//! the process loses one. The sandbox's inbox is the target.
+//! Notifications: which target receives what and when, what each answer of a target causes, and
+//! that no stop of the process loses one. The sandbox's inbox is the target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::support::{ACCOUNTS, Place, STRANGER, World, request};
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
-/// A world that notifies the inbox of its sandbox; `more` is written into its `[[notify]]`.
+/// A world that notifies the inbox of its sandbox. `more` is part of its `[[notify]]`.
 pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     let mut world = World::with(place, |_| ()).await;
     secrets::write(&world.folder.path().join("notify.secret"), SECRET);
@@ -27,7 +27,7 @@ pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     world
 }
 
-/// What the inbox accepted: each webhook id with its bodies.
+/// The bodies of notifications that the inbox accepted, by webhook id.
 fn delivered(world: &World) -> BTreeMap<String, Vec<Value>> {
     let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for Letter {
@@ -47,7 +47,7 @@ fn delivered(world: &World) -> BTreeMap<String, Vec<Value>> {
     all
 }
 
-/// The types of the events that the inbox accepted, in their order.
+/// The types of the events that the inbox accepted, in order.
 fn types(world: &World) -> Vec<String> {
     let accepted = world
         .cloud
@@ -87,7 +87,7 @@ async fn a_share_a_denial_and_an_end_are_each_told_once() {
         .await;
     world.notify().await;
     assert_eq!(types(&world), ["completed", "denied"]);
-    // Duplicates and sweeps repeat no notification.
+    // Duplicates and sweeps cause no further notification.
     for _ in 0..3 {
         world
             .deliver(&request("GOOD", json!({"expires_in": "10d"})))
@@ -109,7 +109,7 @@ async fn a_share_a_denial_and_an_end_are_each_told_once() {
     world.verify().await.unwrap();
 }
 
-/// The event that a receiver gets, and its signature by the published scheme.
+/// The receiver's event is a CloudEvent, and the test verifies its signature without our code.
 #[tokio::test]
 async fn the_event_is_a_signed_cloudevent_with_the_request_s_id() {
     use base64::Engine as _;
@@ -186,7 +186,7 @@ async fn a_target_gets_only_its_subjects_and_sources() {
     other.advance(3_600);
     other.sweep().await;
     assert_eq!(types(&other), [""; 0]);
-    // A target that is configured later gets the outcomes of the last three days, not all history.
+    // A target that is configured later receives the outcomes of the last three days only.
     let url = other.cloud.url();
     other.advance(3 * 86_400);
     other
@@ -202,7 +202,8 @@ async fn a_target_gets_only_its_subjects_and_sources() {
     assert_eq!(types(&other), ["denied"]);
 }
 
-/// The stand-in is down for an hour: once it is back, every ticket gets its outcome, under one id each.
+/// The inbox fails for an hour. Then each ticket receives its outcome once, with the id of the
+/// failed attempts.
 #[tokio::test]
 async fn after_an_hour_of_outage_every_ticket_gets_its_outcome() {
     let world = world(Place::Brittle, "").await;
@@ -225,7 +226,7 @@ async fn after_an_hour_of_outage_every_ticket_gets_its_outcome() {
     }
     assert!(delivered(&world).is_empty());
     world.cloud.answer_letters(answer(204));
-    // The attempts of a ticket are at most two hours apart by then.
+    // By now the attempts for one ticket are at most two hours apart.
     for _ in 0..30 {
         world.advance(300);
         world.sweep().await;
@@ -240,14 +241,14 @@ async fn after_an_hour_of_outage_every_ticket_gets_its_outcome() {
         delivered.values().all(|bodies| bodies.len() == 1),
         "{delivered:?}"
     );
-    // Each id of a refused attempt is that of the delivery.
+    // A refused attempt has the same id as the later delivery.
     for letter in world.cloud.letters() {
         assert!(delivered.contains_key(&letter.headers["webhook-id"]));
     }
     world.verify().await.unwrap();
 }
 
-/// How often and when a target is tried that refuses everything.
+/// The minutes at which the program tries a target that refuses every notification.
 async fn attempts(refusal: InboxAnswer, hours: i64) -> Vec<i64> {
     let world = world(Place::Brittle, "").await;
     world.cloud.answer_letters(refusal);
@@ -275,7 +276,8 @@ async fn attempts(refusal: InboxAnswer, hours: i64) -> Vec<i64> {
 
 #[tokio::test]
 async fn a_refusal_is_repeated_by_the_schedule_and_given_up() {
-    // Sweeps come every minute: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h after the attempt before.
+    // Sweeps run every minute. Each pause begins at the attempt before: 5 s, 5 min, 30 min, 2 h, 5
+    // h, 10 h, 10 h.
     let minutes = [0, 1, 6, 36, 156, 456, 1056, 1656];
     assert_eq!(attempts(answer(500), 40).await, minutes);
     assert_eq!(
@@ -291,7 +293,7 @@ async fn a_refusal_is_repeated_by_the_schedule_and_given_up() {
     assert_eq!(attempts(wish, 2).await, [0, 30, 60, 90]);
 }
 
-/// Each stop or failure of a write, before and after it: every notification is delivered, and one
+/// Stops or fails each write, before and after its effect. Every notification is delivered; one
 /// that is delivered twice has the same id and body.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_stop_of_the_process_loses_a_notification() {
@@ -332,8 +334,8 @@ async fn no_stop_of_the_process_loses_a_notification() {
     );
 }
 
-/// Delivers both requests, notifies, and lets the share end. Whatever stops, senders repeat and
-/// sweeps come by.
+/// Delivers both requests, notifies, and lets the share expire. After a stop, senders repeat their
+/// deliveries and sweeps run.
 async fn scenario(world: &mut World, share: &Value, denied: &Value) {
     let start: Timestamp = world.now();
     for hours in [0, 1, 26, 97, 98] {

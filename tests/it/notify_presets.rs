@@ -1,6 +1,5 @@
-//! The presets of `[[notify]]`, each against a stand-in that reads requests as the system's documentation
-//! says: a request that ends completed, one that is denied, a share that is overdue, and an answer
-//! that is lost.
+//! Each preset of `[[notify]]`, against a stand-in that follows the system's documentation. Tests a
+//! completed request, a denied one, an overdue share, and a lost answer.
 
 use serde_json::{Value, json};
 use sharehook::app::{Delivery, Via};
@@ -10,27 +9,27 @@ use crate::support::desk::{Desk, Meaning, Seen};
 use crate::support::secrets;
 use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
 
-/// An id that is markup, mention or command somewhere.
+/// An id that contains the markup, mentions and commands of several systems.
 const HOSTILE: &str =
     "h @octocat <!channel> [~admin] *b* #1 !1 <b>x</b> https://evil.example {{x}} [code]";
 const TOKEN: &str = "test-only-token-0123456789";
 const TASK_TOKEN: &str = "AAAAKgAAAAIAAAAAAAAAAtest-only-task-token";
 
-/// One system: its settings, the ticket and id of its requests, and how it reads requests.
+/// A system: its settings, a ticket and an id for requests, and how it interprets requests.
 struct System {
     preset: &'static str,
-    /// Below `[[notify]]`.
+    /// The settings below `[[notify]]`.
     settings: &'static str,
     ticket: &'static str,
     id: &'static str,
     reads: fn(&Seen) -> Meaning,
-    /// Whether it is looked at before a note is repeated.
+    /// Whether the program reads the notes before it repeats one.
     looks: bool,
-    /// What no note may hold.
+    /// Texts that no note may contain.
     never: &'static [&'static str],
 }
 
-/// The key in a bot's address, and the secret that signs.
+/// The key in a bot's address, and below it the secret that signs.
 const BOT: &str = "0123456789abcdef-bot";
 const SIGNING: &str = "SECfedcba9876543210";
 const SIGNED_BOT: &str = "secret = \"file:bot\"";
@@ -163,7 +162,7 @@ fn basic(seen: &Seen) -> bool {
     seen.header("authorization") == format!("Basic {token}")
 }
 
-/// The ids of Jira's REST API v2: add comment, get comments, do transition.
+/// The operations of Jira's REST API v2: add a comment, list comments, make a transition.
 fn jira(seen: &Seen) -> Meaning {
     match (&*seen.method, &*seen.path) {
         _ if !basic(seen) => Meaning::Refused(401),
@@ -178,7 +177,7 @@ fn jira(seen: &Seen) -> Meaning {
     }
 }
 
-/// The Table API: the task's sys_id by its number, then an update of that record.
+/// ServiceNow's Table API: finds the task's sys_id by its number, then updates that record.
 fn servicenow(seen: &Seen) -> Meaning {
     const TASK: &str = "/api/now/table/task/8d3c1b2f47a2021042f0ad2c3a1e9b77";
     let find = "/api/now/table/task?sysparm_query=number%3DRITM0010023&sysparm_fields=sys_id&sysparm_limit=1";
@@ -193,7 +192,7 @@ fn servicenow(seen: &Seen) -> Meaning {
     }
 }
 
-/// The Ticketing API: a comment is part of an update of the ticket.
+/// Zendesk's Ticketing API: a comment is part of an update of the ticket.
 fn zendesk(seen: &Seen) -> Meaning {
     let private = seen.body.pointer("/ticket/comment/public") == Some(&json!(false));
     match (&*seen.method, &*seen.path) {
@@ -206,7 +205,7 @@ fn zendesk(seen: &Seen) -> Meaning {
     }
 }
 
-/// API v2: notes of a ticket, and its conversations.
+/// Freshservice's API v2: notes of a ticket, and its conversations.
 fn freshservice(seen: &Seen) -> Meaning {
     match (&*seen.method, &*seen.path) {
         _ if !basic(seen) => Meaning::Refused(401),
@@ -218,7 +217,7 @@ fn freshservice(seen: &Seen) -> Meaning {
     }
 }
 
-/// REST API 2022-11-28: issue comments. Every request needs a User-Agent.
+/// GitHub's REST API 2022-11-28: comments of an issue. Every request needs a User-Agent.
 fn github(seen: &Seen) -> Meaning {
     const COMMENTS: &str = "/repos/acme/infra/issues/12/comments";
     match (&*seen.method, &*seen.path) {
@@ -230,7 +229,7 @@ fn github(seen: &Seen) -> Meaning {
     }
 }
 
-/// REST API v4: notes of an issue, the project by its encoded path.
+/// GitLab's REST API v4: notes of an issue. The path of the project is percent-encoded.
 fn gitlab(seen: &Seen) -> Meaning {
     const NOTES: &str = "/api/v4/projects/platform%2Fimage-requests/issues/23/notes";
     match (&*seen.method, &*seen.path) {
@@ -241,7 +240,7 @@ fn gitlab(seen: &Seen) -> Meaning {
     }
 }
 
-/// Web API: every answer has status 200, and says `ok`.
+/// Slack's Web API: every answer has status 200, and its field `ok` reports success.
 fn slack(seen: &Seen) -> Meaning {
     match (&*seen.method, &*seen.path) {
         ("POST", "/response") => Meaning::Note(format!("response: {}", seen.text("/text")), 200),
@@ -257,7 +256,7 @@ fn slack(seen: &Seen) -> Meaning {
     }
 }
 
-/// REST API v2: a note of an incident, in the name of the user in `From`.
+/// PagerDuty's REST API v2: a note of an incident, in the name of the user in the header `From`.
 fn pagerduty(seen: &Seen) -> Meaning {
     let version = seen.header("accept") == "application/vnd.pagerduty+json;version=2";
     match (&*seen.method, &*seen.path) {
@@ -273,7 +272,7 @@ fn pagerduty(seen: &Seen) -> Meaning {
     }
 }
 
-/// GraphQL: one address; a personal key stands alone in the header.
+/// Linear's GraphQL API has one address. A personal key is the whole `Authorization` header.
 fn linear(seen: &Seen) -> Meaning {
     let query = seen.text("/query");
     match (&*seen.method, &*seen.path) {
@@ -287,7 +286,7 @@ fn linear(seen: &Seen) -> Meaning {
     }
 }
 
-/// Alert API: the answer is 202, the work is done later.
+/// Opsgenie's Alert API answers 202, and does the work later.
 fn opsgenie(seen: &Seen) -> Meaning {
     const NOTES: &str = "/v2/alerts/052652ac-5d1c-464a-812a-7dd18bbfba8c/notes?identifierType=id";
     match (&*seen.method, &*seen.path) {
@@ -307,7 +306,7 @@ fn mac(key: &str, message: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(tag)
 }
 
-/// Custom bots: the secret is the key of the MAC, and every answer has status 200.
+/// Feishu's custom bots: the secret is part of the MAC's key. Every answer has status 200.
 fn feishu_bot(seen: &Seen) -> Meaning {
     let time = seen.text("/timestamp");
     let signed = seen.text("/sign") == mac(&format!("{time}\n{SIGNING}"), "");
@@ -323,7 +322,7 @@ fn feishu_bot(seen: &Seen) -> Meaning {
     }
 }
 
-/// Custom robots: time and signature are in the query.
+/// DingTalk's custom robots: time and signature are in the query.
 fn dingtalk_bot(seen: &Seen) -> Meaning {
     let address = reqwest::Url::parse(&format!("http://127.0.0.1{}", seen.path)).unwrap();
     let value = |name: &str| {
@@ -343,7 +342,7 @@ fn dingtalk_bot(seen: &Seen) -> Meaning {
     }
 }
 
-/// Group robots: the key in the address is all.
+/// WeCom's group robots: the key in the address is the only authentication.
 fn wecom_bot(seen: &Seen) -> Meaning {
     match (&*seen.method, &*seen.path) {
         ("POST", path) if path == format!("/cgi-bin/webhook/send?key={TOKEN}") => {
@@ -354,7 +353,7 @@ fn wecom_bot(seen: &Seen) -> Meaning {
     }
 }
 
-/// Whether these are the seconds of some instant of the test's first day.
+/// Whether `seconds` is an instant on the test's first day.
 fn is_now(seconds: &str) -> bool {
     let start: jiff::Timestamp = crate::support::START.parse().unwrap();
     let since = seconds.parse::<i64>().unwrap_or_default() - start.as_second();
@@ -430,7 +429,7 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
         for note in &notes {
             let found = system.never.iter().find(|never| note.contains(**never));
             assert_eq!(found, None, "{preset}: {note}");
-            // The allow-list stays with its keepers.
+            // A note must not show accounts or groups of the allow-list.
             assert!(
                 !note.contains(ACCOUNTS[1])
                     || note.starts_with("Shared")
@@ -448,7 +447,8 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
     }
 }
 
-/// The note arrived, and its answer was lost: it is found there, not written again.
+/// The note was stored, but its answer was lost. The program finds the note, and does not repeat
+/// it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
     for system in &SYSTEMS {
@@ -475,7 +475,7 @@ async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
     }
 }
 
-/// A token that may write and not read: notified twice rather than not at all.
+/// The token may write notes, but not read them. Two notes are better than none.
 #[tokio::test]
 async fn a_ticket_whose_notes_cannot_be_read_is_notified() {
     let system = &SYSTEMS[0];
@@ -493,7 +493,7 @@ async fn a_ticket_whose_notes_cannot_be_read_is_notified() {
     assert_eq!(desk.notes().len(), 1);
 }
 
-/// Another hour of outage, for a system with a call of its own to find the ticket.
+/// An outage of an hour, for a system that needs a separate call to find the ticket.
 #[tokio::test]
 async fn a_system_that_was_down_is_told_once_it_is_back() {
     let system = &SYSTEMS[1];
@@ -516,7 +516,7 @@ async fn a_system_that_was_down_is_told_once_it_is_back() {
     assert_eq!(desk.notes().len(), 5);
 }
 
-/// What is no ticket of the system is never sent anywhere, and the reason names it.
+/// A ticket with a wrong form is never sent to the system. The reason names it.
 #[tokio::test]
 async fn a_ticket_that_could_lead_elsewhere_is_refused() {
     for system in &SYSTEMS {
@@ -581,7 +581,7 @@ fn slack_click(url: &str) -> Delivery {
     }
 }
 
-/// Everything that the journal holds, as text.
+/// All records of the journal, as text.
 async fn records(world: &World) -> String {
     let mut text = String::new();
     let listed = world.app.requests(None).await.unwrap();
@@ -611,7 +611,7 @@ async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
         "{notes:?}"
     );
     assert!(!records(&clicked).await.contains("/response"));
-    // Another process knows no response_url, and writes into the thread.
+    // Another process does not know the response_url, so it writes into the thread.
     let mut later = world("slack", BEARER, &desk).await;
     later.app.receive(slack_click(&desk.url), deadline()).await;
     later.restart();
@@ -622,7 +622,7 @@ async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
         "{:?}",
         desk.notes()
     );
-    // An address of anybody else is not used.
+    // A response_url at another address is not used.
     let other = Desk::start(slack).await;
     let guarded = world("slack", BEARER, &desk).await;
     guarded
@@ -633,7 +633,7 @@ async fn slack_is_answered_at_its_response_url_which_no_record_holds() {
     assert_eq!((other.notes().len(), desk.notes().len()), (0, 3));
 }
 
-/// API reference: X-Amz-Target names the action, the signature covers the request.
+/// AWS's API reference: X-Amz-Target names the action, and the signature covers the request.
 fn step_functions(seen: &Seen) -> Meaning {
     let authorization = seen.header("authorization");
     let signed = authorization.starts_with(
@@ -701,7 +701,7 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
         desk.refused()
     );
     assert!(notes[1].starts_with("Denied: "), "{notes:?}");
-    // A process that was restarted has no token: that is given up, and on record.
+    // A restarted process does not have the token. It gives the notification up, and records that.
     world
         .app
         .receive(task("lost", STRANGER, TASK_TOKEN), deadline())
@@ -709,7 +709,7 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     world.restart();
     world.advance(300);
     world.sweep().await;
-    // An answer that repeats the token is recorded without it.
+    // If an answer repeats the token, the record does not contain it.
     world
         .app
         .receive(

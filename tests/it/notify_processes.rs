@@ -1,5 +1,6 @@
 //! The real binary notifies: `serve` right after the outcome, also after it was killed; `invoke`
-//! before it ends; `notify` lists and repeats. The inbox of a sandbox in this process is the target.
+//! before it ends. `notify` lists and repeats notifications. The target is the inbox of a sandbox
+//! in the test's process.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::support::secrets;
 use crate::support::service::{NATIVE_SECRET, Site};
 use crate::support::{ACCOUNTS, request};
 
-/// A site that notifies its sandbox's inbox.
+/// A site that notifies the inbox of its sandbox.
 async fn site() -> Site {
     let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
     let file = site.folder.path().join("sharehook.toml");
@@ -35,7 +36,7 @@ fn serve(site: &Site) -> Process {
     Process::serving(command.args(["serve", "--listen", "127.0.0.1:0"]))
 }
 
-/// The webhook ids that the inbox accepted, once there are so many.
+/// Waits for `wanted` notifications. Returns the webhook ids of all that the inbox accepted.
 async fn delivered(site: &Site, wanted: usize) -> Vec<String> {
     let accepted = || -> Vec<String> {
         let letters = site
@@ -56,7 +57,7 @@ async fn delivered(site: &Site, wanted: usize) -> Vec<String> {
     accepted()
 }
 
-/// Sends a request that its sender signed; returns the status.
+/// Sends a signed request. Returns the status of the answer.
 async fn post(url: &str, request: &Value) -> u16 {
     let body = request.to_string();
     let id = format!("msg_{}", request["id"].as_str().unwrap());
@@ -104,7 +105,8 @@ async fn serve_tells_at_once_counts_it_and_a_killed_one_is_made_up_for() {
         seen = metrics().await;
     }
     assert!(seen.contains(counted), "{seen}");
-    // The inbox is down, the process is killed with the notification owed, and a sweep makes up for it.
+    // The inbox fails, and the process is killed while it owes the notification. A sweep delivers
+    // it.
     answer(&site, 503);
     assert_eq!(post(&service.url, &request("B", shared)).await, 200);
     for _ in 0..100 {
@@ -187,7 +189,7 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
         checked.contains("\n  notify   desk (webhook)\n"),
         "{checked}"
     );
-    // Still refused: exit 1. Then it is back.
+    // While the target still refuses, the exit code is 1. Then the target accepts.
     let (exit, again) = json_of(&site, &["notify", "--retry", "desk/B", "--json"]);
     assert_eq!(
         (exit, &again[0]["state"], &again[0]["attempts"]),

@@ -1,5 +1,5 @@
-//! How targets are reached: through the proxy and with the certificates that the configuration
-//! names, and never for longer than a function may wait.
+//! How the program reaches targets: through the configured proxy, with the configured certificates,
+//! and never for longer than a function may wait.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -15,12 +15,13 @@ use sharehook::app::Deadline;
 use crate::notify::SECRET;
 use crate::support::{STRANGER, World, request};
 
-/// How long a stand-in waits for its peer.
+/// How long a stand-in waits for data.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The name in the server's certificate. No name server knows it, so only the proxy leads there.
+/// The name in the server's certificate. No name server has it, so only the proxy can reach the
+/// server.
 const NAME: &str = "desk.test";
 
-/// A world whose one target has this address and these settings.
+/// A world with one target, which has this address and these settings.
 async fn world(url: &str, more: &str) -> World {
     let mut world = World::new().await;
     std::fs::write(world.folder.path().join("notify.secret"), SECRET).unwrap();
@@ -37,7 +38,7 @@ async fn denied(world: &World) {
     world.deliver(&denied).await;
 }
 
-/// Accepts connections until the test ends; each gets a thread.
+/// Accepts connections until the test ends. Each connection has its own thread.
 fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -52,7 +53,7 @@ fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// Reads until the blank line behind the headers.
+/// Reads until the empty line after the headers.
 fn head(stream: &mut impl std::io::Read) -> String {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
@@ -61,7 +62,7 @@ fn head(stream: &mut impl std::io::Read) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Reads one request and answers 202; returns its headers.
+/// Reads one request and answers 202. Returns the request's headers.
 fn answer(stream: &mut (impl std::io::Read + std::io::Write)) -> String {
     let head = head(stream);
     let length = head.lines().find_map(|line| {
@@ -81,7 +82,7 @@ fn answer(stream: &mut (impl std::io::Read + std::io::Write)) -> String {
     head
 }
 
-/// A TLS server with a certificate of the test's authority; it keeps the headers of each request.
+/// A TLS server with a certificate of the test's authority. It stores the headers of each request.
 fn tls_desk() -> (u16, Arc<Mutex<Vec<String>>>) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/tls");
     let certificate = CertificateDer::from_pem_file(format!("{folder}/server.pem")).unwrap();
@@ -108,7 +109,7 @@ fn tls_desk() -> (u16, Arc<Mutex<Vec<String>>>) {
     (port, seen)
 }
 
-/// A proxy that leads every CONNECT to `to`, and counts those for the server's name.
+/// A proxy that connects every CONNECT for the server's name to port `to`, and counts them.
 fn connect_proxy(to: u16) -> (u16, Arc<AtomicUsize>) {
     let connects = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&connects);
@@ -153,12 +154,12 @@ async fn a_target_is_reached_through_its_proxy_with_its_own_authority() {
         assert!(head.contains("webhook-signature"), "{head}");
     }
     assert_eq!(connects.load(Ordering::SeqCst), 1);
-    // Without the authority the proxy is reached, and the server is not believed.
+    // Without the authority, the program connects through the proxy but does not trust the server.
     let stranger = world(&url, &proxy).await;
     denied(&stranger).await;
     stranger.notify().await;
     assert_eq!(connects.load(Ordering::SeqCst), 2);
-    // Without the proxy nothing leads there.
+    // Without the proxy, the program cannot reach the server.
     let direct = world(&url, &ca_file()).await;
     denied(&direct).await;
     direct.notify().await;
@@ -177,8 +178,9 @@ async fn a_target_is_reached_through_its_proxy_with_its_own_authority() {
     }
 }
 
-/// Lambda and SCF call this before each answer. A target that never answers costs two seconds of it
-/// at most, or the time that is left, and gets the notification later under the same id.
+/// Lambda and SCF call `notify_before_answer` before each answer. A target that never answers
+/// delays it by at most two seconds, or by the remaining time. The target receives the notification
+/// later, under the same id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
     let silent = Arc::new(AtomicBool::new(true));
@@ -196,7 +198,7 @@ async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
             .find_map(|line| line.strip_prefix("webhook-id: "));
         kept.lock().unwrap().extend(id.map(str::to_owned));
         if hang {
-            // Until the client gives up.
+            // Wait until the client gives up.
             drop(stream.read(&mut [0; 4096]));
             drop(stream.read_to_end(&mut Vec::new()));
         }

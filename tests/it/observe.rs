@@ -1,5 +1,5 @@
-//! What an operator sees: one log line per delivery that ended, its ids, the metrics and who may read
-//! them.
+//! What an operator sees: one log line per finished delivery, its ids, the metrics, and who may
+//! read the metrics.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -28,7 +28,7 @@ async fn deliver(url: &str, id: &str, more: &[(&str, &str)]) -> Answer {
         .unwrap()
 }
 
-/// The lines of a log that say how a delivery ended.
+/// The log lines that report how deliveries ended. Waits for at least `at_least` of them.
 async fn ends(file: &Path, at_least: usize) -> Vec<Value> {
     let read = || {
         let text = std::fs::read_to_string(file).unwrap();
@@ -194,7 +194,7 @@ async fn metrics_are_open_closed_or_behind_a_token() {
         let answer = send(&guarded.url, "GET", "/metrics", &headers, "").await;
         assert_eq!(answer.unwrap().status, status, "{authorization:?}");
     }
-    // Behind a function's URL they are off unless the configuration says otherwise.
+    // On a function's URL, metrics are off unless the configuration turns them on.
     let mut asked = event("http-jira-approved.json");
     asked["rawPath"] = json!("/metrics");
     asked["requestContext"]["http"]["method"] = json!("GET");
@@ -231,7 +231,7 @@ async fn a_notification_carries_the_trace_of_its_delivery() {
     assert_eq!(letters[0].headers["traceparent"], sender, "{letters:?}");
 }
 
-/// The labels that a metric's samples have in Prometheus, by the name in a query.
+/// The labels that the samples of a metric have in Prometheus. `name` is the name in a query.
 fn labels_of(name: &str) -> Option<Vec<&'static str>> {
     let exact = |name: &str, histogram: bool| {
         let defined = Metric::ALL.into_iter().map(Metric::definition);
