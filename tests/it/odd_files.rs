@@ -1,6 +1,6 @@
-//! Things in a journal's directory that are no files of a journal: each costs the verification one
-//! finding, and the work on the journal nothing.
-#![cfg(target_os = "linux")] // The kinds of file and name that only some systems have.
+//! Foreign files in a journal's directory: each causes one finding of the verification, and none
+//! disturbs the work on the journal.
+#![cfg(target_os = "linux")] // Some of these file types and names exist on Linux only.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,7 +20,8 @@ fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// The paths and kinds of what a verification finds, within a time in which a FIFO would hang it.
+/// Verifies the journal. Returns path and kind of each finding. Fails if the verification hangs, as
+/// it might at a FIFO.
 async fn findings(world: &World) -> Vec<(String, &'static str)> {
     let key = signer();
     let verify = world.journal.verify_sealed(key.verifier(), None);
@@ -70,7 +71,7 @@ async fn what_is_no_file_of_a_journal_costs_one_finding_each() {
     wanted.sort();
     assert_eq!(findings(&world).await, wanted);
 
-    // What replaces a record is found once too, and the record is missed.
+    // A foreign file in place of a record is one finding, not two.
     let record = in_stream("000001.json");
     let (path, aside) = (journal.join(&record), folder.path().join("aside"));
     fs::rename(&path, &aside).unwrap();
@@ -81,7 +82,7 @@ async fn what_is_no_file_of_a_journal_costs_one_finding_each() {
     fs::remove_file(&path).unwrap();
     fs::rename(&aside, &path).unwrap();
 
-    // The work goes on beside them.
+    // Other work ignores the foreign files.
     assert_eq!(world.app.requests(None).await.unwrap().flaws, [""; 0]);
     world.advance(7_200);
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);

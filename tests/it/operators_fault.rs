@@ -1,5 +1,5 @@
-//! A mistake of the operator's, or a cloud that is down, costs no approval: the request stays pending, says
-//! who must do what, and goes on by itself once that is put right.
+//! A mistake of the operator or an unavailable cloud costs no approval. The request stays pending
+//! and says who must do what. It continues by itself after the cause is corrected.
 
 use std::path::Path;
 
@@ -19,7 +19,8 @@ async fn site(prepare: impl Fn(&Path)) -> Site {
     Site::new(SandboxOptions::seeded(now), prepare).await
 }
 
-/// A native request as `invoke` prints its answer, in a process whose variables lack the cloud's key.
+/// Sends a native request with `invoke`, and returns its answer. Without `with_key`, the process
+/// does not have the cloud's key.
 fn invoke(site: &Site, with_key: bool, request: &Value) -> Value {
     std::fs::write(site.folder.path().join("event.json"), request.to_string()).unwrap();
     let mut command = site.command();
@@ -50,7 +51,7 @@ async fn a_share_without_credentials_is_made_once_there_are_some() {
     ] {
         assert!(message.contains(part), "{message}");
     }
-    // No delivery comes again, and a person does not wait for the end of the pause.
+    // No delivery is repeated, and a sweep by a person does not wait until the pause ends.
     let report = swept(&site);
     assert_eq!(report["finished"], json!(["invoke/CHG1"]), "{report}");
     assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb").len(), 2);
@@ -84,7 +85,7 @@ async fn a_share_with_a_wrong_endpoint_is_made_once_that_is_corrected() {
     assert_eq!(site.blueprint_accounts("lhbp-6jc6l8yb").len(), 2);
 }
 
-/// The pauses double up to a quarter of an hour, and end after a day.
+/// Pauses double up to 15 minutes. After a day the request fails.
 #[tokio::test]
 async fn a_missing_permission_is_retried_for_a_day_and_fails_then() {
     let world = World::new().await;
@@ -117,7 +118,8 @@ async fn a_missing_permission_is_retried_for_a_day_and_fails_then() {
     world.verify().await.unwrap();
 }
 
-/// The site does not list who has a blueprint, so the end cancels what no call has given.
+/// The site does not list a blueprint's accounts, so the expired share is cancelled even if it was
+/// never made.
 #[tokio::test]
 async fn a_share_that_never_succeeded_is_not_recorded_as_made_at_its_end() {
     let world = World::with(Place::Brittle, |options| {
@@ -153,7 +155,7 @@ async fn each_attempt_is_decided_again() {
         let kept = text.lines().filter(|line| !line.contains(ONE[0]));
         kept.collect::<Vec<_>>().join("\n")
     });
-    // A schedule waits for the end of the pause.
+    // A scheduled sweep waits until the pause ends.
     assert!(world.sweep().await.is_quiet());
     world.advance(5);
     assert_eq!(world.sweep().await.finished, ["invoke/CHG1"]);
@@ -162,7 +164,7 @@ async fn each_attempt_is_decided_again() {
     world.verify().await.unwrap();
 }
 
-/// What lies with the ticket ends at once, beside what waits for the operator.
+/// An error of the ticket fails at once. Only the operator's errors are retried.
 #[tokio::test]
 async fn a_wrong_account_fails_at_once() {
     let world = World::new().await;

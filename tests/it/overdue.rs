@@ -1,4 +1,5 @@
-//! A share past its end that still stands is overdue, and everything says so until it is gone.
+//! A share that still exists after its expiry is overdue. Every report says so until the share is
+//! revoked.
 
 use std::fs;
 
@@ -27,7 +28,7 @@ async fn at_once(world: &World) -> SweepReport {
 }
 
 async fn gauge(world: &World) -> String {
-    // Another process: this one counts every five seconds.
+    // Ask a new process: this one counts only every five seconds.
     let text = world.another().metrics().await;
     let line = text
         .lines()
@@ -71,7 +72,7 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
         assert!(printed.contains("overdue: lhbp-6jc6l8yb"), "{printed}");
         assert!(!printed.contains("everything due"), "{printed}");
         assert_eq!(calls(&world), tries);
-        // A schedule obeys the pause, and says the same.
+        // A scheduled sweep waits until the pause ends, and reports the same overdue share.
         let again = world.sweep().await;
         assert_eq!(again.overdue, report.overdue);
         assert_eq!(calls(&world), tries);
@@ -85,7 +86,7 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
     assert_eq!(kinds, [Difference::Overdue; 3]);
     assert!(!drift.agrees() && drift.differences.len() == 3);
     world.sweep().await;
-    // Its cause is corrected, and a person does not wait for the end of the pause.
+    // The cause is corrected. A sweep by a person does not wait until the pause ends.
     world.clear_faults().await;
     assert_eq!(world.sweep().await.overdue.len(), 1);
     let report = at_once(&world).await;
@@ -98,7 +99,8 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
     world.verify().await.unwrap();
 }
 
-/// The site without an API that lists receivers: the journal alone knows.
+/// A site without an API that lists receivers. Drift knows the overdue shares from the journal
+/// only.
 #[tokio::test]
 async fn drift_names_what_is_overdue_where_the_cloud_cannot_be_asked() {
     let world = World::with(Place::Brittle, |options| {
@@ -124,7 +126,7 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     world.deliver(&request("CHG2", longer)).await;
     world.advance(HOUR);
     world.cloud.inject(REFUSED.parse().unwrap());
-    // Two of its accounts should be gone; the third is CHG2's too.
+    // Two accounts should not have the image any more. CHG2 covers the third one.
     let report = world.sweep().await;
     assert_eq!(report.overdue[0].to.len(), 2, "{report}");
     let sorted = {
@@ -152,7 +154,8 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     world.verify().await.unwrap();
 }
 
-/// A share that is opened while a person takes the same away waits for that attempt.
+/// A person revokes an expired share early. A share of the image that is opened meanwhile waits for
+/// that revocation.
 #[tokio::test]
 async fn an_early_attempt_holds_a_lease() {
     let world = World::new().await;
@@ -182,8 +185,9 @@ async fn an_early_attempt_holds_a_lease() {
     assert_eq!(world.has(BLUEPRINT).len(), 3);
 }
 
-/// CHG1 is overdue since an attempt that failed, and due again: another process is in the middle of the
-/// next attempt when `meanwhile` begins. It has read who else has the image; the cloud answers late.
+/// Runs `meanwhile` while another process repeats the revocation of CHG1, whose first attempt
+/// failed. The other process has read which other requests share the image, and the cloud answers
+/// late.
 async fn during_a_repeated_attempt<T>(world: &World, meanwhile: impl Future<Output = T>) -> T {
     world.sweep().await;
     shared_for_an_hour(world).await;
@@ -210,7 +214,7 @@ async fn during_a_repeated_attempt<T>(world: &World, meanwhile: impl Future<Outp
     end
 }
 
-/// CHG2 has what it shared, and the journal says the same as the cloud.
+/// Asserts that CHG2 still shares the image, and that journal and cloud agree.
 async fn the_new_share_keeps_its_access(world: &World) {
     world.advance(10);
     world.sweep().await;
@@ -222,7 +226,7 @@ async fn the_new_share_keeps_its_access(world: &World) {
     world.verify().await.unwrap();
 }
 
-/// A failed attempt of one process says nothing about the attempt of another.
+/// A failed attempt of one process does not decide about the attempt of another.
 #[tokio::test]
 async fn two_sweeps_never_make_the_same_repeated_attempt() {
     let world = World::new().await;
@@ -240,7 +244,7 @@ async fn two_sweeps_never_make_the_same_repeated_attempt() {
     the_new_share_keeps_its_access(&world).await;
 }
 
-/// The whole machine stands still for longer than the lease, which no deadline of its worker notices.
+/// The machine stops for longer than the lease. The worker's own deadline does not notice that.
 #[tokio::test]
 async fn a_repeated_attempt_calls_nothing_after_its_lease() {
     let world = World::new().await;
@@ -254,7 +258,7 @@ async fn a_repeated_attempt_calls_nothing_after_its_lease() {
     the_new_share_keeps_its_access(&world).await;
 }
 
-// The commands call the sandbox of this process.
+// The commands call the sandbox in this process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_schedules_fail_visibly() {
     let folder = tempfile::tempdir().unwrap();

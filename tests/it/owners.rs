@@ -1,5 +1,5 @@
-//! A key of another account sees none of the images. What it misses is not gone: nothing ends, everything
-//! that should have ended is overdue, and the right key takes it back.
+//! A key of another account cannot see the images. An image that it does not see is not deleted:
+//! expired shares stay overdue, and the right key revokes them.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use crate::support::{
 };
 use crate::unclear_ends::{invoke, state};
 
-/// A root account that has no image, and its key.
+/// A root account without images, and its key.
 const OTHER: &str = "200000000002";
 const OTHER_ID: &str = "AKIDofanotheraccount";
 const OTHER_KEY: &str = "the-key-of-another-root-account-0001";
@@ -45,7 +45,7 @@ fn sign_with(world: &mut World, id: &str, key: &str) {
     world.restart();
 }
 
-/// Another process with the key of another account.
+/// Restarts the application with the key of another account.
 fn with_wrong_key(world: &mut World) {
     sign_with(world, OTHER_ID, OTHER_KEY);
 }
@@ -54,7 +54,7 @@ fn with_right_key(world: &mut World) {
     sign_with(world, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY);
 }
 
-/// A share of each kind of image, for an hour.
+/// A share of each kind of image, which expires after an hour.
 fn shares() -> [(&'static str, Value); 4] {
     let two = &ACCOUNTS[..2];
     [
@@ -88,7 +88,7 @@ async fn grants(world: &World) -> Vec<Standing> {
     grants.into_iter().map(|grant| grant.state).collect()
 }
 
-/// An operator's cancel of an image, and what became of it.
+/// Cancels all shares of an image as an operator. Returns the answers.
 async fn revoke(world: &World, image: &str, gone: bool) -> Vec<(Ending, Answer)> {
     let by = Operator {
         source: "invoke".parse().unwrap(),
@@ -196,7 +196,7 @@ async fn without_an_owner_on_record_an_operator_confirms_that_the_image_is_delet
             for part in ["no record says which account", "sharehook revoke --gone"] {
                 assert!(why.contains(part), "{name}: {part} in {why}");
             }
-            // What an operator does not confirm ends nothing.
+            // Without the operator's confirmation, no share ends.
             revoke(&world, &image, false).await;
             assert!(!grants(&world).await.is_empty(), "{name}");
             world.advance(1);
@@ -234,7 +234,7 @@ async fn a_key_that_may_not_ask_who_it_is_shares_and_revokes_as_before() {
     }
 }
 
-/// No call was ever in doubt, so nothing has to be taken back.
+/// The cloud refused every call, so nothing can have been shared and nothing must be revoked.
 #[tokio::test]
 async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record() {
     let world = world(Site::Cn).await;
@@ -247,7 +247,7 @@ async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record(
     let (_, refused) = shares().into_iter().next().unwrap();
     let ticket = request("CHG1", refused);
     world.deliver(&ticket).await;
-    // What is called off was not shared either.
+    // An item that is called off was not shared either.
     let cancel = json!({"action": "cancel", "accounts": [ACCOUNTS[0]]});
     world.deliver(&request("CHG2", cancel)).await;
     for seconds in [HOUR / 6, HOUR] {
@@ -308,7 +308,7 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
     }
 }
 
-/// Once another cancel has ended the grant, no record names the owner but that other one.
+/// Only the record of CHG3, which ended the grant, names the owner. CHG2 asked another account.
 #[tokio::test]
 async fn a_cancel_that_another_account_looked_for_is_not_done_when_the_grant_ends() {
     let mut world = world(Site::Cn).await;
@@ -328,7 +328,7 @@ async fn a_cancel_that_another_account_looked_for_is_not_done_when_the_grant_end
     assert_ne!(answer.status, Status::Completed, "{answer:?}");
 }
 
-/// A cancel of what was shared by hand, so no grant names an owner. It crashed before its call.
+/// Stops a cancel before its call. Its share was made by hand, so no grant names an owner.
 async fn interrupted_cancel(fault: Option<&str>) -> World {
     let mut world = world(Site::Cn).await;
     if let Some(fault) = fault {
@@ -367,7 +367,7 @@ async fn a_cancel_that_a_crash_interrupted_ends_under_the_account_that_it_asked(
     }
 }
 
-/// No record names the account that it asked first: what another one does not see is not cancelled.
+/// No record names the account that was asked first, so the cancel must not rely on another one.
 #[tokio::test]
 async fn a_cancel_that_a_crash_interrupted_needs_a_call_without_an_owner_on_record() {
     let mut world = interrupted_cancel(Some(NO_IDENTITY)).await;
@@ -378,7 +378,7 @@ async fn a_cancel_that_a_crash_interrupted_needs_a_call_without_an_owner_on_reco
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[0]]);
 }
 
-/// What was called off is not known under another account, and a chain's blueprint is not there.
+/// Another account shows neither the called-off shares nor the chain's blueprint.
 #[tokio::test]
 async fn another_account_takes_no_refused_chain_back() {
     let mut world = world(Site::Cn).await;
@@ -410,8 +410,8 @@ async fn another_account_takes_no_refused_chain_back() {
     assert!(world.shares().is_empty(), "{:?}", world.shares());
 }
 
-/// A share that a crash interrupted is finished or ends under another account. Whatever it had given is taken
-/// back later.
+/// An interrupted share is finished, or expires, under another account. The right account later
+/// revokes all that it shared.
 #[tokio::test]
 async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account() {
     let cases = [
@@ -486,7 +486,7 @@ async fn drift_under_another_account_says_so_and_misses_nothing() {
     }
 }
 
-/// The accounts' keys of the configuration are read again while the application runs.
+/// The keys of `[cloud.accounts]` are read again while the application runs.
 #[tokio::test]
 async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
     let mut options = SandboxOptions::seeded(sharehook::clock::system_now).on(Site::Cn);
@@ -534,7 +534,7 @@ async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
     assert!(cloud.state().blueprint_accounts(REGION, CHAINED).is_empty());
 }
 
-/// An application with an open policy, `cloud` below `[cloud]`.
+/// An application with a policy that allows everything. `cloud` is text for the section `[cloud]`.
 async fn open(folder: &Path, cloud: &str) -> App {
     let file = write_open_configuration(folder, "file:journal", cloud);
     let text = std::fs::read_to_string(&file).unwrap();
@@ -545,8 +545,8 @@ async fn open(folder: &Path, cloud: &str) -> App {
     prepared.open(&vars, Clock::System).await.unwrap()
 }
 
-/// Two owner accounts, told apart by the prefix of the image. The cloud makes a blueprint's id, so a chain's
-/// blueprint goes to the other account by its name.
+/// The prefix of an image selects one of two owner accounts. The prefix of a chain's blueprint
+/// would select the other account, because the cloud chooses its id.
 #[tokio::test]
 async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     let mut options = SandboxOptions::seeded(sharehook::clock::system_now).on(Site::Cn);

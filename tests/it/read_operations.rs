@@ -1,6 +1,6 @@
-//! How many operations of the store each look at the journal costs, counted at the store: the same
-//! with a short and a long history. `SHAREHOOK_HISTORY=1000,100000` sets both, as in
-//! docs/journal.md (240 and 1,000 requests in the suite).
+//! Counts the store's operations for each way to read the journal. The numbers must not depend on
+//! the length of the history. `SHAREHOOK_HISTORY=1000,100000` sets two lengths, as in
+//! docs/journal.md. The default is 240 and 1,000 requests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use sharehook_sandbox::SandboxOptions;
 use crate::support::history::{fill, fill_and_sweep, finish, signer};
 use crate::support::{ACCOUNTS, Place, World, request};
 
-/// Reads and listings, and writes and deletes.
+/// For each name: the number of reads and listings, and the number of writes and deletes.
 type Figures = BTreeMap<&'static str, (u64, u64)>;
 
 const SWEEP: &str = "a sweep with nothing due";
@@ -27,7 +27,7 @@ async fn figures(history: usize) -> Figures {
     let mut world = World::new().await;
     world.reset().await;
     fill_and_sweep(&world, history).await;
-    // The day's pass is made, in a few sweeps if need be.
+    // Sweep until the daily pass has finished.
     let mut looked = world.fuse.reads();
     for _ in 0..100 {
         world.sweep().await;
@@ -79,7 +79,7 @@ async fn figures(history: usize) -> Figures {
     figures
 }
 
-#[allow(clippy::disallowed_methods)] // A test's own setting.
+#[allow(clippy::disallowed_methods)] // A switch of this test, not of the program.
 pub(crate) fn histories() -> (usize, usize) {
     let set = std::env::var("SHAREHOOK_HISTORY").unwrap_or("240,1000".to_owned());
     let (short, long) = set.split_once(',').unwrap();
@@ -95,14 +95,15 @@ async fn looking_costs_the_same_with_any_history() {
         let (more_reads, more_writes) = all[1][what];
         println!("| {what} | {reads}, {writes} | {more_reads}, {more_writes} |");
     }
-    // The tree's right edge gets a level with each factor of 256, and a full tile or bundle now and then.
+    // With a longer history, the log's tree has more levels, and another number of full tiles and
+    // bundles.
     let [short, long] = all.each_mut().map(|figures| figures.remove(SEAL).unwrap());
     assert!(long.0.abs_diff(short.0) <= 4 && long.1.abs_diff(short.1) <= 4);
     assert_eq!(all[0], all[1]);
     assert_eq!(all[0][SWEEP], (2, 0));
 }
 
-/// A journal in a directory with 40 sealed requests and one that is not.
+/// A journal in a directory, with 40 sealed requests and an unsealed one.
 async fn with_a_log() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("file:{}", folder.path().join("journal").display());
@@ -111,7 +112,7 @@ async fn with_a_log() -> (World, tempfile::TempDir) {
         .clock
         .set(fill(&world.journal, 0..40, world.now()).await);
     world.advance(120);
-    // Makes the index; what it seals, it seals with another key.
+    // The sweep makes the index. It cannot seal, because the first seals have another key.
     let failures = world.sweep().await.failures;
     assert!(
         failures
@@ -143,7 +144,7 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     let two = world.app.requests(Some(2)).await.unwrap();
     assert_eq!(identities(&two), ["invoke/NEW", "invoke/OLD39"]);
 
-    // What is sealed is not read from `requests/`: only the verification sees that it is altered there.
+    // Sealed records are not read from `requests/`. Only a verification notices changes there.
     fs::write(file("OLD3", "000001.json"), "{}\n").unwrap();
     let all = world.app.requests(None).await.unwrap();
     assert_eq!((all.entries.len(), all.flaws.len()), (41, 0));
@@ -154,7 +155,7 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     let named = world.app.reader().requests_named("invoke/OLD3").await;
     assert!(named.is_err(), "one request is read from its records");
 
-    // What is not sealed is.
+    // Unsealed records are read from `requests/`.
     let newest = file("NEW", "000000.json");
     let kept = fs::read(&newest).unwrap();
     fs::write(&newest, "{}\n").unwrap();
@@ -162,14 +163,14 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     assert_eq!((all.entries.len(), all.flaws.len()), (40, 1));
     fs::write(&newest, kept).unwrap();
 
-    // A removed segment is reported, and only its own requests are missing.
+    // A removed segment is reported. Only the requests in it are missing.
     let (second, aside) = (journal.join("log/segments/000002"), folder.path().join("2"));
     fs::rename(&second, &aside).unwrap();
     let all = world.app.requests(None).await.unwrap();
     assert_eq!((all.entries.len(), all.flaws.len()), (21, 1));
     fs::rename(&aside, &second).unwrap();
 
-    // Without its index a journal is read from `requests/`, and damage there is seen.
+    // Without its index, a journal is read from `requests/`, so damage there is noticed.
     fs::remove_dir_all(journal.join("index")).unwrap();
     let all = world.app.requests(None).await.unwrap();
     assert_eq!((all.entries.len(), all.flaws.len()), (40, 1));
@@ -189,7 +190,7 @@ async fn a_checkpoint_that_lies_does_not_mislead_the_reader() {
     }
 }
 
-/// The daily pass mends entries of unsealed records too, but for those of the last hour.
+/// The daily pass also restores entries of unsealed records, except for those of the last hour.
 #[tokio::test]
 async fn the_daily_pass_finds_lost_entries_of_unsealed_records() {
     let (world, folder) = with_a_log().await;
@@ -206,7 +207,8 @@ async fn the_daily_pass_finds_lost_entries_of_unsealed_records() {
     assert_eq!(sealing.sealed, records - 80);
 }
 
-/// Where nothing is ever sealed, nothing is kept for a seal; the first seal finds everything.
+/// If nothing is ever sealed, the index does not keep entries for a seal. The first seal finds all
+/// records without them.
 #[tokio::test]
 async fn without_seals_no_entries_pile_up() {
     let mut world = World::new().await;
@@ -225,7 +227,7 @@ async fn without_seals_no_entries_pile_up() {
     assert_eq!(sealing.sealed, records);
 }
 
-/// A retired request is neither read by the pass nor lost.
+/// The daily pass neither reads a retired request nor reports it as lost.
 #[tokio::test]
 async fn the_daily_pass_leaves_retired_requests_alone() {
     let (world, folder) = with_a_log().await;
@@ -244,7 +246,7 @@ async fn the_daily_pass_leaves_retired_requests_alone() {
     .await
     .unwrap();
     assert_eq!(retired.retired, 40);
-    // A pass that read a retired request would need its segment.
+    // Damage the segments: a pass that read a retired request would need them.
     let segments = folder.path().join("journal/log/segments");
     for entry in fs::read_dir(&segments).unwrap() {
         fs::write(entry.unwrap().path(), "damaged").unwrap();

@@ -1,5 +1,5 @@
-//! Approvals whose event never arrived: a sweep finds them in Feishu's list of approved instances, soon,
-//! once, and without much work while there is nothing new.
+//! Approvals whose event never arrived. A sweep finds them in Feishu's list of approved instances
+//! soon and only once. It does little work if there is nothing new.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::support::approvals::{NOTHING, SHARED, count, records};
 use crate::support::feishu::{self, CODE, receive};
 use crate::support::{BLUEPRINT, World};
 
-/// An instance that was approved `seconds` before `now`.
+/// The times of an instance that was approved `seconds` before `now`.
 fn ended(world: &World, seconds: i64) -> Value {
     let end = world.now().as_millisecond() - seconds * 1_000;
     json!({"start_time": (end - 3_600_000).to_string(), "end_time": end.to_string()})
 }
 
-/// The next sweep looks at the list again.
+/// Sweeps after ten minutes, when a sweep reads the list again.
 async fn next_sweep(world: &World) {
     world.advance(600);
     world.sweep().await;
@@ -27,7 +27,7 @@ async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
     assert_eq!(world.has(BLUEPRINT), SHARED);
     let types = records(&world).await;
     assert!(types.contains(&"received".to_owned()), "{types:?}");
-    // The event comes after all.
+    // The event arrives late.
     assert!(receive(&world, "e1", json!({})).await.1.duplicate);
     for _ in 0..3 {
         next_sweep(&world).await;
@@ -47,7 +47,7 @@ async fn an_announced_approval_is_not_found_again() {
     receive(&world, "e1", json!({})).await;
     next_sweep(&world).await;
     let before = records(&world).await.len();
-    // Another process knows no more than the journal says.
+    // A new process knows only what is in the journal.
     world.restart();
     next_sweep(&world).await;
     assert_eq!(
@@ -96,7 +96,7 @@ async fn a_look_at_the_list_is_rare_and_cheap() {
     );
 }
 
-/// As a function or a command that starts anew for each sweep.
+/// Restarts the process before each sweep, like a function or a command.
 #[tokio::test]
 async fn processes_share_the_time_of_the_last_look() {
     let mut world = feishu::world().await;
@@ -110,7 +110,8 @@ async fn processes_share_the_time_of_the_last_look() {
     world.verify().await.unwrap();
 }
 
-/// The list gives what ended without a request one more attempt, not one at each look.
+/// For an instance that led to no request, the list causes one more attempt, and not one at each
+/// reading.
 #[tokio::test]
 async fn what_a_broken_event_announced_is_found_once_in_the_list() {
     let mut world = feishu::world().await;
@@ -141,7 +142,7 @@ async fn many_lost_events_are_worked_off_in_turns() {
     feishu::tenant(&world, |tenant| tenant.page_size = Some(60));
     for n in 0..130 {
         let mut instance = ended(&world, 60);
-        // Not what a map can read, so that none of them costs the time of a share.
+        // Let no map read the form, so that no instance takes the time of a share.
         instance["form"] = "[]".into();
         feishu::put_as(&world, &format!("LOST-{n}"), instance);
     }

@@ -1,6 +1,6 @@
-//! The reference pages against the program: the options of docs/commands.md are written from its help
-//! (`SHAREHOOK_WRITE_OPTIONS=1` writes them), every field of the configuration's schema is on a page,
-//! and so is every status of an answer.
+//! Compares the reference pages with the program. The options in docs/commands.md come from its
+//! help (`SHAREHOOK_WRITE_OPTIONS=1` writes them). Every field of the configuration's schema and
+//! every status of an answer is on a page.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn help(command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The commands in a help text.
+/// The commands that a help text lists.
 fn commands(help: &str) -> Vec<String> {
     let (_, list) = help.split_once("Commands:\n").unwrap();
     let (list, _) = list.split_once("\n\n").unwrap();
@@ -39,7 +39,7 @@ fn commands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every command, also those of `audit`.
+/// Every command, including those of `audit`.
 fn all_commands() -> Vec<String> {
     let mut all = commands(&help(""));
     all.retain(|command| command != "audit");
@@ -48,14 +48,14 @@ fn all_commands() -> Vec<String> {
     all
 }
 
-/// An option as its help shows it.
+/// An option and its text in the help.
 #[derive(PartialEq, Eq)]
 struct Described {
     option: String,
     text: String,
 }
 
-/// The options of a help text, without those that every command has.
+/// The options in a help text, except those of every command.
 fn options(help: &str) -> Vec<Described> {
     let mut options: Vec<Described> = Vec::new();
     let (_, list) = help.split_once("Options:\n").unwrap();
@@ -73,7 +73,7 @@ fn options(help: &str) -> Vec<Described> {
     options
 }
 
-/// The table of all options: each once, with the commands that have it.
+/// The table of options: each option once, with the commands that have it.
 fn options_table() -> String {
     let mut rows: Vec<(Described, Vec<String>)> = Vec::new();
     for command in all_commands() {
@@ -95,7 +95,7 @@ fn options_table() -> String {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods)] // For a person who writes the page.
+#[allow(clippy::disallowed_methods)] // A switch for the author of the page.
 fn the_page_of_commands_has_every_command_and_option() {
     let text = page(COMMANDS);
     let rows: Vec<&str> = text
@@ -127,7 +127,7 @@ fn the_page_of_commands_has_every_command_and_option() {
     );
 }
 
-/// Where the fields of a part of the schema are described, if not in docs/configuration.md.
+/// The pages that describe the fields of a part of the schema, if not docs/configuration.md.
 const ELSEWHERE: [(&str, &str); 9] = [
     ("RawAccount", "docs/credentials.md"),
     ("SchemeTable", "docs/senders/custom.md"),
@@ -140,7 +140,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("RawAuth", "docs/notifications.md"),
 ];
 
-/// The names of all fields in a piece of the schema.
+/// Adds the names of all fields in a part of the schema to `found`.
 fn fields(schema: &Value, found: &mut BTreeSet<String>) {
     match schema {
         Value::Object(parts) => {
@@ -156,7 +156,7 @@ fn fields(schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The words of a page's code: spans and blocks.
+/// The words in the code spans and code blocks of a page.
 fn code_words(text: &str) -> BTreeSet<&str> {
     let text = text.split('`').skip(1).step_by(2);
     text.flat_map(|code| code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))

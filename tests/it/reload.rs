@@ -1,5 +1,5 @@
-//! SIGHUP to the real server under load: no delivery is lost, and each decision names the digest of the
-//! rules that made it.
+//! Sends SIGHUP to the real server under load. No delivery is lost, and each decision names the
+//! digest of the rules that made it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -21,15 +21,15 @@ use crate::support::service::{NATIVE_SECRET, Site, request};
 
 const FIRST: &str = "test-only-rotating-token-0123456789-a";
 const SECOND: &str = "test-only-rotating-token-0123456789-b";
-/// The sample policy puts these into different groups.
+/// The sample policy has this account in the group `staging`.
 const STAGING: &str = "700000164995";
 const FROZEN: &str = "@id(\"freeze\")\nforbid (principal, action, resource) when \
     { context has account && context.account in Share::AccountGroup::\"staging\" };\n";
 
-/// How one delivery of the load ended.
+/// The status of each delivery of the load, by id.
 type Ends = BTreeMap<String, u16>;
 
-/// Delivers requests one after the other until it is stopped.
+/// Delivers requests one after the other until `stop` is set.
 async fn load(url: String, worker: usize, stop: Arc<AtomicBool>) -> Ends {
     let mut ends = Ends::new();
     while !stop.load(Ordering::Relaxed) && ends.len() < 2_000 {
@@ -49,7 +49,7 @@ fn hang_up(process: &Process) {
     assert!(done.success());
 }
 
-/// The status of a delivery with a static token.
+/// Delivers with a static token, and returns the status.
 async fn token(url: &str, source: &str, token: &str, id: &str) -> u16 {
     let body = request(id, json!({})).to_string();
     let headers = signed(SchemeName::Token, token, id, &body);
@@ -58,7 +58,7 @@ async fn token(url: &str, source: &str, token: &str, id: &str) -> u16 {
     answer.unwrap().status
 }
 
-/// Waits until the server's log has this text so many times.
+/// Waits until the server's log contains `text` at least `times` times.
 async fn logged(file: &Path, text: &str, times: usize) {
     for _ in 0..200 {
         if std::fs::read_to_string(file).unwrap().matches(text).count() >= times {
@@ -70,14 +70,14 @@ async fn logged(file: &Path, text: &str, times: usize) {
     panic!("{text:?} was not logged {times} times:\n{log}");
 }
 
-/// The digest that `check` prints for the files as they are.
+/// The digest that `check` prints for the present files.
 fn checked(site: &Site) -> String {
     let out = site.run(&["check", "--json"]);
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     report["policy_digest"].as_str().unwrap().to_owned()
 }
 
-/// What record 0 of each request says: its id, whether it was allowed, and under which digest.
+/// By request id: whether record 0 allows it, and the digest of the rules that decided.
 fn decisions(site: &Site) -> BTreeMap<String, (bool, String)> {
     let mut found = BTreeMap::new();
     let out = site.run(&["audit", "export", "--format", "jsonl"]);
@@ -125,13 +125,14 @@ async fn rules_change_under_load_and_each_decision_names_its_digest() {
         .map(|worker| tokio::spawn(load(url.clone(), worker, Arc::clone(&stop))))
         .collect();
 
-    // A secret is rotated: 403 is the policy's answer to an authenticated source that it does not know.
+    // The secret is rotated. Status 403 comes from the policy, which refuses this source after
+    // authentication.
     assert_eq!(token(&url, "rotating", FIRST, "t-1").await, 403);
     secrets::write(&folder.join("token"), SECOND);
     assert_eq!(token(&url, "rotating", SECOND, "t-2").await, 403);
     assert_eq!(token(&url, "rotating", FIRST, "t-3").await, 401);
 
-    // A group is forbidden and a source added.
+    // Forbid a group, and add a source.
     std::fs::write(folder.join("policy/freeze.cedar"), FROZEN).unwrap();
     std::fs::write(folder.join("late"), FIRST).unwrap();
     assert_eq!(
@@ -148,7 +149,7 @@ async fn rules_change_under_load_and_each_decision_names_its_digest() {
     logged(&log, "reloaded", 1).await;
     assert_eq!(token(&url, "late", FIRST, "t-5").await, 403);
 
-    // A broken policy changes nothing.
+    // A broken policy does not replace the one in force.
     std::fs::write(folder.join("policy/broken.cedar"), "permit (").unwrap();
     hang_up(&process);
     logged(&log, "not reloaded", 1).await;

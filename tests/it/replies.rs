@@ -1,5 +1,5 @@
-//! How senders are answered: `replies` for those that switch a webhook off after a few refusals,
-//! `answer_within` for those that do not wait long.
+//! The answers to senders. `replies` is for senders that disable a webhook after a few refusals,
+//! and `answer_within` for senders with a short timeout.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use sharehook::inbound::SchemeName;
 use crate::support::process::{Finish as _, signed};
 use crate::support::service::{NATIVE_SECRET, Service, Site, event, request};
 
-/// Adds settings to the first source, `native`, or to the one with this scheme.
+/// Adds settings to the source with this scheme.
 fn configure(folder: &Path, scheme: &str, settings: &str) {
     let file = folder.join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -88,7 +88,8 @@ async fn a_sender_that_waits_briefly_is_answered_while_the_work_goes_on() {
     );
     assert!(told["record"].is_string(), "not on record yet: {told}");
     assert!(took < Duration::from_millis(2_500), "{took:?}");
-    // The work ends by itself: no sweep runs within these seconds, and no second delivery comes.
+    // The server finishes the work by itself: no sweep runs in these seconds, and no delivery is
+    // repeated.
     let mut shown = Value::Null;
     for _ in 0..80 {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -104,7 +105,7 @@ async fn a_sender_that_waits_briefly_is_answered_while_the_work_goes_on() {
     assert_eq!((status, &told["duplicate"]), (200, &json!(true)));
 }
 
-/// A function's process may be frozen once it has answered, so its work ends in time.
+/// A function's process may be frozen after its answer, so the work must stop before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_function_host_the_sweep_continues_what_the_answer_left() {
     let hurried = |folder: &Path| configure(folder, "jira", "answer_within = \"1s\"");
@@ -117,7 +118,7 @@ async fn on_a_function_host_the_sweep_continues_what_the_answer_left() {
     let took = begun.elapsed();
     assert_eq!(answer["statusCode"], 202, "{answer}");
     assert!(took < Duration::from_secs(4), "{took:?}");
-    // What ran out of time is due again a few seconds later.
+    // The unfinished work is due again a few seconds later.
     let mut again = answer;
     for _ in 0..40 {
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -165,7 +166,7 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
         "{added:?}"
     );
     assert!(added[1].contains("source native answers denied and invalid requests with 200"));
-    // A target that is notified of denials replaces the answers.
+    // Notifications about denials replace the answers, so the warning disappears.
     let file = site.folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let notify = "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"https://desk.example\"\nsecret = \"env:NATIVE_SECRET\"\n";

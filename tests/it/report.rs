@@ -1,5 +1,5 @@
-//! The report of a real journal: its content with and without the key of the seals, who reads it at
-//! `/report`, and its publication by sweeps. `tests/peers/report.py` reads it in a browser.
+//! The report of a real journal: its content with and without the seal key, who may read `/report`,
+//! and its publication by sweeps. `tests/peers/report.py` tests it in a browser.
 
 use std::collections::BTreeSet;
 use std::fs::{File, read_to_string, write};
@@ -22,7 +22,7 @@ use crate::support::{ACCOUNTS, Place, World, deadline, invocation, request};
 const TOKEN: &str = "test-only-report-token-0123456789";
 const DAY: i64 = 86_400;
 
-/// `report` with `--html page.html`: its exit code, what it prints, and the page.
+/// Runs `report --html page.html`. Returns the exit code, the output, and the page.
 fn report(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
     let args = [&["report", "--html", "page.html"], more].concat();
     let output = program(folder).args(args).finish();
@@ -174,7 +174,7 @@ async fn a_sweep_publishes_the_report_when_the_published_one_is_old() {
     assert!(!world.sweep().await.failed());
     assert!(read_to_string(&page).unwrap().contains("CHG1"));
 
-    // The test's clock differs from the file system's.
+    // Set the file's time by the test's clock.
     let publish = |text: &str| {
         write(&page, text).unwrap();
         let now =
@@ -220,7 +220,7 @@ async fn a_place_that_refuses_the_report_is_tried_again_after_an_hour() {
     assert!(!world.sweep().await.failed());
     assert!(folder.join("page.html").exists());
 
-    // Another process has not tried it yet.
+    // A new process has not failed yet, so it tries at once.
     std::fs::remove_dir_all(&folder).unwrap();
     failure(&world).await;
     std::fs::create_dir(&folder).unwrap();
@@ -228,7 +228,7 @@ async fn a_place_that_refuses_the_report_is_tried_again_after_an_hour() {
     assert!(!world.sweep().await.failed());
 }
 
-/// `report` refuses a place where something else is, and leaves that alone.
+/// `report` refuses to replace any other file, and leaves it unchanged.
 #[test]
 fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +319,7 @@ async fn drift_notifications_and_overdue_shares_are_on_the_page() {
     }
 }
 
-/// The texts that a reader of the page sees or hears, but for code, and those that its script writes.
+/// The texts of the page that a reader sees or hears, except code and texts that the script writes.
 fn texts(page: &str) -> BTreeSet<String> {
     let mut page = page.to_owned();
     for tag in ["style", "script", "code"] {

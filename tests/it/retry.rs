@@ -1,5 +1,5 @@
-//! What an operator does about a request that went wrong: reopen it, take shares back at once, and see the
-//! deliveries that were not understood.
+//! How an operator corrects a failed request: reopens it, revokes shares at once, and lists the
+//! deliveries that were rejected.
 
 use serde_json::{Value, json};
 use sharehook::app::{Answer, Ending, Operator, Reply, Retried, RetryError};
@@ -18,7 +18,7 @@ const UNKNOWN: &str =
 
 fn carol() -> Operator {
     Operator {
-        // A source that signs: it is recorded, never decided on.
+        // A source that signs. The record names it, but the policy does not use it.
         source: "jira".parse().unwrap(),
         requester: "carol@example.com".to_owned(),
     }
@@ -56,7 +56,7 @@ async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
     world.change_entities(|text| without_account(&text));
     let share = request("CHG1", json!({"accounts": ONE, "expires_in": "5h"}));
     assert_eq!(world.deliver(&share).await.0, Ending::Denied);
-    // Nothing else reopens it.
+    // Only `retry` reopens the request.
     world.advance(60);
     assert!(matches!(
         retry(&world, "CHG1").await.unwrap(),
@@ -70,7 +70,7 @@ async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
     let (ending, answer) = reopened(&world, "invoke/CHG1").await;
     assert_eq!((ending, answer.status), (Ending::Done, Status::Completed));
     assert_eq!(world.has(BLUEPRINT), ONE);
-    // Its end counts from the first approval, and its sender gets the new answer.
+    // The expiry counts from the first approval. The sender's next delivery gets the new answer.
     let (ending, again) = world.deliver(&share).await;
     assert_eq!((ending, again.duplicate), (Ending::Done, true));
     assert_eq!(again.results, answer.results);
@@ -89,7 +89,7 @@ async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
 async fn only_what_failed_is_tried_again() {
     let world = World::new().await;
     world.cloud.inject(format!("{UNKNOWN}@3").parse().unwrap());
-    // The batch of two, then each alone: the second time the first one's turn comes it succeeds.
+    // The batch and then each account fail. In the second attempt both accounts succeed.
     let two = json!({"accounts": &ACCOUNTS[..2]});
     let (_, answer) = world.deliver(&request("CHG1", two)).await;
     assert_eq!(answer.status, Status::Failed);
@@ -102,7 +102,7 @@ async fn only_what_failed_is_tried_again() {
     world.verify().await.unwrap();
 }
 
-/// A sweep deletes the failed request's entries of the index. Reopened, it needs them again at once.
+/// A sweep deletes the index entries of the failed request. Reopening must restore them at once.
 #[tokio::test]
 async fn others_find_a_reopened_share() {
     let mut world = World::new().await;
@@ -123,7 +123,7 @@ async fn others_find_a_reopened_share() {
     world.verify().await.unwrap();
 }
 
-/// Whether a sweep has deleted the cancel's entries of the index since, or not.
+/// Tests both with and without a sweep that deletes the index entries of the cancel.
 #[tokio::test]
 async fn a_cancel_that_had_ended_does_not_undo_a_reopening() {
     for sweeps in [false, true] {
@@ -180,7 +180,7 @@ async fn what_stays_closed_says_why() {
     world.verify().await.unwrap();
 }
 
-/// Stopped at each write, it is finished by the next sweep.
+/// Stops the process at each write of a reopening. The next sweep finishes the request.
 #[tokio::test]
 async fn a_reopening_that_is_interrupted_is_finished() {
     let mut world = World::new().await;
@@ -201,7 +201,7 @@ async fn a_reopening_that_is_interrupted_is_finished() {
         world.restart();
         world.advance(300);
         world.sweep().await;
-        // What stopped before its record is still closed.
+        // A reopening that stopped before its record leaves the request closed.
         if world.has(BLUEPRINT).is_empty() {
             reopened(&world, "CHG1").await;
         }
@@ -293,7 +293,7 @@ async fn a_delivery_that_is_not_understood_is_on_record_without_its_body() {
     let metrics = world.app.metrics().await;
     let counted = "sharehook_deliveries_rejected_total{source=\"invoke\"} 3";
     assert!(metrics.contains(counted), "{metrics}");
-    // Sealed and verified like any other record.
+    // Rejections are sealed and verified like other records.
     world.advance(3_600);
     assert!(world.sweep().await.failures.is_empty());
     world.verify().await.unwrap();

@@ -18,7 +18,7 @@ const FIRST: &str = "the-first-token-of-the-helpdesk-0001";
 const SECOND: &str = "the-second-token-of-the-helpdesk-002";
 const THIRD: &str = "the-third-token-of-the-helpdesk-0003";
 
-/// An application with one source, whose secret is in `token`.
+/// An application with a source whose secret is in the file `token`.
 pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
     copy_policy(folder);
     let text = format!(
@@ -39,7 +39,8 @@ async fn without_cloud(folder: &Path) -> Arc<App> {
     open(folder, "endpoint = \"http://127.0.0.1:9\"").await
 }
 
-/// Whether a delivery with this token is authenticated. The policy refuses unsigned sources.
+/// Whether a delivery with this token is authenticated. The policy then refuses the unsigned
+/// source.
 async fn counts(app: &Arc<App>, token: &str, id: &str) -> bool {
     let body = request(id, json!({})).to_string();
     let spec = SchemeSpec::preset(SchemeName::Token);
@@ -70,7 +71,7 @@ fn records(folder: &Path) -> String {
     text
 }
 
-/// The versions of the token that records name.
+/// The versions of the token in the records.
 fn versions(folder: &Path) -> Vec<String> {
     let text = records(folder);
     let mut found: Vec<String> = text
@@ -90,7 +91,8 @@ async fn a_replaced_secret_counts_at_once_and_the_one_before_no_more() {
     let app = without_cloud(folder.path()).await;
     assert!(counts(&app, FIRST, "r-1").await);
     assert!(!counts(&app, SECOND, "r-2").await);
-    // Anyone can cause that reading, so the next one is some seconds away; a reload reads at once.
+    // Anyone can cause a new reading of secrets, so it is limited to one in some seconds. A reload
+    // reads at once.
     std::fs::write(folder.path().join("token"), SECOND).unwrap();
     assert!(!counts(&app, SECOND, "r-3").await);
     app.reload().await.unwrap();
@@ -101,7 +103,7 @@ async fn a_replaced_secret_counts_at_once_and_the_one_before_no_more() {
     assert_eq!(named.len(), 2, "one for each secret: {named:?}");
     let all = records(folder.path());
     for secret in [FIRST, SECOND] {
-        // A reader of the journal could test guesses of a password against a plain hash.
+        // With a plain hash, a reader of the journal could test guesses of the secret.
         let hash = hex::encode(sha2::Sha256::digest(secret));
         assert!(!all.contains(&hash[..8]) && !all.contains(secret));
     }

@@ -1,6 +1,5 @@
-//! The credentials that SCF writes into each request's headers: starts the real binary as SCF does,
-//! and lets the sandbox report the key of each call. Searches everything that the process printed
-//! and journalled for secrets.
+//! The credentials that SCF writes into the headers of each request. Starts the real binary as SCF
+//! does; the sandbox reports the key of each call. Searches output and journal for secrets.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -17,12 +16,12 @@ use crate::support::http::send;
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Site, request};
 
-/// What SCF sets in a function made of an image: no key.
+/// The variables that SCF sets in a function made from an image. They contain no key.
 const IMAGE_FUNCTION: [(&str, &str); 2] = [
     ("SCF_FUNCTIONNAME", "sharehook"),
     ("TENCENTCLOUD_RUNENV", "SCF"),
 ];
-/// What it sets besides in a function made of a package.
+/// The further variables that SCF sets in a function made from a package.
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("TENCENTCLOUD_SECRETID", "AKIDenvironment"),
     ("TENCENTCLOUD_SECRETKEY", "HUSH-key-environment"),
@@ -34,7 +33,7 @@ fn key(name: &str) -> SandboxKey {
         .with_token(format!("HUSH-token-{name}"))
 }
 
-/// The function as a process, with the output in files. It ends with the value.
+/// The function as a process, with its output in files. It is killed on drop.
 struct Function {
     site: Site,
     _process: Process,
@@ -97,7 +96,7 @@ impl Function {
         panic!("it does not listen");
     }
 
-    /// A delivery for one account with these headers besides its signature: the status, and the
+    /// Sends a signed delivery for one account, with the headers `more`. Returns the status and the
     /// first result.
     async fn deliver(&self, id: &str, account: &str, more: &[(&str, String)]) -> (u16, Value) {
         let body = request(id, json!({ "accounts": [account] })).to_string();
@@ -125,7 +124,7 @@ impl Function {
         (answer.status, answer.body)
     }
 
-    /// The keys of the calls since `from`, each once.
+    /// The keys that signed calls, without the first `from` calls. Each key is listed once.
     fn signers(&self, from: usize) -> Vec<String> {
         let mut keys: Vec<String> = self
             .cloud
@@ -139,7 +138,7 @@ impl Function {
         keys
     }
 
-    /// Delivers, and says which key signed the calls.
+    /// Delivers a request. Returns the keys that signed its calls.
     async fn signer(&self, id: &str, account: &str, more: &[(&str, String)]) -> Vec<String> {
         let from = self.cloud.calls().len();
         let (status, answer) = self.deliver(id, account, more).await;
@@ -151,8 +150,7 @@ impl Function {
         fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
-    /// Nothing that was printed or written holds a secret, or the name of a header that carries one
-    /// with its value.
+    /// Asserts that output and journal contain neither a secret nor a header that carries one.
     fn keeps_secrets(&self) {
         let mut texts = vec![self.printed("stdout"), self.printed("stderr")];
         assert!(texts[0].contains("listening on"), "{texts:?}");
@@ -177,7 +175,7 @@ impl Function {
     }
 }
 
-/// The headers that bring a key.
+/// The headers with which SCF hands over a key.
 fn brings(name: &str) -> Vec<(&'static str, String)> {
     vec![
         ("X-Scf-Secret-Id", format!("AKID{name}")),
@@ -214,13 +212,14 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
             .await,
         ["AKIDsecond"]
     );
-    // Work that no invocation brought a key for is signed with the newest known: so is a sweep's.
+    // Work without a key in its own invocation, such as a sweep's, is signed with the newest known
+    // key.
     assert_eq!(
         function.signer("T-3", "909619400", &[]).await,
         ["AKIDsecond"]
     );
 
-    // An unauthenticated sender cannot change the credentials by headers.
+    // The headers of an unauthenticated sender do not change the credentials.
     let body = request("T-4", json!({})).to_string();
     let wrong = signed(
         SchemeName::StandardWebhooks,
@@ -322,7 +321,7 @@ async fn an_environment_that_has_gone_stale_gives_way_to_what_invocations_bring(
         &["environment", "brought"],
     )
     .await;
-    // The first call is refused for its token, and repeated with the key that came with this
+    // The cloud refuses the token of the first call. The call is repeated with the key of this
     // invocation.
     let signers = function
         .signer("T-1", "700000000001", &brings("brought"))
@@ -373,7 +372,7 @@ async fn on_any_other_host_the_headers_are_a_strangers_words() {
             "{marks:?}"
         );
         function.keeps_secrets();
-        // Not even where there is nothing else.
+        // The headers are ignored even if there are no other credentials.
         let function = Function::start(marks, &["brought"]).await;
         let (_, answer) = function
             .deliver("T-2", "700000000002", &brings("brought"))

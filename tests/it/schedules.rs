@@ -1,6 +1,7 @@
-//! Random schedules: shares, cancels of them, policy changes, duplicate workers, crashes, clocks that
-//! jump or are ahead for a while, store errors and lost answers, in an order that follows from a printed seed.
-//! `SHAREHOOK_SEED` repeats one, `SHAREHOOK_SCHEDULES` sets how many run (300 in the suite).
+//! Random schedules: shares, cancels of them, policy changes, duplicate workers, crashes, wrong
+//! clocks, store errors and lost answers, in an order that depends on a printed seed.
+//! `SHAREHOOK_SEED` repeats a schedule, and `SHAREHOOK_SCHEDULES` sets their number (300 by
+//! default).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, deliver, requ
 
 const LANES: u64 = 16;
 
-/// SplitMix64: small, and the same everywhere.
+/// SplitMix64: a small generator with the same results on every machine.
 struct Chance(u64);
 
 impl Chance {
@@ -32,8 +33,8 @@ impl Chance {
     }
 }
 
-/// The requests of a schedule: a share of one image for each account, so that the expected end is
-/// plain, and cancels of some of them.
+/// The requests of a schedule: a share of one image for each account, and cancels of some shares.
+/// With one share per account, the expected result is easy to compute.
 fn requests(chance: &mut Chance) -> Vec<Value> {
     let mut all = Vec::new();
     for (index, account) in ACCOUNTS.iter().enumerate() {
@@ -50,7 +51,8 @@ fn requests(chance: &mut Chance) -> Vec<Value> {
         }
         all.push(request(&format!("CHG{index}"), change));
         if chance.below(2) == 0 {
-            // Another requester: a policy change that hits the share need not hit its cancel.
+            // Another requester sends the cancel, so a policy change for the share may still allow
+            // its cancel.
             let change = json!({
                 "action": "cancel", "image": image, "accounts": [account],
                 "requester": "bob@example.com", "approvers": ["alice@example.com"],
@@ -61,16 +63,16 @@ fn requests(chance: &mut Chance) -> Vec<Value> {
     all
 }
 
-/// A policy change: the shares it hits had either given before it, or must never give.
+/// A policy change. An affected share was carried out before the change, or it must never be.
 struct Removed {
-    /// The requester, or one account.
+    /// The requester or the account that the change removed.
     name: &'static str,
-    /// The accounts that a share had reached by then.
+    /// The accounts with which something had been shared before the change.
     given: BTreeSet<String>,
 }
 
 impl Removed {
-    /// Takes the shares' requester or one account out of every group.
+    /// Removes the requester of the shares, or one account, from every group.
     async fn remove(world: &mut World, chance: &mut Chance) -> Self {
         let names = [&["invoke/alice@example.com"], &ACCOUNTS[..]].concat();
         let name = names[chance.below(4) as usize];
@@ -88,7 +90,7 @@ impl Removed {
     }
 }
 
-/// The accounts that a share reached, whether or not they still have it.
+/// The accounts with which something was shared, even if it was cancelled later.
 fn given(world: &World) -> BTreeSet<String> {
     let effects = world.effects().into_keys();
     effects
@@ -97,7 +99,7 @@ fn given(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
-/// The same, once the cloud has carried out the call that a crashed worker left under way.
+/// Like [`given`], after the cloud has carried out the last call of a crashed worker.
 async fn given_at_rest(world: &World) -> BTreeSet<String> {
     let mut before = given(world);
     for _ in 0..50 {
@@ -123,7 +125,7 @@ async fn step(world: &World, request: &Value, kind: u64) {
             );
         }
         9 => {
-            // It changes what failed or was denied, and nothing else.
+            // A retry changes only requests that failed or were denied.
             let by = Operator {
                 source: "jira".parse().unwrap(),
                 requester: "carol@example.com".to_owned(),
@@ -152,7 +154,7 @@ async fn schedule(world: &mut World, seed: u64) {
     let (mut removed, mut faults) = (None, false);
     let mut recorded = Vec::new();
     for step_number in 0..steps {
-        // No two requests open at the same instant.
+        // Two requests are never opened at the same instant.
         world.advance(1);
         if step_number == change_at {
             removed = Some(Removed::remove(world, chance).await);
@@ -179,7 +181,7 @@ async fn schedule(world: &mut World, seed: u64) {
         let request = &requests[chance.below(requests.len() as u64) as usize];
         let kind = chance.below(10);
         let right = world.now();
-        // A sweep of a clock that is ahead would revoke too soon.
+        // A sweep with a clock that is ahead would revoke too early.
         let ahead = kind < 7 && chance.below(4) == 0;
         if ahead {
             world.advance(2 * 3_600);
@@ -204,7 +206,7 @@ async fn schedule(world: &mut World, seed: u64) {
     }
 }
 
-/// Adds the requests that are on record since the last time, in the order of their deliveries.
+/// Adds the requests that were recorded since the last call, in the order of their deliveries.
 async fn add_recorded(world: &World, requests: &[Value], recorded: &mut Vec<StreamId>) {
     for stream in requests.iter().map(stream_of) {
         let known = recorded.contains(&stream);
@@ -214,7 +216,7 @@ async fn add_recorded(world: &World, requests: &[Value], recorded: &mut Vec<Stre
     }
 }
 
-/// Everybody delivers until nothing is open, then every end has come.
+/// Delivers all requests until none is unfinished. Then sweeps after every share has expired.
 async fn finish(world: &mut World, requests: &[Value]) {
     world.fuse.arm(u64::MAX, Break::FailBefore);
     world.restart();
@@ -319,10 +321,10 @@ async fn check(
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
     assert_eq!(granted, wanted, "grants of the journal; {repeat}");
-    // A share, and one cancel of it: each exactly once, whatever happened in between. An expiring
-    // share after a cancel is cancelled again at its end. When two sweeps meet, the end of a share that
-    // was called off and the cancel that called it off may each make the call. A cancel whose answer is
-    // lost, and then the read that would show its effect, is called again.
+    // Each share and each cancel of it is carried out exactly once, with three exceptions. An
+    // expiring share that follows a cancel is cancelled again when it expires. Two concurrent
+    // sweeps may each make the call for a called-off share and its cancel. If a cancel's answer and
+    // the next read are lost, the cancel is called again.
     let effects = world.effects();
     for (effect, count) in &effects {
         let account = effect.rsplit(' ').next().unwrap();
@@ -336,7 +338,7 @@ async fn check(
     }
 }
 
-#[allow(clippy::disallowed_methods)] // A test's own settings.
+#[allow(clippy::disallowed_methods)] // Switches of this test, not of the program.
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }

@@ -1,6 +1,6 @@
-//! `sharehook.schema.json` against the sample configurations, the documentation's examples and
-//! mistakes, by a validator that others wrote. That the file is what the program reads is a test of
-//! `config::schema`, which generates it.
+//! Validates the sample configurations, the documentation's examples and some mistakes against
+//! `sharehook.schema.json`, with a third-party validator. A test of `config::schema`, which
+//! generates that file, compares it with the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn schema() -> Value {
         .unwrap()
 }
 
-/// Every mismatch, as the place in the configuration and the schema's word that it breaks.
+/// The place in the configuration and the violated keyword of the schema, for each mismatch.
 fn mismatches(toml_text: &str) -> Vec<String> {
     let value = serde_json::to_value(toml_text.parse::<toml::Table>().unwrap()).unwrap();
     let validator = jsonschema::draft202012::new(&schema()).unwrap();
@@ -53,7 +53,7 @@ fn every_sample_configuration_fits_and_names_the_schema() {
     }
 }
 
-/// The examples of the documentation are configurations too.
+/// The examples in the documentation must be valid configurations too.
 #[test]
 fn every_example_of_the_documentation_fits() {
     let mut seen = 0;

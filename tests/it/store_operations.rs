@@ -1,14 +1,14 @@
-//! What a delivery costs at the store: how many operations, and how many of them follow one after
-//! the other before the first sharing call and after it. In: journals with a short and a long history
-//! of finished requests. The figures must be the same: cost follows what is new or active.
+//! Counts the store operations of a delivery, and how many steps come before and after the first
+//! sharing call. Journals with a short and a long history of finished requests must have the same
+//! numbers.
 
 use serde_json::{Value, json};
 
 use crate::read_operations::histories;
 use crate::support::{ACCOUNTS, STRANGER, World, history, request};
 
-/// Operations, steps before the first sharing call, and steps after it. Operations side by side are
-/// one step.
+/// The number of operations, of steps before the first sharing call, and of steps after it.
+/// Concurrent operations are one step.
 type Cost = (usize, u64, u64);
 
 async fn cost(world: &World, id: &str, change: Value) -> Cost {
@@ -43,7 +43,7 @@ async fn costs(past: usize) -> Vec<(&'static str, Cost)> {
     ]
 }
 
-/// Where each operation takes 20 ms, a share waits 60 ms for its journal before the call.
+/// Each step adds the latency of one store operation to the delivery.
 #[tokio::test]
 async fn a_share_takes_three_steps_before_its_call_and_one_after_it() {
     let (short, long) = histories();
@@ -51,7 +51,7 @@ async fn a_share_takes_three_steps_before_its_call_and_one_after_it() {
     assert_eq!(costs(long).await, costs_now);
     let wanted = [
         ("a share", (8, 3, 1)),
-        // The last read of a duplicate is for a record that reopens the request.
+        // The last read of a duplicate looks for a record that reopens the request.
         ("its duplicate", (3, 3, 0)),
         ("a share with an end", (8, 3, 1)),
         ("a denial", (3, 3, 0)),
@@ -61,8 +61,9 @@ async fn a_share_takes_three_steps_before_its_call_and_one_after_it() {
     assert_eq!(costs_now, wanted);
 }
 
-/// A cancel lists every request for its blueprint, to find the image that it was made of. A process reads each of
-/// them once for that; afterwards a cancel reads what shares with its own account.
+/// A cancel lists all requests for its blueprint, to find the image from which the blueprint was
+/// made. For that, a process reads each request once. Later cancels read only requests that share
+/// with their own account.
 #[tokio::test]
 async fn a_cancel_does_not_read_again_what_is_shared_with_other_accounts() {
     let mut operations = Vec::new();

@@ -1,5 +1,5 @@
-//! A signed ticket becomes a share: every operation, sharing and cancelling, over HTTP, checked
-//! against the journal.
+//! A signed ticket becomes a share. Tests every operation, sharing and cancelling, over HTTP, and
+//! compares with the journal.
 
 use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
@@ -15,7 +15,7 @@ fn event(name: &str) -> String {
     std::fs::read_to_string(format!("{}/events/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The results of an answer that must be completed: `account or image: result`.
+/// Asserts that an answer is completed. Returns its results as `account or image: result`.
 fn results(answer: &Answer) -> Vec<String> {
     assert_eq!(
         (answer.status, &answer.body["status"]),
@@ -44,7 +44,7 @@ fn results(answer: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn a_blueprint_is_shared_with_accounts_and_taken_back() {
-    // Where the site cannot tell who has it, a cancel of an account that never had it is made too.
+    // Without a list of a blueprint's accounts, accounts that never had it are cancelled too.
     for (site, never_shared) in [(Site::Intl, "cancelled"), (Site::Cn, "not_shared")] {
         shared_and_taken_back(site, never_shared).await;
     }
@@ -420,7 +420,7 @@ async fn the_journal_shows_and_proves_what_happened() {
     assert!(String::from_utf8(found.stdout).unwrap().contains(&record));
 }
 
-/// The official vector of the Standard Webhooks libraries, explained without a configuration file.
+/// Uses the official vector of the Standard Webhooks libraries, without a configuration file.
 #[test]
 fn a_signature_is_explained_and_its_secret_is_not_shown() {
     let folder = tempfile::tempdir().unwrap();

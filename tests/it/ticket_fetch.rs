@@ -1,5 +1,5 @@
-//! `fetch` with `preset = "http"`: a signed event names a ticket, which is fetched as due work, and the ticket
-//! decides. Against a stand-in of the ticket system.
+//! `fetch` with `preset = "http"`: a signed event names a ticket, due work fetches the ticket, and
+//! the ticket decides. Runs against a stand-in for the ticket system.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::support::tickets::{Tickets, sample};
 use crate::support::{BLUEPRINT, World, deadline, http, variables};
 
 const SECRET: &str = "ZENDESK_TICKET_WEBHOOK_SECRET";
-/// The sample's login as the header has it.
+/// The value of the `Authorization` header for the sample's login.
 const LOGIN: &str = "Basic c2hhcmVob29rQGV4YW1wbGUuY29tL3Rva2VuOmEtbG9jYWwtYXBpLXRva2VuLTAwMDE=";
 const PATH: &str = "GET /http/api/v2/tickets/35436.json";
 
@@ -30,12 +30,12 @@ async fn world(api: &Tickets) -> World {
     world
 }
 
-/// The signed request with this event.
+/// The headers and body of a signed request with this event.
 fn signed(event: &Value, now: Timestamp) -> (Headers, bytes::Bytes) {
     let spec: SchemeSpec = "zendesk".parse().unwrap();
     let secret = SecretString::from(variables()[SECRET].clone());
     let body = event.to_string().into_bytes();
-    // Zendesk does not sign the id that it sends.
+    // Zendesk sends this id but does not sign it.
     seal(&spec, &secret, &[], body, "an-id", now).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn event() -> Value {
     sample()["event"].clone()
 }
 
-/// The stored records of the journal, as text.
+/// All records of the journal, as text.
 async fn journal(world: &World) -> String {
     let mut all = String::new();
     for stream in world.journal.streams().await.unwrap() {
@@ -87,7 +87,7 @@ async fn a_ticket_shares_what_it_says_and_acts_once() {
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     assert_eq!(api.asked(), [(PATH.to_owned(), LOGIN.to_owned())]);
-    // The same event again, signed anew a minute and a day later, and another one about the ticket.
+    // Repeat the event, also with new signatures a minute and a day later. Then send another one.
     receive(&world, &event()).await;
     for seconds in [60, 86_400] {
         world.advance(seconds);
@@ -139,7 +139,7 @@ async fn nothing_that_the_event_says_of_an_approval_counts() {
     assert_eq!(api.asked(), []);
 }
 
-/// An event may say no more than that a ticket changed, so two events can be the same, byte by byte.
+/// An event may only say that a ticket changed, so two events can have the same bytes.
 #[tokio::test]
 async fn an_event_is_worth_a_look_although_the_same_one_was_worked_off() {
     let api = Tickets::start().await;
@@ -148,13 +148,13 @@ async fn an_event_is_worth_a_look_although_the_same_one_was_worked_off() {
     receive(&world, &event()).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), [""; 0]);
-    // Approved within the same second.
+    // The ticket is approved within the same second.
     api.put(|_| ());
     let (_, answer) = receive(&world, &event()).await;
     assert!(!answer.duplicate);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    // A flood of repetitions is two fetches in its second.
+    // Further repetitions within the same second cause no fetch.
     api.asked();
     for _ in 0..20 {
         let (_, answer) = receive(&world, &event()).await;
@@ -209,7 +209,7 @@ async fn a_ticket_that_cannot_be_read_for_an_hour_is_shared_later() {
         let kept = journal(&world).await;
         assert!(kept.contains(says), "{says}: {kept}");
         assert!(!kept.contains("a-local-api-token"), "{says}");
-        // Each reason waits alike: one of them for an hour.
+        // All errors are retried in the same way, so only one of them lasts an hour.
         let sweeps = if status == 503 { 12 } else { 1 };
         for _ in 0..sweeps {
             world.sweep().await;
@@ -307,7 +307,7 @@ async fn an_id_that_could_lead_elsewhere_is_refused_on_record() {
     assert_eq!(records(&world).await, vec!["rejected"; hostile.len()]);
 }
 
-/// Slack's address for an answer and the token of a task are kept in memory alone.
+/// Slack's address for an answer and the token of a task are only kept in memory.
 #[tokio::test]
 async fn what_answers_an_event_is_not_on_record() {
     let api = Tickets::start().await;
@@ -327,7 +327,7 @@ async fn what_answers_an_event_is_not_on_record() {
     assert_eq!(world.has(BLUEPRINT), SHARED);
 }
 
-/// Any scheme and any map of one's own: a token, a header as login, and an id in the query.
+/// A source with its own scheme and map: a static token, a header as login, and an id in the query.
 #[tokio::test]
 async fn an_unsigned_sender_can_fetch_with_a_map_of_its_own() {
     let api = Tickets::start().await;
@@ -361,7 +361,7 @@ async fn an_unsigned_sender_can_fetch_with_a_map_of_its_own() {
         };
         world.app.receive(delivery, deadline()).await
     };
-    // Twice, seconds apart: the map gives no id, and the ticket's own identifies the request.
+    // Both events are one request: the map returns no id, so the ticket's own id identifies it.
     for _ in 0..2 {
         send(&world, "{\"issue\":{\"key\":\"OPS-12\"}}").await;
         world.sweep().await;
@@ -432,7 +432,7 @@ async fn a_case_needs_an_event_and_the_ticket_that_it_names() {
     }
 }
 
-/// A rotated login, and a rotated app secret, count without a restart.
+/// A rotated login and a rotated app secret are used without a restart.
 #[test]
 fn a_secret_of_fetch_is_renewed_with_the_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -463,12 +463,12 @@ fn a_secret_of_fetch_is_renewed_with_the_others() {
         panic!("not as written")
     };
     let (_, login) = ticket.auth.header().unwrap();
-    // svc:the-second-password-0002
+    // The login is svc:the-second-password-0002.
     assert_eq!(login, "Basic c3ZjOnRoZS1zZWNvbmQtcGFzc3dvcmQtMDAwMg==");
     assert_eq!(app.app_secret.expose_secret(), "the-second-app-secret-0002");
 }
 
-/// A running server: answered at once in the sender's own form, and shared when the ticket arrives.
+/// A server answers at once in the sender's format, and shares when it has received the ticket.
 #[tokio::test]
 async fn a_server_answers_at_once_while_the_ticket_system_is_slow() {
     let api = Tickets::start().await;

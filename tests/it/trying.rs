@@ -1,5 +1,5 @@
-//! `try` and `test` on a laptop without any secret: the request, the decision and the calls of a body,
-//! and the user's own cases.
+//! `try` and `test` on a laptop without secrets: they print the request, the decision and the calls
+//! for a body, and run the user's own policy test cases.
 
 use std::path::Path;
 use std::process::Output;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Finish as _, program};
 
-/// Every scheme that has a secret, with a secret in each kind of place.
+/// The base configuration. None of the secrets in it exists. The test adds a source per scheme.
 const CONFIGURATION: &str = r#"
 journal = "s3://no-such-bucket/journal"
 policy = "POLICY"
@@ -154,7 +154,7 @@ fn every_scheme_that_sharehook_can_sign_for_is_tried_without_its_secret() {
     }
     std::fs::write(folder.path().join("sharehook.toml"), text).unwrap();
     let body = folder.path().join("body.json");
-    // Linear signs the instant in its body.
+    // Linear signs the time in its body.
     let sample = std::fs::read(repository().join("events/invoke-native.json")).unwrap();
     let mut event: Value = serde_json::from_slice(&sample).unwrap();
     event["webhookTimestamp"] = json!(1_793_606_400_000_u64);
@@ -272,7 +272,7 @@ fn an_event_is_recorded_as_a_case_that_passes() {
         "{xml}"
     );
 
-    // A case that no longer holds says where it is and what came instead.
+    // A failing case reports its file and line, and the actual value.
     let file = cases.join("recorded.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(

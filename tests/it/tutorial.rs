@@ -1,4 +1,4 @@
-//! The tutorial of the documentation, command by command, in an empty folder.
+//! Runs the commands of the documentation's tutorial one after the other, in an empty folder.
 
 use crate::doc_commands::run_page;
 use crate::support::docs::blocks;

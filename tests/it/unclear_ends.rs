@@ -1,6 +1,6 @@
-//! Shares whose end is in doubt: no revocation is recorded without a success for each item, and a
-//! share that may have been carried out is taken back like one that was, also when the worker that
-//! called the cloud died before it recorded the answer.
+//! Shares with an unclear result. A revocation is recorded only after a success for each item. A
+//! share that may have been carried out is revoked like one that was, even if its worker died
+//! before it recorded the answer.
 
 use std::future::ready;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn chain(more: serde_json::Value) -> serde_json::Value {
     fields
 }
 
-/// The image is in Lighthouse already, and the role may not list blueprints at first.
+/// A chain whose image is already in Lighthouse. At first the program may not list blueprints.
 async fn chain_with_an_unnamed_blueprint(world: &World) {
     world
         .deliver(&request("CHG0", chain(json!({"accounts": []}))))
@@ -53,7 +53,7 @@ async fn a_chain_on_a_blueprint_that_was_found_later_is_taken_back() {
     chain_with_an_unnamed_blueprint(&world).await;
     let grants = world.app.grants().await.unwrap().entries;
     assert!(grants.iter().any(|grant| grant.to == ONE[0]), "{grants:?}");
-    // The blueprint is in the records, so the end needs no list of blueprints.
+    // The records name the blueprint, so the revocation does not need to list blueprints.
     let refused = "DescribeBlueprints:error-before:UnauthorizedOperation.NoPermission@50";
     world.cloud.inject(refused.parse().unwrap());
     world.advance(HOUR);
@@ -64,7 +64,7 @@ async fn a_chain_on_a_blueprint_that_was_found_later_is_taken_back() {
     world.verify().await.unwrap();
 }
 
-/// A chain that a version before this one closed: no result names its blueprint.
+/// Writes a closed chain of an earlier version: no result names its blueprint.
 async fn chain_of_an_old_record(world: &World) {
     let publish = chain(json!({"accounts": []}));
     world.deliver(&request("CHG0", publish)).await;
@@ -103,7 +103,7 @@ async fn chain_of_an_old_record(world: &World) {
         .unwrap();
 }
 
-/// The end of a chain whose records do not name its blueprint waits until the cloud names it.
+/// If the records of a chain do not name its blueprint, the revocation waits until the cloud does.
 #[tokio::test]
 async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_names() {
     for exists in [true, false] {
@@ -125,7 +125,7 @@ async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_
                 region.blueprints.remove(CHAINED);
             });
         }
-        // An attempt without a call is not repeated earlier.
+        // An attempt that made no call waits as long as any other.
         world.advance(600);
         let report = world.sweep().await;
         assert_eq!(report.revoked, ["invoke/CHG1"], "{exists}: {report}");
@@ -134,8 +134,7 @@ async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_
     }
 }
 
-/// The site that cannot list receivers; each answer to a share gets lost, although it was carried
-/// out.
+/// A world on the site that does not list receivers. Requests are retried for ten minutes.
 async fn lost_answers() -> World {
     retried_for_ten_minutes(Site::Intl).await
 }
@@ -151,14 +150,14 @@ pub(crate) async fn retried_for_ten_minutes(site: Site) -> World {
     world
 }
 
-/// From now on the cloud refuses these actions.
+/// From now on the cloud refuses calls of `action`, and has no other faults.
 async fn refuse(world: &World, action: &str) {
     world.clear_faults().await;
     let refused = format!("{action}:error-before:UnauthorizedOperation.NoPermission@900");
     assert!(world.cloud.inject(refused.parse().unwrap()));
 }
 
-/// The request fails now, in the ninth minute of ten, and in the eleventh.
+/// Asserts that the request is pending after 300 seconds, and failed after 400 more.
 async fn fails_for_good(world: &World, ticket: &Value) {
     for (seconds, status) in [(300, Status::Pending), (400, Status::Failed)] {
         world.advance(seconds);
@@ -182,7 +181,7 @@ pub(crate) fn invoke(id: &str) -> Identity {
     }
 }
 
-/// The only grant is overdue an hour later, and a sweep takes it back.
+/// Asserts that the only grant is overdue after an hour, and that a sweep revokes it.
 async fn taken_back_at_its_end(world: &World) {
     assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
     world.advance(HOUR);
@@ -223,7 +222,7 @@ async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end(
     }
 }
 
-/// Reopened and then refused: no later call was carried out, so the first one still counts.
+/// The cloud refuses all calls after the reopening. So the doubt about the first call remains.
 #[tokio::test]
 async fn a_reopened_share_keeps_its_doubt() {
     let world = lost_answers().await;
@@ -246,7 +245,7 @@ async fn a_reopened_share_keeps_its_doubt() {
     taken_back_at_its_end(&world).await;
 }
 
-/// The worker died between its call and the record of the answer. Later turns are refused, reads too.
+/// The worker died between its call and the record of the answer. Then all calls fail, even reads.
 #[tokio::test]
 async fn a_share_whose_worker_died_in_its_call_is_taken_back_at_its_end() {
     for site in [Site::Intl, Site::Cn] {
@@ -262,7 +261,8 @@ async fn a_share_whose_worker_died_in_its_call_is_taken_back_at_its_end() {
     }
 }
 
-/// A list that can be read settles whether the dead worker's call was carried out, for later turns too.
+/// A list that can be read shows whether the dead worker's call was carried out, also to later
+/// turns.
 #[tokio::test]
 async fn a_list_without_the_account_ends_the_doubt() {
     let mut world = retried_for_ten_minutes(Site::Cn).await;
@@ -288,7 +288,7 @@ async fn a_list_without_the_account_ends_the_doubt() {
     assert!(world.app.grants().await.unwrap().entries.is_empty());
 }
 
-/// How a request that a dead worker left open closes without sharing more.
+/// The reason why an unfinished request of a dead worker is closed without further sharing.
 #[derive(Debug, Clone, Copy)]
 enum Closes {
     Denied,
@@ -296,7 +296,7 @@ enum Closes {
     Withdrawn,
 }
 
-/// The dead worker put the image into Lighthouse, and no read can show it.
+/// The dead worker put the image into Lighthouse, and no read can show that.
 #[tokio::test]
 async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes() {
     for closes in [Closes::Denied, Closes::Expired, Closes::Withdrawn] {
@@ -346,8 +346,8 @@ pub(crate) async fn withdraw(world: &World) {
     recorded.await.unwrap();
 }
 
-/// A cancel of one account comes between the calls of a turn and its record. The other account was in
-/// doubt, and stays so when the turn goes on.
+/// A cancel calls off one account between the calls and the record of a turn. The other account is
+/// still in doubt when the turn continues.
 #[tokio::test]
 async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
     let world = lost_answers().await;
@@ -383,8 +383,8 @@ async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
     assert!(world.shares().is_empty(), "{:?}", world.shares());
 }
 
-/// The call that put the image into Lighthouse got no answer, and no read can show the image there. Then
-/// the approval is withdrawn, before the turn records anything.
+/// The call that put the image into Lighthouse received no answer, and no read can show the image
+/// there. The approval is withdrawn before the turn records anything.
 #[tokio::test]
 async fn a_call_off_does_not_end_the_doubt_about_what_it_calls_off() {
     let world = retried_for_ten_minutes(Site::Cn).await;
@@ -408,7 +408,7 @@ async fn a_call_off_does_not_end_the_doubt_about_what_it_calls_off() {
     world.verify().await.unwrap();
 }
 
-/// A refusal before anything was done leaves no grant, and a cancel ends one that is in doubt.
+/// A share that was refused before any effect leaves no grant. A cancel ends a grant in doubt.
 #[tokio::test]
 async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {
     let world = lost_answers().await;

@@ -1,5 +1,5 @@
-//! Approvals in Feishu that are withdrawn later: what they gave is taken back, on record, and the requester
-//! hears of it, wherever the withdrawal meets the request.
+//! Approvals in Feishu that are withdrawn later. Their shares are revoked and the requester is
+//! notified, whatever the state of the request.
 
 use serde_json::{Value, json};
 use sharehook::app::{GrantEntry, Operator, Retried, Standing};
@@ -11,7 +11,7 @@ use crate::support::{BLUEPRINT, World, deadline, secrets};
 
 const OTHER: &str = "0B8F9C35-0000-0000-0000-000000000002";
 
-/// A world whose requesters hear through the inbox of its sandbox.
+/// A world that notifies requesters through the inbox of its sandbox.
 async fn notifying() -> World {
     let mut world = feishu::world().await;
     let file = world.folder.path().join("notify.secret");
@@ -25,7 +25,7 @@ async fn notifying() -> World {
     world
 }
 
-/// The types of the messages in the inbox, without their common beginning.
+/// The types of the messages in the inbox, without their common prefix.
 fn heard(world: &World) -> Vec<String> {
     let letters = world.cloud.letters().into_iter();
     letters
@@ -57,7 +57,7 @@ async fn what_a_withdrawn_approval_gave_is_taken_back_and_the_requester_hears_it
     let count = |name: &str| types.iter().filter(|kind| *kind == name).count();
     let counts = ["received", "called_off", "revoked", "settled"].map(count);
     assert_eq!(counts, [2, 1, 1, 2], "{types:?}");
-    // The same again, as another event.
+    // Another event announces the same withdrawal.
     let again = json!({"status": "REVERTED"});
     assert!(receive(&world, "e3", again).await.1.duplicate);
     for _ in 0..3 {
@@ -83,7 +83,7 @@ async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
     assert!(!types.contains(&"opened".to_owned()), "{types:?}");
 }
 
-/// An attacker with the event's key cannot make the service ignore the real withdrawal.
+/// An attacker who has the event's key cannot prevent the real withdrawal.
 #[tokio::test]
 async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes() {
     let world = feishu::world().await;
@@ -157,7 +157,7 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
     approve(&world).await;
     receive(&world, "e2", json!({"status": "REVERTED"})).await;
     feishu::fail(&world, Some(1_395_001));
-    // Never given up: two days.
+    // A withdrawal is retried for ever; here for two days.
     for hour in 0..48 {
         if hour == 24 {
             feishu::fail(&world, None);
@@ -215,8 +215,8 @@ async fn a_denied_request_whose_approval_was_withdrawn_stays_closed() {
     assert_eq!(world.has(BLUEPRINT), NOTHING);
 }
 
-/// Two workers have the same announcement. The one that read it approved records its request when the other
-/// has read it withdrawn, and has found nothing to take back.
+/// Two workers handle the same announcement. One has read the approved instance, but records its
+/// request only after the other has read the withdrawal and found nothing to revoke.
 #[tokio::test]
 async fn a_worker_that_read_the_approval_before_its_withdrawal_shares_nothing() {
     let world = feishu::world().await;
@@ -244,7 +244,7 @@ async fn a_worker_that_read_the_approval_before_its_withdrawal_shares_nothing() 
     world.verify().await.unwrap();
 }
 
-/// The map was changed after the process had stopped, so that it gives the request another identity.
+/// After the process stopped, the map was changed and gives the request another identity.
 #[tokio::test]
 async fn what_a_withdrawn_approval_gave_is_found_under_the_name_that_it_had() {
     let mut world = feishu::world().await;
@@ -278,7 +278,7 @@ async fn what_a_withdrawn_approval_gave_is_found_under_the_name_that_it_had() {
     assert!(met >= 8, "only {met} places");
 }
 
-/// A request to cancel that waits for the cloud.
+/// The approved request is a cancel, which waits for the cloud.
 #[tokio::test]
 async fn a_cancel_that_waits_is_called_off_with_its_approval() {
     let world = notifying().await;
@@ -313,7 +313,7 @@ async fn a_cancel_that_waits_is_called_off_with_its_approval() {
     world.verify().await.unwrap();
 }
 
-/// Stops the process at every write of the journal, while the approval is withdrawn meanwhile.
+/// Stops the process at every write of the journal while an approval is withdrawn.
 #[tokio::test]
 async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
     let mut world = feishu::world().await;
@@ -332,7 +332,7 @@ async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
                     () = async {
                         withdraw(&world).await;
                         world.sweep().await;
-                        // Feishu repeats what was not answered.
+                        // Feishu repeats events without an answer.
                         receive(&world, "e1", json!({})).await;
                         world.sweep().await;
                     } => false,
@@ -344,7 +344,7 @@ async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
                 world.advance(300);
             }
             assert_eq!(world.has(BLUEPRINT), NOTHING, "{how:?} {nth}");
-            // A request that was to be opened, and never was, may have left entries of the index.
+            // A request that was never opened may have left index entries.
             if let Err(findings) = world.verify().await {
                 let all = findings.matches("Finding {").count();
                 assert_eq!(findings.matches("Unrecorded").count(), all, "{findings}");
