@@ -392,7 +392,7 @@ async fn without_its_journal_nothing_is_done_and_the_sender_is_asked_to_retry() 
     assert!(service.cloud.calls().is_empty());
     std::fs::remove_file(&journal).unwrap();
     std::fs::create_dir(&journal).unwrap();
-    // In an empty folder, every known request would act again.
+    // An empty folder would let every recorded request act again, so the program refuses it.
     let other = service.native(&request("N-1", json!({}))).await;
     assert_eq!(other.status, 503, "{other:?}");
     std::fs::remove_dir_all(&journal).unwrap();

@@ -162,8 +162,8 @@ async fn a_chain_does_not_wait_for_a_cancel_of_other_accounts() {
     world.verify().await.unwrap();
 }
 
-/// A chain that first reads the account after it recorded the blueprint does not own a share it
-/// finds.
+/// A chain may read the account only after it has recorded the blueprint. A share that it finds
+/// then is not its own.
 #[tokio::test]
 async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
     // The reads of Lighthouse succeed, or fail until the chain tries to publish the image.

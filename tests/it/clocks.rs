@@ -42,7 +42,7 @@ async fn the_next_sweep_finds_what_a_wrong_clock_put_off() {
     let world = one_wrong_sweep().await;
     world.advance(60);
     world.sweep().await;
-    // The sweep at once does not continue a revocation that the wrong clock began too early.
+    // `sweep_at_once` does not continue a revocation that the wrong clock began too early.
     world.app.sweep_at_once(deadline()).await.unwrap();
     assert_eq!(world.has(BLUEPRINT).len(), 2);
     world.advance(5 * HOUR);

@@ -12,7 +12,7 @@ const ACCOUNT: [&str; 1] = ["700000000001"];
 
 #[tokio::test]
 async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
-    // The client makes one call per second. The delivery's deadline leaves less than half a second.
+    // The client makes one call per second. The late delivery has less than half a second.
     let setup = Setup::with(unlimited(), World::seeded(), "memory:", (1.0, 1.0)).await;
     for (image, cancelled) in [(BLUEPRINT, "lhbp"), (IMAGE, "img")] {
         let first = setup

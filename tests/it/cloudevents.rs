@@ -11,7 +11,7 @@ use crate::support::service::{NATIVE_SECRET, QUEUE_ARN, Service, like_the_queue,
 const TOKEN: &str = "test-only-events-token-0123456789abcdef";
 const DESK: &str = "https://desk.example.com/approvals";
 
-/// A service whose source `desk` sends CloudEvents with a bearer token. Its source `native` may
+/// A service whose source `desk` sends CloudEvents with a bearer token. The source `native` may
 /// send signed CloudEvents too.
 async fn start() -> Service {
     Service::prepared(|folder| {
@@ -26,7 +26,7 @@ async fn start() -> Service {
         std::fs::write(folder.join("data.jq"), ".data").unwrap();
         std::fs::write(folder.join("token"), TOKEN).unwrap();
         like_the_queue(folder, "desk", "bearer");
-        // The sample policy lets unsigned sources share with sandbox accounts only: add one.
+        // The sample policy allows unsigned sources only sandbox accounts, so add such an account.
         let entities = folder.join("policy/entities.json");
         let text = std::fs::read_to_string(&entities).unwrap();
         let account = "{\"uid\": {\"type\": \"Share::Account\", \"id\": \"700000000012\"}, \"attrs\": {}, \"parents\": [{\"type\": \"Share::AccountGroup\", \"id\": \"staging\"}";
@@ -89,7 +89,7 @@ async fn each_content_mode_is_one_event_and_acts_once() {
     );
     assert_eq!(first.body["id"], format!("delivery:{DESK}#e-1"));
 
-    // In another mode the event is the same request. Another event of the batch is a new one.
+    // The same event in another mode is the same request. Another event of the batch is a new one.
     let again = send(
         &service,
         &bearer(STRUCTURED),
@@ -395,7 +395,7 @@ async fn a_handshake_is_answered_at_the_address_that_receives_the_events() {
             );
         }
     }
-    // The address of a source without the handshake does not answer it.
+    // A source without the handshake does not answer handshakes.
     let other = http::send(
         &service.url,
         "OPTIONS",

@@ -96,7 +96,7 @@ async fn lines_of(events: &[Value]) -> Vec<Vec<Value>> {
     all
 }
 
-/// The value of a metric in `lines` whose dimension `result` is `result`.
+/// The value of `metric` in the first line with this `result`.
 fn value(lines: &[Value], metric: &str, result: Option<&str>) -> Option<f64> {
     let found = lines
         .iter()

@@ -61,7 +61,7 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
         Disturb::CallCrash(nth) => fault(world, nth, "slow:600s"),
         Disturb::CallFault(nth, kind) => fault(world, nth, kind),
     }
-    // Afterwards senders repeat their deliveries, and the sweeper runs.
+    // Afterwards senders repeat their deliveries, and sweeps run.
     let mut again = vec![Act::Later];
     again.extend(
         acts.iter()

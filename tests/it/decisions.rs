@@ -551,8 +551,8 @@ async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     }
 }
 
-/// A chain finds that its blueprint exists and its accounts have it. Another chain of the image
-/// expires before the first one has recorded the blueprint.
+/// A chain finds that its blueprint exists and its accounts have it. Before it records the
+/// blueprint, another chain of the image expires.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_leaves_a_chain_at_work_its_accounts() {
     let mut world = World::new().await;

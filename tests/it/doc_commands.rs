@@ -1,6 +1,6 @@
 //! Runs the commands of README.md, README.zh-CN.md and docs/. The `sh` blocks of a page are one
-//! script, which runs in a fresh folder and on loopback; `prelude.sh` replaces what a reader's
-//! terminal has. Also checks that each command in the text parses.
+//! script, which runs after `prelude.sh`, in a fresh folder and on loopback. Also checks that each
+//! command in the text parses.
 
 use std::fs;
 use std::net::TcpListener;
@@ -217,7 +217,7 @@ fn every_command_that_a_text_mentions_parses() {
     assert!(!text.contains("BAD") && output.status.success(), "{text}");
 }
 
-/// Commands outside `sh` blocks would not be run by this test.
+/// Finds commands outside `sh` blocks, which no test would run.
 #[test]
 fn commands_are_in_blocks_that_run() {
     for page in all_pages() {

@@ -1,5 +1,5 @@
-//! Slow, silent, oversized and many connections of strangers to the real binary. Checks the answers
-//! to them, and to an honest delivery meanwhile.
+//! Connections of strangers to the real binary: slow, silent, oversized and many. Checks the
+//! answers to them, and to an honest delivery meanwhile.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -247,7 +247,7 @@ impl Kept {
     }
 }
 
-/// Each body is within the limit. All bodies together would exceed the memory.
+/// Each body is within the limit. Together they would exceed the bound of the server's memory.
 #[tokio::test]
 async fn unfinished_bodies_of_strangers_share_a_bounded_memory() {
     let service = Service::start().await;

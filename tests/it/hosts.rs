@@ -349,7 +349,8 @@ async fn a_pending_message_is_done_with() {
     assert_eq!(shown(&sent["id"]), "pending");
 }
 
-/// A custom domain puts a base path before the path. The event's resource shows where it ends.
+/// A custom domain puts a base path before the path. The event's resource shows where the base path
+/// ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_path_is_not_part_of_the_route() {
     let site = Site::trusting(&["q"], &["b"]).await;
@@ -370,7 +371,7 @@ async fn a_base_path_is_not_part_of_the_route() {
     let (code, body) = status(&site.answered(&payload_2));
     assert_eq!((code, &body["duplicate"]), (200, &json!(true)), "{body}");
 
-    // If the event does not show the base path, a setting must.
+    // If the event does not show the base path, the setting `strip_prefix` removes it.
     let config = site.folder.path().join("sharehook.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text + "[http]\nstrip_prefix = \"/share\"\n").unwrap();

@@ -119,7 +119,7 @@ async fn a_container_listens_on_its_port_and_answers_probes() {
 async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let prepare = |folder: &Path| {
         trust(folder, &["azure:Requests"], &["b"]);
-        // The file that is deployed.
+        // Use the file that is deployed.
         let deployed = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/azure/host.json");
         std::fs::copy(deployed, folder.join("host.json")).unwrap();
     };

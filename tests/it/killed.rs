@@ -134,7 +134,7 @@ async fn finish(folder: &tempfile::TempDir, requests: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// The time of approval in the journal, for the request of an answer.
+/// Reads from the journal when the request of an answer was approved.
 fn approved_at(folder: &tempfile::TempDir, answer: &Value) -> Timestamp {
     let record = answer["record"].as_str().unwrap();
     let (stream, _) = record.rsplit_once('/').unwrap();
@@ -321,7 +321,7 @@ async fn a_live_process_keeps_its_request_while_others_look() {
         assert_eq!((status, &answer["status"]), (202, &json!("pending")));
         assert!(run(folder.path(), &["sweep"]).status.success());
     }
-    // A starting server sweeps.
+    // A server sweeps when it starts.
     let third = Process::serve(folder.path());
     for _ in 0..200 {
         if is_closed(&records(&folder, "A")) {

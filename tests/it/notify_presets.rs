@@ -516,7 +516,7 @@ async fn a_system_that_was_down_is_told_once_it_is_back() {
     assert_eq!(desk.notes().len(), 5);
 }
 
-/// A ticket with a wrong form is never sent to the system. The reason names it.
+/// A ticket with a wrong form is never sent to the system.
 #[tokio::test]
 async fn a_ticket_that_could_lead_elsewhere_is_refused() {
     for system in &SYSTEMS {

@@ -28,7 +28,7 @@ async fn at_once(world: &World) -> SweepReport {
 }
 
 async fn gauge(world: &World) -> String {
-    // Ask a new process: this one counts only every five seconds.
+    // Ask a new process: an existing one counts only every five seconds.
     let text = world.another().metrics().await;
     let line = text
         .lines()

@@ -378,7 +378,7 @@ async fn a_cancel_that_a_crash_interrupted_needs_a_call_without_an_owner_on_reco
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[0]]);
 }
 
-/// Another account shows neither the called-off shares nor the chain's blueprint.
+/// The key of another account sees neither the called-off shares nor the chain's blueprint.
 #[tokio::test]
 async fn another_account_takes_no_refused_chain_back() {
     let mut world = world(Site::Cn).await;

@@ -91,8 +91,8 @@ async fn a_replaced_secret_counts_at_once_and_the_one_before_no_more() {
     let app = without_cloud(folder.path()).await;
     assert!(counts(&app, FIRST, "r-1").await);
     assert!(!counts(&app, SECOND, "r-2").await);
-    // Anyone can cause a new reading of secrets, so it is limited to one in some seconds. A reload
-    // reads at once.
+    // Anyone can cause secrets to be read again, so that happens only every few seconds. A reload
+    // reads them at once.
     std::fs::write(folder.path().join("token"), SECOND).unwrap();
     assert!(!counts(&app, SECOND, "r-3").await);
     app.reload().await.unwrap();

@@ -124,7 +124,7 @@ impl Function {
         (answer.status, answer.body)
     }
 
-    /// The keys that signed calls, without the first `from` calls. Each key is listed once.
+    /// The keys that signed the calls after the first `from` calls. Each key is listed once.
     fn signers(&self, from: usize) -> Vec<String> {
         let mut keys: Vec<String> = self
             .cloud

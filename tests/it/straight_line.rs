@@ -44,7 +44,7 @@ fn results(answer: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn a_blueprint_is_shared_with_accounts_and_taken_back() {
-    // Without a list of a blueprint's accounts, accounts that never had it are cancelled too.
+    // A site that cannot list a blueprint's accounts cancels even for accounts that never had it.
     for (site, never_shared) in [(Site::Intl, "cancelled"), (Site::Cn, "not_shared")] {
         shared_and_taken_back(site, never_shared).await;
     }

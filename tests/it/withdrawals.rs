@@ -332,7 +332,7 @@ async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
                     () = async {
                         withdraw(&world).await;
                         world.sweep().await;
-                        // Feishu repeats events without an answer.
+                        // Feishu repeats unanswered events.
                         receive(&world, "e1", json!({})).await;
                         world.sweep().await;
                     } => false,

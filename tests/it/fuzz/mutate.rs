@@ -1,5 +1,5 @@
-//! A small mutator: makes inputs that resemble the seeds. The same seeds and number produce the
-//! same inputs. Unlike cargo-fuzz, it does not measure coverage.
+//! A small mutator: makes inputs that resemble the seeds. The same seeds and the same number for
+//! [`Dice`] produce the same inputs. Unlike cargo-fuzz, it does not measure coverage.
 
 /// Texts that some parser treats in a special way.
 const TOKENS: [&str; 40] = [

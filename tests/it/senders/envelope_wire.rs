@@ -116,8 +116,8 @@ async fn an_encrypted_event_is_answered_in_its_senders_form_whatever_the_map_say
     ] {
         let sent = sealed(name, from, &event(name));
         let answer = served.post(name, &sent).await;
-        // The map finds no request in these events. The sender would repeat an event after any
-        // other status.
+        // The map finds no request in these events. The sender would repeat an event unless it gets
+        // 200.
         assert_eq!(answer.status, 200, "{name}: {}", answer.body);
         match name {
             "feishu" => assert_eq!(answer.body, json!({})),

@@ -220,7 +220,7 @@ fn servicenow_has_three_reference_forms_and_one_person_in_each() {
             json!([bob]),
             "{form}"
         );
-        // An approver who opened the item for another person becomes the requester, in every form.
+        // An approver who opened the item for another is the requester, in any form of the value.
         let own = with(
             &with(&base, "/approver", form.clone()),
             "/record/opened_by",
@@ -389,7 +389,7 @@ fn a_topic_before_a_queue_encodes_twice() {
         &with(&wrapped, "/Message", json!("not json")),
         "map native",
     );
-    // An event that only resembles the envelope is a native request with unknown fields.
+    // An event that only resembles an SNS envelope is a native request with unknown fields.
     refused(
         "native",
         &with(&wrapped, "/Type", json!("Other")),

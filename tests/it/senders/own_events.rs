@@ -68,7 +68,7 @@ fn no_comment_or_transition_of_ours_becomes_a_request() {
     ] {
         assert_eq!(requests(map, &ours), 0, "{map}: {ours}");
     }
-    // If people cause such events, they are requests.
+    // The same kinds of events are requests if people cause them.
     for name in [
         "jira",
         "github",

@@ -130,7 +130,8 @@ fn a_chain_must_lead_to_a_root_and_name_sns() {
         check(&format!("{leaf}{between}"), anchors(), "", today),
         Ok(())
     );
-    // If the file has the leaf only, the operator must configure the intermediate certificates.
+    // If the certificate file has only the leaf, the operator must configure the certificates
+    // between.
     assert!(
         check(&leaf, anchors(), "", today)
             .unwrap_err()

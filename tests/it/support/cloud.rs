@@ -110,7 +110,7 @@ impl Setup {
         deliver(&self.app, request, Deadline::after(Duration::from_secs(20))).await
     }
 
-    /// The calls to change a share, without the first `from` calls.
+    /// The calls that change a share, after the first `from` calls.
     pub(crate) fn writes(&self, from: usize) -> Vec<Call> {
         let calls = self.cloud.calls();
         calls

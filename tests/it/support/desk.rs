@@ -104,7 +104,7 @@ impl Desk {
         self.kept.lock().unwrap().hides = true;
     }
 
-    /// Turns on or off that every request is answered with 503.
+    /// If `down`, answers every request with 503 from now on.
     pub(crate) fn down(&self, down: bool) {
         self.kept.lock().unwrap().down = down;
     }

@@ -220,7 +220,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command and kills it after `after`. Returns whether it had not succeeded by then.
+/// Runs a command and kills it after `after`. Returns whether it was still running or had failed.
 pub(crate) fn run_and_kill(folder: &Path, arguments: &[&str], after: Duration) -> bool {
     let mut command = command(folder, arguments);
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));

@@ -62,7 +62,7 @@ pub(crate) async fn killed_anywhere(
                 world.effects().values().all(|times| *times == 1),
                 "{how:?} {nth}"
             );
-            // The index drops the entry of a record that was never written after a day.
+            // After a day the index drops the entry of a record that was never written.
             world.advance(25 * 3_600);
             world.sweep().await;
             world.verify().await.unwrap();

@@ -70,7 +70,7 @@ pub(crate) struct Fuse {
     ended: AtomicU64,
 }
 
-/// An operation on the store while they are measured.
+/// An operation on the store, as it was measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     /// When the operation began.
@@ -115,7 +115,7 @@ impl Fuse {
         self.reads.load(Ordering::SeqCst)
     }
 
-    /// From now on delays each operation by `LATENCY` and lists it.
+    /// From now on delays each operation by `LATENCY`, and adds it to `measured`.
     pub(crate) fn measure(&self) {
         self.ended.store(0, Ordering::SeqCst);
         *self.measured.lock().unwrap() = Some(Vec::new());
