@@ -100,7 +100,7 @@ async fn a_journal_without_an_index_gets_one() {
         ))
         .await;
     fs::remove_dir_all(folder.path().join("journal/index")).unwrap();
-    // After a week, only the third request still shares.
+    // After a week, only the third request has not expired.
     world
         .deliver(&request(
             "CHG3",

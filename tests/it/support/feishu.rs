@@ -95,7 +95,7 @@ pub(crate) async fn receive(world: &World, id: &str, change: Value) -> (Ending, 
     approvals::receive(world, delivery).await.unwrap()
 }
 
-/// Approves the sample's instance, delivers its event, and sweeps until its share is carried out.
+/// Approves the sample's instance, delivers its event, and sweeps.
 pub(crate) async fn approve(world: &World) {
     put(world, json!({}));
     receive(world, "e1", json!({})).await;
