@@ -1,5 +1,5 @@
-//! An Azure Functions custom handler. The host forwards HTTP requests under its route prefix, and
-//! posts the events of other triggers as envelopes to `/FUNCTION`. In: these requests. Out: the
+//! A custom handler for Azure Functions. The host forwards HTTP requests under its route prefix,
+//! and posts the events of other triggers as envelopes to `/FUNCTION`. In: these requests. Out: the
 //! responses in the host's form.
 
 use std::sync::Arc;
@@ -19,22 +19,21 @@ const DEFAULT_PREFIX: &str = "api";
 /// The application setting that overrides `host.json`. Its name is case-insensitive.
 const PREFIX_SETTING: &str = "azurefunctionsjobhost__extensions__http__routeprefix";
 
-/// The name of the function whose timer compares the cloud with the journal. The timer of every
-/// other function starts a sweep. The name decides, because a timer event has no text that an
-/// operator sets.
+/// The name of the function whose timer compares the cloud with the journal. Every other timer
+/// starts a sweep. The name decides, because a timer event has no text that an operator sets.
 const DRIFT: &str = "drift";
 
 /// The handler for Azure, with the host's configuration of HTTP routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
-    /// The prefix of HTTP routes. `None` if it is empty or unknown. Then envelopes are refused,
-    /// because an HTTP request from outside could have the path of an envelope.
+    /// The prefix of HTTP routes. If it is empty or unknown (`None`), envelopes are refused, as an
+    /// HTTP request from outside could have the path of an envelope.
     prefix: Option<String>,
 }
 
 impl Handler {
     /// Reads the route prefix from the text of `host.json` and the settings. Without a readable
-    /// file the prefix is unknown, and envelopes are refused.
+    /// file the prefix is unknown.
     pub(crate) fn new(host_json: Option<&str>, vars: &Vars) -> Self {
         let written = host_json.and_then(|text| serde_json::from_str::<Value>(text).ok());
         let setting = vars
@@ -56,8 +55,7 @@ impl Handler {
         }
     }
 
-    /// The name of the function to which the envelope in this request belongs. `None` if the
-    /// request is a forwarded HTTP request.
+    /// The name of the function whose envelope this is. `None` for a forwarded HTTP request.
     fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;
@@ -103,7 +101,7 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
 }
 
 /// Builds the response to an envelope. The host treats every status except 200 as a failed
-/// invocation and repeats it.
+/// invocation, and delivers a queue's message again.
 fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
     match answer {
         Ok(answer) => {

@@ -36,9 +36,9 @@ const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
 /// The start of the newest comparison.
 static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Answers an event invocation. It is untrusted, because any HTTP sender can imitate one. A timer
-/// event starts a sweep, which does only the work that is due, or a comparison, which changes
-/// nothing and is limited in frequency. Every other event is refused.
+/// Answers an event invocation, which is untrusted: any HTTP sender can imitate one. A timer event
+/// starts a sweep, which does only due work, or at times a comparison, which changes no share and
+/// only records differences. Every other event is refused.
 async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let event = read_json(body).unwrap_or_default();
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
@@ -63,7 +63,7 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     }
 }
 
-/// Whether a comparison may start now. If so, this instant is noted as its start.
+/// Whether a comparison may start now. If so, notes this instant as its start.
 fn may_compare() -> bool {
     let mut newest = COMPARED.lock();
     let free = newest.is_none_or(|at| at.elapsed() >= BETWEEN_COMPARISONS);

@@ -1,4 +1,4 @@
-//! The functions that the fuzz targets call. In: one event or one HTTP request, as a host passes
+//! The functions that the fuzz targets call, with one event or one HTTP request as a host passes
 //! it. Not part of the product's interface.
 
 use std::sync::Arc;

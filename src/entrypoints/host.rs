@@ -1,5 +1,4 @@
 //! Detects which host runs the program. In: the environment variables. Out: the host, or none.
-//! Serves nothing: `cli/serve.rs` does.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -14,8 +14,8 @@ pub(crate) struct Invocation {
     pub(crate) answer: Result<Value, NamedError>,
 }
 
-/// The error of a failed invocation. The host repeats the event, and a state machine can match the
-/// name.
+/// The error of a failed invocation. The host may repeat the event, and a state machine can match
+/// the name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {text}")]
 pub(crate) struct NamedError {
@@ -73,10 +73,10 @@ pub(crate) fn asks_for_drift(text: &str) -> bool {
 /// Runs one sweep for a schedule or timer of any host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     let swept = app.sweep(deadline).await;
-    // Nothing reads `/metrics` of a function, so bring the gauges for its log up to date here.
+    // Nothing reads `/metrics` of a function. Its log has the gauges, so update them here.
     app.look_at_gauges().await;
     match swept {
-        // Return an error: only an error makes the failure of a schedule visible on every host.
+        // Only an error makes the failure of a schedule visible on every host.
         Ok(report) if report.failed() => {
             Invocation::failed(Outcome::SweepFailed, json!(report).to_string())
         }

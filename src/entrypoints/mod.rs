@@ -1,5 +1,5 @@
-//! The entry points: the commands and the hosts. Each host's file passes events to `app` and converts
-//! the answers to the host's form. Host types are used only in this folder.
+//! The entry points: the commands and the hosts. The files of a host pass its events to `app`, and
+//! convert the answers to its form. Host types are used only in this folder.
 
 mod azure;
 pub mod cli;

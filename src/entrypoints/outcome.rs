@@ -16,15 +16,14 @@ pub(crate) enum Outcome {
     Waiting,
     /// Recorded in the journal but not finished. The next sweep continues the work.
     Pending,
-    /// One request of the delivery is waiting or unfinished, and another one failed in whole or in
-    /// part.
+    /// One request of the delivery is unfinished, and another one failed in whole or in part.
     UnfinishedWithFailures,
     /// Refused by the policy.
     Denied,
     /// Verified, but the map finds no valid request, or a request's id is on record with other
     /// content.
     Invalid,
-    /// Verified, but the body is not JSON, or is nested too deeply.
+    /// The body or the event cannot be read, for example because it is not JSON.
     Unreadable,
     /// The source's scheme does not accept the body's content type.
     UnsupportedType,
@@ -87,8 +86,8 @@ impl Exit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) http_status: u16,
-    /// Whether only authenticated deliveries have this outcome. `Done` is the exception: it is also
-    /// the outcome of a probe.
+    /// Whether only authenticated deliveries get this outcome from the handler. `Done` is the
+    /// exception: probes and handshakes get it too.
     pub(crate) authenticated: bool,
     /// Whether a queue should deliver the message again. In a batch, every value except `None`
     /// reports the message as failed.
@@ -155,7 +154,7 @@ impl Outcome {
         }
     }
 
-    /// The table: returns the row of this outcome.
+    /// The table of all outcomes.
     pub(crate) fn row(self) -> Row {
         use Redelivery::{ForAPerson, MaySucceed, None as Never};
         // HTTP status, authenticated, redelivery, error name, exit code.

@@ -19,7 +19,7 @@ use super::list_args::{
 #[cfg(feature = "sandbox")]
 use crate::domain::Site;
 
-/// The address on which the stand-in cloud listens by default.
+/// The default address of the stand-in cloud.
 #[cfg(feature = "sandbox")]
 const SANDBOX_ADDRESS: &str = sharehook_sandbox::cli::DEFAULT_ADDRESS;
 #[cfg(not(feature = "sandbox"))]

@@ -63,8 +63,8 @@ async fn verified(
     Ok((report, true))
 }
 
-/// Prints the report. `sealed`: whether the seals were verified. `alone`: whether only the log's
-/// segments were verified, without the files below `requests/`.
+/// Prints the report. `sealed`: the seals were verified. `alone`: only the log's segments were
+/// verified, not the files below `requests/`.
 fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit {
     let whole = report.clean();
     if context.json {

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    // The error if the reader of the output has closed the pipe, or if the disk is full.
+    // The reader of the output has closed the pipe, or the disk is full.
     let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
     let mut exit = Exit::Done;
     let mut all = read.journal.newest_first(read.now).await?;
@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
     Ok(exit)
 }
 
-/// Returns a request's records up to the first damaged one, and what is wrong with the damaged one.
+/// Returns the records before the first damaged record, and what is wrong with that record.
 fn intact(request: &RequestFiles) -> (Vec<Stored>, Option<Finding>) {
     let mut chain = Chain::new(request.stream);
     let mut records = Vec::new();

@@ -13,7 +13,7 @@ use super::{Context, Failure};
 /// Size limit of a checkpoint or proof file.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Opens the configured journal for commands that write. Also returns the configuration.
+/// Loads the configuration and opens its journal, for commands that write.
 pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     let config = context.load()?;
     let journal = open_journal(&config, &context.vars)?;

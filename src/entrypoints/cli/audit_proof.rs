@@ -70,8 +70,7 @@ async fn named(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
 
 pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {
     let text = text_of(file)?;
-    // A text that is not a consistency proof is read as the proof of a request, and refused with
-    // the flaws of such a proof.
+    // A text that is neither kind of proof is refused as a malformed proof of a request.
     let shown = match ConsistencyProof::read(&text) {
         Ok(proof) => proof
             .check(key)
@@ -109,7 +108,7 @@ impl Shown {
         }
     }
 
-    /// Checks that the proof's records are in the log's tree, and that they follow each other from
+    /// Checks that the log's tree has the proof's records, and that they follow each other from
     /// record 0 on.
     fn of_request(proof: &Proof, key: &VerifierKey) -> Result<Self, ProofFlaw> {
         let checkpoint = proof.check(key)?;
@@ -151,7 +150,7 @@ impl Shown {
                 text.push_str(&format!("\n{}", wrapped(2, &reopened)));
             }
         }
-        // Append the records themselves, so that programs can read them.
+        // Append the records themselves, for programs.
         for line in files.iter().filter_map(|file| file.lines().next()) {
             text += &format!("\n{line}");
         }

@@ -1,5 +1,5 @@
 //! `audit retire`: removes the records of old finished requests from `requests/`, except each
-//! record 0. The log's segments still have them. Prints the numbers of requests and of records.
+//! record 0. The log's segments keep them.
 
 use serde_json::json;
 

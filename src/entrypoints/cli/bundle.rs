@@ -1,7 +1,7 @@
-//! `bundle`: copies everything that the program reads at start, for a package or an image: the
-//! configuration as `sharehook.toml`, the policies, and every map and certificate that the
-//! configuration names. Out: a new folder, checked as a whole. Its file `validated` records the
-//! check, so that the program need not validate the policies at each start. Copies no secret.
+//! `bundle`: copies what the program reads at start, for a package or an image: the configuration
+//! as `sharehook.toml`, the policies, and every map and certificate that the configuration names.
+//! Checks the new folder as a whole. Its file `validated` then saves each start the validation of
+//! the policies. Copies no secret.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The files to copy. For each, its path in the bundle and its present path.
+/// The files to copy, each as its path in the bundle and its present path.
 fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     let root = Path::new(&config.file).parent().unwrap_or(Path::new(""));
     let mut files = vec![(PathBuf::from("sharehook.toml"), PathBuf::from(&config.file))];
@@ -72,8 +72,8 @@ fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     Ok(files)
 }
 
-/// The path without `.` components. Refuses a path outside the configuration's folder, because the
-/// bundle can only contain files below that folder.
+/// The path without `.` components. Refuses a path outside the configuration's folder, which has no
+/// place in the bundle.
 fn inside(path: &Path) -> Result<PathBuf, Failure> {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -24,13 +24,13 @@ pub(crate) struct Context {
     pub(super) config: Option<PathBuf>,
     pub(super) json: bool,
     pub(super) vars: Vars,
-    /// The secrets that the configuration keeps in AWS, once they are fetched.
+    /// The fetched secrets that the configuration keeps in AWS.
     pub(super) secrets: AwsSecrets,
 }
 
 impl Context {
-    /// The configuration file: the one that `--config` or `SHAREHOOK_CONFIG` names, or else
-    /// `sharehook.toml` beside the binary, or else in the current folder.
+    /// The file that `--config` or `SHAREHOOK_CONFIG` names. Otherwise `sharehook.toml` beside the
+    /// binary, or else in the current folder.
     pub(super) fn config_path(&self) -> PathBuf {
         if let Some(path) = &self.config {
             return path.clone();
@@ -60,8 +60,8 @@ impl Context {
         }
     }
 
-    /// Fetches the secrets that the configuration keeps in AWS when the program starts, except on
-    /// Lambda. There AWS's extension answers "not ready" until the function has asked for an event.
+    /// As [`Context::fetch_secrets`], but does nothing on Lambda: there AWS's extension answers
+    /// "not ready" until the function has asked for an event.
     pub(super) async fn fetch_secrets_at_start(&mut self, host: Option<&Host>) {
         if !matches!(host, Some(Host::Lambda)) {
             self.fetch_secrets().await;
@@ -84,8 +84,8 @@ impl Context {
         )?)
     }
 
-    /// Loads the configuration for a command that only reads. It needs no secret of a sender. If
-    /// `calls_cloud` is true, it needs the keys of the owner accounts.
+    /// Loads the configuration for a command that only reads. Needs no secret of a sender, and the
+    /// keys of the owner accounts only if `calls_cloud` is true.
     pub(super) fn load_to_read(&self, calls_cloud: bool) -> Result<Config, StartError> {
         Ok(Config::load_to_read(
             &self.config_path(),
@@ -119,11 +119,10 @@ impl Context {
         Ok(Prepared::new(config)?)
     }
 
-    /// The context of a command that calls the cloud. With `--sandbox`, the command calls the
-    /// stand-in cloud at the given address.
+    /// The context of a command that calls the cloud, or with `--sandbox` the stand-in cloud.
     ///
     /// # Errors
-    /// Nothing listens at that address.
+    /// Nothing listens at the address of `--sandbox`.
     #[cfg(feature = "sandbox")]
     pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
         match cloud.sandbox {
@@ -146,8 +145,7 @@ impl Context {
         }
     }
 
-    /// The context of a command that calls the cloud. A build without the sandbox calls only the
-    /// real cloud.
+    /// The context of a command that calls the cloud. This build has no stand-in cloud.
     #[cfg(not(feature = "sandbox"))]
     pub(super) async fn calling(&self, cloud: &CloudChoice) -> Result<Self, Failure> {
         match cloud.sandbox {

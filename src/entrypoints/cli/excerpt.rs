@@ -46,8 +46,8 @@ impl Files {
         text
     }
 
-    /// The marked line, and below it a line with carets under the marked piece. `None` if there is
-    /// nothing to show, or if the line may contain a secret.
+    /// The marked line, with carets below the marked piece. `None` if there is nothing to show, or
+    /// if the line may contain a secret.
     fn excerpt(&mut self, mark: &Mark) -> Option<String> {
         if mark.length == 0 {
             return None;
@@ -70,8 +70,7 @@ impl Files {
         if shown.trim().is_empty() {
             return None;
         }
-        // Replace tabs and invisible characters by blanks, so that every character takes one
-        // column.
+        // Replace tabs and invisible characters by blanks, so that the carets stay below the mark.
         let shown: String = shown
             .chars()
             .map(|c| {
@@ -109,8 +108,8 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether the line, or the field that the line continues, may contain a secret instead of a
-/// reference to one.
+/// Whether the line, or the field that it continues, may contain a secret instead of a reference to
+/// one. Looks only at the name before a line's first `=`.
 fn hides_secret(text: &str, line: usize) -> bool {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let field_of = |line: &&str| {

@@ -1,5 +1,5 @@
-//! `explain`: prints what happened to one request on a screen of 24 lines. If this is too long,
-//! folds parts to one line each, the less important parts first. `--json` prints everything.
+//! `explain`: prints what happened to one request, on a screen of 24 lines. Folds parts of a longer
+//! text to one line each, the less important parts first. `--json` prints everything.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ use super::{Context, Failure};
 const MARGIN: usize = 10;
 /// A part shows at most this number of entries, and each entry takes at most this number of lines.
 const MAX_LINES: usize = 3;
-/// Maximum number of lines of the whole text: a screen of 24 lines, without the prompt.
+/// Maximum number of lines of the whole text: a screen without the prompt.
 const MAX_STORY: usize = 23;
 /// The parts that are folded to one line if the text is too long, the least important first.
 const FOLDED_FIRST: [&str; 11] = [
@@ -274,7 +274,7 @@ impl Alike {
         }
     }
 
-    /// One line for each text, with its receivers. Failures come first.
+    /// One line for each text, with its receivers; failures first.
     fn lines(mut self) -> impl Iterator<Item = (Tone, String)> {
         self.0.sort_by_key(|(tone, ..)| *tone != Tone::Bad);
         let lines = self.0.into_iter();

@@ -21,7 +21,6 @@ pub(super) enum Failure {
     /// begins with the problem's location.
     #[error("{0}")]
     Invalid(Problems),
-    /// The command's work failed.
     #[error("sharehook: {0}")]
     Failed(String),
     /// The command refused its input, such as a delivery or a proof.
@@ -81,8 +80,8 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Prints clap's output: help and the version on standard output, errors on standard error. Hides
-/// the value of a wrong `--key`, because it may be the private key by mistake.
+/// Prints clap's help, version or error. Hides the value of a wrong `--key`, because it may be the
+/// private key by mistake.
 pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
     if error.get(ContextKind::InvalidArg).is_some_and(of_key) {

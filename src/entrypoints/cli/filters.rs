@@ -1,5 +1,5 @@
-//! Parses the values of options. In: an option's text. Out: the value, or the problem as a text
-//! that clap prints.
+//! Parses the values of options. In: an option's text. Out: the value, or a problem that clap
+//! prints.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::app::{Operator, ReceiverFilter};
 use crate::domain::{Problem, Span, Timestamp};
 
-/// Reads an option's value. Returns a problem as a text that clap prints.
+/// Reads an option's value with its `FromStr`.
 pub(super) fn read<T: FromStr<Err = Problem>>(text: &str) -> Result<T, String> {
     let read = text.parse();
     read.map_err(|problem: Problem| format!("{}; {}", problem.problem, problem.remedy))

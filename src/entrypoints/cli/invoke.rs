@@ -19,8 +19,7 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     let event = read(path)?;
     let app = Arc::new(start(context, plan).await?);
     let deadline = app.budget();
-    // Derive the invocation's id from the content. Then a second run of the same file looks like a
-    // host's retry, which keeps the request id.
+    // Derive the id from the content, so that a second run looks like a host's retry.
     let digest = crate::app::short_digest(event.to_string().as_bytes());
     let request_id = format!("invoke-{digest}");
     let Invocation { outcome, answer } = if scf::is_of_scf(&event) {

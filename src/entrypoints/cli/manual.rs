@@ -1,6 +1,5 @@
-//! `completions` and `man`. Generates both from the definitions of the arguments, so that they
-//! never differ from `--help`. In: a shell, or a folder. Out: a script on standard output, or man
-//! pages.
+//! `completions` prints a script for a shell, and `man` writes man pages into a folder. Both come
+//! from the definitions of the arguments, so they never differ from `--help`.
 
 use std::fs;
 use std::io::Write as _;
@@ -23,7 +22,6 @@ pub(super) fn completions(shell: Shell) -> Exit {
     Exit::Done
 }
 
-/// Writes a man page for the program and one for each command.
 pub(super) fn pages(folder: &Path) -> Result<Exit, Failure> {
     // `man -M DIR` looks in DIR/man1.
     let section = folder.join("man1");

@@ -85,8 +85,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        // Enough for the 32 MiB of a decision. With less, each decision would allocate a stack of
-        // its own.
+        // A decision needs a stack of 32 MiB, and would allocate one on a thread with less.
         .thread_stack_size(40 << 20)
         .enable_all()
         .build()
@@ -107,7 +106,6 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
     ended.unwrap_or_else(|failure| print_failure(&failure)) as u8
 }
 
-/// Prints a command's error and returns its exit code.
 fn print_failure(failure: &Failure) -> Exit {
     eprintln!("{failure}");
     failure.exit()

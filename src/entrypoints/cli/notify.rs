@@ -1,5 +1,5 @@
-//! `notify`: lists notifications, or with `--retry` delivers again what one target did not get for
-//! a request.
+//! `notify`: lists notifications. With `--retry`, delivers to one target again what it did not get
+//! about a request.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

@@ -1,11 +1,10 @@
 //! Installs the log and the export of spans and metrics when the program starts. In: the
-//! environment variables. If those of OpenTelemetry are invalid, nothing is exported, and the
-//! program runs nevertheless.
+//! environment variables. Invalid ones of OpenTelemetry only disable the export.
 
 use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};
 
-/// Installs the subscriber. `quiet`: the log level if no variable sets one.
+/// Installs the log and the export. `quiet`: the log level if no variable sets one.
 pub(super) fn begin(vars: &Vars, on_host: bool, quiet: &str) {
     let format = LogFormat::chosen(|name| vars.get(name), on_host);
     let filter = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]

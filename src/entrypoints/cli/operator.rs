@@ -13,7 +13,6 @@ use super::{Context, Failure};
 /// Time limit of `retry` and `revoke`.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(170);
 
-/// Time limit of `sweep`.
 const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {

@@ -16,7 +16,7 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
-/// Prints a value, such as JSON, on a line of its own.
+/// Prints a value on a line of its own.
 pub(crate) fn out(value: impl fmt::Display) {
     outln!("{value}");
 }

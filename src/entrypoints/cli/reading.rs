@@ -12,7 +12,6 @@ use super::list_args::JournalPlace;
 use super::terminal::counting;
 use super::{Context, Failure};
 
-/// A journal that is open for reading.
 pub(super) struct ReadJournal {
     pub(super) journal: Journal,
     /// `None` for a journal that the command line names.
@@ -54,8 +53,8 @@ impl ReadJournal {
         })
     }
 
-    /// Refuses a place for the report where the report would overwrite the journal, or a file that
-    /// the configuration names.
+    /// Refuses a place where the report would overwrite the journal, or a file that the
+    /// configuration names.
     pub(super) fn allows_report_at(&self, place: &FilePlace) -> Result<(), Problem> {
         match &self.config {
             Some(config) => config.allows_report_at(place),
@@ -67,7 +66,7 @@ impl ReadJournal {
         JournalReader::new(&self.journal, &self.rules, self.now)
     }
 
-    /// Waits for `reading`, which reads the journal, and shows the progress.
+    /// Waits for `reading`, and shows its progress.
     pub(super) async fn during<T>(&self, reading: impl Future<Output = T>) -> T {
         counting("reading the journal", self.journal.work_done(), reading).await
     }
@@ -92,8 +91,8 @@ fn named(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     parsed.map_err(|problem| Failure::Usage(format!("{option}: {problem}")))
 }
 
-/// Prints a warning for each unreadable stream. Returns the exit code: without these streams the
-/// list is incomplete, which is a failure.
+/// Prints a warning for each unreadable stream. Returns the exit code: an incomplete list is a
+/// failure.
 pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
         eprintln!("warning: {flaw}");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::app::App;
 
-/// Receives SIGHUP from the beginning of the service.
 pub(super) struct Reloads {
     #[cfg(unix)]
     signals: Option<tokio::signal::unix::Signal>,

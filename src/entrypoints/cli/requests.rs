@@ -66,7 +66,6 @@ fn requests_table(entries: &[RequestEntry], screen: Screen) -> String {
     table(&columns, entries.iter().map(row), screen)
 }
 
-/// The tone in which a state is printed.
 pub(super) fn tone(state: RequestState) -> Tone {
     match state {
         RequestState::Completed => Tone::Good,
@@ -100,7 +99,7 @@ async fn rejected(
     limit: Option<usize>,
 ) -> Result<Exit, Failure> {
     let reader = journal.reader();
-    // With a filter, read all rejections, and apply the limit to those that match.
+    // With a filter, read all rejections: the limit counts only those that match.
     let all = *filter == RequestFilter::default();
     let reading = reader.rejections(limit.filter(|_| all));
     let mut listed = journal.during(reading).await?;

@@ -6,7 +6,6 @@ use crate::app::{ReviewEntry, Standing};
 /// Maximum number of account ids on one line.
 const ON_A_LINE: usize = 4;
 
-/// Formats the entries as text.
 pub(super) fn text(entries: &[ReviewEntry]) -> String {
     let mut text: String = entries.iter().map(block).collect();
     text.push_str(match entries {

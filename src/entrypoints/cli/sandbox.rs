@@ -1,5 +1,4 @@
-//! `sandbox`: runs only the stand-in cloud. Also makes the variables with which a process uses the
-//! stand-in cloud.
+//! `sandbox`: runs only the stand-in cloud. Also makes the variables of a process that uses it.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -40,7 +39,6 @@ pub(super) fn vars_for(vars: &Vars, url: &str) -> Vars {
     vars
 }
 
-/// The options of a sandbox for the configured site.
 pub(super) fn options(site: Site) -> SandboxOptions {
     let site = match site {
         Site::Intl => sharehook_sandbox::Site::Intl,

@@ -28,15 +28,14 @@ use super::args::ServeOptions;
 use super::reloads::Reloads;
 use super::{Context, Failure};
 
-/// Interval of the background sweeps if the journal is a directory. There a sweep notices dead
-/// workers and costs little.
+/// Interval of the background sweeps if the journal is a directory: they notice dead workers there,
+/// and cost little.
 const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
 /// Interval of the background sweeps of any other journal, where each sweep lists objects.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// Time for running deliveries after the stop signal. The journal has the requests that are
-/// unfinished then.
+/// Time for running deliveries after the stop signal. A later sweep continues unfinished ones.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// Time limit of the proof that the journal's place refuses to create a file twice.
 const PROVE_WITHIN: Duration = Duration::from_secs(3);
@@ -149,8 +148,7 @@ async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> 
     listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
-/// Opens the application for a host. `goes_on`: whether the host lets the process work after an
-/// answer.
+/// Opens the application for a host. `goes_on`: the process may work after an answer.
 async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
     let mut app = context
         .start()
@@ -165,8 +163,7 @@ async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
     Ok(app)
 }
 
-/// Opens `/metrics` on a server. On a function's host it would show one of many instances, so there
-/// it is off unless it is configured.
+/// Opens `/metrics` on a server. On a function's host it would show one of many instances.
 fn on_server(host: HttpHost, context: &Context, app: App) -> App {
     match host {
         HttpHost::Plain if !brings_credentials(&context.vars) => app.showing_metrics(),

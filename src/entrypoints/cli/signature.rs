@@ -82,7 +82,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             .collect();
         out(json!(map));
     } else {
-        // Print arguments for `curl`. None of the values contains a quote.
+        // Print arguments for `curl`. A quote in a value, such as a static token, is not escaped.
         let options: Vec<String> = headers
             .iter()
             .map(|(name, value)| format!("-H '{name}: {value}'"))
@@ -93,7 +93,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
 }
 
 /// Prints the whole request with the event in `body`, as its source would send it at `now`. If
-/// `body` has the fields `event` and `instance`, sends only the `event`.
+/// `body` has the fields `event` and `instance`, uses only the `event`.
 fn whole_request(
     context: &Context,
     source: &SourceConfig,
@@ -123,7 +123,7 @@ fn whole_request(
         out(json!({ "headers": headers, "query": query, "body": body }));
         return Ok(Exit::Done);
     }
-    // Print arguments for `curl`. Only the body can contain a quote.
+    // Print arguments for `curl`. A quote is escaped only in the body.
     let fields = query.iter();
     let fields = fields.map(|(name, value)| format!("--url-query '{name}={value}'"));
     let pairs = pairs.map(|(name, value)| format!("-H '{name}: {value}'"));

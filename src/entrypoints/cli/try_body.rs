@@ -49,7 +49,7 @@ pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     }
 }
 
-/// Prints one line of JSON per request. For an ignored event, prints one line without a request.
+/// Prints a line of JSON per request, or for an ignored event one line without a request.
 fn print_json(outcomes: &[CaseOutcome]) {
     for outcome in outcomes {
         out(json!(outcome));

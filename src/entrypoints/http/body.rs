@@ -64,8 +64,8 @@ pub(super) async fn read(
         return Err(Unread::TooLarge);
     }
     connection.reads_body();
-    // The time limits start a little later on each connection, so that bodies that began together
-    // do not time out together.
+    // The start differs a little between connections, so that bodies that began together do not
+    // time out together.
     let began = Instant::now() + connection.spread();
     // Reserve the memory before reading the first byte: a body that waits for memory takes none.
     let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;

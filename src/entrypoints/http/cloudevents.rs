@@ -46,7 +46,6 @@ impl ReplyMode {
         }
     }
 
-    /// Builds the response to a delivery.
     pub(crate) fn response(self, answered: &Answered) -> HttpResponse {
         let Answered {
             reply,

@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Time limit for a request's head, and between requests, on a connection that has not carried a
 /// verified request yet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time limit between requests on a connection that carried a verified request. It is longer than
-/// the 60 seconds after which common load balancers close an idle connection. So a load balancer
-/// does not send a delivery on a connection that this server is closing.
+/// Time limit between requests on a connection that carried a verified request. Common load
+/// balancers close an idle connection after 60 seconds. This limit is longer, so that none sends a
+/// delivery on a connection that this server is closing.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The time limits of connections that were opened together are spread over this time. Otherwise
 /// all of them would be closed, and opened again, at one moment.
@@ -66,8 +66,7 @@ impl Connections {
         })
     }
 
-    /// Admits a new connection. At the maximum, first closes a waiting connection, in the order of
-    /// `Rank`.
+    /// Admits a new connection. At the maximum, closes the waiting connection that ranks first.
     pub(super) async fn admit(self: &Arc<Self>) -> Option<Connection> {
         let permit = self.take(&self.open, 1, |_| true).await?;
         let (must_close, number) = (Arc::new(Notify::new()), self.waiting.lock().number());
@@ -164,15 +163,14 @@ impl Connection {
         self.wait_for(false, Some(now + patience));
     }
 
-    /// Extra time of this connection on top of each time limit, so that connections do not all time
-    /// out at once.
+    /// Extra time for this connection, so that connections do not all time out at once.
     pub(super) fn spread(&self) -> Duration {
         let step = self.rank().number % u64::from(SPREAD_STEPS);
         SPREAD / SPREAD_STEPS * u32::try_from(step).unwrap_or(0)
     }
 
     /// Reserves memory for `bytes` more bytes of a body. Until there is enough, closes other
-    /// connections that wait with a body in memory.
+    /// connections whose body is still arriving.
     pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).ok()?;
         let (connections, own) = (&self.connections, &self.must_close);
@@ -202,8 +200,7 @@ impl Connection {
 
     fn wait_for(&self, has_body: bool, deadline: Option<Instant>) {
         let mut waiting = self.connections.waiting.lock();
-        // An entry under an earlier rank is not left behind: `answers` removed it before the rank
-        // changed.
+        // Leaves no entry under an earlier rank: `answers` removed it before the rank changed.
         waiting.by_rank.insert(
             self.rank(),
             Sender {

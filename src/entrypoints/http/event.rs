@@ -115,9 +115,8 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, EventFlaw> {
     Ok(pairs)
 }
 
-/// The decoded fields of the query. API Gateway has already decoded those of payload version 1, a
-/// load balancer has not. SCF's documentation does not say whether its fields are decoded, so they
-/// are decoded here.
+/// The decoded fields of the query. API Gateway has already decoded those of payload version 1. A
+/// load balancer has not, and SCF does not say, so their fields are decoded here.
 fn query(event: &Value) -> Vec<(String, String)> {
     if let Some(raw) = event.get("rawQueryString").and_then(Value::as_str) {
         return query_fields(raw);

@@ -22,7 +22,6 @@ impl HttpResponse {
         Self::new(outcome, "application/json", body.to_string())
     }
 
-    /// A response with a body that the sender prescribes.
     pub(crate) fn prescribed(outcome: Outcome, body: &ReplyBody) -> Self {
         match body {
             ReplyBody::Json(value) => Self::json(outcome, value),
@@ -63,8 +62,7 @@ impl HttpResponse {
         self
     }
 
-    /// Replaces the status that follows from the outcome, for a host or a sender that expects
-    /// another.
+    /// Replaces the status, for a host or a sender that expects another.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
     }

@@ -1,6 +1,6 @@
-//! The HTTP/1 server. Before a sender is authenticated, it limits the number of connections and the
-//! size and time of each head and body. It stops gracefully. In: a listener, and a handler that
-//! answers requests. Independent of the host.
+//! The HTTP/1 server. Limits the number of connections, and the size and time of each head and
+//! body, because no sender is authenticated yet. Stops gracefully. In: a listener, and a handler
+//! that answers requests. Independent of the host.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -32,8 +32,8 @@ use super::response::HttpResponse;
 
 /// Maximum size of a request's head in bytes. hyper answers 431 to a longer head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Maximum number of connections that wait in the kernel until they are accepted. If the queue is
-/// full, a sender tries again only after a second.
+/// Maximum number of connections that wait in the kernel. If that queue is full, a sender tries
+/// again only after a second.
 const LISTEN_BACKLOG: u32 = 4_096;
 /// The pause after a failure to accept a connection, for example for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -52,9 +52,8 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    /// The answers to probes and to deliveries are delayed separately. Otherwise a flood of
-    /// deliveries would delay the answers to probes, and the server could close the connections of
-    /// these probes.
+    /// Probes are paced separately. Otherwise a flood of deliveries would delay their answers, and
+    /// the server could close the connections of these probes.
     probes: Pace,
     deliveries: Pace,
 }
@@ -102,8 +101,7 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     } else {
         TcpSocket::new_v6()?
     };
-    // As `TcpListener::bind` does, so that a restart need not wait for old connections to
-    // disappear.
+    // As `TcpListener::bind` does, so that a restart need not wait for old connections.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -135,7 +133,7 @@ async fn converse(
     stream: TcpStream,
     watcher: Watcher,
 ) {
-    // Answers are short, and without this option the kernel may delay a short answer.
+    // Without this option the kernel may delay a short answer.
     drop(stream.set_nodelay(true));
     let connection = Arc::new(connection);
     let service = {
@@ -169,8 +167,7 @@ async fn answer(
     connection: &Connection,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    // Only a POST brings a delivery. A GET that is answered does not show that its sender is
-    // authentic.
+    // Only a POST brings a delivery. The sender of an answered GET may be anybody.
     let is_post = request.method() == Method::POST;
     let (response, handled) = respond(shared, connection, request).await;
     let verified = is_post && handled && response.outcome.row().authenticated;

@@ -107,8 +107,8 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
     ))
 }
 
-/// The message of an SNS notification. `None` for another type of SNS message. Its origin is the
-/// topic's ARN. Redeliveries by SNS and Lambda have the same id.
+/// The message of an SNS notification, with the topic's ARN as its origin. Redeliveries by SNS and
+/// Lambda have the same id. `None` for another type of SNS message.
 fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
     (sns.sns_message_type == "Notification").then(|| Message {
         origin: sns.topic_arn,
@@ -186,8 +186,8 @@ fn http(event: &Value) -> Result<Shape, Problem> {
     Ok(Shape::Http(Box::new(request), form))
 }
 
-/// The path to route. If the resource shows the base path of a custom domain, this is the path
-/// below it. Otherwise it is the path without the stage.
+/// The path to route: below the base path of a custom domain if the resource shows one, otherwise
+/// without the stage.
 fn routed<'a>(
     event: &Value,
     resource: Option<&str>,

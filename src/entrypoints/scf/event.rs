@@ -13,12 +13,12 @@ use crate::entrypoints::message::Message;
 pub(super) enum Shape {
     /// A function URL, or the former API gateway.
     Http(Box<HttpRequest>),
-    /// A timer whose message is not `{"task":"drift"}`. It starts a sweep.
+    /// A timer with any message except `{"task":"drift"}`.
     Sweep,
-    /// A timer whose message is `{"task":"drift"}`. It starts a comparison.
+    /// A timer with the message `{"task":"drift"}`: compares the cloud with the journal.
     Drift,
     /// A TDMQ (formerly CMQ) topic, or EventBridge. The host repeats a failed event, and finally
-    /// moves it to the dead-letter queue.
+    /// moves it to a dead-letter queue.
     Messages(Vec<Message>),
     /// A CKafka topic. The host repeats a failed batch thousands of times before it continues with
     /// later records.

@@ -1,6 +1,5 @@
-//! The loop of SCF's runtime API. It reports once that the program is ready. Then it repeatedly
-//! fetches an event and posts a response or an error. In: the API's address. Returns only when the
-//! API fails.
+//! The loop of SCF's runtime API: reports once that the program is ready, then repeatedly fetches
+//! an event and posts a response or an error. Returns only when the API fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::entrypoints::outcome::Outcome;
 
 /// Time limit of the request for the next event, which the API answers only when an event arrives.
 const NEXT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Part of the API's time limit that is reserved for writing the journal and answering.
+/// Part of an invocation's time that is reserved for writing the journal and answering.
 const RESERVE: Duration = Duration::from_millis(1_500);
 /// After this number of failures in a row the process ends, and the platform starts a new one.
 const MAX_FAILURES: u32 = 5;
@@ -23,18 +22,13 @@ const MAX_FAILURES: u32 = 5;
 /// How the runtime API failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RuntimeError {
-    /// The HTTP client could not be built.
     #[error("no HTTP client: {0}")]
     NoClient(#[from] Problems),
-    /// The API did not send a complete answer.
     #[error("no answer of the runtime API: {0}")]
     NoAnswer(#[from] reqwest::Error),
-    /// The API answered a request with an error status.
     #[error("the runtime API answered {status} to {request}")]
     Refused {
-        /// The status of the answer.
         status: reqwest::StatusCode,
-        /// The path of the request.
         request: String,
     },
     #[error("the runtime API failed {MAX_FAILURES} times in a row")]

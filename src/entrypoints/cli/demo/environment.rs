@@ -117,7 +117,6 @@ impl Demo {
         sign(&self.scheme, &self.secret, body.as_bytes(), "demo", now).map_err(Failure::failed)
     }
 
-    /// Sends a signed delivery as Jira does.
     pub(super) async fn send_signed(&self, body: &str) -> Result<Answered, Failure> {
         let headers = self.headers(body)?;
         self.post(body.to_owned(), headers).await
@@ -179,7 +178,7 @@ impl Demo {
         blueprint.is_some_and(|blueprint| blueprint.shares.contains_key(account))
     }
 
-    /// Waits until the ticket has `wanted` comments in the stand-in for Jira, for a limited time.
+    /// Waits for a limited time until the ticket has `wanted` comments in the stand-in for Jira.
     /// Returns its comments.
     pub(super) async fn comments(&self, ticket: &str, wanted: usize) -> Vec<String> {
         let path = format!("/rest/api/2/issue/{ticket}/comment");
@@ -200,8 +199,8 @@ impl Demo {
         !record.is_empty() && self.folder.join("journal").join(record).is_file()
     }
 
-    /// Waits until the journal has exactly `wanted` records of delivered notifications, for a
-    /// limited time. Returns whether it has them.
+    /// Waits for a limited time until the journal has exactly `wanted` records of delivered
+    /// notifications. Returns whether it has them.
     pub(super) async fn holds_notified(&self, wanted: usize) -> bool {
         let requests = self.folder.join("journal").join("requests");
         let files = || {
@@ -251,7 +250,8 @@ impl Demo {
         Ok((middle, name))
     }
 
-    /// Stops everything and removes the folder. Returns whether all checks passed.
+    /// Stops everything, and removes the folder unless `keep` is true. Returns whether all checks
+    /// passed.
     pub(super) async fn stop(mut self, keep: bool) -> bool {
         drop(self.stop.take());
         drop(tokio::time::timeout(Duration::from_secs(5), &mut self.service).await);

@@ -15,7 +15,6 @@ use super::{Context, Failure};
 use environment::Demo;
 use output::Output;
 
-/// Runs the demo for a site. `keep`: whether its folder stays.
 pub(super) async fn run(context: &Context, site: Site, keep: bool) -> Result<Exit, Failure> {
     let out = Output::new(Screen::of_stdout(&context.vars), context.json);
     let mut demo = Demo::build(out, &context.vars, site).await?;

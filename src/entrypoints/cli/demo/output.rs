@@ -1,5 +1,5 @@
-//! Prints what happens in the demo: steps, answers, comments on tickets, and checks. Prints text
-//! that fits a screen of any width, or a line of JSON for each.
+//! Prints what happens in the demo: steps, answers, comments on tickets, and checks. Each is text
+//! that fits the screen, or a line of JSON.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,6 @@ use crate::entrypoints::cli::terminal::{Screen, Tone, text};
 /// The column in which the texts begin, after their labels.
 const MARGIN: usize = 11;
 
-/// An answer of the service.
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) body: Value,
@@ -89,7 +88,6 @@ impl Output {
         }
     }
 
-    /// Prints the service's answer.
     pub(super) fn answer(&self, answer: &Answered) {
         if self.in_json(json!({ "step": self.step, "http": answer.status, "answer": answer.body }))
         {
@@ -119,7 +117,6 @@ impl Output {
         }
     }
 
-    /// Prints a comment on a ticket.
     pub(super) fn comment(&self, ticket: &str, comment: &str) {
         if self.in_json(json!({ "step": self.step, "ticket": ticket, "comment": comment })) {
             return;

@@ -10,7 +10,6 @@ use super::output::Answered;
 /// An event with Jira's fields. Its changelog changes the status to Approved.
 const TICKET: &str = include_str!("../../../../events/body-jira-approved.json");
 
-/// Runs the demo's steps with their checks.
 pub(super) async fn play(demo: &mut Demo) -> Result<(), Failure> {
     let first = approved(demo).await?;
     forged(demo).await?;
@@ -122,8 +121,7 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     demo.seal().await?;
     let mut report = demo.verify().await?;
     if report.sealed < report.records {
-        // The service seals, too. If its seal ends while this one begins, this one may lack the
-        // newest record, so seal again.
+        // A record was written after the seal, so seal again.
         demo.seal().await?;
         report = demo.verify().await?;
     }

@@ -1,6 +1,5 @@
-//! Makes the files for a host: the shipped files, adapted to the configuration. In: a host, and the
-//! variables that the configuration reads. Out: files, each with its path, and the steps to deploy
-//! them.
+//! Adapts the shipped files for a host to the configuration. In: a host, and the variables that the
+//! configuration reads. Out: files, each with its path, and the steps to deploy them.
 
 use super::options::DeployTo;
 
@@ -23,7 +22,7 @@ const AZURE: [(&str, &str); 4] = [
     azure!("events/function.json"),
     azure!("Sweep/function.json"),
 ];
-/// The file of the function for queue messages. Only a folder with the source `queue` gets it.
+/// The function for queue messages, which only a folder with the source `queue` gets.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
 /// The origin of the queue's messages if Azure is among the hosts. `None`: the sample's variable
@@ -51,8 +50,8 @@ pub(super) fn files(
     }
 }
 
-/// The template for AWS Lambda, with `variables` in its list of secrets. Omits the queue's address,
-/// which the template sets itself.
+/// The template for AWS Lambda, with `variables` in its list of secrets. Leaves out the queue's
+/// address, which the template sets itself.
 fn template(variables: &[String]) -> String {
     const DEFAULT: &str =
         "    Default: TENCENTCLOUD_SECRET_ID,TENCENTCLOUD_SECRET_KEY,SHAREHOOK_SEAL_KEY";
@@ -65,13 +64,13 @@ fn template(variables: &[String]) -> String {
         false => format!("{line}\n"),
     };
     let text: String = TEMPLATE.lines().map(line).collect();
-    // The package is made in a checkout of sharehook, so the template need not build it.
+    // `scripts/package` makes the package in a checkout of sharehook, so the template has no build.
     text.replace("CodeUri: deploy/aws", "CodeUri: bootstrap.zip")
         .replace("    Metadata:\n      BuildMethod: makefile\n", "")
 }
 
-/// The Dockerfile for a folder that contains the static binary. It is the last stage of the
-/// Dockerfile that builds from source.
+/// The Dockerfile for a folder with the static binary: the last stage of the one that builds from
+/// source.
 fn dockerfile() -> String {
     let stage = DOCKERFILE
         .split_once("FROM scratch\n")

@@ -233,8 +233,7 @@ impl Sample {
         text
     }
 
-    /// The names of the variables that contain secrets, each with the scheme for which `secret`
-    /// makes a value.
+    /// The names of the variables that contain secrets, each with the scheme to pass to [`secret`].
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let of_source = |source: &Source| {
             let secrets = source.secrets.iter().map(|text| (text, &*source.scheme));
@@ -253,7 +252,7 @@ impl Sample {
         self.sources.iter().flat_map(of_source).collect()
     }
 
-    /// The names of all variables that the configuration reads.
+    /// All variables that the configuration reads.
     pub(super) fn variable_names(&self) -> Vec<String> {
         let origins = self.sources.iter().flat_map(|source| &source.from);
         let origins = origins.filter_map(|origin| origin.strip_prefix("env:"));

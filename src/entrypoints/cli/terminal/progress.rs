@@ -16,8 +16,7 @@ pub(in super::super) async fn during<T>(what: &str, work: impl Future<Output = T
     counting(what, &WorkDone::default(), work).await
 }
 
-/// Waits for `work`. Meanwhile shows `what`, the elapsed seconds, and how many parts of the work
-/// are done according to `progress`.
+/// As [`during`], but also shows how many parts of the work are done according to `progress`.
 pub(in super::super) async fn counting<T>(
     what: &str,
     progress: &WorkDone,
@@ -52,8 +51,7 @@ fn said(what: &str, counts: Option<(u64, u64)>, elapsed: Duration) -> String {
     format!("{what}: {counts}{} s", elapsed.as_secs())
 }
 
-/// Replaces the present line of the terminal. Ignores errors, because a closed terminal is no
-/// failure.
+/// Replaces the terminal's line. Ignores errors, because a closed terminal is no failure.
 fn line(text: &str) {
     let mut out = stderr().lock();
     drop(write!(out, "\r\u{1b}[K{text}").and_then(|()| out.flush()));

@@ -1,5 +1,5 @@
 //! Finds out how wide standard output is, and whether it shows colours. In: the environment
-//! variables, and whether standard output is a terminal. Out: a [`Screen`].
+//! variables. Out: a [`Screen`].
 
 use std::io::{IsTerminal as _, stdout};
 
@@ -10,7 +10,6 @@ const DEFAULT_WIDTH: usize = 80;
 const MIN_WIDTH: usize = 40;
 const MAX_WIDTH: usize = 500;
 
-/// The screen on which a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Screen {
     pub(in super::super) width: usize,
@@ -22,19 +21,19 @@ pub(in super::super) struct Screen {
 pub(in super::super) enum Tone {
     #[default]
     Plain,
-    /// Something is as it should be.
+    /// As it should be.
     Good,
-    /// Something is unfinished, or a person should look at it soon.
+    /// Unfinished, or a person should look at it soon.
     Open,
-    /// Something is wrong, and a person must act.
+    /// Wrong: a person must act.
     Bad,
     Heading,
-    /// The text is less important than the rest.
+    /// Less important than the rest.
     Quiet,
 }
 
 impl Tone {
-    /// The parameter of the escape sequence for a colour (ECMA-48, SGR). `None`: no colour.
+    /// The parameter of the escape sequence (ECMA-48, SGR). `None` for plain text.
     fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -71,15 +70,13 @@ impl Screen {
         }
     }
 
-    /// A screen of this width, for tests.
     #[cfg(test)]
     pub(in super::super) fn of_width(width: usize, colours: bool) -> Self {
         Self { width, colours }
     }
 }
 
-/// The width of the terminal. `None` if it is unknown, and in builds without the feature `cli`,
-/// such as the deployed binary.
+/// The width of the terminal. `None` if it is unknown, or if the build lacks the feature `cli`.
 fn terminal_width() -> Option<usize> {
     #[cfg(feature = "cli")]
     let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0.into());

@@ -39,8 +39,8 @@ pub(in super::super) fn lines(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Breaks a text into lines, and begins every line but the first with `indent` blanks. The caller
-/// prints the first line after a label that is `indent` columns wide.
+/// Breaks a text into lines, and indents every line but the first by `indent` blanks. The caller
+/// prints the first line after a label of that width.
 pub(in super::super) fn indented(indent: usize, text: &str, width: usize) -> String {
     let lines = lines(text, width.saturating_sub(indent));
     lines.join(&format!("\n{}", " ".repeat(indent)))
@@ -51,8 +51,7 @@ pub(in super::super) fn wrapped(indent: usize, text: &str) -> String {
     indented(indent, text, 80)
 }
 
-/// The number of bytes from the beginning of a text that fit into `width` columns, but at least one
-/// character.
+/// How many of a text's first bytes fit into `width` columns; at least one character.
 fn fitting(text: &str, width: usize) -> usize {
     let mut column = 0;
     let over = text.char_indices().skip(1).find(|(at, _)| {

@@ -11,7 +11,6 @@ use crate::app::{CaseError, CaseInput, CaseOutcome, Prepared};
 use crate::clock;
 use crate::domain::{Mark, Timestamp};
 
-/// A file of cases.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CaseFile {
@@ -46,7 +45,6 @@ struct Expect {
     plan: Option<Vec<String>>,
 }
 
-/// How a case ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     Passed,
@@ -106,7 +104,7 @@ pub(super) struct Ran {
     /// Where the case is, as `file:line`.
     pub(super) place: String,
     pub(super) ended: Ended,
-    /// The policies that decided the case, and those that decided about its approvers.
+    /// The policies that decided the case or about its approvers.
     pub(super) touched: Vec<String>,
 }
 

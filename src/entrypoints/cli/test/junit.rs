@@ -45,8 +45,7 @@ pub(super) fn xml(cases: &[Ran]) -> String {
     text + "  </testsuite>\n</testsuites>\n"
 }
 
-/// Escapes a text for the contents and attributes of XML. Makes characters visible that XML
-/// forbids.
+/// Escapes a text for contents and attributes of XML. Characters that XML forbids become visible.
 fn escaped(text: &str) -> String {
     visible(text, &['\n'])
         .replace('&', "&amp;")

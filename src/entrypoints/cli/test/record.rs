@@ -1,6 +1,6 @@
-//! `test --record`: writes a case for an event. The case expects the outcome that the present
-//! policies lead to. In: a configured source and the event's file. Out: a copy of the event, and a
-//! case at the end of `recorded.toml`. Never replaces a file.
+//! `test --record`: writes a case that expects the present outcome of an event. In: a configured
+//! source and the event's file. Out: a copy of the event, and a case at the end of `recorded.toml`.
+//! Never replaces a file.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -20,8 +20,7 @@ use super::super::{Context, Failure};
 
 const FILE: &str = "recorded.toml";
 
-/// The fields of a request that a recorded case expects. `kind` is not among them, because it
-/// follows from the image.
+/// The fields of a request that a recorded case expects. `kind` follows from the image.
 const FIELDS: [&str; 6] = [
     "id",
     "action",

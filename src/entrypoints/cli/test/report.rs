@@ -44,8 +44,7 @@ fn print(ran: &Ran) {
     }
 }
 
-/// Prints the field, then the values that were only expected (`-`) and those that only came out
-/// (`+`).
+/// Prints the field, then the values that were only expected (`-`) or that only came out (`+`).
 fn print_difference(difference: &Difference) {
     let Difference {
         field,
