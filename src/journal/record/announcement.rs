@@ -45,7 +45,7 @@ pub struct FailedFetch {
     pub not_before: Timestamp,
 }
 
-/// The fetched instance confirms the announcement. Recorded before any request is opened.
+/// The fetched instance confirms the announcement. Recorded before a request is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
     /// The requests that will be opened. Empty for a withdrawal.
@@ -56,8 +56,8 @@ pub struct Confirmed {
 /// The end of the work on an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// The requests that the instance led to: opened ones, or for a withdrawal those that it called
-    /// off. Each has its own stream.
+    /// The requests that the instance led to, each with its own stream. For a withdrawal: the
+    /// requests that it called off.
     pub requests: Vec<Identity>,
     /// Why the announcement led to no request, for people. `None` if it led to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,7 @@ use crate::domain::shown;
 /// A record and the digest of its file. The next record stores this digest in `prev`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
+    /// The record.
     pub record: Record,
     /// SHA-256 of the file's bytes, in hex.
     pub hash: String,
@@ -34,8 +35,7 @@ impl Stored {
         hex::encode(Sha256::digest(bytes))
     }
 
-    /// Reads a file's bytes. Does not check that the record belongs to its stream and follows its
-    /// predecessor; `src/journal/chain.rs` does.
+    /// Reads a file's bytes. `src/journal/chain.rs` checks whether the record belongs at its place.
     ///
     /// # Errors
     /// [`Flaw::Altered`], [`Flaw::Newer`], [`Flaw::Older`] or [`Flaw::Unreadable`].
@@ -80,8 +80,7 @@ impl Stored {
         }
     }
 
-    /// Encodes the record as a file's bytes. Returns the record with the digest of the bytes, and
-    /// the bytes.
+    /// Encodes the record as a file's bytes. Returns the bytes, and the record with their digest.
     ///
     /// # Errors
     /// A serialization error. No record of this program causes one.
@@ -95,8 +94,8 @@ impl Stored {
     }
 }
 
-/// Returns the second line with its line feed. Exactly one form is valid, so a change of any byte
-/// is detected.
+/// Returns the second line with its line feed. Only one form is valid, so a change of any byte is
+/// detected.
 fn checksum_line(line: &[u8]) -> String {
     format!("\"sha256:{}\"\n", Stored::hash_of(line))
 }

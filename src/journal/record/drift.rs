@@ -13,7 +13,7 @@ const MAX_DIFFERENCES: usize = 100;
 pub struct Drift {
     /// The number of differences, also of those that the record does not store.
     pub count: u64,
-    /// The first `MAX_DIFFERENCES` differences.
+    /// The first differences, at most 100.
     pub differences: Vec<Drifted>,
     /// SHA-256 of all differences, in hex. Equal differences are recorded once a day.
     pub digest: String,

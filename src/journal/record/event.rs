@@ -18,16 +18,15 @@ use crate::domain::{
 pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
-    /// A worker takes a turn: the lease or the pause before has ended, the last worker has died, a
-    /// waiting request is due, or the worker prolongs its own lease.
+    /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
+    /// pause, or the worker prolongs its own lease.
     Taken {
         /// The end of the new lease.
         until: Timestamp,
         /// The verdict of the current policies that allows the rest of a share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
-        /// True if the last worker was dead, so that this worker did not wait for the end of the
-        /// lease.
+        /// True if the last worker was dead, so that its lease was not waited for.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holder_gone: bool,
     },
@@ -68,8 +67,7 @@ pub enum Event {
         until: Timestamp,
         /// The accounts to revoke. All of them got the image from this request.
         accounts: Vec<AccountId>,
-        /// Whether to remove the image from Lighthouse. True only if this request made it available
-        /// there.
+        /// Whether to remove the image from Lighthouse. True only if this request put it there.
         lighthouse: bool,
     },
     /// An attempt to revoke failed, in part or completely.
@@ -314,7 +312,7 @@ impl CallOff {
 /// A failed attempt to revoke, and when the next attempt may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
-    /// What was revoked. Items without a result are still shared.
+    /// The results of the items that are no longer shared. The other items may still be shared.
     pub results: Vec<ItemResult>,
     /// The calls of this attempt, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -15,10 +15,10 @@ pub enum Flaw {
         /// The number in the record.
         says: u64,
     },
-    /// The file belongs to another stream, or it does not belong to the journal.
+    /// The file belongs to another stream, or not to the journal.
     #[error("foreign: {0}")]
     Foreign(String),
-    /// The field `prev` does not match the file before. This file itself is intact.
+    /// The field `prev` does not match the file before. This file's checksum is right.
     #[error("does not follow its predecessor: this file or the one before it was replaced")]
     Unlinked,
     /// The file's bytes are unchanged, but they are no record.
@@ -27,8 +27,7 @@ pub enum Flaw {
     /// The file is intact, but a newer program wrote it.
     #[error("written by a newer sharehook: {0}")]
     Newer(String),
-    /// The file is intact, but an older program wrote it in a format that this program does not
-    /// read.
+    /// The file is intact, but an older program wrote it in a format that is no longer read.
     #[error("written by an older sharehook: {0}")]
     Older(String),
     /// The file is larger than any record that this program writes.

@@ -31,20 +31,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountId, Timestamp};
 
-/// The version of the record format. This program writes and reads only this version. Since version
+/// The version of the record format, the only one that this program writes and reads. Since version
 /// 4 the record that ends a turn also names the turn's last call.
 pub(in crate::journal) const VERSION: u32 = 4;
 
 /// Maximum number of records in a stream: file names have six digits.
 pub(in crate::journal) const MAX_RECORDS: u64 = 1_000_000;
 
-/// Maximum size of a record in bytes. It is several times the size of a record in which 500
-/// accounts fail, each with a long message.
+/// Maximum size of a record in bytes: several times a record in which 500 accounts fail, each with
+/// a long message.
 pub(in crate::journal) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// One record of a stream. It is written once and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
+    /// The version of the format.
     pub v: u32,
     /// The stream to which the record belongs.
     pub stream: StreamId,

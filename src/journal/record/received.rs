@@ -1,5 +1,4 @@
-//! Digests of what a request was made from. Record 0 stores them, so that an auditor can check
-//! where the request came from.
+//! Digests of what a request was made from. Record 0 stores them as evidence of its origin.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Digest of the verified body, exactly as the sender signed it.
+    /// Digest of the verified body, byte for byte as the sender signed it.
     pub body_digest: String,
     /// Digest of the map's text.
     pub map_digest: String,

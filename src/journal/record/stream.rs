@@ -23,15 +23,15 @@ impl StreamId {
         Self::digest(&[identity.source.as_str(), &identity.id])
     }
 
-    /// Returns the stream of a conflict: a known identity with other content. Each content has its
-    /// own stream. So a conflict never competes with the request's worker, and repeated deliveries
-    /// of the content write one record.
+    /// Returns the stream of a conflict: a known identity with other content. Because each content
+    /// has its own stream, a conflict never competes with the request's worker, and repeated
+    /// deliveries of the content write one record.
     pub fn of_conflict(identity: &Identity, digest: &str) -> Self {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }
 
-    /// Returns the stream of a rejected delivery. The number of slots bounds these streams for each
-    /// source and day. No request has such a stream, because the id of a request is not empty.
+    /// Returns the stream of a rejected delivery. A source has a bounded number of slots per day. No
+    /// request has such a stream, because the id of a request is not empty.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
         let slot = slot.to_string();
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
@@ -42,9 +42,8 @@ impl StreamId {
         Self::digest(&[source.as_str(), "", "received", id])
     }
 
-    /// Returns the stream of a comparison that found differences. The number of slots bounds these
-    /// streams for each day. No request has such a stream, because the name of a source is not
-    /// empty.
+    /// Returns the stream of a comparison that found differences. A day has a bounded number of
+    /// slots. No request has such a stream, because the name of a source is not empty.
     pub fn of_drift(at: Timestamp, slot: u32) -> Self {
         Self::digest(&["", "drift", &day(at), &slot.to_string()])
     }
@@ -57,7 +56,7 @@ impl StreamId {
             }
             hash.update(part.as_bytes());
         }
-        // A SHA-256 has 32 bytes, so the first 16 always exist.
+        // A SHA-256 has 32 bytes, so its first 16 exist.
         Self(hash.finalize().first_chunk().copied().unwrap_or_default())
     }
 }

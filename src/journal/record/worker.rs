@@ -5,7 +5,7 @@ use crate::domain::identifier;
 
 identifier! {
     /// A random mark in the records of one turn. By its mark a worker recognises its own record if
-    /// the answer to a write was lost. Use fresh random bytes for each turn: two workers with equal
+    /// the answer to a write was lost. Each turn needs fresh random bytes: two workers with equal
     /// marks could mistake each other's claim for their own.
     Worker,
     |text: &str| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
