@@ -1,13 +1,13 @@
 //! The images and receivers that a request affects. In: the request's state. Out: the names under
-//! which the index lists the request. By these names a revocation finds the other requests for an
-//! image and a receiver, without reading all requests.
+//! which the index lists the request. By these names the other requests for an image and a receiver
+//! are found without reading all requests.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
 use super::{Phase, State};
 
-/// Maximum number of accounts that the index lists one by one. A request with more accounts is
-/// listed under `many`, because the length of file names is limited.
+/// Maximum number of accounts of a request that the index lists one by one. More accounts are listed
+/// as `many`, because the length of file names is limited.
 const MAX_LISTED: usize = 7;
 
 /// A receiver of an image.
@@ -55,10 +55,9 @@ impl Affected {
 }
 
 impl State {
-    /// Returns each image with a receiver that the request affects, as far as known. The accounts
-    /// of a chain are added once its blueprint is known. A request without accounts that publishes
-    /// an image is also listed under the image's blueprint, so that a cancel of the blueprint finds
-    /// it.
+    /// Returns each image with a receiver that the request affects. The accounts of a chain are
+    /// added once its blueprint is known. A request that only publishes an image is also listed
+    /// under the image's blueprint, so that a cancel of the blueprint finds it.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

@@ -1,6 +1,5 @@
 //! Applies records to states. In: a state and the next record. Out: the next state, or why the
-//! record cannot follow. Writers check a record by these rules before they write it, and readers
-//! after they read it.
+//! record cannot follow. These rules check a record before it is written and after it is read.
 
 use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
 
@@ -42,8 +41,9 @@ impl StreamState {
 impl State {
     /// Returns the state of a request from all records of its stream, record 0 first.
     ///
-    /// [`BrokenRecord`]: a record cannot follow the ones before it, there is no record, or the
-    /// stream is an incident's.
+    /// # Errors
+    /// A record cannot follow the ones before it, there is no record, or the stream is an
+    /// incident's.
     pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
         let Some((first, rest)) = records.split_first() else {
             return broken("a stream without a record");
@@ -229,8 +229,8 @@ impl State {
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !self.looked_before && self.intent.request.action == Action::Cancel {
-            // A cancel belongs to the account that first read the cloud. A read under another
-            // account may not show what the cancel's call left shared.
+            // A cancel belongs to the account of its first read. A read under another account may
+            // not show what the cancel's call left shared.
             self.owner.clone_from(&record.owner);
         }
         self.looked_before = !progress.names_only;
@@ -242,8 +242,8 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         self.called |= !deferral.calls.is_empty();
-        // If the request waited and has made no call, its earlier read of the cloud no longer
-        // counts: what the next turn finds shared may come from another request.
+        // Without a call, the earlier read of the cloud no longer counts after a wait: what the
+        // next turn finds shared may come from another request.
         self.looked_before &= !deferral.waits || self.called;
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
@@ -326,9 +326,9 @@ impl State {
         Ok(())
     }
 
-    /// Sets the owner to the account under which the request gives an item for the first time.
-    /// Later records repeat earlier results, perhaps under another account, so repeated results do
-    /// not count. A result in doubt does not prove another owner.
+    /// Sets the owner to the account of `record` if the record gives an item that the request had
+    /// not given before. Repeated results do not count, because their worker may use another
+    /// account. A result in doubt proves no owner.
     fn note_owner(&mut self, record: &Record, results: &[ItemResult]) {
         let known = |item: &Item| self.results.iter().find(|result| result.item == *item);
         let new = |result: &&ItemResult| {
@@ -340,8 +340,8 @@ impl State {
             let known = self.owner.take().filter(|_| self.given_at.is_some());
             self.owner = record.owner.clone().or(known);
         } else if self.given_at.is_none() && given.next().is_some() {
-            // The only new results are in doubt: an earlier worker may have given these items under
-            // the account on record. If this worker used another account, the owner is unknown.
+            // All new results are in doubt: an earlier worker may have given these items under the
+            // account on record. If this worker used another account, the owner is unknown.
             self.owner
                 .take_if(|owner| record.owner.as_ref() != Some(owner));
         }

@@ -1,7 +1,7 @@
-//! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed
-//! share. The withdrawal of an approval calls off a share in any phase, and what is left of a
-//! cancel. In: a state and a `called_off` or `cancelled` record. Out: which items the record may
-//! name, and which items are called off.
+//! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed one.
+//! The withdrawal of an approval calls off a share in any phase, and what is left of a cancel. In: a
+//! state and a `called_off` or `cancelled` record. Out: which items the record may name, and which
+//! items are called off.
 
 use crate::domain::{
     Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,
@@ -24,8 +24,8 @@ impl State {
     }
 
     /// Whether the withdrawal of the request's approval may call `item` off. Also true for a denied
-    /// or failed share, which then stays closed. For a cancel only true for items that the cancel
-    /// has not settled yet.
+    /// or failed share, which then stays closed. For a cancel true until the cancel of `item` has
+    /// succeeded.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
         let done = |result: &ItemResult| result.item == *item && result.succeeded();
@@ -69,7 +69,7 @@ impl State {
         self.at_rest() && self.holds(item)
     }
 
-    /// Whether the request is closed and not completely revoked. No worker shares anything more.
+    /// Whether the request is closed and not completely revoked. No worker carries it out.
     pub fn at_rest(&self) -> bool {
         matches!(
             self.phase,
@@ -77,8 +77,8 @@ impl State {
         )
     }
 
-    /// Returns when the request closed. `None` while it is open, if it was denied at once, and after
-    /// it was revoked.
+    /// Returns when the request closed. `None` while it is open, if it was denied at once, if a
+    /// cancel closed it before its first turn, and after it was revoked.
     pub fn closed_at(&self) -> Option<Timestamp> {
         let outcome = self.notifications.outcomes.last();
         outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())
@@ -132,8 +132,8 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
-                // A cancel sends a notification of its own. A withdrawal is no request, so the
-                // share sends one.
+                // A cancel sends a notification of its own. A withdrawal is no request, so this
+                // request sends one.
                 self.notifications.outcomes.extend(
                     call_off
                         .withdrawn

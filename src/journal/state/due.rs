@@ -1,5 +1,5 @@
-//! Whether the next turn is due. In: a state and the current instant. A lease or a pause that is
-//! longer than the maximum was written by a wrong clock; then the turn is due at once.
+//! Whether the next turn is due. In: a state and the current instant. A wrong clock wrote a lease or
+//! a pause that is longer than the maximum. Then the turn is due at once.
 
 use jiff::SignedDuration;
 
@@ -50,7 +50,7 @@ impl State {
         for_its_end && !self.expired(now)
     }
 
-    /// Returns when a sweep must look at the request: at `at`, or at `now` if work is due already.
+    /// Returns when a sweep must look at the request: at `at`, or at once if work is due already.
     pub(in super::super) fn look_by(&self, at: Timestamp, now: Timestamp) -> Timestamp {
         if self.is_due(now) { at.min(now) } else { at }
     }

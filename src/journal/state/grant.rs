@@ -36,8 +36,7 @@ pub struct Grant {
     pub lighthouse: bool,
     /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None` for a
-    /// share without an end.
+    /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None`: never.
     pub until: Option<Timestamp>,
     /// Items that another grant covers after the end of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,7 +179,7 @@ impl State {
             ResultKind::AlreadyShared | ResultKind::Available { already: true, .. } => {
                 self.intent.adopts
             }
-            // A call that may have been carried out is revoked like one that was carried out.
+            // A share that may have been made is revoked like one that was made.
             ResultKind::Failed { .. } => result.maybe_done,
             ResultKind::Cancelled | ResultKind::NotShared | ResultKind::Pending => false,
         }

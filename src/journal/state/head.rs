@@ -1,4 +1,4 @@
-//! The end of a stream. The next record must refer to it.
+//! The end of a stream, to which the next record must refer.
 
 use super::super::record::{Record, Stored, StreamId};
 use super::broken_record::{BrokenRecord, broken};
@@ -10,7 +10,7 @@ pub struct Head {
     pub stream: StreamId,
     /// The number of the next record.
     pub next_seq: u64,
-    /// SHA-256, hex, of the newest record's file.
+    /// SHA-256 of the newest record's file, in hex.
     pub hash: String,
 }
 

@@ -1,7 +1,7 @@
-//! The state of an incident: a stream that belongs to no request. An incident is evidence for the
-//! operator, or an announcement whose instance must be fetched. In: record 0, and the records of
-//! notifications, of fetches and of further events about the instance. Out: the incident's subject,
-//! and what is due.
+//! The state of an incident: a stream that belongs to no request. It is evidence for the operator,
+//! or an announcement whose instance must be fetched. In: record 0, and the records of
+//! notifications, of fetches and of further events about the instance. Out: the subject, and what is
+//! due.
 
 use super::super::record::{
     Announcement, Confirmed, Conflict, Drift, Event, Rejection, Settled, Stored, StreamId,
@@ -11,19 +11,18 @@ use super::head::Head;
 use super::notification::{Notifications, Outcome, Owed};
 use crate::domain::{Identity, NoticeKind, NoticeRules, SourceName, Timestamp};
 
-/// The state of an incident.
+/// The state of an incident, or of an announcement and the attempts to fetch its instance.
 #[derive(Debug, Clone)]
 pub struct Incident {
     subject: Subject,
     pub(super) head: Head,
     at: Timestamp,
-    /// How often the program tried to fetch the announced instance. `fetch_at`: when the next
-    /// attempt is due.
+    /// The number of attempts to fetch the instance.
     attempts: u32,
+    /// When the next attempt is due.
     fetch_at: Option<Timestamp>,
     /// Why the last attempt failed, or why the announcement led to no request.
     why: Option<String>,
-    /// Whether the fetched instance confirms an announcement.
     confirmed: bool,
     /// The requests that the announcement leads to, also before they are opened.
     requests: Vec<Identity>,
@@ -90,7 +89,7 @@ impl Incident {
         Ok(self)
     }
 
-    /// Applies an event of an announcement, or the record of an attempt to fetch its instance.
+    /// Applies an event of an announcement, or the record of an attempt to fetch the instance.
     fn attempt(&mut self, at: Timestamp, event: &Event) {
         match event {
             Event::Received(announcement) => {
@@ -132,9 +131,9 @@ impl Incident {
         }
     }
 
-    /// Whether an event with this body digest restarts the announcement: the announcement led to no
-    /// request, and the event is a new one. So a false event does not block a true one, and a
-    /// repeated event causes no work.
+    /// Whether an event with this body digest restarts the announcement: it led to no request, and
+    /// the event is new. So a false event does not block a true one, and a repeated event causes no
+    /// work.
     pub fn begins_anew_with(&self, body_digest: &str) -> bool {
         let ended = self.fetch_at.is_none() && self.why.is_some();
         ended && !self.events.iter().any(|known| known == body_digest)
@@ -171,8 +170,7 @@ impl Incident {
         &self.head
     }
 
-    /// Returns when the incident was recorded. For an announcement: when its newest event was
-    /// recorded.
+    /// Returns when the incident, or the newest event of the announcement, was recorded.
     pub fn at(&self) -> Timestamp {
         self.at
     }
@@ -187,7 +185,7 @@ impl Incident {
         }
     }
 
-    /// Returns the announcement whose instance must still be fetched, when, and the number of that
+    /// Returns the announcement whose instance must still be fetched, when, and the number of the
     /// attempt.
     pub fn to_fetch(&self) -> Option<(&Announcement, Timestamp, u32)> {
         match &self.subject {

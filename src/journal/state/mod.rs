@@ -1,6 +1,5 @@
-//! The state of one stream. In: the stream's records in order. Out: a [`StreamState`], which is the
-//! [`State`] of a request or an [`Incident`]. Pure: a function that needs the current instant takes
-//! it as an argument.
+//! The state of one stream. In: the stream's records in order. Out: a [`StreamState`]: the [`State`]
+//! of a request, or an [`Incident`]. Pure: the current instant is an argument.
 
 mod affected;
 mod apply;

@@ -1,6 +1,5 @@
 //! The notifications that a request owes. In: the request's state, the configured rules, the
-//! current instant. Out: each owed notification and when it is due. The records say which
-//! notifications were delivered and which failed.
+//! current instant. Out: each owed notification and when it is due.
 
 use jiff::SignedDuration;
 
@@ -25,8 +24,7 @@ impl State {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
     }
 
-    /// Returns when a sweep must look at the request: for work, for its grants, or for a
-    /// notification.
+    /// Returns when a sweep must look at the request: for work, its grants, or a notification.
     pub fn next_look(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         let work = self.look_at().filter(|_| self.live(now));
         work.into_iter().chain(self.owes_from(rules, now)).min()
@@ -70,7 +68,7 @@ impl State {
         all
     }
 
-    /// Adds the outcome of `record`, if the record has one.
+    /// Adds the outcome that `record` has, if any.
     pub(super) fn with_outcome(mut self, record: &Record) -> Self {
         let on = match &record.event {
             Event::Opened(intent) if !intent.verdict.allowed => NoticeKind::Denied,
@@ -167,8 +165,8 @@ mod tests {
             owed(&builder, closed_at + 7),
             [expiring("desk"), expiring("ops")]
         );
-        // After the share's end no notice of its expiry is owed. An old outcome without an attempt
-        // is not notified.
+        // After the share's end no notice of its expiry is owed, and later none of an old outcome
+        // without an attempt.
         assert_eq!(owed(&until_closed(), EXPIRY).len(), 2);
         assert_eq!(owed(&until_closed(), 4 * 86_400), [""; 0]);
         let state = State::from_records(&builder.records).unwrap();

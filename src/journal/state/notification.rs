@@ -7,8 +7,8 @@ use super::super::record::{Event, FailedNotification, Notified, Record};
 use super::broken_record::{BrokenRecord, broken};
 use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, SourceName, Timestamp};
 
-/// Maximum age of an outcome at its first notification. Without this limit a new `[[notify]]`
-/// section would notify every old outcome.
+/// Maximum age of an outcome at the first attempt to notify it. Without this limit a new
+/// `[[notify]]` section would notify every old outcome.
 const MAX_AGE_WITHOUT_ATTEMPT: SignedDuration = SignedDuration::from_hours(72);
 
 /// The outcomes of a stream, and the state of each notification.
@@ -35,8 +35,8 @@ impl Outcome {
         }
     }
 
-    /// Whether the outcome is too old for a first notification. The notices of a coming or missed
-    /// expiry are never too old: they stay true as long as the share is in effect.
+    /// Whether the outcome is too old for a first attempt. A coming or missed expiry never is: its
+    /// notice stays true as long as the share is in effect.
     fn is_history(&self, now: Timestamp) -> bool {
         !matches!(self.on, NoticeKind::Expiring | NoticeKind::Overdue)
             && now.duration_since(self.at) > MAX_AGE_WITHOUT_ATTEMPT
@@ -74,13 +74,12 @@ pub struct NotificationState {
 }
 
 impl Notifications {
-    /// Returns the notifications with an attempt, in the order of their first attempts.
     pub(super) fn attempted(&self) -> &[NotificationState] {
         &self.attempted
     }
 
-    /// Returns the notifications of these outcomes that are owed now or later. `source` is the
-    /// source of the request or delivery.
+    /// Returns the notifications of these outcomes that are owed now or later. `source`: of the
+    /// request or delivery.
     pub(super) fn owed(
         &self,
         outcomes: &[Outcome],
@@ -115,7 +114,6 @@ impl Notifications {
         owed
     }
 
-    /// Returns the given-up notifications to this target, each ready for one more attempt.
     pub(super) fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         let given_up = |known: &&NotificationState| {
             known.notice.notify == *notify && !known.delivered && known.not_before.is_none()

@@ -1,6 +1,5 @@
-//! Reopening: which ended requests an operator may have decided again, and how a `reopened` record
-//! changes the state. In: a state and the record. Out: the next state, or why the request stays
-//! closed.
+//! Reopening: which ended requests an operator may have decided again. In: a state and a `reopened`
+//! record. Out: the next state, or why the request stays closed.
 
 use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
 

@@ -17,7 +17,7 @@ pub enum Phase {
     Denied,
     /// The request is allowed and waits for the instant `until`.
     Waiting {
-        /// The request's `not_before`, or without one the instant of its opening.
+        /// The request's `not_before`, or else the instant of its opening.
         until: Timestamp,
     },
     /// A worker has the turn.
@@ -51,10 +51,10 @@ pub enum Phase {
         why: String,
         /// The next turn may not begin before this instant.
         not_before: Timestamp,
-        /// Items that another grant covers until `not_before`.
+        /// Items that another grant covers. The cover is checked again at `not_before`.
         covered: Vec<Item>,
     },
-    /// Everything that the share gave is revoked. Final.
+    /// The revocation is complete. Final.
     Revoked,
 }
 
@@ -89,13 +89,12 @@ pub struct State {
     pub(super) notifications: Notifications,
 }
 
-/// The items of the revocation in progress.
+/// The items of a revocation that has begun and is not complete. It may be deferred.
 #[derive(Debug, Clone)]
 pub(super) struct Revoking {
     pub(super) accounts: Vec<AccountId>,
     pub(super) lighthouse: bool,
-    /// Whether the revocation began because the share had ended. Otherwise the items were called
-    /// off.
+    /// Whether the share had ended when the revocation began. Otherwise the items were called off.
     pub(super) expired: bool,
 }
 
@@ -134,8 +133,8 @@ impl State {
         &self.intent.request
     }
 
-    /// Returns the verdict in force: the one in record 0, or the newest one that allowed the
-    /// request again.
+    /// Returns the verdict in force: the newest one that allowed the request again, or else the one
+    /// in record 0.
     pub fn verdict(&self) -> &Verdict {
         self.decided_again.as_ref().unwrap_or(&self.intent.verdict)
     }
@@ -168,7 +167,7 @@ impl State {
         self.failed_turns
     }
 
-    /// Returns the number of failed attempts to revoke.
+    /// Returns the number of attempts to revoke in which a call failed.
     pub fn failed_revocations(&self) -> u32 {
         self.failed_revocations
     }
@@ -189,7 +188,7 @@ impl State {
         ends.min()
     }
 
-    /// Whether the share has ended at `now`. An ended request shares nothing more, even if it is
+    /// Whether the share has ended at `now`. Then the request shares nothing more, even if it is
     /// unfinished.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.ends_at().is_some_and(|end| end <= now)
@@ -200,8 +199,7 @@ impl State {
         &self.phase
     }
 
-    /// Returns the status for an answer: the recorded status if the request is closed, `pending`
-    /// otherwise.
+    /// Returns the status for an answer: `pending` unless the request is closed or denied.
     pub fn status(&self) -> Status {
         match (&self.phase, self.status) {
             (Phase::Denied, _) => Status::Denied,
@@ -210,8 +208,7 @@ impl State {
         }
     }
 
-    /// Returns the newest wake-up that the records needed. A sweep may have replaced it in the
-    /// index.
+    /// Returns the newest wake-up that the records need. A sweep may have replaced it in the index.
     pub fn wake_up(&self) -> Option<WakeUp> {
         self.wake_up
     }
@@ -224,13 +221,12 @@ impl State {
         }
     }
 
-    /// Whether the worker that has the turn has died, so that others need not wait for its lease.
-    /// No record says this: the journal found out when it read the request.
+    /// Whether the worker that has the turn has died, so that its lease need not be waited for. No
+    /// record says this: the journal found out when it read the request.
     pub fn holder_gone(&self) -> bool {
         self.holder_gone
     }
 
-    /// Notes that the worker that has the turn has died.
     pub(in crate::journal) fn note_holder_gone(&mut self) {
         self.holder_gone = self.holder().is_some();
     }
@@ -250,8 +246,8 @@ impl State {
     }
 
     /// Returns the root account that owns the image: the account under which the request gave
-    /// something, or else the account that first read the cloud. `None` if the credentials did not
-    /// name the account, or if an older version wrote the records.
+    /// something, or else the account that first read the cloud. `None` if the records do not name
+    /// that account or leave it in doubt.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }

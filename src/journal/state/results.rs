@@ -39,8 +39,8 @@ impl State {
         }
     }
 
-    /// Marks the open items as perhaps done. The last worker had read the cloud and did not record
-    /// the end of its turn, so it may have made a call for these items.
+    /// Marks the open items as perhaps done: the last worker did not record the end of its turn, so
+    /// it may have made a call for these items.
     pub(super) fn doubt_open_items(&mut self) {
         let mut open = self.intent.request.target.items();
         open.retain(|item| {
@@ -58,9 +58,9 @@ impl State {
     }
 }
 
-/// Returns the weight of a result: how much it says. A worker that takes over finds the share of
-/// the worker before and may report `already_shared`. The result that names this request as the
-/// giver must weigh more, or the share would stay after its expiry.
+/// Returns how much a result says. A worker that takes over finds the share of the worker before and
+/// may report `already_shared`. The result that names this request as the giver must weigh more, or
+/// the share would stay after its expiry.
 fn weight(kind: &ResultKind) -> u8 {
     match kind {
         ResultKind::Pending => 0,
@@ -92,7 +92,6 @@ pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     }
 }
 
-/// Returns the blueprint in a result.
 pub(super) fn blueprint(kind: &ResultKind) -> Option<&crate::domain::BlueprintId> {
     match kind {
         ResultKind::Available { blueprint, .. } => blueprint.as_ref(),

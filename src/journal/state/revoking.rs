@@ -8,7 +8,7 @@ use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, Revoking, State, Work};
 
 impl State {
-    /// Whether the revocation in progress includes `item`.
+    /// Whether the begun revocation includes `item`. It may be deferred.
     pub fn is_revoking(&self, item: &Item) -> bool {
         self.revoking
             .as_ref()
@@ -21,8 +21,8 @@ impl State {
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
-    /// Returns the work of a revocation that waits for the end of another grant. Call this only
-    /// when that grant no longer covers the items.
+    /// Returns the work of a revocation that waits because of another grant. Call this only when
+    /// that grant no longer covers the items.
     pub fn needs_work_uncovered(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)
@@ -79,7 +79,7 @@ impl State {
         self.revokes(record)?;
         self.take_in(record, results)?;
         // Items that were not called off stay shared until the share ends. Items that were called
-        // off during this revocation need the next one. In both cases the request stays closed.
+        // off during this revocation need another one. In both cases the request is closed again.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands = |item: &Item| self.call_off_of(item).is_none() || self.ends_early(item);
         self.phase = if called_off && self.given().iter().any(stands) {

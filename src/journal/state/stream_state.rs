@@ -1,5 +1,5 @@
-//! The state of any stream. In: the state of a request or of an incident. Out: what both have, an
-//! end and notifications. `apply` computes the state from the records.
+//! The state of any stream, with what requests and incidents have in common: an end and
+//! notifications. `apply` computes the state from the records.
 
 use super::super::record::StreamId;
 use super::head::Head;
@@ -18,7 +18,7 @@ pub enum StreamState {
 }
 
 impl StreamState {
-    /// The request's state; `None` for an incident.
+    /// Returns the request's state; `None` for an incident.
     pub fn state(&self) -> Option<&State> {
         match self {
             Self::Request(state) => Some(state),

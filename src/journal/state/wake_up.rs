@@ -1,5 +1,5 @@
-//! A wake-up: when a request needs work again. In: an instant, a stream, a record's number. Out:
-//! the wake-up's name in the index, and back. Which work is needed follows from the records alone.
+//! A wake-up: when a stream needs work again. In: an instant, a stream, a record's number. Out: the
+//! wake-up's name in the index, and back. Which work is needed follows from the records alone.
 
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, TimestampRound, Unit};
@@ -7,9 +7,8 @@ use jiff::{RoundMode, TimestampRound, Unit};
 use super::super::record::StreamId;
 use crate::domain::Timestamp;
 
-/// An index entry: from the instant `at` on, a sweep must look at the stream. The wake-up is
-/// written before record `seq`. So a wake-up may exist without its record, but a record that needs
-/// a wake-up always has one in time.
+/// An index entry: from `at` on, a sweep must look at the stream. It is written before record `seq`.
+/// So a wake-up may exist without its record, but a record that needs a wake-up has one in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WakeUp {
     /// The instant, in whole seconds.

@@ -1,6 +1,5 @@
-//! The work that is left for a request. In: its state and the current instant. Out: [`Work`]. A
-//! revocation takes only what the request itself gave: an account that had the image before keeps
-//! it.
+//! The work that is left for a request. In: its state and the current instant. Out: [`Work`]. Only
+//! what the request itself gave is revoked: an account that had the image before keeps it.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, Timestamp};
 
@@ -14,11 +13,10 @@ pub enum Work {
     /// A worker began the request and did not finish it. Read the cloud, then do the rest. Check
     /// [`State::expired`] before sharing.
     Finish,
-    /// The share has ended, or items were called off. Revoke the items that the request gave and
-    /// that no record shows as revoked.
+    /// The share has ended, or items were called off. Revoke what the request gave and no record
+    /// shows as revoked.
     Revoke {
-        /// The accounts. Empty if only Lighthouse is left, or if only the outcome is not recorded
-        /// yet.
+        /// The accounts. Empty if only Lighthouse, or only the record of the outcome, is left.
         accounts: Vec<AccountId>,
         /// Whether to remove the image from Lighthouse.
         lighthouse: bool,
@@ -52,17 +50,16 @@ impl State {
         }
     }
 
-    /// Whether the next revocation is a new one: of a closed request, or of items that the deferred
-    /// revocation does not include. Such items are due if the share has ended or if they were
-    /// called off.
+    /// Whether the next revocation is a new one. It is if the request is closed, or if items that
+    /// the deferred revocation does not include must be revoked, too.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
         self.phase == Phase::Closed
             || self.expired(now) && self.rest_has_its_end()
             || self.rest_is_called_off()
     }
 
-    /// Whether the deferred revocation includes only called-off items, while the request gave
-    /// others, too.
+    /// Whether the deferred revocation includes only called-off items, but the request gave others,
+    /// too.
     fn rest_has_its_end(&self) -> bool {
         let rest = |tried: &Revoking| self.given().iter().any(|item| !tried.names(item));
         let waits = matches!(self.phase, Phase::RevokeDeferred { .. });
@@ -81,16 +78,16 @@ impl State {
                 Some(*lease_until)
             }
             Phase::Deferred { not_before, .. } => {
-                // If the share expires during the pause, the pause ends at the expiry, so that the
-                // share is revoked in time. An expiry before the pause does not shorten it:
-                // otherwise there would be no pause.
+                // If the share expires during the pause, the pause ends then, so that the share is
+                // revoked in time. An expiry before the pause does not shorten it: otherwise there
+                // would be no pause.
                 let end = self.intent.expires_at.filter(|end| *end > self.updated_at);
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
             Phase::RevokeDeferred { .. } if self.rest_is_called_off() => Some(self.updated_at),
             Phase::RevokeDeferred { not_before, .. } => {
-                // The called-off items may wait for another grant that covers them. The other items
-                // are due at the share's expiry.
+                // Another grant may cover the called-off items. The other items are due at the
+                // share's expiry.
                 let end = self.intent.expires_at.filter(|_| self.rest_has_its_end());
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
@@ -104,16 +101,16 @@ impl State {
         }
     }
 
-    /// Returns when a sweep must look at the request: when work is due, or when the share ends.
-    /// Every sweep looks at an overdue share until it is revoked, also during a pause.
+    /// Returns when a sweep must look at the request: when work is due, or else when the share
+    /// ends. Every sweep looks at an overdue share until it is revoked, also during a pause.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());
         self.due_at().into_iter().chain(overdue).min().or(ends)
     }
 
-    /// Returns the items that are still shared after the share's end and that no other grant
-    /// covers.
+    /// Returns the items that are still shared after the share's end, without those that another
+    /// grant covers.
     pub fn overdue(&self, now: Timestamp) -> Vec<Item> {
         if !self.expired(now) {
             return Vec::new();
@@ -133,8 +130,7 @@ impl State {
         items
     }
 
-    /// Returns the work at `now` for an operator, who does not wait for the end of a pause.
-    /// Otherwise as [`State::needs_work`].
+    /// Returns the work at `now`, also during a pause: an operator does not wait for its end.
     pub fn needs_work_at_once(&self, now: Timestamp) -> Option<Work> {
         let paused = self.only_paused() && !self.revokes_too_soon(now);
         let early = || self.work(now).filter(|_| paused);
@@ -161,7 +157,7 @@ impl State {
     }
 
     /// Whether the request holds `item`: it shared the item or found it shared, and no record took
-    /// the item away. A call-off ends this at once for an item that the request only found shared.
+    /// the item away. After a call-off it no longer holds an item that it only found shared.
     pub fn holds(&self, item: &Item) -> bool {
         let held = |result: &ItemResult| {
             let found = result.as_wanted(Action::Share) && self.call_off_of(item).is_none();
@@ -177,7 +173,7 @@ impl State {
         self.results.iter().any(|result| self.holds(&result.item))
     }
 
-    /// Whether `item` was called off and no revocation has tried it yet.
+    /// Whether `item` was called off and no revocation has a result for it yet.
     pub(super) fn ends_early(&self, item: &Item) -> bool {
         let tried = self.revoked.iter().any(|result| result.item == *item);
         self.call_off_of(item).is_some() && !tried

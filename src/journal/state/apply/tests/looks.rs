@@ -2,8 +2,7 @@
 
 use super::*;
 
-/// During a wait another request may share the items. A read from before the wait then proves
-/// nothing.
+/// During a wait another request may share the items, so an earlier read proves nothing.
 #[test]
 fn a_look_outlasts_a_wait_only_if_a_call_may_have_been_made() {
     let absent = || {

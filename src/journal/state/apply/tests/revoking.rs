@@ -188,8 +188,7 @@ fn what_was_given_is_taken_back_when_it_is_called_off_and_the_rest_at_its_end() 
     let early = builder.clone().then(19, 4, revoked(vec![]));
     assert!(fold(&early).is_err());
     let revoked = || revoked(vec![result(account(0), NotShared)]);
-    // A later attempt to revoke begins with a lease, too. Up to version 0.2.0 it wrote only its
-    // outcome.
+    // A later attempt to revoke begins with a lease, too. Up to version 0.2.0 it did not.
     let taken = builder.clone().then(20, 4, taken(80));
     let begun = fold(&taken).unwrap();
     assert_eq!(
@@ -278,8 +277,7 @@ fn a_withdrawal_ends_a_share_in_every_phase_and_a_cancel_only_an_open_one() {
         )
         .is_err()
     );
-    // Items that the request only found shared need no revocation. The request no longer holds
-    // them.
+    // Items that the request only found shared need no revocation, and it no longer holds them.
     let mut found = all(AlreadyShared);
     found.remove(0);
     found.insert(0, result(lighthouse(), failed()));
