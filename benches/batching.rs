@@ -1,7 +1,7 @@
 //! Counts the calls for 1 000 concurrent tickets, each with one account, for one image. For
 //! comparison, runs the loop of a simple script, with one call per ticket. Writes
 //! `benches/results/batching.json`. The number of accounts in a call depends on the machine, so the
-//! benchmark exits 1 only when an account does not get the image.
+//! benchmark exits 1 only if an account does not get the image.
 
 #![allow(clippy::expect_used)] // A benchmark panics if it cannot start.
 

@@ -1,8 +1,8 @@
 //! Counts the instructions of each step of the straight line with callgrind. Other load of the
-//! machine does not change this number. Each step runs in processes of its own, a few times in one
-//! and many times in the other. The difference gives the instructions of one run. Compares with
-//! `benches/results/instructions.json` and exits 1 if a step needs 5 % more.
-//! `SHAREHOOK_WRITE_RESULTS=1` writes this file anew. Needs `valgrind`.
+//! machine does not change this number. Each step runs in two processes, a few times in one and many
+//! times in the other: the difference gives the instructions of one run. Exits 1 if a step needs 5 %
+//! more than in `benches/results/instructions.json`. `SHAREHOOK_WRITE_RESULTS=1` writes this file
+//! anew. Needs `valgrind`.
 
 #![allow(clippy::expect_used, clippy::panic)] // A benchmark panics if it cannot start.
 #![allow(clippy::disallowed_methods)] // Benchmarks read their settings from the environment.
@@ -27,8 +27,7 @@ use sharehook::journal::{Access, Journal, JournalLocation};
 use sharehook::plan::{Observation, Plan};
 use sharehook::policy::{Decision, PolicyFiles, PolicySet, Question, SourceFacts, stamp};
 
-/// The variable that makes this program run one step. Its value: the step's name and how often to
-/// run it.
+/// The variable that makes this program run one step. Its value: the step and how often to run it.
 const STEP: &str = "SHAREHOOK_BENCH_STEP";
 const EVENT: &str = include_str!("../events/body-jira-approved.json");
 const SECRET: &str = "bench-only-jira-secret-0123456789";
@@ -238,8 +237,8 @@ fn record(times: u32, now: Timestamp) {
     let journal = Journal::open(&JournalLocation::Memory, &Access::default()).expect("a journal");
     runtime.expect("a runtime").block_on(async {
         for n in 0..times {
-            // A new image each time: a share lists the other requests for its image, so a repeated
-            // image would take longer with each request.
+            // A new image each time: a share lists the other requests for its image, so with one
+            // image each request would take longer than the last.
             let share = share_of(&format!("lhbp-{n:08}"));
             let opening = history::opening(&format!("CHG-{n}"), &share, 1, now);
             let opened = journal.open_request(opening, true, ready(Ok(None))).await;

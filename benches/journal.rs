@@ -1,4 +1,4 @@
-//! Measures how the time to read a journal grows with 10⁴ and 10⁵ finished requests in it.
+//! Measures how long commands take on journals with 10⁴ and with 10⁵ finished requests.
 //! `SHAREHOOK_BENCH_REQUESTS=10000,100000,1000000` sets other sizes. The journal is a directory
 //! below `TMPDIR`. Writes `benches/results/journal.json`, from which `scripts/bench` draws a plot.
 
@@ -28,8 +28,7 @@ const START: &str = "2026-11-21T08:00:00Z";
 const ACTIVE: usize = 10;
 /// The number of requests between two seals.
 const BATCH: usize = 1_000;
-/// The number of requests that are written at once. A slow disk can write this many within a
-/// store's timeout.
+/// The number of requests written at once, which a slow disk writes within a store's timeout.
 const AT_ONCE: usize = 50;
 /// How long a measurement is repeated. The shortest time counts.
 const ENOUGH: Duration = Duration::from_secs(2);
@@ -156,7 +155,7 @@ async fn measure(size: usize) -> Times {
             .find(|(what, _)| *what == name)
             .map_or(0.0, |found| found.1)
     };
-    // The report reads what these three commands read.
+    // The report reads the same as these three commands.
     let report = of("grants, 10 active") + of("requests") + of("audit verify");
     times.push(("report", report));
     for (what, seconds) in &times {
@@ -196,9 +195,8 @@ async fn sweep(setup: &Setup) {
     }
 }
 
-/// Writes finished requests as the application does, but without syncing them to the disk, which
-/// would only slow down the writing. Sweeps in between as a schedule does: a request is not
-/// finished without a sweep.
+/// Writes finished requests as the application does, but does not sync them, which would only take
+/// time here. Sweeps in between as a schedule does: a request is not finished without a sweep.
 async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");

@@ -1,8 +1,7 @@
-//! Measures 80 concurrent tickets for 80 images against a cloud that allows 20 calls per second.
-//! Counts the calls that the cloud refuses for their rate, and measures the total time. For
-//! comparison, runs the loop of a simple script. Prints figures and targets, and writes
-//! `benches/results/pacing.json`. The time depends on the machine, so the benchmark exits 1 only if
-//! a ticket is not completed.
+//! Sends 80 concurrent tickets for 80 images to a cloud that allows 20 calls per second. Counts the
+//! calls that the cloud refuses for their rate, and measures the total time. For comparison, runs
+//! the loop of a simple script. Writes `benches/results/pacing.json`. The time depends on the
+//! machine, so the benchmark exits 1 only if a ticket is not completed.
 
 #![allow(clippy::expect_used)] // A benchmark panics if it cannot start.
 

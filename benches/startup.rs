@@ -1,8 +1,7 @@
 //! Measures the time from the start of a process to its first request for an event from the Lambda
 //! runtime API. Compares a bare function with `lambda_runtime`, sharehook with different numbers of
 //! maps and policies, and a Python function with the vendor's SDK. The functions start in turns, so
-//! that other load of the machine affects all of them alike. Prints a table and writes
-//! `benches/results/startup.json`.
+//! that other load of the machine affects all of them alike. Writes `benches/results/startup.json`.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark panics if it cannot start.
 #![allow(clippy::disallowed_methods)] // The bare function is this program, started with a variable.

@@ -1,5 +1,5 @@
-//! The only reader of the system's clock and of its randomness. All other code receives instants
-//! and random numbers as arguments. Exception: deadlines and pauses use tokio's `Instant`.
+//! The only reader of the wall clock and of the system's randomness. Pure code receives both as
+//! arguments. Deadlines and pauses use monotonic `Instant`s where they are needed.
 
 use std::sync::Arc;
 
@@ -39,13 +39,12 @@ impl Clock {
 }
 
 /// Returns the system's time.
-#[allow(clippy::disallowed_methods)] // This function is the only one that may read the clock.
+#[allow(clippy::disallowed_methods)] // Only this function may read the clock.
 pub fn system_now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Returns `N` random bytes. The program uses them for ids (eight bytes) and for the seeds of
-/// signing keys (32 bytes).
+/// Returns `N` random bytes, for ids and keys.
 ///
 /// # Errors
 /// The system has no randomness.

@@ -4,7 +4,7 @@
 
 // The use cases, one verb per line. `app.rs` shows the path of a delivery.
 pub mod app;
-// The only reader of the system's clock and of its randomness.
+// Reads the system's clock and its randomness, which no other module does.
 pub mod clock;
 // The cloud's API: signing, actions, errors, pacing, credentials, the only HTTP client.
 pub mod cloud;
@@ -16,11 +16,9 @@ pub mod domain;
 pub mod entrypoints;
 // Verifies a delivery and maps it to share requests. Pure.
 pub mod inbound;
-// Records each request in an append-only stream. The stream is the claim, the state and the
-// evidence.
+// Records each request in an append-only stream: its claim, its state and its evidence.
 pub mod journal;
-// Runs a jq program on an event and reads the resulting values, with bounds on time and memory.
-// Pure.
+// Runs a jq program on an event, with bounds on time and memory. Pure.
 pub mod mapping;
 // Renders a recorded outcome as messages for the ticket. Pure.
 mod notify;

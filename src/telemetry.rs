@@ -1,6 +1,5 @@
-//! Logs, metrics and traces. In: events, counts, spans. Out: lines on stderr and stdout,
-//! Prometheus' text format, OTLP. Bodies, headers and secrets are never fields of an event or a
-//! span.
+//! Logs, metrics and traces. In: events, counts, spans. Out: lines on stderr and stdout, Prometheus'
+//! text format, OTLP. Bodies, headers and secrets are never fields of an event or a span.
 
 #[cfg(feature = "otlp")]
 mod lost_spans;
@@ -42,11 +41,10 @@ spelled! {
 }
 
 impl LogFormat {
-    /// Returns the format that a variable of the process names. Without one: JSON on a host, text
-    /// for commands.
+    /// Returns the format that a variable names. Without one: JSON on a host, text for commands.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
-        // Letters may be upper or lower case, because Lambda writes `JSON` and `Text`.
+        // In any case: Lambda writes `JSON` and `Text`.
         let read = |name: &str| variable(name)?.to_ascii_lowercase().parse().ok();
         let usual = if on_host { Self::Json } else { Self::Text };
         written.into_iter().find_map(read).unwrap_or(usual)
@@ -64,7 +62,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
-            // The list of spans already includes the current span.
+            // The list of spans includes the current one.
             .with_current_span(false)
             .with_writer(|| LogLine { ansi: false })
             .boxed(),
@@ -80,14 +78,14 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
     };
     #[cfg(not(feature = "otlp"))]
     let installed = registry().with(filter).with(log).try_init();
-    // Spans of steps go only to the collector, so the log leaves them out. The spans for the
-    // collector do not depend on the log's level.
+    // The log leaves out the spans of steps, which are for the collector. The collector's spans do
+    // not depend on the log's level.
     #[cfg(feature = "otlp")]
     let installed = {
         let steps = filter_fn(|data| !(data.is_span() && data.fields().field("step").is_some()));
         let log = log.with_filter(filter.and(steps));
         registry().with(log).with(otlp::layer()).try_init()
     };
-    // Tests install a second subscriber in one process. Ignore the error.
+    // Ignore the error of a second subscriber, which tests install.
     drop(installed);
 }

@@ -34,12 +34,10 @@ pub(crate) struct Setup {
     pub(crate) cloud: Running,
 }
 
-/// Returns the id of the nth blueprint.
 pub(crate) fn blueprint(n: usize) -> String {
     format!("lhbp-bench{n:03}")
 }
 
-/// Returns the nth account.
 pub(crate) fn account(n: usize) -> String {
     format!("{}", 700_000_000_000 + n)
 }
@@ -110,7 +108,6 @@ impl Setup {
             .count()
     }
 
-    /// Returns the calls of an action so far.
     pub(crate) fn calls(&self, action: &str) -> Vec<Call> {
         self.cloud
             .calls()

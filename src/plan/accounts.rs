@@ -1,8 +1,8 @@
 //! A step machine that shares an image with accounts, or cancels the shares. It forms batches,
 //! repeats calls, reads the shares back and halves failed batches. In: the result of the last step.
-//! Out: the next step. The machine never sleeps, calls or reads a clock.
+//! Out: the next step. Never sleeps, calls or reads a clock.
 //!
-//! No API returns a result per account, and no API takes an idempotency key. Therefore the machine
+//! No API returns a result per account, and none takes an idempotency key. Therefore the machine
 //! calls only for accounts that need a change. If a call may have been carried out, it reads the
 //! shares before it repeats the call. If one account may have made a batch fail, it halves the
 //! batch until that account is alone and gets its own error code.
@@ -38,7 +38,7 @@ pub enum AccountStep {
 pub enum AccountSeen {
     /// The call's result: the cloud's request id if it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
-    /// The refused call also included accounts of other requests, one of which may be the cause.
+    /// The call was refused, perhaps because of an account of another request in the same call.
     Coalesced,
     /// The accounts that have the image now, or why they could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),
@@ -50,7 +50,7 @@ pub enum AccountSeen {
 struct Batch {
     accounts: Vec<AccountId>,
     tries: u32,
-    /// An earlier call with these accounts may have been carried out.
+    /// An earlier call for these accounts may have been carried out.
     maybe_done: bool,
     last: Option<CloudError>,
 }
@@ -82,16 +82,15 @@ pub struct AccountWork {
     queue: VecDeque<Batch>,
     next: Next,
     done: BTreeMap<AccountId, ItemResult>,
-    /// The accounts of calls without a clear answer. A read right after such a call does not end
-    /// the doubt: the cloud may carry out the call later.
+    /// The accounts of calls without a clear answer. A read right after such a call does not settle
+    /// the matter: the cloud may carry out the call later.
     unclear: BTreeSet<AccountId>,
 }
 
 impl AccountWork {
     /// Creates the work for `accounts`, in calls of at most `per_call` accounts (at least 1).
     /// `readable`: whether the shares can be read. `looked_before`: an earlier attempt may have
-    /// made these calls, so "already shared" may be the result of that attempt. `max_tries`:
-    /// maximum number of tries for each batch.
+    /// made these calls, so "already shared" may be its result. `max_tries`: of each batch.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
@@ -224,17 +223,17 @@ impl AccountWork {
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
-                // The shares cannot be read, so the batch is halved without a read. Mark the halves
-                // as perhaps done: then the result is "shared" even if someone else shared the
-                // image, and the share is revoked at its end. Otherwise it would stay.
+                // The shares cannot be read. Mark the halves as perhaps done: then the result is
+                // "shared" even if someone else shared the image, and the share is revoked at its
+                // end. Otherwise it would stay.
                 front.maybe_done = true;
                 self.halve();
             }
             ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
             ErrorClass::Account | ErrorClass::Quota | ErrorClass::Unlisted(_) => {
                 // The API pages do not say whether a refused batch is carried out up to the bad
-                // account. Mark the halves as perhaps done, so that "already shared" counts as our
-                // result.
+                // account. Mark the halves as perhaps done, so that "already shared" counts as
+                // "shared".
                 front.maybe_done = true;
                 self.halve();
             }
@@ -251,8 +250,7 @@ impl AccountWork {
             | ErrorClass::Operator
             | ErrorClass::Refresh
             | ErrorClass::Clock => {
-                // The cause is the image, the key or the role, and not an account. So all batches
-                // fail.
+                // The cause is no account but the image, the key or the role, so all batches fail.
                 let retryable = error.class.fault() != Fault::Request;
                 while !self.queue.is_empty() {
                     self.fail_front(&error, retryable);
@@ -261,8 +259,8 @@ impl AccountWork {
         }
     }
 
-    /// Waits and repeats the front batch. Reads the shares first if the call may have been carried
-    /// out. Fails the batch after the last try.
+    /// Repeats the front batch after a wait, and after a read if the call may have been carried out.
+    /// Fails the batch after the last try.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;
@@ -280,8 +278,7 @@ impl AccountWork {
         }
     }
 
-    /// Compares the front batch with the current shares and decides how to continue after the
-    /// error.
+    /// Compares the front batch with the current shares, and decides how to continue.
     fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
         let wanted =
             |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
@@ -318,9 +315,10 @@ impl AccountWork {
         }
     }
 
-    /// Handles a failed read of the shares. After a passing error repeats the read, and makes no
-    /// call before a read succeeds. If the shares cannot be read at all, continues without reads:
-    /// repeating a share or a cancel is harmless, only its result may wrongly say "already".
+    /// Handles a failed read of the shares. If a call may have been carried out and the error is
+    /// passing, repeats the read, and makes no call before a read succeeds. Otherwise continues
+    /// without reads: repeating a share or a cancel is harmless, only its result may wrongly say
+    /// "already".
     fn unreadable(&mut self, error: CloudError) {
         let unclear = self.must_read_first();
         let Some(front) = self.queue.front_mut() else {

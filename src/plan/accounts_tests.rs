@@ -1,5 +1,4 @@
-//! Tests of the machine against a model cloud: after any fault, the final shares are right and the
-//! results are true.
+//! Tests against a model cloud: after any fault, the final shares are right and the results true.
 
 use super::*;
 use proptest::prelude::*;
@@ -131,8 +130,8 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
             let failed: Vec<_> = work.settled().filter(|r| !r.succeeded()).collect();
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].item, Item::Account(account(bad)));
-            // Halving ten accounts takes at most four levels of two calls. Without a read, further
-            // calls must show which accounts before the bad one were applied.
+            // Halving ten accounts takes at most four levels of two calls. Without reads, only more
+            // calls show which accounts before the bad one were applied.
             assert!(
                 model.writes <= if readable { 9 } else { 19 },
                 "{} calls",
@@ -241,8 +240,7 @@ fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
             (AccountStep::Finished, 1),
             "{unanswered}"
         );
-        // The call and its reads have six tries together. A later turn reads the cloud for an item
-        // that stays open.
+        // The call and its reads have six tries together.
         match &work.settled().next().unwrap().kind {
             ResultKind::Cancelled => assert!(unanswered < 5),
             ResultKind::Failed {

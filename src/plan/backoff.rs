@@ -1,6 +1,6 @@
 //! How long to wait before a call is repeated. Full jitter keeps many waiters from repeating at the
-//! same time. Source: "Exponential Backoff And Jitter", AWS Architecture Blog. The random number is
-//! an argument.
+//! same time ("Exponential Backoff And Jitter", AWS Architecture Blog). The random number is an
+//! argument.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::domain::ErrorClass;
 /// The bounds of waiting and repeating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The first wait's upper bound.
+    /// The upper bound of the first wait.
     pub base: Duration,
     /// The longest single wait.
     pub cap: Duration,
-    /// Maximum number of calls.
+    /// Maximum number of tries: calls and failed reads together.
     pub tries: u32,
 }
 
@@ -51,8 +51,7 @@ impl Default for Patience {
 
 /// Returns the wait before try `tries + 1`. `chance` is uniform over `u32`.
 pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32) -> Duration {
-    // A throttled call shares its rate limit with other callers. Begin with a longer wait, so that
-    // the limit's time window passes.
+    // Other callers share the rate limit. Begin with a longer wait, so that its time window passes.
     let extra = if class == ErrorClass::Throttled { 2 } else { 0 };
     let doublings = tries.saturating_sub(1).saturating_add(extra).min(16);
     let most = backoff

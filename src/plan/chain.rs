@@ -3,9 +3,8 @@
 //! A chain publishes a CVM image to Lighthouse and shares the resulting blueprint with accounts.
 //! The API page of `ShareBlueprintAcrossAccounts` allows "custom images only", but does not say
 //! whether such a blueprint is one. If the cloud refuses the blueprint for this reason, the chain
-//! cannot succeed: the program undoes the publication that this request made, and each account's
-//! result says so. In: a request and its results. Out: whether its chain was refused, and the final
-//! results.
+//! cannot succeed: the program undoes its own publication, and each account's result says so. In: a
+//! request and its results. Out: whether its chain was refused, and the final results.
 
 use crate::domain::{
     Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
@@ -52,9 +51,9 @@ pub enum Publication {
     },
 }
 
-/// Writes the blueprint that the accounts of a chain get into the result for Lighthouse. A
-/// revocation needs the blueprint to take the image from the accounts. The first step may have
-/// returned no blueprint, or one that no longer exists.
+/// Writes the blueprint that the accounts of a chain get into the result for Lighthouse, because a
+/// revocation needs it. The call that published the image may have returned no blueprint, or one
+/// that no longer exists.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {
@@ -77,8 +76,7 @@ pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
 }
 
 impl RefusedChain {
-    /// Returns the refused chain if the results show that the cloud shares its blueprint with no
-    /// account.
+    /// Returns the refused chain, if the cloud refused its blueprint and shared it with no account.
     pub fn of(request: &ShareRequest, results: &[ItemResult]) -> Option<Self> {
         let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action) else {
             return None;
@@ -110,7 +108,7 @@ impl RefusedChain {
         self.published_here.then_some(&self.image)
     }
 
-    /// Returns the results with the reason for each refused account and what became of the
+    /// Returns the results with the reason for each refused account, and with what became of the
     /// publication.
     pub fn explain(&self, results: Vec<ItemResult>, publication: &Publication) -> Vec<ItemResult> {
         let explain = |result: ItemResult| match (&result.item, &result.kind) {
@@ -162,7 +160,7 @@ impl RefusedChain {
     }
 }
 
-/// Returns the code of an account's failure if the code refuses the whole chain.
+/// Returns the code of an account's failure, if it refuses the whole chain.
 fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
     match kind {
         ResultKind::Failed { code, .. }

@@ -1,6 +1,6 @@
-//! The plan of a request: the difference between the request and the cloud, as data. In: an
-//! approved request and an observation. Out: a [`Plan`], which is empty if the cloud already has
-//! the wanted state. A dry run prints the plan with `Display`.
+//! The difference between a request and the cloud, as data. In: an approved request and an
+//! observation. Out: a [`Plan`], which is empty if the cloud already has the wanted state. A dry run
+//! prints it with `Display`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,7 +44,7 @@ pub enum Stage {
     },
 }
 
-/// The calls that one approved request needs. Only [`Plan::of`] creates a plan, and it needs an
+/// The calls that one approved request needs. Only [`Plan::of`] creates a plan, from an
 /// [`Approved`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -58,8 +58,8 @@ pub struct Plan {
 
 impl Plan {
     /// Computes the difference between the request and the cloud. `done`: the results of earlier
-    /// attempts, of which the final ones count. `looked_before`: an earlier attempt has recorded
-    /// the state before its first call.
+    /// attempts; pending ones are ignored. `looked_before`: an earlier attempt has recorded the
+    /// state before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -101,8 +101,8 @@ impl Plan {
         &self.settled
     }
 
-    /// Whether the shares can be read after a call without a clear answer. Also true after a read
-    /// that failed for a passing reason: the next read may succeed.
+    /// Whether the shares can be read after a call without a clear answer. Also true if the last
+    /// read failed for a passing reason.
     pub fn readable(&self) -> bool {
         self.readable
     }

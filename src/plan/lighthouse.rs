@@ -1,5 +1,5 @@
 //! A step machine that puts a CVM image into Lighthouse or takes it out. In: the result of the last
-//! step. Out: the next step. The machine never sleeps, calls or reads a clock.
+//! step. Out: the next step. Never sleeps, calls or reads a clock.
 
 use crate::domain::{
     Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Fault, Item, ItemResult,
@@ -52,12 +52,11 @@ pub struct LighthouseWork {
     last: Option<CloudError>,
     /// The reason that `DescribeImagesToShare` returned if the image cannot be shared.
     unshareable: Option<String>,
-    /// Set if a call succeeded without naming the blueprint: the cloud's request id, if there was
-    /// one.
+    /// Set if a call succeeded without naming the blueprint: the cloud's request id, if it sent one.
     effected: Option<Option<String>>,
     maybe_done: bool,
-    /// A call of this work got no clear answer. A read right after the call does not end the doubt:
-    /// the cloud may carry out the call later.
+    /// A call of this work got no clear answer. A read right after the call does not settle the
+    /// matter: the cloud may carry out the call later.
     unclear: bool,
     result: Option<ItemResult>,
 }
@@ -98,8 +97,7 @@ impl LighthouseWork {
     /// Processes the result of the step that [`next`](Self::next) returned.
     pub fn see(&mut self, seen: LighthouseSeen) {
         match seen {
-            // The precheck only avoids a call that must fail. If the precheck fails, the call
-            // itself decides.
+            // The precheck only avoids a call that must fail. If it cannot be read, make the call.
             LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
             LighthouseSeen::Prechecked(Ok(Some(reason))) => {
                 self.unshareable = Some(reason);
@@ -226,8 +224,8 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(error) if error.class == ErrorClass::AsWanted => {
-                // The cloud says "already shared", but no blueprint names the image. The image is
-                // available, and its blueprint's id stays unknown.
+                // The cloud says "already shared", but no blueprint names the image: the image is
+                // available, and its blueprint is unknown.
                 self.available(None, true, error.request_id);
             }
             Some(error) if self.tries >= self.max_tries => self.fail(&error, true),
@@ -237,8 +235,8 @@ impl LighthouseWork {
 
     fn unread(&mut self, error: &CloudError) {
         if self.unshareable.take().is_some() {
-            // The precheck refuses the image, and a read could not show whether it is already
-            // there. Let the call itself decide.
+            // The precheck refuses the image, and whether it is already there is unknown. Let the
+            // call itself decide.
             self.step = LighthouseStep::Call;
             return;
         }

@@ -1,5 +1,4 @@
-//! Tests of the Lighthouse machine, scenario by scenario: the results of steps, and how the work
-//! ends.
+//! Tests of the Lighthouse machine: the results of steps, and how the work ends.
 
 use super::*;
 

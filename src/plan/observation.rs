@@ -21,8 +21,8 @@ pub struct Observation {
     pub readable: bool,
     /// The root account under which the cloud was read, if it is known.
     pub owner: Option<AccountId>,
-    /// True if the account under which the cloud was read may not own the image. Then the reads may
-    /// not show all shares.
+    /// True if the account under which the cloud was read may not own the image. Then reads may not
+    /// show all shares.
     pub doubted: bool,
     /// The error of a failed read, for the answer and the journal.
     pub unreadable: Option<CloudError>,
@@ -31,9 +31,9 @@ pub struct Observation {
 impl Observation {
     /// Returns the result of `action` for `account` if it needs no call.
     ///
-    /// `looked_before`: the journal has an earlier observation of the request, in which this
-    /// account did not have the wanted state. If it has that state now, the request's own call
-    /// caused it, and only the call's answer was lost.
+    /// `looked_before`: by an earlier observation in the journal, this account did not have the
+    /// wanted state. If it has that state now, the request's own call caused it, although no record
+    /// says so.
     pub fn settles(
         &self,
         action: Action,
@@ -60,10 +60,11 @@ impl Observation {
         self.readable || read
     }
 
-    /// Discards the finding that nothing is shared: the account under which the cloud was read may
-    /// not own the image, so only a call can show it. Keeps a list of the receivers of a CVM image,
-    /// which the cloud shows only to the owner. If the account is known to be another one
-    /// (`differs`), discards every list, because the account may see only what it received.
+    /// Discards the list of shares, because the account under which it was read may not own the
+    /// image: then only a call can show that nothing is shared. Keeps the list if it proves the
+    /// owner: a blueprint or a receiver was found, or the image is a CVM image, whose receivers
+    /// only the owner can list. If the account is known to be another one (`differs`), nothing
+    /// proves the owner.
     pub fn doubt_absence(&mut self, target: &Target, differs: bool) {
         let lists_own_only = matches!(target, Target::Cvm { .. });
         let shares = self.shares.as_ref();
@@ -86,7 +87,7 @@ impl Observation {
         }
     }
 
-    /// Stores the error of a failed read. Then no call may be assumed done.
+    /// Stores the error of a failed read. Then nothing may be assumed done.
     pub fn cannot_read(&mut self, error: CloudError) {
         self.readable = false;
         self.unreadable = Some(error);

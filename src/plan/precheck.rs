@@ -1,13 +1,13 @@
 //! Finds the accounts that cannot get the image by any call, before the first call. In: an
-//! observation. Out: the results of these accounts, with reasons. A value that was not read refuses
-//! no account: the call itself decides. Rule: a CVM image has at most 500 accounts (API page).
+//! observation. Out: the results of these accounts, with reasons. If a value was not read, the call
+//! itself decides. Rule: a CVM image has at most 500 accounts (API page).
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultCode, ResultKind, Target};
 
 use super::observation::Observation;
 use super::readiness::Readiness;
 
-/// Removes from `todo` the accounts that cannot get the image by any call. Returns their results.
+/// Removes from `todo` the accounts that cannot get the image. Returns their results.
 pub(super) fn refused(
     action: Action,
     target: &Target,

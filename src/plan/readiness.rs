@@ -1,14 +1,13 @@
 //! Whether an image can be shared in its current state. In: the state and type that the cloud
-//! reports. Out: [`Readiness`]. If this program does not know the state, the call itself decides.
-//! Rule: only the caller's own custom images can be shared, and only in the state NORMAL (API
-//! pages).
+//! reports. Out: [`Readiness`]. In an unknown state the call itself decides. Rule: only the caller's
+//! own custom images can be shared, and only in the state NORMAL (API pages).
 
 use crate::domain::{ResultCode, ResultKind};
 
 /// Whether an image can be shared in its current state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Readiness {
-    /// The image can be shared, or its state is unknown and the call decides.
+    /// The image can be shared, or its state is unknown.
     #[default]
     Ready,
     /// The image cannot be shared in this state, but the state will pass.

@@ -1,5 +1,4 @@
-//! The number of spans that this process lost. The exporter counts them, and a metric shows the
-//! number.
+//! The number of spans that this process lost, for the metric that shows it.
 
 use std::sync::atomic::AtomicU64;
 

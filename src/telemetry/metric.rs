@@ -1,6 +1,5 @@
-//! The table of metrics: names, kinds, labels, help. Prometheus' text, the lines for CloudWatch and
-//! the alarms of `template.yaml` use it. Labels come from closed sets or from the configuration,
-//! never from a delivery.
+//! The table of metrics: names, kinds, labels, help. All outputs and the alarms of `template.yaml`
+//! follow it. Labels come from closed sets or from the configuration, never from a delivery.
 
 use crate::domain::spelled;
 
@@ -29,7 +28,7 @@ pub struct Definition {
     pub help: &'static str,
 }
 
-/// Declares the metrics: the enum, the list of all metrics, and the definition of each.
+/// Declares the metrics: the enum, the list of all, and the definition of each.
 macro_rules! metrics {
     ($($metric:ident: $kind:ident $name:literal $labels:tt $help:literal;)+) => {
         /// A metric.

@@ -19,7 +19,7 @@ pub(super) const BUCKETS: [f64; 12] = [
 /// The namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "sharehook";
 /// The only label that becomes a dimension in CloudWatch, which charges for each combination of
-/// labels. The label's values are a closed set.
+/// labels. Its values are a closed set.
 const DIMENSION: &str = "result";
 
 /// The metrics of a process.
@@ -44,8 +44,7 @@ pub(super) enum Value {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
-    /// The number of durations in each bucket, not cumulative. Durations above all bounds are only
-    /// in `count`.
+    /// The number of durations in each bucket alone. Longer durations are only in `count`.
     pub(super) counts: [u64; BUCKETS.len()],
     pub(super) count: u64,
     pub(super) sum: f64,
@@ -61,8 +60,7 @@ impl Metrics {
         });
     }
 
-    /// Shows a counter as zero until it is first counted: a rate needs a value before the first
-    /// increase.
+    /// Shows a counter as zero until it is counted: a rate needs a value before the first increase.
     pub fn begin(&self, metric: Metric, labels: &[&str]) {
         self.change(metric, labels, Value::Number(0.0), |_| {});
     }
@@ -76,8 +74,7 @@ impl Metrics {
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], number: f64) {
         let mut series = self.0.lock();
-        // An information metric, such as the digest of the policies, has one set of labels at a
-        // time.
+        // A gauge has one set of labels at a time, such as the current digest of the policies.
         series.values.retain(|(known, _), _| *known != metric);
         series
             .values

@@ -1,6 +1,6 @@
-//! Output that never makes the service wait: log lines for stderr and copies of evidence for
-//! stdout. In: whole lines. Out: the lines, written by one thread per stream. A line without room
-//! is dropped and counted.
+//! Output that never makes the service wait: log lines on stderr, copies of evidence and metrics on
+//! stdout. In: whole lines. Out: the lines, written by one thread per stream. A line without room is
+//! dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,11 +14,11 @@ use crate::domain::{Timestamp, is_invisible};
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that a waiting line takes besides its text.
 const LINE_OVERHEAD: usize = 64;
-/// Maximum number of bytes in one write. A pipe takes this number in one piece (`PIPE_BUF`), so
-/// that other writers of the pipe split no line.
+/// Maximum number of bytes of lines that are written together. A pipe takes them in one piece
+/// (`PIPE_BUF`), so that other writers of the pipe split no line. A longer line is written alone.
 const MAX_BATCH_BYTES: usize = 4_096;
-/// Pause after each write. Lines that arrive during the pause are written together and need not
-/// wake the thread.
+/// Pause after a write if no line waits. Lines that arrive during the pause are written together,
+/// and need not wake the thread.
 const GATHER: Duration = Duration::from_micros(250);
 /// How long a flush waits for a stream that no process reads.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
@@ -36,8 +36,7 @@ struct Output {
 }
 
 impl Output {
-    /// Starts the thread that writes to `stream`. If no thread can be started, every line is dropped
-    /// and counted.
+    /// Starts the thread that writes to `stream`. If that fails, every line is dropped and counted.
     fn start(name: &str, mut stream: impl Write + Send + 'static) -> Self {
         let (sender, lines) = channel::<Vec<u8>>();
         let queued = Arc::new(AtomicUsize::new(0));
@@ -123,8 +122,8 @@ fn push_to_stdout(line: String) {
     output.push(line.into_bytes());
 }
 
-/// Waits until everything that was logged is written, for a limited time. Call this before the host
-/// freezes the process.
+/// Waits until every line is written, for a limited time. Call this before the host freezes the
+/// process.
 pub async fn flush() {
     let began = Instant::now();
     while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
@@ -132,8 +131,7 @@ pub async fn flush() {
     }
 }
 
-/// Blocks until everything that was logged is written, for a limited time. Call this at the end of
-/// the process.
+/// Blocks until every line is written, for a limited time. Call this at the end of the process.
 pub fn flush_at_exit() {
     let began = Instant::now();
     while !is_written() && began.elapsed() < FLUSH_TIMEOUT {
@@ -146,8 +144,7 @@ fn is_written() -> bool {
     both.into_iter().flatten().all(Output::is_written)
 }
 
-/// Returns how many log lines, and how many copies of evidence, were dropped or could not be
-/// written.
+/// Returns how many log lines, and how many lines for stdout, were dropped or not written.
 pub(super) fn dropped() -> (u64, u64) {
     let of = |output: Option<&Output>| output.map_or(0, |o| o.dropped.load(Ordering::Relaxed));
     (of(LOG.get()), of(EVIDENCE.get()))
@@ -172,9 +169,8 @@ impl Write for LogLine {
     }
 }
 
-/// Returns an event as one line. Characters that would begin another line, or that hide or reorder
-/// text, are escaped as in JSON. The subscriber itself escapes colour codes in the values of
-/// fields.
+/// Returns an event as one line. Escapes as JSON does the characters that would begin another line,
+/// or that hide or reorder text. The subscriber itself escapes colour codes in values of fields.
 fn one_line(event: &str, ansi: bool) -> String {
     let mut line = String::with_capacity(event.len() + 1);
     for c in event.trim_end_matches('\n').chars() {

@@ -1,5 +1,4 @@
 //! The steps of the straight line. With the feature `otlp` each step has a span, which is exported.
-//! Without the feature steps have no spans.
 
 use tracing::Span;
 
@@ -31,8 +30,7 @@ spelled! {
     }
 }
 
-/// Returns the span of a step. Its other fields are recorded once they are known. No field is
-/// secret.
+/// Returns the span of a step. Its other fields are recorded once they are known. None is secret.
 #[cfg(feature = "otlp")]
 pub fn step(step: Step) -> Span {
     use tracing::field::Empty;

@@ -1,6 +1,6 @@
 //! The trace to which work belongs. In: the context that a sender or a host names. Out: the context
-//! that outgoing requests carry. With the feature `otlp` that is the context of the current span,
-//! which is exported. Otherwise it is the sender's context, unchanged.
+//! that outgoing requests carry: that of the current span if spans are exported (feature `otlp`),
+//! otherwise the sender's, unchanged.
 
 use std::future::Future;
 

@@ -70,7 +70,7 @@ impl TraceContext {
         }
     }
 
-    /// Returns the trace with another span.
+    /// The same trace with another span.
     #[cfg(feature = "otlp")]
     pub(super) fn under(self, span: u64) -> Self {
         Self { span, ..self }
@@ -92,7 +92,6 @@ impl TraceContext {
         format!("{:032x}", self.trace)
     }
 
-    /// Returns the span's id in hexadecimal.
     #[cfg(feature = "otlp")]
     pub(super) fn span_id(self) -> String {
         format!("{:016x}", self.span)
@@ -115,8 +114,7 @@ impl TraceContext {
     }
 }
 
-/// Reads a hexadecimal number of exactly `digits` lower-case digits. Both header formats require
-/// lower case.
+/// Reads a hexadecimal number of exactly `digits` lower-case digits, as both headers require.
 fn lower_hex(text: &str, digits: usize) -> Option<u128> {
     let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let right = text.len() == digits && text.bytes().all(digit);

@@ -47,8 +47,8 @@ fn present(mut message: Json) -> Json {
     message
 }
 
-/// Returns the kind of a span: `SERVER` for the work on a host's event, which is no step, `CLIENT`
-/// for a step that calls another service, and `INTERNAL` for any other step.
+/// Returns the kind of a span. Work on a host's event is no step and gets `SERVER`. A step gets
+/// `CLIENT` if it calls another service.
 fn kind(step: Option<&str>) -> u8 {
     let Some(step) = step else {
         return SERVER;

@@ -1,6 +1,6 @@
 //! The layer of `tracing` that records spans. In: spans as they begin and end. Out: the spans of
-//! sampled traces, in the queue. A span belongs to the trace of the span around it. If there is
-//! none, it belongs to the trace whose context its task carries. Otherwise it begins a new trace.
+//! sampled traces, in the queue. A span belongs to the trace of the span around it, or else to the
+//! trace whose context its task carries. Otherwise it begins a trace.
 
 use std::sync::Arc;
 
@@ -25,8 +25,7 @@ impl SpanLayer {
         Self { queue, sources }
     }
 
-    /// Returns a random id that is not zero. `None` if the system has no random bytes: then no span
-    /// is recorded.
+    /// Returns a random id that is not zero. `None`, and so no span, if there are no random bytes.
     fn fresh(&self) -> Option<u64> {
         let id = u64::from_ne_bytes((self.sources.random)().ok()?);
         (id != 0).then_some(id)

@@ -2,12 +2,11 @@
 //! of `tracing` and the metrics. Out: requests to a collector. Work never waits for the collector:
 //! spans wait in a bounded queue, and spans without room are dropped and counted.
 //!
-//! This code is our own, because the SDK of the official crates (0.33) exports from threads that
-//! outlive an invocation, drops the spans that a busy collector did not take, shows no count of
-//! lost spans, and exports labels that no longer exist, such as the digest of replaced policies.
-//! With the SDK, the queue, the sender, the settings and both outputs of the metrics would still be
-//! our own, and each metric would also need an instrument of the SDK. The SDK would save some 160
-//! of 870 lines and add thirteen packages.
+//! This code is our own. The SDK of the official crates (0.33) exports from threads that outlive an
+//! invocation, drops the spans that a busy collector did not take, shows no count of lost spans,
+//! and exports labels that no longer exist, such as the digest of replaced policies. Queue, sender,
+//! settings and both outputs of the metrics would stay our own, and each metric would also need an
+//! instrument of the SDK. The SDK would save some 160 of 870 lines, for thirteen packages.
 
 mod exporter;
 mod json;
@@ -84,8 +83,8 @@ pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Sends spans and metrics, for at most `longest` together. Sends nothing if the collector failed a
-/// moment ago.
+/// Sends spans and metrics, for at most `longest` together. Sends nothing soon after a failure of
+/// the collector.
 pub async fn export_all(metrics: &Metrics, longest: Duration) {
     let Some(exporter) = EXPORTER.get().filter(|exporter| !exporter.rests()) else {
         return;
@@ -99,8 +98,7 @@ pub async fn export_all(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Waits until a batch is full. Waits forever without a collector, or if the collector failed a
-/// moment ago.
+/// Waits until a batch is full. Waits forever without a collector and soon after it failed.
 pub async fn full_batch() {
     match EXPORTER.get().filter(|exporter| !exporter.rests()) {
         Some(exporter) => exporter.queue().filled().await,

@@ -19,8 +19,8 @@ pub(super) struct Queue {
     filled: Notify,
 }
 
-/// Spans that are being sent. When the batch is dropped, spans that are neither delivered nor
-/// refused go back to the queue. This also happens if the sending future is cancelled.
+/// Spans that are being sent. If the batch is dropped before it is delivered or refused, also in a
+/// cancelled future, its spans go back to the queue.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     spans: Vec<Json>,
@@ -78,7 +78,6 @@ impl Batch<'_> {
         self.spans.clear();
     }
 
-    /// The collector will never take the batch.
     pub(super) fn refused(mut self) {
         self.queue.count_dropped(self.spans.len());
         self.spans.clear();

@@ -1,5 +1,4 @@
-//! A span as it is recorded. In: the fields of a `tracing` span. Out: its attributes, and its error
-//! if it failed.
+//! A span as it is recorded. In: the fields of a `tracing` span. Out: its attributes and its error.
 
 use std::fmt;
 
@@ -18,7 +17,6 @@ pub(super) struct Recorded {
     pub(super) fields: Fields,
 }
 
-/// The fields of a span.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     /// The step. Its name becomes the name of the exported span.

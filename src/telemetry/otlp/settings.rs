@@ -1,7 +1,6 @@
-//! Reads the standard variables of OpenTelemetry
-//! (opentelemetry.io/docs/specs/otel/protocol/exporter). In: the process's variables. Out: where
-//! spans and metrics go, and with which headers; or every problem with the variables. Headers may
-//! be secret, so no message shows them.
+//! Reads OpenTelemetry's variables (opentelemetry.io/docs/specs/otel/protocol/exporter). In: the
+//! process's variables. Out: where spans and metrics go, and with which headers; or every problem
+//! with the variables. Headers may be secret, so no message shows them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -87,8 +86,8 @@ impl Reader<'_> {
         self.problems.push(Problem::new(name, problem, remedy));
     }
 
-    /// Returns the endpoint of a signal: the signal's own endpoint unchanged, or the common one
-    /// with the signal's path. `None` if the signal is not exported.
+    /// Returns the endpoint of a signal: its own endpoint unchanged, or the common one with its
+    /// path. `None` if the signal is not exported.
     fn endpoint(&mut self, signal: &str, path: &str) -> Option<Url> {
         let off = self.get("OTEL_SDK_DISABLED") == Some("true")
             || self.get(&format!("OTEL_{signal}_EXPORTER")) == Some("none");
