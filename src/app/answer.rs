@@ -86,7 +86,6 @@ impl Answer {
         }
     }
 
-    /// Adds the policy's verdict.
     #[must_use]
     pub(super) fn with_verdict(self, verdict: &Verdict) -> Self {
         Self {
@@ -161,7 +160,7 @@ pub enum Ending {
     /// Processed, with the result in the body. Also a dry run, and an event that maps to no
     /// request.
     Done,
-    /// Recorded; waits for its `not_before`. The sender need not repeat the delivery.
+    /// Recorded; waits for its `not_before` or a slot. The sender need not repeat the delivery.
     Waiting,
     /// Recorded but unfinished. A repeated delivery or the next sweep continues it.
     Pending,
@@ -188,8 +187,7 @@ pub enum Reply {
     Unauthorised,
     /// No source has this name.
     UnknownSource,
-    /// A certificate that the verification needs could not be fetched; the sender must repeat the
-    /// delivery.
+    /// The delivery could not be verified or handled now; the sender must repeat it.
     NotNow,
     /// The body has a content type that the source's scheme does not send.
     UnsupportedType,

@@ -110,7 +110,6 @@ impl App {
         self.clouds.of(self.config(), Some(&image), region)
     }
 
-    /// Returns a writer for the records of one turn.
     pub(super) fn writer(&self, claim: Claim) -> ClaimWriter<'_> {
         ClaimWriter::new(&self.journal, &self.clock, self.config().retry_for, claim)
     }

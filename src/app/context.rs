@@ -98,7 +98,7 @@ pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 /// does no harm: of two workers one creates the next record, and the other stops.
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long the cloud may take to carry out a call whose caller died. The worker that continues
+/// How long the cloud may take to carry out a call whose caller died or gave up. The next worker
 /// waits this long before it reads the cloud.
 pub(super) const LATE_CALL: Duration = Duration::from_secs(2);
 

@@ -135,15 +135,13 @@ impl App {
         self.reader().requests(&all, limit).await
     }
 
-    /// Returns every active grant: what a request gave and neither its expiry nor a later cancel
-    /// took away.
+    /// Returns every grant that was neither revoked nor cancelled, also if it has expired.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         self.reader().grants().await
     }
 }
 
-/// Returns the first 16 hex digits of the SHA-256 of `bytes`: enough to tell two local events
-/// apart.
+/// Returns the first 16 hex digits of the SHA-256 of `bytes`, to tell two local events apart.
 pub(crate) fn short_digest(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(sha2::Sha256::digest(bytes))

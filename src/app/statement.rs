@@ -1,6 +1,5 @@
-//! What an operator states with a request, through a command. A delivery cannot carry a statement.
+//! What an operator states with the requests of one command. A delivery cannot carry a statement.
 
-/// What an operator states with the requests of one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
     None,

@@ -15,7 +15,7 @@ use super::bound::{self, spend, text_units};
 use super::number::Number;
 use crate::domain::shown;
 
-/// Weights of a list's item and of an object's entry: roughly their memory.
+/// Units that a list's item and an object's entry cost, roughly their memory.
 pub(super) const ITEM: u64 = 2;
 pub(super) const ENTRY: u64 = 8;
 

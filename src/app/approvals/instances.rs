@@ -35,7 +35,6 @@ const MAX_PAGES: usize = 5;
 /// The longest token that is accepted, in bytes.
 const MAX_TOKEN: usize = 4_096;
 
-/// The HTTP client, and the access of each source's app.
 #[derive(Debug)]
 pub(in crate::app) struct Instances {
     client: Client,
@@ -323,7 +322,6 @@ impl Instances {
 }
 
 impl Access {
-    /// Waits until the next call may be made.
     async fn pace(&self, between_calls: Duration) {
         let mut next = self.next_call.lock().await;
         if let Some(next) = *next {

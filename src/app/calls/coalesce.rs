@@ -173,7 +173,6 @@ impl<K: Eq + Hash + Clone, P, R> Drop for Leader<'_, K, P, R> {
 pub(super) struct Batch<R>(Vec<oneshot::Sender<Message<R>>>);
 
 impl<R: Clone> Batch<R> {
-    /// A batch without waiters.
     pub(super) fn none() -> Self {
         Self(Vec::new())
     }
@@ -182,7 +181,6 @@ impl<R: Clone> Batch<R> {
         self.0.is_empty()
     }
 
-    /// Sends each waiter the call's end.
     pub(super) fn answer(self, answer: &R) {
         for sender in self.0 {
             // Sending fails if the waiter stopped waiting. It has treated the call's end as

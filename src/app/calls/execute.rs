@@ -23,7 +23,8 @@ use super::sharing_calls;
 /// Executes the plan, stage by stage.
 ///
 /// # Errors
-/// [`Stop`] when the claim is lost or the journal cannot be written; no call follows.
+/// [`Stop`]: the claim is lost, the request changed, or the journal cannot be written. No call
+/// follows.
 pub(in crate::app) async fn execute(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -210,7 +211,6 @@ async fn accounts_stage(
             }
         }
     }
-    // The results in the order of the request.
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
 }
 

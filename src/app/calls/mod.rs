@@ -1,5 +1,5 @@
-//! Reads the cloud and makes the calls of a plan. In: an approved request, a plan. Out: an
-//! observation, and a result for each item. Merges concurrent calls for the same image.
+//! Reads the cloud and makes the calls of a plan. In: a request or a plan. Out: an observation, or
+//! a result for each item. Merges concurrent calls for the same image.
 
 mod coalesce;
 pub(super) mod execute;

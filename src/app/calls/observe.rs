@@ -1,5 +1,5 @@
-//! Reads who has an image, and whether the image can be shared in its present state. In: an
-//! approved request. Out: an [`Observation`], as complete as the reads allow.
+//! Reads who has an image, and whether the image can be shared in its present state. In: a request.
+//! Out: an [`Observation`], as complete as the reads allow.
 
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ where
 /// If the read fails or takes longer, the share continues without it.
 const STATE_TIME: Duration = Duration::from_secs(5);
 
-/// Reads the image's state once. If the read fails, the image counts as ready.
+/// Reads the image's state once. If the read fails or finds no image, the image counts as ready.
 async fn readiness(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
     let cloud = context.cloud.within(STATE_TIME);
     match image {

@@ -6,7 +6,6 @@ use crate::app::{App, Reply};
 use crate::inbound::{HandshakeReply, HandshakeRequest, Headers};
 
 impl App {
-    /// Answers the handshake of a source; `None` for any other request.
     pub(crate) fn answer_handshake(&self, request: &HandshakeRequest<'_>) -> Option<Reply> {
         let intake = self.prepared.intake(request.source)?;
         let (verifier, now) = (&intake.verifier, self.clock.now());

@@ -18,7 +18,6 @@ impl CredentialHeaders {
         )
     }
 
-    /// The headers of a delivery that has none.
     pub(in crate::app) fn none() -> Self {
         Self([Ok(None), Ok(None), Ok(None)])
     }

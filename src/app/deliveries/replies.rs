@@ -14,7 +14,6 @@ impl App {
         match unverified {
             Unverified::UnknownSource => Reply::UnknownSource,
             Unverified::Refused(refusal) => self.unauthorised(source, &refusal),
-            // A certificate is missing; the sender must repeat the delivery.
             Unverified::NotNow(why) => {
                 tracing::error!(why, "a delivery cannot be decided now");
                 Reply::NotNow

@@ -1,6 +1,6 @@
 //! Verifies deliveries. For SNS it fetches the certificate from SNS's own host, checks it, keeps it
 //! for an hour, and confirms subscriptions of verified messages. In: a delivery. Out: the verified
-//! delivery, a refusal, or the error that the certificate is not available now.
+//! delivery, a refusal, or the error that SNS cannot be reached now.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,10 @@ pub(in crate::app) struct Certificates {
 }
 
 pub(in crate::app) enum Unverified {
-    /// No source has the delivery's name.
     UnknownSource,
-    /// The delivery is not authentic.
     Refused(Refusal),
-    /// The certificate could not be fetched; the sender must repeat the delivery.
+    /// The certificate could not be fetched, or the subscription not be confirmed; the sender must
+    /// repeat the delivery.
     NotNow(String),
 }
 

@@ -6,7 +6,7 @@ use crate::domain::{
 };
 use crate::journal::{MAX_COVER, Phase, State};
 
-/// While a worker carries out the other request, its cover ends no sooner than this.
+/// Minimum length of a cover by a request that is not finished.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// Another grant that covers an item of an ended share.
@@ -72,8 +72,8 @@ fn rivals<'a>(
     })
 }
 
-/// The items that a share gave or found shared, without those that were taken away or called off
-/// since.
+/// The items that an unexpired share gave or found shared, without those that were taken away or
+/// called off since.
 pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
     let mut items = share.request().target.items();
     items.retain(|item| {

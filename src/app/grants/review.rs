@@ -1,5 +1,5 @@
-//! Active grants for their recertification. In: the lines of `grants`. Out: one entry for each
-//! request, image and end, with its owner, approvers and policies, the oldest first.
+//! Grants for their recertification. In: the lines of `grants`. Out: one entry for each request and
+//! image, with its requester, approvers and policies, the oldest first.
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,7 @@ impl App {
         Ok(states)
     }
 
-    /// Reads the other requests about what this one gave that are unfinished or have an active
+    /// Reads the other requests for the same image and receivers, if they are unfinished or have a
     /// grant.
     pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         self.read_streams(self.journal.neighbours(state).await?)

@@ -1,6 +1,6 @@
 //! Delivers notifications: finds those that a stream owes, sends them, and records the result of
 //! each attempt. Begins after the outcome is durable, and changes neither an answer nor a decision.
-//! A process that stops between a delivery and its record delivers again under the same id.
+//! If a process stops between a delivery and its record, the next attempt has the same id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -153,8 +153,8 @@ impl App {
     }
 
     /// Delivers the due notifications of a stream, and records the result of each attempt. Returns
-    /// the state afterwards. `first` means that this process has just recorded the outcome, so no
-    /// other process can have delivered it.
+    /// the state afterwards. `first`: a first attempt does not search for an earlier delivery,
+    /// because this process has just recorded the outcome.
     pub(in crate::app) async fn deliver_due(
         &self,
         state: StreamState,

@@ -37,7 +37,6 @@ pub(super) enum Delivered {
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// The reason, for human readers.
     pub(super) why: String,
     /// Whether no further attempt is made.
     pub(super) is_final: bool,

@@ -18,7 +18,6 @@ pub(in crate::app) struct Target {
 }
 
 impl Target {
-    /// Compiles a target's template and builds its client.
     pub(in crate::app) fn new(config: &NotifyConfig) -> Result<Self, Problems> {
         let name = &config.subscription.name;
         let here = |Problems(found): Problems| {

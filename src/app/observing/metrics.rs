@@ -49,7 +49,7 @@ impl App {
         self.metrics.render()
     }
 
-    /// Updates every metric.
+    /// Begins the counters that have alarms, and sets the gauges.
     pub(super) async fn refresh_metrics(&self) {
         self.begin_series();
         self.look_at_gauges().await;
@@ -141,9 +141,9 @@ impl App {
             .set(Metric::DriftDifferences, &[], differences as f64);
     }
 
-    /// Counts the unfinished and the overdue requests. Each of them has a wake-up within
-    /// `MAX_PAUSE_OF_WORK` of now, so the wake-ups until then lead to all of them. `known` has
-    /// finished requests whose share expires later; these are not read again.
+    /// Counts the unfinished and the overdue requests that have a wake-up within
+    /// `MAX_PAUSE_OF_WORK` of now. Only a revocation before the share's end may pause longer.
+    /// `known` has finished requests whose share expires later; these are not read again.
     async fn count_index(&self, known: Ends) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);

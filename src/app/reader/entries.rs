@@ -17,7 +17,7 @@ use super::super::answer::Answer;
 spelled! {
     /// The state of a request.
     RequestState {
-        /// Recorded and allowed; carried out from its `not_before` on.
+        /// Recorded and allowed; waits for its `not_before` or a slot.
         Waiting = "waiting",
         /// A worker is carrying it out.
         Working = "working",

@@ -20,7 +20,7 @@ pub struct Explanation {
     /// The blueprint that a chain made, which its accounts see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
-    /// The root account that has the image, if it is on record.
+    /// The root account that owns the image, if it is on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     pub approvers: Vec<String>,
@@ -52,7 +52,7 @@ pub struct DeliveryFacts {
     pub scheme: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The first digits of a digest of the secret that verified the delivery.
+    /// What authenticated the delivery: a secret's reference and version, or a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     #[serde(flatten)]
@@ -62,7 +62,7 @@ pub struct DeliveryFacts {
 #[derive(Debug, Clone, Serialize)]
 pub struct DecisionEntry {
     pub at: Timestamp,
-    /// The operator who had the request decided again.
+    /// The operator who reopened the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

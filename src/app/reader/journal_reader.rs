@@ -112,7 +112,7 @@ impl<'a> JournalReader<'a> {
         Ok(Explanation::of(&history, self.rules, self.now, sealed))
     }
 
-    /// Returns every active grant: shares that neither their expiry nor a later cancel has revoked.
+    /// Returns every grant that was neither revoked nor cancelled, also if it has expired.
     pub async fn grants(&self) -> Result<Listed<GrantEntry>, JournalError> {
         // An index that was never compared with every request may lack grants.
         let (grants, flaws) = if self.journal.pass(self.now).await?.ever_done() {

@@ -15,7 +15,7 @@ use super::journal_reader::JournalReader;
 pub struct Overview {
     /// Every request, the latest approval first.
     pub requests: Vec<RequestEntry>,
-    /// The active grants, the next to expire first, those without an expiry last.
+    /// The grants, the next to expire first, those without an expiry last.
     pub grants: Vec<GrantEntry>,
     /// The notifications, newest first.
     pub notifications: Vec<NotificationEntry>,

@@ -114,10 +114,10 @@ impl App {
         }
     }
 
-    /// Returns a listed request whose record 0 does not exist yet. A share lists the others while
-    /// its record 0 is written, so this cancel and that share may not have seen each other. The
-    /// share gives up if its opening takes longer than [`OPENING_TIME`]. A cancel that looks again
-    /// after that time may ignore it.
+    /// Returns a listed request that is not in `read`: its record 0 did not exist then. A share
+    /// lists the others while its record 0 is written, so this cancel and that share may not have
+    /// seen each other. The share gives up if its opening takes longer than [`OPENING_TIME`]. A
+    /// cancel that looks again after that time may ignore it.
     async fn opening_among(
         &self,
         streams: BTreeSet<StreamId>,

@@ -19,8 +19,8 @@ pub(super) struct Cancelled {
     pub(super) made: BTreeSet<ImageRef>,
 }
 
-/// Returns the items that this cancel calls off in `share`, also those that can no longer be called
-/// off. Empty if the share does not precede the cancel.
+/// Returns the items that this cancel calls off in `share`, also those that are already settled.
+/// Empty if the share does not precede the cancel.
 pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
     if share.order() >= cancel.order() {
         return Vec::new();

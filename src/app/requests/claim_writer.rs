@@ -49,7 +49,6 @@ pub(in crate::app) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// A claim, and the journal to which it writes.
 pub(in crate::app) struct ClaimWriter<'a> {
     journal: &'a Journal,
     pub(in crate::app) clock: &'a Clock,
@@ -59,7 +58,7 @@ pub(in crate::app) struct ClaimWriter<'a> {
     /// The calls and results that no record has yet. An attempt to revoke writes them only in its
     /// last record.
     pub(in crate::app) unwritten: Progress,
-    /// The items whose call got no clear answer and whose state no read has shown since.
+    /// The items in doubt whose state no read of this turn has shown.
     pub(super) doubts: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
@@ -287,8 +286,8 @@ impl<'a> ClaimWriter<'a> {
         self.end(event).await
     }
 
-    /// Records the results so far, and why the other items are open. Also records each open item
-    /// that is in doubt or was until now, because a later turn may fail for another reason.
+    /// Records the results so far, and why the other items are open. Also records of each open item
+    /// whether it is in doubt, if it is or was: a later turn may fail for another reason.
     async fn defer(
         &mut self,
         mut results: Vec<ItemResult>,
@@ -334,8 +333,8 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// Defers the request until another worker has finished. Records doubts and calls too, which an
-    /// attempt before a call-off may have left.
+    /// Defers the request until another worker has finished. Also records the items in doubt and
+    /// the calls that an attempt before a call-off may have left.
     pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
         let doubt = |item: &Item| ItemResult::new(item.clone(), ResultKind::Pending, None);
         let doubts = self.doubts.iter().map(|item| doubt(item).in_doubt(true));

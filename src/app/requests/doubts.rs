@@ -1,7 +1,6 @@
-//! Keeps the items in doubt: the cloud may have shared them although no record says so, because a
-//! call for them got no clear answer in an earlier turn or before a call-off.
-//! In: the recorded results, and observations of the cloud. Out: results that are marked as in
-//! doubt.
+//! Keeps the items in doubt: a call for them got no clear answer, in an earlier turn or before a
+//! call-off, so the cloud may have shared them without a record.
+//! In: the recorded results, and observations of the cloud. Out: results marked as in doubt.
 
 use crate::cloud::error::refuses_account;
 use crate::domain::{ItemResult, ResultCode, ResultKind};

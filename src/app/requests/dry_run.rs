@@ -9,7 +9,6 @@ use crate::plan::Plan;
 use crate::policy::Decision;
 
 impl App {
-    /// Returns the decision and the plan for one request.
     pub(in crate::app) async fn show_plan(
         &self,
         case: &Case<'_>,

@@ -12,7 +12,6 @@ use crate::journal::StreamId;
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 
-/// What was read while a request was opened. Only its first turn uses it.
 #[derive(Debug, Default)]
 pub(in crate::app) struct FirstLook {
     /// The cloud's state before record 0. `None` if an item of the request was shared already, or

@@ -7,14 +7,15 @@ use crate::domain::{Action, CloudError, Item, ItemResult, ResultCode, ResultKind
 use crate::journal::State;
 use crate::plan::Observation;
 
-/// Whether no record says that the item was shared. An unrecorded call may have shared it.
+/// Whether the item is pending, or was called off before a record showed it shared. An unrecorded
+/// call may have shared it.
 pub(super) fn is_open(result: &ItemResult) -> bool {
     let called_off = result.called_off_by.is_some() && result.kind == ResultKind::Cancelled;
     result.pending() || called_off
 }
 
 /// Returns the result of an item that an interrupted worker may have shared. `None`: the worker did
-/// not share it. Pending: a later turn must read the cloud again.
+/// not share it, or the known result stays. Pending: a later turn must read the cloud again.
 pub(super) fn interrupted_result(
     state: &State,
     result: &ItemResult,

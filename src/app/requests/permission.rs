@@ -10,7 +10,6 @@ use crate::journal::State;
 use crate::policy::{Approved, Decision, Question};
 use crate::telemetry::{Step, step};
 
-/// What a turn may do.
 #[derive(Debug)]
 pub(in crate::app) enum Permission {
     /// The turn may carry out this request.
@@ -31,14 +30,14 @@ impl Permission {
     }
 }
 
-/// Why a share stops.
+/// Why a turn may not carry out its request, but must close it.
 #[derive(Debug)]
 pub(in crate::app) enum Withheld {
     /// The share expired before it was finished.
     Expired,
-    /// Later cancels, or the withdrawal of its approval, called off every item.
+    /// Later cancels, or the withdrawal of the request's approval, called off every item.
     CalledOff,
-    /// The current policies deny the share.
+    /// The policies deny the request.
     Denied(Verdict),
 }
 

@@ -13,7 +13,6 @@ use crate::journal::{State, StreamId};
 /// and read again.
 const MAX_KNOWN: usize = 10_000;
 
-/// What this process knows of images in Lighthouse.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Published {
     /// For each request that was read: the CVM image that it puts into Lighthouse, if any.

@@ -62,8 +62,8 @@ impl App {
     }
 
     /// Claims a request that is due; `None` if another worker was first. Waits up to `LATE_CALL` if
-    /// the worker before died, or if the last turn has just left an item in doubt: the cloud may
-    /// still be carrying out the last call.
+    /// the last worker died or has just left an item in doubt: the cloud may still be carrying out
+    /// the last call.
     pub(in crate::app) async fn take_turn(
         &self,
         state: State,
@@ -88,7 +88,6 @@ impl App {
         Ok(taken)
     }
 
-    /// Reads a request's current state from the journal.
     pub(in crate::app) async fn reread(&self, stream: StreamId) -> Result<State, JournalError> {
         self.journal
             .read(stream)

@@ -22,8 +22,7 @@ use super::permission::{Permission, Withheld};
 
 impl App {
     /// Carries out what `permission` allows, closes the request, and revokes what was called off
-    /// meanwhile. Returns the state afterwards. If another worker took over, returns what the
-    /// journal says now.
+    /// meanwhile. Returns the state that the journal then has, also if another worker took over.
     pub(in crate::app) async fn work_off_claim(
         &self,
         claim: Claim,
@@ -88,8 +87,6 @@ impl App {
         };
         let FirstLook { seen, neighbours } = first;
         let order = self.order_among_others(writer.state(), neighbours, deadline);
-        // `kept`: results of items that get no call. `at_rest`: closed shares. `owners`: the
-        // accounts on record as the shares' owners.
         let Beginning {
             kept,
             at_rest,
@@ -106,7 +103,6 @@ impl App {
             .end_refused_chain(writer, approved, results, deadline)
             .await?;
         if approved.request().action == Action::Cancel {
-            // Judge what a missing image means, then record in the earlier shares what is gone.
             results = self.judge_cancel(writer, results, &owners, deadline);
             let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
@@ -114,10 +110,9 @@ impl App {
         writer.close(writer.with_doubts(results), None).await
     }
 
-    /// Reads the cloud, makes the plan and executes it: for a new request, a resumed one or a
-    /// revocation.
-    /// `kept`: results of items that need no call. `owners`: the accounts on record as owners of
-    /// the shares that a cancel or revocation takes away. `first`: what was read before record 0.
+    /// Reads the cloud, makes the plan and executes it, for a request or a revocation.
+    /// `kept`: results of items that get no call. `owners`: the accounts on record as owners of the
+    /// shares that a cancel or revocation takes away. `first`: what was read before record 0.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -173,9 +168,9 @@ impl App {
         Ok(replace(results, interrupted))
     }
 
-    /// Judges the results of a cancel whose image is missing. The items are not shared if an
-    /// operator confirms that the image is deleted. They stay open if the account whose key was
-    /// used is not known to own the image.
+    /// Judges the results of a cancel whose image is missing. If an operator confirmed that the
+    /// image is deleted, the items are not shared. Otherwise they stay open while the key in use is
+    /// not known to be the recorded owner's. Without a recorded owner they fail.
     fn judge_cancel(
         &self,
         writer: &ClaimWriter<'_>,
@@ -198,9 +193,8 @@ impl App {
         ownership.judge(results, &state.request().target.image(), entry)
     }
 
-    /// Closes a share that the policies now deny, that expired, or that was called off. An
-    /// interrupted worker may have shared without recording it, so the cloud is read first. What
-    /// the read finds is recorded as shared, and is revoked later.
+    /// Closes a request for this reason. An interrupted worker may have shared without recording
+    /// it, so the cloud is read first. What the read finds is recorded as shared and revoked later.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,

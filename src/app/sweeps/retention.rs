@@ -46,8 +46,8 @@ pub struct Retention {
     pub removed: u64,
     /// Requests that keep their records because not all of them are sealed.
     pub unsealed: u64,
-    /// Requests that keep their records: unfinished, too young, with an active grant, or with a
-    /// notification owed.
+    /// Requests that keep their records: unfinished, too young, reopened, with an active grant, or
+    /// with a notification owed.
     pub kept: u64,
     pub failures: Vec<String>,
 }

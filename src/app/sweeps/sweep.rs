@@ -38,14 +38,13 @@ struct DueStream {
 /// A due stream, and the state that was read from it.
 type Due<'a> = (&'a DueStream, State);
 
-/// The data of one sweep.
 struct Round {
     now: Timestamp,
     /// Whether to try also requests that only a pause delays.
     at_once: bool,
     deadline: Deadline,
     report: SweepReport,
-    /// Streams that may owe a notification. The sweep delivers notifications after all other work.
+    /// Streams that may owe a notification or wait for their instance. Handled after the requests.
     owing: Vec<(Vec<WakeUp>, StreamState)>,
 }
 
@@ -257,8 +256,8 @@ impl App {
         }
     }
 
-    /// Works on one request that is due; `None` if no time is left. If the share expires meanwhile,
-    /// revokes it at once.
+    /// Works on one request that is due; `None` if no time is left. If the turn closes a
+    /// share that has expired, also revokes it.
     pub(in crate::app) async fn sweep_one(
         &self,
         state: State,

@@ -21,7 +21,7 @@ pub struct SweepReport {
     pub covered: Vec<Unfinished>,
     /// Overdue shares: they should be gone but are still in effect.
     pub overdue: Vec<Overdue>,
-    /// Streams or requests that could not be read or written, and why.
+    /// What could not be read, written, sealed or published, and why.
     pub failures: Vec<String>,
     /// Seconds by which the cloud's clock is ahead of this machine's, if more than a minute. Known
     /// only if the sweep called the cloud.
@@ -37,7 +37,7 @@ impl SweepReport {
         *self == Self::default()
     }
 
-    /// Whether an operator must act: a share is overdue, or something could not be read or written.
+    /// Whether an operator must act: a share is overdue, or there are failures.
     pub fn failed(&self) -> bool {
         !self.overdue.is_empty() || !self.failures.is_empty()
     }
@@ -56,7 +56,7 @@ impl SweepReport {
         }
     }
 
-    /// Adds the overdue shares of a request after the work on it.
+    /// Replaces the overdue shares of a request by those after the work on it.
     pub(super) fn add_overdue(&mut self, state: &State, now: Timestamp) {
         let name = state.identity().to_string();
         self.overdue.retain(|known| known.left.request != name);

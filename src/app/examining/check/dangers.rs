@@ -14,7 +14,7 @@ use crate::policy::PolicySet;
 
 use super::deployment;
 
-/// Returns every warning, in the order of `Danger`'s variants.
+/// Returns the warnings, in the order of `Danger`'s variants.
 pub(in crate::app) fn all(
     config: &Config,
     policies: Option<&PolicySet>,
