@@ -1,5 +1,5 @@
 //! What a host reads from the application: its configuration and clock, its readiness, the requests
-//! and active grants of the journal, and the images that can be shared. Changes nothing.
+//! and grants of the journal, and the images that can be shared. Changes nothing.
 
 use std::time::Duration;
 

@@ -31,7 +31,6 @@ pub(super) const MAX_DEPTH: u32 = 500;
 /// run has compiled it.
 const COMPILE: u64 = 2_000;
 
-/// The bound that a run exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Exceeded {
     #[error("it works too long on this event: its steps are used up")]

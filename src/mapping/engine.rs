@@ -28,9 +28,7 @@ const RUNNING_STACK: usize = 4 * 1024 * 1024;
 const MAX_OUTPUTS: usize = 20;
 /// Maximum weight of all outputs of one event. Each value and each 16 bytes of text weigh one.
 const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
-/// Maximum nesting of an output.
 const MAX_OUTPUT_DEPTH: u32 = 16;
-/// Maximum length of an error message, in characters.
 const MAX_ERROR_CHARS: usize = 300;
 
 /// Filters written in jq, in addition to those of the engine.

@@ -15,8 +15,7 @@ const MAX_EXPRESSION: usize = 1024 * 1024;
 /// square of the length.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// Compiles an expression of the `regex` crate: linear in the text, without look-around and back
-/// references.
+/// Compiles an expression with jq's flags.
 pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(pattern);
     builder.size_limit(MAX_EXPRESSION);

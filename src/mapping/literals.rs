@@ -19,7 +19,6 @@ pub(super) struct Literals {
 }
 
 impl Literals {
-    /// Begins with no compiled expression, for a program with these texts.
     pub(super) fn of(texts: [&str; 2]) -> Self {
         Self {
             texts: texts.map(str::to_owned),
@@ -27,10 +26,7 @@ impl Literals {
         }
     }
 
-    /// Returns the compiled form of an expression.
-    ///
-    /// # Errors
-    /// The errors of `compile`.
+    /// Returns the compiled form of an expression, or the error of `compile`.
     pub(super) fn compiled<E>(
         &self,
         pattern: &str,

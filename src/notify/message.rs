@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The methods that a message may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Method {
@@ -15,7 +14,6 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    /// Returns the method's name in HTTP.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Post => "POST",
@@ -25,7 +23,6 @@ impl Method {
     }
 }
 
-/// A message. Its JSON form refuses unknown fields.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Message {

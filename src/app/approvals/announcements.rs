@@ -3,8 +3,8 @@
 //! `withdrawals` handles a withdrawn one.
 //!
 //! If the process is killed in between, the backlog or a sweep continues from the record. Fetching
-//! twice is harmless: the request's identity acts once. It is recorded before the request is
-//! opened, so a withdrawal finds the request.
+//! twice is harmless: the request's identity acts once. The identity is recorded before the request
+//! is opened, so a withdrawal finds the request.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::telemetry::{Step, step};
 
 use super::fetcher::Fetcher;
 
-/// The pause after the first failed attempt; each later one is twice as long.
+/// The pause after the first failed attempt. Each later one is twice as long, up to a maximum.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The least number of attempts, even if the event is older than `retry_for`. Otherwise an approval
@@ -165,7 +165,7 @@ impl App {
         self.journal.record_attempt(state, &lease, event).await
     }
 
-    /// The record of an attempt's result.
+    /// Logs the result of an attempt. Returns its record.
     fn event_of(&self, end: Attempt, incident: &Incident, attempt: u32) -> Event {
         let (name, now) = (incident.name(), self.now());
         let age = now.duration_since(incident.at());

@@ -38,7 +38,6 @@ pub(in crate::app) struct TicketFetcher {
 }
 
 impl Fetcher {
-    /// Builds the client that a ticket needs.
     pub(in crate::app) fn new(fetch: &Fetch) -> Result<Self, Problems> {
         match fetch {
             Fetch::App(config) => Ok(Self::App(config.clone())),

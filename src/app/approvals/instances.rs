@@ -82,7 +82,7 @@ impl Unfetched {
         }
     }
 
-    /// The same error with the secret replaced, in case the API repeated it.
+    /// Returns the error without the secret, which the API may have repeated.
     fn without(self, secret: &SecretString) -> Self {
         Self {
             why: self.why.replace(secret.expose_secret(), "(hidden)"),

@@ -239,7 +239,6 @@ impl App {
     }
 }
 
-/// The requests of an approval, as the journal has them.
 #[derive(Default)]
 struct Found {
     states: Vec<State>,

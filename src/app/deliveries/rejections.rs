@@ -76,7 +76,6 @@ impl App {
         self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }
 
-    /// Answers and records a request that begins too late.
     pub(in crate::app) async fn refuse_late(
         &self,
         case: &Case<'_>,

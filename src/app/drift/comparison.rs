@@ -1,6 +1,6 @@
-//! Drift: compares the cloud's shares with the active grants, per image and region. In: the journal
-//! and the cloud's answers. Out: differences, and the images that could not be read. Changes
-//! nothing itself: a cancel of an unknown share is a request like any other.
+//! Drift: compares the cloud's shares with the grants, per image and region. In: the journal and
+//! the cloud's answers. Out: differences, and the images that could not be read. Changes nothing
+//! itself: a cancel of an unknown share is a request like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ struct Known {
 }
 
 impl Known {
-    /// Adds a grant. If a receiver has several, an active one covers an overdue one.
+    /// Adds a grant. Of several for one receiver, an active one hides an overdue one.
     fn grant(&mut self, to: String, standing: Standing) {
         let known = self.granted.entry(to).or_insert(standing);
         *known = standing.min(*known);

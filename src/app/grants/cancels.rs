@@ -1,4 +1,4 @@
-//! Finds what must be cancelled to end active grants. In: lines of the list of grants. Out: the
+//! Finds what must be cancelled to end grants. In: lines of the list of grants. Out: the
 //! accounts for each image and region. The accounts of a chain have its blueprint. If the chain's
 //! records do not name the blueprint, other requests or the cloud name it.
 

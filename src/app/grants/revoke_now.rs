@@ -67,8 +67,8 @@ impl RevokeNowError {
 }
 
 impl App {
-    /// Cancels the active grants of `image`, all or those to `accounts`. `gone`: the operator
-    /// confirms that the image is deleted, so a missing image counts as not shared.
+    /// Cancels the grants of `image`, all or those to `accounts`. `gone`: the operator confirms
+    /// that the image is deleted, so a missing image counts as not shared.
     ///
     /// # Errors
     /// [`RevokeNowError`]. The cancels that this call had already requested stay in force. A grant

@@ -14,8 +14,8 @@ pub(in crate::app) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Fresh<T> {
     /// Returns the last value if it is younger than `age` at `now`. Otherwise calls `make` with the
-    /// last value and keeps the result. Concurrent callers wait for one `make`. If it fails, the
-    /// last value is dropped too.
+    /// last value and keeps the result. Concurrent callers wait for one `make`. If `make` fails,
+    /// the last value is dropped too.
     pub(in crate::app) async fn or_make(
         &self,
         now: Instant,

@@ -12,7 +12,7 @@ pub(super) type Ends = BTreeMap<WakeUp, Option<Timestamp>>;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Requests with an active share.
+    /// Requests in the index of grants: with a share in effect, or unfinished.
     pub(super) grants: usize,
     /// Receivers with an overdue share.
     pub(super) overdue: usize,

@@ -99,8 +99,7 @@ impl App {
         }
     }
 
-    /// Shows the counters that have alarms from the first reading on, for the sources and targets
-    /// in force.
+    /// Begins the counters that have alarms at zero, for the sources and targets in force.
     fn begin_series(&self) {
         let config = self.config();
         let sources = config.sources.iter().map(|source| source.name.as_str());

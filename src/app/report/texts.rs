@@ -73,7 +73,6 @@ sentences! {
     first_of(shown, all): "the first {shown} of {all}" | "共 {all} 条，这里是前 {shown} 条";
 }
 
-// The titles of the tables.
 labels! {
     TITLES:
     grants: "Active grants" | "生效中的共享";
@@ -84,7 +83,6 @@ labels! {
     requests: "Requests" | "请求";
 }
 
-// The columns.
 labels! {
     COLUMNS:
     about: "About" | "事由";
@@ -176,7 +174,6 @@ sentences! {
     in_lighthouse(id): "{id} in Lighthouse" | "Lighthouse 中的 {id}";
 }
 
-// Evidence.
 labels! {
     EVIDENCE:
     seals_command: "The files of requests were not compared with them for this page: `sharehook audit verify` does that."

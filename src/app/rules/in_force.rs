@@ -18,7 +18,6 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 /// such a signature.
 const MISMATCH_PAUSE: Duration = Duration::from_secs(10);
 
-/// The rules in force, and when their secrets were read.
 pub(in crate::app) struct InForce {
     prepared: RwLock<Arc<Prepared>>,
     /// The environment variables of the process.
@@ -28,7 +27,6 @@ pub(in crate::app) struct InForce {
     pub(super) replacing: tokio::sync::Mutex<()>,
 }
 
-/// When secrets were read.
 pub(super) struct Read {
     pub(super) at: Instant,
     for_mismatch: Option<Instant>,

@@ -40,9 +40,8 @@ impl App {
         self.in_force()
     }
 
-    /// Reads the secrets again after a signature matched none, unless that was done a moment ago.
-    /// Returns the application under the rules in force; `None` if this application has them
-    /// already.
+    /// Reads the secrets again after a signature matched none, at most once in ten seconds. Returns
+    /// the application under the rules in force; `None` if this application has them already.
     pub(in crate::app) async fn with_later_secrets(&self) -> Option<Self> {
         if self.rules.prepared().config().has_changing_secrets()
             && self.rules.read.lock().may_miss_one(Instant::now())

@@ -46,7 +46,6 @@ impl Intake {
     }
 }
 
-/// The compiled parts of a configuration, as far as they are valid.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Parts {
     pub(super) intakes: BTreeMap<SourceName, Intake>,
@@ -55,7 +54,6 @@ pub(in crate::app) struct Parts {
     pub(in crate::app) problems: Vec<Problem>,
 }
 
-/// Where the policies come from.
 pub(in crate::app) enum PolicyOrigin {
     /// The policies are loaded already.
     Loaded(Arc<PolicySet>),
@@ -66,7 +64,6 @@ pub(in crate::app) enum PolicyOrigin {
 }
 
 impl Parts {
-    /// Compiles what can be compiled, and collects every problem with the rest.
     pub(in crate::app) fn compile(config: &Config, policies: PolicyOrigin) -> Self {
         let mut parts = Self::default();
         for source in &config.sources {
