@@ -259,8 +259,8 @@ impl AccountWork {
         }
     }
 
-    /// Repeats the front batch after a wait, and after a read if the call may have been carried out.
-    /// Fails the batch after the last try.
+    /// Repeats the front batch after a wait, and after a read if the call may have been carried
+    /// out. Fails the batch after the last try.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;

@@ -52,7 +52,8 @@ pub struct LighthouseWork {
     last: Option<CloudError>,
     /// The reason that `DescribeImagesToShare` returned if the image cannot be shared.
     unshareable: Option<String>,
-    /// Set if a call succeeded without naming the blueprint: the cloud's request id, if it sent one.
+    /// Set if a call succeeded without naming the blueprint: the cloud's request id, if it sent
+    /// one.
     effected: Option<Option<String>>,
     maybe_done: bool,
     /// A call of this work got no clear answer. A read right after the call does not settle the

@@ -1,6 +1,6 @@
 //! The plan of an approved request, and the next step after each answer. In: an approved request,
-//! the state of the cloud, the result of a step. Out: the plan as data; the next step. Makes no call
-//! and reads no clock.
+//! the state of the cloud, the result of a step. Out: the plan as data; the next step. Makes no
+//! call and reads no clock.
 
 mod accounts;
 mod backoff;

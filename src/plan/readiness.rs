@@ -1,6 +1,6 @@
 //! Whether an image can be shared in its current state. In: the state and type that the cloud
-//! reports. Out: [`Readiness`]. In an unknown state the call itself decides. Rule: only the caller's
-//! own custom images can be shared, and only in the state NORMAL (API pages).
+//! reports. Out: [`Readiness`]. In an unknown state the call itself decides. Rule: only the
+//! caller's own custom images can be shared, and only in the state NORMAL (API pages).
 
 use crate::domain::{ResultCode, ResultKind};
 

@@ -1,6 +1,6 @@
 //! Output that never makes the service wait: log lines on stderr, copies of evidence and metrics on
-//! stdout. In: whole lines. Out: the lines, written by one thread per stream. A line without room is
-//! dropped and counted.
+//! stdout. In: whole lines. Out: the lines, written by one thread per stream. A line without room
+//! is dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

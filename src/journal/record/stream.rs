@@ -30,8 +30,8 @@ impl StreamId {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }
 
-    /// Returns the stream of a rejected delivery. A source has a bounded number of slots per day. No
-    /// request has such a stream, because the id of a request is not empty.
+    /// Returns the stream of a rejected delivery. A source has a bounded number of slots per day.
+    /// No request has such a stream, because the id of a request is not empty.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
         let slot = slot.to_string();
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])

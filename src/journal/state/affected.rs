@@ -6,8 +6,8 @@ use crate::domain::{AccountId, ImageRef, Region, Target};
 
 use super::{Phase, State};
 
-/// Maximum number of accounts of a request that the index lists one by one. More accounts are listed
-/// as `many`, because the length of file names is limited.
+/// Maximum number of accounts of a request that the index lists one by one. More accounts are
+/// listed as `many`, because the length of file names is limited.
 const MAX_LISTED: usize = 7;
 
 /// A receiver of an image.

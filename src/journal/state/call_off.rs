@@ -1,7 +1,7 @@
 //! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed one.
-//! The withdrawal of an approval calls off a share in any phase, and what is left of a cancel. In: a
-//! state and a `called_off` or `cancelled` record. Out: which items the record may name, and which
-//! items are called off.
+//! The withdrawal of an approval calls off a share in any phase, and what is left of a cancel. In:
+//! a state and a `called_off` or `cancelled` record. Out: which items the record may name, and
+//! which items are called off.
 
 use crate::domain::{
     Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,

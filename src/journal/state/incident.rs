@@ -1,7 +1,7 @@
 //! The state of an incident: a stream that belongs to no request. It is evidence for the operator,
 //! or an announcement whose instance must be fetched. In: record 0, and the records of
-//! notifications, of fetches and of further events about the instance. Out: the subject, and what is
-//! due.
+//! notifications, of fetches and of further events about the instance. Out: the subject, and what
+//! is due.
 
 use super::super::record::{
     Announcement, Confirmed, Conflict, Drift, Event, Rejection, Settled, Stored, StreamId,

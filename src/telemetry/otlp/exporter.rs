@@ -145,8 +145,8 @@ impl Exporter {
     }
 }
 
-/// Returns how many spans a partial success rejected: text, as OTLP's JSON has 64-bit integers, or a
-/// number.
+/// Returns how many spans a partial success rejected: text, as OTLP's JSON has 64-bit integers, or
+/// a number.
 fn rejected(answer: &[u8]) -> u64 {
     let answer: Json = serde_json::from_slice(answer).unwrap_or_default();
     let rejected = answer.pointer("/partialSuccess/rejectedSpans");
