@@ -1,8 +1,8 @@
-"""The same job as a Python function, as a careful engineer would write it with the vendor's SDK.
+"""A Python function that does sharehook's job, as a careful engineer would write it with the vendor's SDK.
 
 In: a Jira webhook, by a function URL (`handler`) or by WSGI (`application`). Out: the answer. Verifies the signature in
-constant time, compares the ticket with a list in memory, and calls the cloud. It keeps no journal, so after a crash it
-knows nothing: what the benchmarks compare is the least that such a function does.
+constant time, compares the ticket with a list in memory, and calls the cloud. It keeps no journal, so a crash loses the
+request: the benchmarks compare with the least that such a function must do.
 """
 
 import base64
@@ -25,7 +25,7 @@ GOLDEN = {"lhbp-6jc6l8yb", "img-6pb6lrmy"}
 STAGING = {"700000164995", "909619400", "1038493875"}
 KEYS = credential.Credential(os.environ["TENCENTCLOUD_SECRET_ID"], os.environ["TENCENTCLOUD_SECRET_KEY"])
 REGION = "ap-singapore"
-# The real cloud, or a stand-in for it on loopback.
+# Without this variable the real cloud, otherwise a stand-in for it on loopback.
 ENDPOINT = os.environ.get("CLOUD_ENDPOINT")
 HTTP = HttpProfile(protocol="http" if ENDPOINT else "https", endpoint=ENDPOINT, keepAlive=True)
 PROFILE = ClientProfile(httpProfile=HTTP)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A stand-in for Tencent Cloud that answers at once, or after a delay, and allows any rate.
 
-In: a port, seconds of delay. Out: for each sharing call and each read before it the answer of success. It verifies
-nothing and keeps nothing: what the benchmarks measure is the service that calls it.
+In: a port, seconds of delay. Out: an answer of success to each call that shares and to each read before it. It verifies
+and stores nothing, so that the benchmarks measure the service that calls it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ ANSWERS = {b"DescribeBlueprints": {"TotalCount": 1, "BlueprintSet": [IMAGE]},
 
 
 def answer(content: dict) -> bytes:
-    """An answer as it goes over the wire."""
+    """Returns an answer as it goes over the wire."""
     body = json.dumps({"Response": {**content, "RequestId": "00000000-0000-4000-8000-000000000000"}}).encode()
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
@@ -25,7 +25,7 @@ WIRE = {action: answer(content) for action, content in ANSWERS.items()}
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a client that waits for each answer before its next call."""
+    """One connection. Its client must wait for each answer before its next call."""
 
     def __init__(self, delay: float):
         self.delay, self.read = delay, b""

@@ -1,7 +1,8 @@
-"""What the suite measures on running services: requests in a second, durable denials beside the disk alone, processes
-that share one cloud account, memory, size.
+"""Measures running services: requests per second, durable denials compared with the disk alone, processes that share
+one cloud account, memory, size.
 
-In: whether to be quick, which shows that everything works and measures nothing. Out: rows for benches/results.
+In: whether to be quick. A quick run only shows that everything works; its figures mean nothing. Out: rows for
+benches/results.
 """
 
 import asyncio
@@ -17,22 +18,21 @@ from services import (FAST, ROOT, TEXTS, WEBHOOKS, Cloud, Native, Sandbox, check
 import strangers  # beside `target`, which `services` found
 
 CONNECTIONS = (1, 16, 256)
-# webhook runs a program where the others look at the ticket, and only sharehook knows a duplicate.
+# The services of each case. `webhook` cannot compare a ticket with a list, and only sharehook knows a duplicate.
 PEERS = {"ignored": (sharehook, function, webhook), "unauthorised": (sharehook, function, webhook),
          "denied": (sharehook, function), "duplicate": (sharehook,), "allowed": (sharehook, function)}
-# No 256 of *allowed*: sharehook carries out 64 requests at once, and answers 202 to more.
-# More than any service answers in a second.
+# More requests than any service answers in a second.
 MOST_PER_SECOND = 5_000
 PROCESSES, TICKETS, PUBLISHED_RATE = 8, 20, 20
 IN_FLIGHT, CALL_SECONDS = 500, 3
-# Of the requests after which memory is looked at. The service slows a flood of unauthorised ones down to some hundreds
-# in a second.
+# The part of each case in the requests after which memory is measured. There are few unauthorised ones, because the
+# service slows them down to some hundreds per second.
 PARTS = {"ignored": 0.89, "unauthorised": 0.01, "duplicate": 0.05, "denied": 0.05}
 
 
 def warm(quick: bool) -> list:
-    """Each case with each number of connections; the services take turns, so that what the machine does meanwhile meets
-    all alike."""
+    """Measures each case with each number of connections. The services take turns, so that other load of the machine
+    affects all of them alike."""
     seconds, rows = (1 if quick else 4), []
     for case, makes in PEERS.items():
         with staged() as stage:
@@ -43,6 +43,7 @@ def warm(quick: bool) -> list:
                 check(service.name == "webhook" or TEXTS[case] in text, f"{service.name} to say {TEXTS[case]}", text)
                 check(service.name != "webhook" or status == 500 or "not satisfied" in text, "no command to run", text)
             first = 2
+            # No 256 connections for *allowed*: sharehook carries out 64 requests at once, and answers 202 to more.
             for connections in CONNECTIONS[:2] if case == "allowed" else CONNECTIONS:
                 count = 2_000 if case in FAST else 1 if case == "duplicate" else MOST_PER_SECOND * seconds
                 for service in services:
@@ -59,8 +60,8 @@ def warm(quick: bool) -> list:
 
 
 def disk(quick: bool) -> list:
-    """Denials in a second beside what the same disk does, in turns: the same files, from as many processes as there
-    were connections, each with create, write, sync of the file and sync of its folder."""
+    """Measures denials per second, and in turns with them how fast the disk alone writes the same files. As many
+    processes as there were connections create, write and sync each file, and sync its folder."""
     seconds, rounds, rows = (1, 1, []) if quick else (3, 3, [])
     for connections in CONNECTIONS[1:]:
         ours, plain = [], []
@@ -83,8 +84,8 @@ def disk(quick: bool) -> list:
 
 
 def _creates(folder: pathlib.Path, records: list, processes: int) -> float:
-    """How many denials in a second are as durable without any service: of each its entry among the unsealed records, a
-    folder, and the record in it."""
+    """Returns how many denials per second the disk alone makes as durable: for each denial the entry among the unsealed
+    records, a folder, and the record in it."""
     (folder / "unsealed").mkdir(parents=True)
     (folder / "requests").mkdir()
     context = multiprocessing.get_context("fork")
@@ -126,7 +127,8 @@ def _sync(folder: pathlib.Path) -> None:
 
 
 def shared(quick: bool) -> dict:
-    """Processes that share one cloud account and do not know of each other: tickets for an image each, all at once."""
+    """Measures processes that share one cloud account but no journal. Sends all tickets at once, each for its own
+    image."""
     per_process = 3 if quick else TICKETS
     tickets = PROCESSES * per_process
     images = [f"lhbp-bench{number:03}" for number in range(tickets)]
@@ -157,7 +159,7 @@ def shared(quick: bool) -> dict:
 
 
 def memory(quick: bool) -> dict:
-    """What the service holds at its start, after many requests, and with many in flight."""
+    """Measures the service's memory at its start, after many requests, and with many in progress."""
     found = {}
     with staged() as stage:
         cloud = Cloud(stage)
@@ -179,7 +181,7 @@ def memory(quick: bool) -> dict:
             webhooks = [WEBHOOKS["allowed"](number).replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
                         for number in range(IN_FLIGHT)]
             answers = asyncio.gather(*(strangers.exchange(service.port, webhook) for webhook in webhooks))
-            # The first call of each is under way then.
+            # By then the first call of each request is in progress.
             await asyncio.sleep(CALL_SECONDS * 0.8)
             held = service.resident_mb(), service.resident_mb("RssAnon")
             return *held, await answers
@@ -195,7 +197,7 @@ def memory(quick: bool) -> dict:
 
 
 def size(_: bool) -> dict:
-    """The deployed binary, its sections and its package, which `scripts/package` makes."""
+    """Measures the deployed binary, its sections and its package, which `scripts/package` makes."""
     binary, package = ROOT / "target/lambda/sharehook/bootstrap", ROOT / "target/package/bootstrap.zip"
     if not package.exists():
         print("the size is not measured: run scripts/package", flush=True)

@@ -1,6 +1,6 @@
-"""The cost curves as pictures in docs/, from benches/results.
+"""Draws the cost curves in docs/ from benches/results.
 
-In: the results of one run. Out: SVG files with logarithmic axes; none for a measure without results.
+In: the results of one run. Out: SVG files with logarithmic axes; none for a benchmark without results.
 """
 
 import math
@@ -13,7 +13,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 70, 500, 20, 350
 
 
 def _decades(values: list) -> range:
-    """Powers of ten around the values."""
+    """Returns the powers of ten around the values."""
     low = math.floor(math.log10(min(values)))
     return range(low, max(math.ceil(math.log10(max(values))), low + 1) + 1)
 
@@ -28,7 +28,7 @@ def _count(power: int) -> str:
 
 
 def draw(name: str, across: str, lines: dict, label=_count) -> None:
-    """Writes docs/NAME.svg: each line is a list of (x, y); `across` says what x counts, `label` names a power of y."""
+    """Writes docs/NAME.svg. A line is a list of (x, y). `across`: what x counts. `label`: names a power of ten of y."""
     points = [point for line in lines.values() for point in line]
     if not points:
         return
@@ -68,7 +68,7 @@ def _decision_lines(along: str, other: str, fixed: int) -> dict:
 
 
 def draw_all() -> None:
-    """Every picture for which there are results."""
+    """Draws every picture for which there are results."""
     draw("decisions-by-policies", "policies; decisions in a second",
          _decision_lines("policies", "accounts_in_group", 10))
     draw("decisions-by-accounts", "accounts in the group; decisions in a second",

@@ -1,6 +1,7 @@
--- Sends the requests of a file with wrk: a length in ten digits before each. With `once` it stops after the last one
--- (and wrk waits for its time to end), otherwise it starts again at the first. Counts the answers that have a given text, unless that is empty; to look at
--- each answer costs this client time. Prints one line of JSON.
+-- Sends the requests of a file with wrk. In the file, ten digits before each request give its length. With `once`
+-- this script stops after the last request, and wrk waits for the end of its time. Otherwise it starts again at the
+-- first request. Counts the answers that contain a given text. An empty text saves the time of looking at each answer.
+-- Prints one line of JSON.
 
 local requests, at, once, threads = {}, 0, false, {}
 good = 0

@@ -1,7 +1,7 @@
-"""The services that the benchmarks compare, the webhooks they get, and the client that sends them.
+"""The services that the benchmarks compare, the webhooks that they get, and the client that sends them.
 
 In: a stage, the address of a cloud. Out: sharehook as it ships, a Python function behind gunicorn, and adnanh/webhook,
-each on loopback; figures of wrk. All get the same webhook of Jira.
+each on loopback; the figures of wrk. All services get webhooks of Jira.
 """
 
 import hashlib
@@ -26,35 +26,35 @@ APPROVED, EDITED = (json.dumps(event(f"body-jira-{name}.json")) for name in ("ap
 
 
 def ticket(number: int, account: str) -> bytes:
-    """An approved ticket of its own for one account; in a region of its own, so that the cloud's published rate, which
-    counts for each region, delays no call."""
+    """Returns an approved ticket for one account. Each number has its own region, so that the cloud's published rate,
+    which is counted per region, delays no call."""
     text = APPROVED.replace("SHARE-101", f"SHARE-{number}").replace("31001", str(number))
     text = text.replace("700000164995, 1038493875", account)
     return text.replace('"value": "ap-singapore"', f'"value": "ap-bench{number}"').encode()
 
 
 def post(body: bytes, key: str = SECRET) -> bytes:
-    """A signed webhook as it goes over the wire."""
+    """Returns a signed webhook as it goes over the wire."""
     signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
     return (f"POST /hooks/jira HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             f"x-hub-signature: sha256={signature}\r\ncontent-length: {len(body)}\r\n\r\n").encode() + body
 
 
-# What is sent in each case: the number of the request -> its bytes.
+# The webhook of each case: the number of the request -> its bytes.
 WEBHOOKS = {"ignored": lambda number: post(EDITED.replace("SHARE-101", f"SHARE-{number}").encode()),
             "unauthorised": lambda number: post(ticket(number, STAGING), "another secret of the same length"),
             "denied": lambda number: post(ticket(number, STRANGER)),
             "duplicate": lambda _: post(ticket(1, STAGING)),
             "allowed": lambda number: post(ticket(number, STAGING))}
-# What each answer of sharehook and of the Python function has. Where nearly all of the time is the client's, only the
-# first answer is looked at.
+# The text that each answer of sharehook and of the Python function must contain.
 TEXTS = {"ignored": "ignored", "unauthorised": "unauthori", "denied": "denied", "duplicate": "completed",
          "allowed": "completed"}
+# The cases in which the client itself takes nearly all of the time. Only the first answer is checked.
 FAST = {"ignored", "unauthorised"}
 
 
 class Cloud:
-    """The stand-in that answers at once or after some seconds."""
+    """The stand-in cloud, which answers at once or after `delay` seconds."""
 
     def __init__(self, stage: Stage, delay: float = 0):
         self.port = free_port()
@@ -63,7 +63,7 @@ class Cloud:
 
 
 class Service:
-    """A service on loopback; `measured` are its processes."""
+    """A service on loopback."""
 
     def __init__(self, stage: Stage, name: str, argv: list, variables: dict, cwd: pathlib.Path, port: int):
         self.name, self.port = name, port
@@ -71,7 +71,7 @@ class Service:
         stage.await_port(name, port)
 
     def resident_mb(self, which: str = "VmRSS") -> float:
-        """The memory that the service's processes hold now; `RssAnon`: without the pages of files that are mapped."""
+        """Returns the memory of the service's processes. `RssAnon`: without the pages of mapped files."""
         parent = self.process.pid
         children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="utf-8").split()
         total = 0
@@ -81,14 +81,14 @@ class Service:
         return total / 1024
 
     def answer(self, raw: bytes) -> tuple:
-        """(status, text) of one webhook."""
+        """Sends one webhook. Returns the status and the text of the answer."""
         head, _, body = raw.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
         return http_call(f"http://127.0.0.1:{self.port}/hooks/jira", "POST", body, headers)
 
 
 def sharehook(stage: Stage, cloud: Cloud) -> Service:
-    """`serve` with the configuration that ships, a journal in a directory, and the memory setting of the systemd unit."""
+    """Starts `serve` with the shipped configuration, a journal in a directory, and systemd's memory setting."""
     home = stage.directory / "home"
     shutil.copytree(ROOT / "policy", home / "policy")
     shutil.copy(ROOT / "sharehook.toml", home)
@@ -99,7 +99,7 @@ def sharehook(stage: Stage, cloud: Cloud) -> Service:
 
 
 def function(stage: Stage, cloud: Cloud) -> Service:
-    """The Python function behind gunicorn, with two processes for each core, as its documentation says."""
+    """Starts the Python function behind gunicorn, with two processes for each of two cores, as gunicorn advises."""
     gunicorn, port = PEERS / "bench" / "bin" / "gunicorn", free_port()
     check(gunicorn.exists(), "the Python function's environment; run scripts/peers bench", str(gunicorn))
     variables = {**LOCAL, "CLOUD_ENDPOINT": f"127.0.0.1:{cloud.port}"}
@@ -109,7 +109,7 @@ def function(stage: Stage, cloud: Cloud) -> Service:
 
 
 def webhook(stage: Stage, _: Cloud) -> Service:
-    """adnanh/webhook with the same check of the signature and of one field."""
+    """Starts adnanh/webhook, which checks the signature and one field."""
     program = shutil.which("webhook")
     check(program is not None, "the program webhook; install Debian's package of this name", "it is not on the path")
     signed = {"type": "payload-hmac-sha256", "secret": SECRET,
@@ -126,8 +126,8 @@ def webhook(stage: Stage, _: Cloud) -> Service:
 
 def load(service: Service, stage: Stage, case: str, count: int, connections: int, seconds: float, first: int = 1,
          once: bool = True, text: str = "") -> dict:
-    """What wrk measures for so long with so many different webhooks of a case, of which each may have to be sent no more
-    than `once`. Every answer must have the text, if there is one."""
+    """Sends `count` different webhooks of a case with wrk for `seconds`. Returns its figures. `first`: the number of the
+    first webhook. `once`: sends each webhook at most once. Every answer must contain `text`."""
     check(shutil.which("wrk") is not None, "the program wrk; install Debian's package of this name",
           "it is not on the path")
     file = stage.directory / "requests"

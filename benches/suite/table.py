@@ -1,7 +1,7 @@
-"""The tables of docs/performance.md and docs/journal.md, from benches/results.
+"""Writes the tables of docs/performance.md and docs/journal.md from benches/results.
 
-In: the results of one run. Out: between `<!-- NAME -->` and `<!-- end of NAME -->` on these pages a table in Markdown; a
-measure without results has no row.
+In: the results of one run. Out: tables in Markdown between `<!-- NAME -->` and `<!-- end of NAME -->` on these pages. A
+benchmark without results has no row.
 """
 
 import json
@@ -15,7 +15,7 @@ MB = 1_000_000
 
 
 def results(name: str):
-    """What a benchmark wrote, or nothing."""
+    """Returns what a benchmark wrote; `None` if it wrote nothing."""
     file = RESULTS / f"{name}.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
@@ -120,7 +120,7 @@ def _memory() -> list:
 
 
 def summary() -> list:
-    """Every measure beside its target and its peer, as they are in benches/results/summary.json."""
+    """Returns each figure with its target and the peer's figure, as in benches/results/summary.json."""
     return [*_start(), *_decisions(), *_warm(), *_disk(), *_calls(), *_memory()]
 
 
@@ -205,7 +205,7 @@ TABLES = {"performance": {"summary": summary_table, "warm": warm_table, "decisio
 
 
 def write_pages() -> None:
-    """Replaces each marked table of docs/."""
+    """Replaces each marked table in docs/."""
     for page, tables in TABLES.items():
         file = ROOT / "docs" / f"{page}.md"
         text = file.read_text(encoding="utf-8")
