@@ -99,7 +99,7 @@ impl Cloud {
         self.credentials.known_owner()
     }
 
-    /// The cloud's API in one region, for calls until a deadline.
+    /// Returns the cloud's API in one region, for calls until a deadline.
     pub fn at(&self, region: &Region, deadline: Deadline) -> RegionalCloud<'_> {
         RegionalCloud {
             cloud: self,
@@ -192,12 +192,10 @@ impl RegionalCloud<'_> {
         &self.region
     }
 
-    /// Returns the root account of the credentials in use if it is already known. Sends nothing.
     pub(crate) fn known_owner(&self) -> Option<AccountId> {
         self.cloud.known_owner()
     }
 
-    /// Returns the root account of the credentials in use, by [`Cloud::owner_account`].
     pub(crate) async fn owner_account(&self) -> Result<AccountId, CloudError> {
         self.cloud.owner_account(self.deadline).await
     }
@@ -305,7 +303,6 @@ impl RegionalCloud<'_> {
     }
 }
 
-/// One attempt to send a call.
 struct Attempt<'a> {
     at: &'a RegionalCloud<'a>,
     api: Api,

@@ -18,13 +18,13 @@ use crate::domain::{Problem, Problems};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
-/// How long an idle connection stays open. The cloud closes idle connections after 60 seconds, and
-/// a call on a connection that the cloud has just closed fails.
+/// How long an idle connection stays open: less than the 60 seconds after which the cloud closes
+/// it. A call on a connection that the cloud has just closed fails.
 const IDLE: Duration = Duration::from_secs(45);
 
 /// Builds an HTTP client with built-in root certificates and without redirects, proxies and
-/// retries. Time limits: 3 seconds to connect, 10 seconds for a request. Every part of the program
-/// that sends HTTP requests uses this client, and so do the tests.
+/// retries. Time limits: 3 seconds to connect, 10 seconds for a request. All requests of the
+/// program use this client, except where a proxy or other certificates are configured.
 pub fn http_client() -> Result<Client, Problems> {
     http_client_for(None, &[])
 }
@@ -139,7 +139,7 @@ pub(crate) enum Failure {
     TooLarge(usize),
 }
 
-/// Sends a POST request and reads the answer. `longest` is the time limit for both together.
+/// Sends a POST request and reads the answer, both within `longest`.
 pub(super) async fn post(
     client: &Client,
     url: &Url,
@@ -151,11 +151,8 @@ pub(super) async fn post(
     exchange(request.body(body), longest, MAX_BODY_BYTES).await
 }
 
-/// Sends a GET request to a service on this machine or network. Returns status and body. Errors
-/// quote nothing of the body, which may be secret.
-///
-/// # Errors
-/// Every [`Failure`]. The answer may have at most 4 MiB.
+/// Sends a GET request. Returns status and body, of at most 4 MiB. Errors quote nothing of the
+/// body, which may be secret.
 pub(crate) async fn get(
     client: &Client,
     url: &Url,
@@ -167,8 +164,7 @@ pub(crate) async fn get(
     Ok((answer.status, answer.body))
 }
 
-/// Sends a request and reads its answer of at most 4 MiB. `longest` is the time limit for both
-/// together. Does not follow redirects.
+/// Sends a request and reads its answer of at most 4 MiB, both within `longest`.
 pub(crate) async fn send(
     client: &Client,
     outgoing: Outgoing,
@@ -181,8 +177,7 @@ pub(crate) async fn send(
     exchange(request.body(outgoing.body), longest, MAX_BODY_BYTES).await
 }
 
-/// Sends a request and reads its answer of at most `max_bytes`. `longest` is the time limit for
-/// both together.
+/// Sends a request and reads its answer of at most `max_bytes`, both within `longest`.
 async fn exchange(
     request: reqwest::RequestBuilder,
     longest: Duration,
@@ -277,7 +272,6 @@ mod tests {
         );
     }
 
-    /// The cloud closes an idle connection after about 60 seconds. This client closes it earlier.
     #[test]
     fn idle_connections_are_dropped_before_the_server_does() {
         const { assert!(IDLE.as_secs() < 50) };

@@ -6,9 +6,7 @@ use super::actions::{Limit, Purpose};
 use super::codes::{Meaning, TABLE};
 use crate::domain::{CloudError, ErrorClass, Family, Fault, ResultCode};
 
-/// Maximum length of an error's message, in characters.
 const MAX_MESSAGE_CHARS: usize = 600;
-/// Maximum length of an error code of the cloud, in characters.
 pub(super) const MAX_CODE_CHARS: usize = 120;
 
 /// Returns the class and the remedy of an error code. Looks up the full code. For an unlisted code,

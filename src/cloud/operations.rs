@@ -35,7 +35,7 @@ impl RegionalCloud<'_> {
     ///
     /// Calls `account_ids` only when the call can be sent at once, because accounts may join or
     /// leave the call until then. Also calls it before returning an error that concerns all who
-    /// wait for the call, such as unusable credentials.
+    /// wait for the call, such as unusable credentials, but not if its class is `NotSent`.
     pub async fn change_shares(
         &self,
         image: &ImageRef,

@@ -84,7 +84,7 @@ impl Throttle {
     /// Waits for the next free slot, behind the calls that wait already.
     ///
     /// # Errors
-    /// `Throttled` if the slot is after the deadline. Returns the error as soon as this is known.
+    /// `Throttled`, as soon as it is known that the slot is after the deadline.
     pub(super) async fn wait_for_slot(
         &self,
         api: Api,

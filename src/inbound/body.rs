@@ -1,5 +1,5 @@
 //! Turns a verified body, JSON or a form, into one JSON value, or says why it is unreadable.
-//! Refuses nesting deeper than 128 levels, because the map engine's own reader would overflow the
+//! Refuses 128 and more levels of nesting, on which the map engine's own reader would overflow the
 //! stack.
 
 use std::collections::BTreeMap;

@@ -15,8 +15,7 @@ pub struct Callback {
     pub task_token: Option<SecretString>,
 }
 
-/// The maximum length of a secret in bytes: enough for a token of Step Functions and for an
-/// address.
+/// Maximum length of a secret in bytes, enough for a token of Step Functions or an address.
 const MAX_CHARS: usize = 2_048;
 
 impl Callback {

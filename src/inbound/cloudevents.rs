@@ -50,8 +50,8 @@ pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Pr
 /// source and id, which together identify an event. Both are as authentic as the request.
 ///
 /// # Errors
-/// The request cannot be read, or it is signed and in binary mode: a signature covers the body, but not
-/// the attributes in the headers.
+/// The request cannot be read, or it is signed and in binary mode: the signature does not cover the
+/// attributes in the headers.
 pub fn open(
     verified: &VerifiedDelivery,
     headers: &Headers,
@@ -167,9 +167,9 @@ fn is_attribute(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// Decodes a header's value: removes quotes, then decodes percent signs once (HTTP binding, 3.1.3.2).
-/// Keeps a percent sign without two hex digits, because the JavaScript SDK encodes nothing, while the
-/// Python SDK encodes everything that the specification names.
+/// Decodes a header's value: removes quotes, then decodes percent signs once (HTTP binding,
+/// 3.1.3.2). Keeps a percent sign without two hex digits: the JavaScript SDK encodes nothing, the
+/// Python SDK everything that the specification names.
 fn decoded(text: &str) -> Option<String> {
     let inner = text
         .strip_prefix('"')
@@ -189,8 +189,8 @@ fn decoded(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// Checks the required attributes of an event. Turns `data_base64` into `data`, so that maps find the
-/// data in one place.
+/// Checks the required attributes of an event. Turns `data_base64` into `data`, so that maps find
+/// the data in one place.
 fn event(value: Value, place: &str) -> Result<Event, Problem> {
     let wrong = |name: &str, problem: &str| {
         Problem::new(

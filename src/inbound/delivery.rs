@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::domain::SourceName;
 
-/// The request repeats this header with different values. It is refused, because a proxy on the way
-/// may have used another of the values than this program would.
+/// The request repeats this header with different values. It is refused, because a proxy may have
+/// used another of the values than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} occurs twice with different values")]
 pub struct DuplicateHeader(pub String);
@@ -75,8 +75,8 @@ impl Headers {
         values.into_iter().flatten().map(String::as_str)
     }
 
-    /// Removes a header and returns its value as [`Headers::one`] does, so that later readers of the
-    /// headers cannot see it.
+    /// Removes a header, so that later readers cannot see it. Returns its value as [`Headers::one`]
+    /// does.
     ///
     /// # Errors
     /// [`DuplicateHeader`] when the request repeats the header with different values.
@@ -109,8 +109,8 @@ pub enum Via {
     Http(Headers),
     /// A trigger whose host authenticated the sender: queue, topic, event bus, direct invocation.
     Host {
-        /// The sender as the host names it: the ARN of a queue or topic, a CloudEvents source, or
-        /// `invoke` for a direct invocation.
+        /// The sender as the host names it, such as the ARN of a queue or topic, or `invoke` for a
+        /// direct invocation.
         origin: String,
         /// The host's id of the message; a redelivery has the same id.
         id: Option<String>,

@@ -18,7 +18,7 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
             ..webhooks("svix")
         }),
         // GitLab (19.0 or newer) signs only the deliveries of webhooks with a signing token. The
-        // older X-Gitlab-Token needs a source with `scheme = "token"`.
+        // older X-Gitlab-Token needs `{ like = "token", header = "X-Gitlab-Token" }`.
         SchemeName::Gitlab => hmac(webhooks("webhook")),
         SchemeName::Github => hmac(github()),
         SchemeName::Jira => hmac(jira()),

@@ -1,4 +1,4 @@
-//! Says what authenticated a delivery and what its signature covers, and finds the key that fits.
+//! Says what authenticated a delivery, and finds the key that fits.
 
 use std::fmt;
 

@@ -29,7 +29,7 @@ pub enum Refusal {
         /// The header, list item, query field or body field.
         what: String,
     },
-    /// The request repeats a header, list item or query field.
+    /// The request repeats a header or list item with different values, or any query field.
     #[error("{what} occurs twice with different values")]
     Duplicate {
         /// The header, list item or query field.
@@ -43,10 +43,10 @@ pub enum Refusal {
         /// The rule that the value violates.
         why: &'static str,
     },
-    /// No configured secret matches the signature or token.
+    /// The signature or token was not made with a configured secret or the SNS certificate.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
-        /// The header that carries the proof.
+        /// The header or field that has the signature or token.
         what: String,
     },
     /// The signature is valid, but its time is outside the window.

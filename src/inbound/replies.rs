@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::scheme_kind::SchemeName;
 
-/// Maximum length of an echoed text.
 const MAX_ECHO_BYTES: usize = 512;
 
 /// A reply body whose form the sender prescribes.
@@ -39,14 +38,14 @@ pub enum Replies {
 pub struct ReplyRules {
     /// Which statuses are sent.
     pub replies: Replies,
-    /// The time after which the answer is 202 and the work continues. `None`: the answer is sent
-    /// when the work ends.
+    /// The time after which the answer is 202, and the work continues now or in a sweep. `None`:
+    /// the answer is sent when the work ends.
     pub answer_within: Option<Duration>,
 }
 
 impl ReplyRules {
-    /// Returns the defaults for a preset. `answer_within` is somewhat shorter than its sender
-    /// waits. `name` is `None` for a sender that the configuration describes.
+    /// Returns the defaults for a preset. `answer_within` is somewhat shorter than the preset's
+    /// sender waits. `name` is `None` for a sender that the configuration describes.
     pub(super) fn of_preset(name: Option<SchemeName>) -> Self {
         use Replies::{Accepted, Status};
         let (replies, seconds) = match name {

@@ -121,7 +121,6 @@ pub struct HmacScheme {
     pub fallback: Option<Box<HmacScheme>>,
 }
 
-/// `application/json`, and the types with the suffix `+json`.
 pub(super) const JSON_TYPES: [&str; 2] = ["application/json", "application/*+json"];
 /// Seconds. The senders' reference libraries allow five minutes.
 pub(super) const WINDOW: u32 = 300;
@@ -172,7 +171,7 @@ impl HmacScheme {
             .any(|part| matches!(part, Part::Header(signed) if signed.eq_ignore_ascii_case(name)))
     }
 
-    /// Returns every reason why verifying with this scheme would be unsafe or could never succeed.
+    /// Returns the reasons why verifying with this scheme would be unsafe or could never succeed.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         let mut say = |field: &str, problem: String, remedy: &str| {

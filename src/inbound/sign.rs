@@ -1,5 +1,5 @@
-//! Signs test deliveries as their sender would. In: scheme, secret, body, id, now. Out: the headers
-//! to send. The signed bytes come from the template that verification uses too.
+//! Signs this program's notifications, and test deliveries as their sender would. In: scheme,
+//! secret, body, id, now. Out: the headers to send. Verification uses the same template.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -29,7 +29,7 @@ const MAX_CERTIFICATES: usize = 8;
 pub enum Subscription {
     /// A GET to this address, which is on a host of SNS, confirms the subscription.
     Confirm(String),
-    /// The message needs no action.
+    /// Nothing to confirm: a message of another kind, or with an address that is not SNS's.
     Other,
 }
 
@@ -253,7 +253,7 @@ impl Issuers {
     /// chain.
     ///
     /// # Errors
-    /// `added` is not PEM, or contains too many certificates.
+    /// A certificate in `added` is not valid PEM, or there are too many.
     pub fn new(roots: Vec<TrustAnchor<'static>>, added: &[u8]) -> Result<Self, Problem> {
         let added = certificates(added).ok_or_else(|| {
             let remedy = format!("write at most {MAX_CERTIFICATES} certificates as PEM");

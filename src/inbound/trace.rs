@@ -18,12 +18,10 @@ pub struct Step {
 pub(super) struct Trace(Option<Vec<Step>>);
 
 impl Trace {
-    /// Ignores all steps.
     pub(super) fn off() -> Self {
         Self(None)
     }
 
-    /// Records all steps.
     pub(super) fn on() -> Self {
         Self(Some(Vec::new()))
     }

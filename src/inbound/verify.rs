@@ -1,6 +1,6 @@
-//! Verifies a [`Delivery`]. In: scheme, secrets and origins from the configuration, the delivery, and
-//! now. Out: a [`VerifiedDelivery`], which only this file can make, or a [`Refusal`]. Knows no host and
-//! no clock.
+//! Verifies a [`Delivery`]. In: scheme, secrets and origins from the configuration, the delivery,
+//! and now. Out: a [`VerifiedDelivery`], which only this file can make, or a [`Refusal`]. Knows no
+//! host and no clock.
 
 use std::fmt;
 
@@ -48,7 +48,7 @@ impl VerifiedDelivery {
         self.scheme
     }
 
-    /// Whether a signature covers this delivery. Static secrets and trusted triggers do not sign.
+    /// Whether the source's scheme signs deliveries. Static secrets and trusted triggers do not.
     pub fn signed(&self) -> bool {
         self.signed
     }

@@ -18,7 +18,7 @@ pub struct Call {
     pub at: Timestamp,
     /// The `SecretId` in the request; empty when the header was unreadable.
     pub key_id: String,
-    /// `lighthouse`, `cvm` or `sts`, from the credential scope; empty when the scope was unreadable.
+    /// `lighthouse`, `cvm` or `sts`, from the credential scope; empty if that was unreadable.
     pub service: String,
     /// `X-TC-Action` as sent.
     pub action: String,
@@ -42,7 +42,6 @@ pub struct Call {
     pub request_id: String,
 }
 
-/// The latest calls.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     calls: VecDeque<Call>,

@@ -24,7 +24,6 @@ pub(super) struct Field {
     pub(super) required: bool,
 }
 
-/// Describes a required parameter.
 pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     Field {
         name,
@@ -33,7 +32,6 @@ pub(super) const fn required(name: &'static str, kind: Kind) -> Field {
     }
 }
 
-/// Describes an optional parameter.
 pub(super) const fn optional(name: &'static str, kind: Kind) -> Field {
     Field {
         name,

@@ -27,7 +27,6 @@ use super::world::World;
 /// Maximum number of pending faults.
 const MAX_FAULTS: usize = 1_000;
 
-/// The state of the sandbox.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) world: World,
@@ -95,7 +94,7 @@ impl State {
         room
     }
 
-    /// Checks authentication, then action, region, rate and parameters, in the real gateway's order.
+    /// Checks authentication, action, region, rate and parameters, in the real gateway's order.
     fn admit(
         &mut self,
         request: &Request,

@@ -108,9 +108,9 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     })
 }
 
-/// Recomputes the signature over `request` and compares it in constant time. `headers` of the
-/// request are all headers that arrived. `timestamp` is the value of `X-TC-Timestamp`; the caller
-/// decides how old it may be.
+/// Recomputes the signature over `request` and compares it in constant time. `request.headers` are
+/// all headers that arrived. `timestamp` is the value of `X-TC-Timestamp`; the caller decides how
+/// old it may be.
 ///
 /// # Errors
 /// The first [`Refusal`] that applies.

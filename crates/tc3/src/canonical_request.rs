@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// The text that is hashed instead of the body when `X-TC-Content-SHA256: UNSIGNED-PAYLOAD` is sent.
+/// Hashed instead of the body if the header `X-TC-Content-SHA256: UNSIGNED-PAYLOAD` is sent.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The parts of a request that the signature covers.

@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::string_to_sign::{CredentialScope, TERMINATION};
 
-/// The bytes of one HMAC-SHA256.
 type Digest32 = [u8; 32];
 
 /// Returns the key that signs for one day and service (`SecretSigning` in the documentation).

@@ -94,7 +94,7 @@ impl Api {
     }
 }
 
-/// The request of an API action. A trait, so that one function can send all nine actions.
+/// The request of an API action.
 pub trait Action: Serialize + Send + Sync {
     /// The fields of the answer except `RequestId`.
     type Answer: DeserializeOwned + Send;

@@ -38,7 +38,7 @@ pub(super) fn ids(count: usize) -> Result<(), Limit> {
 pub struct Filter {
     /// The filter's name, such as `image-id`. Each list has its own filters.
     pub name: String,
-    /// The values. An entry must have one of them.
+    /// The values.
     pub values: Vec<String>,
 }
 

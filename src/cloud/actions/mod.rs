@@ -1,7 +1,6 @@
-//! The nine API actions, one file each. The two actions that share a blueprint and stop sharing it
-//! have one file together. Each file has the request, the answer, and checks of the published
-//! limits. In: typed arguments. Out: the JSON to send, and the parsed answer. Sends nothing and
-//! reads no clock.
+//! The nine API actions, one file each, except that the two for shares of a blueprint are in one.
+//! Each file has the request, the answer, and checks of the published limits. In: typed arguments.
+//! Out: the JSON to send, and the parsed answer. Sends nothing and reads no clock.
 
 mod action;
 pub mod cvm_modify_image_share_permission;

@@ -1,4 +1,4 @@
-//! The input of all local sources of credentials: the process's variables, files, and the
+//! The local input of the sources of credentials: the process's variables, files, and the
 //! credentials of invocations. Does no network I/O.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::{CredentialsError, unusable};
 use super::invocation_credentials::InvocationCredentials;
 
-/// Size limit of a credentials file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// The variable that replaces the address of the metadata service. Its value is an address on
 /// loopback, or `off`.
@@ -55,7 +54,6 @@ impl Environment {
         self.variables.get(name).map(ExposeSecret::expose_secret)
     }
 
-    /// The names of the variables, without their values.
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.variables.keys()
     }

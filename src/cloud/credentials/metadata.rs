@@ -1,6 +1,6 @@
 //! Finds the credentials of the CVM's role. In: the answers of the machine's metadata service. Out:
-//! temporary credentials, or nothing if this machine is no CVM or has no role. The address of the
-//! service is fixed; a replacement must be on loopback. Source:
+//! temporary credentials, or nothing if the service names no role or does not answer. Its address
+//! is fixed; a replacement must be on loopback. Source:
 //! cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;
@@ -23,8 +23,8 @@ const PATH: &str = "latest/meta-data/cam/security-credentials/";
 /// the service answers within milliseconds.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns the credentials of this machine's role. If there is no role, adds the reason to `looked`
-/// and returns `None`.
+/// Returns the credentials of this machine's role. If the service names no role or does not answer,
+/// adds the reason to `looked` and returns `None`.
 pub(super) async fn of_machine(
     remote: &Remote,
     environment: &Environment,

@@ -1,5 +1,5 @@
 //! Finds the root account of the credentials in use. In: the cached credentials. Out: the account
-//! that their source names, or else the answer of `GetCallerIdentity`, which is asked once per
+//! that their source names, or else the answer of `GetCallerIdentity`, which is kept for these
 //! credentials. Calls can be made without knowing the account.
 
 use super::owner_slot::Asked;

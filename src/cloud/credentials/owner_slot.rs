@@ -15,7 +15,6 @@ const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
 /// How long to wait before asking the token service again if it gave no answer.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
-/// The last answer of the token service.
 #[derive(Debug, Default)]
 pub(super) struct OwnerSlot {
     pub(super) newest: Mutex<Option<Asked>>,

@@ -24,7 +24,6 @@ use crate::domain::{AccountId, CloudError, ErrorClass, Problem, ResultCode, Time
 const VERSION: &str = "2018-08-13";
 /// The region that the official SDKs use for this service. Roles do not belong to a region.
 const REGION: &str = "ap-guangzhou";
-/// The default session name.
 const SESSION: &str = "sharehook";
 /// Lifetime of a role's credentials: the documented default, 2 hours.
 const SECONDS: u32 = 7_200;
@@ -68,7 +67,6 @@ impl FromStr for RoleArn {
 }
 
 impl RoleArn {
-    /// Returns the root account that owns the role.
     fn owner(&self) -> Option<String> {
         let (owner, _) = self.0.strip_prefix("qcs::cam::uin/")?.split_once(':')?;
         Some(owner.to_owned())
@@ -222,7 +220,6 @@ pub(super) async fn caller(
         })
 }
 
-/// One call to the token service.
 struct Call<'a> {
     remote: &'a Remote,
     action: &'static str,

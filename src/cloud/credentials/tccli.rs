@@ -11,7 +11,6 @@ use super::metadata;
 use super::remote::Remote;
 use super::sts::{self, Session};
 
-/// The variable that names the profile.
 const PROFILE_VARIABLE: &str = "TCCLI_PROFILE";
 const ROLE_VARIABLE: &str = "TENCENTCLOUD_ROLE_ARN";
 const SESSION_VARIABLE: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";

@@ -6,12 +6,12 @@ use serde_json::Value;
 use crate::domain::spelled;
 
 spelled! {
-    /// What became of an instance, according to an event. The id of an announcement ends with this
-    /// word.
+    /// What became of an instance, according to an event. The id of an approval system's
+    /// announcement ends with this word.
     Said {
         /// The instance was approved.
         Approved = "approved",
-        /// The instance was withdrawn after its approval.
+        /// The instance was withdrawn, at DingTalk perhaps before any approval.
         Withdrawn = "withdrawn",
     }
 }
@@ -19,7 +19,7 @@ spelled! {
 /// The instance that an event names, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// The code of the instance's definition.
+    /// The code of the instance's definition; empty for a ticket.
     pub definition: String,
     /// The code of the instance.
     pub instance: String,
@@ -28,8 +28,8 @@ pub struct Named {
 }
 
 impl Named {
-    /// Returns the id of the announcement: the code of the instance, and what became of it.
-    /// Repeated events about one change get the same id.
+    /// Returns the id under which an approval system's event is announced. Repeated events about
+    /// one change get the same id.
     pub fn id(&self) -> String {
         format!("{}/{}", self.instance, self.said)
     }
@@ -57,7 +57,7 @@ pub fn withdrawal_of(id: &str) -> Option<String> {
 pub enum InstanceState {
     /// Approved. The value is the instance as a map reads it.
     Approved(Value),
-    /// Approved, and withdrawn later.
+    /// Withdrawn, at DingTalk perhaps before any approval.
     Withdrawn,
     /// Approved, and withdraws another instance: the one with this code.
     Withdraws(String),

@@ -190,7 +190,6 @@ fn sealed(plain: &Plain<'_>, encrypted: &str, reply: &str, now: Timestamp) -> Op
     }))
 }
 
-/// An encrypted text and its signature.
 pub(super) struct Sealed {
     pub(super) signature: String,
     pub(super) encrypted: String,

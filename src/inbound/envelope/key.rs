@@ -84,7 +84,6 @@ impl EnvelopeKey {
             .map_or("", |token| token.expose_secret())
     }
 
-    /// Feishu's Encrypt Key.
     pub(super) fn encrypt_key(&self) -> &str {
         self.encrypt_key.expose_secret()
     }

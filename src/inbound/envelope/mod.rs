@@ -2,7 +2,7 @@
 //! DingTalk, WeCom. In: keys of the source, headers, query and body of a request, now. Out: the
 //! decrypted event as JSON and the reply that its sender expects, or the refusal. Checks the
 //! signature before it decrypts, so that duration and reply tell a stranger nothing about the plain
-//! text.
+//! text. Feishu's challenges and plain events have no signature.
 
 mod addressed;
 mod cipher;
@@ -27,7 +27,6 @@ pub(super) use opened::{Checked, Opened};
 pub use scheme::{EnvelopeScheme, EnvelopeSystem};
 pub(super) use seal::{renewed, seal};
 
-/// Verifies and decrypts one request.
 pub(super) fn open(
     checked: &Checked<'_>,
     headers: &Headers,

@@ -53,13 +53,12 @@ impl<'a> Checked<'a> {
         matched.ok_or_else(|| Refusal::mismatch(what))
     }
 
-    /// Checks that the source lists a receiver.
     pub(super) fn listed(&self, receiver: &str, trace: &mut Trace) -> Result<(), Refusal> {
         listed(self.from, receiver, "receiver", trace)
     }
 
-    /// Checks that a signed time is within the scheme's window. `text` is the time, or `None` if
-    /// the request lacks it; `what` names its place in a refusal.
+    /// Checks that a signed time is within the scheme's window. `text` is `None` if the time is
+    /// absent or has the wrong length; `what` names its place in a refusal.
     pub(super) fn timely(
         &self,
         what: &str,

@@ -36,7 +36,7 @@ impl EnvelopeScheme {
         }
     }
 
-    /// Whether the plain text ends with the id of its receiver, which the source must therefore list.
+    /// Whether the plain text ends with its receiver's id. The source must then list receivers.
     pub(in crate::inbound) fn is_addressed(&self) -> bool {
         match self.system {
             EnvelopeSystem::Feishu => false,

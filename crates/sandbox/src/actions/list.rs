@@ -105,8 +105,8 @@ impl ListRules {
 }
 
 impl Selection<'_> {
-    /// Whether an entry is among the ids, if there are any, and matches all filters. `field` returns
-    /// the entry's value for the name of a filter; an unknown name matches nothing.
+    /// Whether an entry is among the ids, if there are any, and matches all filters. `field` is the
+    /// entry's value for the name of a filter; an unknown name matches nothing.
     pub(super) fn takes(&self, id: &String, field: impl Fn(&str) -> Option<String>) -> bool {
         let matches =
             |filter: &Filter| field(&filter.name).is_some_and(|v| filter.values.contains(&v));

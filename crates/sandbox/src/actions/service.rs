@@ -42,7 +42,6 @@ const CVM_ONLY_REGIONS: [&str; 8] = [
 ];
 
 impl Service {
-    /// Finds a service by its short name.
     pub(crate) fn find(name: &str) -> Option<Self> {
         [Self::Lighthouse, Self::Cvm, Self::Sts]
             .into_iter()

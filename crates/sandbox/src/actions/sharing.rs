@@ -17,8 +17,8 @@ pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
         .collect()
 }
 
-/// Adds every account that `check` accepts; `check` also receives the shares so far. Stops at the
-/// first refused account; `batch` decides whether the accounts before it stay added.
+/// Adds the accounts until `check`, which also receives the shares so far, refuses one. `batch`
+/// decides whether the accounts before the refused one stay added.
 pub(super) fn add(
     shares: &mut Shares,
     accounts: &[&str],

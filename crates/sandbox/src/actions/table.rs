@@ -34,7 +34,6 @@ const LIMIT: Field = optional("Limit", Kind::Integer);
 const FILTERS: Field = optional("Filters", Kind::Filters);
 
 impl Action {
-    /// Every action.
     pub(crate) const ALL: [Self; 10] = [
         Self::ShareBlueprint,
         Self::CancelBlueprint,
@@ -48,7 +47,6 @@ impl Action {
         Self::CallerIdentity,
     ];
 
-    /// Finds an action of a service by its name.
     pub(crate) fn find(service: Service, name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -101,7 +99,6 @@ impl Action {
         }
     }
 
-    /// Carries the action out.
     pub(crate) fn run(self, context: ActionContext<'_>) -> Answer {
         match self {
             Self::ShareBlueprint => super::share_blueprint::run(context),

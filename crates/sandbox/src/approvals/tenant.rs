@@ -1,4 +1,4 @@
-//! One company at an approval system: its instances, what was written back, and how its API behaves.
+//! One company at an approval system: its instances, what was written back, how its API behaves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::super::query;
 use super::super::request::Request;
 use super::app::Apps;
 
-/// The number of answered calls by kind, including refused calls.
+/// The number of calls by kind. Refused calls count too, except those for a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ApprovalCalls {
     /// Calls for a token.
