@@ -126,7 +126,7 @@ def webhook(stage: Stage, _: Cloud) -> Service:
 
 def load(service: Service, stage: Stage, case: str, count: int, connections: int, seconds: float, first: int = 1,
          once: bool = True, text: str = "") -> dict:
-    """Sends `count` different webhooks of a case with wrk for `seconds`. Returns its figures. `first`: the number of the
+    """Sends `count` different webhooks of a case with wrk for `seconds`. Returns the figures. `first`: number of the
     first webhook. `once`: sends each webhook at most once. Every answer must contain `text`."""
     check(shutil.which("wrk") is not None, "the program wrk; install Debian's package of this name",
           "it is not on the path")

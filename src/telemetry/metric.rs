@@ -100,7 +100,7 @@ metrics! {
 }
 
 impl Definition {
-    /// Returns the metric's unit in CloudWatch. In Prometheus the metric's name shows the unit.
+    /// Returns the metric's unit in CloudWatch. For Prometheus the name shows the unit.
     pub fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Counter => "Count",

@@ -1,5 +1,5 @@
-//! Whether the next turn is due. In: a state and the current instant. A wrong clock wrote a lease
-//! or a pause that is longer than the maximum. Then the turn is due at once.
+//! Whether the next turn is due. In: a state and the current instant. If a lease or a pause is
+//! longer than the maximum, a wrong clock wrote it, and the turn is due at once.
 
 use jiff::SignedDuration;
 

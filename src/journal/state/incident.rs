@@ -11,7 +11,7 @@ use super::head::Head;
 use super::notification::{Notifications, Outcome, Owed};
 use crate::domain::{Identity, NoticeKind, NoticeRules, SourceName, Timestamp};
 
-/// The state of an incident, or of an announcement and the attempts to fetch its instance.
+/// The state of an incident.
 #[derive(Debug, Clone)]
 pub struct Incident {
     subject: Subject,

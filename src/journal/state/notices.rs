@@ -165,8 +165,8 @@ mod tests {
             owed(&builder, closed_at + 7),
             [expiring("desk"), expiring("ops")]
         );
-        // After the share's end no notice of its expiry is owed, and later none of an old outcome
-        // without an attempt.
+        // After the share's end no notice of its expiry is owed. Old outcomes without an attempt
+        // are not notified.
         assert_eq!(owed(&until_closed(), EXPIRY).len(), 2);
         assert_eq!(owed(&until_closed(), 4 * 86_400), [""; 0]);
         let state = State::from_records(&builder.records).unwrap();
