@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use super::secrets::{AwsSecret, SecretRef};
 use super::vars::Vars;
 
-/// The variable that overrides `[seal] key`, so that deployments with different keys can use the
-/// same file.
+/// Overrides `[seal] key`, so that deployments with different keys can use the same file.
 pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 /// The variables with the process's own key for the cloud: the key's id and its secret.
 pub(super) const KEY_ID_VAR: &str = "TENCENTCLOUD_SECRET_ID";

@@ -58,7 +58,7 @@ impl Unread {
 /// Returns the raw tables, the problems of the values that do not fit, and the values left out.
 ///
 /// # Errors
-/// Every syntax error. Or the problems so far, if a value that does not fit cannot be left out.
+/// Every syntax error; or the problems so far, if a value that does not fit cannot be left out.
 pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, Unread), Problems> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -102,7 +102,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
 /// Returns one problem per line, because one incomplete line can cause several errors.
 fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    // An unclosed table makes later keys duplicates: report them only if there is no other error.
+    // An unclosed table makes later keys duplicates: drop these errors if there are others.
     let follows = |error: &&Error| error.message().starts_with("duplicate key");
     let only_duplicates = errors.iter().all(|error| follows(&error));
     let mut errors: Vec<&Error> = errors

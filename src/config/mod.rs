@@ -66,7 +66,7 @@ impl Config {
     /// Reads as much of the configuration file as possible, for commands that report all problems.
     ///
     /// # Errors
-    /// The file cannot be read, or is not TOML.
+    /// The file cannot be read or is not TOML, or too many of its values do not fit.
     pub fn draft(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Draft, Problems> {
         let (file, text) = (path.display().to_string(), text_of(path)?);
         resolve::draft(&file, &text, vars, SecretValues::Configured(fetched))
@@ -82,7 +82,7 @@ impl Config {
 
     /// Reads the configuration file without its secrets, and uses `stand_in` for each of them. For
     /// commands that neither verify deliveries of senders nor call the cloud. Drops `[seal]` if
-    /// `key` names a variable or a secret in AWS.
+    /// its key is in AWS or in a variable that `key` names.
     ///
     /// # Errors
     /// As [`load`](Self::load), except problems with the value of a secret.

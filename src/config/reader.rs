@@ -141,7 +141,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the content of a PEM file; nothing if no file is named or it cannot be read.
+    /// Returns the content of a PEM file. Empty if no file is named or it cannot be read.
     pub(super) fn certificates(
         &mut self,
         what: &str,
@@ -176,7 +176,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the secret of a source, of a notification's target or of an HTTP reader.
+    /// Returns any secret other than the key of an owner account.
     pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
         self.secret_or_stand_in(whose, written, false)
     }
@@ -279,7 +279,6 @@ pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
     vars.get(name).filter(|text| !text.is_empty())
 }
 
-/// Reads the text of a configuration file.
 pub(super) fn text_of(path: &Path) -> Result<String, Problem> {
     std::fs::read_to_string(path).map_err(|error| {
         Problem::new(

@@ -50,7 +50,7 @@ impl Config {
     }
 
     /// Refuses a place inside the journal, its index or the policy directory, and the place of the
-    /// configuration or of any file that it names.
+    /// configuration, of the seal's key or of any file that the configuration names.
     ///
     /// # Errors
     /// A problem that says what the report would overwrite.

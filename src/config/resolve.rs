@@ -22,14 +22,13 @@ use super::secrets::{SecretValues, Secrets};
 use super::valid::{Config, Draft, NotifyConfig};
 use super::vars::Vars;
 
-/// The variable that overrides `journal` in the file, for deployments that know the journal's
-/// location only at run time.
+/// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
 /// The variable with the index's place if `SHAREHOOK_JOURNAL` is set. The index in the file is
 /// then ignored, because it belongs to the file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
-/// The permitted values of `limits.body_bytes`, in bytes.
+/// The permitted values of `limits.body_bytes`.
 const BODY_BYTES: RangeInclusive<usize> = 1_024..=6 << 20;
 
 /// One day in seconds.

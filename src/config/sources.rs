@@ -103,8 +103,7 @@ impl Reader<'_> {
         secrets
     }
 
-    /// Reads `from`. Its entries may be references `env:NAME`, because a deployment template knows
-    /// the ARN of a queue only when it is deployed.
+    /// Reads `from`. An entry may be `env:NAME`, because a queue's ARN is known only at deployment.
     fn from(&mut self, source: &RawSource) -> Vec<String> {
         let mut from = Vec::new();
         for written in &source.from {

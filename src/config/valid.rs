@@ -174,8 +174,8 @@ pub struct SourceConfig {
     pub scheme: SchemeSpec,
     /// The active secrets; several during a rotation.
     pub secrets: Vec<Secret>,
-    /// For a trusted source, the origins whose messages it accepts. For an approval system, the
-    /// receivers that its events may name.
+    /// For a trusted or SNS source, the origins whose messages it accepts. For an approval system,
+    /// the receivers that its events may name.
     pub from: Vec<String>,
     /// For scheme `sns`: PEM certificates above SNS's own, in addition to the public roots.
     pub issuers: Vec<u8>,

@@ -23,7 +23,7 @@ spelled! {
         UnsealedJournal = "unsealed-journal",
         /// The journal is kept in memory and is lost when the process ends.
         LostJournal = "lost-journal",
-        /// No policy mentions a source, so all its requests are refused.
+        /// No policy mentions a source, and all its sample requests are refused.
         UnmentionedSource = "unmentioned-source",
         /// Policies or entities name a source that is not configured.
         UnknownSource = "unknown-source",
@@ -35,8 +35,7 @@ spelled! {
         OddPolicy = "odd-policy",
         /// Denied requests are answered with HTTP 200, and no notification reports the denial.
         UnseenDenial = "unseen-denial",
-        /// A file for a host, such as `template.yaml`, lacks something that the configuration
-        /// names.
+        /// A host's file, such as `template.yaml`, lacks something that the configuration names.
         Deployment = "deployment",
     }
 }

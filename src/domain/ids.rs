@@ -170,8 +170,7 @@ fn is_name(text: &str) -> bool {
 pub struct Identity {
     /// The source that authenticated the request.
     pub source: SourceName,
-    /// The request's own id. Without one, the delivery's id. Without either, a digest of the
-    /// content.
+    /// The request's own id, or else the delivery's id, or else a digest of the content.
     pub id: String,
 }
 

@@ -1,6 +1,6 @@
 //! Reads JSON and refuses an object that names a key twice, because JSON readers disagree about
 //! which of the two values applies (RFC 8259, section 4). In: bytes of a sender or a host. Out: the
-//! value, or the flaw. `serde_json` itself refuses nesting deeper than 128.
+//! value, or the flaw. `serde_json` itself refuses 128 or more nested levels.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,5 +1,4 @@
-//! Recognises the addresses of this machine itself. Several settings allow plain `http` only to
-//! these addresses.
+//! Recognises this machine's own addresses: several settings allow plain `http` only to these.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! The values of which notifications consist: subjects, targets, and the subscriptions of a
-//! configuration. `journal::state` decides which notifications a request owes.
+//! Notifications as data: subjects, targets, and the subscriptions of a configuration.
+//! `journal::state` decides which notifications a request owes.
 
 use serde::{Deserialize, Serialize};
 

@@ -39,7 +39,7 @@ impl FromStr for PersonName {
     type Err = Problem;
 
     /// # Errors
-    /// The text is not a name, or may be mistaken for another. The problem's field is `person`.
+    /// The text is not a name, or looks like another name. The problem's field is `person`.
     fn from_str(text: &str) -> Result<Self, Problem> {
         if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
             return refuse(
@@ -190,7 +190,7 @@ const EAST_ASIAN: [Script; 5] = [
     Script::Hangul,
 ];
 
-/// Whether all characters belong to one script. Ignores characters of all scripts (digits,
+/// Whether all characters belong to one script. Ignores characters that scripts share (digits,
 /// accents). The scripts in `EAST_ASIAN` count as one.
 fn is_single_script(text: impl Iterator<Item = char>) -> bool {
     let scripts = ScriptWithExtensions::new();

@@ -1,5 +1,4 @@
-//! A problem with an input, as a message to the author of the input: the field, the problem, the
-//! remedy.
+//! A problem with an input, as a message to its author: the field, the problem, the remedy.
 
 use std::fmt;
 use std::path::Path;

@@ -140,8 +140,8 @@ pub struct ShareRequest {
 }
 
 impl ShareRequest {
-    /// Returns when the share expires if the request was approved at `approved`. `None` if it never
-    /// expires.
+    /// Returns when the share expires if the request was approved at `approved`. `None` if the
+    /// request has no expiry, or one after the last possible date.
     pub fn expires_at(&self, approved: Timestamp) -> Option<Timestamp> {
         match self.expires.as_ref()? {
             Expiry::At(instant) => Some(*instant),

@@ -1,6 +1,6 @@
-//! Keeps listed accounts outside Cedar's entity store. A request adds only its own accounts to the
-//! store, so its cost does not grow with the list. Takes entities; returns the entity of an
-//! account, and the class of accounts that policies cannot tell apart.
+//! Keeps listed accounts outside Cedar's entity store, unless policies or entities mention them. A
+//! request adds only its own accounts, so its cost does not grow with the list. Takes entities;
+//! returns the entity of an account, and the class of accounts that policies cannot tell apart.
 
 use std::collections::{HashMap, HashSet};
 

@@ -7,7 +7,7 @@ use super::rules::EXPIRY;
 
 /// A request that may be carried out. For a share, there is one way to get this value:
 ///
-/// 1. [`PolicySet::decide`](super::PolicySet::decide) allows the request under today's policies.
+/// 1. [`PolicySet::decide`](super::PolicySet::decide) allows the request under current policies.
 ///
 /// A cancel needs no new decision, so it has two more ways:
 ///

@@ -14,7 +14,7 @@ use super::schema::uid;
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// The changes that a source may make: true for a share or false for a cancel, and the item.
+/// What a source may do with at least one image: share (true) or cancel (false), and the item.
 type Reach = BTreeSet<(bool, String)>;
 
 impl PolicySet {

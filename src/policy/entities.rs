@@ -38,7 +38,7 @@ impl KnownEntities {
     }
 
     /// Returns a warning if `named`, an entity in the policy at `mark`, is a group that the file
-    /// does not list and that has no members, or belongs to a source that is not configured.
+    /// does not list, or is or belongs to a source that is not configured.
     pub(super) fn unknown(
         &self,
         named: &EntityUid,
@@ -131,7 +131,6 @@ pub(super) fn read(
     })
 }
 
-/// The state while the file is read.
 struct Reader<'a> {
     text: &'a str,
     validated: bool,

@@ -166,8 +166,7 @@ fn applies(permit: &Permit, request: &Request, entities: &Entities) -> bool {
     })
 }
 
-/// Returns a sentence with the policies that forbade the request, each with its `@reason` if it has
-/// one.
+/// Returns a sentence with the policies that forbade the request, each with its `@reason`, if any.
 pub(super) fn forbidden(policies: &Policies, ids: &BTreeSet<String>) -> String {
     let shown = |id: &String| {
         let policy = policies.evaluated(id);

@@ -71,8 +71,7 @@ impl PolicySet {
     }
 
     /// Whether both sets have the same policies and entities, and this set knows which accounts the
-    /// policies name. With this, `bundle` compares what is read from a package with what it
-    /// validated.
+    /// policies name. `bundle` compares the package that it reads back with what it validated.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let accounts = |uid: &&EntityUid| *uid.type_name() == self.names.account;
         let mut named = other.rules.literals().iter().filter(accounts);

@@ -35,7 +35,7 @@ impl Rules {
     }
 }
 
-/// Whether a policy's scope includes the action.
+/// Whether a policy's scope names the action itself, or fits every action.
 pub(super) fn is_about(policy: &Policy, action: &EntityUid) -> bool {
     match policy.action_constraint() {
         ActionConstraint::Any => true,

@@ -63,7 +63,6 @@ impl SchemaNames {
         }
     }
 
-    /// Returns the action with this name.
     pub(super) fn action(&self, name: &str) -> EntityUid {
         uid(&self.action, name)
     }
@@ -116,7 +115,6 @@ fn parse(text: &str) -> Result<Schema, Problem> {
     parsed.map(|(schema, _)| schema)
 }
 
-/// Returns an entity's identifier.
 pub(super) fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
 }
