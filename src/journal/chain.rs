@@ -16,7 +16,7 @@ use crate::domain::Status;
 pub struct Finding {
     /// The file's path from the journal's root, such as `requests/<stream>/000003.json`.
     pub path: String,
-    /// The name of the stream's folder; empty if the file is in no stream's folder.
+    /// The name of the stream that the file concerns; may be empty.
     pub stream: String,
     /// The record's number, if the file's name has one.
     pub seq: Option<u64>,
@@ -35,7 +35,7 @@ impl Finding {
         }
     }
 
-    /// A finding about an object that belongs to no stream.
+    /// A finding about a file, without its stream and number.
     pub(super) fn about(path: impl ToString, flaw: Flaw) -> Self {
         Self {
             path: path.to_string(),
@@ -65,8 +65,7 @@ pub struct Chain {
     /// Set after a bad file, so that the broken link from the next file is not reported too.
     doubtful: bool,
     stream_state: Option<StreamState>,
-    /// Set once the state is unknown, for example after a bad file. Then later records are not
-    /// applied.
+    /// Set once the state is unknown, such as after a bad file: later records are not applied.
     lost: bool,
 }
 

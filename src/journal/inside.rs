@@ -33,7 +33,6 @@ impl FilePlace {
         Problem::new("report", problem, "name a place where nothing else lies")
     }
 
-    /// Whether the file is inside the journal or index at `location`.
     fn is_inside(&self, location: &JournalLocation) -> bool {
         match (self, location) {
             (Self::File(_), JournalLocation::Directory(dir)) => self.is_at(dir),

@@ -13,8 +13,8 @@
 //! records today). The index only says where to look. Its files are deleted when they are no longer
 //! needed. The first three can be rebuilt from the records.
 //!
-//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. Only `store`
-//! does I/O, except that `inside` resolves symbolic links.
+//! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. `store` does
+//! the I/O, and `inside` resolves symbolic links.
 //!
 //! # What verification detects
 //! `Journal::verify` finds an altered byte in any file, a missing file that is not its stream's

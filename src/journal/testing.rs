@@ -117,7 +117,6 @@ pub(super) fn opened(identity: Identity) -> Event {
     Event::Opened(Box::new(intent(identity, request(json!({})), Some(60))))
 }
 
-/// Reads an event from a record's JSON.
 fn event(json: Value) -> Event {
     serde_json::from_value(json).unwrap()
 }
@@ -258,7 +257,6 @@ pub(super) fn conflict() -> Event {
     event_received(json!({"type": "conflict", "identity": identity, "digest": "ab"}))
 }
 
-/// One event of each type.
 pub(super) fn event_of_every_type() -> Vec<Event> {
     let [received, not_fetched, confirmed, settled] = announcement();
     vec![
@@ -327,7 +325,7 @@ impl StreamBuilder {
         self.then_of(None, seconds, who, event)
     }
 
-    /// Like [`Self::then`], with the root account of the worker's credentials.
+    /// Like [`Self::then`], for a record that names the account `owner`.
     pub(super) fn then_of(
         mut self,
         owner: Option<&str>,

@@ -84,8 +84,8 @@ fn call(call: &CallNote) -> String {
     )
 }
 
-/// Quotes a cell if necessary. Puts an apostrophe before a character such as `=`, with which
-/// spreadsheets begin a formula (<https://owasp.org/www-community/attacks/CSV_Injection>).
+/// Quotes a cell if necessary. A leading apostrophe keeps spreadsheets from running the cell as a
+/// formula (<https://owasp.org/www-community/attacks/CSV_Injection>).
 pub(super) fn quoted(cell: &str) -> String {
     let cell = visible(cell, &['\n', '\r', '\t']);
     let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {

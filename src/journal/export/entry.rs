@@ -49,7 +49,6 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The verdict of this record, if it has one.
     pub(super) fn own_verdict(&self) -> Option<&'a Verdict> {
         match &self.stored.record.event {
             Event::Opened(intent) => Some(&intent.verdict),
@@ -60,7 +59,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The verdict of this record, or else the verdict of record 0.
+    /// The verdict of this record, or else of record 0.
     pub(super) fn verdict(&self) -> Option<&'a Verdict> {
         self.own_verdict()
             .or(self.intent.map(|intent| &intent.verdict))

@@ -150,7 +150,6 @@ fn denied(verdict: &Verdict) -> String {
     format!("denied: {}", joined(&verdict.refused, "; "))
 }
 
-/// Joins the texts of the items.
 pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
     texts.join(separator)

@@ -21,10 +21,9 @@ pub struct Checkpoint {
     pub root: Hash,
     /// The seal's number, from 1.
     pub number: u64,
-    /// When the seal was made, by the sealer's clock.
+    /// When the seal was begun, by the sealer's clock.
     pub at: Timestamp,
-    /// The old and the new key, if this checkpoint introduces a key. Both sign this checkpoint;
-    /// only the new key signs later ones.
+    /// The old and the new key, if this checkpoint introduces a key. Both keys sign it.
     pub key_change: Option<KeyChange>,
 }
 

@@ -11,7 +11,7 @@ use crate::domain::Problem;
 pub struct KeyChange {
     /// The previous key.
     pub old: VerifierKey,
-    /// The key that signs every later checkpoint.
+    /// The key that signs from the next seal on.
     pub new: VerifierKey,
 }
 

@@ -45,8 +45,7 @@ impl KeyChain {
         }
     }
 
-    /// Returns the key that signs seal `number`. For a seal that introduces a key, and has two
-    /// signatures, returns the older key.
+    /// Returns the key that signs seal `number`: the older one if the seal introduces a key.
     pub fn of_seal(&self, number: u64) -> &VerifierKey {
         let before = self.changes.iter().rev().find(|(seal, _)| *seal < number);
         before.map_or(&self.first, |(_, key)| key)

@@ -50,14 +50,12 @@ impl Segment {
         }
     }
 
-    /// Appends a record's file.
     pub(in crate::journal) fn push(&mut self, stream: StreamId, seq: u64, file: Bytes) {
         let hash = Sha256::digest(&file).into();
         self.bytes = self.bytes.saturating_add(file.len());
         self.records.push((Entry { stream, seq, hash }, file));
     }
 
-    /// Whether the segment is full.
     pub(in crate::journal) fn is_full(&self) -> bool {
         self.bytes >= FULL_BYTES || self.records.len() >= MAX_SEGMENT_RECORDS
     }
@@ -67,7 +65,6 @@ impl Segment {
         self.records.iter().map(|(entry, _)| entry)
     }
 
-    /// The object's bytes.
     pub(in crate::journal) fn write(&self) -> Vec<u8> {
         let mut bytes = self.header().into_bytes();
         for (entry, file) in &self.records {
@@ -89,7 +86,6 @@ impl Segment {
         format!("{FORMAT}\n{number}\n{start}\n{at}\n{change}\n")
     }
 
-    /// Reads an object's bytes.
     pub(in crate::journal) fn read(bytes: &Bytes) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
         let (header, body) = text

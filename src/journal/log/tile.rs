@@ -35,8 +35,8 @@ impl Edge {
         }
     }
 
-    /// Appends entries. Returns the tiles and bundles that become full, then the partial ones at
-    /// the new edge.
+    /// Appends entries, and their hashes to `leaves`. Returns the tiles and bundles that become
+    /// full, then the partial ones at the new edge.
     pub(in crate::journal) fn append<'e>(
         &mut self,
         entries: impl IntoIterator<Item = &'e Entry>,
@@ -99,7 +99,6 @@ impl Edge {
         self.size
     }
 
-    /// The tree's root.
     pub(in crate::journal) fn root(&self) -> Hash {
         let mut below = None;
         for hashes in &self.levels {

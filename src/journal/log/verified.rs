@@ -102,7 +102,6 @@ impl VerifiedLog {
         &self.leaves
     }
 
-    /// The tree's right edge.
     pub(in crate::journal) fn edge(&self) -> &Edge {
         &self.edge
     }

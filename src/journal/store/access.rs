@@ -1,5 +1,4 @@
-//! The environment variables and the HTTP client for opening a remote place. Keeps only the
-//! variables that such a place may use.
+//! Collects what a remote place needs to be opened, and drops all other environment variables.
 
 use secrecy::SecretString;
 

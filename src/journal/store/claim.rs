@@ -60,9 +60,8 @@ pub struct Claim {
 
 /// The result of writing the record that begins a turn.
 pub(super) enum Claimed {
-    /// This worker has the turn.
     Won(Box<Claim>),
-    /// Another worker created the record first. Contains that record.
+    /// Another worker created this record first.
     Late(Box<Stored>),
 }
 
@@ -109,10 +108,11 @@ impl Claim {
     ///
     /// # Errors
     /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed since the
-    /// last record; stop. [`AppendError::CalledOff`]: a cancel called off part of the request.
-    /// Nothing was written, and the claim remains valid. [`AppendError::Store`]: the event cannot
-    /// follow the newest record and was not written, or the store failed. After a failure of the
-    /// store, call this again with the same event: it detects whether the first attempt was stored.
+    /// last record; stop. [`AppendError::CalledOff`]: a cancel or withdrawal called off items of
+    /// the request. Nothing was written, and the claim remains valid. [`AppendError::Store`]: the
+    /// event cannot follow the newest record and was not written, or the store failed. After a
+    /// failure of the store, call this again with the same event: it detects whether the first
+    /// attempt was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,

@@ -125,7 +125,6 @@ impl From<Problem> for JournalError {
     }
 }
 
-/// The error for a place that could not be opened.
 pub(super) fn place_error(
     location: &JournalLocation,
     scrub: &Scrub,
@@ -155,8 +154,8 @@ pub enum AppendError {
     /// Another worker has taken over the request. This worker's turn has ended, so it must stop.
     #[error("another worker has taken over this request")]
     Lost,
-    /// A later cancel called off part of the request. The claim's state now includes the call-off;
-    /// the record was not written.
+    /// A later cancel or a withdrawal called off items of the request. The claim's state now
+    /// includes the call-off; the record was not written.
     #[error("a cancel has called off some of this request")]
     CalledOff,
     /// The journal failed. The record may or may not exist; appending it again is safe.

@@ -25,7 +25,7 @@ pub enum Recorded {
     New(Box<Incident>),
     /// The same incident is on record already.
     Known,
-    /// Too many incidents are on record today.
+    /// Other incidents of today have taken every slot that was tried.
     Full,
 }
 
@@ -199,7 +199,7 @@ fn lacks(state: &StreamState, event: &Event) -> bool {
     matches!(state, StreamState::Incident(incident) if incident.lacks(event))
 }
 
-/// The slots to try, out of `count`. The first one depends on the digest; any hash would do.
+/// The slots to try, out of `count`. The first one depends on the digest.
 fn slots(digest: &str, count: u32) -> impl Iterator<Item = u32> {
     let begin = u32::from_str_radix(digest.get(..6).unwrap_or_default(), 16).unwrap_or(0);
     (0..TRIES).map(move |step| begin.wrapping_add(step) % count)

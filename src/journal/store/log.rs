@@ -112,7 +112,7 @@ impl Journal {
         }
     }
 
-    /// When the newest seal was made, according to `log/checkpoint`; `None` if that file is missing
+    /// When the newest seal began, according to `log/checkpoint`; `None` if that file is missing
     /// or `key` has not signed it.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
         let newest = self.newest_signed(key).await?;

@@ -89,7 +89,6 @@ impl Journal {
         })
     }
 
-    /// The location of the index.
     pub(super) fn index_place(&self) -> &JournalLocation {
         self.index.as_deref().unwrap_or(&self.place)
     }
@@ -135,8 +134,8 @@ pub(super) fn open_bucket(
     }
 }
 
-/// Opens the directory and creates it durably. The store itself syncs its files and the folders
-/// that it creates later.
+/// Creates the directory durably if it is missing, and opens it. The store itself syncs its files
+/// and the folders that it creates later.
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         let location = JournalLocation::Directory(dir.to_owned());

@@ -10,10 +10,11 @@ use crate::domain::Problem;
 
 impl Journal {
     /// Proves, once per opened journal, that the place refuses to create a file twice: creates a
-    /// probe below `index/`, creates it again with other bytes, and deletes it.
+    /// probe below `index/`, creates it again with other bytes, and deletes it. If the index has a
+    /// place of its own, tests both places.
     ///
     /// # Errors
-    /// [`JournalError::Place`]: the place created the file twice. Nothing may be written there.
+    /// [`JournalError::Place`]: a place created the file twice. Nothing may be written there.
     /// Otherwise the store failed.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.proven

@@ -46,12 +46,10 @@ pub(super) enum Setting {
 pub(super) trait Service: Sized {
     /// A setting of the builder.
     type Key: FromStr;
-    /// The client.
     type Store: ObjectStore;
     /// The prefix of the service's environment variables.
     const PREFIX: &str;
 
-    /// The builder for a bucket.
     fn of_bucket(bucket: &str) -> Self;
 
     /// The kind of a setting that an environment variable may change. `None` for settings that
@@ -69,7 +67,6 @@ pub(super) trait Service: Sized {
         prefixed::<Self>(variable)
     }
 
-    /// Applies a setting.
     #[must_use]
     fn set(self, key: Self::Key, value: &str) -> Self;
 
@@ -109,8 +106,8 @@ pub(super) use set_and_build;
 /// Returns the store, the journal's root in it, and the credentials that no text may show.
 ///
 /// # Errors
-/// [`JournalError::Place`]: there is no HTTP client, an endpoint outside loopback has no TLS, or
-/// the variables contradict each other.
+/// [`JournalError::Place`]: there is no HTTP client, an endpoint is no URL, contains credentials or
+/// lacks TLS outside loopback, or the variables contradict each other.
 pub(super) fn open<S: Service>(
     bucket: &Bucket,
     access: &Access,

@@ -12,8 +12,7 @@ use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 impl Journal {
-    /// The skipped files below `requests/`, `log/` and `index/`. None if the journal and its index
-    /// are not in directories.
+    /// The skipped files below `requests/`, `log/` and `index/`. Only a directory has such files.
     pub(super) async fn skipped(&self) -> Result<Skipped, JournalError> {
         let places = [
             (&*self.place, &["requests", "log"][..]),

@@ -134,8 +134,8 @@ impl Journal {
         Ok(files)
     }
 
-    /// Tests that a directory is still the one that was opened, and that the place is writable:
-    /// creates and deletes a probe below `index/`, with `nonce` in its name.
+    /// Tests that a directory is still the one that was opened, and that the place of the index is
+    /// writable: creates and deletes a probe below `index/`, with `nonce` in its name.
     ///
     /// # Errors
     /// The place is not writable, or the directory has been replaced.

@@ -10,9 +10,8 @@ use super::{Journal, JournalError};
 use crate::domain::{NoticeRules, Timestamp};
 
 impl Journal {
-    /// Calls off the items of `call_off` that can still be called off. Appends to the share's
-    /// stream even during a worker's turn, so that a cancel never waits. Returns the share's new
-    /// state.
+    /// Calls off the items of `call_off` that can still be called off. Writes the record even
+    /// during a worker's turn, so that a cancel never waits. Returns the request's new state.
     ///
     /// # Errors
     /// The store failed. Calling off again is safe.

@@ -45,7 +45,7 @@ impl Hold {
         locked
     }
 
-    /// Deletes the file, because the worker's turn has ended.
+    /// Deletes the file, so that the worker is not taken for dead.
     pub(super) fn remove(self) {
         // If this fails, the next sweep deletes the file.
         drop(std::fs::remove_file(&self.path));

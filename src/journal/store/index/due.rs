@@ -3,8 +3,8 @@
 //!
 //! A wake-up is written before the record that needs it, so every record has a timely wake-up. The
 //! worker that read the request deletes the wake-up when no work is left, or when a later wake-up
-//! is durable. It deletes a wake-up only if the wake-up's record exists. Records are permanent, so
-//! a slow worker cannot delete a wake-up that another worker still needs.
+//! is durable. It deletes a wake-up only if the wake-up's record exists or will not be written any
+//! more. So a slow worker cannot delete a wake-up that another worker still needs.
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -17,11 +17,11 @@ use super::super::{Journal, JournalError};
 use super::grants::GrantEntry;
 use crate::domain::{NoticeRules, Timestamp};
 
-/// If an entry of this age has no record, its writer stopped before writing the record.
+/// If a wake-up was due this long ago and has no record, its writer stopped before writing it.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 impl WakeUp {
-    /// Whether the wake-up is so old that its record, if missing, will not be written any more.
+    /// Whether the wake-up was due so long ago that a missing record will not be written any more.
     pub fn is_old(&self, now: Timestamp) -> bool {
         now.duration_since(self.at) > OLD
     }

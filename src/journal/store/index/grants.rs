@@ -171,7 +171,7 @@ impl Journal {
     }
 
     /// Returns every active grant that the index names, and the errors of requests that could not
-    /// be read. If an entry is older than its request's newest record, reads the records instead.
+    /// be read. Reads a request's records unless its entry has the grant after the newest record.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {

@@ -28,7 +28,6 @@ pub struct Pass {
     done: bool,
     /// Whether a pass was ever finished. Before that, any entry may be missing.
     ever_done: bool,
-    /// Whether to write missing entries also for records that were just written.
     thorough: bool,
     marks: Vec<Path>,
     /// Marks of a clock that was days ahead.
@@ -111,7 +110,7 @@ impl Journal {
         })
     }
 
-    /// Returns the next streams for today's pass; none when it is finished. Lists an object store
+    /// Returns the next streams for today's pass; none after the last one. Lists an object store
     /// page by page. A directory has no order, so lists it as a whole.
     pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);

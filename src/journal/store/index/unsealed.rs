@@ -5,8 +5,8 @@
 //! The first record of a turn, and each record without a claim, gets its entry before it is
 //! written. Later records of the turn rely on that entry. So a sealer that finds a turn in progress
 //! writes an entry for the record after those that it sealed, and then deletes the older entries.
-//! After a record is sealed, its writers never create its entry again, so a slow sealer cannot
-//! delete an entry that another one needs.
+//! An entry whose own record is sealed is not needed any more, so a slow sealer cannot delete an
+//! entry that another one needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
