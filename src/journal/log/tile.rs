@@ -12,7 +12,6 @@ const WIDTH: usize = 256;
 pub(in crate::journal) struct Object {
     /// The object's path below `log/`.
     pub(in crate::journal) path: String,
-    /// The object's content.
     pub(in crate::journal) bytes: Vec<u8>,
 }
 

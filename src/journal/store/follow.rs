@@ -32,8 +32,7 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
     Ok(Stored::write(record)?)
 }
 
-/// Returns the state after a record. Called before the record is written: refuses a record that
-/// cannot follow.
+/// Returns the state after a record; an error if the record cannot follow `state`.
 pub(super) fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
     Ok(state.clone().apply(stored)?)
 }

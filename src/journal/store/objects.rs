@@ -63,7 +63,6 @@ impl Fetched {
 pub(super) struct Folder {
     /// The highest record number, plus one.
     pub(super) end: u64,
-    /// The number of records; may be too low while records are created.
     pub(super) count: u64,
     /// Whether the request is retired, so that records may exist only in their segments.
     pub(super) retired: bool,

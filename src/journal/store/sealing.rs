@@ -49,8 +49,8 @@ impl Journal {
     /// `index/unsealed/` names. Leaves records that are written meanwhile to the next seal.
     ///
     /// # Errors
-    /// An object of the log differs from what its segment determines, or another key signs the log.
-    /// Nothing is sealed then. Otherwise the store failed.
+    /// An object of the log differs from what its segment determines, or another key signs the log:
+    /// no new seal is made. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let head = self.log_head(signer.verifier()).await?;
@@ -138,8 +138,8 @@ impl Journal {
         }
     }
 
-    /// Completes every seal that was begun after `head`, and returns the new end of the log. Fails
-    /// unless `signer` is the key of the next seal.
+    /// Completes every seal that was begun after `head`, and returns the new end of the log. Then
+    /// fails unless `signer` is the key of the next seal.
     async fn completed(
         &self,
         mut head: LogHead,
