@@ -29,8 +29,8 @@ pub use pass::Pass;
 
 /// How long to wait for a record that is written after its entry.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// Minimum age of a record whose missing entry is written. A writer or a sealer may still be at
-/// work on a younger record.
+/// Minimum age of a record whose missing entry below `unsealed` is written. A sealer may be about
+/// to delete the entry of a younger record.
 const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The contents of the index.
@@ -46,7 +46,7 @@ pub struct Index {
     /// The number of sealed records per stream. `None` if the journal has no seal and this process
     /// does not seal.
     sealed: Option<BTreeMap<StreamId, u64>>,
-    /// Whether to write missing entries also for records younger than `MIN_AGE`.
+    /// Whether to ignore `MIN_AGE`.
     thorough: bool,
 }
 

@@ -93,7 +93,7 @@ impl Journal {
     }
 
     /// The newest seal's number; 0 without a seal. Lists the log's folders only if `log/checkpoint`
-    /// does not help.
+    /// is missing or wrong.
     async fn newest_segment(&self) -> Result<u64, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());

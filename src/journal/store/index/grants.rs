@@ -70,7 +70,7 @@ impl GrantEntry {
                 == (&other.region, &other.image, &other.receivers)
     }
 
-    /// Whether both have the same stream and image, and `wanted` has no lower record number.
+    /// Whether both have the same stream and image, and `wanted` is at least as new.
     pub(super) fn replaced_by(&self, wanted: &Self) -> bool {
         (self.stream, &self.region, &self.image) == (wanted.stream, &wanted.region, &wanted.image)
             && self.seq <= wanted.seq

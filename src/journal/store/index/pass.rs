@@ -50,8 +50,9 @@ impl Pass {
         }
     }
 
-    /// Whether to write missing entries also for records that were just written. A sealer may be
-    /// about to delete such an entry. The record is then sealed twice, which is harmless.
+    /// Whether to write missing entries below `unsealed` also for records that were just written. A
+    /// sealer may be about to delete such an entry. Then the record is sealed twice, which is
+    /// harmless.
     pub(super) fn thorough(&self) -> bool {
         self.thorough || !self.ever_done
     }
