@@ -12,7 +12,7 @@ pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 /// The variables with the process's own key for the cloud: the key's id and its secret.
 pub(super) const KEY_ID_VAR: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY_VAR: &str = "TENCENTCLOUD_SECRET_KEY";
-/// The variables that may hold a secret although no field of the file names them.
+/// The variables that may contain a secret although no field of the file names them.
 const UNNAMED: [&str; 3] = [KEY_ID_VAR, KEY_VAR, SEAL_KEY_VAR];
 
 /// Returns the secret in AWS to which a variable refers; `None` if it contains no such reference.

@@ -110,7 +110,7 @@ pub(super) enum SecretValues<'a> {
     Configured(&'a AwsSecrets),
     /// These secrets contain the values; they were read before.
     Known(&'a Secrets),
-    /// This text replaces every secret, for commands that verify no delivery and sign nothing.
+    /// This text replaces every secret, for commands that need no real secret.
     StandIn(&'a SecretString),
     /// As `Configured`, but `stand_in` replaces each missing secret, for commands that only read.
     OrStandIn {

@@ -51,8 +51,8 @@ pub enum Family {
 }
 
 impl ErrorClass {
-    /// Returns who must act on an error of this class. Some errors of class [`ErrorClass::NotSent`]
-    /// are the operator's fault: `cloud::error::fault_of` judges them by their code.
+    /// Returns who must act on an error of this class. For [`ErrorClass::NotSent`], this depends on
+    /// the code, too: see `cloud::error::fault_of`.
     pub fn fault(self) -> Fault {
         match self {
             Self::AsWanted

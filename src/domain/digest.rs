@@ -5,9 +5,9 @@
 //!
 //! Version 1 is SHA-256, in hex without a prefix, over one line of JSON without blanks. The line
 //! has the fields `id` (always null), `action`, `target`, `region`, `requester`, `approvers`,
-//! `ticket`, `reason`, `not_before` and `expires`, in this order, with texts as the sender wrote
-//! them. An absent optional field is `null`. A field that a later release adds comes after these,
-//! and only in requests that have the field, so that other requests keep their digests. Any other
+//! `ticket`, `reason`, `not_before` and `expires`, in this order. Texts are as the sender wrote
+//! them, instants are in UTC, and an absent optional field is `null`. A later release may append a
+//! field, but only in requests that have it, so that other requests keep their digests. Any other
 //! change makes a version 2, whose digests begin with `2:`.
 
 use serde_json::Value;

@@ -31,7 +31,7 @@ spelled! {
         NoCredentials = "NoCredentials",
         /// The site cannot list the accounts that have a blueprint.
         NoReadApi = "NoReadApi",
-        /// The image is still being made.
+        /// The image is in a temporary state, such as `CREATING` or `SYNCING`.
         NotReady = "NotReady",
         /// The image is of a kind or in a state that cannot be shared.
         NotShareable = "NotShareable",

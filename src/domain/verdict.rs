@@ -14,8 +14,8 @@ pub struct Verdict {
     /// The determining policies by their `@id`, sorted, without duplicates. Empty if the request
     /// was denied because no policy permits it.
     pub policies: Vec<String>,
-    /// The approvers that the policies accept. Empty for a denial, and for an action that needs no
-    /// approval.
+    /// The accepted approvers, at most the required number for each item. Empty for a denial, and
+    /// for an action that needs no approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
     /// Each refused authorization with the reason, for human readers. Empty if the request was

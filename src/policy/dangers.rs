@@ -210,7 +210,7 @@ impl Search<'_> {
         mark.unwrap_or_else(|| Mark::whole("policy"))
     }
 
-    /// Returns the changes that a source may make with its own people as approvers.
+    /// Returns what a source may do with its other sample people as approvers.
     fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
         let people = self.probes.people(source);
         let mut reach = Reach::new();

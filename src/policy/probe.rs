@@ -39,7 +39,7 @@ pub(super) enum Approvers {
     None,
     /// The requester alone.
     Requester,
-    /// The other requesters of the source.
+    /// All of the probe's `people` except the requester.
     Others,
 }
 
@@ -104,8 +104,8 @@ impl<'a> Probes<'a> {
         self.accounts.last()
     }
 
-    /// Returns the requesters of a source, without the source's name. If `entities.json` lists
-    /// none, returns a person that is not listed.
+    /// Returns one requester of a source for each combination of groups, without the source's name.
+    /// If `entities.json` lists none, returns a person that is not listed.
     pub(super) fn people(&self, source: &SourceName) -> Vec<String> {
         let names = &self.policies.names;
         let people = self.policies.listed(|entity| *entity == names.requester);
