@@ -209,7 +209,7 @@ impl App {
         Ok(state)
     }
 
-    /// Delivers again the notifications to this target that were given up or are still owed.
+    /// Delivers the notifications to this target that were given up or are owed now or later.
     /// `request` is the id of requests, the `source/id` of one, or the stream of an incident.
     /// Returns the state of those notifications.
     pub async fn retry_notifications(

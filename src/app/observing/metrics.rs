@@ -17,7 +17,7 @@ use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 use super::index_counts::{Counted, Counts, Ends};
 use super::reader_token::presents;
 
-/// How often the index is counted at most. Strangers may request `/metrics` often.
+/// Minimum time between two counts of the index: strangers may request `/metrics` often.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl App {
         }
     }
 
-    /// Begins the counters that have alarms at zero, for the sources and targets in force.
+    /// Begins at zero the counters that have alarms, for the sources and targets in force.
     fn begin_series(&self) {
         let config = self.config();
         let sources = config.sources.iter().map(|source| source.name.as_str());

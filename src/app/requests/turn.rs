@@ -149,8 +149,7 @@ impl App {
         let mut done = writer.results();
         done.extend(kept);
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
-        // With the key of another account, the read says nothing about what the earlier attempt
-        // did.
+        // Another account's key does not show what the earlier attempt did.
         let comparable = looked_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
