@@ -23,7 +23,7 @@ type Key = (Api, Region);
 /// served.
 type Queue = tokio::sync::Mutex<()>;
 
-/// Stands for an instant that the clock cannot represent. It is later than any real deadline.
+/// Replaces an instant that the clock cannot represent. Later than any real deadline.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
 /// Shorter waits are not reported.

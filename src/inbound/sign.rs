@@ -1,5 +1,6 @@
 //! Signs this program's notifications, and test deliveries as their sender would. In: scheme,
-//! secret, body, id, now. Out: the headers to send. Verification uses the same template.
+//! secret, body, id, now. Out: the headers to send. The signed bytes come from `template`, which
+//! verification uses too.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

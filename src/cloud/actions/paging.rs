@@ -11,7 +11,7 @@ use super::{Action, Api, Limit};
 
 /// Entries per page: the maximum of the paged actions.
 const PAGE_LIMIT: u32 = 100;
-/// Maximum number of pages. They hold 20 000 entries, far more than any quota of images or shares.
+/// Maximum number of pages: 20 000 entries, far more than any quota of images or shares.
 const MAX_PAGES: usize = 200;
 
 /// A query that selects the entries of a paged list.

@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use crate::domain::shown;
 
-/// A call, without the host. Its path and headers may contain a token, and its body the app's
-/// secret.
+/// A call, without the host. Its path, headers and body may contain a token or the app's secret.
 #[derive(Clone)]
 pub struct ApiCall {
     /// The HTTP method.
