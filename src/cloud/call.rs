@@ -89,7 +89,7 @@ impl Cloud {
     }
 
     /// Returns the root account of the credentials in use. If their source does not name it, asks
-    /// the token service once.
+    /// the token service and keeps its answer.
     pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         self.credentials.owner_account(deadline).await
     }
