@@ -86,18 +86,19 @@ pub(crate) async fn all_or_error(
     deadline: Deadline,
 ) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
-    let mut worst = Outcome::Done;
+    let mut outcomes = Vec::with_capacity(messages.len());
     let mut failed = None;
     for message in messages {
         let Received { outcome, body } = receive(app, message, deadline).await;
-        worst = worst.max(outcome);
+        outcomes.push(outcome);
         if outcome.row().redelivery != Redelivery::None {
             tracing::warn!(?outcome, answer = %body, "the invocation fails, so that the host delivers the event again");
             failed = failed.or_else(|| Some(Invocation::failed(outcome, body.to_string())));
         }
         answers.push(body);
     }
-    failed.unwrap_or_else(|| Invocation::answered(worst, together(answers)))
+    let together = together(answers);
+    failed.unwrap_or_else(|| Invocation::answered(Outcome::of_all(outcomes), together))
 }
 
 /// Returns a single answer unchanged, and several as a list in `answers`.

@@ -121,7 +121,7 @@ impl Outcome {
     /// Combines several outcomes into the most serious one. Unfinished work together with a failure
     /// has an outcome of its own: the HTTP status reports the unfinished work, and the exit code
     /// reports the failure.
-    pub(crate) fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
+    pub(crate) fn of_all(outcomes: impl IntoIterator<Item = Self>) -> Self {
         let (mut worst, mut failed) = (Self::Done, false);
         for outcome in outcomes {
             failed |= outcome == Self::DoneWithFailures;
@@ -301,12 +301,12 @@ mod tests {
                 [Outcome::DoneWithFailures, unfinished],
                 [unfinished, Outcome::DoneWithFailures],
             ] {
-                let outcome = Outcome::of_all(pair.into_iter());
+                let outcome = Outcome::of_all(pair);
                 assert_eq!(outcome.row().http_status, 202, "{pair:?}");
                 assert_eq!(outcome.row().redelivery, Redelivery::None, "{pair:?}");
                 assert_eq!(outcome.row().exit, Exit::Failed, "{pair:?}");
             }
-            let fine = Outcome::of_all([Outcome::Done, unfinished].into_iter());
+            let fine = Outcome::of_all([Outcome::Done, unfinished]);
             assert_eq!((fine, fine.row().exit), (unfinished, Exit::Done));
         }
     }

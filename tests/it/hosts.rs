@@ -100,6 +100,34 @@ async fn a_header_that_stands_there_twice_is_seen_and_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_of_several_messages_reports_a_failure_beside_unfinished_work() {
+    let topic = ["arn:aws:sns:us-east-1:000000000000:share-approvals"];
+    let site = Site::trusting(&topic, &["b"]).await;
+    let failing = request("F-1", json!({"accounts": ["909619400"]}));
+    let tomorrow = now() + jiff::SignedDuration::from_hours(24);
+    let waiting = request(
+        "W-1",
+        json!({"accounts": ["909619400"], "not_before": tomorrow}),
+    );
+    let missing = "ShareBlueprintAcrossAccounts:error-before:ResourceNotFound.BlueprintIdNotFound";
+    assert!(site.cloud.inject(missing.parse().unwrap()));
+    let mut notification = event("sns-native.json");
+    let record = notification["Records"][0].clone();
+    let records = [failing, waiting].map(|message| {
+        let mut record = record.clone();
+        record["Sns"]["MessageId"] = message["id"].clone();
+        record["Sns"]["Message"] = json!(message.to_string());
+        record
+    });
+    notification["Records"] = json!(records);
+    let (code, text) = site.invoke(&notification);
+    let answers: Value = serde_json::from_str(&text).expect(&text);
+    let status = |index: usize| answers["answers"][index]["status"].clone();
+    assert_eq!((status(0), status(1)), (json!("failed"), json!("pending")));
+    assert_eq!(code, 1, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_is_believed_when_it_is_listed() {
     let notification = event("sns-native.json");
     serde_json::from_value::<SnsEvent>(notification.clone()).unwrap();

@@ -315,13 +315,15 @@ async fn a_stream_waits_for_what_a_repetition_can_mend() {
         "approvals",
         &[request("W-1", json!({"accounts": ["909619400"]})).to_string()],
     );
-    // A file with the name of the journal's folder makes the journal unavailable.
-    let journal = function.folder.path().join("journal");
-    drop(std::fs::remove_dir_all(&journal));
-    std::fs::write(&journal, "in the way").unwrap();
+    // No request can be recorded while a file has the name of their folder. The journal's own folder
+    // stays: a process that has opened it would not accept another one in its place.
+    let requests = function.folder.path().join("journal/requests");
+    drop(std::fs::remove_dir_all(&requests));
+    std::fs::create_dir_all(requests.parent().unwrap()).unwrap();
+    std::fs::write(&requests, "in the way").unwrap();
     function.failed(&batch, "Unavailable").await;
     assert!(function.cloud.calls().is_empty());
-    std::fs::remove_file(&journal).unwrap();
+    std::fs::remove_file(&requests).unwrap();
     assert_eq!(
         function.answered(&batch).await["answers"][0]["status"],
         "completed"

@@ -42,11 +42,11 @@ pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) ->
 /// may succeed later. When SCF repeats the batch, finished requests are not carried out again.
 async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> Invocation {
     let mut answers = Vec::with_capacity(messages.len());
-    let mut worst = Outcome::Done;
+    let mut outcomes = Vec::with_capacity(messages.len());
     for message in messages {
         let id = message.id.clone();
         let Received { outcome, body } = message::receive(app, message, deadline).await;
-        worst = worst.max(outcome);
+        outcomes.push(outcome);
         match outcome.row().redelivery {
             Redelivery::None => {}
             Redelivery::MaySucceed => return Invocation::failed(outcome, body.to_string()),
@@ -56,5 +56,5 @@ async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> I
         }
         answers.push(body);
     }
-    Invocation::answered(worst, json!({ "answers": answers }))
+    Invocation::answered(Outcome::of_all(outcomes), json!({ "answers": answers }))
 }
