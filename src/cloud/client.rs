@@ -35,15 +35,19 @@ pub fn http_client() -> Result<Client, Problems> {
 /// # Errors
 /// `proxy` is not an address, or `ca` contains no usable certificates.
 pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
-    let remedy = "name a PEM file of certificates";
+    let remedy = "name a PEM file that contains certificates";
     let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
     let added: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
     let added = added.map_err(|_| wrong("is not a PEM file"))?;
     if added.is_empty() && !ca.is_empty() {
-        return Err(wrong("holds no certificate").into());
+        return Err(wrong("contains no certificate").into());
     }
     let failed = |error: &dyn Error| {
-        Problem::new("cloud", format!("no HTTP client: {error}"), "report this")
+        Problem::new(
+            "cloud",
+            format!("cannot build the HTTP client: {error}"),
+            "report this",
+        )
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots =
@@ -51,7 +55,7 @@ pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, 
     for certificate in added {
         roots.add(certificate).map_err(|error| {
             let remedy = "name a PEM file with the certificates of your certificate authorities";
-            let problem = format!("holds a certificate that cannot be trusted: {error}");
+            let problem = format!("contains a certificate that cannot be used: {error}");
             Problem::new("ca_file", problem, remedy)
         })?;
     }
@@ -86,7 +90,7 @@ pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     /// The server answered with a status other than 200.
-    #[error("the server answers HTTP {0}")]
+    #[error("the server answered HTTP {0}")]
     Status(u16),
     /// No complete answer arrived.
     #[error(transparent)]
@@ -126,13 +130,13 @@ pub(crate) struct Outgoing {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The request was not sent.
-    #[error("no connection: {0}")]
+    #[error("not sent: {0}")]
     NotConnected(String),
     /// The request was sent, but the time limit passed before the answer was complete.
     #[error("no answer within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The request was sent, but the connection closed before the answer was complete.
-    #[error("the connection ended: {0}")]
+    #[error("the connection closed before the answer was complete: {0}")]
     Lost(String),
     /// The answer exceeds the size limit, in bytes.
     #[error("the answer has more than {0} bytes")]
@@ -232,7 +236,7 @@ fn header_map(headers: &[(impl AsRef<str>, String)]) -> Result<HeaderMap, Failur
 }
 
 fn unwritable(what: &str) -> Failure {
-    Failure::NotConnected(format!("{what} cannot be written"))
+    Failure::NotConnected(format!("{what} has characters that HTTP does not allow"))
 }
 
 fn failure(error: &reqwest::Error, longest: Duration) -> Failure {

@@ -50,7 +50,7 @@ pub(super) const TABLE: &[Group] = &[
     // The wanted state may exist already.
     wanted_by(
         Purpose::Share,
-        "none if the share exists; otherwise repeat without the accounts that already have the image",
+        "none if the share exists; otherwise repeat the request without the accounts that already have the image",
         &[
             "FailedOperation.AccountAlreadyExists",
             "UnsupportedOperation.BlueprintAlreadyShared",
@@ -59,7 +59,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     wanted_by(
         Purpose::Cancel,
-        "none if the share is gone; otherwise repeat for the accounts that still have the image",
+        "none if the share is gone; otherwise repeat the request for the accounts that still have the image",
         &["UnsupportedOperation.BlueprintHasNotShared"],
     ),
     // An account in the request is wrong.

@@ -51,7 +51,7 @@ impl Reader<'_> {
             self.problem(
                 entry,
                 format!("account {name} has neither regions nor images"),
-                "name its regions, or the prefixes of its images' ids; for all other requests, set the credentials of the process",
+                "write regions, or images with prefixes of image ids; requests that match no account use the credentials of the process",
             );
         }
         if raw.role_arn.is_none() && raw.secret_id.is_none() && raw.secret_key.is_none() {

@@ -33,11 +33,11 @@ impl Reader<'_> {
             self.missing("cloud.site", remedy);
         }
         let (lighthouse, cvm) = (&raw.lighthouse_per_second, &raw.cvm_per_second);
-        let lighthouse = self.within("lighthouse_per_second", lighthouse, 0.1..=20.0, 20.0);
-        let cvm = self.within("cvm_per_second", cvm, 0.1..=10.0, 10.0);
+        let lighthouse = self.within("cloud.lighthouse_per_second", lighthouse, 0.1..=20.0, 20.0);
+        let cvm = self.within("cloud.cvm_per_second", cvm, 0.1..=10.0, 10.0);
         let (call, image) = (&raw.cvm_accounts_per_call, &raw.cvm_accounts_per_image);
-        let per_call = self.within("cvm_accounts_per_call", call, 1..=500, 10);
-        let per_image = self.within("cvm_accounts_per_image", image, 1..=100_000, 500);
+        let per_call = self.within("cloud.cvm_accounts_per_call", call, 1..=500, 10);
+        let per_image = self.within("cloud.cvm_accounts_per_image", image, 1..=100_000, 500);
         CloudConfig {
             site,
             endpoint,

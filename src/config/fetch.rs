@@ -21,7 +21,7 @@ impl Reader<'_> {
         if let Some(listed) = source.events.first() {
             self.problem(
                 listed,
-                "events and fetch do not go together: a CloudEvent would bring its own instance",
+                "events cannot be used together with fetch: a CloudEvent already contains its instance",
                 "remove events, or give CloudEvents a source of their own without fetch",
             );
         }
@@ -56,8 +56,8 @@ impl Reader<'_> {
         if written.definitions.is_empty() {
             self.problem(
                 raw,
-                "fetch: definitions is empty, so no approval counts",
-                "list the codes of the definitions whose approvals count",
+                "fetch: definitions is empty, so no approval is accepted",
+                "list the codes of the definitions whose approvals are accepted",
             );
         }
         for code in written.definitions.iter().filter(|c| !is_code(c.get_ref())) {
@@ -91,7 +91,7 @@ impl Reader<'_> {
         if scheme != preset {
             self.problem(
                 &written.preset,
-                format!("fetch: preset {preset} does not go with scheme {scheme}"),
+                format!("fetch: preset {preset} does not fit scheme {scheme}"),
                 "name the same system in `scheme` and in `fetch`",
             );
         }
@@ -130,8 +130,7 @@ impl Reader<'_> {
             ZENDESK_TICKET => "http",
             _ => return,
         };
-        let problem =
-            format!("map {name} reads the instance of an event, and the source has no `fetch`");
+        let problem = format!("map {name} reads a fetched instance, but the source has no `fetch`");
         let remedy = format!("add fetch; docs/senders/{page}.md shows it");
         self.problem(map, problem, remedy);
     }

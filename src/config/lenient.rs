@@ -305,9 +305,13 @@ fn worded(
             };
             Problem::at(mark, format!("{name} is not a field"), remedy)
         }
-        LeftOut::Value("table") if expected == Some("a sequence") => {
-            let problem = format!("{name} is a table, and there may be several");
-            Problem::at(mark, problem, format!("write [[{name}]]"))
+        LeftOut::Value("table") if expected == Some("a sequence") && !name.contains('.') => {
+            let problem = format!("{name} is one table instead of a list of tables");
+            Problem::at(
+                mark,
+                problem,
+                format!("write [[{name}]] instead of [{name}]"),
+            )
         }
         LeftOut::Value(kind) if message.starts_with("invalid type") => {
             let expected = expected.map_or("another value", in_toml);
@@ -321,7 +325,7 @@ fn worded(
         LeftOut::Value(_) if message.starts_with("unknown variant") => {
             let values = expected.map(names_in).unwrap_or_default().join(", ");
             let written = quoted(message).unwrap_or_default();
-            let problem = format!("{name}: {written:?} is not one of its values");
+            let problem = format!("{name}: {written:?} is not a known value");
             Problem::at(mark, problem, format!("write one of {values}"))
         }
         // The program's own types word their errors as `problem; remedy`.

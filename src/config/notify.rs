@@ -24,7 +24,7 @@ impl Reader<'_> {
         let mut all = Vec::with_capacity(raw.len());
         for entry in raw {
             let written = entry.get_ref();
-            let remedy = "give each its own name";
+            let remedy = "give each target its own name";
             let name = self.own_name("[[notify]]", &written.name, &mut names, remedy);
             let on = self.on(written);
             let named = self.sources_of(written, sources);
@@ -81,9 +81,11 @@ impl Reader<'_> {
         for kind in written {
             match self.parsed::<NoticeKind>("on: ", kind) {
                 Some(known) if of_tickets && known.has_no_ticket() => {
-                    let problem =
-                        format!("on: {known} belongs to no ticket that this preset knows");
-                    let remedy = "use preset = \"webhook\", or a `map` of yours";
+                    let preset = raw.preset.get_ref();
+                    let problem = format!(
+                        "on: {known} belongs to no ticket, and preset {preset} writes only to tickets"
+                    );
+                    let remedy = "use preset = \"webhook\", or write your own `map`";
                     self.problem(kind, problem, remedy);
                 }
                 known => on.extend(known),
@@ -109,7 +111,7 @@ impl Reader<'_> {
             named.extend(fitting.map(|source| source.name.clone()));
             if named.is_empty() {
                 let problem =
-                    format!("no [[source]] has a `fetch` whose app could send for {preset}");
+                    format!("no [[source]] has a `fetch` with an app that sends for {preset}");
                 let remedy = format!("add fetch to the source; docs/senders/{preset}.md shows it");
                 self.problem(&raw.preset, problem, remedy);
             }
@@ -121,7 +123,7 @@ impl Reader<'_> {
                 Some(source) => self.problem(
                     written,
                     format!(
-                        "sources: {} has no `fetch` whose app could send for {preset}",
+                        "sources: {} has no `fetch` with an app that sends for {preset}",
                         source.name
                     ),
                     "name a source of that system, or remove `sources`",
@@ -152,7 +154,7 @@ impl Reader<'_> {
             for (field, written) in useless {
                 let Some(written) = written else { continue };
                 let problem = format!("{field} has no effect with preset = \"{preset}\"");
-                let remedy = "remove it: the source's `fetch` says where and how";
+                let remedy = "remove it: the app of the source's `fetch` sends";
                 self.problem(written, problem, remedy);
             }
             return None;
@@ -188,7 +190,11 @@ impl Reader<'_> {
                 }
                 Some(_) if !digits || id.get_ref().is_empty() => {
                     let remedy = "write the number that .../issue/KEY/transitions shows for it";
-                    self.problem(id, "transitions: is not a transition's id", remedy);
+                    self.problem(
+                        id,
+                        "transitions: the value is not the id of a transition",
+                        remedy,
+                    );
                 }
                 Some(known) => all.push((known, id.get_ref().clone())),
             }
@@ -216,7 +222,7 @@ impl Reader<'_> {
             ),
             UserNeed::Person => (
                 (1..=64).contains(&text.len()) && text.bytes().all(plain),
-                "write the id of the person in whose name comments are written",
+                "write the id of the person in whose name the program comments",
             ),
             UserNeed::App => (
                 text.parse::<u32>().is_ok(),
@@ -229,7 +235,7 @@ impl Reader<'_> {
                 self.problem(user, problem, remedy);
             }
             None => {
-                let problem = format!("user is missing, which {preset} needs");
+                let problem = format!("user is missing; preset {preset} needs one");
                 self.problem(&raw.preset, problem, remedy);
             }
             Some(_) => {}

@@ -47,11 +47,11 @@ impl Reader<'_> {
             }
             (AuthNeed::Secret, None, _) => (
                 "secret",
-                "write secret = \"env:NAME\", a whsec_ key that the receiver has too",
+                "write secret = \"env:NAME\"; the variable contains the receiver's whsec_ key",
             ),
             (AuthNeed::Bot(_), None, _) => (
                 "secret",
-                "write secret = \"env:NAME\"; docs/notifications.md shows what it holds",
+                "write secret = \"env:NAME\"; docs/notifications.md shows what the variable contains",
             ),
             (AuthNeed::Header, _, None) => ("auth", AUTH_FORMS),
         };
@@ -96,7 +96,7 @@ impl Reader<'_> {
                 region,
             }));
         }
-        let problem = format!("{whose}: no AWS credentials or no region");
+        let problem = format!("{whose}: the AWS credentials or the region are missing");
         let remedy = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, as Lambda does";
         self.problem(&raw.preset, problem, remedy);
         None
@@ -132,11 +132,11 @@ impl Reader<'_> {
                 Some(Auth::Header(name, value))
             }
             _ => {
-                let problem = format!("{whose}: auth is not one of its forms");
+                let problem = format!("{whose}: auth mixes its forms, or lacks a part");
                 self.problem(
                     written,
                     problem,
-                    "write basic, or bearer, or header with value",
+                    "write only basic, only bearer, or header with value",
                 );
                 None
             }

@@ -87,7 +87,7 @@ pub(super) struct JournalTable {
     /// The journal's location, as in the short form.
     #[cfg_attr(test, schemars(with = "schema::Place"))]
     pub(super) place: String,
-    /// A place of its own for what lies below `index/`, for evidence under a lock.
+    /// The place of the index, if it must lie outside the journal, as for evidence under a lock.
     #[cfg_attr(test, schemars(with = "Option<schema::Place>"))]
     pub(super) index: Option<String>,
 }
@@ -152,35 +152,35 @@ pub(super) struct RawCloud {
     /// SHAREHOOK_CLOUD_ENDPOINT overrides it.
     #[cfg_attr(test, schemars(with = "Option<schema::Endpoint>"))]
     pub(super) endpoint: Option<Spanned<String>>,
-    /// Calls per second, API and region.
+    /// Lighthouse calls per second, for each API and region.
     #[cfg_attr(test, schemars(
         with = "Option<f64>",
         range(min = 0.1, max = 20),
         extend("default" = 20)
     ))]
     pub(super) lighthouse_per_second: Option<Spanned<f64>>,
-    /// Calls per second and region.
+    /// CVM calls per second, for each region.
     #[cfg_attr(test, schemars(
         with = "Option<f64>",
         range(min = 0.1, max = 10),
         extend("default" = 10)
     ))]
     pub(super) cvm_per_second: Option<Spanned<f64>>,
-    /// Accounts in one call for a CVM image; the API page names no maximum.
+    /// Maximum number of accounts in one call for a CVM image; the API page names none.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1, max = 500),
         extend("default" = 10)
     ))]
     pub(super) cvm_accounts_per_call: Option<Spanned<usize>>,
-    /// Accounts that one CVM image can be shared with: 500, or what the provider allows.
+    /// Maximum number of accounts with which one CVM image is shared: 500, unless the provider allows more.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1, max = 100_000),
         extend("default" = 500)
     ))]
     pub(super) cvm_accounts_per_image: Option<Spanned<usize>>,
-    /// Regions newer than this program.
+    /// Regions that this program does not know because they are newer.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
@@ -209,17 +209,17 @@ pub(super) struct RawAccount {
     /// The role to assume.
     #[cfg_attr(test, schemars(with = "Option<schema::RoleArn>"))]
     pub(super) role_arn: Option<Spanned<String>>,
-    /// The id of its key.
+    /// The id of the account's key.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret_id: Option<Spanned<String>>,
-    /// Its key.
+    /// The secret of the account's key.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret_key: Option<Spanned<String>>,
     /// The regions of the account; none means all.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
-    /// The prefixes of its images' ids; none means all. The longest matching prefix wins.
+    /// The prefixes of the account's image ids; none means all. The longest matching prefix wins.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::ImagePrefix>"))]
     pub(super) images: Vec<Spanned<String>>,
@@ -234,20 +234,20 @@ pub(super) struct RawHttp {
     /// that begin with it.
     #[cfg_attr(test, schemars(with = "Option<schema::BasePath>", extend("examples" = ["/share"])))]
     pub(super) strip_prefix: Option<Spanned<String>>,
-    /// The most connections that are open at once. At the maximum, a new one takes the place of the
-    /// one that has waited longest without a verified request.
+    /// Maximum number of open connections. At the maximum, a new connection replaces the one that has
+    /// waited longest without a verified request.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 16, max = 100_000),
         extend("default" = 2_048)
     ))]
     pub(super) max_connections: Option<Spanned<usize>>,
-    /// Who reads `/metrics`: `open`, `off`, or a reference to the token that a reader sends as
-    /// `Authorization: Bearer`. Without it, open on a server and off behind a function's URL or API.
+    /// Who may read `/metrics`: `open` (anyone), `off` (no one), or a reference to the token that readers
+    /// send as `Authorization: Bearer`. The default is open on a server, off behind a function's URL or API.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(super) metrics: Option<Spanned<String>>,
-    /// A reference to the token with which a reader gets `/report`: as `Authorization: Bearer`, or as
-    /// the password that a browser asks for. Without it, there is no `/report`.
+    /// A reference to the token that readers of `/report` send, as `Authorization: Bearer` or as the
+    /// password in a browser. Without it, `/report` is not served.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) report: Option<Spanned<String>>,
 }
@@ -257,14 +257,14 @@ pub(super) struct RawHttp {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
-    /// The largest accepted body.
+    /// The size of the largest accepted body, in bytes.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1_024, max = 6_291_456),
         extend("default" = 262_144)
     ))]
     pub(super) body_bytes: Option<Spanned<usize>>,
-    /// Time limit of a delivery, if its host gives none.
+    /// Time limit of a delivery in seconds, if its host sets none.
     #[cfg_attr(test, schemars(
         with = "Option<u64>",
         range(min = 1, max = 900),
@@ -274,16 +274,18 @@ pub(super) struct RawLimits {
     /// How far ahead the not_before of a request may be, as in 90d.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "365d")))]
     pub(super) not_before_within: Option<Spanned<String>>,
-    /// How long before its end a share is `expiring`, as in 3d; the default is never.
+    /// How long before its expiry a share is `expiring`, as in 3d; the default is never.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>"))]
     pub(super) notice: Option<Spanned<String>>,
-    /// How long a request is retried that fails for no fault of its own, as in 24h: then it has failed.
+    /// How long the program retries a request that fails for no fault of its own, as in 24h. After this
+    /// time the request has failed.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "24h")))]
     pub(super) retry_for: Option<Spanned<String>>,
-    /// How old a request may be that `sharehook retry` reopens, as in 30d.
+    /// Maximum age of a request that `sharehook retry` reopens, as in 30d.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "30d")))]
     pub(super) retry_age: Option<Spanned<String>>,
-    /// Requests of one source that a server may have unfinished; further ones are answered 429.
+    /// Maximum number of unfinished requests of one source on a server. Further deliveries are answered
+    /// with 429.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1, max = 1_000_000),
@@ -317,7 +319,7 @@ pub(super) struct RawSeal {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSource {
-    /// POST /hooks/{name}.
+    /// The source's name, as in POST /hooks/{name}.
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[a-z0-9_-]{1,64}$")))]
     pub(super) name: Spanned<String>,
     /// How a delivery is authenticated: a preset, or an inline table that describes an HMAC sender.
@@ -328,8 +330,8 @@ pub(super) struct RawSource {
     #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
     /// For a trusted source: the exact queues, topics or buses whose messages it accepts. For feishu, lark,
-    /// dingtalk and wecom: the app or company that encrypted events must name. env:NAME reads it from a
-    /// variable.
+    /// dingtalk and wecom: the app or company that encrypted events must name. An entry env:NAME is read
+    /// from that variable.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,
@@ -339,22 +341,22 @@ pub(super) struct RawSource {
     /// The handshake that this source answers, for a sender that requires one.
     #[cfg_attr(test, schemars(with = "Option<Handshake>"))]
     pub(super) handshake: Option<Spanned<Handshake>>,
-    /// With which statuses deliveries are answered: `status` says what became of each; `accepted` is
-    /// 200 for each that was authenticated, also for a denial. The default depends on the scheme.
+    /// The HTTP status of answers. `status`: it shows the outcome of the delivery. `accepted`: it is 200 for
+    /// every authenticated delivery, also for a denial. The default depends on the scheme.
     #[cfg_attr(test, schemars(with = "Option<Replies>"))]
     pub(super) replies: Option<Spanned<Replies>>,
-    /// How long a sender waits for an answer, at most [limits] seconds, as in 2s: then the answer is
-    /// 202, and the work goes on. The default depends on the scheme.
+    /// How long a sender waits for an answer, as in 2s; at most [limits] seconds. After this time the answer
+    /// is 202, and the work continues. The default depends on the scheme.
     #[cfg_attr(test, schemars(with = "Option<schema::ShortLength>"))]
     pub(super) answer_within: Option<Spanned<String>>,
     /// The CloudEvents `source` attributes that POST /events accepts with this source's secret.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) events: Vec<Spanned<String>>,
-    /// Fetches the instance that an event names, and the map sees both.
+    /// Fetches the instance that an event names. The map gets the event and the instance.
     #[cfg_attr(test, schemars(with = "Option<RawFetch>"))]
     pub(super) fetch: Option<Spanned<RawFetch>>,
-    /// How an event becomes a request: a map that ships, or a jq file relative to this one.
+    /// How an event becomes a request: a map that ships, or a jq file, relative to this file.
     #[cfg_attr(test, schemars(with = "Option<schema::MapName>", extend("default" = "native")))]
     pub(super) map: Option<Spanned<String>>,
 }

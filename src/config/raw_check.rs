@@ -6,7 +6,7 @@ use toml::Spanned;
 #[cfg(test)]
 use super::schema;
 
-/// What `sharehook check` says nothing about.
+/// The warnings that `sharehook check` leaves out.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

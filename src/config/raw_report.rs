@@ -19,7 +19,7 @@ pub(super) struct RawReport {
         schemars(with = "Option<String>", length(min = 1), extend("examples" = ["s3://acme-reports/shares.html"]))
     )]
     pub(super) to: Option<Spanned<String>>,
-    /// The age at which a sweep replaces it, as in 1h. Each page costs a reading of the whole journal.
+    /// The age at which a sweep replaces the page, as in 1h. Each new page reads the whole journal.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "24h")))]
     pub(super) every: Option<Spanned<String>>,
     /// The language of the page: en or zh (Chinese).

@@ -147,7 +147,7 @@ impl Reader<'_> {
         what: &str,
         written: &Option<Spanned<String>>,
     ) -> Vec<u8> {
-        let remedy = "name a PEM file of certificates";
+        let remedy = "name a PEM file that contains certificates";
         let read = written.as_ref();
         let read = read.and_then(|file| self.named_file(what, file, |path| fs::read(path), remedy));
         read.map(|(_, pem)| pem).unwrap_or_default()
@@ -166,7 +166,7 @@ impl Reader<'_> {
                 let (least, most) = (range.start(), range.end());
                 self.problem(
                     number,
-                    format!("{name} is not within {least} to {most}"),
+                    format!("{name} is not between {least} and {most}"),
                     format!("correct it, or remove it for the default of {default}"),
                 );
                 default

@@ -29,7 +29,11 @@ impl Reader<'_> {
         let Some(written) = &raw.to else {
             if let Some(every) = &raw.every {
                 let remedy = "write to = \"s3://bucket/report.html\" or a file, or remove it";
-                self.problem(every, "report.every: there is no report.to", remedy);
+                self.problem(
+                    every,
+                    "report.every has no effect without report.to",
+                    remedy,
+                );
             }
             return None;
         };

@@ -63,9 +63,19 @@ pub(super) fn draft(
     let (policy, approvals) = reader.policy(raw.policy);
     let (cloud, http) = (reader.cloud(&raw.cloud), reader.http(raw.http));
     let limits = &raw.limits;
-    let body_limit = reader.within("body_bytes", &limits.body_bytes, BODY_BYTES, 256 << 10);
-    let budget_seconds = reader.within("seconds", &limits.seconds, 1..=900, 25);
-    let unfinished = reader.within("unfinished", &limits.unfinished, 1..=1_000_000, 10_000);
+    let body_limit = reader.within(
+        "limits.body_bytes",
+        &limits.body_bytes,
+        BODY_BYTES,
+        256 << 10,
+    );
+    let budget_seconds = reader.within("limits.seconds", &limits.seconds, 1..=900, 25);
+    let unfinished = reader.within(
+        "limits.unfinished",
+        &limits.unfinished,
+        1..=1_000_000,
+        10_000,
+    );
     let not_before_within = reader.limit("not_before_within", &limits.not_before_within, 365 * DAY);
     let retry_for = reader.limit("retry_for", &limits.retry_for, DAY);
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
@@ -157,7 +167,11 @@ impl Reader<'_> {
         let index = index.map(|index| self.place_at(&written, "journal.index", index));
         if index == Some(JournalLocation::Memory) {
             let remedy = "name a place that outlives the process";
-            self.problem(&written, "journal.index: memory: is gone with it", remedy);
+            self.problem(
+                &written,
+                "journal.index: memory: is lost when the process ends",
+                remedy,
+            );
         }
         (place, index)
     }
@@ -206,7 +220,7 @@ impl Reader<'_> {
         if let Some(at) = &written
             && approvals.is_some_and(|n| n > MAX_APPROVALS)
         {
-            let problem = format!("policy.approvals is not within 0 to {MAX_APPROVALS}");
+            let problem = format!("policy.approvals is not between 0 and {MAX_APPROVALS}");
             let remedy = "correct it, or remove it for the default of 1; 0 requires no approver";
             self.problem(at, problem, remedy);
         }

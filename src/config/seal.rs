@@ -66,7 +66,7 @@ impl Reader<'_> {
                 JournalLocation::Bucket(_) => {
                     let needs_key = raw.name.as_ref().or(raw.every.as_ref())?;
                     let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
-                    self.wrong_key(Some(needs_key), "is missing".to_owned(), &remedy)
+                    self.wrong_key(Some(needs_key), "the key is missing".to_owned(), &remedy)
                 }
             };
         };
@@ -125,7 +125,11 @@ impl Reader<'_> {
             return Some(name.to_owned());
         }
         let remedy = "use letters, digits, - _ . / and 100 characters at most";
-        self.problem(written, "seal.name: is not valid in a checkpoint", remedy);
+        self.problem(
+            written,
+            "seal.name cannot be written in a checkpoint",
+            remedy,
+        );
         None
     }
 }

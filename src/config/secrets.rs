@@ -138,16 +138,18 @@ pub enum FetchError {
     #[error("{0} is not set; only Lambda has an extension that fetches secrets")]
     NotOnLambda(&'static str),
     /// The variable that names the extension's port does not contain a port number.
-    #[error("the variable {0} does not hold a port number (1 to 65535)")]
+    #[error("the variable {0} is not a port number (1 to 65535)")]
     BadPort(&'static str),
     /// The program cannot make HTTP requests.
-    #[error("no HTTP client: {0}")]
+    #[error("cannot build the HTTP client: {0}")]
     NoClient(String),
     /// The extension did not become ready in time.
     #[error("the extension is not ready")]
     NotReady,
     /// The extension sent no complete answer.
-    #[error("the extension on port {port} gives {problem}; is its layer attached?")]
+    #[error(
+        "the extension on port {port} sent no answer ({problem}); check that the function has its layer"
+    )]
     Unreachable {
         /// The port on which the extension listens.
         port: u16,
@@ -156,7 +158,7 @@ pub enum FetchError {
     },
     /// The extension or the store refused the request.
     #[error(
-        "the extension answers HTTP {status}; check the name, and that the function's role may {} \
+        "the extension answered HTTP {status}; check the name, and that the function's role may {} \
          (and kms:Decrypt, for a key of your own)", .store.permission()
     )]
     Refused {
@@ -169,7 +171,7 @@ pub enum FetchError {
     #[error("the extension's answer is not JSON")]
     BadAnswer,
     /// The secret is binary.
-    #[error("it holds no text")]
+    #[error("it is binary, not text")]
     NoText,
     /// The reference names a field, but the secret is not a JSON object.
     #[error("it is not JSON, so it has no field {0}; leave out #{0}")]
@@ -199,7 +201,7 @@ pub enum SecretError {
     #[error("the value is not a reference to a secret")]
     NotAReference,
     /// No valid name follows the scheme.
-    #[error("{0}: is not followed by a name")]
+    #[error("no valid name follows {0}:")]
     NoName(String),
     /// The variable is empty.
     #[error("the variable {0} is empty")]
@@ -235,8 +237,8 @@ impl SecretError {
                 format!("write {scheme}:NAME, or {scheme}:NAME#FIELD for one field of a JSON object")
             }
             Self::EmptyVariable(name) => format!("give {name} a value"),
-            Self::UnsetVariable(name) => format!("set {name} to the sender's secret"),
-            Self::LargeFile(_) => "name the file that holds the secret alone".to_owned(),
+            Self::UnsetVariable(name) => format!("set {name} to the secret"),
+            Self::LargeFile(_) => "name a file that contains only the secret".to_owned(),
             Self::UnreadableFile(..) => "name an existing, readable file".to_owned(),
             Self::Empty(_) => "put the secret into it".to_owned(),
             Self::NotFetched(..) | Self::NeverFetched(_) => {

@@ -64,12 +64,13 @@ impl Reader<'_> {
     fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
         let remedy = "name a jq file that reads .instance; docs/senders/http.md shows one";
         let Some(map) = &source.map else {
-            let problem = "fetch: map is missing, and native does not read what was fetched";
+            let problem =
+                "fetch: map is missing, and the default map native does not read a fetched ticket";
             return self.problem(&written.preset, problem, remedy);
         };
         let name = map.get_ref();
         if name != ZENDESK_TICKET && Map::builtin_names().any(|known| known == name) {
-            let problem = format!("fetch: map {name} does not read what was fetched");
+            let problem = format!("fetch: map {name} does not read a fetched ticket");
             self.problem(map, problem, remedy);
         }
     }
@@ -91,8 +92,8 @@ impl Reader<'_> {
             let host = endpoint.map_or(host, |endpoint| format!("{endpoint}/http"));
             let address = Address::read(&host)?;
             address.join(&path.of("1")).map_err(|_| {
-                let problem = "has a path that is not written as it is sent";
-                Problem::new("url", problem, URL_EXAMPLE)
+                let remedy = "percent-encode the path, and leave out // and segments of dots";
+                Problem::new("url", "has a path that changes when it is sent", remedy)
             })?;
             Ok((address, path))
         });

@@ -24,20 +24,22 @@ impl Difference {
     /// Returns the meaning of the difference, for human readers.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Unknown => "shared, and no request names it",
-            Self::Missing => "given, and not shared any more",
-            Self::Extra => "shared, and no request gave it, or what gave it has ended",
-            Self::Overdue => "shared, although its end has come",
+            Self::Unknown => "shared, but no request names it",
+            Self::Missing => "granted, but no longer shared",
+            Self::Extra => "shared, but no request granted it, or the grant has ended",
+            Self::Overdue => "still shared, although the share has expired",
         }
     }
 
     /// Returns what an operator can do about the difference.
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::Unknown => "`drift --adopt` keeps it under a ticket, `--revoke-unknown` ends it",
-            Self::Missing => "`revoke` ends the grant, a new ticket shares it again",
-            Self::Extra => "`drift --adopt` keeps it under a ticket, a cancel request ends it",
-            Self::Overdue => "`sweep` says why; correct that, and sweep again",
+            Self::Unknown => {
+                "`drift --adopt` keeps it under a ticket; `drift --revoke-unknown` ends it"
+            }
+            Self::Missing => "`revoke` ends the grant; a new ticket shares the image again",
+            Self::Extra => "`drift --adopt` keeps it under a ticket; a cancel request ends it",
+            Self::Overdue => "`sweep` says why it was not revoked; correct that, and sweep again",
         }
     }
 }

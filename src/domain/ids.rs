@@ -155,7 +155,7 @@ identifier! {
     NotifyName,
     is_name,
     "name",
-    "is not a name",
+    "is not a name of a notification target",
     "use 1 to 64 lower-case letters, digits, - or _",
 }
 

@@ -94,7 +94,7 @@ impl Fields<'_> {
             self.problem(
                 "expires_at",
                 "is not after not_before",
-                "let the share end after it begins",
+                "write an expires_at after not_before",
             );
         }
         Some(ShareRequest {
@@ -149,7 +149,7 @@ impl Fields<'_> {
                 self.problem(
                     "lighthouse",
                     "a blueprint is in Lighthouse already",
-                    "leave it out for an lhbp-… image",
+                    "leave lighthouse out for an lhbp-… image",
                 );
                 None
             }
@@ -176,9 +176,7 @@ impl Fields<'_> {
             self.problem(
                 "accounts",
                 format!("has {} entries", list.len()),
-                format!(
-                    "an image can be shared with {MAX_ACCOUNTS} accounts at most; split the request"
-                ),
+                format!("name {MAX_ACCOUNTS} accounts at most"),
             );
             return None;
         }
@@ -202,7 +200,7 @@ impl Fields<'_> {
     fn approvers(&mut self) -> Option<Vec<String>> {
         let list = self.array("approvers")?;
         if list.len() > MAX_APPROVERS {
-            let remedy = format!("name {MAX_APPROVERS} at most");
+            let remedy = format!("name {MAX_APPROVERS} approvers at most");
             self.problem("approvers", format!("has {} entries", list.len()), remedy);
             return None;
         }
@@ -217,7 +215,7 @@ impl Fields<'_> {
 
     fn requester(&mut self) -> Option<String> {
         let Some(value) = self.present("requester").cloned() else {
-            let remedy = "name the requester, as the ticket system knows them";
+            let remedy = "write the requester's user id or address, as the ticket system has it";
             self.problem("requester", "is missing", remedy);
             return None;
         };
@@ -228,7 +226,7 @@ impl Fields<'_> {
         if self.present("expires_at").is_some() && self.present("expires_in").is_some() {
             self.problem(
                 "expires_in",
-                "is given beside expires_at",
+                "is given together with expires_at",
                 "keep one of the two",
             );
             return None;

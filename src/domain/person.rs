@@ -116,7 +116,7 @@ fn check_form(name: &str) -> Result<(), Problem> {
         return refuse("is a URL", BARE);
     }
     if name.contains(['<', '>', '"']) {
-        return refuse("has a display name or quotes around it", BARE);
+        return refuse("has a display name or quotes", BARE);
     }
     if ["%40", "&#64;", "&#x40;", "&commat;"]
         .iter()

@@ -3,7 +3,7 @@
 use super::spelled::spelled;
 
 spelled! {
-    /// A site, as `cloud.site` names it.
+    /// The site of the cloud.
     #[derive(Default)]
     #[cfg_attr(test, derive(schemars::JsonSchema))]
     Site {

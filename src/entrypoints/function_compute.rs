@@ -47,7 +47,7 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let Invocation { outcome, answer } = if timer && drift && may_compare() {
         invocation::drift(app, deadline).await
     } else if timer && drift {
-        let text = "the cloud was compared with the journal less than ten minutes ago";
+        let text = "the last comparison of the cloud with the journal began less than ten minutes ago; send the event again later";
         Invocation::failed(Outcome::Busy, text.to_owned())
     } else if timer {
         invocation::sweep(app, deadline).await

@@ -117,8 +117,8 @@ fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
     }
     Err(Problem::new(
         "content-type",
-        format!("{} is not served", shown(name)),
-        "send the JSON format",
+        format!("{} is not supported", shown(name)),
+        "send application/cloudevents+json or application/cloudevents-batch+json",
     ))
 }
 
@@ -223,7 +223,7 @@ fn event(value: Value, place: &str) -> Result<Event, Problem> {
         let bytes = encoded.as_str().and_then(|text| STANDARD.decode(text).ok());
         let bytes = bytes.ok_or_else(|| wrong("data_base64", "is not base64"))?;
         if object.contains_key("data") {
-            return Err(wrong("data_base64", "stands beside data"));
+            return Err(wrong("data_base64", "is sent together with data"));
         }
         object.insert("data".to_owned(), body::json(&bytes, "data_base64")?);
     }

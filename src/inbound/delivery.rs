@@ -11,7 +11,7 @@ use crate::domain::SourceName;
 /// The request repeats this header with different values. It is refused, because a proxy may have
 /// used another of the values than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("header {0} occurs twice with different values")]
+#[error("header {0} occurs more than once, with different values")]
 pub struct DuplicateHeader(pub String);
 
 /// The headers of a request: names in lower case, values without surrounding white space (RFC 9110,

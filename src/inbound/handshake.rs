@@ -18,18 +18,18 @@ use crate::domain::{Problem, SourceName, Timestamp, read_json, shown};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Handshake {
-    /// Slack's Events API: `url_verification`, signed; the reply has its challenge.
+    /// Slack's Events API: answers a signed `url_verification` with its challenge.
     Slack,
     /// Okta event hooks: a GET with the source's static secret and `X-Okta-Verification-Challenge`.
     Okta,
     /// Asana: a POST with the new webhook's secret in `X-Hook-Secret`. The reply echoes the secret,
     /// and the program does not store it.
     Asana,
-    /// CloudEvents, "HTTP 1.1 Web Hooks", 4: an OPTIONS request of one of these origins.
+    /// CloudEvents (HTTP 1.1 Web Hooks, section 4): answers an OPTIONS request from one of `origins`.
     Cloudevents {
         /// The accepted values of `WebHook-Request-Origin`, case-insensitive.
         origins: Vec<String>,
-        /// Maximum number of deliveries per minute in the reply.
+        /// The maximum number of deliveries per minute that the reply allows.
         #[serde(default = "hundred")]
         #[cfg_attr(test, schemars(range(min = 1)))]
         per_minute: u32,
@@ -114,11 +114,11 @@ impl Handshake {
             ),
             Self::Cloudevents { .. } => (
                 !matches!(kind, SchemeKind::Trusted | SchemeKind::Sns),
-                "a scheme that takes HTTP",
+                "a scheme whose deliveries come over HTTP",
             ),
         };
         if !fits {
-            let problem = format!("does not go with scheme {}", spec.name());
+            let problem = format!("does not fit scheme {}", spec.name());
             let remedy = format!("use {wanted}, or remove the handshake");
             return Some(Problem::new("handshake", problem, remedy));
         }
@@ -131,8 +131,8 @@ impl Handshake {
         };
         let wrong = |problem: &str, remedy| Problem::new("handshake.cloudevents", problem, remedy);
         if origins.is_empty() || *per_minute == 0 {
-            let remedy = "list at least one origin, and grant at least one delivery per minute";
-            return Some(wrong("grants nothing", remedy));
+            let remedy = "list at least one origin, and set per_minute to 1 or more";
+            return Some(wrong("lists no origin, or allows no deliveries", remedy));
         }
         let mut wild = origins
             .iter()

@@ -44,7 +44,7 @@ pub(super) fn check(
     trace.note("delivery id", true, || match (&id, &claimed) {
         (Some(id), _) => shown(id),
         (None, Some(claimed)) => {
-            format!("{} (not signed: it identifies nothing)", shown(claimed))
+            format!("{} (not signed, so not used as the id)", shown(claimed))
         }
         (None, None) => "none".to_owned(),
     });
@@ -78,7 +78,7 @@ fn id_text(headers: &Headers, name: &str) -> Result<String, Refusal> {
     if is_id(text) {
         return Ok(text.to_owned());
     }
-    let why = "1 to 128 letters, digits, - or _ are allowed, so that it cannot pass for two parts";
+    let why = "only 1 to 128 letters, digits, - or _ are allowed";
     Err(Refusal::malformed(format!("header {name}"), why))
 }
 
@@ -140,7 +140,7 @@ fn matching(
     let what = || format!("header {}", record.header);
     let received = candidates(record, field);
     if received.is_empty() {
-        let why = "it holds no signature of this scheme's form (prefix, encoding, 32 bytes)";
+        let why = "it contains no signature in this scheme's form (prefix, encoding, 32 bytes)";
         return Err(Refusal::malformed(what(), why));
     }
     let matched = proof::matching(keys, |key, by| {

@@ -36,20 +36,20 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     let wild = |from: &&String| from.trim().is_empty() || from.contains('*');
     let (problem, remedy) = match (listing(spec.kind()), from.iter().find(wild)) {
         (Listed::Nothing, _) if !from.is_empty() => (
-            format!("does nothing for scheme {}", spec.name()),
+            format!("is not used with scheme {}", spec.name()),
             "remove it, or use scheme = \"trusted\"",
         ),
         (Listed::Origins, _) if from.is_empty() => (
             missing,
-            "list the exact queues, topics, buses or CloudEvents sources that may speak",
+            "list the exact queues, topics, buses or CloudEvents sources that may send",
         ),
         (Listed::Receivers { needed: true }, _) if from.is_empty() => (
             missing,
             "list the receiver that events name: WeCom's corp id, DingTalk's AppKey (client id)",
         ),
         (_, Some(wild)) => (
-            format!("{} is not an origin", shown(wild)),
-            "write each origin in full; there are no wildcards",
+            format!("{} is not an exact name", shown(wild)),
+            "write each entry in full; there are no wildcards",
         ),
         _ => return None,
     };

@@ -9,7 +9,7 @@ use crate::domain::shown;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The delivery came over HTTP for a trusted source, or from a trigger for any other source.
-    #[error("scheme {scheme} takes nothing that comes by {door}")]
+    #[error("a source with scheme {scheme} accepts no delivery by {door}")]
     WrongDoor {
         /// The source's scheme.
         scheme: &'static str,
@@ -18,7 +18,7 @@ pub enum Refusal {
     },
     /// The source does not list the origin of a trigger, the topic of an SNS message, or the
     /// receiver of an encrypted event.
-    #[error("origin {} is not in `from`", shown(origin))]
+    #[error("{} is not listed in `from`", shown(origin))]
     ForeignOrigin {
         /// The origin, topic or receiver.
         origin: String,
@@ -30,7 +30,7 @@ pub enum Refusal {
         what: String,
     },
     /// The request repeats a header or list item with different values, or any query field.
-    #[error("{what} occurs twice with different values")]
+    #[error("{what} occurs more than once")]
     Duplicate {
         /// The header, list item or query field.
         what: String,
@@ -59,7 +59,7 @@ pub enum Refusal {
         window: u32,
     },
     /// The sender is authentic, but the source does not accept the media type.
-    #[error("content type {} is not served", shown(found))]
+    #[error("content type {} is not accepted for this source", shown(found))]
     MediaType {
         /// The media type as received.
         found: String,

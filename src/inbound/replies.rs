@@ -25,11 +25,11 @@ pub enum ReplyBody {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Replies {
-    /// The status says what became of the delivery: 403 for a denial, 400 or 422 for bad content.
+    /// The status shows the outcome of the delivery: 403 for a denial, 400 or 422 for bad content.
     #[default]
     Status,
-    /// 200 for every delivery that was authenticated, for a sender that switches its webhook off
-    /// after a few refusals. 401 and 5xx remain.
+    /// 200 for every authenticated delivery, for senders that disable a webhook after a few refusals.
+    /// 401 and 5xx are still sent.
     Accepted,
 }
 

@@ -11,13 +11,13 @@ use crate::domain::{Problem, Problems, shown};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Separator {
-    /// One signature.
+    /// No list: the header has one signature.
     None,
     /// `v1,a v1,b` (Standard Webhooks).
     Space,
     /// `v1=a,v1=b` (PagerDuty).
     Comma,
-    /// `t=1,v1=a`: as comma, and other items carry other things (Stripe).
+    /// `t=1,v1=a`: separated by commas; items with another name are no signatures (Stripe).
     Kv,
 }
 
@@ -48,19 +48,20 @@ pub enum KeyDecoding {
     Whsec,
 }
 
-/// One part of the signed text. Header and time are signed as they were written, never as they were
-/// understood.
+/// One part of the signed text. A header or time is signed as the request writes it, not as it was
+/// parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// This text.
+    /// A fixed text.
     Text(String),
-    /// This header's text, which must be `[A-Za-z0-9_-]{1,128}`: no value may pass for two parts.
+    /// The value of a header. It must match `[A-Za-z0-9_-]{1,128}`, so that it cannot be read as two
+    /// parts.
     Header(String),
-    /// The text of the time source.
+    /// The signed time, as the request writes it.
     Time,
-    /// The raw body: once, and last.
+    /// The raw body. It must occur once, as the last part.
     Body,
 }
 
@@ -84,7 +85,8 @@ pub enum TimeSource {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdSource {
-    /// A header. If the signature does not cover it, it is not used as the id; only `sharehook verify` shows it.
+    /// A header. If the signature does not cover the header, the program does not use it as the id; only
+    /// `sharehook verify` prints it.
     Header(String),
     /// A JSON pointer into the signed body, to a string.
     Pointer(String),
@@ -194,7 +196,7 @@ impl HmacScheme {
         {
             say(
                 "signed",
-                "does not end with the body".into(),
+                "does not have the body once, as its last part".into(),
                 "name \"body\" once, as the last part",
             );
         }
@@ -204,8 +206,8 @@ impl HmacScheme {
         if let Some(part) = self.run_together() {
             say(
                 "signed",
-                format!("{part} runs into what follows it"),
-                "put a text between, such as { text = \".\" }",
+                format!("{part} is not separated from the next part"),
+                "add a text part between them, such as { text = \".\" }",
             );
         }
         for (field, problem, remedy) in self.limit_problems() {
@@ -266,8 +268,8 @@ impl HmacScheme {
         match &self.time {
             None | Some(TimeSource::MillisPointer(_)) if timed => Some((
                 "signed",
-                "has a \"time\" that no header gives",
-                "set time to a header, or remove the part",
+                "has \"time\", but `time` names no header or item",
+                "set `time` to a header or item, or remove \"time\" from `signed`",
             )),
             Some(
                 TimeSource::UnixHeader(_) | TimeSource::Rfc3339Header(_) | TimeSource::UnixItem(_),
@@ -278,7 +280,7 @@ impl HmacScheme {
             )),
             Some(TimeSource::UnixItem(_)) if self.separator != Separator::Kv => Some((
                 "separator",
-                "has no items to find the time in",
+                "does not split the header into items, one of which is the time",
                 "set separator = \"kv\"",
             )),
             _ => None,

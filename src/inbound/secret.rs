@@ -107,7 +107,7 @@ impl Key {
         let length = bytes.expose_secret().len();
         if length == 0 || (rules == SecretRules::Production && length < least) {
             return problem(
-                &format!("is {length} bytes long, and at least {least} are needed"),
+                &format!("is {length} bytes long; at least {least} are required"),
                 "make a random one, for example with `openssl rand -base64 32`",
             );
         }

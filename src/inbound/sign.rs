@@ -69,11 +69,11 @@ pub fn sign(
         }
         SchemeKind::Sns => {
             let remedy = "publish to a topic that is subscribed to this address";
-            return unsigned("only Amazon SNS can sign for it", remedy);
+            return unsigned("only Amazon SNS can sign its messages", remedy);
         }
         SchemeKind::Trusted => {
             let remedy = "send it through the queue, topic or bus that `from` names";
-            return unsigned("a trusted source takes nothing over HTTP", remedy);
+            return unsigned("a trusted source accepts no HTTP requests", remedy);
         }
     }
     Ok(headers)
@@ -112,7 +112,13 @@ pub fn seal(
     let request = key
         .envelope()
         .and_then(|key| envelope::seal(*scheme, key, receiver, &body, now));
-    let no_key = || Problem::new("secret", "is no key", "use the secret of this scheme");
+    let no_key = || {
+        Problem::new(
+            "secret",
+            "is not a signing key",
+            "use the secret of this scheme",
+        )
+    };
     let request = request.ok_or_else(no_key)?;
     let headers = Headers::new(request.headers).with_query(request.query);
     Ok((headers, request.body.into()))
@@ -142,14 +148,14 @@ fn hmac_headers(
         Some(id_name) if id_name.eq_ignore_ascii_case(name) => Ok(id.to_owned()),
         _ => Err(Problem::new(
             "scheme.signed",
-            format!("signs header {name}"),
-            "only the id's header can be made up",
+            format!("signs the header {name}, whose value is unknown here"),
+            "sign with another program; `sharehook sign` knows only the header of the id",
         )),
     })?;
     let Some(mac) = key.mac(&prefix, body) else {
         return Err(Problem::new(
             "secret",
-            "is no key",
+            "is not a signing key",
             "use a scheme that signs",
         ));
     };

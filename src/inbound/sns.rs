@@ -53,7 +53,7 @@ impl Message {
         }
         let certificate = field(&body, "SigningCertURL")?.to_owned();
         if !is_certificate_url(&certificate) || !same_region(&certificate, &topic) {
-            let why = "it is no certificate of SNS in the topic's region";
+            let why = "it is not the address of an SNS certificate in the topic's region";
             return Err(Refusal::malformed("body field SigningCertURL", why));
         }
         Ok(Self {
@@ -100,7 +100,7 @@ impl Message {
                 "1" => &LegacySha1,
                 _ => {
                     let what = "body field SignatureVersion";
-                    return Err(Refusal::malformed(what, "1 and 2 are known"));
+                    return Err(Refusal::malformed(what, "only 1 and 2 are supported"));
                 }
             };
         let signature = STANDARD
@@ -146,7 +146,7 @@ impl Message {
             "Notification" => &EVENT,
             "SubscriptionConfirmation" | "UnsubscribeConfirmation" => &ABOUT,
             _ => {
-                let why = "it is no type of SNS";
+                let why = "it is not a message type of SNS";
                 return Err(Refusal::malformed("body field Type", why));
             }
         };
@@ -293,7 +293,9 @@ impl Certificate {
         let mut chain = certificates(pem)
             .ok_or_else(|| refused("it is not PEM"))?
             .into_iter();
-        let leaf = chain.next().ok_or_else(|| refused("the file holds none"))?;
+        let leaf = chain
+            .next()
+            .ok_or_else(|| refused("the file contains no certificate"))?;
         if !issuers.added.contains(&leaf) {
             let between: Vec<_> = chain.chain(issuers.added.iter().cloned()).collect();
             let parsed = EndEntityCert::try_from(&leaf).map_err(|_| refused("it is not X.509"))?;
@@ -311,7 +313,7 @@ impl Certificate {
                     None,
                 )
                 .map_err(|_| {
-                    refused("no chain leads to a root; add what lies between to `issuers`")
+                    refused("no chain leads to a trusted root; add the missing intermediate certificates to `issuers`")
                 })?;
             let host = url
                 .strip_prefix("https://")
@@ -322,7 +324,7 @@ impl Certificate {
                     .is_ok_and(|name| parsed.verify_is_valid_for_subject_name(&name).is_ok())
             };
             if !named(host) && !named("sns.amazonaws.com") {
-                return Err(refused("it is another host's"));
+                return Err(refused("it was issued for another host"));
             }
         }
         Ok(Self::of(leaf))

@@ -156,20 +156,20 @@ struct Table {
     encoding: Option<Encoding>,
     /// How a secret's text becomes a key.
     key: Option<KeyDecoding>,
-    /// What is signed, in order; the body once, and last.
+    /// The signed parts in order; the body must be the last one.
     #[cfg_attr(test, schemars(length(min = 1)))]
     signed: Option<Vec<Part>>,
     /// The place of the signed time.
     time: Option<TimeSource>,
-    /// How far the signed time may be from now, in seconds.
+    /// How many seconds the signed time may lie before or after now.
     #[cfg_attr(test, schemars(range(min = 1, max = 86_400)))]
     window: Option<u32>,
     /// The place of the delivery's id.
     id: Option<IdSource>,
-    /// Media types served; application/*+json stands for the structured suffix.
+    /// The accepted media types; application/*+json accepts every type with the suffix +json.
     #[cfg_attr(test, schemars(inner(length(min = 1))))]
     content_types: Option<Vec<String>>,
-    /// The fewest bytes of a key.
+    /// The minimum length of a key, in bytes.
     #[cfg_attr(test, schemars(range(min = 16)))]
     min_key: Option<usize>,
     /// For feishu and lark: false for an app without an Encrypt Key.
@@ -407,7 +407,7 @@ mod tests {
             (r#"scheme = { header = "x", signed = ["bodi"] }"#, "bodi"),
             (
                 r#"scheme = { header = "x", signed = ["time", "body"], time = { unix_header = "t" } }"#,
-                "runs into",
+                "is not separated",
             ),
             (
                 r#"scheme = { header = "x", signed = ["body"], time = { unix_header = "t" } }"#,

@@ -158,11 +158,11 @@ impl Verifier {
         problems.extend(origins::problem(&spec, &from));
         let listed = spec.speaks_for_listed();
         if listed && !secrets.is_empty() {
-            let problem = format!("a source with scheme {} has none", spec.name());
+            let problem = format!("are not used with scheme {}", spec.name());
             problems.push(Problem::new(
                 "secrets",
                 problem,
-                "remove them; `from` says who may speak",
+                "remove them; `from` lists who may send",
             ));
         }
         if !listed && secrets.is_empty() {

@@ -47,11 +47,11 @@ impl<'a> AuthorizationRequest<'a> {
             (None, _) => None,
             (Some(_), Some(instant)) if instant > question.now => Some(datetime(instant)),
             (Some(_), Some(instant)) => {
-                return Err(format!("it would have ended at {instant} already"));
+                return Err(format!("the share would already have expired at {instant}"));
             }
             (Some(_), None) => {
                 return Err(
-                    "its expires_in leads past the last date that can be written".to_owned(),
+                    "its expires_in is too long: the share would expire after the last possible date".to_owned(),
                 );
             }
         };
@@ -250,8 +250,7 @@ impl PolicySet {
     /// request has. Such a schema is refused when it is loaded, not when the first ticket arrives.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
-            let remedy =
-                "make what you added to the built-in schema optional, and keep what it says";
+            let remedy = "make your additions to the built-in schema optional, and keep its own declarations unchanged";
             Problem::new(
                 format!("{}:1", super::files::SCHEMA),
                 format!("cannot be met: {why}"),

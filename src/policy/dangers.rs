@@ -83,8 +83,8 @@ impl PolicySet {
 fn broad_token(facts: &SourceFacts, mark: Mark) -> Warning {
     let SourceFacts { name, scheme, .. } = facts;
     let problem = format!(
-        "source {name} proves itself by a fixed secret ({scheme}), and may do all that any source \
-         may: a copy of the secret is enough to request, and approve, anything"
+        "source {name} authenticates with a fixed secret ({scheme}), and may do all that any source \
+         may: a copy of the secret is enough to request and approve anything"
     );
     let remedy = "restrict it with a forbid unless { principal.source.signed }, as policy/unsigned-sources.cedar does";
     Danger::BroadToken.at(Problem::at(mark, problem, remedy))
@@ -167,7 +167,7 @@ impl Search<'_> {
                     Danger::EndlessShare,
                     &asks,
                     &allowed,
-                    "without an end",
+                    "without an expiry",
                     remedy,
                 );
             }

@@ -123,9 +123,14 @@ impl PolicySet {
             n => format!("needs {n} approvers who may approve it"),
         };
         let named = match (asked.approvers.len(), counted.len()) {
-            (0, _) => "names none".to_owned(),
-            (named, counts) if refused.is_empty() => format!("of {named} named {counts} may"),
-            (named, counts) => format!("of {named} named {counts} may: {}", refused.join("; ")),
+            (0, _) => "the request names none".to_owned(),
+            (named, counts) if refused.is_empty() => {
+                format!("{counts} of the {named} that it names may")
+            }
+            (named, counts) => format!(
+                "{counts} of the {named} that it names may: {}",
+                refused.join("; ")
+            ),
         };
         Err(Denial {
             why: format!("{needed}, and {named}"),

@@ -155,11 +155,11 @@ impl Reader<'_> {
         } = element;
         let mark = |offset| mark_of(self.text, offset, &id);
         if let Some(first) = self.seen.insert(id.clone(), offset) {
-            let problem = format!("{id} is at {} already", mark(first));
+            let problem = format!("{id} is already listed at {}", mark(first));
             return Err(Problem::at(
                 mark(offset),
                 problem,
-                "make one entity of the two",
+                "merge both into one entity",
             ));
         }
         let has_region = complete(&mut value, &id, &self.facts, self.names)
@@ -229,7 +229,7 @@ fn elements(
     if let Some(stray) = values.iter().position(|value| !value.is_object()) {
         return Err(Problem::at(
             Mark::whole(ENTITIES),
-            format!("element {stray} is not an object"),
+            format!("element {} is not an object", stray + 1),
             SHAPE,
         ));
     }
@@ -347,7 +347,7 @@ fn unlisted_groups<'a>(
         {
             if reported.insert(parent.to_string()) {
                 let offset = seen.get(&uid).copied().unwrap_or_default();
-                let problem = format!("{uid} is in {parent}, which has no entry of its own");
+                let problem = format!("{uid} is in {parent}, which the file does not list");
                 warnings.push(Danger::UnlistedGroup.at(Problem::at(
                     Mark::of(ENTITIES, text, offset..offset),
                     problem,
@@ -483,7 +483,7 @@ mod tests {
                 "entities.json:3",
                 "uid",
             ),
-            (of(account), "entities.json:3", "entities.json:2 already"),
+            (of(account), "entities.json:3", "listed at entities.json:2"),
             (
                 of(r#"{"uid":{"type":"Share::Account","id":"7000"}}"#),
                 "entities.json:3",

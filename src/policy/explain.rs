@@ -141,7 +141,7 @@ pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities
     nearest.retain(|(_, unmet)| Some(unmet.len()) == fewest);
     if nearest.is_empty() {
         let action = request.action().map_or("", |uid| uid.id().unescaped());
-        return format!("no policy allows it; none is about {action}");
+        return format!("no policy allows it; no permit is about {action}");
     }
     let shown: Vec<String> = nearest
         .iter()

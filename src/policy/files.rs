@@ -97,22 +97,22 @@ impl PolicyFiles {
         for (name, text, language) in schema.chain(policies).chain(entities) {
             together = together.saturating_add(text.len());
             if text.len() > MAX_FILE_BYTES {
-                let problem = format!("has {} bytes", text.len());
+                let problem = format!("is too large: {} bytes", text.len());
                 problems.push(Problem::new(
                     format!("{name}:1"),
                     problem,
-                    "split it; a file has 16 MiB at most",
+                    "a file has 16 MiB at most: divide policies among files, put accounts and images in groups",
                 ));
             } else if let Err(problem) = source_text::guard(name, text, language) {
                 problems.push(problem);
             }
         }
         if together > MAX_TOTAL_BYTES {
-            let problem = format!("has {together} bytes in all");
+            let problem = format!("is too large: {together} bytes in all files together");
             problems.push(Problem::new(
                 "policy",
                 problem,
-                "put accounts and images in groups; 48 MiB is the most",
+                "the files have 48 MiB at most: put accounts and images in groups",
             ));
         }
         Problems::refuse_any(problems)

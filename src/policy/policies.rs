@@ -142,7 +142,7 @@ impl Policies {
             }
         }
         let parsed = |known: &'a Known| {
-            let why = || format!("policy {} is not what its package says", known.id);
+            let why = || format!("the text of policy {} does not match its package", known.id);
             known.parsed.get().ok_or_else(why)
         };
         wanted.into_iter().map(parsed).collect()
@@ -199,18 +199,18 @@ mod tests {
         for (instead, says) in [
             (text, None),
             ("forbid", Some("cannot be read")),
-            ("", Some("policy a is not")),
+            ("", Some("policy a does not match")),
             (
                 "@id(\"c\") forbid(principal, action, resource);",
-                Some("policy a is not"),
+                Some("policy a does not match"),
             ),
             (
                 "@id(\"a\") forbid(principal == A::\"a\", action, resource);",
-                Some("policy a is not"),
+                Some("policy a does not match"),
             ),
             (
                 "@id(\"a\") forbid(principal == ?principal, action, resource);",
-                Some("policy a is not"),
+                Some("policy a does not match"),
             ),
         ] {
             let (mut policies, _) = Policies::unparsed(&files).unwrap();

@@ -213,7 +213,7 @@ fn add<'a>(
     site: Site<'a>,
 ) -> Result<(), Problem> {
     const NAME_IT: &str =
-        "write @id(\"a-name-of-its-own\") before it; answers and records call it by that";
+        "write @id(\"a-unique-name\") before the policy; answers and records use this name";
     let Some(id) = annotation(policy, "id").filter(|id| !id.is_empty()) else {
         return Err(site.problem("a policy has no @id", NAME_IT));
     };
@@ -231,7 +231,10 @@ fn add<'a>(
     let id = PolicyId::new(id);
     if let Some(first) = sites.get(&id) {
         let (name, first): (&str, _) = (id.as_ref(), &first.mark);
-        return Err(site.problem(format!("the @id {name:?} is at {first} already"), NAME_IT));
+        return Err(site.problem(
+            format!("the @id {name:?} is already used at {first}"),
+            NAME_IT,
+        ));
     }
     set.add(policy.new_id(id.clone()))
         .map_err(|error| site.problem(error.to_string(), NAME_IT))?;
@@ -308,7 +311,7 @@ mod tests {
             (&format!("@id {ANY}"), "a.cedar:1", "no @id"),
             (&format!("@id(\"a b\") {ANY}"), "a.cedar:1", "not usable"),
             (&format!("@id(\"expiry\") {ANY}"), "a.cedar:1", "taken"),
-            (&same, "a.cedar:3", "a.cedar:1 already"),
+            (&same, "a.cedar:3", "used at a.cedar:1"),
             (
                 "@id(\"x\")\npermit (principal, action resource);",
                 "a.cedar:2",

@@ -138,10 +138,10 @@ async fn a_secret_that_cannot_be_fetched_is_reported_with_its_line() {
     let told = [
         "no field GITHUB",
         "is not text",
-        "holds no text",
+        "binary, not text",
         "not JSON",
         "HTTP 400",
-        "not followed by a name",
+        "no valid name follows",
     ];
     for (index, (problem, told)) in problems.iter().zip(told).enumerate() {
         assert_eq!(problem.field, format!("c.toml:{}", 7 + 5 * index));

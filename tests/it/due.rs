@@ -262,7 +262,7 @@ async fn the_command_that_mends_says_what_it_did() {
     let mended = sweep(&["sweep", "--rebuild"]);
     let text = String::from_utf8_lossy(&mended.stdout).into_owned();
     assert!(
-        text.starts_with("index: missing entries that were written: 1"),
+        text.starts_with("index: missing entries written: 1"),
         "{text}"
     );
     assert_eq!(sweep(&["audit", "verify"]).status.code(), Some(0));

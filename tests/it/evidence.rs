@@ -760,7 +760,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
     assert!(told.contains("denied"), "{told}");
     let told = site.out(&["audit", "verify", "--sealed"]);
     assert!(
-        told.contains("3 sealed records of 3 requests: each is what was signed"),
+        told.contains("3 sealed records of 3 requests: each matches what was signed"),
         "{told}"
     );
 }

@@ -202,8 +202,16 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
         (0, &json!("sent"), &json!(3))
     );
     for (args, code, says) in [
-        (&["notify", "--retry", "desk/B"][..], 1, "owes nothing"),
-        (&["notify", "--retry", "desk/unknown"], 1, "owes nothing"),
+        (
+            &["notify", "--retry", "desk/B"][..],
+            1,
+            "is owed or given up",
+        ),
+        (
+            &["notify", "--retry", "desk/unknown"],
+            1,
+            "is owed or given up",
+        ),
         (
             &["notify", "--retry", "nobody/B"],
             64,

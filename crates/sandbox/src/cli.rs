@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Address to listen on; loopback only
     #[arg(long, default_value = DEFAULT_ADDRESS, value_name = "ADDR", value_parser = loopback)]
     pub listen: SocketAddr,
-    /// What it has besides the seeded world.
+    /// The images, accounts and state file in addition to the seeded world
     #[command(flatten)]
     pub stocked: Stocked,
     /// The faults to inject.
@@ -122,13 +122,15 @@ fn account(text: &str) -> Result<String, String> {
         AccountKind::Malformed => {
             Err("write the decimal id of an account, as in 700000164995".to_owned())
         }
-        AccountKind::Owner => Err("the images belong to this account".to_owned()),
+        AccountKind::Owner => Err("this account owns the images; name another one".to_owned()),
         _ => Ok(text.to_owned()),
     }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| "write IP:PORT".to_owned())?;
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "write IP:PORT, as in 127.0.0.1:18300".to_owned())?;
     if !address.ip().is_loopback() {
         return Err(
             "the sandbox's key is public, so it listens on loopback only; use 127.0.0.1:PORT"

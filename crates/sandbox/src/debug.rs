@@ -83,7 +83,7 @@ fn answer_letters(state: &mut State, request: &Request) -> Result<Value, Refusal
         }
         _ => refuse(
             StatusCode::BAD_REQUEST,
-            "the body is no answer; write {\"status\": 503}, with retry_after and body if needed",
+            "the body is not an answer for the inbox; write {\"status\": 503}, with retry_after and body if needed",
         ),
     }
 }
@@ -104,7 +104,7 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Valu
         Some(id) => Ok(json!({ "instance": id })),
         None => refuse(
             StatusCode::BAD_REQUEST,
-            "the body is no instance with instance_code, processInstanceId or sp_no, and no ticket with ticket.id, id, key or number",
+            "the body has no id: an instance needs instance_code, processInstanceId or sp_no; a ticket needs ticket.id, id, key or number",
         ),
     }
 }

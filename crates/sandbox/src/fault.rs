@@ -152,7 +152,7 @@ const KINDS: &str = "write action:kind[:arg][@times] with error-before:CODE, err
 fn known_actions() -> String {
     let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
     format!(
-        "write * or one of {}, with the prefix lighthouse. or cvm. for an action of both",
+        "write * or one of {}, with the prefix lighthouse. or cvm. for an action that both have",
         names.join(", ")
     )
 }

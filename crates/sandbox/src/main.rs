@@ -7,7 +7,7 @@ use sharehook_sandbox::cli::{Arguments, run};
 
 /// A stand-in for the Tencent Cloud APIs that share images, on loopback.
 #[derive(Debug, Parser)]
-#[command(name = "sharehook-sandbox", version)]
+#[command(name = "sharehook-sandbox", version, max_term_width = 80)]
 struct Program {
     #[command(flatten)]
     arguments: Arguments,

@@ -32,7 +32,7 @@ pub enum Refusal {
     #[error("InvalidAuthorization: {0}")]
     InvalidAuthorization(&'static str),
     /// A header that must be signed, or that `SignedHeaders` lists, is missing or occurs twice.
-    #[error("InvalidAuthorization: the request has no header {0}")]
+    #[error("InvalidAuthorization: the request does not have header {0} exactly once")]
     MissingHeader(String),
     /// The scope's day is not the day of `X-TC-Timestamp`.
     #[error("SignatureFailure: the scope's date is not the day of the timestamp")]

@@ -13,9 +13,11 @@ pub struct Limit(String);
 /// Requires 1 to `most` accounts. Rejects an empty list, which an API could read as "all".
 pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit> {
     match accounts.len() {
-        0 => Err(Limit("0 accounts: AccountIds is required".to_owned())),
+        0 => Err(Limit(
+            "0 accounts in one request; the API takes at least 1".to_owned(),
+        )),
         n if n > most => Err(Limit(format!(
-            "{n} accounts: AccountIds takes at most {most}"
+            "{n} accounts in one request; the API takes at most {most}"
         ))),
         _ => Ok(()),
     }
@@ -48,7 +50,7 @@ pub(super) fn filters(filters: &[Filter], max_values: usize) -> Result<(), Limit
     if filters.len() > MAX_FILTERS {
         let n = filters.len();
         return Err(Limit(format!(
-            "{n} filters: a request takes at most {MAX_FILTERS} Filters"
+            "{n} filters in one request; the API takes at most {MAX_FILTERS}"
         )));
     }
     for filter in filters {
@@ -56,7 +58,7 @@ pub(super) fn filters(filters: &[Filter], max_values: usize) -> Result<(), Limit
         if n > max_values || n == 0 {
             let name = &filter.name;
             return Err(Limit(format!(
-                "filter {name} has {n} values: 1 to {max_values} Filter.Values"
+                "filter {name} has {n} values; the API takes 1 to {max_values}"
             )));
         }
     }
@@ -78,7 +80,7 @@ mod tests {
         let broken = accounts(&ids, 10).unwrap_err();
         assert_eq!(
             broken.to_string(),
-            "11 accounts: AccountIds takes at most 10"
+            "11 accounts in one request; the API takes at most 10"
         );
     }
 

@@ -84,7 +84,9 @@ impl CredentialSource {
             if value.is_some_and(|v| !v.bytes().all(|b| b.is_ascii_graphic())) {
                 return Err(unusable(
                     &place,
-                    format!("the {name} contains blanks or characters beyond ASCII"),
+                    format!(
+                        "the {name} contains blanks, control characters or characters beyond ASCII"
+                    ),
                 ));
             }
         }

@@ -44,7 +44,7 @@ pub(super) async fn of_machine(
                 let text = String::from_utf8_lossy(&body);
                 Ok(text.lines().next().unwrap_or_default().trim().to_owned())
             }
-            Ok((status, _)) => Err(format!("HTTP {status}, no role")),
+            Ok((status, _)) => Err(format!("HTTP {status}, so no role")),
             Err(failure) => Err(failure.to_string()),
         },
     };

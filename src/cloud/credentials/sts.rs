@@ -160,7 +160,7 @@ pub(super) async fn with_web_identity(
             looked.push(place);
             return Ok(None);
         }
-        return Err(unusable(&place, format!("{} not set", missing.join(", "))));
+        return Err(unusable(&place, format!("not set: {}", missing.join(", "))));
     };
     let role: RoleArn = role
         .parse()

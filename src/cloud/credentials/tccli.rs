@@ -69,7 +69,7 @@ pub(super) async fn of_profile(
         let none = || {
             unusable(
                 &place,
-                "its type is cvm-role, but this machine has no such role",
+                "the file's type is cvm-role, but this machine has no role",
             )
         };
         return machines.ok_or_else(none).map(Some);

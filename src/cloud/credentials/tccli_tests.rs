@@ -157,7 +157,7 @@ async fn a_profile_of_the_machines_role_is_the_machines_role() {
         found
             .unwrap_err()
             .to_string()
-            .contains("this machine has no such role")
+            .contains("this machine has no role")
     );
     // tccli refreshes the credentials of type `sso`, so this program uses them as they are in the
     // file.

@@ -10,7 +10,7 @@ use crate::inbound::FetchPreset;
 #[cfg(test)]
 use crate::config::schema;
 
-/// How the instance that an event names is fetched: what it says, and not the event, decides.
+/// How the program fetches the instance that an event names. The fetched instance decides, not the event.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -21,10 +21,10 @@ pub(in crate::config) struct RawFetch {
     /// The id of your app; for wecom the corp id.
     #[cfg_attr(test, schemars(with = "Option<schema::AppId>"))]
     pub(in crate::config) app_id: Option<Spanned<String>>,
-    /// Its secret.
+    /// The app's secret.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(in crate::config) app_secret: Option<Spanned<String>>,
-    /// The codes of the approval definitions whose approvals count.
+    /// The codes of the approval definitions whose approvals the program accepts.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Code>", length(min = 1)))]
     pub(in crate::config) definitions: Vec<Spanned<String>>,
@@ -35,28 +35,29 @@ pub(in crate::config) struct RawFetch {
     /// For http: the jq filter that yields the id of the ticket that an event names, or nothing.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(in crate::config) id: Option<Spanned<String>>,
-    /// For http: the jq filter that yields the id of a fetched ticket, which must be the same.
+    /// For http: the jq filter that yields the id of a fetched ticket. It must equal the id from the event.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(in crate::config) instance_id: Option<Spanned<String>>,
-    /// For http: how the program authenticates there.
+    /// For http: how the program authenticates at this address.
     #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
     pub(in crate::config) auth: Option<Spanned<RawAuth>>,
-    /// For http: a PEM file of certificates that the program trusts there too, relative to this file.
+    /// For http: a PEM file of certificates that the program trusts in addition to the public roots. Relative
+    /// to this file.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(in crate::config) ca_file: Option<Spanned<String>>,
-    /// For http: the HTTP proxy on the way there.
+    /// For http: the HTTP proxy for these requests.
     #[cfg_attr(test, schemars(with = "Option<String>", regex(pattern = "^http://.+")))]
     pub(in crate::config) proxy: Option<Spanned<String>>,
 }
 
-/// What can be fetched from.
+/// The system from which the program fetches.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "FetchPreset"))]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum RawFetchPreset {
     /// Feishu, in China.
     Feishu,
-    /// Lark, elsewhere.
+    /// Lark, which is Feishu outside China.
     Lark,
     /// DingTalk.
     Dingtalk,

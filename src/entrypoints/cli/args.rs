@@ -27,7 +27,7 @@ const SANDBOX_ADDRESS: &str = "127.0.0.1:18300";
 
 /// Turns an approved ticket into a cloud image share, and into nothing else.
 ///
-/// Without a command it finds its host from the environment:
+/// Without a command, sharehook serves the host that the environment names:
 /// AWS Lambda (AWS_LAMBDA_RUNTIME_API), Tencent SCF (SCF_RUNTIME_API),
 /// or HTTP on the host's port variable (FUNCTIONS_CUSTOMHANDLER_PORT, PORT,
 /// FC_SERVER_PORT).
@@ -35,6 +35,7 @@ const SANDBOX_ADDRESS: &str = "127.0.0.1:18300";
 #[command(
     name = "sharehook",
     version,
+    max_term_width = 80,
     verbatim_doc_comment,
     after_help = "Exit codes: 0 done, 1 failed or differs, 2 refused or denied,\n3 configuration or policy invalid, 64 usage."
 )]
@@ -80,15 +81,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         cloud: CloudChoice,
     },
-    /// Make a folder that works: configuration, policy, maps, secrets
+    /// Make a working folder: configuration, policy, maps, secrets
     ///
     /// Its README.md has the next three steps.
     #[cfg(feature = "cli")]
     Init(InitOptions),
     /// Collect what the program reads at start, for a package or image
     ///
-    /// The configuration, its policies, maps and certificates, checked as a
-    /// whole. Copies no secret.
+    /// Copies the configuration, its policies, maps and certificates, and
+    /// checks the copy. Copies no secret.
     #[cfg(feature = "cli")]
     Bundle {
         /// A new or empty folder
@@ -96,18 +97,19 @@ pub(crate) enum Command {
     },
     /// Find everything that would stop or endanger the deployment
     ///
-    /// Configuration, maps, policies, secrets, files for a host. Exit 0 with
-    /// warnings only.
+    /// Reads configuration, maps, policies, secrets and files for a host. Exit
+    /// 0 if it finds nothing or only warnings.
     Check,
     /// Examine this deployment: journal, policy, seal, cloud, clock
     ///
-    /// Reads the cloud and changes nothing there. Exit 1 if it cannot work.
+    /// Reads the cloud and changes nothing there. Exit 1 if the deployment
+    /// cannot work.
     Doctor,
     /// Run your test cases: event, expected decision, request and plan
     ///
     /// Needs no secret and changes nothing. Exit 1 when a case fails.
     Test(TestOptions),
-    /// Show what a body asks for, the decision, and the calls
+    /// Show the requests of a body, their decisions and their calls
     ///
     /// Needs no secret, no server and no signature, and changes nothing.
     /// Exit 0 allowed or ignored, 2 denied or invalid.
@@ -116,21 +118,22 @@ pub(crate) enum Command {
     Verify(VerifyOptions),
     /// Print the headers of a test delivery, ready for curl
     ///
-    /// For an approval system also its query and its encrypted body, with an
-    /// event of now. FILE may have the instance beside the event.
+    /// For an approval system, prints the query and the encrypted body too, and
+    /// puts the present time into the event. FILE may hold an object with the
+    /// event and its instance.
     Sign(SignOptions),
     /// List the CVM images that can be shared to Lighthouse
     Images(ImagesOptions),
     /// List the journal's requests, newest first, or show one of them
     Requests(RequestsOptions),
-    /// Tell one request's story: who, what, why, the calls, what is next
+    /// Explain one request: who, what, why, its calls, what is next
     Explain(ExplainOptions),
-    /// Have a failed, denied or partial request decided again
+    /// Decide a failed, denied or partial request again
     ///
-    /// Policy decides for the original requester and approvers. Exit 2 when
-    /// it is denied again, or cannot be reopened.
+    /// The policies decide for the original requester and approvers. Exit 2 if
+    /// the request is denied again or cannot be reopened.
     Retry(RetryOptions),
-    /// Take active shares back now, through policy and journal
+    /// Revoke active shares now, through policy and journal
     Revoke(RevokeOptions),
     /// List the active grants: image, receiver, period, ticket, policy
     Grants(GrantsOptions),
@@ -158,7 +161,7 @@ pub(crate) enum Command {
     /// Write man pages: one for the program, one for each command
     #[cfg(feature = "cli")]
     Man {
-        /// The folder, which gets a folder man1
+        /// The folder in which to write man1/
         dir: PathBuf,
     },
 }
@@ -202,10 +205,10 @@ pub(crate) struct ServeOptions {
 pub(crate) struct RetryOptions {
     /// A request's id, or source/id
     pub(crate) id: String,
-    /// Who reopens it; recorded, never decided on
+    /// Who reopens the request; recorded, but no policy sees it
     #[arg(long = "as", value_name = "SOURCE/REQUESTER", value_parser = operator)]
     pub(crate) operator: Operator,
-    /// Why; recorded
+    /// The reason, which is recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     #[command(flatten)]
@@ -220,13 +223,13 @@ pub(crate) struct RevokeOptions {
     /// Only from this account, or Lighthouse; repeatable
     #[arg(long = "account", value_name = "ID")]
     pub(crate) accounts: Vec<String>,
-    /// The trusted source and requester of the cancellation
+    /// The trusted source and requester of the cancel
     #[arg(long = "as", value_name = "SOURCE/REQUESTER", value_parser = operator)]
     pub(crate) operator: Operator,
-    /// Why; recorded
+    /// The reason, which is recorded
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// State that the image is deleted: what the cloud lacks is not shared
+    /// Confirm that the image is deleted: a share that the cloud does not have counts as revoked
     #[arg(long)]
     pub(crate) gone: bool,
     #[command(flatten)]
@@ -253,13 +256,13 @@ pub(crate) struct DriftOptions {
     /// Cancel shares without a grant, through policy
     #[arg(long, requires = "requester", conflicts_with = "adopt")]
     pub(crate) revoke_unknown: bool,
-    /// Put shares without a grant under a ticket and an expiry, through policy
+    /// Adopt shares without a grant under a ticket and an expiry, through policy
     #[arg(long, requires_all = ["requester", "ticket", "expires", "approvers"])]
     pub(crate) adopt: bool,
     /// The ticket that approved the adoption
     #[arg(long, value_name = "ID", requires = "adopt")]
     pub(crate) ticket: Option<String>,
-    /// When adopted shares expire, counted from now, as in 30d
+    /// How long from now adopted shares last, as in 30d
     #[arg(long, value_name = "SPAN", requires = "adopt")]
     pub(crate) expires: Option<String>,
     /// An approver of the adoption; repeatable
@@ -282,7 +285,7 @@ pub(crate) struct VerifyOptions {
         conflicts_with = "scheme"
     )]
     pub(crate) source: Option<String>,
-    /// A preset, without a configuration file
+    /// A preset, instead of a configured source
     #[arg(long, value_name = "NAME", requires = "secrets")]
     pub(crate) scheme: Option<String>,
     /// The secret, with --scheme; repeatable
@@ -294,7 +297,7 @@ pub(crate) struct VerifyOptions {
     /// The delivery's body
     #[arg(long, value_name = "FILE")]
     pub(crate) body: PathBuf,
-    /// RFC 3339 or Unix seconds [default: now]
+    /// When the delivery arrives: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) now: Option<Timestamp>,
 }
@@ -306,7 +309,7 @@ pub(crate) struct TestOptions {
     /// Write the results as JUnit XML too
     #[arg(long, value_name = "FILE", conflicts_with = "record")]
     pub(crate) junit: Option<PathBuf>,
-    /// Write a case of this event, with today's outcome; needs --source
+    /// Write a case for this event that expects its present outcome; needs --source
     #[arg(long, value_name = "EVENT", requires = "source")]
     pub(crate) record: Option<PathBuf>,
     /// The configured source of the recorded event
@@ -320,13 +323,13 @@ pub(crate) struct TestOptions {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TryOptions {
-    /// The configured source whose body it is
+    /// The configured source that sends the body
     #[arg(long, value_name = "NAME")]
     pub(crate) source: String,
     /// The body, as the source sends it
     #[arg(long, value_name = "FILE")]
     pub(crate) body: PathBuf,
-    /// When it arrives: RFC 3339 or Unix seconds [default: now]
+    /// When the body arrives: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) now: Option<Timestamp>,
 }
@@ -342,7 +345,7 @@ pub(crate) struct SignOptions {
     /// The delivery's id [default: derived from body and time]
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
-    /// RFC 3339 or Unix seconds [default: now]
+    /// When the delivery is sent: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) now: Option<Timestamp>,
 }
@@ -360,7 +363,7 @@ pub(crate) struct ImagesOptions {
         value_parser = read::<CvmImageId>
     )]
     pub(crate) images: Vec<CvmImageId>,
-    /// image-id, image-name or image-type; repeatable
+    /// Only images with this image-id, image-name or image-type; repeatable
     #[arg(long = "filter", value_name = "NAME=VALUE")]
     pub(crate) filters: Vec<String>,
     #[command(flatten)]

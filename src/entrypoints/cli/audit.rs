@@ -81,7 +81,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
     } else if whole {
         let (records, streams) = (report.records, report.streams);
         if alone {
-            outln!("{records} sealed records of {streams} requests: each is what was signed");
+            outln!("{records} sealed records of {streams} requests: each matches what was signed");
         } else {
             outln!(
                 "{records} records of {streams} requests: every record is whole and in its place"
@@ -96,7 +96,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
             );
             if report.retired > 0 {
                 outln!(
-                    "{} more are of retired requests; the segments have them as they were sealed",
+                    "{} more belong to retired requests; the segments have them as they were sealed",
                     report.retired
                 );
             }
@@ -121,7 +121,9 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
     let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
-        eprintln!("not sealed, nor are the later records of its request: {finding}");
+        eprintln!(
+            "not sealed, and the later records of its request are not sealed either: {finding}"
+        );
     }
     if context.json {
         out(
@@ -156,7 +158,7 @@ async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
     if context.json {
         out(json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint }));
     } else {
-        eprintln!("the old key has signed the new one; write it into [seal] key. Its public key:");
+        eprintln!("signed by the old key; set [seal] key to the new one, whose public key is:");
         outln!("{}", new.verifier());
     }
     Ok(Exit::Done)

@@ -14,8 +14,8 @@ use super::list_args::JournalPlace;
 pub(crate) enum Audit {
     /// Check every record against its hash chain and the seals
     ///
-    /// With exit code 1, it prints each record that was changed, removed or
-    /// inserted.
+    /// Prints each record that was changed, removed or inserted, and exits 1 if
+    /// there is one.
     Verify(AuditVerifyOptions),
     /// Seal all unsealed records, and print the checkpoint
     ///
@@ -26,17 +26,18 @@ pub(crate) enum Audit {
     Key,
     /// Print every record as OCSF, CSV or JSON lines
     Export(AuditExportOptions),
-    /// Print a proof that a request is sealed; it verifies offline
+    /// Print a proof that a request is sealed, which can be checked offline
     ///
-    /// With --since: that the newest checkpoint continues an older one.
+    /// With --since, proves that the newest checkpoint continues an older one.
     Prove(AuditProveOptions),
     /// Remove the records of old finished requests from `requests/`
     ///
-    /// They stay in the log's segments. Record 0 of each request stays.
+    /// The log's segments keep them. Record 0 of each request also stays in
+    /// `requests/`.
     Retire(AuditRetireOptions),
-    /// Introduce a new key; the old one signs it
+    /// Introduce a new seal key, signed by the old one
     ///
-    /// Then configure the new key: only it seals from now on.
+    /// Then configure the new key: from now on only the new key seals.
     RotateKey {
         /// The new private key: file:PATH, env:NAME or another reference
         #[arg(long, value_name = "REF")]
@@ -62,7 +63,7 @@ pub(crate) struct AuditVerifyOptions {
     pub(crate) checkpoint: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
-    /// Check the log's segments alone: every sealed record
+    /// Check only the log's segments, which have every sealed record
     #[arg(long)]
     pub(crate) sealed: bool,
 }

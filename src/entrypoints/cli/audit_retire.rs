@@ -61,10 +61,13 @@ fn show(options: &AuditRetireOptions, done: &Retention) {
         outln!("retired: {retired} requests, {removed} records removed; the segments have them");
     }
     if *unsealed > 0 {
-        outln!("not all sealed: {unsealed} requests; run `sharehook audit seal`, then this again");
+        outln!(
+            "not retired: {unsealed} requests with unsealed records; run `sharehook audit seal`,\n  \
+             then `sharehook audit retire` again"
+        );
     }
     outln!(
-        "kept: {kept} requests, unfinished, younger than {} or with an active share",
+        "kept: {kept} requests that are unfinished or younger than {},\n  or have an active share",
         options.older_than
     );
 }

@@ -38,8 +38,8 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
         .agrees_with(&bundled)
     {
         drop(fs::remove_file(&validated));
-        let text = "the package reads the policies otherwise than Cedar: this is a defect of \
-                    sharehook, report it with the policies; the bundle works, and starts more slowly";
+        let text = "sharehook reads the policies of the bundle differently from Cedar: this is a \
+                    defect, report it with the policies; the bundle works, but starts more slowly";
         return Err(Failure::failed(text));
     }
     let validated = validated.strip_prefix(folder).unwrap_or(&validated);

@@ -53,7 +53,7 @@ fn print(found: &Examination) {
         );
     }
     if warnings > 0 {
-        outln!("To accept a warning, write its name: [check] allow = [\"NAME\"]");
+        outln!("To accept a warning, add it to the configuration: [check] allow = [\"NAME\"]");
     }
 }
 

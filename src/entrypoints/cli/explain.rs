@@ -38,7 +38,11 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let name = |state: &State| state.identity().to_string();
     let stream = only(&found.entries, &options.id, name, &journal).map(State::stream)?;
     let explained = journal.reader().explain(stream).await?;
-    let explained = explained.ok_or_else(|| Failure::failed("the request is gone"))?;
+    let explained = explained.ok_or_else(|| {
+        Failure::failed(
+            "the request's records disappeared while they were read; run the command again",
+        )
+    })?;
     if context.json {
         out(json!(explained));
     } else {
@@ -122,7 +126,7 @@ fn story(explained: &Explanation, screen: Screen) -> String {
         text.push_str(&format!("{label}{}\n", screen.paint(tone, &line)));
     }
     if cut {
-        text.push_str(&screen.paint(Tone::Quiet, "This is shortened; --json has all of it."));
+        text.push_str(&screen.paint(Tone::Quiet, "This is shortened; --json prints everything."));
     }
     text.truncate(text.trim_end().len());
     text
@@ -217,7 +221,7 @@ fn approved(explained: &Explanation) -> String {
         })
         .collect();
     match (counted.as_slice(), explained.approvers.as_slice()) {
-        ([], []) => "by nobody: the request names no approver".to_owned(),
+        ([], []) => "by none: the request names no approver".to_owned(),
         ([], approvers) => format!("by {}, as the ticket says", named(approvers)),
         (counted, _) => format!("by {}", named(counted)),
     }
@@ -331,7 +335,7 @@ fn notification(entry: &NotificationEntry) -> (Tone, String) {
         Owed if entry.attempts == 0 => (Tone::Plain, format!("{notify}: {on}, due at {at}")),
         Owed => (
             Tone::Open,
-            format!("{notify}: {on}, tried again at {at}; {why}"),
+            format!("{notify}: {on}, next attempt at {at}; {why}"),
         ),
         GivenUp => (
             Tone::Bad,

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Ex
         return Ok(Exit::Done);
     }
     if images.is_empty() {
-        outln!("no images in {region} that match; `--filter` and `--image` choose among them");
+        outln!("no image in {region} matches; change or omit --filter and --image");
         return Ok(Exit::Done);
     }
     outln!("{}", shown(&images, Screen::of_stdout(&context.vars)));

@@ -18,7 +18,7 @@ pub(crate) struct JournalPlace {
     /// The journal's location; the command then reads no configuration
     #[arg(long, value_name = "PLACE")]
     pub(crate) journal: Option<String>,
-    /// The place of its index, if that is another
+    /// The place of the journal's index, if it is elsewhere
     #[arg(long, value_name = "PLACE", requires = "journal")]
     pub(crate) index: Option<String>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct ListFilters<S>
 where
     S: FromStr<Err = Problem> + Clone + Send + Sync + 'static,
 {
-    /// Only since this instant, or for so long, as in 7d
+    /// Only since this instant, or in this time before now, as in 7d
     #[arg(long, value_name = "T", value_parser = read::<Since>)]
     pub(crate) since: Option<Since>,
     /// Only in this state; repeatable
@@ -47,7 +47,7 @@ where
     /// Only of this ticket
     #[arg(long, value_name = "ID")]
     pub(crate) ticket: Option<String>,
-    /// Only the newest, this many
+    /// Only this many of the newest
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<NonZeroUsize>,
 }
@@ -74,10 +74,10 @@ pub(crate) struct RequestsOptions {
     pub(crate) id: Option<String>,
     #[command(flatten)]
     pub(crate) filters: ListFilters<RequestState>,
-    /// List authenticated deliveries that were not understood instead
+    /// List authenticated deliveries that were not understood, instead of requests
     #[arg(long, conflicts_with_all = ["id", "states", "image", "account", "ticket"])]
     pub(crate) rejected: bool,
-    /// List what approval systems announced and whose instance waits to be fetched instead
+    /// List announcements whose instance is not fetched yet, instead of requests
     #[arg(long, conflicts_with_all = ["id", "since", "states", "source", "image", "account", "ticket", "limit", "rejected"])]
     pub(crate) announced: bool,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct GrantsOptions {
     /// Only expired grants that are not revoked yet
     #[arg(long, conflicts_with = "states")]
     pub(crate) expired: bool,
-    /// For recertification: with age, owner and policy, the oldest first
+    /// Print blocks for recertification, the oldest first, with age, owner and policy
     #[arg(long)]
     pub(crate) review: bool,
     #[command(flatten)]
@@ -111,7 +111,7 @@ pub(crate) struct ReportOptions {
     /// The page's file; an existing one is replaced
     #[arg(long, value_name = "FILE", required_unless_present = "to")]
     pub(crate) html: Option<String>,
-    /// The same, also an object: s3://bucket/key, gs://…, az://…
+    /// Where to write the page: a file or an object (s3://bucket/key, gs://…, az://…)
     #[arg(long, value_name = "PLACE", conflicts_with = "html")]
     pub(crate) to: Option<String>,
     /// The page's language, en or zh [default: that of [report]]
@@ -129,7 +129,7 @@ pub(crate) struct NotifyOptions {
     /// Deliver again what a [[notify]] did not get for a request
     #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]
     pub(crate) retry: Option<String>,
-    /// Only those of the newest requests, this many
+    /// Only notifications of this many of the newest requests
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
     };
     let app = context.start().await?;
     let (name, request) = wanted.split_once('/').ok_or_else(|| {
-        Failure::usage("--retry wants NAME/ID: the name of a [[notify]] and a request's id")
+        Failure::usage("--retry takes NAME/ID: the name of a [[notify]] and the id of a request")
     })?;
     let name: NotifyName = name.parse().map_err(Failure::usage)?;
     let known = |one: &crate::config::NotifyConfig| one.subscription.name == name;
@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
     let listed = app.retry_notifications(&name, request, deadline).await?;
     if listed.entries.is_empty() && listed.flaws.is_empty() {
         return Err(Failure::Failed(format!(
-            "{name} owes nothing about {request:?} and gave up nothing; `sharehook notify` lists what there is"
+            "no notification about {request:?} to {name} is owed or given up; `sharehook notify` lists the notifications"
         )));
     }
     if context.json {

@@ -81,7 +81,7 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         outln!("{shown}");
     } else {
         if let Some(mended) = index {
-            outln!("index: missing entries that were written: {mended}");
+            outln!("index: missing entries written: {mended}");
         }
         outln!("{report}");
     }

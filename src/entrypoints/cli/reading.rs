@@ -74,10 +74,9 @@ impl ReadJournal {
     /// The reason why the journal cannot contain anything. `None` if it can.
     pub(super) fn why_empty(&self) -> Option<String> {
         match &self.location {
-            JournalLocation::Memory => Some(
-                "the journal is in memory:, where each process has its own, so this command's is empty"
-                    .to_owned(),
-            ),
+            JournalLocation::Memory => {
+                Some("with memory: each process has its own journal; this one is empty".to_owned())
+            }
             location if self.missing => Some(format!(
                 "{location} does not exist yet: the first request creates it"
             )),

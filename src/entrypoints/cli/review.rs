@@ -11,7 +11,7 @@ pub(super) fn text(entries: &[ReviewEntry]) -> String {
     text.push_str(match entries {
         [] => "no active grants",
         _ => {
-            "Confirm each grant with its owner, or end it:\n  \
+            "Confirm each grant with its owner, or revoke it:\n  \
              sharehook revoke --image ID --as SOURCE/REQUESTER --reason TEXT"
         }
     });

@@ -118,7 +118,7 @@ pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit
     let stocked = options.stocked;
     let Some(sandbox) = options.sandbox else {
         if stocked != Stocked::default() {
-            let text = "--image, --account and --state are of the stand-in cloud; add --sandbox";
+            let text = "--image, --account and --state belong to the stand-in cloud; add --sandbox";
             return Err(Failure::usage(text));
         }
         return serve(context, options.listen).await;

@@ -101,8 +101,7 @@ fn whole_request(
     body: &[u8],
     (id, now): (&str, Timestamp),
 ) -> Result<Exit, Failure> {
-    let mut event = read_json(body)
-        .map_err(|flaw| Failure::Usage(format!("the event is no JSON object: it {flaw}")))?;
+    let mut event = read_json(body).map_err(|flaw| Failure::Usage(format!("the event {flaw}")))?;
     if let (Some(inner), true) = (event.get("event"), event.get("instance").is_some()) {
         event = inner.clone();
     }

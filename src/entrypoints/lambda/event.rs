@@ -82,7 +82,7 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
     let refused =
         |problem: String| Problem::new("Records", problem, "let SQS or SNS invoke the function");
     let Some(list) = records.as_array() else {
-        return Err(refused("is not an array".to_owned()));
+        return Err(refused("are not an array".to_owned()));
     };
     let all = |field: &str, name: &str| {
         list.iter()
@@ -100,7 +100,9 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
         return messages
             .collect::<Option<_>>()
             .map(Shape::Messages)
-            .ok_or_else(|| refused("have an SNS message that is not a notification".to_owned()));
+            .ok_or_else(|| {
+                refused("contain an SNS message that is not a notification".to_owned())
+            });
     }
     Err(refused(
         "are neither all from SQS nor all from SNS".to_owned(),

@@ -69,7 +69,7 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     if let Some(records) = event.get("Records") {
         let records = records.as_array().filter(|records| !records.is_empty());
         let records =
-            records.ok_or_else(|| refused("has Records that is not a list of messages"))?;
+            records.ok_or_else(|| refused("has Records that are not a list of messages"))?;
         let all = |read: fn(&Value) -> Option<Message>| {
             records.iter().map(read).collect::<Option<Vec<_>>>()
         };
@@ -88,7 +88,7 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
             .ok_or_else(|| refused("is an EventBridge event without id, region or source"))?;
         return Ok(Shape::Messages(vec![message]));
     }
-    Err(refused("has the fields of no supported trigger"))
+    Err(refused("does not have the fields of a supported trigger"))
 }
 
 /// Reads an HTTP event. Its field `path` does not contain the gateway's stage.

@@ -22,9 +22,9 @@ const MAX_FAILURES: u32 = 5;
 /// How the runtime API failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RuntimeError {
-    #[error("no HTTP client: {0}")]
+    #[error("cannot build the HTTP client: {0}")]
     NoClient(#[from] Problems),
-    #[error("no answer of the runtime API: {0}")]
+    #[error("the runtime API did not answer: {0}")]
     NoAnswer(#[from] reqwest::Error),
     #[error("the runtime API answered {status} to {request}")]
     Refused {
@@ -90,7 +90,9 @@ async fn invocation(app: &Arc<App>, body: &[u8], deadline: Deadline) -> Invocati
     let worker = Arc::clone(app);
     tokio::spawn(async move { super::answer(&worker, &event, deadline).await })
         .await
-        .unwrap_or_else(|_| Invocation::failed(Outcome::Panicked, "see the log".to_owned()))
+        .unwrap_or_else(|_| {
+            Invocation::failed(Outcome::Panicked, "internal error; see the log".to_owned())
+        })
 }
 
 /// The deadline: the API's time limit minus `RESERVE`, or the configured limit if the header is

@@ -102,10 +102,10 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     let text = |name: &str| instance.get(name).and_then(Value::as_str);
     // The call also accepts an id that the instance's creator chose, so compare the code.
     if text("instance_code") != Some(&named.instance) {
-        return other("the instance has another code than the event names");
+        return other("the code of the instance differs from the event's");
     }
     if text("approval_code") != Some(&named.definition) {
-        return other("the instance is of another definition than the event names");
+        return other("the definition of the instance differs from the event's");
     }
     let status = text("status").unwrap_or_default();
     let reverted = !matches!(
@@ -224,8 +224,8 @@ mod tests {
         };
         assert_eq!(good["form"][0]["custom_id"], "image");
         for (field, value, says) in [
-            ("instance_code", json!("OTHER"), "another code"),
-            ("approval_code", json!("OTHER"), "another definition"),
+            ("instance_code", json!("OTHER"), "the code"),
+            ("approval_code", json!("OTHER"), "the definition"),
             ("status", json!("REJECTED"), "REJECTED"),
             ("status", json!("CANCELED"), "CANCELED"),
             ("status", json!("DELETED"), "DELETED"),

@@ -93,7 +93,7 @@ impl TicketPath {
         if host.contains(PLACE) || path.matches(PLACE).count() != 1 {
             return Err(Problem::new(
                 "url",
-                "does not have {id} once, in its path or query",
+                "does not contain {id} exactly once in its path or query",
                 "write it as in \"https://acme.zendesk.com/api/v2/tickets/{id}.json\"",
             ));
         }
@@ -135,7 +135,7 @@ impl TicketRules {
         };
         let asked = &named.instance;
         InstanceState::Pending(format!(
-            "the answer for {asked} is not that ticket: `instance_id` of `fetch` {why}"
+            "the answer is not ticket {asked}: `instance_id` of `fetch` {why}"
         ))
     }
 }

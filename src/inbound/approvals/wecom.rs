@@ -103,10 +103,10 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     let other = |why: &str| InstanceState::Other(why.to_owned());
     let text = |name: &str| instance.get(name).and_then(Value::as_str);
     if text("sp_no") != Some(&named.instance) {
-        return other("the instance has another number than the event names");
+        return other("the number of the instance differs from the event's");
     }
     if text("template_id") != Some(&named.definition) {
-        return other("the instance is of another template than the event names");
+        return other("the template of the instance differs from the event's");
     }
     match instance.get("sp_status").and_then(Value::as_i64) {
         // 2: approved. 10: approved and paid.
@@ -203,7 +203,7 @@ mod tests {
         ));
         for (field, value, says) in [
             ("sp_no", json!("202611020002"), "another number"),
-            ("template_id", json!("OTHER"), "another template"),
+            ("template_id", json!("OTHER"), "the template"),
             ("sp_status", json!(3), "status 3"),
             ("sp_status", json!(4), "status 4"),
             ("sp_status", json!(7), "status 7"),

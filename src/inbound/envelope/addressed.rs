@@ -91,12 +91,12 @@ fn decrypted<'a>(
     let (by, key) = checked.matching(what, signature, trace, |key| {
         signature_of(key.token(), time, nonce, encrypted)
     })?;
-    let whole = Some(time).filter(|time| time.len() == digits);
-    checked.timely(
-        &format!("query field timestamp, {digits} digits,"),
-        whole,
-        trace,
-    )?;
+    let what = "query field timestamp";
+    if time.len() != digits {
+        let why = "it is not in seconds (WeCom, 10 digits) or milliseconds (DingTalk, 13 digits)";
+        return Err(Refusal::malformed(what, why));
+    }
+    checked.timely(what, Some(time), trace)?;
     let (text, receiver) = cipher::open_addressed(key.cipher(), encrypted)?;
     let receiver = String::from_utf8(receiver)
         .map_err(|_| Refusal::malformed("the receiver", "it is not text"))?;
@@ -159,7 +159,7 @@ fn from_dingtalk(
         checked.timely("the time in the event", time.as_deref(), trace)?;
     }
     let reply = sealed(&plain, encrypted, &reply, checked.now)
-        .ok_or_else(|| Refusal::malformed("the key", "it has another size"))?;
+        .ok_or_else(|| Refusal::malformed("the key", "it has the wrong size"))?;
     Ok(Opened {
         proven: Proven {
             by: plain.by,

@@ -21,7 +21,7 @@ const TEXT_AT: usize = 20;
 pub(super) fn open(key: &[u8], text: &str) -> Result<Vec<u8>, Refusal> {
     let bytes = decoded(text)?;
     let parts = bytes.split_at_checked(BLOCK);
-    let (iv, cipher) = parts.ok_or_else(|| refused("it has no whole block"))?;
+    let (iv, cipher) = parts.ok_or_else(|| refused("it is shorter than one block"))?;
     decrypt(key, iv, cipher, BLOCK)
 }
 
@@ -34,7 +34,8 @@ pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>
     let length = header.last_chunk().ok_or_else(short)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
     let parts = rest.split_at_checked(length);
-    let (text, receiver) = parts.ok_or_else(|| refused("it names a length beyond its end"))?;
+    let (text, receiver) =
+        parts.ok_or_else(|| refused("its length field points beyond its end"))?;
     Ok((text.to_vec(), receiver.to_vec()))
 }
 
@@ -84,7 +85,7 @@ fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], most: usize) -> Result<Vec<u8>,
     }
     let mut bytes = cipher.to_vec();
     let decryptor = cbc::Decryptor::<Aes256>::new_from_slices(key, iv);
-    let decryptor = decryptor.map_err(|_| refused("the key has another size"))?;
+    let decryptor = decryptor.map_err(|_| refused("the key has the wrong size"))?;
     let plain = decryptor.decrypt_padded::<NoPadding>(&mut bytes);
     let length = plain
         .map_err(|_| refused("it cannot be decrypted"))?
@@ -111,7 +112,7 @@ fn padding(plain: &[u8], most: usize) -> Result<usize, Refusal> {
 }
 
 fn bad_padding() -> Refusal {
-    refused("its padding is wrong, as with another key")
+    refused("its padding is wrong; perhaps it was encrypted with another key")
 }
 
 fn refused(why: &'static str) -> Refusal {

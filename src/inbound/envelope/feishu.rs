@@ -82,8 +82,11 @@ fn signed<'a>(
     let (by, key) = checked.matching(&what, signature, trace, |key| {
         signature_of(key, time, nonce, body)
     })?;
-    let seconds = Some(time).filter(|time| time.len() == 10);
-    checked.timely(&format!("header {TIME}, 10 digits,"), seconds, trace)?;
+    let what = format!("header {TIME}");
+    if time.len() != 10 {
+        return Err(Refusal::malformed(what, "it does not have 10 digits"));
+    }
+    checked.timely(&what, Some(time), trace)?;
     let plain = cipher::open(key.cipher(), &encrypted(body)?)?;
     Ok((by, key, plain))
 }
@@ -148,7 +151,7 @@ fn challenge_of(event: &Value, key: &EnvelopeKey) -> Result<ReplyBody, Refusal> 
             Ok(ReplyBody::Json(json!({ "challenge": challenge })))
         }
         _ => {
-            let what = format!("header {SIGNATURE}, which only a challenge does without,");
+            let what = format!("header {SIGNATURE}, which only a challenge may lack,");
             Err(Refusal::missing(what))
         }
     }

@@ -75,7 +75,7 @@ impl<'a> Checked<'a> {
 /// Parses an event, or the envelope around it, as a JSON object.
 pub(super) fn object(bytes: &[u8]) -> Result<Value, Refusal> {
     let value = read_json(bytes).ok().filter(Value::is_object);
-    let why = "it is not a JSON object that names each key once";
+    let why = "it is not a JSON object, or it repeats a key";
     value.ok_or_else(|| Refusal::malformed("the event", why))
 }
 

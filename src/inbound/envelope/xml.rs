@@ -46,7 +46,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, Refusal> {
             Event::DocType(_) | Event::GeneralRef(_) => {
                 return Err(refused("it has a document type or an entity"));
             }
-            Event::PI(_) | Event::Comment(_) => return Err(refused("it has an instruction")),
+            Event::PI(_) | Event::Comment(_) => {
+                return Err(refused("it has a processing instruction or a comment"));
+            }
         }
     }
     let [document] = open.as_mut_slice() else {
@@ -55,7 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, Refusal> {
     let root = document.fields.remove("xml").filter(Value::is_object);
     let alone = document.fields.is_empty() && document.text.trim().is_empty();
     root.filter(|_| alone)
-        .ok_or_else(|| refused("it is not one element `xml` with elements in it"))
+        .ok_or_else(|| refused("it is not a single element `xml` that contains elements"))
 }
 
 fn name(start: &BytesStart<'_>) -> Result<String, Refusal> {

@@ -157,7 +157,10 @@ fn a_chain_needs_both_permissions() {
     let refused = verdict(decide_for(&share_only.unwrap(), "jira", &value)).refused;
     let image = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());
     assert_eq!(refused[0].item, Some(image));
-    assert_eq!(refused[0].why, "no policy allows it; none is about publish");
+    assert_eq!(
+        refused[0].why,
+        "no policy allows it; no permit is about publish"
+    );
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn nothing_is_allowed_without_a_policy() {
     assert_eq!((verdict.allowed, verdict.policies.len()), (false, 0));
     assert_eq!(
         verdict.refused[0].why,
-        "no policy allows it; none is about share"
+        "no policy allows it; no permit is about share"
     );
 }
 
@@ -299,7 +302,7 @@ fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
     assert!(
         at("2026-11-01T13:00:00Z", Timestamp::MAX).refused[0]
             .why
-            .contains("the last date that can be written")
+            .contains("the last possible date")
     );
     // Nanoseconds are cut off for Cedar, and a year that Cedar cannot read is refused. Neither may
     // count as "no expiry".

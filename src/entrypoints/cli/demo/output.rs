@@ -152,8 +152,8 @@ impl Output {
         }
         outln!("");
         let (tone, text) = match self.failed {
-            0 => (Tone::Good, "Everything above was observed.".to_owned()),
-            n => (Tone::Bad, format!("{n} of the above were NOT seen.")),
+            0 => (Tone::Good, "All checks above passed.".to_owned()),
+            n => (Tone::Bad, format!("{n} of the checks above FAILED.")),
         };
         out(self.screen.paint(tone, &text));
         seen

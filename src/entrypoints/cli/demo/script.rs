@@ -107,7 +107,7 @@ async fn repeated(demo: &mut Demo, first: &Answered) -> Result<(), Failure> {
         again.at("results") == first.at("results"),
     );
     out.check("and the cloud is not called again", quiet);
-    out.check("nor does the ticket get another comment", comments == 1);
+    out.check("and the ticket gets no second comment", comments == 1);
     Ok(())
 }
 
@@ -127,7 +127,7 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     }
     let out = &mut demo.out;
     out.check(
-        "before, the journal holds that both tickets were commented",
+        "before the change, the journal has a record of the comment on each ticket",
         held,
     );
     out.check(

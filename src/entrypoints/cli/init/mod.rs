@@ -65,7 +65,7 @@ pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[S
     if context.json {
         return out(json!({ "dir": folder, "files": names }));
     }
-    outln!("{} has now{how}", folder.display());
+    outln!("files in {}{how}:", folder.display());
     names.iter().for_each(|name| outln!("  {name}"));
 }
 

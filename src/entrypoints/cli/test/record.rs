@@ -77,7 +77,7 @@ pub(super) fn run(
     } else {
         outln!("{}", case.trim());
         outln!(
-            "\nwritten to {}; say in its name what it shows",
+            "\nwritten to {}; rename the case after what it shows",
             file.display()
         );
     }

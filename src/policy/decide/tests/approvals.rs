@@ -84,14 +84,14 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
             1,
             &["carol@example.com"][..],
             "700000000101",
-            "needs 1 approver who may approve it, and of 1 named 0 may: \
+            "needs 1 approver who may approve it, and 0 of the 1 that it names may: \
                  jira/carol@example.com: no policy allows it; nearest: ",
         ),
         (
             2,
             &["bob@example.com", "BOB@example.com", "dave@example.com"],
             "700000164995",
-            "needs 2 approvers who may approve it, and of 2 named 1 may: \
+            "needs 2 approvers who may approve it, and 1 of the 2 that it names may: \
                  jira/dave@example.com: no policy allows it; nearest: ",
         ),
     ] {
@@ -108,7 +108,7 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
         one_of_two
             .refused
             .iter()
-            .all(|refused| refused.why.ends_with("of 1 named 1 may")),
+            .all(|refused| refused.why.ends_with("1 of the 1 that it names may")),
         "{one_of_two:?}"
     );
     let all = "@id(\"all\") permit (principal, action, resource);";
@@ -116,7 +116,7 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
     let refused = verdict(decide_for(&with_rules(all).unwrap(), "jira", &nobody)).refused;
     assert_eq!(
         refused[0].why,
-        "needs 1 approver who may approve it, and names none"
+        "needs 1 approver who may approve it, and the request names none"
     );
 }
 
