@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::clock;
-use crate::cloud::error::known;
+use crate::cloud::error::known_code;
 use crate::cloud::{Deadline, RegionalCloud};
 use crate::domain::{
     AccountId, Action, CloudError, ErrorClass, ImageRef, Region, Target, Timestamp,
@@ -78,7 +78,7 @@ impl ExecutionContext<'_> {
     /// Counts a call that changes sharing, under the cloud's error code; `None` for success. A code
     /// that no table lists is counted as `other`, so that the number of labels is limited.
     pub(super) fn count_call(&self, action: &'static str, code: Option<&str>) {
-        let code = code.map_or("OK", |code| known(code).unwrap_or("other"));
+        let code = code.map_or("OK", |code| known_code(code).unwrap_or("other"));
         self.metrics.count(Metric::CloudCalls, &[action, code]);
     }
 

@@ -60,7 +60,7 @@ pub(crate) fn fault_of(code: &str) -> Fault {
 
 /// Returns the code if it is a listed code of the cloud or a [`ResultCode`]. These are a closed
 /// set, as labels of metrics must be.
-pub(crate) fn known(code: &str) -> Option<&'static str> {
+pub(crate) fn known_code(code: &str) -> Option<&'static str> {
     let listed = TABLE.iter().flat_map(|group| group.codes.iter().copied());
     let own = ResultCode::ALL.iter().map(|own| own.as_str());
     listed.chain(own).find(|known| *known == code)

@@ -33,7 +33,7 @@ pub(super) struct Pace {
     carried_out: VecDeque<Duration>,
     /// When each call of the last second was really sent. A busy process wakes late and may send
     /// several calls at once.
-    gone: VecDeque<Duration>,
+    sent: VecDeque<Duration>,
 }
 
 impl Pace {
@@ -46,7 +46,7 @@ impl Pace {
             next: Duration::ZERO,
             slowed: None,
             carried_out: VecDeque::new(),
-            gone: VecDeque::new(),
+            sent: VecDeque::new(),
         }
     }
 
@@ -66,13 +66,13 @@ impl Pace {
     /// Notes that a call is sent at `now`. If the last second already has as many calls as the
     /// published rate allows, returns the time at which the call may be sent instead.
     pub(super) fn depart(&mut self, now: Duration) -> Result<(), Duration> {
-        forget(&mut self.gone, now);
-        match self.gone.front() {
-            Some(first) if self.gone.len() as f64 >= self.published.max(1.0).floor() => {
+        forget(&mut self.sent, now);
+        match self.sent.front() {
+            Some(first) if self.sent.len() as f64 >= self.published.max(1.0).floor() => {
                 Err(first.saturating_add(WINDOW))
             }
             _ => {
-                self.gone.push_back(now);
+                self.sent.push_back(now);
                 Ok(())
             }
         }

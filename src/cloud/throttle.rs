@@ -31,7 +31,7 @@ const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// The pace and the queue of one action in one region.
 #[derive(Debug)]
-struct Lane {
+struct PacedQueue {
     pace: Pace,
     queue: Arc<Queue>,
     waiting: usize,
@@ -59,7 +59,7 @@ pub(super) struct Throttle {
     lighthouse_per_second: f64,
     cvm_per_second: f64,
     start: Instant,
-    lanes: Mutex<HashMap<Key, Lane>>,
+    queues: Mutex<HashMap<Key, PacedQueue>>,
     observer: Option<WaitObserver>,
 }
 
@@ -71,7 +71,7 @@ impl Throttle {
             lighthouse_per_second,
             cvm_per_second,
             start: Instant::now(),
-            lanes: Mutex::default(),
+            queues: Mutex::default(),
             observer: None,
         }
     }
@@ -116,20 +116,20 @@ impl Throttle {
     /// Takes a place in the queue of an action and region. Refuses if the expected slot is after
     /// the deadline.
     fn enter(&self, key: Key, deadline: Deadline) -> Result<Place<'_>, CloudError> {
-        let mut lanes = self.lanes.lock();
+        let mut queues = self.queues.lock();
         let published = self.published(key.0.service);
-        let lane = lanes.entry(key.clone()).or_insert_with(|| Lane {
+        let paced = queues.entry(key.clone()).or_insert_with(|| PacedQueue {
             pace: Pace::new(published),
             queue: Arc::default(),
             waiting: 0,
         });
-        let slot = lane.pace.when(self.start.elapsed(), lane.waiting);
+        let slot = paced.pace.when(self.start.elapsed(), paced.waiting);
         if !deadline.allows(self.instant(slot)) {
-            drop(lanes);
+            drop(queues);
             return Err(self.too_late(&key, slot));
         }
-        lane.waiting += 1;
-        let queue = Arc::clone(&lane.queue);
+        paced.waiting += 1;
+        let queue = Arc::clone(&paced.queue);
         Ok(Place {
             throttle: self,
             key,
@@ -140,8 +140,8 @@ impl Throttle {
     /// Returns the slot of a call that is ready now and first in its queue.
     fn slot(&self, key: &Key) -> Duration {
         let now = self.start.elapsed();
-        let lanes = self.lanes.lock();
-        lanes.get(key).map_or(now, |lane| lane.pace.when(now, 0))
+        let queues = self.queues.lock();
+        queues.get(key).map_or(now, |paced| paced.pace.when(now, 0))
     }
 
     fn instant(&self, slot: Duration) -> Instant {
@@ -161,29 +161,29 @@ impl Throttle {
     /// current second, or if the rate was lowered meanwhile, returns a later instant instead.
     fn depart(&self, key: &Key, slot: Duration) -> Result<(), Instant> {
         let now = self.start.elapsed();
-        let mut lanes = self.lanes.lock();
-        let Some(lane) = lanes.get_mut(key) else {
+        let mut queues = self.queues.lock();
+        let Some(paced) = queues.get_mut(key) else {
             return Ok(());
         };
-        let due = lane.pace.when(now, 0);
+        let due = paced.pace.when(now, 0);
         let gone = if due > now {
             Err(due)
         } else {
-            lane.pace.depart(now)
+            paced.pace.depart(now)
         };
         gone.map_err(|at| self.instant(at))?;
-        lane.pace.take(slot);
+        paced.pace.take(slot);
         Ok(())
     }
 
     /// Adapts the pace to the result of a call.
     pub(super) fn observe(&self, api: Api, region: &Region, throttled: bool) {
         let now = self.start.elapsed();
-        if let Some(lane) = self.lanes.lock().get_mut(&(api, region.clone())) {
+        if let Some(paced) = self.queues.lock().get_mut(&(api, region.clone())) {
             if throttled {
-                lane.pace.slow_down(now)
+                paced.pace.slow_down(now)
             } else {
-                lane.pace.speed_up(now)
+                paced.pace.speed_up(now)
             }
         }
     }
@@ -197,9 +197,9 @@ impl Throttle {
 
     fn too_late(&self, key: &Key, slot: Duration) -> CloudError {
         let (api, region) = key;
-        let lanes = self.lanes.lock();
-        let lane = lanes.get(key);
-        let rate = lane.map_or(self.published(api.service), |lane| lane.pace.rate());
+        let queues = self.queues.lock();
+        let paced = queues.get(key);
+        let rate = paced.map_or(self.published(api.service), |paced| paced.pace.rate());
         let message = format!(
             "{} in {region} was not sent: the rate limit of {rate:.1} calls a second delays it by {:.1} s, past the deadline",
             api.action,
@@ -222,8 +222,8 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(lane) = self.throttle.lanes.lock().get_mut(&self.key) {
-            lane.waiting = lane.waiting.saturating_sub(1);
+        if let Some(paced) = self.throttle.queues.lock().get_mut(&self.key) {
+            paced.waiting = paced.waiting.saturating_sub(1);
         }
     }
 }
@@ -314,7 +314,7 @@ mod tests {
                 .unwrap();
         }
         throttle.observe(READ, &here, true);
-        let rate = |api| throttle.lanes.lock()[&(api, here.clone())].pace.rate();
+        let rate = |api| throttle.queues.lock()[&(api, here.clone())].pace.rate();
         assert!((rate(READ) - 5.0).abs() < 1e-9);
         assert!((rate(LIST) - 20.0).abs() < 1e-9);
     }
@@ -364,7 +364,7 @@ mod tests {
             tokio::join!(wait(), wait(), wait())
         });
         given_up.await.unwrap_err();
-        assert_eq!(throttle.lanes.lock()[&(LIST, here.clone())].waiting, 0);
+        assert_eq!(throttle.queues.lock()[&(LIST, here.clone())].waiting, 0);
         wait().await.unwrap();
     }
 }

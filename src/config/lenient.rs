@@ -158,7 +158,7 @@ enum LeftOut {
     /// A key that is not a field was removed.
     Key,
     /// A stand-in for a missing field was added, or a table whose stand-in did not fit was removed.
-    Added,
+    Missing,
 }
 
 impl LeftOut {
@@ -210,7 +210,7 @@ impl Search {
                         Spanned::new(MISSING, Cow::Owned(missing.clone())),
                         Spanned::new(MISSING, stand_in),
                     );
-                    Some(LeftOut::Added)
+                    Some(LeftOut::Missing)
                 }
                 _ => self.table(inner),
             },
@@ -231,7 +231,7 @@ impl Search {
         };
         if self.span == MISSING && items.iter().any(has_stand_in) {
             keep(items, |item| !has_stand_in(item));
-            return Some(LeftOut::Added);
+            return Some(LeftOut::Missing);
         }
         for (index, item) in items.iter_mut().enumerate() {
             let number = format!("[{index}]");
@@ -291,7 +291,7 @@ fn worded(
         .split_once(", expected ")
         .map(|(_, expected)| expected);
     match left_out {
-        LeftOut::Added => Problem::at(
+        LeftOut::Missing => Problem::at(
             mark,
             format!("{name} is missing"),
             format!("write it; {DOCUMENTED}"),

@@ -103,7 +103,7 @@ impl Reader<'_> {
             let fetch = source.fetch.as_ref().and_then(Fetch::app);
             let sends = fetch.is_some_and(|fetch| preset.is_sent_by(fetch.preset.as_str()));
             // A mistake in a source may concern its `fetch`, so assume that the source fits.
-            !by_app || sends || !source.sound
+            !by_app || sends || !source.read_fully
         };
         let mut named = Vec::new();
         if by_app && raw.sources.is_empty() {

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::secrets::SecretRef;
 use super::valid::{Config, Publication, ReportConfig, SealKey};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DEFAULT_EVERY: Duration = Duration::from_secs(86_400);
 
 impl Reader<'_> {
     pub(super) fn report(&mut self, raw: &RawReport) -> ReportConfig {
@@ -40,7 +40,7 @@ impl Reader<'_> {
         let to: FilePlace = self.parsed("report.to: ", written)?;
         Some(Publication {
             to: to.relative_to(self.root),
-            every: every.unwrap_or(DAY),
+            every: every.unwrap_or(DEFAULT_EVERY),
         })
     }
 }

@@ -63,19 +63,10 @@ pub(super) fn draft(
     let (policy, approvals) = reader.policy(raw.policy);
     let (cloud, http) = (reader.cloud(&raw.cloud), reader.http(raw.http));
     let limits = &raw.limits;
-    let body_limit = reader.within(
-        "limits.body_bytes",
-        &limits.body_bytes,
-        BODY_BYTES,
-        256 << 10,
-    );
+    let (body, most) = (&limits.body_bytes, &limits.unfinished);
+    let body_limit = reader.within("limits.body_bytes", body, BODY_BYTES, 256 << 10);
     let budget_seconds = reader.within("limits.seconds", &limits.seconds, 1..=900, 25);
-    let unfinished = reader.within(
-        "limits.unfinished",
-        &limits.unfinished,
-        1..=1_000_000,
-        10_000,
-    );
+    let unfinished = reader.within("limits.unfinished", most, 1..=1_000_000, 10_000);
     let not_before_within = reader.limit("not_before_within", &limits.not_before_within, 365 * DAY);
     let retry_for = reader.limit("retry_for", &limits.retry_for, DAY);
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);

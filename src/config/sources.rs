@@ -46,7 +46,7 @@ impl Reader<'_> {
             }
             let mark = self.mark(entry.span());
             let fields = self.fields(source);
-            let sound = self.problems.len() == before && !self.unread.within(&entry.span());
+            let read_fully = self.problems.len() == before && !self.unread.within(&entry.span());
             if let (Some(name), Some(map)) = (name, map) {
                 let scheme = source.scheme.get_ref().clone();
                 let handshake = source
@@ -66,7 +66,7 @@ impl Reader<'_> {
                     map,
                     mark,
                     fields,
-                    sound,
+                    read_fully,
                 });
             }
         }

@@ -327,7 +327,7 @@ fn the_policy_is_a_directory_or_a_table() {
         );
     }
     for (policy, says) in [
-        ("[policy]\napprovals = 51", "within 0 to 50"),
+        ("[policy]\napprovals = 51", "between 0 and 50"),
         ("[policy]\napprovals = -1", "-1"),
         ("[policy]\napprovers = 1", "is not a field"),
         ("policy = 7", "is an integer"),

@@ -194,7 +194,7 @@ pub struct SourceConfig {
     /// The places of some fields, by names such as `secrets[0]`, for errors found later.
     pub fields: BTreeMap<String, Mark>,
     /// Whether the source was read without problems; always true in a valid [`Config`].
-    pub sound: bool,
+    pub read_fully: bool,
 }
 
 impl SourceConfig {

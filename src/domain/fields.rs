@@ -24,12 +24,12 @@ impl Fields<'_> {
     }
 
     /// Returns the value of a successful read. Adds the problem of a failed read to `problems`.
-    pub(super) fn kept<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
+    pub(super) fn ok_or_report<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// Adds the problem that `value` has the wrong type. Always returns `None`.
-    pub(super) fn unlike<T>(&mut self, field: &str, value: &Value, remedy: &str) -> Option<T> {
+    pub(super) fn wrong_type<T>(&mut self, field: &str, value: &Value, remedy: &str) -> Option<T> {
         self.problem(field, format!("is {}", kind_of(value)), remedy);
         None
     }
@@ -69,7 +69,7 @@ impl Fields<'_> {
                 None
             }
             Value::String(text) => Some(text),
-            other => self.unlike(field, &other, "write it as a JSON string"),
+            other => self.wrong_type(field, &other, "write it as a JSON string"),
         }
     }
 
@@ -78,7 +78,7 @@ impl Fields<'_> {
         match self.present(field).cloned() {
             None => Some(Vec::new()),
             Some(Value::Array(list)) => Some(list),
-            Some(other) => self.unlike(field, &other, "write a JSON array of strings"),
+            Some(other) => self.wrong_type(field, &other, "write a JSON array of strings"),
         }
     }
 
@@ -86,7 +86,7 @@ impl Fields<'_> {
         match self.present(field).cloned() {
             None => Some(false),
             Some(Value::Bool(flag)) => Some(flag),
-            Some(other) => self.unlike(field, &other, "write true or false"),
+            Some(other) => self.wrong_type(field, &other, "write true or false"),
         }
     }
 
@@ -97,7 +97,7 @@ impl Fields<'_> {
             let remedy = "write date, time and offset, as in \"2026-12-31T00:00:00Z\"";
             Problem::new(field, problem, remedy)
         });
-        self.kept(instant)
+        self.ok_or_report(instant)
     }
 
     /// Reads a person's name and returns it as written, because the digest of the request covers
@@ -105,12 +105,12 @@ impl Fields<'_> {
     pub(super) fn person(&mut self, field: &str, value: &Value) -> Option<String> {
         let Value::String(text) = value else {
             let remedy = "write a person's user id or address as a JSON string";
-            return self.unlike(field, value, remedy);
+            return self.wrong_type(field, value, remedy);
         };
         let field = field.to_owned();
         let name = text.parse::<PersonName>();
         let name = name.map_err(|problem| Problem { field, ..problem });
-        self.kept(name.map(|_| text.clone()))
+        self.ok_or_report(name.map(|_| text.clone()))
     }
 }
 

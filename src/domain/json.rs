@@ -25,7 +25,7 @@ pub enum JsonFlaw {
 
 impl JsonFlaw {
     /// Returns the flaw as a problem of `field`.
-    pub(crate) fn of(self, field: impl Into<String>) -> Problem {
+    pub(crate) fn into_problem(self, field: impl Into<String>) -> Problem {
         let remedy = match &self {
             Self::Syntax(_) => "send one JSON value, nested at most 128 deep",
             Self::DuplicateKey(_) => "name each key once",
@@ -163,7 +163,7 @@ mod tests {
         }
         let flaw = read_json(br#"{"a": 1, "a": 2}"#).unwrap_err();
         assert_eq!(
-            flaw.of("body").to_string(),
+            flaw.into_problem("body").to_string(),
             r#"body: names the key "a" twice in one object; name each key once"#
         );
         assert!(read_json(br#"{"a": {"a": 1}, "A": 2}"#).is_ok());

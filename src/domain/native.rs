@@ -53,7 +53,7 @@ impl ShareRequest {
         };
         for name in map.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
             reader.problems.push(Problem::new(
-                clip(name),
+                shown_field(name),
                 "is not a field of a share request",
                 format!("remove it; the fields are {}", FIELDS.join(", ")),
             ));
@@ -73,7 +73,7 @@ impl Fields<'_> {
         let region = self.region();
         let target = self.target();
         if let (Some(target), Some(region)) = (&target, &region) {
-            self.served(target, region, rules);
+            self.check_served(target, region, rules);
         }
         let requester = self.requester();
         let approvers = self.approvers();
@@ -118,16 +118,16 @@ impl Fields<'_> {
             let problem = format!("{} is not an action", shown(&text));
             Problem::new("action", problem, REMEDY)
         });
-        self.kept(action)
+        self.ok_or_report(action)
     }
 
     fn region(&mut self) -> Option<Region> {
         let remedy = "write the region of the image, as in \"ap-singapore\"";
         let region = self.required("region", 64, remedy)?.parse();
-        self.kept(region)
+        self.ok_or_report(region)
     }
 
-    fn served(&mut self, target: &Target, region: &Region, served: &ServedRegions) {
+    fn check_served(&mut self, target: &Target, region: &Region, served: &ServedRegions) {
         let checked = match target {
             Target::Blueprint { .. } | Target::Lighthouse { .. } | Target::Chain { .. } => {
                 served.check_lighthouse(region)
@@ -142,7 +142,7 @@ impl Fields<'_> {
         let lighthouse = self.flag("lighthouse");
         let remedy = "write a blueprint id (lhbp-…) or a CVM image id (img-…)";
         let image = self.required("image", 64, remedy)?.parse::<ImageRef>();
-        let image = self.kept(image)?;
+        let image = self.ok_or_report(image)?;
         let (accounts, lighthouse) = (accounts?, lighthouse?);
         match (image, lighthouse, accounts.is_empty()) {
             (ImageRef::Blueprint(_), true, _) => {
@@ -191,7 +191,9 @@ impl Fields<'_> {
                     Ok(_) => {}
                     Err(problem) => self.problems.push(Problem { field, ..problem }),
                 },
-                other => drop(self.unlike::<()>(&field, other, "write the id as a JSON string")),
+                other => {
+                    drop(self.wrong_type::<()>(&field, other, "write the id as a JSON string"))
+                }
             }
         }
         (self.problems.len() == before).then_some(accounts)
@@ -235,12 +237,12 @@ impl Fields<'_> {
             return Some(Expiry::At(instant));
         }
         let span = self.text("expires_in", 32)?.parse();
-        self.kept(span).map(Expiry::In)
+        self.ok_or_report(span).map(Expiry::In)
     }
 }
 
 /// Returns an unknown field's name for a message, quoted and escaped unless it is a plain word.
-fn clip(name: &str) -> String {
+fn shown_field(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if (1..=40).contains(&name.len()) && name.bytes().all(plain) {
         name.to_owned()

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn an_http_request_in_an_envelope_is_nobodys_message() {
-        let told = |data: Value| {
+        let read = |data: Value| {
             event_of(
                 "F",
                 json!({"Data": data, "Metadata": {"Id": "\"m-1\""}})
@@ -232,13 +232,13 @@ mod tests {
                 body: body.to_owned().into(),
             }))
         };
-        assert_eq!(told(json!({"item": "{\"a\":1}"})), message("{\"a\":1}"));
+        assert_eq!(read(json!({"item": "{\"a\":1}"})), message("{\"a\":1}"));
         assert_eq!(
-            told(json!({"item": "\"{\\\"a\\\":1}\""})),
+            read(json!({"item": "\"{\\\"a\\\":1}\""})),
             message("{\"a\":1}")
         );
         assert_eq!(
-            told(json!({"timer": {"Schedule": {}, "IsPastDue": false}})),
+            read(json!({"timer": {"Schedule": {}, "IsPastDue": false}})),
             Ok(Event::Timer)
         );
         for bad in [
@@ -249,7 +249,7 @@ mod tests {
             json!({"req": {"Url": "https://x/api/F", "Method": "POST", "Headers": {}, "Body": "{}"}}),
             json!({"req": {"Url": "https://x/api/F", "Method": "POST", "IsPastDue": true}}),
         ] {
-            assert!(told(bad.clone()).is_err(), "{bad}");
+            assert!(read(bad.clone()).is_err(), "{bad}");
         }
         assert!(event_of("F", b"{\"Data\":{\"item\":\"{}\"}}").is_err());
         assert!(event_of("F", b"[").is_err());

@@ -45,7 +45,7 @@ const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
 
 /// Variables that identify a host if no port variable is set. Such a host sends its requests to
 /// port 9000.
-const MARKS: [(&str, HttpHost); 2] = [
+const VARS_WITHOUT_PORT: [(&str, HttpHost); 2] = [
     ("FC_FUNCTION_NAME", HttpHost::FunctionCompute),
     ("SCF_FUNCTIONNAME", HttpHost::Plain),
 ];
@@ -83,7 +83,7 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
             return Ok(Some(Host::Http((address, port).into(), host)));
         }
     }
-    let marked = MARKS.iter().find(|(mark, _)| is_set(mark));
+    let marked = VARS_WITHOUT_PORT.iter().find(|(mark, _)| is_set(mark));
     let address = (Ipv4Addr::UNSPECIFIED, UNNAMED_PORT);
     Ok(marked.map(|(_, host)| Host::Http(address.into(), *host)))
 }

@@ -41,7 +41,7 @@ impl Invocation {
 
     /// The result for an event that is not JSON, or that contains a key twice.
     pub(crate) fn unreadable(flaw: JsonFlaw) -> Self {
-        Self::failed(Outcome::Unreadable, flaw.of("event").to_string())
+        Self::failed(Outcome::Unreadable, flaw.into_problem("event").to_string())
     }
 
     /// The result for an event of an unsupported trigger.

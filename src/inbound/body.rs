@@ -33,7 +33,7 @@ pub(super) fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
     if text.is_empty() {
         return Err(Problem::new(what, "is empty", "send one JSON value"));
     }
-    read_json(text).map_err(|flaw| flaw.of(what))
+    read_json(text).map_err(|flaw| flaw.into_problem(what))
 }
 
 /// Returns a form's fields as an object of strings. If the form has a field `payload`, returns the

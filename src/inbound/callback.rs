@@ -16,7 +16,7 @@ pub struct Callback {
 }
 
 /// Maximum length of a secret in bytes, enough for a token of Step Functions or an address.
-const MAX_CHARS: usize = 2_048;
+const MAX_BYTES: usize = 2_048;
 
 impl Callback {
     /// Returns the secrets in a delivery, or `None` if it has none.
@@ -41,7 +41,7 @@ impl Callback {
 
 fn text(value: Option<&Value>) -> Option<SecretString> {
     let text = value?.as_str()?;
-    (!text.is_empty() && text.len() <= MAX_CHARS).then(|| text.into())
+    (!text.is_empty() && text.len() <= MAX_BYTES).then(|| text.into())
 }
 
 /// Returns the task token. The author of the state machine chooses the field's name: `TaskToken`,

@@ -17,30 +17,30 @@ use super::trace::{Trace, readable};
 use crate::domain::{Timestamp, shown};
 
 pub(super) fn check(
-    record: &HmacScheme,
+    scheme: &HmacScheme,
     keys: &[Key],
     headers: &Headers,
     body: &[u8],
     now: Timestamp,
     trace: &mut Trace,
 ) -> Result<Proven, Refusal> {
-    let record = family(record, headers);
-    let field = needed(headers, &record.header)?;
+    let scheme = family(scheme, headers);
+    let field = needed(headers, &scheme.header)?;
     trace.note("signature header", true, || {
-        format!("{}: {}", record.header, shown(field))
+        format!("{}: {}", scheme.header, shown(field))
     });
-    let time = signed_time(record, headers, field)?;
-    let prefix = signed_prefix(record, &time.text, |name| id_text(headers, name))?;
+    let time = signed_time(scheme, headers, field)?;
+    let prefix = signed_prefix(scheme, &time.text, |name| id_text(headers, name))?;
     trace.note("signed bytes", true, || readable(&prefix, body));
-    let by = matching(record, keys, field, &prefix, body, trace)?;
-    let json = record
+    let by = matching(scheme, keys, field, &prefix, body, trace)?;
+    let json = scheme
         .needs_json()
         .then(|| serde_json::from_slice::<Value>(body).ok())
         .flatten();
-    if let Some(at) = instant(record, time.at, json.as_ref())? {
-        fresh(record.window, at, now, trace)?;
+    if let Some(at) = instant(scheme, time.at, json.as_ref())? {
+        fresh(scheme.window, at, now, trace)?;
     }
-    let (id, claimed) = ids(record, headers, json.as_ref());
+    let (id, claimed) = ids(scheme, headers, json.as_ref());
     trace.note("delivery id", true, || match (&id, &claimed) {
         (Some(id), _) => shown(id),
         (None, Some(claimed)) => {
@@ -53,15 +53,15 @@ pub(super) fn check(
 
 /// Returns the fallback if the request lacks a header of the scheme and has all headers of the
 /// fallback; otherwise the scheme.
-fn family<'a>(record: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
-    match &record.fallback {
+fn family<'a>(scheme: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
+    match &scheme.fallback {
         Some(fallback)
-            if !record.needed_headers().all(|name| headers.has(name))
+            if !scheme.needed_headers().all(|name| headers.has(name))
                 && fallback.needed_headers().all(|name| headers.has(name)) =>
         {
             fallback
         }
-        _ => record,
+        _ => scheme,
     }
 }
 
@@ -88,10 +88,10 @@ struct SignedTime {
     at: Option<Timestamp>,
 }
 
-fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<SignedTime, Refusal> {
+fn signed_time(scheme: &HmacScheme, headers: &Headers, field: &str) -> Result<SignedTime, Refusal> {
     const UNIX: &str = "unix seconds are digits only, without a leading zero";
     const INSTANT: &str = "it is not an RFC 3339 instant";
-    let (what, text, at, why) = match &record.time {
+    let (what, text, at, why) = match &scheme.time {
         None | Some(TimeSource::MillisPointer(_)) => {
             return Ok(SignedTime {
                 text: String::new(),
@@ -107,9 +107,9 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
             (format!("header {name}"), text, rfc3339(text), INSTANT)
         }
         Some(TimeSource::UnixItem(key)) => {
-            let what = format!("item {key} of header {}", record.header);
+            let what = format!("item {key} of header {}", scheme.header);
             let mut values =
-                items(record, field).filter_map(|item| item.strip_prefix(key)?.strip_prefix('='));
+                items(scheme, field).filter_map(|item| item.strip_prefix(key)?.strip_prefix('='));
             let Some(text) = values.next() else {
                 return Err(Refusal::missing(what));
             };
@@ -130,15 +130,15 @@ fn signed_time(record: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
 
 /// Compares every signature in the header with the MAC that each key makes.
 fn matching(
-    record: &HmacScheme,
+    scheme: &HmacScheme,
     keys: &[Key],
     field: &str,
     prefix: &[u8],
     body: &[u8],
     trace: &mut Trace,
 ) -> Result<Proof, Refusal> {
-    let what = || format!("header {}", record.header);
-    let received = candidates(record, field);
+    let what = || format!("header {}", scheme.header);
+    let received = candidates(scheme, field);
     if received.is_empty() {
         let why = "it contains no signature in this scheme's form (prefix, encoding, 32 bytes)";
         return Err(Refusal::malformed(what(), why));
@@ -151,7 +151,7 @@ fn matching(
         let same = received.iter().map(|one| bool::from(mac.ct_eq(one)));
         let found = same.fold(false, |found, same| found | same);
         trace.note("computed", found, || {
-            format!("{} with {by}", encode(record, &mac))
+            format!("{} with {by}", encode(scheme, &mac))
         });
         found
     });
@@ -162,11 +162,11 @@ fn matching(
 /// Returns the signed instant: `at` from a header, or a field of the body for senders that write
 /// the time there.
 fn instant(
-    record: &HmacScheme,
+    scheme: &HmacScheme,
     at: Option<Timestamp>,
     json: Option<&Value>,
 ) -> Result<Option<Timestamp>, Refusal> {
-    let Some(TimeSource::MillisPointer(pointer)) = &record.time else {
+    let Some(TimeSource::MillisPointer(pointer)) = &scheme.time else {
         return Ok(at);
     };
     let what = || format!("body field {pointer}");
@@ -208,11 +208,11 @@ pub(super) fn fresh(
 
 /// Returns `(id, None)` if the delivery's id is signed, `(None, id)` if it is not.
 fn ids(
-    record: &HmacScheme,
+    scheme: &HmacScheme,
     headers: &Headers,
     json: Option<&Value>,
 ) -> (Option<String>, Option<String>) {
-    if let Some(IdSource::Pointer(pointer)) = &record.id {
+    if let Some(IdSource::Pointer(pointer)) = &scheme.id {
         let text = json
             .and_then(|json| json.pointer(pointer))
             .and_then(Value::as_str);
@@ -220,7 +220,7 @@ fn ids(
             |text: &&str| (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
         return (text.filter(good).map(str::to_owned), None);
     }
-    let Some(name) = id_header(record) else {
+    let Some(name) = id_header(scheme) else {
         return (None, None);
     };
     let text = headers
@@ -229,7 +229,7 @@ fn ids(
         .flatten()
         .filter(|text| is_id(text))
         .map(str::to_owned);
-    if record.signs_header(name) {
+    if scheme.signs_header(name) {
         (text, None)
     } else {
         (None, text)

@@ -9,12 +9,12 @@ use crate::domain::shown;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The delivery came over HTTP for a trusted source, or from a trigger for any other source.
-    #[error("a source with scheme {scheme} accepts no delivery by {door}")]
-    WrongDoor {
+    #[error("a source with scheme {scheme} accepts no delivery by {transport}")]
+    WrongTransport {
         /// The source's scheme.
         scheme: &'static str,
         /// `HTTP` or `a trigger`.
-        door: &'static str,
+        transport: &'static str,
     },
     /// The source does not list the origin of a trigger, the topic of an SNS message, or the
     /// receiver of an encrypted event.

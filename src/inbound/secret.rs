@@ -80,7 +80,7 @@ impl Key {
                 "make a secret of your own and set it at the sender",
             );
         }
-        let (bytes, least) = match spec.kind() {
+        let (bytes, min_bytes) = match spec.kind() {
             SchemeKind::Envelope(scheme) => {
                 let key = EnvelopeKey::read(*scheme, text, rules == SecretRules::Production);
                 return key
@@ -105,9 +105,9 @@ impl Key {
             _ => (SecretSlice::from(text.as_bytes().to_vec()), MIN_KEY),
         };
         let length = bytes.expose_secret().len();
-        if length == 0 || (rules == SecretRules::Production && length < least) {
+        if length == 0 || (rules == SecretRules::Production && length < min_bytes) {
             return problem(
-                &format!("is {length} bytes long; at least {least} are required"),
+                &format!("is {length} bytes long; at least {min_bytes} are required"),
                 "make a random one, for example with `openssl rand -base64 32`",
             );
         }

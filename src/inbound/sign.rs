@@ -38,24 +38,24 @@ pub fn sign(
     let unsigned =
         |problem: &str, remedy: &str| Err(Problem::new("scheme", problem, remedy).into());
     match spec.kind() {
-        SchemeKind::Hmac(record) => {
-            record.check()?;
+        SchemeKind::Hmac(scheme) => {
+            scheme.check()?;
             let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
             // Slack sends both forms and JSON. The body shows which of them this is.
             let json = |served: &&String| {
                 served.ends_with("json") == matches!(body.first(), None | Some(b'{' | b'['))
             };
-            let content_type = record
+            let content_type = scheme
                 .content_types
                 .iter()
                 .find(json)
-                .or(record.content_types.first());
+                .or(scheme.content_types.first());
             if let (Some(content_type), Some(first)) = (content_type, headers.first_mut())
                 && !content_type.contains('*')
             {
                 first.1.clone_from(content_type);
             }
-            headers.extend(hmac_headers(record, &key, body, id, now)?);
+            headers.extend(hmac_headers(scheme, &key, body, id, now)?);
         }
         SchemeKind::Token { header } => headers.push((header.clone(), plain.to_owned())),
         SchemeKind::Bearer => headers.push(("authorization".to_owned(), format!("Bearer {plain}"))),
@@ -125,14 +125,14 @@ pub fn seal(
 }
 
 fn hmac_headers(
-    record: &HmacScheme,
+    scheme: &HmacScheme,
     key: &Key,
     body: &[u8],
     id: &str,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, Problem> {
     let mut headers = Vec::new();
-    let id_name = id_header(record);
+    let id_name = id_header(scheme);
     if let Some(name) = id_name {
         if !is_id(id) {
             return Err(Problem::new(
@@ -143,8 +143,8 @@ fn hmac_headers(
         }
         headers.push((name.to_owned(), id.to_owned()));
     }
-    let time = time_text(record, now);
-    let prefix = signed_prefix(record, &time, |name| match id_name {
+    let time = time_text(scheme, now);
+    let prefix = signed_prefix(scheme, &time, |name| match id_name {
         Some(id_name) if id_name.eq_ignore_ascii_case(name) => Ok(id.to_owned()),
         _ => Err(Problem::new(
             "scheme.signed",
@@ -159,16 +159,16 @@ fn hmac_headers(
             "use a scheme that signs",
         ));
     };
-    let mut signature = encode(record, &mac);
-    match &record.time {
+    let mut signature = encode(scheme, &mac);
+    match &scheme.time {
         Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => {
             headers.push((name.clone(), time))
         }
-        Some(TimeSource::UnixItem(item)) if record.separator == Separator::Kv => {
+        Some(TimeSource::UnixItem(item)) if scheme.separator == Separator::Kv => {
             signature = format!("{item}={time},{signature}");
         }
         _ => {}
     }
-    headers.push((record.header.clone(), signature));
+    headers.push((scheme.header.clone(), signature));
     Ok(headers)
 }

@@ -65,7 +65,7 @@ impl SchemeSpec {
     }
 
     /// Whether the source lists origins in `from` instead of secrets.
-    pub fn speaks_for_listed(&self) -> bool {
+    pub fn lists_origins(&self) -> bool {
         matches!(self.kind, SchemeKind::Trusted | SchemeKind::Sns)
     }
 
@@ -226,7 +226,7 @@ impl Table {
                 if self.encrypted.is_some() {
                     return Err(format!("encrypted is not a field of {name}"));
                 }
-                SchemeKind::Hmac(Box::new(self.over(*record)?))
+                SchemeKind::Hmac(Box::new(self.applied_to(*record)?))
             }
             SchemeKind::Token { header } => {
                 self.only(name, &["header"])?;
@@ -248,7 +248,7 @@ impl Table {
         })
     }
 
-    fn over(self, base: HmacScheme) -> Result<HmacScheme, String> {
+    fn applied_to(self, base: HmacScheme) -> Result<HmacScheme, String> {
         let record = HmacScheme {
             header: self.header.unwrap_or(base.header),
             separator: self.separator.unwrap_or(base.separator),

@@ -26,12 +26,12 @@ pub(super) const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Returns the signed bytes up to the body, which is the last part of every scheme. `header`
 /// returns the text of a signed header.
 pub(super) fn signed_prefix<'a, E>(
-    record: &'a HmacScheme,
+    scheme: &'a HmacScheme,
     time: &str,
     mut header: impl FnMut(&'a str) -> Result<String, E>,
 ) -> Result<Vec<u8>, E> {
     let mut bytes = Vec::new();
-    for part in &record.signed {
+    for part in &scheme.signed {
         match part {
             Part::Text(text) => bytes.extend_from_slice(text.as_bytes()),
             Part::Header(name) => bytes.extend_from_slice(header(name)?.as_bytes()),
@@ -43,8 +43,8 @@ pub(super) fn signed_prefix<'a, E>(
 }
 
 /// Splits a signature header into its items.
-pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
-    let separator = match record.separator {
+pub(super) fn items<'a>(scheme: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
+    let separator = match scheme.separator {
         Separator::None => None,
         Separator::Space => Some(' '),
         Separator::Comma | Separator::Kv => Some(','),
@@ -59,10 +59,10 @@ pub(super) fn items<'a>(record: &HmacScheme, field: &'a str) -> impl Iterator<It
 
 /// Returns the signatures in a header that have the scheme's form. Skips an item with another
 /// prefix, or that does not decode to 32 bytes: senders add signatures of other versions.
-pub(super) fn candidates(record: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
-    items(record, field)
+pub(super) fn candidates(scheme: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
+    items(scheme, field)
         .take(MAX_CANDIDATES)
-        .filter_map(|item| decode(record.encoding, item.strip_prefix(record.prefix.as_str())?))
+        .filter_map(|item| decode(scheme.encoding, item.strip_prefix(scheme.prefix.as_str())?))
         .collect()
 }
 
@@ -76,12 +76,12 @@ fn decode(encoding: Encoding, text: &str) -> Option<[u8; 32]> {
 }
 
 /// Writes one signature as the sender does, prefix included.
-pub(super) fn encode(record: &HmacScheme, mac: &[u8; 32]) -> String {
-    let text = match record.encoding {
+pub(super) fn encode(scheme: &HmacScheme, mac: &[u8; 32]) -> String {
+    let text = match scheme.encoding {
         Encoding::Hex | Encoding::HexAnyCase => hex::encode(mac),
         Encoding::Base64 => STANDARD.encode(mac),
     };
-    format!("{}{text}", record.prefix)
+    format!("{}{text}", scheme.prefix)
 }
 
 /// Parses Unix seconds. Accepts digits only, without sign or leading zero, so that each instant has
@@ -113,8 +113,8 @@ pub(super) fn is_id(text: &str) -> bool {
 
 /// Returns the text of the scheme's time header or time item at `now`; empty if the scheme has
 /// neither.
-pub(super) fn time_text(record: &HmacScheme, now: Timestamp) -> String {
-    match &record.time {
+pub(super) fn time_text(scheme: &HmacScheme, now: Timestamp) -> String {
+    match &scheme.time {
         Some(TimeSource::UnixHeader(_) | TimeSource::UnixItem(_)) => now.as_second().to_string(),
         Some(TimeSource::Rfc3339Header(_)) => whole_second(now).to_string(),
         Some(TimeSource::MillisPointer(_)) | None => String::new(),
@@ -126,8 +126,8 @@ fn whole_second(now: Timestamp) -> Timestamp {
 }
 
 /// The name of the header that contains the delivery's id, if the scheme has one.
-pub(super) fn id_header(record: &HmacScheme) -> Option<&str> {
-    match &record.id {
+pub(super) fn id_header(scheme: &HmacScheme) -> Option<&str> {
+    match &scheme.id {
         Some(IdSource::Header(name)) => Some(name),
         Some(IdSource::Pointer(_)) | None => None,
     }
@@ -221,12 +221,12 @@ mod tests {
 
     #[test]
     fn a_list_of_a_million_signatures_costs_little() {
-        let record = HmacScheme {
+        let scheme = HmacScheme {
             separator: Separator::Comma,
             ..HmacScheme::over_body("x")
         };
-        let item = encode(&record, &[1; 32]);
+        let item = encode(&scheme, &[1; 32]);
         let list = vec![item; 1_000].join(",");
-        assert_eq!(candidates(&record, &list).len(), MAX_CANDIDATES);
+        assert_eq!(candidates(&scheme, &list).len(), MAX_CANDIDATES);
     }
 }

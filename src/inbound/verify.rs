@@ -156,7 +156,7 @@ impl Verifier {
             _ => Vec::new(),
         };
         problems.extend(origins::problem(&spec, &from));
-        let listed = spec.speaks_for_listed();
+        let listed = spec.lists_origins();
         if listed && !secrets.is_empty() {
             let problem = format!("are not used with scheme {}", spec.name());
             problems.push(Problem::new(
@@ -265,8 +265,8 @@ impl Verifier {
                 verified.delivery_id = id;
                 return Ok(verified);
             }
-            (SchemeKind::Trusted, Via::Http(_)) => return Err(self.wrong_door("HTTP")),
-            (_, Via::Host { .. }) => return Err(self.wrong_door("a trigger")),
+            (SchemeKind::Trusted, Via::Http(_)) => return Err(self.wrong_transport("HTTP")),
+            (_, Via::Host { .. }) => return Err(self.wrong_transport("a trigger")),
             (_, Via::Http(headers)) => headers,
         };
         let proven = match self.spec.kind() {
@@ -303,7 +303,7 @@ impl Verifier {
                 credentials(&headers, "bearer")?.as_bytes(),
                 trace,
             )?,
-            SchemeKind::Trusted => return Err(self.wrong_door("HTTP")),
+            SchemeKind::Trusted => return Err(self.wrong_transport("HTTP")),
         };
         verified.form = media_type(self.spec.kind(), &headers, trace)?;
         verified.delivery_id = proven.id;
@@ -328,7 +328,7 @@ impl Verifier {
 
     /// Makes a delivery from an event that was verified before it was recorded, or from an entry of
     /// an approval system's list. `body` is the JSON that the map reads.
-    pub(super) fn recorded(
+    pub(super) fn without_proof(
         &self,
         source: SourceName,
         delivery_id: String,
@@ -363,10 +363,10 @@ impl Verifier {
         }
     }
 
-    fn wrong_door(&self, door: &'static str) -> Refusal {
-        Refusal::WrongDoor {
+    fn wrong_transport(&self, transport: &'static str) -> Refusal {
+        Refusal::WrongTransport {
             scheme: self.spec.name(),
-            door,
+            transport,
         }
     }
 }

@@ -59,7 +59,7 @@ impl PolicySet {
             Err(why) => return Findings::refused(why),
         };
         let mut findings = Findings::default();
-        let mut alike: HashMap<usize, Allowed> = HashMap::new();
+        let mut alike: HashMap<usize, AllowedItem> = HashMap::new();
         for item in question.request.target.items() {
             let class = asked.class(&item);
             if let Some(allowed) = class.and_then(|class| alike.get(&class)) {
@@ -74,7 +74,7 @@ impl PolicySet {
                         Action::Share => self.approvals(&asked, &item, explain)?,
                         Action::Cancel => Vec::new(),
                     };
-                    Ok(Allowed {
+                    Ok(AllowedItem {
                         policies,
                         approvals,
                     })
@@ -94,7 +94,7 @@ impl PolicySet {
         asked: &AuthorizationRequest<'_>,
         item: &Item,
         explain: bool,
-    ) -> Result<Vec<Counted>, Denial> {
+    ) -> Result<Vec<CountedApproval>, Denial> {
         let mut counted = Vec::new();
         let mut refused = Vec::new();
         let mut forbidding = BTreeSet::new();
@@ -105,7 +105,7 @@ impl PolicySet {
             // One explanation is enough to correct the request.
             let explain = explain && refused.is_empty();
             match self.authorize(asked.approval(item, approver), &asked.entities, explain) {
-                Ok(policies) => counted.push(Counted {
+                Ok(policies) => counted.push(CountedApproval {
                     approver: approver.id().unescaped().to_owned(),
                     policies,
                 }),
@@ -177,14 +177,14 @@ impl PolicySet {
 
 /// The policies and approvals by which one item is allowed.
 #[derive(Clone)]
-struct Allowed {
+struct AllowedItem {
     policies: BTreeSet<String>,
-    approvals: Vec<Counted>,
+    approvals: Vec<CountedApproval>,
 }
 
 /// An approver that may approve one item, and the policies that allow the approval.
 #[derive(Clone)]
-pub(super) struct Counted {
+pub(super) struct CountedApproval {
     approver: String,
     policies: BTreeSet<String>,
 }
@@ -229,9 +229,9 @@ impl Findings {
         }
     }
 
-    fn add(&mut self, item: Item, outcome: Result<Allowed, Denial>) {
+    fn add(&mut self, item: Item, outcome: Result<AllowedItem, Denial>) {
         match outcome {
-            Ok(Allowed {
+            Ok(AllowedItem {
                 policies,
                 approvals,
             }) => {

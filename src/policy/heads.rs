@@ -139,11 +139,11 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.needs(Token::Sign("("))?;
-        let principal = self.one("principal")?;
+        let principal = self.principal_or_resource("principal")?;
         self.needs(Token::Sign(","))?;
         let actions = self.actions()?;
         self.needs(Token::Sign(","))?;
-        let resource = self.one("resource")?;
+        let resource = self.principal_or_resource("resource")?;
         self.needs(Token::Sign(")"))?;
         let scope = Scope {
             principal,
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
 
     /// Reads `principal`, `principal == E`, `principal in E`, `principal is T` or
     /// `principal is T in E`, or the same forms with `resource`. Returns `E`, if there is one.
-    fn one(&mut self, variable: &str) -> Option<Option<Entity>> {
+    fn principal_or_resource(&mut self, variable: &str) -> Option<Option<Entity>> {
         self.needs(Token::Word(variable))?;
         if self.takes(Token::Word("is"))? {
             self.path()?;

@@ -15,14 +15,14 @@ use super::scope::{PolicyScopes, Scope, upward};
 /// All policies, in the order of their texts.
 #[derive(Debug)]
 pub(super) struct Policies {
-    list: Vec<Known>,
+    list: Vec<LazyPolicy>,
     scopes: PolicyScopes,
     literals: OnceLock<BTreeSet<EntityUid>>,
 }
 
 /// One policy.
 #[derive(Debug)]
-struct Known {
+struct LazyPolicy {
     id: String,
     scope: Scope,
     /// The policy's text; empty if the policy was parsed from the beginning.
@@ -32,7 +32,7 @@ struct Known {
 
 impl Policies {
     pub(super) fn parsed(set: &cedar_policy::PolicySet) -> Self {
-        let known = |policy: &Policy| Known {
+        let known = |policy: &Policy| LazyPolicy {
             id: policy.id().to_string(),
             scope: Scope::of(policy),
             text: String::new(),
@@ -49,17 +49,21 @@ impl Policies {
         for (_, text) in files {
             let (heads, found) = heads::read(text)?;
             strings.extend(found);
-            list.extend(heads.into_iter().map(|Head { id, text, scope }| Known {
-                id: id.to_owned(),
-                scope,
-                text: text.to_owned(),
-                parsed: OnceLock::new(),
-            }));
+            list.extend(
+                heads
+                    .into_iter()
+                    .map(|Head { id, text, scope }| LazyPolicy {
+                        id: id.to_owned(),
+                        scope,
+                        text: text.to_owned(),
+                        parsed: OnceLock::new(),
+                    }),
+            );
         }
         Some((Self::new(list), strings))
     }
 
-    fn new(list: Vec<Known>) -> Self {
+    fn new(list: Vec<LazyPolicy>) -> Self {
         Self {
             scopes: PolicyScopes::new(list.iter().map(|known| &known.scope)),
             list,
@@ -125,9 +129,9 @@ impl Policies {
 
     /// Returns the wanted policies, and parses those that are not parsed yet. Parses them together,
     /// because most of the parser's work on a single policy is the start of its lexer.
-    fn read<'a>(&self, wanted: Vec<&'a Known>) -> Result<Vec<&'a Policy>, String> {
+    fn read<'a>(&self, wanted: Vec<&'a LazyPolicy>) -> Result<Vec<&'a Policy>, String> {
         let unparsed = wanted.iter().filter(|known| known.parsed.get().is_none());
-        let unparsed: Vec<&Known> = unparsed.copied().collect();
+        let unparsed: Vec<&LazyPolicy> = unparsed.copied().collect();
         if !unparsed.is_empty() {
             let texts: Vec<&str> = unparsed.iter().map(|known| known.text.as_str()).collect();
             let set: cedar_policy::PolicySet = texts
@@ -141,7 +145,7 @@ impl Policies {
                 }
             }
         }
-        let parsed = |known: &'a Known| {
+        let parsed = |known: &'a LazyPolicy| {
             let why = || format!("the text of policy {} does not match its package", known.id);
             known.parsed.get().ok_or_else(why)
         };

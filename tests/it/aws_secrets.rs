@@ -166,10 +166,13 @@ async fn without_the_extension_the_error_says_what_is_missing() {
                 ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT".into(), "x".into()),
                 ("AWS_SESSION_TOKEN".into(), "t".into()),
             ]),
-            "does not hold a port number",
+            "is not a port number",
         ),
         // The port was free a moment ago, so no process listens on it.
-        (vars(free_port().await, TOKEN), "is its layer attached?"),
+        (
+            vars(free_port().await, TOKEN),
+            "check that the function has its layer",
+        ),
     ] {
         let Problems(problems) = read(&text, vars).await.unwrap_err();
         assert_eq!(problems.len(), 1);

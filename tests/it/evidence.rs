@@ -747,7 +747,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
             .contains("would be retired: 3 requests")
     );
     let told = site.out(&retire);
-    assert!(told.contains("not all sealed: 3 requests"), "{told}");
+    assert!(told.contains("not retired: 3 requests"), "{told}");
     site.out(&["audit", "seal"]);
     let told = site.out(&retire);
     assert!(

@@ -217,7 +217,7 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
             64,
             "no [[notify]] has the name",
         ),
-        (&["notify", "--retry", "desk"], 64, "wants NAME/ID"),
+        (&["notify", "--retry", "desk"], 64, "takes NAME/ID"),
         (
             &["notify", "--retry", "desk/B", "--limit", "1"],
             64,

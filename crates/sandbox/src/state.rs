@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) approvals: Approvals,
     keys: Vec<SandboxKey>,
     /// The worlds of all root accounts except the owner of `world`.
-    strangers: BTreeMap<String, World>,
+    other_worlds: BTreeMap<String, World>,
     behaviour: Behaviour,
     limiter: Limiter,
     ids: RequestIds,
@@ -60,7 +60,7 @@ impl State {
             inbox: Inbox::default(),
             approvals: Approvals::default(),
             keys: options.keys,
-            strangers: BTreeMap::new(),
+            other_worlds: BTreeMap::new(),
             behaviour: options.behaviour,
             limiter: Limiter::default(),
             ids: RequestIds::new(seed),
@@ -195,7 +195,7 @@ impl State {
             let world = if admitted.owner == SANDBOX_OWNER {
                 &mut self.world
             } else {
-                self.strangers.entry(admitted.owner.clone()).or_default()
+                self.other_worlds.entry(admitted.owner.clone()).or_default()
             };
             let stock = world.regions.entry(admitted.region.clone()).or_default();
             let context = ActionContext {

@@ -69,12 +69,12 @@ impl CredentialCache {
     pub(crate) async fn current(&self, deadline: Deadline) -> Loaded {
         let looks = {
             let slot = self.slot.lock();
-            match slot.usable(self.remote.now(), self.chain.keeps_nothing()) {
+            match slot.usable(self.remote.now(), self.chain.must_not_cache()) {
                 Some(credentials) => return Ok(credentials),
                 None => slot.looks,
             }
         };
-        within(deadline, Box::pin(self.look(looks))).await
+        within(deadline, Box::pin(self.look_or_keep(looks))).await
     }
 
     /// Replaces the key of `account`. The next call uses the new key.
@@ -101,26 +101,26 @@ impl CredentialCache {
             let slot = self.slot.lock();
             match &slot.current {
                 // Another caller has renewed the credentials in the meantime.
-                Some(current) if !current.same_as(used) && !self.chain.keeps_nothing() => {
+                Some(current) if !current.same_as(used) && !self.chain.must_not_cache() => {
                     return Ok(Some(Arc::clone(current)));
                 }
                 _ => slot.looks,
             }
         };
-        let loaded = within(deadline, Box::pin(self.look_anew(looks))).await?;
+        let loaded = within(deadline, Box::pin(self.look_up_once(looks))).await?;
         Ok((!loaded.same_as(used)).then_some(loaded))
     }
 
     /// Looks the credentials up. After a failure, returns the cached credentials if they are still
     /// valid.
-    async fn look(&self, looks: u64) -> Loaded {
-        let found = self.look_anew(looks).await;
+    async fn look_or_keep(&self, looks: u64) -> Loaded {
+        let found = self.look_up_once(looks).await;
         let Err(problem) = found else { return found };
         let now = self.remote.now();
         let mut slot = self.slot.lock();
         match slot.current.clone().filter(|held| match held.expires {
             Some(end) => end > now,
-            None => !self.chain.keeps_nothing(),
+            None => !self.chain.must_not_cache(),
         }) {
             Some(held) => {
                 slot.found_at = Some(now);
@@ -134,7 +134,7 @@ impl CredentialCache {
 
     /// Looks the credentials up. `looks` is the number of look-ups that the caller knows to be
     /// finished. If another look-up has finished since, returns its result.
-    async fn look_anew(&self, looks: u64) -> Loaded {
+    async fn look_up_once(&self, looks: u64) -> Loaded {
         let _looking = self.looking.lock().await;
         {
             let slot = self.slot.lock();
@@ -159,12 +159,12 @@ impl CredentialCache {
 }
 
 impl Slot {
-    fn usable(&self, now: Timestamp, keeps_nothing: bool) -> Option<Arc<Credentials>> {
+    fn usable(&self, now: Timestamp, must_not_cache: bool) -> Option<Arc<Credentials>> {
         let held = self.current.as_ref()?;
         let good = match held.expires {
             None => {
                 let age = self.found_at.map(|at| now.duration_since(at));
-                !keeps_nothing && age.is_some_and(|age| age < MAX_AGE)
+                !must_not_cache && age.is_some_and(|age| age < MAX_AGE)
             }
             Some(end) => {
                 let left = end.duration_since(now);

@@ -118,13 +118,13 @@ impl CredentialChain {
         }
         Err(CredentialsError::Missing {
             looked,
-            on_scf: self.keeps_nothing(),
+            on_scf: self.must_not_cache(),
         })
     }
 
     /// Whether the cache must not keep credentials without an expiry. True on SCF.
-    pub(super) fn keeps_nothing(&self) -> bool {
-        self.environment.keeps_nothing()
+    pub(super) fn must_not_cache(&self) -> bool {
+        self.environment.must_not_cache()
     }
 
     /// Notes that the cloud refused `used`, so that newer credentials of an invocation can replace

@@ -60,7 +60,7 @@ impl Environment {
 
     /// Whether the cache must not keep credentials without an expiry. True on SCF, because the
     /// platform replaces a role's keys between invocations and does not say when they expire.
-    pub(super) fn keeps_nothing(&self) -> bool {
+    pub(super) fn must_not_cache(&self) -> bool {
         self.variable("TENCENTCLOUD_RUNENV") == Some("SCF")
     }
 

@@ -66,7 +66,7 @@ impl CredentialSource {
                 .map(|found| of_function(environment, found))),
             Self::Invocation => {
                 let newest = environment.invocation_credentials.newest();
-                if newest.is_none() && environment.keeps_nothing() {
+                if newest.is_none() && environment.must_not_cache() {
                     looked.push("the headers of SCF's invocations".to_owned());
                 }
                 Ok(newest.map(|found| of_function(environment, found)))

@@ -26,7 +26,7 @@ pub(crate) enum Audit {
     Key,
     /// Print every record as OCSF, CSV or JSON lines
     Export(AuditExportOptions),
-    /// Print a proof that a request is sealed, which can be checked offline
+    /// Print a proof that a request is sealed, to check offline
     ///
     /// With --since, proves that the newest checkpoint continues an older one.
     Prove(AuditProveOptions),

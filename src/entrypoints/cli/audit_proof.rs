@@ -38,7 +38,7 @@ pub(super) async fn prove(context: &Context, options: &AuditProveOptions) -> Res
 async fn request(read: &ReadJournal, key: &VerifierKey, id: &str) -> Result<Exit, Failure> {
     let stream = match id.parse() {
         Ok(stream) => stream,
-        Err(_) => named(read, id).await?,
+        Err(_) => stream_of(read, id).await?,
     };
     let proof = during("reading the log", read.journal.prove(key, stream)).await?;
     let Some(proof) = proof else {
@@ -62,7 +62,7 @@ async fn consistency(read: &ReadJournal, key: &VerifierKey, old: &Path) -> Resul
     Ok(Exit::Done)
 }
 
-async fn named(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
+async fn stream_of(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
     let found = find_requests(&read.journal, id, read.now).await?.entries;
     let name = |state: &State| state.identity().to_string();
     only(&found, id, name, read).map(State::stream)

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         true => context.start().await?,
         false => context.start_to_read()?,
     };
-    let also = named(&options, &app.config().rules())?;
+    let also = images_to_add(&options, &app.config().rules())?;
     let deadline = Deadline::after(BUDGET);
     let comparing = Box::pin(app.drift(&also, deadline));
     let what = "comparing the cloud with the journal";
@@ -122,7 +122,7 @@ fn print(report: &DriftReport, screen: Screen) {
 }
 
 /// The images to compare in addition to those in the journal.
-fn named(
+fn images_to_add(
     options: &DriftOptions,
     rules: &ServedRegions,
 ) -> Result<Vec<(ImageRef, Region)>, Failure> {

@@ -21,7 +21,7 @@ const MARGIN: usize = 10;
 /// A part shows at most this number of entries, and each entry takes at most this number of lines.
 const MAX_LINES: usize = 3;
 /// Maximum number of lines of the whole text: a screen without the prompt.
-const MAX_STORY: usize = 23;
+const MAX_PAGE_LINES: usize = 23;
 /// The parts that are folded to one line if the text is too long, the least important first.
 const FOLDED_FIRST: [&str; 11] = [
     "source", "calls", "notified", "approved", "reason", "decision", "revoked", "results", "asked",
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     if context.json {
         out(json!(explained));
     } else {
-        outln!("{}", story(&explained, Screen::of_stdout(&context.vars)));
+        outln!("{}", page(&explained, Screen::of_stdout(&context.vars)));
     }
     Ok(exit)
 }
@@ -104,13 +104,13 @@ impl Part {
     }
 }
 
-fn story(explained: &Explanation, screen: Screen) -> String {
+fn page(explained: &Explanation, screen: Screen) -> String {
     let heading = text::lines(&explained.entry.identity, screen.width);
     let width = screen.width.saturating_sub(MARGIN);
     let mut parts = parts(explained);
     let mut foldable = FOLDED_FIRST.iter();
     let (mut lines, mut cut) = laid_out(&parts, width);
-    while heading.len() + lines.len() + usize::from(cut) > MAX_STORY
+    while heading.len() + lines.len() + usize::from(cut) > MAX_PAGE_LINES
         && let Some(label) = foldable.next()
     {
         for part in parts.iter_mut().filter(|part| part.label == *label) {
@@ -189,12 +189,12 @@ fn what(explained: &Explanation) -> String {
         entry.action,
         entry.image,
         entry.region,
-        named(&entry.receivers())
+        first_names(&entry.receivers())
     )
 }
 
 /// The first `MAX_NAMED` names, and how many more there are.
-fn named(names: &[String]) -> String {
+fn first_names(names: &[String]) -> String {
     let shown: Vec<&str> = names.iter().take(MAX_NAMED).map(String::as_str).collect();
     match names.len().saturating_sub(MAX_NAMED) {
         0 => shown.join(", "),
@@ -222,8 +222,8 @@ fn approved(explained: &Explanation) -> String {
         .collect();
     match (counted.as_slice(), explained.approvers.as_slice()) {
         ([], []) => "by none: the request names no approver".to_owned(),
-        ([], approvers) => format!("by {}, as the ticket says", named(approvers)),
-        (counted, _) => format!("by {}", named(counted)),
+        ([], approvers) => format!("by {}, as the ticket says", first_names(approvers)),
+        (counted, _) => format!("by {}", first_names(counted)),
     }
 }
 
@@ -250,7 +250,7 @@ fn decision(entry: &DecisionEntry) -> Vec<(Tone, String)> {
     if let (Some(by), Some(reason)) = (&entry.by, &entry.reason) {
         text.push_str(&format!(", reopened by {by}: “{reason}”"));
     }
-    let mut alike = Alike::default();
+    let mut alike = ByText::default();
     for refused in &verdict.refused {
         let item = refused.item.as_ref();
         let item = item.map_or("the request".to_owned(), receiver);
@@ -268,9 +268,9 @@ fn receiver(item: &Item) -> String {
 
 /// Groups receivers that have the same text.
 #[derive(Default)]
-struct Alike(Vec<(Tone, String, Vec<String>)>);
+struct ByText(Vec<(Tone, String, Vec<String>)>);
 
-impl Alike {
+impl ByText {
     fn push(&mut self, tone: Tone, said: String, receiver: String) {
         match self.0.iter_mut().find(|(_, known, _)| *known == said) {
             Some((.., receivers)) => receivers.push(receiver),
@@ -282,7 +282,7 @@ impl Alike {
     fn lines(mut self) -> impl Iterator<Item = (Tone, String)> {
         self.0.sort_by_key(|(tone, ..)| *tone != Tone::Bad);
         let lines = self.0.into_iter();
-        lines.map(|(tone, said, receivers)| (tone, format!("{}: {said}", named(&receivers))))
+        lines.map(|(tone, said, receivers)| (tone, format!("{}: {said}", first_names(&receivers))))
     }
 }
 
@@ -301,7 +301,7 @@ fn calls(explained: &Explanation) -> Vec<(Tone, String)> {
 }
 
 fn results(results: &[ItemResult]) -> Vec<(Tone, String)> {
-    let mut alike = Alike::default();
+    let mut alike = ByText::default();
     for result in results {
         let (tone, said) = result_words(result);
         alike.push(tone, said, receiver(&result.item));
@@ -492,12 +492,12 @@ mod tests {
     #[test]
     fn the_longest_story_fits_a_screen_and_keeps_every_part() {
         for times in [2, 4, 12, 60] {
-            let text = story(&explanation(times), Screen::of_width(80, false));
+            let text = page(&explanation(times), Screen::of_width(80, false));
             let lines: Vec<&str> = text.lines().collect();
             // The request's name is never shortened, so a long name adds lines.
             let name = explanation(times).entry.identity.len() / 80;
             assert!(
-                lines.len() <= MAX_STORY + name,
+                lines.len() <= MAX_PAGE_LINES + name,
                 "{times}: {} lines:\n{text}",
                 lines.len()
             );
@@ -511,7 +511,7 @@ mod tests {
                 let there = lines.iter().any(|line| line.starts_with(label));
                 assert!(there, "{times}: {label} is missing in\n{text}");
             }
-            assert!(text.ends_with("--json has all of it."), "{text}");
+            assert!(text.ends_with("--json prints everything."), "{text}");
         }
     }
 
@@ -520,7 +520,7 @@ mod tests {
         let mut short = explanation(1);
         short.revoked.clear();
         short.notifications.clear();
-        let text = story(&short, Screen::of_width(80, false));
+        let text = page(&short, Screen::of_width(80, false));
         assert!(!text.contains("shortened") && !text.contains('…'), "{text}");
     }
 }

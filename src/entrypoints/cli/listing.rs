@@ -37,12 +37,12 @@ pub(super) fn print_list<T: serde::Serialize>(
     listed: &Listed<T>,
     table: impl FnOnce(&[T], Screen) -> String,
 ) -> Exit {
-    let least = if listed.older { "at least " } else { "" };
+    let at_least = if listed.older { "at least " } else { "" };
     let why = || match (journal.why_empty(), listed.left_out) {
         (Some(why), _) => format!("no {what}: {why}"),
         (None, 0) => format!("no {what} in {}", journal.location),
         (None, others) => {
-            format!("no {what} match; without these filters there are {least}{others}")
+            format!("no {what} match; without these filters there are {at_least}{others}")
         }
     };
     if context.json {

@@ -28,8 +28,10 @@ impl ReadJournal {
         let (config, location, index) = match &place.journal {
             Some(journal) => {
                 let index = place.index.as_deref();
-                let index = index.map(|index| named("--index", index)).transpose()?;
-                (None, named("--journal", journal)?, index)
+                let index = index
+                    .map(|index| parsed_place("--index", index))
+                    .transpose()?;
+                (None, parsed_place("--journal", journal)?, index)
             }
             None => {
                 let config = context.load_to_read(false)?;
@@ -85,7 +87,7 @@ impl ReadJournal {
     }
 }
 
-fn named(option: &str, place: &str) -> Result<JournalLocation, Failure> {
+fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     let parsed = place.parse();
     parsed.map_err(|problem| Failure::Usage(format!("{option}: {problem}")))
 }

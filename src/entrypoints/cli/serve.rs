@@ -148,13 +148,13 @@ async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> 
     listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
-/// Opens the application for a host. `goes_on`: the process may work after an answer.
-async fn start(context: &Context, goes_on: bool) -> Result<App, Failure> {
+/// Opens the application for a host. `outlives_answers`: the process may work after an answer.
+async fn start(context: &Context, outlives_answers: bool) -> Result<App, Failure> {
     let mut app = context
         .start()
         .await?
         .echoing(|record| telemetry::copy_evidence(clock::system_now(), record));
-    if goes_on {
+    if outlives_answers {
         app = app.outliving_answers();
     }
     if brings_credentials(&context.vars) {

@@ -23,7 +23,7 @@ const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(super) enum BodyError {
     /// The body is longer than the limit.
     TooLarge,
     /// The body arrived too slowly, or did not get memory in time.
@@ -39,16 +39,16 @@ pub(super) struct Held {
 }
 
 /// Reads a body of at most `limit` bytes. A declared length above the limit is refused at once.
-/// `expects`: the sender waits for permission to send the body (`Expect: 100-continue`).
+/// `waits_for_continue`: the sender waits for permission to send the body (`Expect: 100-continue`).
 ///
 /// # Errors
 /// Why the body was not read.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
-    expects: bool,
+    waits_for_continue: bool,
     connection: &Connection,
-) -> Result<Held, Unread> {
+) -> Result<Held, BodyError> {
     if body.is_end_stream() {
         return Ok(Held {
             bytes: Bytes::new(),
@@ -58,10 +58,10 @@ pub(super) async fn read(
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > limit {
         // A sender that waits for permission to send the body has sent nothing of it.
-        if !expects {
+        if !waits_for_continue {
             discard(body);
         }
-        return Err(Unread::TooLarge);
+        return Err(BodyError::TooLarge);
     }
     connection.reads_body();
     // The start differs a little between connections, so that bodies that began together do not
@@ -75,8 +75,8 @@ pub(super) async fn read(
         let frame = match timeout_at(deadline, body.frame()).await {
             Ok(None) => break,
             Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => return Err(Unread::Broken),
-            Err(_) => return Err(Unread::TooSlow),
+            Ok(Some(Err(_))) => return Err(BodyError::Broken),
+            Err(_) => return Err(BodyError::TooSlow),
         };
         let Ok(data) = frame.into_data() else {
             continue;
@@ -84,7 +84,7 @@ pub(super) async fn read(
         let length = bytes.len().saturating_add(data.len());
         if length > limit {
             discard(body);
-            return Err(Unread::TooLarge);
+            return Err(BodyError::TooLarge);
         }
         let missing = length.saturating_sub(room.num_permits());
         if missing > 0 {
@@ -102,9 +102,9 @@ async fn room_for(
     connection: &Connection,
     bytes: usize,
     deadline: Instant,
-) -> Result<OwnedSemaphorePermit, Unread> {
+) -> Result<OwnedSemaphorePermit, BodyError> {
     let room = timeout_at(deadline, connection.room(bytes)).await;
-    room.ok().flatten().ok_or(Unread::TooSlow)
+    room.ok().flatten().ok_or(BodyError::TooSlow)
 }
 
 /// The time within which more than `received` bytes must have arrived.

@@ -39,7 +39,7 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    by_rank: BTreeMap<Rank, Sender>,
+    by_rank: BTreeMap<Rank, WaitingConnection>,
 }
 
 /// A connection's place in the order of closing. Connections without a verified request come first,
@@ -51,7 +51,7 @@ struct Rank {
     number: u64,
 }
 
-struct Sender {
+struct WaitingConnection {
     must_close: Arc<Notify>,
     has_body: bool,
 }
@@ -92,7 +92,7 @@ impl Connections {
         &self,
         permits: &Arc<Semaphore>,
         count: u32,
-        may_close: impl Fn(&Sender) -> bool,
+        may_close: impl Fn(&WaitingConnection) -> bool,
     ) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(permits).try_acquire_many_owned(count) {
             return Some(permit);
@@ -108,7 +108,7 @@ impl Connections {
         }
     }
 
-    fn close_first(&self, may_close: impl Fn(&Sender) -> bool) {
+    fn close_first(&self, may_close: impl Fn(&WaitingConnection) -> bool) {
         let mut waiting = self.waiting.lock();
         let mut candidates = waiting.by_rank.iter();
         let rank = candidates.find_map(|(rank, sender)| may_close(sender).then_some(*rank));
@@ -142,14 +142,14 @@ impl Connection {
 
     /// The request has been read. The sender now waits for the answer, so the connection is not
     /// closed.
-    pub(super) fn answers(&self) {
+    pub(super) fn request_read(&self) {
         self.connections.waiting.lock().by_rank.remove(&self.rank());
         self.deadline.send_replace(None);
     }
 
     /// The answer is ready, and the time limit for the next request begins. `verified`: whether the
     /// answered request was authenticated.
-    pub(super) fn answered(&self, verified: bool) {
+    pub(super) fn answer_ready(&self, verified: bool) {
         let now = Instant::now();
         if verified {
             let mut rank = self.rank.lock();
@@ -174,7 +174,8 @@ impl Connection {
     pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).ok()?;
         let (connections, own) = (&self.connections, &self.must_close);
-        let other = |sender: &Sender| sender.has_body && !Arc::ptr_eq(&sender.must_close, own);
+        let other =
+            |sender: &WaitingConnection| sender.has_body && !Arc::ptr_eq(&sender.must_close, own);
         connections.take(&connections.bodies, bytes, other).await
     }
 
@@ -203,7 +204,7 @@ impl Connection {
         // Leaves no entry under an earlier rank: `answers` removed it before the rank changed.
         waiting.by_rank.insert(
             self.rank(),
-            Sender {
+            WaitingConnection {
                 must_close: Arc::clone(&self.must_close),
                 has_body,
             },

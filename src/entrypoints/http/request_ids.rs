@@ -4,7 +4,7 @@
 use crate::clock;
 use crate::telemetry::TraceContext;
 
-const MAX_ID: usize = 128;
+const MAX_ID_BYTES: usize = 128;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RequestIds {
@@ -35,7 +35,7 @@ impl RequestIds {
 /// Whether an id is safe to log and to send back. An unauthenticated sender may have written it.
 fn is_plain(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b);
-    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(plain)
+    (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(plain)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::entrypoints::outcome::Outcome;
 
-use super::body::{self, BODY_TIMEOUT, MIN_BODY_RATE, Unread};
+use super::body::{self, BODY_TIMEOUT, BodyError, MIN_BODY_RATE};
 use super::connections::{Connection, Connections, IDLE_TIMEOUT};
 use super::pace::Pace;
 use super::request::{HttpRequest, query_fields};
@@ -171,7 +171,7 @@ async fn answer(
     let is_post = request.method() == Method::POST;
     let (response, handled) = respond(shared, connection, request).await;
     let verified = is_post && handled && response.outcome.row().authenticated;
-    connection.answered(verified);
+    connection.answer_ready(verified);
     if !verified {
         let pace = if is_post {
             &shared.deliveries
@@ -190,12 +190,12 @@ async fn respond(
     request: Request<Incoming>,
 ) -> (HttpResponse, bool) {
     let (parts, body) = request.into_parts();
-    let expects = parts.headers.contains_key(EXPECT);
-    let held = match body::read(body, shared.body_limit, expects, connection).await {
+    let waits_for_continue = parts.headers.contains_key(EXPECT);
+    let held = match body::read(body, shared.body_limit, waits_for_continue, connection).await {
         Ok(held) => held,
-        Err(unread) => return (unread_body(unread, shared.body_limit), false),
+        Err(error) => return (body_refused(error, shared.body_limit), false),
     };
-    connection.answers();
+    connection.request_read();
     let request = HttpRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
@@ -210,10 +210,10 @@ async fn respond(
     (served.unwrap_or_else(panicked), true)
 }
 
-fn unread_body(unread: Unread, limit: usize) -> HttpResponse {
-    match unread {
-        Unread::TooLarge => HttpResponse::too_large(limit),
-        Unread::TooSlow => {
+fn body_refused(error: BodyError, limit: usize) -> HttpResponse {
+    match error {
+        BodyError::TooLarge => HttpResponse::too_large(limit),
+        BodyError::TooSlow => {
             let text = format!(
                 "the body arrived too slowly; send it within {} seconds, or with {MIN_BODY_RATE} \
                  bytes per second",
@@ -221,7 +221,7 @@ fn unread_body(unread: Unread, limit: usize) -> HttpResponse {
             );
             HttpResponse::error(Outcome::TooSlow, text)
         }
-        Unread::Broken => HttpResponse::error(
+        BodyError::Broken => HttpResponse::error(
             Outcome::Unreadable,
             "the body ended early, or its encoding is broken; send the delivery again",
         ),

@@ -13,7 +13,7 @@ use crate::entrypoints::invocation::of_one_trigger;
 use crate::entrypoints::message::Message;
 
 /// The events of supported triggers.
-pub(super) enum Shape {
+pub(super) enum Trigger {
     /// API Gateway in either version, a function URL or a load balancer.
     Http(Box<HttpRequest>, Form),
     /// A batch of SQS messages.
@@ -45,7 +45,7 @@ const TRIGGER_MARKS: [&str; 3] = ["Records", "requestContext", "detail-type"];
 
 const SERVED: &str = "use a function URL, API Gateway, a load balancer, SQS, SNS, EventBridge, a schedule or a direct invocation";
 
-pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
+pub(super) fn trigger_of(event: Value) -> Result<Trigger, Problem> {
     let Some(object) = event.as_object() else {
         return Err(Problem::new(
             "event",
@@ -61,8 +61,8 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
         return http(&event);
     }
     match object.get("task").and_then(Value::as_str) {
-        Some("sweep") if object.len() == 1 => return Ok(Shape::Sweep),
-        Some("drift") if object.len() == 1 => return Ok(Shape::Drift),
+        Some("sweep") if object.len() == 1 => return Ok(Trigger::Sweep),
+        Some("drift") if object.len() == 1 => return Ok(Trigger::Drift),
         _ => {}
     }
     if object.contains_key("detail-type") && object.contains_key("detail") {
@@ -73,12 +73,12 @@ pub(super) fn shape_of(event: Value) -> Result<Shape, Problem> {
         let problem = format!("has {mark:?}, a field of an unsupported trigger");
         return Err(Problem::new("event", problem, SERVED));
     }
-    Ok(Shape::Direct(event))
+    Ok(Trigger::Direct(event))
 }
 
 /// Reads the records, which must all belong to one trigger. SQS and SNS spell the field that names
 /// the trigger differently.
-fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
+fn batch(records: &Value, event: &Value) -> Result<Trigger, Problem> {
     let refused =
         |problem: String| Problem::new("Records", problem, "let SQS or SNS invoke the function");
     let Some(list) = records.as_array() else {
@@ -91,7 +91,7 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
     if all("eventSource", "aws:sqs") {
         let batch: SqsEvent = serde_json::from_value(event.clone())
             .map_err(|error| refused(format!("are not a batch of SQS messages: {error}")))?;
-        return Ok(Shape::Queue(batch));
+        return Ok(Trigger::Queue(batch));
     }
     if all("EventSource", "aws:sns") {
         let batch: SnsEvent = serde_json::from_value(event.clone())
@@ -99,7 +99,7 @@ fn batch(records: &Value, event: &Value) -> Result<Shape, Problem> {
         let messages = batch.records.into_iter().map(notification);
         return messages
             .collect::<Option<_>>()
-            .map(Shape::Messages)
+            .map(Trigger::Messages)
             .ok_or_else(|| {
                 refused("contain an SNS message that is not a notification".to_owned())
             });
@@ -122,7 +122,7 @@ fn notification(SnsRecord { sns, .. }: SnsRecord) -> Option<Message> {
 /// Reads an EventBridge event as a schedule or a message. An event does not name its bus, so the
 /// message's origin is `events:REGION:ACCOUNT:SOURCE`. EventBridge writes region and account, and
 /// reserves sources that begin with `aws.` for AWS.
-fn bus(event: &Value) -> Result<Shape, Problem> {
+fn bus(event: &Value) -> Result<Trigger, Problem> {
     let refused = |field: &str, problem: String| {
         Problem::new(field, problem, "let an event bus invoke the function")
     };
@@ -137,7 +137,7 @@ fn bus(event: &Value) -> Result<Shape, Problem> {
     let account = set("account", read.account)?;
     let source = set("source", Some(read.source))?;
     if (read.detail_type.as_str(), source.as_str()) == ("Scheduled Event", "aws.events") {
-        return Ok(Shape::Sweep);
+        return Ok(Trigger::Sweep);
     }
     // Pass the whole event to the map, so that it can read the detail type.
     let message = Message {
@@ -145,10 +145,10 @@ fn bus(event: &Value) -> Result<Shape, Problem> {
         id: Some(set("id", read.id)?),
         body: event.to_string().into(),
     };
-    Ok(Shape::Messages(vec![message]))
+    Ok(Trigger::Messages(vec![message]))
 }
 
-fn http(event: &Value) -> Result<Shape, Problem> {
+fn http(event: &Value) -> Result<Trigger, Problem> {
     let refused = |problem: &str| Problem::new("event", problem, SERVED);
     let at = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     let stage = at("/requestContext/stage");
@@ -185,7 +185,7 @@ fn http(event: &Value) -> Result<Shape, Problem> {
     let method = method.ok_or_else(|| refused("is an HTTP event without a method"))?;
     let request = http_event::request(event, method, path.to_owned())
         .map_err(|flaw| refused(&flaw.to_string()))?;
-    Ok(Shape::Http(Box::new(request), form))
+    Ok(Trigger::Http(Box::new(request), form))
 }
 
 /// The path to route: below the base path of a custom domain if the resource shows one, otherwise
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn http_bodies_are_decoded_before_anything_reads_them() {
-        let Ok(Shape::Http(request, Form::Version2)) = shape_of(http_event()) else {
+        let Ok(Trigger::Http(request, Form::Version2)) = trigger_of(http_event()) else {
             panic!()
         };
         assert_eq!(
@@ -246,7 +246,7 @@ mod tests {
         let mut event = http_event();
         event["requestContext"]["stage"] = json!("prod");
         event["rawPath"] = json!("/prod/hooks/jira");
-        let Ok(Shape::Http(request, Form::Version2)) = shape_of(event) else {
+        let Ok(Trigger::Http(request, Form::Version2)) = trigger_of(event) else {
             panic!()
         };
         assert_eq!(request.path, "/hooks/jira");
@@ -284,19 +284,19 @@ mod tests {
             with(&bus_event("com.example", "x"), "requestContext", json!({})),
             json!({"httpMethod": "POST", "path": "/hooks/jira", "headers": {}, "body": ""}),
         ] {
-            assert!(shape_of(event.clone()).is_err(), "{event}");
+            assert!(trigger_of(event.clone()).is_err(), "{event}");
         }
     }
 
     #[test]
     fn a_task_with_company_is_no_sweep() {
         assert!(matches!(
-            shape_of(json!({"task": "sweep"})),
-            Ok(Shape::Sweep)
+            trigger_of(json!({"task": "sweep"})),
+            Ok(Trigger::Sweep)
         ));
         assert!(matches!(
-            shape_of(json!({"task": "sweep", "action": "share"})),
-            Ok(Shape::Direct(_))
+            trigger_of(json!({"task": "sweep", "action": "share"})),
+            Ok(Trigger::Direct(_))
         ));
     }
 
@@ -307,7 +307,7 @@ mod tests {
             "Timestamp": "2026-11-02T06:53:59.003Z", "SignatureVersion": "1", "Signature": "EXAMPLE",
             "SigningCertUrl": "EXAMPLE", "UnsubscribeUrl": "EXAMPLE", "MessageAttributes": {}},
             "EventVersion": "1.0", "EventSubscriptionArn": "arn:aws:sns:r:1:t:s"}]});
-        let Ok(Shape::Messages(messages)) = shape_of(sns) else {
+        let Ok(Trigger::Messages(messages)) = trigger_of(sns) else {
             panic!()
         };
         let expected = Message {
@@ -316,8 +316,8 @@ mod tests {
             body: "{}".into(),
         };
         assert_eq!(messages, [expected]);
-        let Ok(Shape::Messages(messages)) =
-            shape_of(bus_event("com.example", "Image Share Approved"))
+        let Ok(Trigger::Messages(messages)) =
+            trigger_of(bus_event("com.example", "Image Share Approved"))
         else {
             panic!()
         };
@@ -326,12 +326,12 @@ mod tests {
             ("events:r:1:com.example", Some("e-1"))
         );
         assert!(matches!(
-            shape_of(bus_event("aws.events", "Scheduled Event")),
-            Ok(Shape::Sweep)
+            trigger_of(bus_event("aws.events", "Scheduled Event")),
+            Ok(Trigger::Sweep)
         ));
         assert!(matches!(
-            shape_of(bus_event("com.example", "Scheduled Event")),
-            Ok(Shape::Messages(_))
+            trigger_of(bus_event("com.example", "Scheduled Event")),
+            Ok(Trigger::Messages(_))
         ));
     }
 
@@ -345,7 +345,7 @@ mod tests {
             ("/hooks/jira", "/hooks/hooks/jira", "/hooks/jira"),
             ("/hooks/hooks/jira", "/hooks/hooks/jira", "/hooks/jira"),
         ] {
-            let Ok(Shape::Http(request, Form::Version1)) = shape_of(event(path, full)) else {
+            let Ok(Trigger::Http(request, Form::Version1)) = trigger_of(event(path, full)) else {
                 panic!("{path}")
             };
             assert_eq!(request.path, routed);

@@ -22,7 +22,7 @@ use super::http::{event as http_event, respond};
 use super::invocation::{self, Invocation, NamedError};
 use super::message;
 use deadline::deadline_of;
-use event::Shape;
+use event::Trigger;
 
 /// Serves invocations until the host stops the process. If `app` is `None`, each event runs `start`
 /// until it has succeeded once.
@@ -96,16 +96,16 @@ pub(crate) async fn answer(
     request_id: &str,
     deadline: Deadline,
 ) -> Invocation {
-    match event::shape_of(event) {
-        Ok(Shape::Http(request, form)) => {
+    match event::trigger_of(event) {
+        Ok(Trigger::Http(request, form)) => {
             let response = respond(app, *request, deadline).await;
             Invocation::answered(response.outcome, http_event::response(form, response))
         }
-        Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
-        Ok(Shape::Queue(batch)) => queue::batch(app, batch, deadline).await,
-        Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
-        Ok(Shape::Drift) => invocation::drift(app, deadline).await,
-        Ok(Shape::Direct(body)) => direct::direct(app, body, request_id, deadline).await,
+        Ok(Trigger::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
+        Ok(Trigger::Queue(batch)) => queue::batch(app, batch, deadline).await,
+        Ok(Trigger::Sweep) => invocation::sweep(app, deadline).await,
+        Ok(Trigger::Drift) => invocation::drift(app, deadline).await,
+        Ok(Trigger::Direct(body)) => direct::direct(app, body, request_id, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),
     }
 }

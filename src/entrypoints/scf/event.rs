@@ -10,7 +10,7 @@ use crate::entrypoints::invocation::{asks_for_drift, of_one_trigger};
 use crate::entrypoints::message::Message;
 
 /// The events of supported triggers.
-pub(super) enum Shape {
+pub(super) enum Trigger {
     /// A function URL, or the former API gateway.
     Http(Box<HttpRequest>),
     /// A timer with any message except `{"task":"drift"}`.
@@ -57,13 +57,13 @@ fn is_event(event: &Value) -> bool {
         && event.get("region").is_some()
 }
 
-pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
+pub(super) fn trigger_of(event: &Value) -> Result<Trigger, Problem> {
     let refused = |problem: &str| Problem::new("event", problem, SERVED);
     of_one_trigger(event, &TRIGGER_MARKS)?;
     if is_timer(event) {
         return Ok(match text(event, "Message").is_some_and(asks_for_drift) {
-            true => Shape::Drift,
-            false => Shape::Sweep,
+            true => Trigger::Drift,
+            false => Trigger::Sweep,
         });
     }
     if let Some(records) = event.get("Records") {
@@ -74,8 +74,8 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
             records.iter().map(read).collect::<Option<Vec<_>>>()
         };
         return all(kafka)
-            .map(Shape::Stream)
-            .or_else(|| all(topic).map(Shape::Messages))
+            .map(Trigger::Stream)
+            .or_else(|| all(topic).map(Trigger::Messages))
             .ok_or_else(|| {
                 refused("has Records that are neither all from CKafka nor all from TDMQ")
             });
@@ -86,18 +86,18 @@ pub(super) fn shape_of(event: &Value) -> Result<Shape, Problem> {
     if is_event(event) {
         let message = bus(event)
             .ok_or_else(|| refused("is an EventBridge event without id, region or source"))?;
-        return Ok(Shape::Messages(vec![message]));
+        return Ok(Trigger::Messages(vec![message]));
     }
     Err(refused("does not have the fields of a supported trigger"))
 }
 
 /// Reads an HTTP event. Its field `path` does not contain the gateway's stage.
-fn http(event: &Value) -> Result<Shape, String> {
+fn http(event: &Value) -> Result<Trigger, String> {
     let method = text(event, "httpMethod").ok_or("has an httpMethod that is not text")?;
     let path = text(event, "path").ok_or("is an HTTP event without a path")?;
     let request = http_event::request(event, method, path.to_owned());
     let request = request.map_err(|flaw| flaw.to_string())?;
-    Ok(Shape::Http(Box::new(request)))
+    Ok(Trigger::Http(Box::new(request)))
 }
 
 /// The message of a CKafka record, with the origin `ckafka:TOPIC`. Topic, partition and offset are
@@ -163,8 +163,8 @@ mod tests {
 
     fn messages(event: &Value) -> Vec<(String, Option<String>)> {
         assert!(is_of_scf(event), "{event}");
-        match shape_of(event).unwrap() {
-            Shape::Messages(list) | Shape::Stream(list) => {
+        match trigger_of(event).unwrap() {
+            Trigger::Messages(list) | Trigger::Stream(list) => {
                 list.into_iter().map(|m| (m.origin, m.id)).collect()
             }
             _ => panic!("{event}"),
@@ -210,7 +210,7 @@ mod tests {
             json!({"httpMethod": "POST", "path": "/", "headers": {}, "body": {}}),
             json!({"specversion": "1.0", "source": "", "region": "r", "id": "1"}),
         ] {
-            assert!(shape_of(&event).is_err(), "{event}");
+            assert!(trigger_of(&event).is_err(), "{event}");
         }
     }
 }

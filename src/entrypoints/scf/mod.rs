@@ -15,7 +15,7 @@ use super::http::respond;
 use super::invocation::{self, Invocation};
 use super::message::{self, Message, Received};
 use super::outcome::{Outcome, Redelivery};
-use event::Shape;
+use event::Trigger;
 
 pub(super) use event::is_of_scf;
 pub(super) use runtime::run;
@@ -23,16 +23,16 @@ pub(super) use runtime::run;
 /// Processes one invocation, from a raw event to a raw answer. The command `invoke` uses this
 /// function too. How SCF repeats a failed event depends on the trigger.
 pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) -> Invocation {
-    match event::shape_of(event) {
-        Ok(Shape::Http(request)) => {
+    match event::trigger_of(event) {
+        Ok(Trigger::Http(request)) => {
             let response = respond(app, *request, deadline).await;
             let outcome = response.outcome;
             Invocation::answered(outcome, http_event::response(Form::Version1, response))
         }
-        Ok(Shape::Sweep) => invocation::sweep(app, deadline).await,
-        Ok(Shape::Drift) => invocation::drift(app, deadline).await,
-        Ok(Shape::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
-        Ok(Shape::Stream(messages)) => stream(app, messages, deadline).await,
+        Ok(Trigger::Sweep) => invocation::sweep(app, deadline).await,
+        Ok(Trigger::Drift) => invocation::drift(app, deadline).await,
+        Ok(Trigger::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
+        Ok(Trigger::Stream(messages)) => stream(app, messages, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),
     }
 }

@@ -63,12 +63,12 @@ impl Verifier {
         instance: &Value,
     ) -> VerifiedDelivery {
         let document = json!({ "event": event, "instance": instance });
-        self.recorded(source, delivery_id, document.to_string().into())
+        self.without_proof(source, delivery_id, document.to_string().into())
     }
 
     /// Makes a delivery for an instance that is known without an event, such as from the system's
     /// list. `event` is made by [`Listing::event`], so no secret of this verifier proves it.
     pub fn listed(&self, source: SourceName, id: String, event: &Value) -> VerifiedDelivery {
-        self.recorded(source, id, event.to_string().into())
+        self.without_proof(source, id, event.to_string().into())
     }
 }

@@ -202,7 +202,7 @@ mod tests {
             InstanceState::Pending(_)
         ));
         for (field, value, says) in [
-            ("sp_no", json!("202611020002"), "another number"),
+            ("sp_no", json!("202611020002"), "the number"),
             ("template_id", json!("OTHER"), "the template"),
             ("sp_status", json!(3), "status 3"),
             ("sp_status", json!(4), "status 4"),

@@ -79,7 +79,7 @@ fn decoded(text: &str) -> Result<Vec<u8>, Refusal> {
         .map_err(|_| refused("it is not base64"))
 }
 
-fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], most: usize) -> Result<Vec<u8>, Refusal> {
+fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], max_padding: usize) -> Result<Vec<u8>, Refusal> {
     if cipher.is_empty() || !cipher.len().is_multiple_of(BLOCK) {
         return Err(refused("it is not a whole number of blocks"));
     }
@@ -90,7 +90,7 @@ fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], most: usize) -> Result<Vec<u8>,
     let length = plain
         .map_err(|_| refused("it cannot be decrypted"))?
         .len()
-        .checked_sub(padding(&bytes, most)?)
+        .checked_sub(padding(&bytes, max_padding)?)
         .ok_or_else(bad_padding)?;
     bytes.truncate(length);
     Ok(bytes)
@@ -98,13 +98,13 @@ fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], most: usize) -> Result<Vec<u8>,
 
 /// Returns the number of padding bytes. Each padding byte must be this number. Compares all of them
 /// even after a difference, so that the duration does not show its position.
-fn padding(plain: &[u8], most: usize) -> Result<usize, Refusal> {
+fn padding(plain: &[u8], max_padding: usize) -> Result<usize, Refusal> {
     let last = plain.last().copied().unwrap_or_default();
     let count = usize::from(last);
     let start = plain.len().checked_sub(count).ok_or_else(bad_padding)?;
     let padding = plain.get(start..).unwrap_or_default();
     let differing = padding.iter().fold(0, |all, byte| all | (byte ^ last));
-    if (1..=most).contains(&count) && differing == 0 {
+    if (1..=max_padding).contains(&count) && differing == 0 {
         Ok(count)
     } else {
         Err(bad_padding())

@@ -297,7 +297,7 @@ fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
     assert!(
         at("2026-11-01T13:00:00Z", approved).refused[0]
             .why
-            .contains("ended")
+            .contains("expired")
     );
     assert!(
         at("2026-11-01T13:00:00Z", Timestamp::MAX).refused[0]

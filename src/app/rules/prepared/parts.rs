@@ -67,7 +67,7 @@ impl Parts {
     pub(in crate::app) fn compile(config: &Config, policies: PolicyOrigin) -> Self {
         let mut parts = Self::default();
         for source in &config.sources {
-            let found = if source.sound {
+            let found = if source.read_fully {
                 let intake = intake(source);
                 intake.map(|intake| drop(parts.intakes.insert(source.name.clone(), intake)))
             } else {
@@ -162,7 +162,7 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
             return Err(Problems(problems));
         }
     };
-    let speaks = source.scheme.speaks_for_listed();
+    let speaks = source.scheme.lists_origins();
     let from = source.from.iter().filter(|_| speaks).cloned().collect();
     Ok(Intake {
         verifier,
@@ -194,7 +194,7 @@ fn two_for_one_origin(config: &Config) -> Vec<Problem> {
                 "list the event sources under a source that verifies a secret, such as scheme = \"bearer\"",
             ));
         }
-        let speaks = source.scheme.speaks_for_listed();
+        let speaks = source.scheme.lists_origins();
         let from = source.from.iter().filter(|_| speaks);
         for origin in from.chain(&source.events) {
             if let Some(other) = owners.insert(origin, &source.name) {

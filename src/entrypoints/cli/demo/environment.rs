@@ -207,11 +207,11 @@ impl Demo {
             let streams = fs::read_dir(&requests).into_iter().flatten().flatten();
             streams.flat_map(|stream| fs::read_dir(stream.path()).into_iter().flatten().flatten())
         };
-        let told = |file: &fs::DirEntry| {
+        let is_notified = |file: &fs::DirEntry| {
             let text = fs::read_to_string(file.path()).unwrap_or_default();
             text.contains("\"type\":\"notified\"")
         };
-        soon(|| files().filter(told).count() == wanted).await
+        soon(|| files().filter(is_notified).count() == wanted).await
     }
 
     /// Seals the journal, as `serve` does automatically after writes.

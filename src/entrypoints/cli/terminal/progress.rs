@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::journal::WorkDone;
 
-const PATIENCE: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_secs(1);
 
 /// Waits for `work`. Meanwhile shows `what` and the elapsed seconds.
 pub(in super::super) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -26,7 +26,7 @@ pub(in super::super) async fn counting<T>(
         return work.await;
     }
     let began = Instant::now();
-    let mut ticks = tokio::time::interval_at(began + PATIENCE, PATIENCE);
+    let mut ticks = tokio::time::interval_at(began + TICK, TICK);
     let mut work = std::pin::pin!(work);
     let mut shown = false;
     loop {

@@ -46,7 +46,7 @@ struct Expect {
 }
 
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum CaseResult {
     Passed,
     /// The case's source is not configured.
     Skipped(String),
@@ -103,7 +103,7 @@ pub(super) struct Ran {
     pub(super) name: String,
     /// Where the case is, as `file:line`.
     pub(super) place: String,
-    pub(super) ended: Ended,
+    pub(super) ended: CaseResult,
     /// The policies that decided the case or about its approvers.
     pub(super) touched: Vec<String>,
 }
@@ -131,7 +131,7 @@ pub(super) fn run_file(prepared: &Prepared, file: &Path) -> Vec<Ran> {
         Err((mark, problem)) => vec![Ran {
             name: shown.clone(),
             place: mark.map_or(shown, |mark| mark.to_string()),
-            ended: Ended::Failed(vec![Difference::broken(
+            ended: CaseResult::Failed(vec![Difference::broken(
                 "the file cannot be read",
                 format!("{problem}; docs/cases.md has the format"),
             )]),
@@ -144,7 +144,7 @@ fn run_case(prepared: &Prepared, file: &Path, place: String, case: Case) -> Ran 
     let mut ran = Ran {
         name: case.name.get_ref().clone(),
         place,
-        ended: Ended::Passed,
+        ended: CaseResult::Passed,
         touched: Vec::new(),
     };
     let path = file.parent().unwrap_or(Path::new("")).join(&case.event);
@@ -152,7 +152,7 @@ fn run_case(prepared: &Prepared, file: &Path, place: String, case: Case) -> Ran 
         Ok(body) => body,
         Err(error) => {
             let why = format!("{} cannot be read: {error}", path.display());
-            ran.ended = Ended::Failed(vec![Difference::broken("event", why)]);
+            ran.ended = CaseResult::Failed(vec![Difference::broken("event", why)]);
             return ran;
         }
     };
@@ -165,12 +165,12 @@ fn run_case(prepared: &Prepared, file: &Path, place: String, case: Case) -> Ran 
         Ok(outcomes) => {
             ran.touched = outcomes.iter().flat_map(|o| o.touched.clone()).collect();
             match compare(&case.expect, &outcomes) {
-                same if same.is_empty() => Ended::Passed,
-                differences => Ended::Failed(differences),
+                same if same.is_empty() => CaseResult::Passed,
+                differences => CaseResult::Failed(differences),
             }
         }
-        Err(error @ CaseError::UnknownSource(_)) => Ended::Skipped(error.to_string()),
-        Err(error) => Ended::Failed(vec![Difference::broken("event", error.to_string())]),
+        Err(error @ CaseError::UnknownSource(_)) => CaseResult::Skipped(error.to_string()),
+        Err(error) => CaseResult::Failed(vec![Difference::broken("event", error.to_string())]),
     };
     ran
 }

@@ -1,13 +1,14 @@
 //! Formats the results of `test` as a JUnit XML file, which build servers read. In: the cases that
 //! ran. Out: text with one test suite. The class of a case is the name of its file.
 
-use super::case::{Ended, Ran};
+use super::case::{CaseResult, Ran};
 use crate::domain::visible;
 
 pub(super) fn xml(cases: &[Ran]) -> String {
-    let count = |wanted: fn(&Ended) -> bool| cases.iter().filter(|ran| wanted(&ran.ended)).count();
-    let failed = count(|ended| matches!(ended, Ended::Failed(_)));
-    let skipped = count(|ended| matches!(ended, Ended::Skipped(_)));
+    let count =
+        |wanted: fn(&CaseResult) -> bool| cases.iter().filter(|ran| wanted(&ran.ended)).count();
+    let failed = count(|ended| matches!(ended, CaseResult::Failed(_)));
+    let skipped = count(|ended| matches!(ended, CaseResult::Skipped(_)));
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"sharehook test\" \
          tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\">\n",
@@ -24,14 +25,14 @@ pub(super) fn xml(cases: &[Ran]) -> String {
             escaped(file)
         );
         text += &match &ran.ended {
-            Ended::Passed => format!("{case}/>\n"),
-            Ended::Skipped(why) => {
+            CaseResult::Passed => format!("{case}/>\n"),
+            CaseResult::Skipped(why) => {
                 format!(
                     "{case}>\n      <skipped message=\"{}\"/>\n    </testcase>\n",
                     escaped(why)
                 )
             }
-            Ended::Failed(differences) => {
+            CaseResult::Failed(differences) => {
                 let lines: Vec<String> = differences.iter().map(|one| one.line()).collect();
                 format!(
                     "{case}>\n      <failure message=\"{}\">{}\n{}</failure>\n    </testcase>\n",
@@ -74,11 +75,11 @@ mod tests {
             touched: Vec::new(),
         };
         let text = xml(&[
-            ran("<x>", Ended::Failed(vec![difference])),
-            ran("y", Ended::Passed),
+            ran("<x>", CaseResult::Failed(vec![difference])),
+            ran("y", CaseResult::Passed),
             ran(
                 "z",
-                Ended::Skipped("source nix is not configured".to_owned()),
+                CaseResult::Skipped("source nix is not configured".to_owned()),
             ),
         ]);
         assert!(

@@ -3,15 +3,16 @@
 
 use serde_json::{Value, json};
 
-use super::case::{Difference, Ended, Ran};
+use super::case::{CaseResult, Difference, Ran};
 use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::cli::terminal::text::wrapped;
 use crate::entrypoints::outcome::Exit;
 
 pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit {
-    let count = |wanted: fn(&Ended) -> bool| cases.iter().filter(|ran| wanted(&ran.ended)).count();
-    let passed = count(|ended| matches!(ended, Ended::Passed));
-    let skipped = count(|ended| matches!(ended, Ended::Skipped(_)));
+    let count =
+        |wanted: fn(&CaseResult) -> bool| cases.iter().filter(|ran| wanted(&ran.ended)).count();
+    let passed = count(|ended| matches!(ended, CaseResult::Passed));
+    let skipped = count(|ended| matches!(ended, CaseResult::Skipped(_)));
     let failed = cases.len() - passed - skipped;
     if as_json {
         let list: Vec<Value> = cases.iter().map(as_value).collect();
@@ -35,9 +36,9 @@ pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit
 fn print(ran: &Ran) {
     let name = wrapped(8, &ran.name);
     match &ran.ended {
-        Ended::Passed => outln!("ok      {name}"),
-        Ended::Skipped(why) => outln!("skipped {name}\n        {}", wrapped(8, why)),
-        Ended::Failed(differences) => {
+        CaseResult::Passed => outln!("ok      {name}"),
+        CaseResult::Skipped(why) => outln!("skipped {name}\n        {}", wrapped(8, why)),
+        CaseResult::Failed(differences) => {
             outln!("FAILED  {name}\n        {}", ran.place);
             differences.iter().for_each(print_difference);
         }
@@ -66,11 +67,11 @@ fn print_difference(difference: &Difference) {
 fn as_value(ran: &Ran) -> Value {
     let (name, place) = (&ran.name, &ran.place);
     match &ran.ended {
-        Ended::Passed => json!({ "case": name, "place": place, "ok": true }),
-        Ended::Skipped(why) => {
+        CaseResult::Passed => json!({ "case": name, "place": place, "ok": true }),
+        CaseResult::Skipped(why) => {
             json!({ "case": name, "place": place, "ok": null, "skipped": why })
         }
-        Ended::Failed(found) => {
+        CaseResult::Failed(found) => {
             let lines: Vec<String> = found.iter().map(Difference::line).collect();
             json!({ "case": name, "place": place, "ok": false, "differences": lines })
         }
