@@ -72,10 +72,11 @@ pub(super) fn draft(
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
     let sources = reader.sources(&raw.source, budget_seconds);
     let notify = reader.notify(&raw.notify, &sources);
-    let notice = reader.notice(&raw.limits, &notify);
+    let notice = reader.notice(limits, &notify);
     let seal = reader.seal(&raw.seal, &journal);
-    let (allowed, report) = (reader.allowed(&raw.check), reader.report(&raw.report));
     let config = Config {
+        allowed: reader.allowed(&raw.check),
+        report: reader.report(&raw.report),
         file: file.to_owned(),
         text: text.to_owned(),
         secrets: reader.used,
@@ -96,8 +97,6 @@ pub(super) fn draft(
         not_before_within,
         retry_for,
         retry_age,
-        allowed,
-        report,
         marks,
         files: reader.files,
         variables: reader.variables,

@@ -42,7 +42,7 @@ const SANDBOX_ADDRESS: &str = "127.0.0.1:18300";
 pub(crate) struct Args {
     /// The configuration file [default: SHAREHOOK_CONFIG, then
     /// sharehook.toml beside the binary, then in this folder]
-    #[arg(long, global = true, value_name = "FILE", verbatim_doc_comment)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -192,8 +192,7 @@ pub(crate) struct ServeOptions {
         value_name = "ADDR",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = SANDBOX_ADDRESS,
-        verbatim_doc_comment
+        default_missing_value = SANDBOX_ADDRESS
     )]
     pub(crate) sandbox: Option<SocketAddr>,
     #[cfg(feature = "sandbox")]
@@ -317,7 +316,7 @@ pub(crate) struct TestOptions {
     pub(crate) source: Option<String>,
     /// When the recorded event arrives: RFC 3339 or Unix seconds
     /// [default: now]
-    #[arg(long, value_name = "T", requires = "record", value_parser = instant, verbatim_doc_comment)]
+    #[arg(long, value_name = "T", requires = "record", value_parser = instant)]
     pub(crate) now: Option<Timestamp>,
 }
 

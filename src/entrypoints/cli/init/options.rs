@@ -10,12 +10,7 @@ pub(crate) struct InitOptions {
     pub(crate) dir: PathBuf,
     /// A sender to receive from, such as jira, github, servicenow, native
     /// (your own program) or queue; repeatable
-    #[arg(
-        long = "source",
-        value_name = "NAME",
-        required = true,
-        verbatim_doc_comment
-    )]
+    #[arg(long = "source", value_name = "NAME", required = true)]
     pub(crate) sources: Vec<String>,
     /// Write the files for this host too; repeatable
     #[arg(long = "host", value_name = "HOST", value_enum)]
