@@ -192,7 +192,7 @@ impl Fields<'_> {
                     Err(problem) => self.problems.push(Problem { field, ..problem }),
                 },
                 other => {
-                    drop(self.wrong_type::<()>(&field, other, "write the id as a JSON string"))
+                    accounts.extend(self.wrong_type(&field, other, "write the id as a JSON string"))
                 }
             }
         }
