@@ -43,11 +43,8 @@ pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, 
         return Err(wrong("contains no certificate").into());
     }
     let failed = |error: &dyn Error| {
-        Problem::new(
-            "cloud",
-            format!("cannot build the HTTP client: {error}"),
-            "report this",
-        )
+        let problem = format!("cannot build the HTTP client: {error}");
+        Problem::new("cloud", problem, "report this")
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots =

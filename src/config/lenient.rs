@@ -307,11 +307,8 @@ fn worded(
         }
         LeftOut::Value("table") if expected == Some("a sequence") && !name.contains('.') => {
             let problem = format!("{name} is one table instead of a list of tables");
-            Problem::at(
-                mark,
-                problem,
-                format!("write [[{name}]] instead of [{name}]"),
-            )
+            let remedy = format!("write [[{name}]] instead of [{name}]");
+            Problem::at(mark, problem, remedy)
         }
         LeftOut::Value(kind) if message.starts_with("invalid type") => {
             let expected = expected.map_or("another value", in_toml);

@@ -81,10 +81,8 @@ impl Reader<'_> {
         for kind in written {
             match self.parsed::<NoticeKind>("on: ", kind) {
                 Some(known) if of_tickets && known.has_no_ticket() => {
-                    let preset = raw.preset.get_ref();
-                    let problem = format!(
-                        "on: {known} belongs to no ticket, and preset {preset} writes only to tickets"
-                    );
+                    let problem =
+                        format!("on: {known} belongs to no ticket, and this preset needs one");
                     let remedy = "use preset = \"webhook\", or write your own `map`";
                     self.problem(kind, problem, remedy);
                 }
@@ -190,11 +188,7 @@ impl Reader<'_> {
                 }
                 Some(_) if !digits || id.get_ref().is_empty() => {
                     let remedy = "write the number that .../issue/KEY/transitions shows for it";
-                    self.problem(
-                        id,
-                        "transitions: the value is not the id of a transition",
-                        remedy,
-                    );
+                    self.problem(id, "transitions: not the id of a transition", remedy);
                 }
                 Some(known) => all.push((known, id.get_ref().clone())),
             }

@@ -29,11 +29,8 @@ impl Reader<'_> {
         let Some(written) = &raw.to else {
             if let Some(every) = &raw.every {
                 let remedy = "write to = \"s3://bucket/report.html\" or a file, or remove it";
-                self.problem(
-                    every,
-                    "report.every has no effect without report.to",
-                    remedy,
-                );
+                let problem = "report.every has no effect without report.to";
+                self.problem(every, problem, remedy);
             }
             return None;
         };

@@ -125,11 +125,8 @@ impl Reader<'_> {
             return Some(name.to_owned());
         }
         let remedy = "use letters, digits, - _ . / and 100 characters at most";
-        self.problem(
-            written,
-            "seal.name cannot be written in a checkpoint",
-            remedy,
-        );
+        let problem = "seal.name cannot be written in a checkpoint";
+        self.problem(written, problem, remedy);
         None
     }
 }

@@ -191,9 +191,7 @@ impl Fields<'_> {
                     Ok(_) => {}
                     Err(problem) => self.problems.push(Problem { field, ..problem }),
                 },
-                other => {
-                    accounts.extend(self.wrong_type(&field, other, "write the id as a JSON string"))
-                }
+                other => accounts.extend(self.wrong_type(&field, other, "write a JSON string")),
             }
         }
         (self.problems.len() == before).then_some(accounts)

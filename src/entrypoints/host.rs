@@ -67,11 +67,7 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
         if let Some(value) = vars.get(name) {
             let wrong = || {
                 let problem = format!("{value:?} is not a port");
-                Problem::new(
-                    name,
-                    problem,
-                    "set it to a number from 1 to 65535, or unset it",
-                )
+                Problem::new(name, problem, "write 1 to 65535, or unset it")
             };
             let port = value.parse().ok().filter(|port| *port != 0);
             let port: u16 = port.ok_or_else(wrong)?;

@@ -137,7 +137,7 @@ impl Handshake {
         let mut wild = origins
             .iter()
             .filter(|one| !is_echoable(one) || one.contains('*'));
-        let problem = format!("{} is not an origin", shown(wild.next()?));
+        let problem = format!("{} is not an exact name", shown(wild.next()?));
         let remedy = "write host names in full; there are no wildcards";
         Some(wrong(&problem, remedy))
     }

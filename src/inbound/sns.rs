@@ -293,9 +293,8 @@ impl Certificate {
         let mut chain = certificates(pem)
             .ok_or_else(|| refused("it is not PEM"))?
             .into_iter();
-        let leaf = chain
-            .next()
-            .ok_or_else(|| refused("the file contains no certificate"))?;
+        let empty = || refused("the file contains no certificate");
+        let leaf = chain.next().ok_or_else(empty)?;
         if !issuers.added.contains(&leaf) {
             let between: Vec<_> = chain.chain(issuers.added.iter().cloned()).collect();
             let parsed = EndEntityCert::try_from(&leaf).map_err(|_| refused("it is not X.509"))?;

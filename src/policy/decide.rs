@@ -122,15 +122,11 @@ impl PolicySet {
             1 => "needs 1 approver who may approve it".to_owned(),
             n => format!("needs {n} approvers who may approve it"),
         };
+        let why = refused.join("; ");
         let named = match (asked.approvers.len(), counted.len()) {
             (0, _) => "the request names none".to_owned(),
-            (named, counts) if refused.is_empty() => {
-                format!("{counts} of the {named} that it names may")
-            }
-            (named, counts) => format!(
-                "{counts} of the {named} that it names may: {}",
-                refused.join("; ")
-            ),
+            (named, counts) if why.is_empty() => format!("{counts} of {named} named approvers may"),
+            (named, counts) => format!("{counts} of {named} named approvers may: {why}"),
         };
         Err(Denial {
             why: format!("{needed}, and {named}"),

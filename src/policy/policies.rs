@@ -49,16 +49,13 @@ impl Policies {
         for (_, text) in files {
             let (heads, found) = heads::read(text)?;
             strings.extend(found);
-            list.extend(
-                heads
-                    .into_iter()
-                    .map(|Head { id, text, scope }| LazyPolicy {
-                        id: id.to_owned(),
-                        scope,
-                        text: text.to_owned(),
-                        parsed: OnceLock::new(),
-                    }),
-            );
+            let lazy = |Head { id, text, scope }| LazyPolicy {
+                id: id.to_owned(),
+                scope,
+                text: text.to_owned(),
+                parsed: OnceLock::new(),
+            };
+            list.extend(heads.into_iter().map(lazy));
         }
         Some((Self::new(list), strings))
     }

@@ -59,13 +59,13 @@ pub(super) struct NamedEntity {
 }
 
 /// The place of a policy.
-struct PolicyPlace<'a> {
+struct Place<'a> {
     text: &'a str,
     offset: usize,
     mark: Mark,
 }
 
-impl<'a> PolicyPlace<'a> {
+impl<'a> Place<'a> {
     /// Returns the places at ascending offsets. Counts each line once, not once for each policy.
     fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
         // The offset of the current line, and the number of lines before it.
@@ -79,7 +79,7 @@ impl<'a> PolicyPlace<'a> {
             let at = offset - start;
             let mut mark = Mark::of(file, text.get(start..).unwrap_or_default(), at..at);
             mark.line += before;
-            PolicyPlace { text, offset, mark }
+            Place { text, offset, mark }
         })
     }
 
@@ -94,7 +94,7 @@ impl<'a> PolicyPlace<'a> {
 /// A text does not parse, an `@id` is missing or repeated, a policy is a template, or strict
 /// validation refuses a policy.
 pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Result<Rules, Problems> {
-    let mut sites: BTreeMap<PolicyId, PolicyPlace<'_>> = BTreeMap::new();
+    let mut sites: BTreeMap<PolicyId, Place<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();
     let mut problems = Vec::new();
     for (file, text) in files {
@@ -140,7 +140,7 @@ pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Resul
 /// Validates the policies strictly, and adds the findings to `problems` and `warnings`.
 fn validate(
     set: &cedar_policy::PolicySet,
-    sites: &BTreeMap<PolicyId, PolicyPlace<'_>>,
+    sites: &BTreeMap<PolicyId, Place<'_>>,
     schema: &Schema,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Warning>,
@@ -166,7 +166,7 @@ fn validate(
 }
 
 /// Returns the policies of one file in their order, each with its place.
-fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, PolicyPlace<'a>)>, Problems> {
+fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Place<'a>)>, Problems> {
     let parsed: cedar_policy::PolicySet =
         text.parse().map_err(|errors: cedar_policy::ParseErrors| {
             let problem = |error| cedar_problem(&DetailedError::from(error), file, text, 0);
@@ -189,7 +189,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, PolicyPlace<'a
     let offsets = source_text::offsets(text, texts.iter().map(String::as_str));
     Ok(policies
         .into_iter()
-        .zip(PolicyPlace::all(file, text, offsets))
+        .zip(Place::all(file, text, offsets))
         .collect())
 }
 
@@ -208,9 +208,9 @@ pub(super) fn in_order(set: &cedar_policy::PolicySet) -> Vec<Policy> {
 
 fn add<'a>(
     set: &mut cedar_policy::PolicySet,
-    sites: &mut BTreeMap<PolicyId, PolicyPlace<'a>>,
+    sites: &mut BTreeMap<PolicyId, Place<'a>>,
     policy: &Policy,
-    site: PolicyPlace<'a>,
+    site: Place<'a>,
 ) -> Result<(), Problem> {
     const NAME_IT: &str =
         "write @id(\"a-unique-name\") before the policy; answers and records use this name";
@@ -231,10 +231,8 @@ fn add<'a>(
     let id = PolicyId::new(id);
     if let Some(first) = sites.get(&id) {
         let (name, first): (&str, _) = (id.as_ref(), &first.mark);
-        return Err(site.problem(
-            format!("the @id {name:?} is already used at {first}"),
-            NAME_IT,
-        ));
+        let problem = format!("the @id {name:?} is already used at {first}");
+        return Err(site.problem(problem, NAME_IT));
     }
     set.add(policy.new_id(id.clone()))
         .map_err(|error| site.problem(error.to_string(), NAME_IT))?;
@@ -242,10 +240,7 @@ fn add<'a>(
     Ok(())
 }
 
-fn named(
-    set: &cedar_policy::PolicySet,
-    sites: &BTreeMap<PolicyId, PolicyPlace<'_>>,
-) -> Vec<NamedEntity> {
+fn named(set: &cedar_policy::PolicySet, sites: &BTreeMap<PolicyId, Place<'_>>) -> Vec<NamedEntity> {
     let mut first: BTreeMap<String, NamedEntity> = BTreeMap::new();
     for policy in set.policies() {
         let Some(site) = sites.get(policy.id()) else {

@@ -13,13 +13,10 @@ pub struct Limit(String);
 /// Requires 1 to `most` accounts. Rejects an empty list, which an API could read as "all".
 pub(super) fn accounts(accounts: &[AccountId], most: usize) -> Result<(), Limit> {
     match accounts.len() {
-        0 => Err(Limit(
-            "0 accounts in one request; the API takes at least 1".to_owned(),
-        )),
-        n if n > most => Err(Limit(format!(
-            "{n} accounts in one request; the API takes at most {most}"
+        n if (1..=most).contains(&n) => Ok(()),
+        n => Err(Limit(format!(
+            "{n} accounts in one request; the API takes 1 to {most}"
         ))),
-        _ => Ok(()),
     }
 }
 
@@ -80,7 +77,7 @@ mod tests {
         let broken = accounts(&ids, 10).unwrap_err();
         assert_eq!(
             broken.to_string(),
-            "11 accounts in one request; the API takes at most 10"
+            "11 accounts in one request; the API takes 1 to 10"
         );
     }
 

@@ -121,9 +121,7 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
     let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
-        eprintln!(
-            "not sealed, and the later records of its request are not sealed either: {finding}"
-        );
+        eprintln!("not sealed, as are the later records of its request: {finding}");
     }
     if context.json {
         out(

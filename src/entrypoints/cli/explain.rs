@@ -38,11 +38,8 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let name = |state: &State| state.identity().to_string();
     let stream = only(&found.entries, &options.id, name, &journal).map(State::stream)?;
     let explained = journal.reader().explain(stream).await?;
-    let explained = explained.ok_or_else(|| {
-        Failure::failed(
-            "the request's records disappeared while they were read; run the command again",
-        )
-    })?;
+    let gone = "the request's records disappeared while they were read; run the command again";
+    let explained = explained.ok_or_else(|| Failure::failed(gone))?;
     if context.json {
         out(json!(explained));
     } else {

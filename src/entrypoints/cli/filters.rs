@@ -25,10 +25,8 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let seconds = text.parse().ok();
     let seconds = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
     let read = seconds.or_else(|| text.parse().ok());
-    read.ok_or_else(|| {
-        "neither RFC 3339 nor Unix seconds; write it as in 2026-11-21T08:00:00Z or 1795248000"
-            .to_owned()
-    })
+    let wrong = "neither RFC 3339 nor Unix seconds; write it as in 2026-11-21T08:00:00Z";
+    read.ok_or_else(|| wrong.to_owned())
 }
 
 /// Reads the operator that `--as` names, written SOURCE/REQUESTER.

@@ -33,7 +33,6 @@ pub(super) fn open(
         with_token(checked, body, trace)?
     };
     let event = object(&plain)?;
-    trace.note("decrypted", true, || format!("{} bytes", plain.len()));
     let (reply, is_challenge) = match event.get("type").and_then(Value::as_str) {
         Some("url_verification") => (challenge_of(&event, key)?, true),
         _ => {
@@ -88,6 +87,7 @@ fn signed<'a>(
     }
     checked.timely(&what, Some(time), trace)?;
     let plain = cipher::open(key.cipher(), &encrypted(body)?)?;
+    trace.note("decrypted", true, || format!("{} bytes", plain.len()));
     Ok((by, key, plain))
 }
 

@@ -39,7 +39,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     }
     match tenant
         .apps
-        .token(call.body_text("appKey"), call.body_text("appSecret"))
+        .token(call.body("appKey"), call.body("appSecret"))
     {
         Some(token) => (200, json!({"accessToken": token, "expireIn": 7_200})),
         None => refused(400, "invalidClientIdOrSecret"),
@@ -48,7 +48,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
 
 /// Omits the ids of the instance and of its process, as the real answer does.
 fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
-    match tenant.instances.get(call.query_text("processInstanceId")) {
+    match tenant.instances.get(call.query("processInstanceId")) {
         Some(instance) => {
             let mut shown = instance.clone();
             if let Some(fields) = shown.as_object_mut() {
@@ -76,7 +76,7 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
         let created = format!("{created}:00Z").parse::<jiff::Timestamp>().ok();
         let statuses = call.body.get("statuses").and_then(Value::as_array);
         let fits = |all: &Vec<Value>| all.contains(instance.get("status").unwrap_or(&Value::Null));
-        text(instance.get("processCode")) == call.body_text("processCode")
+        text(instance.get("processCode")) == call.body("processCode")
             && statuses.is_none_or(fits)
             && created >= begins
             && (ends.is_none() || created <= ends)
@@ -89,14 +89,11 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
 }
 
 fn comment(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
-    let (written, user) = (
-        call.body_text("text").to_owned(),
-        call.body_text("commentUserId"),
-    );
+    let (written, user) = (call.body("text").to_owned(), call.body("commentUserId"));
     if written.is_empty() || user.is_empty() {
         return refused(400, "paramError");
     }
-    let id = call.body_text("processInstanceId");
+    let id = call.body("processInstanceId");
     let Some(instance) = tenant.instances.get_mut(id) else {
         return refused(400, "processInstanceId.invalid");
     };

@@ -25,7 +25,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
     match tenant
         .apps
-        .token(call.body_text("app_id"), call.body_text("app_secret"))
+        .token(call.body("app_id"), call.body("app_secret"))
     {
         Some(token) => {
             json!({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": 7_200})
@@ -78,8 +78,8 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let size = call.count("page_size").clamp(1, 200);
     let (codes, next) = tenant.page(call.count("page_token"), size, |instance| {
         let at = instance.get("start_time").and_then(number);
-        text(instance.get("approval_code")) == call.body_text("approval_code")
-            && text(instance.get("status")) == call.body_text("instance_status")
+        text(instance.get("approval_code")) == call.body("approval_code")
+            && text(instance.get("status")) == call.body("instance_status")
             && instance.get("reverted") != Some(&Value::Bool(true))
             && at.is_some_and(|at| (begins..=ends).contains(&at))
     });
@@ -98,10 +98,10 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
 
 /// Adds a comment in the name of a user. The comment is JSON in a text.
 fn comment(tenant: &mut Tenant, call: &Call<'_>, code: &str) -> Value {
-    let content: Value = serde_json::from_str(call.body_text("content")).unwrap_or_default();
+    let content: Value = serde_json::from_str(call.body("content")).unwrap_or_default();
     let written = text(content.get("text")).to_owned();
-    let user = call.query_text("user_id");
-    let kind = call.query_text("user_id_type");
+    let user = call.query("user_id");
+    let kind = call.query("user_id_type");
     if written.is_empty() || user.is_empty() || !matches!(kind, "user_id" | "open_id" | "union_id")
     {
         return refused(1_390_001, "param is invalid");

@@ -101,12 +101,12 @@ impl<'a> Call<'a> {
     }
 
     /// Returns a field of the query; empty if it is absent.
-    pub(super) fn query_text(&self, name: &str) -> &str {
+    pub(super) fn query(&self, name: &str) -> &str {
         text(self.query.get(name))
     }
 
     /// Returns a text in the body; empty if it is absent.
-    pub(super) fn body_text(&self, name: &str) -> &str {
+    pub(super) fn body(&self, name: &str) -> &str {
         text(self.body.get(name))
     }
 

@@ -23,7 +23,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     }
     match tenant
         .apps
-        .token(call.query_text("corpid"), call.query_text("corpsecret"))
+        .token(call.query("corpid"), call.query("corpsecret"))
     {
         Some(token) => {
             json!({"errcode": 0, "errmsg": "ok", "access_token": token, "expires_in": 7_200})
@@ -31,7 +31,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         // Repeats the secret, as a careless API might.
         None => refused(
             40_001,
-            &format!("invalid credential {}", call.query_text("corpsecret")),
+            &format!("invalid credential {}", call.query("corpsecret")),
         ),
     }
 }
@@ -40,16 +40,16 @@ fn with_token(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let line = call.line();
     let reads = line == ("POST", "cgi-bin/oa/getapprovaldetail");
     tenant.calls.reads += u32::from(reads);
-    if !tenant.apps.accept(call.query_text("access_token")) {
+    if !tenant.apps.accept(call.query("access_token")) {
         return refused(40_014, "invalid access_token");
     }
     if let Some(code) = &tenant.failing {
-        let message = format!("failed for {}", call.query_text("access_token"));
+        let message = format!("failed for {}", call.query("access_token"));
         return refused(code.parse().unwrap_or(-1), &message);
     }
     match line {
         ("POST", "cgi-bin/oa/getapprovaldetail") => {
-            match tenant.instances.get(call.body_text("sp_no")) {
+            match tenant.instances.get(call.body("sp_no")) {
                 Some(info) => json!({"errcode": 0, "errmsg": "ok", "info": info}),
                 None => refused(301_025, "get approval param error"),
             }
@@ -96,10 +96,10 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
 fn message(tenant: &mut Tenant, call: &Call<'_>) -> Value {
     let content = text(call.body.pointer("/text/content")).to_owned();
     let app = call.body.get("agentid").and_then(Value::as_i64);
-    if call.body_text("msgtype") != "text" || content.is_empty() || app.is_none() {
+    if call.body("msgtype") != "text" || content.is_empty() || app.is_none() {
         return refused(40_008, "invalid message type");
     }
-    if call.body_text("touser").is_empty() {
+    if call.body("touser").is_empty() {
         return refused(81_013, "user & party & tag all invalid");
     }
     let once = call.number("enable_duplicate_check") == 1;

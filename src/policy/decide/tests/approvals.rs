@@ -84,14 +84,14 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
             1,
             &["carol@example.com"][..],
             "700000000101",
-            "needs 1 approver who may approve it, and 0 of the 1 that it names may: \
+            "needs 1 approver who may approve it, and 0 of 1 named approvers may: \
                  jira/carol@example.com: no policy allows it; nearest: ",
         ),
         (
             2,
             &["bob@example.com", "BOB@example.com", "dave@example.com"],
             "700000164995",
-            "needs 2 approvers who may approve it, and 1 of the 2 that it names may: \
+            "needs 2 approvers who may approve it, and 1 of 2 named approvers may: \
                  jira/dave@example.com: no policy allows it; nearest: ",
         ),
     ] {
@@ -108,7 +108,7 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
         one_of_two
             .refused
             .iter()
-            .all(|refused| refused.why.ends_with("1 of the 1 that it names may")),
+            .all(|refused| refused.why.ends_with("1 of 1 named approvers may")),
         "{one_of_two:?}"
     );
     let all = "@id(\"all\") permit (principal, action, resource);";
