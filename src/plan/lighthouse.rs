@@ -55,6 +55,8 @@ pub struct LighthouseWork {
     /// Set if a call succeeded without naming the blueprint: the cloud's request id, if it sent
     /// one.
     effected: Option<Option<String>>,
+    /// A call of this request may have been carried out, in this attempt or an earlier one. So an
+    /// image that is in Lighthouse counts as put there by this request.
     maybe_done: bool,
     /// A call of this work got no clear answer. A read right after the call does not settle the
     /// matter: the cloud may carry out the call later.
@@ -124,12 +126,8 @@ impl LighthouseWork {
         self.step = LighthouseStep::Finished;
     }
 
-    fn available(
-        &mut self,
-        blueprint: Option<BlueprintId>,
-        already: bool,
-        request_id: Option<String>,
-    ) {
+    fn available(&mut self, blueprint: Option<BlueprintId>, request_id: Option<String>) {
+        let already = !self.maybe_done;
         self.finish(ResultKind::Available { blueprint, already }, request_id);
     }
 
@@ -148,9 +146,10 @@ impl LighthouseWork {
     }
 
     fn called(&mut self, blueprint: Option<BlueprintId>, request_id: Option<String>) {
+        self.maybe_done = true;
         match (self.action, blueprint) {
             (Action::Cancel, _) => self.finish(ResultKind::Cancelled, request_id),
-            (Action::Share, Some(id)) => self.available(Some(id), false, request_id),
+            (Action::Share, Some(id)) => self.available(Some(id), request_id),
             (Action::Share, None) => {
                 self.effected = Some(request_id);
                 self.step = LighthouseStep::Find;
@@ -198,7 +197,7 @@ impl LighthouseWork {
     fn found(&mut self, found: Result<Option<BlueprintId>, CloudError>) {
         if let Some(request_id) = self.effected.take() {
             // The share succeeded. The image is available even if the blueprint's id is unknown.
-            return self.available(found.ok().flatten(), false, request_id);
+            return self.available(found.ok().flatten(), request_id);
         }
         let there = match found {
             Ok(there) => there,
@@ -206,7 +205,7 @@ impl LighthouseWork {
         };
         let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
         match (self.action, there) {
-            (Action::Share, Some(id)) => self.available(Some(id), !self.maybe_done, request_id),
+            (Action::Share, Some(id)) => self.available(Some(id), request_id),
             (Action::Cancel, None) => self.finish(ResultKind::Cancelled, request_id),
             _ => self.not_yet(),
         }
@@ -227,7 +226,7 @@ impl LighthouseWork {
             Some(error) if error.class == ErrorClass::AsWanted => {
                 // The cloud says "already shared", but no blueprint names the image: the image is
                 // available, and its blueprint is unknown.
-                self.available(None, true, error.request_id);
+                self.available(None, error.request_id);
             }
             Some(error) if self.tries >= self.max_tries => self.fail(&error, true),
             _ => self.step = LighthouseStep::Call,
@@ -243,7 +242,7 @@ impl LighthouseWork {
         }
         match self.last.clone() {
             Some(last) if last.class == ErrorClass::AsWanted => {
-                self.available(None, true, last.request_id);
+                self.available(None, last.request_id);
             }
             Some(last) if self.tries >= self.max_tries => self.fail(&last, true),
             // The call may have been carried out: read again before repeating it.

@@ -83,6 +83,30 @@ fn shares_end_as_the_cloud_says() {
             available(None, true),
         ),
         (
+            "lost answer, then already, found nowhere",
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::Ambiguous))),
+                Waited,
+                Found(Ok(None)),
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Ok(None)),
+            ],
+            available(None, false),
+        ),
+        (
+            "lost answer, then already, unreadable",
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::Ambiguous))),
+                Waited,
+                Found(Ok(None)),
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Err(error(ErrorClass::Operator))),
+            ],
+            available(None, false),
+        ),
+        (
             "lost answer, done",
             vec![
                 ok(),

@@ -288,9 +288,11 @@ async fn a_list_without_the_account_ends_the_doubt() {
     assert!(world.app.grants().await.unwrap().entries.is_empty());
 }
 
-/// The reason why an unfinished request of a dead worker is closed without further sharing.
+/// How an unfinished request of a dead worker is closed.
 #[derive(Debug, Clone, Copy)]
 enum Closes {
+    /// The cloud answers the next turn's call that the image is in Lighthouse already.
+    Completed,
     Denied,
     Expired,
     Withdrawn,
@@ -299,7 +301,12 @@ enum Closes {
 /// The dead worker put the image into Lighthouse, and no read can show that.
 #[tokio::test]
 async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes() {
-    for closes in [Closes::Denied, Closes::Expired, Closes::Withdrawn] {
+    for closes in [
+        Closes::Completed,
+        Closes::Denied,
+        Closes::Expired,
+        Closes::Withdrawn,
+    ] {
         let mut world = World::new().await;
         world.reset().await;
         let publish = json!({"accounts": null, "expires_in": "1h"});
@@ -308,6 +315,7 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
         assert!(world.cloud.state().published(REGION, CHAIN_IMAGE).is_some());
         refuse(&world, "DescribeBlueprints").await;
         match closes {
+            Closes::Completed => {}
             Closes::Denied => world.change_entities(|text| {
                 let kept = text
                     .lines()
@@ -319,8 +327,13 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
         }
         world.advance(300);
         world.sweep().await;
-        if let Closes::Denied = closes {
-            assert_eq!(world.deliver(&ticket).await.1.status, Status::Denied);
+        let status = match closes {
+            Closes::Completed => Some(Status::Completed),
+            Closes::Denied => Some(Status::Denied),
+            Closes::Expired | Closes::Withdrawn => None,
+        };
+        if let Some(status) = status {
+            assert_eq!(world.deliver(&ticket).await.1.status, status);
             assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
             world.advance(HOUR);
         }
