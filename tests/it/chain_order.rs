@@ -162,6 +162,26 @@ async fn a_chain_does_not_wait_for_a_cancel_of_other_accounts() {
     world.verify().await.unwrap();
 }
 
+/// Shares the blueprint with the account by hand.
+fn share_by_hand(world: &World) {
+    world.cloud.edit(|cloud| {
+        let region = cloud.regions.get_mut(REGION).unwrap();
+        let shares = &mut region.blueprints.get_mut(CHAINED).unwrap().shares;
+        shares.insert(ONE[0].to_owned(), world.now());
+    });
+}
+
+/// Asserts that the chain gave the account nothing, and that its end takes nothing away.
+async fn check_kept(world: &World, answer: &Answer, case: &str) {
+    assert_eq!(answer.status, Status::Completed, "{case}: {answer:?}");
+    assert_eq!(account(answer).kind, ResultKind::AlreadyShared, "{case}");
+    assert!(world.app.grants().await.unwrap().entries.is_empty());
+    world.advance(HOUR);
+    world.sweep().await;
+    assert_eq!(world.has(CHAINED), ONE, "{case}");
+    world.verify().await.unwrap();
+}
+
 /// A chain may read the account only after it has recorded the blueprint. A share that it finds
 /// then is not its own.
 #[tokio::test]
@@ -169,11 +189,7 @@ async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
     // The reads of Lighthouse succeed, or fail until the chain tries to publish the image.
     for unread in [0, 2] {
         let world = published().await;
-        world.cloud.edit(|cloud| {
-            let region = cloud.regions.get_mut(REGION).unwrap();
-            let shares = &mut region.blueprints.get_mut(CHAINED).unwrap().shares;
-            shares.insert(ONE[0].to_owned(), world.now());
-        });
+        share_by_hand(&world);
         if unread > 0 {
             let fault = "DescribeBlueprints:error-before:UnauthorizedOperation.NoPermission";
             let fault = format!("{fault}@{unread}");
@@ -182,12 +198,28 @@ async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
         let mut ticket = chain();
         ticket["expires_in"] = json!("1h");
         let (_, answer) = world.deliver(&ticket).await;
-        assert_eq!(answer.status, Status::Completed, "{unread}: {answer:?}");
-        assert_eq!(account(&answer).kind, ResultKind::AlreadyShared, "{unread}");
-        assert!(world.app.grants().await.unwrap().entries.is_empty());
-        world.advance(HOUR);
-        world.sweep().await;
-        assert_eq!(world.has(CHAINED), ONE, "{unread}");
-        world.verify().await.unwrap();
+        check_kept(&world, &answer, &format!("{unread} reads failed")).await;
     }
+}
+
+/// The chain looked when the image was not in Lighthouse yet. Before its record 0 the image is
+/// published and shared by hand.
+#[tokio::test]
+async fn an_account_that_got_the_blueprint_after_the_first_look_keeps_it_after_a_chain() {
+    let world = published().await;
+    share_by_hand(&world);
+    let shared = world.cloud.state();
+    world
+        .cloud
+        .edit(|cloud| *cloud = sharehook_sandbox::World::seeded());
+    world.fuse.arm_at("000000.json", Break::Stall);
+    let by_hand = async {
+        world.fuse.stalled().await;
+        world.cloud.edit(|cloud| *cloud = shared);
+        world.fuse.release();
+    };
+    let mut ticket = chain();
+    ticket["expires_in"] = json!("1h");
+    let ((_, answer), ()) = tokio::join!(world.deliver(&ticket), by_hand);
+    check_kept(&world, &answer, "by hand").await;
 }

@@ -75,7 +75,8 @@ impl<'a> ClaimWriter<'a> {
     ) -> Self {
         let known = claim.state().results().into_iter();
         let in_doubt = known.filter(|result| result.maybe_done);
-        let looked_before_turn = claim.state().looked_before();
+        // The look that record 0 mentions belongs to the first turn.
+        let looked_before_turn = claim.state().looked_before() && claim.state().newest() > 0;
         Self {
             journal,
             clock,
