@@ -6,7 +6,7 @@ use std::future::ready;
 use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
-use sharehook::journal::{CallOff, Event, Opened};
+use sharehook::journal::{CallOff, Event, Opened, StreamId};
 
 use crate::support::history;
 use crate::support::stops::{stopped_in_call, until_stuck};
@@ -866,4 +866,43 @@ async fn newest(world: &World) -> u64 {
     let listed = world.app.requests(None).await.unwrap();
     let record = listed.entries[0].answer.record.clone().unwrap();
     record.split(['/', '.']).nth(2).unwrap().parse().unwrap()
+}
+
+/// A cancel calls off one account between the refused call of a share and its record. The policies
+/// deny the rest by then.
+#[tokio::test]
+async fn a_refusal_records_the_calls_of_its_turn() {
+    let mut world = World::new().await;
+    let file = world.folder.path().join("policy/until-nine.cedar");
+    let until_nine = format!(
+        "@id(\"until-nine\") forbid (principal, action == Share::Action::\"share\", resource) \
+         when {{ context.now >= datetime(\"{LATER}\") }};"
+    );
+    std::fs::write(file, until_nine).unwrap();
+    world.hurry();
+    let refused = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation.NoPermission";
+    assert!(world.cloud.inject(refused.parse().unwrap()));
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let share = request("CHG1", json!({}));
+    let calling_off = async {
+        world.fuse.stalled().await;
+        let part = json!({"accounts": [ACCOUNTS[1]]});
+        deliver(&world.another(), &cancel("CHG2", part)).await;
+        world.advance(HOUR);
+        world.fuse.release();
+    };
+    let ((ending, _), ()) = tokio::join!(world.deliver(&share), calling_off);
+    assert_eq!(ending, Ending::Denied);
+    let stream = StreamId::of(&Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG1".to_owned(),
+    });
+    let history = world.journal.read(stream).await.unwrap().unwrap();
+    let calls = history
+        .records
+        .iter()
+        .flat_map(|stored| stored.record.event.parts().1);
+    let codes: Vec<_> = calls.map(|call| call.code.as_deref()).collect();
+    assert_eq!(codes, [Some("UnauthorizedOperation.NoPermission")]);
+    world.verify().await.unwrap();
 }

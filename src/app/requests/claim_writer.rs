@@ -273,15 +273,17 @@ impl<'a> ClaimWriter<'a> {
         if !open.is_empty() {
             return self.defer(done, &open, now).await;
         }
+        let calls = self.unwritten.calls.clone();
         let event = match refusal {
             Some(verdict) => Event::Refused {
                 verdict: verdict.clone(),
                 results: done,
+                calls,
             },
             None => Event::Closed {
                 status: Status::of(self.state().request().action, &done),
                 results: done,
-                calls: self.unwritten.calls.clone(),
+                calls,
             },
         };
         self.end(event).await

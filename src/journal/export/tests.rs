@@ -95,6 +95,7 @@ fn streams() -> Vec<Vec<Stored>> {
                 Event::Refused {
                     verdict: verdict(false),
                     results: vec![result(account(0), failed())],
+                    calls: vec![],
                 },
             )
             .records,

@@ -60,6 +60,9 @@ pub enum Event {
         /// The results of the request, as its answer shows them. They include what an interrupted
         /// worker had shared.
         results: Vec<ItemResult>,
+        /// The calls that no earlier record names, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<CallNote>,
     },
     /// The share has expired or was called off. This worker revokes what the request gave.
     Revoking {
@@ -112,9 +115,9 @@ impl Event {
             Self::Progress(Progress { results, calls, .. })
             | Self::Deferred(Deferral { results, calls, .. })
             | Self::Closed { results, calls, .. }
+            | Self::Refused { results, calls, .. }
             | Self::NotRevoked(FailedAttempt { results, calls, .. })
             | Self::Revoked { results, calls } => (results, calls),
-            Self::Refused { results, .. } => (results, &[]),
             Self::Opened(_)
             | Self::Taken { .. }
             | Self::CalledOff(_)

@@ -153,10 +153,15 @@ impl State {
             }
             Event::CalledOff(call_off) => self.call_off(record, call_off),
             Event::Cancelled(cancelled) => self.cancel(cancelled),
-            Event::Refused { verdict, results } => {
+            Event::Refused {
+                verdict,
+                results,
+                calls,
+            } => {
                 if verdict.allowed {
                     return broken("refused by a verdict that allows");
                 }
+                self.called |= !calls.is_empty();
                 self.refusal = Some(verdict.clone());
                 self.closed(record, Status::Denied, results)
             }

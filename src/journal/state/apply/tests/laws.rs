@@ -39,6 +39,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             10 => Event::Refused {
                 verdict: verdict(false),
                 results,
+                calls: vec![],
             },
             11 => not_revoked(until),
             12 => reopened(true),
