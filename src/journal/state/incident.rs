@@ -106,13 +106,22 @@ impl Incident {
             Event::Confirmed(Confirmed { requests }) => {
                 self.confirmed = true;
                 self.fetch_at = self.fetch_at.min(Some(at));
-                self.requests.extend_from_slice(requests);
+                self.add_requests(requests);
             }
             Event::Settled(Settled { requests, why }) => {
                 (self.fetch_at, self.why) = (None, why.clone());
-                self.requests.extend_from_slice(requests);
+                self.add_requests(requests);
             }
             _ => {}
+        }
+    }
+
+    /// Adds those requests that no earlier record names.
+    fn add_requests(&mut self, requests: &[Identity]) {
+        for request in requests {
+            if !self.requests.contains(request) {
+                self.requests.push(request.clone());
+            }
         }
     }
 
@@ -270,6 +279,12 @@ mod tests {
         assert_eq!(
             due(&[received.clone(), failed.clone(), settled.clone()]),
             None
+        );
+        let both = [received, confirmed, settled].map(Event::clone);
+        assert_eq!(
+            state(&both).unwrap().requests(),
+            [identity("CHG0030192")],
+            "named twice, listed once"
         );
         let begun = |events: &[&Event]| events.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
         assert_eq!(due(&begun(&[received, confirmed])), Some((at(0), 1)));
