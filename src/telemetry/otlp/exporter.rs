@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::json;
 use super::queue::Queue;
@@ -32,6 +32,41 @@ enum End {
     Refused(String),
 }
 
+/// What is sent, and how the newest request for it ended. A collector may take one signal and refuse
+/// the other.
+#[derive(Debug)]
+struct Signal {
+    name: &'static str,
+    /// When the newest request failed; `None` after a success.
+    failed: parking_lot::Mutex<Option<Instant>>,
+}
+
+impl Signal {
+    fn new(name: &'static str) -> Self {
+        let failed = parking_lot::Mutex::default();
+        Self { name, failed }
+    }
+
+    fn note_success(&self) {
+        *self.failed.lock() = None;
+    }
+
+    /// Logs only the first failure after a success.
+    fn note_failure(&self, why: &str) {
+        if self.failed.lock().replace(Instant::now()).is_none() {
+            tracing::warn!(
+                signal = self.name,
+                why,
+                "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take what it is sent; the next success is not logged"
+            );
+        }
+    }
+
+    fn failed_just_now(&self) -> bool {
+        self.failed.lock().is_some_and(|at| at.elapsed() < REST)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Exporter {
     settings: Settings,
@@ -41,9 +76,8 @@ pub(super) struct Exporter {
     began: Timestamp,
     /// Locked while a request is being sent.
     sending: Mutex<()>,
-    /// When the newest request failed; `None` after a success. Only the first failure after a
-    /// success is logged.
-    failed: parking_lot::Mutex<Option<Instant>>,
+    spans: Signal,
+    metrics: Signal,
 }
 
 impl Exporter {
@@ -55,7 +89,8 @@ impl Exporter {
             queue: Arc::new(Queue::new(&LOST_SPANS)),
             began: (sources.now)(),
             sending: Mutex::default(),
-            failed: parking_lot::Mutex::default(),
+            spans: Signal::new("spans"),
+            metrics: Signal::new("metrics"),
         }
     }
 
@@ -88,11 +123,11 @@ impl Exporter {
                 End::Taken(rejected) => batch.delivered(rejected),
                 End::Refused(why) => {
                     batch.refused();
-                    return self.note_failure(&why);
+                    return self.spans.note_failure(&why);
                 }
-                End::Later(why) => return self.note_failure(&why),
+                End::Later(why) => return self.spans.note_failure(&why),
             }
-            *self.failed.lock() = None;
+            self.spans.note_success();
         }
     }
 
@@ -105,8 +140,8 @@ impl Exporter {
         let times = (self.began, (self.sources.now)());
         let message = json::metrics(&self.settings.resource, &metrics.all(), times);
         match self.post(url, &message).await {
-            End::Taken(_) => *self.failed.lock() = None,
-            End::Later(why) | End::Refused(why) => self.note_failure(&why),
+            End::Taken(_) => self.metrics.note_success(),
+            End::Later(why) | End::Refused(why) => self.metrics.note_failure(&why),
         }
     }
 
@@ -130,18 +165,20 @@ impl Exporter {
         }
     }
 
-    /// Whether a request failed less than `REST` ago.
-    pub(super) fn rests(&self) -> bool {
-        self.failed.lock().is_some_and(|at| at.elapsed() < REST)
+    /// Sends spans and metrics, for at most `longest` together.
+    pub(super) async fn send_all(&self, metrics: &Metrics, longest: Duration) {
+        let end = Instant::now() + longest;
+        let late = "no answer in time";
+        if timeout_at(end, self.send_spans()).await.is_err() {
+            self.spans.note_failure(late);
+        } else if timeout_at(end, self.send_metrics(metrics)).await.is_err() {
+            self.metrics.note_failure(late);
+        }
     }
 
-    pub(super) fn note_failure(&self, why: &str) {
-        if self.failed.lock().replace(Instant::now()).is_none() {
-            tracing::warn!(
-                why,
-                "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take what it is sent; the next success is not logged"
-            );
-        }
+    /// Whether a request failed less than `REST` ago.
+    pub(super) fn rests(&self) -> bool {
+        self.spans.failed_just_now() || self.metrics.failed_just_now()
     }
 }
 
@@ -157,7 +194,42 @@ fn rejected(answer: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::post;
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// An exporter to a collector that takes metrics and refuses spans.
+    async fn exporter_of_metrics() -> Exporter {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = format!("http://{}", listener.local_addr().unwrap());
+        let metrics = post(async || StatusCode::OK);
+        let collector = Router::new().route("/v1/metrics", metrics);
+        tokio::spawn(async move { axum::serve(listener, collector).await });
+        let vars = BTreeMap::from([("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), here)]);
+        let sources = Sources {
+            now: || Timestamp::UNIX_EPOCH,
+            random: || Ok([7; 8]),
+        };
+        let settings = Settings::of(&vars, "i").unwrap();
+        Exporter::new(settings, crate::cloud::http_client().unwrap(), sources)
+    }
+
+    #[tokio::test]
+    async fn a_success_of_the_metrics_does_not_end_a_failure_of_the_spans() {
+        let exporter = exporter_of_metrics().await;
+        exporter.send_metrics(&Metrics::default()).await;
+        assert!(!exporter.rests());
+        exporter.queue().push(Json::Null);
+        exporter.send_spans().await;
+        assert!(exporter.rests());
+        exporter.send_metrics(&Metrics::default()).await;
+        assert!(exporter.rests(), "the spans failed");
+    }
 
     #[test]
     fn a_partial_success_names_the_rejected_spans() {

@@ -82,6 +82,12 @@ impl Reader<'_> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whether a variable has this value. The specification ignores the case of such values.
+    fn is(&self, name: &str, value: &str) -> bool {
+        self.get(name)
+            .is_some_and(|text| text.eq_ignore_ascii_case(value))
+    }
+
     fn problem(&mut self, name: &str, problem: String, remedy: &str) {
         self.problems.push(Problem::new(name, problem, remedy));
     }
@@ -89,8 +95,8 @@ impl Reader<'_> {
     /// Returns the endpoint of a signal: its own endpoint unchanged, or the common one with its
     /// path. `None` if the signal is not exported.
     fn endpoint(&mut self, signal: &str, path: &str) -> Option<Url> {
-        let off = self.get("OTEL_SDK_DISABLED") == Some("true")
-            || self.get(&format!("OTEL_{signal}_EXPORTER")) == Some("none");
+        let off = self.is("OTEL_SDK_DISABLED", "true")
+            || self.is(&format!("OTEL_{signal}_EXPORTER"), "none");
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT");
         let (name, text) = match (self.get(&own), self.get(ENDPOINT)) {
             (Some(text), _) => (own.as_str(), text.to_owned()),
@@ -112,8 +118,8 @@ impl Reader<'_> {
     }
 
     fn protocol(&mut self) {
-        let other = self.get(PROTOCOL).filter(|name| *name != JSON);
-        if let Some(other) = other.map(shown) {
+        let other = self.get(PROTOCOL).map(shown);
+        if let Some(other) = other.filter(|_| !self.is(PROTOCOL, JSON)) {
             let problem = format!("is {other}, and sharehook speaks {JSON}");
             let remedy =
                 "set it to http/json; collectors take that on port 4318, beside http/protobuf";
@@ -210,13 +216,17 @@ mod tests {
                 .unwrap()
                 .is_off()
         );
-        assert!(
-            of(&[(ENDPOINT, here), ("OTEL_SDK_DISABLED", "true")])
-                .unwrap()
-                .is_off()
-        );
-        let traces = of(&[(ENDPOINT, here), ("OTEL_METRICS_EXPORTER", "none")]).unwrap();
-        assert!(traces.traces.is_some() && traces.metrics.is_none());
+        for (disabled, none) in [("true", "none"), ("TRUE", "None")] {
+            let off = of(&[(ENDPOINT, here), ("OTEL_SDK_DISABLED", disabled)]);
+            assert!(off.unwrap().is_off(), "{disabled}");
+            let traces = of(&[(ENDPOINT, here), ("OTEL_METRICS_EXPORTER", none)]).unwrap();
+            assert!(
+                traces.traces.is_some() && traces.metrics.is_none(),
+                "{none}"
+            );
+        }
+        let json = of(&[(ENDPOINT, here), (PROTOCOL, "HTTP/JSON")]).unwrap();
+        assert!(!json.is_off());
     }
 
     #[test]
