@@ -88,7 +88,7 @@ metrics! {
     SecretReadFailures: Counter "sharehook_secret_read_failures_total" []
         "Secrets that could not be read again; their last values stay in use.";
     LogLinesDropped: Counter "sharehook_log_lines_dropped_total" []
-        "Log lines that the host did not read in time, or that could not be written.";
+        "Log lines, and lines with metrics, that the host did not read in time, or that could not be written.";
     EvidenceCopiesDropped: Counter "sharehook_evidence_copies_dropped_total" []
         "Copies of records on stdout that the host did not read in time, or that could not be written.";
     SpansDropped: Counter "sharehook_spans_dropped_total" []

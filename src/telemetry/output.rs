@@ -1,6 +1,6 @@
 //! Output that never makes the service wait: log lines on stderr, copies of evidence and metrics on
-//! stdout. In: whole lines. Out: the lines, written by one thread per stream. A line without room
-//! is dropped and counted.
+//! stdout. In: whole lines. Out: the lines, written by one thread per kind of line. A line without
+//! room is dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{Timestamp, is_invisible};
 
-/// Maximum number of bytes that wait to be written, per stream.
+/// Maximum number of bytes that wait to be written, per kind of line.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that a waiting line takes besides its text.
 const LINE_OVERHEAD: usize = 64;
@@ -27,6 +27,8 @@ const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 static LOG: OnceLock<Output> = OnceLock::new();
 static EVIDENCE: OnceLock<Output> = OnceLock::new();
+/// Writes to stdout as `EVIDENCE` does, but a lost line with metrics is no lost evidence.
+static METRICS: OnceLock<Output> = OnceLock::new();
 
 /// One output stream.
 struct Output {
@@ -105,21 +107,17 @@ fn cost(line: &[u8]) -> usize {
 /// Writes a copy of a journal record to stdout, for the host's log. A time and a level precede the
 /// record: a log service that filters by level would drop a line without one.
 pub fn copy_evidence(now: Timestamp, record: &str) {
-    push_to_stdout(format!(
-        "{{\"timestamp\":\"{now}\",\"level\":\"INFO\",\"record\":{record}}}\n"
-    ));
+    let line = format!("{{\"timestamp\":\"{now}\",\"level\":\"INFO\",\"record\":{record}}}\n");
+    let output = EVIDENCE.get_or_init(|| Output::start("evidence", io::stdout()));
+    output.push(line.into_bytes());
 }
 
 /// Writes lines with metrics to stdout, for the host's log.
 pub fn write_metrics(lines: Vec<String>) {
     for line in lines {
-        push_to_stdout(line + "\n");
+        let output = METRICS.get_or_init(|| Output::start("metrics", io::stdout()));
+        output.push((line + "\n").into_bytes());
     }
-}
-
-fn push_to_stdout(line: String) {
-    let output = EVIDENCE.get_or_init(|| Output::start("evidence", io::stdout()));
-    output.push(line.into_bytes());
 }
 
 /// Waits until every line is written, for a limited time. Call this before the host freezes the
@@ -140,14 +138,20 @@ pub fn flush_at_exit() {
 }
 
 fn is_written() -> bool {
-    let both = [LOG.get(), EVIDENCE.get()];
-    both.into_iter().flatten().all(Output::is_written)
+    let all = [&LOG, &EVIDENCE, &METRICS];
+    all.into_iter()
+        .filter_map(OnceLock::get)
+        .all(Output::is_written)
 }
 
-/// Returns how many log lines, and how many lines for stdout, were dropped or not written.
+/// Returns how many lines of the log and of metrics, and how many copies of evidence, were dropped
+/// or not written.
 pub(super) fn dropped() -> (u64, u64) {
-    let of = |output: Option<&Output>| output.map_or(0, |o| o.dropped.load(Ordering::Relaxed));
-    (of(LOG.get()), of(EVIDENCE.get()))
+    let of = |output: &OnceLock<Output>| {
+        let output = output.get();
+        output.map_or(0, |output| output.dropped.load(Ordering::Relaxed))
+    };
+    (of(&LOG) + of(&METRICS), of(&EVIDENCE))
 }
 
 /// Writes one log event as one line. The subscriber passes each event in one piece.
@@ -179,7 +183,11 @@ fn one_line(event: &str, ansi: bool) -> String {
             '\r' => line.push_str("\\r"),
             '\t' => line.push_str("\\t"),
             '\u{1b}' if ansi => line.push(c),
-            c if is_invisible(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_invisible(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
             c => line.push(c),
         }
     }
@@ -288,6 +296,17 @@ mod tests {
         assert_eq!(output.dropped.load(Ordering::Relaxed), 100);
     }
 
+    /// A line that is longer than the queue is dropped at once.
+    #[test]
+    fn a_dropped_line_of_metrics_is_no_lost_copy_of_a_record() {
+        let long = "x".repeat(MAX_QUEUED_BYTES);
+        let (lines, copies) = dropped();
+        write_metrics(vec![long.clone()]);
+        assert_eq!(dropped(), (lines + 1, copies));
+        copy_evidence(Timestamp::UNIX_EPOCH, &long);
+        assert_eq!(dropped(), (lines + 1, copies + 1));
+    }
+
     #[test]
     fn an_event_is_one_line_whatever_its_fields_contain() {
         for (event, line) in [
@@ -296,6 +315,7 @@ mod tests {
             ("\u{1b}[2Jtab\t\u{0}", "\\u001b[2Jtab\\t\\u0000\n"),
             ("gpj.\u{202e}exe\u{2028}", "gpj.\\u202eexe\\u2028\n"),
             ("café 共享", "café 共享\n"),
+            ("tag\u{e0001}", "tag\\udb40\\udc01\n"),
         ] {
             assert_eq!(one_line(event, false), line);
         }
