@@ -147,7 +147,9 @@ impl App {
         };
         early.authenticated(intake.replies, verified.reply());
         credentials.hand_to(&app.clouds);
-        match app.certificates.subscription(intake, &verified).await {
+        let confirms = !app.prepared.plan_only;
+        let subscribed = app.certificates.subscription(intake, &verified, confirms);
+        match subscribed.await {
             Ok(None) => {}
             Ok(Some(reply)) => return Reply::Handshake(reply),
             Err(unverified) => return app.unverified(&source, unverified),
@@ -289,8 +291,10 @@ impl App {
         if state.intent().digest != case.request.digest() {
             // A conflict is recorded and never carried out. The record needs a verdict, so it gets
             // the verdict of the known request.
-            let opening = self.opening(case, state.verdict().clone()).await?;
-            self.journal.record_conflict(opening).await?;
+            if !self.prepared.plan_only {
+                let opening = self.opening(case, state.verdict().clone()).await?;
+                self.journal.record_conflict(opening).await?;
+            }
             return Ok(conflict(&case.identity));
         }
         let (ending, mut answer) = self.answer_and_notify(&state);

@@ -28,8 +28,12 @@ pub enum StartError {
 }
 
 impl Prepared {
-    /// Opens the journal and the cloud's client.
+    /// Opens the journal and the cloud's client. For dry runs, opens the journal only to read: then
+    /// no use case can write it, or carry out anything, because that needs a claim.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
+        if self.plan_only {
+            return self.open_to_read(vars, clock);
+        }
         let journal = open_journal(self.config(), vars)?;
         Self::open_over(Arc::new(self), journal, vars, clock)
     }

@@ -36,6 +36,7 @@ mod doc_commands;
 mod doctor;
 mod door;
 mod drift;
+mod dry_runs;
 mod due;
 mod evidence;
 mod feishu;

@@ -97,23 +97,24 @@ impl Certificates {
             .verify_certified(delivery, &certificate, now)?)
     }
 
-    /// Answers a message about a subscription, and confirms a new subscription. `None` if the
-    /// message is an event.
+    /// Answers a message about a subscription, and confirms a new subscription if `confirms`. `None`
+    /// if the message is an event.
     pub(in crate::app) async fn subscription(
         &self,
         intake: &Intake,
         verified: &VerifiedDelivery,
+        confirms: bool,
     ) -> Result<Option<HandshakeReply>, Unverified> {
         let confirmed = match intake.verifier.subscription(verified) {
             None => return Ok(None),
-            Some(Subscription::Other) => false,
-            Some(Subscription::Confirm(url)) => {
+            Some(Subscription::Confirm(url)) if confirms => {
                 let failed = |why| {
                     Unverified::NotNow(format!("the subscription cannot be confirmed: {why}"))
                 };
                 fetch(&self.client, &url).await.map_err(failed)?;
                 true
             }
+            Some(Subscription::Other | Subscription::Confirm(_)) => false,
         };
         tracing::info!(source = %verified.source(), confirmed, "a message about a topic's subscription");
         let body = serde_json::json!({ "confirmed": confirmed });

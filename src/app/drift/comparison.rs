@@ -106,8 +106,9 @@ impl App {
     /// The scheduled comparison: records the differences and queues a notification, so that they
     /// reach the operator once a day. If that fails, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
+        self.journal.writable()?;
         let report = self.drift(&[], deadline).await?;
-        if !report.differences.is_empty() && !self.prepared.plan_only {
+        if !report.differences.is_empty() {
             let drift = Drift::of(&report.differences);
             match Box::pin(self.record_drift(drift)).await {
                 Ok(Recorded::New(incident)) => self.queue_incident(&incident),

@@ -45,10 +45,10 @@ impl Prepared {
 
     /// Returns these rules with the settings `plan_only` and `patience` of `other`.
     pub(super) fn working_as(self, other: &Self) -> Self {
-        Self {
-            plan_only: other.plan_only,
-            patience: other.patience,
-            ..self
+        let rules = self.with_patience(other.patience);
+        match other.plan_only {
+            true => rules.planning(),
+            false => rules,
         }
     }
 
@@ -68,11 +68,17 @@ impl Prepared {
         }
     }
 
-    /// Returns these rules for dry runs: the answer shows the plan, and nothing is written or
-    /// changed.
+    /// Returns these rules for dry runs: the answer shows the plan, and nothing is written, sent or
+    /// changed. They have no place to write to besides the journal, which [`Prepared::open`] then
+    /// opens only to read: no seal, no target of notifications, no published report.
     #[must_use]
-    pub fn planning(self) -> Self {
+    pub fn planning(mut self) -> Self {
+        self.config.seal = None;
+        self.config.notify.clear();
+        self.config.report.published = None;
         Self {
+            targets: BTreeMap::new(),
+            notice_rules: self.config.notice_rules(),
             plan_only: true,
             ..self
         }

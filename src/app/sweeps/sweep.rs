@@ -53,7 +53,7 @@ impl App {
     /// compares the index with the records, seals the journal, and publishes the report.
     ///
     /// # Errors
-    /// The index cannot be listed. What fails for one request is in the report.
+    /// The index cannot be listed, or the journal was opened to read. What fails for one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         let report = Box::pin(self.sweep_round(deadline, false)).await?;
         self.swept();
@@ -71,6 +71,8 @@ impl App {
         deadline: Deadline,
         at_once: bool,
     ) -> Result<SweepReport, JournalError> {
+        // Before the first call: without a claim, a sweep can carry out nothing.
+        self.journal.writable()?;
         self.log_refusals();
         self.clouds.forget_clock();
         let mut round = Round {

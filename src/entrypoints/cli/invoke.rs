@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
         lambda::answer(&app, event, &request_id, deadline).await
     };
     app.notify_before_answer(deadline).await;
-    if !plan && let Some(problem) = app.seal_when_due().await {
+    if let Some(problem) = app.seal_when_due().await {
         eprintln!("sharehook: {problem}");
     }
     match answer {

@@ -42,6 +42,12 @@ pub enum JournalError {
         /// The time limit.
         after: Duration,
     },
+    /// The journal was opened to read. No claim can be taken, so nothing is carried out either.
+    #[error("journal {place}: opened only to read, so nothing was written or carried out")]
+    ReadOnly {
+        /// The journal's place.
+        place: String,
+    },
     /// A stored file differs from what was written. Nothing is done for its request.
     #[error("journal {place}: {finding}")]
     Damaged {
@@ -112,9 +118,11 @@ impl JournalError {
             | Self::Unwritable(_)
             | Self::NotARequest { .. }
             | Self::Gone { .. } => true,
-            Self::Place(_) | Self::Store { .. } | Self::TimedOut { .. } | Self::NoRandomness(_) => {
-                false
-            }
+            Self::Place(_)
+            | Self::Store { .. }
+            | Self::TimedOut { .. }
+            | Self::ReadOnly { .. }
+            | Self::NoRandomness(_) => false,
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct Journal {
     proven: Arc<tokio::sync::OnceCell<()>>,
     /// The device and inode of the directory when it was opened; `None` for other places.
     folder: Option<(u64, u64)>,
+    /// Whether the journal was opened to read. Then every write fails.
+    read_only: bool,
 }
 
 /// Receives the bytes of each record's file after the record was stored.
@@ -86,11 +88,6 @@ impl Journal {
     /// The location of the records.
     pub fn place(&self) -> &JournalLocation {
         &self.place
-    }
-
-    /// The flag that shows whether this process has written records that it has not sealed.
-    pub fn unsealed(&self) -> &Unsealed {
-        &self.unsealed
     }
 
     /// Makes the journal pass each stored record to `echo`, as one line of JSON: a second copy for

@@ -126,7 +126,7 @@ impl Journal {
     ) -> Result<Created, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
         for attempt in 1..=TRIES {
-            let put = self.at(path).put_opts(
+            let put = self.to_write(path)?.put_opts(
                 path,
                 PutPayload::from_bytes(payload.clone()),
                 PutMode::Create.into(),
@@ -156,9 +156,8 @@ impl Journal {
     /// Writes an object that may be overwritten, because it can be computed from others.
     pub(super) async fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
         let payload = PutPayload::from(bytes.to_vec());
-        let put = self
-            .at(path)
-            .put_opts(path, payload, PutMode::Overwrite.into());
+        let store = self.to_write(path)?;
+        let put = store.put_opts(path, payload, PutMode::Overwrite.into());
         let written = self.bounded("write", path, OPERATION_TIMEOUT, put).await?;
         let failed = |error| self.failed("write", path.as_ref(), &error);
         written.map(drop).map_err(failed)
@@ -166,7 +165,7 @@ impl Journal {
 
     /// Removes a file, if it exists.
     pub(super) async fn remove_at(&self, path: &Path) -> Result<(), JournalError> {
-        let delete = self.at(path).delete(path);
+        let delete = self.to_write(path)?.delete(path);
         match self
             .bounded("delete", path, OPERATION_TIMEOUT, delete)
             .await?
@@ -332,7 +331,26 @@ impl Journal {
         Path::from_iter(parts.iter().copied())
     }
 
-    /// The store that contains `path`.
+    /// Fails if the journal was opened to read.
+    ///
+    /// # Errors
+    /// [`JournalError::ReadOnly`].
+    pub fn writable(&self) -> Result<(), JournalError> {
+        match self.read_only {
+            false => Ok(()),
+            true => Err(JournalError::ReadOnly {
+                place: self.place.to_string(),
+            }),
+        }
+    }
+
+    /// The store that contains `path`, for a write or a deletion.
+    pub(super) fn to_write(&self, path: &Path) -> Result<&dyn ObjectStore, JournalError> {
+        self.writable()?;
+        Ok(self.at(path))
+    }
+
+    /// The store that contains `path`, to read it.
     pub(super) fn at(&self, path: &Path) -> &dyn ObjectStore {
         match path.parts().next() {
             Some(first) if first.as_ref() == "index" => &*self.index_store,

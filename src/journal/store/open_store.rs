@@ -48,11 +48,12 @@ impl Journal {
             work_done: Arc::default(),
             proven: Arc::default(),
             folder: None,
+            read_only: false,
         }
     }
 
-    /// Opens the journal at `location` for reading. Treats a missing directory as an empty journal
-    /// and does not create it.
+    /// Opens the journal at `location` for reading: every write fails. Treats a missing directory as
+    /// an empty journal and does not create it.
     pub fn open_to_read(
         location: &JournalLocation,
         index: Option<&JournalLocation>,
@@ -64,6 +65,7 @@ impl Journal {
         };
         let opened = Self {
             place: Arc::new(location.clone()),
+            read_only: true,
             ..Self::open(&there(location), access)?
         };
         match index {

@@ -36,9 +36,9 @@ impl Journal {
     /// Removes temporary files, and lock files of ended processes, that are at least a day old: by
     /// then every worker that could need them has lost its claim. Returns their paths.
     pub async fn remove_leftovers(&self, now: Timestamp) -> Result<Vec<String>, JournalError> {
+        self.writable()?;
         let mut files = self.skipped().await?.temporary;
-        if let JournalLocation::Directory(dir) = &*self.place {
-            let folder = dir.join(FOLDER);
+        if let Some(folder) = self.workers_folder() {
             files.extend(self.on_disk(move || Ok(unlocked(folder))).await?);
         }
         let remove = move || {

@@ -7,9 +7,14 @@ use super::super::chain::{Chain, Finding};
 use super::super::record::{Event, MAX_RECORDS, Stored, StreamId};
 use super::super::state::StreamState;
 use super::objects::{Fetched, Folder, MAX_CONCURRENT};
-use super::{History, Journal, JournalError, WorkDone};
+use super::{History, Journal, JournalError, Unsealed, WorkDone};
 
 impl Journal {
+    /// The flag that shows whether this process has written records that it has not sealed.
+    pub fn unsealed(&self) -> &Unsealed {
+        &self.unsealed
+    }
+
     /// The progress of the current work on the journal.
     pub fn work_done(&self) -> &WorkDone {
         &self.work_done

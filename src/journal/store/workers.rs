@@ -110,12 +110,18 @@ impl Journal {
     }
 
     async fn locked(&self, of: String, worker: Worker) -> Option<io::Result<Hold>> {
-        let JournalLocation::Directory(dir) = &*self.place else {
-            return None;
-        };
-        let folder = dir.join(FOLDER);
+        let folder = self.workers_folder()?;
         let locked = move || Hold::new(&folder, &of, &worker);
         tokio::task::spawn_blocking(locked).await.ok()
+    }
+
+    /// The folder of the locks, which this process may change; `None` if the journal is no directory
+    /// or was opened to read.
+    pub(super) fn workers_folder(&self) -> Option<PathBuf> {
+        match &*self.place {
+            JournalLocation::Directory(dir) if !self.read_only => Some(dir.join(FOLDER)),
+            _ => None,
+        }
     }
 
     /// Tests whether locks work in a journal's directory. Returns the reason if they do not: then a
@@ -142,10 +148,9 @@ impl Journal {
     /// Returns the requests whose worker is dead. Deletes the files of dead workers that hold no
     /// request any more.
     pub async fn abandoned(&self) -> Result<Vec<StreamId>, JournalError> {
-        let JournalLocation::Directory(dir) = &*self.place else {
+        let Some(folder) = self.workers_folder() else {
             return Ok(Vec::new());
         };
-        let folder = dir.join(FOLDER);
         let listed = tokio::task::spawn_blocking(move || all_gone(&folder)).await;
         let mut abandoned = Vec::new();
         for (worker, stream, path) in listed.unwrap_or_default() {

@@ -37,8 +37,9 @@ impl Journal {
             return Ok(());
         };
         let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
+        let store = self.to_write(&first)?;
         let delete = async {
-            let mut deleted = self.at(&first).delete_stream(paths);
+            let mut deleted = store.delete_stream(paths);
             while let Some(end) = deleted.next().await {
                 match end {
                     Ok(_) | Err(Error::NotFound { .. }) => {}

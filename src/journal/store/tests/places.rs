@@ -337,3 +337,37 @@ async fn temporary_files_are_removed_once_their_processes_are_surely_dead() {
     drop(live);
     assert!(journal.verify().await.unwrap().clean());
 }
+
+#[tokio::test]
+async fn a_journal_that_was_opened_to_read_refuses_every_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let left = claim(&directory(dir.path()), "first").await.state().clone();
+    let location = JournalLocation::Directory(dir.path().to_owned());
+    let journal = Journal::open_to_read(&location, None, &Access::default()).unwrap();
+    let path = journal.path(&["index", "due", "x"]);
+    let before = files(dir.path());
+    let ends = [
+        deliver(&journal, plain("second", 2)).await.map(drop),
+        journal
+            .take(left, lease(400, 2), None, true)
+            .await
+            .map(drop),
+        journal.test_place([7; 8]).await,
+        journal.check([7; 8]).await,
+        journal.remove_leftovers(at(0)).await.map(drop),
+        journal.overwrite(&path, b"x").await,
+        journal.remove_at(&path).await,
+        journal.delete_entries(vec![path]).await,
+    ];
+    for (index, end) in ends.iter().enumerate() {
+        assert!(
+            matches!(end, Err(JournalError::ReadOnly { .. })),
+            "{index}: {end:?}"
+        );
+    }
+    assert!(journal.abandoned().await.unwrap().is_empty());
+    assert_eq!(files(dir.path()), before);
+    let workers = fs::read_dir(dir.path().join("workers")).unwrap();
+    assert_eq!(workers.count(), 1);
+    assert_eq!(journal.streams().await.unwrap().len(), 1);
+}
