@@ -7,15 +7,16 @@ use std::fs;
 use crate::config::SecretRef;
 use crate::domain::{Mark, Problem, visible};
 
-use super::terminal::text::wrapped;
+use super::terminal::text::{width, wrapped};
 
 /// The fields of the configuration that hold references to secrets, where someone may have pasted
 /// the secret itself.
-const SECRET_FIELDS: [&str; 9] = [
+const SECRET_FIELDS: [&str; 10] = [
     "secrets",
     "secret",
     "secret_id",
     "secret_key",
+    "app_secret",
     "basic",
     "bearer",
     "value",
@@ -57,13 +58,13 @@ impl Files {
         let text = text.or_insert_with(|| read(&mark.file));
         let line = text.lines().nth(mark.line - 1)?;
         let toml = mark.file.ends_with(".toml");
-        if toml && hides_secret(text, mark.line) {
-            return None;
-        }
         let line = match toml {
             true => without_other_values(line, mark.column - 1 + mark.length),
             false => line.to_owned(),
         };
+        if toml && shows_secret(&line, text.lines().take(mark.line - 1)) {
+            return None;
+        }
         // Of a long line, show the part around the mark.
         let first = (mark.column - 1 + mark.length.min(MAX_SHOWN)).saturating_sub(MAX_SHOWN);
         let shown: String = line.chars().skip(first).take(MAX_SHOWN).collect();
@@ -82,16 +83,17 @@ impl Files {
             })
             .collect();
         let before = mark.column - 1 - first;
-        let carets = mark
-            .length
-            .min(shown.chars().count().saturating_sub(before))
-            .max(1);
+        // In columns: an East Asian character takes two.
+        let columns = |from: usize, count: usize| {
+            let piece: String = shown.chars().skip(from).take(count).collect();
+            width(&piece)
+        };
         let number = mark.line;
         Some(format!(
             "{number:>5} | {}\n      | {}{}",
             shown.trim_end(),
-            " ".repeat(before),
-            "^".repeat(carets)
+            " ".repeat(columns(0, before)),
+            "^".repeat(columns(before, mark.length).max(1))
         ))
     }
 }
@@ -108,25 +110,61 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether the line, or the field that it continues, may contain a secret instead of a reference to
-/// one. Looks only at the name before a line's first `=`.
-fn hides_secret(text: &str, line: usize) -> bool {
-    let lines: Vec<&str> = text.lines().take(line).collect();
-    let field_of = |line: &&str| {
-        let (name, _) = line.split_once('=')?;
-        let name = name.trim().trim_matches('"');
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        name.chars().all(plain).then(|| name.to_owned())
+/// Whether a line may contain a secret instead of a reference to one: a text that is no reference
+/// belongs to one of `SECRET_FIELDS`. It belongs to the name before it, to the first name of its
+/// line, and to those of an earlier line that its line continues.
+fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
+    let own = names(line);
+    let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);
+    let begun = earlier.map(names).filter(|names| !names.is_empty());
+    let begun = begun.last().filter(|_| continues);
+    let outer: Vec<_> = begun.unwrap_or_else(|| own.iter().take(1).copied().collect());
+    let secret = |names: &[(usize, &str)]| {
+        let mut last_parts = names.iter().map(|(_, name)| name.rsplit('.').next());
+        last_parts.any(|part| part.is_some_and(|part| SECRET_FIELDS.contains(&part)))
     };
-    let field = lines.iter().rev().find_map(field_of);
-    let secret = |name: String| SECRET_FIELDS.contains(&name.rsplit('.').next().unwrap_or(&name));
-    let Some(last) = lines.last().filter(|_| field.is_some_and(secret)) else {
+    if !secret(&outer) && !secret(&own) {
         return false;
-    };
+    }
     // Each text in quotes must be a reference to a secret.
-    let quoted = last.split('"').skip(1).step_by(2);
-    let mut values = quoted.filter(|value| SecretRef::parse(value).is_err());
-    last.contains('\'') || last.matches('"').count() % 2 == 1 || values.next().is_some()
+    let quotes: Vec<usize> = line.match_indices('"').map(|(at, _)| at).collect();
+    let pasted = |pair: &[usize]| {
+        let (Some(begin), Some(end)) = (pair.first(), pair.get(1)) else {
+            return true;
+        };
+        let value = line.get(begin + 1..*end).unwrap_or_default();
+        let rest = line.get(end + 1..).unwrap_or_default();
+        let before = own.iter().rev().find(|(at, _)| at < begin);
+        !rest.trim_start().starts_with('=')
+            && SecretRef::parse(value).is_err()
+            && (secret(&outer) || before.is_some_and(|name| secret(&[*name])))
+    };
+    // The same for a text without quotes.
+    let bare = |(at, name): &(usize, &str)| {
+        let rest = line.get(at + 1..).unwrap_or_default();
+        let text = rest.split(['"', '=', '#', ',']).next().unwrap_or_default();
+        secret(&[(*at, name)]) && !text.contains('{') && text.contains(char::is_alphabetic)
+    };
+    line.contains('\'') || quotes.chunks(2).any(pasted) || own.iter().any(bare)
+}
+
+/// The names before each `=` of a line that is in no quotes, with the place of the `=`.
+fn names(line: &str) -> Vec<(usize, &str)> {
+    let comment = line.trim_start().starts_with('#');
+    let assigned = line.match_indices('=').filter(|_| !comment);
+    let named = assigned.filter_map(|(at, _)| {
+        let before = line.get(..at)?.trim_end();
+        let open = |quote| before.matches(quote).count() % 2 == 1;
+        let name = before.trim_end_matches(['"', '\'']);
+        let name = name.rsplit(|c: char| !is_plain(c)).next()?;
+        (!open('"') && !open('\'')).then_some((at, name))
+    });
+    named.collect()
+}
+
+/// Whether a name may contain this character without quotes.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
 
 #[cfg(test)]
@@ -143,6 +181,28 @@ mod tests {
         assert_eq!(without_other_values("a = [\"é\"]", 8), "a = [\"é\"]");
     }
 
+    /// An East Asian character takes two columns.
+    #[test]
+    fn carets_are_below_the_mark_in_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.txt");
+        fs::write(&file, "变更 = 镜像 7").unwrap();
+        let mark = |column, length| Mark {
+            file: file.display().to_string(),
+            line: 1,
+            column,
+            length,
+        };
+        for (column, length, carets) in [
+            (1, 2, "^^^^"),
+            (6, 2, "       ^^^^"),
+            (9, 1, "            ^"),
+        ] {
+            let excerpt = Files::default().excerpt(&mark(column, length)).unwrap();
+            assert_eq!(excerpt.lines().nth(1).unwrap(), format!("      | {carets}"));
+        }
+    }
+
     #[test]
     fn a_line_with_a_pasted_secret_is_not_shown() {
         for (text, line, hidden) in [
@@ -153,10 +213,40 @@ mod tests {
             ("secrets = 'plain'", 1, true),
             ("secrets = \"env:A\"", 1, false),
             ("secrets = 7", 1, false),
+            ("secrets = plain==", 1, true),
+            ("secrets = [plain]", 1, true),
+            ("secrets = [\n  \"cGxhaW4=\",\n]", 2, true),
+            ("auth = { basic = \"env:A\" } # why", 1, false),
             ("name = \"plain\"", 1, false),
             ("secrets = [\"env:A\"]\nname = \"jira\"", 2, false),
+            (
+                "fetch = { preset = \"feishu\", app_id = \"x\", app_secret = \"plain\" }",
+                1,
+                true,
+            ),
+            ("fetch = { app_secret = \"env:A\" }", 1, false),
+            (
+                "fetch = { auth = { basic = \"plain\" }, url = \"u\" }",
+                1,
+                true,
+            ),
+            ("fetch = {\n  app_secret = \"plain\",\n}", 2, true),
+            (
+                "accounts = { x = { secret_id = \"env:A\", \"secret_key\" = \"plain\" } }",
+                1,
+                true,
+            ),
+            (
+                "auth = { header = \"X-Token\", value = \"plain\" }",
+                1,
+                true,
+            ),
+            ("accounts.x.secret_key = \"plain\"", 1, true),
         ] {
-            assert_eq!(hides_secret(text, line), hidden, "{text}");
+            let mut earlier: Vec<&str> = text.lines().take(line).collect();
+            let line = earlier.pop().unwrap();
+            let shown = shows_secret(line, earlier.into_iter());
+            assert_eq!(shown, hidden, "{text}");
         }
     }
 }
