@@ -100,17 +100,18 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
     }
 }
 
-/// Builds the response to an envelope. The host treats every status except 200 as a failed
+/// Builds the response to an envelope, which only the host can send. The host treats every status except 200 as a failed
 /// invocation, and delivers a queue's message again.
 fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
-    match answer {
+    let response = match answer {
         Ok(answer) => {
             let logs = [answer.to_string()];
             let body = json!({ "Outputs": {}, "Logs": logs, "ReturnValue": null });
             HttpResponse::json(outcome, &body).with_status(200)
         }
         Err(error) => HttpResponse::error(outcome, error.to_string()).with_status(500),
-    }
+    };
+    response.for_known_sender()
 }
 
 #[derive(Debug, PartialEq)]

@@ -86,8 +86,8 @@ impl Exit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) http_status: u16,
-    /// Whether only authenticated deliveries get this outcome from the handler. `Done` is the
-    /// exception: probes and handshakes get it too.
+    /// Whether only authenticated deliveries get this outcome. `Done` is the exception: probes and
+    /// handshakes get it too.
     pub(crate) authenticated: bool,
     /// Whether a queue should deliver the message again. In a batch, every value except `None`
     /// reports the message as failed.

@@ -354,6 +354,35 @@ async fn a_cloudevent_is_answered_in_the_protocol_of_its_sender() {
     );
 }
 
+/// With `replies = "accepted"` an invalid event is answered 200, and a broker accepts no other body
+/// than that of a CloudEvent.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invalid_event_that_is_accepted_is_answered_without_a_body() {
+    let service = Service::prepared(|folder| {
+        let desk = format!(
+            "[[source]]\nname = \"desk\"\nscheme = \"bearer\"\nsecrets = [\"file:token\"]\n\
+             events = [{DESK:?}]\nmap = \"data.jq\"\nreplies = \"accepted\"\n"
+        );
+        let path = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text + &desk).unwrap();
+        std::fs::write(folder.join("data.jq"), ".data").unwrap();
+        std::fs::write(folder.join("token"), TOKEN).unwrap();
+    })
+    .await;
+    let event = structured("p-1", DESK, json!({"action": "none"}));
+    let mut headers = bearer(STRUCTURED);
+    for prefers_reply in [true, false] {
+        headers.retain(|(name, _)| prefers_reply || name != "prefer");
+        for path in ["/events", "/hooks/desk"] {
+            let answer = service
+                .post(path, &headers, event.to_string().into_bytes())
+                .await;
+            assert_eq!((answer.status, &answer.body), (200, &json!("")), "{path}");
+        }
+    }
+}
+
 /// Event Grid validates the address that receives the events, which need not belong to a source.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_is_answered_at_the_address_that_receives_the_events() {

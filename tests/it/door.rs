@@ -198,6 +198,26 @@ async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
     assert!(after < Duration::from_secs(3), "{after:?}");
 }
 
+/// The handshake of Asana needs no proof, so it gives a stranger's connection no longer time.
+#[tokio::test]
+async fn a_handshake_without_proof_does_not_make_a_sender_verified() {
+    let service = Service::prepared(|folder| {
+        let file = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let asana = "[[source]]\nname = \"asana\"\nscheme = \"asana\"\nhandshake = \"asana\"\n\
+                     secrets = [\"env:JIRA_SECRET\"]\n";
+        std::fs::write(file, text + asana).unwrap();
+    })
+    .await;
+    let handshake = "POST /hooks/asana HTTP/1.1\r\nhost: a\r\nx-hook-secret: of-a-stranger\r\n\
+                     content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    let mut stranger = sent(&service, handshake).await;
+    let line = first_line(&mut stranger).await;
+    assert!(line.contains("200"), "{line}");
+    let (_, after) = until_closed(stranger).await;
+    assert!(after < Duration::from_secs(8), "{after:?}");
+}
+
 /// During a flood of deliveries the server delays its answers to them, but not to probes. To make
 /// room, it may close a connection whose answer is delayed.
 #[tokio::test(flavor = "multi_thread")]

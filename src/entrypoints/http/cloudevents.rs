@@ -60,19 +60,14 @@ impl ReplyMode {
         }
         // A sender that prescribes the body treats every status except 200 as a failure.
         if let Some(body) = prescribed {
-            return HttpResponse::prescribed(response.outcome, body).with_status(200);
+            return HttpResponse {
+                authenticated: response.authenticated,
+                ..HttpResponse::prescribed(response.outcome, body).with_status(200)
+            };
         }
-        let Reply::Answers(answers) = reply else {
-            return response;
-        };
-        match self {
-            Self::Json => response,
-            Self::Empty => HttpResponse {
-                headers: Vec::new(),
-                body: String::new(),
-                ..response
-            },
-            Self::Event => {
+        match (self, reply) {
+            (Self::Json, _) | (_, Reply::Handshake(_)) => response,
+            (Self::Event, Reply::Answers(answers)) => {
                 let kind = match answers.as_slice() {
                     [(_, only)] => format!("sharehook.request.{}", only.status),
                     _ => "sharehook.requests.answered".to_owned(),
@@ -85,6 +80,12 @@ impl ReplyMode {
                     .with_header("ce-source", SOURCE)
                     .with_header("ce-type", kind)
             }
+            // Also a refusal that the source's `replies` answers with 200.
+            (Self::Empty | Self::Event, _) => HttpResponse {
+                headers: Vec::new(),
+                body: String::new(),
+                ..response
+            },
         }
     }
 }

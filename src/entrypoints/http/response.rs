@@ -10,6 +10,8 @@ use crate::entrypoints::reply;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HttpResponse {
     pub(crate) outcome: Outcome,
+    /// Whether the sender of the request has proved who it is.
+    pub(crate) authenticated: bool,
     pub(crate) status: u16,
     /// Pairs of a name in lower case and a value.
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -40,6 +42,7 @@ impl HttpResponse {
             .map(|seconds| ("retry-after", seconds.to_string()));
         Self {
             outcome,
+            authenticated: false,
             status: outcome.row().http_status,
             headers: [("content-type", content_type.to_owned())]
                 .into_iter()
@@ -62,6 +65,15 @@ impl HttpResponse {
         self
     }
 
+    /// Marks the response to a request whose sender can be no stranger, if its outcome is one of an
+    /// authenticated delivery.
+    pub(crate) fn for_known_sender(self) -> Self {
+        Self {
+            authenticated: self.outcome.row().authenticated,
+            ..self
+        }
+    }
+
     /// Replaces the status, for a host or a sender that expects another.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
@@ -71,8 +83,9 @@ impl HttpResponse {
 impl From<&Reply> for HttpResponse {
     fn from(reply: &Reply) -> Self {
         let outcome = Outcome::of(reply);
+        // Some handshakes need no proof, so none counts as authenticated.
         let Reply::Handshake(handshake) = reply else {
-            return Self::json(outcome, &reply::body_of(reply));
+            return Self::json(outcome, &reply::body_of(reply)).for_known_sender();
         };
         let response = Self::prescribed(outcome, &handshake.body);
         let headers = handshake.headers.iter();

@@ -167,12 +167,10 @@ async fn answer(
     connection: &Connection,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    // Only a POST brings a delivery. The sender of an answered GET may be anybody.
     let is_post = request.method() == Method::POST;
-    let (response, handled) = respond(shared, connection, request).await;
-    let verified = is_post && handled && response.outcome.row().authenticated;
-    connection.answer_ready(verified);
-    if !verified {
+    let response = respond(shared, connection, request).await;
+    connection.answer_ready(response.authenticated);
+    if !response.authenticated {
         let pace = if is_post {
             &shared.deliveries
         } else {
@@ -183,17 +181,16 @@ async fn answer(
     to_hyper(response)
 }
 
-/// Returns the response, and whether the handler made it.
 async fn respond(
     shared: &Arc<Shared>,
     connection: &Connection,
     request: Request<Incoming>,
-) -> (HttpResponse, bool) {
+) -> HttpResponse {
     let (parts, body) = request.into_parts();
     let waits_for_continue = parts.headers.contains_key(EXPECT);
     let held = match body::read(body, shared.body_limit, waits_for_continue, connection).await {
         Ok(held) => held,
-        Err(error) => return (body_refused(error, shared.body_limit), false),
+        Err(error) => return body_refused(error, shared.body_limit),
     };
     connection.request_read();
     let request = HttpRequest {
@@ -207,7 +204,7 @@ async fn respond(
     // the request is recorded in the journal and should be finished.
     let served = tokio::spawn((shared.handler)(request)).await;
     let panicked = |_| HttpResponse::error(Outcome::Panicked, "internal error; see the log");
-    (served.unwrap_or_else(panicked), true)
+    served.unwrap_or_else(panicked)
 }
 
 fn body_refused(error: BodyError, limit: usize) -> HttpResponse {
