@@ -65,6 +65,7 @@ pub(crate) use {
     queries::short_digest,
     reader::{AnnouncementEntry, DecisionEntry, Explanation, RejectionEntry, find_requests},
     report::ReportReply,
+    requests::Backlog,
     startup::{StartError, journal_to_read},
     sweeps::{Retention, SealError, next_signer, retirable, seal_journal, signer_or_new},
 };

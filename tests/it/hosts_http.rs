@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 use sharehook_sandbox::SandboxOptions;
 
+use crate::notify::SECRET;
 use crate::support::http::send;
 use crate::support::process::{Process, signed};
+use crate::support::secrets;
 use crate::support::service::{NATIVE_SECRET, Service, Site, event, request, trust};
 
 /// The program running on a host. It is killed on drop.
@@ -259,6 +261,80 @@ async fn sigterm_stops_intake_and_finishes_what_runs() {
         code == Some(0) && took < Duration::from_secs(5),
         "{code:?} after {took:?}"
     );
+}
+
+/// Senders of the source `native` wait one second.
+fn hurried(folder: &Path) {
+    let file = folder.join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let scheme = "scheme = \"standard-webhooks\"\n";
+    let hurried = format!("{scheme}answer_within = \"1s\"\n");
+    std::fs::write(file, text.replacen(scheme, &hurried, 1)).unwrap();
+}
+
+/// Work that was answered early has no connection any more, and gets the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_waits_for_work_that_was_answered_early() {
+    let mut hosted = Hosted::start("PORT", &[], hurried).await;
+    let slow = "ShareBlueprintAcrossAccounts:slow:4s@1".parse().unwrap();
+    assert!(hosted.cloud.inject(slow));
+    let (status, answer) = hosted.deliver("/hooks/native", "T-3").await;
+    assert_eq!(status, 202, "{answer}");
+    hosted.process.terminate();
+    let (code, took) = hosted.process.ended().await;
+    assert!(
+        code == Some(0) && took < Duration::from_secs(8),
+        "{code:?} after {took:?}"
+    );
+    let shown = hosted.run(&["requests", "T-3", "--json"]);
+    let request: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(request["status"], "completed", "{request}");
+}
+
+/// Function Compute freezes the process after its answer, so nothing may be under way then.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_host_that_freezes_nothing_is_under_way_after_the_answer() {
+    let notifying = |folder: &Path| {
+        hurried(folder);
+        let file = folder.join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (_, rest) = text.split_once("endpoint = \"").unwrap();
+        let (cloud, _) = rest.split_once('"').unwrap();
+        let notify = format!(
+            "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"{cloud}/inbox\"\n\
+             secret = \"file:notify.secret\"\n"
+        );
+        std::fs::write(file, text + &notify).unwrap();
+        secrets::write(&folder.join("notify.secret"), SECRET);
+    };
+    let vars = [("FC_FUNCTION_NAME", "sharehook")];
+    let hosted = Hosted::start("FC_SERVER_PORT", &vars, notifying).await;
+    for delivery in 1..=5 {
+        let (status, answer) = hosted
+            .deliver("/hooks/native", &format!("F-{delivery}"))
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(hosted.cloud.letters().len(), delivery);
+    }
+    let slow = "CancelShareBlueprintAcrossAccounts:slow:5s@1"
+        .parse()
+        .unwrap();
+    assert!(hosted.cloud.inject(slow));
+    let mut cancel = request("F-6", json!({}));
+    cancel["action"] = json!("cancel");
+    let body = cancel.to_string();
+    let headers = signed(
+        SchemeName::StandardWebhooks,
+        NATIVE_SECRET,
+        "msg_F-6",
+        &body,
+    );
+    let (status, answer) = hosted.send("POST", "/hooks/native", &headers, body).await;
+    assert_eq!(status, 202, "{answer}");
+    let shown = hosted.run(&["requests", "--json"]);
+    let shown: Vec<Value> = serde_json::from_slice(&shown.stdout).unwrap();
+    let cancel = shown.iter().find(|entry| entry["action"] == "cancel");
+    assert_eq!(cancel.unwrap()["state"], "unfinished", "{shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

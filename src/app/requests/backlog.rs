@@ -19,7 +19,7 @@ const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
 impl App {
     /// Returns the application for a server that receives many deliveries at once, and its backlog.
     /// The application carries out a limited number of requests at a time and records the others,
-    /// which [`App::work_off`] carries out.
+    /// which [`App::work_off`] carries out; without it, the sweeps.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
         let (slots, backlog) = Slots::bounded();
@@ -48,6 +48,11 @@ impl App {
                 drop((slot, queued));
             }));
         }
+    }
+
+    /// Waits until no request is being carried out, except by a sweep.
+    pub async fn all_carried_out(&self) {
+        self.slots.all_free().await;
     }
 
     /// Takes a turn at one request, unless another worker was first. For an announcement, fetches

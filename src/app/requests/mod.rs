@@ -24,6 +24,7 @@ mod takers;
 mod turn;
 
 pub use retry::{Operator, Retried, RetryError};
+pub(crate) use slots::Backlog;
 
 pub(super) use claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
 pub(super) use failed_items::{Failure, doubled};

@@ -14,7 +14,7 @@ use crate::journal::StreamId;
 use crate::telemetry::{TraceContext, current};
 
 /// Maximum number of requests that are carried out at once.
-const MAX_SLOTS: usize = 64;
+const MAX_SLOTS: u8 = 64;
 /// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
 
@@ -72,7 +72,7 @@ impl Slots {
     pub(super) fn bounded() -> (Self, Backlog) {
         let (backlog, queue) = unbounded_channel();
         let slots = Self(Some(Bounded {
-            free: Arc::new(Semaphore::new(MAX_SLOTS)),
+            free: Arc::new(Semaphore::new(MAX_SLOTS.into())),
             unfinished: Arc::default(),
             backlog,
         }));
@@ -125,11 +125,18 @@ impl Slots {
         Some(Slot { _permit: permit })
     }
 
+    /// Waits until every slot is free.
+    pub(super) async fn all_free(&self) {
+        if let Some(bounded) = &self.0 {
+            drop(bounded.free.acquire_many(MAX_SLOTS.into()).await);
+        }
+    }
+
     /// Puts a recorded request into the backlog. Without a backlog, the sweep handles it.
     pub(in crate::app) fn queue(&self, stream: StreamId, unfinished: Option<Unfinished>) {
         if let Some(bounded) = &self.0 {
-            // At shutdown the backlog's task has ended, so sending fails. The next process finds
-            // the request in the journal.
+            // At shutdown the backlog's task has ended, and on some hosts there is none. Then sending
+            // fails, and a sweep finds the request in the journal.
             drop(bounded.backlog.send(Queued {
                 stream,
                 trace: current(),
@@ -175,7 +182,7 @@ mod tests {
     async fn a_slot_goes_to_the_one_that_waits_before_a_new_one() {
         let (slots, _backlog) = Slots::bounded();
         let mut taken: Vec<Slot> = std::iter::from_fn(|| slots.take()).collect();
-        assert_eq!(taken.len(), MAX_SLOTS);
+        assert_eq!(taken.len(), usize::from(MAX_SLOTS));
         let waiting = slots.wait();
         tokio::pin!(waiting);
         assert!(futures_util::poll!(&mut waiting).is_pending());

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::json;
 #[cfg(feature = "sandbox")]
 use sharehook_sandbox::cli::Stocked;
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use crate::app::{App, Deadline};
+use crate::app::{App, Backlog, Deadline};
 use crate::clock;
 use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
@@ -35,7 +36,7 @@ const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time limit of a background sweep.
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
-/// Time for running deliveries after the stop signal. A later sweep continues unfinished ones.
+/// Time for running work after the stop signal. A later sweep continues what is unfinished.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// Time limit of the proof that the journal's place refuses to create a file twice.
 const PROVE_WITHIN: Duration = Duration::from_secs(3);
@@ -47,12 +48,12 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
     match host {
         Host::Lambda => on_lambda(context).await?,
         Host::Scf => {
-            let app = Arc::new(start(context, false).await?);
+            let app = Arc::new(start(context).await?);
             let served = scf::run(app, &context.vars).await;
             served.map_err(Failure::failed)?;
         }
         Host::Http(address, host) => {
-            let app = start(context, true).await?;
+            let app = start(context).await?;
             return listen(context, host, app, address, reloads).await;
         }
     }
@@ -64,24 +65,30 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
 async fn on_lambda(context: &Context) -> Result<(), Failure> {
     let started = match context.keeps_secrets_in_aws() {
         true => None,
-        false => Some(Arc::new(start(context, false).await?)),
+        false => Some(Arc::new(start(context).await?)),
     };
     let context = context.clone();
     let start_later = move || {
         let mut context = context.clone();
         async move {
             context.fetch_secrets().await;
-            start(&context, false).await.map(Arc::new)
+            start(&context).await.map(Arc::new)
         }
     };
     let served = lambda::run(started, start_later).await;
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// The request handler for a kind of HTTP host. A function's host freezes the process after the
-/// answer, so the log is written before.
+/// Whether the host runs functions, and so may freeze the process after each answer. Then nothing
+/// that matters may still be under way.
+fn freezes(host: HttpHost, context: &Context) -> bool {
+    host != HttpHost::Plain || brings_credentials(&context.vars)
+}
+
+/// The request handler for a kind of HTTP host. If the host may freeze the process after the answer,
+/// notifies and writes the log before.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
-    let freezes = host != HttpHost::Plain || brings_credentials(&context.vars);
+    let freezes = freezes(host, context);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
     let app = Arc::clone(app);
     Box::new(move |request| {
@@ -97,6 +104,7 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
                 _ => respond(&app, request, budget).await,
             };
             if freezes {
+                app.notify_before_answer(budget).await;
                 app.flush_telemetry().await;
             }
             response
@@ -144,30 +152,28 @@ pub(super) async fn run(context: &Context, options: ServeOptions) -> Result<Exit
 
 async fn serve(context: &Context, address: SocketAddr) -> Result<Exit, Failure> {
     let reloads = Reloads::begin();
-    let app = start(context, true).await?;
+    let app = start(context).await?;
     listen(context, HttpHost::Plain, app, address, reloads).await
 }
 
-/// Opens the application for a host. `outlives_answers`: the process may work after an answer.
-async fn start(context: &Context, outlives_answers: bool) -> Result<App, Failure> {
+/// Opens the application for a host.
+async fn start(context: &Context) -> Result<App, Failure> {
     let mut app = context
         .start()
         .await?
         .echoing(|record| telemetry::copy_evidence(clock::system_now(), record));
-    if outlives_answers {
-        app = app.outliving_answers();
-    }
     if brings_credentials(&context.vars) {
         app = app.believing_invocations();
     }
     Ok(app)
 }
 
-/// Opens `/metrics` on a server. On a function's host it would show one of many instances.
+/// Lets the work of a server continue after an answer, and opens `/metrics`, which on a function's
+/// host would show one of many instances.
 fn on_server(host: HttpHost, context: &Context, app: App) -> App {
-    match host {
-        HttpHost::Plain if !brings_credentials(&context.vars) => app.showing_metrics(),
-        HttpHost::Plain | HttpHost::Azure | HttpHost::FunctionCompute => app,
+    match freezes(host, context) {
+        false => app.outliving_answers().showing_metrics(),
+        true => app,
     }
 }
 
@@ -198,39 +204,31 @@ async fn listen(
         max_connections: connections_within_limit(config.http.max_connections),
         body_bytes: config.body_limit,
     };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(sweep_for_ever(Arc::clone(&app)));
-    let looking = Arc::clone(&app);
-    tasks.spawn(async move {
-        looking.log_missing_locks().await;
-        looking.log_missing_credentials().await;
-    });
-    tasks.spawn(reloads.carry_out(Arc::clone(&app)));
-    tasks.spawn(Arc::clone(&app).work_off(backlog));
-    tasks.spawn(Arc::clone(&app).deliver_notifications());
-    #[cfg(feature = "otlp")]
-    tasks.spawn(Arc::clone(&app).export());
-    let sealer = Arc::clone(&app);
-    tasks.spawn(async move { sealer.seal_after_writes().await });
-    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stopping, stopped) = watch::channel(false);
+    let freezes = freezes(host, context);
+    let mut work = Background::begin(&app, backlog, freezes, reloads, &stopped);
     let stop = async move {
         signal().await;
-        tracing::info!("stopping: no new connections; running deliveries may finish");
-        drop(stopping);
+        tracing::info!("stopping: no new connections; running work may finish");
+        stopping.send_replace(true);
     };
     let served = server::serve(handler, bounds, listener, stop);
+    let finished = async {
+        served.await;
+        work.finish(&app).await;
+    };
     let bound = async {
         // Completes `STOP_WITHIN` after the stop signal.
-        drop(stopped.await);
+        until_stopped(stopped).await;
         tokio::time::sleep(STOP_WITHIN).await;
     };
     tokio::select! {
-        () = served => {}
+        () = finished => {}
         () = bound => {
-            tracing::warn!("stopped before all deliveries were answered; the journal holds the unfinished requests");
+            tracing::warn!("stopped before all work was done; the journal holds the unfinished requests");
         }
     }
-    tasks.abort_all();
+    work.abort();
     match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
         Ok(None) => {}
         Ok(Some(problem)) => tracing::error!(problem),
@@ -238,6 +236,61 @@ async fn listen(
     }
     app.flush_telemetry().await;
     Ok(Exit::Done)
+}
+
+/// What a server does beside its answers.
+struct Background {
+    tasks: JoinSet<()>,
+    /// Takes the turns of the backlog. `None` if the sweeps take them.
+    working_off: Option<AbortHandle>,
+    sweeping: JoinHandle<()>,
+}
+
+impl Background {
+    fn begin(
+        app: &Arc<App>,
+        backlog: Backlog,
+        freezes: bool,
+        reloads: Reloads,
+        stopped: &watch::Receiver<bool>,
+    ) -> Self {
+        let sweeping = tokio::spawn(sweep_until(stopped.clone(), Arc::clone(app)));
+        let mut tasks = JoinSet::new();
+        let looking = Arc::clone(app);
+        tasks.spawn(async move {
+            looking.log_missing_locks().await;
+            looking.log_missing_credentials().await;
+        });
+        tasks.spawn(reloads.carry_out(Arc::clone(app)));
+        #[cfg(feature = "otlp")]
+        tasks.spawn(Arc::clone(app).export());
+        let sealer = Arc::clone(app);
+        tasks.spawn(async move { sealer.seal_after_writes().await });
+        let working_off = (!freezes).then(|| {
+            tasks.spawn(Arc::clone(app).deliver_notifications());
+            tasks.spawn(Arc::clone(app).work_off(backlog))
+        });
+        Self {
+            tasks,
+            working_off,
+            sweeping,
+        }
+    }
+
+    /// Begins no further work on requests, and waits for what runs: work that was answered early,
+    /// turns of the backlog, and a sweep.
+    async fn finish(&mut self, app: &App) {
+        if let Some(working_off) = &self.working_off {
+            working_off.abort();
+        }
+        app.all_carried_out().await;
+        drop((&mut self.sweeping).await);
+    }
+
+    fn abort(mut self) {
+        self.sweeping.abort();
+        self.tasks.abort_all();
+    }
 }
 
 fn announce(context: &Context, address: std::io::Result<SocketAddr>) {
@@ -250,7 +303,12 @@ fn announce(context: &Context, address: std::io::Result<SocketAddr>) {
     }
 }
 
-async fn sweep_for_ever(app: Arc<App>) {
+async fn until_stopped(mut stopped: watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+/// Sweeps at intervals. After the stop signal, ends when the running sweep has ended.
+async fn sweep_until(stopped: watch::Receiver<bool>, app: Arc<App>) {
     let every = match app.config().journal {
         JournalLocation::Directory(_) => SWEEP_DIRECTORY_EVERY,
         _ => SWEEP_EVERY,
@@ -258,7 +316,11 @@ async fn sweep_for_ever(app: Arc<App>) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            biased;
+            () = until_stopped(stopped.clone()) => return,
+            _ = ticks.tick() => {}
+        }
         let app = app.now_in_force().await;
         match app.sweep(Deadline::after(SWEEP_BUDGET)).await {
             Ok(report) if report.is_quiet() => {}
