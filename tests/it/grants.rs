@@ -178,7 +178,7 @@ async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked(
             work.await.unwrap()
         };
         if made_by != "another request" {
-            let unread = revoke(false).await.not_found[0].to_string();
+            let unread = revoke(false).await.left[0].to_string();
             assert!(unread.contains("UnauthorizedOperation"), "{unread}");
             assert!(world.has_image(CHAIN_IMAGE).is_empty());
             assert!(receivers(&world).await.contains(&given), "{made_by}");
@@ -191,7 +191,7 @@ async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked(
                 stock.images.remove(CHAIN_IMAGE);
                 stock.blueprints.remove(CHAINED);
             });
-            let missing = revoke(false).await.not_found[0].to_string();
+            let missing = revoke(false).await.left[0].to_string();
             assert!(missing.contains("--gone"), "{missing}");
             assert!(receivers(&world).await.contains(&given), "{made_by}");
         }

@@ -61,6 +61,7 @@ mod odd_files;
 mod operators_fault;
 mod overdue;
 mod owners;
+mod partly_done;
 mod read_operations;
 mod reconciliation;
 mod reference;

@@ -31,14 +31,20 @@ impl App {
     /// Adopts the shares in the report that have no grant, and adds the answers to the report.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. Requests that were made before the error stay in force.
+    /// [`RevokeNowError`]. Requests that were made before the error stay in force, and the report has
+    /// their answers.
     pub async fn adopt(
         &self,
         report: &mut DriftReport,
         adoption: &Adoption,
         deadline: Deadline,
     ) -> Result<(), RevokeNowError> {
-        let without_grant = report.differences.iter().filter(|drifted| {
+        let DriftReport {
+            differences,
+            adoptions,
+            ..
+        } = report;
+        let without_grant = differences.iter().filter(|drifted| {
             matches!(drifted.difference, Difference::Unknown | Difference::Extra)
         });
         // Ask for accounts and for Lighthouse separately: one request for both would be a chain.
@@ -50,7 +56,6 @@ impl App {
             let receivers = groups.entry((image, region, to == LIGHTHOUSE)).or_default();
             receivers.extend((to != LIGHTHOUSE).then_some(to.as_str()));
         }
-        let mut answers = Vec::new();
         for ((image, region, lighthouse), accounts) in groups {
             let Adoption {
                 ticket,
@@ -67,9 +72,8 @@ impl App {
                 "reason": "adopted: shared in the cloud, without a grant in the journal",
             });
             let asked = self.ask(&by.source, image, &request, Statement::Adopts, deadline);
-            answers.extend(asked.await?.into_iter().map(|(_, answer)| answer));
+            adoptions.extend(asked.await?.into_iter().map(|(_, answer)| answer));
         }
-        report.adoptions = answers;
         Ok(())
     }
 }

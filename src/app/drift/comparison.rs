@@ -224,7 +224,8 @@ impl App {
     /// other. Adds the answers to the report.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. Requests that were made before the error stay in force.
+    /// [`RevokeNowError`]. Requests that were made before the error stay in force, and the report has
+    /// their answers.
     pub async fn cancel_unknown(
         &self,
         report: &mut DriftReport,
@@ -232,9 +233,13 @@ impl App {
         requester: &str,
         deadline: Deadline,
     ) -> Result<(), RevokeNowError> {
+        let DriftReport {
+            differences,
+            cancels,
+            ..
+        } = report;
         let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-        for drifted in report
-            .differences
+        for drifted in differences
             .iter()
             .filter(|d| d.difference == Difference::Unknown)
         {
@@ -243,7 +248,6 @@ impl App {
                 .or_default()
                 .push(&drifted.to);
         }
-        let mut answers = Vec::new();
         for ((image, region), accounts) in unknown {
             let id = format!("drift {image} {region} {}", self.now());
             let request = json!({
@@ -253,9 +257,8 @@ impl App {
             let answered = self
                 .ask(source, image, &request, Statement::None, deadline)
                 .await?;
-            answers.extend(answered.into_iter().map(|(_, answer)| answer));
+            cancels.extend(answered.into_iter().map(|(_, answer)| answer));
         }
-        report.cancels = answers;
         Ok(())
     }
 }

@@ -15,9 +15,12 @@ pub enum RevokeNowError {
     /// The source cannot request anything without a signature.
     #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
     NotTrusted(SourceName),
-    /// The journal has no such grant.
+    /// The journal has no grant of this image, or to this account.
     #[error("the journal has no active grant of {0}; `sharehook drift` lists what else is shared")]
     NothingGranted(String),
+    /// A stream cannot be read, so grants in it were not revoked.
+    #[error("records that cannot be read may have a grant, which was not revoked: {0}")]
+    Unread(String),
     /// No record names the blueprint that the accounts have, and the cloud cannot be read.
     #[error(
         "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
@@ -36,7 +39,7 @@ pub enum RevokeNowError {
     )]
     NoBlueprint(String),
     /// The source's own rules refused the delivery.
-    #[error("{by} did not take the request for {image}: {reply:?}")]
+    #[error("{by} did not take the request for {image}: {}", refusal(.reply))]
     NotTaken {
         /// The source.
         by: SourceName,
@@ -55,8 +58,20 @@ pub enum RevokeNowError {
 pub struct RevokedNow {
     /// The answers to the cancels.
     pub answers: Vec<(Ending, Answer)>,
-    /// Why some grants were not cancelled: their blueprints were not found.
-    pub not_found: Vec<RevokeNowError>,
+    /// Why some grants were not cancelled, or may not have been found.
+    pub left: Vec<RevokeNowError>,
+}
+
+fn refusal(reply: &Reply) -> String {
+    match reply {
+        Reply::Invalid(problems) => problems.to_string(),
+        Reply::Unreadable(problem) => problem.to_string(),
+        Reply::NotNow => "it cannot be verified now; try again".to_owned(),
+        Reply::Unauthorised | Reply::UnknownSource | Reply::UnsupportedType => {
+            "it was not authenticated".to_owned()
+        }
+        Reply::Handshake(_) | Reply::Answers(_) => "it was read as no request".to_owned(),
+    }
 }
 
 impl RevokeNowError {
@@ -71,8 +86,8 @@ impl App {
     /// that the image is deleted, so a missing image counts as not shared.
     ///
     /// # Errors
-    /// [`RevokeNowError`]. The cancels that this call had already requested stay in force. A grant
-    /// whose blueprint is not found is no error here: see [`RevokedNow::not_found`].
+    /// [`RevokeNowError`], if nothing was cancelled. What prevents only some of the cancels is in
+    /// [`RevokedNow::left`].
     pub async fn revoke_now(
         &self,
         image: &str,
@@ -82,13 +97,27 @@ impl App {
         gone: bool,
         deadline: Deadline,
     ) -> Result<RevokedNow, RevokeNowError> {
-        let mut grants = self.grants().await?.entries;
+        let listed = self.grants().await?;
+        let mut grants = listed.entries;
+        let mut left: Vec<_> = listed
+            .flaws
+            .into_iter()
+            .map(RevokeNowError::Unread)
+            .collect();
         let named = |to: &String| accounts.is_empty() || accounts.contains(to);
         grants.retain(|grant| grant.is_of(image) && named(&grant.to));
-        if grants.is_empty() {
-            return Err(RevokeNowError::NothingGranted(image.to_owned()));
+        let nothing = RevokeNowError::NothingGranted;
+        if grants.is_empty() && left.is_empty() {
+            return Err(nothing(image.to_owned()));
         }
+        if grants.is_empty() {
+            left.push(nothing(image.to_owned()));
+        }
+        let has = |account: &String| grants.iter().any(|grant| grant.to == *account);
+        let without = accounts.iter().filter(|account| !has(account));
+        left.extend(without.map(|account| nothing(format!("{image} to {account}"))));
         let (cancels, not_found) = self.cancels_of(grants, gone, deadline).await?;
+        left.extend(not_found);
         let statement = if gone {
             Statement::Gone
         } else {
@@ -105,9 +134,14 @@ impl App {
                 "lighthouse": lighthouse, "requester": by.requester, "reason": reason,
             });
             let asked = self.ask(&by.source, subject, &request, statement, deadline);
-            answers.extend(asked.await?);
+            match asked.await {
+                Ok(asked) => answers.extend(asked),
+                Err(error) if answers.is_empty() => return Err(error),
+                // Return the answers to the cancels before.
+                Err(error) => left.push(error),
+            }
         }
-        Ok(RevokedNow { answers, not_found })
+        Ok(RevokedNow { answers, left })
     }
 
     /// Delivers a native request in the name of a trusted source, and returns its answers.

@@ -41,6 +41,14 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Only requests and grants of this source.
+    pub fn of_source(source: Option<SourceName>) -> Self {
+        Self {
+            source,
+            ..Self::default()
+        }
+    }
+
     fn takes(
         &self,
         source: &str,

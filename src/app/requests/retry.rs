@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::app::reader::find_requests;
+use crate::app::reader::{Listed, find_requests};
 use crate::app::{Answer, App, Deadline, Ending, context};
 use crate::domain::{SourceName, Timestamp, Verdict};
 use crate::journal::{JournalError, State};
@@ -45,6 +45,17 @@ pub enum RetryError {
     /// The journal has no such request.
     #[error("the journal has no request {0:?}; `sharehook requests` lists them")]
     Unknown(String),
+    /// Some requests cannot be read, and one of them may have this id.
+    #[error(
+        "requests that cannot be read may have the id {name:?}; name the request as SOURCE/ID: {}",
+        .flaws.join("; ")
+    )]
+    Unread {
+        /// The id.
+        name: String,
+        /// Which requests cannot be read, and why.
+        flaws: Vec<String>,
+    },
     /// Several sources have a request with this id.
     #[error("several requests have this id; name one of {}", .0.join(", "))]
     Several(Vec<String>),
@@ -70,8 +81,12 @@ impl App {
             return Err(RetryError::UnknownSource(by.source.clone()));
         }
         let now = self.now();
-        let found = find_requests(&self.journal, name, now).await?.entries;
-        let state = match <[State; 1]>::try_from(found) {
+        let Listed { entries, flaws, .. } = find_requests(&self.journal, name, now).await?;
+        if !flaws.is_empty() {
+            let name = name.to_owned();
+            return Err(RetryError::Unread { name, flaws });
+        }
+        let state = match <[State; 1]>::try_from(entries) {
             Ok([state]) => state,
             Err(none) if none.is_empty() => return Err(RetryError::Unknown(name.to_owned())),
             Err(several) => {

@@ -14,7 +14,7 @@ use crate::journal::{Event, History, State, StreamId};
 
 use super::audit_args::AuditProveOptions;
 use super::audit_input::{text_of, verifier};
-use super::reading::{ReadJournal, only};
+use super::reading::{ReadJournal, only, warned};
 use super::terminal::during;
 use super::terminal::text::wrapped;
 use super::{Context, Failure};
@@ -63,9 +63,10 @@ async fn consistency(read: &ReadJournal, key: &VerifierKey, old: &Path) -> Resul
 }
 
 async fn stream_of(read: &ReadJournal, id: &str) -> Result<StreamId, Failure> {
-    let found = find_requests(&read.journal, id, read.now).await?.entries;
+    let found = find_requests(&read.journal, id, read.now).await?;
+    warned(&found);
     let name = |state: &State| state.identity().to_string();
-    only(&found, id, name, read).map(State::stream)
+    only(&found.entries, id, name, read).map(State::stream)
 }
 
 pub(super) fn check(context: &Context, file: &Path, key: &VerifierKey) -> Result<Exit, Failure> {

@@ -32,10 +32,11 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     for flaw in &report.flaws {
         eprintln!("warning: {flaw}");
     }
+    let mut asked = Ok(());
     if let Some(by) = options.requester {
         if options.revoke_unknown {
             let cancels = app.cancel_unknown(&mut report, &by.source, &by.requester, deadline);
-            cancels.await.map_err(Failure::usage)?;
+            asked = cancels.await;
         } else if let (true, Some(ticket), Some(expires_in)) =
             (options.adopt, options.ticket, options.expires)
         {
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
                 by,
             };
             let adopts = app.adopt(&mut report, &adoption, deadline);
-            adopts.await.map_err(Failure::usage)?;
+            asked = adopts.await;
         }
         app.notify_before_answer(deadline).await;
     }
@@ -55,6 +56,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     } else {
         print(&report, Screen::of_stdout(&context.vars));
     }
+    // After an error too, print the report: it has the answers to what was asked before.
+    asked?;
     let denied = |answer: &Answer| answer.status == Status::Denied;
     let mut answers = report.cancels.iter().chain(&report.adoptions);
     Ok(match answers.any(denied) {
@@ -100,7 +103,10 @@ fn print(report: &DriftReport, screen: Screen) {
         outln!("{}\n", table(&columns, rows, screen));
     }
     for (kind, remedy) in &report.remedies {
-        outln!("{kind}: {remedy}");
+        outln!(
+            "{}",
+            indented(2, &format!("{kind}: {remedy}"), screen.width)
+        );
     }
     let cancels = report.cancels.iter().map(|answer| ("cancel", answer));
     let adoptions = report.adoptions.iter().map(|answer| ("adopt", answer));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue};
 
-use crate::app::{SealError, StartError};
+use crate::app::{Reply, RevokeNowError, SealError, StartError};
 use crate::domain::{Problem, Problems};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
@@ -65,6 +65,18 @@ impl From<StartError> for Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         Self::failed(error)
+    }
+}
+
+impl From<RevokeNowError> for Failure {
+    fn from(error: RevokeNowError) -> Self {
+        match &error {
+            RevokeNowError::Journal(_) => Self::failed(error),
+            RevokeNowError::NotTaken { reply, .. } if matches!(**reply, Reply::NotNow) => {
+                Self::failed(error)
+            }
+            _ => Self::usage(error),
+        }
     }
 }
 

@@ -3,23 +3,25 @@
 use crate::app::Listed;
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Exit;
+use crate::journal::JournalError;
 
 use super::print::out;
 use super::reading::{ReadJournal, warned};
 use super::terminal::Screen;
 use super::{Context, Failure};
 
-/// Refuses a `--source` that is not configured, unless the list has entries.
-pub(super) fn known_source<T>(
+/// Refuses a `--source` that is not configured, unless the journal has entries of it: the source may
+/// have been removed from the configuration.
+pub(super) async fn known_source(
     source: Option<&SourceName>,
     journal: &ReadJournal,
-    listed: &Listed<T>,
+    has_entries: impl AsyncFnOnce() -> Result<bool, JournalError>,
 ) -> Result<(), Failure> {
     let (Some(source), Some(config)) = (source, &journal.config) else {
         return Ok(());
     };
     let names: Vec<_> = config.sources.iter().map(|one| one.name.as_str()).collect();
-    if names.contains(&source.as_str()) || !listed.entries.is_empty() {
+    if names.contains(&source.as_str()) || has_entries().await? {
         return Ok(());
     }
     Err(Failure::Usage(format!(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{Deadline, Reply, Retried, RetryError, RevokeNowError, RevokedNow};
+use crate::app::{Deadline, Reply, Retried, RetryError, RevokedNow};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
@@ -18,11 +18,13 @@ const SWEEP_BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Exit, Failure> {
     let app = context.calling(&options.cloud).await?.start().await?;
     let (id, by, reason) = (&options.id, &options.operator, &options.reason);
-    let retried = Box::pin(app.retry(id, by, reason, Deadline::after(BUDGET))).await;
+    let deadline = Deadline::after(BUDGET);
+    let retried = Box::pin(app.retry(id, by, reason, deadline)).await;
     let retried = retried.map_err(|error| match error {
-        RetryError::Journal(error) => Failure::from(error),
+        RetryError::Journal(_) | RetryError::Unread { .. } => Failure::failed(error),
         error => Failure::usage(error),
     })?;
+    app.notify_before_answer(deadline).await;
     match retried {
         Retried::Reopened(ending, answer) => {
             context.print(&json!(answer));
@@ -50,16 +52,15 @@ pub(super) async fn revoke(context: &Context, options: RevokeOptions) -> Result<
         gone,
         ..
     } = &options;
-    let work = app.revoke_now(image, accounts, by, reason, *gone, Deadline::after(BUDGET));
-    let RevokedNow { answers, not_found } = Box::pin(work).await.map_err(|error| match error {
-        RevokeNowError::Journal(error) => Failure::failed(error),
-        error => Failure::usage(error),
-    })?;
+    let deadline = Deadline::after(BUDGET);
+    let work = app.revoke_now(image, accounts, by, reason, *gone, deadline);
+    let RevokedNow { answers, left } = Box::pin(work).await?;
+    app.notify_before_answer(deadline).await;
     for (_, answer) in &answers {
         context.print(&json!(answer));
     }
-    if !not_found.is_empty() {
-        let reasons: Vec<String> = not_found.iter().map(ToString::to_string).collect();
+    if !left.is_empty() {
+        let reasons: Vec<String> = left.iter().map(ToString::to_string).collect();
         return Err(Failure::Failed(reasons.join("\nsharehook: ")));
     }
     Ok(Outcome::of(&Reply::Answers(answers)).exit_when_asked())

@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 
 use serde_json::json;
 
-use crate::app::{AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState};
+use crate::app::{
+    AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState, Subject,
+};
 use crate::entrypoints::outcome::Exit;
 
 use super::list_args::RequestsOptions;
@@ -37,7 +39,20 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
         return Ok(print_list(context, &journal, what, &listed, shown));
     }
     let listed = journal.during(reader.requests(&filter, limit)).await?;
-    known_source(filters.source.as_ref(), &journal, &listed)?;
+    let of_source = RequestFilter {
+        subject: Subject::of_source(filters.source.clone()),
+        ..RequestFilter::default()
+    };
+    let has_entries = async || {
+        let has_some = !listed.entries.is_empty();
+        Ok(has_some
+            || !reader
+                .requests(&of_source, Some(1))
+                .await?
+                .entries
+                .is_empty())
+    };
+    known_source(filters.source.as_ref(), &journal, has_entries).await?;
     let (what, shown) = ("requests", requests_table);
     Ok(print_list(context, &journal, what, &listed, shown))
 }
@@ -85,11 +100,11 @@ pub(super) fn tone(state: RequestState) -> Tone {
 async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit, Failure> {
     let reader = journal.reader();
     let found = journal.during(reader.requests_named(id)).await?;
-    warned(&found);
+    let exit = warned(&found);
     let name = |entry: &RequestEntry| entry.identity.clone();
     let entry = only(&found.entries, id, name, journal)?;
     context.print(&json!(entry.answer));
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 async fn rejected(
@@ -107,9 +122,13 @@ async fn rejected(
         let source = filter.subject.source.as_ref();
         source.is_none_or(|source| *source == entry.rejection.source)
     };
+    let has_some = listed.entries.iter().any(of_source);
     listed.retain(|entry| filter.since.is_none_or(|since| since <= entry.at) && of_source(entry));
     listed.entries.truncate(limit.unwrap_or(usize::MAX));
-    known_source(filter.subject.source.as_ref(), journal, &listed)?;
+    known_source(filter.subject.source.as_ref(), journal, async || {
+        Ok(has_some)
+    })
+    .await?;
     let (what, shown) = ("rejected deliveries", rejections_table);
     Ok(print_list(context, journal, what, &listed, shown))
 }
