@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -135,6 +136,34 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
                 "{host}: {out}"
             );
         }
+    }
+}
+
+#[test]
+fn the_queues_of_all_named_hosts_are_trusted() {
+    let (arn, azure) = ("\"env:SHAREHOOK_QUEUE_ARN\"", "\"azure:Requests\"");
+    for (hosts, has_arn, has_azure) in [
+        (&[][..], true, false),
+        (&["lambda"], true, false),
+        (&["azure"], false, true),
+        (&["lambda", "azure"], true, true),
+        (&["azure", "container"], false, true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let named = hosts.iter().flat_map(|host| ["--host", host]);
+        let arguments = ["init", "new", "--source", "queue"]
+            .into_iter()
+            .chain(named);
+        let (code, out) = run(folder.path(), &arguments.collect::<Vec<_>>());
+        assert_eq!(code, Some(0), "{out}");
+        let text = std::fs::read_to_string(folder.path().join("new/sharehook.toml")).unwrap();
+        let found = (text.contains(arn), text.contains(azure));
+        assert_eq!(found, (has_arn, has_azure), "{hosts:?}: {text}");
+        let (code, out) = run(&folder.path().join("new"), &["check"]);
+        assert!(
+            code == Some(0) && !out.contains("warning"),
+            "{hosts:?}: {out}"
+        );
     }
 }
 
@@ -324,6 +353,25 @@ async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
             assert!(out.contains(r#"'{"ticket":"it'\''s"}'"#), "{out}");
         }
     }
+}
+
+/// The README evaluates what `sign` prints as shell text.
+#[test]
+fn a_quote_in_a_token_is_escaped_for_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = "it's $(date) of-the-desk-0123456789abcdef";
+    let text = "journal = \"memory:\"\npolicy = \"policy\"\n[cloud]\nsite = \"intl\"\n\
+                [[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"file:token\"]\n";
+    std::fs::write(folder.path().join("sharehook.toml"), text).unwrap();
+    std::fs::write(folder.path().join("token"), token).unwrap();
+    std::fs::write(folder.path().join("body.json"), "{}").unwrap();
+    let sign = ["sign", "--source", "desk", "--body", "body.json"];
+    let (code, out) = run(folder.path(), &sign);
+    assert_eq!(code, Some(0), "{out}");
+    let script = format!("printf '%s\\n' {out}");
+    let evaluated = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let evaluated = String::from_utf8(evaluated.stdout).unwrap();
+    assert!(evaluated.contains(&format!(": {token}\n")), "{evaluated}");
 }
 
 #[test]

@@ -82,10 +82,10 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
             .collect();
         out(json!(map));
     } else {
-        // Print arguments for `curl`. A quote in a value, such as a static token, is not escaped.
+        // Print arguments for `curl`.
         let options: Vec<String> = headers
             .iter()
-            .map(|(name, value)| format!("-H '{name}: {value}'"))
+            .map(|(name, value)| format!("-H {}", quoted(&format!("{name}: {value}"))))
             .collect();
         outln!("{}", options.join(" "));
     }
@@ -122,14 +122,21 @@ fn whole_request(
         out(json!({ "headers": headers, "query": query, "body": body }));
         return Ok(Exit::Done);
     }
-    // Print arguments for `curl`. A quote is escaped only in the body.
+    // Print arguments for `curl`.
     let fields = query.iter();
-    let fields = fields.map(|(name, value)| format!("--url-query '{name}={value}'"));
-    let pairs = pairs.map(|(name, value)| format!("-H '{name}: {value}'"));
-    let mut options: Vec<String> = fields.chain(pairs).collect();
-    options.push(format!("--data-raw '{}'", body.replace('\'', r"'\''")));
+    let fields = fields.map(|(name, value)| ("--url-query", format!("{name}={value}")));
+    let pairs = pairs.map(|(name, value)| ("-H", format!("{name}: {value}")));
+    let body = std::iter::once(("--data-raw", body.into_owned()));
+    let options = fields.chain(pairs).chain(body);
+    let options = options.map(|(option, text)| format!("{option} {}", quoted(&text)));
+    let options: Vec<String> = options.collect();
     outln!("{}", options.join(" "));
     Ok(Exit::Done)
+}
+
+/// Quotes a text for the shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, Verifier), Failure> {

@@ -2,6 +2,7 @@
 //! configuration reads. Out: files, each with its path, and the steps to deploy them.
 
 use super::options::DeployTo;
+use super::sample::QUEUE_ORIGIN;
 
 const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const DOCKERFILE: &str = include_str!("../../../../deploy/container/Dockerfile");
@@ -25,10 +26,13 @@ const AZURE: [(&str, &str); 4] = [
 /// The function for queue messages, which only a folder with the source `queue` gets.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
-/// The origin of the queue's messages if Azure is among the hosts. `None`: the sample's variable
-/// names the origin.
-pub(super) fn queue_origin(hosts: &[DeployTo]) -> Option<&'static str> {
-    hosts.contains(&DeployTo::Azure).then_some("azure:Requests")
+/// The origins of the queue's messages: the variable of the sample, unless Azure is the only host
+/// with a queue, and Azure's function.
+pub(super) fn queue_origins(hosts: &[DeployTo]) -> Vec<&'static str> {
+    let azure = hosts.contains(&DeployTo::Azure);
+    let variable = !azure || hosts.contains(&DeployTo::Lambda);
+    let variable = variable.then_some(QUEUE_ORIGIN).into_iter();
+    variable.chain(azure.then_some("azure:Requests")).collect()
 }
 
 /// The files of a host, each as its path and its text.

@@ -26,9 +26,7 @@ const GITIGNORE: &str = "/.env\n/journal\n/seal.key\n";
 
 pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Failure> {
     let mut sample = Sample::of(&options.sources).map_err(Failure::Usage)?;
-    if let Some(origin) = hosts::queue_origin(&options.hosts) {
-        sample.receive_queue_from(origin);
-    }
+    sample.receive_queue_from(&hosts::queue_origins(&options.hosts));
     let folder = &options.dir;
     refuse_occupied(folder)?;
     let mut files = sample.files();

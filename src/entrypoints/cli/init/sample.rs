@@ -68,7 +68,7 @@ const EVENTS: [(&str, &str); 30] = shipped![
 ];
 
 /// The origin of the queue's messages in the sample configuration.
-const QUEUE_ORIGIN: &str = "env:SHAREHOOK_QUEUE_ARN";
+pub(super) const QUEUE_ORIGIN: &str = "env:SHAREHOOK_QUEUE_ARN";
 
 /// A `[[source]]` of the sample configuration.
 #[derive(Debug, Deserialize)]
@@ -137,11 +137,12 @@ impl Sample {
         Ok(Self { sources })
     }
 
-    /// Sets the origin of the queue's messages, which the sample otherwise reads from a variable.
-    pub(super) fn receive_queue_from(&mut self, origin: &str) {
+    /// Sets the origins of the queue's messages.
+    pub(super) fn receive_queue_from(&mut self, origins: &[&str]) {
         for source in self.sources.iter_mut().filter(|one| one.name == "queue") {
-            source.lines = source.lines.replace(QUEUE_ORIGIN, origin);
-            source.from = vec![origin.to_owned()];
+            let listed = origins.join("\", \"");
+            source.lines = source.lines.replace(QUEUE_ORIGIN, &listed);
+            source.from = origins.iter().map(ToString::to_string).collect();
         }
     }
 
