@@ -231,6 +231,67 @@ fn a_case_that_differs_fails_and_is_counted() {
         "{out}"
     );
     assert!(out.ends_with("0 passed, 1 failed\n"), "{out}");
+    // Values that differ only in their number or order are shown too.
+    let policies = "\"golden-images-to-staging\", \"golden-images-to-staging\"";
+    let case = format!(
+        "[[case]]\nname = \"twice\"\nsource = \"jira\"\nevent = {event:?}\nnow = \"2026-11-02T08:00:00Z\"\n\
+         [case.expect]\ndecision = \"allow\"\npolicies = [{policies}]\n"
+    );
+    std::fs::write(folder.path().join("cases.toml"), case).unwrap();
+    let arguments = ["test", "--config", "sharehook.local.toml", cases];
+    let (_, out, _) = run(repository(), &arguments);
+    let (twice, once) = (
+        "        - golden-images-to-staging\n",
+        "        + golden-images-to-staging\n",
+    );
+    assert!(
+        out.contains(&format!("        policies\n{twice}{twice}{once}")),
+        "{out}"
+    );
+}
+
+/// Events are usually written to the folder of the cases right away.
+#[test]
+fn an_event_that_lies_among_the_cases_is_recorded_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, events) = (
+        folder.path().join("cases"),
+        folder.path().join("cases/events"),
+    );
+    std::fs::create_dir_all(&events).unwrap();
+    let event = events.join("approved.json");
+    std::fs::copy(repository().join("events/body-jira-approved.json"), &event).unwrap();
+    let (event, dir) = (event.to_str().unwrap(), cases.to_str().unwrap());
+    let config = ["test", "--config", "sharehook.local.toml"];
+    let record = [
+        "--record",
+        event,
+        "--source",
+        "jira",
+        "--now",
+        "2026-11-02T08:00:00Z",
+        dir,
+    ];
+    // A case that cannot be written leaves no copy of its event.
+    let outside = folder.path().join("outside.json");
+    std::fs::copy(event, &outside).unwrap();
+    let recorded = cases.join("recorded.toml");
+    std::fs::create_dir(&recorded).unwrap();
+    let mut failing = record;
+    failing[1] = outside.to_str().unwrap();
+    let (code, _, err) = run(repository(), &[&config[..], &failing].concat());
+    assert!(code == Some(1) && err.contains("recorded.toml"), "{err}");
+    assert!(!events.join("outside.json").exists());
+    std::fs::remove_dir(&recorded).unwrap();
+    for arguments in [&record[..], &failing] {
+        let (code, out, err) = run(repository(), &[&config[..], arguments].concat());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    }
+    let (code, out, _) = run(repository(), &[&config[..], &[dir]].concat());
+    assert!(
+        code == Some(0) && out.ends_with("2 passed, 0 failed\n"),
+        "{out}"
+    );
 }
 
 #[test]

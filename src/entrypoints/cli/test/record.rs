@@ -1,6 +1,6 @@
 //! `test --record`: writes a case that expects the present outcome of an event. In: a configured
-//! source and the event's file. Out: a copy of the event, and a case at the end of `recorded.toml`.
-//! Never replaces a file.
+//! source and the event's file. Out: a copy of the event, unless it lies among the cases already, and
+//! a case at the end of `recorded.toml`. Never replaces a file.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -54,7 +54,7 @@ pub(super) fn run(
         .to_string_lossy()
         .into_owned();
     let copy = dir.join("events").join(&name);
-    let copied = write(&copy, &body, OpenOptions::new().create_new(true));
+    let in_place = matches!((event.canonicalize(), copy.canonicalize()), (Ok(a), Ok(b)) if a == b);
     let failed = |path: &Path, error: std::io::Error| {
         let hint = "rename the event, or remove the older one";
         Failure::Failed(format!(
@@ -62,7 +62,10 @@ pub(super) fn run(
             path.display()
         ))
     };
-    copied.map_err(|error| failed(&copy, error))?;
+    if !in_place {
+        let copied = write(&copy, &body, OpenOptions::new().create_new(true));
+        copied.map_err(|error| failed(&copy, error))?;
+    }
     let seconds = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
     let case = case_of(&name, source, &seconds.to_string(), outcomes.first());
     let file = dir.join(FILE);
@@ -71,7 +74,13 @@ pub(super) fn run(
         case.as_bytes(),
         OpenOptions::new().create(true).append(true),
     );
-    appended.map_err(|error| failed(&file, error))?;
+    if let Err(error) = appended {
+        // Otherwise the next attempt would find the copy, and be refused.
+        if !in_place {
+            drop(fs::remove_file(&copy));
+        }
+        return Err(Failure::file(&file, "written")(error));
+    }
     if context.json {
         out(serde_json::json!({ "file": file, "event": copy }));
     } else {

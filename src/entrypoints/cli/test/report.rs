@@ -45,7 +45,8 @@ fn print(ran: &Ran) {
     }
 }
 
-/// Prints the field, then the values that were only expected (`-`) or that only came out (`+`).
+/// Prints the field, then the values that were only expected (`-`) or that only came out (`+`). If
+/// both lists differ only in order or in repetitions, prints all values.
 fn print_difference(difference: &Difference) {
     let Difference {
         field,
@@ -54,8 +55,11 @@ fn print_difference(difference: &Difference) {
         why,
     } = difference;
     outln!("        {field}");
+    let alone = |values: &[String], others: &[String]| values.iter().any(|v| !others.contains(v));
+    let same_values = !alone(expected, got) && !alone(got, expected);
     for (sign, values, others) in [('-', expected, got), ('+', got, expected)] {
-        for value in values.iter().filter(|value| !others.contains(value)) {
+        let shown = |value: &&String| same_values || !others.contains(value);
+        for value in values.iter().filter(shown) {
             outln!("        {sign} {}", wrapped(10, value));
         }
     }
