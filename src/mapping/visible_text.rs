@@ -2,221 +2,184 @@
 //! so hidden text must not count. A part that any renderer hides is dropped, even if another
 //! renderer shows it: a dropped line only makes a request incomplete.
 //!
-//! Dropped are HTML comments, declarations and tags with their attributes, elements that hide their
-//! content, link definitions, the addresses and titles of links, images, folded sections, and code
-//! blocks that are drawn as diagrams or formulas (CommonMark 0.31, GitHub and GitLab Markdown).
+//! Only what the CommonMark parser reports as text can stay. Dropped are HTML comments,
+//! declarations and tags with their attributes, elements that hide their content, link definitions,
+//! footnotes, the addresses and titles of links, images, folded sections, and code blocks that are
+//! drawn as diagrams or formulas (CommonMark 0.31, GitHub, GitLab and Linear Markdown).
 
-/// Elements whose content is not shown, or shown only after a click.
-const HIDING: [&str; 17] = [
-    "details", "template", "script", "style", "title", "textarea", "select", "object", "iframe",
-    "noscript", "svg", "math", "head", "audio", "video", "canvas", "dialog",
-];
-/// Attributes that may hide an element.
-const HIDING_ATTRIBUTES: [&str; 4] = ["hidden", "style", "class", "open"];
-/// Code blocks that are rendered as a drawing.
-const DRAWN: [&str; 6] = ["mermaid", "math", "geojson", "topojson", "stl", "plantuml"];
+use std::ops::Range;
+
+use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser, Tag};
+
+use super::hiding_html::Html;
+
+/// Code blocks that are rendered as a drawing: on GitHub and GitLab, and by GitLab with Kroki.
+const DRAWN: &str = "mermaid math geojson topojson stl plantuml \
+    actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
+    graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
+    umlet vega vegalite wavedrom wireviz";
+/// What begins and ends a folded section and a formula, each on a line of its own.
+const FENCES: [&str; 2] = ["+++", "$$"];
+/// The characters of lists, quotes, tables, headings and emphasis. They stay in a line that shows
+/// a text.
+const MARKS: [char; 10] = [' ', '\t', '>', '*', '_', '+', '-', '#', '`', '|'];
+/// What is left in a text where the parser found no link. Another renderer may find one.
+const LEFT_OF_LINKS: [&str; 4] = ["](", "][", "]:", "!["];
 
 /// Returns the visible text, line by line.
 pub(super) fn visible_text(markdown: &str) -> String {
     let markdown = markdown.replace("\r\n", "\n").replace('\r', "\n");
-    let without_html = without_html(&markdown);
-    let mut shown = String::with_capacity(without_html.len());
-    let mut hidden = Hidden::Nothing;
-    for line in without_html.split('\n') {
-        hidden = hidden.before(line);
-        if hidden == Hidden::Nothing {
-            let (text, open) = without_links(line);
-            shown.push_str(&text);
-            if open {
-                hidden = Hidden::Paragraph;
+    let page = Page::of(&markdown);
+    let mut visible = String::with_capacity(markdown.len());
+    let mut after_open_link = false;
+    let (mut start, mut after_blank) = (0, false);
+    for line in markdown.split('\n') {
+        let blank = line.trim_matches([' ', '\t', '>']).is_empty();
+        // A footnote may continue behind a blank line, indented.
+        if !blank && after_blank && !line.starts_with([' ', '\t', '>']) {
+            after_open_link = false;
+        }
+        if !after_open_link {
+            let text = page.line(start, line);
+            let found = LEFT_OF_LINKS.iter().filter_map(|left| text.find(left));
+            let open = found.min();
+            visible.push_str(text.get(..open.unwrap_or(text.len())).unwrap_or_default());
+            after_open_link = open.is_some();
+        }
+        visible.push('\n');
+        start += line.len() + 1;
+        after_blank = blank;
+    }
+    visible
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    /// What no event of the parser mentions: the marks of blocks, and link definitions.
+    Mark,
+    Shown,
+    Hidden,
+}
+
+/// Which bytes of a text the page shows.
+struct Page(Vec<Part>);
+
+impl Page {
+    fn of(text: &str) -> Self {
+        let mut page = Self(vec![Part::Mark; text.len()]);
+        // What CommonMark takes for HTML, also where the text alone looks like a comment.
+        let mut real_html = Vec::new();
+        let mut left_out = 0;
+        // An address that no definition resolves may be resolved by another renderer.
+        let unresolved = |link: BrokenLink<'_>| {
+            (link.link_type == LinkType::Reference).then(|| ("".into(), "".into()))
+        };
+        let options = Options::ENABLE_FOOTNOTES
+            | Options::ENABLE_MATH
+            | Options::ENABLE_TABLES
+            | Options::ENABLE_TASKLISTS;
+        let parser = Parser::new_with_broken_link_callback(text, options, Some(unresolved));
+        for (event, range) in parser.into_offset_iter() {
+            if range.start < left_out {
+                continue;
+            }
+            match event {
+                Event::Start(Tag::Image { .. } | Tag::FootnoteDefinition(_)) => {
+                    left_out = range.end;
+                    page.set(range, Part::Hidden);
+                }
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_drawn(&info) => {
+                    left_out = range.end;
+                    page.set(range, Part::Hidden);
+                }
+                Event::Start(Tag::HtmlBlock) => real_html.push(range),
+                Event::InlineHtml(_) => {
+                    real_html.push(range.clone());
+                    page.set(range, Part::Hidden);
+                }
+                // Its texts follow and are shown.
+                Event::Start(Tag::Link { .. })
+                | Event::FootnoteReference(_)
+                | Event::InlineMath(_)
+                | Event::DisplayMath(_) => page.set(range, Part::Hidden),
+                // Between dollar signs, code over several lines is a formula.
+                Event::Code(_)
+                    if text
+                        .get(range.clone())
+                        .is_none_or(|code| code.contains('\n')) =>
+                {
+                    page.set(range, Part::Hidden);
+                }
+                Event::Text(_) | Event::Code(_) | Event::Html(_) | Event::TaskListMarker(_) => {
+                    page.set(range, Part::Shown);
+                }
+                Event::Start(_)
+                | Event::End(_)
+                | Event::SoftBreak
+                | Event::HardBreak
+                | Event::Rule => {}
             }
         }
-        shown.push('\n');
-        hidden = hidden.after(line);
+        let html = Html::new(text);
+        let mut hidden = html.hidden(0..text.len());
+        hidden.extend(real_html.into_iter().flat_map(|part| html.hidden(part)));
+        hidden.extend(FENCES.iter().filter_map(|fence| fenced(text, fence)));
+        hidden.sort_by_key(|range| range.start);
+        let mut done = 0;
+        for Range { start, end } in hidden {
+            page.set(start.max(done)..end.max(done), Part::Hidden);
+            done = done.max(end);
+        }
+        page
     }
-    shown
-}
 
-/// The hidden part of the page to which the current line belongs, if any.
-#[derive(Clone, Copy, PartialEq)]
-enum Hidden {
-    Nothing,
-    /// The rest of a paragraph, after a link definition or an unfinished link.
-    Paragraph,
-    /// A block that is rendered as a drawing, up to the closing fence.
-    Drawing,
-    /// A folded section, up to the next `+++`.
-    Fold,
-    /// Only this line.
-    Line,
-}
-
-impl Hidden {
-    fn before(self, line: &str) -> Self {
-        let text = line.trim_start_matches([' ', '\t', '>']);
-        match self {
-            Self::Paragraph | Self::Line if text.trim().is_empty() => Self::Nothing,
-            Self::Nothing | Self::Line if text.starts_with("+++") => Self::Fold,
-            Self::Nothing | Self::Line if is_drawing(text) => Self::Drawing,
-            Self::Nothing | Self::Line if is_definition(text) => Self::Paragraph,
-            Self::Line => Self::Nothing,
-            other => other,
+    fn set(&mut self, range: Range<usize>, part: Part) {
+        if let Some(parts) = self.0.get_mut(range) {
+            parts.fill(part);
         }
     }
 
-    fn after(self, line: &str) -> Self {
-        let text = line.trim_start_matches([' ', '\t', '>']).trim_end();
-        let fence = text.starts_with("```") || text.starts_with("~~~");
-        match self {
-            Self::Drawing if fence && !is_drawing(text) => Self::Line,
-            Self::Fold if text == "+++" => Self::Line,
-            other => other,
+    /// Returns what the page shows of the line that begins at `start`.
+    fn line(&self, start: usize, line: &str) -> String {
+        let parts = self.0.get(start..start + line.len()).unwrap_or_default();
+        if !parts.contains(&Part::Shown) {
+            return String::new();
         }
+        let shown = line.char_indices().filter(|(at, c)| match parts.get(*at) {
+            Some(Part::Shown) => true,
+            Some(Part::Mark) => MARKS.contains(c),
+            Some(Part::Hidden) | None => false,
+        });
+        shown.map(|(_, c)| c).collect()
     }
 }
 
-fn is_drawing(text: &str) -> bool {
-    let info = text
-        .strip_prefix("```")
-        .or_else(|| text.strip_prefix("~~~"))
-        .map(|rest| rest.trim_start_matches(['`', '~', ' ']));
-    let language = info.and_then(|info| info.split([' ', '{', ',']).next());
-    language.is_some_and(|language| DRAWN.contains(&language.to_ascii_lowercase().as_str()))
-        || text.starts_with("$$")
+fn is_drawn(info: &str) -> bool {
+    let language = info.trim_start().split([' ', '{', ',']).next();
+    let mut drawn = DRAWN.split(' ');
+    language.is_some_and(|language| drawn.any(|drawn| drawn.eq_ignore_ascii_case(language)))
 }
 
-/// Whether a line begins a link definition, `[label]: address "title"`, which the page does not
-/// show. Its title may continue to the paragraph's end. A label that is not closed on its line
-/// counts as a definition too.
-fn is_definition(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix('[') else {
-        return false;
-    };
-    match rest.split_once(']') {
-        Some((label, after)) => after.starts_with(':') && label != " " && label != "x",
-        None => true,
-    }
-}
-
-/// Removes images, and the addresses and titles of links, from a line. Also returns whether a link
-/// continues in the next line.
-fn without_links(line: &str) -> (String, bool) {
-    let mut shown = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.find("](").into_iter().chain(rest.find("![")).min() {
-        let (before, from) = rest.split_at(at);
-        shown.push_str(before);
-        let image = from.starts_with("![");
-        let after = from.get(2..).unwrap_or_default();
-        let inside = match image {
-            // Skip the alternative text of an image. Its address follows like that of a link.
-            true => after.split_once(']').map(|(_, rest)| rest.len() + 1),
-            false => after
-                .split_once(')')
-                .filter(|(address, _)| !address.contains(['"', '\'', '(', '<']))
-                .map(|(_, rest)| rest.len()),
-        };
-        let Some(length) = inside else {
-            return (shown, true);
-        };
-        rest = after.get(after.len() - length..).unwrap_or_default();
-    }
-    shown.push_str(rest);
-    (shown, false)
-}
-
-fn without_html(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, from) = rest.split_at(at);
-        shown.push_str(before);
-        let end = |mark: &str| from.find(mark).map(|at| at + mark.len());
-        let skipped = if from.starts_with("<!--") {
-            end("-->")
-        } else if from.starts_with("<?") {
-            end("?>")
-        } else if from.starts_with("<![CDATA[") {
-            end("]]>")
-        } else if from.starts_with("<!") {
-            end(">")
-        } else if let Some(tag) = Tag::read(from) {
-            tag.end.and_then(|end| match tag.hides {
-                true => closing(from, tag.name),
-                false => Some(end),
-            })
-        } else {
-            shown.push('<');
-            Some(1)
-        };
-        // An unclosed tag or comment hides the rest.
-        let Some(skipped) = skipped else {
-            return shown;
-        };
-        rest = from.get(skipped..).unwrap_or_default();
-    }
-    shown.push_str(rest);
-    shown
-}
-
-struct Tag<'a> {
-    name: &'a str,
-    /// The position of the tag's end; `None` if it is unclosed.
-    end: Option<usize>,
-    hides: bool,
-}
-
-impl<'a> Tag<'a> {
-    /// Reads the tag at the beginning of `text`; `None` if its `<` begins no tag.
-    fn read(text: &'a str) -> Option<Self> {
-        let inner = text.strip_prefix('<')?;
-        let closes = inner.starts_with('/');
-        let inner = inner.strip_prefix('/').unwrap_or(inner);
-        let length = inner
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-            .unwrap_or(inner.len());
-        let name = inner.get(..length)?;
-        let follows = inner.get(length..)?.chars().next();
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
-        // A colon after the name makes it an address in angle brackets.
-        if !is_name || !follows.is_none_or(|c| c.is_whitespace() || "/>:".contains(c)) {
-            return None;
+/// Returns the lines from the first to the last that begins with `fence`; up to the end if there is
+/// only one. Renderers disagree about sections inside others.
+fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
+    let (mut at, mut found, mut lines) = (0, text.len()..text.len(), 0);
+    for line in text.split_inclusive('\n') {
+        let inside = |c: char| c.is_ascii_digit() || " \t>-*.)".contains(c);
+        let text = line.trim_start_matches(inside);
+        let text = text.strip_prefix("+ ").map_or(text, str::trim_start);
+        if text.starts_with(fence) {
+            found.start = found.start.min(at);
+            found.end = at + line.len();
+            lines += 1;
         }
-        let end = end_of_tag(text);
-        let tag = text.get(..end.unwrap_or(text.len()))?.to_ascii_lowercase();
-        let attribute = tag
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-            .skip(2)
-            .any(|word| HIDING_ATTRIBUTES.contains(&word));
-        let hides = !closes
-            && (attribute
-                || HIDING
-                    .iter()
-                    .any(|hiding| name.eq_ignore_ascii_case(hiding)));
-        Some(Self { name, end, hides })
+        at += line.len();
     }
-}
-
-/// Returns where a tag ends: after a `>` outside quotes.
-fn end_of_tag(text: &str) -> Option<usize> {
-    let mut quote = None;
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == '>' => return Some(at + 1),
-            None => {}
-        }
+    match lines {
+        0 => None,
+        1 => Some(found.start..at),
+        _ => Some(found),
     }
-    None
-}
-
-/// Returns where the last closing tag of this name ends.
-fn closing(text: &str, name: &str) -> Option<usize> {
-    let lower = text.to_ascii_lowercase();
-    let at = lower.rfind(&format!("</{}", name.to_ascii_lowercase()))?;
-    Some(at + end_of_tag(text.get(at..)?)?)
 }
 
 #[cfg(test)]
@@ -263,6 +226,41 @@ mod tests {
             "```mermaid\n%%\nh\n```",
             "$$\nh\n$$",
             "+++ more\nh\n+++",
+            "[x]: # \"\nh\n\"",
+            "[ ]: # \"\nh\n\"",
+            "- [a]: # \"\n  h\n  \"",
+            "* [a]: # \"\n  h\n  \"",
+            "1. [a]: # \"\n   h\n   \"",
+            "[a]:\n<x>\n\"\nh\n\"",
+            "[t][n\nh\n]\n\n[n h]: #",
+            "[t][n\nh\n]",
+            "![t][n\nh\n]\n\n[n h]: #",
+            "[^1]: note\n\n    h",
+            "[^a[b]: note\n\n    h",
+            "> [^1]: note\n>\n>     h",
+            "- ```mermaid\n  %%\n  h\n  ```",
+            "```wavedrom\nh\n```",
+            "- $$\n  h\n  $$",
+            "$\\phantom{\nh\n}$",
+            "$`\\phantom{\nh\n}`$",
+            "- +++ more\n  h\n  +++",
+            "+++ a\n+++ b\n+++\nh\n+++",
+            "a | b\n--|--\nc | d | <b title=\"\nh\n\">",
+            // What one renderer reads as HTML, and another as text.
+            "`<!--` <details> `-->`\nh\n</details>",
+            "<!-- --!><details> -->\nh\n</details>",
+            "<!-->\nh\n-->",
+            "<p></ \nh\n></p>",
+            "<p><x.y\nh\n></p>",
+            "<p><a b\"> <details> \">\nh\n</details></p>",
+            "<p><a b\"c=\">\nh\n\"></p>",
+            "<p><a b=c=\"\nd=\">\nh\n\"></p>",
+            "<p><a b= c=\"\nd=\">\nh\n\"></p>",
+            "<p><a =\"\nd=\">\nh\n\"></p>",
+            "<p><? > <details> ?>\nh\n</details></p>",
+            "<p><![CDATA[ > <details> ]]>\nh\n</details></p>",
+            "> <p a\n> h\n> >",
+            "<details><div hidden></details>\nh\n</div>",
         ] {
             let text = format!("x: 1\n\n{hidden}\n\ny: 2\n");
             let shown = lines(&text);
@@ -288,16 +286,33 @@ mod tests {
             ("**image:** x<br>", vec!["**image:** x"]),
             ("a < b and c > d", vec!["a < b and c > d"]),
             ("x <- y, 3 <3", vec!["x <- y, 3 <3"]),
-            ("see [t](https://a.example/) now", vec!["see [t now"]),
+            ("see [t](https://a.example/) now", vec!["see t now"]),
             ("![shot](u)\nb", vec!["b"]),
             ("- [ ] a\n- [x] b", vec!["- [ ] a", "- [x] b"]),
-            ("```yaml\nimage: x\n```", vec!["```yaml", "image: x", "```"]),
+            ("```yaml\nimage: x\n```", vec!["image: x"]),
             ("<!-- hint -->\na\n\n<!-- b -->\nc", vec!["a", "c"]),
             ("[a]: # (b)\n\nc", vec!["c"]),
             ("```mermaid\na\n```\nb", vec!["b"]),
             ("+++ more\na\n+++\nb", vec!["b"]),
             ("a <img src=u> b", vec!["a  b"]),
             ("<p align=center>a</p>", vec!["a"]),
+            ("by <a@b.example>\n> *b*: c", vec!["by", "> *b*: c"]),
+            (
+                "- a: [t][1]\n- `b`: c\n\n[1]: u-v",
+                vec!["- a: t", "- `b`: c"],
+            ),
+            (
+                "| a | b |\n|---|---|\n| c | d |",
+                vec!["| a | b |", "| c | d |"],
+            ),
+            (
+                "<b>a</b> <img\n  src=\"u\" alt='v'> b\nc",
+                vec!["a", "b", "c"],
+            ),
+            (
+                "costs $5\n\n    a: b\n\nC:\\d e&amp;f",
+                vec!["costs $5", "a: b", "C:\\d e&amp;f"],
+            ),
         ] {
             assert_eq!(lines(text), shown, "{text:?}");
         }
