@@ -265,7 +265,7 @@ impl App {
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
             {
-                let recorded = self.answer_and_notify(claim.state());
+                let recorded = self.answer_and_notify(claim.state(), true);
                 case.incoming.early.recorded(recorded);
                 let permission = Permission::Granted(approved);
                 let first = FirstLook { seen, neighbours };
@@ -280,7 +280,7 @@ impl App {
             (Opened::Existing(state), _) => return self.redelivered(case, *state).await,
         };
         self.queue_unfinished(&state, unfinished);
-        Ok(self.answer_and_notify(&state))
+        Ok(self.answer_and_notify(&state, true))
     }
 
     /// Answers a request that the journal knows, and resumes it if work is left.
@@ -293,12 +293,13 @@ impl App {
             // A conflict is recorded and never carried out. The record needs a verdict, so it gets
             // the verdict of the known request.
             if !self.prepared.plan_only {
+                self.prove_journal().await?;
                 let opening = self.opening(case, state.verdict().clone()).await?;
                 self.journal.record_conflict(opening).await?;
             }
             return Ok(conflict(&case.identity));
         }
-        let (ending, mut answer) = self.answer_and_notify(&state);
+        let (ending, mut answer) = self.answer_and_notify(&state, false);
         answer.duplicate = true;
         case.incoming.early.recorded((ending, answer));
         let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;
@@ -307,8 +308,9 @@ impl App {
     }
 
     /// Returns the recorded state as an answer, and queues the notifications that the request owes.
-    fn answer_and_notify(&self, state: &State) -> (Ending, Answer) {
-        self.queue_notifications(state);
+    /// `first`: this process has just recorded the outcome.
+    fn answer_and_notify(&self, state: &State, first: bool) -> (Ending, Answer) {
+        self.queue_notifications(state, first);
         let status = state.status();
         let ending = match (status, state.phase()) {
             (Status::Denied, _) => Ending::Denied,

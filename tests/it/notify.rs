@@ -9,7 +9,7 @@ use sharehook_sandbox::{InboxAnswer, Letter};
 
 use crate::support::secrets;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, Place, STRANGER, World, request};
+use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, request};
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
@@ -107,6 +107,23 @@ async fn a_share_a_denial_and_an_end_are_each_told_once() {
         ["completed", "denied", "expiring", "revoked"]
     );
     world.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_retry_leaves_the_notice_of_the_coming_end_to_its_time() {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(answer(503));
+    let share = request("GOOD", json!({"expires_in": "30d"}));
+    world.deliver(&share).await;
+    world.notify().await;
+    world.cloud.answer_letters(answer(202));
+    let desk = "desk".parse().unwrap();
+    let retried = world.app.retry_notifications(&desk, "GOOD", deadline());
+    assert_eq!(retried.await.unwrap().entries.len(), 1);
+    assert_eq!(types(&world), ["completed"]);
+    world.advance(27 * 86_400);
+    world.sweep().await;
+    assert_eq!(types(&world), ["completed", "expiring"]);
 }
 
 /// The receiver's event is a CloudEvent, and the test verifies its signature without our code.

@@ -7,6 +7,7 @@ use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
 
 use crate::support::desk::{Desk, Meaning, Seen};
 use crate::support::secrets;
+use crate::support::store::Break;
 use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
 
 /// An id that contains the markup, mentions and commands of several systems.
@@ -475,6 +476,28 @@ async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
     }
 }
 
+/// A process is killed between the note and its record, and the sender repeats the delivery to
+/// another process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_delivery_does_not_repeat_the_note_of_a_killed_process() {
+    let system = &SYSTEMS[0];
+    let desk = Desk::start(system.reads).await;
+    let mut world = world(system.preset, system.settings, &desk).await;
+    let denied = of(system, json!({"accounts": [STRANGER]}));
+    world.deliver(&denied).await;
+    world.fuse.arm_at("000001.json", Break::CrashBefore);
+    tokio::select! {
+        () = world.notify() => panic!("the notification was recorded"),
+        () = world.fuse.crashed() => world.restart(),
+    }
+    assert_eq!(desk.notes().len(), 1);
+    world.deliver(&denied).await;
+    world.notify().await;
+    assert_eq!(desk.notes().len(), 1, "{:?}", desk.refused());
+    let records = records(&world).await;
+    assert!(records.contains("notified"), "{records}");
+}
+
 /// The token may write notes, but not read them. Two notes are better than none.
 #[tokio::test]
 async fn a_ticket_whose_notes_cannot_be_read_is_notified() {
@@ -701,6 +724,18 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
         desk.refused()
     );
     assert!(notes[1].starts_with("Denied: "), "{notes:?}");
+    // The token is kept until the task is ended.
+    desk.down(true);
+    world
+        .app
+        .receive(task("again", STRANGER, TASK_TOKEN), deadline())
+        .await;
+    world.notify().await;
+    desk.down(false);
+    world.advance(300);
+    world.sweep().await;
+    let notes = desk.notes();
+    assert_eq!(notes.len(), 3, "{notes:?}");
     // A restarted process does not have the token. It gives the notification up, and records that.
     world
         .app
@@ -721,5 +756,5 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     let records = records(&world).await;
     assert!(records.contains("the task's token is gone"), "{records}");
     assert!(!records.contains("AAAAKg"), "{records}");
-    assert_eq!(desk.notes().len(), 2);
+    assert_eq!(desk.notes().len(), 3);
 }

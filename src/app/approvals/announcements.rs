@@ -161,6 +161,7 @@ impl App {
             return Ok(state);
         }
         let event = self.event_of(end, incident, attempt);
+        self.prove_journal().await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         self.journal.record_attempt(state, &lease, event).await
     }

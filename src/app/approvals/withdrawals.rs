@@ -200,7 +200,7 @@ impl App {
             requests.push(name);
             // If this fails or the time runs out, the next sweep continues.
             if let Some(after) = Box::pin(self.sweep_one(called_off, false, deadline)).await? {
-                self.queue_notifications(&after);
+                self.queue_notifications(&after, false);
                 self.revoke_uncovered(&after, deadline).await?;
             }
         }
@@ -216,7 +216,7 @@ impl App {
         for other in self.others(state).await? {
             if other.waits_for_cover() {
                 let after = Box::pin(self.revoke(other, self.now(), true, deadline)).await?;
-                self.queue_notifications(&after);
+                self.queue_notifications(&after, false);
             }
         }
         Ok(())

@@ -23,6 +23,7 @@ use crate::journal::{
 use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult, Step, step, within};
 
+use super::outbox::Queued;
 use super::send_notification::{Attempt, Delivered, Failure};
 
 /// How many streams have their notifications delivered at once.
@@ -65,12 +66,13 @@ impl App {
         }
     }
 
-    /// Puts a request into the outbox if it owes a notification now.
-    pub(in crate::app) fn queue_notifications(&self, state: &State) {
+    /// Puts a request into the outbox if it owes a notification now. `first`: this process has just
+    /// recorded the outcome.
+    pub(in crate::app) fn queue_notifications(&self, state: &State, first: bool) {
         let now = self.now();
         let rules = &self.prepared.notice_rules;
         if state.owes_from(rules, now).is_some_and(|at| at <= now) {
-            self.outbox.add(state.stream());
+            self.outbox.add(state.stream(), first);
         }
     }
 
@@ -78,7 +80,7 @@ impl App {
     pub(in crate::app) fn queue_incident(&self, incident: &Incident) {
         let owes = incident.owes_from(&self.prepared.notice_rules, self.now());
         if owes.is_some() {
-            self.outbox.add(incident.stream());
+            self.outbox.add(incident.stream(), true);
         }
     }
 
@@ -87,13 +89,13 @@ impl App {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
         loop {
             self.outbox.filled().await;
-            for (stream, trace) in self.outbox.take() {
+            for (stream, Queued { trace, first }) in self.outbox.take() {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                     return;
                 };
                 let app = self.in_force();
                 tokio::spawn(within(trace, async move {
-                    app.notify_promptly(stream).await;
+                    app.notify_promptly(stream, first).await;
                     drop(place);
                 }));
             }
@@ -108,16 +110,18 @@ impl App {
         let streams = self.outbox.take();
         let deliveries = streams
             .into_iter()
-            .map(|(stream, trace)| within(trace, self.notify_of(stream, true, deadline)));
+            .map(|(stream, Queued { trace, first })| {
+                within(trace, self.notify_of(stream, first, deadline))
+            });
         let all = join_all(deliveries);
         // An interrupted delivery is repeated under the same id.
         drop(tokio::time::timeout(left(deadline), all).await);
     }
 
-    async fn notify_promptly(&self, stream: StreamId) {
+    async fn notify_promptly(&self, stream: StreamId, first: bool) {
         let now = self.now();
         let Some(next) = self
-            .notify_of(stream, true, Deadline::after(MAX_TIME))
+            .notify_of(stream, first, Deadline::after(MAX_TIME))
             .await
         else {
             return;
@@ -180,6 +184,9 @@ impl App {
         let Some(_delivering) = self.outbox.begin(state.stream()) else {
             return Ok(state);
         };
+        if !due.is_empty() {
+            self.prove_journal().await?;
+        }
         let callback = self.outbox.callback(state.stream());
         let worker = fresh_worker()?;
         for owed in due {
@@ -206,10 +213,16 @@ impl App {
                 .record_notification(state, at, &worker, event)
                 .await?;
         }
+        let now = self.now();
+        let owed = state.owed(&self.prepared.notice_rules, now);
+        if !owed.iter().any(|owed| owed.has_begun(now)) {
+            self.outbox.forget_callback(state.stream());
+        }
         Ok(state)
     }
 
-    /// Delivers the notifications to this target that were given up or are owed now or later.
+    /// Delivers the notifications to this target that were given up, are owed now, or wait for a
+    /// further attempt.
     /// `request` is the id of requests, the `source/id` of one, or the stream of an incident.
     /// Returns the state of those notifications.
     pub async fn retry_notifications(
@@ -218,7 +231,6 @@ impl App {
         request: &str,
         deadline: Deadline,
     ) -> Result<Listed<NotificationEntry>, JournalError> {
-        self.prove_journal().await?;
         let Listed { entries, flaws, .. } =
             find_requests(&self.journal, request, self.now()).await?;
         let requests = entries.into_iter().map(Box::new).map(StreamState::Request);
@@ -230,8 +242,9 @@ impl App {
         let mut ends = Vec::new();
         for state in states {
             let mut again = state.given_up(notify);
-            again.extend(state.owed(&self.prepared.notice_rules, self.now()));
-            again.retain(|owed| owed.notice.notify == *notify);
+            let now = self.now();
+            again.extend(state.owed(&self.prepared.notice_rules, now));
+            again.retain(|owed| owed.notice.notify == *notify && owed.has_begun(now));
             let noticed: Vec<_> = again.iter().map(|owed| owed.notice.clone()).collect();
             let failures = Failures::default();
             let state = self

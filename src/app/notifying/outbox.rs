@@ -21,11 +21,20 @@ const MAX_KEPT: usize = 10_000;
 /// The streams in the outbox, and those whose notifications are being delivered.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Outbox {
-    /// Each stream with the trace that its notifications continue.
-    streams: Mutex<BTreeMap<StreamId, Option<TraceContext>>>,
+    streams: Mutex<BTreeMap<StreamId, Queued>>,
     busy: Mutex<BTreeSet<StreamId>>,
     filled: Notify,
     callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
+}
+
+/// How to deliver the notifications of a stream.
+#[derive(Debug)]
+pub(super) struct Queued {
+    /// The trace that they continue.
+    pub(super) trace: Option<TraceContext>,
+    /// Whether this process has just recorded what they are about, so that no other process can
+    /// have delivered them.
+    pub(super) first: bool,
 }
 
 /// Held while one task delivers the notifications of a stream.
@@ -36,12 +45,15 @@ pub(super) struct Delivering<'a> {
 }
 
 impl Outbox {
-    pub(super) fn add(&self, stream: StreamId) {
-        self.streams.lock().insert(stream, current());
+    pub(super) fn add(&self, stream: StreamId, first: bool) {
+        let mut streams = self.streams.lock();
+        let first = first && streams.get(&stream).is_none_or(|queued| queued.first);
+        let trace = current();
+        streams.insert(stream, Queued { trace, first });
         self.filled.notify_one();
     }
 
-    pub(super) fn take(&self) -> BTreeMap<StreamId, Option<TraceContext>> {
+    pub(super) fn take(&self) -> BTreeMap<StreamId, Queued> {
         std::mem::take(&mut *self.streams.lock())
     }
 
@@ -59,11 +71,15 @@ impl Outbox {
         }
     }
 
-    /// Removes and returns a request's callback; `None` if it is too old.
+    /// Returns a request's callback; `None` if it is too old.
     pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
-        let mut all = self.callbacks.lock();
-        let (callback, since) = all.remove(&stream)?;
-        (since.elapsed() < KEPT).then_some(callback)
+        let all = self.callbacks.lock();
+        let (callback, since) = all.get(&stream)?;
+        (since.elapsed() < KEPT).then(|| callback.clone())
+    }
+
+    pub(super) fn forget_callback(&self, stream: StreamId) {
+        self.callbacks.lock().remove(&stream);
     }
 
     /// Returns the right to deliver; `None` while another task of this process holds it.

@@ -72,7 +72,7 @@ impl App {
         let now = self.now();
         if matches!(state.needs_work(now), Some(Work::Start | Work::Finish)) {
             let turn = self.run_turn(state, now, false, Deadline::after(MAX_TURN));
-            self.queue_notifications(&Box::pin(turn).await?);
+            self.queue_notifications(&Box::pin(turn).await?, false);
         }
         Ok(())
     }

@@ -23,19 +23,19 @@ impl App {
         let unfinished =
             |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
         if !unfinished(&state) || self.prepared.plan_only {
-            return Ok(self.answer_and_notify(&state));
+            return Ok(self.answer_and_notify(&state, false));
         }
         let Some(_slot) = self.slots.take() else {
-            return Ok(self.answer_and_notify(&state));
+            return Ok(self.answer_and_notify(&state, false));
         };
         // `look_up` does not notice that a record is missing before another. Read the whole stream
         // before working on it.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
-            return Ok(self.answer_and_notify(&state));
+            return Ok(self.answer_and_notify(&state, false));
         }
         let after = Box::pin(self.run_turn(state, now, false, deadline)).await?;
-        Ok(self.answer_and_notify(&after))
+        Ok(self.answer_and_notify(&after, false))
     }
 
     /// Takes a turn at an unfinished request. `at_once`: also during a pause. Returns the state

@@ -121,7 +121,7 @@ impl App {
                 let permission = Permission::Granted(approved);
                 let work = self.work_off_claim(claim, permission, FirstLook::default(), deadline);
                 let after = Box::pin(work).await?;
-                let (ending, answer) = self.answer_and_notify(&after);
+                let (ending, answer) = self.answer_and_notify(&after, false);
                 Ok(Retried::Reopened(ending, Box::new(answer)))
             }
             (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(

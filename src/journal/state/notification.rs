@@ -56,6 +56,13 @@ pub struct Owed {
     pub since: Timestamp,
 }
 
+impl Owed {
+    /// Whether the outcome has happened. The notice of a coming expiry is owed before its time.
+    pub fn has_begun(&self, now: Timestamp) -> bool {
+        self.attempt > 1 || self.at <= now
+    }
+}
+
 /// The state of a notification after its newest attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationState {
