@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -116,6 +117,29 @@ async fn a_signature_that_matches_no_secret_makes_them_be_read_again() {
     std::fs::write(folder.path().join("token"), SECOND).unwrap();
     assert!(counts(&app, SECOND, "r-1").await);
     assert!(!counts(&app, FIRST, "r-2").await);
+}
+
+/// The file of the secret is slow to read, as on a network.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = without_cloud(folder.path()).await;
+    let file = folder.path().join("token");
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    let deliver = |id: &'static str| {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move { counts(&app, SECOND, id).await })
+    };
+    let one = deliver("r-1");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let other = deliver("r-2");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::task::spawn_blocking(move || std::fs::write(file, SECOND).unwrap());
+    assert!(one.await.unwrap());
+    assert!(other.await.unwrap());
 }
 
 #[tokio::test]
