@@ -359,6 +359,27 @@ pub(crate) async fn withdraw(world: &World) {
     recorded.await.unwrap();
 }
 
+/// The approval of a cancel is withdrawn after its calls, and before the record of their results.
+#[tokio::test]
+async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant() {
+    let world = lost_answers().await;
+    let share = request("CHG0", json!({"accounts": ONE}));
+    assert_eq!(world.deliver(&share).await.1.status, Status::Completed);
+    let cancel = request("CHG1", json!({"action": "cancel", "accounts": ONE}));
+    world.fuse.arm_at("000002.json", Break::Stall);
+    let withdrawing = async {
+        world.fuse.stalled().await;
+        assert!(world.shares().is_empty(), "{:?}", world.shares());
+        withdraw(&world).await;
+        world.fuse.release();
+    };
+    let ((_, answer), ()) = tokio::join!(world.deliver(&cancel), withdrawing);
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    let grants = world.app.grants().await.unwrap().entries;
+    assert!(grants.is_empty(), "{grants:?}");
+    world.verify().await.unwrap();
+}
+
 /// A cancel calls off one account between the calls and the record of a turn. The other account is
 /// still in doubt when the turn continues.
 #[tokio::test]

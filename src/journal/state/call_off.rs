@@ -28,10 +28,9 @@ impl State {
     /// succeeded.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
-        let done = |result: &ItemResult| result.item == *item && result.succeeded();
         let left = match request.action {
             Action::Share => self.phase != Phase::Revoked,
-            Action::Cancel => !self.results.iter().any(done),
+            Action::Cancel => !self.has_cancelled(item),
         };
         left && self.call_off_of(item).is_none() && request.target.items().contains(item)
     }
@@ -46,11 +45,18 @@ impl State {
         items
     }
 
-    /// Returns the call-off that names `item`, by a cancel or by a withdrawal.
+    /// Returns the call-off that names `item`, by a cancel or by a withdrawal. `None` if this
+    /// request is a cancel that had taken `item` away before it could see the call-off.
     pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
-        self.called_off
-            .iter()
-            .find(|call_off| call_off.items.contains(item))
+        let mut call_offs = self.called_off.iter();
+        let found = call_offs.find(|call_off| call_off.items.contains(item));
+        found.filter(|_| !self.has_cancelled(item))
+    }
+
+    /// Whether this request is a cancel, and the cancel of `item` has succeeded.
+    fn has_cancelled(&self, item: &Item) -> bool {
+        let done = |result: &ItemResult| result.item == *item && result.succeeded();
+        self.intent.request.action == Action::Cancel && self.results.iter().any(done)
     }
 
     /// Whether a record shows that `item` was shared before the request.
