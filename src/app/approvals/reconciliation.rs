@@ -197,8 +197,15 @@ impl App {
                     let of = |named: &Named| StreamId::of_announcement(round.source, &named.id());
                     let reads = some.iter().map(|named| self.journal.read(of(named)));
                     for (named, read) in some.iter().zip(join_all(reads).await) {
-                        let state = read?.map(|history| history.stream_state);
-                        match self.announce_listed(named, state, round).await {
+                        // An announcement that cannot be read does not stop the others.
+                        let announced = match read {
+                            Ok(history) => {
+                                let state = history.map(|history| history.stream_state);
+                                self.announce_listed(named, state, round).await
+                            }
+                            Err(error) => Err(error.into()),
+                        };
+                        match announced {
                             Ok(true) => drop(listed.insert(named.id())),
                             Ok(false) => {}
                             Err(error) => end = Err(error),
