@@ -276,6 +276,8 @@ impl App {
             }
             _ => state,
         };
+        // The turn may have taken minutes: the share may have ended, and a lease begins now.
+        let now = self.now();
         match work_of(&after, now, at_once) {
             Some(Work::Revoke { .. }) => Box::pin(self.revoke(after, now, at_once, deadline))
                 .await
