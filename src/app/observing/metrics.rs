@@ -10,7 +10,8 @@ use crate::app::deliveries::NO_SOURCE;
 use crate::config::MetricsAccess;
 use crate::domain::Timestamp;
 use crate::journal::{
-    JournalError, MAX_PAUSE_OF_WORK, OPERATIONS, Phase, State, StoreResult, StreamState, WakeUp,
+    JournalError, MAX_PAUSE_OF_REVOCATION, OPERATIONS, Phase, State, StoreResult, StreamState,
+    WakeUp,
 };
 use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 
@@ -140,12 +141,14 @@ impl App {
             .set(Metric::DriftDifferences, &[], differences as f64);
     }
 
-    /// Counts the unfinished and the overdue requests that have a wake-up within
-    /// `MAX_PAUSE_OF_WORK` of now. Only a revocation before the share's end may pause longer.
+    /// Counts the unfinished and the overdue requests. Each has a wake-up within
+    /// `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is paused for longer.
     /// `known` has finished requests whose share expires later; these are not read again.
     async fn count_index(&self, known: Ends) -> Result<Counted, JournalError> {
         let now = self.now();
-        let until = now.checked_add(MAX_PAUSE_OF_WORK).unwrap_or(Timestamp::MAX);
+        let until = now
+            .checked_add(MAX_PAUSE_OF_REVOCATION)
+            .unwrap_or(Timestamp::MAX);
         let (mut ends, mut unsure) = (Ends::new(), BTreeMap::<_, Vec<WakeUp>>::new());
         for wake_up in self.journal.due(until).await? {
             let later = |end: &&Option<_>| end.is_none_or(|end| end > now);
@@ -192,6 +195,10 @@ fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
         Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => None,
         Phase::Waiting { until } => Some(*until).filter(|until| *until <= now),
         Phase::Working { .. } | Phase::Deferred { .. } => Some(state.opened_at()),
-        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => state.ends_at(),
+        // What was called off is revoked before its end, or although it has none.
+        Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
+            let ended = state.ends_at().filter(|end| *end <= now);
+            Some(ended.unwrap_or_else(|| state.updated_at()))
+        }
     }
 }
