@@ -1,6 +1,6 @@
 # DingTalk: an approved instance becomes a share request. The event only names the instance; the source's `fetch`
-# reads it with your app, and this map sees both as {event, instance}. Form and approvers come from the instance
-# alone.
+# reads it with your app, and this map sees both as {event, instance}. Form and approvers come only from the
+# instance.
 #
 # Write the id of each component of your form here: its bizAlias if it has one, else its id, such as
 # TextField-K2AD4O5B. Their names are translated and can be changed, ids cannot. A component that the form lacks
@@ -25,9 +25,9 @@ def texts:
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
 
-# Who agreed, each in their own name: it is not documented whose id the record of a deputy has. What was agreed
-# before the instance was sent back does not count: its form may have changed since. Times are whole minutes, so
-# what was agreed in the same minute does not count either.
+# The people who agreed in their own name: DingTalk does not document whose id the record of a deputy has. An agreement
+# from before the instance was sent back does not count, because the form may have changed since. Times are whole
+# minutes, so an agreement in the same minute does not count either.
 def agreed:
   .operationRecords // []
   | ([.[] | select(.type == "REDIRECT_PROCESS") | .date] | max) as $back

@@ -1,4 +1,4 @@
-# EventBridge: an event with the detail type "Image Share Approved"; every other one is ignored.
+# EventBridge: an event with the detail type "Image Share Approved"; all others are ignored.
 #
 # `detail` is a native request. Without an `id` in it, the request gets the event's id, which EventBridge keeps when it
 # delivers an event again. The event may also arrive through a queue, as the message's text, or through a topic, as JSON

@@ -1,6 +1,6 @@
 # Feishu and Lark: an approved instance becomes a share request. The event only names the instance; the
 # source's `fetch` reads it with your app, and this map sees both as {event, instance}. Form and approvers
-# come from the instance alone.
+# come only from the instance.
 #
 # Give the form's widgets these custom ids in the designer (Advanced settings > Custom id); their names
 # are translated and can be changed, custom ids cannot. A widget that the form lacks reads as empty.
@@ -25,8 +25,8 @@ def texts:
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
 
-# All people of an instance by one kind of id, so that one person never counts as two and a self-approval
-# shows: by user_id, which is theirs in the whole company, if everybody has one; else by open_id.
+# Names all people of an instance by one kind of id, so that one person does not count as two and a self-approval
+# is visible: by user_id, which is valid in the whole company, if everybody has one; otherwise by open_id.
 def id_of($kind): .[$kind] | if . == "" then null else . end;
 def kind_for($people):
   if all($people[]; id_of("user_id") != null) then "user_id"
@@ -34,8 +34,8 @@ def kind_for($people):
   else error("the people of the instance have no kind of id in common; " +
     "let your app read user_ids (contact:user.employee_id:readonly)") end;
 
-# Who passed a node. An automatic pass has no person. What was passed before the request was sent back does
-# not count: its form may have changed since.
+# The people who passed a node. An automatic pass has no person. Passes from before the request was sent back do
+# not count, because the form may have changed since.
 def passes:
   sort_by(.create_time | tonumber)
   | reduce .[] as $step ([];

@@ -7,7 +7,7 @@
 #   accounts: 700000164995, 909619400
 #   lighthouse: no           (only for img-…)
 #   expires: 30d             (or a date, or an RFC 3339 instant)
-# All other lines are ignored, and so is what the rendered page does not show, such as HTML comments.
+# The map ignores all other lines, and text that the rendered page does not show, such as HTML comments.
 # The approver is the user who set the label; a bot does not count as one. Many users may set a label: the policy says
 # who may approve. The author can edit the body until the label is set. The event holds the body as it was then, so a
 # later edit changes nothing. Each time the label is set is a new request.

@@ -1,11 +1,11 @@
 # GitLab: an issue that gets the label "approved" becomes a share request; every other event is ignored.
 #
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
-# lighthouse, expires. All other lines are ignored, and so is what the rendered page does not show.
+# lighthouse, expires. The map ignores all other lines, and text that the rendered page does not show.
 # The label must be among the current ones and not among the previous ones: a later edit of an approved issue sends
 # another event with the label.
-# The approver is the user who set the label. The map names people by user number, because the event names the author
-# only so, and an author who sets the label must not look like a second person. Many users may set a label: the policy
+# The approver is the user who set the label. The map names people by user number, because the event names the
+# author only by number, and an author who sets the label must not look like a second person. Many users may set a label: the policy
 # says who may approve. A text that was edited with the label or after it is refused: the approver did not read it.
 # The work item of a group is refused: it has no project, so its number alone would mix up two groups.
 def approved: map(.title) | any(.[]; . == "approved");
@@ -15,8 +15,8 @@ def approves:
   and (.changes.labels.current // [] | approved)
   and (.changes.labels.previous // [] | approved | not);
 
-# GitLab writes instants as `2026-11-02 06:53:58 UTC` or as RFC 3339. In one form they compare as texts. Two instants in
-# different zones do not, and then the text counts as edited.
+# GitLab writes instants as `2026-11-02 06:53:58 UTC` or as RFC 3339. In the same form they compare as texts. Two
+# instants in different zones do not compare; then the text counts as edited.
 def instant: if . == null then "" else sub(" "; "T") | sub(" ?UTC$"; "Z") | sub("\\.[0-9]+"; "") end;
 def zone: sub("^.{19}"; "");
 def edited_since_label:

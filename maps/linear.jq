@@ -1,7 +1,7 @@
 # Linear: an issue that moves to the state "Approved" becomes a share request; every other event is ignored.
 #
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
-# lighthouse, expires. All other lines are ignored, and so is what the rendered page does not show.
+# lighthouse, expires. The map ignores all other lines, and text that the rendered page does not show.
 # `updatedFrom.stateId` must be present: without it, the event is a later edit of an approved issue. The map names
 # people by user id.
 select(.type == "Issue" and .action == "update" and .updatedFrom.stateId != null and .data.state.name == "Approved")

@@ -2,7 +2,7 @@
 #
 # The alert's tags hold the request, each as `key:value`: image, region, account (one tag per account), lighthouse,
 # expires, action, requester. `requester` is an Opsgenie user name (an address), because the event names the approver
-# so. All clicks of one person on one alert are the same approval.
+# in this way. All clicks of one person on one alert are the same approval.
 def tags: [.alert.tags[]? | capture("^(?<key>[a-z]+):(?<value>.+)$")];
 def one($key):
   [tags[] | select(.key == $key) | .value] | unique

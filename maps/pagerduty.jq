@@ -2,7 +2,7 @@
 #
 # The subscription is to `incident.custom_field_values.updated`. The incident's custom fields image, region, accounts,
 # lighthouse, expires, action and requester hold the request; `requester` is a PagerDuty user id, because the event
-# names the approver so. The field must be among the *changed* ones: a later change of another field sends the old
+# names the approver in this way. The field must be among the *changed* ones: a later change of another field sends the old
 # approval again.
 def fields: [.[]? | select(.name | type == "string") | {(.name): .value}] | add // {};
 

@@ -19,12 +19,12 @@ def text:
   if type == "object" then (.value // .display_value) else . end
   | if . == null then null else tostring | trim | if . == "" then null else . end end;
 
-# ServiceNow writes `YYYY-MM-DD HH:MM:SS`, in UTC without saying so.
+# ServiceNow writes `YYYY-MM-DD HH:MM:SS`, in UTC but without a zone.
 def instant:
   if . == null then null
   else sub("^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2}) (?<time>[0-9]{2}:[0-9]{2}:[0-9]{2})$"; "\(.date)T\(.time)Z") end;
 
-# An item may need several approvals. Where the item states its own approval, that one counts.
+# An item may need several approvals. If the item has an approval state of its own, that state decides.
 select((.state | text) == "approved")
 | select((.record.approval | text) as $approval | $approval == null or $approval == "approved")
 | .record as $record

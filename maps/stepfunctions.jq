@@ -2,7 +2,7 @@
 #   {"execution.$": "$$.Execution.Id", "state.$": "$$.State.Name", "request.$": "$.request", "TaskToken.$": "$$.Task.Token"}
 # `request` is a native request; the map also reads `input` and `Input`, as in AWS's samples, and ignores the task
 # token. A request without an `id` gets one from the execution and the state: a retried state repeats its request,
-# another execution makes a new one.
+# and another execution makes a new request.
 def unwrapped:
   if .Type == "Notification" and (.TopicArn | type) == "string" and (.Message | type) == "string"
   then .Message | fromjson else . end;

@@ -1,6 +1,6 @@
 # WeCom's approval app: an approved request becomes a share request. The event has no values of the form; the
 # source's `fetch` reads the request with your app, and this map sees both as {event, instance}. Form and approvers
-# come from the instance alone.
+# come only from the instance.
 #
 # Write the id of each control of your template here, such as Text-1640339319582; the API getapprovaldetail shows
 # them. Their titles are translated and can be changed, ids cannot. A control that the form lacks reads as empty.
@@ -15,7 +15,7 @@ def field_reason:     "Textarea-1793601000007";
 def control($id):
   [.apply_data.contents[]? | select(.id == $id)]
   | if length > 1 then error("the form has two controls with the id \($id)") else .[0] end;
-# The texts of a control. A choice has a text per language: the first is the one that the template was written in.
+# The texts of a control. A choice has a text per language; the first is in the language of the template.
 def values_of($kind):
   if $kind == null then empty
   elif any("Text", "Textarea"; . == $kind) then .value.text
@@ -27,9 +27,9 @@ def texts: .control as $kind | values_of($kind) | select(. != null) | tostring |
 def text($id): [control($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [control($id) | texts | ticket_words[]];
 
-# Who agreed (2), or agreed and added another approver (13). What was agreed before the request was returned (11)
-# does not count: its form may have changed since. Older templates have sp_record in place of process_list, and a
-# handler (node_type 3) approves nothing.
+# The people who agreed (2), or agreed and added another approver (13). Agreements from before the request was returned
+# (11) do not count, because the form may have changed since. Older templates have sp_record in place of process_list.
+# A handler (node_type 3) is not an approver.
 def steps:
   if (.process_list.node_list // []) != [] then
     .process_list.node_list[] | select(.node_type == 1) | .sub_node_list[]?

@@ -1,11 +1,11 @@
 # Zendesk: an event that names a ticket, and the ticket itself, which the source's `fetch` reads. This map sees both as
-# {event, instance}. What is shared, and who approved, comes from the ticket. The event adds one condition: whoever
-# fired the trigger is the approver whom the ticket names, because an agent can name anyone there.
+# {event, instance}. The image, the accounts and the approver come from the ticket. The event adds one condition: the person
+# who fired the trigger must be the approver in the ticket, because an agent can write any name into the ticket.
 #
 # The trigger's body: {"ticket": "{{ticket.id}}", "by": "{{current_user.id}}"}
 #
 # Write the id of each of your ticket fields here; Zendesk shows it in the list of fields. `field_approved_by` is a
-# lookup field for a user: the approver enters themselves there.
+# lookup field for a user: approvers enter themselves there.
 def field_image:       360000000001;   # lhbp-6jc6l8yb or img-6pb6lrmy
 def field_region:      360000000002;   # ap-singapore
 def field_accounts:    360000000003;   # 700000164995, 909619400

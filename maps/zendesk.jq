@@ -6,8 +6,8 @@
 #    "ticket": {"id": "{{ticket.id}}", "title": "{{ticket.title}}", "updated_at": "{{ticket.updated_at_with_timestamp}}",
 #               "image": "{{ticket.ticket_field_1}}", "region": …, "accounts": …, "lighthouse": …, "expires": …, "action": …},
 #    "requester": {"email": "{{ticket.requester.email}}"}, "current_user": {"email": "{{current_user.email}}"}}
-# With "comment": "{{ticket.latest_comment}}" in the ticket, an event that our own comment caused is ignored.
-# The trigger's condition must say that the status or a tag *changed*. One that says what it *is* fires on each later edit.
+# With "comment": "{{ticket.latest_comment}}" in the ticket, the map ignores an event that our own comment caused.
+# The trigger's condition must say that the status or a tag *changed*. A condition on what it *is* fires on each later edit.
 def text:
   if . == null then null
   elif type == "string" then trim | if . == "" or . == "-" then null elif test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end

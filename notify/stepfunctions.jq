@@ -1,5 +1,5 @@
-# Step Functions: the end of a task that waits with a token. Of later news no task waits. The token is held in memory
-# for the invocation that brought it, and nowhere else.
+# Step Functions: the end of a task that waits with a token. No task waits for later outcomes. sharehook keeps the
+# token only in memory, for the invocation that brought it.
 def output: {id: .request.id, status, results, expires_at} | tojson;
 def call($name; $body):
   {

@@ -1,5 +1,5 @@
-# The lines of words.jq for readers of Chinese. What the journal recorded, such as the reasons of the cloud and of a map, stays as
-# it was recorded.
+# The lines of words.jq for readers of Chinese. Recorded texts, such as the reasons of the cloud and of a map, keep their
+# language.
 def list: unique | if length > 5 then "\(.[:5] | join("、")) 等，共 \(length) 个" else join("、") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;

@@ -32,7 +32,7 @@ resource "aws_cloudwatch_metric_alarm" "sharehook" {
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${var.name}-errors"
-  alarm_description   = "The function failed, or ran out of time; its log tells why."
+  alarm_description   = "The function failed, or ran out of time; its log says why."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = var.name }

@@ -1,4 +1,4 @@
-# The journal: versioned, locked, for TLS alone; records and the log are created once and never deleted. It outlives the module.
+# The journal: versioned, locked, for TLS only; records and the log are created once and not deleted. It outlives the module.
 
 resource "aws_s3_bucket" "journal" {
   bucket_prefix       = "${var.name}-journal-"

@@ -209,7 +209,7 @@ resource "aws_lambda_event_source_mapping" "requests" {
 }
 
 locals {
-  # No retries: the next run does what this one missed.
+  # No retries: the next run does the rest.
   schedules = {
     sweep = "rate(5 minutes)"
     drift = "rate(12 hours)"
@@ -264,7 +264,7 @@ data "aws_iam_policy_document" "scheduler" {
 
 output "hook_url" {
   value       = "${aws_apigatewayv2_api.hooks.api_endpoint}/hooks/"
-  description = "Put the source's name behind it and the result into the ticketing system."
+  description = "Append the source's name, and enter the result in the ticketing system."
 }
 
 output "queue_url" {

@@ -23,13 +23,13 @@ variable "package" {
 
 variable "journal" {
   type        = string
-  description = "The journal, such as s3://bucket/prefix; with AWS_ENDPOINT_URL of COS among the variables it is in COS."
+  description = "The journal, such as s3://bucket/prefix. It cannot be in COS: docs/journal.md says why."
 }
 
 variable "variables" {
   type        = map(string)
   sensitive   = true
-  description = "What sharehook.toml names as env:…, SHAREHOOK_SEAL_KEY, and the journal's credentials."
+  description = "Each env:NAME of sharehook.toml, SHAREHOOK_SEAL_KEY, and the journal's credentials."
 }
 
 # The function's own credentials come from this role: no key is stored.
