@@ -20,7 +20,7 @@ use super::credentials::{
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::envelope::{self, Answered};
-use super::error::{not_sent, over_limit, unanswered};
+use super::error::{deadline_passed, not_sent, over_limit, unanswered};
 use super::request_headers::ApiRequest;
 use super::settings::CloudSettings;
 use super::throttle::Throttle;
@@ -242,6 +242,7 @@ impl RegionalCloud<'_> {
             purpose: request.purpose(),
         };
         let (mut clock_fixed, mut renewed) = (false, false);
+        let end = self.call_end();
         let repeat_by = self.deadline.or_sooner(Deadline::after(REPEAT_WITHIN));
         loop {
             let (result, date) = attempt.send(&credentials, &body).await;
@@ -256,7 +257,7 @@ impl RegionalCloud<'_> {
                     clock_fixed = true
                 }
                 ErrorClass::Refresh if !renewed => {
-                    match cloud.credentials.renew(&credentials, repeat_by).await {
+                    match cloud.credentials.renew(&credentials, end).await {
                         Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
                         Ok(None) => return Err(error),
                         Err(problem) => {
@@ -267,14 +268,21 @@ impl RegionalCloud<'_> {
                 }
                 _ => return Err(error),
             }
-            cloud.throttle.wait_for_slot(api, region, repeat_by).await?;
+            let slot = cloud.throttle.wait_for_slot(api, region, repeat_by);
+            if slot.await.is_err() {
+                // The call has had no effect, and the cause of the refusal is corrected: the caller
+                // can repeat the call.
+                let class = ErrorClass::NotSent;
+                return Err(CloudError { class, ..error });
+            }
         }
     }
 
     /// Reads all pages of a list.
     ///
     /// # Errors
-    /// The errors of `call`, and `Paging` if the list has too many pages or repeats its entries.
+    /// The errors of `call`, and `Paging` if the list has too many pages, repeats its entries or
+    /// ends early.
     pub(super) async fn all_pages<Q: Query>(
         &self,
         first: Paging<Q>,
@@ -291,7 +299,7 @@ impl RegionalCloud<'_> {
                     let message = format!("{action} in {region}: {error}");
                     let class = match error {
                         PagingError::Endless => ErrorClass::Permanent,
-                        PagingError::Repeating => ErrorClass::Transient,
+                        PagingError::Repeating | PagingError::Incomplete => ErrorClass::Transient,
                     };
                     return Err(CloudError {
                         class,
@@ -329,10 +337,7 @@ impl Attempt<'_> {
         let endpoint = cloud.endpoint(service);
         let what = format!("{} {action} in {region}", service.name());
         if longest.is_zero() {
-            let message = format!("{what} was not sent: the deadline has passed");
-            let remedy = "none now: the program repeats the call later";
-            let error = not_sent(ResultCode::DeadlinePassed, message, remedy);
-            return (Err(error), None);
+            return (Err(deadline_passed(&what)), None);
         }
         let headers = ApiRequest {
             service: service.name(),
@@ -551,6 +556,47 @@ mod tests {
         assert_eq!(tokens, ["token1", "token2"]);
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
         assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+    }
+
+    /// The caller, whose deadline is later, repeats the call with what was corrected.
+    #[tokio::test]
+    async fn a_corrected_call_that_has_no_time_left_is_repeated_by_the_caller() {
+        let expired = Reply {
+            date: Some("Thu, 01 Jan 2026 01:00:00 GMT"),
+            ..refused("AuthFailure.SignatureExpire")
+        };
+        let server = Server::start([expired]).await;
+        let slow = CloudSettings {
+            lighthouse_per_second: 0.1,
+            ..settings(server.address)
+        };
+        let error = share(&cloud_with(slow, &variables()), Deadline::NEVER).await;
+        let error = error.unwrap_err();
+        let seen = (error.class, error.code.as_str(), server.seen().len());
+        let expected = (ErrorClass::NotSent, "AuthFailure.SignatureExpire", 1);
+        assert_eq!(seen, expected, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_takes_long_renews_the_credentials_for_the_next_call() {
+        let late = Reply {
+            delay: REPEAT_WITHIN + Duration::from_millis(100),
+            ..refused("UnauthorizedOperation.TokenInvalid")
+        };
+        let server = Server::start([late, done()]).await;
+        let reads = std::sync::atomic::AtomicUsize::new(0);
+        let read = move |_: &Path| {
+            let n = reads.fetch_add(1, Ordering::Relaxed);
+            Ok(format!(
+                "[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"
+            ))
+        };
+        let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+        let cloud = Cloud::new(settings(server.address), chain).unwrap();
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!((error.class, server.seen().len()), (ErrorClass::NotSent, 1));
+        share(&cloud, Deadline::NEVER).await.unwrap();
+        assert_eq!(server.seen().remove(1).token.as_deref(), Some("token1"));
     }
 
     #[tokio::test]

@@ -127,6 +127,15 @@ pub(crate) fn not_sent(code: ResultCode, message: String, remedy: &str) -> Cloud
     CloudError::own(code, ErrorClass::NotSent, message, remedy)
 }
 
+/// The error for a call that begins after its caller's deadline.
+pub(super) fn deadline_passed(call: &str) -> CloudError {
+    not_sent(
+        ResultCode::DeadlinePassed,
+        format!("{call} was not sent: the deadline has passed"),
+        "none now: the program repeats the call later",
+    )
+}
+
 /// The error for a call that exceeds a published limit. Repeating the same call is pointless.
 pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
     not_sent(

@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::call::RegionalCloud;
 use super::error::{action_is_missing, image_is_missing};
-use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef};
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef};
 
 /// Returns the API action that shares an image with accounts, or stops sharing it.
 pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
@@ -35,7 +35,7 @@ impl RegionalCloud<'_> {
     ///
     /// Calls `account_ids` only when the call can be sent at once, because accounts may join or
     /// leave the call until then. Also calls it before returning an error that concerns all who
-    /// wait for the call, such as unusable credentials, but not if its class is `NotSent`.
+    /// wait for the call, such as unusable credentials, but not if this caller's time is over.
     pub async fn change_shares(
         &self,
         image: &ImageRef,
@@ -44,8 +44,8 @@ impl RegionalCloud<'_> {
     ) -> Result<Option<String>, CloudError> {
         let ready = self.ready(sharing_api(image, action));
         let ready = match ready.await {
-            // This caller's deadline may have passed. Other callers may have time left.
-            Err(error) if error.class == ErrorClass::NotSent => return Err(error),
+            // Other callers may have time left.
+            Err(error) if error.is_out_of_time() => return Err(error),
             ready => ready,
         };
         let account_ids = &account_ids();
@@ -252,6 +252,37 @@ mod tests {
             );
         }
         assert!(server.seen().is_empty());
+    }
+
+    /// Callers that wait for the call share a failed look-up of the credentials. They do not share
+    /// the deadline of the caller that makes it.
+    #[tokio::test]
+    async fn a_failure_that_concerns_all_callers_is_given_to_all() {
+        let server = Server::start([]).await;
+        let machine = [
+            ("SHAREHOOK_METADATA_ENDPOINT", "http://127.0.0.1:1"),
+            ("TENCENTCLOUD_CAM_ROLE_NAME", "role"),
+        ];
+        let machine = machine.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let cloud = cloud_with(settings(server.address), &machine.into());
+        let here = region();
+        let image = ImageRef::Blueprint(blueprint());
+        let passed = Deadline::after(std::time::Duration::ZERO);
+        for (deadline, code, asked) in [
+            (Deadline::NEVER, ResultCode::NoCredentials, true),
+            (passed, ResultCode::DeadlinePassed, false),
+        ] {
+            let mut was_asked = false;
+            let accounts = || {
+                was_asked = true;
+                accounts(2)
+            };
+            let cloud = cloud.at(&here, deadline);
+            let error = cloud.change_shares(&image, Action::Share, accounts).await;
+            let error = error.unwrap_err();
+            assert_eq!(error.class, ErrorClass::NotSent, "{error}");
+            assert_eq!((error.code.as_str(), was_asked), (code.as_str(), asked));
+        }
     }
 
     #[tokio::test]

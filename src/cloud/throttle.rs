@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::actions::{Api, Service};
 use super::deadline::Deadline;
-use super::error::not_sent;
+use super::error::{deadline_passed, not_sent};
 use super::pace::Pace;
 use crate::domain::{CloudError, Region, ResultCode};
 
@@ -84,7 +84,8 @@ impl Throttle {
     /// Waits for the next free slot, behind the calls that wait already.
     ///
     /// # Errors
-    /// `Throttled`, as soon as it is known that the slot is after the deadline.
+    /// `Throttled`, as soon as it is known that the slot is after the deadline. `DeadlinePassed` if
+    /// the deadline has passed already.
     pub(super) async fn wait_for_slot(
         &self,
         api: Api,
@@ -92,6 +93,9 @@ impl Throttle {
         deadline: Deadline,
     ) -> Result<(), CloudError> {
         let begun = Instant::now();
+        if !deadline.allows(begun) {
+            return Err(deadline_passed(&format!("{} in {region}", api.action)));
+        }
         let place = self.enter((api, region.clone()), deadline)?;
         let key = &place.key;
         let first = deadline.limit(place.queue.lock()).await;
@@ -99,17 +103,28 @@ impl Throttle {
         loop {
             // The rate may have changed while this call waited.
             let slot = self.slot(key);
-            let at = self.instant(slot);
-            if !deadline.allows(at) {
-                return Err(self.too_late(key, slot));
-            }
-            sleep_until(at).await;
+            self.sleep_until(key, slot, deadline).await?;
             match self.depart(key, slot) {
                 Ok(()) => break,
-                Err(at) => sleep_until(at).await,
+                Err(later) => self.sleep_until(key, later, deadline).await?,
             }
         }
         self.waited(api, begun);
+        Ok(())
+    }
+
+    /// Waits until a slot comes. Refuses at once if it is after the deadline.
+    async fn sleep_until(
+        &self,
+        key: &Key,
+        slot: Duration,
+        deadline: Deadline,
+    ) -> Result<(), CloudError> {
+        let at = self.instant(slot);
+        if !deadline.allows(at) {
+            return Err(self.too_late(key, slot));
+        }
+        sleep_until(at).await;
         Ok(())
     }
 
@@ -158,20 +173,18 @@ impl Throttle {
     }
 
     /// Takes `slot`, whose time has come, for a call. If calls that were sent late have filled the
-    /// current second, or if the rate was lowered meanwhile, returns a later instant instead.
-    fn depart(&self, key: &Key, slot: Duration) -> Result<(), Instant> {
+    /// current second, or if the rate was lowered meanwhile, returns a later slot instead.
+    fn depart(&self, key: &Key, slot: Duration) -> Result<(), Duration> {
         let now = self.start.elapsed();
         let mut queues = self.queues.lock();
         let Some(paced) = queues.get_mut(key) else {
             return Ok(());
         };
         let due = paced.pace.when(now, 0);
-        let gone = if due > now {
-            Err(due)
-        } else {
-            paced.pace.depart(now)
-        };
-        gone.map_err(|at| self.instant(at))?;
+        if due > now {
+            return Err(due);
+        }
+        paced.pace.depart(now)?;
         paced.pace.take(slot);
         Ok(())
     }
@@ -366,5 +379,31 @@ mod tests {
         given_up.await.unwrap_err();
         assert_eq!(throttle.queues.lock()[&(LIST, here.clone())].waiting, 0);
         wait().await.unwrap();
+    }
+
+    /// Calls that were sent late fill the second, so the slot moves past the deadline when it comes.
+    #[tokio::test]
+    async fn a_call_does_not_sleep_past_its_deadline() {
+        let throttle = Throttle::new(20.0, 10.0);
+        let here = region("ap-tokyo");
+        let wait = |deadline| throttle.wait_for_slot(LIST, &here, deadline);
+        wait(Deadline::NEVER).await.unwrap();
+        if let Some(paced) = throttle.queues.lock().get_mut(&(LIST, here.clone())) {
+            while paced.pace.depart(throttle.start.elapsed()).is_ok() {}
+        }
+        let begin = Instant::now();
+        let error = wait(Deadline::after(Duration::from_millis(300))).await;
+        assert_eq!(error.unwrap_err().code.as_str(), "Throttled");
+        assert!(begin.elapsed() < Duration::from_millis(800));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_has_passed_is_not_called_throttling() {
+        let throttle = Throttle::new(20.0, 10.0);
+        let here = region("ap-tokyo");
+        let passed = Deadline::after(Duration::ZERO);
+        let error = throttle.wait_for_slot(READ, &here, passed).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.code, ResultCode::DeadlinePassed.as_str(), "{error}");
     }
 }

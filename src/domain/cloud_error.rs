@@ -124,6 +124,16 @@ impl CloudError {
         }
     }
 
+    /// Whether the call was not sent because the caller has no time left.
+    pub fn is_out_of_time(&self) -> bool {
+        let code = self.own_code();
+        let late = matches!(
+            code,
+            Some(ResultCode::DeadlinePassed | ResultCode::Throttled)
+        );
+        self.class == ErrorClass::NotSent && late
+    }
+
     /// Returns the code as a [`ResultCode`]. `None` for a code of the cloud.
     pub fn own_code(&self) -> Option<ResultCode> {
         ResultCode::read(&self.code)

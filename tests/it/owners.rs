@@ -264,7 +264,7 @@ async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record(
 }
 
 #[tokio::test]
-async fn a_token_service_that_does_not_answer_delays_a_share_once() {
+async fn a_token_service_that_does_not_answer_is_asked_once_and_hinders_no_share() {
     let world = world(Site::Cn).await;
     let silent = "GetCallerIdentity:slow:5s@900";
     world.cloud.inject(silent.parse().unwrap());
@@ -275,6 +275,28 @@ async fn a_token_service_that_does_not_answer_delays_a_share_once() {
         assert_eq!(answer.status, Status::Completed, "{answer:?}");
         assert!(begin.elapsed().as_secs() < 3);
     }
+    assert_eq!(world.cloud.identity_calls().len(), 1);
+}
+
+/// The first share cannot wait for the answer, and the next one finds it.
+#[tokio::test]
+async fn a_slow_token_service_leaves_only_the_first_share_without_an_owner() {
+    let world = world(Site::Cn).await;
+    let slow = "GetCallerIdentity:slow:1s@900";
+    world.cloud.inject(slow.parse().unwrap());
+    let owner = async |id: &str, account: &str| {
+        let one = json!({"accounts": [account]});
+        let (_, answer) = world.deliver(&request(id, one)).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        let stream = StreamId::of(&invoke(id));
+        let history = world.journal.read(stream).await.unwrap().unwrap();
+        let state = history.into_state().unwrap();
+        state.owner().map(ToString::to_string)
+    };
+    assert_eq!(owner("CHG1", ACCOUNTS[0]).await, None);
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    let known = owner("CHG2", ACCOUNTS[1]).await;
+    assert_eq!(known.as_deref(), Some(SANDBOX_OWNER));
     assert_eq!(world.cloud.identity_calls().len(), 1);
 }
 

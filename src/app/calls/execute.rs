@@ -195,7 +195,8 @@ async fn accounts_stage(
                     .await;
                 describe(&call, &name, &called.end);
                 let error = called.end.as_ref().err();
-                if error.is_some_and(sharing_calls::out_of_time) {
+                // The items stay pending.
+                if error.is_some_and(CloudError::is_out_of_time) {
                     break;
                 }
                 alone = called.batched && error.is_some_and(sharing_calls::names_one_of_many);
@@ -302,7 +303,7 @@ async fn lighthouse(
                 let end = end.instrument(call.clone()).await;
                 let code = end.as_ref().err().map(|error| error.code.as_str());
                 context.count_call("ModifyImageSharePermission", code);
-                if end.as_ref().err().is_some_and(sharing_calls::out_of_time) {
+                if end.as_ref().err().is_some_and(CloudError::is_out_of_time) {
                     return Ok(work.unfinished());
                 }
                 let request_id = end.as_ref().map(|(_, id)| id.clone());

@@ -12,7 +12,6 @@ use crate::plan::{Observation, Readiness};
 use crate::telemetry::{Step, step};
 
 use super::coalesce::Joined;
-use super::sharing_calls::out_of_time;
 
 /// Maximum number of tries of a read. Without the read the plan is still safe, but makes more
 /// calls.
@@ -46,7 +45,10 @@ pub(in crate::app) async fn observe(
             Joined::Leader(leader) => leader,
             // The leader's deadline passed before it read. This caller has time left: join again.
             Joined::Answered(seen)
-                if seen.unreadable.as_ref().is_some_and(out_of_time)
+                if seen
+                    .unreadable
+                    .as_ref()
+                    .is_some_and(CloudError::is_out_of_time)
                     && !context.deadline.passed() =>
             {
                 continue;

@@ -27,15 +27,6 @@ pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>
     }
 }
 
-/// Whether the call was not sent because no time was left. Its items stay pending then.
-pub(in crate::app) fn out_of_time(error: &CloudError) -> bool {
-    error.class == ErrorClass::NotSent
-        && matches!(
-            error.own_code(),
-            Some(ResultCode::DeadlinePassed | ResultCode::Throttled)
-        )
-}
-
 /// Whether one account may have caused the refusal of the whole call.
 pub(super) fn names_one_of_many(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
@@ -70,7 +61,9 @@ pub(in crate::app) async fn change(
             Joined::Leader(leader) => leader,
             // The leader's deadline passed before it sent the call. This caller has time left: join
             // again.
-            Joined::Answered(Err(error)) if out_of_time(&error) && !context.deadline.passed() => {
+            Joined::Answered(Err(error))
+                if error.is_out_of_time() && !context.deadline.passed() =>
+            {
                 continue;
             }
             Joined::Answered(end) => {

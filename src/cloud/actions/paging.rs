@@ -89,6 +89,9 @@ pub enum PagingError {
     /// A page contains no new entry.
     #[error("a page contains only entries of earlier pages")]
     Repeating,
+    /// A page is empty, and the list has more entries.
+    #[error("a page is empty although the list has more entries")]
+    Incomplete,
 }
 
 #[derive(Debug)]
@@ -144,8 +147,11 @@ impl<T> Pager<T> {
             if held > 0 && self.items.len() == before {
                 return Err(PagingError::Repeating);
             }
-            if held == 0 || page.total.is_some_and(|total| self.offset >= total) {
+            if page.total.map_or(held == 0, |total| self.offset >= total) {
                 return Ok(None);
+            }
+            if held == 0 {
+                return Err(PagingError::Incomplete);
             }
         }
         if self.pages >= MAX_PAGES {
@@ -255,5 +261,21 @@ mod tests {
         assert_eq!(pager.take(page(&[1, 2]), u64::to_string), Ok(Some(2)));
         assert_eq!(pager.take(page(&[2, 3]), u64::to_string), Ok(None));
         assert_eq!(pager.into_items(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_list_that_ends_before_its_total_is_an_error() {
+        for first in [0_u64, 100] {
+            let mut pager = Pager::default();
+            let page = |items: std::ops::Range<u64>| Page {
+                items: Some(items.collect()),
+                total: Some(250),
+            };
+            if first > 0 {
+                assert_eq!(pager.take(page(0..first), u64::to_string), Ok(Some(first)));
+            }
+            let end = pager.take(page(first..first), u64::to_string);
+            assert_eq!(end, Err(PagingError::Incomplete));
+        }
     }
 }

@@ -30,17 +30,17 @@ type Loaded = Result<Arc<Credentials>, CredentialsError>;
 #[derive(Debug)]
 pub(crate) struct CredentialCache {
     chain: CredentialChain,
-    pub(super) remote: Remote,
+    pub(super) remote: Arc<Remote>,
     slot: Mutex<Slot>,
     /// Locked during a look-up. Callers that wait for the lock use the result of that look-up.
     looking: tokio::sync::Mutex<()>,
-    pub(super) owner: OwnerSlot,
+    pub(super) owner: Arc<OwnerSlot>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     current: Option<Arc<Credentials>>,
-    /// Number of finished look-ups.
+    /// Number of finished look-ups and of replaced keys.
     looks: u64,
     /// Result of the last look-up.
     last: Option<Loaded>,
@@ -54,10 +54,10 @@ impl CredentialCache {
     pub(crate) fn new(chain: CredentialChain, remote: Remote) -> Self {
         Self {
             chain,
-            remote,
+            remote: Arc::new(remote),
             slot: Mutex::default(),
             looking: tokio::sync::Mutex::new(()),
-            owner: OwnerSlot::default(),
+            owner: Arc::default(),
         }
     }
 
@@ -80,7 +80,11 @@ impl CredentialCache {
     /// Replaces the key of `account`. The next call uses the new key.
     pub(crate) fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         if self.chain.replace_key(account, key)? {
-            self.slot.lock().current = None;
+            let mut slot = self.slot.lock();
+            // Counts as a finished look-up without a result, so that a look-up that began with the
+            // old key does not store its own.
+            slot.looks = slot.looks.wrapping_add(1);
+            (slot.current, slot.last) = (None, None);
         }
         Ok(())
     }
@@ -142,19 +146,26 @@ impl CredentialCache {
                 return last.clone();
             }
         }
-        let loaded = self.chain.load(&self.remote).await.map(Arc::new);
-        let mut slot = self.slot.lock();
-        slot.looks = slot.looks.wrapping_add(1);
-        slot.last = Some(loaded.clone());
-        if let Ok(credentials) = &loaded {
-            // A source may return credentials that are about to expire. Do not ask it for every
-            // call.
-            let now = self.remote.now();
-            slot.next_look = now.checked_add(PAUSE).ok();
-            slot.found_at = Some(now);
-            slot.current = Some(Arc::clone(credentials));
+        loop {
+            let looks = self.slot.lock().looks;
+            let loaded = self.chain.load(&self.remote).await.map(Arc::new);
+            let mut slot = self.slot.lock();
+            if slot.looks != looks {
+                // The key was replaced meanwhile.
+                continue;
+            }
+            slot.looks = slot.looks.wrapping_add(1);
+            slot.last = Some(loaded.clone());
+            if let Ok(credentials) = &loaded {
+                // A source may return credentials that are about to expire. Do not ask it for every
+                // call.
+                let now = self.remote.now();
+                slot.next_look = now.checked_add(PAUSE).ok();
+                slot.found_at = Some(now);
+                slot.current = Some(Arc::clone(credentials));
+            }
+            return loaded;
         }
-        loaded
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) async fn of_machine(
                 let text = String::from_utf8_lossy(&body);
                 Ok(text.lines().next().unwrap_or_default().trim().to_owned())
             }
+            // The service is there, so a later look-up may find the role.
+            Ok((status, _)) if status >= 500 => return Err(failing(&place, status)),
             Ok((status, _)) => Err(format!("HTTP {status}, so no role")),
             Err(failure) => Err(failure.to_string()),
         },
@@ -76,7 +78,7 @@ pub(super) async fn of_machine(
         Ok((status, _)) if status < 500 => {
             Err(unusable(&place, format!("the answer is HTTP {status}")))
         }
-        Ok((status, _)) => Err(unreachable(&place, format!("the answer is HTTP {status}"))),
+        Ok((status, _)) => Err(failing(&place, status)),
         Err(failure) => Err(unreachable(&place, failure)),
     }
 }
@@ -99,6 +101,10 @@ fn address(endpoint: &str) -> Result<Url, CredentialsError> {
 
 async fn ask(remote: &Remote, url: &Url) -> Result<(u16, Vec<u8>), client::Failure> {
     client::get(&remote.client, url, &[], METADATA_TIMEOUT).await
+}
+
+fn failing(place: &str, status: u16) -> CredentialsError {
+    unreachable(place, format!("the answer is HTTP {status}"))
 }
 
 fn unreachable(place: &str, problem: impl ToString) -> CredentialsError {

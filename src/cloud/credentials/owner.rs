@@ -2,58 +2,78 @@
 //! that their source names, or else the answer of `GetCallerIdentity`, which is kept for these
 //! credentials. Calls can be made without knowing the account.
 
-use super::owner_slot::Asked;
-use super::{CredentialCache, Credentials, CredentialsError, sts};
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument as _;
+
+use super::owner_slot::{Asked, OwnerSlot};
+use super::{CredentialCache, Credentials, CredentialsError, Remote, sts};
 use crate::cloud::deadline::Deadline;
-use crate::domain::{AccountId, CloudError};
+use crate::domain::{AccountId, CloudError, ErrorClass};
 
 impl CredentialCache {
     /// Returns the root account of the credentials that the next call uses. Asks the token service
-    /// if neither the credentials' source nor an earlier answer names the account.
+    /// if neither the credentials' source nor an earlier answer names the account. The question
+    /// goes on after `deadline`, so that a later caller finds the answer.
     pub(crate) async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         let used = self.current(deadline).await?;
         if let Some(owner) = named(&used) {
             return Ok(owner);
         }
-        let late = CloudError::from(CredentialsError::OutOfTime);
-        let asking = deadline.limit(self.owner.asking.lock());
-        let _asking = asking.await.ok_or_else(|| late.clone())?;
-        let known = self.asked(&used);
-        if let Some(known) = known.as_ref().filter(|it| it.is_fresh(self.remote.now())) {
-            return known.owner.clone();
+        let late = || CloudError::from(CredentialsError::OutOfTime);
+        let asking = Arc::clone(&self.owner.asking).lock_owned();
+        let asking = deadline.limit(asking).await.ok_or_else(late)?;
+        let known = self.owner.about(&used);
+        if let Some(known) = known.filter(|it| it.is_fresh(self.remote.now())) {
+            return known.owner;
         }
         if deadline.passed() {
-            return Err(late);
+            return Err(late());
         }
-        let answer = deadline.limit(sts::caller(&self.remote, &used)).await;
-        let owner = answer.unwrap_or(Err(late));
-        if let (Err(error), None) = (&owner, known.filter(|known| known.owner.is_err())) {
-            tracing::warn!(
-                %error,
-                "cannot learn which root account the key belongs to: allow it sts:GetCallerIdentity. \
-                 Shares go on; where such a share ends after its image was deleted, an operator must \
-                 confirm it"
-            );
+        let (remote, slot) = (Arc::clone(&self.remote), Arc::clone(&self.owner));
+        let question = tokio::spawn(ask(remote, slot, used, asking).in_current_span());
+        match deadline.limit(question).await {
+            Some(Ok(owner)) => owner,
+            Some(Err(_)) | None => Err(late()),
         }
-        *self.owner.newest.lock() = Some(Asked {
-            credentials: used,
-            owner: owner.clone(),
-            at: self.remote.now(),
-        });
-        owner
     }
 
     /// Returns the root account of the cached credentials if it is already known. Sends nothing.
     pub(crate) fn known_owner(&self) -> Option<AccountId> {
         let used = self.held()?;
-        named(&used).or_else(|| self.asked(&used)?.owner.ok())
+        named(&used).or_else(|| self.owner.about(&used)?.owner.ok())
     }
+}
 
-    /// Returns the last answer of the token service if it is about `used`.
-    fn asked(&self, used: &Credentials) -> Option<Asked> {
-        let newest = self.owner.newest.lock().clone();
-        newest.filter(|asked| asked.credentials.same_as(used))
+/// Asks the token service about `used` and keeps its answer. Holds `asking` until then, so that
+/// concurrent callers wait for this answer.
+async fn ask(
+    remote: Arc<Remote>,
+    slot: Arc<OwnerSlot>,
+    used: Arc<Credentials>,
+    asking: OwnedMutexGuard<()>,
+) -> Result<AccountId, CloudError> {
+    let owner = sts::caller(&remote, &used).await;
+    let failed_before = slot.about(&used).is_some_and(|known| known.owner.is_err());
+    if let (Err(error), false) = (&owner, failed_before) {
+        let remedy = match error.class {
+            ErrorClass::Operator => "allow it sts:GetCallerIdentity",
+            _ => "the program asks again later",
+        };
+        tracing::warn!(
+            %error,
+            "cannot learn which root account the key belongs to: {remedy}. Shares go on; where such \
+             a share ends after its image was deleted, an operator must confirm it"
+        );
     }
+    *slot.newest.lock() = Some(Asked {
+        credentials: used,
+        owner: owner.clone(),
+        at: remote.now(),
+    });
+    drop(asking);
+    owner
 }
 
 /// Returns the account that the source of the credentials names.

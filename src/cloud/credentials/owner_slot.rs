@@ -19,7 +19,15 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 pub(super) struct OwnerSlot {
     pub(super) newest: Mutex<Option<Asked>>,
     /// Locked while the token service is asked, so that concurrent callers ask once.
-    pub(super) asking: tokio::sync::Mutex<()>,
+    pub(super) asking: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl OwnerSlot {
+    /// Returns the last answer of the token service if it is about `used`.
+    pub(super) fn about(&self, used: &Credentials) -> Option<Asked> {
+        let newest = self.newest.lock().clone();
+        newest.filter(|asked| asked.credentials.same_as(used))
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Tests failures of a look-up: bad answers, invalid settings, an expired deadline.
 
 use super::*;
+use crate::domain::{CloudError, ErrorClass};
 
 #[tokio::test]
 async fn errors_do_not_quote_a_bad_answer() {
@@ -106,4 +107,37 @@ async fn the_deadline_ends_a_look() {
         .await;
     assert!(matches!(end, Err(CredentialsError::OutOfTime)), "{end:?}");
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+}
+
+/// An answer proves that the service is there. Any other failure may mean that the machine is no
+/// CVM.
+#[tokio::test]
+async fn a_metadata_service_that_fails_is_asked_again_later() {
+    for (status, class) in [(500, ErrorClass::NotSent), (404, ErrorClass::Operator)] {
+        let machine = StandIn::start(&[(status, String::new())]).await;
+        let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", &machine.url())]);
+        let chain = CredentialChain::from_disk(&vars, None);
+        let cache = CredentialCache::new(chain, Remote::nowhere());
+        let error = CloudError::from(cache.current(never()).await.unwrap_err());
+        assert_eq!(error.class, class, "{error}");
+        assert!(error.message.contains(&status.to_string()), "{error}");
+    }
+}
+
+/// The look-up that began with the old key does not store its result.
+#[tokio::test]
+async fn a_key_that_is_replaced_during_a_look_up_is_used_by_the_next_call() {
+    let answers = ["old", "new"].map(|name| (200, sts_answer(name, NOW + 7_200)));
+    let sts = StandIn::start(&answers).await;
+    let chain = keyed().assuming(ROLE.parse().unwrap());
+    let cache = CredentialCache::new(chain, remote(&sts.url(), clock));
+    let replace = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let key = ["id-2", "another-key"].map(SecretString::from);
+        cache.replace_key("prod", &key.into()).unwrap();
+    };
+    let (looked, ()) = tokio::join!(cache.current(never()), replace);
+    looked.unwrap();
+    let used = cache.current(never()).await.unwrap();
+    assert_eq!((used.secret_id.as_str(), sts.count()), ("new", 2));
 }

@@ -86,3 +86,15 @@ async fn an_answer_without_an_account_names_none() {
         assert_eq!(cache.known_owner(), None);
     }
 }
+
+/// The question outlasts a caller that cannot wait for its answer.
+#[tokio::test]
+async fn a_short_deadline_does_not_end_the_question() {
+    let sts = StandIn::start(&[identity("100000000001")]).await;
+    let cache = CredentialCache::new(keyed(), remote(&sts.url(), clock));
+    let soon = Deadline::after(Duration::from_millis(5));
+    let error = cache.owner_account(soon).await.unwrap_err();
+    assert_eq!(error.code, "DeadlinePassed", "{error}");
+    let owner = cache.owner_account(never()).await.unwrap();
+    assert_eq!((owner, sts.count()), (account("100000000001"), 1));
+}
