@@ -33,11 +33,15 @@ pub fn http_client() -> Result<Client, Problems> {
 /// certificates in `ca`, the content of a PEM file.
 ///
 /// # Errors
-/// `proxy` is not an address, or `ca` contains a certificate that is not usable.
+/// `proxy` is not an address, or `ca` contains no usable certificates.
 pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
     let remedy = "name a PEM file that contains certificates";
+    let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
     let added: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
-    let added = added.map_err(|_| Problem::new("ca_file", "is not a PEM file", remedy))?;
+    let added = added.map_err(|_| wrong("is not a PEM file"))?;
+    if added.is_empty() && !ca.is_empty() {
+        return Err(wrong("contains no certificate").into());
+    }
     let failed = |error: &dyn Error| {
         let problem = format!("cannot build the HTTP client: {error}");
         Problem::new("cloud", problem, "report this")
