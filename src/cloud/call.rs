@@ -594,7 +594,9 @@ mod tests {
         let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
         let cloud = Cloud::new(settings(server.address), chain).unwrap();
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.class, server.seen().len()), (ErrorClass::NotSent, 1));
+        let seen = (error.class, error.code.as_str(), server.seen().len());
+        let expected = (ErrorClass::NotSent, "UnauthorizedOperation.TokenInvalid", 1);
+        assert_eq!(seen, expected, "{error}");
         share(&cloud, Deadline::NEVER).await.unwrap();
         assert_eq!(server.seen().remove(1).token.as_deref(), Some("token1"));
     }
