@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use std::{fs, io};
 
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::SecretString;
 use toml::Spanned;
 
@@ -149,7 +150,7 @@ impl Reader<'_> {
     ) -> Vec<u8> {
         let remedy = "name a PEM file that contains certificates";
         let read = written.as_ref();
-        let read = read.and_then(|file| self.named_file(what, file, |path| fs::read(path), remedy));
+        let read = read.and_then(|file| self.named_file(what, file, read_certificates, remedy));
         read.map(|(_, pem)| pem).unwrap_or_default()
     }
 
@@ -277,6 +278,15 @@ pub(super) fn texts<C: FromIterator<String>>(written: &[Spanned<String>]) -> C {
 /// Returns the value of a variable that is set and not empty.
 pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
     vars.get(name).filter(|text| !text.is_empty())
+}
+
+/// Reads a PEM file. Fails if it contains no certificate, as a DER file does.
+fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
+    let pem = fs::read(path)?;
+    match CertificateDer::pem_slice_iter(&pem).next() {
+        Some(Ok(_)) => Ok(pem),
+        _ => Err(io::Error::other("it contains no certificate in PEM form")),
+    }
 }
 
 pub(super) fn text_of(path: &Path) -> Result<String, Problem> {

@@ -27,7 +27,7 @@ impl JsonFlaw {
     /// Returns the flaw as a problem of `field`.
     pub(crate) fn into_problem(self, field: impl Into<String>) -> Problem {
         let remedy = match &self {
-            Self::Syntax(_) => "send one JSON value, nested at most 128 deep",
+            Self::Syntax(_) => "send one JSON value, nested at most 127 deep",
             Self::DuplicateKey(_) => "name each key once",
         };
         Problem::new(field, self.to_string(), remedy)

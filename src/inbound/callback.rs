@@ -1,6 +1,8 @@
 //! Reads the secrets with which a delivery can be answered later: Slack's `response_url`, and the
 //! token of a Step Functions task. They are kept in memory only.
 
+use std::ops::RangeInclusive;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
@@ -15,8 +17,10 @@ pub struct Callback {
     pub task_token: Option<SecretString>,
 }
 
-/// Maximum length of a secret in bytes, enough for a token of Step Functions or an address.
-const MAX_BYTES: usize = 2_048;
+/// Length of a secret in bytes. A token of Step Functions and an address lie within. A shorter text
+/// is no secret, and to hide it would change other texts of the event.
+const LENGTH: RangeInclusive<usize> = 16..=2_048;
+const HIDDEN: &str = "(hidden)";
 
 impl Callback {
     /// Returns the secrets in a delivery, or `None` if it has none.
@@ -29,19 +33,36 @@ impl Callback {
         (callback.response_url.is_some() || callback.task_token.is_some()).then_some(callback)
     }
 
-    /// Replaces the secrets in an event by `(hidden)`, also within longer texts.
-    pub fn hidden_in(&self, event: &Value) -> Value {
+    /// Replaces the secrets in the texts of an event by `(hidden)`, also within longer texts. The
+    /// names of fields and all other values stay as they are.
+    pub fn hidden_in(&self, event: Value) -> Value {
+        match event {
+            Value::String(text) => Value::String(self.hidden_in_text(text)),
+            Value::Array(items) => items.into_iter().map(|it| self.hidden_in(it)).collect(),
+            Value::Object(fields) => {
+                let hidden = |(name, value)| (name, self.hidden_in(value));
+                fields.into_iter().map(hidden).collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => event,
+        }
+    }
+
+    fn hidden_in_text(&self, text: String) -> String {
         let both = [&self.response_url, &self.task_token].into_iter().flatten();
-        let hidden = both.fold(event.to_string(), |text, secret| {
-            text.replace(secret.expose_secret(), "(hidden)")
-        });
-        serde_json::from_str(&hidden).unwrap_or_default()
+        both.fold(text, |text, secret| {
+            let secret = secret.expose_secret();
+            // A text may itself be JSON, as the `Message` of SNS is.
+            let quoted = Value::from(secret).to_string();
+            let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+            let text = text.replace(inside.unwrap_or(secret), HIDDEN);
+            text.replace(secret, HIDDEN)
+        })
     }
 }
 
 fn text(value: Option<&Value>) -> Option<SecretString> {
     let text = value?.as_str()?;
-    (!text.is_empty() && text.len() <= MAX_BYTES).then(|| text.into())
+    LENGTH.contains(&text.len()).then(|| text.into())
 }
 
 /// Returns the task token. The author of the state machine chooses the field's name: `TaskToken`,

@@ -132,8 +132,8 @@ fn one<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Problem>
 /// Reads an event in binary mode: attributes from `ce-` headers, data from the body.
 fn binary(headers: &Headers, bytes: &[u8]) -> Result<Value, Problem> {
     let mut object = Map::new();
-    for header in headers.names().filter(|name| name.starts_with("ce-")) {
-        let name = header.trim_start_matches("ce-");
+    let attribute = |header| Some((header, str::strip_prefix(header, "ce-")?));
+    for (header, name) in headers.names().filter_map(attribute) {
         if !is_attribute(name) || matches!(name, "data" | "datacontenttype" | "data_base64") {
             return Err(Problem::new(
                 header,
@@ -323,6 +323,7 @@ mod tests {
             ("ce-id", "other"),
             ("ce-data", "{}"),
             ("ce-a-b", "1"),
+            ("ce-ce-x", "1"),
             ("ce-", "1"),
             ("ce-x", "%ff"),
             ("ce-datacontenttype", "text/plain"),

@@ -43,12 +43,17 @@ pub enum Refusal {
         /// The rule that the value violates.
         why: &'static str,
     },
-    /// The signature or token was not made with a configured secret or the SNS certificate.
+    /// The signature or token was not made with a configured secret.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
         /// The header or field that has the signature or token.
         what: String,
     },
+    /// The key of the certificate did not make the signature of an SNS message.
+    #[error(
+        "body field Signature was not made with the signing certificate, or the message was changed"
+    )]
+    OtherCertificate,
     /// The signature is valid, but its time is outside the window.
     #[error("signed {}; at most {window} s are allowed", away(*milliseconds))]
     Stale {

@@ -21,6 +21,17 @@ pub enum Separator {
     Kv,
 }
 
+impl Separator {
+    /// Returns the character between two items.
+    pub(super) fn character(self) -> Option<char> {
+        match self {
+            Self::None => None,
+            Self::Space => Some(' '),
+            Self::Comma | Self::Kv => Some(','),
+        }
+    }
+}
+
 /// How the 32 bytes of the MAC are written. Items are decoded and compared as bytes, in constant
 /// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -210,7 +221,7 @@ impl HmacScheme {
                 "add a text part between them, such as { text = \".\" }",
             );
         }
-        for (field, problem, remedy) in self.limit_problems() {
+        for (field, problem, remedy) in self.value_problems() {
             say(field, problem, remedy);
         }
         let time = self.time.iter().filter_map(|time| match time {
@@ -234,9 +245,26 @@ impl HmacScheme {
         found
     }
 
-    /// Returns field, problem and remedy for each limit that is out of bounds.
-    fn limit_problems(&self) -> Vec<(&'static str, String, &'static str)> {
+    /// Whether an item of the header can begin with the prefix.
+    fn prefix_fits(&self) -> bool {
+        let ascii = self
+            .prefix
+            .bytes()
+            .all(|b| b.is_ascii_graphic() || b == b' ');
+        let separator = self.separator.character();
+        let whole = separator.is_none_or(|separator| !self.prefix.contains(separator));
+        ascii && whole && !self.prefix.starts_with(' ')
+    }
+
+    /// Returns field, problem and remedy for each setting with a value that it cannot have.
+    fn value_problems(&self) -> Vec<(&'static str, String, &'static str)> {
         let limits = [
+            (
+                !self.prefix_fits(),
+                "prefix",
+                format!("is {}, with which no item can begin", shown(&self.prefix)),
+                "write visible ASCII without the separator and without a blank at the beginning",
+            ),
             (
                 !(1..=86_400).contains(&self.window),
                 "window",
@@ -429,6 +457,44 @@ mod tests {
                 },
             ),
             (
+                "prefix",
+                HmacScheme {
+                    separator: Separator::Comma,
+                    prefix: "v1,".into(),
+                    ..base.clone()
+                },
+            ),
+            (
+                "prefix",
+                HmacScheme {
+                    separator: Separator::Kv,
+                    prefix: "v1=,".into(),
+                    ..base.clone()
+                },
+            ),
+            (
+                "prefix",
+                HmacScheme {
+                    separator: Separator::Space,
+                    prefix: "Signature ".into(),
+                    ..base.clone()
+                },
+            ),
+            (
+                "prefix",
+                HmacScheme {
+                    prefix: " v1=".into(),
+                    ..base.clone()
+                },
+            ),
+            (
+                "prefix",
+                HmacScheme {
+                    prefix: "v1\n".into(),
+                    ..base.clone()
+                },
+            ),
+            (
                 "window",
                 HmacScheme {
                     window: 0,
@@ -503,5 +569,21 @@ mod tests {
             ..HmacScheme::over_body("x-sig")
         };
         assert_eq!(record.problems(), []);
+    }
+
+    #[test]
+    fn a_prefix_may_contain_what_separates_nothing() {
+        for (separator, prefix) in [
+            (Separator::None, "Signature v1,"),
+            (Separator::Space, "v1,"),
+            (Separator::Comma, "v1 "),
+        ] {
+            let record = HmacScheme {
+                separator,
+                prefix: prefix.into(),
+                ..HmacScheme::over_body("x-sig")
+            };
+            assert_eq!(record.problems(), []);
+        }
     }
 }

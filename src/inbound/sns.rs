@@ -108,7 +108,7 @@ impl Message {
             .map_err(|_| Refusal::malformed(WHAT, "it is not base64"))?;
         let text = self.string_to_sign()?;
         trace.note("signed bytes", true, || readable(text.as_bytes(), b""));
-        let mismatch = |_| Refusal::mismatch(WHAT);
+        let mismatch = |_| Refusal::OtherCertificate;
         let leaf = EndEntityCert::try_from(&certificate.leaf).map_err(mismatch)?;
         let verified = leaf.verify_signature(algorithm, text.as_bytes(), &signature);
         trace.note("signature", verified.is_ok(), || {

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::scheme::{Encoding, HmacScheme, IdSource, Part, Separator, TimeSource};
+use super::scheme::{Encoding, HmacScheme, IdSource, Part, TimeSource};
 use crate::domain::Timestamp;
 
 /// Maximum number of signatures in one header; more are ignored. Senders need two while they rotate
@@ -42,15 +42,11 @@ pub(super) fn signed_prefix<'a, E>(
     Ok(bytes)
 }
 
-/// Splits a signature header into its items.
+/// Splits a signature header into its items. Blanks beside an item of a list do not belong to it.
 pub(super) fn items<'a>(scheme: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
-    let separator = match scheme.separator {
-        Separator::None => None,
-        Separator::Space => Some(' '),
-        Separator::Comma | Separator::Kv => Some(','),
-    };
+    let separator = scheme.separator.character();
     let whole = separator.is_none().then_some(field);
-    let list = separator.map(|separator| field.split(separator));
+    let list = separator.map(|separator| field.split(separator).map(str::trim_ascii));
     whole
         .into_iter()
         .chain(list.into_iter().flatten())
@@ -135,6 +131,7 @@ pub(super) fn id_header(scheme: &HmacScheme) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scheme::Separator;
     use super::*;
 
     #[test]
@@ -228,5 +225,24 @@ mod tests {
         let item = encode(&scheme, &[1; 32]);
         let list = vec![item; 1_000].join(",");
         assert_eq!(candidates(&scheme, &list).len(), MAX_CANDIDATES);
+    }
+
+    #[test]
+    fn blanks_beside_the_items_of_a_list_do_not_count() {
+        for separator in [Separator::Comma, Separator::Kv, Separator::Space] {
+            let record = HmacScheme {
+                separator,
+                prefix: "v1=".into(),
+                ..HmacScheme::over_body("x")
+            };
+            let list = [[1; 32], [2; 32]].map(|mac| encode(&record, &mac));
+            let comma = if separator == Separator::Space {
+                ""
+            } else {
+                ","
+            };
+            let field = list.join(&format!("{comma} "));
+            assert_eq!(candidates(&record, &field), [[1; 32], [2; 32]], "{field}");
+        }
     }
 }

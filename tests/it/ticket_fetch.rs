@@ -527,3 +527,27 @@ async fn a_server_answers_at_once_while_the_ticket_system_is_slow() {
     }
     assert_eq!(api.asked(), [(PATH.to_owned(), LOGIN.to_owned())]);
 }
+
+/// Fields whose names or texts look like those of a secret.
+#[tokio::test]
+async fn an_event_keeps_its_form_whatever_its_secrets_are() {
+    for (token, kept) in [
+        ("5", "5"),
+        ("ticket", "ticket"),
+        ("a-task-\"sesame\"-\\0001", "(hidden)"),
+    ] {
+        let api = Tickets::start().await;
+        let world = world(&api).await;
+        api.put(|_| ());
+        let message = json!({"TaskToken": token}).to_string();
+        let event =
+            json!({"ticket": 35436, "by": "235323", "snow_task_token": token, "text": message});
+        receive(&world, &event).await;
+        world.sweep().await;
+        let journal = journal(&world).await;
+        assert_eq!(world.has(BLUEPRINT), SHARED, "{token}: {journal}");
+        let field = format!("\"snow_task_token\":\"{kept}\"");
+        assert!(journal.contains(&field), "{token}: {journal}");
+        assert!(!journal.contains("sesame"), "{token}: {journal}");
+    }
+}

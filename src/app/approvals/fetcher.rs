@@ -147,7 +147,7 @@ impl Fetcher {
     ) -> Value {
         match (self, Callback::of(verified)) {
             (Self::App(fetch), _) => fetch.preset.system().without_secrets(event),
-            (Self::Ticket(_), Some(callback)) => callback.hidden_in(&event),
+            (Self::Ticket(_), Some(callback)) => callback.hidden_in(event),
             (Self::Ticket(_), None) => event,
         }
     }

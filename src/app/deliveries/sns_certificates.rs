@@ -84,11 +84,10 @@ impl Certificates {
             return Ok(intake.verifier.verify(delivery, now)?);
         };
         for pinned in intake.issuers.pinned() {
-            if let Ok(verified) = intake
-                .verifier
-                .verify_certified(delivery.clone(), &pinned, now)
-            {
-                return Ok(verified);
+            let delivery = delivery.clone();
+            match intake.verifier.verify_certified(delivery, &pinned, now) {
+                Err(Refusal::OtherCertificate) => {}
+                checked => return Ok(checked?),
             }
         }
         let certificate = self.get(&url, intake, now).await?;

@@ -33,12 +33,12 @@ pub(super) fn open(
         with_token(checked, body, trace)?
     };
     let event = object(&plain)?;
-    let (reply, is_challenge) = match event.get("type").and_then(Value::as_str) {
-        Some("url_verification") => (challenge_of(&event, key)?, true),
-        _ => {
-            inside(checked, &event, key, trace)?;
-            (ReplyBody::Json(json!({})), false)
-        }
+    let is_challenge = is_challenge(&event);
+    let reply = if is_challenge {
+        challenge_of(&event, key)?
+    } else {
+        inside(checked, &event, key, trace)?;
+        ReplyBody::Json(json!({}))
     };
     let id = text(&event, "/header/event_id").or_else(|| text(&event, "/uuid"));
     let id = id.filter(|id| is_echoable(id)).map(str::to_owned);
@@ -142,19 +142,23 @@ fn inside(
 /// Returns the reply to a challenge. Refuses a challenge with other fields, because it could
 /// smuggle an event past the signature.
 fn challenge_of(event: &Value, key: &EnvelopeKey) -> Result<ReplyBody, Refusal> {
-    let fields = event.as_object().map_or(0, serde_json::Map::len);
-    let challenge = text(event, "/challenge").filter(|challenge| is_echoable(challenge));
-    let kind = text(event, "/type") == Some("url_verification");
-    match challenge {
-        Some(_) if !key.has_token(token_of(event)) => Err(wrong_token()),
-        Some(challenge) if kind && fields == 3 => {
-            Ok(ReplyBody::Json(json!({ "challenge": challenge })))
-        }
-        _ => {
-            let what = format!("header {SIGNATURE}, which only a challenge may lack,");
-            Err(Refusal::missing(what))
-        }
+    if !is_challenge(event) {
+        let what = format!("header {SIGNATURE}, which only a challenge may lack,");
+        return Err(Refusal::missing(what));
     }
+    if !key.has_token(token_of(event)) {
+        return Err(wrong_token());
+    }
+    let fields = event.as_object().map_or(0, serde_json::Map::len);
+    let challenge = text(event, "/challenge").filter(|it| fields == 3 && is_echoable(it));
+    let why = "it is not a short visible challenge with token, type and no other field";
+    let challenge = challenge.ok_or_else(|| Refusal::malformed("the challenge", why))?;
+    Ok(ReplyBody::Json(json!({ "challenge": challenge })))
+}
+
+/// Whether the event only checks the address.
+pub(super) fn is_challenge(event: &Value) -> bool {
+    text(event, "/type") == Some("url_verification")
 }
 
 fn token_of(event: &Value) -> &str {

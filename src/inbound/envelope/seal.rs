@@ -78,6 +78,7 @@ pub(in crate::inbound) fn renewed(
     mut event: Value,
     now: Timestamp,
 ) -> Value {
+    let is_challenge = feishu::is_challenge(&event);
     let mut set = |place: &str, name: &str, value: Value| {
         if let Some(Value::Object(fields)) = event.pointer_mut(place) {
             fields.insert(name.to_owned(), value);
@@ -89,7 +90,10 @@ pub(in crate::inbound) fn renewed(
             set("/header", "token", key.token().into());
             set("/header", "create_time", milliseconds.to_string().into());
             set("", "token", key.token().into());
-            set("", "ts", format!("{seconds}.000000").into());
+            // With a time it would be no challenge.
+            if !is_challenge {
+                set("", "ts", format!("{seconds}.000000").into());
+            }
         }
         EnvelopeSystem::Dingtalk => set("", "EventTime", milliseconds.into()),
         EnvelopeSystem::Wecom => set("", "CreateTime", seconds.to_string().into()),

@@ -4,11 +4,17 @@
 
 use serde_json::Value;
 
+use crate::domain::Timestamp;
+use crate::inbound::delivery::Headers;
+use crate::inbound::trace::Trace;
+
 use super::addressed;
 use super::cipher;
 use super::feishu;
 use super::key::EnvelopeKey;
+use super::opened::Checked;
 use super::scheme::{EnvelopeScheme, EnvelopeSystem};
+use super::seal;
 use super::seed::Seed;
 use super::xml;
 
@@ -179,4 +185,42 @@ fn a_secret_of_another_form_is_refused_and_not_shown() {
         assert!(flaw.contains(says), "{secret}: {flaw}");
         assert!(!flaw.contains(&key) && !remedy.contains(&key));
     }
+}
+
+const NOW: i64 = 1_764_072_000;
+
+fn plain_challenge(more: bool) -> Value {
+    let mut challenge = serde_json::json!({"challenge": "ajls384kdjx98XX", "token": "xxxxxx",
+        "type": "url_verification"});
+    if more {
+        challenge["event"] = Value::Null;
+    }
+    challenge
+}
+
+#[test]
+fn a_challenge_is_renewed_as_one() {
+    let scheme = EnvelopeScheme::of(EnvelopeSystem::Feishu);
+    let secret = format!("longEnoughToken0001:{}", "k".repeat(32));
+    let key = EnvelopeKey::read(scheme, &secret, true).unwrap_or_else(|(flaw, _)| panic!("{flaw}"));
+    let now = Timestamp::from_second(NOW).unwrap();
+    let opened = |more| {
+        let event = seal::renewed(scheme, &key, plain_challenge(more), now);
+        let event = event.to_string().into_bytes();
+        let sealed = seal::seal(scheme, &key, "", &event, now).unwrap();
+        let checked = Checked {
+            scheme,
+            keys: vec![&key],
+            from: &[],
+            now,
+        };
+        let headers = Headers::new(sealed.headers);
+        feishu::open(&checked, &headers, &sealed.body, &mut Trace::off())
+    };
+    assert!(opened(false).unwrap().is_challenge);
+    let why = opened(true).err().unwrap().to_string();
+    assert!(
+        why.contains("challenge") && !why.contains("header"),
+        "{why}"
+    );
 }

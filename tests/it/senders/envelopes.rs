@@ -186,3 +186,40 @@ fn every_delivery_ends_as_it_says() {
     let others = WITHOUT_SCHEME.map(|system| counted(system, "no scheme"));
     assert_eq!(others, [4, 4, 3]);
 }
+
+fn vector(id: &str) -> Value {
+    let all: Vec<Value> = serde_json::from_str(TEXT).unwrap();
+    let found = all.into_iter().find(|vector| vector["id"] == id);
+    found.unwrap()
+}
+
+#[test]
+fn a_time_of_another_length_is_not_called_missing() {
+    for (id, digits) in [
+        ("feishu-shifted-digit", "10 digits"),
+        ("dingtalk-time-not-a-number", "13 digits"),
+    ] {
+        let told = received(&vector(id)).err().unwrap().to_string();
+        assert!(told.contains(digits) && !told.contains("missing"), "{told}");
+    }
+}
+
+#[test]
+fn what_was_not_encrypted_is_not_shown_as_decrypted() {
+    for (id, decrypted) in [
+        ("feishu-v1-approved", true),
+        ("feishu-plain-token-only", false),
+    ] {
+        let vector = vector(id);
+        let now = Timestamp::from_second(vector["now"].as_i64().unwrap()).unwrap();
+        let delivery = Delivery {
+            source: "vector".parse().unwrap(),
+            via: Via::Http(headers(&vector)),
+            body: text(&vector, "/body").to_owned().into(),
+        };
+        let explained = verifier(&vector).explain(delivery, now);
+        assert!(explained.outcome.is_ok());
+        let found = explained.steps.iter().any(|step| step.what == "decrypted");
+        assert_eq!(found, decrypted, "{id}");
+    }
+}

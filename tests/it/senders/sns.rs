@@ -59,7 +59,7 @@ pub(super) fn verified(vector: &Value, file: &Value) -> Result<(), String> {
         .map_err(|refusal| refusal.to_string())
 }
 
-fn file() -> Value {
+pub(super) fn file() -> Value {
     serde_json::from_str(include_str!("../../vectors/webhooks.json")).unwrap()
 }
 
@@ -222,7 +222,7 @@ fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
     assert!(refused.is_err());
 }
 
-async fn app(folder: &std::path::Path) -> App {
+async fn app(folder: &std::path::Path, now: Timestamp) -> App {
     let pem = file()["shared"]["sns_cert_pem"]
         .as_str()
         .unwrap()
@@ -243,7 +243,7 @@ async fn app(folder: &std::path::Path) -> App {
     .unwrap();
     Prepared::new(config)
         .unwrap()
-        .open(&Vars::new(), Clock::at(now()))
+        .open(&Vars::new(), Clock::at(now))
         .await
         .unwrap()
 }
@@ -251,7 +251,7 @@ async fn app(folder: &std::path::Path) -> App {
 #[tokio::test]
 async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
-    let app = app(folder.path()).await;
+    let app = app(folder.path(), now()).await;
     let reply = async |body: &Value| {
         app.receive(
             delivery(&body.to_string()),
@@ -287,6 +287,37 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
     }
 }
 
+/// Fetches nothing when a pinned certificate made the signature.
+#[tokio::test]
+async fn an_old_message_of_a_pinned_certificate_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = now() + jiff::SignedDuration::from_hours(2);
+    let app = app(folder.path(), later).await;
+    let body = vector("sns-01-v2-notification").to_string();
+    let soon = Deadline::after(std::time::Duration::from_secs(5));
+    let reply = app.receive(delivery(&body), soon).await;
+    assert_eq!(reply, Reply::Unauthorised);
+}
+
+#[test]
+fn a_wrong_signature_is_explained_by_the_certificate() {
+    let pem = file()["shared"]["sns_cert_pem"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let issuers = Issuers::new(Vec::new(), pem.as_bytes()).unwrap();
+    let certificate = issuers.pinned().next().unwrap();
+    let mut changed = vector("sns-01-v2-notification");
+    changed["Message"] = json!("another");
+    let delivery = delivery(&changed.to_string());
+    let refused = verifier(TOPIC).verify_certified(delivery, &certificate, now());
+    let why = refused.unwrap_err().to_string();
+    assert!(
+        why.contains("certificate") && !why.contains("secret"),
+        "{why}"
+    );
+}
+
 #[test]
 fn the_configuration_of_a_topic_is_checked() {
     let read = |lines: &str| {
@@ -316,5 +347,45 @@ fn the_configuration_of_a_topic_is_checked() {
     ] {
         let told = read(&lines).unwrap_err();
         assert!(told.contains(says), "{lines}: {told}");
+    }
+}
+
+#[test]
+fn a_file_without_a_certificate_is_a_problem_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let notify = "[[notify]]\nname = \"n\"\npreset = \"webhook\"\nurl = \"https://n.example.com\"\n\
+                  secret = \"env:SECRET\"\nca_file = \"c.pem\"\n";
+    let topic = format!("[[source]]\nname = \"t\"\nscheme = \"sns\"\nfrom = [\"{TOPIC}\"]\n");
+    let issuers = format!("{topic}issuers = \"c.pem\"\n");
+    let secret = "whsec_c2hhcmVob29rLXRlc3Qtc2VjcmV0LTAwMDAwMDAx".to_owned();
+    let vars = Vars::from([("SECRET".to_owned(), secret)]);
+    let read = |pem: &[u8], lines: &str| {
+        std::fs::write(folder.path().join("c.pem"), pem).unwrap();
+        let text = format!(
+            "journal = \"memory:\"\npolicy = \"{}/policy\"\n[cloud]\nsite = \"intl\"\n{lines}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        Config::read(path.to_str().unwrap(), &text, &vars, &AwsSecrets::new())
+            .and_then(Prepared::new)
+            .map(drop)
+            .map_err(|p| p.to_string())
+    };
+    let good = file()["shared"]["sns_cert_pem"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    for lines in [issuers, format!("{topic}{notify}")] {
+        assert_eq!(read(good.as_bytes(), &lines), Ok(()));
+        for pem in [
+            &b""[..],
+            &[0x30, 0x82, 0x03, 0xff],
+            b"no PEM",
+            broken.as_bytes(),
+        ] {
+            let told = read(pem, &lines).unwrap_err();
+            assert!(told.contains("c.pem"), "{lines}: {told}");
+        }
     }
 }
