@@ -330,6 +330,19 @@ async fn the_steps_of_an_approval_systems_readme_end_in_a_share() {
             let (_, out) = run(&new, &["grants"]);
             out.contains("700000000012")
         };
+        // `verify` explains the delivery that `sign` made.
+        std::fs::write(new.join("sent"), request["body"].as_str().unwrap()).unwrap();
+        let query = query.join("&");
+        let mut args = vec![
+            "verify", "--source", name, "--query", &query, "--body", "sent",
+        ];
+        let headers: Vec<String> = pairs("headers")
+            .iter()
+            .map(|(n, v)| format!("{n}: {v}"))
+            .collect();
+        args.extend(headers.iter().flat_map(|header| ["--header", header]));
+        let (code, out) = run(&new, &args);
+        assert_eq!(code, Some(0), "{name}: {out}");
         let mut waited = 0;
         while !shared() {
             assert!(waited < 100, "{name} is not shared");

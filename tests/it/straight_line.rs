@@ -474,3 +474,57 @@ fn a_signature_is_explained_and_its_secret_is_not_shown() {
         );
     }
 }
+
+/// The senders that put the signature into the query, with their vectors.
+#[test]
+fn a_signature_in_the_query_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("../vectors/approval-systems.json");
+    let vectors: Vec<Value> = serde_json::from_str(text).unwrap();
+    for (id, names, extra) in [
+        (
+            "wecom-sys-approved",
+            ["token", "encoding_aes_key", "receive_id"],
+            "",
+        ),
+        (
+            "dingtalk-approved",
+            ["token", "aes_key", "owner_key"],
+            "https://hooks.example.com/hooks/a?",
+        ),
+    ] {
+        let vector = vectors.iter().find(|vector| vector["id"] == id).unwrap();
+        let [token, key, from] = names.map(|name| vector["secrets"][name].as_str().unwrap());
+        std::fs::write(folder.path().join("body"), vector["body"].as_str().unwrap()).unwrap();
+        let encoded =
+            |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
+        let fields = vector["query"].as_object().unwrap().iter();
+        let fields =
+            fields.map(|(name, value)| format!("{name}={}", encoded(value.as_str().unwrap())));
+        let query = format!("{extra}{}", fields.collect::<Vec<_>>().join("&"));
+        let run = |query: &str, from: &str| {
+            let secret = format!("{token}:{key}");
+            let scheme = vector["system"].as_str().unwrap();
+            let now = vector["now"].to_string();
+            let mut command = program(folder.path());
+            command.args([
+                "verify", "--scheme", scheme, "--secret", &secret, "--from", from,
+            ]);
+            command.args(["--query", query, "--body", "body", "--now", &now]);
+            command.args(["--header", "content-type: application/json"]);
+            let output = command.finish();
+            let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            (output.status.code(), text)
+        };
+        let (code, text) = run(&query, from);
+        assert_eq!(code, Some(0), "{id}: {text}");
+        assert!(
+            text.contains("receiver") && text.contains("accepted"),
+            "{text}"
+        );
+        let (code, text) = run(&query, "another");
+        assert_eq!(code, Some(2), "{id}: {text}");
+        let (code, text) = run(&query.replace("nonce=", "nonce=0"), from);
+        assert_eq!(code, Some(2), "{id}: {text}");
+    }
+}

@@ -123,7 +123,8 @@ fn inject(state: &mut State, request: &Request) -> Result<Value, Refusal> {
     let faults: Result<Vec<Fault>, FaultError> = texts.iter().map(|text| text.parse()).collect();
     let faults = faults.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
     if !faults.into_iter().all(|fault| state.inject(fault)) {
-        let problem = "too many faults are pending; send DELETE to remove them";
+        let problem =
+            "too many faults are pending, so not all were added; send DELETE to remove them";
         return refuse(StatusCode::INSUFFICIENT_STORAGE, problem);
     }
     Ok(json!({"faults": waiting(state)}))

@@ -78,8 +78,11 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
     ) else {
         return Err(wrong("Credential is not <id>/<date>/<service>/tc3_request"));
     };
-    if secret_id.is_empty() || date.len() != 10 || service.is_empty() {
+    if secret_id.is_empty() || service.is_empty() {
         return Err(wrong("Credential has an empty part"));
+    }
+    if date.len() != 10 {
+        return Err(wrong("the date in Credential is not YYYY-MM-DD"));
     }
     let signed_headers: Vec<String> = names.split(';').map(str::to_owned).collect();
     let sorted = signed_headers

@@ -290,6 +290,12 @@ pub(crate) struct VerifyOptions {
     /// The secret, with --scheme; repeatable
     #[arg(long = "secret", value_name = "S")]
     pub(crate) secrets: Vec<String>,
+    /// A receiver that events may name, with --scheme; repeatable
+    #[arg(long, value_name = "ID", requires = "scheme")]
+    pub(crate) from: Vec<String>,
+    /// The query of the delivery's address, or the whole address
+    #[arg(long, value_name = "QUERY")]
+    pub(crate) query: Option<String>,
     /// A header of the delivery, as 'Name: value'
     #[arg(long = "header", short = 'H', value_name = "N: V", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::config::{Config, SourceConfig};
 use crate::domain::{Problem, SourceName, Timestamp, read_json};
 use crate::entrypoints::cli::print::{out, outln};
+use crate::entrypoints::http::query_fields;
 use crate::entrypoints::outcome::Exit;
 use crate::inbound::{
     SchemeKind, SchemeName, SchemeSpec, SecretRules, Verifier, renewed, seal, sign as sign_delivery,
@@ -31,9 +32,13 @@ pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit,
     let (name, verifier) = verifier(context, options)?;
     let body = read(&options.body)?;
     let now = options.now.unwrap_or_else(clock::system_now);
+    let headers = Headers::new(options.headers.iter().cloned());
+    let query = options.query.as_deref().unwrap_or_default();
+    let query = query.split_once('?').map_or(query, |(_, query)| query);
+    let headers = headers.with_query(query_fields(query));
     let delivery = Delivery {
         source: name,
-        via: Via::Http(Headers::new(options.headers.iter().cloned())),
+        via: Via::Http(headers),
         body: body.into(),
     };
     let explained = verifier.explain(delivery, now);
@@ -148,7 +153,8 @@ fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, V
         let secrets = secrets.map(SecretString::from).collect();
         // Accept the secrets of documented examples here; a configured source refuses them.
         let rules = SecretRules::AllowKnown;
-        let verifier = Verifier::with_rules(SchemeSpec::preset(scheme), secrets, Vec::new(), rules);
+        let (spec, from) = (SchemeSpec::preset(scheme), options.from.clone());
+        let verifier = Verifier::with_rules(spec, secrets, from, rules);
         return Ok((name, verifier.map_err(Failure::Invalid)?));
     }
     let Some(name) = &options.source else {

@@ -13,6 +13,6 @@ mod response;
 mod routes;
 pub(super) mod server;
 
-pub(super) use request::HttpRequest;
+pub(super) use request::{HttpRequest, query_fields};
 pub(super) use response::HttpResponse;
 pub(super) use routes::respond;
