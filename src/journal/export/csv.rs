@@ -29,14 +29,11 @@ fn cells(entry: &Entry<'_>) -> [String; 24] {
         (Event::Conflict(conflict), _) => conflict.identity.to_string(),
         (Event::Rejected(rejection), _) => rejection.source.to_string(),
         (Event::Drifted(_), _) => "drift".to_owned(),
-        (Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_), _) => {
-            "announcement".to_owned()
-        }
-        (Event::Received(announcement), _) => {
-            format!("{}/{}", announcement.source, announcement.delivery_id)
-        }
         (_, Some(intent)) => intent.identity.to_string(),
-        _ => String::new(),
+        (_, None) => match entry.announcement {
+            Some(named) => format!("{}/{}", named.source, named.delivery_id),
+            None => String::new(),
+        },
     };
     let received = entry.received();
     let request = entry.intent.map(|intent| &intent.request);

@@ -2,8 +2,8 @@
 //! read alone.
 
 use super::meaning::Meaning;
-use crate::domain::{Action, Verdict};
-use crate::journal::record::{Event, Intent, Received, Stored};
+use crate::domain::{Action, SourceName, Verdict};
+use crate::journal::record::{Announcement, Event, Intent, Received, Stored};
 
 /// A record, and the request that it belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,8 @@ pub struct Entry<'a> {
     pub stored: &'a Stored,
     /// The intent in record 0; `None` for an incident.
     pub intent: Option<&'a Intent>,
+    /// The announcement in record 0, if there is one.
+    pub announcement: Option<&'a Announcement>,
     /// Whether this record or an earlier one belongs to a revocation.
     pub revoking: bool,
 }
@@ -19,12 +21,11 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// A stream's records, each with its context.
     pub fn all(records: &'a [Stored]) -> Vec<Self> {
-        let intent = records
-            .first()
-            .and_then(|stored| match &stored.record.event {
-                Event::Opened(intent) => Some(&**intent),
-                _ => None,
-            });
+        let (intent, announcement) = match records.first().map(|first| &first.record.event) {
+            Some(Event::Opened(intent)) => (Some(&**intent), None),
+            Some(Event::Received(announcement)) => (None, Some(&**announcement)),
+            _ => (None, None),
+        };
         let mut revoking = false;
         let entry = |stored: &'a Stored| {
             use Event::{NotRevoked, Revoked, Revoking};
@@ -33,6 +34,7 @@ impl<'a> Entry<'a> {
             Self {
                 stored,
                 intent,
+                announcement,
                 revoking,
             }
         };
@@ -46,6 +48,20 @@ impl<'a> Entry<'a> {
             (Event::Rejected(rejection), _) => Some(&rejection.received),
             (Event::Received(announcement), _) => Some(&announcement.received),
             (_, intent) => intent.map(|intent| &intent.received),
+        }
+    }
+
+    /// The source that authenticated the delivery that led to this record, and its scheme. `None`
+    /// if there was no delivery.
+    pub(super) fn sender(&self) -> Option<(&'a SourceName, Option<&'a str>)> {
+        match (&self.stored.record.event, self.intent) {
+            (Event::Conflict(conflict), _) => Some((&conflict.identity.source, None)),
+            (Event::Rejected(rejection), _) => Some((&rejection.source, Some(&rejection.scheme))),
+            (_, Some(intent)) => Some((&intent.identity.source, Some(&intent.scheme))),
+            (_, None) => {
+                let announcement = self.announcement?;
+                Some((&announcement.source, Some(&announcement.scheme)))
+            }
         }
     }
 

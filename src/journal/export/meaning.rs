@@ -1,8 +1,8 @@
 //! The meaning of each kind of event in an export: one row per kind. Takes an event; returns its
 //! name, and its values for OCSF and CSV.
 
-use crate::domain::{Action, ItemResult, ResultCode, Status, Verdict};
-use crate::journal::record::{CallNote, Event};
+use crate::domain::{Action, ItemResult, ResultCode, ResultKind, Status, Verdict};
+use crate::journal::record::Event;
 
 /// OCSF's `activity_id` of a record. `Other` has a name that OCSF does not define.
 #[derive(Debug, Clone, Copy)]
@@ -42,14 +42,14 @@ impl Meaning {
             Event::Opened(intent) => ("opened", Access, End::decided(&intent.verdict)),
             Event::Taken { .. } => ("taken", Other("Lease"), Success),
             Event::Progress(made) if made.calls.is_empty() => ("progress", Read, Success),
-            Event::Progress(made) => ("progress", Access, End::called(&made.calls)),
+            Event::Progress(_) => ("progress", Access, End::called(event)),
             Event::Deferred(_) => ("deferred", Other("Deferral"), End::Other("Deferred")),
             Event::Closed { status, .. } => ("closed", Access, End::of(*status)),
             Event::CalledOff(_) => ("called_off", Other("Call-off"), Success),
             Event::Cancelled(_) => ("cancelled", Other("Cancellation"), Success),
             Event::Refused { verdict, .. } => ("refused", Access, End::decided(verdict)),
             Event::Revoking { .. } => ("revoking", Other("Lease"), Success),
-            Event::NotRevoked(tried) => ("not_revoked", Access, End::called(&tried.calls)),
+            Event::NotRevoked(_) => ("not_revoked", Access, End::called(event)),
             Event::Revoked { results, .. } => ("revoked", Access, End::revoked(results)),
             Event::Reopened(again) => {
                 let end = End::decided(&again.verdict);
@@ -89,9 +89,7 @@ fn words(event: &Event) -> (String, Option<String>) {
         Event::Opened(intent) if intent.verdict.allowed => ("allowed".to_owned(), None),
         Event::Opened(intent) => ("denied".to_owned(), Some(denied(&intent.verdict))),
         Event::Refused { verdict, .. } => ("denied".to_owned(), Some(denied(verdict))),
-        Event::Progress(progress) if last_code(&progress.calls).is_some() => {
-            ("call failed".to_owned(), None)
-        }
+        Event::Progress(_) if failure(event).is_some() => ("call failed".to_owned(), None),
         Event::Taken { .. } | Event::Progress(_) | Event::Revoking { .. } | Event::Received(_) => {
             (String::new(), None)
         }
@@ -103,7 +101,11 @@ fn words(event: &Event) -> (String, Option<String>) {
         Event::NotRevoked(attempt) => {
             let (before, why) = (attempt.not_before, &attempt.why);
             let sentence = format!("not taken back before {before}: {why}");
-            ("call failed".to_owned(), Some(sentence))
+            let outcome = match failure(event) {
+                Some(_) => "call failed",
+                None => "not taken back",
+            };
+            (outcome.to_owned(), Some(sentence))
         }
         Event::Revoked { results, .. } => (Status::of(Action::Cancel, results).to_string(), None),
         Event::CalledOff(call_off) => alike(format!("called off by {}", call_off.name())),
@@ -155,8 +157,24 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     texts.join(separator)
 }
 
-fn last_code(calls: &[CallNote]) -> Option<&String> {
-    calls.iter().rev().find_map(|call| call.code.as_ref())
+/// The error code of a record's calls: that of an item that failed for good, or else that of the
+/// last call, because a call that failed may have been repeated with success.
+fn failure(event: &Event) -> Option<&String> {
+    let (results, calls) = event.parts();
+    let lost = results.iter().find_map(|result| match &result.kind {
+        ResultKind::Failed {
+            code,
+            retryable: false,
+            ..
+        } => Some(code),
+        _ => None,
+    });
+    let mut codes = calls.iter().rev().map(|call| call.code.as_ref());
+    match event {
+        // Without covered items, something is left because a call failed, if there was one.
+        Event::NotRevoked(tried) if tried.covered.is_empty() => codes.flatten().next(),
+        _ => lost.or_else(|| codes.next().flatten()),
+    }
 }
 
 impl End {
@@ -189,8 +207,8 @@ impl End {
         }
     }
 
-    fn called(calls: &[CallNote]) -> Self {
-        match last_code(calls) {
+    fn called(event: &Event) -> Self {
+        match failure(event) {
             Some(code) => Self::Failure(code.clone()),
             None => Self::Success,
         }

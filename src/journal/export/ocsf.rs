@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::meaning::{Activity, End};
 use super::origin::Origin;
 use crate::domain::{Action, Verdict, visible};
-use crate::journal::record::Event;
+use crate::journal::record::{Deferral, Event};
 
 const CLASS: u64 = 6003;
 
@@ -101,8 +101,8 @@ fn policy(verdict: &Verdict) -> Value {
 }
 
 fn actor(entry: &Entry<'_>) -> Value {
-    match (entry.intent, &entry.stored.record.event) {
-        (Some(intent), _) => json!({
+    match entry.intent {
+        Some(intent) => json!({
             "user": { "uid": intent.request.requester, "name": intent.request.requester },
             "app_name": intent.identity.source.as_str(),
             "authorizations": [{
@@ -110,11 +110,10 @@ fn actor(entry: &Entry<'_>) -> Value {
                 "policy": policy(&intent.verdict),
             }],
         }),
-        (None, Event::Conflict(conflict)) => {
-            json!({ "app_name": conflict.identity.source.as_str() })
+        None => {
+            let source = entry.sender().map(|(source, _)| source.as_str());
+            json!({ "app_name": source.unwrap_or("sharehook") })
         }
-        (None, Event::Rejected(rejection)) => json!({ "app_name": rejection.source.as_str() }),
-        (None, _) => json!({ "app_name": "sharehook" }),
     }
 }
 
@@ -147,16 +146,13 @@ fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
 /// Returns `src_endpoint`: the source that authenticated the request. Its network address is
 /// unknown.
 fn source(entry: &Entry<'_>) -> Value {
-    match (entry.intent, &entry.stored.record.event) {
-        (Some(intent), _) => {
-            json!({ "name": intent.identity.source.as_str(), "svc_name": intent.scheme })
-        }
-        (None, Event::Conflict(conflict)) => json!({ "name": conflict.identity.source.as_str() }),
-        (None, Event::Rejected(rejection)) => {
-            json!({ "name": rejection.source.as_str(), "svc_name": rejection.scheme })
-        }
-        (None, _) => json!({ "name": "unknown" }),
-    }
+    let (name, scheme) = match entry.sender() {
+        Some((source, scheme)) => (source.as_str(), scheme),
+        None => ("unknown", None),
+    };
+    let mut source = json!({ "name": name });
+    put(&mut source, "svc_name", scheme.map(Value::from));
+    source
 }
 
 fn resources(entry: &Entry<'_>) -> Value {
@@ -212,7 +208,25 @@ fn unmapped(entry: &Entry<'_>) -> Value {
         unmapped.insert("approved_at".to_owned(), json!(intent.approved_at));
         unmapped.insert("expires_at".to_owned(), json!(intent.expires_at));
     }
+    if let Some(announcement) = entry.announcement {
+        let id = format!("{}/{}", announcement.source, announcement.delivery_id);
+        unmapped.insert("announcement".to_owned(), json!(id));
+    }
     let own = match &record.event {
+        Event::FetchFailed(failed) => Some(("not_fetched", json!(failed))),
+        Event::Confirmed(confirmed) => Some(("confirmed", json!(confirmed))),
+        Event::Settled(settled) => Some(("settled", json!(settled))),
+        Event::Deferred(Deferral {
+            why, not_before, ..
+        }) => Some(("deferred", json!({ "why": why, "not_before": not_before }))),
+        Event::Revoking {
+            accounts,
+            lighthouse,
+            ..
+        } => {
+            let items = json!({ "accounts": accounts, "lighthouse": lighthouse });
+            Some(("revoking", items))
+        }
         Event::Cancelled(cancelled) => Some(("cancelled", json!(cancelled))),
         Event::Notified(notified) => Some(("notification", json!(notified))),
         Event::NotificationFailed(failed) => Some(("notification", json!(failed))),

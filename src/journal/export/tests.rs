@@ -325,3 +325,76 @@ fn a_later_refusal_a_call_off_and_a_failed_revocation_are_told_apart() {
     assert_eq!(rows.len(), 1);
     assert!(rows[0].contains("called off by"), "{}", rows[0]);
 }
+
+/// `status`, `status_code` and the row's outcome of a record.
+fn end_of(event: Event) -> (Value, Value, String) {
+    let records = StreamBuilder::opened().then(1, 1, event).records;
+    let entry = &Entry::all(&records)[1];
+    let ocsf: Value = serde_json::from_str(&entry.ocsf(&origin())).unwrap();
+    let code = ocsf.get("status_code").cloned().unwrap_or_default();
+    (ocsf["status"].clone(), code, entry.meaning().outcome)
+}
+
+#[test]
+fn the_last_call_decides_unless_an_item_failed_for_good() {
+    let call = |code: Option<&str>| json!({"action": "ModifyImageSharePermission", "code": code});
+    let [good, bad] = [None, Some("RequestLimitExceeded")].map(call);
+    let read = |event: Value| serde_json::from_value::<Event>(event).unwrap();
+    let made = |calls: [&Value; 2], results: Value| {
+        read(json!({"type": "progress", "results": results, "calls": calls}))
+    };
+    let lost = |retryable: bool| {
+        let kind = ResultKind::failed("FailedOperation.Gone", "m", retryable);
+        json!([
+            result(account(0), kind),
+            result(account(1), ResultKind::Shared)
+        ])
+    };
+    let success = (json!("Success"), Value::Null, String::new());
+    let failure = |code: &str| (json!("Failure"), json!(code), "call failed".to_owned());
+    let throttled = failure("RequestLimitExceeded");
+    let gone = failure("FailedOperation.Gone");
+    for (calls, results, end) in [
+        ([&bad, &good], json!([]), &success),
+        ([&bad, &good], lost(true), &success),
+        ([&good, &bad], json!([]), &throttled),
+        ([&bad, &good], lost(false), &gone),
+    ] {
+        let event = made(calls, results);
+        assert_eq!(&end_of(event.clone()), end, "{event:?}");
+    }
+    let tried = |calls: [&Value; 2], covered: Value| {
+        read(
+            json!({"type": "not_revoked", "results": [], "calls": calls, "why": "w",
+            "not_before": at(9), "covered": covered}),
+        )
+    };
+    let covered = || json!([account(0)]);
+    let left = (json!("Success"), Value::Null, "not taken back".to_owned());
+    for (calls, covered, end) in [
+        ([&bad, &good], covered(), &left),
+        ([&good, &bad], covered(), &throttled),
+        // Something failed, or the attempt would have been the last one.
+        ([&bad, &good], json!([]), &throttled),
+    ] {
+        let event = tried(calls, covered);
+        assert_eq!(&end_of(event.clone()), end, "{event:?}");
+    }
+}
+
+#[test]
+fn every_record_of_an_announcement_names_its_sender() {
+    let streams = streams();
+    let ours = |entry: &Entry<'_>| entry.announcement.is_some();
+    let entries = streams.iter().flat_map(|records| Entry::all(records));
+    let entries: Vec<_> = entries.filter(ours).collect();
+    assert_eq!(entries.len(), announcement().len());
+    for entry in entries {
+        let event: Value = serde_json::from_str(&entry.ocsf(&origin())).unwrap();
+        let source = json!({"name": "feishu", "svc_name": "feishu"});
+        assert_eq!(event["src_endpoint"], source);
+        assert_eq!(event["actor"]["app_name"], "feishu");
+        assert_eq!(event["unmapped"]["announcement"], "feishu/e-1");
+        assert!(entry.csv().contains(",feishu/e-1,"), "{}", entry.csv());
+    }
+}
