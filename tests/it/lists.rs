@@ -190,11 +190,14 @@ fn a_journal_that_does_not_exist_is_empty_and_stays_so() {
     }
     assert!(!folder.path().join("journal").exists());
     std::fs::write(folder.path().join("journal"), "a file").unwrap();
-    let (code, _, error) = run(folder.path(), &["requests", "--journal", "file:journal"]);
-    assert!(
-        code == Some(1) && error.contains("name a directory"),
-        "{error}"
-    );
+    // Nor is a place empty that cannot be looked at.
+    for place in ["file:journal", "file:journal/below"] {
+        let (code, _, error) = run(folder.path(), &["requests", "--journal", place]);
+        assert!(
+            code == Some(1) && error.contains("name a directory"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -39,10 +39,12 @@ impl ReadJournal {
                 (Some(config), location, index)
             }
         };
+        // Fails if it is unknown whether the directory exists.
+        let journal = journal_to_read(&location, index.as_ref(), &context.vars)?;
         let missing =
             matches!(&location, JournalLocation::Directory(directory) if !directory.exists());
         Ok(Self {
-            journal: journal_to_read(&location, index.as_ref(), &context.vars)?,
+            journal,
             rules: config
                 .as_ref()
                 .map(Config::notice_rules)

@@ -52,23 +52,17 @@ pub use work_done::WorkDone;
 use std::fmt;
 use std::sync::Arc;
 
-use object_store::ObjectStore;
-
 use super::location::JournalLocation;
-use error::Scrub;
+use open_store::Place;
 
 /// An open journal. Clones are cheap and share its state. Many tasks can use it, and on a directory
 /// or an object store many processes. Every operation returns a [`JournalError`] if the store
 /// fails; `# Errors` names further errors and says what was written.
 #[derive(Clone)]
 pub struct Journal {
-    store: Arc<dyn ObjectStore>,
-    place: Arc<JournalLocation>,
-    /// The store that contains `index/`: `store`, or a separate one.
-    index_store: Arc<dyn ObjectStore>,
-    /// The location of the index; `None` if it is in `place`.
-    index: Option<Arc<JournalLocation>>,
-    scrub: Arc<Scrub>,
+    records: Place,
+    /// The place of `index/`; `None` if it is the place of the records.
+    index: Option<Place>,
     echo: Option<Echo>,
     observer: Option<observed::Observer>,
     unsealed: Arc<Unsealed>,
@@ -87,7 +81,7 @@ type Echo = Arc<dyn Fn(&[u8]) + Send + Sync>;
 impl Journal {
     /// The location of the records.
     pub fn place(&self) -> &JournalLocation {
-        &self.place
+        &self.records.location
     }
 
     /// Makes the journal pass each stored record to `echo`, as one line of JSON: a second copy for
@@ -109,7 +103,7 @@ impl Journal {
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Journal")
-            .field("place", &self.place)
+            .field("place", self.place())
             .finish_non_exhaustive()
     }
 }

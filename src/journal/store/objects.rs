@@ -17,6 +17,7 @@ use super::super::chain::Finding;
 use super::super::log::MAX_SEGMENT_BYTES;
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
 use super::observed::StoreResult;
+use super::open_store::Place;
 use super::{Journal, JournalError};
 
 /// Time limit of a read or write. Meanwhile the caller's lease runs, or a sender waits.
@@ -63,7 +64,6 @@ impl Fetched {
 pub(super) struct Folder {
     /// The highest record number, plus one.
     pub(super) end: u64,
-    pub(super) count: u64,
     /// Whether the request is retired, so that records may exist only in their segments.
     pub(super) retired: bool,
     /// Files that are not records, as paths from the journal's root.
@@ -186,7 +186,6 @@ impl Journal {
             .await?;
         let mut folder = Folder {
             end: 0,
-            count: 0,
             retired: false,
             foreign: Vec::new(),
         };
@@ -194,7 +193,6 @@ impl Journal {
             match object.location.filename().and_then(file_seq) {
                 Some(seq) => {
                     folder.end = folder.end.max(seq.saturating_add(1));
-                    folder.count += 1;
                 }
                 None if object.location.filename() == Some(RETIRED) => folder.retired = true,
                 None => folder.foreign.push(object.location.to_string()),
@@ -289,7 +287,7 @@ impl Journal {
             observe(doing, StoreResult::of(end.as_ref()));
         }
         end.ok_or_else(|| JournalError::TimedOut {
-            place: self.place.to_string(),
+            place: self.place_of(path.as_ref()).location.to_string(),
             doing,
             path: path.to_string(),
             after,
@@ -302,11 +300,12 @@ impl Journal {
         path: &str,
         error: &(dyn std::error::Error + 'static),
     ) -> JournalError {
+        let place = self.place_of(path);
         JournalError::Store {
-            place: self.place.to_string(),
+            place: place.location.to_string(),
             doing,
             path: path.to_owned(),
-            fault: self.scrub.fault(error),
+            fault: place.scrub.fault(error),
         }
     }
 
@@ -318,7 +317,7 @@ impl Journal {
     /// The error for a file that differs from what was written.
     pub(super) fn damaged(&self, finding: Finding) -> JournalError {
         JournalError::Damaged {
-            place: self.place.to_string(),
+            place: self.place_of(&finding.path).location.to_string(),
             finding: Box::new(finding),
         }
     }
@@ -339,7 +338,7 @@ impl Journal {
         match self.read_only {
             false => Ok(()),
             true => Err(JournalError::ReadOnly {
-                place: self.place.to_string(),
+                place: self.place().to_string(),
             }),
         }
     }
@@ -352,9 +351,13 @@ impl Journal {
 
     /// The store that contains `path`, to read it.
     pub(super) fn at(&self, path: &Path) -> &dyn ObjectStore {
-        match path.parts().next() {
-            Some(first) if first.as_ref() == "index" => &*self.index_store,
-            _ => &*self.store,
+        &*self.place_of(path.as_ref()).store
+    }
+
+    fn place_of(&self, path: &str) -> &Place {
+        match &self.index {
+            Some(index) if path.split('/').next() == Some("index") => index,
+            _ => &self.records,
         }
     }
 }

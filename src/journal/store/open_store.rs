@@ -20,34 +20,35 @@ use super::error::{JournalError, Scrub, place_error};
 use super::place_test::folder_id;
 use super::{Access, Journal, remote};
 
+/// An open store.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) location: Arc<JournalLocation>,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) scrub: Arc<Scrub>,
+}
+
 impl Journal {
     /// Opens the journal at `location`. Creates a missing directory and syncs it to disk. Sends no
     /// request to an object store yet.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
-        let (store, scrub) = open(location, access)?;
-        let folder = match location {
+        Ok(Self::of(Place::open(location, access)?))
+    }
+
+    fn of(records: Place) -> Self {
+        let folder = match &*records.location {
             JournalLocation::Directory(dir) => folder_id(dir),
             _ => None,
         };
-        Ok(Self {
-            folder,
-            ..Self::of(store, location.clone(), scrub)
-        })
-    }
-
-    fn of(store: Arc<dyn ObjectStore>, place: JournalLocation, scrub: Scrub) -> Self {
         Self {
-            index_store: store.clone(),
-            store,
-            place: Arc::new(place),
+            folder,
+            records,
             index: None,
-            scrub: Arc::new(scrub),
             echo: None,
             observer: None,
             unsealed: Arc::default(),
             work_done: Arc::default(),
             proven: Arc::default(),
-            folder: None,
             read_only: false,
         }
     }
@@ -59,22 +60,12 @@ impl Journal {
         index: Option<&JournalLocation>,
         access: &Access,
     ) -> Result<Self, JournalError> {
-        let there = |location: &JournalLocation| match location {
-            JournalLocation::Directory(dir) if !dir.exists() => JournalLocation::Memory,
-            other => other.clone(),
-        };
-        let opened = Self {
-            place: Arc::new(location.clone()),
+        let index = index.map(|index| Place::open_to_read(index, access));
+        Ok(Self {
+            index: index.transpose()?,
             read_only: true,
-            ..Self::open(&there(location), access)?
-        };
-        match index {
-            None => Ok(opened),
-            Some(index) => Ok(Self {
-                index: Some(Arc::new(index.clone())),
-                ..opened.with_index(&there(index), access)?
-            }),
-        }
+            ..Self::of(Place::open_to_read(location, access)?)
+        })
     }
 
     /// Makes the journal use the index at `location`, which must not contain another journal's
@@ -85,14 +76,13 @@ impl Journal {
         access: &Access,
     ) -> Result<Self, JournalError> {
         Ok(Self {
-            index_store: open(location, access)?.0,
-            index: Some(Arc::new(location.clone())),
+            index: Some(Place::open(location, access)?),
             ..self
         })
     }
 
     pub(super) fn index_place(&self) -> &JournalLocation {
-        self.index.as_deref().unwrap_or(&self.place)
+        &self.index.as_ref().unwrap_or(&self.records).location
     }
 
     /// Opens a journal in the caller's store; messages name it `memory:`. Tests use it with stores
@@ -102,26 +92,46 @@ impl Journal {
         Self {
             // The caller is responsible for its store, so `test_place` is skipped.
             proven: Arc::new(tokio::sync::OnceCell::new_with(Some(()))),
-            ..Self::of(store, JournalLocation::Memory, Scrub::default())
+            ..Self::of(Place::of(&JournalLocation::Memory, store, Scrub::default()))
         }
     }
 }
 
-/// Returns the store, whose paths begin at the journal's root, and the credentials that no error
-/// may show.
-fn open(
-    location: &JournalLocation,
-    access: &Access,
-) -> Result<(Arc<dyn ObjectStore>, Scrub), JournalError> {
-    let bucket = match location {
-        JournalLocation::Directory(dir) => {
-            return Ok((Arc::new(Directory(directory(dir)?)), Scrub::default()));
+impl Place {
+    fn of(location: &JournalLocation, store: Arc<dyn ObjectStore>, scrub: Scrub) -> Self {
+        Self {
+            location: Arc::new(location.clone()),
+            store,
+            scrub: Arc::new(scrub),
         }
-        JournalLocation::Memory => return Ok((Arc::new(InMemory::new()), Scrub::default())),
-        JournalLocation::Bucket(bucket) => bucket,
-    };
-    let (store, root, scrub) = open_bucket(bucket, access)?;
-    Ok((Arc::new(PrefixStore::new(store, root)), scrub))
+    }
+
+    /// Opens a store whose paths begin at the journal's root.
+    fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
+        let (store, scrub): (Arc<dyn ObjectStore>, _) = match location {
+            JournalLocation::Directory(dir) => {
+                (Arc::new(Directory(directory(dir)?)), Scrub::default())
+            }
+            JournalLocation::Memory => (Arc::new(InMemory::new()), Scrub::default()),
+            JournalLocation::Bucket(bucket) => {
+                let (store, root, scrub) = open_bucket(bucket, access)?;
+                (Arc::new(PrefixStore::new(store, root)), scrub)
+            }
+        };
+        Ok(Self::of(location, store, scrub))
+    }
+
+    /// Like [`Place::open`], but leaves a missing directory missing: it is an empty place.
+    fn open_to_read(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
+        if let JournalLocation::Directory(dir) = location {
+            let there = dir.try_exists();
+            if !there.map_err(|error| place_error(location, &Scrub::default(), &error))? {
+                let empty = Arc::new(InMemory::new());
+                return Ok(Self::of(location, empty, Scrub::default()));
+            }
+        }
+        Self::open(location, access)
+    }
 }
 
 /// Returns the bucket's store, the path of its prefix, and the credentials that no error may show.

@@ -45,8 +45,26 @@ impl Journal {
             let path = self.path(&["probe"]);
             let ours = matches!(self.create_at(&path, &nonce).await?, Created::Ours);
             if ours && !matches!(self.create_at(&path, b"second").await?, Created::Theirs(_)) {
-                return untrusted(&self.place);
+                return untrusted(self.place());
             }
+        }
+        Ok(())
+    }
+
+    /// Tests that a directory is still the one that was opened, and that the place is writable:
+    /// creates and deletes a probe below `index/`, with `nonce` in its name. If the index has a
+    /// place of its own, tries to create the probe beside the records again, too: a place that may
+    /// not be written refuses that for another reason than that the probe exists.
+    ///
+    /// # Errors
+    /// A place is not writable, or the directory has been replaced.
+    pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
+        self.same_folder()?;
+        let path = self.path(&["index", "probe", &hex::encode(nonce)]);
+        self.create_at(&path, b"ready").await?;
+        self.remove_at(&path).await?;
+        if self.index.is_some() {
+            self.create_at(&self.path(&["probe"]), &nonce).await?;
         }
         Ok(())
     }
@@ -54,7 +72,7 @@ impl Journal {
     /// Fails if the directory is not the one that was opened: in another one, recorded requests
     /// would look new.
     pub(super) fn same_folder(&self) -> Result<(), JournalError> {
-        match &*self.place {
+        match self.place() {
             JournalLocation::Directory(dir) if folder_id(dir) != self.folder => {
                 let gone = std::io::Error::other("the folder is gone or was replaced");
                 Err(self.failed("create", "requests", &gone))

@@ -15,7 +15,7 @@ impl Journal {
     /// The skipped files below `requests/`, `log/` and `index/`. Only a directory has such files.
     pub(super) async fn skipped(&self) -> Result<Skipped, JournalError> {
         let places = [
-            (&*self.place, &["requests", "log"][..]),
+            (self.place(), &["requests", "log"][..]),
             (self.index_place(), &["index"]),
         ];
         let directory = |(place, folders): (&JournalLocation, _)| match place {

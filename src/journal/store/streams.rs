@@ -138,16 +138,4 @@ impl Journal {
         }
         Ok(files)
     }
-
-    /// Tests that a directory is still the one that was opened, and that the place of the index is
-    /// writable: creates and deletes a probe below `index/`, with `nonce` in its name.
-    ///
-    /// # Errors
-    /// The place is not writable, or the directory has been replaced.
-    pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
-        self.same_folder()?;
-        let path = self.path(&["index", "probe", &hex::encode(nonce)]);
-        self.create_at(&path, b"ready").await?;
-        self.remove_at(&path).await
-    }
 }

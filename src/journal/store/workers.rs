@@ -118,7 +118,7 @@ impl Journal {
     /// The folder of the locks, which this process may change; `None` if the journal is no directory
     /// or was opened to read.
     pub(super) fn workers_folder(&self) -> Option<PathBuf> {
-        match &*self.place {
+        match self.place() {
             JournalLocation::Directory(dir) if !self.read_only => Some(dir.join(FOLDER)),
             _ => None,
         }
@@ -136,7 +136,7 @@ impl Journal {
         let StreamState::Request(state) = state else {
             return;
         };
-        if let (JournalLocation::Directory(dir), Some(worker)) = (&*self.place, state.holder()) {
+        if let (JournalLocation::Directory(dir), Some(worker)) = (self.place(), state.holder()) {
             let path = dir.join(FOLDER).join(worker.as_str());
             let gone = tokio::task::spawn_blocking(move || gone(&path)).await;
             if gone.ok().flatten() == Some(state.stream()) {

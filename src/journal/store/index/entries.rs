@@ -8,6 +8,10 @@ use object_store::{Error, ObjectMeta};
 use super::super::objects::OPERATION_TIMEOUT;
 use super::super::{Journal, JournalError};
 
+/// Number of files to delete within one time limit. Google Cloud Storage deletes one file per call,
+/// and `object_store` makes ten of these calls at once.
+const MAX_DELETIONS: usize = 500;
+
 impl Journal {
     /// A path below `index/`.
     pub(in super::super) fn index_path(&self, parts: &[&str]) -> Path {
@@ -33,11 +37,18 @@ impl Journal {
         &self,
         paths: Vec<Path>,
     ) -> Result<(), JournalError> {
-        let Some(first) = paths.first().cloned() else {
+        for some in paths.chunks(MAX_DELETIONS) {
+            self.delete_some(some).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_some(&self, paths: &[Path]) -> Result<(), JournalError> {
+        let Some(first) = paths.first() else {
             return Ok(());
         };
-        let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
-        let store = self.to_write(&first)?;
+        let paths = stream::iter(paths.to_vec()).map(Ok).boxed();
+        let store = self.to_write(first)?;
         let delete = async {
             let mut deleted = store.delete_stream(paths);
             while let Some(end) = deleted.next().await {
@@ -48,7 +59,7 @@ impl Journal {
             }
             Ok(())
         };
-        self.bounded("delete", &first, OPERATION_TIMEOUT, delete)
+        self.bounded("delete", first, OPERATION_TIMEOUT, delete)
             .await?
             .map_err(|error| self.failed("delete", first.as_ref(), &error))
     }

@@ -115,7 +115,7 @@ impl Journal {
     /// page by page. A directory has no order, so lists it as a whole.
     pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
-        if matches!(*self.place, JournalLocation::Directory(_)) {
+        if matches!(self.place(), JournalLocation::Directory(_)) {
             let streams = self.streams().await?.into_iter();
             return Ok(streams.filter(beyond).collect());
         }

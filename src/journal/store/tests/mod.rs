@@ -4,6 +4,7 @@ mod claims;
 pub(super) mod lives;
 mod log;
 mod notices;
+mod other_places;
 mod places;
 mod remote;
 pub(super) mod stand_in;

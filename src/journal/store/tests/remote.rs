@@ -159,6 +159,44 @@ async fn an_error_of_a_store_shows_no_credential() {
     }
 }
 
+/// The probe of the index does not show whether the records can be written.
+#[tokio::test]
+async fn a_bucket_that_refuses_writes_is_not_ready_although_the_index_is_elsewhere() {
+    for store in STORES {
+        let (stand, journal) = store.bucket().await;
+        let journal = journal
+            .with_index(&JournalLocation::Memory, &Access::default())
+            .unwrap();
+        journal.test_place([1; 8]).await.unwrap();
+        for nonce in [2, 3] {
+            journal.check([nonce; 8]).await.unwrap();
+        }
+        let objects = stand.lock().unwrap().objects.len();
+        assert_eq!(objects, 1, "the probe that stays");
+        stand.lock().unwrap().refuse = Some(String::new());
+        let error = journal.check([4; 8]).await.unwrap_err().to_string();
+        assert!(error.contains(store.location), "{error}");
+    }
+}
+
+#[test]
+fn an_error_of_an_index_in_a_bucket_shows_no_credential() {
+    for store in STORES {
+        let index = store.location.parse().unwrap();
+        let journal = Journal::open(&JournalLocation::Memory, &Access::default()).unwrap();
+        let journal = journal
+            .with_index(&index, &access(store.variables))
+            .unwrap();
+        let told = std::io::Error::other(store.secrets.join(" "));
+        let error = journal.failed("create", "index/due/x", &told);
+        let all = format!("{error:?} {error}");
+        assert!(all.contains(store.location), "{all}");
+        for secret in store.secrets {
+            assert!(!all.contains(secret), "{all}");
+        }
+    }
+}
+
 #[test]
 fn plain_http_is_for_loopback_only() {
     for store in STORES {

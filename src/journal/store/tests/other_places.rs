@@ -1,0 +1,56 @@
+//! Places that differ: an index elsewhere, a directory that cannot be looked at, a store that deletes
+//! slowly.
+
+use super::*;
+
+/// A path that cannot be looked at, as after "permission denied", is not an empty journal.
+#[tokio::test]
+async fn a_directory_that_cannot_be_looked_at_is_not_read_as_an_empty_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let place = |path: &str| JournalLocation::Directory(dir.path().join(path));
+    let (missing, hidden) = (place("none/journal"), place("file/journal"));
+    let open = |location, index| Journal::open_to_read(location, index, &Access::default());
+    let journal = open(&missing, Some(&missing)).unwrap();
+    assert_eq!(journal.streams().await.unwrap(), []);
+    for (location, index) in [(&hidden, None), (&missing, Some(&hidden))] {
+        let text = open(location, index).unwrap_err().to_string();
+        assert!(text.contains("file/journal cannot be opened"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_index_names_the_place_of_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name| JournalLocation::Directory(dir.path().join(name));
+    let journal = directory(&dir.path().join("records"))
+        .with_index(&place("other"), &Access::default())
+        .unwrap();
+    fs::write(dir.path().join("other/index"), "").unwrap();
+    let path = journal.index_path(&["probe", "x"]);
+    let error = journal.touch(&path).await.unwrap_err().to_string();
+    assert!(error.contains("other: create index/probe/x"), "{error}");
+    fs::write(dir.path().join("records/requests"), "").unwrap();
+    let stream = StreamId::of(&identity("first"));
+    let error = journal.look_up(stream).await.unwrap_err().to_string();
+    assert!(error.contains("records: read requests/"), "{error}");
+}
+
+/// Google Cloud Storage deletes one file at a time, so one time limit would be too short for many.
+#[tokio::test]
+async fn a_time_limit_covers_no_more_than_some_hundred_deletions() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(0));
+    let count = seen.clone();
+    let journal =
+        memory().observed(move |doing, _| *count.lock().unwrap() += i32::from(doing == "delete"));
+    let path = |n: u32| journal.index_path(&["probe", &n.to_string()]);
+    journal.touch(&path(1_200)).await.unwrap();
+    journal
+        .delete_entries((0..1_201).map(path).collect())
+        .await
+        .unwrap();
+    assert_eq!(*seen.lock().unwrap(), 3);
+    assert_eq!(journal.list_index(&[]).await.unwrap(), []);
+    journal.delete_entries(Vec::new()).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), 3);
+}
