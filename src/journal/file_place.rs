@@ -45,23 +45,25 @@ impl FromStr for FilePlace {
             let remedy = "write a path, or s3://bucket/key, gs://bucket/key or az://container/key";
             Err(Problem::new("report", problem, remedy))
         };
-        if let Some(path) = text.strip_prefix("file:") {
-            return path.parse();
-        }
-        if !text.contains("://") {
-            return match text {
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+        match (scheme, text.strip_prefix("file:")) {
+            ("s3" | "gs" | "az", _) => match text.parse::<JournalLocation>() {
+                Ok(JournalLocation::Bucket(bucket)) if !bucket.prefix.is_empty() => {
+                    Ok(Self::Object(bucket))
+                }
+                Err(Problem { problem, .. }) => refused(&problem),
+                Ok(_) => refused("a bucket without a key names no file"),
+            },
+            ("memory", _) => refused("memory: names no file that lasts"),
+            (_, Some(path)) if path.starts_with("//") => match path.strip_prefix("//") {
+                Some(path) if path.starts_with('/') => Ok(Self::File(path.into())),
+                _ => refused("file:// is followed by a host"),
+            },
+            (_, None) if text.contains("://") => refused(&format!("{scheme}:// is not served")),
+            (_, path) => match path.unwrap_or(text) {
                 "" => refused("an empty text names no file"),
                 path => Ok(Self::File(path.into())),
-            };
-        }
-        match text.parse()? {
-            JournalLocation::Bucket(bucket) if bucket.prefix.is_empty() => {
-                refused("a bucket without a key names no file")
-            }
-            JournalLocation::Bucket(bucket) => Ok(Self::Object(bucket)),
-            JournalLocation::Directory(_) | JournalLocation::Memory => {
-                refused("names no file that lasts")
-            }
+            },
         }
     }
 }
@@ -76,6 +78,7 @@ mod tests {
             ("report.html", "report.html"),
             ("file:out/report.html", "out/report.html"),
             ("/srv/www/report.html", "/srv/www/report.html"),
+            ("file:///srv/www/report.html", "/srv/www/report.html"),
             (
                 "s3://acme-reports/shares.html",
                 "s3://acme-reports/shares.html",
@@ -88,11 +91,15 @@ mod tests {
             ("", "names no file"),
             ("file:", "names no file"),
             ("s3://acme-reports", "without a key"),
-            ("https://acme.example/report.html", "is not served"),
+            ("https://acme.example/report.html", "https:// is not served"),
+            ("cos://acme-reports/shares.html", "cos:// is not served"),
+            ("memory:", "no file that lasts"),
+            ("file://host/report.html", "followed by a host"),
             ("s3://acme-reports/a?b", "is not a prefix"),
         ] {
             let problem = text.parse::<FilePlace>().unwrap_err().to_string();
             assert!(problem.contains(wrong), "{text:?}: {problem}");
+            assert!(problem.ends_with("az://container/key"), "{problem}");
         }
     }
 
