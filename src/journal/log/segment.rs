@@ -16,8 +16,11 @@ use crate::domain::Timestamp;
 const FULL_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum number of records in a segment.
 const MAX_SEGMENT_RECORDS: usize = 20_000;
+/// Maximum length of the line before each record, in bytes.
+const MAX_PLACE_BYTES: usize = 64;
 /// Maximum size of a segment: its last record may have the maximum size of a record.
-pub(in crate::journal) const MAX_SEGMENT_BYTES: u64 = FULL_BYTES as u64 + MAX_RECORD_BYTES + 1024;
+pub(in crate::journal) const MAX_SEGMENT_BYTES: u64 =
+    (FULL_BYTES + MAX_SEGMENT_RECORDS * MAX_PLACE_BYTES + 1024) as u64 + MAX_RECORD_BYTES;
 
 const FORMAT: &str = "sharehook segment 1";
 
@@ -146,6 +149,7 @@ pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::record::MAX_RECORDS;
     use crate::journal::testing::StreamBuilder;
 
     fn segment() -> Segment {
@@ -161,6 +165,23 @@ mod tests {
     fn a_segment_comes_back() {
         let segment = segment();
         assert_eq!(Segment::read(&segment.write().into()).unwrap(), segment);
+    }
+
+    #[test]
+    fn the_largest_segment_can_be_read() {
+        let stream = StreamBuilder::full().stream;
+        let mut segment = Segment::new(7, 40, "2026-11-21T08:00:00Z".parse().unwrap());
+        let small = Bytes::from(vec![b'x'; (FULL_BYTES - 1) / (MAX_SEGMENT_RECORDS - 1)]);
+        while segment.records.len() + 1 < MAX_SEGMENT_RECORDS {
+            segment.push(stream, MAX_RECORDS - 1, small.clone());
+        }
+        assert!(!segment.is_full());
+        segment.push(
+            stream,
+            MAX_RECORDS - 1,
+            vec![b'x'; MAX_RECORD_BYTES as usize].into(),
+        );
+        assert!(segment.write().len() as u64 <= MAX_SEGMENT_BYTES);
     }
 
     #[test]
