@@ -20,29 +20,49 @@ impl KeyChain {
     /// A note lacks the signature of one of its two keys, a note does not continue the previous
     /// one, or `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
-        let mut chain = Self {
-            first: trusted.clone(),
-            changes: Vec::new(),
-        };
+        let chain = Self::read(notes)?.unwrap_or_else(|| Self::from(trusted.clone()));
+        if chain.keys().any(|key| key == trusted) {
+            Ok(chain)
+        } else {
+            Err(NoteFlaw::Unsigned(trusted.to_string()))
+        }
+    }
+
+    /// Builds the sequence of the keys in `notes`, whichever they are. `None` without notes.
+    ///
+    /// # Errors
+    /// A note lacks the signature of one of its two keys, or does not continue the previous one.
+    pub fn read(notes: &[String]) -> Result<Option<Self>, NoteFlaw> {
+        let mut chain = None;
         for note in notes {
             let read = Checkpoint::unverified(note)?;
             let change = read
                 .key_change
                 .ok_or(NoteFlaw::Malformed("it introduces no key"))?;
-            if chain.changes.is_empty() {
-                chain.first = change.old.clone();
-            }
+            let chain = chain.get_or_insert_with(|| Self::from(change.old.clone()));
             if *chain.newest() != change.old {
                 return Err(NoteFlaw::Malformed("it does not follow the key before it"));
             }
             Checkpoint::open(note, &change.old)?;
             chain.changes.push((read.number, change.new));
         }
-        if chain.keys().any(|key| key == trusted) {
-            Ok(chain)
-        } else {
-            Err(NoteFlaw::Unsigned(trusted.to_string()))
+        Ok(chain)
+    }
+
+    /// Adds the key that a verified checkpoint introduces, unless the sequence has it.
+    pub fn follow(&mut self, checkpoint: &Checkpoint) {
+        let known = self.changes.last().map_or(0, |(seal, _)| *seal);
+        if let Some(change) = &checkpoint.key_change
+            && known < checkpoint.number
+        {
+            self.changes.push((checkpoint.number, change.new.clone()));
         }
+    }
+
+    /// Opens a signed checkpoint with the key of its seal.
+    pub fn open(&self, note: &str) -> Result<Checkpoint, NoteFlaw> {
+        let number = Checkpoint::unverified(note)?.number;
+        Checkpoint::open(note, self.of_seal(number))
     }
 
     /// Returns the key that signs seal `number`: the older one if the seal introduces a key.
@@ -59,5 +79,15 @@ impl KeyChain {
     fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
         let later = self.changes.iter().map(|(_, key)| key);
         [&self.first].into_iter().chain(later)
+    }
+}
+
+impl From<VerifierKey> for KeyChain {
+    /// The sequence of a journal whose key was never exchanged.
+    fn from(first: VerifierKey) -> Self {
+        Self {
+            first,
+            changes: Vec::new(),
+        }
     }
 }

@@ -22,7 +22,7 @@ pub use keys::KeyChain;
 pub use merkle::{
     Hash, consistency, consistency_holds, inclusion, inclusion_holds, leaf_hash, root,
 };
-pub use note::{NoteFlaw, NoteSigner, VerifierKey};
+pub use note::{NoteFlaw, NoteSigner, VerifierKey, claimed_signer};
 pub use proof::{ConsistencyProof, Proof, ProofFlaw};
 #[doc(hidden)]
 pub use segment::records_in_segment;

@@ -16,7 +16,7 @@ use crate::domain::Problem;
 /// The type byte of an Ed25519 key in a note.
 const ED25519_TYPE: u8 = 1;
 /// Maximum length of a note, in bytes.
-const MAX_KEY_BYTES: usize = 64 * 1024;
+const MAX_NOTE_BYTES: usize = 64 * 1024;
 
 /// A public key and its name. Its text is `name+hash+key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl VerifierKey {
     /// Returns the text of a note, which this key must have signed. Ignores signatures of other
     /// keys.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteFlaw> {
-        if note.len() > MAX_KEY_BYTES {
+        if note.len() > MAX_NOTE_BYTES {
             return Err(NoteFlaw::Malformed("it is too long"));
         }
         let (text, signatures) = note
@@ -74,29 +74,43 @@ impl VerifierKey {
             .strip_suffix('\n')
             .ok_or(NoteFlaw::Malformed("no line feed at its end"))?;
         for line in lines.split('\n') {
-            let rest = line
-                .strip_prefix("— ")
-                .ok_or(NoteFlaw::Malformed("a line that is no signature"))?;
-            let (name, blob) = rest
-                .split_once(' ')
-                .ok_or(NoteFlaw::Malformed("a signature without name"))?;
-            let blob = STANDARD
-                .decode(blob)
-                .map_err(|_| NoteFlaw::Malformed("a signature not in base64"))?;
-            let Some((hash, signature)) = blob.split_first_chunk::<4>() else {
-                return Err(NoteFlaw::Malformed("a signature without key hash"));
-            };
-            if name == self.name && *hash == self.hash {
+            let (name, hash, signature) = signature(line)?;
+            if name == self.name && hash == self.hash {
                 let forged = |_| NoteFlaw::Forged(self.name.clone());
                 let key = UnparsedPublicKey::new(&ED25519, self.key);
                 return key
-                    .verify(signed.as_bytes(), signature)
+                    .verify(signed.as_bytes(), &signature)
                     .map_err(forged)
                     .map(|()| signed);
             }
         }
         Err(NoteFlaw::Unsigned(self.to_string()))
     }
+}
+
+/// Reads a line with a signature: the key's name and hash, and the signature.
+fn signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteFlaw> {
+    let rest = line
+        .strip_prefix("— ")
+        .ok_or(NoteFlaw::Malformed("a line that is no signature"))?;
+    let (name, blob) = rest
+        .split_once(' ')
+        .ok_or(NoteFlaw::Malformed("a signature without name"))?;
+    let blob = STANDARD
+        .decode(blob)
+        .map_err(|_| NoteFlaw::Malformed("a signature not in base64"))?;
+    let Some((hash, signature)) = blob.split_first_chunk::<4>() else {
+        return Err(NoteFlaw::Malformed("a signature without key hash"));
+    };
+    Ok((name, *hash, signature.to_vec()))
+}
+
+/// The first key that claims to have signed a note, as `name+hash`. Verifies nothing.
+pub fn claimed_signer(note: &str) -> Option<String> {
+    let (_, lines) = note.rsplit_once("\n\n")?;
+    let (name, hash, _) = signature(lines.lines().next()?).ok()?;
+    check_name(name).ok()?;
+    Some(format!("{name}+{}", hex::encode(hash)))
 }
 
 impl fmt::Display for VerifierKey {

@@ -1,36 +1,69 @@
 //! Reads the log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
-//! `log/checkpoint`. Takes numbers; returns the stored objects. Only [`Journal::sealed_at`] and
-//! `log_head` check signatures.
+//! `log/checkpoint`. Takes numbers; returns the stored objects. Checks signatures only for
+//! [`Journal::sealed_at`] and `log_head`, which refuse a key that does not sign the next seal.
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
 
 use super::super::chain::Finding;
 use super::super::log::{
-    Checkpoint, Edge, Hash, MAX_SEGMENT_BYTES, Segment, VerifierKey, number_of, numbered,
-    partial_bundle, partial_tiles,
+    Checkpoint, Edge, Hash, KeyChain, MAX_SEGMENT_BYTES, NoteFlaw, Segment, VerifierKey,
+    claimed_signer, number_of, numbered, partial_bundle, partial_tiles,
 };
 use super::super::record::Flaw;
 use super::objects::{Fetched, LISTING_TIMEOUT, OPERATION_TIMEOUT};
 use super::{Journal, JournalError};
-use crate::domain::Timestamp;
+use crate::domain::{Problem, Timestamp};
 
 /// The end of the log: the newest seal and the right edge of the tree.
-#[derive(Default)]
 pub(super) struct LogHead {
     /// The newest seal's number; 0 without a seal.
     pub(super) number: u64,
     pub(super) edge: Edge,
     /// The newest checkpoint and its signed note.
     pub(super) newest: Option<(Checkpoint, String)>,
+    /// The keys that sign this seal and later ones, as far as they are known.
+    pub(super) keys: KeyChain,
+}
+
+impl LogHead {
+    /// Fails unless `key` signs the next seal.
+    pub(super) fn require(&self, key: &VerifierKey) -> Result<(), Problem> {
+        require(&self.keys, key)
+    }
+}
+
+fn require(keys: &KeyChain, key: &VerifierKey) -> Result<(), Problem> {
+    match keys.newest() == key {
+        true => Ok(()),
+        false => Err(other_key(&keys.newest().to_string())),
+    }
+}
+
+/// The problem of a sealer whose key is not `present`, the key that signs the log now.
+pub(super) fn other_key(present: &str) -> Problem {
+    Problem::new(
+        "seal.key",
+        format!("is not the key that signs the log now; that is {present}"),
+        "configure that key; only `sharehook audit rotate-key` introduces another one",
+    )
 }
 
 impl Journal {
     /// Reads the end of the log at the seal that `log/checkpoint` names; later seals may exist. If
-    /// `key` has not signed that file, returns the beginning of the log.
+    /// that file is missing or wrong, returns the beginning of the log.
+    ///
+    /// # Errors
+    /// `key` does not sign the next seal; otherwise the store failed.
     pub(super) async fn log_head(&self, key: &VerifierKey) -> Result<LogHead, JournalError> {
-        let Some((checkpoint, note)) = self.newest_signed(key).await? else {
-            return Ok(LogHead::default());
+        let (keys, newest) = self.newest_signed(key).await?;
+        let Some((checkpoint, note)) = newest else {
+            return Ok(LogHead {
+                number: 0,
+                edge: Edge::default(),
+                newest: None,
+                keys,
+            });
         };
         let mut levels = Vec::new();
         for path in partial_tiles(checkpoint.size) {
@@ -48,6 +81,7 @@ impl Journal {
             number: checkpoint.number,
             edge,
             newest: Some((checkpoint, note)),
+            keys,
         })
     }
 
@@ -113,18 +147,49 @@ impl Journal {
     }
 
     /// When the newest seal began, according to `log/checkpoint`; `None` if that file is missing
-    /// or `key` has not signed it.
+    /// or wrong.
+    ///
+    /// # Errors
+    /// `key` does not sign the next seal; otherwise the store failed.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
-        let newest = self.newest_signed(key).await?;
+        let (_, newest) = self.newest_signed(key).await?;
         Ok(newest.map(|(checkpoint, _)| checkpoint.at))
     }
 
+    /// Reads `log/checkpoint`. Returns the log's keys too, of which `key` is the newest. Reads the
+    /// notes that introduce keys only if `key` has not signed `log/checkpoint`.
     async fn newest_signed(
         &self,
         key: &VerifierKey,
-    ) -> Result<Option<(Checkpoint, String)>, JournalError> {
+    ) -> Result<(KeyChain, Option<(Checkpoint, String)>), JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
-        Ok(note.and_then(|note| Some((Checkpoint::open(&note, key).ok()?, note))))
+        let opened = |keys: &KeyChain| note.as_deref().and_then(|note| keys.open(note).ok());
+        let mut keys = KeyChain::from(key.clone());
+        let mut newest = opened(&keys);
+        if newest.is_none() {
+            keys = self.keys_for(key).await?;
+            newest = opened(&keys);
+        }
+        if let Some(checkpoint) = &newest {
+            keys.follow(checkpoint);
+        }
+        require(&keys, key)?;
+        Ok((keys, newest.zip(note)))
+    }
+
+    /// The keys of the log according to `log/keys/`. Without such notes, one key signs every seal:
+    /// fails if checkpoint 1 shows that it is not `key`.
+    async fn keys_for(&self, key: &VerifierKey) -> Result<KeyChain, JournalError> {
+        let read = KeyChain::read(&self.key_notes().await?);
+        if let Some(keys) = read.map_err(|flaw| self.broken_log("log/keys", flaw))? {
+            return Ok(keys);
+        }
+        let first = self.checkpoint(1).await?.unwrap_or_default();
+        match (claimed_signer(&first), Checkpoint::open(&first, key)) {
+            (Some(signer), Err(NoteFlaw::Unsigned(_))) => Err(other_key(&signer).into()),
+            // A damaged checkpoint is found when its seal is completed.
+            _ => Ok(KeyChain::from(key.clone())),
+        }
     }
 
     /// Whether the journal has a seal.

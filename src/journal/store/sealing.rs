@@ -9,10 +9,12 @@ use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 
 use super::super::chain::{Chain, Finding};
-use super::super::log::{Checkpoint, KeyChange, NoteSigner, Segment, VerifierKey};
-use super::super::record::{Stored, StreamId};
+use super::super::log::{
+    Checkpoint, KeyChange, NoteFlaw, NoteSigner, Segment, VerifierKey, claimed_signer,
+};
+use super::super::record::{Flaw, Stored, StreamId};
 use super::index::unsealed::UnsealedEntry;
-use super::log::LogHead;
+use super::log::{LogHead, other_key};
 use super::objects::{Created, Fetched, MAX_CONCURRENT};
 use super::{Journal, JournalError};
 use crate::domain::{Problem, Timestamp};
@@ -49,8 +51,8 @@ impl Journal {
     /// `index/unsealed/` names. Leaves records that are written meanwhile to the next seal.
     ///
     /// # Errors
-    /// An object of the log differs from what its segment determines, or another key signs the log:
-    /// no new seal is made. Otherwise the store failed.
+    /// `signer` is not the key that signs the log now: nothing is written. An object of the log
+    /// differs from what its segment determines: no new seal is made. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let head = self.log_head(signer.verifier()).await?;
@@ -100,8 +102,8 @@ impl Journal {
     /// interruption.
     ///
     /// # Errors
-    /// `old` does not sign the log any more, and `new` is not the key that follows it. Otherwise
-    /// the errors of [`Journal::seal`].
+    /// `old` is not the key that signs the log now, or it is `new`. Otherwise the errors of
+    /// [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,
@@ -112,22 +114,31 @@ impl Journal {
             old: old.verifier().clone(),
             new: new.verifier().clone(),
         };
+        if change.old == change.new {
+            let remedy = "name another key; the journal's present key needs no introduction";
+            return Err(Problem::new("--to", "is the configured key", remedy).into());
+        }
         loop {
-            let mut head = self.log_head(new.verifier()).await?;
-            if head.number == 0 {
-                head = self.log_head(old.verifier()).await?;
+            if let Some(note) = self.key_notes().await?.pop()
+                && Checkpoint::open(&note, old.verifier())
+                    .is_ok_and(|made| made.key_change.as_ref() == Some(&change))
+            {
+                return Ok(note);
             }
+            let mut head = self.log_head(old.verifier()).await?;
             let entries = self.unsealed_entries().await?;
             while let Some(segment) = self.segment(head.number + 1).await? {
-                let pair = (segment.key_change.as_ref() == Some(&change)).then_some(new);
-                head = self.complete(head, &segment, old, pair, &entries).await?;
+                head.require(old.verifier())?;
+                head = self
+                    .complete(head, &segment, old, Some(new), &entries)
+                    .await?;
             }
-            if let Some((checkpoint, note)) = &head.newest {
-                if checkpoint.key_change.as_ref() == Some(&change) {
-                    return Ok(note.clone());
-                }
-                self.signs_on(checkpoint, note, old.verifier())?;
+            if let Some((checkpoint, note)) = &head.newest
+                && checkpoint.key_change.as_ref() == Some(&change)
+            {
+                return Ok(note.clone());
             }
+            head.require(old.verifier())?;
             let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
             segment.key_change = Some(change.clone());
             let path = self.segment_path(segment.number);
@@ -138,42 +149,24 @@ impl Journal {
         }
     }
 
-    /// Completes every seal that was begun after `head`, and returns the new end of the log. Then
-    /// fails unless `signer` is the key of the next seal.
+    /// Completes every seal that was begun after `head`, and returns the new end of the log. Stops
+    /// with an error where `signer` is not the key of the next seal.
     async fn completed(
         &self,
         mut head: LogHead,
         signer: &NoteSigner,
     ) -> Result<LogHead, JournalError> {
         let mut entries = None;
-        while let Some(segment) = self.segment(head.number + 1).await? {
+        loop {
+            head.require(signer.verifier())?;
+            let Some(segment) = self.segment(head.number + 1).await? else {
+                return Ok(head);
+            };
             let entries = match &mut entries {
                 Some(entries) => entries,
                 none => none.insert(self.unsealed_entries().await?),
             };
             head = self.complete(head, &segment, signer, None, entries).await?;
-        }
-        if let Some((checkpoint, note)) = &head.newest {
-            self.signs_on(checkpoint, note, signer.verifier())?;
-        }
-        Ok(head)
-    }
-
-    /// Fails unless `key` signs the seal after the checkpoint.
-    fn signs_on(
-        &self,
-        checkpoint: &Checkpoint,
-        note: &str,
-        key: &VerifierKey,
-    ) -> Result<(), JournalError> {
-        let path = self.checkpoint_path(checkpoint.number);
-        Checkpoint::open(note, key).map_err(|flaw| self.broken_log(path, flaw))?;
-        match &checkpoint.key_change {
-            Some(change) if change.new != *key => {
-                let remedy = "configure the key that `sharehook audit rotate-key` introduced";
-                Err(Problem::new("seal.key", "is not the journal's key any more", remedy).into())
-            }
-            _ => Ok(()),
         }
     }
 
@@ -198,16 +191,16 @@ impl Journal {
             self.create_exactly(&path, &object.bytes).await
         }))
         .await?;
-        let origin = signer.verifier().name().to_owned();
+        let key = head.keys.of_seal(segment.number);
         let checkpoint = Checkpoint {
-            origin,
+            origin: key.name().to_owned(),
             size: head.edge.size(),
             root: head.edge.root(),
             number: segment.number,
             at: segment.at,
             key_change: segment.key_change.clone(),
         };
-        let note = self.signed(&checkpoint, signer, next).await?;
+        let note = self.signed(&checkpoint, key, signer, next).await?;
         if checkpoint.key_change.is_some() {
             let path = self.key_path(segment.number);
             self.create_exactly(&path, note.as_bytes()).await?;
@@ -216,40 +209,53 @@ impl Journal {
             .await?;
         self.drop_sealed(unsealed, segment).await?;
         head.number = segment.number;
+        head.keys.follow(&checkpoint);
         head.newest = Some((checkpoint, note));
         Ok(head)
     }
 
-    /// Creates the signed note of a checkpoint unless it exists, and returns it. If the checkpoint
-    /// introduces a key and `next` is `None`, the note must exist.
+    /// Creates the signed note of a checkpoint unless it exists, and returns it. `key` signs that
+    /// seal. The note must exist if `signer` is an earlier or later key, or if the checkpoint
+    /// introduces another key than `next`.
     async fn signed(
         &self,
         checkpoint: &Checkpoint,
+        key: &VerifierKey,
         signer: &NoteSigner,
         next: Option<&NoteSigner>,
     ) -> Result<String, JournalError> {
         let path = self.checkpoint_path(checkpoint.number);
         let text = checkpoint.to_string();
-        let mut note = signer.sign(&text);
-        if let Some(next) = next {
-            note.push_str(&next.signature(&text));
-        }
-        let found = if checkpoint.key_change.is_some() && next.is_none() {
-            let found = self.checkpoint(checkpoint.number).await?;
-            found.ok_or_else(|| {
-                let remedy = "run the interrupted `sharehook audit rotate-key` again";
-                Problem::new("seal.key", "is being exchanged", remedy)
-            })?
-        } else {
+        let of_next = match &checkpoint.key_change {
+            None => Some(String::new()),
+            Some(change) => next
+                .filter(|next| change.new == *next.verifier())
+                .map(|next| next.signature(&text)),
+        };
+        let in_turn = signer.verifier() == key;
+        let found = if let (Some(of_next), true) = (of_next, in_turn) {
+            let note = signer.sign(&text) + &of_next;
             match self.create_at(&path, note.as_bytes()).await? {
                 Created::Ours => return Ok(note),
                 Created::Theirs(found) => String::from_utf8_lossy(&found).into_owned(),
             }
+        } else if let Some(found) = self.checkpoint(checkpoint.number).await? {
+            found
+        } else if in_turn {
+            let remedy = "run the interrupted `sharehook audit rotate-key` again";
+            return Err(Problem::new("seal.key", "is being exchanged", remedy).into());
+        } else {
+            return Err(self.damaged(Finding::about(path, Flaw::Dropped)));
         };
-        // Do not check the signature: before a rotation, the previous key may have signed the note.
-        match Checkpoint::unverified(&found) {
+        match Checkpoint::open(&found, key) {
             Ok(read) if read == *checkpoint => Ok(found),
-            _ => Err(self.broken_log(path, "it is not the checkpoint of its segment")),
+            Ok(_) => Err(self.broken_log(path, "it is not the checkpoint of its segment")),
+            // Of two sealers with different keys, the other one was first.
+            Err(NoteFlaw::Unsigned(_)) if checkpoint.number == 1 => {
+                let signer = claimed_signer(&found).unwrap_or_default();
+                Err(other_key(&signer).into())
+            }
+            Err(flaw) => Err(self.broken_log(path, flaw)),
         }
     }
 
@@ -308,11 +314,21 @@ impl Journal {
     /// not follow its predecessor.
     async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<Unsealed, JournalError> {
         let first = start.saturating_sub(1);
-        let end = self.folder(stream).await?.end;
+        let folder = self.folder(stream).await?;
+        let end = folder.end;
         let to = end.min(start + RECORDS);
         let mut fetched = self.fetch(stream, first, to).await?.into_iter().peekable();
         let before = match fetched.next_if(|_| first < start) {
             Some(Fetched::Bytes(bytes)) => Some(Stored::hash_of(&bytes)),
+            Some(Fetched::Absent) if folder.retired => {
+                let files = self.retired_files(stream).await;
+                let files = files.or_else(|error| match error.concerns_one_request() {
+                    true => Ok(Vec::new()),
+                    false => Err(error),
+                })?;
+                let last = files.last().filter(|_| files.len() as u64 == start);
+                last.map(|bytes| Stored::hash_of(bytes))
+            }
             _ => None,
         };
         let mut chain = Chain::after(stream, start, before);

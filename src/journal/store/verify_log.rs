@@ -317,8 +317,7 @@ fn dropped(folder: &str, number: u64) -> Finding {
 }
 
 fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
-    let read = Checkpoint::unverified(note);
-    let opened = read.and_then(|read| Checkpoint::open(note, chain.of_seal(read.number)));
+    let opened = chain.open(note);
     opened.map_err(|flaw| unbelieved(&flaw.to_string()))
 }
 

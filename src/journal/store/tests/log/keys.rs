@@ -1,0 +1,200 @@
+//! Sealers whose key does not sign the log now: they change nothing, and learn which key does.
+
+use std::sync::Mutex;
+
+use super::*;
+
+/// The operations on the store since the last call of [`Operations::taken`].
+#[derive(Clone, Default)]
+struct Operations(Arc<Mutex<Vec<&'static str>>>);
+
+impl Operations {
+    fn watch(&self, dir: &Path) -> Journal {
+        let seen = Arc::clone(&self.0);
+        directory(dir).observed(move |doing, _| seen.lock().unwrap().push(doing))
+    }
+
+    fn taken(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Seals with `n`'s key, which must be refused with the name of `present`, after a few reads and
+/// listings and without any write.
+async fn refused(dir: &Path, n: u8, present: &str) {
+    let operations = Operations::default();
+    let journal = operations.watch(dir);
+    let error = journal.seal(&signer(n), at(900)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(present), "{text}");
+    assert!(
+        text.contains("configure that key") && text.contains("rotate-key"),
+        "{text}"
+    );
+    let done = operations.taken();
+    let writes = done
+        .iter()
+        .filter(|doing| !["read", "list"].contains(doing));
+    assert_eq!((writes.count(), done.len() < 12), (0, true), "{done:?}");
+}
+
+fn of(n: u8) -> String {
+    signer(n).verifier().to_string()
+}
+
+/// What a signature says of its key.
+fn name_and_hash(n: u8) -> String {
+    of(n).splitn(3, '+').take(2).collect::<Vec<_>>().join("+")
+}
+
+/// Five seals: two of key 7, the introduction of key 8, and two of key 8.
+async fn rotated(dir: &Path) -> Journal {
+    let (journal, _) = sealed(dir).await;
+    let (old, new) = (signer(7), signer(8));
+    journal.rotate_key(&old, &new, at(300)).await.unwrap();
+    for (id, when) in [("fourth", 400), ("fifth", 500)] {
+        finished(&journal, id).await;
+        journal.seal(&new, at(when)).await.unwrap();
+    }
+    journal
+}
+
+async fn clean(journal: &Journal) {
+    let verifier = signer(7).verifier().clone();
+    let report = journal.verify_sealed(&verifier, None).await.unwrap();
+    assert_eq!((report.findings, report.seals), (vec![], 5));
+}
+
+#[tokio::test]
+async fn an_old_or_foreign_key_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = rotated(dir.path()).await;
+    let log = dir.path().join("log");
+    let newest = log.join("checkpoint");
+    finished(&journal, "sixth").await;
+    for n in [7, 9] {
+        refused(dir.path(), n, &of(8)).await;
+    }
+    // The sealer of the fifth seal died before its checkpoint; `log/checkpoint` is of the fourth
+    // seal, of the third, or missing.
+    let fifth = fs::read(log.join("checkpoints/000005")).unwrap();
+    fs::remove_file(log.join("checkpoints/000005")).unwrap();
+    for before in ["000004", "000003", ""] {
+        match before {
+            "" => fs::remove_file(&newest).unwrap(),
+            before => drop(fs::copy(log.join("checkpoints").join(before), &newest).unwrap()),
+        }
+        for n in [7, 9] {
+            refused(dir.path(), n, &of(8)).await;
+        }
+        assert!(!log.join("checkpoints/000005").exists());
+    }
+    fs::copy(log.join("checkpoints/000004"), &newest).unwrap();
+    journal.seal(&signer(8), at(900)).await.unwrap();
+    assert_eq!(fs::read(log.join("checkpoints/000005")).unwrap(), fifth);
+    let report = journal.verify_sealed(&key(), None).await.unwrap();
+    assert_eq!((report.findings, report.seals), (vec![], 6));
+}
+
+#[tokio::test]
+async fn a_foreign_key_is_refused_in_a_log_whose_key_was_never_exchanged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    finished(&journal, "fourth").await;
+    let name = name_and_hash(7);
+    refused(dir.path(), 9, &name).await;
+    fs::remove_file(dir.path().join("log/checkpoint")).unwrap();
+    refused(dir.path(), 9, &name).await;
+    let verifier = signer(9).verifier().clone();
+    assert!(journal.sealed_at(&verifier).await.is_err());
+    assert_eq!(journal.seal(&signer(7), at(900)).await.unwrap().sealed, 3);
+    assert_eq!(found(&journal, None).await, []);
+}
+
+/// Only its checkpoint shows whose the first seal is.
+#[tokio::test]
+async fn the_first_checkpoint_decides_whose_the_log_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(dir.path()).await;
+    journal.seal(&signer(7), at(100)).await.unwrap();
+    let log = dir.path().join("log");
+    fs::remove_file(log.join("checkpoint")).unwrap();
+    fs::remove_file(log.join("checkpoints/000001")).unwrap();
+    journal.seal(&signer(9), at(200)).await.unwrap();
+    let name = name_and_hash(9);
+    refused(dir.path(), 7, &name).await;
+    let verifier = signer(9).verifier().clone();
+    let report = journal.verify_sealed(&verifier, None).await.unwrap();
+    assert_eq!((report.findings, report.seals), (vec![], 1));
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_the_key_of_its_seal_has_not_signed_is_not_built_upon() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, kept) = sealed(dir.path()).await;
+    let log = dir.path().join("log");
+    let text = kept.rsplit_once("\n\n").unwrap().0.to_owned() + "\n";
+    fs::write(log.join("checkpoints/000002"), signer(9).sign(&text)).unwrap();
+    fs::copy(log.join("checkpoints/000001"), log.join("checkpoint")).unwrap();
+    let error = journal.seal(&signer(7), at(900)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("log/checkpoints/000002") && text.contains("not signed by"),
+        "{text}"
+    );
+    assert_eq!(
+        fs::read(log.join("checkpoint")).unwrap(),
+        fs::read(log.join("checkpoints/000001")).unwrap()
+    );
+}
+
+/// `log/checkpoint` may be of a seal before the exchange, or missing. The new key then follows the
+/// notes that introduce it, and signs no seal of the key before it.
+#[tokio::test]
+async fn the_new_key_continues_a_log_whose_newest_checkpoint_is_of_the_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = rotated(dir.path()).await;
+    let log = dir.path().join("log");
+    let all = everything(dir.path());
+    let operations = Operations::default();
+    let watched = operations.watch(dir.path());
+    fs::copy(log.join("checkpoints/000002"), log.join("checkpoint")).unwrap();
+    watched.seal(&signer(8), at(900)).await.unwrap();
+    let written = operations.taken();
+    let written = written.iter().filter(|doing| **doing == "write").count();
+    assert_eq!(written, 3, "the third to the fifth, and not the whole log");
+    fs::remove_file(log.join("checkpoint")).unwrap();
+    watched.seal(&signer(8), at(900)).await.unwrap();
+    assert_eq!(everything(dir.path()), all);
+    clean(&journal).await;
+    fs::remove_file(log.join("checkpoint")).unwrap();
+    fs::remove_file(log.join("checkpoints/000002")).unwrap();
+    let error = journal.seal(&signer(8), at(900)).await.unwrap_err();
+    assert!(
+        error.to_string().contains("log/checkpoints/000002"),
+        "{error}"
+    );
+    assert!(!log.join("checkpoints/000002").exists());
+}
+
+#[tokio::test]
+async fn an_exchange_may_be_repeated_until_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = rotated(dir.path()).await;
+    let all = everything(dir.path());
+    let exchange = async |old, new| {
+        journal
+            .rotate_key(&signer(old), &signer(new), at(900))
+            .await
+    };
+    let third = fs::read_to_string(dir.path().join("log/checkpoints/000003")).unwrap();
+    assert_eq!(exchange(7, 8).await.unwrap(), third);
+    for (old, new) in [(7, 9), (9, 7), (9, 8)] {
+        let text = exchange(old, new).await.unwrap_err().to_string();
+        assert!(text.contains(&of(8)), "{text}");
+    }
+    let text = exchange(8, 8).await.unwrap_err().to_string();
+    assert!(text.contains("is the configured key"), "{text}");
+    assert_eq!(everything(dir.path()), all);
+    clean(&journal).await;
+}
