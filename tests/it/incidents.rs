@@ -5,12 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sharehook::app::{NotificationStatus, Reply};
+use sharehook::app::{NotificationStatus, Reply, retire};
 use sharehook_sandbox::InboxAnswer;
 
 use crate::notify::world;
+use crate::support::history::signer;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, BLUEPRINT, Place, REGION, World, deadline, invocation, request};
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, Place, REGION, STRANGER, World, deadline, invocation, request,
+};
 
 /// The bodies of notifications that the inbox accepted, by webhook id.
 fn accepted(world: &World) -> BTreeMap<String, Vec<Value>> {
@@ -92,6 +95,40 @@ async fn a_rejection_is_repeated_under_one_id_and_can_be_sent_again() {
     let ids: BTreeSet<_> = letters.iter().map(|l| &l.headers["webhook-id"]).collect();
     assert_eq!((letters.len(), ids.len()), (2, 1));
     world.verify().await.unwrap();
+}
+
+/// A retired request has its records in the log. A later record follows them.
+#[tokio::test]
+async fn a_retired_request_can_be_notified_again_and_sealed() {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(InboxAnswer {
+        status: 410,
+        ..InboxAnswer::default()
+    });
+    let denied = request("CHG1", json!({"accounts": [STRANGER]}));
+    world.deliver(&denied).await;
+    world.notify().await;
+    world.advance(48 * 3_600);
+    let seal = async || world.journal.seal(&signer(), world.now()).await.unwrap();
+    assert_eq!(seal().await.sealed, 2);
+    let (age, rules) = ("1d".parse().unwrap(), Default::default());
+    let key = signer().verifier().clone();
+    let retired = retire(&world.journal, &age, &key, world.now(), &rules);
+    assert_eq!(retired.await.unwrap().retired, 1);
+    world.cloud.answer_letters(InboxAnswer::default());
+    let desk = "desk".parse().unwrap();
+    let again = world.app.retry_notifications(&desk, "CHG1", deadline());
+    assert_eq!(
+        again.await.unwrap().entries[0].state,
+        NotificationStatus::Sent
+    );
+    let sealing = seal().await;
+    assert_eq!((sealing.sealed, sealing.left_out), (1, vec![]));
+    let report = world.journal.verify_sealed(&key, None).await.unwrap();
+    assert_eq!(
+        (report.findings, report.records, report.retired),
+        (vec![], 2, 1)
+    );
 }
 
 /// Stops or fails each write. Each recorded rejection is delivered, and repetitions have one id.

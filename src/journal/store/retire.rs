@@ -1,6 +1,7 @@
 //! Retention: removes the records of a finished request from `requests/`, except record 0. They
 //! remain in the log's segments. The object `retired` beside record 0 names the segments, so that a
-//! duplicate delivery still gets the recorded answer. Every step may be repeated.
+//! duplicate delivery still gets the recorded answer. Every step may be repeated. Later records of
+//! the request, such as those of its notifications, stay in `requests/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,25 +26,31 @@ pub enum Retirement {
     Unsealed,
 }
 
-/// The content of the object `retired`: the number of the stream's records, and their segments.
+/// The content of the object `retired`: the number of records that were retired, and their
+/// segments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Retired {
-    end: u64,
+    pub(super) end: u64,
     segments: BTreeSet<u64>,
 }
 
 impl Retired {
-    /// Computes the content from the log. `None` unless the stream's sealed records begin at 0 and
-    /// have no gap.
-    pub(super) fn of(log: &VerifiedLog, stream: StreamId) -> Option<Self> {
+    /// Computes the content for a stream's records before `end` from the log. `None` unless all of
+    /// them are sealed.
+    fn of(log: &VerifiedLog, stream: StreamId, end: u64) -> Option<Self> {
         let sealed = log.sealed(stream)?;
-        let end = sealed.len() as u64;
-        let segments = sealed.values().map(|(_, segment)| *segment).collect();
+        let segments = sealed.range(..end).map(|(_, (_, segment))| *segment);
+        let segments = segments.collect();
         sealed
-            .keys()
-            .copied()
+            .range(..end)
+            .map(|(seq, _)| *seq)
             .eq(0..end)
             .then_some(Self { end, segments })
+    }
+
+    /// Whether the log has the records in these segments.
+    pub(super) fn agrees(&self, log: &VerifiedLog, stream: StreamId) -> bool {
+        Self::of(log, stream, self.end).as_ref() == Some(self)
     }
 
     fn write(&self) -> String {
@@ -98,7 +105,8 @@ impl Journal {
     }
 
     /// Removes a finished request's records, except record 0, after comparing each one with its
-    /// sealed hash. Does not check whether the request is finished.
+    /// sealed hash. Of a request that was retired before, removes no later record. Does not check
+    /// whether the request is finished.
     ///
     /// # Errors
     /// A record differs from what was sealed: none is removed. Otherwise the store failed: some may
@@ -109,16 +117,19 @@ impl Journal {
         log: &VerifiedLog,
     ) -> Result<Retirement, JournalError> {
         let folder = self.folder(stream).await?;
-        let (Some(retired), Some(sealed)) = (Retired::of(log, stream), log.sealed(stream)) else {
+        let end = match (folder.retired, self.retired(stream).await?) {
+            (false, _) => folder.end,
+            (true, Some(retired)) => retired.end,
+            (true, None) => return Err(self.damaged(self.misleading(stream))),
+        };
+        let (Some(retired), Some(sealed)) = (Retired::of(log, stream, end), log.sealed(stream))
+        else {
             return Ok(Retirement::Unsealed);
         };
-        if folder.end > retired.end {
-            return Ok(Retirement::Unsealed);
-        }
         let mut present = Vec::new();
         for (seq, (hash, _)) in sealed {
             let flaw = match self.fetch_one(&self.record_path(stream, *seq)).await? {
-                Fetched::Absent if folder.retired && *seq > 0 => continue,
+                Fetched::Absent if folder.retired && (1..end).contains(seq) => continue,
                 Fetched::Absent => Flaw::Dropped,
                 Fetched::Bytes(bytes) if *hash == <Hash>::from(Sha256::digest(&bytes)) => {
                     present.push(*seq);
@@ -133,7 +144,7 @@ impl Journal {
         if let Created::Theirs(_) = created {
             return Err(self.damaged(self.misleading(stream)));
         }
-        let removed = present.iter().filter(|seq| **seq > 0);
+        let removed = present.iter().filter(|seq| (1..end).contains(*seq));
         for seq in removed.clone() {
             self.remove_at(&self.record_path(stream, *seq)).await?;
         }

@@ -2,6 +2,7 @@
 //! time in memory, and of each stream the index entries that it requires.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::stream::{StreamExt as _, iter};
@@ -14,7 +15,6 @@ use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, StreamState};
 use super::index::Asked;
 use super::objects::{Fetched, Folder};
-use super::retire::Retired;
 use super::{Journal, JournalError};
 
 /// Number of streams to verify at once, and of records of each stream to read at once.
@@ -119,7 +119,8 @@ impl Journal {
             report.add(checked);
             wanted.push(asks);
         }
-        let seals = whole.then_some(report.seals);
+        // Before the first seal, which names every unsealed stream itself, none needs an entry.
+        let seals = (whole && report.seals > 0).then_some(report.seals);
         for finding in self.check_index(&wanted, seals).await? {
             report.find(finding);
         }
@@ -166,23 +167,26 @@ impl Journal {
             folder.end
         };
         let asked = |state: Option<&State>| Asked::of(stream, end, sealed_len, state);
+        let mut retired = 0..0;
         if folder.retired {
-            let retired = self.retired(stream).await?;
-            if retired.is_none() || retired != Retired::of(log, stream) {
-                report.find(self.misleading(stream));
-                return Ok((report, asked(None)));
+            match self.retired(stream).await? {
+                Some(named) if named.agrees(log, stream) => retired = 1..named.end,
+                _ => {
+                    report.find(self.misleading(stream));
+                    return Ok((report, asked(None)));
+                }
             }
         }
         let chain = self
-            .verify_records(stream, &folder, sealed, &mut report)
+            .verify_records(stream, &folder, sealed, &retired, &mut report)
             .await?;
-        let elsewhere = |seq: u64| folder.retired && seq > 0;
-        let newer = sealed.range(folder.end..).map(|(seq, _)| *seq);
-        for seq in newer.filter(|seq| !elsewhere(*seq)) {
-            report.find(Finding::of(stream, seq, Flaw::Dropped));
+        for seq in sealed.range(folder.end..).map(|(seq, _)| *seq) {
+            match retired.contains(&seq) {
+                true => report.retired = report.retired.saturating_add(1),
+                false => report.find(Finding::of(stream, seq, Flaw::Dropped)),
+            }
         }
         if folder.retired {
-            report.retired = (sealed.len() as u64).saturating_sub(report.records);
             return Ok((report, asked(None)));
         }
         let stream_state = chain.into_stream_state();
@@ -191,12 +195,14 @@ impl Journal {
         Ok((report, asked))
     }
 
-    /// Verifies the records in a stream's folder against their chain and the seals.
+    /// Verifies the records in a stream's folder against their chain and the seals. Records in
+    /// `retired` may exist only in their segments.
     async fn verify_records(
         &self,
         stream: StreamId,
         folder: &Folder,
         sealed: &BTreeMap<u64, (Hash, u64)>,
+        retired: &Range<u64>,
         report: &mut Report,
     ) -> Result<Chain, JournalError> {
         let mut chain = Chain::new(stream);
@@ -210,8 +216,9 @@ impl Journal {
             for (seq, fetched) in (start..).zip(self.fetch(stream, start, end).await?) {
                 let known = sealed.get(&seq).map(|(hash, _)| hash);
                 let gone = matches!(fetched, Fetched::Absent);
-                if let (true, true, Some(hash)) = (gone, folder.retired && seq > 0, known) {
+                if let (true, true, Some(hash)) = (gone, retired.contains(&seq), known) {
                     chain.pass(hex::encode(hash));
+                    report.retired = report.retired.saturating_add(1);
                     continue;
                 }
                 missing = if gone { missing + 1 } else { 0 };

@@ -1,6 +1,7 @@
 //! Proofs that need no journal, and requests whose records are only in the log.
 
 use super::*;
+use crate::domain::NoticeKind;
 
 #[tokio::test]
 async fn a_proof_of_every_request_holds_offline_and_no_altered_one_does() {
@@ -135,6 +136,39 @@ async fn a_retired_request_is_read_from_its_segments() {
         journal.retire(fourth, &log).await.unwrap(),
         Retirement::Unsealed
     );
+}
+
+/// A notification that is sent again, or a withdrawal, adds a record to a retired request.
+#[tokio::test]
+async fn a_record_after_those_of_a_retired_request_is_sealed_and_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let (log, _) = journal.verified_log(&key()).await.unwrap();
+    let stream = StreamId::of(&identity("first"));
+    journal.retire(stream, &log).await.unwrap();
+    let state = journal.read(stream).await.unwrap().unwrap().stream_state;
+    let event = notified("desk", NoticeKind::Completed, 2, 1);
+    journal
+        .record_notification(state, at(300), &worker(3), event)
+        .await
+        .unwrap();
+    let counts = async || {
+        let report = journal.verify_sealed(&key(), None).await.unwrap();
+        assert_eq!(report.findings, []);
+        (report.records, report.sealed, report.retired)
+    };
+    assert_eq!(counts().await, (9, 10, 2), "one is newer than the seals");
+    let sealing = journal.seal(&signer(7), at(400)).await.unwrap();
+    assert_eq!((sealing.sealed, sealing.left_out), (1, vec![]));
+    assert_eq!(counts().await, (9, 11, 2));
+    let (log, _) = journal.verified_log(&key()).await.unwrap();
+    let again = journal.retire(stream, &log).await.unwrap();
+    assert_eq!(again, Retirement::Removed(0));
+    assert_eq!(counts().await, (9, 11, 2));
+    assert_eq!(journal.files(stream).await.unwrap().len(), 4);
+    let path = format!("requests/{stream}/000003.json");
+    fs::remove_file(dir.path().join(&path)).unwrap();
+    assert_eq!(found(&journal, None).await, [(path, "dropped")]);
 }
 
 /// If one record differs from what was sealed, none is removed.
