@@ -119,8 +119,7 @@ impl Journal {
             report.add(checked);
             wanted.push(asks);
         }
-        // Before the first seal, which names every unsealed stream itself, none needs an entry.
-        let seals = (whole && report.seals > 0).then_some(report.seals);
+        let seals = whole.then_some(report.seals);
         for finding in self.check_index(&wanted, seals).await? {
             report.find(finding);
         }

@@ -254,17 +254,3 @@ async fn a_history_that_was_rewritten_and_sealed_anew_contradicts_a_kept_checkpo
         [("log/checkpoints/000002".to_owned(), "broken_log")]
     );
 }
-
-/// Without a key, the daily pass deletes the entries below `unsealed`. The first seal writes them.
-#[tokio::test]
-async fn before_the_first_seal_no_entry_is_missing() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = small(dir.path()).await;
-    fs::remove_dir_all(dir.path().join("index/unsealed")).unwrap();
-    let report = journal.verify_sealed(&key(), None).await.unwrap();
-    assert_eq!(
-        (report.findings, report.records, report.seals),
-        (vec![], 7, 0)
-    );
-    assert_eq!(journal.seal(&signer(7), at(100)).await.unwrap().sealed, 7);
-}
