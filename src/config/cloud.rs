@@ -2,7 +2,7 @@
 //! variables, returns a [`CloudConfig`], and reports mistakes. `accounts.rs` reads the owner
 //! accounts.
 
-use crate::domain::{Problem, Site};
+use crate::domain::Site;
 
 use super::raw::RawCloud;
 use super::reader::{Reader, set};
@@ -17,21 +17,20 @@ impl Reader<'_> {
             Some(url) => Some(url.clone()),
             None => raw.endpoint.as_ref().map(|e| e.get_ref().clone()),
         };
-        let site = match set(self.vars, SITE_VAR) {
-            None => raw.site.unwrap_or_default(),
-            Some(text) => text.parse().unwrap_or_else(|problem| {
-                self.problems.push(Problem {
-                    field: SITE_VAR.to_owned(),
-                    ..problem
-                });
+        let site = match (set(self.vars, SITE_VAR), raw.site) {
+            (Some(text), _) => text.parse().unwrap_or_else(|problem| {
+                self.wrong_variable(SITE_VAR, problem);
                 Site::default()
             }),
+            (None, Some(site)) => site,
+            (None, None) => {
+                if endpoint.is_none() {
+                    let remedy = "write site = \"intl\" or \"cn\" under [cloud]; the sites share no accounts";
+                    self.missing("cloud.site", remedy);
+                }
+                Site::default()
+            }
         };
-        if raw.site.is_none() && !self.vars.contains_key(SITE_VAR) && endpoint.is_none() {
-            let remedy =
-                "write site = \"intl\" or \"cn\" under [cloud]; the sites share no accounts";
-            self.missing("cloud.site", remedy);
-        }
         let (lighthouse, cvm) = (&raw.lighthouse_per_second, &raw.cvm_per_second);
         let lighthouse = self.within("cloud.lighthouse_per_second", lighthouse, 0.1..=20.0, 20.0);
         let cvm = self.within("cloud.cvm_per_second", cvm, 0.1..=10.0, 10.0);

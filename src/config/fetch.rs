@@ -14,7 +14,9 @@ use super::ticket_fetch::ZENDESK_TICKET;
 impl Reader<'_> {
     pub(super) fn fetch(&mut self, source: &RawSource) -> Option<Fetch> {
         let Some(raw) = source.fetch.as_ref() else {
-            self.map_without_fetch(source);
+            if self.lacks("source.fetch", &source.fetch) {
+                self.map_without_fetch(source);
+            }
             return None;
         };
         let before = self.problems.len();
@@ -53,7 +55,7 @@ impl Reader<'_> {
         if let Some(wrong) = app_id.filter(|id| !is_id(id.get_ref())) {
             self.problem(wrong, "fetch: app_id is not the id of an app", example);
         }
-        if written.definitions.is_empty() {
+        if written.definitions.is_empty() && !self.unread.has("source.fetch.definitions") {
             self.problem(
                 raw,
                 "fetch: definitions is empty, so no approval is accepted",
@@ -113,7 +115,7 @@ impl Reader<'_> {
         written: &'r Option<Spanned<T>>,
         remedy: &str,
     ) -> Option<&'r Spanned<T>> {
-        if written.is_none() {
+        if self.lacks(&format!("source.fetch.{name}"), written) {
             self.problem(&fetch.preset, format!("fetch: {name} is missing"), remedy);
         }
         written.as_ref()
@@ -136,18 +138,27 @@ impl Reader<'_> {
     }
 
     fn fetch_address(&mut self, written: &RawFetch, preset: FetchPreset) -> Option<Address> {
-        let url = written.url.as_ref();
-        let endpoint = set(self.vars, ENDPOINT_VAR);
-        let text = match (endpoint, url) {
-            (Some(endpoint), _) => format!("{endpoint}/{}", preset.as_str()),
-            (None, Some(url)) => url.get_ref().clone(),
-            (None, None) => preset.system().url.to_owned(),
-        };
-        let read = Address::read(&text);
-        match url {
-            Some(url) => self.read("fetch: url: ", url, read),
-            None => self.read("fetch: url: ", &written.preset, read),
+        let name = preset.as_str();
+        match &written.url {
+            Some(url) => self.system_address(name, url.get_ref(), url),
+            None => self.system_address(name, preset.system().url, &written.preset),
         }
+    }
+
+    /// Reads the address of a system: the one that the variable for all systems yields, or else
+    /// `own`, which is written at `at`.
+    pub(super) fn system_address<T>(
+        &mut self,
+        preset: &str,
+        own: &str,
+        at: &Spanned<T>,
+    ) -> Option<Address> {
+        let Some(endpoint) = set(self.vars, ENDPOINT_VAR) else {
+            return self.read("fetch: url: ", at, Address::read(own));
+        };
+        let read = Address::read(&format!("{endpoint}/{preset}"));
+        read.map_err(|problem| self.wrong_variable(ENDPOINT_VAR, problem))
+            .ok()
     }
 }
 

@@ -3,36 +3,41 @@
 //! tables, the problems and the values left out; or the syntax errors if the text is not TOML.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use serde::Deserialize as _;
-use strsim::levenshtein;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
 use crate::domain::{Mark, Problem, Problems};
 
+use super::left_out::{DOCUMENTED, LeftOut, quoted, worded};
 use super::raw::RawConfig;
 
-/// The span of a stand-in for a missing field. No part of a text has this span.
-pub(super) const MISSING: Range<usize> = usize::MAX..usize::MAX;
 /// Maximum number of values that are left out. Each one costs another pass over the text.
 const MAX_LEFT_OUT: usize = 100;
 const SYNTAX: &str =
     "write TOML: name = \"text\", name = 1, name = [\"a\", \"b\"], [table], [[table]]";
-const DOCUMENTED: &str = "docs/configuration.md lists every field";
 
 /// The values that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    /// Paths of the values left out, as in `source[0].name`.
-    names: BTreeSet<String>,
     /// Paths of the values left out, without array indices, as in `source.name`. For a misspelt
     /// field, also the path of the field that was probably meant.
     paths: BTreeSet<String>,
     /// Spans of the tables and arrays around the values left out.
     tables: Vec<Range<usize>>,
+}
+
+/// Returns the span of the stand-in for the `n`th missing field. No part of a text has it.
+fn stand_in(n: usize) -> Range<usize> {
+    usize::MAX - n..usize::MAX - n
+}
+
+/// Whether a value stands in for a missing field, which is already reported.
+pub(super) fn is_stand_in(span: &Range<usize>) -> bool {
+    span.start >= usize::MAX - MAX_LEFT_OUT
 }
 
 impl Unread {
@@ -65,15 +70,21 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
         return Err(Problems(syntax(file, text, &errors)));
     }
     let (mut problems, mut unread) = (Vec::new(), Unread::default());
+    let mut past = Past::default();
     for _ in 0..MAX_LEFT_OUT {
         let error = match RawConfig::deserialize(Deserializer::from(table.clone())) {
             Ok(raw) => return Ok((raw, problems, unread)),
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
+        let incomplete = past.incomplete(&span);
+        let missing = missing_field(&error);
+        let is_emptied = missing.is_none() && past.emptied.contains(&span);
+        let follows = incomplete.is_some() || is_emptied;
         let mut search = Search {
-            span: span.clone(),
-            missing: missing_field(&error),
+            span: incomplete.clone().unwrap_or_else(|| span.clone()),
+            missing,
+            past: &past,
             path: Vec::new(),
             tables: Vec::new(),
         };
@@ -83,18 +94,33 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
             problems.push(Problem::at(Mark::of(file, text, span), problem, DOCUMENTED));
             return Err(Problems(problems));
         };
-        let name = search.name();
+        let (name, table) = (search.name(), search.tables.first().cloned());
+        let meant = left_out.meant(&error, &name);
         // A value that was left out is missing in the next pass; its problem is already reported.
-        if span != MISSING && unread.names.insert(name.clone()) {
-            let mark = Mark::of(file, text, span);
-            let meant = left_out.meant(&error, &name);
-            problems.push(worded(mark, &error, &name, left_out, meant));
-            unread
-                .paths
-                .extend(meant.map(|meant| search.setting_of(meant)));
-        }
+        let field = |name: &str| (table.clone(), name.to_owned());
+        let is_known = past.fields.contains(&field(search.field())) && search.missing.is_some();
+        let fields: Vec<_> = [search.field()]
+            .into_iter()
+            .chain(meant)
+            .map(field)
+            .collect();
+        unread
+            .paths
+            .extend(meant.map(|meant| search.setting_of(meant)));
         unread.paths.insert(search.setting());
+        let element = search.element();
         unread.tables.extend(search.tables);
+        past.fields.extend(fields);
+        past.elements.extend(element);
+        match &left_out {
+            LeftOut::Missing => past.completed.push(span.clone()),
+            LeftOut::Value(_) if incomplete.is_some() => past.emptied.extend(table),
+            LeftOut::Value(_) | LeftOut::Key => {}
+        }
+        if !follows && !is_known {
+            let mark = Mark::of(file, text, span);
+            problems.push(worded(mark, &error, &name, left_out, meant));
+        }
     }
     Err(Problems(problems))
 }
@@ -142,35 +168,42 @@ fn missing_field(error: &Error) -> Option<String> {
     quoted(error.message().strip_prefix("missing field ")?).map(str::to_owned)
 }
 
+/// What the earlier passes did.
+#[derive(Default)]
+struct Past {
+    /// The tables with a stand-in for a missing field: that of the table at `n` is `stand_in(n)`.
+    completed: Vec<Range<usize>>,
+    /// The tables and arrays from which an incomplete table was left out.
+    emptied: Vec<Range<usize>>,
+    /// The fields that were left out, and those that were probably meant, each with its table.
+    fields: HashSet<(Option<Range<usize>>, String)>,
+    /// The elements of arrays that were left out: the array's path, and the start of the element.
+    elements: Vec<(String, usize)>,
+}
+
+impl Past {
+    /// Returns the table whose stand-in has this span. A stand-in does not fit every type; then the
+    /// table is left out.
+    fn incomplete(&self, span: &Range<usize>) -> Option<Range<usize>> {
+        let n = usize::MAX - span.start;
+        self.completed
+            .get(n)
+            .filter(|_| *span == stand_in(n))
+            .cloned()
+    }
+}
+
 /// The search for the value at which reading failed.
-struct Search {
+struct Search<'p> {
     span: Range<usize>,
     /// The field that the table at `span` lacks.
     missing: Option<String>,
+    past: &'p Past,
     path: Vec<String>,
     tables: Vec<Range<usize>>,
 }
 
-/// What the search did about the value that does not fit.
-enum LeftOut {
-    /// A value was removed; the text is its TOML type.
-    Value(&'static str),
-    /// A key that is not a field was removed.
-    Key,
-    /// A stand-in for a missing field was added, or a table whose stand-in did not fit was removed.
-    Missing,
-}
-
-impl LeftOut {
-    /// Returns the field that a misspelt key probably means.
-    fn meant<'e>(&self, error: &'e Error, name: &str) -> Option<&'e str> {
-        let Self::Key = self else { return None };
-        let (_, expected) = error.message().split_once(", expected ")?;
-        nearest(name.rsplit('.').next()?, &names_in(expected))
-    }
-}
-
-impl Search {
+impl Search<'_> {
     /// Removes the value at `span` from the table, or adds a stand-in for the missing field.
     fn table(&mut self, table: &mut DeTable<'_>) -> Option<LeftOut> {
         let found = table.iter_mut().find_map(|(key, value)| {
@@ -205,10 +238,10 @@ impl Search {
             DeValue::Table(inner) => match &self.missing {
                 Some(missing) if span == self.span => {
                     self.path.push(missing.clone());
-                    let stand_in = DeValue::String(Cow::Borrowed(""));
+                    let at = stand_in(self.past.completed.len());
                     inner.insert(
-                        Spanned::new(MISSING, Cow::Owned(missing.clone())),
-                        Spanned::new(MISSING, stand_in),
+                        Spanned::new(at.clone(), Cow::Owned(missing.clone())),
+                        Spanned::new(at, DeValue::String(Cow::Borrowed(""))),
                     );
                     Some(LeftOut::Missing)
                 }
@@ -223,26 +256,17 @@ impl Search {
         found
     }
 
-    /// Searches inside the elements. Removes a table in which a stand-in did not fit.
+    /// Removes the element at `span`, or searches inside the elements.
     fn array(&mut self, items: &mut DeArray<'_>) -> Option<LeftOut> {
-        let has_stand_in = |item: &Spanned<DeValue<'_>>| {
-            let table = item.get_ref().as_table();
-            table.is_some_and(|table| table.values().any(|value| value.span() == MISSING))
-        };
-        if self.span == MISSING && items.iter().any(has_stand_in) {
-            keep(items, |item| !has_stand_in(item));
-            return Some(LeftOut::Missing);
-        }
         for (index, item) in items.iter_mut().enumerate() {
-            let number = format!("[{index}]");
-            self.path.push(number);
+            self.path.push(self.number(index, &item.span()));
             if let Some(done) = self.value(item) {
                 return Some(done);
             }
             self.path.pop();
         }
         let index = items.iter().position(|item| item.span() == self.span)?;
-        self.path.push(format!("[{index}]"));
+        self.path.push(self.number(index, &self.span));
         let kind = items
             .get(index)
             .map_or("value", |item| item.get_ref().type_str());
@@ -250,9 +274,29 @@ impl Search {
         Some(LeftOut::Value(kind))
     }
 
+    /// Returns the number that an element of the current array has in the text, as in `[0]`.
+    fn number(&self, index: usize, element: &Range<usize>) -> String {
+        let array = self.name();
+        let before = |(of, start): &&(String, usize)| *of == array && *start < element.start;
+        let before = self.past.elements.iter().filter(before).count();
+        format!("[{}]", index + before)
+    }
+
+    /// Returns the array and the start of the found value, if the value is an element.
+    fn element(&self) -> Option<(String, usize)> {
+        let (number, array) = self.path.split_last()?;
+        let is_element = number.starts_with('[');
+        is_element.then(|| (joined(array), self.span.start))
+    }
+
+    /// Returns the last part of the found value's path.
+    fn field(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
+    }
+
     /// Returns the path of the found value, as in `source[0].name`.
     fn name(&self) -> String {
-        self.path.join(".").replace(".[", "[")
+        joined(&self.path)
     }
 
     /// Returns the path of `field` in the table of the found value, without array indices.
@@ -271,6 +315,10 @@ impl Search {
     }
 }
 
+fn joined(path: &[String]) -> String {
+    path.join(".").replace(".[", "[")
+}
+
 fn keep<'i>(items: &mut DeArray<'i>, wanted: impl Fn(&Spanned<DeValue<'i>>) -> bool) {
     let mut kept = DeArray::new();
     let wanted = items.iter().filter(|item| wanted(item));
@@ -278,116 +326,9 @@ fn keep<'i>(items: &mut DeArray<'i>, wanted: impl Fn(&Spanned<DeValue<'i>>) -> b
     *items = kept;
 }
 
-/// Rewords the error for users. Does not quote a value of the wrong type, which may be a secret.
-fn worded(
-    mark: Mark,
-    error: &Error,
-    name: &str,
-    left_out: LeftOut,
-    meant: Option<&str>,
-) -> Problem {
-    let message = error.message().trim();
-    let expected = message
-        .split_once(", expected ")
-        .map(|(_, expected)| expected);
-    match left_out {
-        LeftOut::Missing => Problem::at(
-            mark,
-            format!("{name} is missing"),
-            format!("write it; {DOCUMENTED}"),
-        ),
-        LeftOut::Key => {
-            let fields: Vec<&str> = expected.map(names_in).unwrap_or_default();
-            let remedy = match meant {
-                Some(field) => format!("write {field}, or remove it"),
-                None if fields.is_empty() => format!("remove it; {DOCUMENTED}"),
-                None => format!("remove it; the fields here are {}", fields.join(", ")),
-            };
-            Problem::at(mark, format!("{name} is not a field"), remedy)
-        }
-        LeftOut::Value("table") if expected == Some("a sequence") && !name.contains('.') => {
-            let problem = format!("{name} is one table instead of a list of tables");
-            let remedy = format!("write [[{name}]] instead of [{name}]");
-            Problem::at(mark, problem, remedy)
-        }
-        LeftOut::Value(kind) if message.starts_with("invalid type") => {
-            let expected = expected.map_or("another value", in_toml);
-            let problem = format!("{name} is {}", with_article(kind));
-            Problem::at(mark, problem, format!("write {expected}"))
-        }
-        LeftOut::Value(kind) if message == "wanted string or table" => {
-            let problem = format!("{name} is {}", with_article(kind));
-            Problem::at(mark, problem, "write a text in quotes")
-        }
-        LeftOut::Value(_) if message.starts_with("unknown variant") => {
-            let values = expected.map(names_in).unwrap_or_default().join(", ");
-            let written = quoted(message).unwrap_or_default();
-            let problem = format!("{name}: {written:?} is not a known value");
-            Problem::at(mark, problem, format!("write one of {values}"))
-        }
-        // The program's own types word their errors as `problem; remedy`.
-        LeftOut::Value(_) => {
-            let message = message.replace('\n', ", ");
-            let (problem, remedy) = message.split_once("; ").unwrap_or((&message, DOCUMENTED));
-            Problem::at(mark, format!("{name}: {problem}"), remedy)
-        }
-    }
-}
-
-/// Returns how to write in TOML the type that serde calls `expected`.
-fn in_toml(expected: &str) -> &str {
-    match expected {
-        "a sequence" => "an array, as in [\"…\"]",
-        "a map" => "a table",
-        "a string" | "string" => "a text in quotes",
-        "a boolean" => "true or false",
-        "usize" | "u64" | "i64" => "a whole number that is not negative, without quotes",
-        "f64" => "a number without quotes",
-        other if other.starts_with("struct ") => "a table",
-        other => other,
-    }
-}
-
-fn with_article(kind: &str) -> String {
-    match kind {
-        "integer" | "array" => format!("an {kind}"),
-        "string" => "a text".to_owned(),
-        _ => format!("a {kind}"),
-    }
-}
-
-/// Returns the first text in backquotes.
-fn quoted(message: &str) -> Option<&str> {
-    message.split('`').nth(1)
-}
-
-/// Returns every text in backquotes.
-fn names_in(list: &str) -> Vec<&str> {
-    list.split('`').skip(1).step_by(2).collect()
-}
-
-/// Returns the field most similar to `written`, if at most two letters differ (Levenshtein).
-fn nearest<'a>(written: &str, fields: &[&'a str]) -> Option<&'a str> {
-    let near = fields
-        .iter()
-        .map(|field| (levenshtein(written, field), *field));
-    let (distance, field) = near.min()?;
-    (distance <= 2).then_some(field)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_field_is_found() {
-        assert_eq!(nearest("jurnal", &["journal", "policy"]), Some("journal"));
-        assert_eq!(
-            nearest("scret", &["scheme", "secrets", "secret"]),
-            Some("secret")
-        );
-        assert_eq!(nearest("colour", &["journal", "policy"]), None);
-    }
 
     #[test]
     fn every_mistake_is_found_in_one_pass_and_the_rest_is_read() {

@@ -7,6 +7,7 @@ mod fetch;
 mod fetch_config;
 mod followed;
 mod http;
+mod left_out;
 mod lenient;
 mod notify;
 mod notify_auth;

@@ -15,11 +15,16 @@ use super::reader::Reader;
 use super::valid::{NotifyConfig, SourceConfig};
 
 impl Reader<'_> {
+    /// Reads all targets. `sources` are those of the `number` in the file that could be read. Also
+    /// returns whether no table has a mistake.
     pub(super) fn notify(
         &mut self,
         raw: &[Spanned<RawNotify>],
         sources: &[SourceConfig],
-    ) -> Vec<NotifyConfig> {
+        number: usize,
+    ) -> (Vec<NotifyConfig>, bool) {
+        let before = self.problems.len();
+        let all_named = sources.len() == number && !self.unread.has("source");
         let mut names = BTreeSet::new();
         let mut all = Vec::with_capacity(raw.len());
         for entry in raw {
@@ -27,7 +32,7 @@ impl Reader<'_> {
             let remedy = "give each target its own name";
             let name = self.own_name("[[notify]]", &written.name, &mut names, remedy);
             let on = self.on(written);
-            let named = self.sources_of(written, sources);
+            let named = self.sources_of(written, sources, all_named);
             let address = self.address(written);
             let auth = self.auth(entry);
             let map = self.template(written);
@@ -59,7 +64,9 @@ impl Reader<'_> {
                 });
             }
         }
-        all
+        let unread = |entry: &Spanned<RawNotify>| self.unread.within(&entry.span());
+        let is_unread = self.unread.has("notify") || raw.iter().any(unread);
+        (all, self.problems.len() == before && !is_unread)
     }
 
     fn on(&mut self, raw: &RawNotify) -> Vec<NoticeKind> {
@@ -94,7 +101,12 @@ impl Reader<'_> {
 
     /// Returns the sources that the table names. An app can send only for a source whose `fetch`
     /// configures it, so with the preset of an app the default is every such source.
-    fn sources_of(&mut self, raw: &RawNotify, sources: &[SourceConfig]) -> Vec<SourceName> {
+    fn sources_of(
+        &mut self,
+        raw: &RawNotify,
+        sources: &[SourceConfig],
+        all_named: bool,
+    ) -> Vec<SourceName> {
         let preset = *raw.preset.get_ref();
         let by_app = preset.row().auth == AuthNeed::App;
         let fits = |source: &SourceConfig| {
@@ -107,7 +119,7 @@ impl Reader<'_> {
         if by_app && raw.sources.is_empty() {
             let fitting = sources.iter().filter(|source| fits(source));
             named.extend(fitting.map(|source| source.name.clone()));
-            if named.is_empty() {
+            if named.is_empty() && all_named {
                 let problem =
                     format!("no [[source]] has a `fetch` with an app that sends for {preset}");
                 let remedy = format!("add fetch to the source; docs/senders/{preset}.md shows it");
@@ -126,6 +138,8 @@ impl Reader<'_> {
                     ),
                     "name a source of that system, or remove `sources`",
                 ),
+                // The name may be that of a source that could not be read.
+                None if !all_named => {}
                 None => self.problem(
                     written,
                     format!(
@@ -159,9 +173,12 @@ impl Reader<'_> {
         }
         let text = written.map(|url| url.get_ref().as_str());
         let Some(text) = text.or(raw.preset.get_ref().row().url) else {
-            let problem = format!("notify {:?}: url is missing", raw.name.get_ref());
-            let remedy = "write the system's address, as in url = \"https://acme.atlassian.net\"";
-            self.problem(&raw.preset, problem, remedy);
+            if self.lacks("notify.url", &raw.url) {
+                let problem = format!("notify {:?}: url is missing", raw.name.get_ref());
+                let remedy =
+                    "write the system's address, as in url = \"https://acme.atlassian.net\"";
+                self.problem(&raw.preset, problem, remedy);
+            }
             return None;
         };
         let place = written.unwrap_or(&raw.name);
@@ -228,11 +245,11 @@ impl Reader<'_> {
                 let problem = "user is not of the form that this preset needs";
                 self.problem(user, problem, remedy);
             }
-            None => {
+            None if self.lacks("notify.user", &user) => {
                 let problem = format!("user is missing; preset {preset} needs one");
                 self.problem(&raw.preset, problem, remedy);
             }
-            Some(_) => {}
+            None | Some(_) => {}
         }
         user.map(|user| user.get_ref().clone())
     }

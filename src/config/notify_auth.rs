@@ -55,8 +55,10 @@ impl Reader<'_> {
             ),
             (AuthNeed::Header, _, None) => ("auth", AUTH_FORMS),
         };
-        let problem = format!("{whose}: {missing} is missing");
-        self.problem(&raw.preset, problem, remedy);
+        if !self.unread.has(&format!("notify.{missing}")) {
+            let problem = format!("{whose}: {missing} is missing");
+            self.problem(&raw.preset, problem, remedy);
+        }
         None
     }
 
@@ -77,9 +79,13 @@ impl Reader<'_> {
     }
 
     /// Returns the AWS credentials of the process. The region comes from the address, or else from
-    /// `AWS_REGION`.
+    /// `AWS_REGION`. For a command that sends nothing, a stand-in replaces what is missing.
     fn aws(&mut self, whose: &str, raw: &RawNotify) -> Option<Auth> {
-        let var = |name: &str| set(self.vars, name).cloned();
+        let stand_in = self.secrets.stand_in().map(|text| text.expose_secret());
+        let var = |name: &str| {
+            let value = set(self.vars, name).map(String::as_str);
+            value.or(stand_in).map(str::to_owned)
+        };
         let host = raw.url.as_ref();
         let host = host.and_then(|url| url.get_ref().strip_prefix("https://states."));
         let of_host = host

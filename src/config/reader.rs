@@ -16,7 +16,7 @@ use toml::Spanned;
 use crate::domain::{Mark, Problem, Region, Span};
 
 use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
-use super::lenient::{MISSING, Unread};
+use super::lenient::{Unread, is_stand_in};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
 use super::vars::Vars;
 
@@ -47,8 +47,7 @@ impl Reader<'_> {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        // A stand-in for a missing field: that the field is missing is already reported.
-        if at.span() == MISSING {
+        if is_stand_in(&at.span()) {
             return;
         }
         let mark = self.mark(at.span());
@@ -63,6 +62,20 @@ impl Reader<'_> {
             let problem = format!("{name} is missing");
             self.problems.push(Problem::at(mark, problem, remedy));
         }
+    }
+
+    /// Whether the file has no value for a setting. False if it has one that could not be read, which
+    /// is already reported.
+    pub(super) fn lacks<T>(&self, setting: &str, written: &Option<T>) -> bool {
+        written.is_none() && !self.unread.has(setting)
+    }
+
+    /// Reports a problem of a variable.
+    pub(super) fn wrong_variable(&mut self, variable: &str, found: Problem) {
+        self.problems.push(Problem {
+            field: variable.to_owned(),
+            ..found
+        });
     }
 
     /// Reports a problem that a type found in a value, behind a prefix such as `report.to: `.

@@ -27,7 +27,9 @@ impl Reader<'_> {
         let every = raw.every.as_ref();
         let every = every.and_then(|written| self.span("report.every", written));
         let Some(written) = &raw.to else {
-            if let Some(every) = &raw.every {
+            if let Some(every) = &raw.every
+                && self.lacks("report.to", &raw.to)
+            {
                 let remedy = "write to = \"s3://bucket/report.html\" or a file, or remove it";
                 let problem = "report.every has no effect without report.to";
                 self.problem(every, problem, remedy);

@@ -71,9 +71,9 @@ pub(super) fn draft(
     let retry_for = reader.limit("retry_for", &limits.retry_for, DAY);
     let retry_age = reader.limit("retry_age", &limits.retry_age, 30 * DAY);
     let sources = reader.sources(&raw.source, budget_seconds);
-    let notify = reader.notify(&raw.notify, &sources);
-    let notice = reader.notice(limits, &notify);
-    let seal = reader.seal(&raw.seal, &journal);
+    let (notify, read_fully) = reader.notify(&raw.notify, &sources, raw.source.len());
+    let notice = reader.notice(limits, &notify, read_fully);
+    let seal = reader.seal(&raw.seal, journal.as_ref());
     let config = Config {
         allowed: reader.allowed(&raw.check),
         report: reader.report(&raw.report),
@@ -81,7 +81,7 @@ pub(super) fn draft(
         text: text.to_owned(),
         secrets: reader.used,
         digest: hex::encode(Sha256::digest(text)),
-        journal,
+        journal: journal.unwrap_or(JournalLocation::Memory),
         index,
         policy,
         approvals,
@@ -104,7 +104,7 @@ pub(super) fn draft(
     reader.problems.extend(config.report_problem());
     Ok(Draft {
         config,
-        problems: reader.problems,
+        problems: each_once(reader.problems),
         complete: unread.is_empty(),
     })
 }
@@ -135,71 +135,95 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// Returns the location of the journal, and that of the index if it has a place of its own.
+    /// Returns the location of the journal, and that of the index if it has a place of its own. Each
+    /// is `None` after a mistake.
     fn journal(
         &mut self,
         written: Option<Spanned<RawJournal>>,
-    ) -> (JournalLocation, Option<JournalLocation>) {
-        // A path in a variable is relative to the process's current folder, not to the file.
-        if let Some(place) = self.place_in(JOURNAL_VAR) {
-            let index = self.place_in(JOURNAL_INDEX_VAR);
-            return (place, index);
+    ) -> (Option<JournalLocation>, Option<JournalLocation>) {
+        let index = set(self.vars, JOURNAL_INDEX_VAR);
+        match (set(self.vars, JOURNAL_VAR), index) {
+            (Some(place), index) => {
+                let index = index.map(|index| (JOURNAL_INDEX_VAR, index.as_str()));
+                return self.places((JOURNAL_VAR, place), index, None);
+            }
+            (None, Some(_)) => {
+                let problem = format!("has no effect without {JOURNAL_VAR}");
+                let remedy = "set both, or write [journal] with place and index";
+                let problem = Problem::new(JOURNAL_INDEX_VAR, problem, remedy);
+                self.problems.push(problem);
+            }
+            (None, None) => {}
         }
         let Some(written) = written else {
             let remedy =
                 "write journal = \"file:DIR\", or s3://bucket/prefix, gs://…, az://… or memory:";
             self.missing("journal", remedy);
-            return (JournalLocation::Memory, None);
+            return (None, None);
         };
         let JournalTable { place, index } = &written.get_ref().0;
-        let place = self.place_at(&written, "journal", place);
-        let index = index.as_ref();
-        let index = index.map(|index| self.place_at(&written, "journal.index", index));
-        if index == Some(JournalLocation::Memory) {
-            let remedy = "name a place that outlives the process";
-            self.problem(
-                &written,
-                "journal.index: memory: is lost when the process ends",
-                remedy,
-            );
-        }
+        let index = index
+            .as_ref()
+            .map(|index| ("journal.index", index.as_str()));
+        self.places(("journal", place), index, Some(&written))
+    }
+
+    /// Reads the places of the journal and of its index, each after the name of its setting or
+    /// variable. `at` is `None` for variables.
+    fn places(
+        &mut self,
+        (name, place): (&str, &str),
+        index: Option<(&str, &str)>,
+        at: Option<&Spanned<RawJournal>>,
+    ) -> (Option<JournalLocation>, Option<JournalLocation>) {
+        let place = self.place(name, place, at);
+        let index = index.and_then(|(name, text)| {
+            let index = self.place(name, text, at)?;
+            if index == JournalLocation::Memory {
+                let remedy = "name a place that outlives the process";
+                let problem = Problem::new(name, "memory: is lost when the process ends", remedy);
+                self.wrong_place(name, at, problem);
+            }
+            Some(index)
+        });
         (place, index)
     }
 
-    fn place_in(&mut self, variable: &str) -> Option<JournalLocation> {
-        let text = set(self.vars, variable)?;
-        Some(text.parse().unwrap_or_else(|problem: Problem| {
-            self.problems.push(Problem {
-                field: variable.to_owned(),
-                ..problem
-            });
-            JournalLocation::Memory
-        }))
-    }
-
-    fn place_at<T>(&mut self, at: &Spanned<T>, field: &str, text: &str) -> JournalLocation {
+    /// Reads a place, or reports its problem. Also reports a directory that cannot exist, because
+    /// its path or a parent of it is a file.
+    fn place(
+        &mut self,
+        name: &str,
+        text: &str,
+        at: Option<&Spanned<RawJournal>>,
+    ) -> Option<JournalLocation> {
         // A stand-in for a missing field: that the place is missing is already reported.
         if text.is_empty() && self.unread.has("journal.place") {
-            return JournalLocation::Memory;
+            return None;
         }
-        let read = text.parse::<JournalLocation>();
-        let Some(location) = self.read(&format!("{field}: "), at, read) else {
-            return JournalLocation::Memory;
+        let location = match text.parse::<JournalLocation>() {
+            // A path in a variable is relative to the process's current folder, not to the file.
+            Ok(location) if at.is_none() => location,
+            Ok(location) => location.relative_to(self.root),
+            Err(problem) => {
+                self.wrong_place(name, at, problem);
+                return None;
+            }
         };
-        let location = location.relative_to(self.root);
-        if let JournalLocation::Directory(dir) = &location {
-            self.directory(at, field, dir);
+        if let JournalLocation::Directory(dir) = &location
+            && let Some(file) = dir.ancestors().find(|path| path.exists() && !path.is_dir())
+        {
+            let problem = format!("{} is a file, not a directory", file.display());
+            let remedy = "name a directory, or one that does not exist yet";
+            self.wrong_place(name, at, Problem::new(name, problem, remedy));
         }
-        location
+        Some(location)
     }
 
-    /// Reports a directory that cannot exist, because its path or a parent of it is a file.
-    fn directory<T>(&mut self, at: &Spanned<T>, field: &str, dir: &Path) {
-        let file = dir.ancestors().find(|path| path.exists() && !path.is_dir());
-        if let Some(file) = file {
-            let problem = format!("{field}: {} is a file, not a directory", file.display());
-            let remedy = "name a directory, or one that does not exist yet";
-            self.problem(at, problem, remedy);
+    fn wrong_place(&mut self, name: &str, at: Option<&Spanned<RawJournal>>, found: Problem) {
+        match at {
+            Some(at) => self.found(&format!("{name}: "), at, found),
+            None => self.wrong_variable(name, found),
         }
     }
 
@@ -227,11 +251,16 @@ impl Reader<'_> {
     }
 
     /// Returns how long before its expiry a share is `expiring`. Reports the setting if no target
-    /// asks for that notification.
-    fn notice(&mut self, raw: &RawLimits, notify: &[NotifyConfig]) -> Option<Span> {
+    /// asks for that notification. A target that was not read fully may ask for it.
+    fn notice(
+        &mut self,
+        raw: &RawLimits,
+        notify: &[NotifyConfig],
+        read_fully: bool,
+    ) -> Option<Span> {
         let written = raw.notice.as_ref()?;
         let wants = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
-        if !notify.iter().any(wants) {
+        if read_fully && !notify.iter().any(wants) {
             let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove it";
             let problem = "limits.notice has no effect: no [[notify]] asks for `expiring`";
             self.problem(written, problem, remedy);
@@ -239,6 +268,17 @@ impl Reader<'_> {
         self.span("limits.notice", written)?;
         written.get_ref().parse().ok()
     }
+}
+
+/// Removes repeated problems: several tables can read one variable.
+fn each_once(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut once: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !once.contains(&problem) {
+            once.push(problem);
+        }
+    }
+    once
 }
 
 fn place<T>(written: &Option<Spanned<T>>) -> Option<Range<usize>> {

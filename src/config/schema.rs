@@ -109,7 +109,7 @@ impl JsonSchema for RawJournal {
         let place = generator.subschema_for::<Place>();
         let table = generator.subschema_for::<JournalTable>();
         json_schema!({
-            "description": "The journal's location, or a table with its place and that of its index. A directory is relative to this file. SHAREHOOK_JOURNAL and SHAREHOOK_JOURNAL_INDEX override both.",
+            "description": "The journal's location, or a table with its place and that of its index. A directory is relative to this file. SHAREHOOK_JOURNAL overrides both; with it SHAREHOOK_JOURNAL_INDEX is the place of the index.",
             "anyOf": [place, table]
         })
     }

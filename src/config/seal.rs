@@ -22,7 +22,11 @@ const DEFAULT_EVERY: &str = "1h";
 impl Reader<'_> {
     /// Reads the table. Returns `None` after a mistake, or if the journal is not sealed: because it
     /// is in a bucket or in memory and has no key, or because this command does not read the key.
-    pub(super) fn seal(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealConfig> {
+    pub(super) fn seal(
+        &mut self,
+        raw: &RawSeal,
+        journal: Option<&JournalLocation>,
+    ) -> Option<SealConfig> {
         let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
         if let Some(Ok(SecretRef::Env(name))) = key {
             self.variables.insert(name);
@@ -32,7 +36,7 @@ impl Reader<'_> {
             name: self.seal_name(raw.name.as_ref())?,
             every: match &raw.every {
                 Some(written) => Some(self.parsed("seal.every: ", written)?),
-                None if matches!(journal, JournalLocation::Directory(_)) => None,
+                None if matches!(journal, Some(JournalLocation::Directory(_))) => None,
                 None => Some(DEFAULT_EVERY.parse().ok()?),
             },
         })
@@ -52,7 +56,7 @@ impl Reader<'_> {
         None
     }
 
-    fn seal_key(&mut self, raw: &RawSeal, journal: &JournalLocation) -> Option<SealKey> {
+    fn seal_key(&mut self, raw: &RawSeal, journal: Option<&JournalLocation>) -> Option<SealKey> {
         if let Some(secret) = in_variable(SEAL_KEY_VAR, self.vars) {
             return self.key_elsewhere(SecretRef::Aws(secret), None);
         }
@@ -60,11 +64,13 @@ impl Reader<'_> {
             return Some(SealKey::Secret(value.clone().into()));
         }
         let Some(written) = &raw.key else {
-            return match journal {
+            return match journal? {
                 JournalLocation::Directory(_) => self.key_file(DEFAULT_KEY_FILE, None, journal),
-                JournalLocation::Memory => None,
-                JournalLocation::Bucket(_) => {
+                JournalLocation::Memory | JournalLocation::Bucket(_) => {
                     let needs_key = raw.name.as_ref().or(raw.every.as_ref())?;
+                    if !self.lacks("seal.key", &raw.key) {
+                        return None;
+                    }
                     let remedy = format!("write key = \"env:NAME\", or set {SEAL_KEY_VAR}");
                     self.wrong_key(Some(needs_key), "the key is missing".to_owned(), &remedy)
                 }
@@ -82,10 +88,10 @@ impl Reader<'_> {
         &mut self,
         path: &str,
         at: Option<&Spanned<String>>,
-        journal: &JournalLocation,
+        journal: Option<&JournalLocation>,
     ) -> Option<SealKey> {
         let path = self.root.join(path);
-        if matches!(journal, JournalLocation::Directory(dir) if is_inside(&path, dir)) {
+        if matches!(journal, Some(JournalLocation::Directory(dir)) if is_inside(&path, dir)) {
             let problem = format!(
                 "{} lies inside the journal: anyone who can write there could sign seals",
                 path.display()
@@ -225,6 +231,7 @@ mod tests {
                 5,
                 "SHAREHOOK_SEAL_KEY",
             ),
+            ("memory:", "name = \"acme/j\"", 5, "SHAREHOOK_SEAL_KEY"),
         ] {
             let problems = read_at(journal, seal, &[]).unwrap_err();
             assert!(

@@ -1,5 +1,5 @@
 //! Reads `[[source]]`: names, secrets, origins, maps. Takes the raw tables, returns each source
-//! that has a valid name and map, and reports all mistakes.
+//! that has a valid name of its own, and reports all mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::inbound::{Map, ReplyRules, SchemeKind};
 use super::fetch::receivers;
 use super::raw::RawSource;
 use super::reader::{Reader, set, texts};
-use super::secrets::Secret;
+use super::secrets::{AwsSecret, Secret};
 use super::valid::{MapRef, SourceConfig};
 
 impl Reader<'_> {
@@ -47,7 +47,7 @@ impl Reader<'_> {
             let mark = self.mark(entry.span());
             let fields = self.fields(source);
             let read_fully = self.problems.len() == before && !self.unread.within(&entry.span());
-            if let (Some(name), Some(map)) = (name, map) {
+            if let Some(name) = name {
                 let scheme = source.scheme.get_ref().clone();
                 let handshake = source
                     .handshake
@@ -63,7 +63,7 @@ impl Reader<'_> {
                     replies,
                     events,
                     fetch,
-                    map,
+                    map: map.unwrap_or_else(MapRef::native),
                     mark,
                     fields,
                     read_fully,
@@ -109,19 +109,23 @@ impl Reader<'_> {
         for written in &source.from {
             let variable = written.get_ref().strip_prefix("env:");
             self.variables.extend(variable.map(str::to_owned));
-            match variable {
-                None => from.push(written.get_ref().clone()),
-                Some(name) => match set(self.vars, name) {
-                    Some(value) => from.push(value.clone()),
-                    None if self.secrets.stand_in().is_some() => {
-                        from.push(written.get_ref().clone());
-                    }
-                    None => self.problem(
-                        written,
-                        format!("the variable {name} is not set"),
-                        format!("set {name} to the ARN of an origin that this source accepts"),
-                    ),
-                },
+            let value = match variable {
+                None => Some(written.get_ref()),
+                Some(name) => set(self.vars, name),
+            };
+            match (value, variable) {
+                (Some(value), _) if AwsSecret::parse(value).is_some() => self.problem(
+                    written,
+                    "from: an origin is not a secret, and is not read from AWS",
+                    "write the ARN of the origin, or a variable that holds the ARN",
+                ),
+                (Some(value), _) => from.push(value.clone()),
+                (None, Some(name)) if self.secrets.stand_in().is_none() => self.problem(
+                    written,
+                    format!("the variable {name} is not set"),
+                    format!("set {name} to the ARN of an origin that this source accepts"),
+                ),
+                (None, _) => from.push(written.get_ref().clone()),
             }
         }
         from
@@ -186,7 +190,7 @@ impl Reader<'_> {
 
     fn map(&mut self, source: &RawSource) -> Option<MapRef> {
         let Some(written) = &source.map else {
-            return Some(MapRef::Builtin("native".to_owned()));
+            return Some(MapRef::native());
         };
         let name = written.get_ref();
         if Map::builtin_names().any(|known| known == name) {

@@ -1,5 +1,6 @@
 //! Tests which configurations are accepted, and which are refused with file and line.
 
+mod mistakes;
 mod notify;
 
 use super::*;
@@ -273,14 +274,12 @@ fn a_sender_is_answered_as_fits_its_scheme_or_as_written() {
 
 #[test]
 fn the_site_is_never_guessed() {
-    let Problems(problems) = Config::read(
-        "c.toml",
-        "journal = \"memory:\"\n",
-        &vars(&[]),
-        &AwsSecrets::new(),
-    )
-    .unwrap_err();
-    assert!(problems[0].problem.contains("cloud.site"));
+    for vars in [vars(&[]), vars(&[("SHAREHOOK_CLOUD_SITE", "")])] {
+        let text = "journal = \"memory:\"\n";
+        let read = Config::read("c.toml", text, &vars, &AwsSecrets::new());
+        let Problems(problems) = read.unwrap_err();
+        assert!(problems[0].problem.contains("cloud.site"), "{vars:?}");
+    }
 }
 
 #[test]

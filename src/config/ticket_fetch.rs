@@ -7,10 +7,10 @@ use crate::domain::{Problem, Problems};
 use crate::inbound::{IdFilter, Map, SchemeKind, TicketPath, TicketRules};
 use crate::notify::Address;
 
-use super::fetch_config::{ENDPOINT_VAR, TicketFetch};
+use super::fetch_config::TicketFetch;
 use super::notify_auth::AUTH_FORMS;
 use super::raw::{RawFetch, RawSource};
-use super::reader::{Reader, set};
+use super::reader::Reader;
 
 /// The shipped map that reads fetched Zendesk tickets.
 pub(super) const ZENDESK_TICKET: &str = "zendesk-ticket";
@@ -64,9 +64,11 @@ impl Reader<'_> {
     fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
         let remedy = "name a jq file that reads .instance; docs/senders/http.md shows one";
         let Some(map) = &source.map else {
-            let problem =
-                "fetch: map is missing, and the default map native does not read a fetched ticket";
-            return self.problem(&written.preset, problem, remedy);
+            if self.lacks("source.map", &source.map) {
+                let problem = "fetch: map is missing, and the default map native does not read a fetched ticket";
+                self.problem(&written.preset, problem, remedy);
+            }
+            return;
         };
         let name = map.get_ref();
         if name != ZENDESK_TICKET && Map::builtin_names().any(|known| known == name) {
@@ -87,16 +89,14 @@ impl Reader<'_> {
 
     /// Splits a ticket's URL into the address (scheme, host, port) and the path with its query.
     fn ticket_address(&mut self, written: &Spanned<String>) -> Option<(Address, TicketPath)> {
-        let endpoint = set(self.vars, ENDPOINT_VAR);
-        let read = TicketPath::split(written.get_ref()).and_then(|(host, path)| {
-            let host = endpoint.map_or(host, |endpoint| format!("{endpoint}/http"));
-            let address = Address::read(&host)?;
-            address.join(&path.of("1")).map_err(|_| {
-                let remedy = "percent-encode the path, and leave out // and segments of dots";
-                Problem::new("url", "has a path that changes when it is sent", remedy)
-            })?;
-            Ok((address, path))
+        const URL: &str = "fetch: url: ";
+        let (host, path) = self.read(URL, written, TicketPath::split(written.get_ref()))?;
+        let address = self.system_address("http", &host, written)?;
+        let joined = address.join(&path.of("1")).map_err(|_| {
+            let remedy = "percent-encode the path, and leave out // and segments of dots";
+            Problem::new("url", "has a path that changes when it is sent", remedy)
         });
-        self.read("fetch: url: ", written, read)
+        self.read(URL, written, joined)?;
+        Some((address, path))
     }
 }

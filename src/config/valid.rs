@@ -165,6 +165,13 @@ pub enum MapRef {
     File(String, String),
 }
 
+impl MapRef {
+    /// The map of a source that names none.
+    pub(super) fn native() -> Self {
+        Self::Builtin("native".to_owned())
+    }
+}
+
 /// One configured source.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {

@@ -149,6 +149,12 @@ mod tests {
             assert!(matches!(flaw, JsonFlaw::Syntax(_)), "{bad:?}");
         }
         assert!(read_json("[".repeat(200_000).as_bytes()).is_err());
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(read_json(nested(127).as_bytes()).is_ok());
+        let problem = read_json(nested(128).as_bytes())
+            .unwrap_err()
+            .into_problem("body");
+        assert!(problem.remedy.contains("at most 127 deep"), "{problem}");
     }
 
     #[test]

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::policy_set::PolicySet;
 use super::probe::{Allowed, Approvers, Probe, Probes};
-use super::rules::is_about;
 use super::schema::uid;
+use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// What a source may do with at least one image: share (true) or cancel (false), and the item.
-type Reach = BTreeSet<(bool, String)>;
+/// What a source may do: share (true) or cancel (false), the image, and the item.
+type Reach = BTreeSet<(bool, String, String)>;
 
 impl PolicySet {
     /// Returns the warnings, sorted by danger. `place` returns where a source is configured.
@@ -72,7 +72,8 @@ impl PolicySet {
     }
 
     fn unmentioned(&self, source: &SourceName, mark: Mark) -> Warning {
-        let problem = format!("no policy mentions source {source}: all its requests are refused");
+        let problem =
+            format!("no policy mentions source {source}, and all its sample requests are refused");
         let remedy = format!(
             "list its people in entities.json as \"{source}/…\", in a group that a permit names"
         );
@@ -102,12 +103,12 @@ struct Search<'a> {
 impl Search<'_> {
     fn shares(&mut self, source: &SourceName) {
         let people = self.probes.people(source);
-        for requester in &people {
+        for requester in &people.requesters {
             for image in self.probes.images.clone() {
                 let probe = Probe {
                     source,
                     requester,
-                    people: &people,
+                    others: &people.approvers,
                     image: &image,
                     action: Action::Share,
                     approvers: Approvers::Others,
@@ -210,17 +211,17 @@ impl Search<'_> {
         mark.unwrap_or_else(|| Mark::whole("policy"))
     }
 
-    /// Returns what a source may do with its other sample people as approvers.
+    /// Returns what a source may do with its other people as approvers.
     fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
         let people = self.probes.people(source);
         let mut reach = Reach::new();
-        for requester in &people {
+        for requester in &people.requesters {
             for image in &self.probes.images {
                 for action in [Action::Share, Action::Cancel] {
                     let allowed = self.probes.allowed(Probe {
                         source,
                         requester,
-                        people: &people,
+                        others: &people.approvers,
                         image,
                         action,
                         approvers: Approvers::Others,
@@ -229,10 +230,11 @@ impl Search<'_> {
                     });
                     let shares = action == Action::Share;
                     let items = allowed.iter().filter(|allowed| allowed.approved);
-                    reach.extend(items.map(|allowed| match &allowed.item {
-                        Item::Account(account) => (shares, account.to_string()),
-                        Item::Lighthouse(_) => (shares, "lighthouse".to_owned()),
-                    }));
+                    let items = items.map(|allowed| match &allowed.item {
+                        Item::Account(account) => account.to_string(),
+                        Item::Lighthouse(_) => "lighthouse".to_owned(),
+                    });
+                    reach.extend(items.map(|item| (shares, image.0.clone(), item)));
                 }
             }
         }
@@ -243,10 +245,11 @@ impl Search<'_> {
     /// should have a condition that reads the account.
     fn unreached_permits(&mut self) {
         let share = self.policies.names.action("share");
+        let share = upward(&share, &self.policies.known.store);
         for policy in self.policies.rules.all().unwrap_or_default() {
             let id = policy.id().to_string();
             if policy.effect() != Effect::Permit
-                || !is_about(policy, &share)
+                || !Scope::of(policy).is_about(&share)
                 || self.reached.contains(&id)
                 || policy.to_json().is_ok_and(|tree| reads_account(&tree))
             {

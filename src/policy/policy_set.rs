@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
 
-use cedar_policy::{EntityUid, Schema};
+use cedar_policy::{Effect, EntityUid, Policy, Schema};
 use serde_json::Value;
 
 use super::entities::{self, KnownEntities};
@@ -14,6 +14,7 @@ use super::files::PolicyFiles;
 use super::policies::Policies;
 use super::rules::{self, NamedEntity, Rules};
 use super::schema::{APPROVE, SchemaNames};
+use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
 use crate::domain::{Danger, Mark, Problem, Problems, Warning};
@@ -191,7 +192,11 @@ impl Loader<'_> {
         let unknown = |named: &NamedEntity| known.unknown(&named.uid, &named.mark, names);
         warnings.extend(rules.named.iter().filter_map(unknown));
         let any = !rules.marks.is_empty();
-        if any && self.approvals > 0 && !rules.permits(&names.action(APPROVE)) {
+        let approve = upward(&names.action(APPROVE), &known.store);
+        let permits_approval = |policy: &Policy| {
+            policy.effect() == Effect::Permit && Scope::of(policy).is_about(&approve)
+        };
+        if any && self.approvals > 0 && !rules.set.policies().any(permits_approval) {
             warnings.push(Danger::NoPermit.at(Problem::new(
                 "policy",
                 "no permit is about \"approve\": every share is refused",

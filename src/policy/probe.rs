@@ -16,11 +16,21 @@ use crate::domain::{
     AccountId, Action, Identity, Item, ServedRegions, ShareRequest, SourceName, Timestamp,
 };
 
-/// Maximum number of requesters of one source, of images, and of listed accounts.
+/// Maximum number of combinations of groups, each of one source's people, of images, and of listed
+/// accounts.
 const MAX_OF_A_KIND: usize = 8;
 /// A region that both sites have, for images whose region is not listed.
 const ANY_REGION: &str = "ap-singapore";
-const UNLISTED_PERSON: &str = "unlisted@example.com";
+
+/// The people of one source, without the source's name.
+#[derive(Debug)]
+pub(super) struct People {
+    /// One person of each combination of groups.
+    pub(super) requesters: Vec<String>,
+    /// Of each combination, enough people to approve a request of one of them; then as many that are
+    /// not listed, because a delivery can name anyone.
+    pub(super) approvers: Vec<String>,
+}
 
 /// The requesters, images and accounts of the probes.
 #[derive(Debug)]
@@ -39,7 +49,7 @@ pub(super) enum Approvers {
     None,
     /// The requester alone.
     Requester,
-    /// All of the probe's `people` except the requester.
+    /// All of the probe's `others` except the requester.
     Others,
 }
 
@@ -49,7 +59,7 @@ pub(super) enum Approvers {
 pub(super) struct Probe<'a> {
     pub(super) source: &'a SourceName,
     pub(super) requester: &'a str,
-    pub(super) people: &'a [String],
+    pub(super) others: &'a [String],
     pub(super) image: &'a (String, String),
     pub(super) action: Action,
     pub(super) approvers: Approvers,
@@ -79,7 +89,7 @@ impl<'a> Probes<'a> {
             let group = format!("{kind} {}", parents.unwrap_or_default());
             (group, (id.clone(), region.unwrap_or(ANY_REGION).to_owned()))
         });
-        let mut images = one_of_each(images.collect());
+        let mut images = of_each(1, images.collect());
         if images.is_empty() {
             images.push(("lhbp-00000000".to_owned(), ANY_REGION.to_owned()));
             images.push(("img-00000000".to_owned(), ANY_REGION.to_owned()));
@@ -88,7 +98,7 @@ impl<'a> Probes<'a> {
         let unlisted = (100_000_000_000_u64..)
             .map(|id| id.to_string())
             .find(|id| !listed.iter().any(|(_, known)| known == id));
-        let mut accounts = one_of_each(listed);
+        let mut accounts = of_each(1, listed);
         accounts.extend(unlisted);
         let accounts = accounts.iter().filter_map(|id| id.parse().ok());
         Self {
@@ -104,9 +114,8 @@ impl<'a> Probes<'a> {
         self.accounts.last()
     }
 
-    /// Returns one requester of a source for each combination of groups, without the source's name.
-    /// If `entities.json` lists none, returns a person that is not listed.
-    pub(super) fn people(&self, source: &SourceName) -> Vec<String> {
+    /// Returns the people of a source. If `entities.json` lists none, the requester is not listed.
+    pub(super) fn people(&self, source: &SourceName) -> People {
         let names = &self.policies.names;
         let people = self.policies.listed(|entity| *entity == names.requester);
         let prefix = format!("{source}/");
@@ -114,11 +123,20 @@ impl<'a> Probes<'a> {
             let name = id.strip_prefix(&prefix)?;
             Some((groups, name.to_owned()))
         });
-        let mut own = one_of_each(own.collect());
-        if own.is_empty() {
-            own.push(UNLISTED_PERSON.to_owned());
+        let own: Vec<(String, String)> = own.collect();
+        // The requester, and as many others as have to approve.
+        let enough = self.policies.approvals + 1;
+        let unlisted = (1..=enough).map(|n| format!("unlisted-{n}@example.com"));
+        let mut requesters = of_each(1, own.clone());
+        if requesters.is_empty() {
+            requesters.extend(unlisted.clone().take(1));
         }
-        own
+        let mut approvers = of_each(enough, own);
+        approvers.extend(unlisted);
+        People {
+            requesters,
+            approvers,
+        }
     }
 
     /// Returns the items of a probe that the policies allow.
@@ -170,7 +188,7 @@ impl<'a> Probes<'a> {
         /// The maximum number of approvers in a request.
         const MAX_APPROVERS: usize = 50;
         let (image, region) = probe.image;
-        let others = probe.people.iter().filter(|name| *name != probe.requester);
+        let others = probe.others.iter().filter(|name| *name != probe.requester);
         let approvers: Vec<&str> = match probe.approvers {
             Approvers::None => Vec::new(),
             Approvers::Requester => vec![probe.requester],
@@ -231,12 +249,20 @@ impl PolicySet {
     }
 }
 
-/// Returns the first entry of each group, at most `MAX_OF_A_KIND` entries.
-fn one_of_each<T: Ord>(mut listed: Vec<(String, T)>) -> Vec<T> {
+/// Returns the first `number` entries of each group, of at most `MAX_OF_A_KIND` groups: the first
+/// entry of every group, then the second of every group …
+fn of_each<T: Ord>(number: usize, mut listed: Vec<(String, T)>) -> Vec<T> {
     listed.sort();
-    let mut first: BTreeMap<String, T> = BTreeMap::new();
+    let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept = Vec::new();
     for (group, one) in listed {
-        first.entry(group).or_insert(one);
+        let rank = groups.entry(group).or_default();
+        *rank += 1;
+        let rank = *rank;
+        if rank <= number && groups.len() <= MAX_OF_A_KIND {
+            kept.push((rank, one));
+        }
     }
-    first.into_values().take(MAX_OF_A_KIND).collect()
+    kept.sort_by_key(|(rank, _)| *rank);
+    kept.into_iter().map(|(_, one)| one).collect()
 }

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator,
-};
+use cedar_policy::{EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator};
 
 use super::schema::cedar_problem;
 use super::source_text;
@@ -24,24 +22,6 @@ pub(super) struct Rules {
     pub(super) named: Vec<NamedEntity>,
     /// The place of each policy, by its `@id`.
     pub(super) marks: BTreeMap<String, Mark>,
-}
-
-impl Rules {
-    /// Whether any permit applies to `action`.
-    pub(super) fn permits(&self, action: &EntityUid) -> bool {
-        self.set
-            .policies()
-            .any(|policy| policy.effect() == Effect::Permit && is_about(policy, action))
-    }
-}
-
-/// Whether a policy's scope names the action itself, or fits every action.
-pub(super) fn is_about(policy: &Policy, action: &EntityUid) -> bool {
-    match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(uid) => uid == *action,
-        ActionConstraint::In(uids) => uids.contains(action),
-    }
 }
 
 /// Returns an annotation of a policy. Avoids Cedar's own look-up, which runs its parser on the key.

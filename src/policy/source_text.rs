@@ -136,7 +136,13 @@ pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Pr
         } else {
             continue;
         };
-        let remedy = "divide it into several policies, or put accounts and images in groups in entities.json";
+        let remedy = match language {
+            Language::Policy => {
+                "divide it into several policies, or put accounts and images in groups in entities.json"
+            }
+            Language::Schema => "declare the inner types by name, as in type Name = { … };",
+            Language::Json => "nest its arrays and objects less deeply",
+        };
         let mark = Mark::of(file, text, offset..offset + 1);
         return Err(Problem::at(mark, problem, remedy));
     }
@@ -233,8 +239,13 @@ mod tests {
             "Set<".repeat(5_000),
             ">".repeat(5_000)
         );
-        assert!(guard("s", &schema, Language::Schema).is_err());
-        assert!(guard("s", &"[".repeat(5_000), Language::Json).is_err());
+        for (text, language) in [
+            (schema, Language::Schema),
+            ("[".repeat(5_000), Language::Json),
+        ] {
+            let problem = guard("s", &text, language).unwrap_err();
+            assert!(!problem.remedy.contains("policies"), "{problem}");
+        }
     }
 
     #[test]

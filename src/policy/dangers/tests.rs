@@ -117,6 +117,117 @@ fn a_source_is_mentioned_by_its_people_or_their_groups() {
     assert_eq!(super::tests::named(&files, 1, &new), [""; 0]);
 }
 
+/// The sample's files with other policies and entities. Each person is its id and its team.
+fn with_people(policies: &str, people: &[(&str, &str)]) -> PolicyFiles {
+    let of = |kind: &str, id: &str, group: &str| {
+        let parents = match group.split_once('/') {
+            Some((kind, id)) => format!("{{\"type\":\"Share::{kind}\",\"id\":\"{id}\"}}"),
+            None => String::new(),
+        };
+        format!(
+            "{{\"uid\":{{\"type\":\"Share::{kind}\",\"id\":\"{id}\"}},\"parents\":[{parents}]}}"
+        )
+    };
+    let mut entities = vec![
+        of("Account", "700000164995", "AccountGroup/staging"),
+        of("Image", "lhbp-aaaaaaaa", "ImageSet/golden"),
+        of("Image", "lhbp-bbbbbbbb", "ImageSet/sandbox"),
+    ];
+    entities.extend(people.iter().map(|(id, team)| of("Requester", id, team)));
+    PolicyFiles {
+        policies: vec![("a.cedar".to_owned(), policies.to_owned())],
+        entities: Some(format!("[{}]", entities.join(","))),
+        ..sample_files()
+    }
+}
+
+/// Replaces a team by anyone.
+fn by_anyone(policy: &str) -> String {
+    let (before, after) = policy.split_once(" in Share::Team::").unwrap();
+    let (_, after) = after.split_once(',').unwrap();
+    format!("{before},{after}")
+}
+
+#[test]
+fn people_of_the_same_groups_approve_each_other() {
+    let desk = [facts("desk", "token", false)];
+    let team = "Team/platform";
+    let (alice, bob, carol) = (
+        ("desk/alice", team),
+        ("desk/bob", team),
+        ("desk/carol", team),
+    );
+    let within_team = [
+        SHARE,
+        &APPROVE.replace("approvers", "platform"),
+        ENDS,
+        OTHERS,
+    ]
+    .concat();
+    let by_any = [SHARE, &by_anyone(APPROVE), ENDS, OTHERS].concat();
+    for (policies, approvals, people, wanted) in [
+        (&within_team, 1, vec![alice], 0),
+        (&within_team, 1, vec![alice, bob], 1),
+        (&within_team, 2, vec![alice, bob], 0),
+        (&within_team, 2, vec![alice, bob, carol], 1),
+        // A sender may name approvers that entities.json does not list.
+        (&by_any, 1, vec![alice], 1),
+        (&by_any, 3, vec![alice], 1),
+    ] {
+        let found = named(&with_people(policies, &people), approvals, &desk);
+        let wanted = vec!["broad-token source"; wanted];
+        assert_eq!(found, wanted, "{policies} {approvals} {people:?}");
+    }
+}
+
+#[test]
+fn a_source_that_anyone_may_use_is_not_refused_everything() {
+    let both = [facts("jira", "jira", true), facts("mail", "jira", true)];
+    let policies = [&by_anyone(SHARE), &by_anyone(APPROVE), ENDS, OTHERS].concat();
+    let files = with_people(&policies, &[("jira/alice", ""), ("jira/bob", "")]);
+    assert_eq!(named(&files, 1, &both), [""; 0]);
+}
+
+#[test]
+fn a_token_for_some_images_is_not_broad() {
+    let both = [facts("jira", "jira", true), facts("desk", "token", false)];
+    let desk = SHARE.replace("\"share\") permit", "\"desk\") permit");
+    let desk = desk
+        .replace("platform", "desk")
+        .replace("golden", "sandbox");
+    let any_image = SHARE.replace(" in Share::ImageSet::\"golden\"", "");
+    let people = [
+        ("jira/alice", "Team/platform"),
+        ("jira/bob", "Team/approvers"),
+        ("desk/alice", "Team/desk"),
+        ("desk/bob", "Team/approvers"),
+    ];
+    for (jira, wanted) in [(&any_image, 0), (&String::new(), 1)] {
+        let policies = [jira, &desk, APPROVE, ENDS, OTHERS].concat();
+        let found = named(&with_people(&policies, &people), 1, &both);
+        assert_eq!(found, vec!["broad-token source"; wanted], "{policies}");
+    }
+}
+
+#[test]
+fn a_permit_for_a_group_of_actions_permits_each_of_them() {
+    let jira = [facts("jira", "jira", true)];
+    let schema = sample_files().schema.unwrap();
+    let schema = schema.replace("\"cancel\" appliesTo", "\"cancel\" in [\"all\"] appliesTo");
+    let approve = "action \"all\";\n  action \"approve\" in [\"all\"] appliesTo";
+    let all = "@id(\"all\") permit (principal in Share::Team::\"platform\", action in Share::Action::\"all\", resource)\n\
+               when { context.ticket has status && context.ticket.status == \"Done\" };\n";
+    let files = PolicyFiles {
+        schema: Some(schema.replace("action \"approve\" appliesTo", approve)),
+        policies: vec![("a.cedar".to_owned(), [all, ENDS, OTHERS].concat())],
+        ..sample_files()
+    };
+    assert_eq!(named(&files, 1, &jira), ["any-account all"]);
+    let policies = PolicySet::load(&files, &jira, 1).unwrap();
+    let no_permit = |warning: &&Warning| warning.danger == Danger::NoPermit;
+    assert_eq!(policies.warnings().iter().find(no_permit), None);
+}
+
 #[test]
 fn the_sample_lets_staging_and_sandboxes_keep_an_image_and_has_no_other_danger() {
     let sources = [

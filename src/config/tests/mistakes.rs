@@ -1,0 +1,239 @@
+//! Tests that all mistakes are reported together, and that no report follows from another mistake.
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::domain::Problem;
+
+const HEAD: &str = "journal = \"file:journal\"\n[cloud]\nsite = \"intl\"\n";
+
+/// Returns the problems of a configuration that begins with `HEAD`, as `line problem` or `variable
+/// problem`.
+fn problems_of(more: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let mut known = vars(&[("K", "0123456789abcdef0123456789abcdef")]);
+    known.extend(vars(variables));
+    let text = format!("{HEAD}{more}\n");
+    let read = Config::read("c.toml", &text, &known, &AwsSecrets::new());
+    let Problems(problems) = read.err().unwrap_or(Problems(Vec::new()));
+    let shown = |one: &Problem| {
+        let field = one.field.trim_start_matches("c.toml:");
+        format!("{field} {}", one.problem)
+    };
+    let mut shown: Vec<String> = problems.iter().map(shown).collect();
+    shown.sort();
+    shown
+}
+
+/// Asserts that the problems are these and no others. Each of `wanted` is the beginning of one.
+fn assert_problems(more: &str, variables: &[(&str, &str)], wanted: &[&str]) {
+    let found = problems_of(more, variables);
+    let same = found.len() == wanted.len()
+        && found
+            .iter()
+            .zip(wanted)
+            .all(|(one, begin)| one.starts_with(begin));
+    assert!(same, "{more} {variables:?}: {found:#?}");
+}
+
+#[test]
+fn a_table_without_a_required_field_hides_no_other_mistake() {
+    // Line 4 is the first line after the head.
+    for (more, wanted) in [
+        (
+            "lighthouse_per_second = 50.0\n[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:NOT_SET\"]\n\
+             map = \"feishu\"\nfetch = { app_id = \"cli_a\", app_secret = \"env:NOT_SET\", definitions = [\"D\"] }",
+            &[
+                "10 source[0].fetch.preset is missing",
+                "4 cloud.lighthouse_per_second is not",
+                "8 source \"lark\": the variable NOT_SET is not set",
+            ][..],
+        ),
+        (
+            "[[source]]\nscheme = \"jira\"\nsecrets = [\"env:NOT_SET\"]\nmap = \"missing.jq\"\n\
+             [[source]]\nname = \"b\"\nsecrets = [\"env:NOT_SET\"]",
+            &[
+                "4 source[0].name is missing",
+                "6 source \"\": the variable NOT_SET is not set",
+                "7 map missing.jq cannot be read",
+                "8 source[1].scheme is missing",
+            ],
+        ),
+        (
+            "[[notify]]\npreset = \"webhook\"\nurl = \"http://desk.example\"\nsecret = \"env:NOT_SET\"\n\
+             [[source]]\nname = \"b\"\nsecrets = [\"env:NOT_SET\"]",
+            &[
+                "4 notify[0].name is missing",
+                "6 url: is plain http",
+                "7 notify \"\": the variable NOT_SET is not set",
+                "8 source[0].scheme is missing",
+            ],
+        ),
+        (
+            "[[source]]\nname = \"a\"\n[[source]]\nname = \"b\"\n[[source]]\nname = \"c\"",
+            &[
+                "4 source[0].scheme is missing",
+                "6 source[1].scheme is missing",
+                "8 source[2].scheme is missing",
+            ],
+        ),
+        (
+            "[[source]]\nname = \"a\"\nscheme = \"trusted\"\nfrom = [17, \"invoke\", 18]",
+            &[
+                "7 source[0].from[0] is an integer",
+                "7 source[0].from[2] is an integer",
+            ],
+        ),
+        (
+            "lighthouse_per_second = 50.0\n[[source]]\nname = \"a\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n\
+             handshake = { cloudevents = {} }",
+            &[
+                "4 cloud.lighthouse_per_second is not",
+                "9 source[0].handshake.cloudevents.origins is missing",
+            ],
+        ),
+    ] {
+        assert_problems(more, &[], wanted);
+    }
+}
+
+#[test]
+fn a_mistake_in_one_table_causes_no_report_in_another() {
+    const LARK: &str = "[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:K\"]\nmap = \"missing.jq\"\n\
+        fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:K\", definitions = [\"D\"] }\n";
+    const BACK: &str = "[[notify]]\nname = \"back\"\npreset = \"feishu\"\nuser = \"ou_1\"\n";
+    const DESK: &str =
+        "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"https://desk.example\"\n";
+    let no_map = "8 map missing.jq cannot be read";
+    let named = format!("{DESK}secret = \"env:K\"\nsources = [\"b\"]\n[[source]]\n");
+    for (more, wanted) in [
+        (format!("{LARK}{BACK}sources = [\"lark\"]"), &[no_map][..]),
+        (format!("{LARK}{BACK}"), &[no_map]),
+        (
+            format!("{named}name = \"b\""),
+            &["10 source[0].scheme is missing"],
+        ),
+        (
+            format!("{named}scheme = \"jira\"\nsecrets = [\"env:K\"]"),
+            &["10 source[0].name is missing"],
+        ),
+        (
+            format!("[limits]\nnotice = \"3d\"\n{DESK}secret = \"env:NOT_SET\""),
+            &["10 notify \"desk\": the variable NOT_SET is not set"],
+        ),
+        (
+            format!("[limits]\nnotice = \"3d\"\n{DESK}secret = \"env:K\"\non = [\"expirng\"]"),
+            &["11 on: \"expirng\" is not known"],
+        ),
+        (
+            "[limits]\nnotice = \"3d\"\n[[notify]]\nname = \"desk\"".to_owned(),
+            &["6 notify[0].preset is missing"],
+        ),
+        // A field that cannot be read is not missing.
+        (format!("{DESK}secret = 7"), &["8 notify[0].secret is an"]),
+        (
+            DESK.replace("\"https://desk.example\"", "7") + "secret = \"env:K\"",
+            &["7 notify[0].url is an integer"],
+        ),
+        (
+            LARK.replace("missing.jq", "feishu")
+                .replace("\"cli_a\"", "7"),
+            &["9 source[0].fetch.app_id is an integer"],
+        ),
+        (
+            "[report]\nto = 7\nevery = \"1d\"".to_owned(),
+            &["5 report.to is an integer"],
+        ),
+    ] {
+        assert_problems(&more, &[], wanted);
+    }
+}
+
+#[test]
+fn a_place_in_a_variable_is_checked_as_one_in_the_file() {
+    const JOURNAL: &str = "SHAREHOOK_JOURNAL";
+    const INDEX: &str = "SHAREHOOK_JOURNAL_INDEX";
+    let place = (JOURNAL, "s3://acme-journal/x");
+    for (variables, wanted) in [
+        (
+            vec![(INDEX, "file:i")],
+            "SHAREHOOK_JOURNAL_INDEX has no effect",
+        ),
+        (
+            vec![(INDEX, "nonsense")],
+            "SHAREHOOK_JOURNAL_INDEX has no effect",
+        ),
+        (
+            vec![place, (INDEX, "nonsense")],
+            "SHAREHOOK_JOURNAL_INDEX \"nonsense\"",
+        ),
+        (
+            vec![place, (INDEX, "memory:")],
+            "SHAREHOOK_JOURNAL_INDEX memory: is lost",
+        ),
+        (
+            vec![place, (INDEX, "file:Cargo.toml")],
+            "SHAREHOOK_JOURNAL_INDEX Cargo.toml is a file",
+        ),
+        (
+            vec![(JOURNAL, "file:Cargo.toml/x")],
+            "SHAREHOOK_JOURNAL Cargo.toml is a file",
+        ),
+    ] {
+        assert_problems("", &variables, &[wanted]);
+    }
+    assert_problems("", &[place, (INDEX, "file:i")], &[]);
+    let text = GOOD.replacen(
+        "\"file:journal\"",
+        "{ place = \"file:j\", index = \"x\" }",
+        1,
+    );
+    let read = Config::read("c.toml", &text, &good_vars(), &AwsSecrets::new());
+    assert_eq!(read.unwrap_err().0.len(), 1);
+}
+
+#[test]
+fn an_origin_is_not_a_reference_to_a_secret() {
+    let source = "[[source]]\nname = \"queue\"\nscheme = \"trusted\"\n";
+    let is_none = "7 from: an origin is not a secret";
+    let from_variable = format!("{source}from = [\"env:Q\"]");
+    assert_problems(&from_variable, &[("Q", "aws-ssm:/queue")], &[is_none]);
+    assert_problems(
+        &format!("{source}from = [\"aws-ssm:/queue\"]"),
+        &[],
+        &[is_none],
+    );
+    assert_problems(&from_variable, &[("Q", "arn:aws:sqs:r:1:q")], &[]);
+}
+
+#[test]
+fn a_wrong_endpoint_in_a_variable_is_reported_once_and_under_its_name() {
+    let sources = "[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:K\"]\nmap = \"feishu\"\n\
+        fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:K\", definitions = [\"D\"] }\n\
+        [[source]]\nname = \"desk\"\nscheme = \"zendesk\"\nsecrets = [\"env:K\"]\nmap = \"zendesk-ticket\"\n\
+        fetch = { preset = \"http\", url = \"https://acme.example/{id}\", id = \".id\", instance_id = \".id\", auth = { bearer = \"env:K\" } }\n";
+    let endpoint = "SHAREHOOK_FETCH_ENDPOINT";
+    let wrong = ["SHAREHOOK_FETCH_ENDPOINT is not an address"];
+    assert_problems(sources, &[(endpoint, "nonsense")], &wrong);
+    assert_problems(sources, &[(endpoint, "http://127.0.0.1:9")], &[]);
+    assert_problems(sources, &[], &[]);
+}
+
+#[test]
+fn commands_that_read_need_no_aws_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let target = "[[notify]]\nname = \"steps\"\npreset = \"stepfunctions\"\n";
+    let stand_in = SecretString::from("a-secret-for-tests-only-0123456789");
+    for url in [
+        "https://states.us-east-1.amazonaws.com",
+        "https://proxy.example",
+    ] {
+        std::fs::write(&path, format!("{HEAD}{target}url = \"{url}\"\n")).unwrap();
+        let (none, fetched) = (vars(&[]), AwsSecrets::new());
+        let read = Config::load_to_read(&path, &none, &fetched, &stand_in, false);
+        assert_eq!(read.unwrap().notify.len(), 1);
+        let read = Config::load_without_secrets(&path, &none, &stand_in);
+        assert_eq!(read.unwrap().notify.len(), 1);
+        assert!(Config::load(&path, &none, &fetched).is_err());
+    }
+}
