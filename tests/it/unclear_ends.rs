@@ -345,6 +345,32 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
     }
 }
 
+/// The dead worker put the image into Lighthouse. The next turn may not publish the image, and finds
+/// its blueprint only after that refusal.
+#[tokio::test]
+async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_back() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let publish = "lighthouse.ModifyImageSharePermission";
+    let ticket = request("CHG1", chain(json!({"expires_in": "1h"})));
+    stopped_in_call(&mut world, &ticket, publish).await;
+    world.clear_faults().await;
+    // Without the reads the turn makes the call again.
+    for action in [publish, "DescribeBlueprints", "DescribeImagesToShare"] {
+        let refused = format!("{action}:error-before:UnauthorizedOperation.NoPermission");
+        assert!(world.cloud.inject(refused.parse().unwrap()));
+    }
+    world.advance(300);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    assert_eq!(world.has(CHAINED), ONE);
+    world.advance(HOUR);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
 /// Records that the approval of the request was withdrawn.
 pub(crate) async fn withdraw(world: &World) {
     let open = state(world).await;

@@ -45,7 +45,7 @@ pub(in crate::app) async fn execute(
                     absence: action == Action::Share || plan.readable(),
                 };
                 let result = lighthouse(context, image, action, reads, writer).await?;
-                results.push(result);
+                results.extend(writer.with_doubts(vec![result]));
                 writer.name_blueprint(&results).await?;
                 blueprint = available_blueprint(&results);
             }

@@ -29,7 +29,7 @@ impl ClaimWriter<'_> {
 
     /// Marks the results of items in doubt. An account that the cloud does not know, or that owns
     /// the image, cannot have got it, so its result is not marked.
-    pub(super) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
+    pub(in crate::app) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let mark = |result: ItemResult| {
             let doubted = self.doubts.contains(&result.item) && !excludes_a_share(&result);
             let maybe = result.maybe_done || doubted;
