@@ -43,7 +43,7 @@ pub use examining::{CaseInput, Check};
 pub use grants::{RevokeNowError, RevokedNow, review};
 pub use reader::{
     GrantEntry, GrantFilter, JournalReader, Listed, NotificationEntry, NotificationStatus,
-    ReceiverFilter, RequestEntry, RequestFilter, RequestState, Subject,
+    ReceiverFilter, RequestEntry, RequestFilter, RequestState, SubjectFilter,
 };
 pub use report::{Depth, Report};
 pub use requests::{Operator, Retried, RetryError};

@@ -317,7 +317,7 @@ mod tests {
             text,
             format!(
                 "requests/{stream}/000002.json (stream {stream}, record 2): missing, although a later record exists; \
-                 restore it from a backup; until then nothing is done for this request"
+                 restore the file from a backup; until then no work is done for this request"
             )
         );
     }

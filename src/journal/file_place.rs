@@ -95,7 +95,7 @@ mod tests {
             ("cos://acme-reports/shares.html", "cos:// is not served"),
             ("memory:", "no file that lasts"),
             ("file://host/report.html", "followed by a host"),
-            ("s3://acme-reports/a?b", "is not a prefix"),
+            ("s3://acme-reports/a?b", "is not a valid prefix"),
         ] {
             let problem = text.parse::<FilePlace>().unwrap_err().to_string();
             assert!(problem.contains(wrong), "{text:?}: {problem}");

@@ -29,8 +29,8 @@ impl FilePlace {
     /// The problem that a page here would overwrite something else. `what` is a predicate that says
     /// why, such as "lies inside the journal".
     pub(crate) fn taken(&self, what: &str) -> Problem {
-        let problem = format!("{self} {what}; a page there would overwrite it");
-        Problem::new("report", problem, "name a place where nothing else lies")
+        let problem = format!("{self} {what}, and the page must not be written there");
+        Problem::new("report", problem, "name another place")
     }
 
     fn is_inside(&self, location: &JournalLocation) -> bool {

@@ -60,8 +60,7 @@ const SERVED: &str =
 /// Why a journal cannot be in Tencent Cloud Object Storage: it ignores its own header for
 /// create-only writes, `x-cos-forbid-overwrite`, in a bucket that ever had versioning. Two workers
 /// could then both claim a request.
-const NO_COS: &str =
-    "Tencent COS has no create-only write (If-None-Match) that a journal could rely on";
+const NO_COS: &str = "Tencent COS has no create-only write (If-None-Match), which a journal needs";
 
 impl JournalLocation {
     /// Resolves a relative directory against `base`, the folder of the configuration.
@@ -87,23 +86,26 @@ impl FromStr for JournalLocation {
     type Err = Problem;
     fn from_str(text: &str) -> Result<Self, Problem> {
         let Some((scheme, rest)) = text.split_once(':') else {
-            return refused(format!("{} names no place", shown(text)), SERVED);
+            return refused(
+                format!("{} has no scheme, such as file: or s3://", shown(text)),
+                SERVED,
+            );
         };
         match scheme {
             "file" => directory(rest),
             "memory" if rest.is_empty() => Ok(Self::Memory),
-            "memory" => refused(
-                "memory: has something behind its colon".to_owned(),
-                "write memory: and nothing else",
-            ),
+            "memory" => refused("memory: takes no path".to_owned(), "write memory: alone"),
             "s3" => bucket(BucketService::S3, rest, 63, "."),
             "gs" => bucket(BucketService::Gcs, rest, 222, "._"),
             "az" => bucket(BucketService::Azure, rest, 63, ""),
             "cos" => refused(
                 NO_COS.to_owned(),
-                "keep the journal in a directory (file:DIR) or on S3",
+                "keep the journal in a directory (file:DIR), on S3, Google Cloud Storage or Azure Blob Storage",
             ),
-            other => refused(format!("{} is not served", shown(other)), SERVED),
+            other => refused(
+                format!("the scheme {} is not supported", shown(other)),
+                SERVED,
+            ),
         }
     }
 }
@@ -113,7 +115,7 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
         Some(absolute) if absolute.starts_with('/') => absolute,
         Some(_) => {
             return refused(
-                "file:// is followed by a host".to_owned(),
+                "file:// must not name a host".to_owned(),
                 "write file:DIR, or file:///DIR from the root",
             );
         }
@@ -121,7 +123,7 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
     };
     if path.is_empty() || path.chars().any(char::is_control) {
         return refused(
-            "file: is not followed by a directory".to_owned(),
+            "file: names no directory, or one with control characters".to_owned(),
             "write file:DIR, as in \"file:journal\"",
         );
     }
@@ -155,7 +157,10 @@ fn bucket(
         && name.bytes().next().is_some_and(alphanumeric)
         && name.bytes().last().is_some_and(alphanumeric);
     if !named {
-        return wrong(format!("{} is not a name for it", shown(name)));
+        return wrong(format!(
+            "{} is not a valid bucket name (3 to {max_len} characters)",
+            shown(name)
+        ));
     }
     let prefix = prefix.trim_end_matches('/');
     let segment = |s: &str| {
@@ -166,9 +171,10 @@ fn bucket(
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b))
     };
     if prefix.len() > 256 || !(prefix.is_empty() || prefix.split('/').all(segment)) {
-        let problem = format!("{} is not a prefix for the journal", shown(prefix));
-        let remedy = "use letters, digits, - _ . = and single slashes, 256 characters at most";
-        return Err(Problem::new("journal", problem, remedy));
+        return wrong(format!(
+            "{} is not a valid prefix (letters, digits, - _ . = and single slashes, 256 characters)",
+            shown(prefix)
+        ));
     }
     Ok(JournalLocation::Bucket(Bucket {
         service,
@@ -265,7 +271,7 @@ mod tests {
             "adl://container/x",
         ] {
             let problem = other.parse::<JournalLocation>().unwrap_err();
-            assert!(problem.problem.contains("is not served"), "{problem}");
+            assert!(problem.problem.contains("is not supported"), "{problem}");
             for served in [
                 "file:DIR",
                 "memory:",

@@ -12,7 +12,7 @@ use jaq_core::{ValR, ValT, ValX};
 
 use super::bound::{spend, text_units};
 use super::number::Number;
-use super::operators::own;
+use super::operators::cost_to_own;
 use super::value::{ENTRY, Fields, ITEM, Value};
 
 /// Units that one step of an iteration charges. They cover the engine's work for the step.
@@ -42,7 +42,7 @@ impl Value {
                 };
                 Ok(Self::position(&number, length).map_or(0, |at| at.min(length)))
             }
-            Some(other) => Err(other.fail(format!("cannot slice with {other}: no number"))),
+            Some(other) => Err(other.fail(format!("cannot slice with {other}: it is no number"))),
         };
         let (from, to) = (end(range.start, 0, false)?, end(range.end, length, true)?);
         Ok(from..to.max(from))
@@ -218,7 +218,7 @@ impl ValT for Value {
             (Self::Null, Self::Text(_)) => Self::object(Fields::default()).map_index(index, opt, f),
             (Self::Null, Self::Number(_)) => Self::list(Vec::new()).map_index(index, opt, f),
             (Self::Object(mut fields, mut size), Self::Text(key)) => {
-                if !spend(own(&fields, ENTRY * fields.len() as u64)) {
+                if !spend(cost_to_own(&fields, ENTRY * fields.len() as u64)) {
                     return Ok(Self::Null);
                 }
                 let own = Rc::make_mut(&mut fields);
@@ -240,7 +240,7 @@ impl ValT for Value {
                     return opt.fail(Self::List(items, size), before);
                 };
                 let missing = (at + 1).saturating_sub(items.len()) as u64;
-                if !spend(own(&items, ITEM * items.len() as u64)) {
+                if !spend(cost_to_own(&items, ITEM * items.len() as u64)) {
                     return Ok(Self::Null);
                 }
                 let own = Rc::make_mut(&mut items);
@@ -287,7 +287,7 @@ impl ValT for Value {
             Some(Self::List(new, _)) => new,
             None => Rc::default(),
             Some(other) => {
-                let problem = format!("cannot use {other} as a slice: no array");
+                let problem = format!("cannot use {other} as a slice: it is no array");
                 return Err(other.fail(problem).into());
             }
         };

@@ -33,7 +33,7 @@ const COMPILE: u64 = 2_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Exceeded {
-    #[error("it works too long on this event: its steps are used up")]
+    #[error("it takes too many steps on this event")]
     Work,
     #[error("it makes a value that is too large")]
     Weight,

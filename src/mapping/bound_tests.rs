@@ -49,7 +49,7 @@ fn what_would_not_end_is_stopped() {
         let program = Program::compile(map, "m.jq").unwrap();
         let why = program.run_within(&event, 0, 100_000).expect_err(map);
         assert!(
-            ["too long", "too large", "too deep"]
+            ["too many steps", "too large", "too deep"]
                 .iter()
                 .any(|word| why.contains(word)),
             "{map}: {why}"

@@ -144,7 +144,7 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
 }
 
 /// The remedy for a program that is not jq, or that uses jq which maps do not support.
-pub(super) const REMEDY: &str = "docs/maps.md says which jq a map is written in";
+pub(super) const REMEDY: &str = "see docs/maps.md for the jq that maps support";
 
 /// Returns the error message, followed by the place in the event of the value that caused it.
 fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {

@@ -61,10 +61,12 @@ fn parts(
     let flags = match flags {
         Value::Null => "",
         Value::Text(flags) => flags.as_str(),
-        other => return Err(other.fail(format!("cannot use {other} as flags: no string"))),
+        other => return Err(other.fail(format!("cannot use {other} as flags: it is no string"))),
     };
     let (Value::Text(text), Value::Text(expression)) = (value, pattern) else {
-        return Err(value.fail(format!("cannot match {value} with {pattern}: no strings")));
+        return Err(value.fail(format!(
+            "cannot match {value} with {pattern}: not both are strings"
+        )));
     };
     if text.len() > MAX_TEXT {
         return Err(value.fail(format!("cannot match a text of more than {MAX_TEXT} bytes")));

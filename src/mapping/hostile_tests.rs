@@ -133,7 +133,7 @@ fn every_hostile_map_ends_on_every_event() {
     let runs = run_all(300, 20_000);
     let stopped = runs
         .iter()
-        .filter(|(_, end)| end.contains("it works too long"))
+        .filter(|(_, end)| end.contains("it takes too many steps"))
         .count();
     assert_eq!(runs.len(), MAPS.len() * events(0).len());
     assert!(

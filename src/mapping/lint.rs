@@ -35,7 +35,7 @@ const BANNED: [(&[&str], &str); 5] = [
             "transpose",
             "__map",
         ],
-        "it may not come to an end",
+        "it might never end",
     ),
     (
         &["halt", "halt_error", "debug", "stderr"],
@@ -139,7 +139,7 @@ impl<'a> Lint<'a> {
         {
             return self.say(
                 at,
-                format!("{} cannot stand here", shown(first)),
+                format!("{} is not allowed here", shown(first)),
                 "a map is one file: no include, import or module",
             );
         }
@@ -150,7 +150,7 @@ impl<'a> Lint<'a> {
         };
         self.say(
             at,
-            format!("{found} stands where jq expects {expected}"),
+            format!("found {found} where jq expects {expected}"),
             "check it with `jq -f` and a sample event",
         );
     }
@@ -173,7 +173,7 @@ impl<'a> Lint<'a> {
             .find(|known| known.name == name && known.arity == arity);
         match known.map(|known| known.open) {
             Some(true) => {
-                let problem = format!("{name} calls itself: it may not come to an end");
+                let problem = format!("{name} calls itself: it might never end");
                 self.say(name, problem, "use map, reduce, foreach, .. or walk");
             }
             Some(false) => {}
@@ -266,8 +266,7 @@ impl<'a> Lint<'a> {
             BinaryOp::Math(_) | BinaryOp::Cmp(_)
                 if yields_several(left) && yields_several(right) =>
             {
-                let problem =
-                    "both sides yield several values: they come in another order than jq's";
+                let problem = "both sides yield several values, whose combinations come in another order than in jq";
                 self.say(at, problem.into(), "name one side with `as $x |`");
             }
             _ => {}

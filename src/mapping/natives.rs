@@ -71,7 +71,7 @@ fn own() -> Box<[native::Filter<RunPtr<Data>>]> {
         ("delete_path", v(1), |cv| {
             bome(match cv.0.clone().pop_var() {
                 Value::List(path, _) => delete(cv.1, &path),
-                path => Err(path.fail(format!("cannot use {path} as a path: no array"))),
+                path => Err(path.fail(format!("cannot use {path} as a path: it is no array"))),
             })
         }),
         ("visible_text", v(0), |cv| bome(visible(&cv.1))),

@@ -18,7 +18,7 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
 
 /// Returns the cost of a mutable copy: 1 if the value is not shared, because it is then changed in
 /// place.
-pub(super) fn own<T>(shared: &Rc<T>, copy: u64) -> u64 {
+pub(super) fn cost_to_own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,
         _ => 1 + copy,
@@ -34,20 +34,21 @@ impl Add for Value {
             (Self::Number(one), Self::Number(other)) => Self::number(one.plus(*other)),
             (Self::Text(mut one), Self::Text(other)) => {
                 bound::check_size(text_units(one.len() + other.len()), 0);
-                if spend(own(&one, text_units(one.len())) + text_units(other.len())) {
+                if spend(cost_to_own(&one, text_units(one.len())) + text_units(other.len())) {
                     Rc::make_mut(&mut one).push_str(&other);
                 }
                 Self::Text(one)
             }
             (Self::List(mut one, size), Self::List(other, _)) => {
-                if !spend(own(&one, ITEM * one.len() as u64) + ITEM * other.len() as u64) {
+                if !spend(cost_to_own(&one, ITEM * one.len() as u64) + ITEM * other.len() as u64) {
                     return Ok(Self::Null);
                 }
                 Rc::make_mut(&mut one).extend(other.iter().cloned());
                 Self::List(one, size.and_all(&*other))
             }
             (Self::Object(mut one, mut size), Self::Object(other, _)) => {
-                if !spend(own(&one, ENTRY * one.len() as u64) + ENTRY * other.len() as u64) {
+                if !spend(cost_to_own(&one, ENTRY * one.len() as u64) + ENTRY * other.len() as u64)
+                {
                     return Ok(Self::Null);
                 }
                 let fields = Rc::make_mut(&mut one);

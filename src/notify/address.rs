@@ -23,7 +23,7 @@ impl Address {
             .host_str()
             .ok_or_else(|| wrong("has no host", EXAMPLE))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("holds a login", "write it as auth"));
+            return Err(wrong("contains a login", "write the login as auth"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("has more than scheme, host and path", EXAMPLE));
@@ -75,7 +75,7 @@ impl Address {
 /// The error for a message's path that would leave the target's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "its path is not one below the configured url: begin it with / and encode each part with @uri"
+    "the message's path must begin with / and stay below the configured url; encode each part with @uri"
 )]
 pub struct PathError;
 

@@ -90,11 +90,11 @@ spelled! {
         Opsgenie = "opsgenie",
         /// AWS Step Functions.
         Stepfunctions = "stepfunctions",
-        /// An instance in Feishu or Lark.
+        /// Comments on an instance in Feishu or Lark.
         Feishu = "feishu",
-        /// An instance in DingTalk.
+        /// Comments on an instance in DingTalk.
         Dingtalk = "dingtalk",
-        /// Who asked for an approval in WeCom.
+        /// The requester of an approval in WeCom.
         Wecom = "wecom",
         /// A custom bot in a group of Feishu or Lark.
         FeishuBot = "feishu-bot",

@@ -36,7 +36,7 @@ impl fmt::Debug for Template {
 pub(crate) enum TemplateError {
     #[error("the template failed: {0}")]
     Failed(String),
-    #[error("the template's output is no message: {0}")]
+    #[error("the template's output is not a valid message: {0}")]
     NoMessage(String),
     #[error("the template wrote more than {MAX_MESSAGES} messages")]
     TooMany,
@@ -51,7 +51,7 @@ impl Template {
     pub(crate) fn load(text: &str, name: &str, language: Language) -> Result<Self, Problems> {
         let here = |Problems(found): Problems| {
             let placed = |p: Problem| Problem {
-                remedy: "docs/notifications.md says how a template is written".to_owned(),
+                remedy: "see docs/notifications.md for how to write a template".to_owned(),
                 ..p
             };
             Problems(found.into_iter().map(placed).collect())

@@ -187,7 +187,7 @@ fn refusal(message: &str, retryable: bool) -> ResultKind {
     ResultKind::Failed {
         code: ResultCode::ChainRefused.into(),
         message: format!(
-            "{message} — approve a new request: only a custom image made in Lighthouse may be shareable by its lhbp-… id; the CVM image itself can be shared with \"lighthouse\": false"
+            "{message} — approve a new request: share the CVM image itself with \"lighthouse\": false, or a custom image made in Lighthouse by its lhbp-… id"
         ),
         retryable,
     }

@@ -273,14 +273,14 @@ impl fmt::Display for Plan {
         if self.is_empty() && self.settled.iter().any(|result| !result.succeeded()) {
             return write!(
                 f,
-                "nothing to call in {}: what is not as wanted cannot be brought about",
+                "no call is possible in {}: see the reason of each item that failed",
                 self.region
             );
         }
         if self.is_empty() {
             return write!(
                 f,
-                "nothing to do in {}: everything is as wanted",
+                "no call is needed in {}: the cloud already has the wanted state",
                 self.region
             );
         }

@@ -43,7 +43,7 @@ pub(super) fn refused(
 
 fn over_quota(have: usize, most: usize) -> ResultKind {
     let why = format!(
-        "{have} accounts have the image, and {most} is the most — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
+        "{have} accounts have the image, and at most {most} can have it — cancel shares that are no longer needed; where the provider allows more, raise cvm_accounts_per_image"
     );
     ResultKind::failed(ResultCode::QuotaPrecheck, why, false)
 }

@@ -58,19 +58,19 @@ macro_rules! metrics {
 
 metrics! {
     Deliveries: Counter "sharehook_deliveries_total" ["source", "result"]
-        "Requests of deliveries, and deliveries without a request, by how they ended.";
+        "Requests of deliveries, and deliveries without a request, by result.";
     DeliverySeconds: Histogram "sharehook_delivery_duration_seconds" ["source"]
         "Time from a delivery's arrival to the end of the work on it.";
     DeliveriesRejected: Counter "sharehook_deliveries_rejected_total" ["source"]
-        "Deliveries that were authenticated and not understood.";
+        "Authenticated deliveries that were not understood.";
     CloudCalls: Counter "sharehook_cloud_calls_total" ["action", "code"]
         "Calls that change sharing, by the cloud's answer.";
     CloudWait: Histogram "sharehook_cloud_wait_seconds" ["action"]
-        "Waits of calls for the cloud's rate limit; a call that does not wait has none.";
+        "How long calls waited for the cloud's rate limit; calls that did not wait are not included.";
     JournalOperations: Counter "sharehook_journal_operations_total" ["operation", "result"]
-        "Operations on the journal's store, by how they ended.";
+        "Operations on the journal's store, by result.";
     GrantsActive: Gauge "sharehook_grants_active" []
-        "Grants in the journal's index: requests whose share is in effect.";
+        "Requests in the journal's index of grants: unfinished, or with a share in effect.";
     GrantsOverdue: Gauge "sharehook_grants_overdue" []
         "Receivers that still have an image after the share's end.";
     RequestsUnfinished: Gauge "sharehook_requests_unfinished" []
@@ -78,19 +78,19 @@ metrics! {
     OldestUnfinished: Gauge "sharehook_oldest_unfinished_seconds" []
         "Age of the oldest request whose work is due and not finished; 0 without one.";
     Notifications: Counter "sharehook_notifications_total" ["notify", "result"]
-        "Attempts to notify, by how they ended.";
+        "Attempts to notify, by result.";
     SweepTimestamp: Gauge "sharehook_sweep_timestamp_seconds" []
         "When this process last ended a sweep, in seconds since 1970.";
     DriftTimestamp: Gauge "sharehook_drift_timestamp_seconds" []
-        "When this process last compared cloud and journal, in seconds since 1970.";
+        "When this process last compared the cloud with the journal, in seconds since 1970.";
     DriftDifferences: Gauge "sharehook_drift_differences" []
-        "Differences that the last comparison of cloud and journal found.";
+        "Differences that the last comparison of the cloud with the journal found.";
     SecretReadFailures: Counter "sharehook_secret_read_failures_total" []
         "Secrets that could not be read again; their last values stay in use.";
     LogLinesDropped: Counter "sharehook_log_lines_dropped_total" []
-        "Log lines, and lines with metrics, that the host did not read in time, or that could not be written.";
+        "Log lines, and lines with metrics, that were dropped: the host did not read them in time, or they could not be written.";
     EvidenceCopiesDropped: Counter "sharehook_evidence_copies_dropped_total" []
-        "Copies of records on stdout that the host did not read in time, or that could not be written.";
+        "Copies of records on stdout that were dropped: the host did not read them in time, or they could not be written.";
     SpansDropped: Counter "sharehook_spans_dropped_total" []
         "Spans that the collector refused or did not take in time.";
     PolicyInfo: Gauge "sharehook_policy_info" ["digest"]

@@ -87,10 +87,7 @@ async fn a_chain_follows_what_is_taking_its_blueprint_away() {
         let ((), (_, answer)) = tokio::join!(take(&world, taker), chained);
         assert_eq!(answer.status, Status::Pending, "{taker:?}: {answer:?}");
         let message = answer.message.unwrap();
-        assert!(
-            message.contains("is taking the same image away"),
-            "{message}"
-        );
+        assert!(message.contains("is revoking the same image"), "{message}");
         assert!(world.has(CHAINED).is_empty(), "{taker:?}");
         world.advance(10);
         world.sweep().await;

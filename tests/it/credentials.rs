@@ -119,7 +119,10 @@ async fn tickets_of_different_regions_and_images_are_signed_by_different_keys() 
         let (status, plan) = send(&planning, &ticket(id, image, region)).await;
         assert_eq!(
             (status, plan[0].as_str()),
-            (Status::Planned, format!("as account {account}").as_str())
+            (
+                Status::Planned,
+                format!("calls are made as account {account}").as_str()
+            )
         );
     }
     let app = app(folder.path(), &vars, false).await;

@@ -612,7 +612,7 @@ async fn the_index_may_lie_elsewhere() {
     ];
     let (code, shown) = sharehook(&verify);
     assert!(
-        code == Some(1) && shown.contains("no sweep would come"),
+        code == Some(1) && shown.contains("no sweep finds the request"),
         "{shown}"
     );
     let (code, shown) = sharehook(&[&verify[..], &["--index", &index_text]].concat());

@@ -2,7 +2,7 @@
 //! other grant covers them.
 
 use serde_json::json;
-use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, Subject};
+use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, SubjectFilter};
 use sharehook::domain::Status;
 use sharehook_sandbox::Site;
 
@@ -240,33 +240,33 @@ async fn filters_take_what_they_name() {
     world.deliver(&request("CHG2", chain)).await;
     world.advance(3600);
     let entries = world.app.grants().await.unwrap().entries;
-    let count = |subject: Subject, states: &[Standing]| {
+    let count = |subject: SubjectFilter, states: &[Standing]| {
         let filter = GrantFilter {
             subject,
             since: None,
             states: states.to_vec(),
         };
-        entries.iter().filter(|entry| filter.takes(entry)).count()
+        entries.iter().filter(|entry| filter.matches(entry)).count()
     };
-    let image = |id: &str| Subject {
+    let image = |id: &str| SubjectFilter {
         image: Some(id.parse().unwrap()),
-        ..Subject::default()
+        ..SubjectFilter::default()
     };
-    let account = || Subject {
+    let account = || SubjectFilter {
         receiver: ACCOUNTS[0].parse().ok().map(ReceiverFilter::Account),
-        ..Subject::default()
+        ..SubjectFilter::default()
     };
-    let other = |source: Option<&str>, ticket: Option<&str>| Subject {
+    let other = |source: Option<&str>, ticket: Option<&str>| SubjectFilter {
         source: source.map(|name| name.parse().unwrap()),
         ticket: ticket.map(str::to_owned),
-        ..Subject::default()
+        ..SubjectFilter::default()
     };
-    let lighthouse = Subject {
+    let lighthouse = SubjectFilter {
         receiver: Some(ReceiverFilter::Lighthouse),
-        ..Subject::default()
+        ..SubjectFilter::default()
     };
     for (subject, taken) in [
-        (Subject::default(), 5),
+        (SubjectFilter::default(), 5),
         (image(BLUEPRINT), 1),
         (image(CHAIN_IMAGE), 4),
         (image(CHAINED), 4),
@@ -278,12 +278,15 @@ async fn filters_take_what_they_name() {
     ] {
         assert_eq!(count(subject.clone(), &[]), taken, "{subject:?}");
     }
-    assert_eq!(count(Subject::default(), &[Standing::Overdue]), 4);
+    assert_eq!(count(SubjectFilter::default(), &[Standing::Overdue]), 4);
     assert_eq!(count(account(), &[Standing::Overdue]), 1);
     let given = entries.iter().map(|entry| entry.since).max();
     let late = GrantFilter {
         since: given,
         ..GrantFilter::default()
     };
-    assert_eq!(entries.iter().filter(|entry| late.takes(entry)).count(), 4);
+    assert_eq!(
+        entries.iter().filter(|entry| late.matches(entry)).count(),
+        4
+    );
 }

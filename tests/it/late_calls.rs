@@ -73,7 +73,7 @@ async fn a_share_waits_while_a_cancel_that_gave_up_may_still_take_it_away() {
     let (_, answer) = world.deliver(&share("CHG3")).await;
     assert_eq!(answer.status, Status::Pending, "{answer:?}");
     let message = answer.message.unwrap();
-    assert!(message.contains("invoke/CHG2 is taking the same image away"));
+    assert!(message.contains("invoke/CHG2 is revoking the same image"));
     world.cloud.edit(|cloud| {
         let region = cloud.regions.get_mut(crate::support::REGION).unwrap();
         region.blueprints.get_mut(BLUEPRINT).unwrap().shares.clear();

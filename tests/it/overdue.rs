@@ -179,7 +179,7 @@ async fn an_early_attempt_holds_a_lease() {
     let (report, (_, answer)) = tokio::join!(attempt, share);
     assert_eq!(report.revoked, ["invoke/CHG1"]);
     assert_eq!(answer.status.as_str(), "pending");
-    assert!(answer.message.unwrap().contains("invoke/CHG1 is taking"));
+    assert!(answer.message.unwrap().contains("invoke/CHG1 is revoking"));
     world.advance(200);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT).len(), 3);
@@ -239,7 +239,7 @@ async fn two_sweeps_never_make_the_same_repeated_attempt() {
     });
     let answer = Box::pin(answer).await;
     assert_eq!(answer.status.as_str(), "pending");
-    assert!(answer.message.unwrap().contains("invoke/CHG1 is taking"));
+    assert!(answer.message.unwrap().contains("invoke/CHG1 is revoking"));
     assert_eq!(calls(&world), 2);
     the_new_share_keeps_its_access(&world).await;
 }
@@ -274,7 +274,7 @@ async fn commands_and_schedules_fail_visibly() {
     let (code, text) = done(&["sweep"]);
     assert_eq!(code, Some(1));
     assert!(text.contains("overdue: lhbp-") && text.contains("next attempt at"));
-    assert!(!text.contains("everything due was looked at"), "{text}");
+    assert!(!text.contains("all due work was attempted"), "{text}");
     let event = world.folder.path().join("sweep.json");
     fs::write(&event, json!({"task": "sweep"}).to_string()).unwrap();
     let (code, _) = done(&["invoke", "sweep.json"]);

@@ -129,7 +129,7 @@ async fn a_sweep_under_another_account_ends_no_grant() {
                 let why = &report.overdue[0].left.why;
                 for part in [
                     "OwnerUnproven",
-                    &format!("account {OTHER} does not have"),
+                    &format!("belongs to account {OTHER}"),
                     &format!("account {SANDBOX_OWNER} shared"),
                     "the key in use",
                 ] {

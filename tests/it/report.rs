@@ -95,7 +95,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         (&["report"][..], "--html <FILE>"),
         (
             &["report", "--to", "s3://acme-reports"],
-            "a bucket without a key names no file",
+            "names a bucket without a key",
         ),
         (
             &["report", "--html", "page.html", "--language", "de"],
@@ -103,7 +103,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         ),
         (
             &["report", "--to", "https://acme.example/x"],
-            "is not served",
+            "is not supported",
         ),
     ] {
         let output = program(folder.path()).args(args).finish();
@@ -208,7 +208,7 @@ async fn a_place_that_refuses_the_report_is_tried_again_after_an_hour() {
         failure.clone()
     };
     let first = failure(&world).await;
-    let again = "a sweep of this process tries again after 2026-11-21T09:00:00Z";
+    let again = "this process tries again in a sweep after 2026-11-21T09:00:00Z";
     for part in ["the report was not published", "name a file", again] {
         assert!(first.contains(part), "{part:?} is missing in {first}");
     }
@@ -242,11 +242,11 @@ fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
     for (args, why) in [
         (
             &["--to", "journal/requests/x"][..],
-            "lies inside the journal;",
+            "lies inside the journal,",
         ),
         (
             &["--html", "journal/checkpoint"],
-            "lies inside the journal;",
+            "lies inside the journal,",
         ),
         (&["--to", "index/due/x"], "lies inside the journal's index"),
         (&["--to", "seal.key"], "is the key of the seals"),
@@ -258,7 +258,7 @@ fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
         ),
         (
             &[&["--to", "./journal/x"], &journal[..]].concat(),
-            "lies inside the journal;",
+            "lies inside the journal,",
         ),
         (
             &[&["--html", "index/x"], &journal[..]].concat(),

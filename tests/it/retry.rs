@@ -81,7 +81,7 @@ async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
     stays_closed(&world, "CHG1", "it was completed").await;
     world.advance(5 * 3_600);
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
-    stays_closed(&world, "CHG1", "taken back").await;
+    stays_closed(&world, "CHG1", "was revoked").await;
     world.verify().await.unwrap();
 }
 
@@ -367,7 +367,7 @@ async fn the_commands_say_what_became_of_it() {
     let retry = |id: &str| done(&[&["retry", id][..], &by].concat());
     let (code, text) = retry("CHG2");
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("the present policies deny it"), "{text}");
+    assert!(text.contains("the current policies deny it"), "{text}");
     let (code, text) = retry("invoke/CHG1");
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("\"completed\""), "{text}");

@@ -389,7 +389,7 @@ async fn doctor_tries_the_address_and_says_what_is_not_found() {
         "{found}"
     );
     assert!(
-        found.contains("gets lost or that are withdrawn are not found"),
+        found.contains("lost events or withdrawals are not found"),
         "{found}"
     );
     assert_eq!(api.asked(), [("HEAD /http".to_owned(), String::new())]);

@@ -33,12 +33,12 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// would be lost because no sweep ran for a day.
 const MIN_ATTEMPTS: u32 = 10;
 /// The most attempts for an instance that its system does not know.
-const MAX_ATTEMPTS_AT_NOTHING: u32 = 5;
+const MAX_ATTEMPTS_IF_UNKNOWN: u32 = 5;
 /// The least time left in which an attempt begins. With less the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
 
 /// Why an attempt stops if another worker was faster.
-pub(super) const ENDED: &str = "another worker has ended it";
+pub(super) const ENDED: &str = "another worker has already handled this event";
 
 /// The result of an attempt to work off an announcement.
 pub(super) enum Attempt {
@@ -82,7 +82,7 @@ impl App {
         };
         let mut identity = Identity::new(verified.source(), named.id());
         let mut answer = Answer::new(&identity.id, Status::Pending);
-        answer.message = Some("the instance is fetched now, and decides".to_owned());
+        answer.message = Some("the instance is being fetched; its state decides".to_owned());
         if self.prepared.plan_only {
             return one((Ending::Done, answer));
         }
@@ -173,7 +173,7 @@ impl App {
         let lasts =
             SignedDuration::try_from(self.config().retry_for).unwrap_or(SignedDuration::MAX);
         let given_up = match &end {
-            Attempt::Gone(_) => attempt >= MAX_ATTEMPTS_AT_NOTHING,
+            Attempt::Gone(_) => attempt >= MAX_ATTEMPTS_IF_UNKNOWN,
             _ => age >= lasts && attempt >= MIN_ATTEMPTS,
         };
         match end {
@@ -220,12 +220,15 @@ impl App {
         let Some((intake, fetcher)) =
             intake.and_then(|intake| Some((intake, intake.fetcher.as_ref()?)))
         else {
-            return unlisted(announcement, format!("source {source} has no `fetch` now"));
+            return not_configured(
+                announcement,
+                format!("source {source} has no `fetch` any more"),
+            );
         };
         let (event, now) = (&announcement.event, self.now());
         let Ok(Some(named)) = fetcher.named(event, now) else {
-            let why = "by the present `fetch` the event names no instance";
-            return unlisted(announcement, why.to_owned());
+            let why = "the event names no instance according to the current `fetch`";
+            return not_configured(announcement, why.to_owned());
         };
         if let (Said::Withdrawn, Some(fetch)) = (named.said, fetcher.app()) {
             let withdrawn = self.withdraw((incident, source), fetch, &named, deadline);
@@ -329,11 +332,11 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
         Reply::Answers(answers) => answers,
         Reply::Invalid(problems) => return nothing(problems.to_string()),
         Reply::Unreadable(problem) => return nothing(problem.to_string()),
-        _ => return Attempt::Later("it cannot be handled now".to_owned()),
+        _ => return Attempt::Later("the fetched instance cannot be handled now".to_owned()),
     };
     let busy = |ending: &Ending| matches!(ending, Ending::Busy | Ending::Unavailable);
     if answers.iter().any(|(ending, _)| busy(ending)) {
-        return Attempt::Later("its request cannot be recorded now".to_owned());
+        return Attempt::Later("the request of the instance cannot be recorded now".to_owned());
     }
     let recorded = answers.iter().filter(|(_, answer)| answer.record.is_some());
     let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();
@@ -348,7 +351,7 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
 
 /// The result if the configuration no longer names the instance's source or definition. A
 /// withdrawal waits until the configuration names them again.
-fn unlisted(announcement: &Announcement, why: String) -> Attempt {
+fn not_configured(announcement: &Announcement, why: String) -> Attempt {
     match announcement.delivery_id.ends_with(Said::Withdrawn.as_str()) {
         true => Attempt::Owed(why),
         false => Attempt::Later(why),

@@ -118,7 +118,7 @@ impl Instances {
         let answer = self.as_app(source, fetch, &call, at).await?;
         let instance = system
             .instance_of(answer)
-            .ok_or_else(|| Unfetched::because("the answer holds no instance".to_owned()))?;
+            .ok_or_else(|| Unfetched::because("the answer contains no instance".to_owned()))?;
         if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
             && matches!(
                 (system.state)(named, instance.clone()),
@@ -169,7 +169,7 @@ impl Instances {
                 break;
             }
         }
-        let why = "the list of the definition that the event names does not have the instance";
+        let why = "the instance is not in the list of the definition that the event names";
         Err(Unfetched::because(why.to_owned()))
     }
 
@@ -278,7 +278,7 @@ impl Instances {
         let token = system
             .token_of(&answer)
             .filter(|token| usable(token.text.expose_secret()))
-            .ok_or_else(|| Unfetched::because("no token was given".to_owned()))?;
+            .ok_or_else(|| Unfetched::because("the answer has no usable token".to_owned()))?;
         let lasts = SignedDuration::from_secs(token.lasts);
         let renew_at = lasts.saturating_sub(RENEWAL);
         Ok(Token {

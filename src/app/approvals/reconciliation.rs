@@ -39,12 +39,14 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// Why a source was not reconciled, or only in part.
 #[derive(Debug, thiserror::Error)]
-enum Unlisted {
+enum ReconcileError {
     #[error("its list cannot be read: {0}")]
     Api(#[from] Unfetched),
     #[error("no time is left")]
     NoTime,
-    #[error("{MAX_NEW} are recorded at a time; the next look goes on")]
+    #[error(
+        "at most {MAX_NEW} announcements are recorded at a time; the next look continues"
+    )]
     Many,
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -71,7 +73,7 @@ impl Round<'_> {
     }
 
     /// Says how long ago an approval ended. Only one that ended `Recently` is announced now.
-    fn takes(&self, ended: Timestamp) -> Ended {
+    fn how_long_ago(&self, ended: Timestamp) -> Ended {
         if ended < self.since(RECENT) {
             Ended::LongAgo
         } else if ended > before(self.now, GRACE) {
@@ -132,7 +134,7 @@ impl App {
             let mut end = self.reconcile_source(&mut round, &mut seen.announced).await;
             if end.is_ok() {
                 let noted = self.journal.note_look(&source.name, &mut looks, now, true);
-                end = noted.await.map_err(Unlisted::Journal);
+                end = noted.await.map_err(ReconcileError::Journal);
             }
             let (source, new) = (&source.name, round.new);
             if new > 0 {
@@ -179,19 +181,19 @@ impl App {
         &self,
         round: &mut Round<'_>,
         known: &mut BTreeSet<String>,
-    ) -> Result<(), Unlisted> {
+    ) -> Result<(), ReconcileError> {
         let (mut listed, mut end) = (BTreeSet::new(), Ok(()));
         for definition in &round.fetch.definitions {
             for (said, status) in round.listing.says {
                 let (found, incomplete) = self.recently((*said, status), definition, round).await;
-                end = end.and(incomplete.map_or(Ok(()), |error| Err(Unlisted::Api(error))));
+                end = end.and(incomplete.map_or(Ok(()), |error| Err(ReconcileError::Api(error))));
                 let (old, new): (Vec<_>, Vec<_>) = found
                     .into_iter()
                     .partition(|named| known.contains(&named.id()));
                 listed.extend(old.iter().map(Named::id));
                 for some in new.chunks(READERS) {
                     if context::left(round.deadline).is_zero() {
-                        end = Err(Unlisted::NoTime);
+                        end = Err(ReconcileError::NoTime);
                         break;
                     }
                     let of = |named: &Named| StreamId::of_announcement(round.source, &named.id());
@@ -247,8 +249,8 @@ impl App {
             };
             let page = (round.listing.read)(&answer);
             let listed = page.instances.into_iter().filter(|one| {
-                let takes = |ended| round.takes(ended) == Ended::Recently;
-                one.ended.is_none_or(takes) && is_code(&one.instance)
+                let recent = |ended| round.how_long_ago(ended) == Ended::Recently;
+                one.ended.is_none_or(recent) && is_code(&one.instance)
             });
             found.extend(listed.map(|one| Named {
                 definition: definition.to_owned(),
@@ -273,7 +275,7 @@ impl App {
         named: &Named,
         state: Option<StreamState>,
         round: &mut Round<'_>,
-    ) -> Result<bool, Unlisted> {
+    ) -> Result<bool, ReconcileError> {
         let identity = Identity::new(round.source, named.id());
         let event = (round.listing.event)(named);
         let verifier = &round.intake.verifier;
@@ -287,7 +289,7 @@ impl App {
             return Ok(true);
         }
         if round.new >= MAX_NEW {
-            return Err(Unlisted::Many);
+            return Err(ReconcileError::Many);
         }
         match self.ended(named, round).await {
             Ended::LongAgo => return Ok(true),
@@ -315,6 +317,6 @@ impl App {
             .fetch(round.source, round.fetch, named, at)
             .await;
         let ended = fetched.ok().and_then(|instance| of_instance(&instance));
-        ended.map_or(Ended::Recently, |ended| round.takes(ended))
+        ended.map_or(Ended::Recently, |ended| round.how_long_ago(ended))
     }
 }

@@ -31,7 +31,10 @@ impl App {
     ) -> Attempt {
         let end = async {
             if !incident.confirmed() {
-                if let Some(end) = self.unconfirmed(source, fetch, named, deadline).await? {
+                if let Some(end) = self
+                    .end_unless_confirmed(source, fetch, named, deadline)
+                    .await?
+                {
                     return Ok(end);
                 }
                 if !self.confirm(incident, Vec::new(), deadline).await? {
@@ -102,7 +105,7 @@ impl App {
 
     /// Fetches the instance. Returns `None` if it confirms the withdrawal, or if it is gone while
     /// the approval still gives something. Otherwise returns the result of this attempt.
-    async fn unconfirmed(
+    async fn end_unless_confirmed(
         &self,
         source: &SourceName,
         fetch: &FetchConfig,
@@ -147,7 +150,7 @@ impl App {
         if let Some(damaged) = found.damaged {
             return Ok(Attempt::Owed(damaged.to_string()));
         }
-        let none = "its approval gave nothing that could be taken back".to_owned();
+        let none = "its approval gave nothing that could be revoked".to_owned();
         let why = requests.is_empty().then_some(none);
         Ok(Attempt::Settled { requests, why })
     }

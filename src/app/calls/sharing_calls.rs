@@ -125,7 +125,9 @@ fn lost(image: &ImageRef, action: Action) -> CloudError {
     CloudError::own(
         ResultCode::Timeout,
         ErrorClass::Ambiguous,
-        format!("{call}: the end of a call that others made too is not known"),
+        format!(
+            "{call}: this call was merged with those of other requests, and how it ended is not known"
+        ),
         "read the state back before you repeat the call: the cloud may have carried it out",
     )
 }
@@ -137,7 +139,7 @@ pub(in crate::app) async fn shares(
 ) -> Result<BTreeSet<AccountId>, CloudError> {
     let shares = context.cloud.shares(image).await?;
     shares.ok_or_else(|| {
-        let message = "this site cannot tell who has a blueprint";
+        let message = "this site has no API that lists the receivers of a blueprint";
         CloudError::own(ResultCode::NoReadApi, ErrorClass::Permanent, message, "")
     })
 }

@@ -118,7 +118,7 @@ impl Early {
             return pending().await;
         };
         answer.message = Some(
-            "the work goes on; the journal and a repeated delivery show the result".to_owned(),
+            "the work continues; the journal shows the result, and so does the answer to a repeated delivery".to_owned(),
         );
         Reply::Answers(vec![(ending, answer)])
     }

@@ -110,8 +110,8 @@ fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
     if end <= case.now {
         return Some(Problem::new(
             "expires_at",
-            format!("{end} is over already"),
-            "let the share end in the future",
+            format!("{end} has already passed"),
+            "write an instant in the future",
         ));
     }
     // The parser has compared `expires_at` with `not_before`, so only `expires_in` can be wrong
@@ -119,7 +119,9 @@ fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
     let begin = case.request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
         "expires_in",
-        format!("counts from now and ends at {end}, not after not_before ({begin})"),
+        format!(
+            "counts from now: the share would expire at {end} and only begin at {begin} (not_before)"
+        ),
         "write a longer expires_in, or the end as expires_at",
     ))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::app::application::fresh_worker;
-use crate::app::notifying::answers;
+use crate::app::notifying::probe;
 use crate::app::sweeps::signer;
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
@@ -113,7 +113,7 @@ impl App {
             let Some(address) = &target.config.address else {
                 continue;
             };
-            let answered = answers(&target.client, address, CHECK_TIME).await;
+            let answered = probe(&target.client, address, CHECK_TIME).await;
             let answered = answered.map(|status| format!("{name}: answers HTTP {status}"));
             let remedy = "check [[notify]] url and proxy";
             let answered =
@@ -206,7 +206,7 @@ impl App {
                     Err(error) => Finding::limited(
                         Check::Cloud,
                         format!(
-                            "{}; which account it is, is not known: {error}; allow sts:GetCallerIdentity",
+                            "{}; the account of these credentials is unknown: {error}; allow sts:GetCallerIdentity",
                             answers("")
                         ),
                     ),
@@ -222,11 +222,13 @@ impl App {
         if let Some(seconds) = cloud.clock_difference() {
             findings.push(
                 if seconds.unsigned_abs() <= MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs() {
-                    Finding::good(Check::Clock, format!("{seconds} s from the cloud's"))
+                    Finding::good(Check::Clock, format!("{seconds} s off the cloud's clock"))
                 } else {
                     Finding::limited(
                         Check::Clock,
-                        format!("{seconds} s from the cloud's: synchronise this machine's clock"),
+                        format!(
+                            "{seconds} s off the cloud's clock: synchronise this machine's clock"
+                        ),
                     )
                 },
             );

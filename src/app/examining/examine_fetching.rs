@@ -4,7 +4,7 @@
 
 use crate::app::App;
 use crate::app::approvals::{Fetcher, TicketFetcher};
-use crate::app::notifying::answers;
+use crate::app::notifying::probe;
 use crate::cloud::Deadline;
 use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
@@ -73,8 +73,7 @@ impl App {
                 Finding::limited(
                     Check::Fetch,
                     format!(
-                        "{source}: the app cannot list instances: {why}; approvals whose event gets \
-                         lost are not found"
+                        "{source}: the app cannot list instances: {why}; approvals whose event is lost are not found"
                     ),
                 )
             }));
@@ -107,11 +106,10 @@ impl App {
 
 /// Tries only the address of the ticket system, because no ticket id exists in every system.
 async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding {
-    let answered = answers(&ticket.client, &ticket.config.address, CHECK_TIME).await;
+    let answered = probe(&ticket.client, &ticket.config.address, CHECK_TIME).await;
     let answered = answered.map(|status| {
         format!(
-            "{source}: the ticket system answers HTTP {status}; its login is first tried by an event, \
-             and approvals whose event gets lost or that are withdrawn are not found"
+            "{source}: the ticket system answers HTTP {status}; the login is only tested by the first event, and lost events or withdrawals are not found"
         )
     });
     let remedy = "check url and proxy of `fetch`";

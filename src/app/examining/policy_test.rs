@@ -52,7 +52,7 @@ pub enum CaseError {
     NoSecret(SourceName),
     #[error("{0}")]
     CannotSign(Problems),
-    #[error("its instance does not confirm its event: {0}")]
+    #[error("the instance in this case does not confirm the event: {0}")]
     Unconfirmed(String),
     #[error("the source refuses the event that this test signed for it: {0}")]
     Refused(Refusal),

@@ -45,7 +45,7 @@ impl Unfinished {
                 why, not_before, ..
             } => (why.clone(), *not_before),
             Phase::Working { lease_until, .. } | Phase::Revoking { lease_until, .. } => {
-                ("a worker has it".to_owned(), *lease_until)
+                ("a worker is working on it".to_owned(), *lease_until)
             }
             Phase::Waiting { until } => (format!("it begins at {until:.0}"), *until),
             Phase::Denied | Phase::Closed | Phase::Revoked => ("not tried yet".to_owned(), now),
@@ -67,7 +67,7 @@ impl Unfinished {
         let why = incident.why().unwrap_or("not tried yet");
         Some(Self {
             request: incident.name(),
-            why: format!("its instance is to be fetched, attempt {attempt}: {why}"),
+            why: format!("its instance is not fetched yet (attempt {attempt} follows): {why}"),
             next_attempt,
         })
     }

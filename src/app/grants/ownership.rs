@@ -80,11 +80,10 @@ impl Ownership {
         Some(match self {
             Self::Proven => return None,
             Self::Differs { given, asked } => format!(
-                "account {asked} does not have {image}, which account {given} shared: correct {key}"
+                "the key in use belongs to account {asked}, but account {given} shared {image}: correct {key}"
             ),
             Self::Unknown { given } => format!(
-                "{image} is missing, and account {given} shared it, but which account was asked is not \
-                 known: allow the key sts:GetCallerIdentity"
+                "the cloud does not show {image}, which account {given} shared, and it is not known whose key is in use: allow the key to call sts:GetCallerIdentity"
             ),
             Self::NotRecorded => format!(
                 "{image} is missing, and no record says which account shared it: check {key}; if the image \

@@ -24,7 +24,7 @@ pub enum RevokeNowError {
     /// No record names the blueprint that the accounts have, and the cloud cannot be read.
     #[error(
         "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
-         {why}; see that the key may call DescribeBlueprints"
+         {why}; allow the key to call DescribeBlueprints"
     )]
     BlueprintUnread {
         /// The image.
@@ -34,12 +34,11 @@ pub enum RevokeNowError {
     },
     /// No record names the blueprint that the accounts have, and the cloud has none.
     #[error(
-        "no record names the blueprint that {0} has in Lighthouse, and the account that was asked has none: \
-         check its key; if the image is deleted, confirm with --gone"
+        "no record names the blueprint that {0} has in Lighthouse, and the account of the key in use has none: check the key; if the image is deleted, confirm with --gone"
     )]
     NoBlueprint(String),
     /// The source's own rules refused the delivery.
-    #[error("{by} did not take the request for {image}: {}", refusal(.reply))]
+    #[error("source {by} refused the request for {image}: {}", refusal(.reply))]
     NotTaken {
         /// The source.
         by: SourceName,

@@ -43,7 +43,7 @@ const MAX_FAILURES: u32 = 2;
 pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
 
 impl Failures {
-    fn is_out(&self, notify: &NotifyName) -> bool {
+    fn gave_up_on(&self, notify: &NotifyName) -> bool {
         self.0
             .lock()
             .get(notify)
@@ -190,7 +190,7 @@ impl App {
         let callback = self.outbox.callback(state.stream());
         let worker = fresh_worker()?;
         for owed in due {
-            if failures.is_out(&owed.notice.notify) || left(deadline).is_zero() {
+            if failures.gave_up_on(&owed.notice.notify) || left(deadline).is_zero() {
                 continue;
             }
             let attempt = Attempt {

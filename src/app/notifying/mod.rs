@@ -8,4 +8,4 @@ mod target;
 
 pub(super) use deliver_notifications::Failures;
 pub(super) use outbox::Outbox;
-pub(super) use target::{Target, answers};
+pub(super) use target::{Target, probe};

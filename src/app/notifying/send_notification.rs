@@ -82,7 +82,9 @@ impl App {
     ) -> Result<Delivered, Failure> {
         let notice = &attempt.owed.notice;
         let target = self.prepared.targets.get(&notice.notify);
-        let target = target.ok_or_else(|| Failure::passing("it is not configured any more"))?;
+        let target = target.ok_or_else(|| {
+            Failure::passing("the notification target is not configured any more")
+        })?;
         let notification = Notification {
             target,
             attempt,
@@ -222,8 +224,8 @@ impl App {
         let intake = source.and_then(|source| Some((source, self.prepared.intake(source)?)));
         let fetch =
             intake.and_then(|(source, intake)| Some((source, intake.fetcher.as_ref()?.app()?)));
-        let (source, fetch) =
-            fetch.ok_or_else(|| Failure::passing("its source has no `fetch` now"))?;
+        let (source, fetch) = fetch
+            .ok_or_else(|| Failure::passing("the request's source has no `fetch` any more"))?;
         let call = ApiCall {
             method,
             path: path.to_owned(),

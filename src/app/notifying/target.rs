@@ -49,7 +49,7 @@ impl Target {
 }
 
 /// Sends a HEAD request to an address. Returns the status of the answer, whichever it is.
-pub(in crate::app) async fn answers(
+pub(in crate::app) async fn probe(
     client: &Client,
     at: &Address,
     longest: Duration,

@@ -8,7 +8,7 @@ use crate::journal::WakeUp;
 
 /// The expiries of finished requests, each under the wake-up for which the request was read. An
 /// entry never changes: a reopened request gets another wake-up.
-pub(super) type Ends = BTreeMap<WakeUp, Option<Timestamp>>;
+pub(super) type KnownExpiries = BTreeMap<WakeUp, Option<Timestamp>>;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -35,5 +35,5 @@ pub(in crate::app) struct Counted {
     /// `None` if the journal cannot be read; the log has the reason.
     pub(super) counts: Option<Counts>,
     /// The expiries that this count and earlier ones have read.
-    pub(super) ends: Arc<Ends>,
+    pub(super) ends: Arc<KnownExpiries>,
 }

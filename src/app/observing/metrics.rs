@@ -15,7 +15,7 @@ use crate::journal::{
 };
 use crate::telemetry::{DeliveryResult, Metric, NotificationResult};
 
-use super::index_counts::{Counted, Counts, Ends};
+use super::index_counts::{Counted, Counts, KnownExpiries};
 use super::reader_token::presents;
 
 /// Minimum time between two counts of the index: strangers may request `/metrics` often.
@@ -144,12 +144,12 @@ impl App {
     /// Counts the unfinished and the overdue requests. Each has a wake-up within
     /// `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is paused for longer.
     /// `known` has finished requests whose share expires later; these are not read again.
-    async fn count_index(&self, known: Ends) -> Result<Counted, JournalError> {
+    async fn count_index(&self, known: KnownExpiries) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now
             .checked_add(MAX_PAUSE_OF_REVOCATION)
             .unwrap_or(Timestamp::MAX);
-        let (mut ends, mut unsure) = (Ends::new(), BTreeMap::<_, Vec<WakeUp>>::new());
+        let (mut ends, mut unsure) = (KnownExpiries::new(), BTreeMap::<_, Vec<WakeUp>>::new());
         for wake_up in self.journal.due(until).await? {
             let later = |end: &&Option<_>| end.is_none_or(|end| end > now);
             match known.get(&wake_up).filter(later) {

@@ -191,16 +191,16 @@ fn next(state: &State, now: Timestamp) -> String {
         | Phase::RevokeDeferred {
             why, not_before, ..
         } => again(why, not_before),
-        Phase::Denied => "nothing; `sharehook retry` has it decided again".to_owned(),
-        Phase::Revoked => "nothing: the share has ended".to_owned(),
+        Phase::Denied => "nothing; `sharehook retry` decides the request again".to_owned(),
+        Phase::Revoked => "nothing: the share was revoked".to_owned(),
         Phase::Closed => match (state.grant(), state.ends_at()) {
             (None, _)
                 if state.request().action == Action::Share && state.stays_closed(now).is_none() =>
             {
-                "nothing; `sharehook retry` has it decided again".to_owned()
+                "nothing; `sharehook retry` decides the request again".to_owned()
             }
             (None, _) => "nothing: it is finished".to_owned(),
-            (Some(_), None) => "nothing: the share has no end; a cancel takes it away".to_owned(),
+            (Some(_), None) => "nothing: the share never expires; a cancel revokes it".to_owned(),
             (Some(_), Some(end)) if end <= now => {
                 format!("the share is overdue since {end:.0}: the next sweep revokes it")
             }

@@ -29,7 +29,7 @@ impl ReceiverFilter {
 /// The conditions that requests and grants have in common. Without conditions, every request or
 /// grant matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Subject {
+pub struct SubjectFilter {
     /// Only requests and grants of this source.
     pub source: Option<SourceName>,
     /// Only requests and grants of this image, or of a chain with this blueprint.
@@ -40,7 +40,7 @@ pub struct Subject {
     pub ticket: Option<String>,
 }
 
-impl Subject {
+impl SubjectFilter {
     /// Only requests and grants of this source.
     pub fn of_source(source: Option<SourceName>) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Subject {
         }
     }
 
-    fn takes(
+    fn matches(
         &self,
         source: &str,
         is_of: impl Fn(&ImageRef) -> bool,
@@ -73,7 +73,7 @@ impl Subject {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestFilter {
     /// The source, image, receiver and ticket of the requests.
-    pub subject: Subject,
+    pub subject: SubjectFilter,
     /// Only requests that were approved at this instant or later.
     pub since: Option<Timestamp>,
     /// Only requests in one of these states; empty: in any state.
@@ -82,7 +82,7 @@ pub struct RequestFilter {
 
 impl RequestFilter {
     /// Whether the list contains this request.
-    pub(super) fn takes(&self, state: &State) -> bool {
+    pub(super) fn matches(&self, state: &State) -> bool {
         let request = state.request();
         let (source, ticket) = (&state.identity().source, request.ticket.as_deref());
         let of_image =
@@ -91,7 +91,7 @@ impl RequestFilter {
         let receives = |to: &str| items.iter().any(|item| receiver(item) == to);
         self.since.is_none_or(|since| since <= state.approved_at())
             && (self.states.is_empty() || self.states.contains(&RequestState::of(state)))
-            && (self.subject).takes(source.as_str(), of_image, receives, ticket)
+            && (self.subject).matches(source.as_str(), of_image, receives, ticket)
     }
 }
 
@@ -99,7 +99,7 @@ impl RequestFilter {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GrantFilter {
     /// The source, image, receiver and ticket of the grants.
-    pub subject: Subject,
+    pub subject: SubjectFilter,
     /// Only grants that began at this instant or later.
     pub since: Option<Timestamp>,
     /// Only grants in one of these states; empty: in any state.
@@ -108,11 +108,11 @@ pub struct GrantFilter {
 
 impl GrantFilter {
     /// Whether the list contains this entry.
-    pub fn takes(&self, entry: &GrantEntry) -> bool {
+    pub fn matches(&self, entry: &GrantEntry) -> bool {
         let source = entry.request.split_once('/').map_or("", |(name, _)| name);
         let of_image = |image: &ImageRef| entry.is_of(image.as_str());
         self.since.is_none_or(|since| since <= entry.since)
             && (self.states.is_empty() || self.states.contains(&entry.state))
-            && (self.subject).takes(source, of_image, |to| to == entry.to, Some(&entry.ticket))
+            && (self.subject).matches(source, of_image, |to| to == entry.to, Some(&entry.ticket))
     }
 }

@@ -233,7 +233,7 @@ impl<'a> JournalReader<'a> {
                     Ok(history) => {
                         let state = history.and_then(History::into_state);
                         read += usize::from(state.is_some());
-                        states.extend(state.filter(|state| filter.takes(state)));
+                        states.extend(state.filter(|state| filter.matches(state)));
                     }
                     Err(finding) => flaws.push(finding.to_string()),
                 }

@@ -12,7 +12,7 @@ pub use entries::{GrantEntry, NotificationEntry, NotificationStatus, RequestEntr
 #[cfg(test)]
 pub(crate) use explanation::{CallEntry, DeliveryFacts, Evidence};
 pub(crate) use explanation::{DecisionEntry, Explanation};
-pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, Subject};
+pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, SubjectFilter};
 pub(crate) use journal_reader::find_requests;
 pub use journal_reader::{JournalReader, Listed};
 

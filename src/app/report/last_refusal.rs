@@ -29,7 +29,7 @@ impl Refusal {
     pub(super) fn new(to: &FilePlace, why: &str, at: Timestamp) -> Self {
         let again = at.checked_add(PAUSE).unwrap_or(Timestamp::MAX);
         let failure = format!(
-            "the report was not published at {to}: {why}; a sweep of this process tries again after {again:.0}"
+            "the report was not published at {to}: {why}; this process tries again in a sweep after {again:.0}"
         );
         Self {
             to: to.clone(),

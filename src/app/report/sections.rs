@@ -120,11 +120,11 @@ fn denial(texts: Texts, request: &RequestEntry) -> Row {
         Cell::state(Tone::Bad, state),
         named(request),
         request.requester.as_str().into(),
-        Cell::id(&request.image).more(some(texts, &request.accounts)),
+        Cell::id(&request.image).more(shortened(texts, &request.accounts)),
         why,
     ];
     Row {
-        also: request.accounts.join(" ").into(),
+        search_words: request.accounts.join(" ").into(),
         ..Row::of(&request.identity, cells).with_state(state)
     }
 }
@@ -245,12 +245,12 @@ fn requests(texts: Texts, requests: &[RequestEntry]) -> Table {
             named(request),
             texts.action_name(request.action).into(),
             Cell::id(&request.image).more(&request.region),
-            some(texts, &request.receivers()).as_str().into(),
+            shortened(texts, &request.receivers()).as_str().into(),
             request.requester.as_str().into(),
             request.answer.policy.join(", ").as_str().into(),
         ];
         Row {
-            also: request.accounts.join(" ").into(),
+            search_words: request.accounts.join(" ").into(),
             ..Row::of(&request.identity, cells).with_state(state)
         }
     });
@@ -276,7 +276,7 @@ fn people(texts: Texts, requester: &str, approvers: &[String]) -> Cell {
 }
 
 /// Shortens a long list of accounts.
-fn some(texts: Texts, accounts: &[String]) -> String {
+fn shortened(texts: Texts, accounts: &[String]) -> String {
     let first: Vec<&str> = (accounts.iter().take(MAX_ACCOUNTS))
         .map(String::as_str)
         .collect();

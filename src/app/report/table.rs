@@ -152,7 +152,7 @@ pub(super) struct Row {
     pub(super) source: Text,
     pub(super) state: &'static str,
     /// Words that the search also finds, though no cell shows them.
-    pub(super) also: Text,
+    pub(super) search_words: Text,
     pub(super) cells: Vec<Cell>,
 }
 

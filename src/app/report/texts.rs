@@ -64,8 +64,8 @@ labels! {
     overdue_grants: "overdue" | "个逾期";
     unfinished_requests: "unfinished requests" | "个未完成的请求";
     denied_requests: "denied requests" | "个被拒绝的请求";
-    footer: "Times are in UTC. One request's whole story: `sharehook explain ID`. This page loads nothing from elsewhere."
-        | "时间均为 UTC，加 8 小时即北京时间。查看一个请求的完整经过：`sharehook explain ID`。本页不加载任何外部内容。";
+    footer: "Times are in UTC. `sharehook explain ID` shows everything about one request. This page loads nothing from elsewhere."
+        | "时间均为 UTC，加 8 小时即北京时间。`sharehook explain ID` 显示一个请求的完整经过。本页不加载任何外部内容。";
 }
 sentences! {
     FRAME_SENTENCES:
@@ -129,10 +129,10 @@ labels! {
 }
 sentences! {
     TABLE_SENTENCES:
-    about_grants(from, to, now): "The next end first. The timeline runs from {from} to {to}; its mark is {now}."
+    about_grants(from, to, now): "Sorted by expiry, the earliest first. The timeline runs from {from} to {to}; its mark shows {now}."
         | "最先到期的在前。时间轴从 {from} 到 {to}，竖线为 {now}。";
-    about_drift(at, count): "The newest scheduled comparison that found differences is of {at}; it found {count}. \
-        A comparison that finds none leaves no record."
+    about_drift(at, count): "The latest scheduled comparison that found differences ran at {at} and found {count}. \
+        A comparison without differences is not recorded."
         | "最近一次发现差异的定期比对在 {at}，发现 {count} 处差异。没有发现差异的比对不留记录。";
     as_blueprint(blueprint, region): "as {blueprint}, {region}" | "在 Lighthouse 中为 {blueprint}，{region}";
     approved_by(people): "approved by {people}" | "审批人：{people}";
@@ -143,17 +143,17 @@ sentences! {
 labels! {
     REMEDIES:
     sweep_says_why: "`sharehook sweep` says why; correct that, and sweep again." | "`sharehook sweep` 会说明原因；排除原因后再运行一次。";
-    findings_remedy: "They are under Evidence; restore what was changed from a backup." | "详见“证据”；请用备份恢复被改动的内容。";
+    findings_remedy: "See Evidence; restore the changed files from a backup." | "详见“证据”；请用备份恢复被改动的内容。";
     seals_unverified: "The journal's seals were not verified." | "台账的封签没有校验。";
-    seals_remedy: "Evidence says how to verify them." | "“证据”说明如何校验。";
-    drifted_remedy: "They are under Drift, each with its remedy; `sharehook drift` compares again."
+    seals_remedy: "See Evidence for how to verify them." | "“证据”说明如何校验。";
+    drifted_remedy: "See Drift for the remedy of each; `sharehook drift` compares again."
         | "详见“偏差”，每处都有处理办法；`sharehook drift` 可重新比对。";
-    blocked_remedy: "Only an operator can correct this; `sharehook sweep` then tries at once."
+    blocked_remedy: "Only an operator can correct this; afterwards `sharehook sweep` tries again at once."
         | "只有运维人员能够解决；解决后运行 `sharehook sweep` 会立即重试。";
     next_sweep: "The next sweep continues it." | "下一次巡检（sweep）会继续处理。";
-    retry_remedy: "has it decided again." | "可让策略重新决定。";
+    retry_remedy: "decides it again." | "可让策略重新决定。";
     not_all_done: "not all of it is done" | "尚未全部完成";
-    target_refused: "the target did not take it" | "对方没有接收";
+    target_refused: "the target did not accept it" | "对方没有接收";
     notify_remedy: "delivers it again." | "可重新发送。";
     ending_remedy: "A new ticket shares for longer." | "如需延长，请提交新的工单。";
 }
@@ -176,12 +176,12 @@ sentences! {
 
 labels! {
     EVIDENCE:
-    seals_command: "The files of requests were not compared with them for this page: `sharehook audit verify` does that."
-        | "本页没有把请求的文件与之比对，`sharehook audit verify` 会这样做。";
+    seals_command: "This page did not compare the request files with the sealed records; `sharehook audit verify` does."
+        | "本页没有把请求的文件与已封签的记录比对，`sharehook audit verify` 会比对。";
     records_unverified: "The records were not verified for this page." | "本页没有校验记录。";
     records_command: "`sharehook audit verify` verifies them." | "`sharehook audit verify` 校验它们。";
     no_key: "The journal is sealed, but no public key was given, so its seals were not verified." | "台账有封签，但没有给出公钥，因此没有校验封签。";
-    how_to_verify: "`sharehook audit key` prints the public key where the journal is sealed; \
+    how_to_verify: "Run `sharehook audit key` where the journal is sealed: it prints the public key.  \
         `sharehook report --key KEY` and `sharehook audit verify --key KEY` check the seals with it."
         | "在封签台账的地方，`sharehook audit key` 打印公钥；`sharehook report --key KEY` 和 `sharehook audit verify --key KEY` 用它校验封签。";
     not_sealed: "Not sealed: the removal of a request's newest records cannot be detected." | "没有封签：一个请求最新的记录如果被删除，将无法发现。";
@@ -191,8 +191,8 @@ sentences! {
     EVIDENCE_SENTENCES:
     records_whole(records, streams): "{records} records of {streams} requests: every record is whole and in its place."
         | "{streams} 个请求的 {records} 条记录：每条都完整，位置正确。";
-    records_signed(records, streams): "{records} sealed records of {streams} requests: each is what was signed."
-        | "{streams} 个请求的 {records} 条已封签记录：每条都与签名时一致。";
+    records_signed(records, streams): "{records} sealed records of {streams} requests: each is as it was sealed."
+        | "{streams} 个请求的 {records} 条已封签记录：每条都与封签时一致。";
     found(count, records): "{count} findings; {records} records are intact." | "{count} 处问题；{records} 条记录完好。";
     seals_cover(seals, covered, newer): "{seals} seals cover {covered} of them; {newer} are newer than the last seal."
         | "{seals} 次封签覆盖了其中 {covered} 条；有 {newer} 条晚于最后一次封签。";

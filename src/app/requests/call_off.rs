@@ -76,7 +76,9 @@ impl App {
         if now.duration_since(opened).abs() < OPENING_TIME
             && let Some(opening) = self.opening_among(streams, &states).await?
         {
-            let why = format!("request {opening} is being opened; the cancel follows");
+            let why = format!(
+                "another request (stream {opening}) is being opened; this cancel is carried out afterwards"
+            );
             let until = now.checked_add(OPENING_TIME).unwrap_or(Timestamp::MAX);
             return Ok(Order::Wait { until, why });
         }

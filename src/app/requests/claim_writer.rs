@@ -317,7 +317,7 @@ impl<'a> ClaimWriter<'a> {
                 let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));
                 let why = match failure.fault {
                     Fault::Operator => {
-                        format!("waits for the operator, until {until:.0} at most: {failure}")
+                        format!("waits for the operator and is retried until {until:.0}: {failure}")
                     }
                     Fault::Cloud | Fault::Request => failure.to_string(),
                 };

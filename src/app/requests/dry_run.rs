@@ -35,7 +35,9 @@ impl App {
                 .cloned()
                 .unwrap_or_else(|| ItemResult::new(item, ResultKind::Pending, None))
         };
-        let account = context.account.map(|name| format!("as account {name}"));
+        let account = context
+            .account
+            .map(|name| format!("calls are made as account {name}"));
         let steps = plan.to_string();
         let answer = Answer {
             results: request.target.items().into_iter().map(result_of).collect(),

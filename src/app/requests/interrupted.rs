@@ -69,9 +69,10 @@ fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
         (None, Some(unproven)) => (ResultCode::OwnerUnproven.into(), unproven),
         (None, None) => (
             ResultCode::NoReadApi.into(),
-            "the site does not list the receivers of a blueprint".to_owned(),
+            "this site has no API that lists the receivers of a blueprint".to_owned(),
         ),
     };
-    let why = format!("the share ended, and whether the account has it is not known: {why}");
+    let why =
+        format!("the share ended, but it is not known whether the account has the image: {why}");
     ResultKind::failed(code, why, false)
 }

@@ -58,7 +58,7 @@ impl Withheld {
         refused.unwrap_or_else(|| ItemResult {
             kind: ResultKind::failed(
                 ResultCode::Expired,
-                "the share ended before it could be made",
+                "the share expired before it was carried out",
                 false,
             ),
             maybe_done: false,

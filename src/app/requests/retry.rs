@@ -98,7 +98,7 @@ impl App {
             return Ok(Retried::StaysClosed(format!("{}: {why}", state.identity())));
         }
         let Some(request) = state.remaining() else {
-            let why = "a later cancel called it off".to_owned();
+            let why = "a later cancel or withdrawal called all of it off".to_owned();
             return Ok(Retried::StaysClosed(why));
         };
         let decision = self.decide(state.identity(), &request, now, state.approved_at());
@@ -125,7 +125,8 @@ impl App {
                 Ok(Retried::Reopened(ending, Box::new(answer)))
             }
             (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(
-                "another worker was first; look at it and try again".to_owned(),
+                "another worker changed the request first; look at the request, then try again"
+                    .to_owned(),
             )),
         }
     }
@@ -141,8 +142,9 @@ impl App {
             return Ok(Some(why.to_owned()));
         }
         if approved.checked_add(age).is_ok_and(|last| last < now) {
-            let why =
-                format!("it was approved at {approved:.0}, longer ago than [limits] retry_age");
+            let why = format!(
+                "it was approved at {approved:.0}, which is longer ago than [limits] retry_age allows"
+            );
             return Ok(Some(why));
         }
         let retired = self.journal.read_unretired(state.stream()).await?.is_none();

@@ -75,7 +75,9 @@ impl App {
                 until: now
                     .checked_add(LOOK_AGAIN)
                     .map_or(until, |look| look.min(until)),
-                why: format!("{name} is taking the same image away; the share follows"),
+                why: format!(
+                    "{name} is revoking the same image; this share is carried out afterwards"
+                ),
             },
         })
     }

@@ -130,7 +130,7 @@ pub(crate) fn next_signer(
     reference: &str,
 ) -> Result<NoteSigner, Problem> {
     let Some(seal) = &config.seal else {
-        let remedy = "write [seal] with the present key first";
+        let remedy = "write [seal] with the current key first";
         return Err(Problem::new("seal", "is not configured", remedy));
     };
     let wrong = |error: SecretError| Problem::new("--to", error.to_string(), error.remedy());
@@ -184,7 +184,7 @@ fn found(config: &Config) -> Option<Problem> {
 
 fn lost(path: &Path) -> Problem {
     let problem = format!(
-        "{} is not there, and the journal has seals of that key",
+        "{} does not exist, and the journal has seals of that key",
         path.display()
     );
     let remedy = "restore the key file from a backup; if it is lost, keep this journal and its public key, and begin a new one";
@@ -194,7 +194,7 @@ fn lost(path: &Path) -> Problem {
 fn missing_elsewhere(path: &Path) -> Problem {
     let shown = path.display();
     let remedy = format!("make one with: openssl genpkey -algorithm ed25519 -out {shown}");
-    Problem::new("seal.key", format!("{shown} is not there"), remedy)
+    Problem::new("seal.key", format!("{shown} does not exist"), remedy)
 }
 
 /// Refuses a key that is inside the journal, also through links: a writer of the journal must not

@@ -114,9 +114,9 @@ impl fmt::Display for SweepReport {
             "{}",
             match (self.out_of_time, self.overdue.len()) {
                 (true, _) => "the time ran out; sweep again".to_owned(),
-                (false, 0) => "everything due was looked at".to_owned(),
+                (false, 0) => "all due work was attempted".to_owned(),
                 (false, count) => format!(
-                    "{count} overdue: a share that should be gone still stands; correct the cause and sweep again"
+                    "{count} overdue: shares that should be gone are still in effect; correct the cause and sweep again"
                 ),
             }
         )

@@ -73,7 +73,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
         (
             "https://desk.example/hooks",
             "https://u:p@desk.example",
-            "holds a login",
+            "contains a login",
         ),
         ("secret = \"env:NOTIFY_SECRET\"\n", "", "secret is missing"),
         (

@@ -1,6 +1,6 @@
 //! `grants`: lists the grants that are not revoked yet, as a table or as blocks for a review.
 
-use crate::app::{GrantEntry, GrantFilter, ReviewEntry, Standing, Subject, review};
+use crate::app::{GrantEntry, GrantFilter, ReviewEntry, Standing, SubjectFilter, review};
 use crate::entrypoints::outcome::Exit;
 
 use super::list_args::GrantsOptions;
@@ -24,11 +24,11 @@ pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exi
     let reader = journal.reader();
     let mut listed = journal.during(reader.grants()).await?;
     let of_source = GrantFilter {
-        subject: Subject::of_source(filters.source.clone()),
+        subject: SubjectFilter::of_source(filters.source.clone()),
         ..GrantFilter::default()
     };
-    let has_some = listed.entries.iter().any(|entry| of_source.takes(entry));
-    listed.retain(|entry| filter.takes(entry));
+    let has_some = listed.entries.iter().any(|entry| of_source.matches(entry));
+    listed.retain(|entry| filter.matches(entry));
     known_source(filters.source.as_ref(), &journal, async || Ok(has_some)).await?;
     if let Some(limit) = filters.limit {
         listed.entries.sort_by_key(|entry| entry.since);

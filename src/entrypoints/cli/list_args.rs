@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args as ClapArgs;
 
-use crate::app::{ReceiverFilter, RequestState, Standing, Subject};
+use crate::app::{ReceiverFilter, RequestState, Standing, SubjectFilter};
 use crate::domain::{ImageRef, Language, Problem, SourceName, Timestamp};
 use crate::journal::log::VerifierKey;
 
@@ -53,8 +53,8 @@ where
 }
 
 impl<S: FromStr<Err = Problem> + Clone + Send + Sync> ListFilters<S> {
-    pub(super) fn subject(&self) -> Subject {
-        Subject {
+    pub(super) fn subject(&self) -> SubjectFilter {
+        SubjectFilter {
             source: self.source.clone(),
             image: self.image.clone(),
             receiver: self.account.clone(),

@@ -100,10 +100,10 @@ fn words(event: &Event) -> (String, Option<String>) {
         Event::Closed { status, .. } => (status.to_string(), None),
         Event::NotRevoked(attempt) => {
             let (before, why) = (attempt.not_before, &attempt.why);
-            let sentence = format!("not taken back before {before}: {why}");
+            let sentence = format!("not revoked; next attempt not before {before}: {why}");
             let outcome = match failure(event) {
                 Some(_) => "call failed",
-                None => "not taken back",
+                None => "not revoked",
             };
             (outcome.to_owned(), Some(sentence))
         }

@@ -370,7 +370,7 @@ fn the_last_call_decides_unless_an_item_failed_for_good() {
         )
     };
     let covered = || json!([account(0)]);
-    let left = (json!("Success"), Value::Null, "not taken back".to_owned());
+    let left = (json!("Success"), Value::Null, "not revoked".to_owned());
     for (calls, covered, end) in [
         ([&bad, &good], covered(), &left),
         ([&good, &bad], covered(), &throttled),

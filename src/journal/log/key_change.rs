@@ -29,7 +29,11 @@ impl FromStr for KeyChange {
             Some((new.parse().ok()?, old.parse().ok()?))
         };
         let (new, old) = read().ok_or_else(|| {
-            Problem::new("key", "is not introduced", "write `next key NEW after OLD`")
+            Problem::new(
+                "key",
+                "the line does not introduce a key",
+                "write `next key NEW after OLD`",
+            )
         })?;
         Ok(Self { old, new })
     }

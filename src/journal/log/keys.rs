@@ -41,7 +41,7 @@ impl KeyChain {
                 .ok_or(NoteFlaw::Malformed("it introduces no key"))?;
             let chain = chain.get_or_insert_with(|| Self::from(change.old.clone()));
             if *chain.newest() != change.old {
-                return Err(NoteFlaw::Malformed("it does not follow the key before it"));
+                return Err(NoteFlaw::Malformed("its old key is not the previous key"));
             }
             Checkpoint::open(note, &change.old)?;
             chain.changes.push((read.number, change.new));

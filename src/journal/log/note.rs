@@ -64,15 +64,15 @@ impl VerifierKey {
         if note.len() > MAX_NOTE_BYTES {
             return Err(NoteFlaw::Malformed("it is too long"));
         }
-        let (text, signatures) = note
-            .rsplit_once("\n\n")
-            .ok_or(NoteFlaw::Malformed("no empty line before the signatures"))?;
+        let (text, signatures) = note.rsplit_once("\n\n").ok_or(NoteFlaw::Malformed(
+            "the empty line before the signatures is missing",
+        ))?;
         let signed = note
             .get(..=text.len())
-            .ok_or(NoteFlaw::Malformed("no text"))?;
+            .ok_or(NoteFlaw::Malformed("the text is missing"))?;
         let lines = signatures
             .strip_suffix('\n')
-            .ok_or(NoteFlaw::Malformed("no line feed at its end"))?;
+            .ok_or(NoteFlaw::Malformed("the line feed at its end is missing"))?;
         for line in lines.split('\n') {
             let (name, hash, signature) = signature(line)?;
             if name == self.name && hash == self.hash {
@@ -92,15 +92,15 @@ impl VerifierKey {
 fn signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteFlaw> {
     let rest = line
         .strip_prefix("— ")
-        .ok_or(NoteFlaw::Malformed("a line that is no signature"))?;
+        .ok_or(NoteFlaw::Malformed("a line is not a signature"))?;
     let (name, blob) = rest
         .split_once(' ')
-        .ok_or(NoteFlaw::Malformed("a signature without name"))?;
+        .ok_or(NoteFlaw::Malformed("a signature has no name"))?;
     let blob = STANDARD
         .decode(blob)
-        .map_err(|_| NoteFlaw::Malformed("a signature not in base64"))?;
+        .map_err(|_| NoteFlaw::Malformed("a signature is not base64"))?;
     let Some((hash, signature)) = blob.split_first_chunk::<4>() else {
-        return Err(NoteFlaw::Malformed("a signature without key hash"));
+        return Err(NoteFlaw::Malformed("a signature has no key hash"));
     };
     Ok((name, *hash, signature.to_vec()))
 }
@@ -143,7 +143,7 @@ impl FromStr for VerifierKey {
         check_name(name)?;
         let bytes = STANDARD
             .decode(key)
-            .map_err(|_| wrong("is not in base64 behind its second +"))?;
+            .map_err(|_| wrong("is not base64 after the second +"))?;
         let key = match bytes.split_first() {
             Some((&ED25519_TYPE, key)) => <[u8; 32]>::try_from(key).ok(),
             _ => None,
@@ -151,7 +151,7 @@ impl FromStr for VerifierKey {
         let made = Self::new(name, key.ok_or_else(|| wrong("is not an Ed25519 key"))?);
         if hex::encode(made.hash) != hash {
             return Err(wrong(
-                "has a hash that is not that of name and key: it was miscopied",
+                "has a hash that does not match name and key: it was copied wrongly",
             ));
         }
         Ok(made)
@@ -169,7 +169,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
     }
     Err(Problem::new(
         "name",
-        "is not a seal's name",
+        "is not a valid name for a seal",
         "use letters, digits, - _ . / and 100 characters at most",
     ))
 }

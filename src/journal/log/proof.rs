@@ -60,7 +60,7 @@ pub struct ConsistencyProof {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofFlaw {
     /// The text is not a proof of this program.
-    #[error("it is not a proof of this program's: {0}")]
+    #[error("it is not a proof of this program: {0}")]
     Malformed(String),
     /// The checkpoint is not trusted.
     #[error("its checkpoint: {0}")]
@@ -206,5 +206,7 @@ fn written(path: &[Hash]) -> Vec<String> {
 fn hashes(path: &[String]) -> Result<Vec<Hash>, ProofFlaw> {
     let read = |text: &String| Hash::try_from(STANDARD.decode(text).ok()?).ok();
     let path: Option<Vec<Hash>> = path.iter().map(read).collect();
-    path.ok_or_else(|| ProofFlaw::Malformed("a hash of its path is none".to_owned()))
+    path.ok_or_else(|| {
+        ProofFlaw::Malformed("its path contains something that is not a hash".to_owned())
+    })
 }

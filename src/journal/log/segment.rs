@@ -114,7 +114,7 @@ impl Segment {
         if segment.records.is_empty() == segment.key_change.is_some() {
             Ok(segment)
         } else {
-            Err("it has neither records nor a key, or both")
+            Err("it must have either records or a new key")
         }
     }
 

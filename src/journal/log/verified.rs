@@ -36,14 +36,14 @@ impl VerifiedLog {
         }
         let signed = (checkpoint.number, checkpoint.at, &checkpoint.key_change);
         if signed != (number, segment.at, &segment.key_change) {
-            return broken("its checkpoint and its segment say different things");
+            return broken("its checkpoint differs from its segment in number, instant or key");
         }
         let mut edge = self.edge.clone();
         let mut leaves = Vec::new();
         let objects = edge.append(segment.entries(), &mut leaves);
         if (edge.size(), edge.root()) != (checkpoint.size, checkpoint.root) {
             return broken(
-                "the records of this segment or of an earlier one are not those that its checkpoint signs",
+                "the checkpoint signs other records than this segment and the earlier ones have",
             );
         }
         let other = |entry: &&Entry| {
@@ -51,7 +51,7 @@ impl VerifiedLog {
             known.is_some_and(|(hash, _)| *hash != entry.hash)
         };
         if segment.entries().find(other).is_some() {
-            return broken("it holds a record that an earlier seal holds with other bytes");
+            return broken("it contains a record that an earlier seal has with other bytes");
         }
         self.leaves.extend(leaves);
         for entry in segment.entries() {

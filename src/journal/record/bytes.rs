@@ -41,10 +41,10 @@ impl Stored {
     /// [`Flaw::Altered`], [`Flaw::Newer`], [`Flaw::Older`] or [`Flaw::Unreadable`].
     pub fn read(bytes: &[u8]) -> Result<Self, Flaw> {
         let altered = |why: &str| Flaw::Altered(why.to_owned());
-        let text = std::str::from_utf8(bytes).map_err(|_| altered("it is not text"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| altered("the file is not text"))?;
         let (line, rest) = text
             .split_once('\n')
-            .ok_or_else(|| altered("it has no checksum line"))?;
+            .ok_or_else(|| altered("the file has no checksum line"))?;
         if rest != checksum_line(line.as_bytes()) {
             return Err(altered("its checksum line does not match its record"));
         }
@@ -52,7 +52,7 @@ impl Stored {
         let envelope: Envelope = serde_json::from_str(line).map_err(unreadable)?;
         let other = || {
             format!(
-                "its version is {}, this program reads version {VERSION}",
+                "its version is {}, but this program reads version {VERSION}",
                 envelope.v
             )
         };

@@ -31,7 +31,7 @@ pub enum Flaw {
     #[error("written by an older sharehook: {0}")]
     Older(String),
     /// The file is larger than any record that this program writes.
-    #[error("{bytes} bytes long, more than any record; it was not read")]
+    #[error("{bytes} bytes long, more than such a file can have; it was not read")]
     TooLarge {
         /// The file's size in bytes.
         bytes: u64,
@@ -40,16 +40,16 @@ pub enum Flaw {
     #[error("holds a step that cannot follow the earlier records: {0}")]
     Impossible(String),
     /// The file is intact, but the log has the hash of another record for its place.
-    #[error("altered: it is not the record that was sealed")]
+    #[error("altered: the log has another hash for this record")]
     Resealed,
     /// The log has the record, but the file does not exist.
-    #[error("dropped: the log has it and it is not there")]
+    #[error("dropped: the log names this file, but it does not exist")]
     Dropped,
     /// The index lacks an entry that the records require.
     #[error("missing in the index: {0}")]
     Unlisted(&'static str),
     /// The index names a record that does not exist.
-    #[error("it names a record that is not there")]
+    #[error("this index entry names a record that does not exist")]
     Unrecorded,
     /// An object of the log differs from what was signed, or does not continue its predecessor.
     #[error("broken log: {0}")]
@@ -85,23 +85,23 @@ impl Flaw {
                 "upgrade sharehook to the version that wrote this record, or a later one"
             }
             Self::Older(_) => {
-                "begin a new journal with this sharehook, and read the old one with the sharehook that wrote it"
+                "use a new journal with this version, and read the old journal with the version that wrote it"
             }
-            Self::Foreign(_) => "find out who put it there and move it out of the journal",
+            Self::Foreign(_) => "find out who put the file there, and move it out of the journal",
             Self::BrokenLog(_) => {
-                "find out who changed it and restore it from a backup; until then nothing more is sealed"
+                "find out who changed the file and restore it from a backup; until then no record is sealed"
             }
             Self::Unlisted(_) => {
-                "run `sharehook sweep --rebuild`, which makes it anew from the records"
+                "run `sharehook sweep --rebuild`, which writes the entry again from the records"
             }
             Self::Unrecorded => {
-                "restore the request from a backup; an interrupted delivery also leaves such an entry, which disappears within a day"
+                "wait a day: the entry of an interrupted delivery disappears by itself; if it stays, restore the request from a backup"
             }
             Self::Missing | Self::Dropped => {
-                "restore it from a backup; until then nothing is done for this request"
+                "restore the file from a backup; until then no work is done for this request"
             }
             _ => {
-                "find out who changed it and restore it from a backup; until then nothing is done for this request"
+                "find out who changed the file and restore it from a backup; until then no work is done for this request"
             }
         }
     }

@@ -46,14 +46,16 @@ impl State {
     /// incident's.
     pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
         let Some((first, rest)) = records.split_first() else {
-            return broken("a stream without a record");
+            return broken("the stream has no record");
         };
         let state = rest
             .iter()
             .try_fold(StreamState::begin(first)?, StreamState::apply)?;
         match state {
             StreamState::Request(state) => Ok(*state),
-            StreamState::Incident(_) => broken("the stream of an incident, not of a request"),
+            StreamState::Incident(_) => {
+                broken("the stream belongs to an incident, not to a request")
+            }
         }
     }
 
@@ -61,7 +63,7 @@ impl State {
         let record = &first.record;
         let phase = match (intent.verdict.allowed, intent.lease) {
             (false, None) => Phase::Denied,
-            (false, Some(_)) => return broken("a denied request with a lease"),
+            (false, Some(_)) => return broken("a denied request has a lease"),
             (true, None) => Phase::Waiting {
                 until: intent.request.not_before.unwrap_or(record.at),
             },
@@ -133,7 +135,7 @@ impl State {
                 holder_gone,
             } => {
                 if verdict.as_ref().is_some_and(|verdict| !verdict.allowed) {
-                    return broken("a share goes on under a verdict that refuses");
+                    return broken("a worker resumed a share although the verdict denies it");
                 }
                 self.decided_again = verdict.clone().or(self.decided_again.take());
                 self.taken(record, *until, *holder_gone)
@@ -146,7 +148,9 @@ impl State {
                 calls,
             } => {
                 if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
-                    return broken(format!("closed as {status}"));
+                    return broken(format!(
+                        "the request was closed with the status {status}, which is not final"
+                    ));
                 }
                 self.called |= !calls.is_empty();
                 self.closed(record, *status, results)
@@ -159,7 +163,7 @@ impl State {
                 calls,
             } => {
                 if verdict.allowed {
-                    return broken("refused by a verdict that allows");
+                    return broken("the share was refused although the verdict allows it");
                 }
                 self.called |= !calls.is_empty();
                 self.refusal = Some(verdict.clone());
@@ -185,9 +189,9 @@ impl State {
             | Event::Conflict(_)
             | Event::Rejected(_)
             | Event::Drifted(_)
-            | Event::Received(_) => broken("a second beginning"),
+            | Event::Received(_) => broken("an event of record 0 appears a second time"),
             Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_) => {
-                broken("a request that is fetched is not recorded yet")
+                broken("a fetch belongs to the stream of an announcement, not of a request")
             }
         }
     }
@@ -199,7 +203,7 @@ impl State {
         holder_gone: bool,
     ) -> Result<(), BrokenRecord> {
         if holder_gone && self.holder().is_none() {
-            return broken("a turn was taken from a worker that had none");
+            return broken("a turn was taken over from a dead worker, but no worker had it");
         }
         let mine = self.holder() == Some(&record.worker);
         let due = self.is_due(record.at);
@@ -225,7 +229,7 @@ impl State {
                 worker,
             },
             Phase::Denied | Phase::Closed | Phase::Revoked => {
-                return broken("a turn was taken where nothing is left to do");
+                return broken("a turn was taken although no work is left");
             }
         };
         Ok(())
@@ -277,11 +281,14 @@ impl State {
     ) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !matches!(self.phase, Phase::Working { .. }) {
-            return broken("closed a second time");
+            return broken("the request was closed a second time");
         }
         self.take_in(record, results)?;
         if let Some(open) = self.results().iter().find(|result| result.pending()) {
-            return broken(format!("closed while {} is pending", open.item));
+            return broken(format!(
+                "the request was closed while {} was pending",
+                open.item
+            ));
         }
         self.status = Some(status);
         self.phase = Phase::Closed;
@@ -293,7 +300,7 @@ impl State {
     pub(super) fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),
-            Some(_) => broken("written by a worker whose turn it is not"),
+            Some(_) => broken("written by a worker that does not have the turn"),
             None => broken("written although no worker has the turn"),
         }
     }
@@ -311,7 +318,7 @@ impl State {
             };
             if !asked || !mine.contains(&result.item) {
                 return broken(format!(
-                    "a result for {}, which was not asked for",
+                    "a result for {}, which the request or the revocation does not name",
                     result.item
                 ));
             }

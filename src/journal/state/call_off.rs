@@ -97,7 +97,9 @@ impl State {
         }
         let foreign = |item: &&Item| !self.can_be_cancelled(item);
         if let Some(item) = cancelled.items.iter().find(foreign) {
-            return broken(format!("{item} is not held, so it cannot be cancelled"));
+            return broken(format!(
+                "the request does not hold {item}, so no cancel can take it away"
+            ));
         }
         self.cancelled.push(cancelled.clone());
         Ok(())
@@ -124,8 +126,9 @@ impl State {
         if call_off.items.is_empty() {
             return broken("it calls nothing off");
         }
-        if self.left_of(call_off).len() < call_off.items.len() {
-            return broken("it calls off what cannot be called off");
+        let left = self.left_of(call_off);
+        if let Some(item) = call_off.items.iter().find(|item| !left.contains(item)) {
+            return broken(format!("it calls off {item}, which cannot be called off"));
         }
         self.called_off.push(call_off.clone());
         if call_off.withdrawn && self.intent.request.action == Action::Share {

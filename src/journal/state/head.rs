@@ -30,7 +30,7 @@ impl Head {
             && next.prev.as_ref() == Some(&self.hash);
         match follows {
             true => Ok(()),
-            false => broken("a record that does not hang on the one before it"),
+            false => broken("its number or `prev` does not match the record before it"),
         }
     }
 

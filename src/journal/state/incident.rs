@@ -81,7 +81,7 @@ impl Incident {
             event if self.lacks(event) => self.attempt(next.record.at, event),
             _ => {
                 return broken(
-                    "only notifications, attempts to fetch and new events follow the record of an incident",
+                    "this record cannot follow in an incident: only notifications, attempts to fetch and new events can",
                 );
             }
         }

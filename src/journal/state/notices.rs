@@ -201,15 +201,15 @@ mod tests {
         for (events, why) in [
             (
                 vec![notified("desk", NoticeKind::Denied, 7, 1)],
-                "did not happen",
+                "that no record has",
             ),
             (
                 vec![notified("desk", NoticeKind::Partial, 6, 1)],
-                "did not happen",
+                "that no record has",
             ),
             (
                 vec![notified("desk", NoticeKind::Expiring, 8, 1)],
-                "did not happen",
+                "that no record has",
             ),
             (vec![desk(1), desk(2)], "delivered twice"),
             (vec![again.clone(), again], "recorded twice"),

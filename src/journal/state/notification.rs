@@ -160,14 +160,14 @@ impl Notifications {
                 } = failed;
                 (notice, *attempt, Some(why.clone()), *not_before)
             }
-            _ => return broken("no record of a notification"),
+            _ => return broken("the record is not about a notification"),
         };
         let of_outcome = |known: &Outcome| {
             let end = matches!(notice.on, NoticeKind::Expiring | NoticeKind::Overdue);
             known.about == notice.about && (end || known.on == notice.on)
         };
         if !self.outcomes.iter().any(of_outcome) {
-            return broken("a notification of what did not happen");
+            return broken("a notification of an outcome that no record has");
         }
         let newest = NotificationState {
             notice: notice.clone(),

@@ -15,9 +15,9 @@ impl State {
                 Some("it is not finished; `sharehook sweep` tries it at once")
             }
             Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
-                Some("what it gave is being taken back")
+                Some("its share is being revoked")
             }
-            Phase::Revoked => Some("what it gave was taken back"),
+            Phase::Revoked => Some("its share was revoked"),
             Phase::Denied | Phase::Closed if self.withdrawn_at.is_some() => {
                 Some("the withdrawal of its approval called it off")
             }
@@ -25,14 +25,14 @@ impl State {
             Phase::Denied => None,
             Phase::Closed if self.status == Some(Status::Completed) => Some("it was completed"),
             Phase::Closed if self.due_at().is_some_and(|due| due <= now) => {
-                Some("a sweep has work to do for it first")
+                Some("a sweep must finish due work for it first; run `sharehook sweep`")
             }
             Phase::Closed => {
                 let failed = self.results.iter().any(|result| {
                     matches!(result.kind, ResultKind::Failed { .. })
                         && self.call_off_of(&result.item).is_none()
                 });
-                (!failed).then_some("a later cancel called off what is left of it")
+                (!failed).then_some("a later cancel or withdrawal called off what is left of it")
             }
         }
     }
@@ -49,7 +49,11 @@ impl State {
         let until = match (reopening.verdict.allowed, reopening.until) {
             (false, None) => return Ok(()),
             (true, Some(until)) => until,
-            _ => return broken("reopened with a lease that its verdict does not give"),
+            _ => {
+                return broken(
+                    "reopened with a lease although the verdict denies it, or allowed without a lease",
+                );
+            }
         };
         let failed = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { .. });
         self.results

@@ -40,7 +40,7 @@ impl State {
         revoking: Revoking,
     ) -> Result<(), BrokenRecord> {
         if !self.revokes_anew(record.at) {
-            return broken("taken back before it was closed");
+            return broken("revoked before the request was closed");
         }
         let called_off =
             |account: &AccountId| self.call_off_of(&Item::Account(account.clone())).is_some();
@@ -48,7 +48,9 @@ impl State {
             || revoking.accounts.iter().all(called_off)
                 && (!revoking.lighthouse || self.remaining().is_none());
         if !ended {
-            return broken("taken back before it expired");
+            return broken(
+                "revoked although the share has not ended and the items were not called off",
+            );
         }
         let standing = self.standing();
         if let Some(foreign) = revoking
@@ -57,11 +59,11 @@ impl State {
             .find(|account| !standing.contains(account))
         {
             return broken(format!(
-                "taken back from account {foreign}, which did not get it from this request"
+                "revoked from account {foreign}, which did not get the image from this request"
             ));
         }
         if revoking.lighthouse && !self.in_lighthouse() {
-            return broken("taken back from Lighthouse, where this request did not put it");
+            return broken("removed from Lighthouse, where this request did not put the image");
         }
         self.revoking = Some(revoking);
         self.phase = Phase::Revoking {
@@ -114,7 +116,7 @@ impl State {
         match &self.phase {
             Phase::Revoking { .. } => self.held_by(&record.worker),
             Phase::RevokeDeferred { .. } if self.is_due(record.at) => Ok(()),
-            _ => broken("the end of a revocation that has not begun"),
+            _ => broken("a revocation ended that had not begun"),
         }
     }
 }

@@ -48,7 +48,9 @@ impl Entries {
             match name.to_str() {
                 Some(name) if is_temporary(name) => entries.temporary.push((shown, entry.path())),
                 Some(name) if PathPart::from(name).as_ref() != name => {
-                    entries.odd.push((shown, "its name is not a journal's"));
+                    entries
+                        .odd
+                        .push((shown, "a journal has no files with such a name"));
                 }
                 None => entries.odd.push((shown, "its name is not UTF-8")),
                 Some(_) if kind.is_file() => entries.files.push((shown, entry)),

@@ -31,7 +31,7 @@ pub enum JournalError {
         fault: StoreFault,
     },
     /// The store did not answer in time. A write may have succeeded; repeating it detects that.
-    #[error("journal {place}: {doing} {path} had no answer within {} s; see whether the place can be reached", after.as_secs())]
+    #[error("journal {place}: no answer to \"{doing} {path}\" within {} s; check that the place can be reached", after.as_secs())]
     TimedOut {
         /// The journal's place.
         place: String,
@@ -66,7 +66,7 @@ pub enum JournalError {
         id: String,
     },
     /// The lease ends before it begins.
-    #[error("not recorded: a lease until {until} that begins at {from}")]
+    #[error("not recorded: the lease would end at {until}, before it begins at {from}")]
     EmptyLease {
         /// When the lease would begin.
         from: Timestamp,
@@ -74,7 +74,7 @@ pub enum JournalError {
         until: Timestamp,
     },
     /// The record exceeds the maximum size.
-    #[error("not recorded: a record of {bytes} bytes; {MAX_RECORD_BYTES} are the most")]
+    #[error("not recorded: the record has {bytes} bytes; the maximum is {MAX_RECORD_BYTES}")]
     RecordTooLarge {
         /// The record's size in bytes.
         bytes: u64,
@@ -89,7 +89,7 @@ pub enum JournalError {
     #[error("not recorded: {0}")]
     Unwritable(#[from] serde_json::Error),
     /// The stream belongs to an incident, such as a conflict, and not to a request.
-    #[error("stream {stream} holds no request")]
+    #[error("stream {stream} belongs to an incident, not to a request")]
     NotARequest {
         /// The stream.
         stream: StreamId,
@@ -101,7 +101,7 @@ pub enum JournalError {
         stream: StreamId,
     },
     /// The operating system provides no random bytes.
-    #[error("not recorded: the system gives no randomness: {0}")]
+    #[error("not recorded: the operating system returned no random bytes: {0}")]
     NoRandomness(getrandom::Error),
 }
 
@@ -134,6 +134,7 @@ impl From<Problem> for JournalError {
 }
 
 pub(super) fn place_error(
+    setting: &'static str,
     location: &JournalLocation,
     scrub: &Scrub,
     error: &(dyn Error + 'static),
@@ -144,16 +145,16 @@ pub(super) fn place_error(
             "name a directory that this process may create, list and write, on a file system with hard links"
         }
         JournalLocation::Bucket(bucket) => match bucket.service {
-            BucketService::Gcs => "correct the place or the GOOGLE_ variables",
+            BucketService::Gcs => "correct the place or the GOOGLE_ environment variables",
             BucketService::Azure => {
-                "correct the place or the AZURE_ variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
+                "correct the place or the AZURE_ environment variables; AZURE_STORAGE_ACCOUNT_NAME must be among them"
             }
-            BucketService::S3 => "correct the place or the AWS_ variables",
+            BucketService::S3 => "correct the place or the AWS_ environment variables",
         },
         JournalLocation::Memory => "try again",
     };
     let problem = format!("{location} cannot be opened: {fault}");
-    JournalError::Place(Problem::new("journal", problem, remedy))
+    JournalError::Place(Problem::new(setting, problem, remedy))
 }
 
 /// A record was not appended.
@@ -164,7 +165,7 @@ pub enum AppendError {
     Lost,
     /// A later cancel or a withdrawal called off items of the request. The claim's state now
     /// includes the call-off; the record was not written.
-    #[error("a cancel has called off some of this request")]
+    #[error("a part of this request was called off")]
     CalledOff,
     /// The journal failed. The record may or may not exist; appending it again is safe.
     #[error(transparent)]
@@ -182,11 +183,11 @@ pub struct StoreFault {
 impl StoreFault {
     fn remedy(&self, doing: &str) -> &'static str {
         if doing == "delete" {
-            "; let this process delete files there, or wait until the retention of that file ends; what is not removed stays"
+            "; let this process delete files there, or wait until the file's retention ends; until then the file stays"
         } else if self.denied {
             "; let this process list, read and create files there"
         } else {
-            "; nothing was done on the strength of it, try again once the place can be used"
+            "; try again once the place can be used"
         }
     }
 }
@@ -255,7 +256,7 @@ fn without_body(text: &str) -> String {
     match (element("Code"), element("Message")) {
         (Some(code), Some(message)) => format!("{head}{code}: {message}"),
         (Some(code), None) => format!("{head}{code}"),
-        _ => format!("{head}(an answer that is not the store's)"),
+        _ => format!("{head}(an answer that is not XML of the store, perhaps a proxy's)"),
     }
 }
 
@@ -304,7 +305,7 @@ mod tests {
             .fault(&generic("502: <html>proxy says hello</html>"))
             .to_string();
         assert!(
-            text.ends_with("502: (an answer that is not the store's)"),
+            text.ends_with("502: (an answer that is not XML of the store, perhaps a proxy's)"),
             "{text}"
         );
     }

@@ -32,7 +32,7 @@ impl FilePlace {
             }
             Self::Object(bucket) => bucket,
         };
-        let (store, path, scrub) = open_bucket(bucket, access)?;
+        let (store, path, scrub) = open_bucket("report", bucket, access)?;
         let content_type = (Attribute::ContentType, content_type);
         let options = PutOptions {
             mode: PutMode::Overwrite,
@@ -43,7 +43,7 @@ impl FilePlace {
         match tokio::time::timeout(PATIENCE, put).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.failed("written", &scrub.fault(&error))),
-            Err(error) => Err(self.failed("written", &error)),
+            Err(_) => Err(self.failed("written", &no_answer())),
         }
     }
 
@@ -53,7 +53,7 @@ impl FilePlace {
             Self::File(path) => return self.modified_at(path),
             Self::Object(bucket) => bucket,
         };
-        let (store, path, scrub) = open_bucket(bucket, access)?;
+        let (store, path, scrub) = open_bucket("report", bucket, access)?;
         match tokio::time::timeout(PATIENCE, store.head(&path)).await {
             Ok(Ok(found)) => {
                 let seconds = found.last_modified.timestamp();
@@ -61,7 +61,7 @@ impl FilePlace {
             }
             Ok(Err(Error::NotFound { .. })) => Ok(None),
             Ok(Err(error)) => Err(self.failed("read", &scrub.fault(&error))),
-            Err(error) => Err(self.failed("read", &error)),
+            Err(_) => Err(self.failed("read", &no_answer())),
         }
     }
 
@@ -76,7 +76,7 @@ impl FilePlace {
         }
     }
 
-    fn failed(&self, what: &str, error: &dyn std::error::Error) -> JournalError {
+    fn failed(&self, what: &str, error: &dyn std::fmt::Display) -> JournalError {
         let problem = format!("{self} cannot be {what}: {error}");
         let remedy = match self {
             Self::File(_) => "name a file in a folder that this process may write to",
@@ -84,6 +84,10 @@ impl FilePlace {
         };
         Problem::new("report", problem, remedy).into()
     }
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 /// Writes a temporary file beside `path` and renames it to `path`.

@@ -117,7 +117,7 @@ impl Journal {
             let mut found = self.lacks(&index, asked, sealing);
             let newest = (asked.stream, asked.end);
             let untrue = self.untrue_grants(&index, newest, asked.grant.as_deref());
-            let why = "it does not say what the records say";
+            let why = "its grant differs from the records";
             let untrue = untrue.await?.into_iter();
             found.extend(untrue.map(|entry| self.foreign(&self.grant_path(&entry), why)));
             if !found.is_empty() && self.folder(asked.stream).await?.end == asked.end {
@@ -151,20 +151,21 @@ impl Journal {
         let stream = asked.stream;
         let mut lacks: Vec<(Path, &'static str)> = Vec::new();
         if let Some(due) = asked.due.filter(|due| !index.wakes(due)) {
-            let why = "no sweep would come to what is due of this request";
+            let why = "without it, no sweep finds the request when it is due";
             lacks.push((self.wake_up_path(&due), why));
         }
         let listed = index.grants_of(stream);
         for wanted in &asked.entries {
             if !listed.iter().any(|entry| entry.same_subject(wanted)) {
-                let why = "neither `grants` nor another request about the image would see this one";
+                let why =
+                    "without it, `grants` and other requests for the image do not see this request";
                 lacks.push((self.grant_path(wanted), why));
             }
         }
         let named = index.unsealed.get(&stream).and_then(|seqs| seqs.first());
         let open = sealing && asked.sealed < asked.end;
         if open && named.is_none_or(|first| *first > asked.sealed) {
-            let why = "no seal would come to the newest records of this stream";
+            let why = "without it, no seal takes the newest records of this stream";
             lacks.push((self.unsealed_path(stream, asked.sealed), why));
         }
         let finding = |(path, why): (Path, _)| Finding {
@@ -350,10 +351,10 @@ impl Journal {
                 Some((stream, exist)) => index.named.push((path.clone(), stream, exist)),
                 None => index
                     .foreign
-                    .push(self.foreign(&path, "its name is not an entry's")),
+                    .push(self.foreign(&path, "its name is not the name of an index entry")),
             }
             if empty && object.size > 0 && named.is_some() {
-                let why = "an entry of this kind is an empty file, and this one is not";
+                let why = "an entry of this kind must be empty";
                 index.foreign.push(self.foreign(&path, why));
             }
         }

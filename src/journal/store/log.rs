@@ -74,7 +74,7 @@ impl Journal {
         let bundle = self.edge_object(partial_bundle(checkpoint.size)).await?;
         let edge = Edge::of(checkpoint.size, levels, bundle);
         if edge.root() != checkpoint.root {
-            let why = "its partial tiles do not add up to the root that was signed";
+            let why = "the root of its partial tiles differs from the signed root";
             return Err(self.broken_log(self.checkpoint_path(checkpoint.number), why));
         }
         Ok(LogHead {

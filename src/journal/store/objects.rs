@@ -149,7 +149,8 @@ impl Journal {
                 Fetched::Absent => {}
             }
         }
-        let contended = std::io::Error::other("it is said to exist and cannot be read");
+        let contended =
+            std::io::Error::other("the store says that the file exists, but it cannot be read");
         Err(self.failed("create", path.as_ref(), &contended))
     }
 

@@ -114,7 +114,7 @@ impl Place {
             }
             JournalLocation::Memory => (Arc::new(InMemory::new()), Scrub::default()),
             JournalLocation::Bucket(bucket) => {
-                let (store, root, scrub) = open_bucket(bucket, access)?;
+                let (store, root, scrub) = open_bucket("journal", bucket, access)?;
                 (Arc::new(PrefixStore::new(store, root)), scrub)
             }
         };
@@ -135,14 +135,16 @@ impl Place {
 }
 
 /// Returns the bucket's store, the path of its prefix, and the credentials that no error may show.
+/// `setting`: the setting that names the bucket, for errors.
 pub(super) fn open_bucket(
+    setting: &'static str,
     bucket: &Bucket,
     access: &Access,
 ) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
     match bucket.service {
-        BucketService::S3 => remote::open::<AmazonS3Builder>(bucket, access),
-        BucketService::Gcs => remote::open::<GoogleCloudStorageBuilder>(bucket, access),
-        BucketService::Azure => remote::open::<MicrosoftAzureBuilder>(bucket, access),
+        BucketService::S3 => remote::open::<AmazonS3Builder>(setting, bucket, access),
+        BucketService::Gcs => remote::open::<GoogleCloudStorageBuilder>(setting, bucket, access),
+        BucketService::Azure => remote::open::<MicrosoftAzureBuilder>(setting, bucket, access),
     }
 }
 
@@ -151,7 +153,7 @@ pub(super) fn open_bucket(
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         let location = JournalLocation::Directory(dir.to_owned());
-        place_error(&location, &Scrub::default(), error)
+        place_error("journal", &location, &Scrub::default(), error)
     };
     make_durably(dir).map_err(|error| failed(&error))?;
     let store = LocalFileSystem::new_with_prefix(dir).map_err(|error| failed(&error))?;

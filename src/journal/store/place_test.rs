@@ -32,8 +32,8 @@ impl Journal {
         drop(self.remove_at(&path).await);
         let untrusted = |place: &JournalLocation| {
             let problem =
-                format!("{place} lets the same file be created twice, so nothing is written there");
-            let remedy = "choose a place that keeps create-only writes (docs/journal.md)";
+                format!("{place} allows a file to be created twice, so nothing is written there");
+            let remedy = "choose a place that supports create-only writes (docs/journal.md)";
             Err(Problem::new("journal", problem, remedy).into())
         };
         if !matches!(first, Created::Ours) || !kept {

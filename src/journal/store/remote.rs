@@ -109,15 +109,16 @@ pub(super) use set_and_build;
 /// [`JournalError::Place`]: there is no HTTP client, an endpoint is no URL, contains credentials or
 /// lacks TLS outside loopback, or the variables contradict each other.
 pub(super) fn open<S: Service>(
+    setting: &'static str,
     bucket: &Bucket,
     access: &Access,
 ) -> Result<(Arc<dyn ObjectStore>, Path, Scrub), JournalError> {
     let scrub = scrub::<S>(access);
     let location = JournalLocation::Bucket(bucket.clone());
-    let failed = |error: &(dyn Error + 'static)| place_error(&location, &scrub, error);
+    let failed = |error: &(dyn Error + 'static)| place_error(setting, &location, &scrub, error);
     let Some(http) = access.http.clone() else {
-        let problem = format!("{bucket} needs an HTTP client and there is none");
-        return Err(Problem::new("journal", problem, "open it where calls can be made").into());
+        let problem = format!("{bucket} needs an HTTP client, and none was given");
+        return Err(Problem::new(setting, problem, "open it with an HTTP client").into());
     };
     let mut builder = S::of_bucket(&bucket.name);
     let mut plain_http = false;
@@ -189,7 +190,7 @@ fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError> {
         return refused("is not a URL");
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return refused("carries credentials");
+        return refused("contains a user name or password");
     }
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(true),

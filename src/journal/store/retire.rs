@@ -181,7 +181,7 @@ impl Journal {
     }
 
     pub(super) fn misleading(&self, stream: StreamId) -> Finding {
-        let why = "it does not name the segments with the request's records";
+        let why = "it does not list the segments that contain the request's records";
         let path = format!("requests/{stream}/{RETIRED}");
         Finding {
             stream: stream.to_string(),

@@ -243,7 +243,9 @@ impl Journal {
             found
         } else if in_turn {
             let remedy = "run the interrupted `sharehook audit rotate-key` again";
-            return Err(Problem::new("seal.key", "is being exchanged", remedy).into());
+            return Err(
+                Problem::new("seal.key", "is in a rotation that was interrupted", remedy).into(),
+            );
         } else {
             return Err(self.damaged(Finding::about(path, Flaw::Dropped)));
         };
@@ -268,7 +270,7 @@ impl Journal {
         match self.create_at(path, bytes).await? {
             Created::Ours => Ok(()),
             Created::Theirs(_) => {
-                Err(self.broken_log(path, "it is not what its segment adds up to"))
+                Err(self.broken_log(path, "its content differs from what its segment determines"))
             }
         }
     }

@@ -63,7 +63,7 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let done = tokio::task::spawn_blocking(work).await;
         let done = done.unwrap_or_else(|error| Err(error.into()));
-        done.map_err(|error| self.failed("list", "", &error))
+        done.map_err(|error| self.failed("list", "its folders", &error))
     }
 }
 

@@ -96,13 +96,14 @@ impl Journal {
         };
         let listed = self.list_requests().await?;
         for object in &listed.objects {
-            report.find(self.foreign(&object.location, "it lies in no stream"));
+            report.find(self.foreign(&object.location, "it is in no stream's folder"));
         }
         let mut names: BTreeSet<StreamId> = log.streams().collect();
         for folder in &listed.common_prefixes {
             match folder.filename().map(str::parse::<StreamId>) {
                 Some(Ok(stream)) => drop(names.insert(stream)),
-                _ => report.find(self.foreign(folder, "the folder's name is not a stream's")),
+                _ => report
+                    .find(self.foreign(folder, "the folder's name is not the name of a stream")),
             }
         }
         self.work_done.begin(names.len());
@@ -153,7 +154,7 @@ impl Journal {
             ..Report::default()
         };
         for path in &folder.foreign {
-            let flaw = Flaw::Foreign("its name is not a record's".to_owned());
+            let flaw = Flaw::Foreign("its name is not the name of a record".to_owned());
             report.find(Finding {
                 stream: stream.to_string(),
                 ..Finding::about(path, flaw)

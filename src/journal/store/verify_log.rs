@@ -244,7 +244,7 @@ impl Journal {
                 Fetched::Bytes(bytes) if bytes == object.bytes => None,
                 Fetched::Absent => Some(Finding::about(path, Flaw::Dropped)),
                 Fetched::Bytes(_) | Fetched::TooLarge(_) => {
-                    let why = "it is not what its segment adds up to".to_owned();
+                    let why = "its content differs from what its segment determines".to_owned();
                     Some(Finding::about(path, Flaw::BrokenLog(why)))
                 }
             })
@@ -260,7 +260,7 @@ impl Journal {
         let strange = paths
             .filter(|path| path.as_ref() != "log/checkpoint" && !known.contains(path.as_ref()));
         strange
-            .map(|path| self.foreign(path, "no segment makes it"))
+            .map(|path| self.foreign(path, "no segment determines this file"))
             .collect()
     }
 }
@@ -322,7 +322,7 @@ fn opened(note: &str, chain: &KeyChain) -> Result<Checkpoint, Problem> {
 }
 
 fn unbelieved(why: &str) -> Problem {
-    let remedy = "give one that `sharehook audit seal` printed";
+    let remedy = "pass a checkpoint that `sharehook audit seal` printed";
     Problem::new("checkpoint", why, remedy)
 }
 
@@ -330,11 +330,11 @@ fn disagreement(kept: &Checkpoint, log: &VerifiedLog) -> Finding {
     let (at, size) = (kept.at, log.size());
     let why = if kept.size > size {
         format!(
-            "the checkpoint of {at} knows {} entries and the log only {size}: the newest seals were removed",
+            "the checkpoint of {at} covers {} entries, but the log has only {size}: the newest seals were removed",
             kept.size
         )
     } else {
-        format!("the checkpoint of {at} is not of this log's past: it was rewritten")
+        format!("the log does not continue the checkpoint of {at}: the log was rewritten")
     };
     let path = format!("log/checkpoints/{}", numbered(kept.number));
     Finding::about(path, Flaw::BrokenLog(why))

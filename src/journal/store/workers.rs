@@ -60,7 +60,7 @@ fn lock(path: &FsPath, of: &str) -> io::Result<File> {
     match is_free(path)? {
         None => Ok(file),
         Some(_) => Err(io::Error::other(
-            "a second lock of the same file is granted",
+            "the file system grants a second lock on the same file",
         )),
     }
 }

@@ -110,9 +110,13 @@ impl Reader<'_> {
         let url = Url::parse(&text).ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         // No message shows the address: it may contain a password.
-        let problem = "is not an address of a collector".to_owned();
+        let problem = "is no http or https address".to_owned();
         if url.is_none() {
-            self.problem(name, problem, "write one such as http://127.0.0.1:4318");
+            self.problem(
+                name,
+                problem,
+                "write the collector's address, such as http://127.0.0.1:4318",
+            );
         }
         url
     }
@@ -120,9 +124,9 @@ impl Reader<'_> {
     fn protocol(&mut self) {
         let other = self.get(PROTOCOL).map(shown);
         if let Some(other) = other.filter(|_| !self.is(PROTOCOL, JSON)) {
-            let problem = format!("is {other}, and sharehook speaks {JSON}");
+            let problem = format!("is {other}, but sharehook only speaks {JSON}");
             let remedy =
-                "set it to http/json; collectors take that on port 4318, beside http/protobuf";
+                "set it to http/json; collectors accept it on port 4318, as they do http/protobuf";
             self.problem(PROTOCOL, problem, remedy);
         }
     }

@@ -59,7 +59,7 @@ fn journal(config: &Config) -> Vec<Warning> {
     let lost = match config.journal {
         JournalLocation::Memory => Some(Danger::LostJournal.at(config.problem(
             "journal",
-            "memory: ends with the process, and with it who has which image since when",
+            "memory: is lost when the process ends, and with it the record of who has which image",
             "write file:DIR, or s3://bucket/prefix, gs://… or az://…",
         ))),
         _ => None,
@@ -82,7 +82,7 @@ fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
                  so only the journal and the log show them",
                 source.name
             );
-            let remedy = "add a [[notify]] that tells of denials, or write replies = \"status\"";
+            let remedy = "add a [[notify]] that reports denials, or write replies = \"status\"";
             Danger::UnseenDenial.at(Problem::at(source.mark.clone(), problem, remedy))
         })
     })

@@ -68,7 +68,7 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
         return Vec::new();
     }
     let problem = format!("does not mention {names}, which the configuration reads");
-    vec![(problem, format!("give {names} to the process there"))]
+    vec![(problem, format!("pass {names} to the process in this file"))]
 }
 
 /// Looks for what the program reads at start: the configuration, the policy folder, maps and

@@ -35,8 +35,11 @@ impl fmt::Display for SourceSummary {
         let (name, scheme) = (&self.name, &self.scheme);
         write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)?;
         if self.fetch == Some(Fetcher::HTTP) {
-            let missing = "lost events and withdrawals are not found";
-            write!(f, "\n           fetches each ticket; {missing}")?;
+            let missing = "lost events or withdrawals";
+            write!(
+                f,
+                "\n           fetches each ticket; does not find {missing}"
+            )?;
         }
         let replies = match self.replies {
             Replies::Status => None,

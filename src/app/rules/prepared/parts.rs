@@ -129,7 +129,12 @@ fn facts_of(source: &SourceConfig) -> SourceFacts {
 fn map_of(source: &SourceConfig) -> Result<Map, Problems> {
     match &source.map {
         MapRef::Builtin(name) => Map::builtin(name).ok_or_else(|| {
-            Problem::new("map", format!("{name:?} does not ship"), "name a jq file").into()
+            Problem::new(
+                "map",
+                format!("no map named {name:?} ships with sharehook"),
+                "name a shipped map or a jq file",
+            )
+            .into()
         }),
         MapRef::File(path, text) => Map::load(text, path),
     }
@@ -201,7 +206,7 @@ fn two_for_one_origin(config: &Config) -> Vec<Problem> {
                 problems.push(Problem::at(
                     source.mark.clone(),
                     format!("sources {other} and {} both list {origin}", source.name),
-                    "let each origin speak for one source",
+                    "list each origin in one source only",
                 ));
             }
         }
@@ -232,7 +237,7 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
         if size > MAX_FILE_BYTES as u64 {
             return Err(cannot(
                 path,
-                &format!("it has {size} bytes, {MAX_FILE_BYTES} at most"),
+                &format!("it has {size} bytes; at most {MAX_FILE_BYTES} are allowed"),
             ));
         }
         fs::read_to_string(path).map_err(|error| cannot(path, &error))

@@ -127,7 +127,7 @@ async fn a_segment_that_was_altered_before_its_seal_was_complete_is_not_built_up
     assert!(
         error
             .to_string()
-            .contains("not what its segment adds up to"),
+            .contains("differs from what its segment determines"),
         "{error}"
     );
 }
