@@ -70,7 +70,7 @@ pub(crate) use {
     sweeps::{Retention, SealError, next_signer, retirable, seal_journal, signer_or_new},
 };
 
-use deliveries::{CredentialHeaders, Early, conflict, identity_of, overloaded, unavailable};
+use deliveries::{CredentialHeaders, EarlyAnswer, conflict, identity_of, overloaded, unavailable};
 use requests::{FirstLook, Permission};
 use statement::Statement;
 
@@ -79,7 +79,7 @@ struct Incoming<'a> {
     delivery: &'a VerifiedDelivery,
     map: &'a Map,
     statement: Statement,
-    early: &'a Early,
+    early: &'a EarlyAnswer,
 }
 
 /// One request of a delivery, with everything that its handling needs. Not a policy test case.
@@ -95,7 +95,7 @@ struct Case<'a> {
 impl App {
     /// Verifies one delivery, handles its requests and returns the reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
-        let early = Early::new(false);
+        let early = EarlyAnswer::new(false);
         self.process(delivery, Statement::None, deadline, &early)
             .await
     }
@@ -107,7 +107,7 @@ impl App {
         delivery: Delivery,
         statement: Statement,
         deadline: Deadline,
-        early: &Early,
+        early: &EarlyAnswer,
     ) -> Reply {
         let source = delivery.source.clone();
         // Boxed, because the future is large and each host moves it several times before it runs in
@@ -125,7 +125,7 @@ impl App {
         mut delivery: Delivery,
         statement: Statement,
         deadline: Deadline,
-        early: &Early,
+        early: &EarlyAnswer,
     ) -> Reply {
         let now = self.clock.now();
         let source = delivery.source.clone();

@@ -42,7 +42,7 @@ pub struct App {
     /// Whether everybody may read `/metrics` if the configuration does not say.
     pub(super) shows_metrics: bool,
     /// Whether the process, and so its work, continues after an answer.
-    pub(super) process_goes_on: bool,
+    pub(super) continues_after_answer: bool,
     pub(super) slots: Arc<Slots>,
     pub(super) published: Arc<Published>,
     /// Whether the last probe could write the journal.
@@ -60,8 +60,8 @@ impl App {
     /// Returns the application for a host that writes the credentials of its role into each
     /// request's headers. On any other host a sender can write these headers.
     #[must_use]
-    pub fn believing_invocations(self) -> Self {
-        self.clouds.believe_invocations();
+    pub fn using_invocation_credentials(self) -> Self {
+        self.clouds.use_invocation_credentials();
         self
     }
 
@@ -86,7 +86,7 @@ impl App {
                 let image = image.to_string();
                 self.clouds.of(self.config(), Some(&image), region)
             }
-            Action::Cancel => self.owner_of(&image, region),
+            Action::Cancel => self.cloud_of_owner(&image, region),
         };
         ExecutionContext {
             cloud: chosen.cloud.at(region, deadline),
@@ -104,7 +104,7 @@ impl App {
     /// Returns the cloud of the account that owns an image which is shared already. The blueprint
     /// of a chain belongs to the account of its CVM image: the cloud chose the blueprint's id, so
     /// no configuration names it.
-    pub(super) fn owner_of(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
+    pub(super) fn cloud_of_owner(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();
         self.clouds.of(self.config(), Some(&image), region)

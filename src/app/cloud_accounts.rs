@@ -23,7 +23,7 @@ pub(super) struct CloudAccounts {
     named: BTreeMap<String, Cloud>,
     /// Stores the credentials of an invocation, on a host that sends them.
     invocation_credentials: InvocationCredentials,
-    believes_invocations: AtomicBool,
+    uses_invocation_credentials: AtomicBool,
 }
 
 /// The cloud client for one request.
@@ -63,14 +63,14 @@ impl CloudAccounts {
             default,
             named,
             invocation_credentials,
-            believes_invocations: AtomicBool::new(false),
+            uses_invocation_credentials: AtomicBool::new(false),
         })
     }
 
     /// Logs each account whose calls cannot be signed now. A server starts nevertheless.
     pub(super) async fn log_missing_credentials(&self, deadline: Deadline) {
         // On this host the credentials arrive with each invocation.
-        if self.believes_invocations.load(Ordering::Relaxed) {
+        if self.uses_invocation_credentials.load(Ordering::Relaxed) {
             return;
         }
         for (account, cloud) in self.all() {
@@ -106,8 +106,9 @@ impl CloudAccounts {
 
     /// From now on, uses the credentials in each request's headers. Call it only on a host that
     /// writes these headers itself.
-    pub(super) fn believe_invocations(&self) {
-        self.believes_invocations.store(true, Ordering::Relaxed);
+    pub(super) fn use_invocation_credentials(&self) {
+        self.uses_invocation_credentials
+            .store(true, Ordering::Relaxed);
     }
 
     /// Replaces the keys of all clients by those of `config`, which were read again.
@@ -134,7 +135,7 @@ impl CloudAccounts {
     /// Where to store an invocation's credentials. `None` on a host where a sender could write
     /// their headers.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
-        self.believes_invocations
+        self.uses_invocation_credentials
             .load(Ordering::Relaxed)
             .then_some(&self.invocation_credentials)
     }

@@ -76,7 +76,7 @@ impl Prepared {
             instances: Arc::new(instances),
             known_listed: Arc::default(),
             shows_metrics: false,
-            process_goes_on: false,
+            continues_after_answer: false,
             slots: Arc::default(),
             published: Arc::default(),
             readiness: Arc::default(),

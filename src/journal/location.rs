@@ -54,7 +54,7 @@ impl fmt::Display for Bucket {
     }
 }
 
-const SERVED: &str =
+const SUPPORTED: &str =
     "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
 /// Why a journal cannot be in Tencent Cloud Object Storage: it ignores its own header for
@@ -88,7 +88,7 @@ impl FromStr for JournalLocation {
         let Some((scheme, rest)) = text.split_once(':') else {
             return refused(
                 format!("{} has no scheme, such as file: or s3://", shown(text)),
-                SERVED,
+                SUPPORTED,
             );
         };
         match scheme {
@@ -104,7 +104,7 @@ impl FromStr for JournalLocation {
             ),
             other => refused(
                 format!("the scheme {} is not supported", shown(other)),
-                SERVED,
+                SUPPORTED,
             ),
         }
     }

@@ -132,6 +132,11 @@ async fn an_adopted_share_can_be_revoked() {
     share_by_hand(&world, &ACCOUNTS[..1]);
     adopt(&world, "bob@example.com").await;
     let by = adoption("bob@example.com").by;
+    let long = "x".repeat(3_000);
+    let refused = (world.app).revoke_now(BLUEPRINT, &[], &by, &long, false, deadline());
+    let text = Box::pin(refused).await.unwrap_err().to_string();
+    let said = format!("source invoke refused the request for {BLUEPRINT}: reason: ");
+    assert!(text.starts_with(&said), "{text}");
     let revoked = world
         .app
         .revoke_now(BLUEPRINT, &[], &by, "no longer needed", false, deadline());

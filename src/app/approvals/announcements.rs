@@ -13,7 +13,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::app::context::left;
-use crate::app::deliveries::{Early, identity_of, overloaded, unavailable};
+use crate::app::deliveries::{EarlyAnswer, identity_of, overloaded, unavailable};
 use crate::app::rules::Intake;
 use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply, Statement};
 use crate::domain::{Identity, Status, Timestamp};
@@ -289,7 +289,7 @@ impl App {
                 Err(error) => return Attempt::Later(error.to_string()),
             }
         }
-        let early = Early::new(false);
+        let early = EarlyAnswer::new(false);
         let incoming = Incoming {
             delivery,
             map,

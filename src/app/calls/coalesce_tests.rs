@@ -78,8 +78,8 @@ async fn a_stopped_leader_leaves_no_waiter_behind() {
     until_waiting(&queues, 1).await;
     let left = tokio::spawn(join(Arc::clone(&queues), 2, Deadline::NEVER));
     until_waiting(&queues, 2).await;
-    let company = first.batch(|part| *part == 1);
-    drop((company, first));
+    let batch = first.batch(|part| *part == 1);
+    drop((batch, first));
     assert_eq!(
         taken.await.unwrap(),
         "lost",
@@ -97,9 +97,9 @@ async fn a_deadline_ends_the_wait_and_tells_whether_a_call_began() {
     assert_eq!((queued, waiting(&queues)), ("late", 0));
     let taken = tokio::spawn(join(Arc::clone(&queues), 2, soon()));
     until_waiting(&queues, 1).await;
-    let company = first.batch(|_| true);
+    let batch = first.batch(|_| true);
     assert_eq!(taken.await.unwrap(), "lost");
-    company.answer(&7);
+    batch.answer(&7);
 }
 
 #[tokio::test]
@@ -135,9 +135,9 @@ proptest! {
                 tasks.push((stop, tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(wait)).await;
                     if let Joined::Leader(lead) = queues.enter("k", at as u32, deadline).await {
-                        let company = lead.batch(|part| part % 3 != 0);
+                        let batch = lead.batch(|part| part % 3 != 0);
                         tokio::time::sleep(Duration::from_millis(length)).await;
-                        company.answer(&7);
+                        batch.answer(&7);
                     }
                 })));
             }

@@ -95,7 +95,7 @@ async fn subject(
     let subject = match image {
         PlannedImage::Known(image) => image.clone(),
         PlannedImage::BlueprintOf(image) => {
-            ImageRef::Blueprint(chained(context, image, found, results).await?)
+            ImageRef::Blueprint(blueprint_of_chain(context, image, found, results).await?)
         }
     };
     // Wait if the plan says so, and for every chain: its blueprint may not be ready yet, even in a
@@ -116,7 +116,7 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
 
 /// Returns the blueprint that the first step of a chain made or found. If there is none, the error
 /// is the result for each account.
-async fn chained(
+async fn blueprint_of_chain(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
     found: Option<BlueprintId>,
@@ -199,7 +199,7 @@ async fn accounts_stage(
                 if error.is_some_and(CloudError::is_out_of_time) {
                     break;
                 }
-                alone = called.batched && error.is_some_and(sharing_calls::names_one_of_many);
+                alone = called.batched && error.is_some_and(sharing_calls::may_be_one_account);
                 work.see(if alone {
                     AccountSeen::Coalesced
                 } else {

@@ -28,7 +28,7 @@ pub(super) fn accounts_per_call(image: &ImageRef, context: &ExecutionContext<'_>
 }
 
 /// Whether one account may have caused the refusal of the whole call.
-pub(super) fn names_one_of_many(error: &CloudError) -> bool {
+pub(super) fn may_be_one_account(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 

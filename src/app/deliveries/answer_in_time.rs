@@ -41,19 +41,19 @@ struct Known {
 
 /// Connects the work on a delivery with its early answer.
 #[derive(Debug)]
-pub(in crate::app) struct Early {
+pub(in crate::app) struct EarlyAnswer {
     begun: Instant,
-    process_goes_on: bool,
+    continues_after_answer: bool,
     known: watch::Sender<Known>,
 }
 
-impl Early {
-    /// For a delivery that arrives now. `process_goes_on`: whether the process continues after the
-    /// answer.
-    pub(in crate::app) fn new(process_goes_on: bool) -> Self {
+impl EarlyAnswer {
+    /// For a delivery that arrives now. `continues_after_answer`: whether the process continues
+    /// after the answer.
+    pub(in crate::app) fn new(continues_after_answer: bool) -> Self {
         Self {
             begun: Instant::now(),
-            process_goes_on,
+            continues_after_answer,
             known: watch::Sender::default(),
         }
     }
@@ -90,7 +90,7 @@ impl Early {
         }
         let within = self.known.borrow().rules.answer_within;
         match within.and_then(|within| self.begun.checked_add(within)) {
-            Some(end) if !self.process_goes_on || requests > 1 => {
+            Some(end) if !self.continues_after_answer || requests > 1 => {
                 deadline.or_sooner(Deadline::at(end))
             }
             _ => deadline,
@@ -128,8 +128,8 @@ impl App {
     /// Returns the application for a process that continues after an answer, so that its work
     /// continues too.
     #[must_use]
-    pub fn outliving_answers(mut self) -> Self {
-        self.process_goes_on = true;
+    pub fn continuing_after_answers(mut self) -> Self {
+        self.continues_after_answer = true;
         self
     }
 
@@ -161,13 +161,13 @@ impl App {
         .await
     }
 
-    async fn in_time<W>(&self, work: impl FnOnce(Arc<Early>) -> W) -> Answered
+    async fn in_time<W>(&self, work: impl FnOnce(Arc<EarlyAnswer>) -> W) -> Answered
     where
         W: Future<Output = Reply> + Send + 'static,
     {
-        let early = Arc::new(Early::new(self.process_goes_on));
+        let early = Arc::new(EarlyAnswer::new(self.continues_after_answer));
         let work = work(Arc::clone(&early));
-        let reply = if self.process_goes_on {
+        let reply = if self.continues_after_answer {
             let mut work = tokio::spawn(telemetry::carry(work.in_current_span()));
             tokio::select! {
                 biased;

@@ -26,7 +26,7 @@ impl App {
         };
         let mismatch = matches!(refused, Unverified::Refused(Refusal::Mismatch { .. }));
         if let Some(delivery) = again.filter(|_| mismatch)
-            && let Some(later) = self.with_later_secrets().await
+            && let Some(later) = self.with_reloaded_secrets().await
         {
             let verified = later.verify(delivery, now).await?;
             return Ok((verified, Some(later)));

@@ -9,7 +9,7 @@ use crate::app::{App, Deadline, Incoming, Statement};
 use crate::domain::{Problems, SourceName};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
-use super::answer_in_time::Early;
+use super::answer_in_time::EarlyAnswer;
 use super::invocation_credentials::CredentialHeaders;
 use super::sns_certificates::Unverified;
 
@@ -21,7 +21,7 @@ impl App {
         headers: Headers,
         body: Bytes,
         deadline: Deadline,
-        early: &Early,
+        early: &EarlyAnswer,
     ) -> Reply {
         let mut source = None;
         let taken = self.take_events(headers, body, deadline, early, &mut source);
@@ -37,12 +37,12 @@ impl App {
         mut headers: Headers,
         body: Bytes,
         deadline: Deadline,
-        early: &Early,
+        early: &EarlyAnswer,
         verified_by: &mut Option<SourceName>,
     ) -> Reply {
         let now = self.now();
         let credential_headers = CredentialHeaders::take_from(&mut headers);
-        for source in self.believers(&headers, &body) {
+        for source in self.sources_that_may_verify(&headers, &body) {
             let via = Via::Http(headers.clone());
             let delivery = Delivery {
                 source: source.clone(),
@@ -92,7 +92,7 @@ impl App {
     /// Returns the source that lists every event source which the request claims. For an unreadable
     /// or empty request, returns every source with `events`: a sender learns what is wrong only
     /// after one of them has authenticated it.
-    fn believers(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
+    fn sources_that_may_verify(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
         match cloudevents::claimed_sources(headers, body) {
             Ok(claimed) if !claimed.is_empty() => {
                 let mut owners = claimed

@@ -15,7 +15,7 @@ mod sns_certificates;
 
 pub(crate) use answer_in_time::Answered;
 
-pub(super) use answer_in_time::Early;
+pub(super) use answer_in_time::EarlyAnswer;
 pub(super) use delivery_end::NO_SOURCE;
 pub(super) use identity::identity_of;
 pub(super) use invocation_credentials::CredentialHeaders;

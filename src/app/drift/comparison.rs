@@ -189,14 +189,14 @@ impl App {
         known: &Known,
         deadline: Deadline,
     ) -> Result<Option<BTreeSet<String>>, CloudError> {
-        let Chosen { cloud, account } = self.owner_of(image, region);
+        let Chosen { cloud, account } = self.cloud_of_owner(image, region);
         let cloud = cloud.at(region, deadline);
         if !known.owners.is_empty() {
             // An account that does not own the image sees none of its shares.
             let asked = cloud.owner_account().await.ok();
             let mut each = known.owners.iter();
             let differs = each.find_map(|given| {
-                Ownership::of(Some(given), asked.as_ref()).differing(image, account)
+                Ownership::of(Some(given), asked.as_ref()).differing_error(image, account)
             });
             if let Some(error) = differs {
                 return Err(error);

@@ -81,7 +81,10 @@ impl App {
         if let Some(made) = makers.iter().find_map(State::blueprint) {
             return Ok(made.to_string());
         }
-        let cloud = self.owner_of(&source, &region).cloud.at(&region, deadline);
+        let cloud = self
+            .cloud_of_owner(&source, &region)
+            .cloud
+            .at(&region, deadline);
         let found = cloud.blueprint_of_image(&image).await;
         let found = found.map_err(|error| RevokeNowError::BlueprintUnread {
             image: grant.image.clone(),

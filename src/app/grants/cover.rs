@@ -20,14 +20,14 @@ pub(in crate::app) struct Cover {
 }
 
 /// Returns the covers of `accounts` by other unexpired requests for the same image.
-pub(in crate::app) fn covered(
+pub(in crate::app) fn covers_of_accounts(
     state: &State,
     accounts: &[AccountId],
     all: &[State],
     now: Timestamp,
 ) -> Vec<Cover> {
     let (mine, target) = (state.subject(), &state.request().target);
-    let others = rivals(state, all, now).filter(|other| {
+    let others = other_shares(state, all, now).filter(|other| {
         // A chain that is being carried out may not have recorded yet which blueprint its image
         // has.
         let theirs = &other.request().target;
@@ -36,7 +36,7 @@ pub(in crate::app) fn covered(
         same_chain || other.subject() == mine
     });
     let mine = |item: &Item| matches!(item, Item::Account(id) if accounts.contains(id));
-    let covers = others.flat_map(|other| holds(other, now));
+    let covers = others.flat_map(|other| covers_of(other, now));
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
@@ -45,10 +45,10 @@ pub(in crate::app) fn covered(
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);
-    let ends = rivals(state, all, now).flat_map(|other| {
+    let ends = other_shares(state, all, now).flat_map(|other| {
         let same_image = other.request().target.image() == image;
         let same_blueprint = blueprint.as_ref() == Some(&other.subject());
-        let held = holds(other, now).into_iter();
+        let held = covers_of(other, now).into_iter();
         held.filter(move |cover| match cover.item {
             Item::Lighthouse(_) => same_image,
             Item::Account(_) => same_blueprint,
@@ -58,7 +58,7 @@ pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> O
 }
 
 /// The other shares in the region that are neither denied, revoked nor expired.
-fn rivals<'a>(
+fn other_shares<'a>(
     state: &'a State,
     all: &'a [State],
     now: Timestamp,
@@ -74,7 +74,7 @@ fn rivals<'a>(
 
 /// The items that an unexpired share gave or found shared, without those that were taken away or
 /// called off since.
-pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
+pub(in crate::app) fn held_items(share: &State, now: Timestamp) -> Vec<Item> {
     let mut items = share.request().target.items();
     items.retain(|item| {
         share.holds(item) && share.call_off_of(item).is_none() && !share.expired(now)
@@ -85,7 +85,7 @@ pub(in crate::app) fn held(share: &State, now: Timestamp) -> Vec<Item> {
 /// The items that a request covers: those that it gave or found shared, and those that it may find
 /// shared while it is carried out. Called-off items are left out. Otherwise two shares that are to
 /// be revoked could cover each other.
-fn holds(other: &State, now: Timestamp) -> Vec<Cover> {
+fn covers_of(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);
     let until = other.ends_at().map_or(recheck, |end| end.min(recheck));

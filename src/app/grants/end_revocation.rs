@@ -28,10 +28,10 @@ impl ClaimWriter<'_> {
         covers: Vec<Cover>,
     ) -> Result<(), Stop> {
         results.extend(self.without_result(&results, &covers));
-        let (open, done): (Vec<_>, Vec<_>) = results.into_iter().partition(stands);
+        let (open, done): (Vec<_>, Vec<_>) = results.into_iter().partition(still_shared);
         let calls = self.unwritten.calls.clone();
         let covered_until = covers.iter().map(|cover| cover.until).min();
-        let failure = (!open.is_empty()).then(|| self.why_it_stands(&open));
+        let failure = (!open.is_empty()).then(|| self.why_still_shared(&open));
         let (why, not_before) = match (failure, covered_until) {
             (None, None) => {
                 let results = done;
@@ -78,7 +78,7 @@ impl ClaimWriter<'_> {
         }
     }
 
-    fn why_it_stands(&self, open: &[ItemResult]) -> (String, Duration) {
+    fn why_still_shared(&self, open: &[ItemResult]) -> (String, Duration) {
         match Failure::of(open) {
             Some(failure) => {
                 let failures = self.state().failed_revocations();
@@ -96,7 +96,7 @@ impl ClaimWriter<'_> {
 /// Whether the item may still be shared. A missing image counts as gone:
 /// [`Ownership::judge`](super::Ownership::judge) has replaced the results of images that may still
 /// exist.
-fn stands(result: &ItemResult) -> bool {
+fn still_shared(result: &ItemResult) -> bool {
     match result.kind {
         ResultKind::Pending => true,
         ResultKind::Failed { .. } => !image_missing(result),

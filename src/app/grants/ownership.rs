@@ -67,7 +67,11 @@ impl Ownership {
 
     /// Explains to an operator why a missing image may not be gone; `None` if it is gone.
     /// `entry`: the configured account whose key was used.
-    pub(in crate::app) fn explain(&self, image: &ImageRef, entry: Option<&str>) -> Option<String> {
+    pub(in crate::app) fn why_unproven(
+        &self,
+        image: &ImageRef,
+        entry: Option<&str>,
+    ) -> Option<String> {
         let key = match entry {
             Some(DEFAULT_ACCOUNT) => {
                 "the default key, or the images and regions of [cloud.accounts]".to_owned()
@@ -94,14 +98,14 @@ impl Ownership {
 
     /// The result of an item whose image is missing but may not be gone; `None` if the image is
     /// gone.
-    pub(super) fn open(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
-        let why = self.explain(image, entry)?;
+    pub(super) fn open_result(&self, image: &ImageRef, entry: Option<&str>) -> Option<ResultKind> {
+        let why = self.why_unproven(image, entry)?;
         Some(ResultKind::failed(ResultCode::OwnerUnproven, why, true))
     }
 
     /// The error for a read whose key is known to belong to another account than the one that gave
     /// the share; otherwise `None`.
-    pub(in crate::app) fn differing(
+    pub(in crate::app) fn differing_error(
         &self,
         image: &ImageRef,
         entry: Option<&str>,
@@ -110,7 +114,7 @@ impl Ownership {
             return None;
         };
         let (code, class) = (ResultCode::OwnerUnproven, ErrorClass::Operator);
-        let message = self.explain(image, entry)?;
+        let message = self.why_unproven(image, entry)?;
         Some(CloudError::own(code, class, message, ""))
     }
 
@@ -126,7 +130,7 @@ impl Ownership {
     ) -> Vec<ItemResult> {
         let kind = match unpublished(&results) && !self.differs() {
             true => Some(ResultKind::NotShared),
-            false => self.open(image, entry),
+            false => self.open_result(image, entry),
         };
         let proves_nothing = |result: &ItemResult| {
             image_missing(result) || self.differs() && result.kind == ResultKind::NotShared

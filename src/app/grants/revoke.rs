@@ -11,7 +11,7 @@ use crate::domain::{AccountId, BlueprintId, Item, ItemResult, ResultKind, Target
 use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 use crate::policy::{Approved, Ended};
 
-use super::cover::{Cover, covered, serving};
+use super::cover::{Cover, covers_of_accounts, serving};
 use super::ownership::Ownership;
 
 /// Number of streams that are read at once.
@@ -88,7 +88,7 @@ impl App {
         // Read the others after the claim: a share that is opened from now on sees the claim, and
         // waits.
         let others = self.others(writer.state()).await?;
-        let mut covers = covered(writer.state(), &accounts, &others, now);
+        let mut covers = covers_of_accounts(writer.state(), &accounts, &others, now);
         let free: Vec<AccountId> = accounts
             .into_iter()
             .filter(|account| !covers.iter().any(|cover| is_account(&cover.item, account)))
@@ -176,7 +176,7 @@ impl App {
                 }
                 let asked = context.cloud.owner_account().await.ok();
                 let ownership = Ownership::of(state.owner(), asked.as_ref());
-                let open = ownership.open(&request.target.image(), context.account);
+                let open = ownership.open_result(&request.target.image(), context.account);
                 Err(open.unwrap_or(ResultKind::NotShared))
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::deliveries::Early;
+use crate::app::deliveries::EarlyAnswer;
 use crate::app::requests::Operator;
 use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Statement, Via};
 use crate::domain::SourceName;
@@ -166,7 +166,7 @@ impl App {
             via,
             body: request.to_string().into(),
         };
-        let early = Early::new(false);
+        let early = EarlyAnswer::new(false);
         match Box::pin(self.process(delivery, statement, deadline, &early)).await {
             Reply::Answers(answers) => Ok(answers),
             reply => Err(RevokeNowError::NotTaken {

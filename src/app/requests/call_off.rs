@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::context::OPENING_TIME;
-use crate::app::grants::{Ownership, held};
+use crate::app::grants::{Ownership, held_items};
 use crate::app::{App, Deadline};
 use crate::domain::{
     AccountId, Action, ImageRef, Item, ItemResult, Region, ResultCode, ResultKind, ShareRequest,
@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
 
-use super::cancelled_items::{Cancelled, gone, items_called_off, items_lost, items_that_need};
+use super::cancelled_items::{AffectedImages, gone, items_called_off, items_lost, items_that_need};
 use super::published::published;
 
 /// What a turn knows of the other requests when it begins.
@@ -74,7 +74,7 @@ impl App {
         // `abs`: if the clock was set back, `opened` may lie far in the future. The cancel must not
         // wait until then.
         if now.duration_since(opened).abs() < OPENING_TIME
-            && let Some(opening) = self.opening_among(streams, &states).await?
+            && let Some(opening) = self.unopened_neighbour(streams, &states).await?
         {
             let why = format!(
                 "another request (stream {opening}) is being opened; this cancel is carried out afterwards"
@@ -109,7 +109,7 @@ impl App {
         let owners = beginning.owners.iter().map(Option::as_ref);
         let ownership = Ownership::of_all(owners, asked.as_ref());
         let target = &cancel.request().target;
-        if let Some(error) = ownership.differing(&target.image(), context.account) {
+        if let Some(error) = ownership.differing_error(&target.image(), context.account) {
             let kind = ResultKind::failed(error.code, error.message, false);
             let refused = |item| ItemResult::new(item, kind.clone(), None);
             beginning.kept = target.items().into_iter().map(refused).collect();
@@ -120,7 +120,7 @@ impl App {
     /// lists the others while its record 0 is written, so this cancel and that share may not have
     /// seen each other. The share gives up if its opening takes longer than [`OPENING_TIME`]. A
     /// cancel that looks again after that time may ignore it.
-    async fn opening_among(
+    async fn unopened_neighbour(
         &self,
         streams: BTreeSet<StreamId>,
         read: &[State],
@@ -140,7 +140,7 @@ impl App {
     /// item is recorded only if its share was at rest before the cancel's calls: otherwise the
     /// share's worker may still make a call after them. Call it before the cancel closes, so that a
     /// crash in between repeats it.
-    pub(super) async fn end_earlier(
+    pub(super) async fn record_in_earlier_shares(
         &self,
         cancel: &State,
         results: &[ItemResult],
@@ -177,7 +177,7 @@ impl App {
         &self,
         cancel: &ShareRequest,
         deadline: Deadline,
-    ) -> Result<(Cancelled, BTreeSet<StreamId>, Vec<State>), JournalError> {
+    ) -> Result<(AffectedImages, BTreeSet<StreamId>, Vec<State>), JournalError> {
         let (images, streams, mut states) = self.called_off_by(cancel, deadline).await?;
         let read: BTreeSet<StreamId> = states.iter().map(State::stream).collect();
         states.extend(self.read_streams(&streams - &read).await?);
@@ -189,9 +189,9 @@ impl App {
         &self,
         cancel: &ShareRequest,
         deadline: Deadline,
-    ) -> Result<(Cancelled, BTreeSet<StreamId>, Vec<State>), JournalError> {
+    ) -> Result<(AffectedImages, BTreeSet<StreamId>, Vec<State>), JournalError> {
         let (region, target) = (&cancel.region, &cancel.target);
-        let mut images = Cancelled::default();
+        let mut images = AffectedImages::default();
         let mut streams = BTreeSet::new();
         let mut chains = Vec::new();
         match target {
@@ -285,7 +285,7 @@ pub(super) fn taken_by(cancel: &State, items: Vec<Item>) -> CallOff {
 fn after_later_shares(
     cancel: &State,
     states: &[State],
-    images: &Cancelled,
+    images: &AffectedImages,
     now: Timestamp,
 ) -> Order {
     let mut kept: Vec<ItemResult> = Vec::new();
@@ -295,7 +295,7 @@ fn after_later_shares(
             && share.order() > cancel.order()
     });
     for share in later {
-        let held = held(share, now);
+        let held = held_items(share, now);
         let live = match share.phase() {
             Phase::Working { lease_until, .. } => Some(*lease_until).filter(|_| !share.is_due(now)),
             _ => None,

@@ -8,7 +8,7 @@ use crate::journal::State;
 
 /// The images that a cancel affects, as far as they are known.
 #[derive(Debug, Default)]
-pub(super) struct Cancelled {
+pub(super) struct AffectedImages {
     /// The images that accounts lose: the cancelled image, or for a chain the blueprints made from
     /// it.
     pub(super) from_accounts: BTreeSet<ImageRef>,
@@ -21,7 +21,11 @@ pub(super) struct Cancelled {
 
 /// Returns the items that this cancel calls off in `share`, also those that are already settled.
 /// Empty if the share does not precede the cancel.
-pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
+pub(super) fn items_called_off(
+    cancel: &State,
+    share: &State,
+    images: &AffectedImages,
+) -> Vec<Item> {
     if share.order() >= cancel.order() {
         return Vec::new();
     }
@@ -29,7 +33,7 @@ pub(super) fn items_called_off(cancel: &State, share: &State, images: &Cancelled
 }
 
 /// Returns the items of `share` that the calls of this cancel take away.
-pub(super) fn items_lost(cancel: &State, share: &State, images: &Cancelled) -> Vec<Item> {
+pub(super) fn items_lost(cancel: &State, share: &State, images: &AffectedImages) -> Vec<Item> {
     let target = &share.request().target;
     // A cancel does not take away items that the withdrawal of its own approval called off.
     let Some(request) = cancel.remaining() else {
@@ -66,7 +70,7 @@ pub(in crate::app) fn gone(result: &ItemResult, item: &Item, share: &State) -> b
 }
 
 /// Returns the items of a share that would be lost if a cancel took away `item`.
-pub(super) fn items_that_need(item: &Item, share: &State, images: &Cancelled) -> Vec<Item> {
+pub(super) fn items_that_need(item: &Item, share: &State, images: &AffectedImages) -> Vec<Item> {
     let (target, subject) = (&share.request().target, share.subject());
     let mut items = target.items();
     items.retain(|of_share| match (item, of_share) {

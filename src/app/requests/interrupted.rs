@@ -44,7 +44,7 @@ pub(super) fn interrupted_result(
         (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
         (Item::Account(_), _, error) => {
-            let unproven = ownership.explain(&state.request().target.image(), None);
+            let unproven = ownership.why_unproven(&state.request().target.image(), None);
             Some(unseen(error.as_ref(), unproven.filter(|_| listed)))
         }
         (Item::Lighthouse(_), ..) if result.maybe_done => Some(ResultKind::Available {

@@ -14,7 +14,7 @@ use super::claim_writer::{ClaimWriter, Stop};
 
 impl App {
     /// Ends a chain whose blueprint the cloud refuses to share. Returns other results unchanged.
-    pub(super) async fn end_refused_chain(
+    pub(super) async fn undo_refused_chain(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
@@ -37,7 +37,7 @@ impl App {
         let asked = context.cloud.known_owner();
         let ownership = Ownership::of(writer.state().owner(), asked.as_ref());
         let published = ImageRef::Cvm(image.clone());
-        if let Some(error) = ownership.differing(&published, context.account) {
+        if let Some(error) = ownership.differing_error(&published, context.account) {
             // Another account's key sees neither the blueprint nor the image.
             let stands = Publication::Stands {
                 why: error.to_string(),

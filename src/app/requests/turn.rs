@@ -100,11 +100,11 @@ impl App {
             .plan_and_execute(writer, approved, kept, &owners, seen, deadline)
             .await?;
         let mut results = self
-            .end_refused_chain(writer, approved, results, deadline)
+            .undo_refused_chain(writer, approved, results, deadline)
             .await?;
         if approved.request().action == Action::Cancel {
-            results = self.judge_cancel(writer, results, &owners, deadline);
-            let ended = self.end_earlier(writer.state(), &results, &at_rest, deadline);
+            results = self.judge_missing_image(writer, results, &owners, deadline);
+            let ended = self.record_in_earlier_shares(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
         }
         writer.close(writer.with_doubts(results), None).await
@@ -135,12 +135,13 @@ impl App {
             Some(seen) => seen,
             None => observe::observe(&context, approved.request()).await,
         };
-        let looked = seen.clone();
+        let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
         // If an earlier attempt recorded no owner, it may have changed something under another
         // account: `None` joins the list.
-        let mine = Some(writer.state().owner()).filter(|owner| looked_before || owner.is_some());
-        let owners = owners.iter().map(Option::as_ref).chain(mine);
+        let recorded_owner =
+            Some(writer.state().owner()).filter(|owner| looked_before || owner.is_some());
+        let owners = owners.iter().map(Option::as_ref).chain(recorded_owner);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
         if !ownership.proven() {
             seen.doubt_absence(&approved.request().target, ownership.differs());
@@ -158,7 +159,11 @@ impl App {
         if !looked_before {
             return Ok(results);
         }
-        let interrupted = interrupted_results(writer.state(), writer.with_doubts(done), &looked);
+        let interrupted = interrupted_results(
+            writer.state(),
+            writer.with_doubts(done),
+            &seen_before_doubts,
+        );
         // The results are those of an interrupted worker: keep the owner on record, because the
         // account whose key was used is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
@@ -170,7 +175,7 @@ impl App {
     /// Judges the results of a cancel whose image is missing. If an operator confirmed that the
     /// image is deleted, the items are not shared. Otherwise they stay open while the key in use is
     /// not known to be the recorded owner's. Without a recorded owner they fail.
-    fn judge_cancel(
+    fn judge_missing_image(
         &self,
         writer: &ClaimWriter<'_>,
         mut results: Vec<ItemResult>,

@@ -67,7 +67,7 @@ impl Read {
 
     /// Whether the secrets may be read again because a signature matched none. True for only one
     /// caller.
-    pub(super) fn may_miss_one(&mut self, now: Instant) -> bool {
+    pub(super) fn may_reread(&mut self, now: Instant) -> bool {
         let last = self.for_mismatch;
         let may = last.is_none_or(|last| now.duration_since(last) >= MISMATCH_PAUSE);
         if may {
@@ -108,8 +108,8 @@ mod tests {
             at: start,
             for_mismatch: None,
         };
-        assert!(read.may_miss_one(start));
-        assert!(!read.may_miss_one(start + MISMATCH_PAUSE - Duration::from_millis(1)));
-        assert!(read.may_miss_one(start + MISMATCH_PAUSE));
+        assert!(read.may_reread(start));
+        assert!(!read.may_reread(start + MISMATCH_PAUSE - Duration::from_millis(1)));
+        assert!(read.may_reread(start + MISMATCH_PAUSE));
     }
 }

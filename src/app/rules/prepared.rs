@@ -40,11 +40,11 @@ impl Prepared {
     /// Returns these rules with the secrets of `config`. Does not read the policies again.
     pub(super) fn renewed(&self, config: Config) -> Result<Self, Problems> {
         let parts = Parts::compile(&config, PolicyOrigin::Loaded(Arc::clone(&self.policies)));
-        Ok(Self::assemble(config, parts)?.working_as(self))
+        Ok(Self::assemble(config, parts)?.with_mode_of(self))
     }
 
     /// Returns these rules with the settings `plan_only` and `patience` of `other`.
-    pub(super) fn working_as(self, other: &Self) -> Self {
+    pub(super) fn with_mode_of(self, other: &Self) -> Self {
         let rules = self.with_patience(other.patience);
         match other.plan_only {
             true => rules.planning(),

@@ -42,9 +42,9 @@ impl App {
 
     /// Reads the secrets again after a signature matched none, at most once in ten seconds, or waits
     /// for a reading that another delivery has begun. Returns the application under the rules in force; `None` if this application has them already.
-    pub(in crate::app) async fn with_later_secrets(&self) -> Option<Self> {
+    pub(in crate::app) async fn with_reloaded_secrets(&self) -> Option<Self> {
         if self.rules.prepared().config().has_changing_secrets() {
-            if self.rules.read.lock().may_miss_one(Instant::now()) {
+            if self.rules.read.lock().may_reread(Instant::now()) {
                 Box::pin(self.read_secrets_again()).await;
             } else {
                 // Another delivery may be reading the secrets just now: wait until it has done so.
@@ -74,7 +74,7 @@ impl App {
             let problem = format!("{} cannot change while the process runs", fixed.join(", "));
             return Err(Problem::new(file, problem, "restart the process").into());
         }
-        let later = Prepared::new(config)?.working_as(&present);
+        let later = Prepared::new(config)?.with_mode_of(&present);
         self.clouds.replace_keys(later.config());
         self.rules.put(Arc::new(later));
         self.rules.read.lock().at = Instant::now();

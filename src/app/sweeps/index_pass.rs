@@ -25,7 +25,7 @@ impl App {
     }
 
     /// Continues today's pass, for a part of the remaining time.
-    pub(super) async fn go_on(
+    pub(super) async fn continue_pass(
         &self,
         pass: &mut Pass,
         deadline: Deadline,

@@ -23,7 +23,7 @@ use super::sweep_report::SweepReport;
 /// With less time left than this, the sweep begins no further work.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
 /// Number of requests that are read before the first of them is worked on.
-const LEADS: usize = 128;
+const STREAMS_PER_ROUND: usize = 128;
 /// Number of requests that are read at once (`READERS`), and worked on at once (`WORKERS`).
 const READERS: usize = 16;
 const WORKERS: usize = 8;
@@ -99,7 +99,7 @@ impl App {
         pass = self.journal.after_wrong_clock(pass).await?;
         if !pass.done() && !round.report.out_of_time {
             let ever_done = pass.ever_done();
-            if let Err(error) = Box::pin(self.go_on(&mut pass, deadline)).await {
+            if let Err(error) = Box::pin(self.continue_pass(&mut pass, deadline)).await {
                 round.report.failures.push(error.to_string());
             }
             // The very first pass may just have written wake-ups that are due already.
@@ -119,34 +119,40 @@ impl App {
 
     async fn sweep_due(&self, due: Vec<DueStream>, round: &mut Round) {
         self.journal.work_done().begin(due.len());
-        for leads in due.chunks(LEADS) {
+        for due_streams in due.chunks(STREAMS_PER_ROUND) {
             if context::left(round.deadline) < MIN_TIME_LEFT {
                 round.report.out_of_time = true;
                 break;
             }
-            Box::pin(self.follow(leads, round)).await;
-            self.journal.work_done().add(leads.len());
+            Box::pin(self.work_on(due_streams, round)).await;
+            self.journal.work_done().add(due_streams.len());
         }
     }
 
     /// Reads some requests and does what is due: unfinished requests first, so that a revocation
     /// sees the grants that they give.
-    async fn follow(&self, leads: &[DueStream], round: &mut Round) {
+    async fn work_on(&self, due_streams: &[DueStream], round: &mut Round) {
         let mut reads = Vec::new();
-        for some in leads.chunks(READERS) {
-            reads.extend(join_all(some.iter().map(|lead| self.journal.read(lead.stream))).await);
+        for some in due_streams.chunks(READERS) {
+            reads.extend(
+                join_all(
+                    some.iter()
+                        .map(|due_stream| self.journal.read(due_stream.stream)),
+                )
+                .await,
+            );
         }
         let (mut finish, mut revoke, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        for (lead, read) in leads.iter().zip(reads) {
-            let Some(state) = self.request_of(lead, read, round).await else {
+        for (due_stream, read) in due_streams.iter().zip(reads) {
+            let Some(state) = self.request_of(due_stream, read, round).await else {
                 continue;
             };
             match work_of(&state, round.now, round.at_once) {
                 // The request has no work and no due wake-up, so its index entries stay.
-                None if lead.wake_ups.is_empty() => {}
-                None => ends.push((lead, state)),
-                Some(Work::Start | Work::Finish) => finish.push((lead, state)),
-                Some(Work::Revoke { .. }) => revoke.push((lead, state)),
+                None if due_stream.wake_ups.is_empty() => {}
+                None => ends.push((due_stream, state)),
+                Some(Work::Start | Work::Finish) => finish.push((due_stream, state)),
+                Some(Work::Revoke { .. }) => revoke.push((due_stream, state)),
             }
         }
         // Sorted, so that the revocations of one image are worked on together and merged into one
@@ -163,9 +169,9 @@ impl App {
                 self.sweep_one(state.clone(), round.at_once, round.deadline)
                     .instrument(resume)
             });
-            for ((lead, state), end) in due.iter().zip(join_all(work).await) {
+            for ((due_stream, state), end) in due.iter().zip(join_all(work).await) {
                 match &end {
-                    Ok(Some(after)) => ends.push((lead, after.clone())),
+                    Ok(Some(after)) => ends.push((due_stream, after.clone())),
                     _ => round.report.add_overdue(state, round.now),
                 }
                 round
@@ -180,13 +186,16 @@ impl App {
         let rules = &self.prepared.notice_rules;
         let owes = |state: &State| state.owes_from(rules, now).is_some_and(|at| at <= now);
         let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
-        let owing = owing
-            .into_iter()
-            .map(|(lead, state)| (lead.wake_ups.clone(), StreamState::Request(Box::new(state))));
+        let owing = owing.into_iter().map(|(due_stream, state)| {
+            (
+                due_stream.wake_ups.clone(),
+                StreamState::Request(Box::new(state)),
+            )
+        });
         round.owing.extend(owing);
         let ended: Vec<_> = ends
             .iter()
-            .map(|(lead, state)| (state, lead.wake_ups.as_slice()))
+            .map(|(due_stream, state)| (state, due_stream.wake_ups.as_slice()))
             .collect();
         if let Err(error) = self.journal.update_index(&ended, now, rules).await {
             round.report.failures.push(error.to_string());
@@ -197,16 +206,16 @@ impl App {
     /// notifications or wait for its instance. Handles a stream without records, and an error.
     async fn request_of(
         &self,
-        lead: &DueStream,
+        due_stream: &DueStream,
         read: Result<Option<History>, JournalError>,
         round: &mut Round,
     ) -> Option<State> {
         match read.map(|history| history.map(|history| history.stream_state)) {
             Ok(Some(StreamState::Request(state))) => return Some(*state),
             Ok(Some(incident @ StreamState::Incident(_))) => {
-                round.owing.push((lead.wake_ups.clone(), incident));
+                round.owing.push((due_stream.wake_ups.clone(), incident));
             }
-            Ok(None) => self.forget(lead, round).await,
+            Ok(None) => self.without_records(due_stream, round).await,
             Err(error) => round.report.failures.push(error.to_string()),
         }
         None
@@ -245,15 +254,15 @@ impl App {
     /// Handles a stream without records. Deletes its wake-ups, because no record followed them. A
     /// wake-up with a sequence number above 0 came after a record, which was removed: keeps and
     /// reports it.
-    async fn forget(&self, lead: &DueStream, round: &mut Round) {
-        if lead.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
+    async fn without_records(&self, due_stream: &DueStream, round: &mut Round) {
+        if due_stream.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
             let gone = JournalError::Gone {
-                stream: lead.stream,
+                stream: due_stream.stream,
             };
             round.report.failures.push(gone.to_string());
             return;
         }
-        if let Err(error) = self.journal.forget(&lead.wake_ups, round.now).await {
+        if let Err(error) = self.journal.forget(&due_stream.wake_ups, round.now).await {
             round.report.failures.push(error.to_string());
         }
     }
@@ -328,19 +337,19 @@ fn by_stream(wake_ups: Vec<WakeUp>, abandoned: Vec<StreamId>, now: Timestamp) ->
         stream,
         wake_ups: Vec::new(),
     });
-    let mut leads: Vec<DueStream> = abandoned.collect();
+    let mut due_streams: Vec<DueStream> = abandoned.collect();
     for wake_up in wake_ups {
-        let (stream, end) = (wake_up.stream, leads.len());
+        let (stream, end) = (wake_up.stream, due_streams.len());
         let place = *places.entry(stream).or_insert(end);
         if place == end {
             let wake_ups = Vec::new();
-            leads.push(DueStream { stream, wake_ups });
+            due_streams.push(DueStream { stream, wake_ups });
         }
-        if let (Some(lead), true) = (leads.get_mut(place), wake_up.at <= now) {
-            lead.wake_ups.push(wake_up);
+        if let (Some(due_stream), true) = (due_streams.get_mut(place), wake_up.at <= now) {
+            due_stream.wake_ups.push(wake_up);
         }
     }
-    leads
+    due_streams
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use serde_json::json;
 
 use crate::app::{
-    AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState, Subject,
+    AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState, SubjectFilter,
 };
 use crate::entrypoints::outcome::Exit;
 
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, options: RequestsOptions) -> Result<E
     }
     let listed = journal.during(reader.requests(&filter, limit)).await?;
     let of_source = RequestFilter {
-        subject: Subject::of_source(filters.source.clone()),
+        subject: SubjectFilter::of_source(filters.source.clone()),
         ..RequestFilter::default()
     };
     let has_entries = async || {

@@ -163,7 +163,7 @@ async fn start(context: &Context) -> Result<App, Failure> {
         .await?
         .echoing(|record| telemetry::copy_evidence(clock::system_now(), record));
     if brings_credentials(&context.vars) {
-        app = app.believing_invocations();
+        app = app.using_invocation_credentials();
     }
     Ok(app)
 }
@@ -172,7 +172,7 @@ async fn start(context: &Context) -> Result<App, Failure> {
 /// host would show one of many instances.
 fn on_server(host: HttpHost, context: &Context, app: App) -> App {
     match freezes(host, context) {
-        false => app.outliving_answers().showing_metrics(),
+        false => app.continuing_after_answers().showing_metrics(),
         true => app,
     }
 }

@@ -94,7 +94,7 @@ impl Grant {
 impl State {
     /// Returns the request's grant. `None` if nothing is shared because of the request.
     pub fn grant(&self) -> Option<Grant> {
-        let (accounts, lighthouse) = (self.standing(), self.in_lighthouse());
+        let (accounts, lighthouse) = (self.shared_accounts(), self.in_lighthouse());
         if accounts.is_empty() && !lighthouse || self.phase == Phase::Revoked {
             return None;
         }
@@ -129,7 +129,7 @@ impl State {
     }
 
     /// Returns the accounts that got the image from this request and still have it.
-    pub(super) fn standing(&self) -> Vec<AccountId> {
+    pub(super) fn shared_accounts(&self) -> Vec<AccountId> {
         let gave = |account: &&AccountId| {
             self.results.iter().any(|result| {
                 matches!(&result.item, Item::Account(id) if id == *account) && self.stands(result)
@@ -158,7 +158,7 @@ impl State {
         if self.phase == Phase::Revoked {
             return Vec::new();
         }
-        let accounts = self.standing().into_iter().map(Item::Account);
+        let accounts = self.shared_accounts().into_iter().map(Item::Account);
         self.lighthouse_given()
             .into_iter()
             .chain(accounts)

@@ -17,13 +17,13 @@ impl State {
 
     /// Whether items were called off that the deferred revocation does not include.
     pub(super) fn rest_is_called_off(&self) -> bool {
-        let new = |item: &Item| self.ends_early(item) && !self.is_revoking(item);
+        let new = |item: &Item| self.is_called_off_and_shared(item) && !self.is_revoking(item);
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
     /// Returns the work of a revocation that waits because of another grant. Call this only when
     /// that grant no longer covers the items.
-    pub fn needs_work_uncovered(&self, now: Timestamp) -> Option<Work> {
+    pub fn work_without_cover(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)
     }
@@ -52,7 +52,7 @@ impl State {
                 "revoked although the share has not ended and the items were not called off",
             );
         }
-        let standing = self.standing();
+        let standing = self.shared_accounts();
         if let Some(foreign) = revoking
             .accounts
             .iter()
@@ -83,7 +83,8 @@ impl State {
         // Items that were not called off stay shared until the share ends. Items that were called
         // off during this revocation need another one. In both cases the request is closed again.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
-        let stands = |item: &Item| self.call_off_of(item).is_none() || self.ends_early(item);
+        let stands =
+            |item: &Item| self.call_off_of(item).is_none() || self.is_called_off_and_shared(item);
         self.phase = if called_off && self.given().iter().any(stands) {
             Phase::Closed
         } else {

@@ -37,10 +37,10 @@ impl State {
             Phase::Closed | Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
                 let anew = self.revokes_anew(now);
                 let ended = |item: &Item| match anew {
-                    true => self.expired(now) || self.ends_early(item),
+                    true => self.expired(now) || self.is_called_off_and_shared(item),
                     false => self.is_revoking(item),
                 };
-                let mut accounts = self.standing();
+                let mut accounts = self.shared_accounts();
                 accounts.retain(|account| ended(&Item::Account(account.clone())));
                 Some(Work::Revoke {
                     accounts,
@@ -54,13 +54,13 @@ impl State {
     /// the deferred revocation does not include must be revoked, too.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
         self.phase == Phase::Closed
-            || self.expired(now) && self.rest_has_its_end()
+            || self.expired(now) && self.rest_ends_with_share()
             || self.rest_is_called_off()
     }
 
     /// Whether the deferred revocation includes only called-off items, but the request gave others,
     /// too.
-    fn rest_has_its_end(&self) -> bool {
+    fn rest_ends_with_share(&self) -> bool {
         let rest = |tried: &Revoking| self.given().iter().any(|item| !tried.names(item));
         let waits = matches!(self.phase, Phase::RevokeDeferred { .. });
         waits && (self.revoking.as_ref()).is_some_and(|tried| !tried.expired && rest(tried))
@@ -88,12 +88,15 @@ impl State {
             Phase::RevokeDeferred { not_before, .. } => {
                 // Another grant may cover the called-off items. The other items are due at the
                 // share's expiry.
-                let end = self.intent.expires_at.filter(|_| self.rest_has_its_end());
+                let end = self
+                    .intent
+                    .expires_at
+                    .filter(|_| self.rest_ends_with_share());
                 Some(end.map_or(*not_before, |end| end.min(*not_before)))
             }
             Phase::Closed => {
                 let given = self.given();
-                if given.iter().any(|item| self.ends_early(item)) {
+                if given.iter().any(|item| self.is_called_off_and_shared(item)) {
                     return Some(self.updated_at);
                 }
                 self.intent.expires_at.filter(|_| !given.is_empty())
@@ -174,7 +177,7 @@ impl State {
     }
 
     /// Whether `item` was called off and no revocation has a result for it yet.
-    pub(super) fn ends_early(&self, item: &Item) -> bool {
+    pub(super) fn is_called_off_and_shared(&self, item: &Item) -> bool {
         let tried = self.revoked.iter().any(|result| result.item == *item);
         self.call_off_of(item).is_some() && !tried
     }

@@ -195,7 +195,7 @@ impl Journal {
         let paused = || state.needs_work_at_once(lease.now);
         let early = || {
             paused()
-                .or_else(|| state.needs_work_uncovered(lease.now))
+                .or_else(|| state.work_without_cover(lease.now))
                 .filter(|_| at_once)
         };
         let Some(work) = due.or_else(early) else {

@@ -16,7 +16,7 @@ use super::open_store::open_bucket;
 use crate::domain::{Problem, Timestamp};
 
 /// Time limit of one operation.
-const PATIENCE: Duration = Duration::from_secs(20);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl FilePlace {
     /// Writes the file, or replaces the existing one.
@@ -40,7 +40,7 @@ impl FilePlace {
             ..PutOptions::default()
         };
         let put = store.put_opts(&path, PutPayload::from(bytes), options);
-        match tokio::time::timeout(PATIENCE, put).await {
+        match tokio::time::timeout(OPERATION_TIMEOUT, put).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.failed("written", &scrub.fault(&error))),
             Err(_) => Err(self.failed("written", &no_answer())),
@@ -54,7 +54,7 @@ impl FilePlace {
             Self::Object(bucket) => bucket,
         };
         let (store, path, scrub) = open_bucket("report", bucket, access)?;
-        match tokio::time::timeout(PATIENCE, store.head(&path)).await {
+        match tokio::time::timeout(OPERATION_TIMEOUT, store.head(&path)).await {
             Ok(Ok(found)) => {
                 let seconds = found.last_modified.timestamp();
                 Ok(Timestamp::from_second(seconds).ok())
@@ -87,7 +87,7 @@ impl FilePlace {
 }
 
 fn no_answer() -> String {
-    format!("no answer within {} s", PATIENCE.as_secs())
+    format!("no answer within {} s", OPERATION_TIMEOUT.as_secs())
 }
 
 /// Writes a temporary file beside `path` and renames it to `path`.

@@ -16,7 +16,7 @@ const REJECTION_SLOTS: u32 = 256;
 /// Maximum number of recorded comparisons per day.
 const DRIFT_SLOTS: u32 = 16;
 /// Number of slots to try for an incident, because other incidents may have taken the first ones.
-const TRIES: u32 = 8;
+const MAX_SLOTS_TRIED: u32 = 8;
 
 /// The result of recording an incident.
 #[derive(Debug)]
@@ -202,5 +202,5 @@ fn lacks(state: &StreamState, event: &Event) -> bool {
 /// The slots to try, out of `count`. The first one depends on the digest.
 fn slots(digest: &str, count: u32) -> impl Iterator<Item = u32> {
     let begin = u32::from_str_radix(digest.get(..6).unwrap_or_default(), 16).unwrap_or(0);
-    (0..TRIES).map(move |step| begin.wrapping_add(step) % count)
+    (0..MAX_SLOTS_TRIED).map(move |step| begin.wrapping_add(step) % count)
 }

@@ -47,12 +47,12 @@ pub struct Index {
     /// does not seal.
     sealed: Option<BTreeMap<StreamId, u64>>,
     /// Whether to ignore `MIN_AGE`.
-    thorough: bool,
+    includes_newest: bool,
 }
 
 /// The index entries that a stream requires.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RequiredEntries {
     stream: StreamId,
     /// The number of the stream's records. The first `sealed` of them are sealed.
     end: u64,
@@ -63,7 +63,7 @@ pub(super) struct Asked {
     grant: Option<Vec<u8>>,
 }
 
-impl Asked {
+impl RequiredEntries {
     /// The entries that a stream requires. Without a state, only its entry below `unsealed`.
     pub(super) fn of(stream: StreamId, end: u64, sealed: u64, state: Option<&State>) -> Self {
         let mut asked = Self {
@@ -100,7 +100,7 @@ impl Journal {
     /// `None` if unsealed records need no entry.
     pub(super) async fn check_index(
         &self,
-        all: &[Asked],
+        all: &[RequiredEntries],
         seals: Option<u64>,
     ) -> Result<Vec<Finding>, JournalError> {
         let index = self.read_index().await?;
@@ -114,9 +114,9 @@ impl Journal {
         let mut ends = BTreeMap::new();
         for asked in all {
             ends.insert(asked.stream, asked.end);
-            let mut found = self.lacks(&index, asked, sealing);
+            let mut found = self.missing_entries(&index, asked, sealing);
             let newest = (asked.stream, asked.end);
-            let untrue = self.untrue_grants(&index, newest, asked.grant.as_deref());
+            let untrue = self.wrong_grants(&index, newest, asked.grant.as_deref());
             let why = "its grant differs from the records";
             let untrue = untrue.await?.into_iter();
             found.extend(untrue.map(|entry| self.foreign(&self.grant_path(&entry), why)));
@@ -147,7 +147,12 @@ impl Journal {
         Ok(findings)
     }
 
-    fn lacks(&self, index: &Index, asked: &Asked, sealing: bool) -> Vec<Finding> {
+    fn missing_entries(
+        &self,
+        index: &Index,
+        asked: &RequiredEntries,
+        sealing: bool,
+    ) -> Vec<Finding> {
         let stream = asked.stream;
         let mut lacks: Vec<(Path, &'static str)> = Vec::new();
         if let Some(due) = asked.due.filter(|due| !index.wakes(due)) {
@@ -177,7 +182,7 @@ impl Journal {
 
     /// Finds the stream's full entries that are named after its newest record and do not contain
     /// `grant`, the grant according to the records.
-    async fn untrue_grants(
+    async fn wrong_grants(
         &self,
         index: &Index,
         (stream, end): (StreamId, u64),
@@ -209,7 +214,7 @@ impl Journal {
         };
         Ok(Index {
             sealed,
-            thorough: pass.thorough(),
+            includes_newest: pass.includes_newest(),
             ..index
         })
     }
@@ -265,7 +270,7 @@ impl Journal {
         let newest = history.records.last().map(|stored| stored.record.at);
         let old = newest.is_none_or(|at| now.duration_since(at) >= MIN_AGE);
         let named = named.first().is_some_and(|first| *first <= sealed);
-        if named || sealed >= end || !(index.thorough || old) {
+        if named || sealed >= end || !(index.includes_newest || old) {
             return Ok(false);
         }
         self.touch(&self.unsealed_path(stream, sealed)).await?;
@@ -290,7 +295,7 @@ impl Journal {
         let grant = state.grant();
         let grant = grant.map(|grant| serde_json::to_vec(&grant)).transpose()?;
         let newest = (state.stream(), state.head().next_seq);
-        let untrue = self.untrue_grants(index, newest, grant.as_deref()).await?;
+        let untrue = self.wrong_grants(index, newest, grant.as_deref()).await?;
         let paths = untrue.iter().map(|entry| self.grant_path(entry)).collect();
         self.delete_entries(paths).await?;
         let mut done = Vec::new();

@@ -28,7 +28,7 @@ pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 pub(super) const MAX_CONCURRENT: usize = 16;
 /// How often to try to create a file. During another write, S3 answers "already exists" for an
 /// object that cannot be read yet.
-const TRIES: u32 = 3;
+const CREATE_ATTEMPTS: u32 = 3;
 
 /// The name of the object beside record 0 that lists the segments with a retired request's records.
 pub(super) const RETIRED: &str = "retired";
@@ -125,7 +125,7 @@ impl Journal {
         bytes: &[u8],
     ) -> Result<Created, JournalError> {
         let payload = Bytes::copy_from_slice(bytes);
-        for attempt in 1..=TRIES {
+        for attempt in 1..=CREATE_ATTEMPTS {
             let put = self.to_write(path)?.put_opts(
                 path,
                 PutPayload::from_bytes(payload.clone()),
@@ -143,7 +143,7 @@ impl Journal {
                 Fetched::TooLarge(bytes) => {
                     return Err(self.damaged(Finding::about(path, Flaw::TooLarge { bytes })));
                 }
-                Fetched::Absent if attempt < TRIES => {
+                Fetched::Absent if attempt < CREATE_ATTEMPTS => {
                     tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
                 }
                 Fetched::Absent => {}

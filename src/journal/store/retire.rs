@@ -142,7 +142,7 @@ impl Journal {
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
         let created = self.create_at(&path, retired.write().as_bytes()).await?;
         if let Created::Theirs(_) = created {
-            return Err(self.damaged(self.misleading(stream)));
+            return Err(self.damaged(self.wrong_retired_object(stream)));
         }
         let removed = present.iter().filter(|seq| (1..end).contains(*seq));
         for seq in removed.clone() {
@@ -154,7 +154,7 @@ impl Journal {
     /// Reads a retired stream's files from its segments.
     pub(super) async fn retired_files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
         let Some(retired) = self.retired(stream).await? else {
-            return Err(self.damaged(self.misleading(stream)));
+            return Err(self.damaged(self.wrong_retired_object(stream)));
         };
         let mut files = BTreeMap::new();
         for number in &retired.segments {
@@ -180,7 +180,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn misleading(&self, stream: StreamId) -> Finding {
+    pub(super) fn wrong_retired_object(&self, stream: StreamId) -> Finding {
         let why = "it does not list the segments that contain the request's records";
         let path = format!("requests/{stream}/{RETIRED}");
         Finding {

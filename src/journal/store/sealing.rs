@@ -38,7 +38,7 @@ pub struct Sealing {
 }
 
 /// The next records of one stream for a segment.
-struct Unsealed {
+struct NextRecords {
     /// Each record's number and file.
     files: Vec<(u64, Bytes)>,
     /// Whether the stream may have more unsealed records.
@@ -290,7 +290,7 @@ impl Journal {
                 .map(|(stream, seq)| self.unsealed_of(*stream, *seq));
             let mut rest = Vec::new();
             for ((stream, start), read) in some.iter().zip(join_all(reads).await) {
-                let Unsealed { files, more, flaw } = read?;
+                let NextRecords { files, more, flaw } = read?;
                 let mut next = *start;
                 for (seq, file) in files {
                     if segment.is_full() {
@@ -314,7 +314,7 @@ impl Journal {
 
     /// Reads the next records of a stream, from `start` on. Stops before the first record that does
     /// not follow its predecessor.
-    async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<Unsealed, JournalError> {
+    async fn unsealed_of(&self, stream: StreamId, start: u64) -> Result<NextRecords, JournalError> {
         let first = start.saturating_sub(1);
         let folder = self.folder(stream).await?;
         let end = folder.end;
@@ -334,7 +334,7 @@ impl Journal {
             _ => None,
         };
         let mut chain = Chain::after(stream, start, before);
-        let mut read = Unsealed {
+        let mut read = NextRecords {
             files: Vec::new(),
             more: to < end,
             flaw: None,

@@ -13,7 +13,7 @@ use super::super::chain::{Chain, Finding};
 use super::super::log::{Hash, VerifiedLog};
 use super::super::record::{Flaw, StreamId};
 use super::super::state::{State, StreamState};
-use super::index::Asked;
+use super::index::RequiredEntries;
 use super::objects::{Fetched, Folder};
 use super::{Journal, JournalError};
 
@@ -145,7 +145,7 @@ impl Journal {
         &self,
         stream: StreamId,
         log: &VerifiedLog,
-    ) -> Result<(Report, Asked), JournalError> {
+    ) -> Result<(Report, RequiredEntries), JournalError> {
         let none = BTreeMap::new();
         let sealed = log.sealed(stream).unwrap_or(&none);
         let folder = self.folder(stream).await?;
@@ -166,13 +166,13 @@ impl Journal {
         } else {
             folder.end
         };
-        let asked = |state: Option<&State>| Asked::of(stream, end, sealed_len, state);
+        let asked = |state: Option<&State>| RequiredEntries::of(stream, end, sealed_len, state);
         let mut retired = 0..0;
         if folder.retired {
             match self.retired(stream).await? {
                 Some(named) if named.agrees(log, stream) => retired = 1..named.end,
                 _ => {
-                    report.find(self.misleading(stream));
+                    report.find(self.wrong_retired_object(stream));
                     return Ok((report, asked(None)));
                 }
             }

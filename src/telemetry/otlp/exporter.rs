@@ -25,9 +25,9 @@ const REST: Duration = Duration::from_secs(30);
 /// How a request to the collector ended.
 enum End {
     /// The collector took the request, but rejected this number of spans.
-    Taken(u64),
+    Accepted(u64),
     /// The collector may take the request later, as after a 503.
-    Later(String),
+    Retry(String),
     /// The collector will never take the request.
     Refused(String),
 }
@@ -120,12 +120,12 @@ impl Exporter {
         while let Some(batch) = self.queue.batch() {
             let message = json::traces(&self.settings.resource, batch.spans());
             match self.post(url, &message).await {
-                End::Taken(rejected) => batch.delivered(rejected),
+                End::Accepted(rejected) => batch.delivered(rejected),
                 End::Refused(why) => {
                     batch.refused();
                     return self.spans.note_failure(&why);
                 }
-                End::Later(why) => return self.spans.note_failure(&why),
+                End::Retry(why) => return self.spans.note_failure(&why),
             }
             self.spans.note_success();
         }
@@ -140,8 +140,8 @@ impl Exporter {
         let times = (self.began, (self.sources.now)());
         let message = json::metrics(&self.settings.resource, &metrics.all(), times);
         match self.post(url, &message).await {
-            End::Taken(_) => self.metrics.note_success(),
-            End::Later(why) | End::Refused(why) => self.metrics.note_failure(&why),
+            End::Accepted(_) => self.metrics.note_success(),
+            End::Retry(why) | End::Refused(why) => self.metrics.note_failure(&why),
         }
     }
 
@@ -150,18 +150,18 @@ impl Exporter {
         let request = request.headers(self.settings.headers.clone()).json(message);
         match request.timeout(self.settings.timeout).send().await {
             Ok(answer) if answer.status().is_success() => {
-                End::Taken(rejected(answer.bytes().await.unwrap_or_default().as_ref()))
+                End::Accepted(rejected(answer.bytes().await.unwrap_or_default().as_ref()))
             }
             Ok(answer) => {
                 let status = answer.status().as_u16();
                 let why = format!("HTTP {status}");
                 match status {
-                    429 | 502..=504 => End::Later(why),
+                    429 | 502..=504 => End::Retry(why),
                     _ => End::Refused(why),
                 }
             }
             // The URL may contain a password.
-            Err(error) => End::Later(error.without_url().to_string()),
+            Err(error) => End::Retry(error.without_url().to_string()),
         }
     }
 

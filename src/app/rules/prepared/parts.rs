@@ -81,7 +81,7 @@ impl Parts {
             let found = target.map(|target| drop(parts.targets.insert(name, target)));
             parts.note(found);
         }
-        parts.problems.extend(two_for_one_origin(config));
+        parts.problems.extend(conflicting_origins(config));
         parts.problems.extend(cloud_accounts::problems(config));
         let load = |files: PolicyFiles| {
             let loaded = PolicySet::load(&files, &facts(config), config.approvals);
@@ -185,7 +185,7 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
 
 /// Refuses an origin that two sources list, because it would be chance which of them answers. Also
 /// refuses `events` on a trusted source.
-fn two_for_one_origin(config: &Config) -> Vec<Problem> {
+fn conflicting_origins(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
     for source in &config.sources {

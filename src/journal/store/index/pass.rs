@@ -28,7 +28,7 @@ pub struct Pass {
     done: bool,
     /// Whether a pass was ever finished. Before that, any entry may be missing.
     ever_done: bool,
-    thorough: bool,
+    includes_newest: bool,
     marks: Vec<Path>,
     /// Marks of a clock that was days ahead.
     ahead: Vec<Path>,
@@ -45,7 +45,7 @@ impl Pass {
     pub fn from_the_start(self) -> Self {
         Self {
             reached: None,
-            thorough: true,
+            includes_newest: true,
             ..self
         }
     }
@@ -53,8 +53,8 @@ impl Pass {
     /// Whether to write missing entries below `unsealed` also for records that were just written. A
     /// sealer may be about to delete such an entry. Then the record is sealed twice, which is
     /// harmless.
-    pub(super) fn thorough(&self) -> bool {
-        self.thorough || !self.ever_done
+    pub(super) fn includes_newest(&self) -> bool {
+        self.includes_newest || !self.ever_done
     }
 
     /// Whether the index was ever compared with every request.

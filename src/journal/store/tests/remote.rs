@@ -8,7 +8,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use super::super::remote::{Service, scrub, settings};
 use super::lives::{a_refusal_shows_no_credential, a_request_lives_its_life};
 use super::stand_in::{Cloud, Stand, client, stand_in};
-use crate::journal::{Access, Journal, JournalError, JournalLocation};
+use crate::journal::{Access, FilePlace, Journal, JournalError, JournalLocation};
 
 /// An object store, and the values to test it with.
 struct Store {
@@ -243,11 +243,18 @@ fn variables_that_would_weaken_a_store_are_not_taken() {
     assert!(Access::takes("IDENTITY_ENDPOINT") && !Access::takes("TENCENTCLOUD_SECRET_KEY"));
 }
 
-#[test]
-fn half_a_key_pair_and_a_missing_client_are_told() {
+#[tokio::test]
+async fn half_a_key_pair_and_a_missing_client_are_told() {
     let location = "s3://acme-journal";
-    let half = open(location, &[("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")]);
-    let text = half.unwrap_err().to_string();
+    let half = &[("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")];
+    let page: FilePlace = "s3://acme-journal/page.html".parse().unwrap();
+    let text = page
+        .written_at(&access(half))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(text.starts_with("report: s3://acme-journal"), "{text}");
+    let text = open(location, half).unwrap_err().to_string();
     let told = text.contains("cannot be opened") && text.contains("AWS_ environment variables");
     assert!(told, "{text}");
     let none = Journal::open(&location.parse().unwrap(), &Access::default());
