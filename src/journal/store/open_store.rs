@@ -125,7 +125,9 @@ impl Place {
     fn open_to_read(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         if let JournalLocation::Directory(dir) = location {
             let there = dir.try_exists();
-            if !there.map_err(|error| place_error(location, &Scrub::default(), &error))? {
+            if !there
+                .map_err(|error| place_error("journal", location, &Scrub::default(), &error))?
+            {
                 let empty = Arc::new(InMemory::new());
                 return Ok(Self::of(location, empty, Scrub::default()));
             }

@@ -120,7 +120,7 @@ impl Journal {
         let end = match (folder.retired, self.retired(stream).await?) {
             (false, _) => folder.end,
             (true, Some(retired)) => retired.end,
-            (true, None) => return Err(self.damaged(self.misleading(stream))),
+            (true, None) => return Err(self.damaged(self.wrong_retired_object(stream))),
         };
         let (Some(retired), Some(sealed)) = (Retired::of(log, stream, end), log.sealed(stream))
         else {
