@@ -95,6 +95,7 @@ struct Case<'a> {
 impl App {
     /// Verifies one delivery, handles its requests and returns the reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
+        // The caller gets the whole answer: the process may stop after it.
         let early = EarlyAnswer::new(false);
         self.process(delivery, Statement::None, deadline, &early)
             .await
@@ -191,6 +192,7 @@ impl App {
         }
         // The digests that tie each request to this delivery.
         let received = self.received(verified, map);
+        // For several requests the deadline leaves time to answer before the sender gives up.
         let deadline = early.deadline(deadline, requests.len());
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
@@ -242,14 +244,15 @@ impl App {
         if self.prepared.plan_only {
             return Ok(self.show_plan(case, &decision).await);
         }
+        // No record before the journal's place is proven to refuse a second file of one name.
         self.prove_journal().await?;
         let (source, bytes) = (&case.identity.source, case.incoming.delivery.body().len());
         // Counts the request as unfinished, towards its source's limit, until the value is dropped.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&case.identity));
         };
-        // Holds the slot until this function returns. On a server the work runs in a task of its
-        // own, so it continues even if the sender hangs up.
+        // Holds the slot, or `None` if all slots are taken, until this function returns. On a server
+        // the work runs in a task of its own, so it continues even if the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {
@@ -262,6 +265,8 @@ impl App {
         let opened = self.open(case, &decision, slot.is_some(), seen.as_ref());
         let opened = opened.instrument(record);
         let state = match (opened.await?, decision) {
+            // `neighbours`: the requests for the same image that the opening listed. A concurrent
+            // cancel sees this request only if the opening did not take too long.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(case.now) =>
             {
@@ -272,8 +277,8 @@ impl App {
                 let state = self.work_off_claim(*claim, permission, first, case.deadline);
                 Box::pin(state).await?
             }
-            // The opening took too long, so a concurrent cancel may not have seen this request.
-            // Drop the claim: the backlog or the sweep takes the next turn.
+            // The opening took too long. Drop the claim: the backlog or the sweep takes the next
+            // turn, which looks at the other requests again.
             (Opened::New(claim, _), _) => claim.state().clone(),
             // The request was denied, waits for its `not_before`, or got no slot.
             (Opened::Kept(state), _) => *state,

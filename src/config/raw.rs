@@ -335,7 +335,8 @@ pub(super) struct RawSource {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,
-    /// For sns: a PEM file of certificates above SNS's own, relative to this file.
+    /// For sns: the path of a PEM file, relative to this file, with the certificates that lead from SNS's
+    /// certificate to a trusted root, or with SNS's certificate itself.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(super) issuers: Option<Spanned<String>>,
     /// The handshake that this source answers, for a sender that requires one.

@@ -184,7 +184,7 @@ pub struct SourceConfig {
     /// For a trusted or SNS source, the origins whose messages it accepts. For an approval system,
     /// the receivers that its events may name.
     pub from: Vec<String>,
-    /// For scheme `sns`: PEM certificates above SNS's own, in addition to the public roots.
+    /// For scheme `sns`: PEM certificates that lead from SNS's certificate to a root, in addition to the public roots.
     pub issuers: Vec<u8>,
     /// The handshake that the source answers, if any.
     pub handshake: Option<Handshake>,

@@ -192,23 +192,23 @@ fn decoded(text: &str) -> Option<String> {
 /// Checks the required attributes of an event. Turns `data_base64` into `data`, so that maps find
 /// the data in one place.
 fn event(value: Value, place: &str) -> Result<Event, Problem> {
-    let wrong = |name: &str, problem: &str| {
-        Problem::new(
-            format!("{place}{name}"),
-            problem,
-            "send a CloudEvent of version 1.0",
-        )
+    let problem = |name: &str, problem: String, remedy: &str| {
+        Problem::new(format!("{place}{name}"), problem, remedy)
     };
+    let wrong =
+        |name: &str, flaw: &str| problem(name, flaw.to_owned(), "send a CloudEvent of version 1.0");
     let Value::Object(mut object) = value else {
         return Err(wrong("event", "is not an object"));
     };
     let text = |name: &str| match object.get(name) {
         Some(Value::String(text)) if text.is_empty() => Err(wrong(name, "is empty")),
         Some(Value::String(text)) if text.chars().count() > MAX_CHARS => {
-            Err(wrong(name, "is too long"))
+            let flaw = format!("is longer than {MAX_CHARS} characters");
+            Err(problem(name, flaw, "shorten it"))
         }
         Some(Value::String(text)) if text.chars().any(char::is_control) => {
-            Err(wrong(name, "has control characters"))
+            let flaw = "has control characters".to_owned();
+            Err(problem(name, flaw, "leave them out"))
         }
         Some(Value::String(text)) => Ok(text.clone()),
         Some(_) => Err(wrong(name, "is not a text")),

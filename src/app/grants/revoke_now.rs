@@ -34,7 +34,7 @@ pub enum RevokeNowError {
     },
     /// No record names the blueprint that the accounts have, and the cloud has none.
     #[error(
-        "no record names the blueprint that {0} has in Lighthouse, and the account of the key in use has none: check the key; if the image is deleted, confirm with --gone"
+        "no record names the Lighthouse blueprint of {0}, and the account of the key in use has no blueprint made from it: use a key of the image's owner account; if the image is deleted, confirm with --gone"
     )]
     NoBlueprint(String),
     /// The source's own rules refused the delivery.

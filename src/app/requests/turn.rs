@@ -41,7 +41,8 @@ impl App {
                 Err(Stop::CalledOff) => {
                     // The cloud may still be carrying out the last call of this attempt. Wait until
                     // it cannot. Without time for that, end the turn: a later one reads the cloud.
-                    if writer.doubt_open_items() && !pause(deadline, LATE_CALL).await {
+                    let in_doubt = writer.doubt_open_items();
+                    if in_doubt && !pause(deadline, LATE_CALL).await {
                         deadline = Deadline::after(Duration::ZERO);
                     }
                     permission = self.permission(writer.state());
@@ -70,8 +71,8 @@ impl App {
     /// One attempt to work off a claim.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`], [`Stop::Named`]: the request changed meanwhile. Decide again and start
-    /// another attempt.
+    /// [`Stop::CalledOff`]: an item was called off meanwhile. [`Stop::Named`]: the record names the
+    /// chain's blueprint only now. After either, decide again and start another attempt.
     async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -112,7 +113,8 @@ impl App {
 
     /// Reads the cloud, makes the plan and executes it, for a request or a revocation.
     /// `kept`: results of items that get no call. `owners`: the accounts on record as owners of the
-    /// shares that a cancel or revocation takes away. `first`: what was read before record 0.
+    /// shares that a cancel or revocation takes away. `first`: what was read before record 0, when
+    /// no earlier attempt can have made a call.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -137,11 +139,11 @@ impl App {
         };
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // If an earlier attempt recorded no owner, it may have changed something under another
-        // account: `None` joins the list.
-        let recorded_owner =
-            Some(writer.state().owner()).filter(|owner| looked_before || owner.is_some());
-        let owners = owners.iter().map(Option::as_ref).chain(recorded_owner);
+        // An earlier attempt is one more share to judge by its owner. Without an owner on record it
+        // may have called under any account, so the ownership is then not proven.
+        let attempt = looked_before || writer.state().owner().is_some();
+        let attempt_owner = attempt.then(|| writer.state().owner());
+        let owners = owners.iter().map(Option::as_ref).chain(attempt_owner);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
         if !ownership.proven() {
             seen.doubt_absence(&approved.request().target, ownership.differs());
@@ -164,17 +166,18 @@ impl App {
             writer.with_doubts(done),
             &seen_before_doubts,
         );
-        // The results are those of an interrupted worker: keep the owner on record, because the
-        // account whose key was used is not proven to be the owner.
+        // The results are those of an interrupted worker. Record its owner account again: the account
+        // whose key was used now is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
         Ok(replace(results, interrupted))
     }
 
-    /// Judges the results of a cancel whose image is missing. If an operator confirmed that the
-    /// image is deleted, the items are not shared. Otherwise they stay open while the key in use is
-    /// not known to be the recorded owner's. Without a recorded owner they fail.
+    /// Judges the items of a cancel for which the cloud says that the image is missing, and returns
+    /// all results. Such an item becomes `NotShared` if an operator confirmed that the image is
+    /// deleted. It stays open if the key in use is not known to be the owner's on record. Otherwise
+    /// its result does not change.
     fn judge_missing_image(
         &self,
         writer: &ClaimWriter<'_>,
@@ -206,7 +209,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let request = writer.state().request().clone();
-        // Keep the owner on record: the read below does not prove another one.
+        // The record keeps its owner account: the read below does not prove another owner.
         writer.set_owner(writer.state().owner().cloned());
         let seen = if writer.looked_before() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)

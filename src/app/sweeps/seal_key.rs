@@ -187,7 +187,7 @@ fn lost(path: &Path) -> Problem {
         "{} does not exist, and the journal has seals of that key",
         path.display()
     );
-    let remedy = "restore the key file from a backup; if it is lost, keep this journal and its public key, and begin a new one";
+    let remedy = "restore the key file from a backup; if there is none, keep this journal and its public key, and start a new journal with a new key";
     Problem::new("seal.key", problem, remedy)
 }
 
