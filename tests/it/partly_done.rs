@@ -201,7 +201,7 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
         "picky/alice@example.com",
         "--json",
     ]);
-    assert!(told.contains("did not take"), "{told}");
+    assert!(told.contains("source picky refused the request"), "{told}");
     let report: Value = serde_json::from_str(&shown).expect(&told);
     assert_eq!(report["cancels"][0]["status"], "completed", "{report}");
     assert_eq!(report["cancels"].as_array().unwrap().len(), 1);

@@ -95,7 +95,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         (&["report"][..], "--html <FILE>"),
         (
             &["report", "--to", "s3://acme-reports"],
-            "names a bucket without a key",
+            "a bucket without a key names no file",
         ),
         (
             &["report", "--html", "page.html", "--language", "de"],
@@ -103,7 +103,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         ),
         (
             &["report", "--to", "https://acme.example/x"],
-            "is not supported",
+            "https:// is not served",
         ),
     ] {
         let output = program(folder.path()).args(args).finish();

@@ -116,7 +116,9 @@ fn without_other_values(line: &str, end: usize) -> String {
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);
-    let begun = earlier.map(names).filter(|names| !names.is_empty());
+    let begins = |line: &&str| line.trim_start().starts_with(|c| is_plain(c) || c == '"');
+    let begun = earlier.filter(begins).map(names);
+    let begun = begun.filter(|names| !names.is_empty());
     let begun = begun.last().filter(|_| continues);
     let outer: Vec<_> = begun.unwrap_or_else(|| own.iter().take(1).copied().collect());
     let secret = |names: &[(usize, &str)]| {
@@ -150,14 +152,18 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
 
 /// The names before each `=` of a line that is in no quotes, with the place of the `=`.
 fn names(line: &str) -> Vec<(usize, &str)> {
-    let comment = line.trim_start().starts_with('#');
-    let assigned = line.match_indices('=').filter(|_| !comment);
-    let named = assigned.filter_map(|(at, _)| {
-        let before = line.get(..at)?.trim_end();
+    let in_quotes = |before: &str| {
         let open = |quote| before.matches(quote).count() % 2 == 1;
+        open('"') || open('\'')
+    };
+    let mut comments = line.match_indices('#').map(|(at, _)| at);
+    let comment = comments.find(|at| line.get(..*at).is_some_and(|before| !in_quotes(before)));
+    let code = line.get(..comment.unwrap_or(line.len())).unwrap_or(line);
+    let named = code.match_indices('=').filter_map(|(at, _)| {
+        let before = line.get(..at)?.trim_end();
         let name = before.trim_end_matches(['"', '\'']);
         let name = name.rsplit(|c: char| !is_plain(c)).next()?;
-        (!open('"') && !open('\'')).then_some((at, name))
+        (!in_quotes(before)).then_some((at, name))
     });
     named.collect()
 }
@@ -242,6 +248,12 @@ mod tests {
                 true,
             ),
             ("accounts.x.secret_key = \"plain\"", 1, true),
+            (
+                "secrets = [\n  \"env:A\", # v = 2\n  \"plain\",\n]",
+                3,
+                true,
+            ),
+            ("secrets = [\n  { a = 1 },\n  \"plain\",\n]", 3, true),
         ] {
             let mut earlier: Vec<&str> = text.lines().take(line).collect();
             let line = earlier.pop().unwrap();

@@ -96,6 +96,8 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
         Box::pin(async move {
             let app = app.now_in_force().await;
             let budget = app.budget();
+            // The answer to a probe does not wait for the notifications of others.
+            let delivers = request.method == "POST";
             let response = match (host, azure) {
                 (_, Some(azure)) => azure.respond(&app, request, budget).await,
                 (HttpHost::FunctionCompute, _) => {
@@ -103,8 +105,10 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
                 }
                 _ => respond(&app, request, budget).await,
             };
-            if freezes {
+            if freezes && delivers {
                 app.notify_before_answer(budget).await;
+            }
+            if freezes {
                 app.flush_telemetry().await;
             }
             response

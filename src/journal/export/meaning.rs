@@ -89,7 +89,9 @@ fn words(event: &Event) -> (String, Option<String>) {
         Event::Opened(intent) if intent.verdict.allowed => ("allowed".to_owned(), None),
         Event::Opened(intent) => ("denied".to_owned(), Some(denied(&intent.verdict))),
         Event::Refused { verdict, .. } => ("denied".to_owned(), Some(denied(verdict))),
-        Event::Progress(_) if failure(event).is_some() => ("call failed".to_owned(), None),
+        Event::Progress(made) if !made.calls.is_empty() && failure(event).is_some() => {
+            ("call failed".to_owned(), None)
+        }
         Event::Taken { .. } | Event::Progress(_) | Event::Revoking { .. } | Event::Received(_) => {
             (String::new(), None)
         }

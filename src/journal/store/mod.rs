@@ -19,6 +19,7 @@ mod objects;
 mod observed;
 mod open_request;
 mod open_store;
+mod place;
 mod place_test;
 mod remote;
 mod reopen;
@@ -53,7 +54,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::location::JournalLocation;
-use open_store::Place;
+use place::Place;
 
 /// An open journal. Clones are cheap and share its state. Many tasks can use it, and on a directory
 /// or an object store many processes. Every operation returns a [`JournalError`] if the store

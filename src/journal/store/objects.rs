@@ -17,7 +17,7 @@ use super::super::chain::Finding;
 use super::super::log::MAX_SEGMENT_BYTES;
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
 use super::observed::StoreResult;
-use super::open_store::Place;
+use super::place::Place;
 use super::{Journal, JournalError};
 
 /// Time limit of a read or write. Meanwhile the caller's lease runs, or a sender waits.

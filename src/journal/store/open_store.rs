@@ -17,16 +17,9 @@ use object_store::prefix::PrefixStore;
 use super::super::location::{Bucket, BucketService, JournalLocation};
 use super::directory::Directory;
 use super::error::{JournalError, Scrub, place_error};
+use super::place::Place;
 use super::place_test::folder_id;
 use super::{Access, Journal, remote};
-
-/// An open store.
-#[derive(Clone)]
-pub(super) struct Place {
-    pub(super) location: Arc<JournalLocation>,
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) scrub: Arc<Scrub>,
-}
 
 impl Journal {
     /// Opens the journal at `location`. Creates a missing directory and syncs it to disk. Sends no
@@ -98,14 +91,6 @@ impl Journal {
 }
 
 impl Place {
-    fn of(location: &JournalLocation, store: Arc<dyn ObjectStore>, scrub: Scrub) -> Self {
-        Self {
-            location: Arc::new(location.clone()),
-            store,
-            scrub: Arc::new(scrub),
-        }
-    }
-
     /// Opens a store whose paths begin at the journal's root.
     fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         let (store, scrub): (Arc<dyn ObjectStore>, _) = match location {

@@ -126,7 +126,7 @@ impl Journal {
                 match fetched {
                     Fetched::Bytes(bytes) => files.push(bytes),
                     // The request may have been retired after its folder was listed.
-                    Fetched::Absent if self.folder(stream).await?.retired => {
+                    Fetched::Absent if !folder.retired && self.folder(stream).await?.retired => {
                         return self.retired_files(stream).await;
                     }
                     other => {
