@@ -6,28 +6,55 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Elements whose content is not shown, or shown only after a click.
-const HIDING: [&str; 17] = [
+const HIDING: [&str; 19] = [
     "details", "template", "script", "style", "title", "textarea", "select", "object", "iframe",
-    "noscript", "svg", "math", "head", "audio", "video", "canvas", "dialog",
+    "noscript", "svg", "math", "head", "audio", "video", "canvas", "dialog", "rp", "bdo",
 ];
+/// Elements inside which a browser ignores the closing tags of elements around them.
+const SCOPES: [&str; 6] = ["applet", "caption", "marquee", "table", "td", "th"];
 /// Attributes that may hide an element.
 const HIDING_ATTRIBUTES: [&str; 4] = ["hidden", "style", "class", "open"];
 
-/// A text, and where it closes elements.
+/// A text, and the tags in it.
 pub(super) struct Html<'a> {
     text: &'a str,
-    /// Where the last closing tag of each name begins.
-    closing: BTreeMap<String, usize>,
+    tags: BTreeMap<String, Tags>,
+}
+
+/// The tags of one name, outside comments and code.
+#[derive(Default)]
+struct Tags {
+    opened: usize,
+    closed: usize,
+    /// Where the last closing tag ends.
+    end: usize,
 }
 
 impl<'a> Html<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        let tags = text.match_indices("</");
-        let named = tags.filter_map(|(at, _)| Some((name(text.get(at + 2..)?), at)));
-        Self {
-            text,
-            closing: named.collect(),
+    /// `html`: the parts of the text that CommonMark takes for HTML.
+    pub(super) fn new(text: &'a str, html: &[Range<usize>]) -> Self {
+        let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
+        for part in html {
+            let mut at = part.start;
+            while let Some(found) = text.get(at..part.end).and_then(|text| text.find('<')) {
+                at += found;
+                let tag = text.get(at..).unwrap_or_default();
+                let Some(length) = begins_html(tag).then(|| length(tag)).flatten() else {
+                    at += 1;
+                    continue;
+                };
+                at += length;
+                let inside = tag.get(1..).unwrap_or_default();
+                match inside.strip_prefix('/') {
+                    Some(closing) => {
+                        let tags = tags.entry(name(closing)).or_default();
+                        (tags.closed, tags.end) = (tags.closed + 1, at);
+                    }
+                    None => tags.entry(name(inside)).or_default().opened += 1,
+                }
+            }
         }
+        Self { text, tags }
     }
 
     /// Returns what the HTML that begins in this part of the text hides.
@@ -55,12 +82,16 @@ impl<'a> Html<'a> {
         hidden
     }
 
-    /// Returns where the last closing tag of this name ends. It must follow the position `after`;
-    /// otherwise the element lasts to the end of the text.
+    /// Returns where the last closing tag of this name ends, if it follows the position `after` and
+    /// browsers agree about it: every element of the name is closed, and no other element can hide
+    /// a closing tag. Otherwise the element lasts to the end of the text.
     fn end_of(&self, name: &str, after: usize) -> usize {
-        let last = self.closing.get(name).filter(|at| **at > after);
-        let end = last.and_then(|at| Some(at + length(self.text.get(*at..)?)?));
-        end.unwrap_or(self.text.len())
+        let hides_tags = |other: &str| HIDING.contains(&other) || SCOPES.contains(&other);
+        let mut opened = self.tags.iter().filter(|(_, tags)| tags.opened > 0);
+        let alone = opened.all(|(other, _)| other == name || !hides_tags(other));
+        let tags = self.tags.get(name).filter(|_| alone);
+        let closed = tags.filter(|tags| tags.opened == tags.closed && tags.end > after);
+        closed.map_or(self.text.len(), |tags| tags.end)
     }
 }
 

@@ -14,7 +14,7 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser
 use super::hiding_html::Html;
 
 /// Code blocks that are rendered as a drawing: on GitHub and GitLab, and by GitLab with Kroki.
-const DRAWN: &str = "mermaid math geojson topojson stl plantuml \
+const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
     umlet vega vegalite wavedrom wireviz";
@@ -42,7 +42,12 @@ pub(super) fn visible_text(markdown: &str) -> String {
         if !after_open_link {
             let text = page.line(start, line);
             let found = LEFT_OF_LINKS.iter().filter_map(|left| text.find(left));
-            let open = found.min();
+            // The text of a link may continue on further lines.
+            let unclosed = text.rfind('[').filter(|at| {
+                let rest = text.get(*at..).unwrap_or_default();
+                !rest.contains(']')
+            });
+            let open = found.chain(unclosed).min();
             visible.push_str(text.get(..open.unwrap_or(text.len())).unwrap_or_default());
             after_open_link = open.is_some();
         }
@@ -120,7 +125,7 @@ impl Page {
                 | Event::Rule => {}
             }
         }
-        let html = Html::new(text);
+        let html = Html::new(text, &real_html);
         let mut hidden = html.hidden(0..text.len());
         hidden.extend(real_html.into_iter().flat_map(|part| html.hidden(part)));
         hidden.extend(FENCES.iter().filter_map(|fence| fenced(text, fence)));
@@ -155,15 +160,17 @@ impl Page {
 }
 
 fn is_drawn(info: &str) -> bool {
-    let language = info.trim_start().split([' ', '{', ',']).next();
+    let ends = |c: char| c.is_whitespace() || "{,:".contains(c);
+    let language = info.trim_start().split(ends).next();
     let mut drawn = DRAWN.split(' ');
     language.is_some_and(|language| drawn.any(|drawn| drawn.eq_ignore_ascii_case(language)))
 }
 
-/// Returns the lines from the first to the last that begins with `fence`; up to the end if there is
-/// only one. Renderers disagree about sections inside others.
+/// Returns the lines from the first to the last that begins with `fence`; up to the end if one of
+/// them may be unclosed. Renderers disagree about sections inside others.
 fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
     let (mut at, mut found, mut lines) = (0, text.len()..text.len(), 0);
+    let mut last_is_bare = false;
     for line in text.split_inclusive('\n') {
         let inside = |c: char| c.is_ascii_digit() || " \t>-*.)".contains(c);
         let text = line.trim_start_matches(inside);
@@ -171,14 +178,15 @@ fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
         if text.starts_with(fence) {
             found.start = found.start.min(at);
             found.end = at + line.len();
+            last_is_bare = text.trim_end() == fence;
             lines += 1;
         }
         at += line.len();
     }
     match lines {
         0 => None,
-        1 => Some(found.start..at),
-        _ => Some(found),
+        _ if last_is_bare && lines % 2 == 0 => Some(found),
+        _ => Some(found.start..at),
     }
 }
 
@@ -261,6 +269,18 @@ mod tests {
             "<p><![CDATA[ > <details> ]]>\nh\n</details></p>",
             "> <p a\n> h\n> >",
             "<details><div hidden></details>\nh\n</div>",
+            "<details>\n<details>\n</details>\n\nh",
+            "<details>\n<!-- </details> -->\n\nh",
+            "<details>\n\n`</details>`\n\nh",
+            "<details><table><tr><td>\n</details>\n\nh\n\n</td></tr></table>",
+            "<details><style></details></style>\n\nh",
+            "<ruby>a<rp>\nh\n</rp></ruby>",
+            "[[see|x\nh\n]]",
+            "```mermaid\tx\n%%\nh\n```",
+            "```mermaid:x\n%%\nh\n```",
+            "```glql\nh\n```",
+            "+++ a\n+++\n+++ b\nh",
+            "+++ a\n+++ b\nh",
         ] {
             let text = format!("x: 1\n\n{hidden}\n\ny: 2\n");
             let shown = lines(&text);

@@ -176,7 +176,12 @@ impl App {
             match unfinished_since(&state, now) {
                 None => {
                     let read = unsure.get(&state.stream()).into_iter().flatten();
-                    ends.extend(read.map(|wake_up| (*wake_up, state.ends_at())));
+                    // A request that waits is read again once its work is due.
+                    let end = match state.phase() {
+                        Phase::Waiting { until } => Some(*until),
+                        _ => state.ends_at(),
+                    };
+                    ends.extend(read.map(|wake_up| (*wake_up, end)));
                 }
                 Some(since) => counts.add_unfinished(since),
             }

@@ -41,14 +41,15 @@ impl App {
     }
 
     /// Reads the secrets again after a signature matched none, at most once in ten seconds, or waits
-    /// for a reading that another delivery has begun. Returns the application under the rules in force; `None` if this application has them already.
+    /// for a reading that another delivery has begun. Returns the application under the rules in
+    /// force; `None` if this application has them already.
     pub(in crate::app) async fn with_reloaded_secrets(&self) -> Option<Self> {
         if self.rules.prepared().config().has_changing_secrets() {
             if self.rules.read.lock().may_reread(Instant::now()) {
                 Box::pin(self.read_secrets_again()).await;
             } else {
                 // Another delivery may be reading the secrets just now: wait until it has done so.
-                drop(self.rules.replacing.lock().await);
+                drop(timeout(READ_WITHIN, self.rules.replacing.lock()).await);
             }
         }
         let prepared = self.rules.prepared();
