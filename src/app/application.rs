@@ -101,9 +101,9 @@ impl App {
         }
     }
 
-    /// Returns the cloud of the account that owns an image which is shared already. The blueprint
-    /// of a chain belongs to the account of its CVM image: the cloud chose the blueprint's id, so
-    /// no configuration names it.
+    /// Returns the cloud of the account that owns an image which is shared already. For the
+    /// blueprint of a chain, looks up the account of its CVM image: the cloud chose the blueprint's
+    /// id, so no configuration names the blueprint.
     pub(super) fn cloud_of_owner(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();

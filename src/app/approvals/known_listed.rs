@@ -1,5 +1,5 @@
-//! What this process knows of the lists of approval systems. With it a sweep need not look up again
-//! the announcements that the journal is known to have.
+//! What this process knows of the lists of approval systems. It saves a sweep from looking up
+//! announcements again that it has already found in the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 

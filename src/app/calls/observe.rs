@@ -154,8 +154,8 @@ where
     }
 }
 
-/// The longest wait for a read of an image's state, which saves a call that the cloud would refuse.
-/// If the read fails or takes longer, the share continues without it.
+/// Time limit of one read of an image's state. The read only saves a call that the cloud would
+/// refuse, so if it fails or takes longer, the share continues without it.
 const STATE_TIME: Duration = Duration::from_secs(5);
 
 /// Reads the image's state once. If the read fails or finds no image, the image counts as ready.

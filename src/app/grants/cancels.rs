@@ -12,9 +12,9 @@ use crate::journal::{Receiver, State};
 use super::overdue::LIGHTHOUSE;
 use super::revoke_now::RevokeNowError;
 
-/// For each image and region: the accounts that lose the image. `true`: the image leaves
-/// Lighthouse, and the accounts are those of a chain. Accounts that have the CVM image itself need
-/// a separate cancel.
+/// The accounts that lose each image. The key: the image, the region, and whether the image leaves
+/// Lighthouse. If it does, the accounts are those of its chain; accounts that have the CVM image
+/// itself need a separate cancel.
 pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {

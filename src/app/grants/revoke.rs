@@ -162,8 +162,8 @@ impl App {
         let found = context.cloud.blueprint_of_image(image);
         match found.await {
             Ok(Some(found)) => Ok(Some(found.blueprint_id)),
-            // Without a blueprint the accounts have nothing, if the account whose key was used owns
-            // the image. It owns an image that it sees as private.
+            // An account sees only its own images as private. So if the image is private to the key
+            // that was used, and has no blueprint, the accounts have nothing.
             Ok(None) => {
                 let found = context.cloud.cvm_image(image);
                 let kind = found

@@ -28,8 +28,8 @@ impl App {
         let Some(_slot) = self.slots.take() else {
             return Ok(self.answer_and_notify(&state, false));
         };
-        // `look_up` does not notice that a record is missing before another. Read the whole stream
-        // before working on it.
+        // `look_up` stops at the first number without a record, so it does not notice a gap. Read
+        // the whole stream before working on it.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
             return Ok(self.answer_and_notify(&state, false));

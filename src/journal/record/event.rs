@@ -223,8 +223,8 @@ pub struct Intent {
     /// by the request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
-    /// True if an operator confirms that the image is deleted: items of this cancel whose image the
-    /// cloud does not have then count as not shared.
+    /// True if an operator confirms that the image is deleted. Then an item of this cancel counts as
+    /// not shared if the cloud does not have its image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
     /// The first worker's lease. `None` for a denial and for a request that starts later or waits

@@ -43,8 +43,8 @@ impl State {
         at <= now || ahead > longest.saturating_add(MAX_CLOCK_DIFFERENCE)
     }
 
-    /// Whether a worker whose clock was ahead began to revoke the share before its end, and the
-    /// share has not ended at `now` either.
+    /// Whether a worker with a fast clock began to revoke the share as ended, although the share
+    /// has not ended yet at `now`.
     pub(super) fn revokes_too_soon(&self, now: Timestamp) -> bool {
         let for_its_end = self.revoking.as_ref().is_some_and(|tried| tried.expired);
         for_its_end && !self.expired(now)
