@@ -54,7 +54,8 @@ fn fields(body: &[u8]) -> Result<Value, Problem> {
         };
         let (name, value) = (half()?, half()?);
         if fields.contains_key(&name) {
-            return Err(wrong(format!("names field {} twice", shown(&name))));
+            let problem = format!("names field {} twice", shown(&name));
+            return Err(Problem::new("body", problem, "name each field once"));
         }
         fields.insert(name, value);
     }

@@ -94,7 +94,9 @@ pub fn parse_authorization(text: &str) -> Result<Authorization, Refusal> {
             .iter()
             .any(|name| *name != name.to_ascii_lowercase())
     {
-        return Err(wrong("SignedHeaders is not lower-case and ascending"));
+        return Err(wrong(
+            "SignedHeaders must be lower-case names in ascending order, each once",
+        ));
     }
     if signature.len() != 64 || !signature.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(wrong("Signature is not 64 hex digits"));

@@ -139,7 +139,7 @@ async fn blueprint_of_chain(
                 let again = lighthouse.is_some_and(again);
                 Err(chain_broken(
                     image,
-                    "it has no blueprint in Lighthouse",
+                    "Lighthouse has none made from it",
                     again,
                 ))
             }
@@ -149,8 +149,9 @@ async fn blueprint_of_chain(
 }
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
-    let message =
-        format!("the blueprint of {image} is not known: {why}; share it by its lhbp-… id");
+    let message = format!(
+        "the blueprint of {image} is not known: {why}; if there is one, name its lhbp-… id"
+    );
     ResultKind::failed(ResultCode::ChainBroken, message, retryable)
 }
 

@@ -100,8 +100,9 @@ pub(super) fn steps(host: DeployTo) -> &'static str {
     match host {
         DeployTo::Lambda => {
             "AWS Lambda: in a checkout of sharehook run `scripts/package --config PATH/sharehook.toml`, copy\n\
-             `target/package/bootstrap.zip` into this folder, and run `sam deploy --guided` here. The secret of\n\
-             `SecretArn` has a field for each name in `SecretNames`."
+             `target/package/bootstrap.zip` into this folder, and run `sam deploy --guided` here. Before\n\
+             that create a secret in Secrets Manager, a JSON object with a field for each name in `SecretNames`,\n\
+             and give its ARN as `SecretArn`."
         }
         DeployTo::Container => {
             "Container: put the static binary into this folder as `sharehook`, and run `docker build -t sharehook .`. Start\n\
