@@ -145,8 +145,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the address of a system: the one that the variable for all systems yields, or else
-    /// `own`, which is written at `at`.
+    /// Reads the address of a system: from the variable for all systems if it is set, or else from
+    /// `own`, whose mistakes are reported at `at`.
     pub(super) fn system_address<T>(
         &mut self,
         preset: &str,

@@ -182,8 +182,8 @@ struct Past {
 }
 
 impl Past {
-    /// Returns the table whose stand-in has this span. A stand-in does not fit every type; then the
-    /// table is left out.
+    /// Returns the table whose stand-in has this span. An error at a stand-in means that it does
+    /// not fit the field's type; then the table is left out.
     fn incomplete(&self, span: &Range<usize>) -> Option<Range<usize>> {
         let n = usize::MAX - span.start;
         self.completed

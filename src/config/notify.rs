@@ -15,8 +15,8 @@ use super::reader::Reader;
 use super::valid::{NotifyConfig, SourceConfig};
 
 impl Reader<'_> {
-    /// Reads all targets. `sources` are those of the `number` in the file that could be read. Also
-    /// returns whether no table has a mistake.
+    /// Reads all targets. The file has `number` sources; `sources` are those that could be read.
+    /// Also returns whether every table is free of mistakes.
     pub(super) fn notify(
         &mut self,
         raw: &[Spanned<RawNotify>],
@@ -99,8 +99,8 @@ impl Reader<'_> {
         on
     }
 
-    /// Returns the sources that the table names. An app can send only for a source whose `fetch`
-    /// configures it, so with the preset of an app the default is every such source.
+    /// Returns the sources that the table names. An app can send only for a source with that app in
+    /// its `fetch`, so with the preset of an app the default is every such source.
     fn sources_of(
         &mut self,
         raw: &RawNotify,

@@ -54,8 +54,8 @@ impl Reader<'_> {
         self.problems.push(Problem::at(mark, problem, remedy));
     }
 
-    /// Reports a required setting that the file lacks. Does nothing if the file has the setting and
-    /// it could not be read.
+    /// Reports a required setting that the file lacks. Does nothing if the file has the setting,
+    /// but with a value that could not be read.
     pub(super) fn missing(&mut self, name: &str, remedy: &str) {
         if !self.unread.has(name) {
             let mark = Mark::whole(self.file);

@@ -24,8 +24,8 @@ use super::vars::Vars;
 
 /// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
-/// The variable with the index's place if `SHAREHOOK_JOURNAL` is set. The index in the file is
-/// then ignored, because it belongs to the file's journal.
+/// The variable with the index's place. Used only if `SHAREHOOK_JOURNAL` is set; the index in the
+/// file is then ignored, because it belongs to the file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
 /// The permitted values of `limits.body_bytes`.
@@ -168,8 +168,8 @@ impl Reader<'_> {
         self.places(("journal", place), index, Some(&written))
     }
 
-    /// Reads the places of the journal and of its index, each after the name of its setting or
-    /// variable. `at` is `None` for variables.
+    /// Reads the places of the journal and of its index. Each pair contains the name of a setting
+    /// or variable, and its value. `at` is `None` for variables.
     fn places(
         &mut self,
         (name, place): (&str, &str),
@@ -251,7 +251,7 @@ impl Reader<'_> {
     }
 
     /// Returns how long before its expiry a share is `expiring`. Reports the setting if no target
-    /// asks for that notification. A target that was not read fully may ask for it.
+    /// asks for that notification, unless a target was not read fully and so may ask.
     fn notice(
         &mut self,
         raw: &RawLimits,

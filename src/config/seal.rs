@@ -20,8 +20,8 @@ const DEFAULT_NAME: &str = "sharehook-journal";
 const DEFAULT_EVERY: &str = "1h";
 
 impl Reader<'_> {
-    /// Reads the table. Returns `None` after a mistake, or if the journal is not sealed: because it
-    /// is in a bucket or in memory and has no key, or because this command does not read the key.
+    /// Reads the table. Returns `None` after a mistake, if a journal in a bucket or in memory has
+    /// no key, or if this command does not need the key and did not read it.
     pub(super) fn seal(
         &mut self,
         raw: &RawSeal,

@@ -16,8 +16,8 @@ use crate::domain::spelled;
 pub enum SecretRef {
     /// An environment variable of the process.
     Env(String),
-    /// A file, relative to the configuration's folder. A line end at its end is not part of the
-    /// secret.
+    /// A file, relative to the configuration's folder. A line end at the end of the file is not
+    /// part of the secret.
     File(String),
     /// A secret in AWS, which the caller fetches.
     Aws(AwsSecret),

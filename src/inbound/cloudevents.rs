@@ -168,8 +168,8 @@ fn is_attribute(name: &str) -> bool {
 }
 
 /// Decodes a header's value: removes quotes, then decodes percent signs once (HTTP binding,
-/// 3.1.3.2). Keeps a percent sign without two hex digits: the JavaScript SDK encodes nothing, the
-/// Python SDK everything that the specification names.
+/// 3.1.3.2). Keeps a percent sign without two hex digits, because the JavaScript SDK does not
+/// encode values.
 fn decoded(text: &str) -> Option<String> {
     let inner = text
         .strip_prefix('"')

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::domain::SourceName;
 
 /// The request repeats this header with different values. It is refused, because a proxy may have
-/// used another of the values than this program would.
+/// used a different value than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} occurs more than once, with different values")]
 pub struct DuplicateHeader(pub String);

@@ -38,19 +38,19 @@ pub enum Replies {
 pub struct ReplyRules {
     /// Which statuses are sent.
     pub replies: Replies,
-    /// The time after which the answer is 202, and the work continues now or in a sweep. `None`:
+    /// After this time the answer is 202, and the work continues, at once or in a sweep. If `None`,
     /// the answer is sent when the work ends.
     pub answer_within: Option<Duration>,
 }
 
 impl ReplyRules {
-    /// Returns the defaults for a preset. `answer_within` is somewhat shorter than the preset's
-    /// sender waits. `name` is `None` for a sender that the configuration describes.
+    /// Returns the defaults for a preset. `answer_within` is somewhat less than the sender's own
+    /// time limit. `name` is `None` for a sender that the configuration describes.
     pub(super) fn of_preset(name: Option<SchemeName>) -> Self {
         use Replies::{Accepted, Status};
         let (replies, seconds) = match name {
             // These wait 3 seconds. Feishu sends an instance's next event only after the answer to
-            // this one.
+            // the previous one.
             Some(SchemeName::Slack | SchemeName::Feishu | SchemeName::Lark) => (Accepted, Some(2)),
             // Waits 1.5 seconds.
             Some(SchemeName::Dingtalk) => (Accepted, Some(1)),

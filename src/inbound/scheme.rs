@@ -118,8 +118,8 @@ pub struct HmacScheme {
     pub key: KeyDecoding,
     /// The parts of the signed text, in order.
     pub signed: Vec<Part>,
-    /// Where the signed time is. `None`: the age is not checked, and only the request's identity
-    /// keeps a replay from acting again.
+    /// Where the signed time is. If `None`, the age is not checked, and only the request's identity
+    /// prevents a replay from acting again.
     pub time: Option<TimeSource>,
     /// How many seconds the signed time may lie before or after now.
     pub window: u32,
@@ -315,8 +315,8 @@ impl HmacScheme {
         }
     }
 
-    /// Returns the first variable part without a separator after it: the same signed bytes could be
-    /// split in two ways. An RFC 3339 instant needs none, because its syntax marks its end.
+    /// Returns the first variable part with no separator after it. Without one, signed bytes
+    /// could be split in two ways. An RFC 3339 instant needs none: its syntax marks its end.
     fn run_together(&self) -> Option<&'static str> {
         let unix = !matches!(self.time, Some(TimeSource::Rfc3339Header(_)));
         self.signed.iter().zip(self.signed.iter().skip(1)).find_map(|(part, next)| {

@@ -1,6 +1,6 @@
 //! Verifies messages of Amazon SNS over HTTPS. Each contains an RSA signature and the address of
-//! the certificate that made it. In: the message, a [`Certificate`] that the caller fetched, the
-//! listed topics. Out: what was proven. Does no I/O.
+//! the certificate that verifies it. In: the message, a [`Certificate`] that the caller fetched,
+//! the listed topics. Out: what was proven. Does no I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -53,8 +53,8 @@ pub(super) fn items<'a>(scheme: &HmacScheme, field: &'a str) -> impl Iterator<It
         .filter(|item| !item.is_empty())
 }
 
-/// Returns the signatures in a header that have the scheme's form. Skips an item with another
-/// prefix, or that does not decode to 32 bytes: senders add signatures of other versions.
+/// Returns the signatures in a header that have the scheme's form. Skips items with another prefix
+/// and items that do not decode to 32 bytes, because senders add signatures of other versions.
 pub(super) fn candidates(scheme: &HmacScheme, field: &str) -> Vec<[u8; 32]> {
     items(scheme, field)
         .take(MAX_CANDIDATES)

@@ -1,4 +1,4 @@
-//! Records the steps of a verification for people to read. The verification itself calls it, so
+//! Records the steps of a verification for people to read. The verification itself records them, so
 //! nothing is computed twice. No step contains a secret.
 
 use serde::Serialize;

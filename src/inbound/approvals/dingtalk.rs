@@ -98,8 +98,8 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("x-acs-dingtalk-access-token", token.to_owned())
 }
 
-/// Also adds the codes of the instance and of its definition for the map, because DingTalk's answer
-/// contains neither. The list of the definition confirms that the instance belongs to it.
+/// Reads the state. For the map, adds two codes that DingTalk's answer lacks: the instance's and
+/// its definition's. The list of the definition confirms that the instance belongs to it.
 fn state(named: &Named, mut instance: Value) -> InstanceState {
     let other = |why: String| InstanceState::Other(why);
     let text = |name: &str| {

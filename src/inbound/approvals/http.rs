@@ -124,8 +124,8 @@ impl TicketRules {
     }
 
     /// Checks that the answer is the requested ticket; only the map decides whether it is approved.
-    /// Another ticket is pending and fetched again later, because a mistake in `instance_id` must
-    /// not lose an approval.
+    /// After any other answer, the requested ticket counts as pending and is fetched again later,
+    /// because a mistake in `instance_id` must not lose an approval.
     pub fn state(&self, named: &Named, ticket: Value, now: Timestamp) -> InstanceState {
         let why = match self.instance_id.find(&ticket, now) {
             Ok(Some(id)) if id == named.instance => return InstanceState::Approved(ticket),

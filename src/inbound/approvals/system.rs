@@ -39,8 +39,8 @@ pub struct ApprovalSystem {
     /// Makes the call that requests a definition by its code, to see whether the app may read it.
     pub definition: Option<fn(code: &str) -> ApiCall>,
     /// Reads when a fetched instance began. Only for a system whose instances do not name their
-    /// definition: the program looks for the instance, by this time, in the list of the definition
-    /// that the event names.
+    /// definition. The event names the definition; the program looks for the instance in that
+    /// definition's list around this time.
     pub begun: Option<fn(&Value) -> Option<Timestamp>>,
     /// Reads when a fetched instance was approved. Only for a system whose list does not say when
     /// an instance ended.

@@ -129,8 +129,8 @@ fn from_wecom(
     })
 }
 
-/// Returns an id of the approval's number, its status and the time, because WeCom's events have
-/// none.
+/// Makes an id from the approval's number, its status and the time, because WeCom's events have no
+/// id.
 fn wecom_id(event: &Value) -> Option<String> {
     let at = |name: &str| text(event, &format!("/ApprovalInfo/{name}"));
     let own = at("SpNoStr")
@@ -217,8 +217,8 @@ fn signature_of(token: &str, time: &str, nonce: &str, encrypted: &str) -> String
     hex::encode(Sha1::digest(parts.concat()))
 }
 
-/// Returns the value of a query field that may have any of `names`. Refuses a repeated name, and
-/// names with different values.
+/// Returns the value of a query field that may have any of `names`. Refuses a repeated field, and
+/// fields of several names if their values differ.
 fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
     let what = || format!("query field {}", names.join(" or "));
     let mut found = None;

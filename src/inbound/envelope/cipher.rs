@@ -96,8 +96,8 @@ fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], max_padding: usize) -> Result<V
     Ok(bytes)
 }
 
-/// Returns the number of padding bytes. Each padding byte must be this number. Compares all of them
-/// even after a difference, so that the duration does not show its position.
+/// Returns the number of padding bytes. Each padding byte must be this number. Compares all padding
+/// bytes even after a difference, so that the duration does not show where they differ.
 fn padding(plain: &[u8], max_padding: usize) -> Result<usize, Refusal> {
     let last = plain.last().copied().unwrap_or_default();
     let count = usize::from(last);
