@@ -164,8 +164,9 @@ impl CloudAccounts {
     }
 }
 
-/// The result for the owner's own account, if a share names it: the cloud would refuse the whole
-/// call. `owner`: the account of the credentials in use, if a read has shown it.
+/// The result for the owner's own account, if a share names it. That account gets no call, because
+/// the cloud would refuse the whole call. `owner`: the account of the credentials in use, if a read
+/// has shown it.
 pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> Option<ItemResult> {
     let owner = owner?;
     let own = request

@@ -82,7 +82,7 @@ impl ExecutionContext<'_> {
         self.metrics.count(Metric::CloudCalls, &[action, code]);
     }
 
-    /// Waits before the next try, after `tries` that failed, the last with an error of `class`.
+    /// Waits before the next try. `tries`: how many have failed. `class`: the last one's error.
     /// Returns false if the deadline leaves no time.
     pub(super) async fn wait(&self, tries: u32, class: ErrorClass) -> bool {
         let wait = wait_before(self.patience.backoff, tries, class, clock::chance());
@@ -106,8 +106,8 @@ pub(super) const LATE_CALL: Duration = Duration::from_secs(2);
 /// with a longer limit, after record 0 is durable.
 pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// Maximum time for the opening of a request. A longer one continues in another turn. A cancel that
-/// finds a listed request without record 0 waits this long.
+/// Maximum time for the opening of a request. If it takes longer, the request continues in another
+/// turn. A cancel that finds a listed request without record 0 waits this long.
 pub(super) const OPENING_TIME: SignedDuration = SignedDuration::from_secs(10);
 
 /// The deadline of a turn that begins now: `deadline`, or the end of the longest turn if that is

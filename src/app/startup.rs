@@ -29,7 +29,7 @@ pub enum StartError {
 
 impl Prepared {
     /// Opens the journal and the cloud's client. For dry runs, opens the journal only to read: then
-    /// no use case can write it, or carry out anything, because that needs a claim.
+    /// no use case can write it, nor carry out anything, because that needs a claim.
     pub async fn open(self, vars: &Vars, clock: Clock) -> Result<App, StartError> {
         if self.plan_only {
             return self.open_to_read(vars, clock);

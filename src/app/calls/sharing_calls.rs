@@ -93,9 +93,9 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call if there is room, if its request waits until the call's `end`, and if the
-/// call has none of its accounts yet: two requests for one account need separate results. A request
-/// that did not wait could read the cloud before the cloud carries out the call.
+/// Adds a part to a call if there is room and the call has none of the part's accounts yet: two
+/// requests for one account need separate results. The part's request must wait until the call's
+/// `end`. Otherwise it could read the cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;

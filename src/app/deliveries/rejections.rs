@@ -70,8 +70,8 @@ impl App {
             .await
     }
 
-    /// Returns the lease for the record of an incident. From its end on, a sweep may deliver the
-    /// notification.
+    /// Returns the lease for the record of an incident. Once the lease has ended, a sweep may
+    /// deliver the notification.
     pub(in crate::app) fn incident_lease(&self) -> Result<WorkerLease, JournalError> {
         self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }

@@ -1,4 +1,4 @@
-//! Verifies deliveries. For SNS it fetches the certificate from SNS's own host, checks it, keeps it
+//! Verifies deliveries. For SNS, fetches the certificate from SNS's own host, checks it, keeps it
 //! for an hour, and confirms subscriptions of verified messages. In: a delivery. Out: the verified
 //! delivery, a refusal, or the error that SNS cannot be reached now.
 
@@ -31,8 +31,8 @@ pub(in crate::app) struct Certificates {
 pub(in crate::app) enum Unverified {
     UnknownSource,
     Refused(Refusal),
-    /// The certificate could not be fetched, or the subscription not be confirmed; the sender must
-    /// repeat the delivery.
+    /// The certificate could not be fetched, or the subscription could not be confirmed; the sender
+    /// must repeat the delivery.
     NotNow(String),
 }
 

@@ -40,8 +40,8 @@ pub(in crate::app) fn covers_of_accounts(
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// Returns the cover that ends first among those that need the image which this request put into
-/// Lighthouse: grants of the same image there, and grants of the blueprint made from it.
+/// This request put an image into Lighthouse. Grants of the same image there, and of the blueprint
+/// made from it, need the image. Returns the cover by these grants that ends first.
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);

@@ -11,8 +11,8 @@ use crate::journal::{Event, FailedAttempt};
 use super::cover::Cover;
 use super::ownership::image_missing;
 
-/// The pause after the first failed attempt. Each further one doubles it, up to `MAX_PAUSE`. The
-/// attempts continue until one succeeds.
+/// The pause after the first failed attempt. Each further failure doubles it, up to `MAX_PAUSE`.
+/// The attempts continue until one succeeds.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 /// The pause after an attempt that made no call. The state counts only attempts with calls, so this

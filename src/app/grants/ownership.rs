@@ -1,7 +1,7 @@
-//! Decides whether an image that the cloud does not show is gone. The key of another account does
-//! not see the image either, so only a read with the owner's key proves it. In: the account on
-//! record and the account whose key was used ("asked"). Out: whether a missing image is gone, or
-//! what an operator must do.
+//! Decides whether an image that the cloud does not show is gone. Another account's key does not
+//! see an image that exists, so only a read with the owner's key proves that the image is gone. In:
+//! the account on record and the account whose key was used ("asked"). Out: whether a missing image
+//! is gone, or what an operator must do.
 
 use crate::cloud::error::image_is_missing;
 use crate::config::DEFAULT_ACCOUNT;

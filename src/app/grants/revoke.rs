@@ -19,7 +19,7 @@ const CONCURRENT_READS: usize = 16;
 
 impl App {
     /// Reads the requests among these streams. Skips damaged ones, so that they cannot block a
-    /// cancel or a revocation: nothing is done for them until they are restored.
+    /// cancel or a revocation. A damaged request gets no work until it is restored.
     pub(in crate::app) async fn read_streams(
         &self,
         streams: BTreeSet<StreamId>,

@@ -18,8 +18,8 @@ const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
 
 impl App {
     /// Returns the application for a server that receives many deliveries at once, and its backlog.
-    /// The application carries out a limited number of requests at a time and records the others,
-    /// which [`App::work_off`] carries out; without it, the sweeps.
+    /// The application carries out a limited number of requests at a time and records the others.
+    /// [`App::work_off`] carries those out, or the sweeps if it does not run.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
         let (slots, backlog) = Slots::bounded();
@@ -77,8 +77,8 @@ impl App {
         Ok(())
     }
 
-    /// Puts a request into the backlog if it is due within `MAX_DUE_WAIT`: it got no slot, or its
-    /// turn ran out of time. The sweep handles requests that are due later.
+    /// Puts a request that got no slot, or whose turn ran out of time, into the backlog if it is
+    /// due within `MAX_DUE_WAIT`. The sweep handles requests that are due later.
     pub(in crate::app) fn queue_unfinished(&self, state: &State, unfinished: Unfinished) {
         if self.due_within(state).is_some() {
             self.slots.queue(state.stream(), Some(unfinished));

@@ -119,7 +119,7 @@ impl App {
     /// Returns a listed request that is not in `read`: its record 0 did not exist then. A share
     /// lists the others while its record 0 is written, so this cancel and that share may not have
     /// seen each other. The share gives up if its opening takes longer than [`OPENING_TIME`]. A
-    /// cancel that looks again after that time may ignore it.
+    /// cancel that looks again after that time may ignore that share.
     async fn unopened_neighbour(
         &self,
         streams: BTreeSet<StreamId>,
@@ -138,8 +138,8 @@ impl App {
 
     /// Records in each earlier closed share which items this cancel has taken away. A called-off
     /// item is recorded only if its share was at rest before the cancel's calls: otherwise the
-    /// share's worker may still make a call after them. Call it before the cancel closes, so that a
-    /// crash in between repeats it.
+    /// share's worker may still make a call after those of the cancel. Call it before the cancel
+    /// closes, so that a crash in between repeats it.
     pub(super) async fn record_in_earlier_shares(
         &self,
         cancel: &State,

@@ -19,8 +19,8 @@ pub(super) struct AffectedImages {
     pub(super) made: BTreeSet<ImageRef>,
 }
 
-/// Returns the items that this cancel calls off in `share`, also those that are already settled.
-/// Empty if the share does not precede the cancel.
+/// Returns the items that this cancel calls off in `share`, including those that are already
+/// settled. Empty if the share does not precede the cancel.
 pub(super) fn items_called_off(
     cancel: &State,
     share: &State,

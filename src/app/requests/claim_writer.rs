@@ -202,7 +202,7 @@ impl<'a> ClaimWriter<'a> {
     }
 
     /// Stores the new successes among `results` for the next record. Failures are not stored: they
-    /// may pass, so only the end of the turn decides about them.
+    /// may be temporary, so only the end of the turn decides about them.
     pub(in crate::app) fn keep_results(&mut self, results: &[ItemResult]) {
         let recorded = self.state().results();
         let new = |result: &&ItemResult| result.succeeded() && !recorded.contains(result);
@@ -289,8 +289,9 @@ impl<'a> ClaimWriter<'a> {
         self.end(event).await
     }
 
-    /// Records the results so far, and why the other items are open. Also records of each open item
-    /// whether it is in doubt, if it is or was: a later turn may fail for another reason.
+    /// Records the results so far, and why the other items are open. Also records each open item
+    /// that is or was in doubt, and whether it still is, because a later turn may fail for another
+    /// reason.
     async fn defer(
         &mut self,
         mut results: Vec<ItemResult>,
@@ -336,8 +337,8 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// Defers the request until another worker has finished. Also records the items in doubt and
-    /// the calls that an attempt before a call-off may have left.
+    /// Defers the request until another worker has finished. Also records the items in doubt, and
+    /// the calls that an attempt before a call-off may have left unrecorded.
     pub(super) async fn wait(&mut self, why: String, not_before: Timestamp) -> Result<(), Stop> {
         let doubt = |item: &Item| ItemResult::new(item.clone(), ResultKind::Pending, None);
         let doubts = self.doubts.iter().map(|item| doubt(item).in_doubt(true));

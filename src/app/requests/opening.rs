@@ -43,8 +43,8 @@ impl App {
         let rules = &self.prepared.notice_rules;
         let allowed = opening.intent.verdict.allowed;
         if !allowed && rules.want(NoticeKind::Denied, Some(&case.identity.source)) {
-            // A denial gets no lease and so no wake-up. This one lets a sweep deliver the
-            // notification if this process does not.
+            // A denial gets no lease and so no wake-up. Announce one here: it lets a sweep deliver
+            // the notification if this process does not.
             let at = self.lease(case.now, Deadline::after(Duration::ZERO));
             let stream = StreamId::of(&case.identity);
             self.journal

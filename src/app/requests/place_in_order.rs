@@ -37,8 +37,8 @@ impl App {
                 self.read_affected(request, deadline).await?.2
             }
         };
-        // Follow the requests that were approved before this one, and those whose instant lies in
-        // the future: a wrong clock gave it. Any other request was approved later and overtook this
+        // Follow the requests that were approved before this one, and those to which a wrong clock
+        // gave an instant in the future. Any other request was approved later and overtook this
         // one.
         let now = self.now();
         let before = |other: &&State| {

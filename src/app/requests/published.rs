@@ -1,6 +1,6 @@
 //! Remembers which requests put which CVM image into Lighthouse, and from which CVM image each
 //! blueprint was made. In: the states of requests that were read. Out: what this process knows.
-//! Record 0 names the image and never changes, so a process reads each request once for it.
+//! Record 0 names the image and never changes, so a process reads it only once for each request.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub(in crate::app) struct Published {
 }
 
 impl Published {
-    /// The CVM image that this request puts into Lighthouse, if it puts one there. `None`: the
-    /// request was not read yet.
+    /// The CVM image that this request puts into Lighthouse; `Some(None)` if it puts none there.
+    /// `None`: the request was not read yet.
     pub(super) fn of(&self, stream: StreamId) -> Option<Option<ImageRef>> {
         self.by_request.lock().get(&stream).cloned()
     }

@@ -32,8 +32,8 @@ impl App {
             return Ok(refused.explain(results, &Publication::NeededByOthers));
         }
         let context = self.context(writer.state().request(), deadline);
-        // Compare with the account of the client, not with the writer's owner: that may only repeat
-        // the owner on record.
+        // Compare with the account of the client, not with the writer's owner, which may be only a
+        // copy of the owner on record.
         let asked = context.cloud.known_owner();
         let ownership = Ownership::of(writer.state().owner(), asked.as_ref());
         let published = ImageRef::Cvm(image.clone());

@@ -79,8 +79,8 @@ impl Slots {
         (slots, Backlog(queue))
     }
 
-    /// Counts one more unfinished request of a source, whose delivery has this number of bytes.
-    /// `None` if the source has `max` unfinished requests already, or too many bytes.
+    /// Counts one more unfinished request of a source. `bytes`: the size of its delivery. `None` if
+    /// the source already has `max` unfinished requests, or would then have too many bytes.
     pub(in crate::app) fn admit(
         &self,
         source: &SourceName,

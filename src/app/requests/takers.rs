@@ -92,7 +92,7 @@ fn late_call(ended: &State, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Whether `taker` takes away what `share` gives of the same image: an account that both name, or
-/// everything if it takes the image out of Lighthouse.
+/// everything if `taker` takes the image out of Lighthouse.
 fn meet(share: &State, taker: &State) -> bool {
     let (mine, theirs) = (&share.request().target, &taker.request().target);
     let account = |account| theirs.accounts().contains(account);

@@ -113,8 +113,8 @@ impl App {
 
     /// Reads the cloud, makes the plan and executes it, for a request or a revocation.
     /// `kept`: results of items that get no call. `owners`: the accounts on record as owners of the
-    /// shares that a cancel or revocation takes away. `first`: what was read before record 0, when
-    /// no earlier attempt can have made a call.
+    /// shares that a cancel or revocation takes away. `first`: what was read before record 0, given
+    /// only if no earlier attempt can have made a call.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -139,8 +139,8 @@ impl App {
         };
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // An earlier attempt is one more share to judge by its owner. Without an owner on record it
-        // may have called under any account, so the ownership is then not proven.
+        // Judge an earlier attempt by its owner, like a share. If no owner is on record, the
+        // attempt may have called under any account, so the ownership is not proven.
         let attempt = looked_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
         let owners = owners.iter().map(Option::as_ref).chain(attempt_owner);
@@ -166,8 +166,8 @@ impl App {
             writer.with_doubts(done),
             &seen_before_doubts,
         );
-        // The results are those of an interrupted worker. Record its owner account again: the account
-        // whose key was used now is not proven to be the owner.
+        // The results are those of an interrupted worker. Set the owner back to the one on
+        // record: the account whose key was used now is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
             writer.set_owner(writer.state().owner().cloned());
         }
@@ -176,8 +176,8 @@ impl App {
 
     /// Judges the items of a cancel for which the cloud says that the image is missing, and returns
     /// all results. Such an item becomes `NotShared` if an operator confirmed that the image is
-    /// deleted. It stays open if the key in use is not known to be the owner's on record. Otherwise
-    /// its result does not change.
+    /// deleted. It stays open if the key in use is not known to belong to the owner on record.
+    /// Otherwise its result does not change.
     fn judge_missing_image(
         &self,
         writer: &ClaimWriter<'_>,

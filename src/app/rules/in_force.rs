@@ -14,8 +14,8 @@ use super::prepared::Prepared;
 
 /// The age at which secrets are read again.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// Minimum pause between two readings of secrets because a signature matched none. Anyone can send
-/// such a signature.
+/// A signature that matches no secret causes a new reading of the secrets. This is the minimum
+/// pause between two such readings, because anyone can send such a signature.
 const MISMATCH_PAUSE: Duration = Duration::from_secs(10);
 
 pub(in crate::app) struct InForce {
@@ -65,8 +65,8 @@ impl Read {
         old
     }
 
-    /// Whether the secrets may be read again because a signature matched none. True for only one
-    /// caller.
+    /// Whether the secrets may be read again after a signature matched none. Returns true to only
+    /// one caller within `MISMATCH_PAUSE`.
     pub(super) fn may_reread(&mut self, now: Instant) -> bool {
         let last = self.for_mismatch;
         let may = last.is_none_or(|last| now.duration_since(last) >= MISMATCH_PAUSE);

@@ -69,8 +69,8 @@ impl Prepared {
     }
 
     /// Returns these rules for dry runs: the answer shows the plan, and nothing is written, sent or
-    /// changed. They have no place to write to besides the journal, which [`Prepared::open`] then
-    /// opens only to read: no seal, no target of notifications, no published report.
+    /// changed. Removes the seal, the targets of notifications and the published report. The
+    /// journal remains, but [`Prepared::open`] opens it only to read.
     #[must_use]
     pub fn planning(mut self) -> Self {
         self.config.seal = None;

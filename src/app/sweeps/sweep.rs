@@ -251,9 +251,9 @@ impl App {
         }
     }
 
-    /// Handles a stream without records. Deletes its wake-ups, because no record followed them. A
-    /// wake-up with a sequence number above 0 came after a record, which was removed: keeps and
-    /// reports it.
+    /// Handles a stream without records. Deletes its wake-ups, because no record followed them. But
+    /// a wake-up with a sequence number above 0 came after a record, which must have been removed:
+    /// then keeps the wake-ups and reports the stream.
     async fn without_records(&self, due_stream: &DueStream, round: &mut Round) {
         if due_stream.wake_ups.iter().any(|wake_up| wake_up.seq > 0) {
             let gone = JournalError::Gone {
