@@ -90,8 +90,8 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // Dropping the old state drops values, which charge nothing and so do not borrow the state
-        // again.
+        // Dropping the old state drops its values. That charges nothing, so it does not borrow the
+        // state again.
         STATE.replace(State::idle());
     }
 }

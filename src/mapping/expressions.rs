@@ -112,8 +112,8 @@ fn parts(
     Ok(parts.into_iter().collect())
 }
 
-/// Converts byte positions to character positions. Fast for ascending positions, which matches
-/// have.
+/// Converts byte positions to character positions. Fast if the positions ascend, as those of
+/// matches do.
 struct Characters<'a> {
     text: &'a str,
     byte: usize,

@@ -79,8 +79,8 @@ impl Sub for Value {
     }
 }
 
-/// `{…} * {…}`: merges fields that are objects on both sides. Of any other field the right side's
-/// value is used.
+/// `{…} * {…}`: merges fields that are objects on both sides. Any other field of the right side
+/// replaces the left side's.
 fn merged(one: &Value, other: Value) -> Value {
     let (Value::Object(left, _), Value::Object(right, _)) = (one, &other) else {
         return other;

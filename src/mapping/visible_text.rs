@@ -166,8 +166,8 @@ fn is_drawn(info: &str) -> bool {
     language.is_some_and(|language| drawn.any(|drawn| drawn.eq_ignore_ascii_case(language)))
 }
 
-/// Returns the lines from the first to the last that begins with `fence`; up to the end if one of
-/// them may be unclosed. Renderers disagree about sections inside others.
+/// Returns the lines from the first to the last that begins with `fence`, or to the end of the text
+/// if a section may be unclosed. Renderers disagree about sections inside others.
 fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
     let (mut at, mut found, mut lines) = (0, text.len()..text.len(), 0);
     let mut last_is_bare = false;

@@ -65,8 +65,8 @@ impl Bot {
         })
     }
 
-    /// Returns the path of the bot's address, and the message's body. At Feishu and DingTalk one of
-    /// them gets a signature over the time.
+    /// Returns the path of the bot's address, and the message's body. With a signing secret,
+    /// Feishu's body or DingTalk's path gets a signature over the time.
     pub(super) fn signed(&self, mut body: Value, now: Timestamp) -> (String, Value) {
         let key = self.key.expose_secret();
         let signing = self.signing.as_ref().map(|secret| secret.expose_secret());

@@ -47,8 +47,8 @@ pub(crate) struct Message {
     pub optional: bool,
 }
 
-/// A request that finds an earlier delivery of the message: its answer then contains the event's
-/// marker.
+/// A request that looks for an earlier delivery of the message. If there was one, the answer
+/// contains the event's marker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Look {

@@ -44,8 +44,8 @@ enum Refusal {
     /// `{"errors": […]}`, as GraphQL answers.
     Errors,
     /// A number other than 0, or no number, in the field that `code` names. A number in `gone` is
-    /// final: the receiver was removed. Any other is worth a later attempt: a rate limit, or an
-    /// error that an operator can correct.
+    /// final: the receiver was removed. Any other refusal is worth a later attempt: it is a rate
+    /// limit, or an error that an operator can correct.
     Code {
         code: &'static str,
         text: &'static str,
@@ -142,8 +142,8 @@ const FEISHU_CODE: Refusal = Refusal::Code {
     gone: &[],
 };
 
-/// How the older APIs of DingTalk and WeCom answer. WeCom's 93000: the robot was removed from its
-/// group.
+/// How the older APIs of DingTalk and WeCom answer. WeCom's 93000 means that the robot was removed
+/// from its group.
 const ERRCODE: Refusal = Refusal::Code {
     code: "errcode",
     text: "errmsg",

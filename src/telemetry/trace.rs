@@ -1,5 +1,5 @@
 //! The trace to which work belongs. In: the context that a sender or a host names. Out: the context
-//! that outgoing requests carry: that of the current span if spans are exported (feature `otlp`),
+//! for outgoing requests. It is the current span's if spans are exported (feature `otlp`),
 //! otherwise the sender's, unchanged.
 
 use std::future::Future;

@@ -3,7 +3,7 @@
 //! `withdrawals` handles a withdrawn one.
 //!
 //! If the process is killed in between, the backlog or a sweep continues from the record. Fetching
-//! twice is harmless: the request's identity acts once. The identity is recorded before the request
+//! twice is harmless: one identity opens one request. The identity is recorded before the request
 //! is opened, so a withdrawal finds the request.
 
 use std::time::Duration;
@@ -132,8 +132,8 @@ impl App {
         self.journal.record_announcement(announcement, &lease).await
     }
 
-    /// Fetches the instance of a recorded announcement and handles it, if the fetch is due.
-    /// `at_once`: also before it is due. Returns the state afterwards.
+    /// Fetches the instance of a recorded announcement and handles it, if the fetch is due. With
+    /// `at_once`, fetches it also before it is due. Returns the state afterwards.
     pub(in crate::app) async fn work_off_announcement(
         &self,
         state: StreamState,

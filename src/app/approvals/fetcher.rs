@@ -130,8 +130,8 @@ impl Fetcher {
         ids.collect()
     }
 
-    /// Returns the id of the delivery that a fetched instance becomes. It identifies a request
-    /// whose map sets no id.
+    /// Returns the id of the delivery that a fetched instance becomes. If the map sets no id for
+    /// the request, this id identifies it.
     pub(in crate::app) fn delivery_id(&self, named: &Named, announcement: &Announcement) -> String {
         match self {
             Self::App(_) => announcement.delivery_id.clone(),

@@ -1,8 +1,8 @@
 //! Calls the APIs of approval systems as the app that the customer registered there. Takes a
 //! source's `fetch` and a call built by `inbound::approvals`; returns the answer, or why there is
 //! none now. Holds and renews the token of each source's app, and paces the calls. The host comes
-//! from the configuration; of an event only the instance's code gets into the address, after its
-//! form was checked.
+//! from the configuration; from an event, only the instance's code gets into the address, after its
+//! form is checked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,8 +134,8 @@ impl Instances {
         Ok(instance)
     }
 
-    /// Confirms the definition that the event names for an instance. The instance does not name it,
-    /// so the definition's list must contain the instance.
+    /// Confirms the definition that the event names for an instance. The instance itself names no
+    /// definition, so the definition's list must contain it.
     async fn confirm(
         &self,
         (source, fetch, at): (&SourceName, &FetchConfig, (Timestamp, Deadline)),
@@ -224,8 +224,8 @@ impl Instances {
         Arc::clone(access)
     }
 
-    /// Returns the app's token. Renews it if it is about to expire or is `rejected`, the token that
-    /// the API has just refused.
+    /// Returns the app's token. Renews the token if it is about to expire, or if the API has just
+    /// refused it (`rejected`).
     async fn token(
         &self,
         access: &Access,

@@ -20,8 +20,8 @@ use super::fetcher::Fetcher;
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
-/// How long before the last complete look an approval may have ended. An older one is not carried
-/// out without its event.
+/// An approval that ended longer than this before the last complete look is not carried out without
+/// its event.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How far a look goes back at most, even if no sweep ran for longer. Each system lists this much
 /// in one call.

@@ -2,10 +2,10 @@
 //! withdrawal, or an instance that shows it. Writes a `confirmed` record, and then a `called_off`
 //! record into each request of the approval.
 //!
-//! A request that waits is closed by that record, and a running one reads it before its next write.
-//! One that is opened later finds the `confirmed` record before its first call. Shares are revoked
-//! as if they had expired, except those that another grant covers. This needs no permission and may
-//! be repeated.
+//! The `called_off` record closes a waiting request; a running request reads it before its next
+//! write. A request opened later finds the `confirmed` record before its first call. Shares are
+//! revoked as if they had expired, except those that another grant covers. This needs no permission
+//! and may be repeated.
 
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
@@ -19,9 +19,9 @@ use crate::journal::{
 use super::announcements::{Attempt, ENDED, nothing};
 
 impl App {
-    /// Works off an event that says that an approval was withdrawn. Never given up while the
-    /// approval still gives something. The event proves nothing: the instance must confirm it, or
-    /// be gone.
+    /// Works off an event that says that an approval was withdrawn. Never gives up while the
+    /// approval still gives something. The event proves nothing: the instance must confirm the
+    /// withdrawal, or be gone.
     pub(super) async fn withdraw(
         &self,
         (incident, source): (&Incident, &SourceName),

@@ -66,8 +66,8 @@ impl App {
         }
     }
 
-    /// Puts a request into the outbox if it owes a notification now. `first`: this process has just
-    /// recorded the outcome.
+    /// Puts a request into the outbox if it owes a notification now. `first` says that this process
+    /// has just recorded the outcome.
     pub(in crate::app) fn queue_notifications(&self, state: &State, first: bool) {
         let now = self.now();
         let rules = &self.prepared.notice_rules;
@@ -157,8 +157,8 @@ impl App {
     }
 
     /// Delivers the due notifications of a stream, and records the result of each attempt. Returns
-    /// the state afterwards. `first`: a first attempt does not search for an earlier delivery,
-    /// because this process has just recorded the outcome.
+    /// the state afterwards. `first` says that this process has just recorded the outcome, so a
+    /// first attempt does not search for an earlier delivery.
     pub(in crate::app) async fn deliver_due(
         &self,
         state: StreamState,

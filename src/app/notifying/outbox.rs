@@ -32,8 +32,8 @@ pub(in crate::app) struct Outbox {
 pub(super) struct Queued {
     /// The trace that they continue.
     pub(super) trace: Option<TraceContext>,
-    /// Whether this process has just recorded what they are about, so that no other process can
-    /// have delivered them.
+    /// Whether this process has just recorded what the notifications report, so that no other
+    /// process can have delivered them.
     pub(super) first: bool,
 }
 

@@ -326,7 +326,7 @@ impl Notification<'_> {
         (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
     }
 
-    /// Makes a failure with a reason for human readers: short, without invisible characters and
+    /// Makes a failure with a reason for human readers: short, without invisible characters or
     /// secrets.
     fn failed(&self, why: &str) -> Failure {
         let callback = self.attempt.callback;

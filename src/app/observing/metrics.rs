@@ -142,8 +142,8 @@ impl App {
     }
 
     /// Counts the unfinished and the overdue requests. Each has a wake-up within
-    /// `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is paused for longer.
-    /// `known` has finished requests whose share expires later; these are not read again.
+    /// `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is paused for longer. `known` lists
+    /// finished requests; those whose share expires later or never are not read again.
     async fn count_index(&self, known: KnownExpiries) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now

@@ -91,8 +91,8 @@ pub struct Evidence {
 }
 
 impl Explanation {
-    /// Explains a request; `None` for another kind of stream. `sealed` is the number of its records
-    /// that are sealed.
+    /// Explains a request; `None` for another kind of stream. `sealed` is the number of the
+    /// request's sealed records.
     pub(super) fn of(
         history: &History,
         rules: &NoticeRules,

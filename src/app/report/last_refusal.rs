@@ -38,8 +38,8 @@ impl Refusal {
         }
     }
 
-    /// Whether sweeps must still not try the place. A refusal with a future date comes from a wrong
-    /// clock and is ignored.
+    /// Whether sweeps must still wait before they try the place. A refusal with a future date comes
+    /// from a wrong clock and is ignored.
     pub(super) fn holds(&self, to: &FilePlace, now: Timestamp) -> bool {
         let age = now.duration_since(self.at);
         self.to == *to && !age.is_negative() && age.unsigned_abs() < PAUSE

@@ -1,6 +1,6 @@
 //! Sends spans and metrics to the collector. In: queued spans, the current metrics. Out: HTTP
 //! requests, one at a time. If the collector is slow, down or busy, spans are sent again later.
-//! Spans that it refuses are dropped and counted.
+//! Spans that the collector refuses are dropped and counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::domain::Timestamp;
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
 
-/// How long a function sends nothing after the collector failed, and a server sends no full batch
-/// before its time.
+/// After the collector failed, a function sends nothing for this long, and a server sends no full
+/// batch before its time.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
@@ -182,8 +182,8 @@ impl Exporter {
     }
 }
 
-/// Returns how many spans a partial success rejected: text, as OTLP's JSON has 64-bit integers, or
-/// a number.
+/// Returns how many spans a partial success rejected. The count is a number, or text, as OTLP's
+/// JSON writes 64-bit integers.
 fn rejected(answer: &[u8]) -> u64 {
     let answer: Json = serde_json::from_slice(answer).unwrap_or_default();
     let rejected = answer.pointer("/partialSuccess/rejectedSpans");
