@@ -33,9 +33,9 @@ impl RegionalCloud<'_> {
     /// call takes up to 10 accounts for a blueprint; for a CVM image, the settings have the
     /// maximum.
     ///
-    /// Calls `account_ids` only when the call can be sent at once, because accounts may join or
-    /// leave the call until then. Also calls it before returning an error that concerns all who
-    /// wait for the call, such as unusable credentials, but not if this caller's time is over.
+    /// Runs `account_ids` only when the call can be sent at once, because accounts may join or
+    /// leave the call until then. Also runs it before returning an error that concerns every caller
+    /// that waits, such as unusable credentials. Does not run it if this caller's time is over.
     pub async fn change_shares(
         &self,
         image: &ImageRef,

@@ -16,7 +16,8 @@ const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
 /// Minimum rate after throttling, in calls a second.
 const FLOOR: f64 = 1.0;
 /// How much each success raises the rate, in calls a second, once no call was throttled for
-/// [`PROBE_AFTER`]. To test a limit that is still used up costs each process a throttled call.
+/// [`PROBE_AFTER`]. Raising the rate while the limit is still used up costs each process a
+/// throttled call.
 const STEP: f64 = 1.0;
 const PROBE_AFTER: Duration = Duration::from_secs(2);
 /// Throttled answers within this time of each other belong to the same overload.
@@ -84,9 +85,9 @@ impl Pace {
     }
 
     /// Lowers the rate after a throttled call, to the number of calls that were carried out within
-    /// the last second. The next slot comes when the first of them is more than a second ago. If
-    /// none was carried out, this process's part of the limit is unknown: halves the rate, once per
-    /// overload.
+    /// the last second. The next slot comes when the first of these calls is more than a second
+    /// ago. If none was carried out, this process's part of the limit is unknown: halves the rate,
+    /// once per overload.
     pub(super) fn slow_down(&mut self, now: Duration) {
         forget(&mut self.carried_out, now);
         if let Some(first) = self.carried_out.front() {

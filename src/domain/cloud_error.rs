@@ -51,8 +51,8 @@ pub enum Family {
 }
 
 impl ErrorClass {
-    /// Returns who must act on an error of this class. For [`ErrorClass::NotSent`], this depends on
-    /// the code, too: see `cloud::error::fault_of`.
+    /// Returns who must act on an error of this class. For [`ErrorClass::NotSent`], the answer also
+    /// depends on the code: see `cloud::error::fault_of`.
     pub fn fault(self) -> Fault {
         match self {
             Self::AsWanted

@@ -99,7 +99,7 @@ pub struct ItemResult {
     /// The `RequestId` of the call that decided the result, for the cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Set if a later cancel called this item of a share off: the cancel's ticket, or its
+    /// Set if a later cancel called off this item of a share: the cancel's ticket, or its
     /// `source/id` if the cancel has no ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_off_by: Option<String>,

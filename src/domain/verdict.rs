@@ -44,8 +44,7 @@ pub struct Refused {
     /// The account, or the image in Lighthouse. `None` if the request as a whole was refused.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
-    /// The reason: the policies that forbade it, that no policy allowed it, or an error of the
-    /// evaluation.
+    /// The reason: policies forbade it, no policy allowed it, or the evaluation failed.
     pub why: String,
 }
 

@@ -90,7 +90,8 @@ pub struct AccountWork {
 impl AccountWork {
     /// Creates the work for `accounts`, in calls of at most `per_call` accounts (at least 1).
     /// `readable`: whether the shares can be read. `looked_before`: an earlier attempt may have
-    /// made these calls, so "already shared" may be its result. `max_tries`: of each batch.
+    /// made these calls, so "already shared" may be its result. `max_tries`: the limit for each
+    /// batch.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
@@ -346,8 +347,8 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch in two. A batch that a read has shrunk to one account is called
-    /// again, so that this account gets its own error code.
+    /// Splits the front batch in two. If a read has left one account in the batch, calls again for
+    /// this account, so that it gets its own error code.
     fn halve(&mut self) {
         let Some(mut front) = self.queue.pop_front() else {
             return;

@@ -51,9 +51,9 @@ pub enum Publication {
     },
 }
 
-/// Writes the blueprint that the accounts of a chain get into the result for Lighthouse, because a
-/// revocation needs it. The call that published the image may have returned no blueprint, or one
-/// that no longer exists.
+/// Names, in the result for Lighthouse, the blueprint that the accounts of a chain get. A
+/// revocation needs the name. The call that published the image may have returned no blueprint, or
+/// one that no longer exists.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {

@@ -1,6 +1,6 @@
 //! The difference between a request and the cloud, as data. In: an approved request and an
 //! observation. Out: a [`Plan`], which is empty if the cloud already has the wanted state. A dry
-//! run prints it with `Display`.
+//! run prints the plan with `Display`.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -31,9 +31,9 @@ pub struct Observation {
 impl Observation {
     /// Returns the result of `action` for `account` if it needs no call.
     ///
-    /// `looked_before`: by an earlier observation in the journal, this account did not have the
-    /// wanted state. If it has that state now, the request's own call caused it, although no record
-    /// says so.
+    /// `looked_before`: an earlier observation in the journal found this account without the wanted
+    /// state. If the account has that state now, the request's own call caused it, although no
+    /// record says so.
     pub fn settles(
         &self,
         action: Action,
@@ -61,10 +61,10 @@ impl Observation {
     }
 
     /// Discards the list of shares, because the account under which it was read may not own the
-    /// image: then only a call can show that nothing is shared. Keeps the list if it proves the
-    /// owner: a blueprint or a receiver was found, or the image is a CVM image, whose receivers
-    /// only the owner can list. If the account is known to be another one (`differs`), nothing
-    /// proves the owner.
+    /// image. Then only a call can show that nothing is shared. Keeps the list if the reads prove
+    /// that the account is the owner: they found a blueprint or a receiver, or listed the receivers
+    /// of a CVM image, as only its owner can. If another account is known to have given the share
+    /// (`differs`), the reads prove nothing.
     pub fn doubt_absence(&mut self, target: &Target, differs: bool) {
         let lists_own_only = matches!(target, Target::Cvm { .. });
         let shares = self.shares.as_ref();

@@ -16,7 +16,7 @@ pub(super) fn refused(
     todo: &mut Vec<AccountId>,
 ) -> Vec<ItemResult> {
     // An earlier turn may have shared the image. If the shares cannot be read, only the answer of
-    // the next call can show that.
+    // the next call shows whether it did.
     let unsure = looked_before && seen.shares.is_none();
     if action != Action::Share || unsure {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! Finds what valid policies allow but probably should not. Takes the policies, the sources and an
 //! instant; returns a warning per danger and policy or source, each with an example. Decides the
-//! sample requests of [`Probes`]; docs/check.md says which dangers they cannot show.
+//! sample requests of [`Probes`]; docs/check.md says which dangers these requests cannot show.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -38,7 +38,7 @@ impl KnownEntities {
     }
 
     /// Returns a warning if `named`, an entity in the policy at `mark`, is a group that the file
-    /// does not list, or is or belongs to a source that is not configured.
+    /// does not list, a source that is not configured, or a person of such a source.
     pub(super) fn unknown(
         &self,
         named: &EntityUid,

@@ -112,8 +112,9 @@ fn part(text: String, wanted: bool) -> Option<Part> {
 }
 
 impl Part {
-    /// Returns an unmet condition with its value, as in `x is false`. Returns `None` if it is met,
-    /// or not evaluable because an earlier condition such as `context has expires` is unmet.
+    /// Returns this condition with its value, as in `x is false`, if it is unmet. Returns `None` if
+    /// it is met, or cannot be evaluated because an earlier one, such as `context has expires`, is
+    /// unmet.
     fn unmet(&self, request: &Request, entities: &Entities) -> Option<String> {
         match eval_expression(request, entities, &self.expression) {
             Ok(EvalResult::Bool(value)) if value != self.wanted => {

@@ -1,7 +1,7 @@
-//! Reads the `@id` and the scope of each policy, in a text that Cedar accepted when it was
-//! packaged. Needs a hundredth of the work of Cedar's parser. Takes the text of a file; returns its
-//! policies, or `None` if a policy is written in a way that this reader does not know. `bundle`
-//! compares the result with Cedar's own.
+//! Reads the `@id` and the scope of each policy, in a packaged text, which Cedar accepted before.
+//! Needs a hundredth of the work of Cedar's parser. Takes the text of a file; returns its policies,
+//! or `None` if a policy is written in a way that this reader does not know. `bundle` compares the
+//! result with Cedar's own.
 
 use super::scope::{Entity, Scope};
 

@@ -72,7 +72,8 @@ impl PolicySet {
     }
 
     /// Whether both sets have the same policies and entities, and this set knows which accounts the
-    /// policies name. `bundle` compares the package that it reads back with what it validated.
+    /// policies name. `bundle` compares the set in the written package with the set that it
+    /// validated.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let accounts = |uid: &&EntityUid| *uid.type_name() == self.names.account;
         let mut named = other.rules.literals().iter().filter(accounts);

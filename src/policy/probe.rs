@@ -16,8 +16,8 @@ use crate::domain::{
     AccountId, Action, Identity, Item, ServedRegions, ShareRequest, SourceName, Timestamp,
 };
 
-/// Maximum number of combinations of groups, each of one source's people, of images, and of listed
-/// accounts.
+/// Maximum number of combinations of groups. It applies separately to one source's people, to
+/// images and to listed accounts.
 const MAX_OF_A_KIND: usize = 8;
 /// A region that both sites have, for images whose region is not listed.
 const ANY_REGION: &str = "ap-singapore";
@@ -27,8 +27,8 @@ const ANY_REGION: &str = "ap-singapore";
 pub(super) struct People {
     /// One person of each combination of groups.
     pub(super) requesters: Vec<String>,
-    /// Of each combination, enough people to approve a request of one of them; then as many that are
-    /// not listed, because a delivery can name anyone.
+    /// From each combination of groups, enough people for one requester and the required approvers.
+    /// Then as many unlisted people, because a delivery can name anyone.
     pub(super) approvers: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Finds the credentials of the CVM's role. In: the answers of the machine's metadata service. Out:
-//! temporary credentials, or nothing if the service names no role or does not answer. Its address
-//! is fixed; a replacement must be on loopback. Source:
+//! temporary credentials, or nothing if the service names no role or does not answer. The service's
+//! address is fixed; a replacement must be on loopback. Source:
 //! cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;

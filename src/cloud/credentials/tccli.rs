@@ -87,8 +87,8 @@ pub(super) async fn of_profile(
     in_session(remote, base, session).await.map(Some)
 }
 
-/// Returns `base`, the credentials in the variables, or those of the role that two more variables
-/// name.
+/// Returns the credentials of the role that two variables name. If they name none, returns `base`,
+/// the credentials in other variables.
 pub(super) async fn of_variables(
     remote: &Remote,
     environment: &Environment,
