@@ -159,8 +159,8 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     texts.join(separator)
 }
 
-/// The error code of a record's calls: that of an item that failed for good, or else that of the
-/// last call, because a call that failed may have been repeated with success.
+/// The error code of the first item that failed for good, or else of the record's last call: an
+/// earlier call that failed may have been repeated with success.
 fn failure(event: &Event) -> Option<&String> {
     let (results, calls) = event.parts();
     let lost = results.iter().find_map(|result| match &result.kind {

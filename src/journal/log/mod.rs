@@ -1,8 +1,8 @@
 //! The transparency log over all records, in the layout of <https://c2sp.org/tlog-tiles>. Takes the
 //! bytes of records and a key; returns segments, tiles, checkpoints and proofs. Does no I/O.
 //!
-//! Segment *n* contains the records of seal *n*. Together with the log before it, it determines
-//! tiles, entry bundles and checkpoint *n*, so that any sealer can complete an interrupted seal.
+//! Segment *n* contains the records of seal *n*. The segment and the log before it determine tiles,
+//! entry bundles and checkpoint *n*, so that any sealer can complete an interrupted seal.
 
 mod checkpoint;
 mod entry;

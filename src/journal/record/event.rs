@@ -18,8 +18,8 @@ use crate::domain::{
 pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
-    /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
-    /// pause, or the worker prolongs its own lease.
+    /// A worker takes a turn because the request is due, the last worker has died, or an operator
+    /// ends a pause; or a worker prolongs its own lease.
     Taken {
         /// The end of the new lease.
         until: Timestamp,
@@ -91,7 +91,7 @@ pub enum Event {
     /// An attempt to deliver a notification failed. The process that made it writes this record
     /// without a claim.
     NotificationFailed(FailedNotification),
-    /// Record 0 of an incident: a delivery has a known identity and other content.
+    /// Record 0 of an incident: a delivery has a recorded request's identity, but other content.
     Conflict(Conflict),
     /// Record 0 of an incident: an authenticated delivery is not a valid request.
     Rejected(Rejection),
@@ -205,9 +205,9 @@ pub struct Intent {
     pub request: ShareRequest,
     /// When the approved request was first verified here.
     pub approved_at: Timestamp,
-    /// The instant that orders this request among shares and cancels, if it is later than
-    /// `approved_at`. A clock that was ahead gave an earlier request a later instant, and this
-    /// request must come after that one.
+    /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
+    /// Set if a fast clock gave an earlier request a later instant, so that this request still
+    /// comes after the earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Timestamp>,
     /// When the share expires.
@@ -299,7 +299,7 @@ pub struct CallOff {
     /// The ticket of the cancel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// True if the approval of this request was withdrawn and `by` is the announcement of the
+    /// True if the approval of this request was withdrawn. Then `by` is the announcement of the
     /// withdrawal. A withdrawal also calls off a finished share, whose items are then revoked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,

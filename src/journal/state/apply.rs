@@ -112,8 +112,8 @@ impl State {
         Ok(self.with_outcome(record).with_wake_up(record))
     }
 
-    /// Sets the wake-up that the request needs after `record`. Keeps the known wake-up if it lies
-    /// in the future and comes no later: the sweep at that wake-up computes the next one.
+    /// Sets the wake-up that the request needs after `record`. Keeps the known wake-up if it is in
+    /// the future and no later than the needed one: its sweep computes the next one.
     fn with_wake_up(mut self, record: &Record) -> Self {
         let Some(at) = self.look_at() else {
             return self;

@@ -85,8 +85,8 @@ impl Notifications {
         &self.attempted
     }
 
-    /// Returns the notifications of these outcomes that are owed now or later. `source`: of the
-    /// request or delivery.
+    /// Returns the notifications of these outcomes that are owed now or later. `source`: the source
+    /// of the request or delivery.
     pub(super) fn owed(
         &self,
         outcomes: &[Outcome],

@@ -221,7 +221,7 @@ impl State {
         }
     }
 
-    /// Whether the worker that has the turn has died, so that its lease need not be waited for. No
+    /// Whether the worker that has the turn has died. Then do not wait for the end of its lease. No
     /// record says this: the journal found out when it read the request.
     pub fn holder_gone(&self) -> bool {
         self.holder_gone

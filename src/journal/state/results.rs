@@ -58,9 +58,9 @@ impl State {
     }
 }
 
-/// Returns how much a result says. A worker that takes over finds the share of the worker before
-/// and may report `already_shared`. The result that names this request as the giver must weigh
-/// more, or the share would stay after its expiry.
+/// Returns how much a result says. A worker that takes over finds the previous worker's share and
+/// may report `already_shared`. The result that names this request as the giver must weigh more, or
+/// the share would stay after its expiry.
 fn weight(kind: &ResultKind) -> u8 {
     match kind {
         ResultKind::Pending => 0,

@@ -81,7 +81,8 @@ impl State {
         self.revokes(record)?;
         self.take_in(record, results)?;
         // Items that were not called off stay shared until the share ends. Items that were called
-        // off during this revocation need another one. In both cases the request is closed again.
+        // off during this revocation need another revocation. In both cases the request is closed
+        // again.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands =
             |item: &Item| self.call_off_of(item).is_none() || self.is_called_off_and_shared(item);

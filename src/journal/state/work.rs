@@ -50,8 +50,8 @@ impl State {
         }
     }
 
-    /// Whether the next revocation is a new one. It is if the request is closed, or if items that
-    /// the deferred revocation does not include must be revoked, too.
+    /// Whether the next revocation is a new one. True if the request is closed, or if items must be
+    /// revoked that the deferred revocation does not include.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
         self.phase == Phase::Closed
             || self.expired(now) && self.rest_ends_with_share()

@@ -66,8 +66,8 @@ pub(super) enum Claimed {
 }
 
 impl Drop for Claim {
-    /// Deletes the worker's lock file if a record has ended the turn. Otherwise the file stays, so
-    /// that another worker continues.
+    /// Deletes the worker's lock file if a record has ended the turn. Otherwise the file stays,
+    /// unlocked: it shows other workers that they may continue.
     fn drop(&mut self) {
         if self.state.holder() != Some(&self.worker) {
             self.hold.take().into_iter().for_each(Hold::remove);

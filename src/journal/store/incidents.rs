@@ -64,9 +64,9 @@ impl Journal {
         self.record_incident(slots, lease, rules).await
     }
 
-    /// Records a verified event that names an instance. Writes a wake-up first, which is due at
-    /// once. If the announcement is on record and led to no request, appends the event if it is
-    /// new, so that the instance is fetched again.
+    /// Records a verified event that names an instance. First writes a wake-up that is due at once.
+    /// If the announcement is on record and led to no request, appends a new event, so that the
+    /// instance is fetched again.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,
@@ -186,8 +186,8 @@ impl Journal {
             self.announce_wake_up(WakeUp::new(at, incident.stream(), newest))
                 .await?;
         }
-        // Keep a wake-up in the future: it led here before the clock was put back, and may be the
-        // next one.
+        // Keep a wake-up that is in the future: it led here before the clock was put back, and may
+        // be the stream's next one.
         let past = wake_ups.iter().filter(|wake_up| wake_up.at <= now);
         let done = past.filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
         let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();

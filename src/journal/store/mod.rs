@@ -56,9 +56,9 @@ use std::sync::Arc;
 use super::location::JournalLocation;
 use place::Place;
 
-/// An open journal. Clones are cheap and share its state. Many tasks can use it, and on a directory
-/// or an object store many processes. Every operation returns a [`JournalError`] if the store
-/// fails; `# Errors` names further errors and says what was written.
+/// An open journal. Clones are cheap and share its state. Many tasks can use one journal, and so
+/// can many processes if it is in a directory or an object store. Every operation returns a
+/// [`JournalError`] if the store fails; `# Errors` names further errors and says what was written.
 #[derive(Clone)]
 pub struct Journal {
     records: Place,

@@ -1,7 +1,7 @@
 //! Reads all requests, newest first, and returns each one's files. Requests with unsealed records
-//! come from `requests/`, all others from the log's segments. Reads only `requests/`, in the order
-//! of names, if the journal has no seal or if no pass has compared the index with every request
-//! yet.
+//! come from `requests/`, all others from the log's segments. If the journal has no seal, or no
+//! pass has yet compared the index with every request, reads only `requests/`, in the order of
+//! names.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -40,10 +40,10 @@ pub enum Opened {
 
 impl Journal {
     /// Records a request that [`Journal::look_up`] did not find. Of several concurrent callers, one
-    /// gets [`Opened::New`]. For a share, also lists the other requests that the caller must read,
-    /// while record 0 is written. `turn`: whether this worker carries the request out now;
-    /// otherwise the worker that takes the next turn does. `place` computes `ordered_at` while the
-    /// index entries are written.
+    /// gets [`Opened::New`]. While it writes record 0 of a share, lists the other requests that the
+    /// caller must read. `turn`: whether this worker carries the request out now; if not, the
+    /// worker of the next turn does. `place` computes `ordered_at` while the index entries are
+    /// written.
     ///
     /// # Errors
     /// The store or `place` failed: carry nothing out. A damaged record is an error, never an

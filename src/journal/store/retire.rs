@@ -105,7 +105,7 @@ impl Journal {
     }
 
     /// Removes a finished request's records, except record 0, after comparing each one with its
-    /// sealed hash. Of a request that was retired before, removes no later record. Does not check
+    /// sealed hash. If the request was retired before, removes no later record. Does not check
     /// whether the request is finished.
     ///
     /// # Errors

@@ -72,8 +72,8 @@ impl Journal {
             }
         };
         let kept = kept.map(|note| opened(note, &chain)).transpose()?;
-        // List before the walk. A later listing could have objects of a seal that was made
-        // meanwhile, which the walk does not know.
+        // List before the walk. A later listing could contain objects of a newer seal that the walk
+        // does not know.
         let listed = if whole {
             self.files_below(&self.path(&["log"])).await?
         } else {
@@ -203,8 +203,8 @@ impl Journal {
             };
             let next = match (segment, note?) {
                 (Err(finding), _) => Err(finding),
-                // A segment is created before its checkpoint, so the newest one may lack it. The
-                // next sealer completes the seal.
+                // A segment is created before its checkpoint, so the newest segment may lack one.
+                // The next sealer completes the seal.
                 (Ok(segment), None) if number == begun && number == end => {
                     walk.begun(&segment);
                     break;

@@ -1,5 +1,5 @@
 //! The progress of work on a journal, for people who wait for it. All clones of a journal share one
-//! counter; each piece of work that counts its parts starts it anew.
+//! counter; each piece of work that counts its parts resets it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

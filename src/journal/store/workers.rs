@@ -4,8 +4,9 @@
 //! and the name of the request's stream.
 //!
 //! A free lock of the current boot belongs to a process that has ended. A file of another boot may
-//! belong to another machine, and locks do not work on every network mount: then other workers wait
-//! for the end of the lease. The folder is not evidence, and a missing file is harmless.
+//! belong to another machine, and on some network mounts locks do not work. In both cases other
+//! workers wait for the end of the lease. The folder is not evidence, and a missing file is
+//! harmless.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

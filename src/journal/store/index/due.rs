@@ -154,8 +154,8 @@ impl Journal {
         Ok(done)
     }
 
-    /// The wake-ups to delete of a request that stays due. Keeps the wake-up of the newest record
-    /// and the earliest one: the clock that wrote the newest may have been wrong.
+    /// Returns the wake-ups to delete for a request that stays due. Keeps the wake-up of the newest
+    /// record and the earliest one: the clock that wrote the newest may have been wrong.
     fn older(&self, state: &State, wake_ups: &[WakeUp]) -> Vec<Path> {
         let newest = state.wake_up().filter(|known| wake_ups.contains(known));
         let first = wake_ups.iter().min();

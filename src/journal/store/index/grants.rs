@@ -27,8 +27,8 @@ const FULL: &str = ".json";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct GrantEntry {
     pub(in super::super) stream: StreamId,
-    /// The number of a record: an empty entry was written before it, a full entry contains the
-    /// grant after it.
+    /// The number of a record. An empty entry was written before that record; a full entry contains
+    /// the grant after it.
     pub(in super::super) seq: u64,
     pub(super) region: String,
     pub(super) image: String,

@@ -78,8 +78,8 @@ impl Journal {
                 continue;
             };
             if day > pass.day.as_str() {
-                // A mark of tomorrow shows no wrong clock: at midnight another clock may be a
-                // little ahead.
+                // A mark of tomorrow does not prove a wrong clock: at midnight another clock may be
+                // a little ahead.
                 pass.ahead
                     .extend((day > tomorrow.as_str()).then(|| path.clone()));
                 continue;

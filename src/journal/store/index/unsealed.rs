@@ -6,7 +6,7 @@
 //! written. Later records of the turn rely on that entry. So a sealer that finds a turn in progress
 //! writes an entry for the record after those that it sealed, and then deletes the older entries.
 //! An entry whose own record is sealed is not needed any more, so a slow sealer cannot delete an
-//! entry that another one needs.
+//! entry that another sealer needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
