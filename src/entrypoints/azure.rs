@@ -100,8 +100,8 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
     }
 }
 
-/// Builds the response to an envelope, which only the host can send. The host treats every status except 200 as a failed
-/// invocation, and delivers a queue's message again.
+/// Builds the response to an envelope. Only the host can send envelopes. The host treats every
+/// status except 200 as a failed invocation, and delivers a queue's message again.
 fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
     let response = match answer {
         Ok(answer) => {

@@ -27,8 +27,9 @@ pub(crate) enum HttpHost {
     FunctionCompute,
 }
 
-/// The variables that name the port, the most specific first, with the address to listen on and the
-/// host. Azure's host connects through loopback, the other hosts through the network.
+/// The variables that name the port, each with the address to listen on and its host. The most
+/// specific variable comes first. Azure's host connects through loopback, the other hosts through
+/// the network.
 const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     (
         "FUNCTIONS_CUSTOMHANDLER_PORT",

@@ -1,6 +1,6 @@
 //! Defines how the sandbox behaves where the documentation gives a number, differs by site or
 //! leaves a question open. A [`Reading`] contains the real cloud's answers to the open questions.
-//! `scripts/real-cloud` writes one to a file, and a sandbox can follow that file.
+//! `scripts/real-cloud` writes a reading to a file, which a sandbox can follow.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -83,7 +83,8 @@ impl Arguments {
     }
 }
 
-/// Starts a sandbox, prints its address and keys, and serves until Ctrl-C. `json`: prints JSON.
+/// Starts a sandbox, prints its address and keys, as JSON if `json` is true, and serves until
+/// Ctrl-C.
 ///
 /// # Errors
 /// The address cannot be bound, the reading or the state cannot be read, or the system has no

@@ -89,7 +89,7 @@ fn answer_letters(state: &mut State, request: &Request) -> Result<Value, Refusal
 }
 
 /// Stores an instance of an approval system. The body is the instance, or an object that contains
-/// it beside its event.
+/// the instance and its event.
 fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Value, Refusal> {
     let mut body = json_of(request)?;
     let Some(system) = path.strip_prefix(APPROVALS).and_then(ApprovalSystem::find) else {

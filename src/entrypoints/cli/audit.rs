@@ -63,8 +63,8 @@ async fn verified(
     Ok((report, true))
 }
 
-/// Prints the report. `sealed`: the seals were verified. `alone`: only the log's segments were
-/// verified, not the files below `requests/`.
+/// Prints the report. `sealed` is true if the seals were verified. `alone` is true if only the
+/// log's segments were verified, not the files below `requests/`.
 fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit {
     let whole = report.clean();
     if context.json {

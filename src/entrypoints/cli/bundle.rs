@@ -1,6 +1,6 @@
 //! `bundle`: copies what the program reads at start, for a package or an image: the configuration
 //! as `sharehook.toml`, the policies, and every map and certificate that the configuration names.
-//! Checks the new folder as a whole. Its file `validated` then saves each start the validation of
+//! Checks the new folder as a whole. Adds the file `validated`, so that no start needs to validate
 //! the policies. Copies no secret.
 
 use std::fs;

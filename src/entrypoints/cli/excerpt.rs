@@ -110,9 +110,9 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether a line may contain a secret instead of a reference to one: a text that is no reference
-/// belongs to one of `SECRET_FIELDS`. It belongs to the name before it, to the first name of its
-/// line, and to those of an earlier line that its line continues.
+/// Whether a line may contain a secret: a text that is no reference belongs to one of
+/// `SECRET_FIELDS`. A text belongs to the name before it and to the first name of its line. If its
+/// line continues an earlier line, the names of that line replace the first name.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);

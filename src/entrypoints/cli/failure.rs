@@ -92,8 +92,8 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Prints clap's help, version or error. Hides the value of a wrong `--key`, because it may be the
-/// private key by mistake.
+/// Prints clap's help, version or error. Hides the value of a wrong `--key`, because the user may
+/// have given the private key by mistake.
 pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
     if error.get(ContextKind::InvalidArg).is_some_and(of_key) {

@@ -30,7 +30,7 @@ pub(super) async fn known_source(
     )))
 }
 
-/// Prints a list: as JSON, as the text that `table` makes, or the reason why the list is empty.
+/// Prints a list as JSON or as the text that `table` makes, or the reason why the list is empty.
 /// `what` names the entries.
 pub(super) fn print_list<T: serde::Serialize>(
     context: &Context,

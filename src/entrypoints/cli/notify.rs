@@ -1,5 +1,5 @@
-//! `notify`: lists notifications. With `--retry`, delivers to one target again what it did not get
-//! about a request.
+//! `notify`: lists notifications. With `--retry`, delivers to one target the owed and the given-up
+//! notifications about a request.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

@@ -57,7 +57,7 @@ impl ReadJournal {
         })
     }
 
-    /// Refuses a place where the report would overwrite the journal, or a file that the
+    /// Refuses a place where the report would overwrite the journal or a file that the
     /// configuration names.
     pub(super) fn allows_report_at(&self, place: &FilePlace) -> Result<(), Problem> {
         match &self.config {

@@ -29,8 +29,8 @@ use super::args::ServeOptions;
 use super::reloads::Reloads;
 use super::{Context, Failure};
 
-/// Interval of the background sweeps if the journal is a directory: they notice dead workers there,
-/// and cost little.
+/// Interval of the background sweeps if the journal is a directory. In a directory a sweep notices
+/// dead workers, and costs little.
 const SWEEP_DIRECTORY_EVERY: Duration = Duration::from_secs(10);
 /// Interval of the background sweeps of any other journal, where each sweep lists objects.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -60,8 +60,9 @@ pub(super) async fn on_host(context: &Context, host: Host) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// Starts the application at once, so that a wrong configuration ends the process. If AWS keeps
-/// secrets, starts it at the first event, because AWS's extension answers "not ready" before that.
+/// If AWS keeps secrets, starts the application at the first event, because AWS's extension answers
+/// "not ready" before that. Otherwise starts it at once, so that a wrong configuration ends the
+/// process.
 async fn on_lambda(context: &Context) -> Result<(), Failure> {
     let started = match context.keeps_secrets_in_aws() {
         true => None,
@@ -79,14 +80,14 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// Whether the host runs functions, and so may freeze the process after each answer. Then nothing
-/// that matters may still be under way.
+/// Whether the host runs functions. Such a host may freeze the process after each answer, so all
+/// work that matters must end before the answer.
 fn freezes(host: HttpHost, context: &Context) -> bool {
     host != HttpHost::Plain || brings_credentials(&context.vars)
 }
 
-/// The request handler for a kind of HTTP host. If the host may freeze the process after the answer,
-/// notifies and writes the log before.
+/// The request handler for a kind of HTTP host. If the host may freeze the process after an answer,
+/// the handler notifies and writes the log before it answers.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let freezes = freezes(host, context);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
@@ -172,8 +173,8 @@ async fn start(context: &Context) -> Result<App, Failure> {
     Ok(app)
 }
 
-/// Lets the work of a server continue after an answer, and opens `/metrics`, which on a function's
-/// host would show one of many instances.
+/// Lets the work of a server continue after an answer, and opens `/metrics`. On a function's host,
+/// `/metrics` would show only one of many instances.
 fn on_server(host: HttpHost, context: &Context, app: App) -> App {
     match freezes(host, context) {
         false => app.continuing_after_answers().showing_metrics(),

@@ -39,7 +39,8 @@ pub(super) struct Held {
 }
 
 /// Reads a body of at most `limit` bytes. A declared length above the limit is refused at once.
-/// `waits_for_continue`: the sender waits for permission to send the body (`Expect: 100-continue`).
+/// With `waits_for_continue`, the sender waits for permission (`Expect: 100-continue`) to send the
+/// body.
 ///
 /// # Errors
 /// Why the body was not read.

@@ -1,5 +1,5 @@
-//! Builds the reply to a CloudEvent in the protocol of its sender. A Knative broker reads a body of
-//! a 2xx response as an event, and treats any other body as a failed delivery
+//! Builds the reply to a CloudEvent in the protocol of its sender. A Knative broker expects the
+//! body of a 2xx response to be an event, and treats any other body as a failed delivery
 //! (knative/eventing#6394). Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent
 //! in binary mode if the sender requests one with `Prefer: reply`. Other responses keep their JSON
 //! body.

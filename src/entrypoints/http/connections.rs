@@ -86,8 +86,8 @@ impl Connections {
         Some(connection)
     }
 
-    /// Takes `count` permits. Until there are enough, closes one waiting connection after another
-    /// for which `may_close` returns true.
+    /// Takes `count` permits. Until there are enough, closes the waiting connections for which
+    /// `may_close` returns true, one after another.
     async fn take(
         &self,
         permits: &Arc<Semaphore>,

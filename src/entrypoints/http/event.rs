@@ -64,9 +64,9 @@ pub(crate) fn without_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
         .unwrap_or(path)
 }
 
-/// The path without the base path of a custom domain. This is the resource that API Gateway
-/// matched, such as `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` if a
-/// parameter is missing, or if the path does not end with the filled-in resource.
+/// The path without the base path of a custom domain: the resource that API Gateway matched, such
+/// as `/hooks/{source}` or `/{proxy+}`, with its parameters filled in. `None` if a parameter is
+/// missing, or if the path does not end with the filled-in resource.
 pub(crate) fn path_of_resource<'a>(
     event: &Value,
     resource: &str,

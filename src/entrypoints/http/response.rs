@@ -65,8 +65,8 @@ impl HttpResponse {
         self
     }
 
-    /// Marks the response to a request whose sender can be no stranger, if its outcome is one of an
-    /// authenticated delivery.
+    /// Marks the response as authenticated if its outcome is one of authenticated deliveries. Not
+    /// for probes and handshakes: any sender may get the outcome `Done` for these.
     pub(crate) fn for_known_sender(self) -> Self {
         Self {
             authenticated: self.outcome.row().authenticated,

@@ -52,8 +52,8 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    /// Probes are paced separately. Otherwise a flood of deliveries would delay their answers, and
-    /// the server could close the connections of these probes.
+    /// Probes are paced separately. Otherwise a flood of deliveries would delay the answers to
+    /// probes, and the server could close the probes' connections.
     probes: Pace,
     deliveries: Pace,
 }

@@ -188,8 +188,8 @@ fn http(event: &Value) -> Result<Trigger, Problem> {
     Ok(Trigger::Http(Box::new(request), form))
 }
 
-/// The path to route: below the base path of a custom domain if the resource shows one, otherwise
-/// without the stage.
+/// The path to route. Omits the base path of a custom domain if the resource shows one, and
+/// otherwise the stage.
 fn routed<'a>(
     event: &Value,
     resource: Option<&str>,

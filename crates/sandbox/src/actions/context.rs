@@ -24,7 +24,7 @@ pub(crate) struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
-    /// Returns `now` plus a delay from the options; the latest timestamp if the sum is out of
+    /// Returns `now` plus a delay from the options, or the latest timestamp if the sum is out of
     /// range.
     pub(super) fn after(&self, wait: Duration) -> Timestamp {
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);

@@ -1,5 +1,5 @@
-//! Checks the conditions for sharing a blueprint and for cancelling: a custom image of the caller,
-//! in the state `NORMAL`, without another operation on it.
+//! Checks the conditions for sharing a blueprint and for cancelling: the blueprint is a custom
+//! image of the caller, its state is `NORMAL`, and no other operation on it is running.
 
 use jiff::Timestamp;
 

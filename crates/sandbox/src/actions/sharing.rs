@@ -17,8 +17,8 @@ pub(super) fn distinct(accounts: &[String]) -> Vec<&str> {
         .collect()
 }
 
-/// Adds the accounts until `check`, which also receives the shares so far, refuses one. `batch`
-/// decides whether the accounts before the refused one stay added.
+/// Adds the accounts in order until `check` refuses one. `check` receives the shares so far and an
+/// account. `batch` decides whether the accounts before the refused one stay added.
 pub(super) fn add(
     shares: &mut Shares,
     accounts: &[&str],

@@ -26,8 +26,8 @@ const AZURE: [(&str, &str); 4] = [
 /// The function for queue messages, which only a folder with the source `queue` gets.
 const AZURE_QUEUE: (&str, &str) = azure!("Requests/function.json");
 
-/// The origins of the queue's messages: the variable of the sample, unless Azure is the only host
-/// with a queue, and Azure's function.
+/// The origins of the queue's messages: the sample's variable, and for Azure its function. Omits
+/// the variable if Azure is the only host with a queue.
 pub(super) fn queue_origins(hosts: &[DeployTo]) -> Vec<&'static str> {
     let azure = hosts.contains(&DeployTo::Azure);
     let variable = !azure || hosts.contains(&DeployTo::Lambda);
@@ -73,8 +73,8 @@ fn template(variables: &[String]) -> String {
         .replace("    Metadata:\n      BuildMethod: makefile\n", "")
 }
 
-/// The Dockerfile for a folder with the static binary: the last stage of the one that builds from
-/// source.
+/// The Dockerfile for a folder with the static binary. Keeps only the last stage of the shipped
+/// Dockerfile, because nothing needs to be built.
 fn dockerfile() -> String {
     let stage = DOCKERFILE
         .split_once("FROM scratch\n")

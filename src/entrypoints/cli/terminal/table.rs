@@ -10,8 +10,8 @@ use super::text;
 const GAP: usize = 2;
 /// The indentation of the lines that continue a row.
 const INDENT: usize = 4;
-/// A column. `least`: the minimum width of cells that may take several lines. `None`: each cell
-/// takes one line.
+/// A column. `least` is the minimum width of cells that may take several lines, or `None` if each
+/// cell takes one line.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Column {
     header: &'static str,
