@@ -121,8 +121,8 @@ enum Event {
 }
 
 /// Reads an envelope. A queue message is a string under the name of the binding, and a timer event
-/// is an object with `IsPastDue`. Refuses an HTTP request that the host put into an envelope
-/// instead of forwarding it: it is an object too, and any sender may have sent it.
+/// is an object with `IsPastDue`. Refuses an object with `Method`: it is an HTTP request that the
+/// host did not forward, and any sender may have sent it.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope = read_json(body).map_err(|flaw| match flaw {
         JsonFlaw::Syntax(_) => "is not JSON",

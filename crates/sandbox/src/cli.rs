@@ -83,7 +83,7 @@ impl Arguments {
     }
 }
 
-/// Starts a sandbox, prints its address and keys, as JSON if `json` is true, and serves until
+/// Starts a sandbox, prints its address and keys (as JSON if `json` is true), and serves until
 /// Ctrl-C.
 ///
 /// # Errors
