@@ -32,8 +32,8 @@ impl Separator {
     }
 }
 
-/// How the 32 bytes of the MAC are written. Items are decoded and compared as bytes, in constant
-/// time.
+/// How the 32 bytes of the MAC are written. Each signature in the header is decoded, and its bytes
+/// are compared in constant time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

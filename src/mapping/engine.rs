@@ -54,8 +54,8 @@ impl Program {
     /// Runs the program on an event. `now` is the program's `$now`, in unix seconds.
     ///
     /// # Errors
-    /// The program failed on this event, or exceeded a bound. The message names the place in the
-    /// event of the value that caused the error, if it is a value of the event.
+    /// The program failed on this event, or exceeded a bound. If a value of the event caused the
+    /// error, the message names its place in the event.
     pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
         self.run_within(event, now, bound::UNITS)
     }

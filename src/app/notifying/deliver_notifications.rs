@@ -222,9 +222,8 @@ impl App {
     }
 
     /// Delivers the notifications to this target that were given up, are owed now, or wait for a
-    /// further attempt.
-    /// `request` is the id of requests, the `source/id` of one, or the stream of an incident.
-    /// Returns the state of those notifications.
+    /// further attempt. `request` names whose: an id that requests may share, the `source/id` of one
+    /// request, or the stream of an incident. Returns the state of those notifications.
     pub async fn retry_notifications(
         &self,
         notify: &NotifyName,
