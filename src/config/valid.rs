@@ -246,7 +246,7 @@ pub struct NotifyConfig {
 pub enum MetricsAccess {
     /// Anyone.
     Open,
-    /// Nobody: the service does not serve `/metrics`.
+    /// The service does not serve `/metrics`.
     Off,
     /// Readers that send this token.
     Token(SecretString),
@@ -260,7 +260,7 @@ pub struct HttpConfig {
     pub strip_prefix: Option<String>,
     /// Maximum number of open connections. The limit on open files may lower it.
     pub max_connections: usize,
-    /// Who may read `/metrics`. `None`: anyone on a server, nobody on a function.
+    /// Who may read `/metrics`. `None`: every reader on a server, none on a function.
     pub metrics: Option<MetricsAccess>,
     /// The token that readers of `/report` send. `None`: the service does not serve `/report`.
     pub report: Option<SecretString>,

@@ -157,7 +157,7 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
     approve(&world).await;
     receive(&world, "e2", json!({"status": "REVERTED"})).await;
     feishu::fail(&world, Some(1_395_001));
-    // A withdrawal is retried for ever; here for two days.
+    // A withdrawal is retried without a limit; this test tries for two days.
     for hour in 0..48 {
         if hour == 24 {
             feishu::fail(&world, None);

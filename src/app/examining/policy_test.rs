@@ -36,7 +36,7 @@ pub struct CaseOutcome {
     /// The names in `policies`, and the policies that decided about the request's approvers.
     #[serde(skip)]
     pub touched: Vec<String>,
-    /// The steps that the plan has if nobody has the image yet.
+    /// The steps that the plan has if no account has the image yet.
     pub plan: Vec<String>,
     pub why: Vec<String>,
 }
