@@ -75,18 +75,18 @@ use requests::{FirstLook, Permission};
 use statement::Statement;
 
 /// A verified delivery, and what the handling of its requests needs.
-struct Incoming<'a> {
-    delivery: &'a VerifiedDelivery,
+struct IncomingDelivery<'a> {
+    verified: &'a VerifiedDelivery,
     map: &'a Map,
     statement: Statement,
     early: &'a EarlyAnswer,
 }
 
-/// One request of a delivery, with everything that its handling needs. Not a policy test case.
-struct Case<'a> {
+/// One request of a delivery, and what its handling needs.
+struct IncomingRequest<'a> {
     identity: Identity,
     request: &'a ShareRequest,
-    incoming: &'a Incoming<'a>,
+    delivery: &'a IncomingDelivery<'a>,
     received: &'a Received,
     now: Timestamp,
     deadline: Deadline,
@@ -160,10 +160,10 @@ impl App {
             return Reply::Handshake(reply);
         }
         if let Some(fetcher) = &intake.fetcher {
-            return Box::pin(app.announce(&verified, intake, fetcher)).await;
+            return Box::pin(app.receive_announcement(&verified, intake, fetcher)).await;
         }
-        let incoming = Incoming {
-            delivery: &verified,
+        let incoming = IncomingDelivery {
+            verified: &verified,
             map: &intake.map,
             statement,
             early,
@@ -174,11 +174,11 @@ impl App {
     /// Maps a verified delivery and handles each of its requests.
     async fn receive_verified(
         &self,
-        incoming: &Incoming<'_>,
+        delivery: &IncomingDelivery<'_>,
         now: Timestamp,
         deadline: Deadline,
     ) -> Reply {
-        let (verified, map, early) = (incoming.delivery, incoming.map, incoming.early);
+        let (verified, map, early) = (delivery.verified, delivery.map, delivery.early);
         let mapped = step(Step::Map).in_scope(|| map.apply(verified, now, &self.config().rules()));
         let requests = match mapped {
             Ok(requests) => requests,
@@ -198,34 +198,34 @@ impl App {
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
             self.keep_callback(&identity, verified);
-            let case = Case {
+            let incoming = IncomingRequest {
                 identity,
                 request,
-                incoming,
+                delivery,
                 received: &received,
                 // Decide each request at its own instant: the requests before it took time.
                 now: self.now(),
                 deadline: context::turn_deadline(deadline),
             };
-            answers.push(Box::pin(self.handle(&case)).await);
+            answers.push(Box::pin(self.handle(&incoming)).await);
         }
         Reply::Answers(answers)
     }
 
     /// Answers a request that the journal knows, or begins a new one. Turns a journal error into an
     /// answer.
-    async fn handle(&self, case: &Case<'_>) -> (Ending, Answer) {
-        let end = match self.known(case).await {
-            Ok(Some(state)) => self.redelivered(case, state).await,
-            Ok(None) => self.begin(case).await,
+    async fn handle(&self, incoming: &IncomingRequest<'_>) -> (Ending, Answer) {
+        let end = match self.known(incoming).await {
+            Ok(Some(state)) => self.redelivered(incoming, state).await,
+            Ok(None) => self.begin(incoming).await,
             Err(error) => Err(error),
         };
-        end.unwrap_or_else(|error| unavailable(&case.identity, &error))
+        end.unwrap_or_else(|error| unavailable(&incoming.identity, &error))
     }
 
     /// Returns the recorded state of the request; `None` if the journal does not know its identity.
-    async fn known(&self, case: &Case<'_>) -> Result<Option<State>, JournalError> {
-        let stream = StreamId::of(&case.identity);
+    async fn known(&self, incoming: &IncomingRequest<'_>) -> Result<Option<State>, JournalError> {
+        let stream = StreamId::of(&incoming.identity);
         match self.journal.look_up(stream).await? {
             Some(StreamState::Request(state)) => Ok(Some(*state)),
             Some(StreamState::Incident(_)) => Err(JournalError::NotARequest { stream }),
@@ -234,47 +234,59 @@ impl App {
     }
 
     /// Decides, claims and carries out a request that the journal does not know.
-    async fn begin(&self, case: &Case<'_>) -> Result<(Ending, Answer), JournalError> {
-        if let Some(problem) = self.too_late(case) {
-            return Ok(self.refuse_late(case, problem).await);
+    async fn begin(
+        &self,
+        incoming: &IncomingRequest<'_>,
+    ) -> Result<(Ending, Answer), JournalError> {
+        if let Some(problem) = self.too_late(incoming) {
+            return Ok(self.refuse_late(incoming, problem).await);
         }
         // The request is approved now, and `expires_in` counts from this instant.
-        let approved_at = case.now;
-        let decision = self.decide(&case.identity, case.request, case.now, approved_at);
+        let approved_at = incoming.now;
+        let decision = self.decide(
+            &incoming.identity,
+            incoming.request,
+            incoming.now,
+            approved_at,
+        );
         if self.prepared.plan_only {
-            return Ok(self.show_plan(case, &decision).await);
+            return Ok(self.show_plan(incoming, &decision).await);
         }
         // No record before the journal's place is proven to refuse a second file of one name.
-        self.prove_journal().await?;
-        let (source, bytes) = (&case.identity.source, case.incoming.delivery.body().len());
+        self.prove_create_only().await?;
+        let (source, bytes) = (
+            &incoming.identity.source,
+            incoming.delivery.verified.body().len(),
+        );
         // Counts the request as unfinished, towards its source's limit, until the value is dropped.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
-            return Ok(overloaded(&case.identity));
+            return Ok(overloaded(&incoming.identity));
         };
         // Holds the slot, or `None` if all slots are taken, until this function returns. On a server
         // the work runs in a task of its own, so it continues even if the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {
-                self.first_look(approved, case.now, case.deadline).await
+                self.first_look(approved, incoming.now, incoming.deadline)
+                    .await
             }
             _ => None,
         };
         let record = step(Step::Record);
-        record.record("identity", tracing::field::display(&case.identity));
-        let opened = self.open(case, &decision, slot.is_some(), seen.as_ref());
+        record.record("identity", tracing::field::display(&incoming.identity));
+        let opened = self.open(incoming, &decision, slot.is_some(), seen.as_ref());
         let opened = opened.instrument(record);
         let state = match (opened.await?, decision) {
             // `neighbours`: the requests for the same image that the opening listed. A concurrent
             // cancel sees this request only if the opening did not take too long.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
-                if self.opened_in_time(case.now) =>
+                if self.opened_in_time(incoming.now) =>
             {
                 let recorded = self.answer_and_notify(claim.state(), true);
-                case.incoming.early.recorded(recorded);
+                incoming.delivery.early.recorded(recorded);
                 let permission = Permission::Granted(approved);
-                let first = FirstLook { seen, neighbours };
-                let state = self.work_off_claim(*claim, permission, first, case.deadline);
+                let first_look = FirstLook { seen, neighbours };
+                let state = self.work_off_claim(*claim, permission, first_look, incoming.deadline);
                 Box::pin(state).await?
             }
             // The opening took too long. Drop the claim: the backlog or the sweep takes the next
@@ -282,7 +294,7 @@ impl App {
             (Opened::New(claim, _), _) => claim.state().clone(),
             // The request was denied, waits for its `not_before`, or got no slot.
             (Opened::Kept(state), _) => *state,
-            (Opened::Existing(state), _) => return self.redelivered(case, *state).await,
+            (Opened::Existing(state), _) => return self.redelivered(incoming, *state).await,
         };
         self.queue_unfinished(&state, unfinished);
         Ok(self.answer_and_notify(&state, true))
@@ -291,31 +303,31 @@ impl App {
     /// Answers a request that the journal knows, and resumes it if work is left.
     async fn redelivered(
         &self,
-        case: &Case<'_>,
+        incoming: &IncomingRequest<'_>,
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
-        if state.intent().digest != case.request.digest() {
+        if state.intent().digest != incoming.request.digest() {
             // A conflict is recorded and never carried out. The record needs a verdict, so it gets
             // the verdict of the known request.
             if !self.prepared.plan_only {
-                self.prove_journal().await?;
-                let opening = self.opening(case, state.verdict().clone()).await?;
+                self.prove_create_only().await?;
+                let opening = self.opening(incoming, state.verdict().clone()).await?;
                 self.journal.record_conflict(opening).await?;
             }
-            return Ok(conflict(&case.identity));
+            return Ok(conflict(&incoming.identity));
         }
         let (ending, mut answer) = self.answer_and_notify(&state, false);
         answer.duplicate = true;
-        case.incoming.early.recorded((ending, answer));
-        let (ending, mut answer) = self.resume(state, case.now, case.deadline).await?;
+        incoming.delivery.early.recorded((ending, answer));
+        let (ending, mut answer) = self.resume(state, incoming.now, incoming.deadline).await?;
         answer.duplicate = true;
         Ok((ending, answer))
     }
 
     /// Returns the recorded state as an answer, and queues the notifications that the request owes.
-    /// `first`: this process has just recorded the outcome.
-    fn answer_and_notify(&self, state: &State, first: bool) -> (Ending, Answer) {
-        self.queue_notifications(state, first);
+    /// `just_recorded`: this process has just recorded the outcome.
+    fn answer_and_notify(&self, state: &State, just_recorded: bool) -> (Ending, Answer) {
+        self.queue_notifications(state, just_recorded);
         let status = state.status();
         let ending = match (status, state.phase()) {
             (Status::Denied, _) => Ending::Denied,

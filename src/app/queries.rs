@@ -62,7 +62,7 @@ impl App {
     ///
     /// # Errors
     /// The place does not refuse, or the store failed. Then no request may be carried out.
-    pub async fn prove_journal(&self) -> Result<(), JournalError> {
+    pub async fn prove_create_only(&self) -> Result<(), JournalError> {
         let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
         self.journal.test_place(nonce).await
     }
@@ -82,7 +82,7 @@ impl App {
     }
 
     async fn look_at_journal(&self) -> Result<(), JournalError> {
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
         self.journal.check(nonce).await
     }

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use crate::app::context::left;
 use crate::app::deliveries::{EarlyAnswer, identity_of, overloaded, unavailable};
 use crate::app::rules::Intake;
-use crate::app::{Answer, App, Deadline, Ending, Incoming, Reply, Statement};
+use crate::app::{Answer, App, Deadline, Ending, IncomingDelivery, Reply, Statement};
 use crate::domain::{Identity, Status, Timestamp};
 use crate::inbound::{InstanceState, Map, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
@@ -59,7 +59,7 @@ pub(super) enum Attempt {
 
 impl App {
     /// Records and answers a verified event that names an instance. Ignores any other event.
-    pub(in crate::app) async fn announce(
+    pub(in crate::app) async fn receive_announcement(
         &self,
         verified: &VerifiedDelivery,
         intake: &Intake,
@@ -118,7 +118,7 @@ impl App {
         event: Value,
         listed: bool,
     ) -> Result<Recorded, JournalError> {
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let announcement = Announcement {
             source: identity.source.clone(),
             scheme: verified.scheme().to_owned(),
@@ -161,7 +161,7 @@ impl App {
             return Ok(state);
         }
         let event = self.event_of(end, incident, attempt);
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         self.journal.record_attempt(state, &lease, event).await
     }
@@ -290,8 +290,8 @@ impl App {
             }
         }
         let early = EarlyAnswer::new(false);
-        let incoming = Incoming {
-            delivery,
+        let incoming = IncomingDelivery {
+            verified: delivery,
             map,
             statement: Statement::None,
             early: &early,

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::app::answer::{Answer, Ending, Reply};
-use crate::app::{App, Deadline, Incoming, Statement};
+use crate::app::{App, Deadline, IncomingDelivery, Statement};
 use crate::domain::{Problems, SourceName};
 use crate::inbound::{Delivery, Headers, Via, cloudevents};
 
@@ -75,8 +75,8 @@ impl App {
             let mut replies = Vec::with_capacity(events.len());
             for event in &events {
                 let id = event.delivery_id().unwrap_or_default().to_owned();
-                let incoming = Incoming {
-                    delivery: event,
+                let incoming = IncomingDelivery {
+                    verified: event,
                     map: &intake.map,
                     statement: Statement::None,
                     early,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::app::{Answer, App, Case, Deadline, Ending, Reply};
+use crate::app::{Answer, App, Deadline, Ending, IncomingRequest, Reply};
 use crate::domain::{Problem, Timestamp};
 use crate::inbound::{Map, MapRefusal, VerifiedDelivery};
 use crate::journal::{JournalError, Received, Recorded, Rejection, WorkerLease};
@@ -62,7 +62,7 @@ impl App {
     }
 
     async fn store_rejection(&self, rejection: Rejection) -> Result<Recorded, JournalError> {
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let lease = self.incident_lease()?;
         let rules = &self.prepared.notice_rules;
         self.journal
@@ -78,36 +78,36 @@ impl App {
 
     pub(in crate::app) async fn refuse_late(
         &self,
-        case: &Case<'_>,
+        incoming: &IncomingRequest<'_>,
         problem: Problem,
     ) -> (Ending, Answer) {
-        let (received, problems) = (case.received.clone(), vec![problem.clone()]);
-        self.record_rejection(case.incoming.delivery, received, problems)
+        let (received, problems) = (incoming.received.clone(), vec![problem.clone()]);
+        self.record_rejection(incoming.delivery.verified, received, problems)
             .await;
-        let answer = Answer::invalid(&case.identity.id, vec![problem]);
+        let answer = Answer::invalid(&incoming.identity.id, vec![problem]);
         (Ending::Invalid, answer)
     }
 
     /// Returns the problem of a new request that would begin too late: after its own expiry, or
     /// later than `[limits] not_before_within` allows.
-    pub(in crate::app) fn too_late(&self, case: &Case<'_>) -> Option<Problem> {
+    pub(in crate::app) fn too_late(&self, incoming: &IncomingRequest<'_>) -> Option<Problem> {
         let bound = self.config().not_before_within;
-        let latest = case.now.checked_add(bound).unwrap_or(Timestamp::MAX);
-        if let Some(begin) = case.request.not_before.filter(|begin| *begin > latest) {
+        let latest = incoming.now.checked_add(bound).unwrap_or(Timestamp::MAX);
+        if let Some(begin) = incoming.request.not_before.filter(|begin| *begin > latest) {
             return Some(Problem::new(
                 "not_before",
                 format!("{begin} is too far ahead; the latest is {latest}"),
                 "write an earlier instant, or raise [limits] not_before_within",
             ));
         }
-        over_before_it_begins(case)
+        over_before_it_begins(incoming)
     }
 }
 
 /// The problem of a new share that would expire before it begins.
-fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
-    let end = case.request.expires_at(case.now)?;
-    if end <= case.now {
+fn over_before_it_begins(incoming: &IncomingRequest<'_>) -> Option<Problem> {
+    let end = incoming.request.expires_at(incoming.now)?;
+    if end <= incoming.now {
         return Some(Problem::new(
             "expires_at",
             format!("{end} has already passed"),
@@ -116,7 +116,7 @@ fn over_before_it_begins(case: &Case<'_>) -> Option<Problem> {
     }
     // The parser has compared `expires_at` with `not_before`, so only `expires_in` can be wrong
     // here.
-    let begin = case.request.not_before.filter(|begin| end <= *begin)?;
+    let begin = incoming.request.not_before.filter(|begin| end <= *begin)?;
     Some(Problem::new(
         "expires_in",
         format!(

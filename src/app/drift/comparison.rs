@@ -120,7 +120,7 @@ impl App {
     }
 
     async fn record_drift(&self, drift: Drift) -> Result<Recorded, JournalError> {
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let lease = self.incident_lease()?;
         let rules = &self.prepared.notice_rules;
         self.journal.record_drift(drift, &lease, rules).await

@@ -139,7 +139,7 @@ impl App {
 
     async fn examine_journal(&self) -> Vec<Finding> {
         let place = &self.config().journal;
-        let proven = match self.prove_journal().await {
+        let proven = match self.prove_create_only().await {
             Ok(()) => self.requests(Some(1)).await.map(|_| ()),
             Err(error) => Err(error),
         };

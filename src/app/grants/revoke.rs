@@ -69,7 +69,7 @@ impl App {
         at_once: bool,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
@@ -124,7 +124,7 @@ impl App {
         };
         match end.await {
             Ok(()) => Ok(writer.state().clone()),
-            Err(Stop::Lost | Stop::CalledOff | Stop::Named) => self.reread(stream).await,
+            Err(Stop::Lost | Stop::CalledOff | Stop::BlueprintNamed) => self.reread(stream).await,
             Err(Stop::Journal(error)) => Err(error),
         }
     }

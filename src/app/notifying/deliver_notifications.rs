@@ -185,7 +185,7 @@ impl App {
             return Ok(state);
         };
         if !due.is_empty() {
-            self.prove_journal().await?;
+            self.prove_create_only().await?;
         }
         let callback = self.outbox.callback(state.stream());
         let worker = fresh_worker()?;

@@ -53,7 +53,7 @@ impl App {
             return Ok(Order::CalledOff(call_off));
         }
         match state.request().action {
-            Action::Share => self.after_takers(state, neighbours, deadline).await,
+            Action::Share => self.order_share(state, neighbours, deadline).await,
             Action::Cancel => self.call_off_earlier(state, deadline).await,
         }
     }

@@ -28,7 +28,7 @@ pub(in crate::app) enum Stop {
     /// A later cancel or a withdrawal called off items of the request: decide and plan again.
     CalledOff,
     /// The blueprint of a chain was recorded: read the other requests for it, and plan again.
-    Named,
+    BlueprintNamed,
     /// The journal cannot be written, so no further call may be made.
     Journal(JournalError),
 }
@@ -258,12 +258,25 @@ impl<'a> ClaimWriter<'a> {
         Err(Stop::CalledOff)
     }
 
-    /// Closes the request, or defers it if an item is unfinished. `refusal`: the verdict of the
-    /// current policies if they deny the request, which is then closed as denied.
-    pub(super) async fn close(
+    /// Closes the request, or defers it if an item is unfinished.
+    pub(super) async fn close(&mut self, results: Vec<ItemResult>) -> Result<(), Stop> {
+        self.close_or_defer(results, None).await
+    }
+
+    /// Closes the request as denied by this verdict of the present policies, or defers it if an
+    /// item is unfinished.
+    pub(super) async fn close_denied(
         &mut self,
         results: Vec<ItemResult>,
-        refusal: Option<&Verdict>,
+        verdict: &Verdict,
+    ) -> Result<(), Stop> {
+        self.close_or_defer(results, Some(verdict)).await
+    }
+
+    async fn close_or_defer(
+        &mut self,
+        results: Vec<ItemResult>,
+        denial: Option<&Verdict>,
     ) -> Result<(), Stop> {
         let now = self.clock.now();
         let (open, done): (Vec<_>, Vec<_>) = self
@@ -274,7 +287,7 @@ impl<'a> ClaimWriter<'a> {
             return self.defer(done, &open, now).await;
         }
         let calls = self.unwritten.calls.clone();
-        let event = match refusal {
+        let event = match denial {
             Some(verdict) => Event::Refused {
                 verdict: verdict.clone(),
                 results: done,

@@ -3,7 +3,7 @@
 use crate::app::answer::{Answer, Ending, refused_items};
 use crate::app::calls::observe;
 use crate::app::cloud_accounts::own_account;
-use crate::app::{App, Case};
+use crate::app::{App, IncomingRequest};
 use crate::domain::{Item, ItemResult, ResultKind, Status};
 use crate::plan::Plan;
 use crate::policy::Decision;
@@ -11,10 +11,10 @@ use crate::policy::Decision;
 impl App {
     pub(in crate::app) async fn show_plan(
         &self,
-        case: &Case<'_>,
+        incoming: &IncomingRequest<'_>,
         decision: &Decision,
     ) -> (Ending, Answer) {
-        let (identity, request) = (&case.identity, case.request);
+        let (identity, request) = (&incoming.identity, incoming.request);
         let approved = match decision {
             Decision::Allow(approved) => approved,
             Decision::Deny(verdict) => {
@@ -25,7 +25,7 @@ impl App {
                 return (Ending::Denied, answer);
             }
         };
-        let context = self.context(request, case.deadline);
+        let context = self.context(request, incoming.deadline);
         let seen = observe::observe(&context, request).await;
         let done = Vec::from_iter(own_account(context.cloud.known_owner(), request));
         let plan = Plan::of(approved, &seen, &done, false);

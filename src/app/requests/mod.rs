@@ -2,6 +2,7 @@
 //! reopened.
 //! In: a decided request or its state. Out: its records and the answer.
 
+mod awaited_workers;
 mod backlog;
 mod call_off;
 mod cancelled_items;
@@ -20,7 +21,6 @@ mod refused_chain;
 mod resume;
 mod retry;
 mod slots;
-mod takers;
 mod turn;
 
 pub use retry::{Operator, Retried, RetryError};

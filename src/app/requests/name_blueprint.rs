@@ -12,7 +12,7 @@ impl ClaimWriter<'_> {
     /// written with the record before the next call.
     ///
     /// # Errors
-    /// [`Stop::Named`] after recording a blueprint that may have existed before.
+    /// [`Stop::BlueprintNamed`] after recording a blueprint that may have existed before.
     pub(in crate::app) async fn name_blueprint(
         &mut self,
         results: &[ItemResult],
@@ -44,6 +44,6 @@ impl ClaimWriter<'_> {
         }
         self.unwritten.names_only = first;
         self.write_results().await?;
-        Err(Stop::Named)
+        Err(Stop::BlueprintNamed)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{App, Case, Deadline, Statement};
+use crate::app::{App, Deadline, IncomingRequest, Statement};
 use crate::domain::{NoticeKind, Verdict};
 use crate::inbound::{Map, VerifiedDelivery};
 use crate::journal::{Intent, JournalError, Opened, Opening, Received, StreamId, WakeUp};
@@ -28,7 +28,7 @@ impl App {
     /// share precedes it. Without a slot there is no lease: the request waits in the backlog.
     pub(in crate::app) async fn open(
         &self,
-        case: &Case<'_>,
+        incoming: &IncomingRequest<'_>,
         decision: &Decision,
         has_slot: bool,
         seen: Option<&Observation>,
@@ -37,23 +37,21 @@ impl App {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
-        let mut opening = self.opening(case, verdict).await?;
+        let mut opening = self.opening(incoming, verdict).await?;
         opening.intent.absent = seen.is_some_and(|seen| seen.readable);
         opening.lease.owner = seen.and_then(|seen| seen.owner.clone());
         let rules = &self.prepared.notice_rules;
         let allowed = opening.intent.verdict.allowed;
-        if !allowed && rules.want(NoticeKind::Denied, Some(&case.identity.source)) {
-            // A denial gets no lease and so no wake-up. Announce one here: it lets a sweep deliver
+        if !allowed && rules.want(NoticeKind::Denied, Some(&incoming.identity.source)) {
+            // A denial gets no lease and so no wake-up. Add one here: it lets a sweep deliver
             // the notification if this process does not.
-            let at = self.lease(case.now, Deadline::after(Duration::ZERO));
-            let stream = StreamId::of(&case.identity);
-            self.journal
-                .announce_wake_up(WakeUp::new(at, stream, 0))
-                .await?;
+            let at = self.lease(incoming.now, Deadline::after(Duration::ZERO));
+            let stream = StreamId::of(&incoming.identity);
+            self.journal.add_wake_up(WakeUp::new(at, stream, 0)).await?;
         }
         let place = async {
             match allowed {
-                true => self.place_in_order(case).await,
+                true => self.place_in_order(incoming).await,
                 false => Ok(None),
             }
         };
@@ -62,28 +60,28 @@ impl App {
 
     pub(in crate::app) async fn opening(
         &self,
-        case: &Case<'_>,
+        incoming: &IncomingRequest<'_>,
         verdict: Verdict,
     ) -> Result<Opening, JournalError> {
-        let (delivery, request) = (case.incoming.delivery, case.request.clone());
+        let (delivery, request) = (incoming.delivery.verified, incoming.request.clone());
         let intent = Intent {
-            identity: case.identity.clone(),
+            identity: incoming.identity.clone(),
             digest: request.digest(),
             delivery_id: delivery.delivery_id().map(str::to_owned),
             secret_fingerprint: self.proof_of(delivery).await,
             scheme: delivery.scheme().to_owned(),
-            received: case.received.clone(),
-            approved_at: case.now,
+            received: incoming.received.clone(),
+            approved_at: incoming.now,
             ordered_at: None,
-            expires_at: request.expires_at(case.now),
+            expires_at: request.expires_at(incoming.now),
             request,
             verdict,
             absent: false,
-            adopts: case.incoming.statement == Statement::Adopts,
-            gone: case.incoming.statement == Statement::Gone,
+            adopts: incoming.delivery.statement == Statement::Adopts,
+            gone: incoming.delivery.statement == Statement::Gone,
             lease: None,
         };
-        let lease = self.worker_lease(case.now, case.deadline)?;
+        let lease = self.worker_lease(incoming.now, incoming.deadline)?;
         Ok(Opening { intent, lease })
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::context::FIRST_LOOK;
-use crate::app::{App, Case, Deadline};
+use crate::app::{App, Deadline, IncomingRequest};
 use crate::domain::{AccountId, Action, ImageRef, ShareRequest, Target, Timestamp};
 use crate::journal::{JournalError, Receiver, State, StreamId};
 
@@ -16,9 +16,9 @@ impl App {
     /// cancels. `None` if the instant of its approval already puts it there.
     pub(super) async fn place_in_order(
         &self,
-        case: &Case<'_>,
+        incoming: &IncomingRequest<'_>,
     ) -> Result<Option<Timestamp>, JournalError> {
-        let (request, approved_at) = (case.request, case.now);
+        let (request, approved_at) = (incoming.request, incoming.now);
         let others = match request.action {
             Action::Share => {
                 let target = &request.target;
@@ -33,7 +33,7 @@ impl App {
                 self.read_streams(listed).await?
             }
             Action::Cancel => {
-                let deadline = case.deadline.or_sooner(Deadline::after(FIRST_LOOK));
+                let deadline = incoming.deadline.or_sooner(Deadline::after(FIRST_LOOK));
                 self.read_affected(request, deadline).await?.2
             }
         };

@@ -47,7 +47,7 @@ impl App {
         at_once: bool,
         deadline: Deadline,
     ) -> Result<State, JournalError> {
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
         let lease = self.worker_lease(now, deadline)?;
@@ -57,8 +57,8 @@ impl App {
         let Some((claim, _)) = taken.await? else {
             return self.reread(stream).await;
         };
-        let first = FirstLook::default();
-        Box::pin(self.work_off_claim(claim, permission, first, deadline)).await
+        let first_look = FirstLook::default();
+        Box::pin(self.work_off_claim(claim, permission, first_look, deadline)).await
     }
 
     /// Claims a request that is due; `None` if another worker was first. Waits up to `LATE_CALL` if

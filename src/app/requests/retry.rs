@@ -106,7 +106,7 @@ impl App {
             Decision::Allow(approved) => approved.verdict().clone(),
             Decision::Deny(verdict) => verdict.clone(),
         };
-        self.prove_journal().await?;
+        self.prove_create_only().await?;
         let deadline = context::turn_deadline(deadline);
         let lease = self.worker_lease(now, deadline)?;
         let (by, reason) = (by.to_string(), reason.to_owned());

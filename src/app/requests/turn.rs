@@ -8,7 +8,7 @@ use crate::app::cloud_accounts::own_account;
 use crate::app::context::{self, LATE_CALL, pause};
 use crate::app::grants::{Ownership, image_missing, unpublished};
 use crate::app::{App, Deadline};
-use crate::domain::{AccountId, Action, ItemResult, ResultKind, Verdict};
+use crate::domain::{AccountId, Action, ItemResult, ResultKind};
 use crate::journal::{Claim, JournalError, Phase, State};
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
@@ -27,15 +27,15 @@ impl App {
         &self,
         claim: Claim,
         mut permission: Permission,
-        mut first: FirstLook,
+        mut first_look: FirstLook,
         mut deadline: Deadline,
     ) -> Result<State, JournalError> {
         let stream = claim.state().stream();
         let mut writer = self.writer(claim);
         let end = loop {
-            let first = std::mem::take(&mut first);
+            let first_look = std::mem::take(&mut first_look);
             match self
-                .attempt(&mut writer, &permission, first, deadline)
+                .attempt(&mut writer, &permission, first_look, deadline)
                 .await
             {
                 Err(Stop::CalledOff) => {
@@ -47,14 +47,16 @@ impl App {
                     }
                     permission = self.permission(writer.state());
                 }
-                Err(Stop::Named) => permission = self.permission(writer.state()),
+                Err(Stop::BlueprintNamed) => permission = self.permission(writer.state()),
                 end => break end,
             }
         };
         let after = match end {
             Ok(()) => writer.state().clone(),
-            // The loop handles `CalledOff` and `Named`, so only `Lost` comes here.
-            Err(Stop::Lost | Stop::CalledOff | Stop::Named) => return self.reread(stream).await,
+            // The loop handles `CalledOff` and `BlueprintNamed`, so only `Lost` comes here.
+            Err(Stop::Lost | Stop::CalledOff | Stop::BlueprintNamed) => {
+                return self.reread(stream).await;
+            }
             Err(Stop::Journal(error)) => return Err(error),
         };
         let now = self.now();
@@ -71,13 +73,13 @@ impl App {
     /// One attempt to work off a claim.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`]: an item was called off meanwhile. [`Stop::Named`]: the record names the
-    /// chain's blueprint only now. After either, decide again and start another attempt.
+    /// [`Stop::CalledOff`]: an item was called off meanwhile. [`Stop::BlueprintNamed`]: the record
+    /// names the chain's blueprint only now. After either, decide again and start another attempt.
     async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,
         permission: &Permission,
-        first: FirstLook,
+        first_look: FirstLook,
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let approved = match permission {
@@ -86,7 +88,10 @@ impl App {
                 return self.close_withheld(writer, reason, deadline).await;
             }
         };
-        let FirstLook { seen, neighbours } = first;
+        let FirstLook {
+            seen: seen_at_opening,
+            neighbours,
+        } = first_look;
         let order = self.order_among_others(writer.state(), neighbours, deadline);
         let Beginning {
             kept,
@@ -98,7 +103,7 @@ impl App {
             Order::Wait { until, why } => return writer.wait(why, until).await,
         };
         let results = self
-            .plan_and_execute(writer, approved, kept, &owners, seen, deadline)
+            .plan_and_execute(writer, approved, kept, &owners, seen_at_opening, deadline)
             .await?;
         let mut results = self
             .undo_refused_chain(writer, approved, results, deadline)
@@ -108,20 +113,20 @@ impl App {
             let ended = self.record_in_earlier_shares(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
         }
-        writer.close(writer.with_doubts(results), None).await
+        writer.close(writer.with_doubts(results)).await
     }
 
     /// Reads the cloud, makes the plan and executes it, for a request or a revocation.
     /// `kept`: results of items that get no call. `owners`: the accounts on record as owners of the
-    /// shares that a cancel or revocation takes away. `first`: what was read before record 0, given
-    /// only if no earlier attempt can have made a call.
+    /// shares that a cancel or revocation takes away. `seen_at_opening`: what was read before record
+    /// 0, given only if no earlier attempt can have made a call.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
         kept: Vec<ItemResult>,
         owners: &[Option<AccountId>],
-        first: Option<Observation>,
+        seen_at_opening: Option<Observation>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
         // A share makes no call after its own expiry.
@@ -132,8 +137,9 @@ impl App {
         // The recorded request decides which owner account is called. `approved` may name the
         // blueprint that a chain made of the recorded image.
         let context = self.context(writer.state().request(), deadline);
-        let looked_before = writer.looked_before() && first.is_none();
-        let mut seen = match first {
+        // The look that record 0 mentions is `seen_at_opening` itself, not that of an earlier attempt.
+        let attempted_before = writer.looked_before() && seen_at_opening.is_none();
+        let mut seen = match seen_at_opening {
             Some(seen) => seen,
             None => observe::observe(&context, approved.request()).await,
         };
@@ -141,7 +147,7 @@ impl App {
         writer.set_owner(seen.owner.clone());
         // Judge an earlier attempt by its owner, like a share. If no owner is on record, the
         // attempt may have called under any account, so the ownership is not proven.
-        let attempt = looked_before || writer.state().owner().is_some();
+        let attempt = attempted_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
         let owners = owners.iter().map(Option::as_ref).chain(attempt_owner);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
@@ -153,15 +159,15 @@ impl App {
         done.extend(kept);
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         // Another account's key does not show what the earlier attempt did.
-        let comparable = looked_before && !ownership.differs();
+        let comparable = attempted_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan, seen.doubted).await?;
         let results = execute::execute(&context, &plan, writer).await?;
-        if !looked_before {
+        if !attempted_before {
             return Ok(results);
         }
-        let interrupted = interrupted_results(
+        let interrupted = interrupted_call_offs(
             writer.state(),
             writer.with_doubts(done),
             &seen_before_doubts,
@@ -196,8 +202,8 @@ impl App {
         if ownership == Ownership::NotRecorded && !unpublished(&results) {
             return results;
         }
-        let entry = self.context(state.request(), deadline).account;
-        ownership.judge(results, &state.request().target.image(), entry)
+        let account = self.context(state.request(), deadline).account;
+        ownership.judge(results, &state.request().target.image(), account)
     }
 
     /// Closes a request for this reason. An interrupted worker may have shared without recording
@@ -224,16 +230,15 @@ impl App {
         };
         let results = writer.with_doubts(writer.results());
         let results = results.into_iter().map(close).collect();
-        let refusal: Option<&Verdict> = match reason {
-            Withheld::Denied(verdict) => Some(verdict),
-            Withheld::Expired | Withheld::CalledOff => None,
-        };
-        writer.close(results, refusal).await
+        match reason {
+            Withheld::Denied(verdict) => writer.close_denied(results, verdict).await,
+            Withheld::Expired | Withheld::CalledOff => writer.close(results).await,
+        }
     }
 }
 
 /// Results of the called-off items that an interrupted worker may have shared.
-fn interrupted_results(
+fn interrupted_call_offs(
     state: &State,
     done: Vec<ItemResult>,
     seen: &Observation,

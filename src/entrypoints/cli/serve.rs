@@ -192,7 +192,7 @@ async fn listen(
     let (app, backlog) = on_server(host, context, app).with_slots();
     let app = Arc::new(app);
     let handler = handler_of(host, context, &app);
-    match tokio::time::timeout(PROVE_WITHIN, app.prove_journal()).await {
+    match tokio::time::timeout(PROVE_WITHIN, app.prove_create_only()).await {
         Ok(proven) => proven.map_err(Failure::failed)?,
         Err(_) => tracing::warn!(
             "the journal's place has not answered yet; nothing is written before it does"
@@ -203,7 +203,7 @@ async fn listen(
             "cannot listen on {address}: {error}; choose another address with --listen"
         ))
     })?;
-    announce(context, listener.local_addr());
+    print_address(context, listener.local_addr());
     let config = app.config();
     let bounds = Bounds {
         max_connections: connections_within_limit(config.http.max_connections),
@@ -298,7 +298,7 @@ impl Background {
     }
 }
 
-fn announce(context: &Context, address: std::io::Result<SocketAddr>) {
+fn print_address(context: &Context, address: std::io::Result<SocketAddr>) {
     match address {
         Ok(address) if context.json => {
             out(json!({ "listening": format!("http://{address}") }));

@@ -53,7 +53,7 @@ pub struct Claim {
     /// When the turn began.
     since: Timestamp,
     /// Whether an entry below `index/unsealed/` covers the next record of this turn.
-    named: bool,
+    listed_unsealed: bool,
     /// The lock that shows other processes that this worker is alive. Only on a directory.
     hold: Option<Hold>,
 }
@@ -77,13 +77,18 @@ impl Drop for Claim {
 
 impl Claim {
     /// Call this only after the worker created the record that begins its turn.
-    pub(super) fn won(state: State, lease: WorkerLease, named: bool, hold: Option<Hold>) -> Self {
+    pub(super) fn won(
+        state: State,
+        lease: WorkerLease,
+        listed_unsealed: bool,
+        hold: Option<Hold>,
+    ) -> Self {
         Self {
             state,
             worker: lease.worker,
             owner: lease.owner,
             since: lease.now,
-            named,
+            listed_unsealed,
             hold,
         }
     }
@@ -136,10 +141,10 @@ impl Claim {
             )?;
             let after = follow(&self.state, &stored)?;
             journal
-                .announce(Some(&self.state), &after, !self.named)
+                .add_index_entries(Some(&self.state), &after, !self.listed_unsealed)
                 .await?;
             // After a record that ends a turn, the sealer writes no entry for later records.
-            self.named = !event.ends_turn();
+            self.listed_unsealed = !event.ends_turn();
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
                 Created::Ours => {
@@ -150,7 +155,7 @@ impl Claim {
                     let found = journal.follower(self.state.head(), &found)?;
                     if found.record.event.leaves_turn_unchanged() {
                         self.state = follow(&self.state, &found)?;
-                        self.named = false;
+                        self.listed_unsealed = false;
                         continue;
                     }
                     rounds += 1;
@@ -161,7 +166,7 @@ impl Claim {
                     self.state = follow(&self.state, &found)?;
                     if called_off {
                         // The sealer treats a call-off as the end of a turn.
-                        self.named = false;
+                        self.listed_unsealed = false;
                         return Err(AppendError::CalledOff);
                     }
                     if found.record.event == event {
@@ -237,8 +242,8 @@ impl Journal {
         // A sweep deletes the index entries of a request that is not live, so a reopened request
         // needs all of them again.
         let listed = state.live(lease.now).then_some(state);
-        let (announced, hold) = join(self.announce(listed, &after, true), hold).await;
-        announced?;
+        let (indexed, hold) = join(self.add_index_entries(listed, &after, true), hold).await;
+        indexed?;
         match self.create(head.stream, head.next_seq, &bytes).await? {
             Created::Ours => {
                 let claim = Claim::won(after, lease, true, hold);

@@ -78,8 +78,7 @@ impl Journal {
         let StreamState::Incident(incident) = StreamState::begin(&stored)? else {
             return Err(JournalError::NotARequest { stream });
         };
-        self.announce_wake_up(WakeUp::new(lease.now, stream, 0))
-            .await?;
+        self.add_wake_up(WakeUp::new(lease.now, stream, 0)).await?;
         self.touch(&self.unsealed_path(stream, 0)).await?;
         match self.create(stream, 0, &bytes).await? {
             Created::Ours => Ok(Recorded::New(incident)),
@@ -126,7 +125,7 @@ impl Journal {
         };
         if let Some(at) = next {
             let next = WakeUp::new(at, state.stream(), state.head().next_seq);
-            self.announce_wake_up(next).await?;
+            self.add_wake_up(next).await?;
         }
         let wanted = |state: &StreamState| lacks(state, &event).then(|| event.clone());
         self.append(state, lease.now, &lease.worker, wanted).await
@@ -155,7 +154,7 @@ impl Journal {
                 continue;
             };
             if incident.owes_from(rules, lease.now).is_some() {
-                self.announce_wake_up(WakeUp::new(lease.until, stream, 0))
+                self.add_wake_up(WakeUp::new(lease.until, stream, 0))
                     .await?;
             }
             self.touch(&self.unsealed_path(stream, 0)).await?;
@@ -183,7 +182,7 @@ impl Journal {
         }
         let newest = incident.head().newest();
         if let Some(at) = next {
-            self.announce_wake_up(WakeUp::new(at, incident.stream(), newest))
+            self.add_wake_up(WakeUp::new(at, incident.stream(), newest))
                 .await?;
         }
         // Keep a wake-up that is in the future: it led here before the clock was put back, and may

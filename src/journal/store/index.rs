@@ -244,7 +244,7 @@ impl Journal {
             };
         }
         for stream in damaged.iter().filter(|s| !index.due.contains_key(s)) {
-            self.announce_wake_up(WakeUp::new(now, *stream, 0)).await?;
+            self.add_wake_up(WakeUp::new(now, *stream, 0)).await?;
             mended += 1;
         }
         Ok(mended)
@@ -318,7 +318,7 @@ impl Journal {
         let Some(due) = due.filter(|due| !index.wakes(due)) else {
             return Ok(false);
         };
-        self.announce_wake_up(due).await?;
+        self.add_wake_up(due).await?;
         Ok(true)
     }
 

@@ -74,9 +74,9 @@ impl Journal {
                 false => None,
             }
         };
-        let announced = self.announce(None, &state, true);
-        let (announced, hold, place) = join3(announced, hold, place).await;
-        announced?;
+        let indexed = self.add_index_entries(None, &state, true);
+        let (indexed, hold, place) = join3(indexed, hold, place).await;
+        indexed?;
         if let Some(place) = place? {
             let mut intent = state.intent().clone();
             intent.ordered_at = Some(place);

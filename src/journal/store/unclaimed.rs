@@ -78,7 +78,7 @@ impl Journal {
         };
         if let Some(next) = next {
             let wake_up = WakeUp::new(next, state.stream(), state.head().next_seq);
-            self.announce_wake_up(wake_up).await?;
+            self.add_wake_up(wake_up).await?;
         }
         let wanted = |state: &StreamState| {
             let new = state.notifications().lacks(notice, attempt);
@@ -120,7 +120,9 @@ impl Journal {
             let after = state.clone().apply(&stored)?;
             let (stream, seq) = (state.head().stream, state.head().next_seq);
             match (state.state(), after.state()) {
-                (Some(before), Some(after)) => self.announce(Some(before), after, true).await?,
+                (Some(before), Some(after)) => {
+                    self.add_index_entries(Some(before), after, true).await?
+                }
                 _ => self.touch(&self.unsealed_path(stream, seq)).await?,
             }
             match self.create(stream, seq, &bytes).await? {

@@ -135,7 +135,7 @@ impl Journal {
             known.any(|known| known.at <= WakeUp::new(at, known.stream, 0).at)
         };
         if let Some(at) = next.filter(|at| !in_time(*at)) {
-            self.announce_wake_up(WakeUp::new(at, state.stream(), newest))
+            self.add_wake_up(WakeUp::new(at, state.stream(), newest))
                 .await?;
         }
         let mut done: Vec<_> = past
@@ -184,7 +184,7 @@ impl Journal {
     }
 
     /// Writes a wake-up. Call it before the record that needs it is written.
-    pub async fn announce_wake_up(&self, wake_up: WakeUp) -> Result<(), JournalError> {
+    pub async fn add_wake_up(&self, wake_up: WakeUp) -> Result<(), JournalError> {
         self.touch(&self.wake_up_path(&wake_up)).await
     }
 

@@ -1,4 +1,4 @@
-//! Finds the workers for which a share waits: those that are taking the same items away. In: the
+//! Finds the workers for which a share waits: those that cancel or revoke the same items. In: the
 //! share, and the requests about its image. Out: how the share's turn begins.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ impl App {
     /// for an earlier cancel or to revoke another share: otherwise that worker's call could follow
     /// this share's. If a later cancel on record did not see this share, the share is called off
     /// now.
-    pub(super) async fn after_takers(
+    pub(super) async fn order_share(
         &self,
         share: &State,
         neighbours: Option<BTreeSet<StreamId>>,
@@ -51,7 +51,7 @@ impl App {
                 return Ok(Order::CalledOff(taken_by(cancel, items)));
             }
         }
-        let takers = others.iter().filter_map(|other| {
+        let awaited = others.iter().filter_map(|other| {
             let until = match (other.request().action, other.phase()) {
                 (Action::Cancel, Phase::Working { lease_until, .. }) if !other.is_due(now) => {
                     (other.order() < share.order()).then_some(*lease_until)
@@ -66,10 +66,10 @@ impl App {
                 (Action::Share, Phase::RevokeDeferred { .. }) => late_call(other, now),
                 _ => None,
             };
-            let until = until.filter(|until| *until > now && meet(share, other))?;
+            let until = until.filter(|until| *until > now && takes_from(other, share))?;
             Some((until, other.identity().to_string()))
         });
-        Ok(match takers.max() {
+        Ok(match awaited.max() {
             None => Order::Begin(Beginning::default()),
             Some((until, name)) => Order::Wait {
                 until: now
@@ -91,10 +91,10 @@ fn late_call(ended: &State, now: Timestamp) -> Option<Timestamp> {
     recent.then(|| ended.updated_at().checked_add(late).ok())?
 }
 
-/// Whether `taker` takes away what `share` gives of the same image: an account that both name, or
-/// everything if `taker` takes the image out of Lighthouse.
-fn meet(share: &State, taker: &State) -> bool {
-    let (mine, theirs) = (&share.request().target, &taker.request().target);
-    let account = |account| theirs.accounts().contains(account);
-    theirs.lighthouse() || mine.accounts().iter().any(account)
+/// Whether `other` takes away what `share` gives of the same image: an account that both name, or
+/// everything if `other` takes the image out of Lighthouse.
+fn takes_from(other: &State, share: &State) -> bool {
+    let (given, taken) = (&share.request().target, &other.request().target);
+    let account = |account| taken.accounts().contains(account);
+    taken.lighthouse() || given.accounts().iter().any(account)
 }
