@@ -224,9 +224,9 @@ impl AccountWork {
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
-                // The shares cannot be read. Mark the halves as perhaps done: then the result is
-                // "shared" even if someone else shared the image, and the share is revoked at its
-                // end. Otherwise it would stay.
+                // The shares cannot be read. Mark the halves as perhaps done: an account that has
+                // the image counts as "shared", even if someone else shared it, so that the share
+                // is revoked at its end.
                 front.maybe_done = true;
                 self.halve();
             }
@@ -251,7 +251,8 @@ impl AccountWork {
             | ErrorClass::Operator
             | ErrorClass::Refresh
             | ErrorClass::Clock => {
-                // The cause is no account but the image, the key or the role, so all batches fail.
+                // The cause is not an account but, for example, the image, the key, the role or the
+                // clock, so all batches fail.
                 let retryable = error.class.fault() != Fault::Request;
                 while !self.queue.is_empty() {
                     self.fail_front(&error, retryable);
@@ -260,8 +261,9 @@ impl AccountWork {
         }
     }
 
-    /// Repeats the front batch after a wait, and after a read if the call may have been carried
-    /// out. Fails the batch after the last try.
+    /// Repeats the front batch after a wait, and after a read if the call may have been carried out
+    /// and the shares can be read. After the last try, fails the accounts that such a read does not
+    /// show as changed.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;
@@ -294,9 +296,8 @@ impl AccountWork {
         let (tries, last) = (front.tries, front.last.clone());
         let changed = front.accounts.len() < before;
         let request_id = last.as_ref().and_then(|e| e.request_id.clone());
-        // The plan left out accounts that already had the image. So this work shared it, or someone
-        // else did in the meantime. Record "shared" in both cases, so that the share is revoked at
-        // its end.
+        // This work or someone else changed these accounts. In both cases record "shared" and not
+        // "already shared", so that a share is revoked at its end.
         for account in there {
             self.settle(account, self.effected(), request_id.clone());
         }
@@ -317,9 +318,8 @@ impl AccountWork {
     }
 
     /// Handles a failed read of the shares. If a call may have been carried out and the error is
-    /// passing, repeats the read, and makes no call before a read succeeds. Otherwise continues
-    /// without reads: repeating a share or a cancel is harmless, only its result may wrongly say
-    /// "already".
+    /// passing, repeats the read until one succeeds or the tries are used up. Otherwise continues
+    /// without reads, because repeating a share or a cancel is harmless.
     fn unreadable(&mut self, error: CloudError) {
         let unclear = self.must_read_first();
         let Some(front) = self.queue.front_mut() else {
@@ -347,8 +347,7 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch in two. If a read has left one account in the batch, calls again for
-    /// this account, so that it gets its own error code.
+    /// Splits the front batch in two halves, whose tries are counted from 0.
     fn halve(&mut self) {
         let Some(mut front) = self.queue.pop_front() else {
             return;

@@ -1,4 +1,4 @@
-//! How long to wait before a call is repeated. Full jitter keeps many waiters from repeating at the
+//! How long to wait before a call is repeated. Full jitter keeps many callers from repeating at the
 //! same time ("Exponential Backoff And Jitter", AWS Architecture Blog). The random number is an
 //! argument.
 
@@ -51,7 +51,8 @@ impl Default for Patience {
 
 /// Returns the wait before try `tries + 1`. `chance` is uniform over `u32`.
 pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32) -> Duration {
-    // Other callers share the rate limit. Begin with a longer wait, so that its time window passes.
+    // Other callers share the rate limit. After a throttled call, begin with a longer wait, so that
+    // the limit's time window passes.
     let extra = if class == ErrorClass::Throttled { 2 } else { 0 };
     let doublings = tries.saturating_sub(1).saturating_add(extra).min(16);
     let most = backoff

@@ -3,8 +3,9 @@
 //! A chain publishes a CVM image to Lighthouse and shares the resulting blueprint with accounts.
 //! The API page of `ShareBlueprintAcrossAccounts` allows "custom images only", but does not say
 //! whether such a blueprint is one. If the cloud refuses the blueprint for this reason, the chain
-//! cannot succeed: the program undoes its own publication, and each account's result says so. In: a
-//! request and its results. Out: whether its chain was refused, and the final results.
+//! cannot succeed: the program tries to undo its own publication, and the result of each refused
+//! account says what became of it. In: a request and its results. Out: whether its chain was
+//! refused, and the final results.
 
 use crate::domain::{
     Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
@@ -17,8 +18,8 @@ const NOT_CUSTOM: [&str; 3] = [
     "UnsupportedOperation.NotSupportSharedBlueprint",
 ];
 
-/// Codes that mean that the blueprint does not exist. An interrupted turn may have undone the
-/// publication without recording it.
+/// Codes that mean that the blueprint does not exist. They count as a refusal if this request
+/// published the image: an interrupted turn may have undone the publication without recording it.
 const GONE: [&str; 2] = [
     "ResourceNotFound.BlueprintIdNotFound",
     "ResourceNotFound.BlueprintNotFound",
@@ -42,18 +43,18 @@ pub enum Publication {
     FoundThere,
     /// Another request needs the image in Lighthouse.
     NeededByOthers,
-    /// The cloud refused to undo the publication.
+    /// The publication could not be undone.
     Stands {
-        /// The cloud's reason.
+        /// The reason.
         why: String,
         /// Whether a later attempt may succeed.
         retryable: bool,
     },
 }
 
-/// Names, in the result for Lighthouse, the blueprint that the accounts of a chain get. A
-/// revocation needs the name. The call that published the image may have returned no blueprint, or
-/// one that no longer exists.
+/// Puts the blueprint that a chain's accounts get into the result for Lighthouse, because a
+/// revocation needs it. The call that published the image may have returned no blueprint, or one
+/// that no longer exists. A failed call's result becomes `Available`.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {

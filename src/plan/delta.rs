@@ -1,6 +1,6 @@
 //! The difference between a request and the cloud, as data. In: an approved request and an
-//! observation. Out: a [`Plan`], which is empty if the cloud already has the wanted state. A dry
-//! run prints the plan with `Display`.
+//! observation. Out: a [`Plan`], which is empty if the cloud already has the wanted state or no
+//! call can succeed. A dry run prints the plan with `Display`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,7 +22,8 @@ use super::readiness::Readiness;
 pub enum PlannedImage {
     /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// The blueprint that the previous stage makes from a CVM image.
+    /// The blueprint of a CVM image that the observation did not show: a share's previous stage
+    /// makes it, a cancel looks it up.
     BlueprintOf(CvmImageId),
 }
 
@@ -112,12 +113,13 @@ impl Plan {
         self.looked_before
     }
 
-    /// Whether the image cannot be shared in its current state, but the state will pass.
+    /// Whether a share must wait: the image cannot be shared in its current state, but the state
+    /// will pass.
     pub fn waits_for_image(&self) -> bool {
         self.waits_for_image
     }
 
-    /// Whether no call is needed.
+    /// Whether the plan has no call: none is needed, or none can succeed.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
@@ -134,7 +136,7 @@ fn unsettled_accounts(
         Target::Chain { image, .. } => Some(image),
         _ => None,
     };
-    // An image that is not in Lighthouse has no blueprint, so no account can have it.
+    // An image that is not in Lighthouse has no blueprint, so no account can have the blueprint.
     let none = Observation {
         shares: Some(BTreeSet::new()),
         ..Observation::default()
@@ -214,7 +216,8 @@ fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountI
         .collect()
 }
 
-/// Returns the Lighthouse stage. If its result is known, adds the result to `settled` instead.
+/// Returns the Lighthouse stage; `None` if the result of its item is known. Adds to `settled` a
+/// result that only the observation shows.
 fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,

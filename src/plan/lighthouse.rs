@@ -35,7 +35,7 @@ pub enum LighthouseSeen {
     Prechecked(Result<Option<String>, CloudError>),
     /// The call's result: the blueprint (the API may return null) and the request id, or the error.
     Called(Result<(Option<BlueprintId>, Option<String>), CloudError>),
-    /// The image's blueprint, if it has one.
+    /// The image's blueprint, if it has one, or why it could not be read.
     Found(Result<Option<BlueprintId>, CloudError>),
     /// The wait has ended.
     Waited,
@@ -235,8 +235,8 @@ impl LighthouseWork {
 
     fn unread(&mut self, error: &CloudError) {
         if self.unshareable.take().is_some() {
-            // The precheck refuses the image, and whether it is already there is unknown. Let the
-            // call itself decide.
+            // The precheck refuses the image, and whether the image is already in Lighthouse is
+            // unknown. Let the call itself decide.
             self.step = LighthouseStep::Call;
             return;
         }

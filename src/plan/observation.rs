@@ -32,8 +32,8 @@ impl Observation {
     /// Returns the result of `action` for `account` if it needs no call.
     ///
     /// `looked_before`: an earlier observation in the journal found this account without the wanted
-    /// state. If the account has that state now, the request's own call caused it, although no
-    /// record says so.
+    /// state. If the account has that state now, the result credits the request's own call,
+    /// although no record says that the call was made.
     pub fn settles(
         &self,
         action: Action,
@@ -50,8 +50,9 @@ impl Observation {
         }
     }
 
-    /// Whether the reads show if `item` is shared. They do if all of them succeeded: an image that
-    /// is not in Lighthouse has no blueprint, so no account can have it.
+    /// Whether the reads show if `item` is shared: all of them succeeded, or the one of this item
+    /// did. If all succeeded and none listed accounts, the image has no blueprint, so no account
+    /// can have it.
     pub fn shows(&self, item: &Item) -> bool {
         let read = match item {
             Item::Account(_) => self.shares.is_some(),
@@ -87,7 +88,7 @@ impl Observation {
         }
     }
 
-    /// Stores the error of a failed read. Then nothing may be assumed done.
+    /// Stores the error of a failed read. An item that no read shows needs a call.
     pub fn cannot_read(&mut self, error: CloudError) {
         self.readable = false;
         self.unreadable = Some(error);

@@ -12,7 +12,7 @@ pub enum Readiness {
     Ready,
     /// The image cannot be shared in this state, but the state will pass.
     Later(String),
-    /// The image can never be shared, for this reason.
+    /// The image cannot be shared, for this reason, and waiting does not help.
     Never(String),
 }
 
