@@ -95,7 +95,7 @@ struct IncomingRequest<'a> {
 impl App {
     /// Verifies one delivery, handles its requests and returns the reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
-        // The caller gets the whole answer: the process may stop after it.
+        // Give no early answer: the process may stop after an answer.
         let early = EarlyAnswer::new(false);
         self.process(delivery, Statement::None, deadline, &early)
             .await
@@ -192,7 +192,7 @@ impl App {
         }
         // The digests that tie each request to this delivery.
         let received = self.received(verified, map);
-        // For several requests the deadline leaves time to answer before the sender gives up.
+        // If no early answer is possible, the work stops in time to answer the sender.
         let deadline = early.deadline(deadline, requests.len());
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
@@ -252,7 +252,7 @@ impl App {
         if self.prepared.plan_only {
             return Ok(self.show_plan(incoming, &decision).await);
         }
-        // No record before the journal's place is proven to refuse a second file of one name.
+        // Write no record before the journal's place is proven to refuse a second file of one name.
         self.prove_create_only().await?;
         let (source, bytes) = (
             &incoming.identity.source,
@@ -262,8 +262,8 @@ impl App {
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&incoming.identity));
         };
-        // Holds the slot, or `None` if all slots are taken, until this function returns. On a server
-        // the work runs in a task of its own, so it continues even if the sender hangs up.
+        // `None` if all slots are taken. The slot is held until this function returns. On a server
+        // this function runs in a task of its own, so it continues even if the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {

@@ -19,7 +19,8 @@ pub struct Answer {
     pub status: Status,
     /// One entry per account, and one for Lighthouse if the request names it.
     pub results: Vec<ItemResult>,
-    /// The determining policies; empty if no policy allowed the request.
+    /// The determining policies: those that allowed the request or, in a denial, those that forbade
+    /// it. Empty if none did.
     pub policy: Vec<String>,
     /// The approvers whom the decision accepted, each with the policies that let them approve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,7 +37,7 @@ pub struct Answer {
     /// In a dry run: the calls that the request needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
-    /// In a denial: the refused items with their reasons.
+    /// In a denial: the reasons, each with the refused item if it concerns only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
     /// The request's problems, each with its remedy.
@@ -117,8 +118,8 @@ impl Answer {
     }
 }
 
-/// One result per item. In a denial, each result says whether the policy refused this item or
-/// another one.
+/// One result per item. In a denial, each result has the reason against this item; if there is
+/// none, it says that a request is carried out only if all of it is allowed.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -172,7 +173,7 @@ pub enum Ending {
     Invalid,
     /// The journal has a request of this identity with other content.
     Conflict,
-    /// Not recorded: its source has too many unfinished requests.
+    /// Not recorded: its source has too many unfinished requests, or too many bytes of them.
     Busy,
     /// The journal cannot be written or read, so the work stopped.
     Unavailable,

@@ -85,8 +85,9 @@ impl CloudAccounts {
         self.all().for_each(|(_, cloud)| cloud.forget_clock());
     }
 
-    /// The seconds by which a cloud's clock is ahead of this machine's; negative: behind. `None` if
-    /// the answers since `forget_clock` show no difference of more than a minute.
+    /// The seconds by which a cloud's clock is ahead of this machine's; negative: behind. The
+    /// largest difference of all clients. `None` if the answers since `forget_clock` show no
+    /// difference of more than a minute.
     pub(super) fn clock_difference(&self) -> Option<i64> {
         let differences = self.all().filter_map(|(_, cloud)| cloud.clock_difference());
         let most = MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs();
@@ -111,7 +112,8 @@ impl CloudAccounts {
             .store(true, Ordering::Relaxed);
     }
 
-    /// Replaces the keys of all clients by those of `config`, which were read again.
+    /// Replaces the keys of all clients by those of `config`, which were read again. A client whose
+    /// new key cannot be used keeps the previous key.
     pub(super) fn replace_keys(&self, config: &Config) {
         let named = config.cloud.accounts.iter().map(|account| {
             // An account without its own key assumes its role with the process's key.

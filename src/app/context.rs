@@ -90,7 +90,8 @@ impl ExecutionContext<'_> {
     }
 }
 
-/// The longest turn. Longer work continues in another turn, after another decision.
+/// The longest turn. Longer work continues in another turn; that of a share, after another
+/// decision.
 pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 
 /// How long a lease outlasts its turn's deadline: time for the last write, for a call that the

@@ -29,10 +29,10 @@ use super::fetcher::Fetcher;
 /// The pause after the first failed attempt. Each later one is twice as long, up to a maximum.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
-/// The least number of attempts, even if the event is older than `retry_for`. Otherwise an approval
-/// would be lost because no sweep ran for a day.
+/// The least number of attempts before an event is given up, even if it is older than `retry_for`:
+/// an approval must not be lost because no sweep ran in that time.
 const MIN_ATTEMPTS: u32 = 10;
-/// The most attempts for an instance that its system does not know.
+/// The number of attempts after which an event is given up whose system does not know the instance.
 const MAX_ATTEMPTS_IF_UNKNOWN: u32 = 5;
 /// The least time left in which an attempt begins. With less the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub(super) enum Attempt {
         requests: Vec<Identity>,
         why: Option<String>,
     },
-    /// The attempt failed and is repeated. Given up after `retry_for`.
+    /// The attempt failed and is repeated. Given up after `retry_for` and [`MIN_ATTEMPTS`].
     Later(String),
     /// The system does not know the instance. Given up after a few attempts, because each costs a
     /// call.
@@ -58,7 +58,8 @@ pub(super) enum Attempt {
 }
 
 impl App {
-    /// Records and answers a verified event that names an instance. Ignores any other event.
+    /// Records and answers a verified event that names an instance. Ignores an event that names
+    /// none. Rejects an event that cannot be read.
     pub(in crate::app) async fn receive_announcement(
         &self,
         verified: &VerifiedDelivery,
@@ -132,8 +133,9 @@ impl App {
         self.journal.record_announcement(announcement, &lease).await
     }
 
-    /// Fetches the instance of a recorded announcement and handles it, if the fetch is due. With
-    /// `at_once`, fetches it also before it is due. Returns the state afterwards.
+    /// Fetches the instance of a recorded announcement and handles it, if the fetch is due and
+    /// enough time is left. With `at_once`, fetches it also before it is due. Returns the state
+    /// afterwards.
     pub(in crate::app) async fn work_off_announcement(
         &self,
         state: StreamState,

@@ -1,5 +1,5 @@
-//! What this process knows of the lists of approval systems. It saves a sweep from looking up
-//! announcements again that it has already found in the journal.
+//! What this process knows of the lists of approval systems. With this knowledge, a reconciliation
+//! does not look up announcements again that the process has already found in the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,8 +23,8 @@ use super::known_listed::Known;
 /// An approval that ended longer than this before the last complete look is not carried out without
 /// its event.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How far a look goes back at most, even if no sweep ran for longer. Each system lists this much
-/// in one call.
+/// How far a look goes back at most, even if no sweep ran for longer. In one call, each system
+/// lists instances over at least this span.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The event of an approval that ended less than this long ago may still arrive.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
@@ -145,7 +145,7 @@ impl App {
     }
 
     /// Returns the earlier looks at a source's list, and notes in the journal that this process
-    /// looks now. `None` if a process has looked recently.
+    /// looks now. `None` if a process has looked recently, or if the journal cannot be used now.
     async fn look_is_due(
         &self,
         source: &SourceName,
@@ -222,8 +222,8 @@ impl App {
         end
     }
 
-    /// Returns the listed instances that became `said` recently, and the error that ended the
-    /// reading early, if any.
+    /// Returns the listed instances that became `said` recently or at an unknown time, and the
+    /// error of a page that could not be read, if any.
     async fn recently(
         &self,
         (said, status): (Said, &'static str),
@@ -301,9 +301,9 @@ impl App {
         Ok(true)
     }
 
-    /// Returns how long ago a listed approval ended. Fetches the instance if the list does not say.
-    /// If the fetch fails, returns `Recently`: the instance is announced, and the fetch is repeated
-    /// as due work.
+    /// Returns how long ago a listed approval ended. If the system's list does not say, fetches the
+    /// instance. If the fetch fails or shows no end, returns `Recently`: the instance is announced,
+    /// and the fetch is repeated as due work. A withdrawal always counts as recent.
     async fn ended(&self, named: &Named, round: &Round<'_>) -> Ended {
         let of_instance = round.fetch.preset.system().ended;
         let Some(of_instance) = of_instance.filter(|_| named.said == Said::Approved) else {

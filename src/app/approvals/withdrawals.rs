@@ -2,10 +2,10 @@
 //! withdrawal, or an instance that shows it. Writes a `confirmed` record, and then a `called_off`
 //! record into each request of the approval.
 //!
-//! The `called_off` record closes a waiting request; a running request reads it before its next
-//! write. A request opened later finds the `confirmed` record before its first call. Shares are
-//! revoked as if they had expired, except those that another grant covers. This needs no permission
-//! and may be repeated.
+//! The `called_off` record closes a waiting request; the worker of a running request finds it when
+//! it writes the next record. A request opened later finds the `confirmed` record before its first
+//! call. Shares are revoked as if they had expired, except those that another grant covers. This
+//! needs no permission and may be repeated.
 
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
@@ -245,7 +245,7 @@ impl App {
 #[derive(Default)]
 struct Found {
     states: Vec<State>,
-    /// The error for a request that cannot be read, if any.
+    /// The error of the last damaged request, if any.
     damaged: Option<JournalError>,
 }
 

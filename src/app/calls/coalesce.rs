@@ -1,7 +1,7 @@
 //! Coalesces concurrent calls per key: one call at a time, and callers that arrive during a call
-//! join the next batch. Takes a key and a part; returns the right to make the next call, or the
-//! answer of the call that carried the part. Never waits for more callers, and knows neither clouds
-//! nor images.
+//! join the next batch. Takes a key and the caller's part of a call; returns the right to make the
+//! next call, or the answer of the call that carried the part. Never waits for more callers, and
+//! knows neither clouds nor images.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -115,7 +115,7 @@ struct Waiting<'a, K: Eq + Hash + Clone, P, R> {
 
 impl<K: Eq + Hash + Clone, P, R> Waiting<'_, K, P, R> {
     /// Leaves the queue. Returns a message that arrived in the last moment. Holds the lock, so that
-    /// no leader takes the part meanwhile.
+    /// no leader takes the part at the same time.
     fn leave(&mut self) -> Option<Message<R>> {
         let mut queues = self.queues.waiting.lock();
         self.receiver.close();

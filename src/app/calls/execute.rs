@@ -23,8 +23,7 @@ use super::sharing_calls;
 /// Executes the plan, stage by stage.
 ///
 /// # Errors
-/// [`Stop`]: the claim is lost, the request changed, or the journal cannot be written. No call
-/// follows.
+/// [`Stop`] says why the work must stop. The rest of the plan is not carried out.
 pub(in crate::app) async fn execute(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -54,7 +53,7 @@ pub(in crate::app) async fn execute(
                 action,
                 accounts,
             } => {
-                // Write before the wait below: the image may not be ready yet.
+                // Write the results before the wait below: the image may not be ready yet.
                 writer.write_results().await?;
                 match subject(context, plan, image, *action, blueprint.take(), &results).await {
                     Ok(subject) => {
@@ -79,8 +78,8 @@ pub(in crate::app) async fn execute(
     Ok(results)
 }
 
-/// Returns the image of an account stage, once the image can be shared. Otherwise the error is the
-/// result for each account.
+/// Returns the image of an account stage; for a share, once the image can be shared. Otherwise the
+/// error is the result for each account.
 async fn subject(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -114,8 +113,8 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
     })
 }
 
-/// Returns the blueprint that the first step of a chain made or found. If there is none, the error
-/// is the result for each account.
+/// Returns the blueprint of a chain: `found`, or the one that the cloud shows now. If there is none
+/// or it cannot be read, the error is the result for each account.
 async fn blueprint_of_chain(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
@@ -336,7 +335,7 @@ fn not_the_owner() -> CloudError {
     )
 }
 
-/// Asks Lighthouse whether the image can be shared to it. `None`: it can. Otherwise the reason.
+/// Asks Lighthouse whether the image can be shared to it. Returns the reason if it cannot.
 async fn precheck(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,

@@ -32,8 +32,8 @@ pub(super) fn may_be_one_account(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 
-/// Makes one call for the accounts in `batch`. Adds the accounts of waiting requests, unless
-/// `alone`.
+/// Makes one call for the accounts in `batch`, or waits for another request's call that includes
+/// them. Adds the accounts of waiting requests to its own call. With `alone`, no call is merged.
 pub(in crate::app) async fn change(
     context: &ExecutionContext<'_>,
     image: &ImageRef,

@@ -147,7 +147,7 @@ impl App {
         .await
     }
 
-    /// As [`App::answer_delivery`], for a request with one or several CloudEvents.
+    /// As [`App::answer_delivery`], for an HTTP request with one or several CloudEvents.
     pub async fn answer_events(
         self: &Arc<Self>,
         headers: Headers,

@@ -1,6 +1,6 @@
 //! Logs and counts the end of a delivery: one line for each of its requests, or one line if it has
-//! none. In: the reply, also of work that ended after its answer. Out: lines and counts. Failures
-//! on the way are logged where they happen.
+//! none. A failed authentication is only counted here. In: the reply, also of work that ended after
+//! its answer. Out: lines and counts. Failures on the way are logged where they happen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -6,8 +6,9 @@ use crate::inbound::VerifiedDelivery;
 
 /// The identity of the `index`-th request of a delivery.
 ///
-/// Requests without their own ids share the delivery's id, so from the second one on the index is
-/// appended. The index is stable: for the same body, the map always returns the same requests.
+/// Requests without their own ids share the delivery's id, if it has one, so from the second one on
+/// the index is appended. The identity of a repeated delivery is the same if the map returns the
+/// same requests in the same order.
 pub(in crate::app) fn identity_of(
     request: &ShareRequest,
     delivery: &VerifiedDelivery,

@@ -36,8 +36,8 @@ impl Refusals {
         period.failures <= MAX_LOGGED
     }
 
-    /// Removes the ended periods. Returns each source with its number of failures that were not
-    /// logged.
+    /// Removes the ended periods. Returns the sources with failures that were not logged, each with
+    /// the number of these.
     pub(super) fn ended(&self, now: Timestamp) -> Vec<(SourceName, u64)> {
         let mut ended = Vec::new();
         self.0.lock().retain(|source, period| {

@@ -46,7 +46,8 @@ impl App {
     }
 }
 
-/// The answer if the source has more unfinished requests than `[limits] unfinished` allows.
+/// The answer if the source already has as many unfinished requests as `[limits] unfinished`
+/// allows, or too many bytes of them.
 pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "its source has too many unfinished requests");
     let message = format!(

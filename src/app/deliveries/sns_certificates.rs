@@ -96,8 +96,8 @@ impl Certificates {
             .verify_certified(delivery, &certificate, now)?)
     }
 
-    /// Answers a message about a subscription, and confirms a new subscription if `confirms`. `None`
-    /// if the message is an event.
+    /// Answers a message about a subscription, and confirms a new subscription if `confirms`.
+    /// `None` for any other delivery.
     pub(in crate::app) async fn subscription(
         &self,
         intake: &Intake,

@@ -1,5 +1,6 @@
 //! Adopts shares without a grant: puts them under a ticket and an expiry, with one share request
-//! per image and region, which is verified, decided and recorded like any other.
+//! per image and region (a separate one for Lighthouse), which is verified, decided and recorded
+//! like any other.
 //! In: the report of a comparison, and the operator's decision. Out: the answers, in that report.
 //! An adopted share expires with its request, and a later cancel or `revoke` ends it.
 
@@ -19,7 +20,7 @@ use super::drift_report::DriftReport;
 pub struct Adoption {
     /// The ticket that approves the adoption.
     pub ticket: String,
-    /// How long from now the shares expire, such as `30d`.
+    /// The time from now until the shares expire, such as `30d`.
     pub expires_in: String,
     /// The approvers.
     pub approvers: Vec<String>,

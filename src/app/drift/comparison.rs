@@ -1,5 +1,5 @@
 //! Drift: compares the cloud's shares with the grants, per image and region. In: the journal and
-//! the cloud's answers. Out: differences, and the images that could not be read. Changes nothing
+//! the cloud's answers. Out: differences, and the images that could not be read. Changes no share
 //! itself: a cancel of an unknown share is a request like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,7 @@ impl App {
     }
 
     /// The scheduled comparison: records the differences and queues a notification, so that they
-    /// reach the operator once a day. If that fails, logs the error.
+    /// reach the operator once a day. If the record fails, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         self.journal.writable()?;
         let report = self.drift(&[], deadline).await?;

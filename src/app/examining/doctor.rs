@@ -1,7 +1,7 @@
 //! Examines whether a deployment can do its job. Reads the cloud and the approval systems, writes
-//! and deletes a probe in the journal, and sends a HEAD request to each notification target.
-//! Returns one finding for each check, with the remedy if something is wrong. Changes nothing in
-//! the cloud.
+//! and deletes a probe in the journal, and sends a HEAD request to each notification target that
+//! has an address. Returns one finding for each check, with the remedy if something is wrong.
+//! Changes nothing in the cloud.
 
 use std::time::Duration;
 
@@ -179,8 +179,7 @@ impl App {
     }
 
     /// Finds the credentials and lists the images that can be shared. The list arrives only if the
-    /// endpoint answers, this machine's clock differs from the cloud's by at most five minutes, and
-    /// the key has the permission.
+    /// endpoint answers and the key has the permission.
     async fn examine_cloud(
         &self,
         name: &str,

@@ -1,6 +1,6 @@
-//! Examines the sources that fetch instances: whether each app gets a token and may read and list
-//! the instances of its definitions, and which instances wait to be fetched. Calls the approval
-//! systems and changes nothing there.
+//! Examines the sources that fetch instances: whether each app gets a token, may read its
+//! definitions and may list instances; whether each ticket system answers; and which instances wait
+//! to be fetched. Calls these systems and changes nothing there.
 
 use crate::app::App;
 use crate::app::approvals::{Fetcher, TicketFetcher};

@@ -1,6 +1,7 @@
-//! Runs a user's test case: signs an event with the source's own secret, and puts it through
-//! verification, map, policy and plan. Takes an event and an instant; returns the outcome of each
-//! request of the event. Writes nothing and makes no call to the cloud.
+//! Runs a user's test case: delivers an event as its sender would, signed with the source's own
+//! secret if the source verifies one, and puts it through verification, map, policy and plan. Takes
+//! an event and an instant; returns the outcome of each request of the event. Writes nothing and
+//! makes no call to the cloud.
 
 use serde_json::Value;
 
@@ -28,7 +29,8 @@ pub struct CaseInput<'a> {
 /// The outcome of one request of the event.
 #[derive(Debug, serde::Serialize)]
 pub struct CaseOutcome {
-    /// The request as the journal would hold it, with the target's fields at the top level.
+    /// The request as the journal would hold it, with the target's fields at the top level; null if
+    /// the event is not valid.
     pub request: Value,
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
@@ -36,7 +38,7 @@ pub struct CaseOutcome {
     /// The names in `policies`, and the policies that decided about the request's approvers.
     #[serde(skip)]
     pub touched: Vec<String>,
-    /// The steps that the plan has if no account has the image yet.
+    /// The steps that the plan has if every item needs a call.
     pub plan: Vec<String>,
     pub why: Vec<String>,
 }

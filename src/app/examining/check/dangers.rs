@@ -70,7 +70,7 @@ fn journal(config: &Config) -> Vec<Warning> {
         .collect()
 }
 
-/// Warns about sources whose denials no sender sees.
+/// Warns about sources whose denials neither the sender's answer nor a `[[notify]]` shows.
 fn unseen_denials(config: &Config) -> impl Iterator<Item = Warning> {
     let rules = config.notice_rules();
     config.sources.iter().filter_map(move |source| {
