@@ -1,5 +1,6 @@
 //! What a host reads from the application: its configuration and clock, its readiness, the requests
-//! and grants of the journal, and the images that can be shared. Changes nothing.
+//! and grants of the journal, and the images that can be shared. Writes nothing but probes of the
+//! journal's place.
 
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ impl App {
     /// create a file twice. Later calls return at once.
     ///
     /// # Errors
-    /// The place does not refuse, or the store failed. Then no request may be carried out.
+    /// The place does not refuse, the store failed, or the system gives no random bytes. Then no
+    /// request may be carried out.
     pub async fn prove_create_only(&self) -> Result<(), JournalError> {
         let nonce = crate::clock::fresh_bytes().map_err(JournalError::NoRandomness)?;
         self.journal.test_place(nonce).await

@@ -19,7 +19,7 @@ pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
     /// Returns the cancels that end these grants, and an error for each request whose blueprint was
-    /// not found.
+    /// not found or could not be read.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,

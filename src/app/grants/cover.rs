@@ -40,8 +40,9 @@ pub(in crate::app) fn covers_of_accounts(
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// This request put an image into Lighthouse. Grants of the same image there, and of the blueprint
-/// made from it, need the image. Returns the cover by these grants that ends first.
+/// For a request that put an image into Lighthouse: returns the cover that ends first, by a grant
+/// that needs the image there. Such a grant is of the same image in Lighthouse, or of the blueprint
+/// made from it.
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);

@@ -11,10 +11,10 @@ use crate::journal::{Phase, State, StreamState};
 /// The name of Lighthouse as a receiver.
 pub(in crate::app) const LIGHTHOUSE: &str = "Lighthouse";
 
-/// A request that a sweep leaves unfinished.
+/// A request or an announcement that a sweep leaves unfinished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unfinished {
-    /// `source/id`.
+    /// `source/id`; of an announcement, the name of its event.
     pub request: String,
     pub why: String,
     pub next_attempt: Timestamp,

@@ -146,7 +146,8 @@ impl Ownership {
     }
 }
 
-/// Whether a result shows that the image is out of Lighthouse, so that no account has it there.
+/// Whether a result of a cancel or a revocation shows that the image is out of Lighthouse, so that
+/// no account has it there.
 pub(in crate::app) fn unpublished(results: &[ItemResult]) -> bool {
     let lighthouse = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.succeeded();
     results.iter().any(lighthouse)

@@ -145,8 +145,8 @@ impl App {
         Ownership::of(state.owner(), asked).judge(results, &image, context.account)
     }
 
-    /// Returns the blueprint to cancel if only the accounts of a chain lose it. Records of older
-    /// versions may not name it; then the cloud is read. The error is the result for each account.
+    /// Returns the blueprint that the records name. If they name none and only the accounts of a
+    /// chain lose it, reads the cloud. The error is the result for each account.
     async fn blueprint_given(
         &self,
         state: &State,
@@ -210,7 +210,8 @@ fn publication_needed(
 }
 
 /// Returns the permission to revoke. If the image of a chain stays in Lighthouse, the permission
-/// names the blueprint, and only its accounts are cancelled.
+/// names the blueprint, and only its accounts are cancelled. `None` if nothing is left to revoke,
+/// or if that blueprint is not known.
 fn revocation_of(
     state: &State,
     now: Timestamp,

@@ -37,7 +37,7 @@ pub enum RevokeNowError {
         "no record names the Lighthouse blueprint of {0}, and the account of the key in use has no blueprint made from it: use a key of the image's owner account; if the image is deleted, confirm with --gone"
     )]
     NoBlueprint(String),
-    /// The source's own rules refused the delivery.
+    /// The delivery was not accepted.
     #[error("source {by} refused the request for {image}: {}", refusal(.reply))]
     NotTaken {
         /// The source.

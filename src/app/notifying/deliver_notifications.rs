@@ -1,6 +1,7 @@
 //! Delivers notifications: finds those that a stream owes, sends them, and records the result of
 //! each attempt. Begins after the outcome is durable, and changes neither an answer nor a decision.
-//! If a process stops between a delivery and its record, the next attempt has the same id.
+//! If a process stops after it sent a notification and before it recorded that, the next attempt
+//! has the same id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,7 +135,8 @@ impl App {
         }
     }
 
-    /// Delivers the due notifications of one stream. Returns when the next one is due.
+    /// Delivers the due notifications of one stream. Returns when the next one is due; `None` if
+    /// none is owed or the journal failed.
     async fn notify_of(
         &self,
         stream: StreamId,
@@ -172,7 +174,8 @@ impl App {
         self.deliver(state, due, failures, first, deadline).await
     }
 
-    /// Delivers the notifications in `due`; [`App::deliver_due`] describes how.
+    /// Delivers the notifications in `due`; [`App::deliver_due`] describes how. Does nothing while
+    /// another task of this process delivers those of the stream.
     pub(super) async fn deliver(
         &self,
         mut state: StreamState,

@@ -71,7 +71,7 @@ impl Outbox {
         }
     }
 
-    /// Returns a request's callback; `None` if it is too old.
+    /// Returns a request's callback; `None` if none was kept or it is too old.
     pub(super) fn callback(&self, stream: StreamId) -> Option<Callback> {
         let all = self.callbacks.lock();
         let (callback, since) = all.get(&stream)?;

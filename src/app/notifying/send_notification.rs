@@ -20,7 +20,7 @@ use crate::telemetry::current;
 
 use super::target::Target;
 
-/// Time limit of one message.
+/// Time limit of one HTTP request to a target.
 const MAX_TIME: Duration = Duration::from_secs(10);
 /// Maximum length of a failure's reason, in characters.
 const MAX_SHOWN: usize = 200;
@@ -28,7 +28,7 @@ const MAX_SHOWN: usize = 200;
 /// The result of a successful attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivered {
-    /// The target accepted every message.
+    /// The target accepted every message that is not optional.
     Messages,
     /// The template wrote no message.
     Nothing,
@@ -42,7 +42,7 @@ pub(super) struct Failure {
     pub(super) is_final: bool,
     /// The receiver's `Retry-After`, in seconds.
     pub(super) retry_after: Option<i64>,
-    /// Whether the target understood the request and refused it.
+    /// Whether the target answered with a 4xx status other than 429.
     refused: bool,
 }
 
@@ -61,7 +61,8 @@ impl Failure {
 pub(super) struct Attempt<'a> {
     pub(super) owed: &'a Owed,
     pub(super) callback: Option<&'a Callback>,
-    /// Whether no earlier attempt can have delivered the notification.
+    /// Whether this process has just recorded the outcome, so that no other process can have
+    /// delivered the notification.
     pub(super) first: bool,
     pub(super) deadline: Deadline,
 }
@@ -120,7 +121,8 @@ impl App {
         Ok(Delivered::Messages)
     }
 
-    /// Sends one message, unless the target already has it.
+    /// Sends one message. A repeated attempt first looks for the message at the target, if the
+    /// template says how.
     async fn send_one(
         &self,
         notification: &Notification<'_>,
@@ -157,8 +159,8 @@ impl App {
             .map(drop)
     }
 
-    /// Sends one request to the target. Returns the body of the answer. Every status but 2xx is a
-    /// failure.
+    /// Sends one request to the target. Returns the body of the answer. A status other than 2xx is
+    /// a failure, and so is a refusal in the body.
     async fn exchange(
         &self,
         notification: &Notification<'_>,

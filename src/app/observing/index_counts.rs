@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::domain::Timestamp;
 use crate::journal::WakeUp;
 
-/// The expiries of finished requests, each under the wake-up for which the request was read. An
+/// For each request that was read and has no due work: when it will have some, at the share's end
+/// or the end of a wait. `None`: never. The key is the wake-up for which the request was read. An
 /// entry never changes: a reopened request gets another wake-up.
 pub(super) type KnownExpiries = BTreeMap<WakeUp, Option<Timestamp>>;
 

@@ -141,9 +141,10 @@ impl App {
             .set(Metric::DriftDifferences, &[], differences as f64);
     }
 
-    /// Counts the unfinished and the overdue requests. Each has a wake-up within
-    /// `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is paused for longer. `known` lists
-    /// finished requests; those whose share expires later or never are not read again.
+    /// Counts grants, unfinished requests and receivers with an overdue share. An unfinished or
+    /// overdue request has a wake-up within `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is
+    /// paused for longer. `known` has the requests without due work; they are not read again before
+    /// their work is due.
     async fn count_index(&self, known: KnownExpiries) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now
@@ -164,7 +165,7 @@ impl App {
         for state in self.read_all(unsure.keys().copied().collect()).await? {
             let state = match state {
                 StreamState::Request(state) => state,
-                // An approval whose instance must still be fetched will become a request.
+                // An approval whose instance must still be fetched may become a request.
                 StreamState::Incident(incident) => {
                     if incident.to_fetch().is_some() {
                         counts.add_unfinished(incident.at());
@@ -193,14 +194,15 @@ impl App {
     }
 }
 
-/// Since when work on a request has been due; `None` if it is finished or begins later.
+/// Since when work on a request has been due; `None` if it is finished, begins later, or waits
+/// because another grant covers the share.
 fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
     match state.phase() {
         Phase::Denied | Phase::Closed | Phase::Revoked => None,
         Phase::RevokeDeferred { covered, .. } if !covered.is_empty() => None,
         Phase::Waiting { until } => Some(*until).filter(|until| *until <= now),
         Phase::Working { .. } | Phase::Deferred { .. } => Some(state.opened_at()),
-        // What was called off is revoked before its end, or although it has none.
+        // A called-off share is revoked before its end, or although it has no end.
         Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
             let ended = state.ends_at().filter(|end| *end <= now);
             Some(ended.unwrap_or_else(|| state.updated_at()))

@@ -135,7 +135,7 @@ pub struct GrantEntry {
     pub to: String,
     /// The time of the first record that shows the share.
     pub since: Timestamp,
-    /// When the share expires; `None` if it never does.
+    /// When the share expires or its approval was withdrawn; `None` if the share has no end.
     pub until: Option<Timestamp>,
     /// Whether the share is active, or expired and covered by another grant, or overdue.
     pub state: Standing,

@@ -27,7 +27,7 @@ pub struct Listed<T> {
     pub flaws: Vec<String>,
     /// How many entries were read and excluded by the filter.
     pub left_out: usize,
-    /// Whether older entries were not read.
+    /// Whether reading stopped at entries that are older than the filter's `since`.
     pub older: bool,
 }
 
@@ -142,7 +142,7 @@ impl<'a> JournalReader<'a> {
 
     /// Returns the announcements whose instance must still be fetched, oldest first.
     pub async fn announcements(&self) -> Result<Listed<AnnouncementEntry>, JournalError> {
-        // No announcement pauses longer, so each has a wake-up by then.
+        // No announcement pauses longer than this, so each has a wake-up by then.
         let until = self.now.checked_add(MAX_PAUSE_OF_WORK);
         let due = self.journal.due(until.unwrap_or(Timestamp::MAX)).await?;
         let streams: BTreeSet<StreamId> = due.iter().map(|wake_up| wake_up.stream).collect();
@@ -188,7 +188,8 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// Returns the notifications of all requests, or of the newest `limit` requests.
+    /// Returns the notifications of all requests and incidents. With `limit`: of the newest `limit`
+    /// requests, and of incidents until there are at least as many of those.
     pub async fn notifications(
         &self,
         limit: Option<usize>,

@@ -1,5 +1,5 @@
 //! What needs a person's attention, the most urgent first. Takes an overview of the journal and the
-//! result of its verification; returns sentences, each with its remedy.
+//! result of its verification; returns sentences, with a remedy where there is one.
 
 use jiff::SignedDuration;
 
@@ -11,7 +11,7 @@ use super::evidence::{Evidence, Seals};
 use super::table::{Note, Tone};
 use super::texts::Texts;
 
-/// Maximum number of sentences. The tables show everything.
+/// Maximum number of sentences. One more says how many were left out.
 const MAX_NOTES: usize = 50;
 /// How long a failure needs attention, and how far ahead an expiry is announced.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);

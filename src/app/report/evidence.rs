@@ -37,7 +37,8 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Verifies the journal. Without a key it does not verify the seals.
+    /// Verifies the journal. Without a key it does not verify the seals, and with [`Depth::Seals`]
+    /// it then verifies nothing.
     ///
     /// # Errors
     /// The store failed. Damaged records are no error: the result lists them.

@@ -114,7 +114,7 @@ impl Report {
         }
     }
 
-    /// Whether the whole journal could be read and nothing is wrong with it.
+    /// Whether the whole journal could be read and the verification has no finding.
     pub fn is_clean(&self) -> bool {
         self.findings == 0 && self.unreadable.is_empty()
     }

@@ -21,7 +21,7 @@ pub enum ReportReply {
     Unauthorised,
     /// No token is configured, so this server does not show the report.
     Off,
-    /// The journal could not be read in time; the log has the reason.
+    /// The journal could not be read, or not in time; the log has the reason.
     NotNow,
 }
 

@@ -41,7 +41,7 @@ impl Window {
     }
 
     /// Returns the bar of a grant: the time that has passed, the time that remains, and the time
-    /// since its expiry, in which it is overdue.
+    /// since its expiry, in which it is overdue or covered.
     pub(super) fn bar(&self, since: Timestamp, until: Option<Timestamp>) -> Bar {
         let end = until.map_or(UNITS, |until| self.place(until));
         let (begin, now) = (self.place(since), self.place(self.now));

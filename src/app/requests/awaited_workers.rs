@@ -19,10 +19,10 @@ use super::cancelled_items::items_called_off;
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Decides how a share's turn begins. It waits while a live worker takes the same items away,
-    /// for an earlier cancel or to revoke another share: otherwise that worker's call could follow
-    /// this share's. If a later cancel on record did not see this share, the share is called off
-    /// now.
+    /// Decides how a share's turn begins. The share waits while a live worker takes the same items
+    /// away, for an earlier cancel or to revoke another share, and while the cloud may still carry
+    /// out the last call of such a worker. Otherwise that call could follow this share's. If a
+    /// later cancel on record did not see this share, the share is called off now.
     pub(super) async fn order_share(
         &self,
         share: &State,

@@ -116,10 +116,10 @@ impl App {
         }
     }
 
-    /// Returns a listed request that is not in `read`: its record 0 did not exist then. A share
-    /// lists the others while its record 0 is written, so this cancel and that share may not have
-    /// seen each other. The share gives up if its opening takes longer than [`OPENING_TIME`]. A
-    /// cancel that looks again after that time may ignore that share.
+    /// Returns a listed request that is not in `read`: its record 0 did not exist when the others
+    /// were read. A share lists the others while its record 0 is written, so this cancel and that
+    /// share may not have seen each other. The share gives up if its opening takes longer than
+    /// [`OPENING_TIME`]. A cancel that looks again after that time may ignore that share.
     async fn unopened_neighbour(
         &self,
         streams: BTreeSet<StreamId>,
@@ -147,8 +147,8 @@ impl App {
         at_rest: &BTreeSet<StreamId>,
         deadline: Deadline,
     ) -> Result<(), JournalError> {
-        // Read again after the calls: a share may have closed meanwhile, and the calls may have
-        // shown a blueprint that no record named before.
+        // Read again after the calls: a share may have closed during them, and they may have shown
+        // a blueprint that no record named before.
         let (images, _, states) = self.read_affected(cancel.request(), deadline).await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         for share in states {

@@ -29,7 +29,7 @@ pub(in crate::app) enum Stop {
     CalledOff,
     /// The blueprint of a chain was recorded: read the other requests for it, and plan again.
     BlueprintNamed,
-    /// The journal cannot be written, so no further call may be made.
+    /// The journal cannot be read or written, so no further call may be made.
     Journal(JournalError),
 }
 
@@ -52,7 +52,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 pub(in crate::app) struct ClaimWriter<'a> {
     journal: &'a Journal,
     pub(in crate::app) clock: &'a Clock,
-    /// How long a request is retried, from its begin, while its failures are retryable.
+    /// How long after its beginning a request is retried, while its failures are retryable.
     retry_for: Duration,
     claim: Claim,
     /// The calls and results that no record has yet. An attempt to revoke writes them only in its
@@ -127,8 +127,8 @@ impl<'a> ClaimWriter<'a> {
     /// The results in earlier records. For a revocation: the results of its own earlier attempts.
     pub(in crate::app) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
-            // Failed items are tried again. Items that were taken back before this revocation began
-            // are not its results.
+            // Leave out failed items, which are tried again, and items that were taken back before
+            // this revocation began.
             let state = self.state();
             return state
                 .revoked()
@@ -217,8 +217,8 @@ impl<'a> ClaimWriter<'a> {
     /// it writes nothing and keeps the calls for a later record.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`] if a call-off came first. The results are recorded nevertheless, because
-    /// their calls had been made.
+    /// [`Stop`]; [`Stop::CalledOff`] if a call-off came first. In that case the results are
+    /// recorded nevertheless, because their calls had been made.
     pub(in crate::app) async fn write_results(&mut self) -> Result<(), Stop> {
         if self.revoking() || self.unwritten.results.is_empty() {
             return Ok(());
@@ -252,7 +252,8 @@ impl<'a> ClaimWriter<'a> {
     /// Records that items of this share are called off.
     ///
     /// # Errors
-    /// Always: [`Stop::CalledOff`] after the record is written, so that the turn plans again.
+    /// Always: [`Stop::CalledOff`] after the record is written, so that the turn plans again;
+    /// another [`Stop`] if it cannot be written.
     pub(super) async fn call_off(&mut self, call_off: CallOff) -> Result<(), Stop> {
         self.record(Event::CalledOff(call_off)).await?;
         Err(Stop::CalledOff)

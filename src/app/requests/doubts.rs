@@ -1,5 +1,5 @@
 //! Keeps the items in doubt: a call for them got no clear answer, in an earlier turn or before a
-//! call-off, so the cloud may have shared them without a record.
+//! call-off, so the cloud may have changed them without a record.
 //! In: the recorded results, and observations of the cloud. Out: results marked as in doubt.
 
 use crate::cloud::error::refuses_account;

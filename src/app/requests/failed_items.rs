@@ -15,7 +15,7 @@ pub(in crate::app) struct Failure<'a> {
 
 impl<'a> Failure<'a> {
     /// Returns the first failure that an operator must correct, else the first failure. `None` if
-    /// no item failed, because the time ran out.
+    /// no item failed: then the time ran out.
     pub(in crate::app) fn of(open: &'a [ItemResult]) -> Option<Self> {
         let failures = || {
             open.iter().filter_map(|result| match &result.kind {

@@ -14,8 +14,8 @@ use crate::policy::Approved;
 
 #[derive(Debug, Default)]
 pub(in crate::app) struct FirstLook {
-    /// The cloud's state before record 0. `None` if an item of the request was shared already, or
-    /// if the read failed.
+    /// The cloud's state before record 0. `None` if it was not read, could not be read, or showed
+    /// an item that needs no call.
     pub(in crate::app) seen: Option<Observation>,
     /// The other requests for the same image and receivers, if they could be listed.
     pub(in crate::app) neighbours: Option<BTreeSet<StreamId>>,
@@ -27,10 +27,10 @@ impl App {
         self.now().duration_since(since) < context::OPENING_TIME
     }
 
-    /// Returns the cloud's state before a new share. `None` if the read fails or takes too long, or
-    /// if an item of the request is shared already: that must be recorded before the first call. If
-    /// a site cannot list shares, the state is returned nevertheless, because a second read would
-    /// show no more.
+    /// Returns the cloud's state before a new share. `None` for a cancel or a share that begins
+    /// later, if the read fails or takes too long, or if an item needs no call, for example because
+    /// it is shared already: that must be recorded before the first call. If a site cannot list
+    /// shares, the state is returned nevertheless, because a second read would show no more.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,

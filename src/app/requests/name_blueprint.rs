@@ -12,7 +12,8 @@ impl ClaimWriter<'_> {
     /// written with the record before the next call.
     ///
     /// # Errors
-    /// [`Stop::BlueprintNamed`] after recording a blueprint that may have existed before.
+    /// [`Stop::BlueprintNamed`] after recording a blueprint that may have existed before; another
+    /// [`Stop`] if it cannot be recorded.
     pub(in crate::app) async fn name_blueprint(
         &mut self,
         results: &[ItemResult],

@@ -1,4 +1,4 @@
-//! What a turn may do. The policies decide a new request, and decide a recorded one again before
+//! What a turn may do. The policies decide a new request, and decide a recorded share again before
 //! each later turn. In: a request or its state. Out: the permission, or why it is withheld.
 
 use crate::app::App;
@@ -19,7 +19,7 @@ pub(in crate::app) enum Permission {
 }
 
 impl Permission {
-    /// The verdict of the current policies if they let a share continue; `None` for a cancel.
+    /// The verdict of the current policies if they let a share continue; otherwise `None`.
     pub(super) fn verdict(&self) -> Option<&Verdict> {
         match self {
             Self::Granted(approved) if approved.request().action == Action::Share => {

@@ -31,7 +31,8 @@ impl fmt::Display for Operator {
 /// The result of reopening a request.
 #[derive(Debug)]
 pub enum Retried {
-    /// The request was reopened and carried out. The answer has the result.
+    /// The request was reopened, and a worker took a turn at it. The answer has the state
+    /// afterwards.
     Reopened(Ending, Box<Answer>),
     /// The current policies deny the request. The journal records the attempt.
     Denied(Verdict),

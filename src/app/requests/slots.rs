@@ -54,7 +54,7 @@ struct Counted {
     bytes: usize,
 }
 
-/// A recorded request that waits for a slot.
+/// A recorded request or announcement that waits for a slot.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) stream: StreamId,
@@ -64,7 +64,7 @@ pub(super) struct Queued {
     _unfinished: Option<Unfinished>,
 }
 
-/// The recorded requests that wait for a slot. One task works them off.
+/// The recorded requests and announcements that wait for a slot. One task works them off.
 #[derive(Debug)]
 pub struct Backlog(UnboundedReceiver<Queued>);
 

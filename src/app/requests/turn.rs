@@ -21,8 +21,9 @@ use super::interrupted::interrupted_result;
 use super::permission::{Permission, Withheld};
 
 impl App {
-    /// Carries out what `permission` allows, closes the request, and revokes what was called off
-    /// meanwhile. Returns the state that the journal then has, also if another worker took over.
+    /// Carries out what `permission` allows, closes or defers the request, and revokes what was
+    /// called off during the turn. Returns the state that the journal then has, also if another
+    /// worker took over.
     pub(in crate::app) async fn work_off_claim(
         &self,
         claim: Claim,
@@ -73,8 +74,8 @@ impl App {
     /// One attempt to work off a claim.
     ///
     /// # Errors
-    /// [`Stop::CalledOff`]: an item was called off meanwhile. [`Stop::BlueprintNamed`]: the record
-    /// names the chain's blueprint only now. After either, decide again and start another attempt.
+    /// [`Stop`]. After [`Stop::CalledOff`] (an item was called off) and [`Stop::BlueprintNamed`] (a
+    /// record names the chain's blueprint only now), decide again and start another attempt.
     async fn attempt(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -180,10 +181,11 @@ impl App {
         Ok(replace(results, interrupted))
     }
 
-    /// Judges the items of a cancel for which the cloud says that the image is missing, and returns
-    /// all results. Such an item becomes `NotShared` if an operator confirmed that the image is
-    /// deleted. It stays open if the key in use is not known to belong to the owner on record.
-    /// Otherwise its result does not change.
+    /// Judges the results of a cancel that may prove nothing, such as those of a missing image, and
+    /// returns all results. If an operator confirmed that the image is deleted, items whose image
+    /// is missing become `NotShared`. Otherwise [`Ownership::judge`] decides, unless no record
+    /// names an owner and the image was not taken out of Lighthouse: then the results do not
+    /// change.
     fn judge_missing_image(
         &self,
         writer: &ClaimWriter<'_>,
@@ -206,8 +208,9 @@ impl App {
         ownership.judge(results, &state.request().target.image(), account)
     }
 
-    /// Closes a request for this reason. An interrupted worker may have shared without recording
-    /// it, so the cloud is read first. What the read finds is recorded as shared and revoked later.
+    /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
+    /// have shared without recording it, so the cloud is read first. What the read finds is
+    /// recorded as shared and revoked later.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,

@@ -61,8 +61,8 @@ impl App {
     /// deliveries that begin later.
     ///
     /// # Errors
-    /// Every problem that `check` finds, and the settings that only a restart changes. The current
-    /// rules stay in force.
+    /// The problems of the new configuration, maps, policies and secrets, or the changed settings
+    /// that need a restart. The current rules stay in force.
     pub async fn reload(&self) -> Result<(), Problems> {
         let _replacing = self.rules.replacing.lock().await;
         let present = self.rules.prepared();

@@ -18,7 +18,8 @@ const READERS: usize = 16;
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Rebuilds the index from every record. Returns the number of entries that were missing.
+    /// Rebuilds the index from the records of every request that is not retired. Returns the number
+    /// of entries that were missing.
     pub async fn reindex(&self) -> Result<u64, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await

@@ -1,6 +1,6 @@
-//! Retention: finds requests that will never need work again, and removes their records from
-//! `requests/`. In: the journal, the key that verifies its log, an age. Out: counts. May be
-//! interrupted at any point and repeated, also concurrently.
+//! Retention: finds requests that will never need work again, and removes their records except
+//! record 0 from `requests/`. In: the journal, the key that verifies its log, an age. Out: counts.
+//! May be interrupted at any point and repeated, also concurrently.
 
 use std::str::FromStr;
 

@@ -18,8 +18,8 @@ use super::seal_key::{SealError, signer, signer_or_new};
 const IDLE_SECONDS: i64 = 3_600;
 /// Minimum pause between two seals of a server.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// After a seal a server pauses this many times as long as the seal took, because a seal's cost
-/// grows with the unsealed records.
+/// After a seal a server pauses this many times as long as the seal took, so that sealing takes
+/// less than a twentieth of its time however many records there are.
 const PAUSE_FACTOR: u32 = 20;
 
 impl App {
@@ -78,7 +78,8 @@ impl App {
         {
             return Ok(None);
         }
-        // Cleared before the journal is read, so that a record written meanwhile sets it again.
+        // Clear it before the journal is read, so that a record that is written during the seal
+        // sets it again.
         unsealed.clear();
         let sealed = seal_journal(self.config(), &self.journal, now).await;
         if sealed.is_err() {

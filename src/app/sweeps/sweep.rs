@@ -53,7 +53,8 @@ impl App {
     /// compares the index with the records, seals the journal, and publishes the report.
     ///
     /// # Errors
-    /// The index cannot be listed, or the journal was opened to read. What fails for one request is in the report.
+    /// The journal's index cannot be read, or the journal was opened only to read. What fails for
+    /// one request is in the report.
     pub async fn sweep(&self, deadline: Deadline) -> Result<SweepReport, JournalError> {
         let report = Box::pin(self.sweep_round(deadline, false)).await?;
         self.swept();
@@ -71,7 +72,8 @@ impl App {
         deadline: Deadline,
         at_once: bool,
     ) -> Result<SweepReport, JournalError> {
-        // Before the first call: without a claim, a sweep can carry out nothing.
+        // Fail before the first call if the journal is open only to read: a sweep must claim what
+        // it works on.
         self.journal.writable()?;
         self.log_refusals();
         self.clouds.forget_clock();

@@ -15,7 +15,7 @@ pub struct SweepReport {
     pub finished: Vec<String>,
     /// Requests whose expired or called-off share was revoked.
     pub revoked: Vec<String>,
-    /// Requests that are still unfinished after the sweep.
+    /// Requests and announcements that are still unfinished after the sweep.
     pub unfinished: Vec<Unfinished>,
     /// Expired or called-off shares that stay for now, because other grants cover them.
     pub covered: Vec<Unfinished>,
@@ -23,8 +23,8 @@ pub struct SweepReport {
     pub overdue: Vec<Overdue>,
     /// What could not be read, written, sealed or published, and why.
     pub failures: Vec<String>,
-    /// Seconds by which the cloud's clock is ahead of this machine's, if more than a minute. Known
-    /// only if the sweep called the cloud.
+    /// Seconds by which a cloud's clock is ahead of this machine's (negative: behind), if more than
+    /// a minute. Known only if the sweep called the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_difference: Option<i64>,
     /// True when the time ran out before everything due was done.

@@ -23,8 +23,7 @@ pub struct SourceSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch: Option<&'static str>,
     pub replies: Replies,
-    /// The source's `answer_within` setting, in seconds: after this time the sender gets an answer,
-    /// and the work continues.
+    /// The source's `answer_within` setting: how long the sender waits for an answer, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer_within: Option<u64>,
 }
@@ -58,11 +57,12 @@ impl fmt::Display for SourceSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApproverOrigin {
-    /// The ticket system names the acting user in an event that it signs.
+    /// The ticket system names the acting user, in an event that it signs or an instance that is
+    /// fetched from it.
     Recorded,
     /// The sender can write any name into the request.
     Stated,
-    /// The operator's own map takes the approvers from a signed event.
+    /// The operator's own map takes the approvers from a signed event or a fetched instance.
     OwnMap,
 }
 

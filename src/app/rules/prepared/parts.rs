@@ -183,8 +183,8 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
     })
 }
 
-/// Refuses an origin that two sources list, because it would be chance which of them answers. Also
-/// refuses `events` on a trusted source.
+/// Refuses an origin or event source that two sources list, because it would be chance which of
+/// them answers. Also refuses `events` on a trusted source.
 fn conflicting_origins(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
@@ -214,7 +214,8 @@ fn conflicting_origins(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// Reads the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`.
+/// Reads the policy directory: `schema.cedarschema`, every `*.cedar`, `entities.json`, and the
+/// stamp of the texts that `bundle` has validated.
 fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
     let folder = config.policy.as_path();
     const REMEDY: &str = "name a readable directory with *.cedar and entities.json in `policy`";
