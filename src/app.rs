@@ -300,7 +300,8 @@ impl App {
         Ok(self.answer_and_notify(&state, true))
     }
 
-    /// Answers a request that the journal knows, and resumes it if work is left.
+    /// Answers a request that the journal knows, and resumes it if work is left. If the delivery
+    /// has other content, records and refuses it.
     async fn redelivered(
         &self,
         incoming: &IncomingRequest<'_>,

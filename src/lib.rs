@@ -12,7 +12,7 @@ pub mod cloud;
 pub mod config;
 // The domain types: accounts, images, regions, requests, results.
 pub mod domain;
-// The entry points: HTTP, Lambda, the command line.
+// The entry points: HTTP, the clouds' functions, the command line.
 pub mod entrypoints;
 // Verifies a delivery and maps it to share requests. Pure.
 pub mod inbound;

@@ -42,10 +42,11 @@ spelled! {
 }
 
 impl LogFormat {
-    /// Returns the format that a variable names. Without one: JSON on a host, text for commands.
+    /// Returns the format that a variable names. If no variable names one: JSON on a host, text for
+    /// commands.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
-        // In any case: Lambda writes `JSON` and `Text`.
+        // In upper or lower case: Lambda writes `JSON` and `Text`.
         let read = |name: &str| variable(name)?.to_ascii_lowercase().parse().ok();
         let usual = if on_host { Self::Json } else { Self::Text };
         written.into_iter().find_map(read).unwrap_or(usual)

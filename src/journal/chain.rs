@@ -130,7 +130,8 @@ impl Chain {
         self.lost = true;
     }
 
-    /// The state after all files; `None` without files or after a bad one.
+    /// The state after all files. `None` without files, after a bad file, or if records were
+    /// skipped.
     pub fn into_stream_state(self) -> Option<StreamState> {
         self.stream_state.filter(|_| !self.lost)
     }

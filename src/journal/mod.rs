@@ -7,11 +7,11 @@
 //! contains the SHA-256 of its predecessor's file. Applying a stream's records in order gives its
 //! `State`.
 //!
-//! All derived files are below `index/`: `due` (when a request needs work), `grants` (unfinished
-//! and active requests by image), `unsealed` (streams with unsealed records), `looks` (when the
-//! lists of approval systems were read) and `pass` (how much of the index was compared with the
-//! records today). The index only says where to look. Its files are deleted when they are no longer
-//! needed. The first three can be rebuilt from the records.
+//! All derived files are below `index/`: `due` (when a request or incident needs work), `grants`
+//! (unfinished and active requests by image), `unsealed` (streams with unsealed records), `looks`
+//! (when the lists of approval systems were read) and `pass` (how much of the index was compared
+//! with the records today). The index only says where to look. Its files are deleted when they are
+//! no longer needed. The first three can be rebuilt from the records.
 //!
 //! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. `store` does
 //! the I/O, and `inside` resolves symbolic links.

@@ -121,21 +121,23 @@ spelled! {
         Failed = "failed",
         /// The policies denied the request.
         Denied = "denied",
-        /// The map found no request.
+        /// There is no request to carry out: the map found none, the program only plans, or the
+        /// delivery was a handshake.
         Ignored = "ignored",
         /// The request is recorded in the journal, but not finished.
         Pending = "pending",
-        /// A repeated request was answered from the journal.
+        /// The journal knows the request from an earlier delivery.
         Duplicate = "duplicate",
         /// The delivery has a known identity and other content.
         Conflict = "conflict",
-        /// The delivery failed authentication.
+        /// The delivery failed authentication, or names no configured source.
         Unauthorised = "unauthorised",
-        /// The delivery was verified, but is unreadable, unmappable or invalid.
+        /// The media type is not supported; or the delivery was verified, but is unreadable,
+        /// unmappable or invalid.
         Invalid = "invalid",
         /// Refused because its source has too many unfinished requests.
         Busy = "busy",
-        /// The journal or a certificate is not available.
+        /// The delivery cannot be handled now, for example because the journal cannot be reached.
         Unavailable = "unavailable",
     }
 }
@@ -143,7 +145,7 @@ spelled! {
 spelled! {
     /// The result of an attempt to notify.
     NotificationResult {
-        /// The notification was delivered.
+        /// The notification was delivered, or there was nothing to send.
         Sent = "sent",
         /// The attempt failed and will be repeated.
         Failed = "failed",

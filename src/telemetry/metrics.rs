@@ -1,6 +1,6 @@
 //! The values of a process's metrics. In: counts, gauges, durations. Out: Prometheus' text format,
-//! and lines in CloudWatch's embedded metric format with the values that changed since the last
-//! lines. `metric.rs` defines the metrics.
+//! and lines in CloudWatch's embedded metric format with the counters that grew and the gauges that
+//! were set since the last lines. `metric.rs` defines the metrics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,7 +31,7 @@ struct Series {
     values: BTreeMap<(Metric, Vec<String>), Value>,
     /// The total of each counter that the lines for CloudWatch have reported.
     sent: BTreeMap<(Metric, Option<String>), f64>,
-    /// Gauges that were set since the last lines for CloudWatch.
+    /// Gauges without labels that were set since the last lines for CloudWatch.
     fresh: BTreeMap<Metric, f64>,
 }
 
@@ -44,7 +44,8 @@ pub(super) enum Value {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
-    /// The number of durations in each bucket alone. Longer durations are only in `count`.
+    /// The number of durations in each bucket, without those of the smaller buckets. Durations
+    /// above the last bound are only in `count`.
     pub(super) counts: [u64; BUCKETS.len()],
     pub(super) count: u64,
     pub(super) sum: f64,
@@ -137,8 +138,8 @@ impl Metrics {
             .collect()
     }
 
-    /// Returns what changed since the last call, as lines in CloudWatch's embedded metric format.
-    /// Source:
+    /// Returns lines in CloudWatch's embedded metric format: how much each counter grew since the
+    /// last call, and the gauges without labels that were set since then. Source:
     /// docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
     pub fn lines_for_cloudwatch(&self, function: &str, milliseconds: i64) -> Vec<String> {
         let mut series = self.0.lock();

@@ -1,4 +1,5 @@
-//! The steps of the straight line. With the feature `otlp` each step has a span, which is exported.
+//! The steps of the straight line. With the feature `otlp` each step has a span, which is exported
+//! if a collector is configured.
 
 use tracing::Span;
 
@@ -25,7 +26,7 @@ spelled! {
         Call = "call",
         /// The instance of an approval system is fetched.
         Fetch = "fetch",
-        /// A ticket system is notified.
+        /// A target is notified.
         Notify = "notify",
     }
 }

@@ -5,7 +5,7 @@ use super::meaning::Meaning;
 use crate::domain::{Action, SourceName, Verdict};
 use crate::journal::record::{Announcement, Event, Intent, Received, Stored};
 
-/// A record, and the request that it belongs to.
+/// A record, with the intent or the announcement to which it belongs.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// The record.

@@ -173,7 +173,8 @@ fn failure(event: &Event) -> Option<&String> {
     });
     let mut codes = calls.iter().rev().map(|call| call.code.as_ref());
     match event {
-        // Without covered items, something is left because a call failed, if there was one.
+        // If no item is covered, items are left because a call failed or none was made: take the
+        // last failed call.
         Event::NotRevoked(tried) if tried.covered.is_empty() => codes.flatten().next(),
         _ => lost.or_else(|| codes.next().flatten()),
     }

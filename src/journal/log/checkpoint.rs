@@ -50,7 +50,8 @@ impl Checkpoint {
     /// Opens a signed checkpoint.
     ///
     /// # Errors
-    /// [`NoteFlaw`]: `key` has not signed the note, or the note is not a checkpoint of this format.
+    /// [`NoteFlaw`]: `key`, or a key of the key change in the note, has not signed the note; or the
+    /// note is not a checkpoint of the journal that `key` names.
     pub fn open(note: &str, key: &VerifierKey) -> Result<Self, NoteFlaw> {
         let text = key.open(note)?;
         let read = Self::read(text)?;

@@ -17,8 +17,8 @@ impl KeyChain {
     /// keys, oldest first.
     ///
     /// # Errors
-    /// A note lacks the signature of one of its two keys, a note does not continue the previous
-    /// one, or `trusted` is not among the keys.
+    /// A note introduces no key, lacks the signature of one of its two keys or does not continue
+    /// the previous note, or `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
         let chain = Self::read(notes)?.unwrap_or_else(|| Self::from(trusted.clone()));
         if chain.keys().any(|key| key == trusted) {
@@ -31,7 +31,8 @@ impl KeyChain {
     /// Builds the sequence of the keys in `notes`, whichever they are. `None` without notes.
     ///
     /// # Errors
-    /// A note lacks the signature of one of its two keys, or does not continue the previous one.
+    /// A note introduces no key, lacks the signature of one of its two keys or does not continue
+    /// the previous note.
     pub fn read(notes: &[String]) -> Result<Option<Self>, NoteFlaw> {
         let mut chain = None;
         for note in notes {

@@ -29,7 +29,7 @@ pub struct VerifierKey {
 /// The reason not to trust a note.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteFlaw {
-    /// The text is not a signed note.
+    /// The text is not a signed note, or not the checkpoint that is needed.
     #[error("it is not a signed note: {0}")]
     Malformed(&'static str),
     /// The key has not signed the note.

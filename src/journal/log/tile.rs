@@ -138,7 +138,7 @@ pub(in crate::journal) fn bundles(size: u64) -> impl Iterator<Item = String> {
     full.chain(partial_bundle(size))
 }
 
-/// The number of hashes in the last tile of a level while it is partial.
+/// The number of hashes in a level's partial tile; 0 if the level has none.
 fn width_at(size: u64, level: usize) -> usize {
     usize::try_from((size >> (8 * level)) & 0xff).unwrap_or(0)
 }

@@ -45,7 +45,8 @@ pub struct FailedFetch {
     pub not_before: Timestamp,
 }
 
-/// The fetched instance confirms the announcement. Recorded before a request is opened.
+/// The announcement is confirmed: the fetched instance shows what the event says or, for a
+/// withdrawal, the instance is gone. Recorded before a request is opened or called off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
     /// The requests that will be opened. Empty for a withdrawal.
@@ -59,7 +60,7 @@ pub struct Settled {
     /// The requests that the instance led to, each with its own stream. For a withdrawal: the
     /// requests that it called off.
     pub requests: Vec<Identity>,
-    /// Why the announcement led to no request, for people. `None` if it led to one.
+    /// Why `requests` is empty, for people. `None` if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

@@ -22,8 +22,8 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Returns the record of these differences, with `slot` 0. The order of the differences changes
-    /// the digest.
+    /// Returns the record of these differences. The store sets `slot`, which is 0 here. The order
+    /// of the differences changes the digest.
     pub fn of(differences: &[Drifted]) -> Self {
         let mut hash = Sha256::new();
         for one in differences {

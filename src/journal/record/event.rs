@@ -18,8 +18,9 @@ use crate::domain::{
 pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
-    /// A worker takes a turn because the request is due, the last worker has died, or an operator
-    /// ends a pause; or a worker prolongs its own lease.
+    /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
+    /// pause, or the grant that postponed a revocation no longer covers its items. Or a worker
+    /// prolongs its own lease.
     Taken {
         /// The end of the new lease.
         until: Timestamp,
@@ -45,15 +46,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of an open share, or a withdrawal calls off items of any
-    /// request. A cancel does not wait for the share's worker, so any worker may write this record
-    /// without a claim. The next record of the share's worker then collides with it.
+    /// A later cancel calls off items of an open share, or a withdrawal calls off what is left of a
+    /// share or a cancel. A cancel does not wait for the share's worker, so any worker may write
+    /// this record without a claim. The next record of the share's worker then collides with it.
     CalledOff(CallOff),
-    /// A later cancel has taken away items of this closed share. Any worker may write this record
-    /// without a claim, after the cancel's call and before the cancel closes.
+    /// A later cancel has taken away items of this closed share, or found them not shared. The
+    /// cancel's worker writes this record without a claim, after its calls and before the cancel
+    /// closes.
     Cancelled(CallOff),
-    /// The current policies refuse a share that was allowed when it was opened. Closes the request
-    /// as denied.
+    /// The current policies refuse a share that an earlier verdict allowed. Closes the request as
+    /// denied.
     Refused {
         /// The new verdict. The first verdict is in record 0.
         verdict: Verdict,
@@ -64,7 +66,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// The share has expired or was called off. This worker revokes what the request gave.
+    /// A worker begins to revoke: everything that the request gave if the share has ended,
+    /// otherwise the items that were called off.
     Revoking {
         /// The end of the worker's lease.
         until: Timestamp,
@@ -73,7 +76,7 @@ pub enum Event {
         /// Whether to remove the image from Lighthouse. True only if this request put it there.
         lighthouse: bool,
     },
-    /// An attempt to revoke failed, in part or completely.
+    /// An attempt to revoke left items shared.
     NotRevoked(FailedAttempt),
     /// The revocation is complete.
     Revoked {
@@ -85,8 +88,8 @@ pub enum Event {
     },
     /// An operator had an ended request decided again. No other record can reopen a request.
     Reopened(Reopening),
-    /// A notification was delivered. The process that delivered it writes this record without a
-    /// claim.
+    /// A notification was delivered, or there was nothing to send. The process that made the
+    /// attempt writes this record without a claim.
     Notified(Notified),
     /// An attempt to deliver a notification failed. The process that made it writes this record
     /// without a claim.
@@ -102,7 +105,7 @@ pub enum Event {
     Received(Box<Announcement>),
     /// An attempt to fetch the announced instance failed. Written without a claim.
     FetchFailed(FailedFetch),
-    /// The fetched instance confirms the announcement. Written without a claim.
+    /// The announcement is confirmed: see [`Confirmed`]. Written without a claim.
     Confirmed(Confirmed),
     /// The work on the announcement has ended. Written without a claim.
     Settled(Settled),
@@ -145,7 +148,7 @@ impl Event {
         )
     }
 
-    /// Whether both events are record 0 of an incident and report the same finding.
+    /// Whether both events reject the same body, or both report the same differences.
     pub fn same_incident(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Rejected(one), Self::Rejected(other)) => {
@@ -279,8 +282,8 @@ pub struct Deferral {
     pub why: String,
     /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
-    /// Whether the turn ended to let another worker finish. Such a turn makes no call, but an
-    /// attempt before a call-off may have made some.
+    /// Whether the turn ended to let another worker finish. Such a turn made no call, unless items
+    /// were called off during it: it may have made calls before that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
     /// Whose fault the failure is. `None` if nothing failed.
@@ -312,7 +315,8 @@ impl CallOff {
     }
 }
 
-/// A failed attempt to revoke, and when the next attempt may begin.
+/// An attempt to revoke that left items shared, because it failed or because another grant covers
+/// them. Says when the next attempt may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
     /// The results of the items that are no longer shared. The other items may still be shared.
@@ -329,7 +333,7 @@ pub struct FailedAttempt {
     pub covered: Vec<Item>,
 }
 
-/// A delivered notification.
+/// A notification that needs no further attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notified {
     /// The notification.

@@ -1,4 +1,5 @@
-//! Digests of what a request was made from. Record 0 stores them as evidence of its origin.
+//! Digests of what the events of a stream were made from. The record of the delivery stores them as
+//! evidence.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Digest of the verified body, byte for byte as the sender signed it.
+    /// Digest of the verified body, byte for byte. If the program made another body from it, such
+    /// as a decrypted event, one event of a batch or a fetched instance: the digest of that body.
     pub body_digest: String,
     /// Digest of the map's text.
     pub map_digest: String,

@@ -1,5 +1,5 @@
 //! The record of a delivery that was authenticated but is no valid request. It stores the problems,
-//! but no part of the delivery's body.
+//! which may quote values of the delivery, but not the body.
 
 use serde::{Deserialize, Serialize};
 

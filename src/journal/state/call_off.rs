@@ -1,7 +1,7 @@
 //! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed one.
-//! The withdrawal of an approval calls off a share in any phase, and what is left of a cancel. In:
-//! a state and a `called_off` or `cancelled` record. Out: which items the record may name, and
-//! which items are called off.
+//! The withdrawal of an approval calls off a share that is not completely revoked, and what is left
+//! of a cancel. In: a state and a `called_off` or `cancelled` record. Out: which items the record
+//! may name, and which items are called off.
 
 use crate::domain::{
     Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,
@@ -13,8 +13,8 @@ use super::notification::Outcome;
 use super::{Phase, State};
 
 impl State {
-    /// Whether a cancel may call `item` off: the request is an open share, and the item was not
-    /// called off before.
+    /// Whether a cancel may call `item` off: the request is an open share, and `item` is one of its
+    /// items that was not called off before.
     pub fn can_be_called_off(&self, item: &Item) -> bool {
         let open = matches!(
             self.phase,
@@ -23,9 +23,9 @@ impl State {
         open && self.intent.request.action == Action::Share && self.can_be_withdrawn(item)
     }
 
-    /// Whether the withdrawal of the request's approval may call `item` off. Also true for a denied
-    /// or failed share, which then stays closed. For a cancel true until the cancel of `item` has
-    /// succeeded.
+    /// Whether the withdrawal of the request's approval may call `item` off. True for a share until
+    /// it is completely revoked: a denied or failed share then cannot be reopened. True for a
+    /// cancel until the cancel of `item` has succeeded. False if `item` was called off before.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
         let left = match request.action {
@@ -84,7 +84,7 @@ impl State {
     }
 
     /// Returns when the request closed. `None` while it is open, if it was denied at once, if a
-    /// cancel closed it before its first turn, and after it was revoked.
+    /// cancel closed it before a worker read the cloud, and after it was revoked.
     pub fn closed_at(&self) -> Option<Timestamp> {
         let outcome = self.notifications.outcomes.last();
         outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())
@@ -116,8 +116,9 @@ impl State {
         })
     }
 
-    /// Applies a `called_off` record. Closes the request if no item is left, unless an earlier
-    /// worker may have made a call: then a worker must read the cloud first.
+    /// Applies a `called_off` record. If no item of an open request is left and no worker has the
+    /// turn, closes the request; but if an earlier turn read the cloud, makes it due at once,
+    /// because that turn may have made a call. A worker then closes it.
     pub(super) fn call_off(
         &mut self,
         record: &Record,

@@ -38,7 +38,7 @@ pub struct Grant {
     pub since: Timestamp,
     /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None`: never.
     pub until: Option<Timestamp>,
-    /// Items that another grant covers after the end of this one.
+    /// Items whose revocation is postponed, because another grant covers them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered: Option<Covered>,
     /// The policies that allowed the share.
@@ -62,7 +62,7 @@ spelled! {
         Active = "active",
         /// The share has ended, and another grant covers the item.
         Covered = "covered",
-        /// The share has ended, but the item is still shared.
+        /// The share has ended, the item is still shared, and no other grant covers it.
         Overdue = "overdue",
     }
 }

@@ -17,7 +17,7 @@ pub struct Incident {
     subject: Subject,
     pub(super) head: Head,
     at: Timestamp,
-    /// The number of attempts to fetch the instance.
+    /// The number of failed attempts to fetch the instance since its newest event.
     attempts: u32,
     /// When the next attempt is due.
     fetch_at: Option<Timestamp>,
@@ -89,7 +89,7 @@ impl Incident {
         Ok(self)
     }
 
-    /// Applies an event of an announcement, or the record of an attempt to fetch the instance.
+    /// Applies a record of an announcement. Ignores the records of other incidents.
     fn attempt(&mut self, at: Timestamp, event: &Event) {
         match event {
             Event::Received(announcement) => {
@@ -207,7 +207,7 @@ impl Incident {
         }
     }
 
-    /// Whether the fetched instance confirms the announcement.
+    /// Whether the announcement is confirmed: see [`Confirmed`].
     pub fn confirmed(&self) -> bool {
         self.confirmed
     }

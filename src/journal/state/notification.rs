@@ -52,12 +52,13 @@ pub struct Owed {
     pub attempt: u32,
     /// The attempt may not begin before this instant.
     pub at: Timestamp,
-    /// When the outcome happened.
+    /// When the outcome happened. For a coming expiry: when its notice became due.
     pub since: Timestamp,
 }
 
 impl Owed {
-    /// Whether the outcome has happened. The notice of a coming expiry is owed before its time.
+    /// Whether an attempt may begin or was made before. A share also owes the notice of its coming
+    /// expiry while that notice is not due yet.
     pub fn has_begun(&self, now: Timestamp) -> bool {
         self.attempt > 1 || self.at <= now
     }

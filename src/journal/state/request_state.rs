@@ -15,7 +15,7 @@ use super::notification::Notifications;
 pub enum Phase {
     /// The policies denied the request when it was opened. Only an operator can reopen it.
     Denied,
-    /// The request is allowed and waits for the instant `until`.
+    /// The request is allowed, and no worker has begun it.
     Waiting {
         /// The request's `not_before`, or else the instant of its opening.
         until: Timestamp,
@@ -246,8 +246,9 @@ impl State {
     }
 
     /// Returns the root account that owns the image: the account under which the request gave
-    /// something, or else the account that first read the cloud. `None` if the records do not name
-    /// that account or leave it in doubt.
+    /// something. If it gave nothing: for a cancel the account that first read the cloud, for a
+    /// share the account that read the cloud before record 0. `None` if that account is not
+    /// recorded or in doubt.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }

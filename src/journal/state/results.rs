@@ -52,7 +52,7 @@ impl State {
         merge(&mut self.results, &doubts);
     }
 
-    /// Returns one result per item that a revocation tried. Empty before the first revocation.
+    /// Returns one result per item that is no longer shared after a revocation.
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked
     }
@@ -75,7 +75,7 @@ fn weight(kind: &ResultKind) -> u8 {
 }
 
 /// Merges new results into old ones. For each item the result with more weight wins, or the newer
-/// one of equal weight. A known blueprint stays.
+/// one of equal weight. A known blueprint stays unless the new result names one.
 pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     for result in new {
         let Some(known) = old.iter_mut().find(|known| known.item == result.item) else {

@@ -8,7 +8,7 @@ use super::broken_record::{BrokenRecord, broken};
 use super::{Phase, Revoking, State, Work};
 
 impl State {
-    /// Whether the begun revocation includes `item`. It may be deferred.
+    /// Whether a revocation that has begun includes `item`. The revocation may be deferred.
     pub fn is_revoking(&self, item: &Item) -> bool {
         self.revoking
             .as_ref()
@@ -81,8 +81,8 @@ impl State {
         self.revokes(record)?;
         self.take_in(record, results)?;
         // Items that were not called off stay shared until the share ends. Items that were called
-        // off during this revocation need another revocation. In both cases the request is closed
-        // again.
+        // off during this revocation need another revocation. In both cases the request goes back
+        // to the phase `Closed`.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands =
             |item: &Item| self.call_off_of(item).is_none() || self.is_called_off_and_shared(item);

@@ -7,9 +7,9 @@ use jiff::{RoundMode, TimestampRound, Unit};
 use super::super::record::StreamId;
 use crate::domain::Timestamp;
 
-/// An index entry: from `at` on, a sweep must look at the stream. The entry is written before
-/// record `seq`. So a wake-up may exist without its record, but a record that needs a wake-up has
-/// one in time.
+/// An index entry: from `at` on, a sweep must look at the stream. The writer of a record first
+/// writes the wake-up that the record needs. So a wake-up may exist without its record, but a
+/// record that needs a wake-up has one in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WakeUp {
     /// The instant, in whole seconds.

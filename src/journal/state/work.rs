@@ -1,5 +1,6 @@
 //! The work that is left for a request. In: its state and the current instant. Out: [`Work`]. Only
-//! what the request itself gave is revoked: an account that had the image before keeps it.
+//! what the request itself gave is revoked: an account that had the image before keeps it, unless
+//! the request adopted that share.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, Timestamp};
 
@@ -13,8 +14,8 @@ pub enum Work {
     /// A worker began the request and did not finish it. Read the cloud, then do the rest. Check
     /// [`State::expired`] before sharing.
     Finish,
-    /// The share has ended, or items were called off. Revoke what the request gave and no record
-    /// shows as revoked.
+    /// The share has ended, or items were called off. Revoke what is named here: the request gave
+    /// it, and no record shows it as revoked.
     Revoke {
         /// The accounts. Empty if only Lighthouse, or only the record of the outcome, is left.
         accounts: Vec<AccountId>,
@@ -104,8 +105,9 @@ impl State {
         }
     }
 
-    /// Returns when a sweep must look at the request: when work is due, or else when the share
-    /// ends. Every sweep looks at an overdue share until it is revoked, also during a pause.
+    /// Returns when a sweep must look at the request: when work is due or, if earlier, when the
+    /// share ends, unless another grant covers all its items. So every sweep looks at an overdue
+    /// share until it is revoked, also during a pause. Without due work: when the share ends.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());
@@ -154,7 +156,8 @@ impl State {
         }
     }
 
-    /// Whether the request is unfinished or holds a grant, so that the index must list it.
+    /// Whether the request needs work now or later, or holds an item until its share ends. Then the
+    /// index must list it.
     pub fn live(&self, now: Timestamp) -> bool {
         self.due_at().is_some() || self.holds_any() && !self.expired(now)
     }

@@ -16,8 +16,7 @@ impl Service for MicrosoftAzureBuilder {
         Self::new().with_container_name(container)
     }
 
-    /// Hosts that provide a managed identity set `IDENTITY_ENDPOINT`. The address is on this machine
-    /// or link-local, so it needs no TLS.
+    /// Also takes `IDENTITY_ENDPOINT`, which hosts with a managed identity set.
     fn key(variable: &str) -> Option<Key> {
         match variable {
             "IDENTITY_ENDPOINT" => Some(Key::MsiEndpoint),
@@ -33,6 +32,7 @@ impl Service for MicrosoftAzureBuilder {
             | Key::ClientId
             | Key::AuthorityId
             | Key::FederatedTokenFile
+            // Not an `Endpoint`: the address is on this machine or link-local, so it needs no TLS.
             | Key::MsiEndpoint
             | Key::ObjectId
             | Key::MsiResourceId => Setting::Plain,

@@ -61,7 +61,7 @@ pub struct Claim {
 /// The result of writing the record that begins a turn.
 pub(super) enum Claimed {
     Won(Box<Claim>),
-    /// Another worker created this record first.
+    /// Another writer created this record first, with the same number.
     Late(Box<Stored>),
 }
 
@@ -187,7 +187,7 @@ impl Journal {
     /// for the end of a pause, and revoke also what another grant covered.
     ///
     /// # Errors
-    /// The lease ends before it begins, or the store failed.
+    /// The lease does not end after it begins, `verdict` is a denial, or the store failed.
     pub async fn take(
         &self,
         state: State,

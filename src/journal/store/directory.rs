@@ -34,7 +34,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a folder. A missing folder has no entries.
+    /// Reads a folder. A missing folder, or a link to one, has no entries.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();
         let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());

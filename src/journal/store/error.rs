@@ -1,5 +1,5 @@
-//! Errors of the journal. They say what was attempted, where, the cause and the remedy. No text or
-//! source shows a credential.
+//! Errors of the journal. An error of the store says what was attempted, where, the cause and the
+//! remedy. No text or source shows a credential.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::domain::{Problem, Timestamp};
 /// An operation of the journal failed. The caller must not act as if it had succeeded.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The place cannot be used as configured.
+    /// A setting, argument or file cannot be used: the place, the key of seals, a checkpoint, or
+    /// the file for the report.
     #[error("{0}")]
     Place(Problem),
     /// The store refused the operation or could not be reached.
@@ -48,7 +49,8 @@ pub enum JournalError {
         /// The journal's place.
         place: String,
     },
-    /// A stored file differs from what was written. Nothing is done for its request.
+    /// A stored file is missing or differs from what was written. If it is a record, no work is
+    /// done on its request.
     #[error("journal {place}: {finding}")]
     Damaged {
         /// The journal's place.
@@ -56,7 +58,7 @@ pub enum JournalError {
         /// The file and its flaw.
         finding: Box<Finding>,
     },
-    /// The event cannot follow the request's newest record.
+    /// The event cannot follow the stream's newest record.
     #[error("not recorded: {0}")]
     CannotFollow(#[from] BrokenRecord),
     /// The request's id contains a zero byte, which separates source and id in a stream's name.
@@ -65,7 +67,7 @@ pub enum JournalError {
         /// The request's id.
         id: String,
     },
-    /// The lease ends before it begins.
+    /// The lease does not end after it begins.
     #[error("not recorded: the lease would end at {until}, before it begins at {from}")]
     EmptyLease {
         /// When the lease would begin.
@@ -106,7 +108,8 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Whether the error concerns one request only, so that work on others may continue.
+    /// Whether the error concerns one stream or one file only, so that work on other requests may
+    /// continue.
     pub fn concerns_one_request(&self) -> bool {
         match self {
             Self::Damaged { .. }
@@ -160,7 +163,8 @@ pub(super) fn place_error(
 /// A record was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Another worker has taken over the request. This worker's turn has ended, so it must stop.
+    /// Another worker has taken over the request or, because this worker wrote nothing for
+    /// [`MAX_PAUSE`](super::MAX_PAUSE), may have. This worker must stop.
     #[error("another worker has taken over this request")]
     Lost,
     /// A later cancel or a withdrawal called off items of the request. The claim's state now
@@ -172,7 +176,8 @@ pub enum AppendError {
     Store(#[from] JournalError),
 }
 
-/// A store's error as text for users, without credentials and without the bodies of answers.
+/// A store's error as text for users, without credentials. Of an answer's body it has the error
+/// code and message at most.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StoreFault {

@@ -1,5 +1,5 @@
-//! Writes a file outside the journal. Takes its place and bytes. Concurrent readers see either the
-//! old file or the new one as a whole.
+//! Writes a file outside the journal, and reads when it was written. Takes the file's place and
+//! bytes. Concurrent readers see either the old file or the new one as a whole.
 
 use std::io;
 use std::path::Path as FsPath;

@@ -1,6 +1,6 @@
 //! Google Cloud Storage as the journal's store. Takes a bucket and the process's `GOOGLE_…`
-//! variables. Its create-only write is `x-goog-if-generation-match: 0`. Without any variable the
-//! library looks for gcloud's default credentials, then asks the metadata server.
+//! variables. Its create-only write is `x-goog-if-generation-match: 0`. If no variable has
+//! credentials, the library looks for gcloud's default credentials, then asks the metadata server.
 
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey as Key};
 use secrecy::SecretString;

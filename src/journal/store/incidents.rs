@@ -1,7 +1,7 @@
-//! Records incidents: records for the operator that belong to no request. Takes a rejected
-//! delivery, a comparison that found differences, or an announcement; returns whether it was
-//! recorded. Rejections and comparisons are bounded in number per day, and the same one is recorded
-//! once a day.
+//! Records incidents: streams that belong to no request. `open_request` records conflicts. Takes a
+//! rejected delivery, a comparison that found differences, or an announcement; returns whether it
+//! was recorded. Rejections and comparisons are bounded in number per day, and the same one is
+//! recorded once a day.
 
 use super::super::record::{Announcement, Drift, Event, Rejection, Stored, StreamId};
 use super::super::state::{Incident, StreamState, WakeUp};
@@ -21,7 +21,7 @@ const MAX_SLOTS_TRIED: u32 = 8;
 /// The result of recording an incident.
 #[derive(Debug)]
 pub enum Recorded {
-    /// The incident is new.
+    /// The incident is new, or an announcement on record got a new event.
     New(Box<Incident>),
     /// The same incident is on record already.
     Known,
@@ -131,8 +131,8 @@ impl Journal {
         self.append(state, lease.now, &lease.worker, wanted).await
     }
 
-    /// Records the incident in the first free stream of `slots`. If it owes a notification, writes
-    /// its wake-up first.
+    /// Records the incident in the first free stream of `slots`, unless an earlier one has the same
+    /// incident. If it owes a notification, writes its wake-up first.
     async fn record_incident(
         &self,
         slots: impl Iterator<Item = (StreamId, Event)>,
@@ -167,8 +167,8 @@ impl Journal {
         Ok(Recorded::Full)
     }
 
-    /// Updates the index after an incident was read: writes its next wake-up, then deletes
-    /// `wake_ups`. Keeps them while the incident is due.
+    /// Updates the index after an incident was read: writes its next wake-up, then deletes those of
+    /// `wake_ups` that are no longer needed. Keeps all of them while the incident is due.
     pub(super) async fn update_index_of_incident(
         &self,
         incident: &Incident,

@@ -29,8 +29,8 @@ pub use pass::Pass;
 
 /// How long to wait for a record that is written after its entry.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// Minimum age of a record whose missing entry below `unsealed` is written. A sealer may be about
-/// to delete the entry of a younger record.
+/// Minimum age of a stream's newest record at which a missing entry below `unsealed` is written. A
+/// sealer may be about to delete the entry of a younger record.
 const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The contents of the index.
@@ -97,15 +97,15 @@ fn next_look(state: &State, at: Timestamp) -> WakeUp {
 impl Journal {
     /// Finds missing entries of the streams in `all`, and entries for records that do not exist.
     /// Skips a stream that has newer records by now. `seals`: the number of seals that were read;
-    /// `None` if unsealed records need no entry.
+    /// with `None`, reports no missing entry below `unsealed`.
     pub(super) async fn check_index(
         &self,
         all: &[RequiredEntries],
         seals: Option<u64>,
     ) -> Result<Vec<Finding>, JournalError> {
         let index = self.read_index().await?;
-        // A seal that was made meanwhile has deleted entries below `unsealed`. Then do not report
-        // any as missing.
+        // If a seal was made after the seals were read, it has deleted entries below `unsealed`:
+        // report none of those as missing.
         let sealing = match seals {
             Some(seals) => self.checkpoint(seals + 1).await?.is_none(),
             None => false,
@@ -220,8 +220,8 @@ impl Journal {
     }
 
     /// Writes the missing entries of the streams in `histories`, and deletes entries that are no
-    /// longer needed. Writes a wake-up for each `damaged` stream, so that sweeps report it. Returns
-    /// the number of entries that were missing.
+    /// longer needed. Writes a wake-up for each `damaged` stream without one, so that sweeps report
+    /// the stream. Returns the number of entries that were missing.
     pub async fn mend_index(
         &self,
         index: &Index,
@@ -250,9 +250,10 @@ impl Journal {
         Ok(mended)
     }
 
-    /// Writes the entry for the stream's first unsealed record if it is missing, and returns
-    /// whether it was. If the journal has no seal and this process does not seal, deletes the
-    /// stream's entries instead, because nothing uses them.
+    /// Writes the entry for the stream's first unsealed record if the entry is missing and the
+    /// records are not too young, and returns whether it wrote the entry. If the journal has no
+    /// seal and this process does not seal, deletes the stream's entries instead, because nothing
+    /// uses them.
     async fn mend_unsealed(
         &self,
         index: &Index,

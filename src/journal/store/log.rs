@@ -54,7 +54,8 @@ impl Journal {
     /// that file is missing or wrong, returns the beginning of the log.
     ///
     /// # Errors
-    /// `key` does not sign the next seal; otherwise the store failed.
+    /// `key` does not sign the next seal, an object of the log is missing or wrong, or the store
+    /// failed.
     pub(super) async fn log_head(&self, key: &VerifierKey) -> Result<LogHead, JournalError> {
         let (keys, newest) = self.newest_signed(key).await?;
         let Some((checkpoint, note)) = newest else {
@@ -150,7 +151,7 @@ impl Journal {
     /// or wrong.
     ///
     /// # Errors
-    /// `key` does not sign the next seal; otherwise the store failed.
+    /// `key` does not sign the next seal, a note in `log/keys/` is wrong, or the store failed.
     pub async fn sealed_at(&self, key: &VerifierKey) -> Result<Option<Timestamp>, JournalError> {
         let (_, newest) = self.newest_signed(key).await?;
         Ok(newest.map(|(checkpoint, _)| checkpoint.at))

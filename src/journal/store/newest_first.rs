@@ -1,7 +1,7 @@
-//! Reads all requests, newest first, and returns each one's files. Requests with unsealed records
-//! come from `requests/`, all others from the log's segments. If the journal has no seal, or no
-//! pass has yet compared the index with every request, reads only `requests/`, in the order of
-//! names.
+//! Reads all requests and incidents, newest first, and returns each one's files. Streams with
+//! unsealed records come from `requests/`, all others from the log's segments. If the journal has
+//! no seal, or no pass has yet compared the index with every stream, reads only `requests/`, in the
+//! order of names.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,10 +19,10 @@ use crate::domain::Timestamp;
 /// Number of segments to read at once.
 const SEGMENTS: usize = 8;
 
-/// One request's files, from record 0 on.
+/// The files of one request or incident, from record 0 on.
 #[derive(Debug)]
 pub struct RequestFiles {
-    /// The request's stream.
+    /// The stream.
     pub stream: StreamId,
     /// The bytes of each record's file, unverified.
     pub files: Vec<Bytes>,
@@ -35,32 +35,33 @@ impl RequestFiles {
     }
 }
 
-/// The requests that one step of [`NewestFirst`] has read.
+/// The requests and incidents that one step of [`NewestFirst`] has read.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The requests that could be read.
+    /// The streams that could be read.
     pub requests: Vec<RequestFiles>,
-    /// The errors of requests and segments that could not be read.
+    /// The errors of streams and segments that could not be read.
     pub flaws: Vec<JournalError>,
-    /// No later batch contains a request that was approved after this instant, as far as the clocks
-    /// of sealers and receivers agree. `None`: unknown.
+    /// No batch that is read after this one contains a request that was approved after this
+    /// instant, as far as the clocks of sealers and receivers agree. `None`: unknown.
     pub rest_before: Option<Timestamp>,
 }
 
-/// Reads all requests, batch by batch.
+/// Reads all requests and incidents, batch by batch.
 pub struct NewestFirst {
     journal: Journal,
-    /// Requests to read from `requests/`.
+    /// Streams to read from `requests/`.
     folders: VecDeque<StreamId>,
     segments: BoxStream<'static, (u64, Result<Option<Segment>, JournalError>)>,
-    /// Records of requests whose record 0 is in an older segment.
+    /// Records of streams whose record 0 is in an older segment.
     parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
-    /// Requests whose records were all read.
+    /// Streams whose records were all read.
     whole: BTreeSet<StreamId>,
 }
 
 impl Journal {
-    /// Begins to read all requests. May miss a request that is opened meanwhile.
+    /// Begins to read all requests and incidents. May miss a request that is opened after this
+    /// call.
     pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
         // List the unsealed entries before the log: a record that is sealed in between is then read
         // from `requests/`.
@@ -113,7 +114,7 @@ impl Journal {
 }
 
 impl NewestFirst {
-    /// Reads the next requests; `None` at the end.
+    /// Reads the next batch; `None` at the end.
     ///
     /// # Errors
     /// The store failed. Damaged files are reported in the batch.
@@ -184,7 +185,7 @@ impl NewestFirst {
         batch
     }
 
-    /// After the oldest segment: reports the requests whose record 0 was in no segment.
+    /// After the oldest segment: reports the streams whose record 0 was in no segment.
     fn headless(&mut self) -> Option<Batch> {
         let parts = std::mem::take(&mut self.parts);
         let flaws = parts.keys().map(|stream| self.missing(*stream, 0));

@@ -20,7 +20,8 @@ use super::observed::StoreResult;
 use super::place::Place;
 use super::{Journal, JournalError};
 
-/// Time limit of a read or write. Meanwhile the caller's lease runs, or a sender waits.
+/// Time limit of any operation but a long listing. It is short, because the caller's lease runs or
+/// a sender waits.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit of a listing that takes many pages in a large journal.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
@@ -66,7 +67,7 @@ pub(super) struct Folder {
     pub(super) end: u64,
     /// Whether the request is retired, so that records may exist only in their segments.
     pub(super) retired: bool,
-    /// Files that are not records, as paths from the journal's root.
+    /// Other files and folders, as paths from the journal's root.
     pub(super) foreign: Vec<String>,
 }
 
@@ -176,7 +177,7 @@ impl Journal {
         }
     }
 
-    /// The contents of a stream's folder. A listing may miss a record that is created meanwhile, so
+    /// The contents of a stream's folder. A listing may miss a record that is created during it, so
     /// callers rely only on the highest number.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
         let listed = self
@@ -315,7 +316,7 @@ impl Journal {
         self.damaged(Finding::about(path, Flaw::BrokenLog(why.to_string())))
     }
 
-    /// The error for a file that differs from what was written.
+    /// The error for a file that is missing or differs from what was written.
     pub(super) fn damaged(&self, finding: Finding) -> JournalError {
         JournalError::Damaged {
             place: self.place_of(&finding.path).location.to_string(),

@@ -29,7 +29,7 @@ pub struct Opening {
 #[derive(Debug)]
 pub enum Opened {
     /// New: this worker has the claim. A share comes with the other requests for its images and
-    /// receivers, or with `None` if they could not be listed.
+    /// receivers, or with `None` if they could not be listed. A cancel comes with `None`.
     New(Box<Claim>, Option<BTreeSet<StreamId>>),
     /// New, without a claim: the request was denied, waits for its `not_before`, or was recorded
     /// without a turn.
@@ -40,14 +40,15 @@ pub enum Opened {
 
 impl Journal {
     /// Records a request that [`Journal::look_up`] did not find. Of several concurrent callers, one
-    /// gets [`Opened::New`]. While it writes record 0 of a share, lists the other requests that the
-    /// caller must read. `turn`: whether this worker carries the request out now; if not, the
-    /// worker of the next turn does. `place` computes `ordered_at` while the index entries are
-    /// written.
+    /// opens the request, and the others get [`Opened::Existing`]. While it writes record 0 of a
+    /// share, lists the other requests that the caller must read. `turn`: whether this worker
+    /// carries the request out now; if not, the worker of the next turn does. `place` computes
+    /// `ordered_at` while the index entries are written.
     ///
     /// # Errors
-    /// The store or `place` failed: carry nothing out. A damaged record is an error, never an
-    /// unknown identity.
+    /// The id contains a zero byte, the lease does not end after it begins, the stream belongs to
+    /// an incident, or the store or `place` failed: carry nothing out. A damaged record is an
+    /// error, never an unknown identity.
     pub async fn open_request(
         &self,
         opening: Opening,

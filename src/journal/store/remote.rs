@@ -52,9 +52,9 @@ pub(super) trait Service: Sized {
 
     fn of_bucket(bucket: &str) -> Self;
 
-    /// The kind of a setting that an environment variable may change. `None` for settings that
-    /// would weaken the store or redirect its writes: unsigned requests, no conditions, plain http,
-    /// another bucket.
+    /// The kind of a setting that an environment variable may change. `None` for all others, among
+    /// them those that would weaken the store or redirect its writes: unsigned requests, no
+    /// conditions, plain http, another bucket.
     fn kind(key: &Self::Key) -> Option<Setting>;
 
     /// The secret parts of a secret value, such as a private key in JSON.
@@ -106,8 +106,8 @@ pub(super) use set_and_build;
 /// Returns the store, the journal's root in it, and the credentials that no text may show.
 ///
 /// # Errors
-/// [`JournalError::Place`]: there is no HTTP client, an endpoint is no URL, contains credentials or
-/// lacks TLS outside loopback, or the variables contradict each other.
+/// [`JournalError::Place`]: there is no HTTP client, an endpoint is no http or https URL, contains
+/// credentials or lacks TLS outside loopback, or `object_store` refuses the variables.
 pub(super) fn open<S: Service>(
     setting: &'static str,
     bucket: &Bucket,

@@ -48,7 +48,7 @@ impl Retired {
             .then_some(Self { end, segments })
     }
 
-    /// Whether the log has the records in these segments.
+    /// Whether, according to the log, exactly these segments have the retired records.
     pub(super) fn agrees(&self, log: &VerifiedLog, stream: StreamId) -> bool {
         Self::of(log, stream, self.end).as_ref() == Some(self)
     }
@@ -109,8 +109,9 @@ impl Journal {
     /// whether the request is finished.
     ///
     /// # Errors
-    /// A record differs from what was sealed: none is removed. Otherwise the store failed: some may
-    /// be removed, and another call removes the rest.
+    /// A record is missing or differs from what was sealed, or the object `retired` is wrong: none
+    /// is removed. Otherwise the store failed: some may be removed, and another call removes the
+    /// rest.
     pub async fn retire(
         &self,
         stream: StreamId,

@@ -32,8 +32,8 @@ pub struct Sealing {
     /// The newest checkpoint, a signed note. Keep it in a place that the journal's writers cannot
     /// change.
     pub checkpoint: Option<String>,
-    /// Records that differ from what was written. They and all later records of their streams were
-    /// left out.
+    /// The first missing or wrong record of each damaged stream. This record and all later ones of
+    /// its stream were left out.
     pub left_out: Vec<Finding>,
 }
 
@@ -47,12 +47,14 @@ struct NextRecords {
 }
 
 impl Journal {
-    /// Completes the newest seal if its sealer stopped, then seals every record that
-    /// `index/unsealed/` names. Leaves records that are written meanwhile to the next seal.
+    /// Completes the newest seal if its sealer stopped, then seals the records that
+    /// `index/unsealed/` names. May leave records that are written during the call to the next
+    /// seal.
     ///
     /// # Errors
-    /// `signer` is not the key that signs the log now: nothing is written. An object of the log
-    /// differs from what its segment determines: no new seal is made. Otherwise the store failed.
+    /// `signer` is not the key that signs the log now, a rotation of the key was interrupted, or an
+    /// object of the log is missing or differs from what its segment determines: no new seal is
+    /// made. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let head = self.log_head(signer.verifier()).await?;
@@ -102,8 +104,8 @@ impl Journal {
     /// interruption.
     ///
     /// # Errors
-    /// `old` is not the key that signs the log now, or it is `new`. Otherwise the errors of
-    /// [`Journal::seal`].
+    /// `old` is `new`; or `old` does not sign the log now, unless the newest key change is this
+    /// one. Otherwise the errors of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,

@@ -35,7 +35,8 @@ impl Journal {
         Ok(history)
     }
 
-    /// Like [`Journal::read`], but returns `None` for a retired request.
+    /// Like [`Journal::read`], but returns `None` for a retired request, and does not notice that
+    /// the worker of a request has died.
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let folder = self.folder(stream).await?;
         if folder.retired {
@@ -45,9 +46,10 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// Reads a stream from record 0 to the record that closes the request, which suffices to answer
-    /// a delivery. Stops at the first number without a record. So before you work on an unfinished
-    /// request, read it with [`Journal::read`], which lists the stream and finds a gap.
+    /// Reads a stream from record 0 to the record that ends the request and after which nothing
+    /// reopens it. This suffices to answer a delivery. Stops at the first number without a record.
+    /// So before you work on an unfinished request, read it with [`Journal::read`], which lists the
+    /// stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store

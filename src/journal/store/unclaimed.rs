@@ -1,6 +1,7 @@
-//! Appends the records that need no claim: call-offs, cancels and notifications. Takes a state and
-//! an event; returns the state afterwards. Each of several concurrent writers appends its record
-//! after the others' records, or finds that its record is no longer needed.
+//! Appends the records that need no claim: call-offs, cancels, notifications, and the later records
+//! of an announcement. Takes a state and an event; returns the state afterwards. Each of several
+//! concurrent writers appends its record after the others' records, or finds that its record is no
+//! longer needed.
 
 use super::super::record::{CallOff, Event, FailedNotification, Notified, Worker};
 use super::super::state::{State, StreamState, WakeUp};

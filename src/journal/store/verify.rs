@@ -74,7 +74,8 @@ impl Report {
 impl Journal {
     /// Verifies every file below `requests/` against its chain, and the index. The chain alone does
     /// not detect that the newest or all records of a stream were removed, or that the newest
-    /// record was rewritten with a new checksum line.
+    /// record was rewritten with a new checksum line. Reports every retired request as altered: use
+    /// [`Journal::verify_sealed`] for a journal with seals.
     ///
     /// # Errors
     /// The store failed. Flaws of files are in the report.

@@ -126,7 +126,8 @@ impl Journal {
     }
 
     /// Tests whether locks work in a journal's directory. Returns the reason if they do not: then a
-    /// worker's death is not detected before its lease ends. `probe`: fresh random bytes.
+    /// worker's death is not detected before its lease ends. `None` also if the journal is no
+    /// directory or was opened to read. `probe`: fresh random bytes.
     pub async fn lacks_locks(&self, probe: Worker) -> Option<io::Error> {
         let locked = self.locked("a probe".to_owned(), probe).await?;
         locked.map(Hold::remove).err()

@@ -91,7 +91,8 @@ pub async fn export_all(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Waits until a batch is full. Waits forever without a collector and soon after it failed.
+/// Waits until a batch is full. Waits forever without a collector, or if the collector failed
+/// shortly before the call.
 pub async fn full_batch() {
     match EXPORTER.get().filter(|exporter| !exporter.rests()) {
         Some(exporter) => exporter.queue().filled().await,

@@ -17,7 +17,8 @@ use super::super::{Journal, JournalError};
 use super::grants::GrantEntry;
 use crate::domain::{NoticeRules, Timestamp};
 
-/// If a wake-up was due this long ago and has no record, its writer stopped before writing it.
+/// If a wake-up was due this long ago and has no record, its writer stopped before it wrote the
+/// record.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 impl WakeUp {
@@ -32,7 +33,7 @@ impl Journal {
     pub async fn due(&self, now: Timestamp) -> Result<Vec<WakeUp>, JournalError> {
         let folder = self.index_path(&["due"]);
         // Object stores list by name, and names sort by time, so the listing can stop at the first
-        // later wake-up.
+        // wake-up after `now`.
         let sorted = !matches!(self.index_place(), JournalLocation::Directory(_));
         let listed = self.at(&folder).list(Some(&folder));
         let ahead =
@@ -176,14 +177,15 @@ impl Journal {
         let grants = grants.iter().filter(|entry| entry.stream == stream);
         let mut old: Vec<_> = grants.map(|entry| self.grant_path(entry)).collect();
         old.push(self.unsealed_path(stream, 0));
-        // Delete the wake-ups last: if this stops here, the next sweep finds them and repeats it.
+        // Delete the wake-ups last: if the process stops here, the next sweep finds them and
+        // repeats the deletion.
         self.delete_entries(old).await?;
         let wake_ups = wake_ups.iter().filter(|wake_up| wake_up.is_old(now));
         let wake_ups = wake_ups.map(|wake_up| self.wake_up_path(wake_up)).collect();
         self.delete_entries(wake_ups).await
     }
 
-    /// Writes a wake-up. Call it before the record that needs it is written.
+    /// Writes a wake-up. Call this before the record that needs the wake-up is written.
     pub async fn add_wake_up(&self, wake_up: WakeUp) -> Result<(), JournalError> {
         self.touch(&self.wake_up_path(&wake_up)).await
     }

@@ -32,7 +32,7 @@ impl Journal {
         self.create_at(path, &[]).await.map(|_| ())
     }
 
-    /// Deletes files; a missing one is no error. An object store deletes many in one call.
+    /// Deletes files; a missing one is no error. S3 and Azure delete many in one call.
     pub(in super::super) async fn delete_entries(
         &self,
         paths: Vec<Path>,

@@ -2,10 +2,10 @@
 //! request and image while the request is unfinished or has a grant. Takes states; returns the
 //! requests that affect an image, and the active grants.
 //!
-//! An empty entry is written before the record that needs it. Once no work on the request is due,
-//! [`Journal::update_index`] replaces it by an entry that is named after the newest record and
-//! contains the grant. Readers use this grant only while that record is the newest; otherwise they
-//! read the records.
+//! An empty entry is written before the record that needs it. Once the request has a grant and no
+//! work on it is due, [`Journal::update_index`] replaces the empty entry by one that is named after
+//! the newest record and contains the grant. Readers use this grant only while that record is the
+//! newest; otherwise they read the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,9 @@ const FULL: &str = ".json";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct GrantEntry {
     pub(in super::super) stream: StreamId,
-    /// The number of a record. An empty entry was written before that record; a full entry contains
-    /// the grant after it.
+    /// The number of the record that the entry is named after. A full entry contains the grant as
+    /// of this record. An empty entry is written before this record, or later if the index lacked
+    /// the entry.
     pub(in super::super) seq: u64,
     pub(super) region: String,
     pub(super) image: String,
@@ -116,7 +117,8 @@ impl Journal {
         Ok(entries.into_iter().map(|entry| entry.stream).collect())
     }
 
-    /// Like [`Journal::affecting`], without the finished requests, whose grant is in the index.
+    /// Like [`Journal::affecting`], without requests that the index lists only with their grant:
+    /// those are finished.
     pub async fn unfinished(
         &self,
         region: &Region,
@@ -169,8 +171,9 @@ impl Journal {
         Ok(streams)
     }
 
-    /// Returns every active grant that the index names, and the errors of requests that could not
-    /// be read. Reads a request's records unless its entry has the grant after the newest record.
+    /// Returns every grant that the index names, also a covered or overdue one, and the errors of
+    /// requests that could not be read. Reads a request's records unless its entry has the grant
+    /// after the newest record.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {

@@ -1,6 +1,6 @@
-//! The progress of the daily pass, which compares the index with every request, so that a lost
-//! entry is missing for a day at most. Takes the current day; returns the next streams to compare.
-//! A pass continues after the stream of the newest mark `index/pass/<day>-<stream>`, and ends with
+//! The progress of the daily pass, which compares the index with every stream, so that a lost entry
+//! is missing for a day at most. Takes the current day; returns the next streams to compare. A pass
+//! continues after the stream of the newest mark `index/pass/<day>-<stream>`, and ends with
 //! `index/pass/<day>-done`.
 
 use std::collections::BTreeSet;
