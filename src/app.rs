@@ -119,8 +119,9 @@ impl App {
         reply
     }
 
-    /// Verifies a delivery. Answers subscription messages, handshakes, and events that only name an
-    /// instance of an approval system. Passes any other delivery to [`App::receive_verified`].
+    /// Verifies a delivery. Answers subscription messages, handshakes, and the events of a source
+    /// with `fetch`, which only name an instance. Passes any other delivery to
+    /// [`App::receive_verified`].
     async fn authenticate_and_answer(
         &self,
         mut delivery: Delivery,
@@ -233,7 +234,8 @@ impl App {
         }
     }
 
-    /// Decides, claims and carries out a request that the journal does not know.
+    /// Decides and records a request that the journal does not know, and carries it out if it is
+    /// allowed and gets a slot. A dry run only shows the plan.
     async fn begin(
         &self,
         incoming: &IncomingRequest<'_>,

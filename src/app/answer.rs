@@ -17,7 +17,8 @@ pub struct Answer {
     pub id: String,
     /// The outcome so far.
     pub status: Status,
-    /// One entry per account, and one for Lighthouse if the request names it.
+    /// One entry per account, and one for Lighthouse if the request names it. Empty in an answer
+    /// without a decision, such as one to an invalid request.
     pub results: Vec<ItemResult>,
     /// The determining policies: those that allowed the request or, in a denial, those that forbade
     /// it. Empty if none did.
@@ -34,7 +35,7 @@ pub struct Answer {
     /// When the share expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<crate::domain::Timestamp>,
-    /// In a dry run: the calls that the request needs.
+    /// In a dry run: the plan, line by line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
     /// In a denial: the reasons, each with the refused item if it concerns only one.
@@ -71,7 +72,7 @@ impl Answer {
         }
     }
 
-    /// The answer to a request that was not carried out.
+    /// The answer to a request whose work stopped or did not begin, for the reason in `message`.
     pub(super) fn failed(id: impl Into<String>, message: String) -> Self {
         Self {
             message: Some(message),
@@ -182,9 +183,9 @@ pub enum Ending {
 /// The answer to a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Verified and mapped: one answer per request.
+    /// Verified and mapped: one answer per request; one answer if the event requests nothing.
     Answers(Vec<(Ending, Answer)>),
-    /// The answer to a handshake.
+    /// The answer to a handshake or to a message about a subscription.
     Handshake(HandshakeReply),
     /// Authentication failed. Only the log has the reason.
     Unauthorised,

@@ -65,8 +65,8 @@ impl App {
         self
     }
 
-    /// Returns the application for a server of its own, where everybody may read `/metrics` unless
-    /// the configuration says otherwise.
+    /// Returns the application for a server that this program runs itself: there everybody may read
+    /// `/metrics` unless the configuration says otherwise.
     #[must_use]
     pub fn showing_metrics(self) -> Self {
         Self {

@@ -159,7 +159,7 @@ impl AccountWork {
         self.done.values()
     }
 
-    /// Whether the cloud may have carried out a call for this account that failed.
+    /// Whether a call for this account failed although the cloud may have carried it out.
     pub fn is_unclear(&self, account: &AccountId) -> bool {
         self.unclear.contains(account)
     }

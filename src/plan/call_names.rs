@@ -2,7 +2,7 @@
 
 use crate::domain::{Action, CvmImageId, ImageRef};
 
-/// Returns the call that shares an image with accounts, or that cancels the shares.
+/// Returns the name of the call that shares an image with accounts, or cancels the shares.
 pub fn account_call(image: &ImageRef, action: Action) -> String {
     match image {
         ImageRef::Blueprint(id) => blueprint_call(id.as_str(), action),
@@ -10,7 +10,7 @@ pub fn account_call(image: &ImageRef, action: Action) -> String {
     }
 }
 
-/// Returns the call that puts a CVM image into Lighthouse, or takes it out.
+/// Returns the name of the call that puts a CVM image into Lighthouse, or takes it out.
 pub fn publication_call(image: &CvmImageId, action: Action) -> String {
     format!("lighthouse {}", modify(image, action))
 }

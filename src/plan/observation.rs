@@ -9,7 +9,7 @@ use super::readiness::Readiness;
 /// The current state of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// Accounts that have the image now; `None` when they cannot be read.
+    /// Accounts that have the image now; `None` if they are not known.
     pub shares: Option<BTreeSet<AccountId>>,
     /// The blueprint that a CVM image has in Lighthouse now.
     pub blueprint: Option<BlueprintId>,

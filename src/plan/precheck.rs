@@ -1,6 +1,7 @@
 //! Finds the accounts that cannot get the image by any call, before the first call. In: an
 //! observation. Out: the results of these accounts, with reasons. If a value was not read, the call
-//! itself decides. Rule: a CVM image has at most 500 accounts (API page).
+//! itself decides. Rule: a CVM image has at most 500 accounts (API page), unless the provider
+//! allows more.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultCode, ResultKind, Target};
 

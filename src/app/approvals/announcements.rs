@@ -1,8 +1,8 @@
 //! Handles events that only name an instance. Records a verified event and answers it at once.
 //! Later, as due work, fetches the instance, checks it and handles it like any delivery;
-//! `withdrawals` handles a withdrawn one.
+//! `withdrawals` handles a withdrawn instance.
 //!
-//! If the process is killed in between, the backlog or a sweep continues from the record. Fetching
+//! If the process is killed after the record, a backlog or a sweep continues from it. Fetching
 //! twice is harmless: one identity opens one request. The identity is recorded before the request
 //! is opened, so a withdrawal finds the request.
 
@@ -32,7 +32,8 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// The least number of attempts before an event is given up, even if it is older than `retry_for`:
 /// an approval must not be lost because no sweep ran in that time.
 const MIN_ATTEMPTS: u32 = 10;
-/// The number of attempts after which an event is given up whose system does not know the instance.
+/// The number of attempts after which an event is given up because its system does not know the
+/// instance.
 const MAX_ATTEMPTS_IF_UNKNOWN: u32 = 5;
 /// The least time left in which an attempt begins. With less the fetch stays due for the next turn.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
@@ -52,8 +53,8 @@ pub(super) enum Attempt {
     /// The system does not know the instance. Given up after a few attempts, because each costs a
     /// call.
     Gone(String),
-    /// The attempt failed and is repeated without a limit: the withdrawn approval gave a share that
-    /// must be revoked.
+    /// The attempt failed and is repeated without a limit: the withdrawn approval may have given a
+    /// share that must be revoked.
     Owed(String),
 }
 

@@ -25,12 +25,12 @@ use crate::telemetry::current;
 
 /// Time limit of one call.
 pub(super) const MAX_TIME: Duration = Duration::from_secs(10);
-/// How long before a token expires it is replaced.
+/// How long before its expiry a token is replaced.
 const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
 /// The pause after a failed renewal. Until it has passed, further renewals return that failure.
 const PAUSE_OF_RENEWAL: Duration = Duration::from_secs(5);
-/// The most pages of a list that are searched for one instance. The list is asked only for instances
-/// that began from one minute before this one to two minutes after it.
+/// The most pages of a list that are searched for one instance. The list is asked only for
+/// instances that began from one minute before this instance to two minutes after it.
 const MAX_PAGES: usize = 5;
 /// The longest token that is accepted, in bytes.
 const MAX_TOKEN: usize = 4_096;

@@ -35,7 +35,7 @@ enum Message<R> {
     Answer(R),
 }
 
-/// How a caller joined a key's calls.
+/// How a caller's wait in the queue of a key ended.
 pub(super) enum Joined<'a, K: Eq + Hash + Clone, P, R> {
     /// The caller makes the call, and may add waiters to its batch.
     Leader(Leader<'a, K, P, R>),

@@ -133,7 +133,8 @@ impl App {
         self
     }
 
-    /// As [`App::receive`], for HTTP: the answer comes within the time that the sender waits.
+    /// As [`App::receive`], for HTTP: the answer comes within the time that the sender waits, if
+    /// the journal has the request by then.
     pub async fn answer_delivery(
         self: &Arc<Self>,
         delivery: Delivery,

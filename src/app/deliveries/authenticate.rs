@@ -1,6 +1,6 @@
 //! Verifies a delivery with the secrets of its source. In: a delivery. Out: the verified delivery,
-//! or the refusal. If a signature matches no secret, its secret may have just been replaced. Then
-//! the secrets are read again, but at most once in ten seconds.
+//! or the refusal. If a delivery matches no secret and the secrets can change, they are read again,
+//! at most once in ten seconds.
 
 use crate::app::App;
 use crate::domain::Timestamp;

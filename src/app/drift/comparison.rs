@@ -42,8 +42,8 @@ impl Known {
 type Places = BTreeMap<(ImageRef, Region), Known>;
 
 impl App {
-    /// Compares the cloud with the journal, for every image that the journal names and those in
-    /// `also`.
+    /// Compares the cloud with the journal, for every image that a share in the journal names and
+    /// for those in `also`.
     ///
     /// # Errors
     /// The journal cannot be listed. Images that could not be read in the cloud are in the report.

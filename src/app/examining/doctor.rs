@@ -37,7 +37,8 @@ spelled! {
         Cloud = "cloud",
         /// The difference between this machine's clock and the cloud's.
         Clock = "clock",
-        /// A source's app at its approval system, and the instances that wait to be fetched.
+        /// A source's access to its approval or ticket system, and the instances that wait to be
+        /// fetched.
         Fetch = "fetch",
         /// A notification target.
         Notify = "notify",

@@ -41,7 +41,7 @@ impl Ownership {
     }
 
     /// The ownership of several shares: `Differs` if one of them differs, `Proven` if all are
-    /// proven.
+    /// proven, else the first that is not proven.
     pub(in crate::app) fn of_all<'a>(
         given: impl IntoIterator<Item = Option<&'a AccountId>>,
         asked: Option<&AccountId>,
@@ -60,7 +60,7 @@ impl Ownership {
         matches!(self, Self::Differs { .. })
     }
 
-    /// Whether a missing image is gone.
+    /// Whether it is proven that a missing image is gone.
     pub(in crate::app) fn proven(&self) -> bool {
         *self == Self::Proven
     }

@@ -12,7 +12,7 @@ use crate::journal::JournalError;
 /// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeNowError {
-    /// The source cannot request anything without a signature.
+    /// The source's scheme is not `trusted`, so this command cannot request anything in its name.
     #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
     NotTrusted(SourceName),
     /// The journal has no grant of this image, or to this account.

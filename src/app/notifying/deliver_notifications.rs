@@ -85,7 +85,8 @@ impl App {
         }
     }
 
-    /// Delivers the notifications of this process's requests, until the future is dropped.
+    /// Delivers the notifications of this process's requests and incidents, until the future is
+    /// dropped.
     pub async fn deliver_notifications(self: Arc<Self>) {
         let places = Arc::new(Semaphore::new(MAX_DELIVERING));
         loop {
@@ -103,9 +104,9 @@ impl App {
         }
     }
 
-    /// Delivers the notifications of this process's requests before `deadline`, and in at most two
-    /// seconds. For functions and commands, which stop after their answer. The next sweep delivers
-    /// what is left.
+    /// Delivers the notifications of this process's requests and incidents before `deadline`, and
+    /// in at most two seconds. For functions and commands, which stop after their answer. The next
+    /// sweep delivers what is left.
     pub async fn notify_before_answer(&self, deadline: Deadline) {
         let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
         let streams = self.outbox.take();

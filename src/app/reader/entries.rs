@@ -89,7 +89,7 @@ pub struct RequestEntry {
     /// The ticket that the request names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// When the request was approved.
+    /// When the request was first verified, which counts as its approval.
     pub at: Timestamp,
     /// The answer that a duplicate of the request would get.
     pub answer: Answer,
@@ -262,7 +262,7 @@ impl NotificationEntry {
 #[derive(Debug, Clone, Serialize)]
 pub struct AnnouncementEntry {
     pub at: Timestamp,
-    /// The announcement as `source/instance/what became of it`.
+    /// The announcement's name: `source/` and the id of its event, which begins with the instance.
     pub announcement: String,
     /// Whether no event arrived, but the system's list contains the instance.
     pub listed: bool,

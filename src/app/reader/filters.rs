@@ -41,7 +41,7 @@ pub struct SubjectFilter {
 }
 
 impl SubjectFilter {
-    /// Only requests and grants of this source.
+    /// Only requests and grants of this source; `None`: of any source.
     pub fn of_source(source: Option<SourceName>) -> Self {
         Self {
             source,

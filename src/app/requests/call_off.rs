@@ -1,7 +1,7 @@
 //! Orders shares and cancels of the same image, region and receivers. A cancel calls off every
-//! earlier open share: it appends `called_off` records to their streams and does not wait for their
-//! workers. A resumed cancel does not take away what a later share gave. Changes nothing in the
-//! cloud.
+//! earlier share that is not closed: it appends a `called_off` record to the share's stream and
+//! does not wait for the share's worker. A resumed cancel does not take away what a later share
+//! gave. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ impl App {
 
     /// Calls off the shares that precede this cancel in the journal's order. Later shares keep what
     /// they hold. Call it before the cancel reads the cloud: that read then also shows the items of
-    /// a share that closes in between.
+    /// a share that has closed by then.
     async fn call_off_earlier(
         &self,
         cancel: &State,

@@ -270,7 +270,7 @@ impl App {
     }
 
     /// Works on one request that is due; `None` if no time is left. If the turn closes a share that
-    /// had expired before, also revokes it.
+    /// has ended by then, also revokes it.
     pub(in crate::app) async fn sweep_one(
         &self,
         state: State,
