@@ -16,9 +16,9 @@ use crate::domain::Status;
 pub struct Finding {
     /// The file's path from the journal's root, such as `requests/<stream>/000003.json`.
     pub path: String,
-    /// The name of the stream that the file concerns; may be empty.
+    /// The name of the file's stream; empty if the finding names only the path.
     pub stream: String,
-    /// The record's number, if the file's name has one.
+    /// The number of the record that the finding is about, if it is about one.
     pub seq: Option<u64>,
     /// What is wrong with the file.
     pub flaw: Flaw,
@@ -56,7 +56,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Verifies one stream from record 0 on and computes its state.
+/// Verifies one stream, file by file, and computes its state.
 #[derive(Debug)]
 pub struct Chain {
     stream: StreamId,

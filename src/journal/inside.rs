@@ -26,8 +26,8 @@ impl FilePlace {
         }
     }
 
-    /// The problem that a page here would overwrite something else. `what` is a predicate that says
-    /// why, such as "lies inside the journal".
+    /// The problem that the report's page would overwrite something else at this place. `what` is a
+    /// predicate that says why, such as "lies inside the journal".
     pub(crate) fn taken(&self, what: &str) -> Problem {
         let problem = format!("{self} {what}, and the page must not be written there");
         Problem::new("report", problem, "name another place")

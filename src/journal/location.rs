@@ -10,8 +10,8 @@ use crate::domain::{Problem, shown, spelled};
 /// A place for the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLocation {
-    /// `file:DIR`: a directory, which is created if it is missing. Several processes may use it at
-    /// once.
+    /// `file:DIR`: a directory. If it is missing, opening the journal to write creates it. Several
+    /// processes may use it at once.
     Directory(PathBuf),
     /// `memory:`: a journal for trials, which is lost when the process ends.
     Memory,
@@ -130,8 +130,8 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
     Ok(JournalLocation::Directory(PathBuf::from(path)))
 }
 
-/// Parses `//NAME/PREFIX`. `marks` are the characters that a name may contain besides letters,
-/// digits and hyphens:
+/// Parses `//NAME/PREFIX`. `marks` are the characters that a name may contain besides lower-case
+/// letters, digits and hyphens:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
 /// <https://cloud.google.com/storage/docs/buckets#naming>,
 /// <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>.

@@ -18,10 +18,11 @@
 //!
 //! # What verification detects
 //! `Journal::verify` finds an altered byte in any file, a missing file that is not its stream's
-//! newest, swapped or foreign files, and a record that cannot follow its predecessors. Each of
-//! these flaws stops the work on its request. The chain alone does not show that the newest records
-//! of a stream were removed, or that the newest record was rewritten with a new checksum line.
-//! `Journal::verify_sealed` shows both, for every record that the log (`log/`) covers.
+//! newest, swapped or foreign files, and a record that cannot follow its predecessors. A record
+//! with one of these flaws stops the work on its request. The chain alone does not show that the
+//! newest records of a stream were removed, or that the newest record was rewritten with a new
+//! checksum line. `Journal::verify_sealed` shows both, for every record that the log (`log/`)
+//! covers.
 
 mod chain;
 pub mod export;

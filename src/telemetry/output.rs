@@ -20,7 +20,7 @@ const MAX_BATCH_BYTES: usize = 4_096;
 /// Pause after a write if no line waits. Lines that arrive during the pause are written together,
 /// and need not wake the thread.
 const GATHER: Duration = Duration::from_micros(250);
-/// How long a flush waits for a stream that no process reads.
+/// Maximum time that a flush waits, for example for a stream that no process reads.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a flush checks whether everything is written.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
@@ -30,7 +30,7 @@ static EVIDENCE: OnceLock<Output> = OnceLock::new();
 /// Writes to stdout as `EVIDENCE` does, but a lost line with metrics is no lost evidence.
 static METRICS: OnceLock<Output> = OnceLock::new();
 
-/// One output stream.
+/// The queue of one kind of line, and the counts of its bytes and of its lost lines.
 struct Output {
     lines: Sender<Vec<u8>>,
     queued: Arc<AtomicUsize>,

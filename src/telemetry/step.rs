@@ -10,7 +10,7 @@ spelled! {
     Step {
         /// A sweep resumes a request.
         Resume = "resume",
-        /// The signature is checked.
+        /// The sender is authenticated.
         Verify = "verify",
         /// The map makes requests.
         Map = "map",

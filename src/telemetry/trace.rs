@@ -8,8 +8,8 @@ use tracing::Span;
 
 use super::trace_context::{self, TraceContext, within};
 
-/// Begins the work on an event of a host: puts `span` into the trace of the sender, if `sender`
-/// names one. Returns the context for [`within`].
+/// Begins the work on an event of a host. If spans are exported and `sender` names a trace, puts
+/// `span` into that trace. Returns the context for [`within`].
 pub fn begin(span: &Span, sender: Option<TraceContext>) -> Option<TraceContext> {
     #[cfg(feature = "otlp")]
     if let Some(own) = super::otlp::adopt(span, sender) {

@@ -41,7 +41,8 @@ impl<'a> Entry<'a> {
         records.iter().map(entry).collect()
     }
 
-    /// The digests of the delivery that led to this record.
+    /// The digests in this record, or else in record 0 of the request. `None` for other records of
+    /// incidents.
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),
@@ -85,7 +86,7 @@ impl<'a> Entry<'a> {
         Meaning::of(&self.stored.record.event)
     }
 
-    /// Whether the record gives access or takes it away; `None` for an incident.
+    /// Whether the record belongs to giving access or to taking it away; `None` for an incident.
     pub(super) fn action(&self) -> Option<Action> {
         let intent = self.intent?;
         Some(if self.revoking {

@@ -28,9 +28,9 @@ pub(super) struct Meaning {
     pub(super) name: &'static str,
     pub(super) activity: Activity,
     pub(super) end: End,
-    /// The result for the request, in few words.
+    /// The result for the request, in few words; may be empty.
     pub(super) outcome: String,
-    /// The event and its result, as a sentence.
+    /// The event and its result, in one line for people.
     pub(super) message: String,
 }
 
@@ -160,7 +160,8 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
 }
 
 /// The error code of the first item that failed for good, or else of the record's last call: an
-/// earlier call that failed may have been repeated with success.
+/// earlier call that failed may have been repeated with success. For an attempt to revoke without
+/// covered items: the code of its last failed call.
 fn failure(event: &Event) -> Option<&String> {
     let (results, calls) = event.parts();
     let lost = results.iter().find_map(|result| match &result.kind {
@@ -173,8 +174,7 @@ fn failure(event: &Event) -> Option<&String> {
     });
     let mut codes = calls.iter().rev().map(|call| call.code.as_ref());
     match event {
-        // If no item is covered, items are left because a call failed or none was made: take the
-        // last failed call.
+        // If no item is covered, items are left because a call failed, or because none was made.
         Event::NotRevoked(tried) if tried.covered.is_empty() => codes.flatten().next(),
         _ => lost.or_else(|| codes.next().flatten()),
     }

@@ -3,8 +3,8 @@
 
 use super::{Checkpoint, NoteFlaw, VerifierKey};
 
-/// Every key of a journal. A key and its predecessor both sign the checkpoint that introduces the
-/// key, so trust in one key extends to all.
+/// The known keys of a journal, oldest first. A key and its predecessor both sign the checkpoint
+/// that introduces the key, so trust in one key extends to all.
 #[derive(Debug, Clone)]
 pub struct KeyChain {
     first: VerifierKey,
@@ -84,7 +84,7 @@ impl KeyChain {
 }
 
 impl From<VerifierKey> for KeyChain {
-    /// The sequence of a journal whose key was never exchanged.
+    /// The sequence with one key, as in a journal whose key was never exchanged.
     fn from(first: VerifierKey) -> Self {
         Self {
             first,

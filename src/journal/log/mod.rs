@@ -30,7 +30,7 @@ pub(in crate::journal) use segment::{MAX_SEGMENT_BYTES, Segment};
 pub(in crate::journal) use tile::{Edge, Object, bundles, partial_bundle, partial_tiles};
 pub use verified::VerifiedLog;
 
-/// The name of segment or checkpoint `n`, counted from 1: `000001`.
+/// The name of the segment, checkpoint or key note of seal `n`, counted from 1: `000001`.
 pub(in crate::journal) fn numbered(n: u64) -> String {
     format!("{n:06}")
 }

@@ -126,7 +126,7 @@ pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
     levels.map(path_of).collect()
 }
 
-/// The path of the partial bundle of a tree of `size` leaves.
+/// The path of the partial bundle of a tree of `size` leaves; `None` if it has none.
 pub(in crate::journal) fn partial_bundle(size: u64) -> Option<String> {
     let width = width_at(size, 0);
     (width > 0).then(|| path("entries", index_at(size, 0), width))

@@ -17,7 +17,8 @@ pub struct Drift {
     pub differences: Vec<Drifted>,
     /// SHA-256 of all differences, in hex. Equal differences are recorded once a day.
     pub digest: String,
-    /// The slot of the record. Each day has a bounded number of slots.
+    /// The stream is named after the day and this number, which is below the maximum number of
+    /// comparisons per day.
     pub slot: u32,
 }
 

@@ -248,7 +248,7 @@ pub struct Lease {
 pub struct Progress {
     /// New results. An item without a new result keeps its recorded one.
     pub results: Vec<ItemResult>,
-    /// The calls that returned the results, in order.
+    /// The calls that no earlier record names, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallNote>,
     /// True if the record only names the blueprint of a chain, so that the index can list the
@@ -262,7 +262,7 @@ pub struct Progress {
 pub struct CallNote {
     /// The API action, as in `ShareBlueprintAcrossAccounts`.
     pub action: String,
-    /// The cloud's `RequestId`. `None` if no answer came.
+    /// The cloud's `RequestId`. `None` if no answer with one came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The error code. `None` if the call succeeded.
@@ -295,7 +295,7 @@ pub struct Deferral {
 /// calls off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOff {
-    /// The items. All other items of the request continue.
+    /// The items. The request's other items are unaffected.
     pub items: Vec<Item>,
     /// The cancel, or the announcement of the withdrawal.
     pub by: Identity,

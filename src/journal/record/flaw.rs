@@ -30,7 +30,7 @@ pub enum Flaw {
     /// The file is intact, but an older program wrote it in a format that is no longer read.
     #[error("written by an older sharehook: {0}")]
     Older(String),
-    /// The file is larger than any record that this program writes.
+    /// The file is larger than any file of its kind that this program writes.
     #[error("{bytes} bytes long, more than such a file can have; it was not read")]
     TooLarge {
         /// The file's size in bytes.
@@ -42,7 +42,7 @@ pub enum Flaw {
     /// The file is intact, but the log has the hash of another record for its place.
     #[error("altered: the log has another hash for this record")]
     Resealed,
-    /// The log has the record, but the file does not exist.
+    /// The file of a sealed record, or an object of the log, does not exist.
     #[error("dropped: the log names this file, but it does not exist")]
     Dropped,
     /// The index lacks an entry that the records require.

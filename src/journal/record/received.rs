@@ -1,5 +1,5 @@
-//! Digests of what the events of a stream were made from. The record of the delivery stores them as
-//! evidence.
+//! Digests of what a request, a conflict, a rejection or an announcement was made from. Its record
+//! stores them as evidence.
 
 use serde::{Deserialize, Serialize};
 

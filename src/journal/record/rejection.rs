@@ -24,7 +24,8 @@ pub struct Rejection {
     /// The sender's own id of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// The slot of the record. Each source and day has a bounded number of slots.
+    /// The stream is named after the source, the day and this number, which is below the maximum
+    /// number of rejections per source and day.
     pub slot: u32,
     /// Why the delivery is no valid request.
     pub problems: Vec<Problem>,

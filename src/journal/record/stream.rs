@@ -30,8 +30,8 @@ impl StreamId {
         Self::digest(&[identity.source.as_str(), &identity.id, "conflict", digest])
     }
 
-    /// Returns the stream of a rejected delivery. A source has a bounded number of slots per day.
-    /// No request has such a stream, because the id of a request is not empty.
+    /// Returns the stream of a rejected delivery. `slot` is below the maximum number of rejections
+    /// per source and day. No request has such a stream, because the id of a request is not empty.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
         let slot = slot.to_string();
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
@@ -42,8 +42,9 @@ impl StreamId {
         Self::digest(&[source.as_str(), "", "received", id])
     }
 
-    /// Returns the stream of a comparison that found differences. A day has a bounded number of
-    /// slots. No request has such a stream, because the name of a source is not empty.
+    /// Returns the stream of a comparison that found differences. `slot` is below the maximum
+    /// number of comparisons per day. No request has such a stream, because the name of a source is
+    /// not empty.
     pub fn of_drift(at: Timestamp, slot: u32) -> Self {
         Self::digest(&["", "drift", &day(at), &slot.to_string()])
     }

@@ -45,7 +45,7 @@ impl State {
         items
     }
 
-    /// Returns the call-off that names `item`, by a cancel or by a withdrawal. `None` if this
+    /// Returns the call-off that names `item`, by a cancel or by a withdrawal. Also `None` if this
     /// request is a cancel that had taken `item` away before it could see the call-off.
     pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
         let mut call_offs = self.called_off.iter();
@@ -75,7 +75,8 @@ impl State {
         self.at_rest() && self.holds(item)
     }
 
-    /// Whether the request is closed and not completely revoked. No worker carries it out.
+    /// Whether the request is closed and not completely revoked. Then no worker shares anything for
+    /// it.
     pub fn at_rest(&self) -> bool {
         matches!(
             self.phase,

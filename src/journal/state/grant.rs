@@ -26,7 +26,7 @@ pub struct Grant {
     pub approvers: Vec<String>,
     /// The image as the request names it.
     pub image: ImageRef,
-    /// The blueprint made from it in Lighthouse, which the accounts of a chain see.
+    /// The blueprint made from the image in Lighthouse, which the accounts of a chain see.
     pub blueprint: Option<BlueprintId>,
     /// The region.
     pub region: Region,

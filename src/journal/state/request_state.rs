@@ -89,7 +89,7 @@ pub struct State {
     pub(super) notifications: Notifications,
 }
 
-/// The items of a revocation that has begun and is not complete. It may be deferred.
+/// The items of a revocation that has begun and is not complete. The revocation may be deferred.
 #[derive(Debug, Clone)]
 pub(super) struct Revoking {
     pub(super) accounts: Vec<AccountId>,

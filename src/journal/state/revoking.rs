@@ -1,5 +1,5 @@
-//! Revoking: how the records of a revocation change the state. In: a state and such a record. Out:
-//! the next state, or why the record cannot follow.
+//! Revoking: how the records of a revocation change the state. In: a state and a record of a
+//! revocation. Out: the next state, or why the record cannot follow.
 
 use crate::domain::{AccountId, Item, ItemResult, Timestamp};
 
@@ -112,8 +112,8 @@ impl State {
         Ok(())
     }
 
-    /// Checks that the worker may record the end of an attempt to revoke. Up to version 0.2.0 no
-    /// record was written when a later attempt began.
+    /// Checks that the worker may record the end of an attempt to revoke. Up to version 0.2.0 a
+    /// later attempt began without a record, so its end may follow the phase `RevokeDeferred`.
     fn revokes(&self, record: &Record) -> Result<(), BrokenRecord> {
         match &self.phase {
             Phase::Revoking { .. } => self.held_by(&record.worker),

@@ -137,7 +137,7 @@ pub(super) fn open<S: Service>(
     Ok((Arc::new(store), root, scrub))
 }
 
-/// The values of the variables that no text may show.
+/// The secret values among the variables, which no text may show.
 pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     let mut secrets = Vec::new();
     for (key, _, value) in settings::<S>(access) {

@@ -1,5 +1,5 @@
-//! Verifies the whole journal: reads every file and returns a [`Report`]. Keeps a few records at a
-//! time in memory, and of each stream the index entries that it requires.
+//! Verifies every record and the index, and returns a [`Report`]. Keeps a few records at a time in
+//! memory, and of each stream the index entries that it requires.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

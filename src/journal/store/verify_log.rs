@@ -1,5 +1,6 @@
 //! Verifies the log. Takes the public key and, optionally, a checkpoint that was kept elsewhere.
-//! Returns the sealed hash of each record, and the flaw of each bad object. Also builds proofs.
+//! Returns the sealed hash of each record, and the flaws, up to the first bad seal. Also builds
+//! proofs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ struct Walk {
     findings: Vec<Finding>,
     /// Whether the kept checkpoint belongs to this log.
     continues: bool,
-    /// The path of every object of the log, from the journal's root.
+    /// The paths of the objects that the verified seals determine, from the journal's root.
     paths: BTreeSet<String>,
 }
 

@@ -3,8 +3,8 @@
 //!
 //! A wake-up is written before the record that needs it, so every record has a timely wake-up. The
 //! worker that read the request deletes the wake-up when no work is left, or when a later wake-up
-//! is durable. It deletes a wake-up only if the wake-up's record exists or will not be written any
-//! more. So a slow worker cannot delete a wake-up that another worker still needs.
+//! is durable. The worker deletes a wake-up only if the wake-up's record exists or will not be
+//! written any more. So a slow worker cannot delete a wake-up that another worker still needs.
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -125,8 +125,8 @@ impl Journal {
         }
         let newest = state.newest();
         // Wake-ups that led here were due. If one is in the future now, the clock was put back:
-        // keep it. Then do not rely on the wake-up that the records announced: it may have been
-        // deleted before.
+        // keep it. In this case do not rely on the wake-up that the records announced: it may have
+        // been deleted before.
         let (ahead, past): (Vec<_>, Vec<_>) =
             wake_ups.iter().copied().partition(|known| known.at > now);
         let announced = state.wake_up().filter(|known| known.at > now);

@@ -40,7 +40,7 @@ impl Pass {
         self.done
     }
 
-    /// Makes the pass begin again at the first request, and include records that were just written.
+    /// Makes the pass begin again at the first stream, and include records that were just written.
     #[must_use]
     pub fn from_the_start(self) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Pass {
         self.includes_newest || !self.ever_done
     }
 
-    /// Whether the index was ever compared with every request.
+    /// Whether the index was ever compared with every stream.
     pub fn ever_done(&self) -> bool {
         self.ever_done
     }

@@ -131,7 +131,7 @@ impl Journal {
     }
 
     /// Writes an entry for every stream without one. Called before the first seal, because a
-    /// journal without a seal may lack these entries. Lists every request.
+    /// journal without a seal may lack these entries. Lists every stream.
     pub(in super::super) async fn name_all_unsealed(&self) -> Result<(), JournalError> {
         let named = self.unsealed_entries().await?;
         let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();
