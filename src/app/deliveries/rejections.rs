@@ -1,6 +1,6 @@
 //! Refuses a verified delivery that the map does not understand, and a request that would begin too
-//! late. In: a verified delivery and its problems. Out: the answer, and a record that contains no
-//! part of the body.
+//! late. In: a verified delivery and its problems. Out: the answer, and a record that contains
+//! nothing of the body except the values that the problems quote.
 
 use std::time::Duration;
 

@@ -29,7 +29,7 @@ use super::send_notification::{Attempt, Delivered, Failure};
 
 /// How many streams have their notifications delivered at once.
 const MAX_DELIVERING: usize = 8;
-/// Time limit for all notifications of a stream.
+/// Time limit for all notifications of a stream on a server. A sweep has its own deadline.
 const MAX_TIME: Duration = Duration::from_secs(30);
 /// The longest pause that a server waits for a second attempt. The sweep makes later attempts.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);

@@ -95,7 +95,7 @@ impl Prepared {
         &self.config
     }
 
-    /// The digest of the loaded policies, which every decision in the journal names.
+    /// The digest of the loaded policies, which the record of every decision under them names.
     pub fn policy_digest(&self) -> &str {
         self.policies.digest()
     }
