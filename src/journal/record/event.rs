@@ -226,8 +226,8 @@ pub struct Intent {
     /// by the request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopts: bool,
-    /// True if an operator confirms that the image is deleted. Then an item of this cancel counts as
-    /// not shared if the cloud does not have its image.
+    /// True if an operator confirms that the image is deleted: an item of this cancel then counts
+    /// as not shared if the cloud does not have its image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
     /// The first worker's lease. `None` for a denial and for a request that starts later or waits
@@ -302,7 +302,7 @@ pub struct CallOff {
     /// The ticket of the cancel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// True if the approval of this request was withdrawn. Then `by` is the announcement of the
+    /// True if the approval of this request was withdrawn. If so, `by` is the announcement of the
     /// withdrawal. A withdrawal also calls off a finished share, whose items are then revoked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,

@@ -75,8 +75,8 @@ impl State {
         self.at_rest() && self.holds(item)
     }
 
-    /// Whether the request is closed and not completely revoked. Then no worker shares anything for
-    /// it.
+    /// Whether the request is closed and not completely revoked. If so, no worker shares anything
+    /// for it.
     pub fn at_rest(&self) -> bool {
         matches!(
             self.phase,

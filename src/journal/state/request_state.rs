@@ -144,12 +144,12 @@ impl State {
         self.refusal.as_ref()
     }
 
-    /// Returns when an operator reopened the request.
+    /// Returns when an operator last reopened the request.
     pub fn reopened_at(&self) -> Option<Timestamp> {
         self.reopened_at
     }
 
-    /// Returns when the request was opened or, later, reopened.
+    /// Returns when the request was last reopened, or else opened.
     pub fn opened_at(&self) -> Timestamp {
         self.reopened_at.unwrap_or(self.intent.approved_at)
     }
@@ -188,7 +188,7 @@ impl State {
         ends.min()
     }
 
-    /// Whether the share has ended at `now`. Then the request shares nothing more, even if it is
+    /// Whether the share has ended at `now`. If so, the request shares nothing more, even if it is
     /// unfinished.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.ends_at().is_some_and(|end| end <= now)
@@ -221,8 +221,8 @@ impl State {
         }
     }
 
-    /// Whether the worker that has the turn has died. Then do not wait for the end of its lease. No
-    /// record says this: the journal found out when it read the request.
+    /// Whether the worker that has the turn has died. If so, do not wait for the end of its lease.
+    /// No record says this: the journal found out when it read the request.
     pub fn holder_gone(&self) -> bool {
         self.holder_gone
     }

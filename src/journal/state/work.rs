@@ -156,8 +156,8 @@ impl State {
         }
     }
 
-    /// Whether the request needs work now or later, or holds an item until its share ends. Then the
-    /// index must list it.
+    /// Whether the request needs work now or later, or holds an item until its share ends. If so,
+    /// the index must list it.
     pub fn live(&self, now: Timestamp) -> bool {
         self.due_at().is_some() || self.holds_any() && !self.expired(now)
     }

@@ -128,8 +128,8 @@ impl Claim {
         if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
-        // After a lost answer of the store, the next number may have this worker's own record
-        // already. Then a second round appends the event after it.
+        // An earlier call whose answer was lost may have created this number already, with another
+        // event. A second round appends the event after that record.
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(

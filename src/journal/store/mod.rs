@@ -72,7 +72,7 @@ pub struct Journal {
     proven: Arc<tokio::sync::OnceCell<()>>,
     /// The device and inode of the directory when it was opened; `None` for other places.
     folder: Option<(u64, u64)>,
-    /// Whether the journal was opened to read. Then every write fails.
+    /// Whether the journal was opened to read. If so, every write fails.
     read_only: bool,
 }
 

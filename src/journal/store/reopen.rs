@@ -31,7 +31,7 @@ impl Journal {
         while state.stays_closed(lease.now).is_none() {
             match self.claim(&state, lease.clone(), event.clone()).await? {
                 Claimed::Won(claim) => return Ok(Some(*claim)),
-                // Another record came first, such as a notification's. Try again after it.
+                // Another record came first, such as a notification's. Try again after that record.
                 Claimed::Late(found) => state = follow(&state, &found)?,
             }
         }

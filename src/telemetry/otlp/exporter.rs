@@ -18,8 +18,8 @@ use crate::domain::Timestamp;
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
 
-/// After the collector failed, a function sends nothing for this long, and a server sends no full
-/// batch before its time.
+/// After the collector failed, a function sends nothing for this long. A server does not send a
+/// batch as soon as it is full, but waits for its next regular time.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
@@ -32,8 +32,8 @@ enum End {
     Refused(String),
 }
 
-/// What is sent, and how the newest request for it ended. A collector may take one signal and refuse
-/// the other.
+/// Spans or metrics, and whether the newest request with them failed. A collector may take spans
+/// and refuse metrics, or the other way round.
 #[derive(Debug)]
 struct Signal {
     name: &'static str,
@@ -160,7 +160,7 @@ impl Exporter {
                     _ => End::Refused(why),
                 }
             }
-            // The URL may contain a password.
+            // Leave out the URL: it may contain a password.
             Err(error) => End::Retry(error.without_url().to_string()),
         }
     }

@@ -97,7 +97,7 @@ pub(in crate::telemetry) fn context_of(span: &Span) -> Option<TraceContext> {
     found.flatten()
 }
 
-/// Moves a span without children into the trace of its sender, if `sender` names one. Returns the
+/// Moves a span without children into the sender's trace, if there is a `sender`. Returns the
 /// span's context; `None` if the span is not recorded.
 pub(in crate::telemetry) fn adopt(
     span: &Span,

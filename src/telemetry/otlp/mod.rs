@@ -52,7 +52,7 @@ pub fn configure(
         return Ok(());
     }
     let exporter = Exporter::new(settings, client()?, sources);
-    // Only tests call this function a second time. Then it changes nothing.
+    // A second call, which only tests make, changes nothing.
     drop(EXPORTER.set(exporter));
     Ok(())
 }
@@ -83,8 +83,8 @@ pub async fn export_metrics(metrics: &Metrics, longest: Duration) {
     }
 }
 
-/// Sends spans and metrics, for at most `longest` together. Sends nothing soon after a failure of
-/// the collector.
+/// Sends spans and metrics, for at most `longest` together. Sends nothing shortly after a failure
+/// of the collector.
 pub async fn export_all(metrics: &Metrics, longest: Duration) {
     if let Some(exporter) = EXPORTER.get().filter(|exporter| !exporter.rests()) {
         exporter.send_all(metrics, longest).await;

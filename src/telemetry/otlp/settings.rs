@@ -76,7 +76,7 @@ impl Settings {
 }
 
 impl Reader<'_> {
-    /// Returns the trimmed text of a variable. `None` if it is not set or empty.
+    /// Returns the trimmed text of a variable. `None` if the variable is not set or is empty.
     fn get(&self, name: &str) -> Option<&str> {
         let text = self.vars.get(name)?.trim();
         (!text.is_empty()).then_some(text)
@@ -93,7 +93,7 @@ impl Reader<'_> {
     }
 
     /// Returns the endpoint of a signal: its own endpoint unchanged, or the common one with its
-    /// path. `None` if the signal is not exported.
+    /// path. `None` if the signal is not exported or its endpoint is wrong.
     fn endpoint(&mut self, signal: &str, path: &str) -> Option<Url> {
         let off = self.is("OTEL_SDK_DISABLED", "true")
             || self.is(&format!("OTEL_{signal}_EXPORTER"), "none");

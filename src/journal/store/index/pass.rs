@@ -50,9 +50,8 @@ impl Pass {
         }
     }
 
-    /// Whether to write missing entries below `unsealed` also for records that were just written. A
-    /// sealer may be about to delete such an entry. Then the record is sealed twice, which is
-    /// harmless.
+    /// Whether to write missing entries below `unsealed` also for records that were just written.
+    /// If a sealer is about to delete such an entry, the record is sealed twice, which is harmless.
     pub(super) fn includes_newest(&self) -> bool {
         self.includes_newest || !self.ever_done
     }
