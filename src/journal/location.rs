@@ -1,5 +1,5 @@
-//! The location of the journal. Parses the setting `journal` into a [`JournalLocation`], or returns
-//! the problem with it. Opens nothing.
+//! The location of the journal or of its index. Parses a text of the setting `journal` into a
+//! [`JournalLocation`], or returns the problem with it. Opens nothing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::domain::{Problem, shown, spelled};
 
-/// A place for the journal.
+/// A place for the journal or its index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalLocation {
     /// `file:DIR`: a directory. If it is missing, opening the journal to write creates it. Several

@@ -19,7 +19,7 @@ pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
     /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
-    /// pause, or the grant that postponed a revocation no longer covers its items. Or a worker
+    /// pause, or the grant that postponed a revocation may no longer cover its items. Or a worker
     /// prolongs its own lease.
     Taken {
         /// The end of the new lease.
@@ -159,7 +159,8 @@ impl Event {
         }
     }
 
-    /// Whether the writer of this event needs a new claim before it writes again.
+    /// Whether the next record of the stream needs its own entry below `index/unsealed/`: this
+    /// event ends a turn, or may be written without a claim.
     pub fn ends_turn(&self) -> bool {
         match self {
             Self::Opened(intent) => intent.lease.is_none(),

@@ -15,13 +15,14 @@ pub enum Flaw {
         /// The number in the record.
         says: u64,
     },
-    /// The file belongs to another stream, or not to the journal.
+    /// The file belongs to another stream or not to the journal, or is an index entry with wrong
+    /// content.
     #[error("foreign: {0}")]
     Foreign(String),
     /// The field `prev` does not match the file before. This file's checksum is right.
     #[error("does not follow its predecessor: this file or the one before it was replaced")]
     Unlinked,
-    /// The file's bytes are unchanged, but they are no record.
+    /// The file's checksum is right, but the file is no record.
     #[error("unreadable: {0}")]
     Unreadable(String),
     /// The file is intact, but a newer program wrote it.

@@ -50,7 +50,7 @@ pub struct Grant {
 pub struct Covered {
     /// The items.
     pub items: Vec<Item>,
-    /// When the program checks again whether the items are covered.
+    /// When, at the latest, the program checks again whether the items are covered.
     pub until: Timestamp,
 }
 

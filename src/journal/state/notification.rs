@@ -18,7 +18,8 @@ pub(in crate::journal) struct Notifications {
     attempted: Vec<NotificationState>,
 }
 
-/// An outcome to notify, with the number and the instant of its record.
+/// An outcome to notify, with the number and the instant of its record. A coming or missed expiry
+/// has the number of the last outcome's record, and an instant of its own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     pub(super) on: NoticeKind,
@@ -87,7 +88,7 @@ impl Notifications {
     }
 
     /// Returns the notifications of these outcomes that are owed now or later. `source`: the source
-    /// of the request or delivery.
+    /// of the request or delivery; `None` for a comparison.
     pub(super) fn owed(
         &self,
         outcomes: &[Outcome],

@@ -51,7 +51,8 @@ pub enum Phase {
         why: String,
         /// The next turn may not begin before this instant.
         not_before: Timestamp,
-        /// Items that another grant covers. The cover is checked again at `not_before`.
+        /// Items that another grant covers. The cover is checked again at `not_before` at the
+        /// latest.
         covered: Vec<Item>,
     },
     /// The revocation is complete. Final.

@@ -21,8 +21,8 @@ impl State {
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
-    /// Returns the work of a revocation that waits because of another grant. Call this only when
-    /// that grant no longer covers the items.
+    /// Returns the work of a revocation that waits because of another grant. Call this only if that
+    /// grant may no longer cover the items.
     pub fn work_without_cover(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)

@@ -54,7 +54,8 @@ pub struct Claim {
     since: Timestamp,
     /// Whether an entry below `index/unsealed/` covers the next record of this turn.
     listed_unsealed: bool,
-    /// The lock that shows other processes that this worker is alive. Only on a directory.
+    /// The lock that shows other processes that this worker is alive. Only on a directory whose
+    /// locks work.
     hold: Option<Hold>,
 }
 
@@ -182,9 +183,10 @@ impl Claim {
 impl Journal {
     /// Takes a turn at a request that is due: its start or the end of a pause has come, a lease
     /// ended, a worker died, or a share must be revoked. Returns the claim and the work; `None` if
-    /// the request is not due or another worker was first. `verdict`: the current policies' verdict
-    /// on a share that was decided again, which [`Event::Taken`] records. `at_once`: do not wait
-    /// for the end of a pause, and revoke also what another grant covered.
+    /// the request is not due or another writer's record came first. `verdict`: the current
+    /// policies' verdict on a share that was decided again, which [`Event::Taken`] records.
+    /// `at_once`: do not wait for the end of a pause, nor until the cover by another grant is due
+    /// to be checked.
     ///
     /// # Errors
     /// The lease does not end after it begins, `verdict` is a denial, or the store failed.

@@ -41,7 +41,7 @@ pub struct Index {
     unsealed: BTreeMap<StreamId, Vec<u64>>,
     /// Each entry, with its stream and the number of records that the stream must have.
     named: Vec<(Path, StreamId, u64)>,
-    /// Files that do not belong to the index.
+    /// Files below `index/` that are not valid entries.
     foreign: Vec<Finding>,
     /// The number of sealed records per stream. `None` if the journal has no seal and this process
     /// does not seal.

@@ -25,7 +25,8 @@ const RECORDS: u64 = 8;
 /// The result of sealing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sealing {
-    /// The number of records that this call sealed.
+    /// The number of records that this call sealed, without those of an interrupted seal that it
+    /// completed.
     pub sealed: u64,
     /// The number of entries in the log.
     pub size: u64,

@@ -1,7 +1,7 @@
-//! Detects dead workers, so that their requests need not wait for the end of a lease. On a
-//! directory, a worker locks the file `workers/<its mark>` before it writes the record of its
-//! claim, and keeps the lock until its turn ends. The file contains the id of the machine's boot
-//! and the name of the request's stream.
+//! Detects dead workers, so that their requests need not wait for the end of a lease. On Linux, in
+//! a journal in a directory, a worker locks the file `workers/<its mark>` before it writes the
+//! record of its claim, and keeps the lock until its turn ends. The file contains the id of the
+//! machine's boot and the name of the request's stream.
 //!
 //! A free lock of the current boot belongs to a process that has ended. A file of another boot may
 //! belong to another machine, and on some network mounts locks do not work. In both cases other

@@ -1,6 +1,6 @@
 //! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file per
-//! request and image while the request is unfinished or has a grant. Takes states; returns the
-//! requests that affect an image, and the active grants.
+//! request and image while the request is unfinished or holds a shared item. Takes states; returns
+//! the requests that affect an image, and the active grants.
 //!
 //! An empty entry is written before the record that needs it. Once the request has a grant and no
 //! work on it is due, [`Journal::update_index`] replaces the empty entry by one that is named after
