@@ -14,7 +14,7 @@ impl VerifiedDelivery {
     /// Returns the body as the JSON value that a map reads.
     ///
     /// # Errors
-    /// The body does not match its media type, or is nested too deeply.
+    /// The body does not match its media type, names a field twice, or is nested too deeply.
     pub fn event(&self) -> Result<Value, Problem> {
         read(self.body(), self.is_form())
     }

@@ -23,7 +23,7 @@ const LENGTH: RangeInclusive<usize> = 16..=2_048;
 const HIDDEN: &str = "(hidden)";
 
 impl Callback {
-    /// Returns the secrets in a delivery, or `None` if it has none.
+    /// Returns the secrets in a delivery. `None` if it has none, or if its body cannot be read.
     pub fn of(delivery: &VerifiedDelivery) -> Option<Self> {
         let event = delivery.event().ok()?;
         let callback = Self {
@@ -65,8 +65,9 @@ fn text(value: Option<&Value>) -> Option<SecretString> {
     LENGTH.contains(&text.len()).then(|| text.into())
 }
 
-/// Returns the task token. The author of the state machine chooses the field's name: `TaskToken`,
-/// `myTaskToken`, `task_token`.
+/// Returns the task token: the text of the first field whose name ends with `TaskToken` in any
+/// spelling. The author of the state machine chooses the name, such as `myTaskToken` or
+/// `task_token`.
 fn token(event: &Value) -> Option<SecretString> {
     let fields = event.as_object()?.iter();
     let named = |name: &str| {

@@ -1,6 +1,6 @@
 //! The type of an unverified delivery: headers and a body, or a trigger's origin and a body. Header
-//! names are case-insensitive, values are trimmed, and a header that is repeated with different
-//! values is refused.
+//! names are case-insensitive, and values are trimmed. Reading a header that is repeated with
+//! different values is an error.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::domain::SourceName;
 
-/// The request repeats this header with different values. It is refused, because a proxy may have
-/// used a different value than this program would.
+/// The request repeats this header with different values. A caller that needs the header refuses
+/// the request, because a proxy may have used a different value than this program would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {0} occurs more than once, with different values")]
 pub struct DuplicateHeader(pub String);

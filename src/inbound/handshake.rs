@@ -66,8 +66,8 @@ impl HandshakeReply {
     /// the scheme and needs no configuration. `None` for any other request.
     ///
     /// # Errors
-    /// The check does not come from the app whose secrets the source has. It is refused like a
-    /// delivery.
+    /// The check is malformed, or cannot be verified with the source's secrets. It is refused like
+    /// a delivery.
     pub fn of_scheme(
         request: &HandshakeRequest<'_>,
         verifier: &Verifier,
@@ -143,10 +143,11 @@ impl Handshake {
     }
 
     /// Answers the request that a sender makes before its first delivery; `None` if the request is
-    /// not this handshake.
+    /// not this handshake, or comes from an origin that is not listed.
     ///
     /// # Errors
-    /// Okta's challenge lacks the source's secret. It is refused like a delivery.
+    /// Okta's challenge cannot be verified, such as one without the source's secret. It is refused
+    /// like a delivery.
     pub fn answer_request(
         &self,
         request: &HandshakeRequest<'_>,

@@ -45,7 +45,8 @@ impl fmt::Debug for Map {
 /// Why an authentic delivery yields no valid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MapRefusal {
-    /// The body does not match its media type, or is nested too deeply (HTTP 400).
+    /// The body does not match its media type, names a field twice, or is nested too deeply (HTTP
+    /// 400).
     #[error("{0}")]
     Unreadable(Problem),
     /// The map failed, or its output is not a valid request (HTTP 422).
@@ -57,8 +58,7 @@ impl Map {
     /// Compiles a map. Problems name the map as `name`, such as its path.
     ///
     /// # Errors
-    /// Every problem, with its line where known: syntax, undefined names, recursion, loops that may
-    /// not end, filters that read more than the event, `include` and `import`.
+    /// The problems that [`Program::compile`] finds, with their lines where known.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
         Ok(Self::new(text, name, move || Ok(program)))

@@ -1,5 +1,5 @@
 //! Lists the reasons for which a delivery is refused. The reason is for the log and for the command
-//! `verify`; the sender gets one text for all reasons.
+//! `verify`; the sender learns only whether its media type is wrong.
 
 use super::delivery::DuplicateHeader;
 use crate::domain::shown;
@@ -26,7 +26,7 @@ pub enum Refusal {
     /// A value that the scheme needs is missing or empty.
     #[error("{what} is missing")]
     Missing {
-        /// The header, list item, query field or body field.
+        /// What is missing, such as a header, a body field or the time in the event.
         what: String,
     },
     /// The request repeats a header or list item with different values, or any query field.
@@ -38,9 +38,9 @@ pub enum Refusal {
     /// A value does not have the scheme's format.
     #[error("{what} is malformed: {why}")]
     Malformed {
-        /// The header, list item, query field or body field.
+        /// The value, such as a header, a body field or the encrypted text.
         what: String,
-        /// The rule that the value violates.
+        /// What is wrong with the value.
         why: &'static str,
     },
     /// The signature or token was not made with a configured secret.

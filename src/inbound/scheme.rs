@@ -290,7 +290,7 @@ impl HmacScheme {
             .collect()
     }
 
-    /// Returns field, problem and remedy if the time source does not fit the signed parts.
+    /// Returns field, problem and remedy if `time` does not fit `signed` or `separator`.
     fn time_problem(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let timed = self.signed.contains(&Part::Time);
         match &self.time {
@@ -315,8 +315,8 @@ impl HmacScheme {
         }
     }
 
-    /// Returns the first variable part with no separator after it. Without one, signed bytes
-    /// could be split in two ways. An RFC 3339 instant needs none: its syntax marks its end.
+    /// Returns the first variable part without a separator after it, because signed bytes could
+    /// then be split in two ways. An RFC 3339 instant needs no separator.
     fn run_together(&self) -> Option<&'static str> {
         let unix = !matches!(self.time, Some(TimeSource::Rfc3339Header(_)));
         self.signed.iter().zip(self.signed.iter().skip(1)).find_map(|(part, next)| {

@@ -55,7 +55,8 @@ spelled! {
 pub enum SchemeKind {
     /// An HMAC over the body and, for most senders, an id and a time.
     Hmac(Box<HmacScheme>),
-    /// A signed envelope around an encrypted event.
+    /// An event of an approval system: encrypted and signed or, from Feishu without an Encrypt Key,
+    /// plain with a token.
     Envelope(EnvelopeScheme),
     /// An RSA signature in the body, made with a certificate of Amazon SNS.
     Sns,

@@ -1,5 +1,6 @@
 //! Turns a configured secret into a key. In: the secret's text and the scheme. Out: a [`Key`] to
-//! verify with. Refuses empty, short and publicly known secrets.
+//! verify with. Refuses empty and malformed secrets and, for real sources, short and publicly known
+//! ones.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -20,7 +21,8 @@ use crate::domain::Problem;
 pub enum SecretRules {
     /// For real sources: the secret must be long enough and not published in any documentation.
     Production,
-    /// For published test vectors and `sharehook verify --scheme`: any secret that is not empty.
+    /// For published test vectors and `sharehook verify --scheme`: also short and published
+    /// secrets.
     AllowKnown,
 }
 

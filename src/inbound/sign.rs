@@ -23,9 +23,9 @@ use crate::domain::{Problem, Problems, Timestamp};
 /// published secrets, which verification refuses for real sources.
 ///
 /// # Errors
-/// An unusable secret, an id that the scheme cannot carry, a custom scheme that signs headers other
-/// than the id's, or a scheme that headers alone cannot satisfy: `trusted`, `sns`, and those that
-/// encrypt.
+/// An unusable secret, an unsafe inline table, an id that the scheme cannot carry, a custom scheme
+/// that signs headers other than the id's, or a scheme that headers alone cannot satisfy:
+/// `trusted`, `sns`, and those that encrypt.
 pub fn sign(
     spec: &SchemeSpec,
     secret: &SecretString,
@@ -80,7 +80,8 @@ pub fn sign(
 }
 
 /// Sets the time and the token in an event of an approval system, so that [`seal`] makes a request
-/// that verifies at `now`. Returns other events unchanged.
+/// that verifies at `now`. Returns the event unchanged if the scheme is not an approval system's,
+/// or the secret is unusable.
 pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Timestamp) -> Value {
     let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret");
     match (spec.kind(), key.as_ref().ok().and_then(Key::envelope)) {

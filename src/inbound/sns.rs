@@ -19,7 +19,8 @@ use super::refusal::Refusal;
 use super::trace::{Trace, readable};
 use crate::domain::{Problem, Timestamp, read_json};
 
-/// Maximum age of a message, in seconds. SNS repeats a failed delivery for minutes, not for days.
+/// Maximum difference between a message's time and now, in seconds. SNS repeats a failed delivery
+/// for minutes, not for days.
 const WINDOW: u32 = 3600;
 /// Maximum number of certificates in a chain.
 const MAX_CERTIFICATES: usize = 8;
@@ -29,7 +30,8 @@ const MAX_CERTIFICATES: usize = 8;
 pub enum Subscription {
     /// A GET to this address, which is on a host of SNS, confirms the subscription.
     Confirm(String),
-    /// Nothing to confirm: a message of another kind, or with an address that is not SNS's.
+    /// Nothing to confirm: a message of another kind, or one whose address does not confirm a
+    /// subscription at SNS in the topic's region.
     Other,
 }
 
@@ -42,8 +44,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Reads a message. Refuses a message of an unlisted topic, and one whose certificate is not on
-    /// the host of SNS in the topic's region.
+    /// Reads a message. Refuses text that is not JSON, a message of an unlisted topic, and one
+    /// whose certificate is not on the host of SNS in the topic's region.
     pub(super) fn read(body: &[u8], topics: &[String]) -> Result<Self, Refusal> {
         let body =
             read_json(body).map_err(|_| Refusal::malformed("body", "it is not an SNS message"))?;

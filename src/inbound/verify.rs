@@ -53,7 +53,9 @@ impl VerifiedDelivery {
         self.signed
     }
 
-    /// The exact bytes of the body. For an encrypted event: the decrypted event as JSON.
+    /// The exact bytes of the body. JSON that the program wrote: for an encrypted event, the
+    /// decrypted event; for a CloudEvent, the event; for a fetched instance, the instance and its
+    /// event.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -74,8 +76,9 @@ impl VerifiedDelivery {
         self.form
     }
 
-    /// The delivery's id, if the signature covers it or the host assigned it. Other ids are
-    /// ignored, because an attacker who replays a captured request can change them.
+    /// The delivery's id, if the signature covers it or the host assigned it, or if the program
+    /// made it for a CloudEvent or an instance. Other ids are ignored, because an attacker who
+    /// replays a captured request can change them.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }
@@ -129,9 +132,10 @@ impl Verifier {
     /// receivers of encrypted events.
     ///
     /// # Errors
-    /// Every problem: a missing, empty, short or published secret; a missing or superfluous `from`;
-    /// an unsafe inline table. A secret is short with fewer than 24 bytes after decoding, unless
-    /// its scheme sets another minimum. For `basic`, user, colon and password count together.
+    /// Every problem: a missing, superfluous, empty, malformed, short or published secret; a
+    /// missing or superfluous `from`, or one with wildcards; an unsafe inline table. A secret is
+    /// short with fewer than 24 bytes after decoding, unless its scheme sets another minimum. For
+    /// `basic`, user, colon and password count together.
     pub fn new(
         spec: SchemeSpec,
         secrets: Vec<SecretString>,
@@ -186,7 +190,8 @@ impl Verifier {
     /// Verifies a delivery at the instant `now`.
     ///
     /// # Errors
-    /// Why the delivery is refused. The reason is for the log; the sender does not learn it.
+    /// Why the delivery is refused. The reason is for the log; the sender learns only whether the
+    /// media type is wrong.
     pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
         self.check(delivery, None, now, &mut Trace::off())
     }
@@ -205,8 +210,8 @@ impl Verifier {
     }
 
     /// Returns the address of the certificate that a delivery needs, or `None` if its scheme uses
-    /// no certificates. The delivery is not verified yet, so only addresses of SNS are returned,
-    /// and only for topics that the source lists.
+    /// no certificates or it came from a trigger. The delivery is not verified yet, so only
+    /// addresses of SNS are returned, and only for topics that the source lists.
     ///
     /// # Errors
     /// The delivery is refused whatever its certificate is.
@@ -220,8 +225,8 @@ impl Verifier {
         }
     }
 
-    /// Returns what a verified SNS message says about its topic's subscription; `None` for an
-    /// event.
+    /// Returns what a verified SNS message says about its topic's subscription; `None` for an event
+    /// and for other schemes.
     pub fn subscription(&self, verified: &VerifiedDelivery) -> Option<Subscription> {
         let sns = *self.spec.kind() == SchemeKind::Sns;
         sns.then(|| {

@@ -1,6 +1,6 @@
-//! Reads and updates values for the engine: `.[]`, `.a`, `.[1:2]`, `|=`. As in jq, a field of null
-//! is null, and updating it makes an object. Each item of an iteration charges the budget, so an
-//! iteration ends when the budget is used up.
+//! Reads and updates values for the engine: `.[]`, `.a`, `.[1:2]`, `|=`. As in jq, a field or item
+//! of null is null, and updating one makes an object or an array. Each item of an iteration charges
+//! the budget, so an iteration ends when the budget is used up.
 
 use std::ops::Range as Span;
 use std::rc::Rc;
@@ -58,7 +58,7 @@ impl Value {
     }
 
     /// Converts an index, which may be negative, to a position. `None` if it lies before the first
-    /// item.
+    /// item, or is too large to be a position.
     fn position(index: &Number, length: usize) -> Option<usize> {
         let at = index.as_index()?;
         match usize::try_from(at) {
@@ -68,6 +68,7 @@ impl Value {
     }
 
     /// Returns the positions where `other` begins in this list (in items) or text (in characters).
+    /// Null if `other` is empty or this value is null.
     pub(super) fn indices(&self, other: &Self) -> ValR<Self> {
         let found: Vec<usize> = match (self, other) {
             (Self::Null, _) => return Ok(Self::Null),

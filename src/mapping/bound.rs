@@ -96,7 +96,8 @@ impl Drop for Run {
     }
 }
 
-/// Charges for work before it is done. Returns `false` if the run has ended: skip the work.
+/// Charges for work before it is done. Returns `false` if the run has exceeded a bound; the caller
+/// then skips the work.
 pub(super) fn spend(units: u64) -> bool {
     STATE.with_borrow_mut(|state| {
         state.left = state
@@ -128,7 +129,8 @@ pub(super) fn exceeded() -> Option<Exceeded> {
     STATE.with_borrow(|state| state.left.err())
 }
 
-/// Returns the compiled form of a regular expression. A run pays for each expression once.
+/// Returns the compiled form of a regular expression. A run pays [`COMPILE`] once for each
+/// expression.
 pub(super) fn expression<E>(
     pattern: &str,
     flags: &str,

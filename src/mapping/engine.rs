@@ -24,9 +24,10 @@ use crate::domain::{Problem, Problems};
 const LOADING_STACK: usize = 512 * 1024 * 1024;
 /// Stack size that a run needs. A run gets a new stack if less is left.
 const RUNNING_STACK: usize = 4 * 1024 * 1024;
-/// Maximum number of outputs, which is the number of requests in one event.
+/// Maximum number of outputs. For a map, each output is a request.
 const MAX_OUTPUTS: usize = 20;
-/// Maximum weight of all outputs of one event. Each value and each 16 bytes of text weigh one.
+/// Maximum weight of all outputs of one event. Each value and each 16 bytes of text weigh one, and
+/// each field of an object weighs 8 more.
 const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
 const MAX_OUTPUT_DEPTH: u32 = 16;
 const MAX_ERROR_CHARS: usize = 300;
@@ -44,9 +45,9 @@ impl Program {
     /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
     ///
     /// # Errors
-    /// Every problem, with line and column where they are known: syntax, undefined names,
-    /// recursion, filters that might not end or that read more than the event, `include` and
-    /// `import`.
+    /// The problems, with line and column where they are known: at most five of syntax, or every
+    /// undefined name, recursion, `include` or `import`, and every filter that might not end or
+    /// that reads more than the event, among others.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
         stacker::grow(LOADING_STACK, || compile_here(text, name))
     }
@@ -54,8 +55,8 @@ impl Program {
     /// Runs the program on an event. `now` is the program's `$now`, in unix seconds.
     ///
     /// # Errors
-    /// The program failed on this event, or exceeded a bound. If a value of the event caused the
-    /// error, the message names its place in the event.
+    /// The program failed on this event, or exceeded a bound. If a text, number, list or object of
+    /// the event caused the error, the message names the place in the event.
     pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
         self.run_within(event, now, bound::UNITS)
     }
@@ -146,7 +147,8 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
 /// The remedy for a program that is not jq, or that uses jq which maps do not support.
 pub(super) const REMEDY: &str = "see docs/maps.md for the jq that maps support";
 
-/// Returns the error message, followed by the place in the event of the value that caused it.
+/// Returns the error message, shortened, and the place in the event of the value that caused the
+/// error, if it is known.
 fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {
     let value = error.into_val();
     let Value::Text(message) = &value else {

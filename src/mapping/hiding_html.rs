@@ -103,7 +103,7 @@ fn begins_html(text: &str) -> bool {
 /// Returns the length of the comment, declaration or tag at the beginning of `html`; `None` if it
 /// is unclosed, or if renderers disagree about its end.
 fn length(html: &str) -> Option<usize> {
-    // Where `sooner` precedes `end`, a browser ends it there.
+    // Where `sooner` precedes `end`, a browser ends the part at `sooner`.
     let until = |begin: usize, end: &str, sooner: &str| {
         let (inside, _) = html.get(begin..)?.split_once(end)?;
         (!inside.contains(sooner)).then_some(begin + inside.len() + end.len())

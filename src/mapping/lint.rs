@@ -1,6 +1,5 @@
-//! Refuses filters that might not end or that read more than the event. Takes the text of a jq
-//! filter; returns every problem with it. The engine does not stop endless filters, so a filter
-//! that might not end is not loaded.
+//! Takes the text of a program; returns its problems, such as wrong syntax, or filters that might
+//! not end or that read more than the event. The engine does not stop endless filters.
 
 use jaq_core::load::lex::{Expect, Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
@@ -10,7 +9,7 @@ use super::expressions::compile_expression;
 use super::terms::{children, first_text, pattern_of, problem_at, yields_several};
 use crate::domain::{Problem, shown};
 
-/// Maximum length of a map, in bytes.
+/// Maximum length of a program, in bytes.
 pub(super) const MAX_BYTES: usize = 32 * 1024;
 /// Maximum nesting of a term. The engine recurses to that depth on the stack.
 pub(super) const MAX_DEPTH: usize = 100;
@@ -18,7 +17,7 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// The filters whose first argument is a regular expression.
 const EXPRESSIONS: [&str; 7] = ["test", "match", "capture", "scan", "splits", "sub", "gsub"];
 
-/// Maximum number of problems shown: one unclosed bracket causes many.
+/// Maximum number of syntax errors shown: one unclosed bracket causes many.
 const MAX_ERRORS: usize = 5;
 
 /// The filters that are refused by name, each with the reason.
@@ -55,7 +54,8 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Returns every problem with this filter; an empty list if it may be compiled.
+/// Returns every problem with this filter, but at most [`MAX_ERRORS`] of syntax; an empty list if
+/// it may be compiled.
 ///
 /// The parser recurses as deep as the text is nested. Call this function on a stack that is large
 /// enough for [`MAX_BYTES`] of brackets.

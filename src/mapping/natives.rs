@@ -108,7 +108,8 @@ fn length(value: &Value) -> ValR<Value> {
     })
 }
 
-/// Reads a text as JSON. Refuses nesting beyond 128 and, unlike jq, objects with a repeated key.
+/// Reads a text as JSON. Refuses 128 and more levels of nesting and, unlike jq, objects with a
+/// repeated key.
 fn from_json(value: &Value) -> ValR<Value> {
     let Value::Text(text) = value else {
         return Err(value.fail(format!("cannot parse {value} as JSON: {}", value.kind())));
@@ -209,7 +210,8 @@ fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> 
     }
 }
 
-/// Removes the value at a path. Does nothing if the path leads nowhere.
+/// Removes the value at a path. Does nothing if the path leads nowhere; returns null for an empty
+/// path.
 fn delete(value: Value, path: &[Value]) -> ValR<Value> {
     let Some((first, rest)) = path.split_first() else {
         return Ok(Value::Null);

@@ -11,7 +11,7 @@ const MAX_WHOLE: f64 = 1e30;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Int(i128),
-    /// A number with a fraction, or one that is too large for an exact integer.
+    /// A number with a fraction, one that is too large for an exact integer, infinity or NaN.
     Float(f64),
 }
 
@@ -69,7 +69,7 @@ impl Number {
         }
     }
 
-    /// Returns the number as an index, rounded down as in jq.
+    /// Returns the number as an index, rounded down as in jq; `None` if it does not fit.
     pub(super) fn as_index(self) -> Option<isize> {
         match self {
             Self::Int(whole) => isize::try_from(whole).ok(),

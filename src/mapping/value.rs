@@ -196,7 +196,7 @@ impl Value {
         }
     }
 
-    /// Returns the value as JSON text.
+    /// Returns the value as JSON text; an empty text if the budget is used up.
     pub(super) fn written(&self) -> String {
         match spend(self.size().weight.saturating_mul(2)) {
             true => self.to_json().to_string(),

@@ -72,7 +72,8 @@ struct Page(Vec<Part>);
 impl Page {
     fn of(text: &str) -> Self {
         let mut page = Self(vec![Part::Mark; text.len()]);
-        // What CommonMark takes for HTML, also where the text alone looks like a comment.
+        // The parts that CommonMark takes for HTML, also those inside what the text alone shows as
+        // a comment.
         let mut real_html = Vec::new();
         let mut left_out = 0;
         // An address that no definition resolves may be resolved by another renderer.
@@ -102,7 +103,7 @@ impl Page {
                     real_html.push(range.clone());
                     page.set(range, Part::Hidden);
                 }
-                // Its texts follow and are shown.
+                // The texts of a link follow and are shown.
                 Event::Start(Tag::Link { .. })
                 | Event::FootnoteReference(_)
                 | Event::InlineMath(_)

@@ -14,7 +14,7 @@ use super::terminal::text::indented;
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
-/// Time limit of a comparison.
+/// Time limit of a comparison, including the cancels or adoptions after it.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
@@ -56,7 +56,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     } else {
         print(&report, Screen::of_stdout(&context.vars));
     }
-    // After an error too, print the report: it has the answers to what was asked before.
+    // After an error too, print the report: it has the answers to the requests made before the
+    // error.
     asked?;
     let denied = |answer: &Answer| answer.status == Status::Denied;
     let mut answers = report.cancels.iter().chain(&report.adoptions);

@@ -112,7 +112,7 @@ fn without_other_values(line: &str, end: usize) -> String {
 
 /// Whether a line may contain a secret: a text that is no reference belongs to one of
 /// `SECRET_FIELDS`. A text belongs to the name before it and to the first name of its line. If its
-/// line continues an earlier line, the names of that line replace the first name.
+/// line continues an earlier line, the names of the earlier line replace the first name.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);
@@ -150,7 +150,7 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
     line.contains('\'') || quotes.chunks(2).any(pasted) || own.iter().any(bare)
 }
 
-/// The names before each `=` of a line that is in no quotes, with the place of the `=`.
+/// The name before each `=` that is in no quotes, with the place of the `=`.
 fn names(line: &str) -> Vec<(usize, &str)> {
     let in_quotes = |before: &str| {
         let open = |quote| before.matches(quote).count() % 2 == 1;

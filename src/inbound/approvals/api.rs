@@ -83,8 +83,8 @@ pub enum Rejection {
     Other,
 }
 
-/// Reads an answer with a numeric code, which is 0 for success. `fields` are the names of the code
-/// and of the message beside it.
+/// Reads an answer, which is a success if it has the HTTP status 200 and the numeric code 0.
+/// `fields` are the names of the code and of the message beside it.
 pub(super) fn by_code(
     status: u16,
     body: &[u8],

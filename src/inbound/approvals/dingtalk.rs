@@ -68,7 +68,8 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-/// A failed call has a status other than 200 and a `code` in words, or `success` is false.
+/// A failed call has a status other than 200 and a `code` in words, or `success` is false. An
+/// answer that is not a JSON object also counts as a failure.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -98,8 +99,9 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("x-acs-dingtalk-access-token", token.to_owned())
 }
 
-/// Reads the state. For the map, adds two codes that DingTalk's answer lacks: the instance's and
-/// its definition's. The list of the definition confirms that the instance belongs to it.
+/// Reads the state. For the map, adds to an approved instance two codes that DingTalk's answer
+/// lacks: the instance's and its definition's. Both come from the event; `Instances::confirm` looks
+/// the instance up in that definition's list.
 fn state(named: &Named, mut instance: Value) -> InstanceState {
     let other = |why: String| InstanceState::Other(why);
     let text = |name: &str| {

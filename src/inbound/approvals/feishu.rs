@@ -56,7 +56,7 @@ pub(super) const LARK: ApprovalSystem = ApprovalSystem {
 
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    // First as version 2 of the protocol writes it, then as version 1.
+    // The type of the event as version 2 of the protocol writes it, otherwise as version 1 does.
     let kind = text("/header/event_type").or_else(|| text("/event/type"))?;
     let of_instance = matches!(
         kind,
@@ -96,7 +96,8 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("authorization", format!("Bearer {token}"))
 }
 
-/// Also parses the form, which Feishu writes as JSON in a text.
+/// Reads the state. For the map, parses the form of an approved instance, which Feishu writes as
+/// JSON in a text.
 fn state(named: &Named, instance: Value) -> InstanceState {
     let other = |why: &str| InstanceState::Other(why.to_owned());
     let text = |name: &str| instance.get(name).and_then(Value::as_str);

@@ -17,7 +17,7 @@ const PLACE: &str = "{id}";
 /// The longest id, in bytes.
 const MAX_ID: usize = 64;
 
-/// A jq filter that yields one id.
+/// A jq filter that yields an id, or nothing.
 #[derive(Clone)]
 pub struct IdFilter(Arc<Program>);
 
@@ -140,8 +140,9 @@ impl TicketRules {
     }
 }
 
-/// Reads an answer by its status and body. No reason quotes the body. Many systems answer 404 for
-/// tickets that the login may not see, so only 410 says that a ticket is gone.
+/// Reads an answer by its status and body. The reason of a rejection never quotes the body. Many
+/// systems answer 404 for tickets that the login may not see, so only 410 says that a ticket is
+/// gone.
 pub fn read_ticket(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let hint = match status {
         200 => match read_json(body) {

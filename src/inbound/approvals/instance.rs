@@ -23,7 +23,7 @@ pub struct Named {
     pub definition: String,
     /// The code of the instance.
     pub instance: String,
-    /// What became of the instance, according to the event.
+    /// What became of the instance, according to the event; always `Approved` for a ticket.
     pub said: Said,
 }
 
@@ -61,9 +61,11 @@ pub enum InstanceState {
     Withdrawn,
     /// Approved, and withdraws another instance: the one with this code.
     Withdraws(String),
-    /// Not final yet, so it is fetched again later. The text says why.
+    /// Not final yet, or the answer is not the requested ticket: fetched again later. The text says
+    /// why.
     Pending(String),
-    /// Final, but no approval and no withdrawal. The text says why.
+    /// Anything else, which is not fetched again: a rejected instance, or one of another
+    /// definition, among others. The text says why.
     Other(String),
 }
 

@@ -53,8 +53,8 @@ impl FetchPreset {
 }
 
 impl Verifier {
-    /// Makes the delivery that a map reads, from an event and its fetched instance. This verifier
-    /// verified the event before it was recorded.
+    /// Makes the delivery that a map reads, from an event and its fetched instance. The event was
+    /// verified before it was recorded, or made from the system's list by [`Listing::event`].
     pub fn fetched(
         &self,
         source: SourceName,

@@ -18,8 +18,8 @@ pub struct ApprovalSystem {
     pub between_calls: Duration,
     /// The fields of events that contain a secret: a JSON pointer to an object, and a name in it.
     pub(super) secrets: &'static [(&'static str, &'static str)],
-    /// Reads which instance an event names and what became of it; `None` for an event of another
-    /// kind.
+    /// Reads which instance an event names and what became of it; `None` for an event that reports
+    /// neither an approval nor a withdrawal.
     pub(super) named: fn(&Value) -> Option<Named>,
     /// Makes the call that requests a token with the id and the secret of an app.
     pub token: fn(id: &str, secret: &str) -> ApiCall,
@@ -50,7 +50,8 @@ pub struct ApprovalSystem {
 }
 
 impl ApprovalSystem {
-    /// Returns the instance that an event names, if it is of one of these definitions.
+    /// Returns the instance that an event names. `None` if the event names none, names one of
+    /// another definition, or has a code that is not usable ([`is_code`]).
     pub fn named(&self, event: &Value, definitions: &[String]) -> Option<Named> {
         (self.named)(event).filter(|named| {
             let listed = definitions.contains(&named.definition);

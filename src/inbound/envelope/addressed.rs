@@ -129,8 +129,8 @@ fn from_wecom(
     })
 }
 
-/// Makes an id from the approval's number, its status and the time, because WeCom's events have no
-/// id.
+/// Makes an id from the approval's number, its step or status, and the time, because WeCom's events
+/// have no id. `None` if one of the three is missing.
 fn wecom_id(event: &Value) -> Option<String> {
     let at = |name: &str| text(event, &format!("/ApprovalInfo/{name}"));
     let own = at("SpNoStr")

@@ -1,6 +1,7 @@
 //! Encrypts and decrypts with AES-256-CBC as the approval systems do. In: a key and text in base64.
 //! Out: the plain text, or the refusal. Compares every byte of the padding, and computes no length
-//! that can overflow. Does not authenticate: the caller checks the signature first.
+//! that can overflow. Does not authenticate: the caller checks the signature first, except for
+//! Feishu's challenges, which have none.
 
 use aes::Aes256;
 use base64::Engine as _;

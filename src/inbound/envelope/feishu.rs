@@ -1,7 +1,8 @@
 //! Opens the events of Feishu and Lark. The signature is a plain SHA-256 of time, nonce, Encrypt
 //! Key and raw body (open.feishu.cn, "Receive events"; larksuite/oapi-sdk-go, `event/dispatcher`).
 //! The challenge with which Feishu checks an address has no signature (oapi-sdk-python issue 79),
-//! so an unsigned request may contain nothing but a challenge.
+//! so an unsigned request to an app with an Encrypt Key may contain nothing but a challenge.
+//! Without an Encrypt Key, events are plain and unsigned, and only their token authenticates them.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -117,7 +118,8 @@ fn with_token<'a>(
     Ok((by, key, body.to_vec()))
 }
 
-/// Checks the token, the app and the time inside an event.
+/// Checks the token, the app and the time inside an event. Skips the token if the secret has none,
+/// and the app if `from` is empty.
 fn inside(
     checked: &Checked<'_>,
     event: &Value,

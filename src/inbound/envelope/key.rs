@@ -32,8 +32,8 @@ pub(in crate::inbound) struct EnvelopeKey {
 }
 
 impl EnvelopeKey {
-    /// Reads `TOKEN:KEY`. Feishu's secret may also be the Encrypt Key alone, or the token alone if
-    /// the events are plain. `strict` also refuses a short token or key.
+    /// Reads `TOKEN:KEY`. Feishu's secret may also be the Encrypt Key alone; if the events are
+    /// plain, it must be the token alone. `strict` also refuses a short token or key.
     pub(in crate::inbound) fn read(
         scheme: EnvelopeScheme,
         text: &str,

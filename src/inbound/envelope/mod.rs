@@ -42,7 +42,8 @@ pub(super) fn open(
 }
 
 /// Answers the request with which a system checks an address before it sends events; `None` for any
-/// other request. DingTalk has no such request: it checks the address with an event.
+/// other request. DingTalk has no such request, nor has Feishu without an Encrypt Key: they check
+/// the address with an event.
 pub(super) fn challenge(
     checked: &Checked<'_>,
     method: &str,

@@ -57,8 +57,8 @@ impl<'a> Checked<'a> {
         listed(self.from, receiver, "receiver", trace)
     }
 
-    /// Checks that a signed time is within the scheme's window. `text` is `None` if the time is
-    /// absent or has the wrong length; `what` names its place in a refusal.
+    /// Checks that a time is within the scheme's window. `text` is `None` if the time is absent;
+    /// `what` names the time's place in a refusal.
     pub(super) fn timely(
         &self,
         what: &str,

@@ -90,7 +90,7 @@ pub(in crate::inbound) fn renewed(
             set("/header", "token", key.token().into());
             set("/header", "create_time", milliseconds.to_string().into());
             set("", "token", key.token().into());
-            // With a time it would be no challenge.
+            // A challenge with a time would be refused: it must have no other field.
             if !is_challenge {
                 set("", "ts", format!("{seconds}.000000").into());
             }

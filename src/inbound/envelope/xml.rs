@@ -2,7 +2,7 @@
 //! becomes an object, any other element a text, and a repeated element an array. quick-xml expands
 //! nothing by itself; the journal's object stores need that crate anyway. This reader refuses
 //! everything that WeCom does not write: document types, entities, processing instructions,
-//! attributes, text between elements.
+//! comments, attributes, text between elements.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::entrypoints::cli::print::{out, outln, seconds};
 use crate::entrypoints::cli::terminal::{Screen, Tone, text};
 
-/// The column in which the texts begin, after their labels.
+/// The width to which labels are padded.
 const MARGIN: usize = 11;
 
 pub(super) struct Answered {
