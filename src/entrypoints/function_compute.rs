@@ -36,9 +36,9 @@ const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
 /// The start of the newest comparison.
 static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Answers an event invocation. Any HTTP sender can imitate a timer event, so it starts only a
-/// sweep or, at most once per `BETWEEN_COMPARISONS`, a comparison. A sweep does only due work. A
-/// comparison changes no share and only records differences. Every other event is refused.
+/// Answers an event invocation. Any HTTP sender can imitate a timer event, so a timer event starts
+/// only a sweep or, at most once per `BETWEEN_COMPARISONS`, a comparison. A sweep does only due
+/// work. A comparison changes no share and only records differences. Every other event is refused.
 async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let event = read_json(body).unwrap_or_default();
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();

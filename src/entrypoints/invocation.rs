@@ -44,7 +44,7 @@ impl Invocation {
         Self::failed(Outcome::Unreadable, flaw.into_problem("event").to_string())
     }
 
-    /// The result for an event of an unsupported trigger.
+    /// The result for an event that no supported trigger sends.
     pub(crate) fn unknown_event(problem: &Problem) -> Self {
         tracing::error!(%problem, "refused an event of an unknown trigger");
         Self::failed(Outcome::UnknownEvent, problem.to_string())
@@ -85,8 +85,8 @@ pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     }
 }
 
-/// Compares the cloud with the journal for a schedule. Returns a difference as an error, so that
-/// the host shows it.
+/// Compares the cloud with the journal for a schedule. Returns an error if something differs or
+/// could not be compared, so that the host shows it.
 pub(crate) async fn drift(app: &App, deadline: Deadline) -> Invocation {
     match Box::pin(app.drift_task(deadline)).await {
         Ok(report) if report.agrees() => Invocation::answered(Outcome::Done, json!(report)),

@@ -1,6 +1,6 @@
-//! Receives a message from a queue, topic, stream or event bus, whose host has authenticated the
-//! sender. In: the origin that the host names, the message's id and its bytes. Out: the outcome and
-//! the body of the reply, also if no source trusts the origin.
+//! Receives a message from a queue, topic, stream, event bus or direct invocation, whose host has
+//! authenticated the sender. In: the origin that the host names, the message's id and its bytes.
+//! Out: the outcome and the body of the reply, also if no source trusts the origin.
 
 use std::sync::Arc;
 

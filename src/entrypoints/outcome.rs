@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
     TooSlow,
     /// The path exists, but not with this method.
     MethodNotAllowed,
-    /// The path does not exist.
+    /// The path does not exist, or is not served under this configuration.
     NotFound,
     /// The event belongs to an unsupported trigger of this host.
     UnknownEvent,
@@ -41,13 +41,15 @@ pub(crate) enum Outcome {
     UnknownSource,
     /// The sender could not be authenticated.
     Unauthorised,
-    /// The source has more unfinished requests than `[limits] unfinished` allows.
+    /// The source has as many unfinished requests as `[limits] unfinished` allows, or too many
+    /// bytes of them; or a comparison that any sender can request began shortly before.
     Busy,
-    /// The journal or a resource for verification is unavailable. Nothing was done.
+    /// The journal, a resource for verification, the report or the service itself is not available
+    /// now. Work may have begun.
     Unavailable,
     /// A sweep left something overdue, or could not read or write something.
     SweepFailed,
-    /// The cloud's shares and the journal differ.
+    /// The cloud's shares and the journal differ, or could not be compared completely.
     Drifted,
     /// The program panicked during the processing.
     Panicked,
@@ -56,7 +58,7 @@ pub(crate) enum Outcome {
 /// Whether a queue or topic should deliver a message again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Redelivery {
-    /// No: the journal has the outcome, or the sweep continues the work.
+    /// No: the message is processed, or the sweep continues the work.
     None,
     /// Yes: the next attempt may succeed.
     MaySucceed,
@@ -86,8 +88,8 @@ impl Exit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) http_status: u16,
-    /// Whether only authenticated deliveries get this outcome. `Done` is the exception: probes and
-    /// handshakes get it too.
+    /// Whether a delivery with this outcome was authenticated. Without authentication, probes and
+    /// handshakes get `Done` too, and a request whose body breaks off gets `Unreadable`.
     pub(crate) authenticated: bool,
     /// Whether a queue should deliver the message again. In a batch, every value except `None`
     /// reports the message as failed.

@@ -120,12 +120,13 @@ pub enum Via {
 /// An unverified delivery to a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The configured source that the delivery claims as its sender, from the path of the request
-    /// or from the trigger's configuration.
+    /// The configured source that the delivery claims as its sender: the source in the path of the
+    /// request, or the one that lists the trigger's origin or the `source` of the CloudEvent.
     pub source: SourceName,
     /// How the delivery arrived.
     pub via: Via,
-    /// The exact bytes that the sender sent, without the host's transport encoding.
+    /// The exact bytes that the sender sent, without the host's transport encoding. If the host
+    /// passes a JSON value instead of bytes, the program writes it as JSON.
     pub body: Bytes,
 }
 

@@ -13,8 +13,8 @@ impl Address {
     /// Reads an address.
     ///
     /// # Errors
-    /// The address has a query, a login or a fragment, or is plain http to a host other than
-    /// loopback.
+    /// The text is not an http or https address with a host, is plain http to a host other than
+    /// loopback, or has a login, a query or a fragment.
     pub fn read(text: &str) -> Result<Self, Problem> {
         const EXAMPLE: &str = "write it as in \"https://acme.atlassian.net\"";
         let wrong = |problem: &str, remedy: &str| Problem::new("url", problem, remedy);

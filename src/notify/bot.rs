@@ -1,6 +1,6 @@
 //! The custom bots of group chats at Feishu, DingTalk and WeCom. A bot has a key in its address; at
-//! Feishu and DingTalk also a second key, which signs. Takes the configured text, a message and the
-//! time; returns the path and the body to send.
+//! Feishu and DingTalk it may also have a signing secret. Takes the configured text, a message and
+//! the time; returns the path and the body to send.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ pub enum BotKind {
 #[derive(Debug, Clone)]
 pub struct Bot {
     kind: BotKind,
-    /// Both keys, as the configuration has them.
+    /// The key and any signing secret, as the configuration has them.
     written: SecretString,
     /// The secret part of the bot's address.
     key: SecretString,
@@ -31,8 +31,8 @@ pub struct Bot {
 }
 
 impl Bot {
-    /// Reads the key in a bot's address, and the signing secret after a colon. The error is a
-    /// problem and its remedy.
+    /// Reads the key in a bot's address and, after a colon, the signing secret if there is one. The
+    /// error is a problem and its remedy.
     pub fn read(kind: BotKind, text: &str) -> Result<Self, (&'static str, &'static str)> {
         let (key, signing) = match text.split_once(':') {
             Some((key, signing)) => (key, Some(signing)),

@@ -14,7 +14,8 @@ pub(crate) fn webhook_id(stream: StreamId, notice: &Notice) -> String {
     format!("{stream}-{about:06}-{on}-{notify}")
 }
 
-/// Returns a word that occurs only in the text of this message, to find the message again.
+/// Returns a word that occurs only in the messages of this notification, to find an earlier
+/// delivery of them.
 pub(crate) fn marker(webhook_id: &str) -> String {
     let digest = hex::encode(Sha256::digest(webhook_id));
     format!("sharehook-{}", digest.get(..16).unwrap_or_default())

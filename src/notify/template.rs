@@ -47,7 +47,7 @@ impl Template {
     /// such as its path.
     ///
     /// # Errors
-    /// Every problem, each with its line, as for a map.
+    /// The problems that [`Program::compile`] finds, with their lines where known.
     pub(crate) fn load(text: &str, name: &str, language: Language) -> Result<Self, Problems> {
         let here = |Problems(found): Problems| {
             let placed = |p: Problem| Problem {

@@ -20,7 +20,7 @@ use super::{Context, Failure};
 const MARGIN: usize = 10;
 /// A part shows at most this number of entries, and each entry takes at most this number of lines.
 const MAX_LINES: usize = 3;
-/// Maximum number of lines of the whole text: a screen without the prompt.
+/// The number of lines above which parts are folded: a screen without the prompt.
 const MAX_PAGE_LINES: usize = 23;
 /// The parts that are folded to one line if the text is too long, the least important first.
 const FOLDED_FIRST: [&str; 11] = [

@@ -14,10 +14,10 @@ use crate::journal::JournalError;
 /// The error of a command. `main` prints it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The arguments exclude each other, or one of them is invalid.
+    /// An argument, or what an argument names, is invalid; or arguments exclude each other.
     #[error("sharehook: {0}")]
     Usage(String),
-    /// A configuration, map or policy that a command names is invalid. Each problem is a line that
+    /// A configuration, map or policy that a command reads is invalid. Each problem is a line that
     /// begins with the problem's location.
     #[error("{0}")]
     Invalid(Problems),

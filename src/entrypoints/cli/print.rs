@@ -21,7 +21,7 @@ pub(crate) fn out(value: impl fmt::Display) {
     outln!("{value}");
 }
 
-/// Formats an instant to the second. Every command prints instants in this way.
+/// Formats an instant to the second. The text of every command shows instants in this way.
 pub(super) fn seconds(at: Timestamp) -> String {
     format!("{at:.0}")
 }

@@ -103,7 +103,8 @@ pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     Exit::done_if(listed.flaws.is_empty())
 }
 
-/// Returns the only request with this id. None or several are an error.
+/// Returns the only request with this id. It is an error if no request has the id, or several have
+/// it.
 pub(super) fn only<'a, T>(
     found: &'a [T],
     id: &str,

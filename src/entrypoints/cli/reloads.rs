@@ -19,7 +19,8 @@ impl Reloads {
         }
     }
 
-    /// Reloads the rules for each signal, until the future is dropped.
+    /// Reloads the rules for each signal, until the future is dropped. Ends at once if the process
+    /// cannot receive the signal.
     pub(super) async fn carry_out(mut self, app: Arc<App>) {
         log_digests(&app, "rules in force");
         while self.next().await.is_some() {

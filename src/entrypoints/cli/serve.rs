@@ -87,7 +87,7 @@ fn freezes(host: HttpHost, context: &Context) -> bool {
 }
 
 /// The request handler for a kind of HTTP host. If the host may freeze the process after an answer,
-/// the handler notifies and writes the log before it answers.
+/// the handler first sends the notifications, for a POST, and flushes the log lines.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let freezes = freezes(host, context);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
@@ -173,8 +173,8 @@ async fn start(context: &Context) -> Result<App, Failure> {
     Ok(app)
 }
 
-/// Lets the work of a server continue after an answer, and opens `/metrics`. On a function's host,
-/// `/metrics` would show only one of many instances.
+/// Lets the work of a server continue after an answer, and opens `/metrics`. Does neither if the
+/// host may freeze the process: there `/metrics` would show only one of many instances.
 fn on_server(host: HttpHost, context: &Context, app: App) -> App {
     match freezes(host, context) {
         false => app.continuing_after_answers().showing_metrics(),

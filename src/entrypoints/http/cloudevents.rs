@@ -1,8 +1,8 @@
 //! Builds the reply to a CloudEvent in the protocol of its sender. A Knative broker expects the
 //! body of a 2xx response to be an event, and treats any other body as a failed delivery
 //! (knative/eventing#6394). Dapr expects an empty body. So a 2xx response is empty, or a CloudEvent
-//! in binary mode if the sender requests one with `Prefer: reply`. Other responses keep their JSON
-//! body.
+//! in binary mode if the sender requests one with `Prefer: reply`. Other responses, handshakes and
+//! bodies that the source's scheme prescribes stay as they are.
 
 use crate::app::{Answered, Headers, Reply, short_digest};
 use crate::entrypoints::reply::body_of;

@@ -201,7 +201,7 @@ impl Connection {
 
     fn wait_for(&self, has_body: bool, deadline: Option<Instant>) {
         let mut waiting = self.connections.waiting.lock();
-        // Leaves no entry under an earlier rank: `answers` removed it before the rank changed.
+        // Leaves no entry under an earlier rank: `request_read` removed it before the rank changed.
         waiting.by_rank.insert(
             self.rank(),
             WaitingConnection {

@@ -1,5 +1,5 @@
 //! Raises the process's limit on open files as far as needed and allowed. In: the wanted number of
-//! connections. Out: the number that fits into the limit.
+//! connections. Out: the number that fits into the limit, or 16 if fewer fit.
 
 /// Descriptors that are not available for senders' connections: 32 threads that write the journal
 /// use two each, and the connections to the cloud and to the store use the rest.
@@ -7,7 +7,8 @@ const RESERVED_DESCRIPTORS: usize = 256;
 /// The number of connections that is allowed even if the limit has no room for them.
 const MIN_CONNECTIONS: usize = 16;
 
-/// Raises the soft limit for `wanted` connections, and returns how many of them the limit allows.
+/// Raises the soft limit for `wanted` connections, and returns how many of them the limit allows,
+/// but at least `MIN_CONNECTIONS`. Returns `wanted` if the limit is unknown.
 #[cfg(unix)]
 pub(crate) fn connections_within_limit(wanted: usize) -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};

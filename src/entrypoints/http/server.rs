@@ -52,8 +52,8 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    /// Probes are paced separately. Otherwise a flood of deliveries would delay the answers to
-    /// probes, and the server could close the probes' connections.
+    /// Paces every method except POST, such as that of probes. Otherwise a flood of deliveries
+    /// would delay the answers to probes, and the server could close the probes' connections.
     probes: Pace,
     deliveries: Pace,
 }
@@ -94,7 +94,8 @@ pub(crate) async fn serve(
 /// Binds the address on which `serve` listens.
 ///
 /// # Errors
-/// Another process listens on the address, or this machine does not have the address.
+/// Another process listens on the address, this machine does not have the address, or the process
+/// may not use the port, among others.
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?

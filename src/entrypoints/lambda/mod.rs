@@ -66,7 +66,7 @@ where
             let invocation = Box::pin(telemetry::within(trace, work.instrument(span))).await;
             let function = &event.context.env_config.function_name;
             telemetry::write_metrics(app.metrics_for_cloudwatch(function));
-            // Flush before the answer, because the host then freezes the process.
+            // Flush before the answer, because the host freezes the process after it.
             app.flush_telemetry().await;
             invocation
                 .answer

@@ -60,7 +60,7 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
             app.notify_before_answer(deadline).await;
-            // Flush before the answer, because the host then freezes the process.
+            // Flush before the answer, because the host freezes the process after it.
             app.flush_telemetry().await;
             let (end, body) = match answered.answer {
                 Ok(answer) => ("response", answer.to_string()),

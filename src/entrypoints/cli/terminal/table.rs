@@ -11,14 +11,14 @@ const GAP: usize = 2;
 /// The indentation of the lines that continue a row.
 const INDENT: usize = 4;
 /// A column. `least` is the minimum width of cells that may take several lines, or `None` if each
-/// cell takes one line.
+/// cell should take one line.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Column {
     header: &'static str,
     least: Option<usize>,
 }
 
-/// A column of ids, names or times. Each cell takes one line.
+/// A column of ids, names or times. Each cell takes one line if the screen is wide enough.
 pub(in super::super) const fn column(header: &'static str) -> Column {
     let least = None;
     Column { header, least }

@@ -31,7 +31,8 @@ struct Case {
     expect: Expect,
 }
 
-/// The expected result. Absent fields are not compared.
+/// The expected result of the event's first request. Absent fields are not compared; for an ignored
+/// event, only `decision` is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
