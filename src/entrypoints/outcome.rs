@@ -41,8 +41,8 @@ pub(crate) enum Outcome {
     UnknownSource,
     /// The sender could not be authenticated.
     Unauthorised,
-    /// The source has as many unfinished requests as `[limits] unfinished` allows, or too many
-    /// bytes of them; or a comparison that any sender can request began shortly before.
+    /// The source has too many unfinished requests (`[limits] unfinished`), or the newest
+    /// comparison of the cloud with the journal began too recently.
     Busy,
     /// The journal, a resource for verification, the report or the service itself is not available
     /// now. Work may have begun.
@@ -88,8 +88,8 @@ impl Exit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) http_status: u16,
-    /// Whether a delivery with this outcome was authenticated. Without authentication, probes and
-    /// handshakes get `Done` too, and a request whose body breaks off gets `Unreadable`.
+    /// Whether a delivery with this outcome was certainly authenticated. This is not used for
+    /// probes, handshakes and requests whose body was not read.
     pub(crate) authenticated: bool,
     /// Whether a queue should deliver the message again. In a batch, every value except `None`
     /// reports the message as failed.

@@ -207,8 +207,8 @@ pub(super) fn fresh(
     }
 }
 
-/// Returns `(id, None)` if the delivery's id is signed, `(None, id)` if it is not, and `(None,
-/// None)` without a usable id.
+/// Returns `(id, None)` if the delivery's id is signed, `(None, id)` if it is not, and twice `None`
+/// without a usable id.
 fn ids(
     scheme: &HmacScheme,
     headers: &Headers,

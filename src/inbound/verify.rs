@@ -53,9 +53,8 @@ impl VerifiedDelivery {
         self.signed
     }
 
-    /// The exact bytes of the body. JSON that the program wrote: for an encrypted event, the
-    /// decrypted event; for a CloudEvent, the event; for a fetched instance, the instance and its
-    /// event.
+    /// The exact bytes of the body. For an encrypted event: the decrypted event as JSON. For a
+    /// CloudEvent, or an instance of an approval system: JSON that the program made.
     pub fn body(&self) -> &Bytes {
         &self.body
     }

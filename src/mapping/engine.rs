@@ -45,9 +45,9 @@ impl Program {
     /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
     ///
     /// # Errors
-    /// The problems, with line and column where they are known: at most five of syntax, or every
-    /// undefined name, recursion, `include` or `import`, and every filter that might not end or
-    /// that reads more than the event, among others.
+    /// The problems, with line and column where they are known: at most five of syntax, which
+    /// include `include` and `import`. If there are none: recursion, and filters that might not end
+    /// or that read more than the event, among others. If there are none: undefined names.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
         stacker::grow(LOADING_STACK, || compile_here(text, name))
     }

@@ -14,7 +14,7 @@ use super::terminal::text::indented;
 use super::terminal::{Cell, Screen, Tone, column, table, texts};
 use super::{Context, Failure};
 
-/// Time limit of a comparison, including the cancels or adoptions after it.
+/// Time limit of a comparison together with the cancels or adoptions after it.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {

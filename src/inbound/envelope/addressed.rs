@@ -130,7 +130,7 @@ fn from_wecom(
 }
 
 /// Makes an id from the approval's number, its step or status, and the time, because WeCom's events
-/// have no id. `None` if one of the three is missing.
+/// have no id. `None` if one of the three is missing or unusable.
 fn wecom_id(event: &Value) -> Option<String> {
     let at = |name: &str| text(event, &format!("/ApprovalInfo/{name}"));
     let own = at("SpNoStr")
