@@ -46,7 +46,7 @@ pub struct Cloud {
     credentials: CredentialCache,
     /// Seconds to add to this machine's clock.
     clock_offset: AtomicI64,
-    /// Seconds by which the cloud's clock was last ahead of this machine's. `i64::MIN`: unknown.
+    /// Seconds by which the cloud's clock was last ahead; negative if behind. `i64::MIN`: unknown.
     clock_difference: AtomicI64,
 }
 
@@ -80,7 +80,7 @@ impl Cloud {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Replaces the key of `account`. The next call is signed with the new key.
+    /// Replaces the account's own key, if it has one. Later calls sign or assume a role with it.
     ///
     /// # Errors
     /// The id or the key is empty or contains characters that no key has.
@@ -88,8 +88,8 @@ impl Cloud {
         self.credentials.replace_key(account, key)
     }
 
-    /// Returns the root account of the credentials in use. If their source does not name it, asks
-    /// the token service and keeps its answer.
+    /// Returns the root account of the credentials in use. If their source does not name the
+    /// account, asks the token service and keeps its answer.
     pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         self.credentials.owner_account(deadline).await
     }
@@ -121,7 +121,7 @@ impl Cloud {
         now.checked_add(offset).unwrap_or(now)
     }
 
-    /// Returns by how many seconds the cloud's clock was last ahead of this machine's, if known.
+    /// Returns by how many seconds the cloud's clock was last ahead, if known; negative if behind.
     pub fn clock_difference(&self) -> Option<i64> {
         let seconds = self.clock_difference.load(Ordering::Relaxed);
         (seconds != i64::MIN).then_some(seconds)
@@ -203,7 +203,7 @@ impl RegionalCloud<'_> {
     /// Sends one action and reads its answer.
     ///
     /// # Errors
-    /// The cloud's error code, or a `ResultCode` if the API gave no answer.
+    /// The cloud's error code, or a `ResultCode` if the call was not sent or got no valid answer.
     pub(super) async fn call<A: Action>(
         &self,
         request: &A,

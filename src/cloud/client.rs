@@ -23,8 +23,8 @@ const TOTAL: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(45);
 
 /// Builds an HTTP client with built-in root certificates and without redirects, proxies and
-/// retries. Time limits: 3 seconds to connect, 10 seconds for a request. All requests of the
-/// program use this client, except where a proxy or other certificates are configured.
+/// retries. Time limits: 3 seconds to connect, 10 seconds for a request. The program's own requests
+/// use this client, except where a proxy or other certificates are configured.
 pub fn http_client() -> Result<Client, Problems> {
     http_client_for(None, &[])
 }
@@ -33,7 +33,8 @@ pub fn http_client() -> Result<Client, Problems> {
 /// certificates in `ca`, the content of a PEM file.
 ///
 /// # Errors
-/// `proxy` is not an address, or `ca` contains no usable certificates.
+/// `proxy` is not an address; `ca` is not empty, but is no PEM file, has no certificate or has an
+/// unusable one; or the client cannot be built.
 pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
     let remedy = "name a PEM file that contains certificates";
     let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
@@ -107,7 +108,7 @@ pub(crate) async fn fetch(client: &Client, url: &str) -> Result<Vec<u8>, FetchEr
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub status: u16,
-    /// The `Date` header, which carries the cloud's time.
+    /// The `Date` header: the server's time.
     pub(super) date: Option<String>,
     pub retry_after: Option<String>,
     pub body: Vec<u8>,
@@ -132,7 +133,8 @@ pub(crate) enum Failure {
     /// The request was sent, but the time limit passed before the answer was complete.
     #[error("no answer within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The request was sent, but the connection closed before the answer was complete.
+    /// The request was sent, but no complete answer arrived: the connection closed, or the answer
+    /// is not HTTP.
     #[error("the connection closed before the answer was complete: {0}")]
     Lost(String),
     /// The answer exceeds the size limit, in bytes.

@@ -32,8 +32,8 @@ struct Envelope {
 /// `Error`.
 ///
 /// # Errors
-/// The API's error code if the answer has a well-formed `Error`. Otherwise `HttpStatus` or
-/// `BadAnswer`, whose class is ambiguous if the call was a write.
+/// The API's error code if the answer is HTTP 200 with a well-formed `Error`. Otherwise
+/// `HttpStatus` or `BadAnswer`, whose class is ambiguous if the call was a write.
 pub fn open<A: DeserializeOwned>(
     status: u16,
     body: &[u8],

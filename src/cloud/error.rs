@@ -88,7 +88,8 @@ pub(crate) fn action_is_missing(code: &str) -> bool {
     MISSING.contains(&code)
 }
 
-/// Whether the code means that an account is wrong: no image can be shared with it.
+/// Whether the code means that the account cannot get the image: the account is wrong, or it owns
+/// the image.
 pub(crate) fn refuses_account(code: &str) -> bool {
     classify(code, Purpose::Share).0 == ErrorClass::Account
 }

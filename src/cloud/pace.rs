@@ -2,7 +2,7 @@
 //! throttled. Out: the time of the next call. Pure: times are durations since a fixed start. The
 //! algorithm is GCRA with a burst of one. After a throttled call, the rate becomes the number of
 //! calls that the cloud carried out in the last second, so that processes that share a limit find
-//! their parts of it at once.
+//! their parts of it at once; if there were none, half the rate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const JITTER: Duration = Duration::from_millis(10);
 /// The second over which the cloud counts calls, plus the difference in network delay.
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
-/// Minimum rate after throttling, in calls a second.
+/// Minimum rate after throttling, in calls a second, unless the published rate is lower.
 const FLOOR: f64 = 1.0;
 /// How much each success raises the rate, in calls a second, once no call was throttled for
 /// [`PROBE_AFTER`]. Raising the rate while the limit is still used up costs each process a

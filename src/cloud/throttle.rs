@@ -173,7 +173,7 @@ impl Throttle {
     }
 
     /// Takes `slot`, whose time has come, for a call. If calls that were sent late have filled the
-    /// current second, or if the rate was lowered meanwhile, returns a later slot instead.
+    /// current second, or the rate was lowered since `slot` was computed, returns a later slot.
     fn depart(&self, key: &Key, slot: Duration) -> Result<(), Duration> {
         let now = self.start.elapsed();
         let mut queues = self.queues.lock();

@@ -50,7 +50,7 @@ pub struct TicketFetch {
 }
 
 impl Fetch {
-    /// Returns the app, or `None` for a [`Ticket`](Self::Ticket).
+    /// Returns how the app reads instances, or `None` for a [`Ticket`](Self::Ticket).
     pub fn app(&self) -> Option<&FetchConfig> {
         match self {
             Self::App(fetch) => Some(fetch),

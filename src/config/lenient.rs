@@ -63,7 +63,8 @@ impl Unread {
 /// Returns the raw tables, the problems of the values that do not fit, and the values left out.
 ///
 /// # Errors
-/// Every syntax error; or the problems so far, if a value that does not fit cannot be left out.
+/// The syntax errors; or the problems so far, if a value that does not fit cannot be left out, or
+/// if [`MAX_LEFT_OUT`] values do not fit.
 pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, Unread), Problems> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -137,7 +138,7 @@ fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
         .collect();
     errors.sort_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
     for error in errors {
-        // Show an error without a place at the end of the text.
+        // If an error has no place, show it at the end of the text.
         let span = error.span().unwrap_or(text.len()..text.len());
         let written = text.get(span.clone()).unwrap_or_default();
         let mark = Mark::of(file, text, span.start..span.end.max(span.start + 1));

@@ -1,5 +1,5 @@
 //! Reads the configuration from `sharehook.toml`, environment variables and secrets fetched from
-//! AWS. Returns a valid [`Config`], or every mistake with file and line. Opens no socket.
+//! AWS. Returns a valid [`Config`], or every mistake with its place. Opens no socket.
 
 mod accounts;
 mod cloud;
@@ -54,7 +54,7 @@ impl Config {
     /// folder of `file`. `fetched` contains the secrets in AWS to which the text refers.
     ///
     /// # Errors
-    /// Every mistake, each with file and line as its field.
+    /// Every mistake. Its field is file and line, or the variable that contains the mistake.
     pub fn read(
         file: &str,
         text: &str,
@@ -67,7 +67,7 @@ impl Config {
     /// Reads as much of the configuration file as possible, for commands that report all problems.
     ///
     /// # Errors
-    /// The file cannot be read or is not TOML, or too many of its values do not fit.
+    /// The file cannot be read or is not TOML, or not all of its wrong values can be left out.
     pub fn draft(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Draft, Problems> {
         let (file, text) = (path.display().to_string(), text_of(path)?);
         resolve::draft(&file, &text, vars, SecretValues::Configured(fetched))
@@ -96,12 +96,12 @@ impl Config {
         resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
     }
 
-    /// Reads the configuration for a command that changes nothing. Replaces each missing secret by
-    /// `stand_in`, and drops `[seal]` if its key is missing. If `calls_cloud` is true, a missing
-    /// key of an owner account is an error.
+    /// Reads the configuration for a command that changes nothing. Replaces each secret that cannot
+    /// be read by `stand_in`, and drops `[seal]` if its key cannot be read. If `calls_cloud` is
+    /// true, an unreadable key for the cloud is an error.
     ///
     /// # Errors
-    /// As [`load`](Self::load), except missing secrets.
+    /// As [`load`](Self::load), except secrets that cannot be read.
     pub fn load_to_read(
         path: &Path,
         vars: &Vars,

@@ -100,7 +100,8 @@ impl Reader<'_> {
     }
 
     /// Returns the sources that the table names. An app can send only for a source with that app in
-    /// its `fetch`, so with the preset of an app the default is every such source.
+    /// its `fetch`, so with the preset of an app the default is every such source. With any other
+    /// preset, an empty list means all sources.
     fn sources_of(
         &mut self,
         raw: &RawNotify,

@@ -13,7 +13,7 @@ pub(super) const AUTH_FORMS: &str =
     "write auth = { bearer = \"env:NAME\" }, { basic = … } or { header = …, value = … }";
 
 impl Reader<'_> {
-    /// Returns the authentication that the preset needs, or reports what is missing.
+    /// Returns the authentication that the preset needs. Reports what is missing or has no effect.
     pub(super) fn auth(&mut self, entry: &Spanned<RawNotify>) -> Option<Auth> {
         let raw = entry.get_ref();
         let preset = *raw.preset.get_ref();

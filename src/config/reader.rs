@@ -205,8 +205,9 @@ impl Reader<'_> {
         secret.map(|secret| secret.text)
     }
 
-    /// Returns the process's key for the cloud if its variables refer to secrets in AWS. A key that
-    /// the variables contain themselves is read later, with the other credentials of the process.
+    /// Returns the process's key for the cloud if at least one of its two variables refers to a
+    /// secret in AWS. A key that the variables contain themselves is read later, with the other
+    /// credentials of the process.
     pub(super) fn process_key(&mut self) -> Option<(SecretString, SecretString)> {
         in_variable(KEY_ID_VAR, self.vars).or(in_variable(KEY_VAR, self.vars))?;
         let mut part = |name: &str| match self.resolve(&format!("env:{name}"), true) {

@@ -24,8 +24,8 @@ use super::vars::Vars;
 
 /// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
-/// The variable with the index's place. Used only if `SHAREHOOK_JOURNAL` is set; the index in the
-/// file is then ignored, because it belongs to the file's journal.
+/// The variable with the index's place. A mistake unless `SHAREHOOK_JOURNAL` is set too. If that is
+/// set, the index in the file is ignored, because it belongs to the file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
 /// The permitted values of `limits.body_bytes`.
@@ -37,7 +37,7 @@ const DAY: u64 = 86_400;
 /// Reads as much of the configuration as possible. The result is valid if it has no problems.
 ///
 /// # Errors
-/// The text is not TOML, or too many of its values do not fit.
+/// The text is not TOML, or not all of its wrong values can be left out.
 pub(super) fn draft(
     file: &str,
     text: &str,

@@ -1,6 +1,6 @@
 //! Reads `[seal]`: the key that signs seals, the journal's name in seals, and how often seals are
 //! made. Takes the raw table, the variables and the journal's place; returns a [`SealConfig`]. Does
-//! not read the key file, which the program makes on first use.
+//! not read a key file, which may not exist yet.
 
 use toml::Spanned;
 

@@ -112,11 +112,12 @@ pub(super) enum SecretValues<'a> {
     Known(&'a Secrets),
     /// This text replaces every secret, for commands that need no real secret.
     StandIn(&'a SecretString),
-    /// As `Configured`, but `stand_in` replaces each missing secret, for commands that only read.
+    /// As `Configured`, but `stand_in` replaces each secret that cannot be read, for commands that
+    /// only read.
     OrStandIn {
         fetched: &'a AwsSecrets,
         stand_in: &'a SecretString,
-        /// Whether a missing key of an owner account is an error.
+        /// Whether an unreadable key for the cloud is an error.
         calls_cloud: bool,
     },
 }
@@ -289,7 +290,7 @@ impl SecretRef {
     /// Reads the secret. `root` is the folder of the configuration.
     ///
     /// # Errors
-    /// The secret is missing, empty, unreadable or too large.
+    /// The secret is missing, empty, unreadable or too large, or was not fetched from AWS.
     pub fn resolve(
         &self,
         root: &Path,

@@ -47,7 +47,7 @@ pub struct Config {
     pub notify: Vec<NotifyConfig>,
     /// How long before its expiry a share is `expiring`; `None`: never.
     pub notice: Option<Span>,
-    /// How the journal is sealed; `None` when it is not sealed.
+    /// How the journal is sealed. `None`: it is not sealed, or this command did not read the key.
     pub seal: Option<SealConfig>,
     /// The largest accepted body, in bytes.
     pub body_limit: usize,
@@ -84,7 +84,7 @@ pub struct Draft {
     pub config: Config,
     /// Every problem, each with its place.
     pub problems: Vec<Problem>,
-    /// False if a field is unknown, is required but missing, or has a value of the wrong type.
+    /// False if a field is unknown, is required but missing, or has a value that could not be read.
     pub complete: bool,
 }
 
@@ -142,7 +142,7 @@ pub struct CloudConfig {
     pub endpoint: Option<String>,
     /// Lighthouse calls per second, for each API and region; the published limit is 20.
     pub lighthouse_per_second: f64,
-    /// CVM calls per second, for each region; the published limit is 10.
+    /// CVM calls per second, for each API and region; the published limit is 10.
     pub cvm_per_second: f64,
     /// Maximum number of accounts in one CVM call; the API page names none.
     pub cvm_accounts_per_call: usize,
@@ -150,7 +150,8 @@ pub struct CloudConfig {
     pub cvm_accounts_per_image: usize,
     /// Regions of either product that are newer than this program.
     pub regions: BTreeSet<String>,
-    /// The process's key, as id and secret, if its variables refer to secrets in AWS.
+    /// The process's key, as id and secret, if at least one of its two variables refers to a secret
+    /// in AWS.
     pub key: Option<(SecretString, SecretString)>,
     /// Owner accounts in addition to the default one.
     pub accounts: Vec<AccountConfig>,
@@ -184,7 +185,8 @@ pub struct SourceConfig {
     /// For a trusted or SNS source, the origins whose messages it accepts. For an approval system,
     /// the receivers that its events may name.
     pub from: Vec<String>,
-    /// For scheme `sns`: PEM certificates that lead from SNS's certificate to a root, in addition to the public roots.
+    /// For scheme `sns`: the PEM certificates that lead from SNS's certificate to a trusted root,
+    /// or SNS's certificate itself.
     pub issuers: Vec<u8>,
     /// The handshake that the source answers, if any.
     pub handshake: Option<Handshake>,
@@ -352,8 +354,7 @@ pub struct SealConfig {
     pub name: String,
     /// The private key that signs seals.
     pub key: SealKey,
-    /// Minimum time between two seals. `None`, the default for a directory: a seal follows each
-    /// write.
+    /// Minimum time between two seals. `None`, the default for a directory: none.
     pub every: Option<Span>,
 }
 

@@ -19,9 +19,9 @@ pub enum ErrorClass {
     Account,
     /// A quota is used up.
     Quota,
-    /// An operator must act: correct a permission, a role or a key.
+    /// An operator must act, for example correct a permission, a role or a key.
     Operator,
-    /// The credentials have expired: renew them once and repeat the call.
+    /// The token of the credentials is wrong or has expired: renew them once and repeat the call.
     Refresh,
     /// This machine's clock is wrong: correct the time once from the answer's `Date` header and
     /// repeat the call.

@@ -13,7 +13,8 @@ spelled! {
         Unknown = "unknown",
         /// The journal has a grant in effect, but the cloud does not share the image.
         Missing = "missing",
-        /// The cloud shares the image, but requests for it gave no grant, or the grant has ended.
+        /// The cloud shares the image. Requests for it name the receiver, but gave no grant, or the
+        /// grant has ended.
         Extra = "extra",
         /// The cloud still shares the image after the share's expiry: no sweep has revoked it yet.
         Overdue = "overdue",

@@ -22,7 +22,7 @@ spelled! {
         Expiring = "expiring",
         /// The share has expired and was revoked.
         Revoked = "revoked",
-        /// The share has expired, and an attempt to revoke it failed.
+        /// The share has expired, and an attempt to revoke it failed or was deferred.
         Overdue = "overdue",
         /// An authenticated delivery contained no valid request.
         Rejected = "rejected",

@@ -52,11 +52,12 @@ pub enum ResultKind {
     },
     /// Not finished. The journal has the request, and a later turn continues it.
     Pending,
-    /// The cloud, the policy or a precheck refused the item, or no answer came.
+    /// The item failed: for example, the cloud, the policy or a precheck refused it, or its call
+    /// got no answer or was not sent.
     Failed {
         /// The cloud's error code, or a [`ResultCode`](super::ResultCode) of our own.
         code: String,
-        /// The cloud's message and the next step for the operator.
+        /// The cloud's or this program's message, and the next step for the operator.
         message: String,
         /// Whether the request may succeed later without a change.
         retryable: bool,
@@ -104,7 +105,7 @@ pub struct ItemResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_off_by: Option<String>,
     /// Whether the cloud may have changed an item that has not succeeded: a call for it got no
-    /// clear answer.
+    /// clear answer, or its worker was interrupted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
 }

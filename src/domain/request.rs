@@ -129,7 +129,7 @@ pub struct ShareRequest {
     pub requester: String,
     /// The approvers' names as the source wrote them.
     pub approvers: Vec<String>,
-    /// The ticket, for human readers.
+    /// The ticket, for policies and human readers.
     pub ticket: Option<String>,
     /// The reason, for human readers.
     pub reason: Option<String>,

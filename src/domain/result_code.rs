@@ -7,7 +7,7 @@ use super::spelled::spelled;
 spelled! {
     /// A code that sharehook itself puts into a result.
     ResultCode {
-        /// The answer does not have the API's format.
+        /// The answer does not have the API's format, or is too large.
         BadAnswer = "BadAnswer",
         /// The blueprint that a chain shares is not known.
         ChainBroken = "ChainBroken",
@@ -39,11 +39,12 @@ spelled! {
         OwnAccount = "OwnAccount",
         /// The image is missing, and the account that was asked may not be its owner.
         OwnerUnproven = "OwnerUnproven",
-        /// A paged list has too many pages or repeats its entries.
+        /// A paged list has too many pages, repeats its entries or ends early.
         Paging = "Paging",
         /// The request exceeds a published limit. The call was not sent.
         PublishedLimit = "PublishedLimit",
-        /// The image has its maximum number of shares. The call was not sent.
+        /// With this account, the image would have more than its maximum number of shares. The call
+        /// was not sent.
         QuotaPrecheck = "QuotaPrecheck",
         /// The rate limit allows no call before the deadline. The call was not sent.
         Throttled = "Throttled",

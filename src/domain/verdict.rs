@@ -12,7 +12,7 @@ pub struct Verdict {
     /// Whether every authorization of the request was allowed.
     pub allowed: bool,
     /// The determining policies by their `@id`, sorted, without duplicates. Empty if the request
-    /// was denied because no policy permits it.
+    /// was denied but no policy forbade it, and for the revocation of a share that was called off.
     pub policies: Vec<String>,
     /// The accepted approvers, at most the required number for each item. Empty for a denial, and
     /// for an action that needs no approval.
@@ -22,7 +22,7 @@ pub struct Verdict {
     /// allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
-    /// The SHA-256 of the loaded schema, policies and entities, in hex.
+    /// The SHA-256 of the loaded schema, policies and entities, in hex. Empty for a revocation.
     pub policy_digest: String,
 }
 
@@ -44,7 +44,8 @@ pub struct Refused {
     /// The account, or the image in Lighthouse. `None` if the request as a whole was refused.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
-    /// The reason: policies forbade it, no policy allowed it, or the evaluation failed.
+    /// The reason, for example: policies forbade it, no policy allowed it, or approvers are
+    /// missing.
     pub why: String,
 }
 

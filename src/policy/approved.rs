@@ -9,7 +9,7 @@ use super::rules::EXPIRY;
 ///
 /// 1. [`PolicySet::decide`](super::PolicySet::decide) allows the request under current policies.
 ///
-/// A cancel needs no new decision, so it has two more ways:
+/// A cancel can also be carried out without a new decision, in two cases:
 ///
 /// 2. [`Approved::recorded_cancel`]: the cancel was allowed when it was recorded;
 /// 3. [`Approved::revocation`]: the share to cancel has expired or was called off.

@@ -16,8 +16,8 @@ use super::schema::clipped;
 use super::stack::with_enough_stack;
 use crate::domain::{Action, Approval, Item, Refused, Verdict};
 
-/// Maximum number of refused items that one denial explains. Further items are only named, to
-/// bound the work of a denial.
+/// Maximum number of refused items for which one denial looks for the nearest permits. Further
+/// items get a shorter reason, to bound the work of a denial.
 const MAX_EXPLAINED: usize = 20;
 
 /// The decision about one request.

@@ -73,8 +73,8 @@ struct Element {
 /// policies. `validated`: the file was validated before, against the built-in schema.
 ///
 /// # Errors
-/// The text is not JSON, the schema refuses an entity, an entity is listed twice, or an id is not
-/// valid for its type.
+/// Among others: the text is not a JSON array of entities, the schema refuses an entity, an entity
+/// is listed twice, or an id is not valid for its type.
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],

@@ -40,12 +40,14 @@ pub struct PolicySet {
 impl PolicySet {
     /// Parses and validates schema, policies and entities. `approvals` is the number of named
     /// approvers that must be allowed to approve a share; 0 requires none. Texts that `bundle` has
-    /// validated are not validated again, and each policy is parsed when a request first needs it.
+    /// validated are not validated again, and usually each policy is parsed only when a request
+    /// first needs it.
     ///
     /// # Errors
     /// Every problem of the first stage that has any, each with `file:line` as its field. The
-    /// stages are: sizes and nesting; the schema; policies and entities. There is no partial
-    /// success: a policy set that does not validate decides nothing.
+    /// stages are: sizes and nesting; the schema; policies and entities; sample requests against a
+    /// schema other than the built-in one. There is no partial success: a policy set that does not
+    /// validate decides nothing.
     pub fn load(
         files: &PolicyFiles,
         sources: &[SourceFacts],

@@ -114,7 +114,8 @@ impl<'a> Probes<'a> {
         self.accounts.last()
     }
 
-    /// Returns the people of a source. If `entities.json` lists none, the requester is not listed.
+    /// Returns the people of a source. If `entities.json` lists none, the only requester is an
+    /// unlisted person.
     pub(super) fn people(&self, source: &SourceName) -> People {
         let names = &self.policies.names;
         let people = self.policies.listed(|entity| *entity == names.requester);

@@ -71,8 +71,8 @@ impl<'a> Place<'a> {
 /// Parses every file, and validates them together against a schema if one is given.
 ///
 /// # Errors
-/// A text does not parse, an `@id` is missing or repeated, a policy is a template, or strict
-/// validation refuses a policy.
+/// A text does not parse; an `@id` is missing, repeated, reserved or not of the right form; a
+/// policy is a template; or strict validation refuses a policy.
 pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Result<Rules, Problems> {
     let mut sites: BTreeMap<PolicyId, Place<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();

@@ -41,7 +41,8 @@ impl SchemaNames {
         })
     }
 
-    /// Whether requests supply entities of this type, so that `entities.json` need not list them.
+    /// Whether `entities.json` need not list entities of this type, because requests, the
+    /// configuration or the schema supply them.
     pub(super) fn is_supplied(&self, name: &EntityTypeName) -> bool {
         [
             &self.source,

@@ -1,12 +1,13 @@
-//! The type of a refusal: a documented code and a message. Clients may rely on the code, but not on
-//! the message, which the sandbox words itself.
+//! The type of a refusal: a code and a message. Clients may rely on the code, but not on the
+//! message, which the sandbox words itself.
 
 use std::borrow::Cow;
 
 /// The content of `Response.Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
-    /// The complete code, as the API pages spell it.
+    /// The complete code, as the API pages spell it. Frozen accounts and injected faults can have
+    /// codes that no page lists.
     pub(super) code: Cow<'static, str>,
     /// The problem, with the name of the parameter.
     pub(super) message: String,

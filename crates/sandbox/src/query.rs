@@ -20,7 +20,10 @@ struct Node {
     below: BTreeMap<String, Node>,
 }
 
-/// Decodes a query. Returns `InvalidParameter` with the key that contradicts another key.
+/// Decodes a query.
+///
+/// Errors: `InvalidParameter` for a key that contradicts another key or a query that is not
+/// percent-encoded UTF-8; `UnknownParameter` for a key with more than [`MAX_DEPTH`] parts.
 pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
     let mut root = Node::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

@@ -287,7 +287,7 @@ async fn wait(pause: Duration, desk: &Desk) {
     }
 }
 
-/// Reads a complete request; `None` if the body exceeds [`MAX_READ_BYTES`].
+/// Reads a complete request; `None` if the body exceeds [`MAX_READ_BYTES`] or breaks off.
 async fn read(incoming: HttpRequest) -> Option<Request> {
     let (head, body) = incoming.into_parts();
     let body: Bytes = to_bytes(body, MAX_READ_BYTES).await.ok()?;

@@ -1,5 +1,5 @@
-//! The world of the sandbox: images and blueprints per region, and the accounts that may use them.
-//! Plain data that tests read and edit; `actions` has the rules of the APIs.
+//! The world of the sandbox: images and blueprints per region, and additional accounts that can
+//! receive them. Plain data that tests read and edit; `actions` has the rules of the APIs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -205,7 +205,7 @@ pub struct CvmImage {
     pub encrypted: bool,
     /// Whether the owner brings the licence (`LicenseType` `BYOL`).
     pub byol: bool,
-    /// Whether another operation uses it while its state is `NORMAL`.
+    /// Whether another operation uses the image while its state is `NORMAL`.
     pub occupied: bool,
     /// `OsName`.
     pub os_name: String,

@@ -1,5 +1,5 @@
-//! `DescribeBlueprints`: lists the Lighthouse images of the account. An entry names the CVM image
-//! from which Lighthouse made it, if there is one. Limits: either ids or filters, 100 ids, 10
+//! `DescribeBlueprints`: lists the Lighthouse images of the account. The entry of an image that
+//! Lighthouse made from a CVM image names the CVM image. Limits: either ids or filters, 100 ids, 10
 //! filters of 100 values, 100 entries a page. <https://cloud.tencent.com/document/api/1207/47689>
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Caches the credentials in use. In: a chain of sources, and access to remote sources. Out: the
-//! credentials of the last look-up. Looks them up again shortly before they expire, after five
-//! minutes if they have no expiry, and when the cloud refuses them. Concurrent callers share one
-//! look-up and its failure.
+//! credentials of the last successful look-up. Looks them up again shortly before they expire,
+//! after five minutes if they have no expiry (on SCF for every call), and when the cloud refuses
+//! them. Concurrent callers share one look-up and its failure.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ const EARLY: SignedDuration = SignedDuration::from_secs(300);
 /// Age at which the cache looks up credentials without an expiry again: an operator may have
 /// replaced them in their file.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
-/// Minimum time between two look-ups while the current credentials are still valid.
+/// Minimum time between two look-ups of credentials that are about to expire. A look-up after a
+/// refusal by the cloud does not wait.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 type Loaded = Result<Arc<Credentials>, CredentialsError>;
@@ -82,7 +83,7 @@ impl CredentialCache {
         if self.chain.replace_key(account, key)? {
             let mut slot = self.slot.lock();
             // Counts as a finished look-up without a result, so that a look-up that began with the
-            // old key does not store its own.
+            // old key does not store its result.
             slot.looks = slot.looks.wrapping_add(1);
             (slot.current, slot.last) = (None, None);
         }
@@ -151,7 +152,7 @@ impl CredentialCache {
             let loaded = self.chain.load(&self.remote).await.map(Arc::new);
             let mut slot = self.slot.lock();
             if slot.looks != looks {
-                // The key was replaced meanwhile.
+                // The key was replaced during this look-up.
                 continue;
             }
             slot.looks = slot.looks.wrapping_add(1);

@@ -66,8 +66,8 @@ impl CredentialChain {
         })
     }
 
-    /// Replaces the key that [`CredentialChain::with_key`] set. Returns whether the new key differs
-    /// from it.
+    /// Replaces the key that [`CredentialChain::with_key`] set, if it set one. Returns whether the
+    /// chain's key has changed.
     pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<bool, CredentialsError> {
         let later = key_of(account, key)?;
         let Some(key) = &self.key else {
@@ -88,8 +88,8 @@ impl CredentialChain {
         }
     }
 
-    /// Returns the first credentials found. If a role is set, assumes it with these credentials and
-    /// returns those of the role.
+    /// Returns the account's own key or, without one, the first credentials found. If a role is
+    /// set, assumes it with these credentials and returns those of the role.
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
             Some(key) => key.read().clone(),

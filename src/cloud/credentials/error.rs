@@ -17,12 +17,13 @@ pub enum CredentialsError {
     /// credentials of a later source.
     #[error("cannot use the credentials in {place}: {problem}")]
     Unusable {
-        /// The variable, file, address or role that has the credentials.
+        /// The variables, file, account, headers, address or role that have the credentials.
         place: String,
         /// The problem. Contains no secret.
         problem: String,
     },
-    /// A source of temporary credentials did not answer. A later look-up may succeed.
+    /// A source of temporary credentials did not answer, or answered with an error that may pass. A
+    /// later look-up may succeed.
     #[error("cannot get the credentials of {place}: {problem}")]
     Unreachable {
         /// The address or the role whose credentials were requested.

@@ -1,6 +1,6 @@
-//! Reads the credentials file of the SDKs: `~/.tencentcloud/credentials`, then
-//! `/etc/tencentcloud/credentials`, section `[default]`. In: the environment. Out: credentials,
-//! nothing, or the problem with a file.
+//! Reads section `[default]` of the SDKs' credentials files: of `~/.tencentcloud/credentials`, then
+//! of `/etc/tencentcloud/credentials`, or only of the file that a variable names. In: the
+//! environment. Out: credentials, nothing, or the problem with a file.
 
 use std::path::PathBuf;
 

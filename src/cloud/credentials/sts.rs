@@ -29,7 +29,7 @@ const SESSION: &str = "sharehook";
 const SECONDS: u32 = 7_200;
 const STS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The ARN of a role: `qcs::cam::uin/<owner>:roleName/<name>`.
+/// The ARN of a role: `qcs::cam::uin/<owner>:roleName/<name>`, or the same with `role/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleArn(String);
 
@@ -129,8 +129,9 @@ pub(super) async fn assume(
     })
 }
 
-/// Returns the credentials of the role that TKE assigns to this pod. Reads the token file at each
-/// look-up, because TKE replaces the file.
+/// Returns the credentials of the role that TKE assigns to this pod; `None` if no variable of TKE
+/// is set, except perhaps `TKE_REGION`. Reads the token file at each look-up, because TKE replaces
+/// the file.
 pub(super) async fn with_web_identity(
     remote: &Remote,
     environment: &Environment,

@@ -1,6 +1,7 @@
 //! Finds the credentials of `tccli`: a profile's file, and the role that the file or two variables
-//! name. In: the environment. Out: the file's credentials, or those of the role. Follows tccli 3.1:
-//! a role needs a session name, and the variables take precedence over the file.
+//! name. In: the environment. Out: the credentials of the file, of this role, or of the machine's
+//! role. Follows tccli 3.1: a role needs a session name, and the variables take precedence over the
+//! file.
 
 use serde::Deserialize;
 
@@ -19,7 +20,8 @@ const SESSION_VARIABLE: &str = "TENCENTCLOUD_ROLE_SESSION_NAME";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct File {
-    /// If this is `cvm-role`, the machine's role is used and the keys in the file are ignored.
+    /// If this is `cvm-role` and no variables name a role, the machine's role is used and the keys
+    /// in the file are ignored.
     r#type: Option<String>,
     secret_id: Option<String>,
     secret_key: Option<String>,
@@ -30,7 +32,8 @@ struct File {
     session: Option<String>,
 }
 
-/// Returns the credentials of the profile, or of the role that the variables or the profile name.
+/// Returns the credentials of the profile's file, of the role that the variables or the file name,
+/// or of the machine's role. `None` if there is no file.
 pub(super) async fn of_profile(
     remote: &Remote,
     environment: &Environment,

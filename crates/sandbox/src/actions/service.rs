@@ -64,7 +64,8 @@ impl Service {
         }
     }
 
-    /// Whether a site serves a region. Only the international site's Lighthouse pages list regions.
+    /// Whether a site serves a region. Only the international site's Lighthouse pages list regions;
+    /// in all other cases, every region in the two lists counts.
     pub(crate) fn serves(self, site: Site, region: &str) -> bool {
         let listed_only = self == Self::Lighthouse && site == Site::Intl;
         LIGHTHOUSE_REGIONS.contains(&region) || (!listed_only && CVM_ONLY_REGIONS.contains(&region))

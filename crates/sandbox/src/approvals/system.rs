@@ -11,7 +11,7 @@ pub enum ApprovalSystem {
     Dingtalk,
     /// WeCom's approval app.
     Wecom,
-    /// A ticket system that answers a GET with a login.
+    /// A ticket system, which answers a GET that carries a login.
     Http,
 }
 

@@ -29,7 +29,8 @@ pub struct Tenant {
     pub notes: Vec<String>,
     /// The number of calls so far.
     pub calls: ApprovalCalls,
-    /// While set, every call with a token is refused with this code.
+    /// While set, every call with a token is refused with this code. A ticket system refuses every
+    /// call with this HTTP status.
     pub failing: Option<String>,
     /// Whether calls for a token are refused.
     pub gives_no_token: bool,

@@ -1,4 +1,5 @@
-//! Imitates a ticket system. Answers a GET with a login whose path or query names a ticket.
+//! Imitates a ticket system. Answers a GET that carries a login, with the ticket that its path or
+//! query names.
 
 use serde_json::{Value, json};
 
