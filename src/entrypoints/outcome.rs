@@ -14,7 +14,7 @@ pub(crate) enum Outcome {
     DoneWithFailures,
     /// Recorded in the journal. The work starts later.
     Waiting,
-    /// Recorded in the journal but not finished. The next sweep continues the work.
+    /// Recorded in the journal but not finished. The work continues, at once or in a sweep.
     Pending,
     /// One request of the delivery is unfinished, and another one failed in whole or in part.
     UnfinishedWithFailures,
@@ -58,7 +58,7 @@ pub(crate) enum Outcome {
 /// Whether a queue or topic should deliver a message again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Redelivery {
-    /// No: the message is processed, or the sweep continues the work.
+    /// No: the message is processed, or the work on it continues.
     None,
     /// Yes: the next attempt may succeed.
     MaySucceed,
@@ -88,7 +88,7 @@ impl Exit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) http_status: u16,
-    /// Whether a delivery with this outcome was certainly authenticated. This is not used for
+    /// Whether a delivery with this outcome was certainly authenticated. This field is not used for
     /// probes, handshakes and requests whose body was not read.
     pub(crate) authenticated: bool,
     /// Whether a queue should deliver the message again. In a batch, every value except `None`

@@ -38,7 +38,8 @@ pub enum Replies {
 pub struct ReplyRules {
     /// Which statuses are sent.
     pub replies: Replies,
-    /// After this time the answer is 202, and the work continues, at once or in a sweep. If `None`,
+    /// If the journal has the request after this time, the answer is sent with the status 202, or
+    /// 200 if the sender prescribes the body. The work continues, at once or in a sweep. If `None`,
     /// the answer is sent when the work ends.
     pub answer_within: Option<Duration>,
 }

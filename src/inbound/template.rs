@@ -42,7 +42,8 @@ pub(super) fn signed_prefix<'a, E>(
     Ok(bytes)
 }
 
-/// Splits a signature header into its items. Blanks beside an item of a list do not belong to it.
+/// Splits a signature header into its items. Blanks beside an item of a list are not part of the
+/// item.
 pub(super) fn items<'a>(scheme: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
     let separator = scheme.separator.character();
     let whole = separator.is_none().then_some(field);

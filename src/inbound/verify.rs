@@ -208,8 +208,8 @@ impl Verifier {
         self.check(delivery, Some(certificate), now, &mut Trace::off())
     }
 
-    /// Returns the address of the certificate that a delivery needs, or `None` if its scheme uses
-    /// no certificates or it came from a trigger. The delivery is not verified yet, so only
+    /// Returns the address of the certificate that a delivery needs, or `None` if the delivery came
+    /// from a trigger or its scheme uses no certificates. The delivery is not verified yet, so only
     /// addresses of SNS are returned, and only for topics that the source lists.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub(super) fn visible_text(markdown: &str) -> String {
     let (mut start, mut after_blank) = (0, false);
     for line in markdown.split('\n') {
         let blank = line.trim_matches([' ', '\t', '>']).is_empty();
-        // A footnote may continue behind a blank line, indented.
+        // An indented line after a blank line may continue a footnote.
         if !blank && after_blank && !line.starts_with([' ', '\t', '>']) {
             after_open_link = false;
         }

@@ -27,7 +27,7 @@ pub(crate) struct Extras<'a> {
     pub contact: Option<&'a str>,
     /// Jira's transition for this outcome.
     pub transition: Option<&'a str>,
-    /// The user at the target in whose name the program writes.
+    /// The target's setting `user`, such as the person in whose name the program writes.
     pub user: Option<&'a str>,
     /// Whether a `response_url` is known.
     pub response_url: bool,

@@ -30,19 +30,20 @@ pub(crate) struct Message {
     /// The path below the target's address; may have a query.
     pub path: String,
     pub body: Value,
-    /// More headers, by lower-case names. They cannot replace the authentication.
+    /// More headers. `authorization`, `host`, `content-length` and `content-type` are ignored.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// A request to make first, whose answer completes the path.
     #[serde(default)]
     pub find: Option<Find>,
-    /// Where to look for an earlier delivery of the message before it is repeated.
+    /// Where to look for an earlier delivery of the message before the message is sent again.
     #[serde(default)]
     pub look: Option<Look>,
     /// Whether the message goes to the delivery's `response_url` instead of the target's address.
     #[serde(default)]
     pub to_response_url: bool,
-    /// Whether a refusal of this message is only logged, so that the notification is not repeated.
+    /// Whether a failure to send this message is only logged, so that the notification is not
+    /// repeated.
     #[serde(default)]
     pub optional: bool,
 }

@@ -1,5 +1,5 @@
 //! Installs the log and the export of spans and metrics when the program starts. In: the
-//! environment variables. Invalid ones of OpenTelemetry only disable the export.
+//! environment variables. Invalid variables of OpenTelemetry only disable the export.
 
 use crate::config::Vars;
 use crate::telemetry::{self, LogFormat};

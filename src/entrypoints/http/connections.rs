@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// verified request yet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit between requests on a connection that carried a verified request. Common load
-/// balancers close an idle connection after 60 seconds. This limit is longer, so that none sends a
-/// delivery on a connection that this server is closing.
+/// balancers close an idle connection after 60 seconds. This limit is longer, so that no load
+/// balancer sends a delivery on a connection that this server is closing.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The time limits of connections that were opened together are spread over this time. Otherwise
 /// all of them would be closed, and opened again, at one moment.

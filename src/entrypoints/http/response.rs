@@ -10,7 +10,7 @@ use crate::entrypoints::reply;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HttpResponse {
     pub(crate) outcome: Outcome,
-    /// Whether the sender of the request has proved who it is.
+    /// True only if the sender of the request has proved who it is.
     pub(crate) authenticated: bool,
     pub(crate) status: u16,
     /// Pairs of a name in lower case and a value.

@@ -31,7 +31,7 @@ impl IdFilter {
     /// Compiles a filter. Problems name the filter as `name`.
     ///
     /// # Errors
-    /// Every problem of the filter, as for a map.
+    /// The problems that [`Program::compile`] finds.
     pub fn read(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
         Ok(Self(Arc::new(program)))

@@ -1,6 +1,6 @@
 //! Describes WeCom's approval app (developer.work.weixin.qq.com, documents 91815, 91983 and 91039).
-//! Ignores the events `open_approval_change` of the flow engine for self-built apps, because they
-//! name a form that WeCom does not have.
+//! Ignores the events `open_approval_change` of the flow engine for self-built apps, because WeCom
+//! does not have the forms of these approvals.
 
 use std::time::Duration;
 

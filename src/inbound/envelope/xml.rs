@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::inbound::refusal::Refusal;
 
-/// WeCom's events are nested 7 levels deep.
+/// Maximum nesting of elements. WeCom's events have 7 levels.
 const MAX_DEPTH: usize = 32;
 
 /// An element that is not closed yet.

@@ -31,8 +31,8 @@ struct Case {
     expect: Expect,
 }
 
-/// The expected result of the event's first request. Absent fields are not compared; for an ignored
-/// event, only `decision` is.
+/// The expected result of the event's first request. Absent fields are not compared. For an ignored
+/// event, only `decision` is compared.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
@@ -105,7 +105,7 @@ pub(super) struct Ran {
     /// Where the case is, as `file:line`.
     pub(super) place: String,
     pub(super) ended: CaseResult,
-    /// The policies that decided the case or about its approvers.
+    /// The policies that decided the case's requests, or decided about their approvers.
     pub(super) touched: Vec<String>,
 }
 
