@@ -82,7 +82,7 @@ impl SchemeSpec {
     }
 
     /// Returns a placeholder in the form that this scheme's secrets have, for commands that run
-    /// without the real secrets and verify nothing.
+    /// without the real secrets.
     pub fn stand_in(&self, text: &str) -> String {
         match &self.kind {
             SchemeKind::Basic => format!("sharehook:{text}"),

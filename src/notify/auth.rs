@@ -30,8 +30,8 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// Returns the header that every message has; `None` if messages are authenticated in another
-    /// way.
+    /// Returns the header that authenticates every message to the target's address; `None` if
+    /// messages are authenticated in another way.
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {

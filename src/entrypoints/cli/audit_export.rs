@@ -1,5 +1,6 @@
-//! `audit export`: prints every record as OCSF, CSV or JSON lines. The newest requests come first,
-//! each with its records in order. Keeps only a few segments in memory.
+//! `audit export`: prints the journal's records, or those of a period, as OCSF, CSV or JSON lines.
+//! The newest requests come first, each with its records in order. Keeps only a few segments in
+//! memory.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! `images`: lists the CVM images that can be shared to Lighthouse. Reads all pages of
+//! `images`: lists CVM images, and whether each can be shared to Lighthouse. Reads all pages of
 //! `DescribeImagesToShare`.
 
 use serde_json::json;
