@@ -27,7 +27,7 @@ use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
 /// A refused call is repeated only within this time. [`RegionalCloud::call_end`] includes it, so
-/// that all requests in a call wait for its repetition.
+/// that all requests that share a call wait for its repetition.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.

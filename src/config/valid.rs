@@ -354,7 +354,7 @@ pub struct SealConfig {
     pub name: String,
     /// The private key that signs seals.
     pub key: SealKey,
-    /// Minimum time between two seals. `None`, the default for a directory: none.
+    /// Minimum time between two seals. `None`, the default for a directory: there is no minimum.
     pub every: Option<Span>,
 }
 

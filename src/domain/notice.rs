@@ -64,8 +64,8 @@ impl Subscription {
 }
 
 impl NoticeKind {
-    /// Whether notifications of this subject are for the operator. They belong to no ticket, so
-    /// they cannot become comments on one.
+    /// Whether notifications of this subject are for the operator. Such notifications belong to no
+    /// ticket, so they cannot become comments on one.
     pub fn has_no_ticket(self) -> bool {
         matches!(self, Self::Rejected | Self::Drifted)
     }

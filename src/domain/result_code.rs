@@ -15,7 +15,7 @@ spelled! {
         ChainRefused = "ChainRefused",
         /// There was no connection. The call was not sent.
         ConnectFailed = "ConnectFailed",
-        /// The connection closed before the answer was complete.
+        /// No complete answer arrived: the connection closed, or the answer is not HTTP.
         ConnectionLost = "ConnectionLost",
         /// The deadline had passed. The call was not sent.
         DeadlinePassed = "DeadlinePassed",

@@ -1,6 +1,6 @@
 //! Finds what valid policies allow but probably should not. Takes the policies, the sources and an
-//! instant; returns a warning per danger and policy or source, each with an example. Decides the
-//! sample requests of [`Probes`]; docs/check.md says which dangers these requests cannot show.
+//! instant; returns at most one warning per danger and policy or source. Decides the sample
+//! requests of [`Probes`]; docs/check.md says which dangers these requests cannot show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,8 @@ use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// What a source may do: share (true) or cancel (false), the image, and the item.
+/// What a source may do. Each element names one thing: share (true) or cancel (false), the image,
+/// the item.
 type Reach = BTreeSet<(bool, String, String)>;
 
 impl PolicySet {

@@ -301,7 +301,7 @@ fn complete(
             return refused(problem, "correct the kind, or leave it out");
         }
         attrs.insert("kind".into(), json!(image.kind()));
-        // The empty region is only for validation: an image without one does not enter the store.
+        // Only for validation: an image without a region in the file does not enter the store.
         let has_region = attrs.contains_key("region");
         attrs.entry("region").or_insert_with(|| json!(""));
         return Ok(has_region);

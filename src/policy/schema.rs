@@ -68,7 +68,8 @@ impl SchemaNames {
         uid(&self.action, name)
     }
 
-    /// Parses the directory's schema, or the built-in one, and compares the two.
+    /// Returns the directory's schema, compared with the built-in one; or the built-in one if the
+    /// directory has none.
     ///
     /// # Errors
     /// The schema does not parse, or lacks an entity type or an action of the built-in schema.

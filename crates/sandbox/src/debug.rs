@@ -109,7 +109,8 @@ fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Valu
     }
 }
 
-/// Adds the faults in the body. Adds none if one of them cannot be read.
+/// Adds the faults in the body. Adds none if one of them cannot be read, and only the first ones if
+/// too many would be pending.
 fn inject(state: &mut State, request: &Request) -> Result<Value, Refusal> {
     let texts: Vec<String> = match json_of(request)? {
         Value::String(text) => vec![text],

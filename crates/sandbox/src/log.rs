@@ -16,9 +16,10 @@ const MAX_ACCOUNTS: usize = 500;
 pub struct Call {
     /// The time, by the sandbox's clock.
     pub at: Timestamp,
-    /// The `SecretId` in the request; empty when the header was unreadable.
+    /// The `SecretId` in the request; empty if the request was refused before its header was read.
     pub key_id: String,
-    /// `lighthouse`, `cvm` or `sts`, from the credential scope; empty if that was unreadable.
+    /// The service in the credential scope, such as `lighthouse`; empty if the request was refused
+    /// before the scope was read.
     pub service: String,
     /// `X-TC-Action` as sent.
     pub action: String,
@@ -28,7 +29,7 @@ pub struct Call {
     pub image: String,
     /// `AccountIds`, at most 500 of them.
     pub accounts: Vec<String>,
-    /// `Permission`; empty when the action has none.
+    /// `Permission`; empty if the action has none, or before the parameters were accepted.
     pub permission: String,
     /// SHA-256, hex, of the parameters as sent (body or query).
     pub params_digest: String,

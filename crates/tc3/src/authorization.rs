@@ -31,7 +31,8 @@ pub enum Refusal {
     /// The header does not have the documented form.
     #[error("InvalidAuthorization: {0}")]
     InvalidAuthorization(&'static str),
-    /// A header that must be signed, or that `SignedHeaders` lists, is missing or occurs twice.
+    /// `SignedHeaders` lacks a header that must be signed, or lists one that the request does not
+    /// have exactly once.
     #[error("InvalidAuthorization: the request does not have header {0} exactly once")]
     MissingHeader(String),
     /// The scope's day is not the day of `X-TC-Timestamp`.

@@ -33,8 +33,8 @@ impl Service {
     }
 }
 
-/// The purpose of a call. The class of an error depends on it: "already shared" is success only for
-/// a share, and a missing answer is harmless only for a read.
+/// The purpose of a call. The class of an error depends on it: "already shared" can mean success
+/// only for a share, and a missing answer is harmless only for a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     Share,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Api, Filter, Paging, Query};
 use crate::domain::BlueprintId;
 
-/// Selects images by ids or by filters. The API does not accept both.
+/// Selects images by ids or by filters. The API does not accept both together.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Blueprints<'a> {

@@ -9,7 +9,8 @@ use crate::domain::CvmImageId;
 
 pub const MAX_FILTER_VALUES: usize = 5;
 
-/// Selects images by ids or by filters. The API does not accept both.
+/// Selects all images, or some by ids or by filters. The API does not accept ids together with
+/// filters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ImagesQuery {
@@ -48,10 +49,10 @@ pub struct ImageToShare {
     pub platform: Option<String>,
     /// In the format of RFC 3339.
     pub created_time: Option<String>,
-    /// Whether the image can be shared. Decide by this field, not by the reason, which is localised
-    /// text.
+    /// Whether the image can be made available in Lighthouse. Decide by this field, not by the
+    /// reason, which is localised text.
     pub is_shareable: Option<bool>,
-    /// Why the image cannot be shared. Empty if it can be shared.
+    /// Why the image cannot be made available in Lighthouse. Empty if it can.
     pub unshareable_reason: Option<String>,
 }
 

@@ -86,7 +86,7 @@ pub enum PagingError {
     /// The list has too many pages.
     #[error("the list has more than {MAX_PAGES} pages")]
     Endless,
-    /// A page contains no new entry.
+    /// A page has entries, but no new one.
     #[error("a page contains only entries of earlier pages")]
     Repeating,
     /// A page is empty, and the list has more entries.

@@ -27,7 +27,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 type Loaded = Result<Arc<Credentials>, CredentialsError>;
 
-/// A chain of sources, and the credentials that its last look-up found.
+/// A chain of sources, and the credentials that its last successful look-up found.
 #[derive(Debug)]
 pub(crate) struct CredentialCache {
     chain: CredentialChain,
@@ -78,7 +78,7 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look_or_keep(looks))).await
     }
 
-    /// Replaces the key of `account`. The next call uses the new key.
+    /// Replaces the account's own key, if the chain has one. Later calls use the new key.
     pub(crate) fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         if self.chain.replace_key(account, key)? {
             let mut slot = self.slot.lock();

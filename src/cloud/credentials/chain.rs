@@ -32,7 +32,7 @@ pub struct CredentialChain {
 
 impl CredentialChain {
     /// Creates a chain from the process's variables, the user's home directory and a function that
-    /// reads files. Keeps only the variables that a source reads.
+    /// reads files. Keeps only variables with a prefix that the sources use.
     pub fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,

@@ -28,7 +28,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Keeps only the variables that a source reads.
+    /// Keeps only variables with a prefix that the sources use.
     pub(super) fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,

@@ -47,9 +47,9 @@ impl InvocationCredentials {
         self.0.lock().newest.clone()
     }
 
-    /// Notes that the cloud refused `used`. If they come from the function's environment, the
-    /// credentials of an invocation take precedence from now on: the environment does not change
-    /// while the process runs.
+    /// Notes that the cloud refused `used`, or that they could not assume a role. If they come from
+    /// the function's environment, the credentials of an invocation take precedence from now on:
+    /// the environment does not change while the process runs.
     pub(super) fn refused(&self, used: &Credentials) {
         if used.source == CredentialSource::FunctionEnvironment {
             self.0.lock().environment_refused = true;

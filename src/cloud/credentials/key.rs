@@ -16,7 +16,8 @@ pub enum CredentialSource {
     FunctionEnvironment,
     /// The headers of the newest trusted invocation, on the function platform.
     Invocation,
-    /// The SDKs' file: `~/.tencentcloud/credentials`, then `/etc/tencentcloud/credentials`.
+    /// The SDKs' file: the one that a variable names, or else `~/.tencentcloud/credentials`, then
+    /// `/etc/tencentcloud/credentials`.
     SdkFile,
     /// The command line tool's file: `~/.tccli/<profile>.credential`.
     TccliFile,
@@ -39,7 +40,7 @@ pub struct Credentials {
     pub secret_key: SecretString,
     /// The token of temporary credentials, the value of the header `X-TC-Token`.
     pub token: Option<SecretString>,
-    /// When temporary credentials expire.
+    /// When temporary credentials expire, if that is known.
     pub expires: Option<Timestamp>,
     /// The root account of the credentials, if the source names it.
     pub owner: Option<String>,

@@ -1,8 +1,8 @@
 //! Imitates the APIs of approval systems, as far as a program that reads approvals needs them: the
-//! token of an app, instances, their list, and what is written back. In: requests below `/feishu`,
-//! `/dingtalk` and `/wecom`, and below `/http` for the tickets of any other system. Out: answers in
-//! each system's own form. Source: the systems' documents (open.feishu.cn, open.dingtalk.com,
-//! developer.work.weixin.qq.com).
+//! token of an app, instances, their list, and what is written back. In: requests below `/feishu`
+//! or `/lark`, `/dingtalk` and `/wecom`, and below `/http` for the tickets of any other system.
+//! Out: answers in each system's own form. Source: the systems' documents (open.feishu.cn,
+//! open.dingtalk.com, developer.work.weixin.qq.com).
 
 mod app;
 mod dingtalk;

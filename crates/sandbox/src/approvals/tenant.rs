@@ -55,8 +55,8 @@ impl Tenant {
         !std::mem::take(&mut self.loses_answer)
     }
 
-    /// Returns at most `size` ids of the instances for which `fits` returns true, starting with the
-    /// `from`-th. Also returns where the next page begins, if there is one.
+    /// Returns at most `size` ids of the instances for which `fits` returns true, without the first
+    /// `from`. Also returns where the next page begins, if there is one.
     pub(super) fn page(
         &mut self,
         from: usize,
