@@ -80,7 +80,7 @@ impl Cloud {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Replaces the account's own key, if it has one. Later calls sign or assume a role with it.
+    /// Replaces the configured key, if there is one. Later calls sign or assume a role with it.
     ///
     /// # Errors
     /// The id or the key is empty or contains characters that no key has.

@@ -37,7 +37,7 @@ pub enum ResultKind {
     Shared,
     /// The account had the image before, so nothing was done.
     AlreadyShared,
-    /// The receiver no longer has the image because of this request.
+    /// The receiver no longer has the image because of this request, or the item was called off.
     Cancelled,
     /// The receiver did not have the image, so nothing was done.
     NotShared,
@@ -100,8 +100,8 @@ pub struct ItemResult {
     /// The `RequestId` of the call that decided the result, for the cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Set if a later cancel called off this item of a share: the cancel's ticket, or its
-    /// `source/id` if the cancel has no ticket.
+    /// Set if a later cancel, or the withdrawal of the request's approval, called this item off:
+    /// the cancel's ticket, or else the `source/id` of the cancel or the withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_off_by: Option<String>,
     /// Whether the cloud may have changed an item that has not succeeded: a call for it got no

@@ -45,7 +45,7 @@ pub struct Approved {
 pub enum Ended {
     /// The share expired at this instant.
     Expired(Timestamp),
-    /// A later cancel called the share off.
+    /// A later cancel, or the withdrawal of the share's approval, called the share off.
     CalledOff,
 }
 
@@ -65,8 +65,9 @@ impl Approved {
         }
     }
 
-    /// The second constructor, for a cancel whose work has begun. The recorded verdict permits the
-    /// cancel even if the policies have changed since. All arguments must come from one record.
+    /// The second constructor, for a recorded cancel that a later turn carries out. The recorded
+    /// verdict permits the cancel even if the policies have changed since. All arguments must come
+    /// from one record.
     ///
     /// Returns `None` for a share, and for a verdict that refused the cancel or a part of it.
     pub fn recorded_cancel(

@@ -78,7 +78,7 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look_or_keep(looks))).await
     }
 
-    /// Replaces the account's own key, if the chain has one. Later calls use the new key.
+    /// Replaces the configured key, if the chain has one. Later calls use the new key.
     pub(crate) fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         if self.chain.replace_key(account, key)? {
             let mut slot = self.slot.lock();

@@ -1,6 +1,7 @@
-//! Finds credentials. In: variables, a home directory, a function that reads files; optionally an
-//! account's own key and a role to assume. Out: the first credentials found, or the list of sources
-//! that have none. `Debug` shows no secret.
+//! Finds credentials. In: variables, a home directory, a function that reads files; optionally a
+//! configured key and a role to assume. Out: the credentials of the key, of the role, or of the
+//! first source that has any; or the list of the sources, which all have none. `Debug` shows no
+//! secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +26,8 @@ pub(crate) type KeyPair = (SecretString, SecretString);
 #[derive(Clone)]
 pub struct CredentialChain {
     environment: Environment,
-    /// The account's own key, which [`CredentialChain::replace_key`] replaces.
+    /// The configured key: an account's own, or the process's key in AWS.
+    /// [`CredentialChain::replace_key`] replaces it.
     key: Option<Arc<RwLock<Credentials>>>,
     role: Option<Session>,
 }
@@ -88,8 +90,8 @@ impl CredentialChain {
         }
     }
 
-    /// Returns the account's own key or, without one, the first credentials found. If a role is
-    /// set, assumes it with these credentials and returns those of the role.
+    /// Returns the configured key or, without one, the first credentials found. If a role is set,
+    /// assumes it with these credentials and returns those of the role.
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
             Some(key) => key.read().clone(),

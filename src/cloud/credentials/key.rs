@@ -25,7 +25,7 @@ pub enum CredentialSource {
     TkeIdentity,
     /// The role of the CVM on which this program runs.
     CvmRole,
-    /// The key of a configured account. `SOURCES` does not contain it.
+    /// The key of a configured account, or the process's key in AWS. `SOURCES` does not contain it.
     Account,
     /// A role assumed with the credentials of another source. `SOURCES` does not contain it.
     AssumedRole,
