@@ -72,7 +72,7 @@ pub struct Config {
     /// among them.
     pub variables: BTreeSet<String>,
     /// The places in the file of the settings whose use can fail: `journal`, `policy`,
-    /// `cloud.endpoint`, `seal.key`, `report.to`.
+    /// `cloud.endpoint`, `seal.key`, `report.to`. Lacks settings that a variable overrides.
     pub marks: BTreeMap<&'static str, Mark>,
 }
 
@@ -108,14 +108,14 @@ impl Config {
         }
     }
 
-    /// Returns the place of a setting, or the file's first line if the file does not contain it.
+    /// Returns the place of a setting, or the file's first line if `marks` lacks the setting.
     pub(crate) fn mark(&self, setting: &'static str) -> Mark {
         let written = self.marks.get(setting).cloned();
         written.unwrap_or_else(|| Mark::whole(&self.file))
     }
 
-    /// Returns a problem of a setting. If the file does not contain the setting, the problem's
-    /// place is the setting's name.
+    /// Returns a problem of a setting. If `marks` lacks the setting, the problem's place is the
+    /// setting's name.
     pub(crate) fn problem(&self, setting: &'static str, problem: &str, remedy: &str) -> Problem {
         match self.marks.get(setting) {
             Some(mark) => Problem::at(mark.clone(), format!("{setting}: {problem}"), remedy),
