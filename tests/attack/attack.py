@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Attacks a running sharehook over loopback and measures what honest senders get meanwhile.
+"""Attacks a running sharehook over loopback, and measures how it serves honest senders during each attack.
 
-In: the program (default target/release/sharehook), seconds for each attack, numbers of strangers.
+In: the program (default target/release/sharehook), seconds for each attack, numbers of attackers.
 Out: one row for each attack: honest deliveries served, latency, probes, memory, processor time; exit 1 if a row misses
-what docs/reliability.md promises. Starts its own service and stand-in cloud, and ends both. Strangers, honest senders
-and the service share the machine's cores, so each row says what part of one core the service and the strangers used.
+a promise of docs/reliability.md. Starts its own service and stand-in cloud, and ends both. Attackers, honest senders
+and the service share the machine's cores, so each row shows how much of one core the service and the attackers used.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import bad_cloud
 import strangers
 from support import Sandbox, check, staged, wait_for
 
-EXPIRING = "700000164996"  # the account of a share that ends during the attack
+EXPIRING = "700000164996"  # the account of a share that expires during the attack
 HONEST_EVERY = 0.25  # seconds between honest deliveries
 PROBE_EVERY = 0.5  # seconds between probes
 MAX_P99_MS = 250
@@ -30,28 +30,28 @@ MAX_SWEEP_SECONDS = 5
 FLOOD_CONNECTIONS = 200
 BURST, BURST_CALL_SECONDS, BURST_MINUTES = 500, 2, 10
 
-# Strangers that hold connections, in each of the numbers.
+# Attackers that keep connections open. Each attack runs with each number of connections.
 HOLDING = {"slow-heads": strangers.slow_head, "slow-bodies": strangers.slow_body, "large-bodies": strangers.large_body,
            "chunks": strangers.chunks, "silent": strangers.silent, "hang-ups": strangers.hang_up}
-# Strangers that keep the service busy, from 200 connections.
+# Attackers that keep the service busy, over 200 connections.
 BUSY = {"forged": strangers.flood, "pipelined": strangers.pipelined, "unread-answers": strangers.unread,
         "churn": strangers.churn, "half-closed": strangers.half_closed, "expectant": strangers.expectant}
 
 
 def percentile(values, part):
-    """The value that this part of the sorted values does not exceed."""
+    """Returns the value that this part of the sorted values does not exceed."""
     return values[min(len(values) - 1, int(len(values) * part))]
 
 
 def expiring(seconds):
-    """A share that ends while the attack goes on. The service sweeps by itself every 10 seconds, so the share ends just
+    """Returns a share that expires during the attack. The service sweeps every 10 seconds, so the share expires just
     before the sweep that is measured."""
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds - 0.3)
     return share("expiring", [EXPIRING], expires_at=end.isoformat())
 
 
 def swept(service, sandbox):
-    """Seconds of a sweep after which the expired share is gone, or None when it is not."""
+    """Sweeps. Returns the seconds that this took, or None if the expired share still exists."""
     began = time.monotonic()
     done = service.command("sweep")
     took = time.monotonic() - began
@@ -59,7 +59,7 @@ def swept(service, sandbox):
 
 
 def measure(name, seconds, attack, count, unread_logs=False):
-    """One row: the attack goes on while honest senders send and a sweep runs."""
+    """Returns one row: honest senders send and a sweep runs during the attack."""
     with staged() as stage, concurrent.futures.ProcessPoolExecutor(2) as pool:
         sandbox = Sandbox(stage)
         service = Service(stage, stage.directory / "home", sandbox.url, unread=unread_logs).start()
@@ -87,7 +87,7 @@ def measure(name, seconds, attack, count, unread_logs=False):
 
 
 def burst():
-    """Signed deliveries at once, on a cloud that takes its time for each call."""
+    """Sends signed deliveries concurrently while each call of the cloud is slow."""
     with staged() as stage:
         sandbox = Sandbox(stage)
         service = Service(stage, stage.directory / "home", sandbox.url).start()

@@ -1,8 +1,8 @@
-"""A cloud that answers with malice, between the service and the stand-in cloud.
+"""A proxy between the service and the stand-in cloud that answers maliciously.
 
-In: how it answers, and whether it carries calls out before. Out: a row for each kind: the first answer's time and
-status, memory, and whether the journal tells the truth once the cloud is honest again. A redirect leads to a listener
-that must never hear of it.
+In: how it answers, and whether the stand-in carries the call out first. Out: a row for each kind: time and status of
+the first answer, memory, and whether the journal agrees with the cloud after the attack. Redirects point to a
+listener that must receive no request.
 """
 
 import asyncio
@@ -103,7 +103,7 @@ KINDS = [endless_body, huge_body, endless_head, endless_continue, drip, silence,
 
 
 class BadCloud:
-    """Answers on a port of its own until `stop`; `kind` is None while it is honest."""
+    """Answers on its own port until `stop`. If `kind` is None, it forwards each call unchanged."""
 
     def __init__(self, sandbox, kind, carries_out):
         self.sandbox, self.kind, self.carries_out = sandbox, kind, carries_out
@@ -144,7 +144,7 @@ class BadCloud:
         writer.close()
 
     def _carried_out(self, path, headers, body):
-        """The stand-in cloud's answer to the call, which is signed for this host."""
+        """Sends the call to the stand-in cloud, signed for that host, and returns the answer."""
         url = urllib.parse.urljoin(self.sandbox.url, path)
         return http_call(url, "POST", body, headers)[1].encode()
 
@@ -153,7 +153,7 @@ class BadCloud:
 
 
 def measure(kind, carries_out):
-    """One row, and whether it is as it must be."""
+    """Returns one row, and whether its values are acceptable."""
     with staged() as stage, contextlib.ExitStack() as stack:
         sandbox = Sandbox(stage)
         cloud = BadCloud(sandbox, kind, carries_out)
@@ -182,7 +182,7 @@ def measure(kind, carries_out):
 
 
 def all_of_them():
-    """Every kind, each with and without the call carried out; whether all are as they must be."""
+    """Runs every kind, with and without carrying the call out. Returns whether all rows are acceptable."""
     print("cloud's answer    carried  first answer       s  calls    MB in the end shared     s", flush=True)
     good = True
     with concurrent.futures.ThreadPoolExecutor(5) as pool:

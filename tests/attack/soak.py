@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Mixed traffic while everything fails; at the end the books must balance.
+"""Mixed traffic with injected failures. At the end, senders, journal and cloud must agree.
 
-In: minutes, a seed. Out: what was sent and what was done to the service, each check of the books, exit 1 if one does
-not hold. The books: each accepted delivery has one outcome, nothing else is in the journal, the grants of the journal
-are the shares of the cloud, `audit verify` and `drift` find nothing. The seed selects traffic and faults; which of them
-meet is chance.
+In: minutes, a seed. Out: the deliveries and failures, the result of each check, exit 1 if one fails. The checks: each
+accepted delivery has one outcome, the journal has no other request, the journal's grants equal the cloud's shares, and
+`audit verify` and `drift` find nothing. The seed selects traffic and failures; which of them coincide also depends on
+timing.
 """
 
 import argparse
@@ -34,14 +34,14 @@ CVM_IMAGE = "img-6pb6lrmy"
 LARGEST_STEP = 3_600
 JOURNAL_BYTES = 4 << 30
 
-# Failures of the cloud, by how often they are chosen. None of them is a lie: a refusal has not been carried out, and
-# a call that may have been carried out does not end in a refusal.
+# Failures of the cloud, with their weights. All are plausible: no refused call is carried out, and a call that may
+# have been carried out is not answered with a refusal.
 CLOUD_FAULTS = {"reset-before": 3, "reset-after": 3, "error-before:InternalError": 2, "error-after:InternalError": 2,
                 "error-before:RequestLimitExceeded": 2, "status:502": 1, "html-ok": 1, "cut-body": 2, "slow:3s": 2}
 
 
 def namespace() -> bool:
-    """Continues where this process may mount a small file system of its own, if the machine permits it."""
+    """Restarts this process in a namespace in which it may mount a file system, if the machine permits that."""
     if "SOAK_NAMESPACE" in os.environ:
         return os.environ["SOAK_NAMESPACE"] == "yes"
     for way in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
@@ -52,7 +52,7 @@ def namespace() -> bool:
 
 
 class Clock:
-    """The clock of the service and of its commands, by a library that is loaded before theirs."""
+    """The clock of the service and of its commands. A preloaded library shifts it."""
 
     def __init__(self, folder: pathlib.Path):
         self.file, library = folder / "clock", folder / "clock.so"
@@ -62,7 +62,7 @@ class Clock:
         self.variables = {"LD_PRELOAD": library, "SOAK_CLOCK": self.file}
 
     def set(self, seconds: int) -> None:
-        """Steps the clock; it runs on from there."""
+        """Moves the clock by these seconds against the true time. It runs on from there."""
         self.seconds = seconds
         with open(self.file, "r+b" if self.file.exists() else "wb") as file:
             file.write(struct.pack("<q", seconds))
@@ -72,7 +72,7 @@ class Clock:
 
 
 class Disk:
-    """The file system of the service's folder, whose size and mode can be changed while it is used."""
+    """The file system of the service's folder. Its size and mode can be changed during use."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
@@ -84,11 +84,11 @@ class Disk:
             if subprocess.run(["mount", "-o", f"remount,{options}", self.folder], capture_output=True,
                               check=False).returncode == 0:
                 return True
-            time.sleep(0.02)  # a file is open for writing
+            time.sleep(0.02)  # refused while a file is open for writing
         return False
 
     def fill(self) -> bool:
-        """Leaves no room at all."""
+        """Fills the file system completely."""
         stat = os.statvfs(self.folder)
         return self._remount(f"size={max(stat.f_blocks - stat.f_bfree, 1) * stat.f_frsize}")
 
@@ -103,8 +103,8 @@ class Disk:
 
 
 def outcome(answer: dict) -> dict:
-    """What an answer tells of the request for good: not where its newest record lies, nor whether what a cancel called
-    off is taken back already."""
+    """Returns the parts of an answer that do not change later. The record's place changes, and so does a called-off item,
+    which is revoked later."""
     until_taken_back = ("result", "blueprint")
     results = [{name: value for name, value in result.items()
                 if name not in until_taken_back or "called_off_by" not in result}
@@ -113,13 +113,13 @@ def outcome(answer: dict) -> dict:
 
 
 class Books:
-    """What was sent, and what was answered: the senders' side of the account."""
+    """The requests that were sent, and their answers."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.accepted: dict = {}  # id -> request
-        self.final: dict = {}  # id -> the first answer that was final
-        self.refused: set = set()  # ids that must never be in the journal
+        self.final: dict = {}  # id -> the first final answer
+        self.refused: set = set()  # ids that the journal must not have
         self.counts = collections.Counter()
         self.flaws: list = []
 
@@ -128,7 +128,7 @@ class Books:
             self.counts[what] += 1
 
     def take(self, request: dict, status: int, answer: dict) -> None:
-        """The answer to a delivery that was accepted or denied."""
+        """Stores the answer to an accepted or denied delivery."""
         content = outcome(answer)
         with self.lock:
             name = request["id"]
@@ -141,7 +141,7 @@ class Books:
 
 
 class Sender:
-    """One sender: sends until it is told that a delivery was taken, as the contract with senders says."""
+    """One sender. It repeats a delivery until the answer says that the delivery was accepted, as senders should."""
 
     def __init__(self, number: int, seed: str, service: Service, clock: Clock, books: Books, stop: threading.Event):
         self.number, self.dice = number, random.Random(f"{seed}/{number}")
@@ -160,7 +160,7 @@ class Sender:
         return f"soak-{self.number}"
 
     def _accounts(self) -> list:
-        """Few enough accounts that requests meet on them."""
+        """Chooses from few accounts, so that several requests concern the same one."""
         return sorted({f"7000001{self.dice.randrange(60):05}" for _ in range(self.dice.choice([1, 1, 1, 2, 5, 14]))})
 
     def _request(self, action: str) -> dict:
@@ -181,12 +181,12 @@ class Sender:
         self._accept(share(self._name(), accounts, requester="mallory@example.com"), {403})
 
     def again(self) -> None:
-        """A delivery that was accepted before."""
+        """Repeats an accepted delivery."""
         if self.sent:
             self._accept(self.dice.choice(self.sent), {200, 202, 403})
 
     def conflict(self) -> None:
-        """A known id with other content."""
+        """Sends other content under a known id."""
         if self.sent:
             request = {**self.dice.choice(self.sent), "accounts": ["620000100001"]}
             self._until(request, {422})
@@ -223,12 +223,12 @@ class Sender:
             self.books.take(request, status, answer)
 
     def _until(self, request: dict, wanted: set) -> tuple:
-        """Sends until it is answered so; an unexpected answer is a flaw. Nothing after the stop."""
+        """Sends until one of these answers arrives. Reports any other final answer as a flaw. Sends nothing after the stop."""
         while not self.stop.is_set():
             status, answer = self._send(request, LOCAL["NATIVE_WEBHOOK_SECRET"])
             if status in wanted:
                 return status, answer
-            # Not reached, overloaded or out of order; or the service's clock is an hour off.
+            # The service is not reachable, overloaded or failing, or its clock is wrong by an hour.
             if status not in (0, 401, 429, 500, 503):
                 with self.books.lock:
                     self.books.flaws.append(f"{request} was answered {status} {answer}")
@@ -248,7 +248,7 @@ class Sender:
 
 
 class Chaos:
-    """What is done to the service, its cloud, its disk and its clock while the senders send."""
+    """The failures of the service, its cloud, its disk and its clock during the traffic."""
 
     def __init__(self, dice: random.Random, service: Service, sandbox: Sandbox, clock: Clock, disk: Disk | None,
                  books: Books):
@@ -266,21 +266,21 @@ class Chaos:
             time.sleep(self.dice.uniform(0.5, 4))
 
     def kill(self) -> bool:
-        """kill -9 at any moment, and a new process."""
+        """Sends SIGKILL at a random moment, and starts a new process."""
         time.sleep(self.dice.uniform(0, 1))
         self.service.kill()
         self.service.start()
         return True
 
     def stop(self) -> bool:
-        """An orderly stop, and a new process."""
+        """Stops the process with SIGTERM, and starts a new one."""
         self.service.process.terminate()
         self.service.process.wait(30)
         self.service.start()
         return True
 
     def step(self) -> bool:
-        """A clock that jumps within the senders' tolerance, or by an hour for a short time."""
+        """Moves the clock within the tolerance of signatures, or by an hour for a short time."""
         if self.dice.random() < 0.3:
             self.clock.set(self.dice.choice([-LARGEST_STEP, LARGEST_STEP]))
             time.sleep(self.dice.uniform(1, 4))
@@ -288,19 +288,19 @@ class Chaos:
         return True
 
     def cloud(self) -> bool:
-        """A storm of failures of the cloud."""
+        """Injects several failures of the cloud."""
         kinds = self.dice.choices(list(CLOUD_FAULTS), list(CLOUD_FAULTS.values()), k=self.dice.randrange(1, 6))
         self.sandbox.fail(*(f"*:{kind}@{self.dice.randrange(1, 6)}" for kind in kinds))
         return True
 
     def sweep(self) -> bool:
-        """A second process sweeps."""
+        """Sweeps in a second process."""
         done = self.service.command("sweep")
         check(done.returncode in (0, 1), "a sweep to end", done.stdout + done.stderr)
         return True
 
     def verify(self) -> bool:
-        """The evidence is whole in the middle of it."""
+        """Verifies the journal during the traffic."""
         with self.books.lock:
             accepted = set(self.books.accepted)
         equal(findings(self.service, accepted), [], "what audit verify finds")
@@ -313,7 +313,7 @@ class Chaos:
         return self._without_writes(self.disk.protect)
 
     def _without_writes(self, spoil) -> bool:
-        """A disk that cannot be written for some seconds, at times with a kill in the midst."""
+        """Makes the disk unwritable for some seconds, and sometimes kills the process meanwhile."""
         spoiled = spoil()
         time.sleep(self.dice.uniform(1, 3))
         killed = self.dice.random() < 0.3
@@ -326,8 +326,8 @@ class Chaos:
 
 
 def findings(service: Service, accepted: set) -> list:
-    """What `audit verify` finds, but for the entries that deliveries leave which were killed, or met a full disk, before
-    their first record: nobody was told that they were accepted."""
+    """Returns the findings of `audit verify`, except for index entries without a record. A delivery leaves such entries
+    if the process died, or the disk was full, before record 0. Such a delivery was not answered as accepted."""
     done = service.command("audit", "verify", "--json")
     found = json.loads(done.stdout)["findings"]
     streams = {hashlib.sha256(f"native\0{name}".encode()).hexdigest()[:32] for name in accepted}
@@ -335,7 +335,7 @@ def findings(service: Service, accepted: set) -> list:
 
 
 def configured(service: Service) -> None:
-    """The sender's map also knows notes, which request nothing."""
+    """Writes a map that also accepts notes, which contain no request."""
     (service.home / "soak.jq").write_text("if .note then empty else . end\n", encoding="utf-8")
     file = service.home / "sharehook.toml"
     text = file.read_text(encoding="utf-8")
@@ -343,7 +343,7 @@ def configured(service: Service) -> None:
 
 
 def settle(service: Service, sandbox: Sandbox, clock: Clock) -> None:
-    """Nothing fails any more, and every lease and every short share has ended."""
+    """Ends all failures, and waits until every lease and every short share has expired."""
     http_call(f"{sandbox.url}/sandbox/faults", "DELETE")
     clock.set(2 * LARGEST_STEP)
 
@@ -364,7 +364,7 @@ def grants(service: Service) -> list:
 
 
 def balance(service: Service, sandbox: Sandbox, books: Books) -> None:
-    """The books of the senders, the journal and the cloud."""
+    """Compares the senders' answers, the journal and the cloud."""
     equal(books.flaws, [], "answers that contradict each other or the contract")
     entries = {entry["identity"].removeprefix("native/"): entry for entry in service.requests()}
     missing = sorted(set(books.accepted) - set(entries))

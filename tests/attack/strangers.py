@@ -1,6 +1,6 @@
-"""What strangers without a secret do to a server, each on one connection until `stop`, and again when it is closed.
+"""Attacks by clients without a secret. Each client uses one connection until `stop`, and reconnects when it is closed.
 
-In: a port, an instant, numbers. Out: nothing; `hold` returns the processor time that this process took for it.
+In: a port, an instant, numbers. Out: nothing; `hold` returns the processor time that this process used.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ async def _connect(port):
 
 
 async def _closed(reader, seconds):
-    """Whether the server closes the connection within this time."""
+    """Returns whether the server closes the connection within this time."""
     try:
         return await asyncio.wait_for(reader.read(4096), seconds) == b""
     except asyncio.TimeoutError:
@@ -40,32 +40,32 @@ async def _drip(port, stop, head, rest):
 
 
 async def slow_head(port, stop, _):
-    """A header line that does not end."""
+    """Sends a header line that does not end."""
     await _drip(port, stop, POST + b"x: ", b"x")
 
 
 async def slow_body(port, stop, _):
-    """A small body, a byte a second."""
+    """Sends a small body, one byte per second."""
     await _drip(port, stop, POST + b"content-length: 4000\r\n\r\n", b"x")
 
 
 async def large_body(port, stop, _):
-    """Most of a large body at once, and the rest slowly."""
+    """Sends most of a large body at once, and the rest slowly."""
     await _drip(port, stop, POST + b"content-length: 200000\r\n\r\n" + b"x" * 100_000, b"x")
 
 
 async def chunks(port, stop, _):
-    """A chunked body, a chunk of one byte a second, each with a long extension."""
+    """Sends a chunked body: one chunk of one byte per second, each with a long extension."""
     await _drip(port, stop, POST + b"transfer-encoding: chunked\r\n\r\n", b"1;" + b"e" * 1000 + b"\r\nx\r\n")
 
 
 async def silent(port, stop, _):
-    """A connection without a byte."""
+    """Opens a connection and sends nothing."""
     await _drip(port, stop, b"", b"")
 
 
 async def half_closed(port, stop, _):
-    """A request whose sender closes its side, and does not read."""
+    """Sends a request, closes the sending side, and reads nothing."""
     _, writer = await _connect(port)
     writer.write(b"GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n")
     writer.write_eof()
@@ -74,7 +74,7 @@ async def half_closed(port, stop, _):
 
 
 async def hang_up(port, _stop, number):
-    """Half a delivery, and the sender is gone."""
+    """Sends half a delivery and closes the connection."""
     _, writer = await _connect(port)
     writer.write(_forged(number)[:-10])
     await writer.drain()
@@ -83,17 +83,17 @@ async def hang_up(port, _stop, number):
 
 
 async def flood(port, stop, number):
-    """Complete deliveries with a wrong signature, one after the other."""
+    """Sends complete deliveries with a wrong signature, one after the other."""
     await _exchanges(port, stop, _forged(number))
 
 
 async def pipelined(port, stop, number):
-    """A hundred forged deliveries at once on one connection, and again when they are answered."""
+    """Sends a hundred forged deliveries at once on one connection, and again after their answers."""
     await _exchanges(port, stop, _forged(number) * 100)
 
 
 async def unread(port, stop, number):
-    """Forged deliveries without end, whose answers nobody reads."""
+    """Sends forged deliveries without reading the answers."""
     reader, writer = await _connect(port)
     reader._transport.pause_reading()  # asyncio has no public way not to read
     try:
@@ -108,7 +108,7 @@ async def unread(port, stop, number):
 
 
 async def churn(port, _stop, _number):
-    """A probe on a new connection, and again."""
+    """Sends a probe on a new connection each time."""
     reader, writer = await _connect(port)
     writer.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
     await reader.read(4096)
@@ -116,7 +116,7 @@ async def churn(port, _stop, _number):
 
 
 async def expectant(port, stop, _):
-    """Permission to send a body that never comes."""
+    """Asks with `Expect: 100-continue` for permission to send a body, and never sends it."""
     await _drip(port, stop, POST + b"content-length: 200000\r\nexpect: 100-continue\r\n\r\n", b"")
 
 
@@ -137,7 +137,7 @@ async def _exchanges(port, stop, data):
 
 
 def hold(attack, count, port, stop):
-    """`count` strangers in this process; the processor seconds that they took."""
+    """Runs `count` attackers in this process. Returns the processor seconds that they used."""
     async def one(number):
         while time.monotonic() < stop:
             try:
@@ -158,7 +158,7 @@ def hold(attack, count, port, stop):
 
 
 async def exchange(port, data, seconds=60):
-    """(status, body, seconds) of one exchange on a connection of its own; 0 without an answer."""
+    """Sends one request on its own connection. Returns (status, body, seconds); status 0 means no answer."""
     began = time.monotonic()
     try:
         reader, writer = await asyncio.wait_for(_connect(port), seconds)
@@ -173,7 +173,7 @@ async def exchange(port, data, seconds=60):
 
 
 async def _paced(port, every, stop, make):
-    """One exchange at each tick, whatever became of earlier ones."""
+    """Starts one exchange at each tick, without waiting for earlier ones."""
     tasks, began = [], time.monotonic()
     for number in itertools.count():
         await asyncio.sleep(began + number * every - time.monotonic())
@@ -183,7 +183,7 @@ async def _paced(port, every, stop, make):
 
 
 def honest(port, stop, every, probes_every):
-    """The answers to signed deliveries and to probes that come at a steady pace."""
+    """Sends signed deliveries and probes at fixed intervals. Returns the answers."""
     def probe(number):
         path = ("healthz", "readyz")[number % 2]
         return f"GET /{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode()

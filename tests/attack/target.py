@@ -1,6 +1,6 @@
-"""The service that the attack suite and the soak run: its folder, its processes, what it uses of the machine.
+"""The service under attack or soak: its folder, its processes, its memory and processor time.
 
-In: a stage, the address of a cloud, a folder. Out: a service on loopback and the commands over its journal. Builds on
+In: a stage, the address of a cloud, a folder. Out: a service on loopback and the commands over its journal. Uses
 the harness of the peer tests.
 """
 
@@ -34,7 +34,7 @@ POLICY = """@id("everything") permit (principal, action, resource);
 
 
 class Service:
-    """`sharehook serve` over a folder of its own, with no more open files than a shell gives."""
+    """`sharehook serve` in its own folder, with the usual limit of open files."""
 
     def __init__(self, stage: Stage, home: pathlib.Path, cloud: str, seconds: int = 25, unread: bool = False,
                  variables: dict | None = None):
@@ -49,7 +49,7 @@ class Service:
         self.port = 0
 
     def start(self) -> "Service":
-        """Starts the process, again after it was killed, and waits until it answers."""
+        """Starts the process, or restarts it after `kill`, and waits until it answers."""
         self.port = free_port()
         limited = ["sh", "-c", f'ulimit -n {OPEN_FILES} && exec "$@"', "sh", binary()]
         argv = [*limited, "serve", "--listen", f"127.0.0.1:{self.port}"]
@@ -58,41 +58,41 @@ class Service:
         return self
 
     def kill(self) -> None:
-        """Ends the process as a power cut does."""
+        """Sends SIGKILL to the process."""
         self.process.kill()
         self.process.wait()
 
     def most_memory_mb(self) -> float:
-        """The most memory that the process has held since its start."""
+        """Returns the maximum memory of the process since its start."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
 
     def processor_seconds(self) -> float:
-        """The processor time that the process has used."""
+        """Returns the processor time that the process has used."""
         text = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
         user, system = text.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / 100
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess:
-        """One command over the same folder."""
+        """Runs one command in the same folder."""
         return subprocess.run([binary(), *arguments], cwd=self.home, env=environment(self.variables),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
 
     def requests(self) -> list:
-        """What the journal knows of each request."""
+        """Returns the journal's requests."""
         listed = json.loads(self.command("requests", "--json").stdout)
         return listed["entries"] if isinstance(listed, dict) else listed
 
 
 def share(name: str, accounts: list, action: str = "share", image: str = IMAGE, **more) -> dict:
-    """A native request."""
+    """Returns a native request."""
     return {"id": name, "action": action, "image": image, "region": REGION, "accounts": accounts,
             "requester": "alice@example.com", "approvers": ["bob@example.com"], **more}
 
 
 def delivery(request: dict, secret: str = LOCAL["NATIVE_WEBHOOK_SECRET"], at: float | None = None) -> bytes:
-    """A signed delivery as it goes over the wire; its connection ends with the answer."""
+    """Returns the bytes of a signed delivery, which asks the server to close the connection after the answer."""
     body, headers = signed(request, secret, at)
     lines = [f"{name}: {value}" for name, value in {**headers, "content-length": len(body), "host": "localhost",
                                                     "connection": "close"}.items()]
@@ -100,6 +100,6 @@ def delivery(request: dict, secret: str = LOCAL["NATIVE_WEBHOOK_SECRET"], at: fl
 
 
 def raise_limit() -> None:
-    """Lets this process hold as many connections as the machine allows."""
+    """Raises this process's limit of open files to the machine's maximum."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,8 +1,8 @@
-"""Alarms of a deployed stack on the local AWS, fed with what the function wrote into its log.
+"""Alarms of a deployed stack on the local AWS, with the metrics that the function wrote into its log.
 
-The local AWS reads no metrics out of logs, counts nothing of queues, evaluates an alarm over all dimensions of its metric, and never
-because data is missing. So this publishes the function's lines with PutMetricData, and evaluates each alarm's own definition over
-its own dimensions, as CloudWatch's documentation says.
+The local AWS reads no metrics from logs and has no metrics of queues. It evaluates an alarm over all dimensions of its metric, and
+ignores missing data. So this module publishes the function's lines with PutMetricData, and evaluates each alarm's definition over the
+alarm's own dimensions, as CloudWatch's documentation says.
 """
 
 import datetime
@@ -23,7 +23,7 @@ class Alarms:
         self.published = set()
 
     def publish(self) -> int:
-        """Publishes the metrics that the function wrote since the last call; how many."""
+        """Publishes the metrics that the function wrote since the last call. Returns their number."""
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group)
         messages = {event["message"] for page in pages for event in page["events"] if event["message"].startswith('{"_aws"')}
         # Each line has its own instant.
@@ -38,7 +38,7 @@ class Alarms:
         return len(fresh)
 
     def put(self, namespace: str, metric: str, dimension: tuple, value: float) -> None:
-        """Publishes one value of a metric that AWS itself has."""
+        """Publishes one value of a metric that AWS itself would publish."""
         name, of = dimension
         self.metrics.put_metric_data(Namespace=namespace, MetricData=[
             {"MetricName": metric, "Dimensions": [{"Name": name, "Value": of}], "Value": value}])
@@ -50,9 +50,9 @@ class Alarms:
         return found[0]
 
     def state(self, part: str, minutes_later: float = 0) -> str:
-        """The state of an alarm now, or later if nothing more is published until then."""
+        """Returns the state of an alarm now, or at a later instant if nothing is published until then."""
         alarm = self.definition(part)
-        # Past the present period's end, so that it counts whole.
+        # After the end of the present period, so that the whole period counts.
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5, minutes=minutes_later)
         period = datetime.timedelta(seconds=alarm["Period"])
         breaching = []

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The function in cargo-lambda's local Lambda, as a developer runs it: events in, answers and shares out.
+"""Runs the function in cargo-lambda's local Lambda, as a developer does, and checks its answers and shares.
 
-Shows that an HTTP delivery is answered, a batch loses only its bad record, and each share was made once.
-Knows no queue: cargo-lambda redelivers nothing (tests/peers/ministack.py has one).
+Shows that an HTTP delivery is answered, that only the bad record of a batch fails, and that each share is made once.
+Has no queue, because cargo-lambda redelivers nothing; tests/peers/ministack.py has one.
 """
 
 import concurrent.futures
@@ -15,10 +15,10 @@ from support import EVENTS, PEERS, ROOT, Sandbox, Stage, check, environment, equ
 from support import local_configuration, local_variables, run, step
 
 CARGO_LAMBDA = PEERS / "lambda" / "bin" / "cargo-lambda"
-# Where the package is whose function is watched; another one is for trying this test itself.
+# The package whose function runs. Another one is for testing this test.
 PACKAGE = pathlib.Path(os.environ.get("SHAREHOOK_PACKAGE", ROOT))
 
-# The first invocation waits for the compiler, which has nothing to do after `cargo build`.
+# The first invocation waits for the compiler, which is quick after `cargo build`.
 COMPILE_SECONDS = 900
 
 
@@ -28,15 +28,15 @@ class Local:
     def __init__(self, stage: Stage, variables: dict):
         self.stage = stage
         self.port = free_port()
-        # 127.0.0.1 on both sides: they disagree about the default address where there is IPv6.
-        # Four at once are four processes, as on Lambda: nothing but the journal stands between them.
+        # Name 127.0.0.1 on both sides: with IPv6, their default addresses differ.
+        # Four concurrent invocations are four processes, as on Lambda. Only the journal coordinates them.
         argv = [CARGO_LAMBDA, "lambda", "watch", "-A", "127.0.0.1", "-P", self.port, "--ignore-changes",
                 "--concurrency", "4"]
         stage.start("watch", argv, variables, cwd=PACKAGE)
         stage.await_port("watch", self.port)
 
     def at_once(self, name: str, times: int) -> list:
-        """The answers to the same event, sent `times` times at the same moment."""
+        """Sends the same event `times` times concurrently, and returns the answers."""
         url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/sharehook/invocations"
         payload = (EVENTS / name).read_bytes()
         with concurrent.futures.ThreadPoolExecutor(times) as pool:
@@ -52,7 +52,7 @@ class Local:
 
 
 def answer(response: dict, status: int) -> dict:
-    """The JSON body of an HTTP answer with this status."""
+    """Checks the status of an HTTP answer, and returns its JSON body."""
     equal(response.get("statusCode"), status, "the answer's statusCode")
     return json.loads(response["body"])
 
@@ -85,13 +85,13 @@ def test(stage: Stage) -> None:
     step("a batch of three loses only the bad one")
 
     local.at_once("invoke-native.json", 4)
-    # Who came second while the first was at work may have been told to wait; by now it is done.
+    # A duplicate that arrived during the work may have been answered as pending. The work has ended by now.
     native = local.invoke("invoke-native.json")
     equal((native.get("status"), native.get("duplicate")), ("completed", True), "the direct invocation's answer")
     equal(local.invoke("schedule-rule.json"), local.invoke("schedule-sweep.json"), "a rule's sweep")
     step("a direct invocation, sent to four processes at once, is shared; a sweep runs")
 
-    # A function URL's path reaches the function as on AWS.
+    # The path of a function URL reaches the function as on AWS.
     status, text = http_call(f"http://127.0.0.1:{local.port}/lambda-url/sharehook/healthz")
     equal(status, 200, f"the status of /healthz ({text!r})")
 

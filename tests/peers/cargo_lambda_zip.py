@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The zip that `cargo lambda build` makes by the settings in Cargo.toml, started as Lambda starts it.
+"""Starts the zip that `cargo lambda build` makes from the settings in Cargo.toml, as Lambda does.
 
-Shows that the package has what the function reads at start, beside the binary, and that the function answers an event with it. The
-binary is the one of scripts/package: the same settings, so nothing is compiled again.
+Shows that the package has the files that the function reads at its start, and that the function answers an event. The binary is that of
+scripts/package. It has the same settings, so nothing is compiled again.
 """
 
 import os
@@ -12,7 +12,7 @@ import zipfile
 from support import PEERS, ROOT, Runtime, Sandbox, Stage, check, environment, equal, event, local_variables, run, step
 
 CARGO_LAMBDA = PEERS / "lambda" / "bin" / "cargo-lambda"
-# `dev` for trying this test itself, which is faster.
+# `dev` is faster, for testing this test.
 PROFILE = os.environ.get("SHAREHOOK_PROFILE", "release")
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The CloudEvents SDKs of Python and JavaScript send to POST /events, in the modes that they write.
+"""The CloudEvents SDKs of Python and JavaScript send events to POST /events, in each of their modes.
 
-Shows that each request is believed by its bearer token, that the same event in another mode is the same request, and
-that attributes arrive as they were meant although the two SDKs encode them differently.
+Shows that the bearer token authenticates each request, that the same event in another mode is the same request, and
+that attributes have the same value although the two SDKs encode them differently.
 """
 
 import json
@@ -19,7 +19,7 @@ from cloudevents.core.v1.event import CloudEvent  # noqa: E402
 
 TOKEN = "local-events-token-for-a-laptop-only-0001"
 SOURCE = "https://desk.example.com/approvals"
-# The map refuses what did not arrive as it was meant; both SDKs have their own way with these characters.
+# The map refuses an event whose attribute did not arrive unchanged. The SDKs encode these characters differently.
 SUBJECT = 'é "q" 100%'
 ACCOUNT = "909619400"
 REQUEST = {"action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore", "accounts": [ACCOUNT],
@@ -42,7 +42,7 @@ request.end(typeof message.body === "string" ? message.body : JSON.stringify(mes
 
 
 def configure(stage: Stage):
-    """The laptop's configuration with a source `desk` that sends events, and a policy that lets it."""
+    """Writes the laptop's configuration with a source `desk` that sends events, and a policy that allows its requests."""
     configuration = local_configuration(stage.directory)
     with open(configuration, "a", encoding="utf-8") as text:
         text.write(f'\n[[source]]\nname = "desk"\nscheme = "bearer"\nsecrets = ["file:token"]\n'
@@ -69,7 +69,7 @@ def configure(stage: Stage):
 
 
 def python(url: str, mode: str, event_id: str, token: str = TOKEN, prefer: str = "reply"):
-    """(status, answer) of an event that the Python SDK wrote; the answer is None where the body is empty."""
+    """Sends an event that the Python SDK wrote. Returns (status, answer); the answer is None if the body is empty."""
     attributes = {"id": event_id, "source": SOURCE, "type": "com.example.approved", "subject": SUBJECT,
                   "datacontenttype": "application/json"}
     event = CloudEvent(attributes=attributes, data=REQUEST)
@@ -80,7 +80,7 @@ def python(url: str, mode: str, event_id: str, token: str = TOKEN, prefer: str =
 
 
 def javascript(url: str, mode: str, event_id: str):
-    """(status, answer) of an event that the JavaScript SDK wrote."""
+    """Sends an event that the JavaScript SDK wrote. Returns (status, answer)."""
     fields = {"id": event_id, "source": SOURCE, "type": "com.example.approved", "subject": SUBJECT}
     modules = os.environ.get("SHAREHOOK_NODE_MODULES", str(PEERS / "cloudevents" / "node_modules"))
     done = subprocess.run(["node", "-e", JAVASCRIPT, url, TOKEN, mode, json.dumps(fields), json.dumps(REQUEST)],

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Credential files as Python's configparser reads them, which is what the SDK reads them with.
+"""Credential files as Python's configparser reads them. The SDK uses configparser.
 
 Writes tests/vectors/credential-files.json: each text with the values of its section `default`, or null where
 configparser refuses the file. With --check it compares instead, and exits 1 on a difference.
@@ -15,33 +15,33 @@ OUT = pathlib.Path(__file__).resolve().parents[1] / "vectors" / "credential-file
 PAIR = "secret_id = AKIDexample\nsecret_key = keyexample\n"
 CASES = [
     "", "\n\n", "# nothing\n; at all\n", "[default]\n", f"[default]\n{PAIR}", f"[other]\n{PAIR}",
-    # Delimiters: = or :, whichever comes first, with or without blanks.
+    # Delimiters: the first = or :, with or without blanks.
     "[default]\nsecret_id: AKIDexample\nsecret_key: keyexample\n",
     "[default]\nsecret_id:AKIDexample\nsecret_key=keyexample\n",
     "[default]\nsecret_key = a=b\nsecret_id = a:b\n", "[default]\nsecret_key : a=b\nsecret_id=a:b\n",
     "[default]\nsecret_id =\nsecret_key:\n", "[default]\n= nothing\n", "[default]\n: nothing\n",
     "[default]\nno delimiter\n", "[default]\nsecret_id\n",
-    # Names: case does not count, blanks inside do.
+    # Names: case is ignored, inner blanks are not.
     "[default]\nSECRET_ID = AKIDexample\nSecret_Key = keyexample\nTOKEN: t\n", "[default]\nsecret id = x\n",
     "[default]\nsecret_id = a\nSECRET_ID = b\n", "[default]\nsecret_id = a\nsecret_id = a\n",
     "[other]\nx = 1\nx = 2\n[default]\nsecret_id = a\n", "[other]\nsecret_id = b\n[default]\nsecret_id = a\n",
-    # Sections: each once, but DEFAULT; case counts; what follows the last ] is ignored.
+    # Sections: each once, except DEFAULT. Case matters. Text after the last ] is ignored.
     f"[DEFAULT]\n{PAIR}", f"[DEFAULT]\ntoken = t\n[default]\n{PAIR}", f"[DEFAULT]\nx=1\n[DEFAULT]\ny=2\n[default]\n{PAIR}",
     "[DEFAULT]\nx=1\n[DEFAULT]\nx=2\n", f"[Default]\n{PAIR}", f"[default]\n{PAIR}[default]\ntoken = t\n",
     f"[default]\n[other]\n[default]\n{PAIR}", f"[default] ; the one\n{PAIR}", f"[default]]\n{PAIR}", f"[default]x\n{PAIR}",
     f"[]\n{PAIR}", f"[default\n{PAIR}", PAIR, f"{PAIR}[default]\n", "[default]\n[unclosed\n", "[default]\n[odd = 1\nsecret_id = a\n",
     f" [default]\n{PAIR}", f"[default]\n{PAIR}  [other]\nx = 1\n",
-    # Comments: whole lines only; on a line with a value they belong to the value.
+    # Comments: only whole lines. After a value on the same line, the text belongs to the value.
     f"# first\n[default]\n; second\n{PAIR}", "[default]\nsecret_id = AKIDexample # mine\nsecret_key = keyexample ; mine\n",
     "[default]\nsecret_id = AKIDexample#mine\n", "[default]\n  # indented\nsecret_id = a\n", "[default]\nsecret_id = a\n  # indented\n  b\n",
-    # Continuation: a line that is indented deeper than its option goes on with the value.
+    # Continuation: a line that is indented deeper than its option continues the value.
     "[default]\nsecret_id =\n  AKIDexample\nsecret_key =\n\tkeyexample\n", "[default]\nsecret_id = a\n b\n  c\nsecret_key = k\n",
     "[default]\nsecret_id = a\n secret_key = b\n", "[default]\n  secret_id = a\n  secret_key = b\n",
     "[default]\n  secret_id = a\n secret_key = b\n", "[default]\n secret_id = a\n   secret_key = b\n token = t\n",
     "[default]\nsecret_id = a\n\nsecret_key = b\n\n", "[default]\nsecret_id = a\n\n  b\nsecret_key = k\n",
     "[default]\nsecret_id =\n\n\n", "[default]\n  continues nothing\n", "  secret_id = a\n",
     "[default]\nsecret_id = a\n[default2]\n  x = 1\n",
-    # Values: as written, without outer blanks; nothing is interpolated and no quote is removed.
+    # Values: as written, without outer blanks. Nothing is interpolated, and quotes stay.
     "[default]\nsecret_key = %(secret_id)s%\nsecret_id = 100%\n", "[default]\nsecret_id = \"AKIDexample\"\nsecret_key = 'k'\n",
     "[default]\nsecret_id =   a  b  \n", "[default]\nsecret_id = ключ\n", "[default]\nsecret_id = a\\\n", "[default]\nsecret_id = [x]\n",
     # Line ends.
@@ -52,11 +52,11 @@ CASES = [
 def default_of(text: str):
     parser = configparser.ConfigParser()
     try:
-        # As opening a file in text mode does.
+        # Like opening a file in text mode.
         parser.read_string(text.replace("\r\n", "\n").replace("\r", "\n"))
     except configparser.Error:
         return None
-    # The SDK takes the sections as they are, without interpolation and without [DEFAULT].
+    # The SDK uses no interpolation and ignores [DEFAULT].
     return {name: (value or "").strip() for name, value in parser._sections.get("default", {}).items()}
 
 

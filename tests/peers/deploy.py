@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The files for other hosts and the workflows, each read by the strictest tool at hand: hadolint, kubernetes-validate, systemd-analyze,
-checkov, zizmor, an HCL parser.
+"""Runs a linter on each file for another host, and on the workflows: hadolint, kubernetes-validate, systemd-analyze, checkov, zizmor,
+an HCL parser.
 
-Shows that the files are what the tools of their hosts read. No host runs them here.
+Shows that the files are valid for these tools. Does not run them on a host.
 """
 
 import re
@@ -16,14 +16,14 @@ use_environment("deploy")
 import hcl2  # noqa: E402  (only the environment above has it)
 
 DEPLOY = ROOT / "deploy"
-# Exposure of a unit by systemd's own measure, in tenths: 100 is a unit without any restriction.
+# The exposure of a unit as systemd measures it, in tenths: 100 is a unit without restrictions.
 MAX_EXPOSURE = 15
-# A use of something that a module declares: var.name, local.name, data.kind.name, kind.name.
+# A reference to a declaration of the module: var.name, local.name, data.kind.name, kind.name.
 REFERENCE = re.compile(r"(?<![\w.-])(?:var\.\w+|local\.\w+|data\.\w+\.\w+|(?:aws|tencentcloud)_\w+\.\w+)")
 
 
 def tool(*argv) -> str:
-    """What a linter prints; it must find nothing."""
+    """Runs a linter, which must find nothing. Returns its output."""
     done = subprocess.run([str(a) for a in argv], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     check(done.returncode == 0, f"{argv[0]} to find nothing", done.stdout + done.stderr)
     return done.stdout
@@ -55,7 +55,7 @@ def systemd(stage: Stage) -> None:
         return
     units = []
     for unit in sorted((DEPLOY / "systemd").glob("sharehook*")):
-        # Any program that exists: the analysis looks for it.
+        # The analysis needs an existing program; any will do.
         text = unit.read_text(encoding="utf-8").replace("/usr/local/bin/sharehook", "/bin/true")
         units.append(stage.directory / unit.name)
         units[-1].write_text(text, encoding="utf-8")
@@ -67,7 +67,7 @@ def systemd(stage: Stage) -> None:
 
 
 def terraform() -> None:
-    """Each module parses, and names nothing that it does not declare."""
+    """Checks that each module parses, and refers only to its own declarations."""
     for module in sorted({path.parent for path in DEPLOY.glob("**/*.tf")}):
         parts = [hcl2.loads(path.read_text(encoding="utf-8")) for path in sorted(module.glob("*.tf"))]
         declared = set()

@@ -1,7 +1,7 @@
-"""A proxy on loopback between a program and an object store that makes writes fail, as networks and stores do.
+"""A proxy on loopback between a program and an object store. It makes writes fail as networks and stores do.
 
-In: where the store is, and faults, one per write, in their order. Out: what was done to which write. Passes everything
-else on unchanged. Knows nothing of S3 but how it words an error.
+In: the store's address, and one fault per write, in order. Out: the fault of each write. Passes everything else on
+unchanged. Knows only the error format of S3.
 """
 
 import collections
@@ -12,7 +12,7 @@ import urllib.parse
 
 from support import Failed
 
-# What may happen to a write: a status and code that the store would use, and whether it is carried out before.
+# The faults of a write: the status and code of the answer, and whether the write is carried out first.
 THROTTLED = "503 SlowDown, not stored"
 BROKEN = "500 InternalError, not stored"
 BROKEN_AFTER = "500 InternalError, stored"
@@ -24,7 +24,7 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"
 
 
 class FaultProxy:
-    """Runs until `stop`; `url` is where to send what is meant for the store."""
+    """Runs until `stop`. `url` replaces the store's address."""
 
     def __init__(self, target: str):
         self.target = urllib.parse.urlsplit(target)
@@ -39,12 +39,12 @@ class FaultProxy:
         self.thread.start()
 
     def inject(self, faults: list) -> None:
-        """The next writes meet these, one each; None lets one pass."""
+        """Applies one of these faults to each of the next writes. None lets a write pass."""
         with self.lock:
             self.waiting.extend(faults)
 
     def drained(self) -> None:
-        """Fails when a fault that was injected met no write: then the test has shown less than it says."""
+        """Fails if an injected fault was not applied to any write: then the test did not test that fault."""
         with self.lock:
             if self.waiting:
                 raise Failed(f"faults that no write has met: {list(self.waiting)}")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The journal on S3, which is ministack's here: two processes on one bucket, and a store that throttles, fails and loses.
+"""The journal on S3, here ministack's: two processes on one bucket, and a store that throttles, fails and loses answers.
 
-Shows that fifty identical deliveries at once over two processes act once and are answered alike; that writes which are
-throttled, answered with 5xx, cut off, or stored without an answer lose nothing and double nothing; and that the journal
-is sealed, verified and proven there, a removed or altered object is found, and an old request is retired.
+Shows that fifty identical concurrent deliveries to two processes act once and get the same answer; that no write is lost
+or repeated if it is throttled, answered with 5xx, cut off, or stored without an answer; that the journal there is sealed,
+verified and proven; that a removed or altered object is found; and that an old request is retired.
 """
 
 import concurrent.futures
@@ -26,14 +26,14 @@ ACCOUNTS = ["700000164995", "1038493875"]
 
 
 def share(name: str, image: str = IMAGE, **more) -> tuple:
-    """The delivery of a native request: its body and its headers."""
+    """Returns body and headers of the delivery of a native request."""
     return signed({"id": name, "action": "share", "image": image, "region": "ap-singapore", "accounts": ACCOUNTS,
                    "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": name,
                    "reason": "the base image of July", "expires_in": "30d", **more})
 
 
 class Place:
-    """One bucket, and the program run over it."""
+    """One bucket, and the processes that use it."""
 
     def __init__(self, stage: Stage, sandbox: Sandbox, aws: Aws):
         self.stage, self.sandbox, self.objects = stage, sandbox, aws.client("s3")
@@ -44,7 +44,7 @@ class Place:
         self.home = stage.directory / "home"
         self.home.mkdir()
         config = local_configuration(self.home)
-        # A short budget is a short lease: the next delivery need not wait long for what a failed one held.
+        # A short budget makes a short lease, so the next delivery need not wait long for the lease of a failed one.
         text = config.read_text(encoding="utf-8")
         config.write_text(text.replace("\n[cloud]", "\n[limits]\nseconds = 2\n\n[cloud]", 1), encoding="utf-8")
 
@@ -61,25 +61,25 @@ class Place:
         return f"http://127.0.0.1:{port}"
 
     def end_services(self) -> None:
-        """Ends them, so that no sweep of theirs writes while the objects are looked at."""
+        """Ends the services, so that their sweeps do not write while the test reads the objects."""
         for service in self.services:
             service.terminate()
             service.wait(15)
 
     def command(self, *arguments: str) -> tuple:
-        """(exit code, standard output) of one command."""
+        """Runs one command. Returns (exit code, standard output)."""
         done = subprocess.run([binary(), *arguments], cwd=self.home, env=environment(self.variables()),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         return done.returncode, done.stdout + (done.stderr if done.returncode else "")
 
     def whole(self, what: str) -> dict:
-        """What `audit verify` counts, after it found nothing."""
+        """Checks that `audit verify` finds nothing, and returns its counts."""
         code, text = self.command("--json", "audit", "verify")
         equal(code, 0, f"the exit code of audit verify {what}; it said {text}")
         return json.loads(text)["counts"]
 
     def written_once(self) -> int:
-        """The journal's objects; fails when one of them was ever written again."""
+        """Returns the journal's objects. Fails if one of them was written twice."""
         pages = self.objects.get_paginator("list_object_versions").paginate(Bucket=BUCKET, Prefix=f"{PREFIX}/")
         keys = [entry["Key"] for page in pages for entry in page.get("Versions", [])
                 if not entry["Key"].endswith("/log/checkpoint")]
@@ -88,7 +88,7 @@ class Place:
 
 
 def deliver(url: str, delivery: tuple) -> tuple:
-    """(status, answer) of one delivery; 0 and the error when its connection ended."""
+    """Sends one delivery. Returns (status, answer), or 0 and the error if the connection ended."""
     try:
         status, text = http_call(f"{url}/hooks/native", "POST", *delivery)
         return status, json.loads(text)
@@ -97,7 +97,7 @@ def deliver(url: str, delivery: tuple) -> tuple:
 
 
 def until_done(url: str, name: str, **request) -> dict:
-    """Delivers as a sender does that repeats what was not accepted; the last answer."""
+    """Repeats a delivery until it is accepted, as a sender does. Returns the last answer."""
     def probe():
         status, answer = deliver(url, share(name, **request))
         check(status in (0, 200, 202, 207) or status >= 500, f"{name} to be taken or put off", [status, answer])
@@ -106,12 +106,12 @@ def until_done(url: str, name: str, **request) -> dict:
 
 
 def content(answer: dict) -> dict:
-    """An answer without what tells a first one from a repeated one."""
+    """Returns an answer without the fields that differ between a first answer and a repeated one."""
     return {name: value for name, value in answer.items() if name != "duplicate"}
 
 
 def at_once(place: Place, services: list) -> None:
-    """Fifty identical deliveries over two processes."""
+    """Sends fifty identical deliveries to two processes."""
     delivery = share("CHG50")
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda n: deliver(services[n % 2], delivery), range(50)))
@@ -132,12 +132,12 @@ def at_once(place: Place, services: list) -> None:
 
 
 def hold(place: Place, services: list) -> None:
-    """Every kind of failure at each of the first writes of a request, then a long storm of all kinds."""
+    """Applies each kind of failure to each of the first writes of a request, then a long series of all kinds."""
     wanted = {(IMAGE, account) for account in ACCOUNTS}
     for number, fault in enumerate([THROTTLED, BROKEN, BROKEN_AFTER, LOST, CUT]):
         for nth in range(2):
             name = f"FAULT-{number}-{nth}"
-            # The image of the first request is shared already: each one more only has to be recorded.
+            # The first request shares the image, so the others make no call and only need records.
             place.proxy.inject([None] * nth + [fault])
             answer = until_done(services[nth % 2], name)
             equal(answer["status"], "completed", f"the status of {name} ({fault} at write {nth})")
@@ -146,7 +146,7 @@ def hold(place: Place, services: list) -> None:
     step(f"throttling, 5xx, cut and lost answers at each write of a request lose and double nothing: "
          f"{dict(place.proxy.met)}")
 
-    # Three failures at one write are outlasted at once; of the longer row the delivery fails and the next takes over.
+    # A delivery survives three failures of one write. After a longer series it fails, and the next one continues.
     before = place.proxy.met.total()
     place.proxy.inject([THROTTLED, CUT, LOST, None] * 2 + [LOST, THROTTLED, BROKEN, BROKEN_AFTER, CUT])
     answer = until_done(services[0], "STORM", image=CHAIN, lighthouse=True)
@@ -158,7 +158,7 @@ def hold(place: Place, services: list) -> None:
 
 
 def outage(place: Place, services: list) -> None:
-    """A store that takes nothing: the cloud may be read, and not changed; afterwards the delivery is carried out."""
+    """The store refuses every write: the program may read the cloud, but must not change it. Then the delivery succeeds."""
     before = place.sandbox.shares()
     place.proxy.inject([THROTTLED] * 200)
     status, answer = deliver(services[0], share("OUTAGE"))
@@ -172,7 +172,7 @@ def outage(place: Place, services: list) -> None:
 
 
 def published(place: Place) -> None:
-    """The report as an object: written by the command, and by a scheduled sweep when none is there."""
+    """The report is written as an object by the command, and by a scheduled sweep if there is none."""
     command, sweep = "reports/shares.html", "reports/swept.html"
     code, text = place.command("report", "--to", f"s3://{BUCKET}/{command}")
     equal(code, 0, f"the exit code of report; it said {text}")
@@ -193,7 +193,7 @@ def published(place: Place) -> None:
 
 
 def evidence(place: Place) -> None:
-    """Seals on S3: under faults, verified, proven; and what was done to the objects is found."""
+    """Seals under faults, verifies and proves. Then finds altered and removed objects."""
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (place.home / "seal.key").write_bytes(key)
     place.proxy.inject([LOST])
@@ -224,7 +224,7 @@ def evidence(place: Place) -> None:
 
 
 def retention(place: Place) -> None:
-    """A denial of another year is retired, under faults; it still answers."""
+    """Retires a denied request of another year, under faults. A duplicate still gets its answer."""
     known = {entry["Key"] for entry in place.objects.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/")["Contents"]}
     event = place.home / "old.json"
     event.write_text(json.dumps({"id": "OLD", "action": "share", "image": IMAGE, "region": "ap-singapore",
@@ -259,9 +259,9 @@ def retention(place: Place) -> None:
 
 
 def tampered(place: Place):
-    """Removes and alters a first record, a last one and a part of the log; each is put back."""
+    """Removes and alters a first record, a last one and a part of the log, and restores each."""
     listed = place.objects.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/")["Contents"]
-    # What is told of the index's empty files is shown elsewhere.
+    # Findings about empty files of the index have tests elsewhere.
     keys = sorted(entry["Key"] for entry in listed if "/requests/" in entry["Key"])
     segment = next(entry["Key"] for entry in listed if "/log/segments/" in entry["Key"])
     for key in (keys[0], keys[-1], segment):

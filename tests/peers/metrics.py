@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The metrics of a real server after a mixed load, read by the official client library of Prometheus.
+"""The official client library of Prometheus reads the metrics of a real server after a mixed load.
 
-Shows that its parser reads every line of `/metrics`, that each family has help and a type, that counters never go back, and that a
-histogram's buckets add up; that a parser of PromQL reads every query of deploy/observe/.
+Shows that the library parses every line of `/metrics`, that each family has help and a type, that counters never decrease, and that a
+histogram's buckets add up. Also shows that a parser of PromQL parses every query of deploy/observe/.
 """
 
 import json
@@ -24,7 +24,7 @@ def families(url: str) -> dict:
 
 
 def value(read: dict, name: str, **labels) -> float:
-    """One sample's value; 0 when it is absent."""
+    """Returns the value of one sample; 0 if there is none."""
     found = [sample.value for family in read.values() for sample in family.samples
              if sample.name == name and sample.labels == labels]
     return found[0] if found else 0.0
@@ -35,13 +35,13 @@ def queries() -> list:
     folder = ROOT / "deploy" / "observe"
     rules = (folder / "alerts.yaml").read_text(encoding="utf-8").splitlines()
     panels = json.loads((folder / "grafana.json").read_text(encoding="utf-8"))["panels"]
-    # Grafana puts the time between two points here.
+    # Grafana replaces this by the interval between two points.
     shown = [target["expr"].replace("$__rate_interval", "5m") for panel in panels for target in panel["targets"]]
     return [line.split("expr: ", 1)[1] for line in rules if "expr: " in line] + shown
 
 
 def load(url: str) -> None:
-    """Shared, repeated, denied, changed, unreadable, unsigned, and for no source."""
+    """Sends deliveries that are shared, repeated, denied, changed, unreadable, unsigned, or for an unknown source."""
     good = event("invoke-native.json")
     for number, request in enumerate([good, good, {**good, "id": "CHG-d", "accounts": ["100000000001"]},
                                       {**good, "reason": "another"}, {**good, "id": "CHG-i", "image": "none"}]):

@@ -2,11 +2,11 @@
 """The packaged bootstrap on a local AWS, deployed from template.yaml: queue, dead letters, API, function URL, journal, alarms.
 
 In: target/package/bootstrap.zip of scripts/package, .aws-sam/build of `sam build`. Shows that the template deploys with either ingress
-and with secrets of either kind, also by `sam deploy`, that a rotated secret counts without a deployment, that a bad message of a batch
-ends in the dead-letter queue alone, that each good one is shared once however often it comes, that the journal is in the bucket,
-each object written once, and that alarms change their state. The local AWS checks neither signatures nor permissions nor rate limits
-nor locks of a stack's bucket, attaches no layers, and writes no access log: none of these is shown here. A stand-in takes the place
-of AWS's extension for secrets.
+and with secrets of either kind, also by `sam deploy`; that a rotated secret works without a deployment; that only the bad message of a
+batch ends in the dead-letter queue; that each good one is shared once, however often it arrives; that the journal is in the bucket, each
+object written once; and that alarms change their state. The local AWS checks no signatures, permissions, rate limits or locks of a
+stack's bucket, attaches no layers, and writes no access log. So this test does not cover them. A stand-in replaces AWS's extension for
+secrets.
 """
 
 import datetime
@@ -31,10 +31,10 @@ from botocore.config import Config  # noqa: E402
 
 REGION = "us-east-1"
 PACKAGE = ROOT / "target" / "package" / "bootstrap.zip"
-# The template waits six minutes before a message is tried again and tries five times; a test cannot.
+# The template waits six minutes before it retries a message, and tries five times. That is too long for a test.
 VISIBILITY_SECONDS = 5
 RECEIVES = 2
-# An Ed25519 seed, as `openssl rand -base64 32` makes one.
+# An Ed25519 seed, like the output of `openssl rand -base64 32`.
 SEAL_KEY = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
 EXTENSION_ARN = "arn:aws:lambda:us-east-1:177933569100:layer:AWS-Parameters-and-Secrets-Lambda-Extension:11"
 ROTATED = "rotated-jira-secret-of-a-test-0123456789"
@@ -49,11 +49,11 @@ class Aws:
         self.url = f"http://127.0.0.1:{self.port}"
         scratch = stage.directory / "aws"
         scratch.mkdir()
-        # Without the first it would listen on every interface, and without the last on MQTT's port too.
+        # Without the first variable it would listen on every interface, and without the last on MQTT's port too.
         stage.start("ministack", [PEERS / "aws" / "bin" / "ministack"], {
             "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": self.port, "TMPDIR": scratch, "HOME": scratch,
             "IOT_MTLS_ENABLED": "0",
-            # What Lambda gives a function, and the function shows to the extension for secrets.
+            # The token that Lambda gives a function, which the function sends to the extension for secrets.
             "AWS_SESSION_TOKEN": "test",
         }, cwd=scratch)
         stage.await_http("ministack", f"{self.url}/_ministack/health")
@@ -70,7 +70,7 @@ class Aws:
 
 
 def extension(aws: Aws) -> int:
-    """The port of a stand-in for AWS's extension, which asks the local Secrets Manager and keeps nothing."""
+    """Starts a stand-in for AWS's extension, which asks the local Secrets Manager and caches nothing. Returns its port."""
     secrets = aws.client("secretsmanager")
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -107,7 +107,7 @@ class Gone(http.server.BaseHTTPRequestHandler):
 
 
 class Deployed:
-    """The stack of template.yaml, once it is complete."""
+    """The complete stack of template.yaml."""
 
     def __init__(self, aws: Aws, sandbox: Sandbox, ingress: str):
         self.aws, self.name = aws, f"sharehook-{ingress}"
@@ -144,7 +144,7 @@ class Deployed:
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
 
     def _quicken(self) -> None:
-        """Points the function at the local S3 and a configuration that notifies; shortens the queue's patience."""
+        """Makes the function use the local S3 and a configuration that notifies, and shortens the queue's timeouts."""
         configuration = self.functions.get_function_configuration(FunctionName=self.function)
         variables = configuration["Environment"]["Variables"]
         reference = f"aws-secretsmanager:{self.aws.secret}#JIRA_WEBHOOK_SECRET"
@@ -163,7 +163,7 @@ class Deployed:
                                          "maxReceiveCount": RECEIVES})})
 
     def _notifying(self):
-        """The deployed configuration, with a target of notifications that answers 410, which is final."""
+        """Returns the deployed configuration, with a target of notifications that answers 410, after which none is repeated."""
         folder = self.aws.stage.directory / self.name
         folder.mkdir()
         target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gone)
@@ -179,20 +179,20 @@ secret = "env:NOTIFY_SECRET"
         return written
 
     def invoke(self, payload: dict):
-        """The function's answer; a function error fails."""
+        """Invokes the function and returns its answer. Fails if the function reports an error."""
         answer = self.functions.invoke(FunctionName=self.function, Payload=json.dumps(payload).encode())
         text = answer["Payload"].read().decode()
         check("FunctionError" not in answer, f"the function to answer {json.dumps(payload)[:80]}", text)
         return json.loads(text)
 
     def post(self, name: str, secret: str | None = None):
-        """(status, answer) for an event file's delivery, sent to the API or the function URL; signed anew with `secret`."""
+        """Sends an event file's delivery to the API or the function URL, signed with `secret`. Returns (status, answer)."""
         delivery = event(name)
         if secret:
             mac = hmac.new(secret.encode(), delivery["body"].encode(), hashlib.sha256).hexdigest()
             delivery["headers"]["x-hub-signature"] = f"sha256={mac}"
         host = self.outputs["HookUrl"].split("//")[1].split("/")[0]
-        # The local AWS knows APIs by this name alone.
+        # The local AWS recognises an API only by this host name.
         if ".execute-api." in host:
             host = host.split(".")[0] + ".execute-api.localhost"
         headers = {k: v for k, v in delivery["headers"].items() if k not in ("host", "content-length")}
@@ -201,38 +201,38 @@ secret = "env:NOTIFY_SECRET"
         return status, text
 
     def pause(self, paused: bool) -> None:
-        """Stops or starts the trigger of the queue, so that messages can gather for one batch."""
+        """Stops or starts the queue's trigger. While it is stopped, messages collect for one batch."""
         mapping = self.functions.list_event_source_mappings(FunctionName=self.function)["EventSourceMappings"][0]
         equal(mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"], "the trigger's FunctionResponseTypes")
         self.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=not paused)
 
     def send(self, bodies: list) -> None:
-        """Sends messages to the request queue, to be taken as one batch."""
+        """Sends messages to the request queue as one batch."""
         self.pause(True)
         for body in bodies:
             self.queues.send_message(QueueUrl=self.queue, MessageBody=body)
         self.pause(False)
 
     def depth(self, queue: str) -> int:
-        """Messages in a queue, those that are being worked on included."""
+        """Returns the number of messages in a queue, including those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         counted = self.queues.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
         return sum(map(int, counted.values()))
 
     def dead(self) -> list:
-        """Bodies of the messages in the dead-letter queue."""
+        """Returns the bodies of the messages in the dead-letter queue."""
         answer = self.queues.receive_message(QueueUrl=self.dead_letters, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [message["Body"] for message in answer.get("Messages", [])]
 
     def journal(self) -> list:
-        """Keys of all versions of the journal's objects."""
+        """Returns the keys of all versions of the journal's objects."""
         bucket, prefix = self.outputs["Journal"].removeprefix("s3://").split("/", 1)
         answer = self.objects.list_object_versions(Bucket=bucket, Prefix=f"{prefix}/")
         return [entry["Key"] for entry in answer.get("Versions", [])]
 
 
 def queue(stack: Deployed, sandbox: Sandbox) -> None:
-    """A batch of good, bad, good; then the good ones again."""
+    """Sends a batch of a good, a bad and a good message, then the good ones again."""
     good, bad, other = [record["body"] for record in event("sqs-three-requests.json")["Records"]]
     stack.send([good, bad, other])
     wait_for("the bad message in the dead-letter queue", lambda: stack.depth(stack.dead_letters), 60)
@@ -250,7 +250,7 @@ def queue(stack: Deployed, sandbox: Sandbox) -> None:
 
 
 def hooks(stack: Deployed, sandbox: Sandbox) -> None:
-    """Signed and forged deliveries to the HTTP API."""
+    """Sends signed and forged deliveries to the HTTP API."""
     equal(stack.post("http-jira-forged.json")[0], 401, "the status for a forged signature")
     status, text = stack.post("http-jira-approved.json")
     equal(status, 200, f"the status for an approved ticket ({text})")
@@ -261,12 +261,12 @@ def hooks(stack: Deployed, sandbox: Sandbox) -> None:
 
 
 def rotation(stack: Deployed) -> None:
-    """Another value of a secret, without a deployment."""
+    """Changes the value of a secret without a deployment."""
     equal(stack.post("http-jira-approved.json", ROTATED)[0], 401, "the status for the next secret before it is in force")
     before = json.loads(stack.aws.client("secretsmanager").get_secret_value(SecretId=stack.aws.secret)["SecretString"])
     stack.aws.client("secretsmanager").put_secret_value(
         SecretId=stack.aws.secret, SecretString=json.dumps({**before, "JIRA_WEBHOOK_SECRET": ROTATED}))
-    # The function reads again at once, but not twice in ten seconds for signatures that match nothing.
+    # The function reads its secrets again at once, but after an unknown signature only once in ten seconds.
     wait_for("the rotated secret to count", lambda: stack.post("http-jira-approved.json", ROTATED)[0] == 200, 30, every=2)
     equal(stack.post("http-jira-approved.json")[0], 401, "the status for the secret that was replaced")
     stack.aws.client("secretsmanager").put_secret_value(SecretId=stack.aws.secret, SecretString=json.dumps(before))
@@ -274,7 +274,7 @@ def rotation(stack: Deployed) -> None:
 
 
 def function_url(aws: Aws, sandbox: Sandbox) -> None:
-    """The other ingress, in a stack of its own."""
+    """Tests the other ingress in its own stack."""
     stack = Deployed(aws, sandbox, "function-url")
     check("HttpApi" not in stack.parts and "FunctionUrl" in stack.parts, "a function URL and no API", sorted(stack.parts))
     equal(stack.post("http-jira-forged.json")[0], 401, "the function URL's status for a forged signature")
@@ -283,7 +283,7 @@ def function_url(aws: Aws, sandbox: Sandbox) -> None:
 
 
 def alarms(stack: Deployed, sandbox: Sandbox) -> None:
-    """Each alarm follows what the function wrote: a share past its end, a notification given up, a dead schedule; dead letters."""
+    """Each alarm has the right state for an overdue share, an undelivered notification, a stopped schedule, and dead letters."""
     watch = Alarms(stack.aws, stack.parts)
     watch.publish()
     for part in ("OverdueAlarm", "SweepAlarm"):
@@ -291,9 +291,9 @@ def alarms(stack: Deployed, sandbox: Sandbox) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
     stack.invoke({**event("invoke-native.json"), "id": "CHG-overdue", "expires_in": None,
                   "expires_at": soon.isoformat(timespec="seconds").replace("+00:00", "Z")})
-    # Whoever may no longer call the action cannot take the share back.
+    # A key without this permission cannot revoke the share.
     sandbox.fail("cvm.ModifyImageSharePermission:error-before:UnauthorizedOperation.PermissionDenied@100")
-    # Past the share's end, and past the five seconds for which the function keeps its counts of the index.
+    # After the share's expiry, and after the five seconds for which the function caches its counts of the index.
     time.sleep(6)
     answer = stack.functions.invoke(FunctionName=stack.function, Payload=json.dumps(event("schedule-sweep.json")).encode())
     said = answer["Payload"].read().decode()
@@ -311,7 +311,7 @@ def alarms(stack: Deployed, sandbox: Sandbox) -> None:
 
 
 def schedule(stack: Deployed) -> None:
-    """What the schedules send, as the template says it."""
+    """Invokes the function with the inputs of the template's schedules."""
     schedules = stack.aws.client("scheduler")
     names = [entry["Name"] for entry in schedules.list_schedules()["Schedules"]]
     sent = [json.loads(schedules.get_schedule(Name=name)["Target"]["Input"]) for name in names]
@@ -323,7 +323,7 @@ def schedule(stack: Deployed) -> None:
 
 
 def journal(stack: Deployed) -> None:
-    """What is in the bucket, and that nothing was written over."""
+    """Checks the objects in the bucket, and that none was overwritten."""
     versions = stack.journal()
     check(len(versions) >= 3, "a journal object for each of the three requests", versions)
     equal(sorted(set(versions)), sorted(versions), "the keys, one version each,")
@@ -333,7 +333,7 @@ def journal(stack: Deployed) -> None:
 
 
 def documented(aws: Aws, sandbox: Sandbox) -> None:
-    """What docs/hosts/lambda.md says: the package of `sam build`, deployed by `sam deploy`."""
+    """Deploys the package of `sam build` with `sam deploy`, as docs/hosts/lambda.md says."""
     built = ROOT / ".aws-sam" / "build" / "template.yaml"
     check(built.exists(), "the package of `sam build`; run it first")
     secrets = f"SecretArn={aws.secret}", "SecretsExtensionArn=none", f"CloudEndpoint={sandbox.url}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Traces and metrics in a stand-in for an OpenTelemetry collector, read as the official protobuf messages.
+"""A stand-in for an OpenTelemetry collector reads traces and metrics as the official protobuf messages.
 
-In: a binary with the feature `otlp` (`cargo build --features otlp`). Shows that the spans from a webhook to the cloud's call and the
-notification are one trace, that a slow, absent or refusing collector delays no delivery, that what it does not take is counted, and
-that a function sends its spans before its host may freeze it.
+In: a binary with the feature `otlp` (`cargo build --features otlp`). Shows that the spans of a webhook, its cloud call and its
+notification are one trace; that a slow, absent or refusing collector delays no delivery; that lost spans are counted; and that a
+function sends its spans before its host may freeze it.
 """
 
 import base64
@@ -25,15 +25,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status  # noqa: E402
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 KEY = "collector-key-of-a-test-0123456789"
-# The steps of the straight line for a share that nobody has yet.
+# The steps of the straight line for a new share.
 STEPS = {"verify", "map", "decide", "observe", "record", "plan", "call", "notify"}
 TIMED = 21
-# Two spans each: more than the queue holds.
+# Each delivery has two spans, so these are more than the queue holds.
 STRANGERS = 1_100
 
 
 def hexed(value):
-    """The JSON with ids in base64: OTLP's JSON has them in hexadecimal, protobuf's own has not."""
+    """Converts ids from hexadecimal, as in OTLP's JSON, to base64, as in protobuf's JSON."""
     if isinstance(value, list):
         return [hexed(item) for item in value]
     if isinstance(value, dict):
@@ -43,7 +43,7 @@ def hexed(value):
 
 
 class Collector:
-    """A collector that fails when a message shows a secret; `mode` is `takes`, `slow`, `refuses` or `busy`."""
+    """A collector that fails if a message contains a secret. `mode` is `takes`, `slow`, `refuses` or `busy`."""
 
     def __init__(self):
         self.mode, self.spans, self.metrics, self.resources = "takes", [], {}, set()
@@ -73,7 +73,7 @@ class Collector:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, path: str, headers, body: bytes) -> None:
-        """Reads a message; an unknown field fails."""
+        """Reads a message. Fails at an unknown field."""
         equal(headers["content-type"], "application/json", "the content type")
         equal(headers["api-key"], KEY, "the header of OTEL_EXPORTER_OTLP_HEADERS")
         for secret in (text for name, text in LOCAL.items() if name.endswith(SECRET_ENDINGS)):
@@ -89,7 +89,7 @@ class Collector:
                 self.metrics = {metric.name: metric for of_scope in of_resource.scope_metrics for metric in of_scope.metrics}
 
     def of_trace(self, trace: str) -> dict:
-        """The spans of a trace by their ids."""
+        """Returns the spans of a trace by their ids."""
         return {span.span_id.hex(): span for span in list(self.spans) if span.trace_id.hex() == trace}
 
 
@@ -98,7 +98,7 @@ def attributes(span) -> dict:
 
 
 def deliver(url: str, name: str, trace: str, sampled: bool = True, **fields) -> float:
-    """A signed delivery with a trace of its sender; the seconds until its answer."""
+    """Sends a signed delivery with the sender's trace. Returns the seconds until its answer."""
     body, headers = signed({**event("invoke-native.json"), "id": name, **fields})
     headers["traceparent"] = f"00-{trace}-{PARENT}-{'01' if sampled else '00'}"
     began = time.monotonic()
@@ -108,7 +108,7 @@ def deliver(url: str, name: str, trace: str, sampled: bool = True, **fields) -> 
 
 
 def one_trace(url: str, collector: Collector, sandbox: Sandbox) -> None:
-    """A delivery, from its request to the cloud and to the ticket."""
+    """Checks the trace of a delivery: its request, its cloud calls, its notification."""
     deliver(url, "CHG-1", TRACE)
     wait_for("the spans of the notification", lambda: any(s.name == "notify" for s in collector.of_trace(TRACE).values()), 20)
     spans = collector.of_trace(TRACE)
@@ -137,7 +137,7 @@ def one_trace(url: str, collector: Collector, sandbox: Sandbox) -> None:
 
 
 def failures(url: str, collector: Collector, sandbox: Sandbox) -> None:
-    """A call that the cloud refuses, and a trace that its sender does not record."""
+    """Checks the spans of a refused cloud call, and a trace that the sender does not record."""
     sandbox.fail("cvm.ModifyImageSharePermission:error-before:InvalidParameter@1")
     failed = "a" * 32
     deliver(url, "CHG-2", failed, accounts=["1038493875"])
@@ -153,7 +153,7 @@ def failures(url: str, collector: Collector, sandbox: Sandbox) -> None:
 
 
 def metrics(collector: Collector) -> None:
-    """The metrics, as a collector reads them."""
+    """Checks the metrics that the collector receives."""
     read = wait_for("metrics", lambda: "sharehook_cloud_calls_total" in collector.metrics and collector.metrics, 20)
     sums = read["sharehook_deliveries_total"].sum
     check(sums.is_monotonic and sums.aggregation_temporality == 2, "a counter to be a cumulative, monotonic sum", str(sums)[:200])
@@ -175,7 +175,7 @@ def dropped(url: str) -> float:
 
 
 def bad_collectors(url: str, collector: Collector) -> None:
-    """Deliveries while the collector hangs, is busy, and refuses."""
+    """Sends deliveries while the collector hangs, is busy, and refuses."""
     def median() -> float:
         return sorted(deliver(url, "CHG-1", "d" * 32) for _ in range(TIMED))[TIMED // 2]
     usual = median()
@@ -203,7 +203,7 @@ def bad_collectors(url: str, collector: Collector) -> None:
 
 
 def function(stage: Stage, sandbox: Sandbox, configuration) -> None:
-    """An invocation in a trace of X-Ray."""
+    """Invokes a function in a trace of X-Ray."""
     collector = Collector()
     xray = f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={PARENT};Sampled=1"
     seen = []
@@ -221,7 +221,7 @@ def function(stage: Stage, sandbox: Sandbox, configuration) -> None:
 
 
 def function_and_slow_collector(stage: Stage, sandbox: Sandbox, configuration) -> None:
-    """An invocation whose spans nobody takes."""
+    """Invokes a function while the collector does not answer."""
     collector = Collector()
     collector.mode = "slow"
     runtime = Runtime({**event("invoke-native.json"), "id": "CHG-slow"})

@@ -1,12 +1,12 @@
 // Reads the report in a browser. In: the browser, the page's address, its token, its language, a folder for pictures.
-// Out: a line of JSON with what was shown; exit 1 with the first thing that was not. `report.py` runs it.
+// Out: a line of JSON that lists what it showed; exit 1 with the first failed check. `report.py` runs it.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
 const [browserPath, url, token, language, pictures] = process.argv.slice(2);
-// What the page says in each language.
+// The page's words in each language.
 const words = {
   en: {
     search: "Search", state: "State", clear: "Clear", ends: "Ends", overdue: "overdue", noEnd: "no end", stillShared: "is still shared with",
@@ -25,8 +25,8 @@ const shown = [];
 
 const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox", "--disable-gpu"] });
 
-// Opens the page as a person does, with the password that the browser asks for. Whatever else it loads, and
-// whatever the browser complains about, fails the test.
+// Opens the page with a password, as a person does. The test fails if the page loads anything else, or if the browser
+// logs a problem.
 const open = async (options) => {
   const context = await browser.newContext({ httpCredentials: { username: "auditor", password: token }, ...options });
   const page = await context.newPage();
@@ -40,7 +40,7 @@ const open = async (options) => {
   return { context, page, complaints };
 };
 const close = async ({ context, complaints }) => {
-  // Chromium asks for an icon of every site, and says so when the first answer is 401.
+  // Chromium requests an icon of every site, and logs it if the first answer is 401.
   const real = complaints.filter((text) => !text.includes("favicon") && !text.includes("401"));
   assert.deepEqual(real, []);
   await context.close();
@@ -86,7 +86,7 @@ const phone = { width: 360, height: 740 };
   await close(opened);
 }
 
-// Reads it on each screen, and has axe examine it.
+// Opens the page on each screen size, and lets axe check it.
 for (const [name, viewport] of [["phone", phone], ["desktop", desktop]]) {
   for (const colorScheme of ["light", "dark"]) {
     const opened = await open({ viewport, colorScheme });
@@ -107,7 +107,7 @@ for (const [name, viewport] of [["phone", phone], ["desktop", desktop]]) {
   }
 }
 
-// Prints it, also when the screen is dark.
+// Prints the page, also with a dark screen.
 {
   const opened = await open({ viewport: desktop, colorScheme: "dark" });
   const { page } = opened;
@@ -121,7 +121,7 @@ for (const [name, viewport] of [["phone", phone], ["desktop", desktop]]) {
   await close(opened);
 }
 
-// Without its script it is still a page to read.
+// Opens the page without its script.
 {
   const opened = await open({ viewport: desktop, javaScriptEnabled: false });
   assert.equal(await opened.page.locator(".filters").isVisible(), false);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The report in a browser: a real server's `/report`, after shares, refusals, drift and an overdue share, read by headless Chromium.
+"""Headless Chromium reads `/report` of a real server, after shares, refusals, drift and an overdue share.
 
-Shows that the page loads nothing from elsewhere, that a person can search, sort and read it on a phone, on a desktop, in print, in light
-and dark, by keyboard and without its script, in English and in Chinese, and that axe finds nothing serious. `--screenshots DIR` keeps
-the pictures; those of the Chinese page need a font (Debian: fonts-noto-cjk).
-Where no Chromium is installed it says so and shows nothing.
+Shows that the page loads nothing from other addresses; that a person can search, sort and read it on a phone, on a desktop, in print, in
+light and dark, by keyboard and without its script, in English and in Chinese; and that axe finds nothing serious. `--screenshots DIR`
+stores the pictures; those of the Chinese page need a font (Debian: fonts-noto-cjk).
+Without an installed Chromium, the test only says so.
 """
 
 import json
@@ -37,7 +37,7 @@ def deliver(url: str, asked: dict, status: int) -> None:
 
 
 def load(url: str, sandbox: Sandbox) -> None:
-    """Shares with ends near and far and without end, denials, a delivery that is no request, and a share that stays past its end."""
+    """Sends shares with a near, a far and no expiry, denied requests, an invalid delivery, and a share that becomes overdue."""
     deliver(url, request(1, expires_in="3s"), 200)
     sandbox.fail("CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90")
     for number, end in enumerate(("2d", "9d", "30d", "45d", "90d", "120d", None), start=2):
@@ -50,13 +50,13 @@ def load(url: str, sandbox: Sandbox) -> None:
 
 
 def browser() -> str | None:
-    """The path of an installed Chromium; SHAREHOOK_BROWSER names another."""
+    """Returns the path of an installed Chromium, or of SHAREHOOK_BROWSER."""
     named = os.environ.get("SHAREHOOK_BROWSER")
     return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def serve(stage: Stage, sandbox: Sandbox, language: str) -> str:
-    """Starts a server whose report is in this language; all have one journal."""
+    """Starts a server whose report is in this language. All servers use the same journal."""
     directory = stage.directory / language
     directory.mkdir()
     configuration = local_configuration(directory)
@@ -71,7 +71,7 @@ def serve(stage: Stage, sandbox: Sandbox, language: str) -> str:
 
 
 def read(url: str, language: str, pictures: pathlib.Path) -> None:
-    """Has the browser read the page."""
+    """Opens the page in the browser."""
     done = subprocess.run(
         ["node", ROOT / "tests" / "peers" / "report.mjs", browser(), f"{url}/report", TOKEN, language, pictures],
         check=False, timeout=180, capture_output=True, text=True,
@@ -82,11 +82,11 @@ def read(url: str, language: str, pictures: pathlib.Path) -> None:
 
 
 def test(stage: Stage) -> None:
-    """Serves, loads, and has the browser read the page in each language."""
+    """Starts the servers, sends the load, and opens the page in each language."""
     sandbox = Sandbox(stage)
     url = serve(stage, sandbox, "en")
     load(url, sandbox)
-    # The share of three seconds ends, and the cloud refuses to take it back.
+    # The share of three seconds expires, and the cloud refuses to revoke it.
     time.sleep(4)
     page = http_call(f"{url}/report", headers={"authorization": f"Bearer {TOKEN}"})[1]
     check("is still shared with" in page, "the overdue share in the report", page[:4000])

@@ -1,4 +1,4 @@
-// One delivery, signed by the sender's own npm library.
+// Signs one delivery with the sender's npm library.
 // In: which library, secret, body, unix seconds, as arguments. Out: its headers as JSON.
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -19,7 +19,7 @@ const headers = {
     return { "svix-id": "msg_node2", "svix-timestamp": when, "svix-signature": signature };
   },
   async octokit() {
-    // An ES module only, which `require` of Node 20 does not take.
+    // This library is only an ES module, which `require` of Node 20 cannot load.
     const file = "@octokit/webhooks-methods/dist-node/index.js";
     const { sign } = await import(path.join(process.env.SHAREHOOK_NODE_MODULES, file));
     return { "x-hub-signature-256": await sign(secret, body), "x-github-delivery": "d-node-3" };

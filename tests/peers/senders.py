@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The senders' own libraries sign fresh deliveries that a running `sharehook serve --sandbox` accepts.
 
-Standard Webhooks, Svix and Slack by their official Python libraries; Standard Webhooks, Svix and GitHub by those of npm. Each delivery is accepted as it was signed, and
-refused with one byte changed, with another secret, and when it is old. Then random mutations of deliveries: what the
-Python library refuses, the server refuses; where only the server refuses, the kind of mutation says why.
+Standard Webhooks, Svix and Slack with their official Python libraries; Standard Webhooks, Svix and GitHub with those of
+npm. The server accepts each delivery unchanged, and refuses it with one changed byte, with another secret, and when it
+is old. Then the test mutates deliveries at random: the server refuses each that the Python library refuses. Only the
+server refuses some kinds of mutation; the code has the reason of each kind.
 """
 
 import datetime
@@ -36,7 +37,7 @@ site = "intl"
 
 
 def body() -> bytes:
-    """A native request of somebody whom no policy knows: a verified delivery is denied (403), a stranger gets 401."""
+    """Returns a native request of an unlisted person. A verified delivery of it is denied (403); an unverified one gets 401."""
     return json.dumps({
         "id": "REQ-1", "action": "share", "image": "lhbp-6jc6l8yb", "region": "ap-singapore",
         "accounts": ["700000164995"], "requester": "nobody@example.com", "approvers": ["bob@example.com"],
@@ -61,7 +62,7 @@ def by_slack(secret: str, data: bytes, when: int) -> dict:
 
 
 def by_npm(library: str):
-    """How the npm package of that name signs."""
+    """Returns a function that signs with the npm package of this name."""
     def sign(secret: str, data: bytes, when: int) -> dict:
         script = ROOT / "tests" / "peers" / "senders.mjs"
         done = subprocess.run(["node", script, library, secret, data.decode(), str(when)], check=False, timeout=30,
@@ -72,10 +73,10 @@ def by_npm(library: str):
     return sign
 
 
-# The senders that are answered 200 also for a denial.
+# The senders that receive 200 also for a denial.
 ACCEPTED = ("gitlab", "slack")
 
-# source and scheme, how its library signs and where it is from, secret, another secret, whether the time is signed
+# source and scheme, signing function, its origin, secret, another secret, whether the time is signed
 SENDERS = [
     ("standard-webhooks", by_standard_webhooks, "Python", WHSEC, OTHER_WHSEC, True),
     ("gitlab", by_standard_webhooks, "Python", WHSEC, OTHER_WHSEC, True),
@@ -88,12 +89,12 @@ SENDERS = [
 
 
 def believed_by(library):
-    """Whether the library believes a delivery."""
+    """Returns whether the library accepts a delivery."""
     def verify(secret: str, data: bytes, headers: dict) -> bool:
         try:
             library(secret).verify(data, headers)
         except json.JSONDecodeError:
-            return True  # Read after the signature was verified.
+            return True  # The server reads this only after it has verified the signature.
         except Exception:  # pylint: disable=broad-exception-caught
             return False
         return True
@@ -101,7 +102,7 @@ def believed_by(library):
 
 
 def believed_by_slack(secret: str, data: bytes, headers: dict) -> bool:
-    """Whether Slack's library believes a delivery."""
+    """Returns whether Slack's library accepts a delivery."""
     try:
         return SignatureVerifier(secret).is_valid_request(data, headers)
     except Exception:  # pylint: disable=broad-exception-caught
@@ -109,7 +110,7 @@ def believed_by_slack(secret: str, data: bytes, headers: dict) -> bool:
 
 
 def changed_text(text: str, dice: random.Random) -> str:
-    """One character of a text in another case, or another one, or one more or less."""
+    """Changes the case of one character, replaces, adds or removes one."""
     at = dice.randrange(len(text))
     return dice.choice([
         text[:at] + text[at].swapcase() + text[at + 1:],
@@ -119,13 +120,13 @@ def changed_text(text: str, dice: random.Random) -> str:
     ])
 
 
-# Where the server alone refuses: the time must be digits alone (Python's int takes blanks, signs and underscores, its
-# JSON float more), an id has at most 256 characters, base64 is written in one way alone (RFC 4648, 3.5).
+# The mutations that only the server refuses. The time must consist of digits (Python's int also accepts blanks, signs
+# and underscores). An id has at most 256 characters. Base64 must be canonical (RFC 4648, 3.5).
 STRICTER = {"the time is written otherwise", "a character of the signature differs", "a character of the time differs", "the id is long"}
 
 
 def mutation(names: dict, headers: dict, data: bytes, dice: random.Random) -> tuple:
-    """The name of a mutation, and the mutated delivery."""
+    """Returns the name of a mutation, and the mutated delivery."""
     signature, when = headers[names["signature"]], headers[names["time"]]
     flipped = bytearray(data)
     flipped[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
@@ -151,7 +152,7 @@ def mutation(names: dict, headers: dict, data: bytes, dice: random.Random) -> tu
 
 
 def mutations(name: str, url: str, sign, verify, secret: str, dice: random.Random, seed: int, count: int = 300) -> None:
-    """Random mutations of deliveries, whose verdict is the library's."""
+    """Mutates deliveries at random, and compares the server's decision with the library's."""
     accepted = stricter = 0
     for _ in range(count):
         data, now = body(), int(time.time()) + dice.choice([0, 0, 0, -200, 200, -400, 400])
@@ -160,7 +161,7 @@ def mutations(name: str, url: str, sign, verify, secret: str, dice: random.Rando
         names = {part: header for part, end in families.items() for header in headers if header.endswith(end)}
         kind, sent, data = mutation(names, headers, data, dice)
         ours = http_call(url, "POST", data, {"content-type": "application/json", **sent})[0] != 401
-        # Blanks around a header's value are not part of it (RFC 9110, 5.5).
+        # Blanks around a header's value do not belong to it (RFC 9110, 5.5).
         theirs = verify(secret, data, {header: value.strip(" ") for header, value in sent.items()})
         told = f"seed {seed}: {name}, {kind}: {json.dumps(sent)} {data!r}"
         check(theirs or not ours, "the server to refuse what the library refuses", told)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Approval systems' own libraries encrypt, or accept, the events that a running `sharehook serve --sandbox` accepts.
 
-WeCom: wechatpy encrypts and signs. Feishu: lark-oapi has no encryption; what this file encrypts for the server, its
-dispatcher decrypts and verifies first. DingTalk: its envelope is WeCom's with JSON inside, so wechatpy encrypts the
-events and reads the encrypted answers. Each is refused with one byte changed, with another key, and when it is old.
+WeCom: wechatpy encrypts and signs. Feishu: lark-oapi cannot encrypt, so this file encrypts, and lark-oapi's dispatcher
+verifies and decrypts each event before the server gets it. DingTalk: its envelope is WeCom's with JSON inside, so
+wechatpy encrypts the events and reads the encrypted answers. The server refuses each event with one changed byte, with
+another key, and when it is old.
 """
 
 import base64
@@ -42,7 +43,7 @@ def lark_accepts(headers: dict, body: bytes, key: str = KEY) -> None:
 
 
 def by_lark(event: dict, when: int, key: str = KEY) -> tuple:
-    """Path, headers and body of a Feishu event, which lark-oapi accepts."""
+    """Returns path, headers and body of a Feishu event that lark-oapi accepts."""
     plain = json.dumps(event, ensure_ascii=False).encode()
     padding = 16 - len(plain) % 16
     iv = os.urandom(16)
@@ -57,7 +58,7 @@ def by_lark(event: dict, when: int, key: str = KEY) -> tuple:
 
 
 def by_wechatpy(source: str, plain: str, when: str, key: str = AES_KEY) -> tuple:
-    """Path, headers and body of an event that wechatpy encrypts and signs."""
+    """Returns path, headers and body of an event that wechatpy encrypts and signs."""
     crypto = WeChatCrypto(PAIR_TOKEN, key, RECEIVERS[source])
     made = xml.etree.ElementTree.fromstring(crypto.encrypt_message(plain, "nonce1", when))
     text, signature = made.find("Encrypt").text, made.find("MsgSignature").text
@@ -69,7 +70,7 @@ def by_wechatpy(source: str, plain: str, when: str, key: str = AES_KEY) -> tuple
 
 
 def made(source: str, when: int, wrong_key: bool = False) -> tuple:
-    """A fresh event of a source, signed at `when`."""
+    """Returns a new event of a source, signed at `when`."""
     if source == "feishu":
         event = {"uuid": f"e{when}", "token": TOKEN, "ts": f"{when}.123456", "type": "event_callback",
                  "event": {"app_id": "cli_a1", "type": "approval_instance", "status": "APPROVED", "approval_code": "A"}}
@@ -84,7 +85,7 @@ def made(source: str, when: int, wrong_key: bool = False) -> tuple:
 
 
 def answered(source: str, body: str) -> None:
-    """Checks that the answer is the one that the system reads as success."""
+    """Checks that the system understands the answer as success."""
     if source == "feishu":
         return
     if source == "wecom":

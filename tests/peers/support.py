@@ -1,7 +1,7 @@
-"""What the peer tests share: programs started and ended by id, bounded waiting, checks that explain themselves.
+"""The harness of the peer tests: starts and ends programs, waits with a limit, and explains failed checks.
 
-In: this checkout, with a built `sharehook` (SHAREHOOK_BIN names another). Out: exit 0, or 1 after printing what was
-expected, what came, and the last lines of every program's log. Knows nothing of Lambda, queues or Tencent Cloud.
+In: this checkout, with a built `sharehook` (SHAREHOOK_BIN names another). Out: exit 0, or 1 after printing the
+expected and the actual value, and the last lines of every program's log. Knows nothing of queues or Tencent Cloud.
 """
 
 import base64
@@ -36,16 +36,16 @@ def _local_variables() -> dict:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-# What the laptop's configuration leaves to the environment, worthless elsewhere.
+# The variables that the laptop's configuration reads. The secrets in them are for tests only.
 LOCAL = _local_variables()
 
 
 class Failed(Exception):
-    """A check that did not hold; its text is for people."""
+    """A failed check. Its text is for people."""
 
 
 def use_environment(name: str) -> None:
-    """Continues in the interpreter of .peers/NAME, which has the libraries this test needs."""
+    """Restarts the test in the interpreter of .peers/NAME, which has the needed libraries."""
     python = PEERS / name / "bin" / "python"
     if not python.exists():
         sys.exit(f"{python.relative_to(ROOT)} is missing; run scripts/peers {name}")
@@ -59,7 +59,7 @@ def event(name: str):
 
 
 def check(holds: bool, expected: str, got=None) -> None:
-    """Fails with what was expected and what came instead."""
+    """Unless `holds`, fails with the expected and the actual value."""
     if holds:
         return
     shown = got if isinstance(got, str) else json.dumps(got, indent=2, default=str)
@@ -72,7 +72,7 @@ def equal(got, wanted, what: str) -> None:
 
 
 def wait_for(what: str, probe, seconds: float = 30.0, every: float = 0.1):
-    """The first true answer of `probe`, or a failure after `seconds`."""
+    """Returns the first true answer of `probe`. Fails after `seconds`."""
     end = time.monotonic() + seconds
     last = None
     while time.monotonic() < end:
@@ -88,14 +88,14 @@ def wait_for(what: str, probe, seconds: float = 30.0, every: float = 0.1):
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+    """Returns a loopback port on which no process listens now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 def http_call(url: str, method: str = "GET", body: bytes | None = None, headers: dict | None = None):
-    """(status, body text) of one request, whatever the status; never through a proxy."""
+    """Sends one request without a proxy. Returns (status, body text), also for error statuses."""
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -106,7 +106,7 @@ def http_call(url: str, method: str = "GET", body: bytes | None = None, headers:
 
 
 class Stage:
-    """A scratch directory and the programs started in it; all are ended when the block is left."""
+    """A temporary directory and the programs started in it. At the end of the `with` block all programs are ended."""
 
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
@@ -118,7 +118,7 @@ class Stage:
 
     def start(self, name: str, argv: list, env: dict | None = None, cwd: pathlib.Path = ROOT,
               unread: bool = False) -> subprocess.Popen:
-        """Starts a program as the leader of its own process group, its output in NAME.log, or `unread` in pipes."""
+        """Starts a program in its own process group. Its output goes to NAME.log, or with `unread` into pipes."""
         self.secrets.update(str(value) for variable, value in (env or {}).items()
                             if variable.endswith(SECRET_ENDINGS) and len(str(value)) >= 12)
         with open(self.log(name), "ab") as log:
@@ -130,20 +130,20 @@ class Stage:
         return program
 
     def alive(self, name: str) -> None:
-        """Fails at once when a program has ended, instead of waiting for what it will never do."""
+        """Fails if a program has ended, so that the test does not wait for it."""
         latest = dict(self.programs).get(name)
         if latest and latest.poll() is not None:
             raise Failed(f"{name} ended with status {latest.returncode}")
 
     def await_http(self, name: str, url: str, seconds: float = 30.0) -> None:
-        """Waits until `url` answers with anything at all."""
+        """Waits until `url` answers, with any status."""
         def probe():
             self.alive(name)
             return http_call(url)[0]
         wait_for(f"{name} at {url}", probe, seconds)
 
     def await_port(self, name: str, port: int, seconds: float = 30.0) -> None:
-        """Waits until somebody listens on this loopback port."""
+        """Waits until a process listens on this loopback port."""
         def probe():
             self.alive(name)
             with socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -151,10 +151,10 @@ class Stage:
         wait_for(f"{name} on port {port}", probe, seconds)
 
     def stop(self) -> None:
-        """Ends every program that was started here, politely first, last one first."""
+        """Ends every program that this stage started, in reverse order: first with SIGTERM, then with SIGKILL."""
         for ask, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
             for _, program in reversed(self.programs):
-                # The group is our own (start_new_session) and takes the program's children along.
+                # The stage made this group (start_new_session). It includes the program's children.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(program.pid, ask)
             end = time.monotonic() + patience
@@ -163,7 +163,7 @@ class Stage:
                     program.wait(max(0.0, end - time.monotonic()))
 
     def search(self) -> None:
-        """Fails if a log, or a file of a journal, shows a secret that a program was given."""
+        """Fails if a log or a file of a journal contains a secret from a program's environment."""
         journals = [path for path in self.directory.glob("**/journal*/**/*") if path.is_file()]
         # The stand-in cloud prints the key pair that it accepts.
         logs = [path for path in self.directory.glob("*.log") if path.stem != "sandbox"]
@@ -174,7 +174,7 @@ class Stage:
                 check(key.encode() not in text, f"{path.name} to show no secret", key)
 
     def logs(self, lines: int = 40) -> str:
-        """The last lines of every log, for a person who must find out why."""
+        """Returns the last lines of every log."""
         parts = []
         for path in sorted(self.directory.glob("*.log")):
             text = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -184,7 +184,7 @@ class Stage:
 
 
 def environment(more: dict) -> dict:
-    """This process's environment without anything that would reach a real cloud, and with `more`."""
+    """Returns this process's environment without variables of clouds and proxies, and with `more`."""
     cloudy = ("AWS_", "TENCENTCLOUD_", "SHAREHOOK_", "TCCLI_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(cloudy) and not k.lower().endswith("_proxy")}
     return {**kept, "NO_PROXY": "127.0.0.1,localhost", **{k: str(v) for k, v in more.items()}}
@@ -199,7 +199,7 @@ def binary() -> pathlib.Path:
 
 
 def local_configuration(directory: pathlib.Path) -> pathlib.Path:
-    """A copy of the laptop's configuration with what it reads, so that a test writes nothing into the checkout."""
+    """Copies the laptop's configuration and the files that it names, so that a test does not write into the checkout."""
     for folder in ("policy", "maps"):
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, directory / folder, dirs_exist_ok=True)
@@ -207,12 +207,12 @@ def local_configuration(directory: pathlib.Path) -> pathlib.Path:
 
 
 def local_variables(sandbox: str, journal: str) -> dict:
-    """The variables of a function that calls this sandbox and writes this journal."""
+    """Returns the variables of a function that calls this sandbox and writes this journal."""
     return {**LOCAL, "SHAREHOOK_CLOUD_ENDPOINT": sandbox, "SHAREHOOK_JOURNAL": journal}
 
 
 def signed(request: dict, secret: str = LOCAL["NATIVE_WEBHOOK_SECRET"], at: float | None = None) -> tuple:
-    """A native request's body and its headers, signed by standardwebhooks.com; `at` is the sender's clock."""
+    """Returns body and headers of a native request, signed as standardwebhooks.com says. `at` is the sender's time."""
     body, name = json.dumps(request).encode(), f"msg_{request['id']}"
     when = str(int(time.time() if at is None else at))
     key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -222,7 +222,7 @@ def signed(request: dict, secret: str = LOCAL["NATIVE_WEBHOOK_SECRET"], at: floa
 
 
 def aged(record: bytes, year: str = "2020") -> bytes:
-    """A request's first record as it would be had it been written in another year: there is no clock to turn back."""
+    """Returns a request's record 0 as if it had been written in another year, because a test cannot set the clock."""
     line = json.loads(record.split(b"\n", 1)[0])
     line["at"] = line["event"]["approved_at"] = f"{year}-07-01T08:00:00Z"
     text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)
@@ -230,7 +230,7 @@ def aged(record: bytes, year: str = "2020") -> bytes:
 
 
 class Sandbox:
-    """`sharehook sandbox` on a free port, of the site that can tell who has a blueprint."""
+    """`sharehook sandbox` on a free port, of the site that lists the accounts of a blueprint."""
 
     def __init__(self, stage: Stage, *options: str):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -239,25 +239,25 @@ class Sandbox:
         stage.await_http("sandbox", f"{self.url}/sandbox/state")
 
     def fail(self, *faults: str) -> None:
-        """The next calls that meet one of these faults, such as `*:slow:2s@3`."""
+        """Injects these faults, such as `*:slow:2s@3`, into the next calls."""
         headers = {"content-type": "application/json"}
         status, text = http_call(f"{self.url}/sandbox/faults", "POST", json.dumps(faults).encode(), headers)
         equal(status, 200, f"the sandbox's status for {faults}, which answers {text}")
 
     def ask(self, what: str) -> dict:
-        """What the sandbox's side door answers: `state` or `calls`."""
+        """Returns the JSON of `/sandbox/state` or `/sandbox/calls`."""
         status, text = http_call(f"{self.url}/sandbox/{what}")
         equal(status, 200, f"the sandbox's status for /sandbox/{what}")
         return json.loads(text)
 
     def shares(self) -> set:
-        """The (image, account) pairs that are shared now, in any region."""
+        """Returns the (image, account) pairs that are shared now, in all regions."""
         stocks = self.ask("state")["regions"].values()
         images = [pair for stock in stocks for kind in ("blueprints", "images") for pair in stock[kind].items()]
         return {(name, account) for name, image in images for account in image["shares"]}
 
     def shared_once(self, wanted: set) -> None:
-        """Fails unless exactly these (image, account) are shared, and no call asked for one of them twice."""
+        """Fails unless exactly these (image, account) pairs are shared, and each was requested by one call."""
         equal(sorted(self.shares()), sorted(wanted), "the shares in the sandbox")
         asked = [(call["image"], account) for call in self.ask("calls")["calls"] if _shares(call)
                  for account in call["accounts"]]
@@ -265,7 +265,7 @@ class Sandbox:
 
 
 class Runtime:
-    """Lambda's runtime API with one event; `at_answer` is called when its answer comes, before the function may be frozen."""
+    """Lambda's runtime API with one event. Calls `at_answer` when the answer arrives, before the function may be frozen."""
 
     def __init__(self, payload: dict, trace: str = "", at_answer=lambda: None):
         events, self.answers, self.seconds = [json.dumps(payload).encode()], [], 0.0
@@ -307,20 +307,20 @@ class Runtime:
             "AWS_LAMBDA_LOG_STREAM_NAME": "s"}
 
     def answered(self) -> dict:
-        """The answer to the event; an error that the function reports fails."""
+        """Returns the answer to the event. Fails if the function reports an error."""
         path, body = wait_for("the function's answer", lambda: self.answers and self.answers[0], 30)
         check(path.endswith("/response"), "an answer and no error", f"{path} {body.decode()}")
         return json.loads(body)
 
 
 def _shares(call: dict) -> bool:
-    """Whether a call asks to share, and not to cancel or to read."""
+    """Returns whether a call shares an image; others cancel or read."""
     return call["action"] == "ShareBlueprintAcrossAccounts" or call["permission"] == "SHARE"
 
 
 @contextlib.contextmanager
 def staged():
-    """A stage in a folder of its own; prints the logs when the block fails."""
+    """Makes a stage in its own folder. If the `with` block fails, prints the logs."""
     with tempfile.TemporaryDirectory(prefix="sharehook-peers-") as directory:
         stage = Stage(pathlib.Path(directory))
         try:
@@ -333,8 +333,8 @@ def staged():
 
 
 def run(test) -> None:
-    """Runs a test on its own stage and exits with its result."""
-    # A terminated test must still end what it started.
+    """Runs a test on its own stage, and exits with the test's result."""
+    # A terminated test must still end the programs that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     name = pathlib.Path(sys.argv[0]).name
@@ -349,5 +349,5 @@ def run(test) -> None:
 
 
 def step(text: str) -> None:
-    """One line that says what has just been shown."""
+    """Prints what the test has just shown."""
     print(f"  {text}", flush=True)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The vendor's own Python SDK against the stand-in cloud: an independent signer and an independent reader of answers.
+"""The vendor's Python SDK against the stand-in cloud. The SDK signs and reads answers independently of our code.
 
-Shows that what the stand-in takes for valid is what the vendor's signer makes, and that it refuses what is not: so a
-request of ours that it accepts is one that the vendor's rules accept. Random requests get the same signature from the
-SDK and from `crates/tc3`. Then it reads the sandbox after signed tickets through `sharehook serve`: what we report is
-what the vendor's client sees, and what `tccli` prints.
+Shows that the stand-in accepts the signatures of the vendor's signer and refuses others. So a request of ours that the
+stand-in accepts follows the vendor's rules. The SDK and `crates/tc3` make the same signatures for random requests. Then
+the test sends signed tickets to `sharehook serve`, and compares its answers with the sandbox's state as the vendor's
+client and `tccli` show it.
 """
 
 import base64
@@ -37,7 +37,7 @@ BLUEPRINT, IMAGE, CHAINED = "lhbp-6jc6l8yb", "img-6pb6lrmy", "img-xkd784jw"
 ACCOUNTS = ["700000164995", "1038493875"]
 
 
-# The command line as installed, except that it speaks plain HTTP, for which it has no option.
+# The installed command line, changed to plain HTTP, for which it has no option.
 TCCLI = """
 import sys
 from functools import partialmethod
@@ -67,11 +67,11 @@ class Cloud:
 
 
     def tccli(self, stage: Stage, service: str, action: str, **arguments) -> dict:
-        """What `tccli SERVICE ACTION` prints."""
+        """Runs `tccli SERVICE ACTION`, and returns its output."""
         options = [text for name, value in arguments.items()
                    for text in (f"--{name}", value if isinstance(value, str) else json.dumps(value))]
         argv = [sys.executable, "-c", TCCLI, service, action, *options, "--region", REGION, "--endpoint", self.endpoint]
-        # Its own home, so that nobody's profile is read or written.
+        # Its own home, so that it reads and writes no profile of the user.
         keys = {"TENCENTCLOUD_SECRET_ID": SECRET_ID, "TENCENTCLOUD_SECRET_KEY": SECRET_KEY,
                 "TCCLI_PROFILE": "default", "HOME": stage.directory}
         ended = subprocess.run(argv, env=environment(keys), stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -81,7 +81,7 @@ class Cloud:
 
 
 def filled(request, **fields):
-    """An SDK request with these fields."""
+    """Returns an SDK request with these fields."""
     for name, value in fields.items():
         check(hasattr(request, name), f"the SDK's {type(request).__name__} to have the field {name}")
         setattr(request, name, value)
@@ -89,7 +89,7 @@ def filled(request, **fields):
 
 
 def answered(answer, action: str):
-    """The answer, which must carry the request's id."""
+    """Returns the answer, which must have a request id."""
     check(bool(answer.RequestId), f"a RequestId in the answer to {action}", str(answer))
     return answer
 
@@ -106,7 +106,7 @@ def refused(call, code: str, what: str) -> None:
 
 
 def operations(cloud: Cloud, sandbox: Sandbox) -> None:
-    """The five operations through the SDK's own typed requests."""
+    """Calls the five operations with the SDK's typed requests."""
     light, machines = cloud.lighthouse(), cloud.cvm()
 
     answered(light.ShareBlueprintAcrossAccounts(
@@ -139,7 +139,7 @@ def operations(cloud: Cloud, sandbox: Sandbox) -> None:
 
 
 def refusals(cloud: Cloud, sandbox: Sandbox) -> None:
-    """What a wrong caller gets: the vendor's codes, and no share."""
+    """Wrong calls get the vendor's error codes and share nothing."""
     def share(client):
         return lambda: client.ShareBlueprintAcrossAccounts(filled(
             lighthouse.ShareBlueprintAcrossAccountsRequest(), BlueprintId=BLUEPRINT, AccountIds=ACCOUNTS[1:]))
@@ -154,7 +154,7 @@ def refusals(cloud: Cloud, sandbox: Sandbox) -> None:
 
 
 class Tampering(lighthouse_client.LighthouseClient):
-    """Signs as the SDK does, then changes an account, as somebody between the two would."""
+    """Signs with the SDK, then changes an account, as an attacker between client and cloud would."""
 
     @classmethod
     def of(cls, cloud: Cloud):
@@ -169,7 +169,7 @@ class Tampering(lighthouse_client.LighthouseClient):
 
 
 class Late(lighthouse_client.LighthouseClient):
-    """Signs as the SDK does, with a clock that is ten minutes slow."""
+    """Signs with the SDK, with a clock that is ten minutes slow."""
 
     @classmethod
     def of(cls, cloud: Cloud):
@@ -185,7 +185,7 @@ class Late(lighthouse_client.LighthouseClient):
 
 
 class Service:
-    """`sharehook serve` in front of the sandbox, and tickets signed as standardwebhooks.com says."""
+    """`sharehook serve` with the sandbox as its cloud, and tickets signed as standardwebhooks.com says."""
 
     def __init__(self, stage: Stage, sandbox: Sandbox):
         address = f"127.0.0.1:{free_port()}"
@@ -196,7 +196,7 @@ class Service:
         stage.await_http("serve", f"{self.url}/readyz")
 
     def ticket(self, name: str, action: str, image: str, accounts: list, **more) -> dict:
-        """The answer to one signed ticket, which must be completed; its accounts by their result."""
+        """Sends one signed ticket, which must be completed. Returns the answer."""
         request = {"id": name, "action": action, "image": image, "region": REGION, "accounts": accounts,
                    "requester": "alice@example.com", "approvers": ["bob@example.com"], "ticket": name, **more}
         body, at = json.dumps(request).encode(), str(int(time.time()))
@@ -212,13 +212,13 @@ class Service:
 
 
 def told(answer: dict, *kinds: str) -> list:
-    """The accounts of an answer whose result is one of these, sorted."""
+    """Returns the accounts of an answer whose result is one of these, sorted."""
     return sorted(result["account"] for result in answer["results"]
                   if "account" in result and result["result"] in kinds)
 
 
 def reports(cloud: Cloud, service: Service) -> None:
-    """What sharehook answers is what the vendor's own client then reads."""
+    """Compares sharehook's answers with what the vendor's client reads."""
     light, machines = cloud.lighthouse(), cloud.cvm()
 
     def of_blueprint(blueprint: str) -> list:
@@ -250,7 +250,7 @@ def reports(cloud: Cloud, service: Service) -> None:
 
 
 def command_line(cloud: Cloud, stage: Stage, service: Service) -> None:
-    """What `tccli` prints after signed tickets is what their answers say."""
+    """Compares the output of `tccli` after signed tickets with their answers."""
     def of_blueprint(blueprint: str) -> list:
         read = cloud.tccli(stage, "lighthouse", "DescribeBlueprintsShareAcrossAccountInfos", BlueprintIds=[blueprint])
         return sorted(share["AccountId"] for share in read["BlueprintShareAcrossAccountInfoSet"])
@@ -269,7 +269,7 @@ def command_line(cloud: Cloud, stage: Stage, service: Service) -> None:
 
 
 def signatures(count: int = 500) -> None:
-    """Random requests, signed by the SDK's client and by `crates/tc3`."""
+    """Signs random requests with the SDK's client and with `crates/tc3`, and compares."""
     seed = random.SystemRandom().randrange(1_000_000)
     dice = random.Random(seed)
 
@@ -286,7 +286,7 @@ def signatures(count: int = 500) -> None:
         profile = ClientProfile(httpProfile=HttpProfile(reqMethod=method, endpoint=host))
         profile.unsignedPayload = unsigned
         secret_id, secret_key = text(1, 40, plain), text(1, 40, anything)
-        # The SDK's own class refuses keys that are not visible text, before anything is signed.
+        # The SDK refuses keys with invisible characters before it signs anything.
         keys = unittest.mock.Mock(get_credential_info=lambda keys=(secret_id, secret_key, None): keys)
         client = abstract_client.AbstractClient(keys, REGION, profile)
         client._service, client._apiVersion, client._endpoint = service, "2020-01-01", host

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The log of a real journal, read by other people's code: tiles, entries, inclusion and consistency by the reader of
-`tlog-scales` (https://c2sp.org/tlog-tiles), signatures by `cryptography` as https://c2sp.org/signed-note describes them.
+"""Independent code verifies the log of a real journal. `tlog-scales` (https://c2sp.org/tlog-tiles) reads tiles and
+entries, and checks inclusion and consistency. `cryptography` checks signatures (https://c2sp.org/signed-note).
 
-Shows that every numbered checkpoint is signed and has the root of its tiles, that later ones continue older ones, that every entry is proven and is the
-SHA-256 of the record that it names, that records of a key that followed verify too, and that an altered entry, tile or
-checkpoint is found.
+Shows that every numbered checkpoint is signed and has the root of its tiles; that later ones continue older ones; that
+every entry is proven and is the SHA-256 of its record; that this also holds after a change of the key; and that an
+altered entry, tile or checkpoint is found.
 """
 
 import base64
@@ -30,11 +30,11 @@ SPAN = 300  # More entries than a tile has.
 
 
 class Wrong(Exception):
-    """What the log is not."""
+    """A flaw of the log."""
 
 
 def signed(note: str, vkey: str) -> list:
-    """The lines of a note's text, whose signature by `vkey` (name+hash+key) holds."""
+    """Checks a note's signature by `vkey` (name+hash+key), and returns the lines of its text."""
     text, signatures = note.rsplit("\n\n", 1)
     text += "\n"
     name, key_hash, key = vkey.split("+", 2)
@@ -51,7 +51,7 @@ def signed(note: str, vkey: str) -> list:
 
 
 def checkpoints(log: pathlib.Path, vkey: str) -> list:
-    """(size, root) of every numbered checkpoint, oldest first, by the keys that follow `vkey`."""
+    """Returns (size, root) of every numbered checkpoint, oldest first. Begins with `vkey` and follows its successors."""
     found = []
     for file in sorted((log / "checkpoints").iterdir()):
         origin, size, root, _, *more = signed(file.read_text(encoding="utf-8"), vkey)
@@ -65,7 +65,7 @@ def checkpoints(log: pathlib.Path, vkey: str) -> list:
 
 
 def verify(journal: pathlib.Path, vkey: str) -> int:
-    """Verifies the whole log and each record that it names; how many entries it has."""
+    """Verifies the whole log and each record in it. Returns the number of entries."""
     log = journal / "log"
     known = checkpoints(log, vkey)
     for size, root in known:
@@ -88,18 +88,18 @@ def verify(journal: pathlib.Path, vkey: str) -> int:
 
 
 def refused(journal: pathlib.Path, vkey: str) -> bool:
-    """Whether the verification fails."""
+    """Returns whether the verification fails."""
     try:
         verify(journal, vkey)
     except (Wrong, InvalidSignature, ValueError, RuntimeError):
         return True
-    except Exception as error:  # tlog-scales has an exception of its own for each proof.
+    except Exception as error:  # tlog-scales has its own exception for each kind of proof.
         return type(error).__name__.endswith("ProofInvalid")
     return False
 
 
 def test(stage: Stage) -> None:
-    """Fills a journal, seals it four times, exchanges the key, and verifies and spoils it."""
+    """Fills a journal, seals it four times, replaces the key, verifies the log, and alters it."""
     journal = stage.directory / "journal"
     configuration = local_configuration(stage.directory)
     variables = local_variables(Sandbox(stage).url, f"file:{journal}")

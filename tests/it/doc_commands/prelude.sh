@@ -1,9 +1,9 @@
-# Runs before the commands of a page: what differs from a reader's terminal.
-# PORT and CLOUD are free ports. CALLS gets the exit code and the arguments of each call of sharehook.
+# Runs before the commands of a page, and makes them work in a test: other ports, servers in the background.
+# PORT and CLOUD are free ports. The file CALLS gets the exit code and the arguments of each call of sharehook.
 set -eu
 trap 'builtin kill $(jobs -p) 2>/dev/null || true' EXIT
 
-# Waits for an address that answers, ten seconds at most.
+# Waits until an address answers, for at most ten seconds.
 wait_for() {
   for _ in $(seq 100); do
     command curl -s --max-time 2 "$1" >/dev/null && return
@@ -14,7 +14,7 @@ wait_for() {
   exit 1
 }
 
-# `serve` and `sandbox` run beside the page, on free ports. The exit code of each other call is noted.
+# Runs `serve` and `sandbox` in the background on the free ports. Records the exit code of every other call.
 sharehook() {
   local arguments=() argument listen=yes code=0
   for argument in "$@"; do
@@ -42,7 +42,7 @@ sharehook() {
   echo "$code $*" >>"$CALLS"
 }
 
-# `cargo run -- ARGUMENTS` is the built program. Nothing is built.
+# `cargo run -- ARGUMENTS` runs the built program. Other cargo commands do nothing.
 cargo() {
   while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done
   if [ $# -gt 1 ]; then shift; sharehook "$@"; fi
@@ -52,5 +52,6 @@ curl() {
   local arguments=("${@//127.0.0.1:8080/127.0.0.1:$PORT}")
   command curl --fail-with-body --max-time 20 "${arguments[@]//127.0.0.1:18300/127.0.0.1:$CLOUD}"
 }
-kill() { builtin kill "$1" "${SERVER:?no server is running}"; } # whatever the page names: the server
+# Signals the server, whichever process the page names.
+kill() { builtin kill "$1" "${SERVER:?no server is running}"; }
 
