@@ -2,8 +2,8 @@
 """Exported events against the published schema of OCSF 1.8.0, by an independent JSON Schema validator.
 
 The schema in tests/vectors was made once with `ocsf-json-schema` 1.2.0 (class api_activity; profiles cloud, datetime,
-security_control). The records are of real runs against the stand-in cloud: a share, a denial, a duplicate with other
-content, and a signed share that takes several calls. Shows that every event is valid, and that the validator would have found one that is not.
+security_control). The records come from runs against the stand-in cloud: a share, a denial, a duplicate with other
+content, and a signed share that takes several calls. Every event must be valid, and the validator must find spoiled ones.
 """
 
 import json
@@ -17,10 +17,12 @@ use_environment("aws")
 from jsonschema import Draft202012Validator  # noqa: E402  (only the environment above has it)
 
 SCHEMA = ROOT / "tests" / "vectors" / "ocsf-1.8.0-api_activity.schema.json"
+# src/journal/export/tests.rs exports exactly these events.
+EXPECTED = ROOT / "tests" / "vectors" / "ocsf-export.json"
 
 
 def exported(stage: Stage, sandbox: Sandbox) -> list:
-    """The events of a journal with a share, a denial, a conflict, and a signed chain of calls."""
+    """Returns the events of a journal with a share, a denial, a conflict, and a signed chain."""
     configuration = local_configuration(stage.directory)
     variables = local_variables(sandbox.url, f"file:{stage.directory / 'journal'}")
 
@@ -47,17 +49,19 @@ def exported(stage: Stage, sandbox: Sandbox) -> list:
 
 
 def test(stage: Stage) -> None:
-    """Validates every event, and spoiled ones."""
+    """Validates every event, and checks that spoiled ones are invalid."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     events = exported(stage, Sandbox(stage))
-    for one in events:
+    expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
+    check(len(expected) > 0, "events in the committed file")
+    for one in events + expected:
         flaws = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(one)]
         equal(flaws, [], f"the flaws of {json.dumps(one)}")
     kinds = {one["metadata"]["event_code"] for one in events}
     check({"opened", "progress", "closed", "conflict"} <= kinds, "an event of each kind", sorted(kinds))
-    step(f"{len(events)} events are valid: {', '.join(sorted(kinds))}")
+    step(f"{len(events)} events, and {len(expected)} of the committed file, are valid: {', '.join(sorted(kinds))}")
     for spoil in ({"ticket": "x"}, {"time": "today"}, {"activity_id": 77}, {"time_dt": "today"}):
         check(not validator.is_valid({**events[0], **spoil}), f"{spoil} to be found")
     step("spoiled events are refused")

@@ -217,6 +217,68 @@ fn every_record_is_a_valid_event_of_the_schema() {
     assert_eq!(kinds.len(), all, "every type of event: {kinds:?}");
 }
 
+/// A share that was closed after a call failed and another succeeded, a request that the policies
+/// denied at once, and one that they denied when its time came.
+fn exact_streams() -> [Vec<Stored>; 3] {
+    let share = request(json!({"reason": "the July base image", "lighthouse": false,
+        "image": "lhbp-6jc6l8yb", "accounts": [account_id(0), account_id(1)]}));
+    let shared = vec![
+        result(account(0), ResultKind::Shared),
+        result(account(1), ResultKind::AlreadyShared),
+    ];
+    let calls = json!([
+        {"action": "ShareBlueprintAcrossAccounts", "request_id": "r-0", "code": "InternalError"},
+        {"action": "ShareBlueprintAcrossAccounts", "request_id": "r-1"},
+    ]);
+    let closed =
+        json!({"type": "closed", "status": "completed", "results": shared, "calls": calls});
+    let mut opened = intent(identity("CHG0030192"), share, Some(60));
+    opened.verdict.approvals = serde_json::from_value(json!([
+        {"approver": "jira/bob@example.com", "policies": ["approve-for-own-accounts"]}]))
+    .unwrap();
+    let (mut denied, mut waits) = (opened.clone(), opened.clone());
+    denied.identity = identity("CHG0030193");
+    denied.request = request(json!({"ticket": null, "accounts": ["100000000001"]}));
+    denied.verdict = serde_json::from_value(json!({"allowed": false, "policies": [],
+        "refused": [{"account": "100000000001", "why": "no policy allows it"}], "policy_digest": "00"}))
+    .unwrap();
+    denied.lease = None;
+    waits.identity = identity("CHG0030194");
+    waits.lease = None;
+    let later = refused(false, vec![result(account(0), failed())]);
+    let owner = Some("100000000007");
+    [
+        StreamBuilder::empty(&opened.identity)
+            .then(0, 1, Event::Opened(Box::new(opened.clone())))
+            .then_of(owner, 3, 1, serde_json::from_value(closed).unwrap())
+            .records,
+        StreamBuilder::empty(&denied.identity)
+            .then(5, 1, Event::Opened(Box::new(denied.clone())))
+            .records,
+        StreamBuilder::empty(&waits.identity)
+            .then(7, 1, Event::Opened(Box::new(waits.clone())))
+            .then(3_600, 2, later)
+            .records,
+    ]
+}
+
+/// Every field of these events, also those that the schema does not name. tests/peers/ocsf.py
+/// validates the file.
+#[test]
+fn a_closed_share_and_refused_requests_are_exported_field_by_field() {
+    let streams = exact_streams();
+    let entries = streams.iter().flat_map(|records| Entry::all(records));
+    let exported: Vec<Value> = entries
+        .map(|entry| serde_json::from_str(&entry.ocsf(&origin())).unwrap())
+        .collect();
+    for event in &exported {
+        assert_eq!(flaws(event), Vec::<String>::new(), "{event:#}");
+    }
+    let file = include_str!("../../../tests/vectors/ocsf-export.json");
+    let expected: Vec<Value> = serde_json::from_str(file).unwrap();
+    assert_eq!(exported, expected, "{:#}", json!(exported));
+}
+
 #[test]
 fn the_check_finds_what_the_schema_forbids() {
     let good = events().remove(0);
