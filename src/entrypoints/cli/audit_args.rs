@@ -48,7 +48,7 @@ pub(crate) enum Audit {
         /// The proof
         file: PathBuf,
         /// The public key, as `audit key` prints it
-        #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+        #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>, allow_hyphen_values = true)]
         key: VerifierKey,
     },
 }
@@ -56,7 +56,7 @@ pub(crate) enum Audit {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct AuditVerifyOptions {
     /// The public key [default: that of the configured key]
-    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>, allow_hyphen_values = true)]
     pub(crate) key: Option<VerifierKey>,
     /// A checkpoint kept in another place; shows removed seals
     #[arg(long, value_name = "FILE")]
@@ -77,7 +77,7 @@ pub(crate) struct AuditProveOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) since: Option<PathBuf>,
     /// The public key [default: that of the configured key]
-    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>, allow_hyphen_values = true)]
     pub(crate) key: Option<VerifierKey>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,

@@ -118,7 +118,7 @@ pub(crate) struct ReportOptions {
     #[arg(long, value_name = "LANGUAGE", value_parser = read::<Language>)]
     pub(crate) language: Option<Language>,
     /// The public key [default: that of the configured key]
-    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>)]
+    #[arg(long, value_name = "KEY", value_parser = read::<VerifierKey>, allow_hyphen_values = true)]
     pub(crate) key: Option<VerifierKey>,
     #[command(flatten)]
     pub(crate) place: JournalPlace,
