@@ -59,7 +59,7 @@ impl FromStr for FilePlace {
                 Some(path) if path.starts_with('/') => Ok(Self::File(path.into())),
                 _ => refused("file:// is followed by a host"),
             },
-            (_, None) if text.contains("://") => refused(&format!("{scheme}:// is not served")),
+            (_, None) if text.contains("://") => refused(&format!("{scheme}:// is not supported")),
             (_, path) => match path.unwrap_or(text) {
                 "" => refused("an empty text names no file"),
                 path => Ok(Self::File(path.into())),
@@ -91,8 +91,11 @@ mod tests {
             ("", "names no file"),
             ("file:", "names no file"),
             ("s3://acme-reports", "without a key"),
-            ("https://acme.example/report.html", "https:// is not served"),
-            ("cos://acme-reports/shares.html", "cos:// is not served"),
+            (
+                "https://acme.example/report.html",
+                "https:// is not supported",
+            ),
+            ("cos://acme-reports/shares.html", "cos:// is not supported"),
             ("memory:", "no file that lasts"),
             ("file://host/report.html", "followed by a host"),
             ("s3://acme-reports/a?b", "is not a valid prefix"),

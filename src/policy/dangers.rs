@@ -126,7 +126,7 @@ impl Search<'_> {
     fn own_approval(&mut self, probe: Probe<'_>) {
         let ways = [
             (Approvers::None, "without any approver"),
-            (Approvers::Requester, "and approve it alone"),
+            (Approvers::Requester, "and be the only approver"),
         ];
         for (approvers, how) in ways {
             let asks = Probe { approvers, ..probe };
@@ -200,7 +200,7 @@ impl Search<'_> {
                 Item::Account(account) => format!("share {image} with {account},"),
                 Item::Lighthouse(_) => format!("make {image} available in Lighthouse"),
             };
-            let problem = format!("{policy} lets {source}/{requester} {does} {how}");
+            let problem = format!("policy {policy} lets {source}/{requester} {does} {how}");
             let mark = self.mark(policy);
             let warning = danger.at(Problem::at(mark, problem, remedy));
             self.found.insert(key, warning);

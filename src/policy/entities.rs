@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::accounts::ListedAccounts;
 use super::entity_values::{self, EntityValues};
 use super::files::ENTITIES;
+use super::rules::NamedEntity;
 use super::schema::{SchemaNames, cedar_problem, clipped, uid};
 use super::source_facts::SourceFacts;
 use super::source_text;
@@ -37,26 +38,24 @@ impl KnownEntities {
         self.store.iter().chain(self.accounts.iter())
     }
 
-    /// Returns a warning if `named`, an entity in the policy at `mark`, is a group that the file
-    /// does not list, a source that is not configured, or a person of such a source.
-    pub(super) fn unknown(
-        &self,
-        named: &EntityUid,
-        mark: &Mark,
-        names: &SchemaNames,
-    ) -> Option<Warning> {
-        if let Some(source) = names.source_of(named) {
+    /// Returns a warning if `named` is a group that the file does not list, a source that is not
+    /// configured, or a person of such a source.
+    pub(super) fn unknown(&self, named: &NamedEntity, names: &SchemaNames) -> Option<Warning> {
+        let NamedEntity { uid, policy, mark } = named;
+        if let Some(source) = names.source_of(uid) {
             let known = self.sources.iter().any(|known| known.as_str() == source);
             return (!known).then(|| {
-                let problem = format!("names {named}, and no [[source]] has the name {source:?}");
+                let problem = format!(
+                    "policy {policy} names {uid}, and no [[source]] has the name {source:?}"
+                );
                 let remedy = "correct the name, or add the source to the configuration";
                 Danger::UnknownSource.at(Problem::at(mark.clone(), problem, remedy))
             });
         }
-        if names.is_supplied(named.type_name()) || self.store.get(named).is_some() {
+        if names.is_supplied(uid.type_name()) || self.store.get(uid).is_some() {
             return None;
         }
-        let problem = format!("names {named}, which {ENTITIES} does not list");
+        let problem = format!("policy {policy} names {uid}, which {ENTITIES} does not list");
         let remedy = format!("correct the name, or list the group in {ENTITIES}");
         Some(Danger::UnlistedGroup.at(Problem::at(mark.clone(), problem, remedy)))
     }
@@ -384,6 +383,8 @@ fn unknown_sources(
 
 #[cfg(test)]
 mod tests {
+    use cedar_policy::PolicyId;
+
     use super::super::files::sample_files;
     use super::*;
 
@@ -576,7 +577,12 @@ mod tests {
             (r#"Share::Requester::"jira/a@example.com""#, None),
             (r#"Share::Account::"700000164995""#, None),
         ] {
-            let warned = known.unknown(&named.parse().unwrap(), &Mark::whole("a.cedar"), &names);
+            let entity = NamedEntity {
+                uid: named.parse().unwrap(),
+                policy: PolicyId::new("a"),
+                mark: Mark::whole("a.cedar"),
+            };
+            let warned = known.unknown(&entity, &names);
             assert_eq!(warned.map(|warning| warning.danger), danger, "{named}");
         }
     }

@@ -192,7 +192,7 @@ impl Loader<'_> {
     fn warnings(&self, rules: &Rules, known: &KnownEntities, names: &SchemaNames) -> Vec<Warning> {
         let mut warnings = rules.warnings.clone();
         warnings.extend(known.warnings.iter().cloned());
-        let unknown = |named: &NamedEntity| known.unknown(&named.uid, &named.mark, names);
+        let unknown = |named: &NamedEntity| known.unknown(named, names);
         warnings.extend(rules.named.iter().filter_map(unknown));
         let any = !rules.marks.is_empty();
         let approve = upward(&names.action(APPROVE), &known.store);

@@ -34,7 +34,8 @@ pub(super) fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
 #[derive(Debug)]
 pub(super) struct NamedEntity {
     pub(super) uid: EntityUid,
-    /// The place of the policy.
+    /// The policy's name, and its place.
+    pub(super) policy: PolicyId,
     pub(super) mark: Mark,
 }
 
@@ -229,6 +230,7 @@ fn named(set: &cedar_policy::PolicySet, sites: &BTreeMap<PolicyId, Place<'_>>) -
         for uid in policy.entity_literals() {
             first.entry(uid.to_string()).or_insert_with(|| NamedEntity {
                 uid,
+                policy: policy.id().clone(),
                 mark: site.mark.clone(),
             });
         }

@@ -189,14 +189,14 @@ labels! {
 }
 sentences! {
     EVIDENCE_SENTENCES:
-    records_whole(records, streams): "{records} records of {streams} requests: every record is whole and in its place."
+    records_whole(records, streams): "Records: {records}, requests: {streams}. Every record is whole and in its place."
         | "{streams} 个请求的 {records} 条记录：每条都完整，位置正确。";
-    records_signed(records, streams): "{records} sealed records of {streams} requests: each is as it was sealed."
+    records_signed(records, streams): "Sealed records: {records}, requests: {streams}. Each record is as it was sealed."
         | "{streams} 个请求的 {records} 条已封签记录：每条都与封签时一致。";
-    found(count, records): "{count} findings; {records} records are intact." | "{count} 处问题；{records} 条记录完好。";
-    seals_cover(seals, covered, newer): "{seals} seals cover {covered} of them; {newer} are newer than the last seal."
+    found(count, records): "Findings: {count}; intact records: {records}." | "{count} 处问题；{records} 条记录完好。";
+    seals_cover(seals, covered, newer): "Seals: {seals}. Records that they cover: {covered}; newer records: {newer}."
         | "{seals} 次封签覆盖了其中 {covered} 条；有 {newer} 条晚于最后一次封签。";
-    seals_intact(seals): "{seals} seals are intact." | "{seals} 次封签完好。";
+    seals_intact(seals): "Intact seals: {seals}." | "{seals} 次封签完好。";
 }
 
 #[cfg(test)]

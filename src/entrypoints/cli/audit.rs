@@ -81,22 +81,24 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
     } else if whole {
         let (records, streams) = (report.records, report.streams);
         if alone {
-            outln!("{records} sealed records of {streams} requests: each matches what was signed");
+            outln!(
+                "sealed records: {records}, requests: {streams}; each record matches what was signed"
+            );
         } else {
             outln!(
-                "{records} records of {streams} requests: every record is whole and in its place"
+                "records: {records}, requests: {streams}; every record is whole and in its place"
             );
         }
         if sealed {
             let covered = report.sealed.saturating_sub(report.retired);
             let newer = records.saturating_sub(covered);
             outln!(
-                "{} seals cover {covered} of them; {newer} are newer than the last seal",
+                "seals: {}; records that they cover: {covered}; newer records: {newer}",
                 report.seals
             );
             if report.retired > 0 {
                 outln!(
-                    "{} more belong to retired requests; the segments have them as they were sealed",
+                    "records of retired requests: {}; the segments have them as they were sealed",
                     report.retired
                 );
             }
@@ -111,7 +113,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
             outln!("{finding}");
         }
         let all = report.left_off.saturating_add(report.findings.len() as u64);
-        outln!("{all} findings; {} records are intact", report.records);
+        outln!("findings: {all}; intact records: {}", report.records);
     }
     Exit::done_if(whole)
 }

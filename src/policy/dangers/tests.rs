@@ -25,7 +25,8 @@ fn named(files: &PolicyFiles, approvals: usize, sources: &[SourceFacts]) -> Vec<
     let now = "2026-11-01T12:00:00Z".parse().unwrap();
     let found = policies.dangers(sources, now, |_| Mark::whole("c.toml"));
     let name = |warning: &Warning| {
-        let first = warning.problem.problem.split(' ').next();
+        let problem = warning.problem.problem.trim_start_matches("policy ");
+        let first = problem.split(' ').next();
         format!("{} {}", warning.danger, first.unwrap_or_default())
     };
     found.iter().map(name).collect()
@@ -44,8 +45,6 @@ fn a_whole_set_has_none() {
     let jira = [facts("jira", "jira", true)];
     let whole = [SHARE, APPROVE, ENDS, OTHERS].concat();
     assert_eq!(dangers(&whole, 1, &jira), [""; 0]);
-    let allows = |text: &str| text.contains("share");
-    assert!(allows(&whole));
 }
 
 #[test]

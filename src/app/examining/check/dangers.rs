@@ -105,7 +105,7 @@ fn shared_secrets(config: &Config) -> Vec<Warning> {
         let (problem, remedy) = match (twin, target) {
             (Some(SourceConfig { name: other, .. }), _) => (
                 format!(
-                    "source {name} has a secret of source {other}: the sender of one can speak as the other"
+                    "source {name} has a secret that source {other} has too: the sender of one source can send requests as the other"
                 ),
                 "give each source its own secret",
             ),
