@@ -20,11 +20,11 @@ async fn receive(world: &World, delivery: Delivery) -> Option<(Ending, Status)> 
 }
 
 #[tokio::test]
-async fn what_is_approved_is_shared_and_told_where_it_was_approved() {
+async fn what_is_approved_is_shared_and_noted_on_the_instance() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         let (ending, status) = receive(&world, system.event(world.now())).await.unwrap();
         assert_eq!(
             (ending, status),
@@ -45,11 +45,11 @@ async fn what_is_approved_is_shared_and_told_where_it_was_approved() {
 }
 
 #[tokio::test]
-async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves() {
+async fn a_refusal_is_noted_too_and_no_requester_approves_their_own_request() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|instance| system.ask_for(instance, STRANGER));
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|instance| system.ask_for(instance, STRANGER));
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
         world.notify().await;
@@ -89,8 +89,8 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
         }
         };
         for change in [automatic, itself, returned] {
-            let world = system.telling_world().await;
-            system.put(&world, change);
+            let world = system.notifying_world().await;
+            system.put_instance(&world, change);
             receive(&world, system.event(world.now())).await.unwrap();
             world.sweep().await;
             world.notify().await;
@@ -108,8 +108,8 @@ async fn what_the_policy_refuses_is_told_too_and_nobody_approves_for_themselves(
 async fn an_event_that_comes_again_in_any_form_acts_once() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         let first = system.event(world.now());
         receive(&world, first.clone()).await.unwrap();
         world.sweep().await;
@@ -140,8 +140,8 @@ async fn an_event_that_comes_again_in_any_form_acts_once() {
 async fn an_event_for_others_or_with_other_padding_is_refused() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         let now = world.now();
         // The event belongs to another app or company that has the same key.
         let cross = |event: &mut Value| match name {
@@ -222,8 +222,8 @@ fn shortened(system: &System, delivery: Delivery) -> Delivery {
 async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
         system.tenant(&world, Tenant::expire_tokens);
@@ -241,14 +241,14 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
 #[tokio::test]
 async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
     let system = &SYSTEMS[1];
-    let world = system.telling_world().await;
-    system.put(&world, &|instance| {
+    let world = system.notifying_world().await;
+    system.put_instance(&world, &|instance| {
         instance["processCode"] = "PROC-OTHER".into()
     });
     receive(&world, system.event(world.now())).await.unwrap();
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), [""; 0]);
-    system.put(&world, &|_| ());
+    system.put_instance(&world, &|_| ());
     world.advance(900);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -259,7 +259,7 @@ async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
 async fn what_an_api_repeats_of_a_token_is_in_no_record() {
     for system in [&SYSTEMS[0], &SYSTEMS[2]] {
         let name = system.name;
-        let world = system.telling_world().await;
+        let world = system.notifying_world().await;
         system.tenant(&world, |tenant| tenant.failing = Some("1".to_owned()));
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
@@ -280,8 +280,8 @@ async fn what_an_api_repeats_of_a_token_is_in_no_record() {
 async fn a_note_whose_answer_was_lost_is_there_once() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         system.tenant(&world, |tenant| tenant.loses_answer = true);
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
@@ -302,8 +302,8 @@ async fn a_note_whose_answer_was_lost_is_there_once() {
 async fn what_cannot_be_read_for_an_hour_is_shared_later() {
     for system in &SYSTEMS[1..] {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         let busy = if name == "wecom" {
             "45009"
         } else {
@@ -325,11 +325,11 @@ async fn what_cannot_be_read_for_an_hour_is_shared_later() {
 }
 
 #[tokio::test]
-async fn what_is_withdrawn_is_taken_back_and_told() {
+async fn what_is_withdrawn_is_revoked_and_noted() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
         world.notify().await;
@@ -352,7 +352,7 @@ async fn what_another_instance_revokes_is_taken_back() {
     let system = &SYSTEMS[1];
     let revoke = async |world: &World, change: Value| {
         let original = system.part("instance")["processInstanceId"].clone();
-        system.put(world, &|instance| {
+        system.put_instance(world, &|instance| {
             instance["processInstanceId"] = "REVOKER-1".into();
             instance["bizAction"] = "REVOKE".into();
             instance["mainProcessInstanceId"] = original.clone();
@@ -375,8 +375,8 @@ async fn what_another_instance_revokes_is_taken_back() {
         json!({"mainProcessInstanceId": "../x"}),
         json!({"processCode": "PROC-OTHER"}),
     ] {
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         system.announce(&world).await;
         world.sweep().await;
         revoke(&world, change.clone()).await;
@@ -384,8 +384,8 @@ async fn what_another_instance_revokes_is_taken_back() {
     }
     // The revoking instance comes before or after the share of the original.
     for shared in [false, true] {
-        let world = system.telling_world().await;
-        system.put(&world, &|_| ());
+        let world = system.notifying_world().await;
+        system.put_instance(&world, &|_| ());
         if shared {
             system.announce(&world).await;
             world.sweep().await;
@@ -397,8 +397,8 @@ async fn what_another_instance_revokes_is_taken_back() {
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{shared}");
         world.notify().await;
         let notes = system.notes(&world);
-        let told = notes.iter().any(|note| note.contains("taken back"));
-        assert_eq!(told, shared, "{notes:?}");
+        let noted = notes.iter().any(|note| note.contains("taken back"));
+        assert_eq!(noted, shared, "{notes:?}");
         world.verify().await.unwrap();
     }
 }
@@ -427,9 +427,9 @@ fn begun_and_ended(instance: &mut Value, begun: i64, ended: i64) {
 async fn an_approval_of_a_long_outage_is_found_when_sweeps_go_on() {
     for system in &SYSTEMS {
         let name = system.name;
-        let mut world = system.telling_world().await;
+        let mut world = system.notifying_world().await;
         let second = world.now().as_second();
-        system.put(&world, &|instance| {
+        system.put_instance(&world, &|instance| {
             begun_and_ended(instance, second + 7_200, second + 10_800);
         });
         world.advance(20 * 86_400);
@@ -444,9 +444,9 @@ async fn an_approval_of_a_long_outage_is_found_when_sweeps_go_on() {
 #[tokio::test]
 async fn a_request_that_was_paid_before_the_look_is_found() {
     let system = &SYSTEMS[2];
-    let world = system.telling_world().await;
+    let world = system.notifying_world().await;
     let second = world.now().as_second();
-    system.put(&world, &|instance| {
+    system.put_instance(&world, &|instance| {
         begun_and_ended(instance, second - 7_200, second - 3_600);
         instance["sp_status"] = 10.into();
     });
@@ -460,9 +460,9 @@ async fn a_request_that_was_paid_before_the_look_is_found() {
 async fn an_approval_that_has_just_ended_is_left_to_its_event() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
+        let world = system.notifying_world().await;
         let second = world.now().as_second() + 3_600;
-        system.put(&world, &|instance| {
+        system.put_instance(&world, &|instance| {
             begun_and_ended(instance, second - 300, second - 60)
         });
         world.advance(3_600);
@@ -479,9 +479,9 @@ async fn an_approval_that_has_just_ended_is_left_to_its_event() {
 async fn an_approval_whose_event_is_lost_is_found_in_the_list() {
     for system in &SYSTEMS {
         let name = system.name;
-        let world = system.telling_world().await;
+        let world = system.notifying_world().await;
         let second = world.now().as_second() - 3_600;
-        system.put(&world, &|instance| {
+        system.put_instance(&world, &|instance| {
             begun_and_ended(instance, second, second + 60)
         });
         world.advance(3_600);

@@ -135,7 +135,7 @@ async fn a_secret_that_cannot_be_fetched_is_reported_with_its_line() {
         "aws-ssm:",
     ]);
     let Problems(problems) = read(&text, vars(port, TOKEN)).await.unwrap_err();
-    let told = [
+    let expected = [
         "no field GITHUB",
         "is not text",
         "binary, not text",
@@ -143,11 +143,11 @@ async fn a_secret_that_cannot_be_fetched_is_reported_with_its_line() {
         "HTTP 400",
         "no valid name follows",
     ];
-    for (index, (problem, told)) in problems.iter().zip(told).enumerate() {
+    for (index, (problem, expected)) in problems.iter().zip(expected).enumerate() {
         assert_eq!(problem.field, format!("c.toml:{}", 7 + 5 * index));
-        assert!(problem.problem.contains(told), "{problem:?}");
+        assert!(problem.problem.contains(expected), "{problem:?}");
     }
-    assert_eq!(problems.len(), told.len());
+    assert_eq!(problems.len(), expected.len());
     assert!(
         !format!("{problems:?}").contains("HUSH")
             && !format!("{problems:?}").contains("long-enough")
@@ -158,7 +158,7 @@ async fn a_secret_that_cannot_be_fetched_is_reported_with_its_line() {
 async fn without_the_extension_the_error_says_what_is_missing() {
     let (port, _) = extension(0).await;
     let text = text(&["aws-ssm:/sharehook/github"]);
-    for (vars, told) in [
+    for (vars, expected) in [
         (Vars::new(), "AWS_SESSION_TOKEN is not set"),
         (vars(port, "wrong"), "HTTP 401"),
         (
@@ -176,7 +176,7 @@ async fn without_the_extension_the_error_says_what_is_missing() {
     ] {
         let Problems(problems) = read(&text, vars).await.unwrap_err();
         assert_eq!(problems.len(), 1);
-        assert!(problems[0].problem.contains(told), "{problems:?}");
+        assert!(problems[0].problem.contains(expected), "{problems:?}");
     }
 }
 

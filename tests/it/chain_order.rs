@@ -15,7 +15,7 @@ const HOUR: i64 = 3_600;
 
 /// The request that takes the blueprint away from the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taker {
+enum Revoker {
     /// A sweep revokes an expired share of the blueprint.
     Revocation,
     Cancel,
@@ -35,9 +35,9 @@ async fn published() -> World {
 
 /// A world in which the account has the blueprint. For a revocation the share expires after an
 /// hour.
-async fn shared_blueprint(taker: Taker) -> World {
+async fn shared_blueprint(revoker: Revoker) -> World {
     let world = published().await;
-    let ends = (taker == Taker::Revocation).then_some("1h");
+    let ends = (revoker == Revoker::Revocation).then_some("1h");
     let share = json!({"image": CHAINED, "accounts": ONE, "expires_in": ends});
     world.deliver(&request("CHG1", share)).await;
     assert_eq!(world.has(CHAINED), ONE);
@@ -46,12 +46,12 @@ async fn shared_blueprint(taker: Taker) -> World {
     world
 }
 
-async fn take(world: &World, taker: Taker) {
+async fn revoke_or_cancel(world: &World, revoker: Revoker) {
     world.advance(1);
     let another = world.another();
-    match taker {
-        Taker::Revocation => drop(another.sweep(deadline()).await.unwrap()),
-        Taker::Cancel => drop(deliver(&another, &cancel(&ONE)).await),
+    match revoker {
+        Revoker::Revocation => drop(another.sweep(deadline()).await.unwrap()),
+        Revoker::Cancel => drop(deliver(&another, &cancel(&ONE)).await),
     }
 }
 
@@ -73,9 +73,9 @@ fn account(answer: &Answer) -> &ItemResult {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_follows_what_is_taking_its_blueprint_away() {
-    for taker in [Taker::Revocation, Taker::Cancel] {
-        let world = shared_blueprint(taker).await;
-        // The taker reads that the account has the blueprint. It makes its call only after that
+    for revoker in [Revoker::Revocation, Revoker::Cancel] {
+        let world = shared_blueprint(revoker).await;
+        // The revoker reads that the account has the blueprint. It makes its call only after that
         // slow read.
         let slow = "DescribeBlueprintsShareAcrossAccountInfos:slow:1500ms";
         assert!(world.cloud.inject(slow.parse().unwrap()));
@@ -84,26 +84,26 @@ async fn a_chain_follows_what_is_taking_its_blueprint_away() {
             world.advance(1);
             world.deliver(&chain()).await
         };
-        let ((), (_, answer)) = tokio::join!(take(&world, taker), chained);
-        assert_eq!(answer.status, Status::Pending, "{taker:?}: {answer:?}");
+        let ((), (_, answer)) = tokio::join!(revoke_or_cancel(&world, revoker), chained);
+        assert_eq!(answer.status, Status::Pending, "{revoker:?}: {answer:?}");
         let message = answer.message.unwrap();
         assert!(message.contains("is revoking the same image"), "{message}");
-        assert!(world.has(CHAINED).is_empty(), "{taker:?}");
+        assert!(world.has(CHAINED).is_empty(), "{revoker:?}");
         world.advance(10);
         world.sweep().await;
         let (_, answer) = world.deliver(&chain()).await;
-        assert_eq!(account(&answer).kind, ResultKind::Shared, "{taker:?}");
-        assert_eq!(world.has(CHAINED), ONE, "{taker:?}");
+        assert_eq!(account(&answer).kind, ResultKind::Shared, "{revoker:?}");
+        assert_eq!(world.has(CHAINED), ONE, "{revoker:?}");
         world.verify().await.unwrap();
     }
 }
 
-/// Stalls the chain's worker at one of its records until the taker has begun and finished.
+/// Stalls the chain's worker at one of its records until the revoker has begun and finished.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_takes_a_blueprint_away_sees_a_chain_that_began_before() {
-    for taker in [Taker::Revocation, Taker::Cancel] {
+    for revoker in [Revoker::Revocation, Revoker::Cancel] {
         for record in ["000001.json", "000002.json"] {
-            let world = shared_blueprint(taker).await;
+            let world = shared_blueprint(revoker).await;
             world.fuse.arm_at(record, Break::Stall);
             let ticket = chain();
             let mut delivery = Box::pin(world.deliver(&ticket));
@@ -111,7 +111,7 @@ async fn what_takes_a_blueprint_away_sees_a_chain_that_began_before() {
                 (_, answer) = &mut delivery => panic!("not held at {record}: {answer:?}"),
                 () = world.fuse.stalled() => {}
             }
-            take(&world, taker).await;
+            revoke_or_cancel(&world, revoker).await;
             world.fuse.release();
             delivery.await;
             for _ in 0..3 {
@@ -119,13 +119,13 @@ async fn what_takes_a_blueprint_away_sees_a_chain_that_began_before() {
                 world.sweep().await;
             }
             let (_, answer) = world.deliver(&ticket).await;
-            let case = format!("{taker:?} at {record}");
-            let has = match taker {
-                Taker::Revocation => {
+            let case = format!("{revoker:?} at {record}");
+            let has = match revoker {
+                Revoker::Revocation => {
                     assert_eq!(answer.status, Status::Completed, "{case}: {answer:?}");
                     1
                 }
-                Taker::Cancel => {
+                Revoker::Cancel => {
                     let by = account(&answer).called_off_by.as_deref();
                     assert_eq!(by, Some("CHG2"), "{case}: {answer:?}");
                     0

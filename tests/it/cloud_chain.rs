@@ -34,14 +34,14 @@ fn check(setup: &Setup, answer: &Value, case: &str) {
         2,
         "{case}: one publication, one share"
     );
-    let told: Vec<&str> = answer["results"]
+    let kinds: Vec<&str> = answer["results"]
         .as_array()
         .unwrap()
         .iter()
         .map(|r| r["result"].as_str().unwrap())
         .collect();
     assert!(
-        told.contains(&"available") && told.iter().filter(|r| **r == "shared").count() == 2,
+        kinds.contains(&"available") && kinds.iter().filter(|r| **r == "shared").count() == 2,
         "{case}: {answer}"
     );
     let available = answer["results"]
@@ -135,7 +135,7 @@ async fn a_wait_for_a_blueprint_is_bounded_and_goes_on_later() {
         if answer["status"] != "pending" {
             break;
         }
-        setup.wait(60);
+        setup.advance(60);
         answer = setup.send(&chain()).await;
     }
     check(&setup, &answer, "1 s");
@@ -256,7 +256,7 @@ async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
     assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
 
     // The next turn takes the publication back, and stops before it closes the request.
-    setup.wait(61);
+    setup.advance(61);
     setup.cloud.inject(fault("slow:30s"));
     let app = setup.app.clone();
     let stopped = tokio::spawn(async move {
@@ -269,7 +269,7 @@ async fn a_publication_that_could_not_be_taken_back_is_taken_back_later() {
     stopped.abort();
     drop(stopped.await);
     setup.restart().await;
-    setup.wait(61);
+    setup.advance(61);
     let answer = setup.send(&chain()).await;
     assert_eq!(answer["status"], "failed", "{answer}");
     assert_eq!(setup.cloud.state().published(REGION, IMAGE), None);

@@ -349,7 +349,7 @@ pub(crate) fn inject(setup: &Setup, fault: &str) {
 }
 
 /// Joins all messages of an answer's results.
-fn told(answer: &Value) -> String {
+fn messages(answer: &Value) -> String {
     let texts = answer["results"]
         .as_array()
         .unwrap()
@@ -382,12 +382,12 @@ fn check(answer: &Value, end: End, code: &str, case: &str) {
         }
     }
     if !matches!(end, End::Settled(_)) {
-        let text = told(answer);
+        let text = messages(answer);
         let (_, remedy) = text
             .split_once(" — ")
             .unwrap_or_else(|| panic!("{case}: no next action in {text}"));
         assert!(
-            remedy.len() > 20 && !remedy.contains("not one that this program knows"),
+            remedy.len() > 20 && !remedy.contains("this program does not know the code"),
             "{case}: {text}"
         );
         assert!(

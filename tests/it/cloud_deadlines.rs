@@ -51,7 +51,7 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
             0
         );
         // The lease of the first worker has expired by now.
-        setup.wait(60);
+        setup.advance(60);
         let report = setup
             .app
             .sweep(Deadline::after(Duration::from_secs(20)))

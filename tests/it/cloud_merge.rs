@@ -323,17 +323,17 @@ async fn a_queue_batch_shares_its_calls() {
         let output = tokio::task::spawn_blocking(move || command.finish())
             .await
             .unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let failed: Vec<String> = (0..10)
             .map(|n| format!("\"m{n}\""))
-            .filter(|id| told.contains(id.as_str()))
+            .filter(|id| printed.contains(id.as_str()))
             .collect();
         let calls = setup.writes(from).len();
         if queue.ends_with(".fifo") {
             assert_eq!(
                 failed,
                 ["\"m4\"", "\"m5\"", "\"m6\"", "\"m7\"", "\"m8\"", "\"m9\""],
-                "{told}"
+                "{printed}"
             );
             assert_eq!(
                 (calls, setup.has(BLUEPRINT).len()),
@@ -341,7 +341,7 @@ async fn a_queue_batch_shares_its_calls() {
                 "in order: one call each, up to the bad one"
             );
         } else {
-            assert_eq!(failed, ["\"m4\""], "{told}");
+            assert_eq!(failed, ["\"m4\""], "{printed}");
             // Two calls are enough if all messages arrive together. A busy machine may need more;
             // without merging there are nine.
             assert!(

@@ -161,7 +161,7 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
             Some(found) => found.state = ImageState::Normal,
             None => stock.blueprints.get_mut(image).unwrap().state = BlueprintState::Normal,
         });
-        setup.wait(120);
+        setup.advance(120);
         let answer = setup.send(&request).await;
         assert_eq!(answer["status"], "completed", "{answer}");
         assert_eq!(
@@ -193,7 +193,7 @@ async fn what_never_becomes_ready_is_given_up_with_its_reason() {
     let setup = setup().await;
     let request = ticket("never", "share", "lhbp-syncing0", &TWO, false);
     assert_eq!(setup.send(&request).await["status"], "pending");
-    setup.wait(24 * 3_600);
+    setup.advance(24 * 3_600);
     let answer = setup.send(&request).await;
     assert_eq!(
         (answer["status"].as_str(), ends(&answer)),

@@ -205,15 +205,15 @@ async fn who_is_not_the_sources_own_sender_gets_the_one_401() {
         assert_eq!(answer.status, 401, "{body}: {answer:?}");
         assert!(answer.body.to_string().contains("unauthorised"));
     }
-    let told = send(
+    let unreadable = send(
         &service,
         &bearer(STRUCTURED),
         &json!({"specversion": "1.0"}),
     )
     .await;
     assert!(
-        told.status == 400 && told.body.to_string().contains("id"),
-        "{told:?}"
+        unreadable.status == 400 && unreadable.body.to_string().contains("id"),
+        "{unreadable:?}"
     );
     let kind = send(
         &service,
@@ -233,15 +233,15 @@ async fn a_trusted_source_cannot_list_events() {
     let text = std::fs::read_to_string(&path).unwrap();
     let both = "name = \"queue\"\nevents = [\"/a\", \"*\"]\n";
     std::fs::write(&path, text.replacen("name = \"queue\"\n", both, 1)).unwrap();
-    let told = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let readable = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
     let done = service.run(&["check"]);
     assert_eq!(done.status.code(), Some(3));
-    let shown = told(&done.stdout) + &told(&done.stderr);
+    let shown = readable(&done.stdout) + &readable(&done.stderr);
     assert!(shown.contains("no wildcards"), "{shown}");
     let one = "name = \"queue\"\nevents = [\"/a\"]\n";
     std::fs::write(&path, text.replacen("name = \"queue\"\n", one, 1)).unwrap();
     let done = service.run(&["check"]);
-    let shown = told(&done.stdout) + &told(&done.stderr);
+    let shown = readable(&done.stdout) + &readable(&done.stderr);
     assert!(
         done.status.code() == Some(3) && shown.contains("never reach such a source"),
         "{shown}"

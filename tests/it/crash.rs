@@ -92,7 +92,7 @@ async fn run(world: &mut World, acts: &[Act], disturb: Disturb) -> Ran {
     }
     world.verify().await.unwrap();
     let met = match disturb {
-        Disturb::Store(..) => world.fuse.met(),
+        Disturb::Store(..) => world.fuse.reached(),
         Disturb::CallCrash(_) => stopped_by_cloud(world),
         Disturb::CallFault(_, kind) => {
             let name = kind.split(':').next().unwrap();
@@ -149,11 +149,15 @@ fn stopped_by_cloud(world: &World) -> bool {
     })
 }
 
-/// Returns when a call hangs. Never returns if one has hung before in this run.
-async fn hung(world: &World) {
+/// Waits until a call hangs. Never returns if one has hung before in this run.
+fn hung(world: &World) -> impl Future<Output = ()> {
+    // Look now: at the first poll of this future, the call that must stop the process may hang
+    // already.
     let before = stopped_by_cloud(world);
-    while before || !stopped_by_cloud(world) {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    async move {
+        while before || !stopped_by_cloud(world) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 }
 
@@ -320,6 +324,7 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
                 *options = options.clone().on(site)
             })
             .await;
+            let (mut stopped, mut shared) = (0, 0);
             for nth in 0..12 {
                 world.reset().await;
                 fault(&world, nth, "slow:600s");
@@ -327,6 +332,8 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
                     _ = world.deliver(&request) => break,
                     () = hung(&world) => {}
                 }
+                stopped += 1;
+                shared += usize::from(!world.shares().is_empty());
                 world.restart();
                 world.advance(2 * 3600);
                 for _ in 0..4 {
@@ -340,6 +347,11 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
                 );
                 world.verify().await.unwrap();
             }
+            // The last call of each shares, and the reads before it do not.
+            assert!(
+                stopped > shared && shared > 0,
+                "{request}: {shared} of {stopped}"
+            );
         }
     }
 }
@@ -386,26 +398,29 @@ async fn whatever_is_interrupted_is_finished_once() {
     // Each run has its own cloud. All of them at once would open too many files.
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(16));
     for (name, acts, wanted) in scenarios() {
-        for family in FAMILIES {
+        for (number, family) in FAMILIES.into_iter().enumerate() {
             let (acts, wanted, places) = (acts.clone(), wanted.clone(), places.clone());
             running.spawn(async move {
                 let _place = places.acquire().await.unwrap();
-                (name, enumerate(name, &acts, &wanted, family).await)
+                (name, number, enumerate(name, &acts, &wanted, family).await)
             });
         }
     }
     let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut by_family = [0; FAMILIES.len()];
     while let Some(end) = running.join_next().await {
-        let (name, count) = end.unwrap();
+        let (name, number, count) = end.unwrap();
         *reached.entry(name).or_default() += count;
+        by_family[number] += count;
     }
     // Each scenario, even a denial, has at least one write, which is disturbed in four ways.
     assert!(
         reached.len() == 11 && reached.values().all(|count| *count >= 4),
         "{reached:?}"
     );
+    assert!(by_family.iter().all(|count| *count >= 20), "{by_family:?}");
     println!(
-        "{} disturbances, each with the undisturbed end: {reached:?}",
+        "{by_family:?}: {} disturbances, each with the undisturbed end: {reached:?}",
         reached.values().sum::<usize>()
     );
 }

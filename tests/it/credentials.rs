@@ -1,6 +1,5 @@
 //! Which key signs which call. The sandbox reports the key of each call.
 
-use std::fs;
 use std::path::Path;
 
 use axum::Router;
@@ -14,6 +13,7 @@ use sharehook::domain::Status;
 use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tokio::net::TcpListener;
 
+use crate::support::files::text_below;
 use crate::support::{invocation, write_open_configuration};
 
 async fn sandbox(keys: Vec<SandboxKey>) -> Running {
@@ -65,19 +65,7 @@ async fn send(app: &App, ticket: &serde_json::Value) -> (Status, Vec<String>) {
 
 /// Returns the text of all files in the journal.
 fn journal(folder: &Path) -> String {
-    let mut text = String::new();
-    let mut folders = vec![folder.join("journal")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                text += &String::from_utf8_lossy(&fs::read(path).unwrap());
-            }
-        }
-    }
-    text
+    text_below(&folder.join("journal"))
 }
 
 const ACCOUNTS: &str = "
@@ -262,7 +250,7 @@ async fn a_roles_account_is_served_with_its_keys_and_its_owner_is_never_asked_fo
 
 #[tokio::test]
 async fn a_wrong_role_or_key_is_a_configuration_error_with_its_line() {
-    for (accounts, line, told) in [
+    for (accounts, line, expected) in [
         (
             "[cloud.accounts.a]\nregions = [\"ap-tokyo\"]\nrole_arn = \"arn:aws:iam::1:role/x\"",
             6,
@@ -286,7 +274,7 @@ async fn a_wrong_role_or_key_is_a_configuration_error_with_its_line() {
         assert_eq!(problems.0.len(), 1, "{problems:?}");
         assert_eq!(problems.0[0].field, format!("{}:{line}", path.display()));
         assert!(
-            problems.to_string().contains(told) && !problems.to_string().contains("HU SH"),
+            problems.to_string().contains(expected) && !problems.to_string().contains("HU SH"),
             "{problems}"
         );
     }

@@ -48,9 +48,11 @@ async fn results_of(world: &World, id: &str) -> (Status, Vec<ItemResult>) {
 }
 
 fn called_off(results: &[ItemResult], by: &str) -> bool {
-    results.iter().all(|result| {
-        result.kind == ResultKind::Cancelled && result.called_off_by.as_deref() == Some(by)
-    })
+    let mut results = results.iter();
+    results.len() > 0
+        && results.all(|result| {
+            result.kind == ResultKind::Cancelled && result.called_off_by.as_deref() == Some(by)
+        })
 }
 
 /// Stops the worker: after the cloud has carried out its first change, or before its first call.
@@ -201,13 +203,8 @@ async fn a_later_cancel_calls_off_a_share_that_waits() {
     world.deliver(&share).await;
     world.advance(60);
     let (_, answer) = world.deliver(&cancel("CHG2", json!({}))).await;
-    assert!(
-        answer
-            .results
-            .iter()
-            .all(|r| r.kind == ResultKind::NotShared),
-        "{answer:?}"
-    );
+    let kinds: Vec<_> = answer.results.iter().map(|r| &r.kind).collect();
+    assert_eq!(kinds, [&ResultKind::NotShared; 3], "{answer:?}");
     let (status, results) = results_of(&world, "CHG1").await;
     assert_eq!(status, Status::Failed);
     assert!(called_off(&results, "CHG2"), "{results:?}");
@@ -696,9 +693,9 @@ async fn what_arrives_after_the_cancel_is_taken_back_unless_a_later_share_gave_i
 
 /// The state of the share when the cancel arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stands {
+enum ShareState {
     Waiting,
-    PutOff,
+    Deferred,
     /// The worker stopped before its call was carried out.
     Interrupted,
     /// The worker stopped after its call was carried out.
@@ -707,7 +704,7 @@ enum Stands {
 
 /// When the cancel arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comes {
+enum CancelArrives {
     Before,
     During,
     /// After the share was resumed and closed.
@@ -716,37 +713,41 @@ enum Comes {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
-    use Stands::{Interrupted, InterruptedAfter, PutOff, Waiting};
+    use ShareState::{Deferred, Interrupted, InterruptedAfter, Waiting};
     let mut table = Vec::new();
-    for stands in [Waiting, PutOff, Interrupted, InterruptedAfter] {
-        for comes in [Comes::Before, Comes::During, Comes::After] {
+    for state in [Waiting, Deferred, Interrupted, InterruptedAfter] {
+        for arrives in [
+            CancelArrives::Before,
+            CancelArrives::During,
+            CancelArrives::After,
+        ] {
             for changed in [false, true] {
-                table.push((stands, comes, changed));
+                table.push((state, arrives, changed));
             }
         }
     }
     let mut world = World::new().await;
     world.hurry();
-    for (stands, comes, changed) in table {
+    for (state, arrives, changed) in table {
         for killed in [false, true] {
             let row =
-                format!("{stands:?}, cancel {comes:?}, policy changed {changed}, killed {killed}");
+                format!("{state:?}, cancel {arrives:?}, policy changed {changed}, killed {killed}");
             world.reset().await;
             let mut share = request("CHG1", json!({}));
             let stop = cancel(
                 "CHG2",
                 json!({"requester": "bob@example.com", "approvers": ["alice@example.com"]}),
             );
-            if comes == Comes::Before {
+            if arrives == CancelArrives::Before {
                 world.deliver(&stop).await;
                 world.advance(1);
             }
-            match stands {
+            match state {
                 Waiting => {
                     share["not_before"] = json!(LATER);
                     world.deliver(&share).await;
                 }
-                PutOff => {
+                Deferred => {
                     world.cloud.inject("*:reset-before@40".parse().unwrap());
                     let (ending, _) = world.deliver(&share).await;
                     assert_eq!(ending, Ending::Pending, "{row}");
@@ -759,7 +760,7 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
             world.advance(2);
             // The policy still allows the cancel. Only the share's requester and accounts lose
             // their permission later.
-            if comes == Comes::During {
+            if arrives == CancelArrives::During {
                 if killed {
                     kill_and_resume(&mut world, &stop).await;
                 } else {
@@ -773,18 +774,18 @@ async fn every_interleaving_of_share_cancel_and_policy_ends_as_expected() {
             world.sweep().await;
             let (status, results) = results_of(&world, "CHG1").await;
             let all = world.has(BLUEPRINT).len();
-            match (comes, changed) {
-                (Comes::During, _) => {
+            match (arrives, changed) {
+                (CancelArrives::During, _) => {
                     assert!(called_off(&results, "CHG2"), "{row}: {results:?}");
                     assert_eq!((status, all), (Status::Failed, 0), "{row}");
                 }
                 (_, false) => assert_eq!((status, all), (Status::Completed, 3), "{row}"),
                 (_, true) => {
-                    let given = if stands == InterruptedAfter { 3 } else { 0 };
+                    let given = if state == InterruptedAfter { 3 } else { 0 };
                     assert_eq!((status, all), (Status::Denied, given), "{row}: {results:?}");
                 }
             }
-            if comes == Comes::After && !changed {
+            if arrives == CancelArrives::After && !changed {
                 world.deliver(&stop).await;
                 world.sweep().await;
                 assert_eq!(world.has(BLUEPRINT).len(), 0, "{row}");

@@ -16,7 +16,7 @@ const DEPLOYMENT: &str = include_str!("doc_commands/deployment.sh");
 /// The files of the checkout that a script can use.
 const CHECKOUT: [&str; 4] = ["events", "maps", "policy", "sharehook.local.toml"];
 /// The time limit of a page's script, in seconds. No page needs as long.
-const PATIENCE: &str = "120";
+const SCRIPT_TIMEOUT_SECONDS: &str = "120";
 
 /// The pages whose scripts start with the deployment that `deployment.sh` makes.
 const ON_A_DEPLOYMENT: [&str; 7] = [
@@ -30,7 +30,7 @@ const ON_A_DEPLOYMENT: [&str; 7] = [
 ];
 
 /// The pages that tutorial.rs and chinese_pages.rs run. Those tests also check the output.
-const LOOKED_AT: [&str; 2] = ["docs/tutorial.md", "README.zh-CN.md"];
+const RUN_ELSEWHERE: [&str; 2] = ["docs/tutorial.md", "README.zh-CN.md"];
 
 /// The programs that are replaced by stubs, and why. `cargo` is a function of the prelude.
 const NOT_RUN: [(&str, &str); 7] = [
@@ -85,7 +85,13 @@ fn run_script(folder: &Path, script: &str) -> Output {
     let (stubs, built) = (folder.join("bin"), program.parent().unwrap());
     let path = format!("{}:{}:{}", stubs.display(), built.display(), search_path());
     Command::new("timeout")
-        .args(["--kill-after=5", PATIENCE, "bash", "-c", script])
+        .args([
+            "--kill-after=5",
+            SCRIPT_TIMEOUT_SECONDS,
+            "bash",
+            "-c",
+            script,
+        ])
         .current_dir(folder)
         .env_clear()
         .env("PATH", path)
@@ -161,7 +167,7 @@ fn the_commands_of_every_page_run() {
     let mut ran = 0;
     for page in run_pages() {
         let commands = blocks(&page.text, "sh").concat();
-        if !commands.is_empty() && !LOOKED_AT.contains(&page.path.as_str()) {
+        if !commands.is_empty() && !RUN_ELSEWHERE.contains(&page.path.as_str()) {
             run_page(&page.path, &commands);
             ran += 1;
         }

@@ -197,13 +197,13 @@ async fn the_command_tells_by_its_exit_code() {
     // Remove the journal's record, as if a person had shared by hand.
     std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
     let image = ["--image", BLUEPRINT, "--region", REGION];
-    let told = run(
+    let output = run(
         folder.path(),
         &[&["drift", "--json"][..], &image[..]].concat(),
     );
-    assert_eq!(told.status.code(), Some(1));
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!(told["differences"][0]["difference"], "unknown");
+    assert_eq!(output.status.code(), Some(1));
+    let output: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output["differences"][0]["difference"], "unknown");
     assert_eq!(
         run(folder.path(), &["drift", "--revoke-unknown"])
             .status

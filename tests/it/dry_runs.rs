@@ -1,31 +1,13 @@
 //! `invoke --plan` writes, sends, seals and changes nothing, whatever the event is.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::notify::SECRET;
+use crate::support::files::contents_below;
 use crate::support::process::run;
 use crate::support::{ACCOUNTS, Place, World, request, secrets};
-
-/// The files below `folder`, each with its content.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                all.insert(path.clone(), fs::read(path).unwrap());
-            }
-        }
-    }
-    all
-}
 
 /// Runs `invoke --plan`. Returns its exit code and its output.
 fn plan(world: &World, event: &Value) -> (Option<i32>, String) {
@@ -56,7 +38,10 @@ async fn a_plan_leaves_the_journal_the_cloud_and_the_ticket_alone() {
     let share = request("CHG1", json!({"expires_in": "1h"}));
     let (_, answer) = world.deliver(&share).await;
     assert_eq!(answer.status.as_str(), "completed");
-    let before = (files(folder.path()), files(world.folder.path()));
+    let before = (
+        contents_below(folder.path()),
+        contents_below(world.folder.path()),
+    );
     let shares = world.shares();
     world.cloud.forget_calls();
 
@@ -87,7 +72,10 @@ async fn a_plan_leaves_the_journal_the_cloud_and_the_ticket_alone() {
         );
         assert_eq!(world.cloud.calls().len(), 0, "{event}");
         assert_eq!(world.cloud.letters().len(), 0, "{event}");
-        let after = (files(folder.path()), files(world.folder.path()));
+        let after = (
+            contents_below(folder.path()),
+            contents_below(world.folder.path()),
+        );
         assert!(before == after, "{event} wrote {:?}", after.0.keys());
     }
     // Only the plan of a new share reads the cloud.
@@ -97,7 +85,10 @@ async fn a_plan_leaves_the_journal_the_cloud_and_the_ticket_alone() {
     let calls = world.cloud.calls();
     assert!(!calls.is_empty());
     assert!(calls.iter().all(|call| call.action.starts_with("Describe")));
-    let after = (files(folder.path()), files(world.folder.path()));
+    let after = (
+        contents_below(folder.path()),
+        contents_below(world.folder.path()),
+    );
     assert!(before == after && world.shares() == shares);
 }
 

@@ -2,11 +2,12 @@
 //! for good.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 use sharehook_sandbox::SandboxOptions;
 
+use crate::support::files::paths_below;
 use crate::support::process::run;
 use crate::support::store::Break;
 use crate::support::{
@@ -22,23 +23,6 @@ async fn on_disk() -> (World, tempfile::TempDir) {
     let place = format!("file:{}", folder.path().join("journal").display());
     let world = World::with(Place::At(&place), |_: &mut SandboxOptions| ()).await;
     (world, folder)
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    all.sort_unstable();
-    all.into_iter()
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
 }
 
 /// Verifies the journal. Returns the names of the flaws found.
@@ -141,8 +125,8 @@ async fn whatever_the_index_loses_is_found_and_mended() {
     // From now on the index entry of each active grant contains the grant.
     world.app.reindex().await.unwrap();
     let index = [
-        files(&journal.join("index/due")),
-        files(&journal.join("index/grants")),
+        paths_below(&journal.join("index/due")),
+        paths_below(&journal.join("index/grants")),
     ]
     .concat();
     // In `due`: two leases, one start. In `grants`: one image, two of the chain, one waiting share.
@@ -174,7 +158,7 @@ async fn the_daily_pass_mends_what_somebody_changed() {
     world.advance(120);
     world.sweep().await;
     let journal = folder.path().join("journal");
-    let grant = files(&journal.join("index/grants")).remove(0);
+    let grant = paths_below(&journal.join("index/grants")).remove(0);
     let forged = fs::read_to_string(&grant).unwrap();
     fs::write(&grant, forged.replace(ACCOUNTS[0], ACCOUNTS[1])).unwrap();
     fs::remove_dir_all(journal.join("index/due")).unwrap();
@@ -206,7 +190,7 @@ async fn a_removed_request_is_found_although_nothing_is_sealed() {
     // Verification also notices that the newest record of a finished request is missing.
     world.advance(120);
     world.sweep().await;
-    let newest = files(&requests).pop().unwrap();
+    let newest = paths_below(&requests).pop().unwrap();
     fs::remove_file(&newest).unwrap();
     assert!(findings(&world).await.contains(&"unrecorded".to_owned()));
     assert_eq!(world.app.grants().await.unwrap().flaws.len(), 1);
@@ -227,19 +211,21 @@ async fn what_is_done_with_leaves_the_index() {
     let cancel = json!({"action": "cancel", "accounts": ONE});
     world.deliver(&request("CHG4", cancel)).await;
     let grants = world.app.grants().await.unwrap().entries;
-    assert!(
-        grants.iter().all(|grant| grant.ticket == "CHG1"),
-        "{grants:?}"
-    );
+    let tickets: Vec<_> = grants.iter().map(|grant| grant.ticket.as_str()).collect();
+    assert_eq!(tickets, ["CHG1"; 4], "{grants:?}");
     for _ in 0..8 {
         world.advance(HOUR);
         world.sweep().await;
     }
     assert!(world.shares().is_empty());
     let index = folder.path().join("journal/index");
-    let left = [files(&index.join("due")), files(&index.join("grants"))].concat();
+    let left = [
+        paths_below(&index.join("due")),
+        paths_below(&index.join("grants")),
+    ]
+    .concat();
     assert_eq!(left, [""; 0].map(PathBuf::from));
-    assert_eq!(files(&index.join("pass")).len(), 1);
+    assert_eq!(paths_below(&index.join("pass")).len(), 1);
     world.verify().await.unwrap();
 }
 
@@ -343,7 +329,7 @@ async fn what_two_gave_is_taken_back_once() {
 /// The process stops after it has written the wake-up and before the record. A sweep runs. Only an
 /// hour later the record is written.
 #[tokio::test]
-async fn a_hint_waits_for_its_record() {
+async fn a_wake_up_waits_for_its_record() {
     let mut world = World::new().await;
     world.reset().await;
     world.fuse.arm(3, Break::CrashBefore);
@@ -395,7 +381,7 @@ async fn a_damaged_request_is_reported_until_it_is_restored() {
             json!({"accounts": ONE, "expires_in": "1h"}),
         ))
         .await;
-    let record = files(&folder.path().join("journal/requests")).remove(1);
+    let record = paths_below(&folder.path().join("journal/requests")).remove(1);
     let good = fs::read(&record).unwrap();
     fs::write(&record, b"{}").unwrap();
     for _ in 0..4 {
@@ -598,7 +584,7 @@ async fn the_index_may_lie_elsewhere() {
     assert!(requests.contains("invoke/CHG1"), "{requests}");
     assert_eq!(sharehook(&["audit", "verify"]).0, Some(0));
     assert!(!place.join("index").exists());
-    assert!(place.join("probe").is_file() && !files(&index.join("index/due")).is_empty());
+    assert!(place.join("probe").is_file() && !paths_below(&index.join("index/due")).is_empty());
 
     // Without a configuration, both places must be given. The first place alone has no index.
     let key = sharehook(&["audit", "key"]).1;

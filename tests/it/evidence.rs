@@ -117,7 +117,7 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
     site.ask("four");
     let shown = site.out(&["audit", "verify"]);
     assert!(
-        shown.contains("1 seals cover 3 of them; 1 are newer"),
+        shown.contains("seals: 1; records that they cover: 3; newer records: 1"),
         "{shown}"
     );
     // An auditor has only a copy of the journal, the key and the checkpoint.
@@ -159,11 +159,14 @@ fn a_journal_is_sealed_and_checked_by_somebody_who_has_only_the_public_key() {
 #[test]
 fn a_report_shows_requests_and_whether_the_journal_is_whole() {
     let site = Site::new();
-    let told = site.out(&["report", "--html", "report.html"]);
-    assert!(told.starts_with("report.html: 0 active grants"), "{told}");
+    let output = site.out(&["report", "--html", "report.html"]);
+    assert!(
+        output.starts_with("report.html: 0 active grants"),
+        "{output}"
+    );
     let page = fs::read_to_string(site.path().join("report.html")).unwrap();
     assert!(
-        page.contains("<span>invoke/two</span>") && page.contains("every record is whole"),
+        page.contains("<span>invoke/two</span>") && page.contains("Every record is whole"),
         "{page}"
     );
     let folder = fs::read_dir(site.path().join("journal/requests"))
@@ -173,15 +176,15 @@ fn a_report_shows_requests_and_whether_the_journal_is_whole() {
         .unwrap()
         .path();
     fs::write(folder.join("000000.json"), "altered").unwrap();
-    let told = site.refused(1, &["report", "--html", "report.html", "--json"]);
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let output = site.refused(1, &["report", "--html", "report.html", "--json"]);
+    let output: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(
-        (told["denied"].as_u64(), told["findings"].as_u64()),
+        (output["denied"].as_u64(), output["findings"].as_u64()),
         (Some(2), Some(1)),
-        "{told}"
+        "{output}"
     );
     let page = fs::read_to_string(site.path().join("report.html")).unwrap();
-    assert!(page.contains("<li class=\"bad\">1 findings;"), "{page}");
+    assert!(page.contains("<li class=\"bad\">Findings: 1;"), "{page}");
     assert!(
         site.refused(1, &["report", "--html", "no/such/folder.html"])
             .contains("cannot be written")
@@ -194,13 +197,13 @@ fn a_sweep_keeps_the_configured_interval_between_seals() {
     site.out(&["sweep"]);
     assert!(
         site.out(&["audit", "verify"])
-            .contains("1 seals cover 3 of them")
+            .contains("seals: 1; records that they cover: 3; newer records: 0")
     );
     site.ask("four");
     site.out(&["sweep"]);
     assert!(
         site.out(&["audit", "verify"])
-            .contains("1 seals cover 3 of them; 1 are newer"),
+            .contains("seals: 1; records that they cover: 3; newer records: 1"),
         "not due yet"
     );
     assert!(
@@ -236,13 +239,13 @@ fn by_default_a_changed_newest_record_with_a_new_checksum_is_found() {
     site.ask("one");
     assert!(
         site.out(&["audit", "verify"])
-            .contains("1 seals cover 1 of them; 0 are newer")
+            .contains("seals: 1; records that they cover: 1; newer records: 0")
     );
     rewrite_the_newest_record(&site.path().join("journal"));
-    let told = site.refused(1, &["audit", "verify"]);
+    let output = site.refused(1, &["audit", "verify"]);
     assert!(
-        told.contains("the log has another hash for this record"),
-        "{told}"
+        output.contains("the log has another hash for this record"),
+        "{output}"
     );
 }
 
@@ -275,9 +278,9 @@ fn the_key_is_made_once_by_processes_that_start_at_once() {
         .collect();
     for invocation in invocations {
         let output = invocation.wait_with_output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(!told.contains("was not sealed"), "{told}");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{log}");
+        assert!(!log.contains("was not sealed"), "{log}");
     }
     let keys: Vec<_> = fs::read_dir(site.path())
         .unwrap()
@@ -285,7 +288,7 @@ fn the_key_is_made_once_by_processes_that_start_at_once() {
         .filter(|name| name.starts_with("seal.key"))
         .collect();
     assert_eq!(keys, ["seal.key"], "no half-made key is left");
-    assert!(site.out(&["audit", "verify"]).contains("; 0 are newer"));
+    assert!(site.out(&["audit", "verify"]).contains("newer records: 0"));
 }
 
 #[test]
@@ -297,10 +300,11 @@ fn a_lost_or_exchanged_key_is_an_error_and_never_replaced() {
     fs::remove_file(&key).unwrap();
     site.ask("two");
     assert!(!key.exists(), "invoke makes no new key");
-    let told = site.refused(1, &["sweep"]);
+    let output = site.refused(1, &["sweep"]);
     assert!(
-        told.contains("the journal has seals of that key") && told.contains("restore the key file"),
-        "{told}"
+        output.contains("the journal has seals of that key")
+            && output.contains("restore the key file"),
+        "{output}"
     );
     assert!(!key.exists(), "nor does a sweep");
     let checked = site.out(&["check"]);
@@ -310,14 +314,14 @@ fn a_lost_or_exchanged_key_is_an_error_and_never_replaced() {
         "{checked}"
     );
     fs::write(&key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
-    let told = site.refused(1, &["sweep"]);
+    let output = site.refused(1, &["sweep"]);
     assert!(
-        told.contains("is not the key that signs the log now"),
-        "{told}"
+        output.contains("is not the key that signs the log now"),
+        "{output}"
     );
     fs::write(&key, kept).unwrap();
     site.out(&["sweep"]);
-    assert!(site.out(&["audit", "verify"]).contains("; 0 are newer"));
+    assert!(site.out(&["audit", "verify"]).contains("newer records: 0"));
 }
 
 #[test]
@@ -337,26 +341,26 @@ fn check_warns_of_a_place_that_nothing_seals() {
         "gs://acme-journal",
         "az://acme-journal",
     ] {
-        let told = checked(place, "");
+        let output = checked(place, "");
         assert!(
-            told.contains("warning[unsealed-journal]") && told.contains("SHAREHOOK_SEAL_KEY"),
-            "{told}"
+            output.contains("warning[unsealed-journal]") && output.contains("SHAREHOOK_SEAL_KEY"),
+            "{output}"
         );
         let seed = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
-        let told = checked(place, seed);
+        let output = checked(place, seed);
         assert!(
-            !told.contains("unsealed-journal") && !told.contains("seal.key"),
-            "{told}"
+            !output.contains("unsealed-journal") && !output.contains("seal.key"),
+            "{output}"
         );
-        let told = checked(place, "not-a-key-but-a-secret");
+        let output = checked(place, "not-a-key-but-a-secret");
         assert!(
-            told.contains("unsealed-journal") && !told.contains("but-a-secret"),
-            "{told}"
+            output.contains("unsealed-journal") && !output.contains("but-a-secret"),
+            "{output}"
         );
     }
     for place in ["memory:", "file:journal"] {
-        let told = checked(place, "");
-        assert!(!told.contains("unsealed-journal"), "{place}: {told}");
+        let output = checked(place, "");
+        assert!(!output.contains("unsealed-journal"), "{place}: {output}");
     }
     assert!(!site.path().join("seal.key").exists(), "check makes no key");
 }
@@ -434,10 +438,25 @@ fn a_proof_is_checked_without_journal_and_configuration() {
 #[test]
 fn a_private_key_in_place_of_the_public_one_is_not_shown() {
     let site = Site::new();
-    let private = "MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
-    let refused = site.refused(64, &["audit", "verify", "--key", private]);
-    assert!(refused.contains("name+hash+key"), "{refused}");
-    assert!(!refused.contains(private), "{refused}");
+    let file = fs::read_to_string(site.path().join("seal.key")).unwrap();
+    let base64 = "MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    let seed = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    for private in [file.as_str(), base64, seed] {
+        let secret = private.lines().find(|line| !line.starts_with('-')).unwrap();
+        for command in [
+            &["audit", "verify"][..],
+            &["audit", "prove", "one"],
+            &["audit", "check-proof", "proof.json"],
+            &["report", "--html", "page.html"],
+        ] {
+            let joined = format!("--key={private}");
+            for key in [&["--key", private][..], &[&joined]] {
+                let refused = site.refused(64, &[command, key].concat());
+                assert!(refused.contains("name+hash+key"), "{command:?}: {refused}");
+                assert!(!refused.contains(secret), "{command:?}: {refused}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -480,10 +499,10 @@ fn a_key_that_could_be_forged_or_is_gone_is_refused() {
             .contains("give it with --key")
     );
     fs::write(site.path().join("seal.key"), "not-a-key-but-a-secret").unwrap();
-    let told = site.refused(1, &["audit", "seal"]);
+    let output = site.refused(1, &["audit", "seal"]);
     assert!(
-        told.contains("seal.key") && !told.contains("but-a-secret"),
-        "{told}"
+        output.contains("seal.key") && !output.contains("but-a-secret"),
+        "{output}"
     );
 }
 
@@ -611,8 +630,8 @@ fn a_host_prints_each_record_as_the_line_that_it_stored() {
     let body = fs::read_to_string(site.path().join("event.json")).unwrap();
     let answer = server.post(&body);
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
-    let told = server.lines.next().unwrap().unwrap();
-    let line: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let output = server.lines.next().unwrap().unwrap();
+    let line: serde_json::Value = serde_json::from_str(&output).unwrap();
     let file = format!(
         "journal/requests/{}/000000.json",
         line["record"]["stream"].as_str().unwrap()
@@ -621,10 +640,13 @@ fn a_host_prints_each_record_as_the_line_that_it_stored() {
     // Log collectors read the time, and may drop lines by their level.
     let now = sharehook::clock::system_now();
     let at: jiff::Timestamp = line["timestamp"].as_str().unwrap().parse().unwrap();
-    assert!(now.duration_since(at).as_secs().abs() < 60, "{told}");
+    assert!(now.duration_since(at).as_secs().abs() < 60, "{output}");
     assert_eq!(line["level"], "INFO");
     let record = stored.lines().next().unwrap();
-    assert!(told.ends_with(&format!(r#""record":{record}}}"#)), "{told}");
+    assert!(
+        output.ends_with(&format!(r#""record":{record}}}"#)),
+        "{output}"
+    );
 }
 
 #[test]
@@ -642,10 +664,10 @@ fn a_server_seals_by_default_soon_after_it_wrote() {
     rewrite_the_newest_record(&site.path().join("journal"));
     // Reading the journal does not need the server's secret.
     site.configure("");
-    let told = site.refused(1, &["audit", "verify"]);
+    let output = site.refused(1, &["audit", "verify"]);
     assert!(
-        told.contains("the log has another hash for this record"),
-        "{told}"
+        output.contains("the log has another hash for this record"),
+        "{output}"
     );
 }
 
@@ -710,14 +732,14 @@ fn a_record_of_the_old_format_is_refused_by_name() {
     let old = text.lines().next().unwrap().replace("{\"v\":4", "{\"v\":3");
     let checksum = hex::encode(Sha256::digest(old.as_bytes()));
     fs::write(&file, format!("{old}\n\"sha256:{checksum}\"\n")).unwrap();
-    let told = site.refused(1, &["audit", "verify"]);
+    let output = site.refused(1, &["audit", "verify"]);
     assert!(
-        told.contains("written by an older sharehook: its version is 3")
-            && told.contains("use a new journal"),
-        "{told}"
+        output.contains("written by an older sharehook: its version is 3")
+            && output.contains("use a new journal"),
+        "{output}"
     );
-    let told = site.refused(1, &["invoke", "event.json"]);
-    assert!(told.contains("written by an older sharehook"), "{told}");
+    let output = site.refused(1, &["invoke", "event.json"]);
+    assert!(output.contains("written by an older sharehook"), "{output}");
 }
 
 #[test]
@@ -746,22 +768,22 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
         site.out(&["audit", "retire", "--older-than", "365d", "--dry-run"])
             .contains("would be retired: 3 requests")
     );
-    let told = site.out(&retire);
-    assert!(told.contains("not retired: 3 requests"), "{told}");
+    let output = site.out(&retire);
+    assert!(output.contains("not retired: 3 requests"), "{output}");
     site.out(&["audit", "seal"]);
-    let told = site.out(&retire);
+    let output = site.out(&retire);
     assert!(
-        told.contains("retired: 3 requests, 0 records removed"),
-        "{told}"
+        output.contains("retired: 3 requests, 0 records removed"),
+        "{output}"
     );
-    let told = site.out(&["audit", "verify"]);
-    assert!(told.contains("every record is whole"), "{told}");
-    let told = site.refused(2, &["invoke", "event.json"]);
-    assert!(told.contains("denied"), "{told}");
-    let told = site.out(&["audit", "verify", "--sealed"]);
+    let output = site.out(&["audit", "verify"]);
+    assert!(output.contains("every record is whole"), "{output}");
+    let output = site.refused(2, &["invoke", "event.json"]);
+    assert!(output.contains("denied"), "{output}");
+    let output = site.out(&["audit", "verify", "--sealed"]);
     assert!(
-        told.contains("3 sealed records of 3 requests: each matches what was signed"),
-        "{told}"
+        output.contains("sealed records: 3, requests: 3; each record matches what was signed"),
+        "{output}"
     );
 }
 
@@ -770,14 +792,14 @@ fn a_new_key_is_introduced_by_the_old_one() {
     let site = Site::new();
     site.out(&["audit", "seal"]);
     let first = site.out(&["audit", "key"]).trim().to_owned();
-    let told = site.refused(1, &["audit", "rotate-key", "--to", "file:journal/next.key"]);
-    assert!(told.contains("inside the journal"), "{told}");
+    let output = site.refused(1, &["audit", "rotate-key", "--to", "file:journal/next.key"]);
+    assert!(output.contains("inside the journal"), "{output}");
     let second = site.out(&["audit", "rotate-key", "--to", "file:next.key"]);
     assert!(second.starts_with("acme/journal+") && second.trim() != first);
-    let told = site.refused(1, &["audit", "seal"]);
+    let output = site.refused(1, &["audit", "seal"]);
     assert!(
-        told.contains("signs the log now") && told.contains(second.trim()),
-        "{told}"
+        output.contains("signs the log now") && output.contains(second.trim()),
+        "{output}"
     );
     let again = ["audit", "rotate-key", "--to", "file:next.key"];
     assert_eq!(site.out(&again), second, "it may be repeated");
@@ -786,10 +808,10 @@ fn a_new_key_is_introduced_by_the_old_one() {
     site.ask("four");
     site.out(&["audit", "seal"]);
     for key in [first.as_str(), second.trim()] {
-        let told = site.out(&["audit", "verify", "--key", key]);
+        let output = site.out(&["audit", "verify", "--key", key]);
         assert!(
-            told.contains("3 seals cover 4 of them; 0 are newer"),
-            "{told}"
+            output.contains("seals: 3; records that they cover: 4; newer records: 0"),
+            "{output}"
         );
     }
 }

@@ -18,7 +18,7 @@ use crate::support::{BLUEPRINT, http};
 #[tokio::test]
 async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     let (ending, answer) = receive(&world, "e1", json!({})).await;
     assert_eq!((ending, answer.status), (Ending::Pending, Status::Pending));
     assert_eq!(
@@ -50,7 +50,7 @@ async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
 #[tokio::test]
 async fn every_other_event_is_answered_and_ignored() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     for change in [
         json!({"status": "PENDING"}),
         json!({"status": "REJECTED"}),
@@ -98,7 +98,7 @@ async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
         ),
     ] {
         world.reset().await;
-        feishu::put(&world, change.clone());
+        feishu::put_instance(&world, change.clone());
         receive(&world, "e1", json!({})).await;
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), NOTHING, "{change}");
@@ -115,7 +115,7 @@ async fn an_instance_that_does_not_confirm_its_event_shares_nothing() {
 #[tokio::test]
 async fn an_instance_that_cannot_be_read_for_an_hour_is_shared_later() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     feishu::fail(&world, Some(1_395_001));
     receive(&world, "e1", json!({})).await;
     for _ in 0..60 {
@@ -169,7 +169,7 @@ async fn doctor_and_the_list_say_what_waits_and_why() {
     let why = waiting[0].why.as_ref().unwrap();
     assert!(why.contains("1395001"), "{why}");
     feishu::fail(&world, None);
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     world.advance(60);
     world.sweep().await;
     assert!(reader.announcements().await.unwrap().entries.is_empty());
@@ -204,7 +204,7 @@ async fn what_cannot_be_read_for_a_day_and_ten_attempts_is_given_up_on_record() 
     world.sweep().await;
     assert!(records(&world).await.contains(&settled));
     feishu::fail(&world, None);
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     world.advance(3_600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
@@ -218,7 +218,7 @@ async fn an_approval_that_no_sweep_tried_for_days_is_shared() {
     let left = world.sweep().await.unfinished;
     let name = format!("feishu/{CODE}/approved");
     assert_eq!((left.len(), &left[0].request), (1, &name));
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     world.advance(60);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -227,7 +227,7 @@ async fn an_approval_that_no_sweep_tried_for_days_is_shared() {
 #[tokio::test]
 async fn a_turn_without_time_leaves_the_fetch_due() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     receive(&world, "e1", json!({})).await;
     let metrics = world.app.metrics().await;
     assert!(
@@ -246,7 +246,7 @@ async fn a_turn_without_time_leaves_the_fetch_due() {
 #[tokio::test]
 async fn an_approval_waits_while_its_definition_is_not_listed() {
     let mut world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     receive(&world, "e1", json!({})).await;
     world.rewrite_configuration(DEFINITION, "ANOTHER-DEFINITION");
     world.sweep().await;
@@ -260,7 +260,7 @@ async fn an_approval_waits_while_its_definition_is_not_listed() {
 #[tokio::test]
 async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
     let mut world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     feishu::tenant(&world, |tenant| tenant.gives_no_token = true);
     world.restart();
     let before = feishu::calls(&world).tokens;
@@ -281,11 +281,11 @@ async fn a_refused_token_is_asked_for_once_for_all_that_wait() {
 async fn a_token_that_is_not_accepted_is_replaced_at_once() {
     let world = feishu::world().await;
     // A successful read, so that the token is cached.
-    feishu::put(&world, json!({"status": "PENDING"}));
+    feishu::put_instance(&world, json!({"status": "PENDING"}));
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
     feishu::tenant(&world, |tenant| tenant.expire_tokens());
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     world.advance(60);
     world.sweep().await;
     assert_eq!(feishu::calls(&world).reads, 3);
@@ -296,10 +296,10 @@ async fn a_token_that_is_not_accepted_is_replaced_at_once() {
 #[tokio::test]
 async fn an_event_that_led_to_no_request_keeps_no_later_event_away() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({"status": "REJECTED"}));
+    feishu::put_instance(&world, json!({"status": "REJECTED"}));
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     assert!(receive(&world, "e1", json!({})).await.1.duplicate);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
@@ -322,7 +322,7 @@ async fn a_given_up_instance_is_fetched_for_the_next_event() {
         world.advance(600);
     }
     assert_eq!(count(&world, "settled").await, 1);
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     receive(&world, "e2", json!({})).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -331,9 +331,9 @@ async fn a_given_up_instance_is_fetched_for_the_next_event() {
 
 /// Stops the process at every write of the journal. Feishu repeats unanswered events; sweeps run.
 #[tokio::test]
-async fn whoever_is_killed_anywhere_goes_on_and_shares_once() {
+async fn killed_anywhere_it_goes_on_and_shares_once() {
     let mut world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     let met = killed_anywhere(&mut world, &SHARED, async |world| {
         receive(world, "e1", json!({})).await;
     });

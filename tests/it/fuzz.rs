@@ -144,7 +144,7 @@ fn run(name: &str) {
             let file = std::env::temp_dir().join(format!("sharehook-fuzz-{name}"));
             fs::write(&file, &input).unwrap();
             panic!(
-                "{name} fails on {}: mend it, and keep the input in fuzz/corpus/{name}",
+                "{name} fails on {}: fix the fault, and add the input to fuzz/corpus/{name}",
                 file.display()
             );
         }

@@ -107,7 +107,7 @@ async fn an_account_that_another_grant_covers_stays_until_that_one_ends() {
 }
 
 #[tokio::test]
-async fn what_a_later_cancel_took_is_no_grant_and_covers_nobody() {
+async fn what_a_later_cancel_took_is_no_grant_and_covers_no_account() {
     let world = World::new().await;
     world
         .deliver(&request("CHG1", json!({"accounts": &ACCOUNTS[..2]})))

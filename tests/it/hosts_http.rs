@@ -452,11 +452,11 @@ async fn a_base_path_is_stripped_where_it_is_configured() {
     for bad in ["share", "/share/", "/", "", "/a//b", "/a b", "/a?b"] {
         std::fs::write(&config, text.replace("/a/share", bad)).unwrap();
         let done = service.run(&["check"]);
-        let told = String::from_utf8_lossy(&done.stdout).into_owned();
+        let output = String::from_utf8_lossy(&done.stdout).into_owned();
         assert_eq!(done.status.code(), Some(3), "{bad:?}");
         assert!(
-            told.contains("strip_prefix") && told.contains(":4: "),
-            "{told}"
+            output.contains("strip_prefix") && output.contains(":4: "),
+            "{output}"
         );
     }
 }

@@ -149,7 +149,7 @@ async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
                 } => false,
                 () = world.fuse.crashed() => true,
             };
-            let met = world.fuse.met();
+            let met = world.fuse.reached();
             world.restart();
             // A wake-up whose record was never written is removed after a day.
             for hours in [1, 1, 25] {
@@ -170,6 +170,7 @@ async fn no_stop_of_the_process_loses_a_rejection_that_is_on_record() {
             world.verify().await.unwrap();
             if !met {
                 assert!(nth > 3, "{how:?} only reached {nth}");
+                assert_eq!(on_record, 1, "{how:?}");
                 break;
             }
         }
@@ -200,7 +201,7 @@ async fn notifications_of_rejections_are_bounded_like_their_records() {
         accepted(&world).len(),
     );
     assert_eq!(sent, kept);
-    assert!(sent <= 256, "{sent}");
+    assert!((100..=256).contains(&sent), "{sent}");
 }
 
 #[tokio::test]

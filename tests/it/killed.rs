@@ -32,10 +32,10 @@ async fn faults(sandbox: &Process, faults: Value) {
 
 /// How often each change was carried out, according to the sandbox.
 async fn effects(sandbox: &Process) -> BTreeMap<String, usize> {
-    let told = sandbox.ask("/sandbox/calls").await;
-    let calls = told
+    let answer = sandbox.ask("/sandbox/calls").await;
+    let calls = answer
         .as_array()
-        .or_else(|| told["calls"].as_array())
+        .or_else(|| answer["calls"].as_array())
         .unwrap()
         .clone();
     let mut counts = BTreeMap::new();

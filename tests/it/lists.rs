@@ -237,4 +237,11 @@ fn reading_needs_no_secret_of_a_sender() {
     let (code, text, error) = run(folder.path(), &["drift"]);
     assert_eq!(code, Some(0), "{error}");
     assert!(text.contains("0 images compared, 0 differences"), "{text}");
+    // `images` always calls the cloud, so it needs the cloud's keys, but no secret of a sender.
+    let mut images = program(folder.path());
+    images.env("SHAREHOOK_METADATA_ENDPOINT", "off");
+    let output = images.args(["images", "--region", "ap-singapore"]).finish();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.starts_with("sharehook: NoCredentials: "), "{error}");
 }

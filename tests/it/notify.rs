@@ -328,7 +328,7 @@ async fn no_stop_of_the_process_loses_a_notification() {
             scenario(&mut world, &share, &denied).await;
             world.verify().await.unwrap();
             let delivered = delivered(&world);
-            let met = world.fuse.met();
+            let met = world.fuse.reached();
             repeated += delivered.values().filter(|bodies| bodies.len() > 1).count();
             for bodies in delivered.values() {
                 assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");

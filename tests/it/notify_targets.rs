@@ -16,7 +16,7 @@ use crate::notify::SECRET;
 use crate::support::{STRANGER, World, request};
 
 /// How long a stand-in waits for data.
-const PATIENCE: Duration = Duration::from_secs(20);
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// The name in the server's certificate. No name server has it, so only the proxy can reach the
 /// server.
 const NAME: &str = "desk.test";
@@ -46,7 +46,7 @@ fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let serve = Arc::clone(&serve);
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
             std::thread::spawn(move || serve(stream));
         }
     });
@@ -119,7 +119,7 @@ fn connect_proxy(to: u16) -> (u16, Arc<AtomicUsize>) {
         }
         counted.fetch_add(1, Ordering::SeqCst);
         let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
-        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        server.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         let (mut up, mut down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let (mut client, mut server) = (client, server);

@@ -13,7 +13,7 @@ use sharehook::telemetry::{Definition, Kind, Metric};
 use sharehook_sandbox::SandboxOptions;
 
 use crate::support::http::{Answer, send};
-use crate::support::process::{Process, signed};
+use crate::support::process::{Finish as _, Process, signed};
 use crate::support::secrets;
 use crate::support::service::{NATIVE_SECRET, Service, Site, event, request};
 
@@ -86,6 +86,32 @@ async fn each_delivery_that_ended_has_one_line_with_its_ids() {
     assert!(spans.contains("req-1") && spans.contains(TRACE), "{spans}");
     assert_eq!(again["result"], "duplicate");
     assert_eq!(again["cold_start"], false);
+}
+
+/// `RUST_LOG` decides about the log. Without it, `AWS_LAMBDA_LOG_LEVEL` does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_logs_level_comes_from_rust_log_first() {
+    let site = Site::new(SandboxOptions::seeded(system_now), |_| {}).await;
+    let forged = event("http-jira-forged.json").to_string();
+    std::fs::write(site.folder.path().join("event.json"), forged).unwrap();
+    for (rust, lambda, logs) in [
+        (Some("info"), Some("OFF"), true),
+        (Some("off"), Some("INFO"), false),
+        (None, Some("INFO"), true),
+        (None, Some("OFF"), false),
+        (Some("off"), None, false),
+    ] {
+        let mut command = site.command();
+        for (name, level) in [("RUST_LOG", rust), ("AWS_LAMBDA_LOG_LEVEL", lambda)] {
+            command
+                .env_remove(name)
+                .envs(level.map(|level| (name, level)));
+        }
+        let output = command.args(["invoke", "event.json"]).finish();
+        let log = String::from_utf8(output.stderr).unwrap();
+        let logged = log.contains("a delivery was not believed");
+        assert_eq!(logged, logs, "{rust:?} {lambda:?}: {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,7 +329,7 @@ fn the_page_has_the_table_of_metrics() {
     let rows = text
         .lines()
         .filter(|line| line.starts_with("| `sharehook_"));
-    let told: Vec<&str> = rows.collect();
+    let documented: Vec<&str> = rows.collect();
     let row = |metric: Metric| {
         let Definition {
             name,
@@ -320,5 +346,5 @@ fn the_page_has_the_table_of_metrics() {
         format!("| `{name}` | {kind} | {labels} | {help} |")
     };
     let rows: Vec<String> = Metric::ALL.into_iter().map(row).collect();
-    assert_eq!(told, rows, "docs/observe.md");
+    assert_eq!(documented, rows, "docs/observe.md");
 }

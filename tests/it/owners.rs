@@ -364,7 +364,7 @@ async fn interrupted_cancel(fault: Option<&str>) -> World {
         _ = world.deliver(&cancel) => {}
         () = world.fuse.crashed() => {}
     }
-    assert!(world.fuse.met());
+    assert!(world.fuse.reached());
     world.restart();
     world.advance(HOUR / 6);
     world
@@ -455,7 +455,7 @@ async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account()
                     _ = world.deliver(&share) => {}
                     () = world.fuse.crashed() => {}
                 }
-                if !world.fuse.met() {
+                if !world.fuse.reached() {
                     assert!(nth > 1, "{name}: it was never interrupted");
                     break;
                 }

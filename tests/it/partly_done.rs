@@ -68,24 +68,24 @@ async fn revoke_says_which_account_has_nothing_and_what_it_could_not_read() {
         case.share(id, account).await;
     }
     let one = ["revoke", "--image", BLUEPRINT, "--account", ACCOUNTS[0]];
-    let (code, shown, told) = case.run(&[&one[..], &["--account", STRANGER], &AS].concat());
-    assert!(shown.contains("\"completed\""), "{shown}{told}");
+    let (code, shown, log) = case.run(&[&one[..], &["--account", STRANGER], &AS].concat());
+    assert!(shown.contains("\"completed\""), "{shown}{log}");
     assert!(
-        code == Some(1) && told.contains(&format!("{BLUEPRINT} to {STRANGER}")),
-        "{code:?} {told}"
+        code == Some(1) && log.contains(&format!("{BLUEPRINT} to {STRANGER}")),
+        "{code:?} {log}"
     );
     case.damage("CHG3");
-    let (code, shown, told) = case.run(&[&["revoke", "--image", BLUEPRINT][..], &AS].concat());
-    assert!(shown.contains(ACCOUNTS[1]), "{shown}{told}");
+    let (code, shown, log) = case.run(&[&["revoke", "--image", BLUEPRINT][..], &AS].concat());
+    assert!(shown.contains(ACCOUNTS[1]), "{shown}{log}");
     assert!(
-        code == Some(1) && told.contains("requests/"),
-        "{code:?} {told}"
+        code == Some(1) && log.contains("requests/"),
+        "{code:?} {log}"
     );
     // Nothing that can be read is left.
-    let (code, _, told) = case.run(&[&["revoke", "--image", BLUEPRINT][..], &AS].concat());
+    let (code, _, log) = case.run(&[&["revoke", "--image", BLUEPRINT][..], &AS].concat());
     assert!(
-        code == Some(1) && told.contains("requests/") && told.contains("no active grant"),
-        "{code:?} {told}"
+        code == Some(1) && log.contains("requests/") && log.contains("no active grant"),
+        "{code:?} {log}"
     );
 }
 
@@ -95,17 +95,17 @@ async fn a_request_that_cannot_be_read_is_not_said_to_be_missing() {
     case.share("CHG1", ACCOUNTS[0]).await;
     case.share("CHG2", ACCOUNTS[1]).await;
     case.damage("CHG2");
-    let (code, _, told) = case.run(&[&["retry", "CHG2"][..], &AS].concat());
+    let (code, _, log) = case.run(&[&["retry", "CHG2"][..], &AS].concat());
     assert!(
-        code == Some(1) && told.contains("requests/") && !told.contains("has no request"),
-        "{code:?} {told}"
+        code == Some(1) && log.contains("requests/") && !log.contains("has no request"),
+        "{code:?} {log}"
     );
     let key = case.run(&["audit", "key"]).1;
     let prove = ["audit", "prove", "CHG2", "--key", key.trim()];
-    let (code, _, told) = case.run(&prove);
+    let (code, _, log) = case.run(&prove);
     assert!(
-        code == Some(1) && told.contains("warning: "),
-        "{code:?} {told}"
+        code == Some(1) && log.contains("warning: "),
+        "{code:?} {log}"
     );
     // Another source may have a request with the same id.
     let (code, shown, _) = case.run(&["requests", "CHG1", "--json"]);
@@ -129,15 +129,15 @@ async fn the_requests_of_a_removed_source_can_be_filtered() {
         .keep_sources(|source| !source.contains("\"invoke\""));
     for (state, lists) in [("failed", "requests"), ("overdue", "grants")] {
         let of_source = [lists, "--source", "invoke", "--state", state];
-        let (code, shown, told) = case.run(&of_source);
+        let (code, shown, log) = case.run(&of_source);
         assert!(
             code == Some(0) && shown.contains("match"),
-            "{lists}: {code:?} {shown}{told}"
+            "{lists}: {code:?} {shown}{log}"
         );
-        let (code, _, told) = case.run(&[lists, "--source", "unknown", "--state", state]);
+        let (code, _, log) = case.run(&[lists, "--source", "unknown", "--state", state]);
         assert!(
-            code == Some(64) && told.contains("no source has the name"),
-            "{lists}: {told}"
+            code == Some(64) && log.contains("no source has the name"),
+            "{lists}: {log}"
         );
     }
 }
@@ -159,8 +159,8 @@ async fn retry_and_revoke_notify_before_they_end() {
     case.world.restore_entities();
     for arguments in [&["retry", "CHG1"][..], &["revoke", "--image", BLUEPRINT]] {
         let before = case.world.cloud.letters().len();
-        let (code, _, told) = case.run(&[arguments, &AS].concat());
-        assert_eq!(code, Some(0), "{arguments:?}: {told}");
+        let (code, _, log) = case.run(&[arguments, &AS].concat());
+        assert_eq!(code, Some(0), "{arguments:?}: {log}");
         let after = case.world.cloud.letters().len();
         assert!(after > before, "{arguments:?}");
     }
@@ -188,7 +188,7 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
         "[[source]]\nname = \"picky\"\nscheme = \"trusted\"\nfrom = [\"picky\"]\nmap = \"picky.jq\"\n",
     );
     case.world.cloud.edit(by_hand);
-    let (code, shown, told) = case.run(&[
+    let (code, shown, log) = case.run(&[
         "drift",
         "--image",
         CVM_IMAGE,
@@ -201,8 +201,8 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
         "picky/alice@example.com",
         "--json",
     ]);
-    assert!(told.contains("source picky refused the request"), "{told}");
-    let report: Value = serde_json::from_str(&shown).expect(&told);
+    assert!(log.contains("source picky refused the request"), "{log}");
+    let report: Value = serde_json::from_str(&shown).expect(&log);
     assert_eq!(report["cancels"][0]["status"], "completed", "{report}");
     assert_eq!(report["cancels"].as_array().unwrap().len(), 1);
     assert_eq!(code, Some(64));

@@ -22,7 +22,7 @@ async fn next_sweep(world: &World) {
 #[tokio::test]
 async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
     let world = feishu::world().await;
-    feishu::put(&world, ended(&world, 60));
+    feishu::put_instance(&world, ended(&world, 60));
     next_sweep(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     let types = records(&world).await;
@@ -43,7 +43,7 @@ async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
 #[tokio::test]
 async fn an_announced_approval_is_not_found_again() {
     let mut world = feishu::world().await;
-    feishu::put(&world, ended(&world, 60));
+    feishu::put_instance(&world, ended(&world, 60));
     receive(&world, "e1", json!({})).await;
     next_sweep(&world).await;
     let before = records(&world).await.len();
@@ -59,7 +59,7 @@ async fn an_announced_approval_is_not_found_again() {
 #[tokio::test]
 async fn what_ended_long_ago_or_otherwise_is_left_alone() {
     let world = feishu::world().await;
-    feishu::put(&world, ended(&world, 4 * 86_400));
+    feishu::put_instance(&world, ended(&world, 4 * 86_400));
     for (code, change) in [
         ("A-1", json!({"status": "REJECTED"})),
         ("A-2", json!({"reverted": true})),
@@ -69,7 +69,7 @@ async fn what_ended_long_ago_or_otherwise_is_left_alone() {
         let mut instance = ended(&world, 60);
         let fields = instance.as_object_mut().unwrap();
         fields.extend(change.as_object().unwrap().clone());
-        feishu::put_as(&world, code, instance);
+        feishu::put_instance_as(&world, code, instance);
     }
     next_sweep(&world).await;
     assert_eq!(
@@ -82,7 +82,7 @@ async fn what_ended_long_ago_or_otherwise_is_left_alone() {
 #[tokio::test]
 async fn a_look_at_the_list_is_rare_and_cheap() {
     let world = feishu::world().await;
-    feishu::put(&world, ended(&world, 60));
+    feishu::put_instance(&world, ended(&world, 60));
     next_sweep(&world).await;
     let (lists, before) = (feishu::calls(&world).lists, records(&world).await.len());
     for _ in 0..60 {
@@ -115,22 +115,22 @@ async fn processes_share_the_time_of_the_last_look() {
 #[tokio::test]
 async fn what_a_broken_event_announced_is_found_once_in_the_list() {
     let mut world = feishu::world().await;
-    feishu::put(&world, json!({"status": "REJECTED"}));
+    feishu::put_instance(&world, json!({"status": "REJECTED"}));
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
     let mut listed = ended(&world, 60);
     listed["form"] = "[]".into();
-    feishu::put(&world, listed);
+    feishu::put_instance(&world, listed);
     for _ in 0..3 {
         world.restart();
         next_sweep(&world).await;
     }
     assert_eq!(count(&world, "received").await, 2);
     let another = "A-1";
-    feishu::put_as(&world, another, json!({"status": "REJECTED"}));
+    feishu::put_instance_as(&world, another, json!({"status": "REJECTED"}));
     receive(&world, "e2", json!({"instance_code": another})).await;
     world.sweep().await;
-    feishu::put_as(&world, another, ended(&world, 60));
+    feishu::put_instance_as(&world, another, ended(&world, 60));
     next_sweep(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     world.verify().await.unwrap();
@@ -144,7 +144,7 @@ async fn many_lost_events_are_worked_off_in_turns() {
         let mut instance = ended(&world, 60);
         // Let no map read the form, so that no instance takes the time of a share.
         instance["form"] = "[]".into();
-        feishu::put_as(&world, &format!("LOST-{n}"), instance);
+        feishu::put_instance_as(&world, &format!("LOST-{n}"), instance);
     }
     next_sweep(&world).await;
     let received = async || {
@@ -159,7 +159,7 @@ async fn many_lost_events_are_worked_off_in_turns() {
 #[tokio::test]
 async fn a_list_that_cannot_be_read_costs_no_sweep_and_is_read_later() {
     let world = feishu::world().await;
-    feishu::put(&world, ended(&world, 60));
+    feishu::put_instance(&world, ended(&world, 60));
     feishu::fail(&world, Some(1_395_001));
     world.advance(600);
     let report = world.sweep().await;

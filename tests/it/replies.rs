@@ -50,11 +50,11 @@ async fn a_sender_that_switches_off_sees_no_refusal_of_what_it_signed() {
     ] {
         let (code, body_then) = post(&plain, id, &body).await;
         assert_eq!(code, status, "{body}");
-        let (code, told) = post(&service, id, &body).await;
+        let (code, answer) = post(&service, id, &body).await;
         assert_eq!(code, 200, "{body}");
-        assert!(told.to_string().contains(says), "{told}");
+        assert!(answer.to_string().contains(says), "{answer}");
         for field in ["status", "problems", "refused"] {
-            assert_eq!(told[field], body_then[field], "the body is the same");
+            assert_eq!(answer[field], body_then[field], "the body is the same");
         }
     }
     let body = request("R-5", json!({})).to_string();
@@ -79,14 +79,14 @@ async fn a_sender_that_waits_briefly_is_answered_while_the_work_goes_on() {
     assert!(service.cloud.inject(slow));
     let body = request("W-1", json!({})).to_string();
     let begun = Instant::now();
-    let (status, told) = post(&service, "w", &body).await;
+    let (status, answer) = post(&service, "w", &body).await;
     let took = begun.elapsed();
     assert_eq!(
-        (status, &told["status"]),
+        (status, &answer["status"]),
         (202, &json!("pending")),
-        "{told}"
+        "{answer}"
     );
-    assert!(told["record"].is_string(), "not on record yet: {told}");
+    assert!(answer["record"].is_string(), "not on record yet: {answer}");
     assert!(took < Duration::from_millis(2_500), "{took:?}");
     // The server finishes the work by itself: no sweep runs in these seconds, and no delivery is
     // repeated.
@@ -101,8 +101,8 @@ async fn a_sender_that_waits_briefly_is_answered_while_the_work_goes_on() {
     }
     assert_eq!(shown["status"], "completed", "{shown}");
     assert_eq!(service.carried_out("ShareBlueprintAcrossAccounts"), 1);
-    let (status, told) = post(&service, "w", &body).await;
-    assert_eq!((status, &told["duplicate"]), (200, &json!(true)));
+    let (status, answer) = post(&service, "w", &body).await;
+    assert_eq!((status, &answer["duplicate"]), (200, &json!(true)));
 }
 
 /// A function's process may be frozen after its answer, so the work must stop before it.
@@ -152,8 +152,8 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
     };
     let quiet = checked(&Site::new(options(), |_| {}).await);
     let site = Site::new(options(), both).await;
-    let told = checked(&site);
-    let added: Vec<String> = told["warnings"]
+    let answer = checked(&site);
+    let added: Vec<String> = answer["warnings"]
         .as_array()
         .unwrap()
         .iter()
@@ -162,7 +162,7 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
         .collect();
     assert_eq!(added.len(), 2, "{added:#?}");
     assert!(
-        added[0].contains("source github has a secret of source jira"),
+        added[0].contains("source github has a secret that source jira has too"),
         "{added:?}"
     );
     assert!(added[1].contains("source native answers denied and invalid requests with 200"));
@@ -182,7 +182,7 @@ async fn check_warns_of_answers_and_secrets_that_mislead() {
         )
     };
     assert_eq!(native(&quiet), (json!("status"), json!(12)));
-    assert_eq!(native(&told), (json!("accepted"), json!(12)));
+    assert_eq!(native(&answer), (json!("accepted"), json!(12)));
     let text = String::from_utf8(site.run(&["check"]).stdout).unwrap();
     assert!(
         text.contains("\n           answered 200 also for denials, within 12 s\n"),

@@ -80,7 +80,8 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         (&json!(3), &json!(0))
     );
     assert!(
-        page.contains("every record is whole and in its place") && page.contains("seals cover")
+        page.contains("Every record is whole and in its place")
+            && page.contains("Records that they cover: ")
     );
 
     let nowhere = ["--html", "no-such-folder/page.html", "--journal", &place];
@@ -103,7 +104,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         ),
         (
             &["report", "--to", "https://acme.example/x"],
-            "https:// is not served",
+            "https:// is not supported",
         ),
     ] {
         let output = program(folder.path()).args(args).finish();
@@ -116,7 +117,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_shows_the_report_to_who_has_its_token_and_else_to_nobody() {
+async fn a_server_shows_the_report_only_with_its_token() {
     let off = Service::start().await;
     assert_eq!(off.get("/report").await.0, 404);
     let guarded = Service::prepared(|folder| {

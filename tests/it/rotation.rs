@@ -13,6 +13,7 @@ use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
 use sharehook_sandbox::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site};
 
+use crate::support::files::text_below;
 use crate::support::{copy_policy, deadline, invocation, request, sandbox_keys};
 
 const FIRST: &str = "the-first-token-of-the-helpdesk-0001";
@@ -42,7 +43,7 @@ async fn without_cloud(folder: &Path) -> Arc<App> {
 
 /// Whether a delivery with this token is authenticated. The policy then refuses the unsigned
 /// source.
-async fn counts(app: &Arc<App>, token: &str, id: &str) -> bool {
+async fn authenticates(app: &Arc<App>, token: &str, id: &str) -> bool {
     let body = request(id, json!({})).to_string();
     let spec = SchemeSpec::preset(SchemeName::Token);
     let secret = SecretString::from(token);
@@ -57,19 +58,7 @@ async fn counts(app: &Arc<App>, token: &str, id: &str) -> bool {
 }
 
 fn records(folder: &Path) -> String {
-    let mut text = String::new();
-    let mut folders = vec![folder.join("journal")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                text += &std::fs::read_to_string(path).unwrap_or_default();
-            }
-        }
-    }
-    text
+    text_below(&folder.join("journal"))
 }
 
 /// The versions of the token in the records.
@@ -90,15 +79,15 @@ fn versions(folder: &Path) -> Vec<String> {
 async fn a_replaced_secret_counts_at_once_and_the_one_before_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
-    assert!(counts(&app, FIRST, "r-1").await);
-    assert!(!counts(&app, SECOND, "r-2").await);
+    assert!(authenticates(&app, FIRST, "r-1").await);
+    assert!(!authenticates(&app, SECOND, "r-2").await);
     // Anyone can cause secrets to be read again, so that happens only every few seconds. A reload
     // reads them at once.
     std::fs::write(folder.path().join("token"), SECOND).unwrap();
-    assert!(!counts(&app, SECOND, "r-3").await);
+    assert!(!authenticates(&app, SECOND, "r-3").await);
     app.reload().await.unwrap();
-    assert!(counts(&app, SECOND, "r-4").await);
-    assert!(!counts(&app, FIRST, "r-5").await);
+    assert!(authenticates(&app, SECOND, "r-4").await);
+    assert!(!authenticates(&app, FIRST, "r-5").await);
 
     let named = versions(folder.path());
     assert_eq!(named.len(), 2, "one for each secret: {named:?}");
@@ -115,8 +104,8 @@ async fn a_signature_that_matches_no_secret_makes_them_be_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
     std::fs::write(folder.path().join("token"), SECOND).unwrap();
-    assert!(counts(&app, SECOND, "r-1").await);
-    assert!(!counts(&app, FIRST, "r-2").await);
+    assert!(authenticates(&app, SECOND, "r-1").await);
+    assert!(!authenticates(&app, FIRST, "r-2").await);
 }
 
 /// The file of the secret is slow to read, as on a network.
@@ -131,7 +120,7 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(made.unwrap().success());
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
-        tokio::spawn(async move { counts(&app, SECOND, id).await })
+        tokio::spawn(async move { authenticates(&app, SECOND, id).await })
     };
     let one = deliver("r-1");
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -152,8 +141,8 @@ async fn a_secret_that_cannot_be_read_or_used_keeps_its_last_value() {
             None => std::fs::remove_file(&file).unwrap(),
             Some(text) => std::fs::write(&file, text).unwrap(),
         }
-        assert!(!counts(&app, THIRD, "r-1").await);
-        assert!(counts(&app, FIRST, "r-2").await, "{later:?}");
+        assert!(!authenticates(&app, THIRD, "r-1").await);
+        assert!(authenticates(&app, FIRST, "r-2").await, "{later:?}");
         let metrics = app.metrics().await;
         assert!(
             metrics.contains("sharehook_secret_read_failures_total 1\n"),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sharehook::inbound::SchemeName;
 use sharehook_sandbox::{SandboxKey, SandboxOptions};
 
+use crate::support::files::text_below;
 use crate::support::http::send;
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Site, request};
@@ -154,21 +155,7 @@ impl Function {
     fn keeps_secrets(&self) {
         let mut texts = vec![self.printed("stdout"), self.printed("stderr")];
         assert!(texts[0].contains("listening on"), "{texts:?}");
-        let mut folders = vec![self.folder.path().join("journal")];
-        let mut files = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => {
-                        files += 1;
-                        texts.push(String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned());
-                    }
-                }
-            }
-        }
-        assert!(files > 0);
+        texts.push(text_below(&self.folder.path().join("journal")));
         for text in texts {
             assert!(!text.contains("HUSH"), "{text}");
         }
@@ -189,14 +176,14 @@ async fn each_invocation_of_an_image_function_is_signed_with_what_it_brought() {
     let function = Function::start(&IMAGE_FUNCTION, &["first", "second", "forged"]).await;
     let (status, answer) = function.deliver("T-0", "700000000001", &[]).await;
     assert_eq!(status, 202, "{answer}");
-    let told = answer.to_string();
+    let text = answer.to_string();
     assert!(
-        told.contains("NoCredentials") && told.contains("headers of SCF's invocations"),
-        "{told}"
+        text.contains("NoCredentials") && text.contains("headers of SCF's invocations"),
+        "{text}"
     );
     assert!(
-        told.contains(" — give the function an execution role"),
-        "{told}"
+        text.contains(" — give the function an execution role"),
+        "{text}"
     );
     assert!(function.cloud.calls().is_empty());
 

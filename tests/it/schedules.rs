@@ -357,10 +357,10 @@ async fn random_schedules_end_as_they_should() {
             let mut done = 0_u64;
             for seed in (lane..count).step_by(LANES as usize) {
                 let run = Box::pin(schedule(&mut world, first + seed));
-                let told = || panic!("seed {} hangs", first + seed);
+                let hangs = || panic!("seed {} hangs", first + seed);
                 tokio::time::timeout(Duration::from_secs(120), run)
                     .await
-                    .unwrap_or_else(|_| told());
+                    .unwrap_or_else(|_| hangs());
                 done += 1;
             }
             done

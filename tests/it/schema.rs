@@ -93,7 +93,7 @@ fn the_schema_is_valid_and_knows_every_preset_and_map() {
 
 #[test]
 fn mistakes_are_found() {
-    for (text, told) in [
+    for (text, expected) in [
         ("jurnal = \"memory:\"", ": additionalProperties"),
         ("journal = \"ftp://x\"", "/journal: anyOf"),
         ("[cloud]\nsite = \"moon\"", "/cloud/site: oneOf"),
@@ -130,7 +130,7 @@ fn mistakes_are_found() {
         ),
     ] {
         let found = mismatches(text);
-        assert!(found.contains(&told.to_owned()), "{text}: {found:?}");
+        assert!(found.contains(&expected.to_owned()), "{text}: {found:?}");
     }
     let good = "[[source]]\nname = \"a\"\nscheme = { header = \"X\", signed = [{ header = \"I\" }, { text = \".\" }, \"time\", \"body\"], time = { unix_header = \"T\" } }";
     assert_eq!(mismatches(good), [""; 0]);

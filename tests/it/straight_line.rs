@@ -306,7 +306,10 @@ async fn a_github_issue_labelled_approved_is_shared() {
     let answer = service
         .post("/hooks/github", &headers, body.into_bytes())
         .await;
-    assert!(!results(&answer).is_empty());
+    assert_eq!(
+        results(&answer),
+        ["700000164995: shared", "909619400: shared"]
+    );
 }
 
 #[tokio::test]

@@ -154,8 +154,8 @@ async fn an_event_is_worth_a_look_although_the_same_one_was_worked_off() {
     assert!(!answer.duplicate);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
+    assert_eq!(api.asked().len(), 2, "one fetch for each of the two events");
     // Further repetitions within the same second cause no fetch.
-    api.asked();
     for _ in 0..20 {
         let (_, answer) = receive(&world, &event()).await;
         assert!(answer.duplicate);

@@ -135,7 +135,7 @@ async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_
 }
 
 /// A world on the site that does not list receivers. Requests are retried for ten minutes.
-async fn lost_answers() -> World {
+async fn world_that_lists_no_receivers() -> World {
     retried_for_ten_minutes(Site::Intl).await
 }
 
@@ -216,7 +216,7 @@ async fn failed_in_doubt(world: &World, later: Option<&str>) {
 async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end() {
     let refused = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation.NoPermission@90";
     for later in [None, Some(refused)] {
-        let world = lost_answers().await;
+        let world = world_that_lists_no_receivers().await;
         failed_in_doubt(&world, later).await;
         taken_back_at_its_end(&world).await;
     }
@@ -225,7 +225,7 @@ async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end(
 /// The cloud refuses all calls after the reopening. So the doubt about the first call remains.
 #[tokio::test]
 async fn a_reopened_share_keeps_its_doubt() {
-    let world = lost_answers().await;
+    let world = world_that_lists_no_receivers().await;
     failed_in_doubt(&world, None).await;
     refuse(&world, SHARE).await;
     let carol = Operator {
@@ -388,7 +388,7 @@ pub(crate) async fn withdraw(world: &World) {
 /// The approval of a cancel is withdrawn after its calls, and before the record of their results.
 #[tokio::test]
 async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant() {
-    let world = lost_answers().await;
+    let world = world_that_lists_no_receivers().await;
     let share = request("CHG0", json!({"accounts": ONE}));
     assert_eq!(world.deliver(&share).await.1.status, Status::Completed);
     let cancel = request("CHG1", json!({"action": "cancel", "accounts": ONE}));
@@ -410,7 +410,7 @@ async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant()
 /// still in doubt when the turn continues.
 #[tokio::test]
 async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
-    let world = lost_answers().await;
+    let world = world_that_lists_no_receivers().await;
     let lost = format!("{SHARE}:reset-after@6");
     world.cloud.inject(lost.parse().unwrap());
     let two = json!({"accounts": &ACCOUNTS[..2], "expires_in": "1h"});
@@ -471,7 +471,7 @@ async fn a_call_off_does_not_end_the_doubt_about_what_it_calls_off() {
 /// A share that was refused before any effect leaves no grant. A cancel ends a grant in doubt.
 #[tokio::test]
 async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {
-    let world = lost_answers().await;
+    let world = world_that_lists_no_receivers().await;
     failed_in_doubt(&world, None).await;
     assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
     let cancel = request("CHG2", json!({"action": "cancel", "accounts": ONE}));

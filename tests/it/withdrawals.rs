@@ -26,7 +26,7 @@ async fn notifying() -> World {
 }
 
 /// The types of the messages in the inbox, without their common prefix.
-fn heard(world: &World) -> Vec<String> {
+fn notified(world: &World) -> Vec<String> {
     let letters = world.cloud.letters().into_iter();
     letters
         .map(|letter| {
@@ -52,7 +52,7 @@ async fn what_a_withdrawn_approval_gave_is_taken_back_and_the_requester_hears_it
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
     world.sweep().await;
-    assert_eq!(heard(&world), ["completed", "revoked"]);
+    assert_eq!(notified(&world), ["completed", "revoked"]);
     let types = records(&world).await;
     let count = |name: &str| types.iter().filter(|kind| *kind == name).count();
     let counts = ["received", "called_off", "revoked", "settled"].map(count);
@@ -87,13 +87,13 @@ async fn a_withdrawal_that_comes_first_leaves_nothing_to_share() {
 #[tokio::test]
 async fn a_withdrawal_that_is_announced_before_the_approval_counts_when_it_comes() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({"status": "PENDING"}));
+    feishu::put_instance(&world, json!({"status": "PENDING"}));
     let early = json!({"status": "REVERTED", "operate_time": 1});
     receive(&world, "e0", early.clone()).await;
     world.sweep().await;
     approve(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    feishu::put(&world, json!({"status": "REVERTED", "reverted": true}));
+    feishu::put_instance(&world, json!({"status": "REVERTED", "reverted": true}));
     receive(&world, "e2", early).await;
     world.advance(3_600);
     world.sweep().await;
@@ -115,7 +115,7 @@ async fn a_share_that_waits_for_the_cloud_is_called_off() {
         world.sweep().await;
     }
     assert_eq!(world.has(BLUEPRINT), NOTHING);
-    assert_eq!(heard(&world), ["failed"]);
+    assert_eq!(notified(&world), ["failed"]);
     world.verify().await.unwrap();
 }
 
@@ -147,7 +147,7 @@ async fn what_the_cloud_does_not_take_back_for_an_hour_is_taken_back_later() {
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
     world.sweep().await;
-    assert_eq!(heard(&world), ["completed", "overdue", "revoked"]);
+    assert_eq!(notified(&world), ["completed", "overdue", "revoked"]);
     world.verify().await.unwrap();
 }
 
@@ -169,7 +169,7 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
     let left = world.sweep().await.unfinished;
     assert_eq!(left[0].request, format!("feishu/{CODE}/withdrawn"));
     assert!(left[0].why.contains("is approved"), "{}", left[0].why);
-    feishu::put(&world, json!({"reverted": true}));
+    feishu::put_instance(&world, json!({"reverted": true}));
     world.advance(3_600);
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), NOTHING);
@@ -179,13 +179,13 @@ async fn a_withdrawal_that_the_instance_does_not_confirm_waits_for_it() {
 async fn another_approval_of_the_same_keeps_its_share() {
     let world = feishu::world().await;
     approve(&world).await;
-    feishu::put_as(&world, OTHER, json!({}));
+    feishu::put_instance_as(&world, OTHER, json!({}));
     receive(&world, "o1", json!({"instance_code": OTHER})).await;
     world.sweep().await;
     withdraw(&world).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED, "the other approval covers it");
-    feishu::put_as(&world, OTHER, json!({"reverted": true}));
+    feishu::put_instance_as(&world, OTHER, json!({"reverted": true}));
     let event = json!({"instance_code": OTHER, "status": "REVERTED"});
     receive(&world, "o2", event).await;
     world.sweep().await;
@@ -220,7 +220,7 @@ async fn a_denied_request_whose_approval_was_withdrawn_stays_closed() {
 #[tokio::test]
 async fn a_worker_that_read_the_approval_before_its_withdrawal_shares_nothing() {
     let world = feishu::world().await;
-    feishu::put(&world, json!({}));
+    feishu::put_instance(&world, json!({}));
     receive(&world, "e1", json!({})).await;
     world.fuse.arm_at("000000.json", Break::Stall);
     let other = async {
@@ -262,7 +262,7 @@ async fn what_a_withdrawn_approval_gave_is_found_under_the_name_that_it_had() {
             () = approve(&world) => {}
             () = world.fuse.crashed() => {}
         }
-        if !world.fuse.met() {
+        if !world.fuse.reached() {
             break;
         }
         met += 1;
@@ -282,7 +282,7 @@ async fn what_a_withdrawn_approval_gave_is_found_under_the_name_that_it_had() {
 #[tokio::test]
 async fn a_cancel_that_waits_is_called_off_with_its_approval() {
     let world = notifying().await;
-    feishu::put_as(&world, OTHER, json!({}));
+    feishu::put_instance_as(&world, OTHER, json!({}));
     receive(&world, "o1", json!({"instance_code": OTHER})).await;
     world.sweep().await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
@@ -293,14 +293,14 @@ async fn a_cancel_that_waits_is_called_off_with_its_approval() {
     let form = json!({"form": json!(form).to_string()});
     let refused = "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@90";
     world.cloud.inject(refused.parse().unwrap());
-    feishu::put(&world, form.clone());
+    feishu::put_instance(&world, form.clone());
     world.advance(60);
     receive(&world, "e1", json!({})).await;
     world.sweep().await;
     assert_eq!(count(&world, "deferred").await, 1);
     let mut withdrawn = form;
     withdrawn["reverted"] = true.into();
-    feishu::put(&world, withdrawn);
+    feishu::put_instance(&world, withdrawn);
     receive(&world, "e2", json!({"status": "REVERTED"})).await;
     world.sweep().await;
     world.clear_faults().await;
@@ -309,13 +309,13 @@ async fn a_cancel_that_waits_is_called_off_with_its_approval() {
         world.sweep().await;
     }
     assert_eq!(world.has(BLUEPRINT), SHARED);
-    assert_eq!(heard(&world), ["completed", "failed"]);
+    assert_eq!(notified(&world), ["completed", "failed"]);
     world.verify().await.unwrap();
 }
 
 /// Stops the process at every write of the journal while an approval is withdrawn.
 #[tokio::test]
-async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
+async fn killed_anywhere_it_takes_back_what_was_withdrawn() {
     let mut world = feishu::world().await;
     let mut met = 0;
     for how in [Break::CrashBefore, Break::CrashAfter] {
@@ -349,7 +349,7 @@ async fn whoever_is_killed_anywhere_takes_back_what_was_withdrawn() {
                 let all = findings.matches("Finding {").count();
                 assert_eq!(findings.matches("Unrecorded").count(), all, "{findings}");
             }
-            if !world.fuse.met() {
+            if !world.fuse.reached() {
                 break;
             }
             met += 1;

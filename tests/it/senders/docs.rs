@@ -120,12 +120,12 @@ fn every_json_block_is_json() {
 #[test]
 fn the_table_of_senders_is_what_the_schemes_have() {
     let rows = OVERVIEW.lines().filter(|line| line.starts_with("| ["));
-    let mut told = std::collections::BTreeMap::new();
+    let mut documented = std::collections::BTreeMap::new();
     let mut maps = Vec::new();
     for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         maps.extend(cells[4].split('`').skip(1).step_by(2));
-        told.insert(cells[2].trim_matches('`'), (cells[3], cells[5], cells[6]));
+        documented.insert(cells[2].trim_matches('`'), (cells[3], cells[5], cells[6]));
     }
     for &name in SchemeName::ALL {
         let spec = SchemeSpec::preset(name);
@@ -144,7 +144,7 @@ fn the_table_of_senders_is_what_the_schemes_have() {
             .map(|within| format!("{}s", within.as_secs()));
         let within = within.as_deref().unwrap_or("-");
         assert_eq!(
-            told.get(name.as_str()),
+            documented.get(name.as_str()),
             Some(&(signs, replies, within)),
             "{name:?}"
         );

@@ -152,10 +152,10 @@ async fn an_encrypted_event_is_answered_in_its_senders_form_whatever_the_map_say
         });
         for refused in refusals {
             let answer = served.post(name, &refused).await;
-            let told = json!({"error": "unauthorised: the delivery could not be authenticated"});
+            let body = json!({"error": "unauthorised: the delivery could not be authenticated"});
             assert_eq!(
                 (answer.status, answer.body),
-                (401, told),
+                (401, body),
                 "{name}: {}",
                 refused.body
             );

@@ -199,8 +199,11 @@ fn a_time_of_another_length_is_not_called_missing() {
         ("feishu-shifted-digit", "10 digits"),
         ("dingtalk-time-not-a-number", "13 digits"),
     ] {
-        let told = received(&vector(id)).err().unwrap().to_string();
-        assert!(told.contains(digits) && !told.contains("missing"), "{told}");
+        let error = received(&vector(id)).err().unwrap().to_string();
+        assert!(
+            error.contains(digits) && !error.contains("missing"),
+            "{error}"
+        );
     }
 }
 

@@ -733,7 +733,7 @@ fn one_person_of_a_feishu_instance_is_one_person_whatever_ids_are_left_out() {
 }
 
 #[test]
-fn a_dingtalk_form_is_read_by_ids_and_deputies_approve_for_nobody() {
+fn a_dingtalk_form_is_read_by_ids_and_deputies_are_no_approvers() {
     let approved = event("dingtalk-approved");
     let fields = "/instance/formComponentValues";
     // A field without an alias is found by its id. A choice is a list in a text; "null" is empty.

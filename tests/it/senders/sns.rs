@@ -345,8 +345,8 @@ fn the_configuration_of_a_topic_is_checked() {
             "handshake",
         ),
     ] {
-        let told = read(&lines).unwrap_err();
-        assert!(told.contains(says), "{lines}: {told}");
+        let error = read(&lines).unwrap_err();
+        assert!(error.contains(says), "{lines}: {error}");
     }
 }
 
@@ -384,8 +384,8 @@ fn a_file_without_a_certificate_is_a_problem_of_the_configuration() {
             b"no PEM",
             broken.as_bytes(),
         ] {
-            let told = read(pem, &lines).unwrap_err();
-            assert!(told.contains("c.pem"), "{lines}: {told}");
+            let error = read(pem, &lines).unwrap_err();
+            assert!(error.contains("c.pem"), "{lines}: {error}");
         }
     }
 }

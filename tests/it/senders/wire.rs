@@ -1,13 +1,12 @@
 //! Sends requests to a running `sharehook serve --sandbox`: for each preset one that is accepted
 //! and some that are refused; handshakes; rotation of secrets.
 
-use std::path::Path;
-
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{SchemeKind, SchemeName, SchemeSpec, TimeSource, sign};
 
+use crate::support::files::text_below;
 use crate::support::http::{self, Answer};
 use crate::support::process::{Process, program};
 
@@ -340,22 +339,6 @@ async fn every_handshake_is_answered_and_only_where_it_is_enabled() {
     );
 }
 
-fn journal_text(folder: &Path) -> String {
-    let mut text = String::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                text += &std::fs::read_to_string(path).unwrap_or_default();
-            }
-        }
-    }
-    text
-}
-
 #[tokio::test]
 async fn any_active_secret_counts_and_the_journal_says_which() {
     let served = serve();
@@ -372,7 +355,7 @@ async fn any_active_secret_counts_and_the_journal_says_which() {
             "{id}"
         );
     }
-    let journal = journal_text(&served.folder.path().join("journal"));
+    let journal = text_below(&served.folder.path().join("journal"));
     for (name, secret) in [("github", TEXT_SECRET), ("old", OLD_SECRET)] {
         let version = journal.split(&format!("\"file:{name}.secret@")).nth(1);
         let version = version.and_then(|rest| rest.split('"').next()).unwrap();

@@ -110,7 +110,7 @@ impl System {
     }
 
     /// A world like [`System::world`] that also writes each outcome back as a note on the instance.
-    pub(crate) async fn telling_world(&self) -> World {
+    pub(crate) async fn notifying_world(&self) -> World {
         self.world(&format!(
             "[[notify]]\nname = \"back\"\npreset = \"{}\"\nuser = \"{}\"\ncontact = \"the platform team\"\n",
             self.name, self.user
@@ -119,7 +119,7 @@ impl System {
     }
 
     /// Puts the sample's instance, after `change`, into the stand-in.
-    pub(crate) fn put(&self, world: &World, change: &dyn Fn(&mut Value)) {
+    pub(crate) fn put_instance(&self, world: &World, change: &dyn Fn(&mut Value)) {
         let mut instance = self.part("instance");
         change(&mut instance);
         world
@@ -157,7 +157,7 @@ impl System {
 
     /// Delivers an event of a withdrawn approval, and changes the instance accordingly.
     pub(crate) async fn withdraw(&self, world: &World) {
-        self.put(world, &|instance| match self.name {
+        self.put_instance(world, &|instance| match self.name {
             "feishu" => instance["reverted"] = true.into(),
             "dingtalk" => instance["status"] = "TERMINATED".into(),
             _ => instance["sp_status"] = 6.into(),

@@ -101,9 +101,9 @@ impl Setup {
     }
 
     /// Moves the application's clock forward. Leases and waits in the journal use this clock.
-    pub(crate) fn wait(&self, seconds: i64) {
-        let waited = jiff::SignedDuration::from_secs(seconds);
-        self.clock.set(self.clock.now() + waited);
+    pub(crate) fn advance(&self, seconds: i64) {
+        let step = jiff::SignedDuration::from_secs(seconds);
+        self.clock.set(self.clock.now() + step);
     }
 
     pub(crate) async fn send(&self, request: &Value) -> Value {

@@ -41,13 +41,13 @@ pub(crate) fn fail(world: &World, code: Option<i64>) {
 }
 
 /// Puts the sample's instance into the stand-in. The fields of `change` replace the sample's.
-pub(crate) fn put(world: &World, change: Value) {
-    put_as(world, CODE, change);
+pub(crate) fn put_instance(world: &World, change: Value) {
+    put_instance_as(world, CODE, change);
 }
 
 /// Puts the sample's instance into the stand-in under `code`. The fields of `change` replace the
 /// sample's, also the code inside the instance.
-pub(crate) fn put_as(world: &World, code: &str, change: Value) {
+pub(crate) fn put_instance_as(world: &World, code: &str, change: Value) {
     let instance = instance(code, change);
     tenant(world, |tenant| {
         tenant.instances.insert(code.to_owned(), instance)
@@ -97,14 +97,14 @@ pub(crate) async fn receive(world: &World, id: &str, change: Value) -> (Ending, 
 
 /// Approves the sample's instance, delivers its event, and sweeps.
 pub(crate) async fn approve(world: &World) {
-    put(world, json!({}));
+    put_instance(world, json!({}));
     receive(world, "e1", json!({})).await;
     world.sweep().await;
 }
 
 /// Withdraws the approval in the instance, and delivers Feishu's event about it.
 pub(crate) async fn withdraw(world: &World) {
-    put(world, json!({"status": "REVERTED", "reverted": true}));
+    put_instance(world, json!({"status": "REVERTED", "reverted": true}));
     let said = json!({"status": "REVERTED", "operate_time": 1});
     receive(world, "e2", said).await;
 }

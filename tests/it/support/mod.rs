@@ -4,11 +4,12 @@
 
 pub(crate) mod approvals;
 pub(crate) mod cloud;
-pub(crate) mod desk;
 pub(crate) mod docs;
 pub(crate) mod feishu;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod http;
+pub(crate) mod notification_receiver;
 pub(crate) mod process;
 pub(crate) mod secrets;
 pub(crate) mod service;

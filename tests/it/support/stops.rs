@@ -56,7 +56,7 @@ pub(crate) async fn killed_anywhere(
                 }
                 world.advance(300);
             }
-            let undisturbed = !world.fuse.met();
+            let undisturbed = !world.fuse.reached();
             assert_eq!(world.has(BLUEPRINT), shared, "{how:?} {nth}");
             assert!(
                 world.effects().values().all(|times| *times == 1),

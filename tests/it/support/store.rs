@@ -60,7 +60,7 @@ pub(crate) struct Fuse {
     writes: AtomicU64,
     reads: AtomicU64,
     armed: Mutex<Option<(Trigger, Break)>>,
-    met: AtomicBool,
+    reached: AtomicBool,
     crashed: Notify,
     stalled: Notify,
     released: Notify,
@@ -96,13 +96,13 @@ impl Fuse {
 
     fn set(&self, trigger: Trigger, how: Break) {
         self.writes.store(0, Ordering::SeqCst);
-        self.met.store(false, Ordering::SeqCst);
+        self.reached.store(false, Ordering::SeqCst);
         *self.armed.lock().unwrap() = Some((trigger, how));
     }
 
     /// Whether the chosen write was reached.
-    pub(crate) fn met(&self) -> bool {
-        self.met.load(Ordering::SeqCst)
+    pub(crate) fn reached(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
     }
 
     /// The number of writes since the fuse was last armed.
@@ -171,7 +171,7 @@ impl Fuse {
             Trigger::Nth(nth) => number == *nth,
             Trigger::Named(name) => at.filename() == Some(name),
         })?;
-        self.met.store(true, Ordering::SeqCst);
+        self.reached.store(true, Ordering::SeqCst);
         Some(how)
     }
 

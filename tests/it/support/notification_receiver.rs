@@ -38,7 +38,7 @@ impl Seen {
 }
 
 /// How the stand-in handles a request.
-pub(crate) enum Meaning {
+pub(crate) enum Handling {
     /// Stores a note on the ticket, and answers with this status.
     Note(String, u16),
     /// Stores a change other than a note, and answers with this status.
@@ -52,7 +52,7 @@ pub(crate) enum Meaning {
 }
 
 /// Interprets a request as the system would.
-pub(crate) type Reads = fn(&Seen) -> Meaning;
+pub(crate) type Interpret = fn(&Seen) -> Handling;
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -66,17 +66,17 @@ struct Kept {
 }
 
 /// A running stand-in. It stops when the test's runtime stops.
-pub(crate) struct Desk {
+pub(crate) struct NotificationReceiver {
     pub(crate) url: String,
     kept: Arc<Mutex<Kept>>,
 }
 
-impl Desk {
-    pub(crate) async fn start(reads: Reads) -> Self {
+impl NotificationReceiver {
+    pub(crate) async fn start(interpret: Interpret) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let kept = Arc::new(Mutex::new(Kept::default()));
-        let shared = (Arc::clone(&kept), reads);
+        let shared = (Arc::clone(&kept), interpret);
         let router = Router::new().fallback(answer).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, kept }
@@ -111,7 +111,7 @@ impl Desk {
 }
 
 async fn answer(
-    State((kept, reads)): State<(Arc<Mutex<Kept>>, Reads)>,
+    State((kept, interpret)): State<(Arc<Mutex<Kept>>, Interpret)>,
     request: Request,
 ) -> impl IntoResponse {
     let (head, body) = request.into_parts();
@@ -127,9 +127,9 @@ async fn answer(
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     let mut kept = kept.lock().unwrap();
-    let (status, answer) = match reads(&seen) {
+    let (status, answer) = match interpret(&seen) {
         _ if kept.down => (503, json!({"error": "down for maintenance"})),
-        Meaning::Note(text, status) => {
+        Handling::Note(text, status) => {
             kept.notes.push(text);
             if kept.losing > 0 {
                 kept.losing -= 1;
@@ -138,14 +138,14 @@ async fn answer(
                 (status, json!({"ok": true, "code": 0, "errcode": 0}))
             }
         }
-        Meaning::Change(what, status) => {
+        Handling::Change(what, status) => {
             kept.changes.push(what);
             (status, Value::Null)
         }
-        Meaning::Notes if kept.hides => (403, json!({"error": "may not read"})),
-        Meaning::Notes => (200, json!({ "notes": kept.notes })),
-        Meaning::Answer(value) => (200, value),
-        Meaning::Refused(status) => {
+        Handling::Notes if kept.hides => (403, json!({"error": "may not read"})),
+        Handling::Notes => (200, json!({ "notes": kept.notes })),
+        Handling::Answer(value) => (200, value),
+        Handling::Refused(status) => {
             kept.refused.push(seen);
             (status, json!({"error": "not what the documentation says"}))
         }

@@ -1,0 +1,41 @@
+//! The files below a folder, in subfolders too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The paths of the files below `folder`, sorted. None if the folder does not exist.
+pub(crate) fn paths_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let inside = entries.map(|entry| entry.unwrap().path());
+    let mut all: Vec<PathBuf> = inside
+        .flat_map(|path| match path.is_dir() {
+            true => paths_below(&path),
+            false => vec![path],
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+/// The files below `folder`, each with its content.
+pub(crate) fn contents_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |path: PathBuf| {
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    };
+    paths_below(folder).into_iter().map(read).collect()
+}
+
+/// The text of all files below `folder`. At least one must exist, so that a search of the text has
+/// something to find.
+pub(crate) fn text_below(folder: &Path) -> String {
+    let contents = contents_below(folder);
+    assert!(!contents.is_empty(), "no files below {}", folder.display());
+    let texts = contents
+        .values()
+        .map(|bytes| String::from_utf8_lossy(bytes));
+    texts.collect()
+}
