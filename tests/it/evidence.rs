@@ -452,7 +452,7 @@ fn a_private_key_in_place_of_the_public_one_is_not_shown() {
             let joined = format!("--key={private}");
             for key in [&["--key", private][..], &[&joined]] {
                 let refused = site.refused(64, &[command, key].concat());
-                assert!(refused.contains("name+hash+key"), "{command:?}: {refused}");
+                assert!(refused.contains("'--key <KEY>'"), "{command:?}: {refused}");
                 assert!(!refused.contains(secret), "{command:?}: {refused}");
             }
         }
