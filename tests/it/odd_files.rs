@@ -14,7 +14,7 @@ use serde_json::json;
 use sharehook::journal::JournalLocation;
 
 use crate::support::history::signer;
-use crate::support::{ACCOUNTS, Place, World, request};
+use crate::support::{ACCOUNTS, Place, World, deadline, request};
 
 fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -87,4 +87,47 @@ async fn what_is_no_file_of_a_journal_costs_one_finding_each() {
     world.advance(7_200);
     assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
     assert_eq!(world.app.grants().await.unwrap().entries.len(), 0);
+}
+
+/// An empty list of grants or of due work would revoke what another request needs, or leave shares
+/// overdue without a message.
+#[tokio::test]
+async fn a_folder_that_cannot_be_listed_is_an_error_and_not_an_empty_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    let journal = folder.path().join("journal");
+    let ends = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1h"});
+    world.deliver(&request("CHG1", ends)).await;
+    world.journal.seal(&signer(), world.now()).await.unwrap();
+    world.sweep().await;
+    world.advance(7_200);
+
+    let aside = folder.path().join("aside");
+    for (name, stand_in) in [
+        ("index", "a file"),
+        ("index/due", "a link"),
+        ("index/grants", "a file"),
+        ("", "nothing"),
+    ] {
+        let path = journal.join(name);
+        fs::rename(&path, &aside).unwrap();
+        match stand_in {
+            "a file" => fs::write(&path, "").unwrap(),
+            "a link" => symlink("/nowhere", &path).unwrap(),
+            _ => {}
+        }
+        let error = match name {
+            "index/due" => world.app.sweep(deadline()).await.unwrap_err(),
+            _ => world.app.grants().await.unwrap_err(),
+        };
+        let error = error.to_string();
+        assert!(error.contains(": list "), "{name}: {error}");
+        if stand_in != "nothing" {
+            fs::remove_file(&path).unwrap();
+        }
+        fs::rename(&aside, &path).unwrap();
+    }
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
 }

@@ -165,7 +165,7 @@ fn found(config: &Config) -> Option<Problem> {
         }
         (Some(seal), _) => match &seal.key {
             SealKey::Secret(_) => None,
-            SealKey::File(path) => Some(path).filter(|path| !path.exists()),
+            SealKey::File(path) => Some(path).filter(|path| matches!(read(path), Ok(None))),
         },
     };
     let Some(path) = path else {
@@ -173,9 +173,16 @@ fn found(config: &Config) -> Option<Problem> {
     };
     match &config.journal {
         JournalLocation::Directory(dir) => {
-            let sealed = fs::read_dir(dir.join("log/segments"))
-                .is_ok_and(|mut seals| seals.next().is_some());
-            sealed.then(|| lost(path))
+            let segments = dir.join("log/segments");
+            match fs::read_dir(&segments) {
+                Ok(mut seals) => seals.next().map(|_| lost(path)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    let problem = format!("{} cannot be read: {error}", segments.display());
+                    let remedy = "let this process read the journal";
+                    Some(Problem::new("seal.key", problem, remedy))
+                }
+            }
         }
         JournalLocation::Memory => None,
         _ => Some(missing_elsewhere(path)),

@@ -41,8 +41,10 @@ impl Context {
         let beside = std::env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.join("sharehook.toml")));
+        // Choose a file that cannot be examined, so that loading it fails: another configuration may
+        // be in the current folder.
         beside
-            .filter(|path| path.is_file())
+            .filter(|path| path.try_exists().unwrap_or(true))
             .unwrap_or_else(|| PathBuf::from("sharehook.toml"))
     }
 

@@ -4,7 +4,7 @@
 //! lists the skipped files.
 
 use std::fmt;
-use std::fs::{DirEntry, FileType};
+use std::fs::{DirEntry, FileType, Metadata};
 use std::io;
 use std::path::{Path as FsPath, PathBuf};
 
@@ -34,12 +34,16 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a folder. A missing folder, or a link to one, has no entries.
+    /// Reads a folder. A missing folder has no entries. A folder that cannot be examined, or a file
+    /// or link in its place, is an error: an empty list would hide due work and active grants.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();
-        let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
-        if !is_folder {
+        let Some(found) = if_present(std::fs::symlink_metadata(folder))? else {
             return Ok(entries);
+        };
+        if !found.is_dir() {
+            let text = "a file or a link is in the place of the folder";
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
         }
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
@@ -136,11 +140,18 @@ impl Walk {
     }
 }
 
+/// Returns `None` if the path does not exist. Every other error stays an error.
+pub(super) fn if_present(found: io::Result<Metadata>) -> io::Result<Option<Metadata>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Describes a listed file; `None` if it was deleted after the listing.
 fn object(location: Path, entry: &DirEntry) -> Result<Option<ObjectMeta>> {
-    let found = match entry.metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        found => found.map_err(failed)?,
+    let Some(found) = if_present(entry.metadata()).map_err(failed)? else {
+        return Ok(None);
     };
     Ok(Some(ObjectMeta {
         location,
@@ -194,8 +205,8 @@ impl ObjectStore for Directory {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let path = self.0.path_to_filesystem(location)?;
-        let found = std::fs::symlink_metadata(path);
-        if found.is_ok_and(|found| !found.is_file()) {
+        let found = if_present(std::fs::symlink_metadata(path)).map_err(failed)?;
+        if found.is_some_and(|found| !found.is_file()) {
             return Err(Error::NotFound {
                 path: location.to_string(),
                 source: "it is not a plain file".into(),

@@ -98,7 +98,7 @@ impl Journal {
         if seq >= MAX_RECORDS {
             return Err(JournalError::StreamFull { stream });
         }
-        self.same_folder()?;
+        self.same_folder("create", "requests")?;
         let path = self.record_path(stream, seq);
         let created = self.create_at(&path, bytes).await?;
         match &created {
@@ -274,7 +274,10 @@ impl Journal {
         found: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, JournalError> {
         let listed = self.bounded("list", path, patience, found).await?;
-        listed.map_err(|error| self.failed("list", path.as_ref(), &error))
+        let listed = listed.map_err(|error| self.failed("list", path.as_ref(), &error))?;
+        // If the journal's folder is gone, its folders were listed as empty.
+        self.same_folder("list", path.as_ref())?;
+        Ok(listed)
     }
 
     pub(super) async fn bounded<T>(

@@ -25,16 +25,25 @@ impl Journal {
     /// Opens the journal at `location`. Creates a missing directory and syncs it to disk. Sends no
     /// request to an object store yet.
     pub fn open(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
-        Ok(Self::of(Place::open(location, access)?))
+        Self::opened(Place::open(location, access)?)
+    }
+
+    fn opened(records: Place) -> Result<Self, JournalError> {
+        let folder = match &*records.location {
+            JournalLocation::Directory(dir) => folder_id(dir).map_err(|error| {
+                place_error("journal", &records.location, &records.scrub, &error)
+            })?,
+            _ => None,
+        };
+        Ok(Self {
+            folder,
+            ..Self::of(records)
+        })
     }
 
     fn of(records: Place) -> Self {
-        let folder = match &*records.location {
-            JournalLocation::Directory(dir) => folder_id(dir),
-            _ => None,
-        };
         Self {
-            folder,
+            folder: None,
             records,
             index: None,
             echo: None,
@@ -57,7 +66,7 @@ impl Journal {
         Ok(Self {
             index: index.transpose()?,
             read_only: true,
-            ..Self::of(Place::open_to_read(location, access)?)
+            ..Self::opened(Place::open_to_read(location, access)?)?
         })
     }
 

@@ -1,9 +1,11 @@
 //! Tests what a journal needs of its place: creating a file a second time fails, and the directory
 //! is still the one that was opened. Takes random bytes for the probe's name.
 
+use std::io;
 use std::path::Path as FsPath;
 
 use super::super::location::JournalLocation;
+use super::directory::if_present;
 use super::objects::Created;
 use super::{Journal, JournalError};
 use crate::domain::Problem;
@@ -59,7 +61,7 @@ impl Journal {
     /// # Errors
     /// A place is not writable, or the directory has been replaced.
     pub async fn check(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
-        self.same_folder()?;
+        self.same_folder("create", "requests")?;
         let path = self.path(&["index", "probe", &hex::encode(nonce)]);
         self.create_at(&path, b"ready").await?;
         self.remove_at(&path).await?;
@@ -70,30 +72,32 @@ impl Journal {
     }
 
     /// Fails if the directory is not the one that was opened: in another one, recorded requests
-    /// would look new.
-    pub(super) fn same_folder(&self) -> Result<(), JournalError> {
-        match self.place() {
-            JournalLocation::Directory(dir) if folder_id(dir) != self.folder => {
-                let gone = std::io::Error::other("the folder is gone or was replaced");
-                Err(self.failed("create", "requests", &gone))
+    /// would look new, and no work would be due. `doing` and `path` are for the error.
+    pub(super) fn same_folder(&self, doing: &'static str, path: &str) -> Result<(), JournalError> {
+        let (JournalLocation::Directory(dir), Some(opened)) = (self.place(), self.folder) else {
+            return Ok(());
+        };
+        match folder_id(dir) {
+            Ok(Some(found)) if found == opened => Ok(()),
+            Ok(_) => {
+                let gone = io::Error::other("the folder is gone or was replaced");
+                Err(self.failed(doing, path, &gone))
             }
-            _ => Ok(()),
+            Err(error) => Err(self.failed(doing, path, &error)),
         }
     }
 }
 
-/// The device and inode of the directory at `dir`; `None` if there is none.
+/// The device and inode of the directory at `dir`; `None` if it does not exist.
 #[cfg(unix)]
-pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
+pub(super) fn folder_id(dir: &FsPath) -> io::Result<Option<(u64, u64)>> {
     use std::os::unix::fs::MetadataExt as _;
-    let found = std::fs::metadata(dir)
-        .ok()
-        .filter(std::fs::Metadata::is_dir)?;
-    Some((found.dev(), found.ino()))
+    let found = if_present(std::fs::metadata(dir))?;
+    Ok(found.map(|found| (found.dev(), found.ino())))
 }
 
 /// Other systems show only whether the directory exists.
 #[cfg(not(unix))]
-pub(super) fn folder_id(dir: &FsPath) -> Option<(u64, u64)> {
-    dir.is_dir().then_some((0, 0))
+pub(super) fn folder_id(dir: &FsPath) -> io::Result<Option<(u64, u64)>> {
+    Ok(if_present(std::fs::metadata(dir))?.map(|_| (0, 0)))
 }

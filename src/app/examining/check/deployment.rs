@@ -2,8 +2,8 @@
 //! configuration names. Takes a [`Config`]; returns warnings. Searches the text of the files
 //! without parsing the hosts' formats.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use crate::config::Config;
 use crate::domain::{Danger, Mark, Problem, Warning};
@@ -38,14 +38,16 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (name, needs) in &FILES {
         let path = folder.join(name);
-        let Ok(text) = fs::read_to_string(&path) else {
-            continue;
-        };
-        let missing = match needs {
-            Needs::Variables => missing_variables(config, &text),
-            Needs::Files => missing_files(config, folder, &text),
-            Needs::Functions => missing_functions(config, folder),
-            Needs::Mode => not_executable(&path),
+        let missing = match (fs::read_to_string(&path), needs) {
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => continue,
+            (Err(error), _) => vec![(
+                format!("cannot be read, so it was not checked: {error}"),
+                "let this process read it".to_owned(),
+            )],
+            (Ok(text), Needs::Variables) => missing_variables(config, &text),
+            (Ok(text), Needs::Files) => missing_files(config, folder, &text),
+            (Ok(_), Needs::Functions) => missing_functions(config, folder),
+            (Ok(_), Needs::Mode) => not_executable(&path),
         };
         let place = path.display().to_string();
         warnings.extend(missing.into_iter().map(|(problem, remedy)| {
