@@ -2,6 +2,9 @@
 //!
 //! ARCHITECTURE.md lists the modules by layer. A test checks which module may import which.
 
+// These macros panic if the output is closed or the disk is full. `outln!` and `errln!` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 // The use cases, one verb per line. `app.rs` shows the path of a delivery.
 pub mod app;
 // Reads the system's clock and its randomness, which no other module does.

@@ -55,11 +55,11 @@ const UNNAMED_PORT: u16 = 9000;
 /// Detects the host by its variables. Returns `None` if no variable of a host is set.
 ///
 /// # Errors
-/// The value of a port variable is not a port.
+/// The value of a port variable is not a port, or a variable that Lambda sets is missing.
 pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {
-        return Ok(Some(Host::Lambda));
+        return check_lambda(vars).map(|()| Some(Host::Lambda));
     }
     if is_set("SCF_RUNTIME_API") {
         return Ok(Some(Host::Scf));
@@ -83,6 +83,25 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     let marked = VARS_WITHOUT_PORT.iter().find(|(mark, _)| is_set(mark));
     let address = (Ipv4Addr::UNSPECIFIED, UNNAMED_PORT);
     Ok(marked.map(|(_, host)| Host::Http(address.into(), *host)))
+}
+
+/// Checks the variables without which `lambda_runtime` panics.
+fn check_lambda(vars: &Vars) -> Result<(), Problem> {
+    let wrong = |name: &str, problem: &str| {
+        let remedy = "set it as Lambda does, or unset AWS_LAMBDA_RUNTIME_API";
+        Err(Problem::new(name, problem, remedy))
+    };
+    for name in ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"] {
+        if !vars.contains_key(name) {
+            return wrong(name, "is not set");
+        }
+    }
+    let name = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+    match vars.get(name).map(|text| text.parse::<i32>()) {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => wrong(name, "is not a number"),
+        None => wrong(name, "is not set"),
+    }
 }
 
 /// Whether the host adds the credentials of the function's role to the headers of every request.
@@ -159,9 +178,29 @@ mod tests {
             on(&[("SCF_FUNCTIONNAME", "f")]),
             at("0.0.0.0:9000", HttpHost::Plain)
         );
-        assert_eq!(
-            on(&[("PORT", "80"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]),
-            Ok(Some(Host::Lambda))
+    }
+
+    #[test]
+    fn lambda_needs_the_variables_without_which_its_runtime_panics() {
+        let of_function = [
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ];
+        let api = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("PORT", "80")];
+        let with = |function: &[(&'static str, &'static str)]| on(&[&api[..], function].concat());
+        assert_eq!(with(&of_function), Ok(Some(Host::Lambda)));
+        for missing in 0..of_function.len() {
+            let mut others = of_function.to_vec();
+            let (name, _) = others.remove(missing);
+            assert_eq!(with(&others).unwrap_err().field, name);
+        }
+        let mut wrong = of_function;
+        wrong[2].1 = "much";
+        let problem = with(&wrong).unwrap_err().to_string();
+        assert!(
+            problem.contains("MEMORY_SIZE: is not a number"),
+            "{problem}"
         );
     }
 

@@ -40,6 +40,7 @@ mod dry_runs;
 mod due;
 mod evidence;
 mod feishu;
+mod full_output;
 mod fuzz;
 mod grants;
 mod hosts;

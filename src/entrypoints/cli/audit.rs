@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::{next_signer, seal_journal, signer_or_new};
 use crate::clock;
-use crate::entrypoints::cli::print::{out, outln};
+use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::Report;
 
@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, what: Audit) -> Result<Exit, Failure>
 async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit, Failure> {
     let read = ReadJournal::open(context, &options.place)?;
     if let Some(why) = read.why_empty() {
-        eprintln!("{why}");
+        errln!("{why}");
     }
     let (report, sealed) = verified(&read, options).await?;
     Ok(shown(context, &report, sealed, options.sealed))
@@ -123,16 +123,17 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
     let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
-        eprintln!("not sealed, as are the later records of its request: {finding}");
+        errln!("not sealed, as are the later records of its request: {finding}");
     }
     if context.json {
         out(
             json!({ "sealed": sealing.sealed, "size": sealing.size, "checkpoint": sealing.checkpoint }),
         );
     } else {
-        eprintln!(
+        errln!(
             "{} records sealed now, {} in all; the checkpoint:",
-            sealing.sealed, sealing.size
+            sealing.sealed,
+            sealing.size
         );
         outln!("{}", sealing.checkpoint.unwrap_or_default().trim_end());
     }
@@ -158,7 +159,7 @@ async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
     if context.json {
         out(json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint }));
     } else {
-        eprintln!("signed by the old key; set [seal] key to the new one, whose public key is:");
+        errln!("signed by the old key; set [seal] key to the new one, whose public key is:");
         outln!("{}", new.verifier());
     }
     Ok(Exit::Done)

@@ -11,6 +11,7 @@ use crate::journal::export::{CSV_HEADER, Entry, Origin};
 use crate::journal::{Chain, Finding, RequestFiles, Stored};
 
 use super::audit_args::{AuditExportOptions, ExportFormat};
+use super::print::errln;
 use super::reading::ReadJournal;
 use super::{Context, Failure};
 
@@ -34,13 +35,13 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
     }
     while let Some(batch) = all.next().await? {
         for error in &batch.flaws {
-            eprintln!("sharehook: not exported: {error}");
+            errln!("sharehook: not exported: {error}");
             exit = Exit::Failed;
         }
         for request in &batch.requests {
             let (records, flaw) = intact(request);
             if let Some(flaw) = flaw {
-                eprintln!("sharehook: the export lacks records of a request: {flaw}");
+                errln!("sharehook: the export lacks records of a request: {flaw}");
                 exit = Exit::Failed;
             }
             let wanted = Entry::all(&records).into_iter().zip(&request.files);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::{Age, Retention, retirable, retire, signer};
 use crate::clock;
-use crate::entrypoints::cli::print::{out, outln};
+use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::audit_args::AuditRetireOptions;
@@ -38,11 +38,11 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
         show(options, &done);
     }
     for failure in done.failures.iter().take(MAX_SHOWN) {
-        eprintln!("sharehook: {failure}");
+        errln!("sharehook: {failure}");
     }
     if done.failures.len() > MAX_SHOWN {
         let more = done.failures.len() - MAX_SHOWN;
-        eprintln!("sharehook: {more} more failures");
+        errln!("sharehook: {more} more failures");
     }
     Ok(Exit::done_if(done.failures.is_empty()))
 }

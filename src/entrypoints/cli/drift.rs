@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::{Adoption, Answer, Deadline, DriftReport, Unread};
 use crate::domain::{Drifted, ImageRef, Region, ServedRegions, Status};
-use crate::entrypoints::cli::print::{out, outln};
+use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::args::DriftOptions;
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     let what = "comparing the cloud with the journal";
     let mut report = counting(what, app.work_done(), comparing).await?;
     for flaw in &report.flaws {
-        eprintln!("warning: {flaw}");
+        errln!("warning: {flaw}");
     }
     let mut asked = Ok(());
     if let Some(by) = options.requester {

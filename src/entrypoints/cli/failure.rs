@@ -11,6 +11,8 @@ use crate::domain::{Problem, Problems};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
 
+use super::print::{self, errln, note};
+
 /// The error of a command. `main` prints it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -101,9 +103,22 @@ pub(super) fn print_usage(mut error: clap::Error) -> Exit {
         let hidden = ContextValue::String("…".to_owned());
         error.insert(ContextKind::InvalidValue, hidden);
     }
-    drop(error.print());
-    match error.use_stderr() {
-        true => Exit::Usage,
-        false => Exit::Done,
+    let printed = error.print();
+    if error.use_stderr() {
+        return Exit::Usage;
+    }
+    note(printed);
+    Exit::Done
+}
+
+/// Reports output that could not be written. It makes a success a failure.
+pub(super) fn unless_output_is_lost(exit: Exit) -> Exit {
+    let Some(error) = print::failed() else {
+        return exit;
+    };
+    errln!("sharehook: the output is not complete: {error}");
+    match exit {
+        Exit::Done => Exit::Failed,
+        other => other,
     }
 }

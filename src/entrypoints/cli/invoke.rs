@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::app::StartError;
 use crate::clock::Clock;
 use crate::domain::read_json;
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{errln, outln};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Exit;
 use crate::entrypoints::{lambda, scf};
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     };
     app.notify_before_answer(deadline).await;
     if let Some(problem) = app.seal_when_due().await {
-        eprintln!("sharehook: {problem}");
+        errln!("sharehook: {problem}");
     }
     match answer {
         Ok(answer) if context.json => outln!("{answer}"),

@@ -5,7 +5,7 @@ use crate::domain::SourceName;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
 
-use super::print::out;
+use super::print::{errln, out};
 use super::reading::{ReadJournal, warned};
 use super::terminal::Screen;
 use super::{Context, Failure};
@@ -50,7 +50,7 @@ pub(super) fn print_list<T: serde::Serialize>(
     if context.json {
         out(serde_json::json!(listed.entries));
         if listed.entries.is_empty() {
-            eprintln!("{}", why());
+            errln!("{}", why());
         }
     } else if listed.entries.is_empty() {
         out(why());

@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::entrypoints::cli::print::outln;
+use crate::entrypoints::cli::print::{note, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::Failure;
@@ -17,8 +17,7 @@ use super::args::Args;
 pub(super) fn completions(shell: Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "sharehook", &mut script);
-    // Ignore errors, because a closed pipe is no failure.
-    drop(std::io::stdout().lock().write_all(&script));
+    note(std::io::stdout().lock().write_all(&script));
     Exit::Done
 }
 

@@ -58,6 +58,7 @@ use super::outcome::Exit;
 use args::Args;
 use context::Context;
 use failure::Failure;
+use print::errln;
 
 /// Maximum number of threads that read and write files. `http/descriptors.rs` reserves two
 /// descriptors for each.
@@ -65,9 +66,13 @@ const MAX_BLOCKING_THREADS: usize = 32;
 
 /// Runs the program and returns the process's exit code.
 pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
+    failure::unless_output_is_lost(run(args, vars)) as u8
+}
+
+fn run(args: impl Iterator<Item = OsString>, vars: Vars) -> Exit {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
-        Err(error) => return failure::print_usage(error) as u8,
+        Err(error) => return failure::print_usage(error),
     };
     let mut context = Context {
         config: args.config,
@@ -76,7 +81,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         secrets: AwsSecrets::new(),
     };
     let host = match (&args.command, detect(&context.vars)) {
-        (None, Err(problem)) => return print_failure(&Failure::usage(problem)) as u8,
+        (None, Err(problem)) => return print_failure(&Failure::usage(problem)),
         (None, Ok(host)) => host,
         (Some(_), _) => None,
     };
@@ -93,7 +98,7 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => {
             let text = format!("cannot start the async runtime: {error}");
-            return print_failure(&Failure::Failed(text)) as u8;
+            return print_failure(&Failure::Failed(text));
         }
     };
     let ended = runtime.block_on(async {
@@ -103,10 +108,10 @@ pub fn main(args: impl Iterator<Item = OsString>, vars: Vars) -> u8 {
         ended
     });
     telemetry::flush_at_exit();
-    ended.unwrap_or_else(|failure| print_failure(&failure)) as u8
+    ended.unwrap_or_else(|failure| print_failure(&failure))
 }
 
 fn print_failure(failure: &Failure) -> Exit {
-    eprintln!("{failure}");
+    errln!("{failure}");
     failure.exit()
 }

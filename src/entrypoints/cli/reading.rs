@@ -9,6 +9,7 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::{FilePlace, Journal, JournalLocation};
 
 use super::list_args::JournalPlace;
+use super::print::errln;
 use super::terminal::counting;
 use super::{Context, Failure};
 
@@ -98,7 +99,7 @@ fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {
 /// failure.
 pub(super) fn warned<T>(listed: &Listed<T>) -> Exit {
     for flaw in &listed.flaws {
-        eprintln!("warning: {flaw}");
+        errln!("warning: {flaw}");
     }
     Exit::done_if(listed.flaws.is_empty())
 }

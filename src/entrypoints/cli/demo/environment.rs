@@ -16,6 +16,7 @@ use crate::app::{Prepared, http_client, open_journal, seal_journal, signer};
 use crate::clock::{self, Clock};
 use crate::config::{AwsSecrets, Config, Site, Vars};
 use crate::entrypoints::cli::Failure;
+use crate::entrypoints::cli::print::errln;
 use crate::entrypoints::cli::sandbox;
 use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
@@ -259,7 +260,7 @@ impl Demo {
         if keep {
             self.out.fact("kept", &self.folder.display().to_string());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
-            eprintln!("cannot remove {}: {error}", self.folder.display());
+            errln!("cannot remove {}: {error}", self.folder.display());
         }
         self.out.end()
     }

@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
 /// Prints the files of a new folder. `how`: the end of the first line, unless the output is JSON.
 pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[String]) {
     if context.json {
-        return out(json!({ "dir": folder, "files": names }));
+        return out(json!({ "dir": folder.to_string_lossy(), "files": names }));
     }
     outln!("files in {}{how}:", folder.display());
     names.iter().for_each(|name| outln!("  {name}"));

@@ -82,7 +82,8 @@ pub(super) fn run(
         return Err(Failure::file(&file, "written")(error));
     }
     if context.json {
-        out(serde_json::json!({ "file": file, "event": copy }));
+        let (file, event) = (file.to_string_lossy(), copy.to_string_lossy());
+        out(serde_json::json!({ "file": file, "event": event }));
     } else {
         outln!("{}", case.trim());
         outln!(
