@@ -406,3 +406,53 @@ async fn the_page_in_chinese_has_no_english_text_but_what_was_recorded() {
         );
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn the_report_keeps_the_mode_of_its_file_and_replaces_only_plain_files() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let [page, real] = ["page.html", "real.html"].map(|name| folder.path().join(name));
+    let run = || {
+        let args = ["report", "--html", "page.html", "--journal", "file:none"];
+        let output = program(folder.path()).args(args).finish();
+        let log = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), log)
+    };
+    let is_report = |path: &Path| read_to_string(path).unwrap().starts_with("<!");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+
+    write(&page, "old").unwrap();
+    std::fs::set_permissions(&page, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(run().0, Some(0));
+    assert_eq!((is_report(&page), mode(&page)), (true, 0o600));
+
+    std::fs::rename(&page, &real).unwrap();
+    symlink("real.html", &page).unwrap();
+    write(&real, "old").unwrap();
+    assert_eq!(run().0, Some(0));
+    assert!(page.is_symlink() && is_report(&real));
+    assert_eq!(mode(&real), 0o600);
+
+    std::fs::remove_file(&real).unwrap();
+    let (code, log) = run();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(page.is_symlink(), "the link names no file");
+
+    std::fs::remove_file(&page).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&page).status();
+    assert!(made.unwrap().success());
+    let (code, log) = run();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(
+        log.contains("page.html cannot be written: it is not a plain file"),
+        "{log}"
+    );
+    assert!(page.metadata().unwrap().file_type().is_fifo());
+    assert_eq!(
+        folder.path().read_dir().unwrap().count(),
+        1,
+        "no temporary file is left"
+    );
+}

@@ -1,7 +1,8 @@
 //! Writes a file outside the journal, and reads when it was written. Takes the file's place and
 //! bytes. Concurrent readers see either the old file or the new one as a whole.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path as FsPath;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -90,13 +91,30 @@ fn no_answer() -> String {
     format!("no answer within {} s", OPERATION_TIMEOUT.as_secs())
 }
 
-/// Writes a temporary file beside `path` and renames it to `path`.
+/// Writes a temporary file beside `path` and renames it to `path`. Follows a link, and keeps the
+/// permissions of an existing file. Refuses everything but a plain file: a rename would replace a
+/// device, and opening a FIFO would block.
 fn replace(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
+    let old = match fs::metadata(path) {
+        Ok(found) if found.is_file() => Some(found.permissions()),
+        Ok(_) => return Err(io::Error::other("it is not a plain file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => None,
+        Err(error) => return Err(error),
+    };
+    let path = match old {
+        Some(_) => path.canonicalize()?,
+        None => path.to_owned(),
+    };
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.new", std::process::id()));
-    let written = std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, path));
+    let written = File::create(&new).and_then(|mut file| {
+        // First the permissions: the text may be for few people only.
+        old.map_or(Ok(()), |old| file.set_permissions(old))?;
+        file.write_all(bytes)?;
+        fs::rename(&new, &path)
+    });
     if written.is_err() {
-        drop(std::fs::remove_file(&new));
+        drop(fs::remove_file(&new));
     }
     written
 }
