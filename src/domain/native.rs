@@ -64,6 +64,25 @@ impl ShareRequest {
             _ => Err(Problems(reader.problems)),
         }
     }
+
+    /// Checks who reopens a request, and why, by the rules for `requester` and `reason`.
+    ///
+    /// # Errors
+    /// Every problem of the two.
+    pub fn check_reopening(requester: &str, reason: &str) -> Result<(), Problems> {
+        let fields = [("requester", requester), ("reason", reason)];
+        let fields = fields.map(|(name, text)| (name.to_owned(), text.into()));
+        let mut reader = Fields {
+            map: &fields.into_iter().collect(),
+            problems: Vec::new(),
+        };
+        reader.requester();
+        reader.reason();
+        match reader.problems.is_empty() {
+            true => Ok(()),
+            false => Err(Problems(reader.problems)),
+        }
+    }
 }
 
 impl Fields<'_> {
@@ -78,7 +97,7 @@ impl Fields<'_> {
         let requester = self.requester();
         let approvers = self.approvers();
         let ticket = self.text("ticket", 200);
-        let reason = self.text("reason", 2_000);
+        let reason = self.reason();
         let not_before = self.instant("not_before");
         let expires = self.expiry();
         if action == Some(Action::Cancel) && expires.is_some() {
@@ -220,6 +239,10 @@ impl Fields<'_> {
             return None;
         };
         self.person("requester", &value)
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        self.text("reason", 2_000)
     }
 
     fn expiry(&mut self) -> Option<Expiry> {

@@ -230,6 +230,36 @@ async fn an_image_that_is_shared_itself_and_in_a_chain_is_revoked_in_both_ways()
 }
 
 #[tokio::test]
+async fn a_grant_that_does_not_exist_is_named_with_its_account() {
+    let world = World::new().await;
+    let share = request("CHG1", json!({"accounts": ONE}));
+    world.deliver(&share).await;
+    let by = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "alice@example.com".to_owned(),
+    };
+    let two = [ACCOUNTS[1].to_owned(), ACCOUNTS[2].to_owned()];
+    for (accounts, image, named) in [
+        (
+            &two[..1],
+            BLUEPRINT,
+            format!("of {BLUEPRINT} to {};", two[0]),
+        ),
+        (
+            &two,
+            BLUEPRINT,
+            format!("of {BLUEPRINT} to {}, {BLUEPRINT} to {};", two[0], two[1]),
+        ),
+        (&[], CHAIN_IMAGE, format!("of {CHAIN_IMAGE};")),
+    ] {
+        let work = (world.app).revoke_now(image, accounts, &by, "leaked", false, deadline());
+        let error = work.await.unwrap_err().to_string();
+        assert!(error.contains(&named), "{error}");
+    }
+    assert_eq!(receivers(&world).await.len(), 1);
+}
+
+#[tokio::test]
 async fn filters_take_what_they_name() {
     let world = World::new().await;
     world

@@ -45,6 +45,30 @@ async fn stays_closed(world: &World, id: &str, because: &str) {
     }
 }
 
+#[tokio::test]
+async fn a_reopening_needs_a_person_and_a_reason() {
+    let world = World::new().await;
+    let denied = request("CHG1", json!({"accounts": [STRANGER]}));
+    assert_eq!(world.deliver(&denied).await.0, Ending::Denied);
+    let long = "x".repeat(2_001);
+    for (requester, reason, field) in [
+        (" ", "corrected", "requester: "),
+        ("a\nb", "corrected", "requester: "),
+        ("carol@example.com", "", "reason: "),
+        ("carol@example.com", " ", "reason: "),
+        ("carol@example.com", &long, "reason: "),
+    ] {
+        let by = Operator {
+            requester: requester.to_owned(),
+            ..carol()
+        };
+        let refused = world.app.retry("CHG1", &by, reason, deadline()).await;
+        let error = refused.unwrap_err();
+        assert!(matches!(error, RetryError::Invalid(_)), "{error}");
+        assert!(error.to_string().starts_with(field), "{error}");
+    }
+}
+
 fn without_account(text: &str) -> String {
     let kept = text.lines().filter(|line| !line.contains(ONE[0]));
     kept.collect::<Vec<_>>().join("\n")
@@ -373,6 +397,10 @@ async fn the_commands_say_what_became_of_it() {
     assert!(text.contains("\"completed\""), "{text}");
     assert_eq!(retry("CHG1").0, Some(2));
     assert_eq!(retry("CHG9").0, Some(64));
+    let no_reason = ["retry", "CHG2", by[0], by[1], by[2], ""];
+    let (code, text) = done(&no_reason);
+    assert_eq!(code, Some(64), "{text}");
+    assert!(text.contains("reason: is empty"), "{text}");
     let (_, text) = done(&["audit", "export", "--format", "ocsf"]);
     assert_eq!(
         text.matches("reopened by jira/carol@example.com: corrected")

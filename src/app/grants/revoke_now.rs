@@ -105,16 +105,19 @@ impl App {
             .collect();
         let named = |to: &String| accounts.is_empty() || accounts.contains(to);
         grants.retain(|grant| grant.is_of(image) && named(&grant.to));
-        let nothing = RevokeNowError::NothingGranted;
-        if grants.is_empty() && left.is_empty() {
-            return Err(nothing(image.to_owned()));
-        }
-        if grants.is_empty() {
-            left.push(nothing(image.to_owned()));
-        }
         let has = |account: &String| grants.iter().any(|grant| grant.to == *account);
         let without = accounts.iter().filter(|account| !has(account));
-        left.extend(without.map(|account| nothing(format!("{image} to {account}"))));
+        let mut missing: Vec<_> = without
+            .map(|account| format!("{image} to {account}"))
+            .collect();
+        if grants.is_empty() && accounts.is_empty() {
+            missing.push(image.to_owned());
+        }
+        let nothing = RevokeNowError::NothingGranted;
+        if grants.is_empty() && left.is_empty() {
+            return Err(nothing(missing.join(", ")));
+        }
+        left.extend(missing.into_iter().map(nothing));
         let (cancels, not_found) = self.cancels_of(grants, gone, deadline).await?;
         left.extend(not_found);
         let statement = if gone {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::app::reader::{Listed, find_requests};
 use crate::app::{Answer, App, Deadline, Ending, context};
-use crate::domain::{SourceName, Timestamp, Verdict};
+use crate::domain::{Problems, ShareRequest, SourceName, Timestamp, Verdict};
 use crate::journal::{JournalError, State};
 use crate::policy::Decision;
 
@@ -60,6 +60,9 @@ pub enum RetryError {
     /// Several sources have a request with this id.
     #[error("several requests have this id; name one of {}", .0.join(", "))]
     Several(Vec<String>),
+    /// The operator's name or the reason is invalid.
+    #[error(transparent)]
+    Invalid(#[from] Problems),
     /// The configuration has no such source.
     #[error("--as: no source is named {0}")]
     UnknownSource(SourceName),
@@ -78,6 +81,7 @@ impl App {
         reason: &str,
         deadline: Deadline,
     ) -> Result<Retried, RetryError> {
+        ShareRequest::check_reopening(&by.requester, reason)?;
         if self.prepared.intake(&by.source).is_none() {
             return Err(RetryError::UnknownSource(by.source.clone()));
         }
