@@ -303,7 +303,14 @@ fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path
+/// as text, and finds other files by it.
 pub(super) fn text_of(path: &Path) -> Result<String, Problem> {
+    if path.to_str().is_none() {
+        let remedy = "rename its folder, or start in that folder and name the file alone";
+        let shown = path.display().to_string();
+        return Err(Problem::new(shown, "the path is not UTF-8", remedy));
+    }
     std::fs::read_to_string(path).map_err(|error| {
         Problem::new(
             path.display().to_string(),

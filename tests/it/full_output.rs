@@ -2,12 +2,8 @@
 //! panics.
 #![cfg(target_os = "linux")] // `/dev/full` refuses every write as a full disk does.
 
-use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Stdio};
-
-use serde_json::Value;
 
 use crate::support::process::{Finish as _, program};
 
@@ -71,19 +67,4 @@ fn messages_that_cannot_be_written_change_no_exit_code() {
             assert_eq!(ended.status.code(), Some(exit), "{arguments:?}");
         }
     }
-}
-
-#[test]
-fn a_folder_whose_name_is_not_utf_8_is_printed() {
-    let above = tempfile::tempdir().unwrap();
-    let mut command = program(above.path());
-    let folder = OsStr::from_bytes(b"bad\xffname");
-    let ended = command
-        .args(["--json", "init", "--source", "jira"])
-        .arg(folder)
-        .finish();
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    let made: Value = serde_json::from_slice(&ended.stdout).unwrap();
-    assert_eq!(made["dir"], "bad\u{fffd}name");
-    assert!(above.path().join(folder).join("sharehook.toml").is_file());
 }

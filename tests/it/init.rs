@@ -208,6 +208,41 @@ fn a_bundle_holds_what_the_program_reads_and_nothing_else() {
     assert!(code == Some(64) && out.contains("is not below"), "{out}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_whose_name_is_not_utf_8_is_printed_or_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let above = tempfile::tempdir().unwrap();
+    let folder = OsStr::from_bytes(b"bad\xffname");
+    let run_with = |before: &[&str], path: &OsStr, after: &[&str]| {
+        let mut command = program(above.path());
+        let output = command.args(before).arg(path).args(after).finish();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, out) = run_with(&["--json", "init", "--source", "jira"], folder, &[]);
+    assert_eq!(code, Some(0), "{out}");
+    let made: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(made["dir"], "bad\u{fffd}name");
+    let new = above.path().join(folder);
+    let (code, out) = run(&new, &["check"]);
+    assert_eq!(code, Some(0), "{out}");
+    let file = Path::new(folder).join("sharehook.toml");
+    let (code, out) = run_with(&["--config"], file.as_os_str(), &["check"]);
+    assert!(
+        code == Some(3) && out.contains("the path is not UTF-8"),
+        "{out}"
+    );
+    let good = above.path().join("good");
+    std::fs::rename(&new, &good).unwrap();
+    let config = ["--config", "good/sharehook.toml", "bundle"];
+    let (code, out) = run_with(&config, folder, &[]);
+    assert!(code == Some(64) && out.contains("is not UTF-8"), "{out}");
+    assert!(!new.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn the_secrets_are_random_and_for_their_owner_only() {

@@ -16,6 +16,10 @@ use super::{Context, Failure};
 pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     let prepared = context.prepare_without_secrets()?;
     refuse_occupied(folder)?;
+    if folder.to_str().is_none() {
+        let text = format!("{} is not UTF-8; name another folder", folder.display());
+        return Err(Failure::Usage(text));
+    }
     let files = files(prepared.config())?;
     for (name, path) in &files {
         copy(path, &folder.join(name)).map_err(Failure::file(path, "copied"))?;
