@@ -73,7 +73,7 @@ pub(super) fn draft(
     let sources = reader.sources(&raw.source, budget_seconds);
     let (notify, read_fully) = reader.notify(&raw.notify, &sources, raw.source.len());
     let notice = reader.notice(limits, &notify, read_fully);
-    let seal = reader.seal(&raw.seal, journal.as_ref());
+    let seal = reader.seal(&raw.seal, journal.as_ref(), index.as_ref());
     let config = Config {
         allowed: reader.allowed(&raw.check),
         report: reader.report(&raw.report),
@@ -179,10 +179,8 @@ impl Reader<'_> {
         let place = self.place(name, place, at);
         let index = index.and_then(|(name, text)| {
             let index = self.place(name, text, at)?;
-            if index == JournalLocation::Memory {
-                let remedy = "name a place that outlives the process";
-                let problem = Problem::new(name, "memory: is lost when the process ends", remedy);
-                self.wrong_place(name, at, problem);
+            if let Some((problem, remedy)) = wrong_index(&index, place.as_ref()) {
+                self.wrong_place(name, at, Problem::new(name, problem, remedy));
             }
             Some(index)
         });
@@ -268,6 +266,31 @@ impl Reader<'_> {
         self.span("limits.notice", written)?;
         written.get_ref().parse().ok()
     }
+}
+
+/// Returns why the index cannot be at `index`, with the remedy. `place`: the journal's place.
+fn wrong_index(
+    index: &JournalLocation,
+    place: Option<&JournalLocation>,
+) -> Option<(String, &'static str)> {
+    if *index == JournalLocation::Memory {
+        let remedy = "name a place that outlives the process";
+        return Some(("memory: is lost when the process ends".to_owned(), remedy));
+    }
+    let remedy = "name a place beside the journal's, or the journal's place itself";
+    let place = place?;
+    // Entries of the index would be foreign files in the evidence.
+    let evidence = ["requests", "log"];
+    if let Some(name) = evidence.iter().find(|name| index.is_in_folder(place, name)) {
+        let problem =
+            format!("{index} lies in the journal's folder {name}, which only records use");
+        return Some((problem, remedy));
+    }
+    if place.is_in_folder(index, "index") {
+        let problem = format!("the journal's place {place} lies in the folder index of {index}");
+        return Some((problem, remedy));
+    }
+    None
 }
 
 /// Removes repeated problems: several tables can read one variable.

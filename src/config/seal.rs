@@ -5,7 +5,7 @@
 use toml::Spanned;
 
 use crate::domain::{Mark, Problem};
-use crate::journal::{JournalLocation, is_inside};
+use crate::journal::JournalLocation;
 
 use super::followed::{SEAL_KEY_VAR, in_variable};
 use super::raw::RawSeal;
@@ -26,13 +26,14 @@ impl Reader<'_> {
         &mut self,
         raw: &RawSeal,
         journal: Option<&JournalLocation>,
+        index: Option<&JournalLocation>,
     ) -> Option<SealConfig> {
         let key = raw.key.as_ref().map(|key| SecretRef::parse(key.get_ref()));
         if let Some(Ok(SecretRef::Env(name))) = key {
             self.variables.insert(name);
         }
         Some(SealConfig {
-            key: self.seal_key(raw, journal)?,
+            key: self.seal_key(raw, journal, index)?,
             name: self.seal_name(raw.name.as_ref())?,
             every: match &raw.every {
                 Some(written) => Some(self.parsed("seal.every: ", written)?),
@@ -56,7 +57,13 @@ impl Reader<'_> {
         None
     }
 
-    fn seal_key(&mut self, raw: &RawSeal, journal: Option<&JournalLocation>) -> Option<SealKey> {
+    fn seal_key(
+        &mut self,
+        raw: &RawSeal,
+        journal: Option<&JournalLocation>,
+        index: Option<&JournalLocation>,
+    ) -> Option<SealKey> {
+        let places = [journal, index];
         if let Some(secret) = in_variable(SEAL_KEY_VAR, self.vars) {
             return self.key_elsewhere(SecretRef::Aws(secret), None);
         }
@@ -65,7 +72,7 @@ impl Reader<'_> {
         }
         let Some(written) = &raw.key else {
             return match journal? {
-                JournalLocation::Directory(_) => self.key_file(DEFAULT_KEY_FILE, None, journal),
+                JournalLocation::Directory(_) => self.key_file(DEFAULT_KEY_FILE, None, places),
                 // A journal in memory ends with the process, so it needs no seals.
                 JournalLocation::Memory => None,
                 JournalLocation::Bucket(_) => {
@@ -79,26 +86,30 @@ impl Reader<'_> {
             };
         };
         match SecretRef::parse(written.get_ref()) {
-            Ok(SecretRef::File(path)) => self.key_file(&path, Some(written), journal),
+            Ok(SecretRef::File(path)) => self.key_file(&path, Some(written), places),
             Ok(elsewhere) => self.key_elsewhere(elsewhere.followed(self.vars), Some(written)),
             Err(error) => self.wrong_key(Some(written), error.to_string(), &error.remedy()),
         }
     }
 
-    /// Returns a key in a file. Refuses a file inside the journal's directory.
+    /// Returns a key in a file. Refuses a file inside the directory of the journal or its index.
     fn key_file(
         &mut self,
         path: &str,
         at: Option<&Spanned<String>>,
-        journal: Option<&JournalLocation>,
+        places: [Option<&JournalLocation>; 2],
     ) -> Option<SealKey> {
         let path = self.root.join(path);
-        if matches!(journal, Some(JournalLocation::Directory(dir)) if is_inside(&path, dir)) {
+        if places
+            .into_iter()
+            .flatten()
+            .any(|place| place.contains(&path))
+        {
             let problem = format!(
-                "{} lies inside the journal: anyone who can write there could sign seals",
+                "{} lies inside the journal or its index: anyone who can write there could sign seals",
                 path.display()
             );
-            let remedy = "write [seal] with a key outside the journal's directory";
+            let remedy = "write [seal] with a key outside these directories";
             return self.wrong_key(at, problem, remedy);
         }
         Some(SealKey::File(path))
@@ -195,6 +206,30 @@ mod tests {
         ));
         let empty = read_at("file:journal", "", &[("SHAREHOOK_SEAL_KEY", "")]).unwrap();
         assert!(matches!(empty.seal.unwrap().key, SealKey::File(_)));
+    }
+
+    #[test]
+    fn a_key_inside_the_index_is_refused() {
+        let places = "journal = { place = \"file:j\", index = \"file:ix\" }";
+        let read = |file: &str| {
+            let text =
+                format!("{places}\n[cloud]\nsite = \"intl\"\n[seal]\nkey = \"file:{file}\"\n");
+            Config::read(
+                "conf/sharehook.toml",
+                &text,
+                &Vars::new(),
+                &AwsSecrets::new(),
+            )
+        };
+        for inside in ["ix/seal.key", "ix/index/x", "j/seal.key"] {
+            let problems = read(inside).unwrap_err().to_string();
+            assert!(problems.contains("sharehook.toml:5"), "{problems}");
+            assert!(
+                problems.contains("inside the journal or its index"),
+                "{problems}"
+            );
+        }
+        assert!(read("ixx/seal.key").unwrap().seal.is_some());
     }
 
     #[test]

@@ -109,12 +109,40 @@ fn the_index_may_have_a_place_of_its_own() {
         read(&text, &vars),
         ("file:j".to_owned(), "file:i".to_owned())
     );
+    for good in [
+        "{ place = \"file:j\", index = \"file:j\" }",
+        "{ place = \"file:j\", index = \"file:j/logs\" }",
+        "{ place = \"s3://acme-j/x\", index = \"s3://acme-k/x/log\" }",
+    ] {
+        let text = with(&format!("journal = {good}"));
+        read(&text, &good_vars());
+    }
     for (bad, field) in [
         ("{ index = \"file:i\" }", "journal.place is missing"),
         ("{ place = \"file:j\", index = \"x\" }", "journal.index"),
         (
             "{ place = \"file:j\", index = \"memory:\" }",
             "journal.index",
+        ),
+        (
+            "{ place = \"file:j\", index = \"file:j/requests\" }",
+            "the journal's folder requests",
+        ),
+        (
+            "{ place = \"file:j\", index = \"file:x/../j/log/x\" }",
+            "the journal's folder log",
+        ),
+        (
+            "{ place = \"s3://acme-j/x\", index = \"s3://acme-j/x/log\" }",
+            "the journal's folder log",
+        ),
+        (
+            "{ place = \"file:j/index\", index = \"file:j\" }",
+            "in the folder index of file:j",
+        ),
+        (
+            "{ place = \"s3://acme-j/index/x\", index = \"s3://acme-j\" }",
+            "in the folder index of s3://acme-j",
         ),
         ("{ place = \"file:j\", idx = \"file:i\" }", "idx"),
         ("7", "write a place, or a table with `place` and `index`"),

@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::file_place::FilePlace;
-use super::location::JournalLocation;
+use super::location::{Bucket, JournalLocation};
 use crate::domain::Problem;
 
 impl FilePlace {
@@ -37,8 +37,7 @@ impl FilePlace {
         match (self, location) {
             (Self::File(_), JournalLocation::Directory(dir)) => self.is_at(dir),
             (Self::Object(key), JournalLocation::Bucket(place)) => {
-                (key.service, &key.name) == (place.service, &place.name)
-                    && Path::new(&key.prefix).starts_with(&place.prefix)
+                is_below(key, place, Path::new(""))
             }
             _ => false,
         }
@@ -53,8 +52,30 @@ impl FilePlace {
     }
 }
 
+impl JournalLocation {
+    /// Whether this place is the folder `name` of `other`, or is inside that folder.
+    pub(crate) fn is_in_folder(&self, other: &Self, name: &str) -> bool {
+        match (self, other) {
+            (Self::Directory(path), Self::Directory(dir)) => is_inside(path, &dir.join(name)),
+            (Self::Bucket(place), Self::Bucket(other)) => is_below(place, other, Path::new(name)),
+            _ => false,
+        }
+    }
+
+    /// Whether the file `path` is in this directory.
+    pub(crate) fn contains(&self, path: &Path) -> bool {
+        matches!(self, Self::Directory(dir) if is_inside(path, dir))
+    }
+}
+
+/// Whether the prefix of `place` is `folder` of `other`, or is below it.
+fn is_below(place: &Bucket, other: &Bucket, folder: &Path) -> bool {
+    (place.service, &place.name) == (other.service, &other.name)
+        && Path::new(&place.prefix).starts_with(Path::new(&other.prefix).join(folder))
+}
+
 /// Whether `path` is `dir` or is inside it.
-pub(crate) fn is_inside(path: &Path, dir: &Path) -> bool {
+fn is_inside(path: &Path, dir: &Path) -> bool {
     real(path).starts_with(real(dir))
 }
 

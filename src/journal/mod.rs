@@ -39,7 +39,6 @@ mod testing;
 
 pub use chain::{Chain, Finding};
 pub use file_place::FilePlace;
-pub(crate) use inside::is_inside;
 pub use location::{Bucket, BucketService, JournalLocation};
 pub use record::{
     Announcement, CallNote, CallOff, Confirmed, Conflict, Deferral, Drift, Event, FailedAttempt,

@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::domain::Problem;
 use crate::journal::log::NoteSigner;
-use crate::journal::{Journal, JournalError, JournalLocation, is_inside};
+use crate::journal::{Journal, JournalError, JournalLocation};
 
 /// Maximum size of a key's file, in bytes.
 const MAX_KEY_BYTES: u64 = 16 * 1024;
@@ -111,7 +111,7 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     let key = match &seal.key {
         SealKey::Secret(key) => Some(key.clone()),
         SealKey::File(path) => {
-            outside(path, &config.journal)?;
+            outside(path, config)?;
             read(path).map_err(|error| unreadable(path, &error))?
         }
     };
@@ -137,7 +137,7 @@ pub(crate) fn next_signer(
     let reference = SecretRef::parse(reference).map_err(wrong)?;
     if let SecretRef::File(path) = &reference {
         let path = Path::new(path);
-        outside(path, &config.journal)?;
+        outside(path, config)?;
         let key = file_or_new(path)?;
         return NoteSigner::read(&seal.name, &key);
     }
@@ -204,16 +204,17 @@ fn missing_elsewhere(path: &Path) -> Problem {
     Problem::new("seal.key", format!("{shown} does not exist"), remedy)
 }
 
-/// Refuses a key that is inside the journal, also through links: a writer of the journal must not
-/// reach the key.
-fn outside(path: &Path, journal: &JournalLocation) -> Result<(), Problem> {
-    match journal {
-        JournalLocation::Directory(dir) if is_inside(path, dir) => Err(Problem::new(
+/// Refuses a key that is inside the journal or its index, also through links: a writer of the
+/// journal must not reach the key.
+fn outside(path: &Path, config: &Config) -> Result<(), Problem> {
+    let mut places = [&config.journal].into_iter().chain(&config.index);
+    match places.any(|place| place.contains(path)) {
+        false => Ok(()),
+        true => Err(Problem::new(
             "seal.key",
-            format!("{} lies inside the journal", path.display()),
-            "write [seal] with a key outside the journal's directory",
+            format!("{} lies inside the journal or its index", path.display()),
+            "write [seal] with a key outside these directories",
         )),
-        _ => Ok(()),
     }
 }
 
