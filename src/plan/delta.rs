@@ -54,13 +54,14 @@ pub struct Plan {
     settled: Vec<ItemResult>,
     readable: bool,
     looked_before: bool,
+    publication_in_doubt: bool,
     waits_for_image: bool,
 }
 
 impl Plan {
     /// Computes the difference between the request and the cloud. `done`: the results of earlier
-    /// attempts; pending ones are ignored. `looked_before`: an earlier attempt has recorded the
-    /// state before its first call.
+    /// attempts; of a pending one only the doubt counts. `looked_before`: an earlier attempt has
+    /// recorded the state before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -70,7 +71,13 @@ impl Plan {
         let request = approved.request();
         let mut settled: Vec<ItemResult> = done.iter().filter(|r| !r.pending()).cloned().collect();
         let todo = unsettled_accounts(request, seen, looked_before, &mut settled);
-        let mut stages = stages(request, seen, looked_before, todo, &mut settled);
+        let in_doubt = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.maybe_done;
+        let publication_in_doubt = looked_before && done.iter().any(in_doubt);
+        let acted = match request.action {
+            Action::Share => publication_in_doubt,
+            Action::Cancel => looked_before,
+        };
+        let mut stages = stages(request, seen, acted, todo, &mut settled);
         stages.retain(
             |stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()),
         );
@@ -82,6 +89,7 @@ impl Plan {
             readable: !seen.doubted
                 && (seen.readable || seen.unreadable.as_ref().is_some_and(read_later)),
             looked_before,
+            publication_in_doubt,
             waits_for_image: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),
         }
@@ -111,6 +119,11 @@ impl Plan {
     /// Whether an earlier attempt may have made some of the plan's calls.
     pub fn looked_before(&self) -> bool {
         self.looked_before
+    }
+
+    /// Whether an earlier attempt may have put the image into Lighthouse. A refused call did not.
+    pub fn publication_in_doubt(&self) -> bool {
+        self.publication_in_doubt
     }
 
     /// Whether a share must wait: the image cannot be shared in its current state, but the state
@@ -171,11 +184,12 @@ fn unsettled_accounts(
     todo
 }
 
-/// Returns the stages in order: a share publishes first, a cancel unpublishes last.
+/// Returns the stages in order: a share publishes first, a cancel unpublishes last. `acted`: an
+/// earlier attempt may have caused the state of the image in Lighthouse.
 fn stages(
     request: &ShareRequest,
     seen: &Observation,
-    looked_before: bool,
+    acted: bool,
     accounts: Vec<AccountId>,
     settled: &mut Vec<ItemResult>,
 ) -> Vec<Stage> {
@@ -194,7 +208,7 @@ fn stages(
                 Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),
                 None => PlannedImage::BlueprintOf(image.clone()),
             });
-            let lighthouse = lighthouse_stage(image, action, seen, looked_before, settled);
+            let lighthouse = lighthouse_stage(image, action, seen, acted, settled);
             match action {
                 Action::Share => lighthouse.into_iter().chain([accounts]).collect(),
                 Action::Cancel => [accounts].into_iter().chain(lighthouse).collect(),
@@ -222,7 +236,7 @@ fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,
     seen: &Observation,
-    looked_before: bool,
+    acted: bool,
     settled: &mut Vec<ItemResult>,
 ) -> Option<Stage> {
     if settled
@@ -237,9 +251,9 @@ fn lighthouse_stage(
     let kind = match (action, &seen.blueprint) {
         (Action::Share, Some(id)) => ResultKind::Available {
             blueprint: Some(id.clone()),
-            already: !looked_before,
+            already: !acted,
         },
-        (Action::Cancel, None) if seen.readable && looked_before => ResultKind::Cancelled,
+        (Action::Cancel, None) if seen.readable && acted => ResultKind::Cancelled,
         (Action::Cancel, None) if seen.readable => ResultKind::NotShared,
         (Action::Share, None) => return Some(Stage::Publish(image.clone())),
         (Action::Cancel, _) => return Some(Stage::Unpublish(image.clone())),

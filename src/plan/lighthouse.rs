@@ -65,9 +65,9 @@ pub struct LighthouseWork {
 }
 
 impl LighthouseWork {
-    /// Creates the work for `image`. A share begins with the precheck. `looked_before`: an earlier
-    /// attempt may have made the call.
-    pub fn new(image: CvmImageId, action: Action, looked_before: bool, max_tries: u32) -> Self {
+    /// Creates the work for `image`. A share begins with the precheck. `maybe_done`: a call of an
+    /// earlier attempt may have been carried out.
+    pub fn new(image: CvmImageId, action: Action, maybe_done: bool, max_tries: u32) -> Self {
         let step = match action {
             Action::Share => LighthouseStep::Precheck,
             Action::Cancel => LighthouseStep::Call,
@@ -81,7 +81,7 @@ impl LighthouseWork {
             last: None,
             unshareable: None,
             effected: None,
-            maybe_done: looked_before,
+            maybe_done,
             unclear: false,
             result: None,
         }

@@ -22,7 +22,7 @@ enum Revoker {
 }
 
 /// A world whose image is in Lighthouse, with an empty journal.
-async fn published() -> World {
+pub(crate) async fn published() -> World {
     let mut world = World::new().await;
     let publish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
     world.deliver(&request("CHG0", publish)).await;

@@ -11,6 +11,7 @@ use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
 use sharehook::journal::{CallOff, Event, Opened, State, StreamId};
 use sharehook_sandbox::Site;
 
+use crate::chain_order::published;
 use crate::support::history;
 use crate::support::stops::stopped_in_call;
 use crate::support::store::Break;
@@ -316,12 +317,7 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
         refuse(&world, "DescribeBlueprints").await;
         match closes {
             Closes::Completed => {}
-            Closes::Denied => world.change_entities(|text| {
-                let kept = text
-                    .lines()
-                    .filter(|line| !line.contains("alice@example.com"));
-                kept.collect::<Vec<_>>().join("\n")
-            }),
+            Closes::Denied => world.change_entities(without_requester),
             Closes::Expired => world.advance(2 * HOUR),
             Closes::Withdrawn => withdraw(&world).await,
         }
@@ -369,6 +365,63 @@ async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_b
     world.sweep().await;
     assert!(world.shares().is_empty(), "{:?}", world.shares());
     world.verify().await.unwrap();
+}
+
+/// What happens after the refused turn of a share, whose image was in Lighthouse before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The next turn reads that the image is in Lighthouse.
+    Found,
+    /// The next turn cannot read Lighthouse. The cloud answers its call that the image is there.
+    Already,
+    Denied,
+    Withdrawn,
+}
+
+/// The first turn could not read Lighthouse, and the cloud refused its call: so it put nothing there.
+#[tokio::test]
+async fn an_image_that_was_in_lighthouse_before_a_refused_turn_stays_there() {
+    for next in [Next::Found, Next::Already, Next::Denied, Next::Withdrawn] {
+        let mut world = published().await;
+        let publish = "lighthouse.ModifyImageSharePermission";
+        for action in [publish, "DescribeBlueprints", "DescribeImagesToShare"] {
+            let refused = format!("{action}:error-before:UnauthorizedOperation.NoPermission@50");
+            assert!(world.cloud.inject(refused.parse().unwrap()));
+        }
+        let ticket = request("CHG1", chain(json!({"accounts": null, "expires_in": "2h"})));
+        let (_, answer) = world.deliver(&ticket).await;
+        assert_eq!(answer.status, Status::Pending, "{next:?}: {answer:?}");
+        match next {
+            Next::Already => refuse(&world, "DescribeBlueprints").await,
+            _ => world.clear_faults().await,
+        }
+        match next {
+            Next::Found | Next::Already => {}
+            Next::Denied => world.change_entities(without_requester),
+            Next::Withdrawn => withdraw(&world).await,
+        }
+        world.advance(300);
+        world.sweep().await;
+        if matches!(next, Next::Found | Next::Already) {
+            let (_, answer) = world.deliver(&ticket).await;
+            assert_eq!(answer.status, Status::Completed, "{next:?}: {answer:?}");
+        }
+        world.clear_faults().await;
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        for _ in 0..2 {
+            world.advance(2 * HOUR);
+            world.sweep().await;
+        }
+        let there = world.cloud.state().published(REGION, CHAIN_IMAGE).is_some();
+        assert!(there, "{next:?}");
+        world.verify().await.unwrap();
+    }
+}
+
+/// The sample's entities without the requester of the tests.
+fn without_requester(entities: String) -> String {
+    let kept = (entities.lines()).filter(|line| !line.contains("alice@example.com"));
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 /// Records that the approval of the request was withdrawn.

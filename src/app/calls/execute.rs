@@ -34,13 +34,12 @@ pub(in crate::app) async fn execute(
     for stage in plan.stages() {
         match stage {
             Stage::Publish(image) | Stage::Unpublish(image) => {
-                let action = if matches!(stage, Stage::Publish(_)) {
-                    Action::Share
-                } else {
-                    Action::Cancel
+                let (action, acted) = match stage {
+                    Stage::Publish(_) => (Action::Share, plan.publication_in_doubt()),
+                    _ => (Action::Cancel, plan.looked_before()),
                 };
                 let reads = Reads {
-                    looked_before: plan.looked_before(),
+                    acted,
                     absence: action == Action::Share || plan.readable(),
                 };
                 let result = lighthouse(context, image, action, reads, writer).await?;
@@ -247,7 +246,7 @@ pub(in crate::app) async fn take_back_publication(
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let reads = Reads {
-        looked_before: true,
+        acted: true,
         absence,
     };
     lighthouse(context, image, Action::Cancel, reads, writer).await
@@ -256,8 +255,8 @@ pub(in crate::app) async fn take_back_publication(
 /// What a read of an image in Lighthouse means.
 #[derive(Debug, Clone, Copy)]
 struct Reads {
-    /// Whether an earlier attempt may have made the call.
-    looked_before: bool,
+    /// Whether an earlier attempt may have caused what the read shows.
+    acted: bool,
     /// Whether an image that the read does not find is really absent.
     absence: bool,
 }
@@ -270,7 +269,7 @@ async fn lighthouse(
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
     let tries = context.patience.backoff.tries;
-    let mut work = LighthouseWork::new(image.clone(), action, reads.looked_before, tries);
+    let mut work = LighthouseWork::new(image.clone(), action, reads.acted, tries);
     let cloud = &context.cloud;
     let mut called = false;
     loop {

@@ -28,7 +28,8 @@ impl ClaimWriter<'_> {
     }
 
     /// Marks the results of items in doubt. An account that the cloud does not know, or that owns
-    /// the image, cannot have got it, so its result is not marked.
+    /// the image, cannot have got it, so its result is not marked. Neither is the result of an item
+    /// that a call took away.
     pub(in crate::app) fn with_doubts(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
         let mark = |result: ItemResult| {
             let doubted = self.doubts.contains(&result.item) && !excludes_a_share(&result);
@@ -44,6 +45,7 @@ fn excludes_a_share(result: &ItemResult) -> bool {
         ResultKind::Failed { code, .. } => {
             refuses_account(code) || code == ResultCode::OwnAccount.as_str()
         }
+        ResultKind::Cancelled => result.called_off_by.is_none(),
         _ => false,
     }
 }

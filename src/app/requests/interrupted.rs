@@ -22,7 +22,9 @@ pub(super) fn interrupted_result(
     seen: &Observation,
 ) -> Option<ItemResult> {
     let shares = state.request().action == Action::Share;
-    if !shares || !is_open(result) || state.found_before(&result.item) {
+    // A call that the cloud refused put nothing into Lighthouse.
+    let refused = matches!(result.item, Item::Lighthouse(_)) && !result.maybe_done;
+    if !shares || !is_open(result) || state.found_before(&result.item) || refused {
         return None;
     }
     // The account on record may have shared items that another account does not see. If no record
@@ -47,11 +49,10 @@ pub(super) fn interrupted_result(
             let unproven = ownership.why_unproven(&state.request().target.image(), None);
             Some(unseen(error.as_ref(), unproven.filter(|_| listed)))
         }
-        (Item::Lighthouse(_), ..) if result.maybe_done => Some(ResultKind::Available {
+        (Item::Lighthouse(_), ..) => Some(ResultKind::Available {
             blueprint: None,
             already: false,
         }),
-        _ => None,
     };
     kind.map(|kind| {
         let known = result.clone();

@@ -155,8 +155,10 @@ impl App {
         if !ownership.proven() {
             seen.doubt_absence(&approved.request().target, ownership.differs());
         }
+        // Before the doubts are settled: what the reads show may come from a call in doubt.
+        let earlier = writer.with_doubts(writer.results());
         writer.settle_doubts(&seen);
-        let mut done = writer.results();
+        let mut done = earlier.clone();
         done.extend(kept);
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         // Another account's key does not show what the earlier attempt did.
@@ -168,11 +170,7 @@ impl App {
         if !attempted_before {
             return Ok(results);
         }
-        let interrupted = interrupted_call_offs(
-            writer.state(),
-            writer.with_doubts(done),
-            &seen_before_doubts,
-        );
+        let interrupted = interrupted_call_offs(writer.state(), &earlier, &seen_before_doubts);
         // The results are those of an interrupted worker. Set the owner back to the one on
         // record: the account whose key was used now is not proven to be the owner.
         if !interrupted.is_empty() && !ownership.proven() {
@@ -243,10 +241,10 @@ impl App {
 /// Results of the called-off items that an interrupted worker may have shared.
 fn interrupted_call_offs(
     state: &State,
-    done: Vec<ItemResult>,
+    earlier: &[ItemResult],
     seen: &Observation,
 ) -> Vec<ItemResult> {
-    done.iter()
+    (earlier.iter())
         .filter(|result| result.called_off_by.is_some())
         .filter_map(|result| interrupted_result(state, result, seen))
         .collect()
