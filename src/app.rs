@@ -251,6 +251,7 @@ impl App {
             incoming.now,
             approved_at,
         );
+        self.find_source(incoming.request).await?;
         if self.prepared.plan_only {
             return Ok(self.show_plan(incoming, &decision).await);
         }

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::clock::{self, Clock};
 use crate::cloud::Deadline;
-use crate::domain::{Action, ImageRef, Region, ShareRequest, Timestamp};
+use crate::domain::{ImageRef, Region, ShareRequest, Timestamp};
 use crate::journal::{Claim, Journal, JournalError, Worker, WorkerLease};
 use crate::telemetry::Metrics;
 
@@ -80,16 +80,9 @@ impl App {
         request: &ShareRequest,
         deadline: Deadline,
     ) -> ExecutionContext<'_> {
-        let (image, region) = (request.target.image(), &request.region);
-        let chosen = match request.action {
-            Action::Share => {
-                let image = image.to_string();
-                self.clouds.of(self.config(), Some(&image), region)
-            }
-            Action::Cancel => self.cloud_of_owner(&image, region),
-        };
+        let chosen = self.cloud_of_owner(&request.target.image(), &request.region);
         ExecutionContext {
-            cloud: chosen.cloud.at(region, deadline),
+            cloud: chosen.cloud.at(&request.region, deadline),
             account: chosen.account,
             calls: &self.calls,
             reads: &self.reads,
@@ -101,9 +94,9 @@ impl App {
         }
     }
 
-    /// Returns the cloud of the account that owns an image which is shared already. For the
-    /// blueprint of a chain, looks up the account of its CVM image: the cloud chose the blueprint's
-    /// id, so no configuration names the blueprint.
+    /// Returns the cloud of the account that owns an image. For the blueprint of a chain, chooses
+    /// the account of its CVM image: the cloud chose the blueprint's id, so no configuration names
+    /// the blueprint. `find_source` must have looked up the CVM image.
     pub(super) fn cloud_of_owner(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();

@@ -155,14 +155,16 @@ impl CloudAccounts {
                 cloud,
                 account: Some(&account.name),
             },
-            None => {
-                let several = !self.named.is_empty();
-                Chosen {
-                    cloud: &self.default,
-                    account: several.then_some(DEFAULT_ACCOUNT),
-                }
-            }
+            None => Chosen {
+                cloud: &self.default,
+                account: self.are_several().then_some(DEFAULT_ACCOUNT),
+            },
         }
+    }
+
+    /// Whether accounts are configured in addition to the credentials of the process.
+    pub(super) fn are_several(&self) -> bool {
+        !self.named.is_empty()
     }
 }
 

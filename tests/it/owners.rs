@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sharehook::app::{Answer, App, Ending, Operator, Prepared, Standing, SweepReport};
+use sharehook::app::{Adoption, Answer, App, Ending, Operator, Prepared, Standing, SweepReport};
 use sharehook::clock::Clock;
 use sharehook::config::{AwsSecrets, Config};
 use sharehook::domain::{ResultKind, Status};
@@ -18,8 +18,8 @@ use crate::incidents::share_by_hand;
 use crate::support::stops::stopped_in_call;
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, deliver,
-    request, sandbox_keys, write_open_configuration,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, START, World, deadline,
+    deliver, request, sandbox_keys, write_open_configuration,
 };
 use crate::unclear_ends::{invoke, state};
 
@@ -557,14 +557,14 @@ async fn a_key_that_is_replaced_by_one_of_another_account_is_noticed() {
 }
 
 /// An application with a policy that allows everything. `cloud` is text for the section `[cloud]`.
-async fn open(folder: &Path, cloud: &str) -> App {
+async fn open(folder: &Path, cloud: &str, clock: &Clock) -> App {
     let file = write_open_configuration(folder, "file:journal", cloud);
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("\"intl\"", "\"cn\"")).unwrap();
     let vars = sandbox_keys();
     let config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
     let prepared = Prepared::new(config).unwrap();
-    prepared.open(&vars, Clock::System).await.unwrap()
+    prepared.open(&vars, clock.clone()).await.unwrap()
 }
 
 /// The prefix of an image selects one of two owner accounts. The prefix of a chain's blueprint
@@ -593,7 +593,9 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
             cloud.url()
         )
     };
-    let app = open(folder.path(), &accounts("img-", "lhbp-")).await;
+    let clock = Clock::at(START.parse().unwrap());
+    let golden = accounts("img-", "lhbp-");
+    let app = open(folder.path(), &golden, &clock).await;
     let two = &ACCOUNTS[..2];
     let chain = json!({"image": CHAIN_IMAGE, "accounts": two, "lighthouse": true});
     let (_, answer) = deliver(&app, &request("CHG1", chain)).await;
@@ -610,7 +612,7 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
         work.await.unwrap().answers.remove(0).1
     };
     // The key of another account cannot confirm that the owner deleted the image.
-    let wrong = open(folder.path(), &accounts("lhbp-", "img-")).await;
+    let wrong = open(folder.path(), &accounts("lhbp-", "img-"), &clock).await;
     let refused = revoke(&wrong, true).await;
     assert_eq!(refused.status, Status::Failed, "{refused:?}");
     let why = format!("{refused:?}");
@@ -624,9 +626,44 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     }
     assert_eq!(cloud.state().blueprint_accounts(REGION, CHAINED).len(), 2);
     assert_eq!(app.grants().await.unwrap().entries.len(), 3);
+    // Another second, so that this cancel gets another id.
+    clock.set(clock.now() + jiff::SignedDuration::from_secs(1));
     let done = revoke(&app, false).await;
     assert_eq!(done.status, Status::Completed, "{done:?}");
     assert_eq!(cloud.state().blueprint_accounts(REGION, CHAINED), [two[1]]);
     assert_eq!(app.grants().await.unwrap().entries.len(), 2);
     assert!(app.drift(&[], deadline()).await.unwrap().agrees());
+    // A share of the blueprint that was made by hand is adopted, and ends.
+    cloud.edit(|cloud| {
+        let region = cloud.regions.get_mut(REGION).unwrap();
+        let shares = &mut region.blueprints.get_mut(CHAINED).unwrap().shares;
+        shares.insert(ACCOUNTS[2].to_owned(), clock.now());
+    });
+    let mut report = app.drift(&[], deadline()).await.unwrap();
+    let adoption = Adoption {
+        ticket: "CHG9".to_owned(),
+        expires_in: "1h".to_owned(),
+        approvers: vec!["bob@example.com".to_owned()],
+        by,
+    };
+    let adopted = app.adopt(&mut report, &adoption, deadline());
+    adopted.await.unwrap();
+    let statuses = report.adoptions.iter().map(|answer| answer.status);
+    assert_eq!(
+        statuses.collect::<Vec<_>>(),
+        [Status::Completed],
+        "{report:?}"
+    );
+    clock.set(clock.now() + jiff::SignedDuration::from_secs(HOUR));
+    // Each process looks the image up in the journal.
+    let another = open(folder.path(), &golden, &clock).await;
+    let report = another.sweep(deadline()).await.unwrap();
+    assert_eq!(report.revoked.len(), 1, "{report}");
+    let third = open(folder.path(), &golden, &clock).await;
+    let ticket = json!({"image": CHAINED, "accounts": [ACCOUNTS[2]]});
+    let (_, answer) = deliver(&third, &request("CHG2", ticket)).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    let mut shared = vec![two[1], ACCOUNTS[2]];
+    shared.sort_unstable();
+    assert_eq!(cloud.state().blueprint_accounts(REGION, CHAINED), shared);
 }

@@ -72,6 +72,7 @@ impl App {
         self.prove_create_only().await?;
         let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
+        self.find_source(state.request()).await?;
         let lease = self.worker_lease(now, deadline)?;
         let taken = self.take_turn(state, lease, None, at_once);
         let Some((

@@ -241,6 +241,19 @@ impl App {
         Ok((images, streams, chains))
     }
 
+    /// Looks up from which CVM image a requested blueprint was made, if several owner accounts are
+    /// configured: the CVM image selects the account. Call it before the first call of a request.
+    pub(in crate::app) async fn find_source(
+        &self,
+        request: &ShareRequest,
+    ) -> Result<(), JournalError> {
+        let image = request.target.image();
+        if self.clouds.are_several() && matches!(image, ImageRef::Blueprint(_)) {
+            self.published_as(&request.region, &image).await?;
+        }
+        Ok(())
+    }
+
     /// Returns the CVM image from which a blueprint was made, if the journal or this process knows
     /// it.
     async fn published_as(

@@ -50,6 +50,7 @@ impl App {
         self.prove_create_only().await?;
         let deadline = context::turn_deadline(deadline);
         let stream = state.stream();
+        self.find_source(state.request()).await?;
         let lease = self.worker_lease(now, deadline)?;
         let permission = self.permission(&state);
         let verdict = permission.verdict().cloned();

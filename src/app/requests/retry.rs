@@ -112,6 +112,7 @@ impl App {
             Decision::Deny(verdict) => verdict.clone(),
         };
         self.prove_create_only().await?;
+        self.find_source(&request).await?;
         let deadline = context::turn_deadline(deadline);
         let lease = self.worker_lease(now, deadline)?;
         let (by, reason) = (by.to_string(), reason.to_owned());
