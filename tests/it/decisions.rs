@@ -6,8 +6,9 @@ use std::future::ready;
 use serde_json::{Value, json};
 use sharehook::app::Ending;
 use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
-use sharehook::journal::{CallOff, Event, Opened, StreamId};
+use sharehook::journal::{CallOff, Event, MAX_PAUSE_OF_WORK, Opened, StreamId};
 
+use crate::incidents::share_by_hand;
 use crate::support::history;
 use crate::support::stops::{stopped_in_call, until_stuck};
 use crate::support::store::Break;
@@ -269,6 +270,37 @@ async fn called_off_too_late(covered: bool) {
     world.deliver(&cancel("CHG3", one)).await;
     assert_eq!(grants(&world).await, 0, "the account has the image no more");
     world.verify().await.unwrap();
+}
+
+/// A called-off item is revoked before the end of its share. While the attempts fail, the metrics
+/// count them as unfinished, also during a pause that is longer than one of other work.
+#[tokio::test]
+async fn a_failing_revocation_before_the_end_is_unfinished_in_the_metrics() {
+    let mut world = World::new().await;
+    world.reset().await;
+    share_called_off_too_late(&mut world, "CHG1").await;
+    share_by_hand(&world, ACCOUNTS[1]);
+    let refused =
+        "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation.NoPermission@50";
+    assert!(world.cloud.inject(refused.parse().unwrap()));
+    for _ in 0..9 {
+        world.advance(700);
+        world.sweep().await;
+    }
+    // After this sweep the index has the end of the pause.
+    world.advance(300);
+    world.sweep().await;
+    world.advance(60);
+    let soon = world.now().checked_add(MAX_PAUSE_OF_WORK).unwrap();
+    assert!(world.journal.due(soon).await.unwrap().is_empty());
+    let metrics = world.app.metrics().await;
+    for line in [
+        "sharehook_requests_unfinished 1",
+        "sharehook_oldest_unfinished_seconds 360",
+        "sharehook_grants_overdue 0",
+    ] {
+        assert!(metrics.lines().any(|have| have == line), "{metrics}");
+    }
 }
 
 /// Neither share holds its called-off item any more, so they do not block each other's revocation.

@@ -1,10 +1,15 @@
 //! Approvals whose event never arrived. A sweep finds them in Feishu's list of approved instances
 //! soon and only once. It does little work if there is nothing new.
 
+use std::sync::Arc;
+
+use object_store::ObjectStoreExt as _;
 use serde_json::{Value, json};
+use sharehook::journal::Journal;
 
 use crate::support::approvals::{NOTHING, SHARED, count, records};
 use crate::support::feishu::{self, CODE, receive};
+use crate::support::store::Brittle;
 use crate::support::{BLUEPRINT, World};
 
 /// The times of an instance that was approved `seconds` before `now`.
@@ -134,6 +139,28 @@ async fn what_a_broken_event_announced_is_found_once_in_the_list() {
     next_sweep(&world).await;
     assert_eq!(world.has(BLUEPRINT), SHARED);
     world.verify().await.unwrap();
+}
+
+/// The list names the damaged announcement first.
+#[tokio::test]
+async fn an_approval_behind_a_damaged_announcement_is_found() {
+    let mut world = feishu::world().await;
+    let store = Arc::new(Brittle::new(Arc::clone(&world.fuse)));
+    world.journal = Journal::over(store.clone());
+    world.restart();
+    world.sweep().await;
+    let first = "0-FIRST";
+    assert!(first < CODE);
+    feishu::put_instance_as(&world, first, ended(&world, 60));
+    receive(&world, "e1", json!({"instance_code": first})).await;
+    let announcement = world.journal.streams().await.unwrap().remove(0);
+    let record = format!("requests/{announcement}/000000.json");
+    store.put(&record.into(), "{}\n".into()).await.unwrap();
+    feishu::put_instance(&world, ended(&world, 60));
+    world.advance(600);
+    let report = world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED, "{report}");
+    assert_eq!(feishu::calls(&world).reads, 1, "{CODE} alone was fetched");
 }
 
 #[tokio::test]
