@@ -8,6 +8,7 @@ mod bound;
 mod bound_tests;
 mod engine;
 mod expressions;
+mod formulas;
 mod hiding_html;
 #[cfg(test)]
 mod hostile_tests;

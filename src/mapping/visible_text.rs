@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser, Tag};
 
+use super::formulas::{self, Formulas};
 use super::hiding_html::Html;
 
 /// Code blocks that are rendered as a drawing: on GitHub and GitLab, and by GitLab with Kroki.
@@ -18,6 +19,11 @@ const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
     umlet vega vegalite wavedrom wireviz";
+/// What the renderers have beyond CommonMark.
+const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
+    .union(Options::ENABLE_MATH)
+    .union(Options::ENABLE_TABLES)
+    .union(Options::ENABLE_TASKLISTS);
 /// What begins and ends a folded section and a formula, each on a line of its own.
 const FENCES: [&str; 2] = ["+++", "$$"];
 /// The characters of lists, quotes, tables, headings and emphasis. They stay in a line that shows
@@ -75,17 +81,15 @@ impl Page {
         // The parts that CommonMark takes for HTML, also those inside what the text alone shows as
         // a comment.
         let mut real_html = Vec::new();
+        let mut formulas = Formulas::of(text);
         let mut left_out = 0;
         // An address that no definition resolves may be resolved by another renderer.
         let unresolved = |link: BrokenLink<'_>| {
             (link.link_type == LinkType::Reference).then(|| ("".into(), "".into()))
         };
-        let options = Options::ENABLE_FOOTNOTES
-            | Options::ENABLE_MATH
-            | Options::ENABLE_TABLES
-            | Options::ENABLE_TASKLISTS;
-        let parser = Parser::new_with_broken_link_callback(text, options, Some(unresolved));
+        let parser = Parser::new_with_broken_link_callback(text, EXTENSIONS, Some(unresolved));
         for (event, range) in parser.into_offset_iter() {
+            formulas.see(&event, &range);
             if range.start < left_out {
                 continue;
             }
@@ -102,6 +106,9 @@ impl Page {
                 Event::InlineHtml(_) => {
                     real_html.push(range.clone());
                     page.set(range, Part::Hidden);
+                }
+                Event::InlineMath(_) if !formulas::is_hidden(text, &range) => {
+                    page.set(range, Part::Shown);
                 }
                 // The texts of a link follow and are shown.
                 Event::Start(Tag::Link { .. })
@@ -129,6 +136,7 @@ impl Page {
         let html = Html::new(text, &real_html);
         let mut hidden = html.hidden(0..text.len());
         hidden.extend(real_html.into_iter().flat_map(|part| html.hidden(part)));
+        hidden.extend(formulas.hidden());
         hidden.extend(FENCES.iter().filter_map(|fence| fenced(text, fence)));
         hidden.sort_by_key(|range| range.start);
         let mut done = 0;
@@ -252,6 +260,16 @@ mod tests {
             "- $$\n  h\n  $$",
             "$\\phantom{\nh\n}$",
             "$`\\phantom{\nh\n}`$",
+            // Formulas that the parser does not find.
+            "$x%{\nh\ny$",
+            "$x &percnt;{\nh\ny$",
+            "a $\\phantom{\nh\nUS$2}$",
+            "$`a$ \\phantom{\nh\n}`$",
+            "`a` $\\phantom{\nh\n*b*}$",
+            "> $\\phantom{\n> h\n> US$2}$",
+            "a $$ {\\phantom{\nh\n} $$ b",
+            "costs $5 (50% off)\nh\nUS$6",
+            "<p>\n$x%{\nh\ny$\n</p>",
             "- +++ more\n  h\n  +++",
             "+++ a\n+++ b\n+++\nh\n+++",
             "a | b\n--|--\nc | d | <b title=\"\nh\n\">",
@@ -329,6 +347,21 @@ mod tests {
             (
                 "<b>a</b> <img\n  src=\"u\" alt='v'> b\nc",
                 vec!["a", "b", "c"],
+            ),
+            ("costs $5 and US$6: c", vec!["costs $5 and US$6: c"]),
+            ("costs $5\na: b\nUS$6", vec!["costs $5", "a: b", "US$6"]),
+            (
+                "costs \\$5 and\na: b\n\\$6",
+                vec!["costs $5 and", "a: b", "$6"],
+            ),
+            ("$\\pi$ a\nb: c\n$\\pi$ d", vec!["a", "b: c", "d"]),
+            (
+                "- $5 and 10%\n- a: b\n- US$6",
+                vec!["- $5 and 10%", "- a: b", "- US$6"],
+            ),
+            (
+                "```sh\necho $A\\\na: b\n$C$\n```",
+                vec!["echo $A\\", "a: b", "$C$"],
             ),
             (
                 "costs $5\n\n    a: b\n\nC:\\d e&amp;f",

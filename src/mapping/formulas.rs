@@ -1,0 +1,145 @@
+//! Finds the formulas of a Markdown text that may hide a part of it. In: a text and the events of
+//! its parser. Out: ranges of its bytes.
+//!
+//! The parser finds a formula only if its braces are balanced, and takes two amounts for one, as in
+//! `$100 and US$200`. GitLab ignores braces and ends no formula before a digit, as Pandoc's
+//! `tex_math_dollars`. The rules of GitHub are not published. So if it is not clear where formulas
+//! begin and end, this module hides all text from the first possible begin to the last possible end
+//! in the paragraph, unless TeX shows all of it: a formula that has neither a command nor a comment.
+
+use std::ops::Range;
+
+use pulldown_cmark::{Event, Tag, TagEnd};
+
+/// A comment of TeX, and character references to what begins a comment or a command.
+const MAY_HIDE: [&str; 4] = ["%", "&#", "&bsol;", "&percnt;"];
+
+/// The formulas of the text whose events were seen.
+pub(super) struct Formulas<'a> {
+    text: &'a str,
+    hidden: Vec<Range<usize>>,
+    /// The end of the paragraph so far.
+    end: usize,
+    /// Where the first formula of the paragraph may begin whose end is not clear.
+    begin: Option<usize>,
+    /// Whether the events are those of a code block.
+    in_code: bool,
+}
+
+impl<'a> Formulas<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            hidden: Vec::new(),
+            end: 0,
+            begin: None,
+            in_code: false,
+        }
+    }
+
+    /// Processes the next event of the parser.
+    pub(super) fn see(&mut self, event: &Event<'_>, range: &Range<usize>) {
+        match event {
+            Event::Start(tag) if is_inline(&tag.to_end()) => {}
+            Event::End(tag) if is_inline(tag) => self.end = range.end,
+            Event::Start(tag) => {
+                self.end_paragraph();
+                self.in_code = matches!(tag, Tag::CodeBlock(_));
+            }
+            Event::End(_) => {
+                self.end_paragraph();
+                self.in_code = false;
+            }
+            Event::Text(_) if self.in_code => {}
+            Event::Text(_) | Event::Html(_) => {
+                self.end = range.end;
+                let opening = |at: &usize| self.opens(*at);
+                let begin = self.dollars(range.clone()).find(opening);
+                self.begin = self.begin.or(begin);
+            }
+            Event::InlineMath(_) => {
+                self.end = range.end;
+                if !self.is_clear(range) {
+                    self.begin = self.begin.or(Some(range.start));
+                }
+            }
+            _ => self.end = range.end,
+        }
+    }
+
+    /// Returns what the formulas hide, after the last event.
+    pub(super) fn hidden(mut self) -> Vec<Range<usize>> {
+        self.end_paragraph();
+        self.hidden
+    }
+
+    fn end_paragraph(&mut self) {
+        let Some(begin) = self.begin.take() else {
+            return;
+        };
+        let closing = |at: &usize| self.closes(*at);
+        let last = self.dollars(begin + 1..self.end).filter(closing).last();
+        let Some(last) = last else {
+            return;
+        };
+        if may_hide(self.slice(&(begin..last + 1))) {
+            self.hidden.push(begin..last + 1);
+        }
+    }
+
+    /// Whether every renderer takes this text for a formula, if none begins before it.
+    fn is_clear(&self, range: &Range<usize>) -> bool {
+        let ends = |c: char| c.is_ascii_whitespace() || ".,;:!?)".contains(c);
+        let formula = self.slice(range);
+        let content = formula.trim_matches('$');
+        let quoted = content.strip_prefix('`').and_then(|c| c.strip_suffix('`'));
+        let before = self.slice(&(0..range.start)).chars().next_back();
+        let after = self.slice(&(range.end..self.text.len())).chars().next();
+        !quoted.unwrap_or(content).contains('`')
+            && !formula.contains('\n')
+            && before.is_none_or(|c| c.is_ascii_whitespace() || c == '(')
+            && after.is_none_or(ends)
+    }
+
+    fn dollars(&self, part: Range<usize>) -> impl Iterator<Item = usize> {
+        let found = self.slice(&part).match_indices('$');
+        found.map(move |(at, _)| part.start + at)
+    }
+
+    fn opens(&self, at: usize) -> bool {
+        let after = self.slice(&(at + 1..self.text.len())).chars().next();
+        after.is_some_and(|c| !c.is_whitespace())
+    }
+
+    fn closes(&self, at: usize) -> bool {
+        let before = self.slice(&(0..at)).chars().next_back();
+        before.is_some_and(|c| !c.is_whitespace())
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &'a str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether a formula that the parser found is hidden. A formula never ends before a digit on
+/// GitLab: the two dollar signs are those of amounts, and all that is between them is shown, unless
+/// it is TeX.
+pub(super) fn is_hidden(text: &str, range: &Range<usize>) -> bool {
+    let rest = text.get(range.end..).unwrap_or_default();
+    let formula = text.get(range.clone()).unwrap_or_default();
+    !rest.starts_with(|c: char| c.is_ascii_digit()) || may_hide(formula)
+}
+
+/// Whether TeX may hide a part of this text. An escaped dollar sign hides nothing.
+fn may_hide(formula: &str) -> bool {
+    let command =
+        |(at, _): (usize, &str)| !formula.get(at + 1..).unwrap_or_default().starts_with('$');
+    MAY_HIDE.iter().any(|begin| formula.contains(begin)) || formula.match_indices('\\').any(command)
+}
+
+fn is_inline(tag: &TagEnd) -> bool {
+    matches!(
+        tag,
+        TagEnd::Emphasis | TagEnd::Strong | TagEnd::Link | TagEnd::Image
+    )
+}
