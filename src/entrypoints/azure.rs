@@ -55,7 +55,8 @@ impl Handler {
         }
     }
 
-    /// The name of the function whose envelope this is. `None` for a forwarded HTTP request.
+    /// The name of the function whose envelope this is. `None` for a forwarded HTTP request, or if
+    /// the prefix is unknown.
     fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;
@@ -100,8 +101,9 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
     }
 }
 
-/// Builds the response to an envelope. Only the host can send envelopes. The host treats every
-/// status except 200 as a failed invocation, and delivers a queue's message again.
+/// Builds the response to an envelope. It may count as authenticated, because only the host can
+/// send envelopes. The host treats every status except 200 as a failed invocation, and delivers a
+/// queue's message again.
 fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
     let response = match answer {
         Ok(answer) => {
@@ -121,8 +123,8 @@ enum Event {
 }
 
 /// Reads an envelope. A queue message is a string under the name of the binding, and a timer event
-/// is an object with `IsPastDue`. Refuses an object with `Method`: it is an HTTP request that the
-/// host did not forward, and any sender may have sent it.
+/// is an object with `IsPastDue`. Refuses an object with `Method`: it is an HTTP request in an
+/// envelope, which any sender may have sent.
 fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     let envelope = read_json(body).map_err(|flaw| match flaw {
         JsonFlaw::Syntax(_) => "is not JSON",
@@ -136,7 +138,7 @@ fn event_of(function: &str, body: &[u8]) -> Result<Event, &'static str> {
     };
     match item {
         Value::String(text) => {
-            // Some versions of the host encode the text as JSON a second time.
+            // Some versions of the host send the message as a JSON string inside the JSON string.
             let id = metadata.get("Id").and_then(Value::as_str);
             let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
             Ok(Event::Message(Message {

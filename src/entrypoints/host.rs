@@ -27,9 +27,8 @@ pub(crate) enum HttpHost {
     FunctionCompute,
 }
 
-/// The variables that name the port, each with the address to listen on and its host. The most
-/// specific variable comes first. Azure's host connects through loopback, the other hosts through
-/// the network.
+/// The variables that name the port, each with the address to listen on and its host. The first one
+/// that is set counts. Azure's host connects through loopback, the other hosts through the network.
 const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     (
         "FUNCTIONS_CUSTOMHANDLER_PORT",
@@ -55,7 +54,8 @@ const UNNAMED_PORT: u16 = 9000;
 /// Detects the host by its variables. Returns `None` if no variable of a host is set.
 ///
 /// # Errors
-/// The value of a port variable is not a port, or a variable that Lambda sets is missing.
+/// The value of a port variable is not a port, or a variable that Lambda sets is missing or is not
+/// a number.
 pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     let is_set = |name: &str| vars.get(name).is_some_and(|v| !v.is_empty());
     if is_set("AWS_LAMBDA_RUNTIME_API") {

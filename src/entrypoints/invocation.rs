@@ -1,5 +1,5 @@
 //! The result of one invocation of a function, before a host converts it to its own form. Also runs
-//! the invocations that every host has: the sweep and the comparison.
+//! the invocations that all function hosts have: the sweep and the comparison.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ pub(crate) fn asks_for_drift(text: &str) -> bool {
     read_json(text.as_bytes()).is_ok_and(|task| task == json!({ "task": "drift" }))
 }
 
-/// Runs one sweep for a schedule or timer of any host.
+/// Runs one sweep for a schedule or timer of any function host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     let swept = app.sweep(deadline).await;
     // Nothing reads `/metrics` of a function. Its log has the gauges, so update them here.

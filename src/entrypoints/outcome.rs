@@ -1,5 +1,6 @@
 //! The outcome of a delivery, a message or an invocation, and the table that maps it to an HTTP
-//! status, a batch failure, an error name and an exit code. All hosts and commands use this table.
+//! status, a batch failure, an error name and an exit code. All hosts use this table, and so do the
+//! commands that carry out requests.
 
 use crate::app::{Ending, Replies, Reply};
 use crate::domain::Status;
@@ -200,7 +201,7 @@ impl Outcome {
         }
     }
 
-    /// Seconds after which an HTTP sender may try again.
+    /// The value of the header `Retry-After`, in seconds; `None` if the response does not have it.
     pub(crate) fn retry_after(self) -> Option<u32> {
         match self {
             Self::Busy => Some(1),

@@ -7,7 +7,7 @@ use crate::app::{Reply, ReplyBody};
 /// The one text for all authentication failures, so that an attacker cannot tell the causes apart.
 const UNAUTHORISED: &str = "unauthorised: the delivery could not be authenticated";
 
-/// A single answer is the whole body. Several are a list in `answers`.
+/// Returns the body of a reply. A single answer is the whole body; several are a list in `answers`.
 pub(crate) fn body_of(reply: &Reply) -> Value {
     match reply {
         Reply::Answers(answers) => match answers.as_slice() {

@@ -1,5 +1,5 @@
-//! Reads the header `Authorization` of the schemes `basic` and `bearer`, and compares static
-//! secrets with those of the source.
+//! Reads the header `Authorization` of the schemes `basic` and `bearer`, and compares a presented
+//! static secret with those of the source.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

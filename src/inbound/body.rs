@@ -1,6 +1,5 @@
 //! Turns a verified body, JSON or a form, into one JSON value, or says why it is unreadable.
-//! Refuses 128 and more levels of nesting, on which the map engine's own reader would overflow the
-//! stack.
+//! Refuses 128 and more levels of nesting, because code that walks a value recurses to its depth.
 
 use std::collections::BTreeMap;
 

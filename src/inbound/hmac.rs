@@ -180,8 +180,8 @@ fn instant(
     at.map(Some).ok_or_else(|| Refusal::malformed(what(), why))
 }
 
-/// Checks that `at` lies at most `window` seconds before or after `now`. A time in the future is
-/// refused too, because a captured request would stay valid until then.
+/// Checks that `at` lies at most `window` seconds before or after `now`. A time further in the
+/// future is refused too: a captured request with that time would stay valid until then.
 pub(super) fn fresh(
     window: u32,
     at: Timestamp,

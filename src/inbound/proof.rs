@@ -23,7 +23,7 @@ impl fmt::Display for Proof {
 /// What a verification proved.
 pub(super) struct Proven {
     pub(super) by: Proof,
-    /// The delivery's id, if the signature covers it.
+    /// The delivery's id, if the signature covers it, or if it is inside a plain Feishu event.
     pub(super) id: Option<String>,
 }
 

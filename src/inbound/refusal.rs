@@ -29,7 +29,8 @@ pub enum Refusal {
         /// What is missing, such as a header, a body field or the time in the event.
         what: String,
     },
-    /// The request repeats a header or list item with different values, or any query field.
+    /// The request has different values for a header or for an item of a list, or repeats a query
+    /// field.
     #[error("{what} occurs more than once")]
     Duplicate {
         /// The header, list item or query field.
@@ -43,7 +44,8 @@ pub enum Refusal {
         /// What is wrong with the value.
         why: &'static str,
     },
-    /// The signature or token was not made with a configured secret.
+    /// The signature was made with none of the configured secrets, or the presented token or static
+    /// secret is none of them.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
         /// The header or field that has the signature or token.
@@ -54,11 +56,11 @@ pub enum Refusal {
         "body field Signature was not made with the signing certificate, or the message was changed"
     )]
     OtherCertificate,
-    /// The signature is valid, but its time is outside the window.
+    /// The sender is authentic, but the signed time or the time inside the event is outside the
+    /// window.
     #[error("signed {}; at most {window} s are allowed", away(*milliseconds))]
     Stale {
-        /// This machine's clock minus the signed time; negative if the signed time lies in the
-        /// future.
+        /// This machine's clock minus that time; negative if that time lies in the future.
         milliseconds: i64,
         /// How many seconds the scheme allows before and after now.
         window: u32,

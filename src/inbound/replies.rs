@@ -38,9 +38,9 @@ pub enum Replies {
 pub struct ReplyRules {
     /// Which statuses are sent.
     pub replies: Replies,
-    /// If the journal has the request after this time, the answer is sent with the status 202, or
-    /// 200 if the sender prescribes the body. The work continues, at once or in a sweep. If `None`,
-    /// the answer is sent when the work ends.
+    /// After this time, the answer is sent as soon as the journal has the request: with the status
+    /// 202, or 200 if the sender prescribes the body. The work continues, at once or in a sweep. If
+    /// `None`, the answer is sent when the work ends.
     pub answer_within: Option<Duration>,
 }
 
@@ -70,7 +70,7 @@ impl ReplyRules {
             Some(SchemeName::StandardWebhooks | SchemeName::Svix | SchemeName::Sns) => {
                 (Status, Some(12))
             }
-            // These publish no time.
+            // These have no published time limit.
             Some(
                 SchemeName::Jira
                 | SchemeName::Token

@@ -135,9 +135,9 @@ pub struct HmacScheme {
 }
 
 pub(super) const JSON_TYPES: [&str; 2] = ["application/json", "application/*+json"];
-/// Seconds. The senders' reference libraries allow five minutes.
+/// The default of `window`, in seconds. The senders' reference libraries allow five minutes.
 pub(super) const WINDOW: u32 = 300;
-/// The minimum length of a key or static secret, in bytes.
+/// The minimum length of a static secret, and by default of a key, in bytes.
 pub(super) const MIN_KEY: usize = 24;
 
 impl HmacScheme {

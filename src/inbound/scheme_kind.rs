@@ -53,7 +53,7 @@ spelled! {
 /// How the deliveries of a source are authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemeKind {
-    /// An HMAC over the body and, for most senders, an id and a time.
+    /// An HMAC over the body and, for some senders, a time or an id too.
     Hmac(Box<HmacScheme>),
     /// An event of an approval system: encrypted and signed or, from Feishu without an Encrypt Key,
     /// plain with a token.

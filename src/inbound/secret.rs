@@ -19,10 +19,10 @@ use crate::domain::Problem;
 /// Which secrets may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretRules {
-    /// For real sources: the secret must be long enough and not published in any documentation.
+    /// For real sources: the secret must be long enough, and none of the published ones in `KNOWN`.
     Production,
-    /// For published test vectors and `sharehook verify --scheme`: also short and published
-    /// secrets.
+    /// For published test vectors, `sharehook verify --scheme` and signing: also short and
+    /// published secrets.
     AllowKnown,
 }
 

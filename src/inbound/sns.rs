@@ -250,9 +250,9 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// A chain must lead to one of `roots`. `added` is PEM of intermediate certificates that a
-    /// fetched file may lack. A signing certificate that is itself in `added` is trusted without a
-    /// chain.
+    /// Collects the trusted certificates. A chain must lead to one of `roots`. `added` is PEM of
+    /// intermediate certificates that a fetched file may lack. A signing certificate that is itself
+    /// in `added` is trusted without a chain.
     ///
     /// # Errors
     /// A certificate in `added` is not valid PEM, or there are too many.

@@ -3,14 +3,15 @@
 
 use serde::Serialize;
 
-/// One checked value.
+/// One step: a value that the verification read, computed or checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What was checked: `signed bytes`, `computed`, `clock difference` …
+    /// What the value is: `signed bytes`, `computed`, `clock difference` …
     pub what: &'static str,
     /// The value, for people: shortened, control characters escaped.
     pub shown: String,
-    /// Whether the check passed.
+    /// False if a check or comparison failed. With several secrets, a failed comparison with one of
+    /// them does not refuse the delivery.
     pub ok: bool,
 }
 

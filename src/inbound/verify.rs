@@ -75,9 +75,9 @@ impl VerifiedDelivery {
         self.form
     }
 
-    /// The delivery's id, if the signature covers it or the host assigned it, or if the program
-    /// made it for a CloudEvent or an instance. Other ids are ignored, because an attacker who
-    /// replays a captured request can change them.
+    /// The delivery's id, if the signature covers it, if it is inside a plain Feishu event, if the
+    /// host assigned it, or if the program made it for a CloudEvent or an instance. Other ids are
+    /// ignored, because an attacker who replays a captured request can change them.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }

@@ -1,6 +1,6 @@
 //! Reads and updates values for the engine: `.[]`, `.a`, `.[1:2]`, `|=`. As in jq, a field or item
-//! of null is null, and updating one makes an object or an array. Each item of an iteration charges
-//! the budget, so an iteration ends when the budget is used up.
+//! of null is null, and updating one makes an object or an array. An iteration charges the budget,
+//! and ends when the budget is used up.
 
 use std::ops::Range as Span;
 use std::rc::Rc;

@@ -1,11 +1,11 @@
 //! The budget of one run of a program. The engine bounds nothing and passes no context to its
-//! values. The values of this folder therefore charge a budget in a thread-local, which exists as
-//! long as [`Run`]. Work is counted and not timed, so an event has the same result on every
-//! machine.
+//! values. The values of this folder therefore charge a budget in a thread-local: [`Run`] sets its
+//! bound, and dropping the run removes it. Work is counted and not timed, so an event has the same
+//! result on every machine.
 //!
 //! A run may spend [`UNITS`] plus [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at
 //! most about a quarter of a microsecond and 16 bytes (`hostile_tests::measure`). A ticket of a few
-//! KiB costs at most half a second and 32 MiB, an event of a megabyte a few seconds.
+//! KiB costs at most half a second and 32 MB, an event of a megabyte a few seconds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,9 +22,9 @@ const UNITS_PER_WEIGHT: u64 = 10;
 /// Bytes of text that weigh as much as one value.
 const TEXT_UNIT: usize = 16;
 /// Maximum weight of a value, in addition to twice the event's weight. It is reached by a million
-/// numbers, or by 16 MiB of text.
+/// numbers, or by 16 MB of text.
 const MAX_WEIGHT: u64 = 1_000_000;
-/// Maximum nesting of a value. An event nests at most 128 deep. Dropping a value recurses to its
+/// Maximum nesting of a value. An event nests at most 127 deep. Dropping a value recurses to its
 /// depth.
 pub(super) const MAX_DEPTH: u32 = 500;
 /// Units that each run pays for a regular expression, in addition to its length, even if an earlier
@@ -90,14 +90,12 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // Dropping the old state drops its values. That charges nothing, so it does not borrow the
-        // state again.
         STATE.replace(State::idle());
     }
 }
 
 /// Charges for work before it is done. Returns `false` if the run has exceeded a bound; the caller
-/// then skips the work.
+/// should then skip the work.
 pub(super) fn spend(units: u64) -> bool {
     STATE.with_borrow_mut(|state| {
         state.left = state
@@ -112,7 +110,7 @@ pub(super) fn text_units(bytes: usize) -> u64 {
     1 + (bytes / TEXT_UNIT) as u64
 }
 
-/// Ends the run if a value is too heavy or nests too deep.
+/// Marks the run as over its bound if a value is too heavy or nests too deep.
 pub(super) fn check_size(weight: u64, depth: u32) {
     STATE.with_borrow_mut(|state| {
         let bound = match () {

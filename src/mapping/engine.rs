@@ -56,8 +56,8 @@ impl Program {
     /// Runs the program on an event. `now` is the program's `$now`, in unix seconds.
     ///
     /// # Errors
-    /// The program failed on this event, or exceeded a bound. If a text, number, list or object of
-    /// the event caused the error, the message names the place in the event.
+    /// The program failed on this event, or exceeded a bound. The message names the place in the
+    /// event of the value that caused the error, where it is known.
     pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
         self.run_within(event, now, bound::UNITS)
     }

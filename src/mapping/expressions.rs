@@ -24,7 +24,8 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
             'i' => builder.case_insensitive(true),
             'x' => builder.ignore_whitespace(true),
             'p' => builder.dot_matches_new_line(true),
-            // `s` changes nothing: ^ and $ always match only the ends of the text.
+            // `parts` applies `g` and `n`. `s` changes nothing: ^ and $ always match only the ends
+            // of the text.
             'g' | 'n' | 's' => &mut builder,
             other => return Err(format!("has no flag {other:?}")),
         };

@@ -1,17 +1,18 @@
 //! Finds the formulas of a Markdown text that may hide a part of it. In: a text and the events of
 //! its parser. Out: ranges of its bytes.
 //!
-//! The parser finds a formula only if its braces are balanced, and takes two amounts for one, as in
-//! `$100 and US$200`. GitLab ignores braces and ends no formula before a digit, as Pandoc's
-//! `tex_math_dollars`. The rules of GitHub are not published. So if it is not clear where formulas
-//! begin and end, this module hides all text from the first possible begin to the last possible end
-//! in the paragraph, unless TeX shows all of it: a formula that has neither a command nor a comment.
+//! The parser finds a formula only if its braces are balanced, and takes what is between two amounts
+//! for a formula, as in `$100 and US$200`. GitLab ignores braces and ends no formula before a digit,
+//! as Pandoc's `tex_math_dollars`. The rules of GitHub are not published. So if it is not clear
+//! where the formulas of a paragraph begin and end, this module hides all text from the first
+//! possible beginning to the last possible end. It hides nothing if there is neither a command nor a
+//! comment of TeX in that text, because a formula then shows all of it.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// A comment of TeX, and character references to what begins a comment or a command.
+/// What begins a comment of TeX, and character references to what begins a comment or a command.
 const MAY_HIDE: [&str; 4] = ["%", "&#", "&bsol;", "&percnt;"];
 
 /// The formulas of the text whose events were seen.
@@ -20,7 +21,8 @@ pub(super) struct Formulas<'a> {
     hidden: Vec<Range<usize>>,
     /// The end of the paragraph so far.
     end: usize,
-    /// Where the first formula of the paragraph may begin whose end is not clear.
+    /// Where a formula may begin in the paragraph so far, if it is not clear where it ends. Of
+    /// several places, the first.
     begin: Option<usize>,
     /// Whether the events are those of a code block.
     in_code: bool,
@@ -87,7 +89,7 @@ impl<'a> Formulas<'a> {
         }
     }
 
-    /// Whether every renderer takes this text for a formula, if none begins before it.
+    /// Whether every renderer takes this text for a formula, if no formula begins before it.
     fn is_clear(&self, range: &Range<usize>) -> bool {
         let ends = |c: char| c.is_ascii_whitespace() || ".,;:!?)".contains(c);
         let formula = self.slice(range);
@@ -121,9 +123,8 @@ impl<'a> Formulas<'a> {
     }
 }
 
-/// Whether a formula that the parser found is hidden. A formula never ends before a digit on
-/// GitLab: the two dollar signs are those of amounts, and all that is between them is shown, unless
-/// it is TeX.
+/// Whether a formula that the parser found is hidden. If a digit follows, it may be the text between
+/// two amounts, so it is hidden only if TeX may hide a part of it.
 pub(super) fn is_hidden(text: &str, range: &Range<usize>) -> bool {
     let rest = text.get(range.end..).unwrap_or_default();
     let formula = text.get(range.clone()).unwrap_or_default();

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Elements whose content is not shown, or shown only after a click.
+/// Elements whose content is not shown, is shown only after a click, or looks different (`bdo`
+/// reverses a text).
 const HIDING: [&str; 19] = [
     "details", "template", "script", "style", "title", "textarea", "select", "object", "iframe",
     "noscript", "svg", "math", "head", "audio", "video", "canvas", "dialog", "rp", "bdo",
@@ -31,7 +32,7 @@ struct Tags {
 }
 
 impl<'a> Html<'a> {
-    /// `html`: the parts of the text that CommonMark takes for HTML.
+    /// Counts the tags in a text. `html`: the parts of the text that CommonMark takes for HTML.
     pub(super) fn new(text: &'a str, html: &[Range<usize>]) -> Self {
         let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
         for part in html {
@@ -103,7 +104,8 @@ fn begins_html(text: &str) -> bool {
 /// Returns the length of the comment, declaration or tag at the beginning of `html`; `None` if it
 /// is unclosed, or if renderers disagree about its end.
 fn length(html: &str) -> Option<usize> {
-    // Where `sooner` precedes `end`, a browser ends the part at `sooner`.
+    // `None` if `sooner` comes first: a browser ends the part there, a Markdown renderer only at
+    // `end`.
     let until = |begin: usize, end: &str, sooner: &str| {
         let (inside, _) = html.get(begin..)?.split_once(end)?;
         (!inside.contains(sooner)).then_some(begin + inside.len() + end.len())
@@ -127,7 +129,7 @@ fn length_of_tag(html: &str) -> Option<usize> {
         (!inside.contains(['"', '\''])).then_some(rest)
     })?;
     let length = html.len() - rest.len();
-    // The mark of a block quote ends no tag.
+    // A `>` at the beginning of a line may be the mark of a block quote, which ends no tag.
     let (_, line) = html
         .get(..length - 1)?
         .rsplit_once('\n')

@@ -54,7 +54,7 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Returns every problem with this filter, but at most [`MAX_ERRORS`] of syntax; an empty list if
+/// Returns every problem with this program, but at most [`MAX_ERRORS`] of syntax; an empty list if
 /// it may be compiled.
 ///
 /// The parser recurses as deep as the text is nested. Call this function on a stack that is large

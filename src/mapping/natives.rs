@@ -212,6 +212,9 @@ fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> 
 
 /// Removes the value at a path. Does nothing if the path leads nowhere; returns null for an empty
 /// path.
+///
+/// # Errors
+/// A step of the path does not fit the value, or an index lies before the first item.
 fn delete(value: Value, path: &[Value]) -> ValR<Value> {
     let Some((first, rest)) = path.split_first() else {
         return Ok(Value::Null);

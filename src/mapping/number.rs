@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-/// Whole numbers below this bound are exact integers. They fit into an `i128`.
+/// Whole numbers between this bound and its negative are exact integers. They fit into an `i128`.
 const MAX_WHOLE: f64 = 1e30;
 
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,8 @@ impl Number {
         float: fn(f64, f64) -> f64,
     ) -> Self {
         match (self, other) {
-            // A larger result becomes a double, so that comparing stays a total order.
+            // A result from `MAX_WHOLE` on becomes a double. Otherwise two integers could equal one
+            // double, and the comparison would be no total order.
             (Self::Int(one), Self::Int(other)) => {
                 whole(one, other).filter(|result| (*result as f64).abs() < MAX_WHOLE)
             }
@@ -119,7 +120,7 @@ impl Number {
     }
 
     /// Computes jq's `%`: truncates both sides to whole numbers. The result has the dividend's
-    /// sign. `None` if the truncated divisor is zero.
+    /// sign. `None` if the truncated divisor is zero, or minus infinity.
     pub(super) fn remainder(self, other: Self) -> Option<Self> {
         let cut = |number: Self| match number {
             Self::Int(whole) => whole,
@@ -136,7 +137,7 @@ impl Number {
 }
 
 impl Number {
-    /// Compares in jq's order: NaN sorts before every number.
+    /// Compares in jq's order: NaN sorts before every other number.
     pub(super) fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Int(one), Self::Int(other)) => one.cmp(other),

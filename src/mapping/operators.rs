@@ -16,8 +16,8 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
     ))
 }
 
-/// Returns the cost of a mutable copy: 1 if the value is not shared, because it is then changed in
-/// place.
+/// Returns what it costs to change a value: 1 if it is not shared, because it is then changed in
+/// place; otherwise 1 and `copy`, the cost of its copy.
 pub(super) fn cost_to_own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,

@@ -1,5 +1,5 @@
 //! Finds the path of a value in an event. Compares identity, not content: a program shares the
-//! texts, numbers, lists and objects of the event and never copies them.
+//! texts, numbers, lists and objects of the event, and a changed value is a new one.
 
 use std::rc::Rc;
 

@@ -7,7 +7,8 @@ use jaq_core::path::{Part, Path};
 
 use crate::domain::{Mark, Problem};
 
-/// Whether a term obviously yields several values: it has a comma or an iteration outside brackets.
+/// Whether a term obviously yields several values: it has a comma, `..` or `.[]` outside brackets
+/// and arguments.
 pub(super) fn yields_several(term: &Term<&str>) -> bool {
     match term {
         Term::BinOp(_, BinaryOp::Comma, _) | Term::Recurse => true,

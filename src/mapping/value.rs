@@ -15,8 +15,9 @@ use super::bound::{self, spend, text_units};
 use super::number::Number;
 use crate::domain::shown;
 
-/// Units that a list's item and an object's entry cost, roughly their memory.
+/// Units that an item of a list costs, roughly its memory.
 pub(super) const ITEM: u64 = 2;
+/// Units that an entry of an object costs, and its weight in addition to that of key and value.
 pub(super) const ENTRY: u64 = 8;
 
 thread_local! {

@@ -1,11 +1,12 @@
 //! Extracts from a Markdown text what the rendered page shows. An approver approves what they see,
-//! so hidden text must not count. A part that any renderer hides is dropped, even if another
+//! so hidden text must not count. A part that one renderer hides is dropped, even if another
 //! renderer shows it: a dropped line only makes a request incomplete.
 //!
-//! Only what the CommonMark parser reports as text can stay. Dropped are HTML comments,
-//! declarations and tags with their attributes, elements that hide their content, link definitions,
-//! footnotes, the addresses and titles of links, images, folded sections, and code blocks that are
-//! drawn as diagrams or formulas (CommonMark 0.31, GitHub, GitLab and Linear Markdown).
+//! What the CommonMark parser reports as text or code can stay, with the marks of lists, quotes,
+//! headings and emphasis in its line. Dropped are HTML comments, declarations and tags with their
+//! attributes, elements that hide their content, link definitions, footnotes, the addresses and
+//! titles of links, images, formulas, folded sections, and code blocks that are drawn as diagrams
+//! (CommonMark 0.31, GitHub, GitLab and Linear Markdown).
 
 use std::ops::Range;
 
@@ -19,17 +20,18 @@ const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
     umlet vega vegalite wavedrom wireviz";
-/// What the renderers have beyond CommonMark.
+/// The extensions of CommonMark that the renderers have.
 const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
     .union(Options::ENABLE_MATH)
     .union(Options::ENABLE_TABLES)
     .union(Options::ENABLE_TASKLISTS);
 /// What begins and ends a folded section and a formula, each on a line of its own.
 const FENCES: [&str; 2] = ["+++", "$$"];
-/// The characters of lists, quotes, tables, headings and emphasis. They stay in a line that shows
-/// a text.
+/// The characters that mark lists, quotes, tables, headings and emphasis. They stay in a line that
+/// also shows text.
 const MARKS: [char; 10] = [' ', '\t', '>', '*', '_', '+', '-', '#', '`', '|'];
-/// What is left in a text where the parser found no link. Another renderer may find one.
+/// Pieces of link syntax. If the visible text of a line contains one, the parser saw no link there,
+/// but another renderer may: the text from there on does not count.
 const LEFT_OF_LINKS: [&str; 4] = ["](", "][", "]:", "!["];
 
 /// Returns the visible text, line by line.
@@ -41,14 +43,15 @@ pub(super) fn visible_text(markdown: &str) -> String {
     let (mut start, mut after_blank) = (0, false);
     for line in markdown.split('\n') {
         let blank = line.trim_matches([' ', '\t', '>']).is_empty();
-        // An indented line after a blank line may continue a footnote.
+        // Text that may belong to an open link is dropped until a blank line. An indented or quoted
+        // line after it may continue a footnote, so it is dropped too.
         if !blank && after_blank && !line.starts_with([' ', '\t', '>']) {
             after_open_link = false;
         }
         if !after_open_link {
             let text = page.line(start, line);
             let found = LEFT_OF_LINKS.iter().filter_map(|left| text.find(left));
-            // The text of a link may continue on further lines.
+            // A link whose text is not closed in its line may continue on further lines.
             let unclosed = text.rfind('[').filter(|at| {
                 let rest = text.get(*at..).unwrap_or_default();
                 !rest.contains(']')
@@ -78,12 +81,13 @@ struct Page(Vec<Part>);
 impl Page {
     fn of(text: &str) -> Self {
         let mut page = Self(vec![Part::Mark; text.len()]);
-        // The parts that CommonMark takes for HTML, also those inside what the text alone shows as
-        // a comment.
+        // The parts that CommonMark takes for HTML. Some may lie inside what would be an HTML
+        // comment if the text were read without Markdown.
         let mut real_html = Vec::new();
         let mut formulas = Formulas::of(text);
         let mut left_out = 0;
-        // An address that no definition resolves may be resolved by another renderer.
+        // Take `[text][name]` for a link even if the text does not define `name`: another renderer
+        // may know it.
         let unresolved = |link: BrokenLink<'_>| {
             (link.link_type == LinkType::Reference).then(|| ("".into(), "".into()))
         };
@@ -110,12 +114,12 @@ impl Page {
                 Event::InlineMath(_) if !formulas::is_hidden(text, &range) => {
                     page.set(range, Part::Shown);
                 }
-                // The texts of a link follow and are shown.
+                // Later events show the text of a link.
                 Event::Start(Tag::Link { .. })
                 | Event::FootnoteReference(_)
                 | Event::InlineMath(_)
                 | Event::DisplayMath(_) => page.set(range, Part::Hidden),
-                // Between dollar signs, code over several lines is a formula.
+                // Hide code over several lines: between dollar signs it is a formula.
                 Event::Code(_)
                     if text
                         .get(range.clone())

@@ -1,4 +1,5 @@
-//! How the program authenticates to a target. Takes resolved secrets; returns headers.
+//! How the program authenticates to a target. Takes resolved secrets; returns a header, or the path
+//! and the body that a bot needs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

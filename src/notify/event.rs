@@ -1,6 +1,6 @@
 //! The event that templates read. Takes a stream's state and the notification; returns JSON with
-//! the request and its outcome, or the incident, and the notification's ids. The event contains one
-//! secret: the task token of a Step Functions task that waits for the callback.
+//! the request and its outcome, or the incident, and the notification's ids. The event contains at
+//! most one secret: the task token of a Step Functions task that waits for the callback.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

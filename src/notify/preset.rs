@@ -6,18 +6,18 @@ use serde_json::Value;
 use super::bot::BotKind;
 use crate::domain::spelled;
 
-/// The setting with which a target authenticates.
+/// How the program authenticates to a target, and with which setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthNeed {
-    /// `secret`, which signs each message.
+    /// With the setting `secret`, which signs each message.
     Secret,
-    /// `auth`.
+    /// With the setting `auth`.
     Header,
-    /// The AWS credentials of the process.
+    /// With the AWS credentials of the process.
     Aws,
-    /// `secret`, which has the keys of a bot.
+    /// With the setting `secret`, which has the keys of a bot.
     Bot(BotKind),
-    /// No setting: the app of the source's `fetch` sends.
+    /// Without a setting: the app of the source's `fetch` sends.
     App,
 }
 

@@ -1,4 +1,5 @@
-//! Defines the command line. clap prints the comments of these types as help.
+//! Defines the command line. clap prints the comments of [`Args`], of the commands and of the
+//! fields as help.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -37,7 +37,7 @@ async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit,
     Ok(shown(context, &report, sealed, options.sealed))
 }
 
-/// Returns the report, and whether it includes the seals.
+/// Verifies the journal. Returns the report, and whether the seals were verified too.
 async fn verified(
     read: &ReadJournal,
     options: &AuditVerifyOptions,

@@ -1,4 +1,5 @@
-//! Defines the arguments of `audit`. clap prints the comments of these types as help.
+//! Defines the arguments of `audit`. clap prints the comments of the subcommands and of the fields
+//! as help.
 
 use std::path::PathBuf;
 

@@ -26,7 +26,8 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    // The reader of the output has closed the pipe, or the disk is full.
+    // Writing fails if the reader of the output has closed the pipe or the disk is full, for
+    // example.
     let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
     let mut exit = Exit::Done;
     let mut all = read.journal.newest_first(read.now).await?;

@@ -1,7 +1,7 @@
 //! `bundle`: copies what the program reads at start, for a package or an image: the configuration
-//! as `sharehook.toml`, the policies, and every map and certificate that the configuration names.
-//! Checks the new folder as a whole. Adds the file `validated`, so that no start needs to validate
-//! the policies. Copies no secret.
+//! as `sharehook.toml`, the policies, and the other files that the configuration names, such as
+//! maps and certificates. Checks the new folder as a whole. Adds the file `validated`, so that a
+//! start with these policies need not validate them. Copies no secret.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};

@@ -41,8 +41,8 @@ impl Context {
         let beside = std::env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.join("sharehook.toml")));
-        // Choose a file that cannot be examined, so that loading it fails: another configuration may
-        // be in the current folder.
+        // If the file beside the binary cannot be examined, choose it, so that loading it fails.
+        // The file in the current folder may be another configuration.
         beside
             .filter(|path| path.try_exists().unwrap_or(true))
             .unwrap_or_else(|| PathBuf::from("sharehook.toml"))
@@ -158,7 +158,7 @@ impl Context {
         }
     }
 
-    /// Loads and checks everything, and opens the application.
+    /// Loads and checks the configuration, and opens the application.
     pub(super) async fn start(&self) -> Result<App, StartError> {
         self.prepare()?.open(&self.vars, Clock::System).await
     }

@@ -66,8 +66,8 @@ pub(super) async fn run(
     }
 }
 
-/// The log level if no variable sets one. Commands other than `serve` log only warnings or errors,
-/// because they print their results themselves.
+/// The log level if no variable sets one. Commands other than `serve` log only warnings and errors
+/// (`demo` only errors), because they print their results themselves.
 pub(super) fn quiet_filter(on_host: bool, command: Option<&Command>) -> &'static str {
     match command {
         _ if on_host => "info",

@@ -1,5 +1,5 @@
 //! Formats a problem for people, at 80 columns: its place, what is wrong, the marked piece of the
-//! file, and the remedy. Never shows a value that may be a secret.
+//! file, and the remedy. Shows no line that may contain a secret.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -110,9 +110,9 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether a line may contain a secret: a text that is no reference belongs to one of
-/// `SECRET_FIELDS`. A text belongs to the name before it and to the first name of its line. If its
-/// line continues an earlier line, the names of the earlier line replace the first name.
+/// Whether a line may contain a secret: a text that is no reference to one, in a field of
+/// `SECRET_FIELDS`. The field of a text is the name right before it, or the first name of its line.
+/// On a line that continues an array or a table, it is instead any name of the line that began it.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);
@@ -128,7 +128,7 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
     if !secret(&outer) && !secret(&own) {
         return false;
     }
-    // Each text in quotes must be a reference to a secret.
+    // A text in quotes may be a pasted secret, unless it is a name or a reference to a secret.
     let quotes: Vec<usize> = line.match_indices('"').map(|(at, _)| at).collect();
     let pasted = |pair: &[usize]| {
         let (Some(begin), Some(end)) = (pair.first(), pair.get(1)) else {
@@ -150,7 +150,7 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
     line.contains('\'') || quotes.chunks(2).any(pasted) || own.iter().any(bare)
 }
 
-/// The name before each `=` that is in no quotes, with the place of the `=`.
+/// The name before each `=` outside quotes and comments, with the place of the `=`.
 fn names(line: &str) -> Vec<(usize, &str)> {
     let in_quotes = |before: &str| {
         let open = |quote| before.matches(quote).count() % 2 == 1;

@@ -27,7 +27,7 @@ const FOLDED_FIRST: [&str; 11] = [
     "source", "calls", "notified", "approved", "reason", "decision", "revoked", "results", "asked",
     "evidence", "what",
 ];
-/// Maximum number of names in a line.
+/// Maximum number of receivers or approvers that a line names.
 const MAX_NAMED: usize = 4;
 
 pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<Exit, Failure> {

@@ -1,5 +1,5 @@
-//! Defines the arguments of the commands that read the journal. clap prints the comments of these
-//! types as help.
+//! Defines the arguments of the commands that read the journal. clap prints the comments of the
+//! fields as help.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ pub(crate) struct JournalPlace {
     pub(crate) index: Option<String>,
 }
 
-/// The filters that all lists have; each has its own states.
+/// The filters of `requests` and `grants`. `S`: the states of the listed things.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ListFilters<S>
 where

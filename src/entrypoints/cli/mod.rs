@@ -60,8 +60,8 @@ use context::Context;
 use failure::Failure;
 use print::errln;
 
-/// Maximum number of threads that read and write files. `http/descriptors.rs` reserves two
-/// descriptors for each.
+/// Maximum number of threads for blocking work, mostly for reading and writing files.
+/// `http/descriptors.rs` reserves two descriptors for each.
 const MAX_BLOCKING_THREADS: usize = 32;
 
 /// Runs the program and returns the process's exit code.

@@ -52,7 +52,7 @@ pub(crate) fn out(value: impl fmt::Display) {
     outln!("{value}");
 }
 
-/// Formats an instant to the second. The text of every command shows instants in this way.
+/// Formats an instant to the second, for people.
 pub(super) fn seconds(at: Timestamp) -> String {
     format!("{at:.0}")
 }

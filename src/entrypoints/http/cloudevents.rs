@@ -80,7 +80,7 @@ impl ReplyMode {
                     .with_header("ce-source", SOURCE)
                     .with_header("ce-type", kind)
             }
-            // Also a refusal that the source's `replies` answers with 200.
+            // This includes a refusal that `replies` of the source answers with 200.
             (Self::Empty | Self::Event, _) => HttpResponse {
                 headers: Vec::new(),
                 body: String::new(),

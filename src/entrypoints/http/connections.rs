@@ -17,8 +17,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// balancers close an idle connection after 60 seconds. This limit is longer, so that no load
 /// balancer sends a delivery on a connection that this server is closing.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The time limits of connections that were opened together are spread over this time. Otherwise
-/// all of them would be closed, and opened again, at one moment.
+/// The time limits for heads and bodies differ between connections by up to this time. Otherwise
+/// connections that were opened together would all be closed, and opened again, at one moment.
 const SPREAD: Duration = Duration::from_secs(1);
 const SPREAD_STEPS: u32 = 16;
 /// The memory for bodies has room for this number of bodies of the maximum size.

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 /// Maximum number of answers that are sent without a delay in one period.
 const MAX_PROMPT: u32 = 50;
 const PERIOD: Duration = Duration::from_millis(100);
-/// The delay of every further answer in the period, during which the answer's sender waits.
+/// The delay of every further answer in the period. Meanwhile its connection carries no other
+/// request.
 const DELAY: Duration = Duration::from_millis(250);
 
 /// Counts the answers of the current period to unauthenticated senders.

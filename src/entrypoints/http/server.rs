@@ -202,8 +202,8 @@ async fn respond(
         headers: pairs(&parts.headers),
         body: held.bytes.clone(),
     };
-    // Run the handler in a task of its own, which continues if the sender closes the connection:
-    // the request is recorded in the journal and should be finished.
+    // Run the handler in a task of its own, which continues if the sender closes the connection: a
+    // request that is recorded in the journal by then should be finished.
     let served = tokio::spawn((shared.handler)(request)).await;
     let panicked = |_| HttpResponse::error(Outcome::Panicked, "internal error; see the log");
     served.unwrap_or_else(panicked)
@@ -227,9 +227,9 @@ fn body_refused(error: BodyError, limit: usize) -> HttpResponse {
     }
 }
 
-/// Converts headers to text. Omits values that are not visible ASCII, because no scheme's signature
-/// has such a value. The exception is attributes of CloudEvents (`ce-…`): the JavaScript SDK does
-/// not encode them, and Node sends them as UTF-8 or Latin-1.
+/// Converts headers to text. Omits values that are not visible ASCII, because no signature, signed
+/// time or id of a scheme is such a value. The exception is attributes of CloudEvents (`ce-…`): the
+/// JavaScript SDK does not encode them, and Node sends them as UTF-8 or Latin-1.
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let attribute = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec())

@@ -25,7 +25,8 @@ pub(super) enum Trigger {
     Sweep,
     /// `{"task":"drift"}`: a schedule that compares the cloud with the journal.
     Drift,
-    /// A native request: a JSON object without the fields of any host's event.
+    /// Any other JSON object, unless it has a field in `FOREIGN_MARKS`. It should be a native
+    /// request.
     Direct(Value),
 }
 
@@ -40,7 +41,7 @@ const FOREIGN_MARKS: [&str; 7] = [
     "version",
 ];
 
-/// The fields that identify a trigger. An event has at most one of them.
+/// The fields that identify a trigger. An event with two of them is refused.
 const TRIGGER_MARKS: [&str; 3] = ["Records", "requestContext", "detail-type"];
 
 const SERVED: &str = "use a function URL, API Gateway, a load balancer, SQS, SNS, EventBridge, a schedule or a direct invocation";

@@ -1,6 +1,6 @@
 //! Processes a batch of SQS messages, each as a delivery of its own. In: the batch. Out:
-//! `batchItemFailures`, the ids of the failed messages, for an event source mapping with
-//! `ReportBatchItemFailures`.
+//! `batchItemFailures`, the ids of the messages that failed or were not processed, for an event
+//! source mapping with `ReportBatchItemFailures`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

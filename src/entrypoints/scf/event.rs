@@ -25,7 +25,7 @@ pub(super) enum Trigger {
     Stream(Vec<Message>),
 }
 
-/// The fields that identify a trigger. An event has at most one of them.
+/// The fields that identify a trigger. An event with two of them is refused.
 const TRIGGER_MARKS: [&str; 4] = ["Records", "httpMethod", "specversion", "TriggerName"];
 
 const SERVED: &str =

@@ -1,5 +1,5 @@
 //! The loop of SCF's runtime API: reports once that the program is ready, then repeatedly fetches
-//! an event and posts a response or an error. Returns only when the API fails.
+//! an event and posts a response or an error. Returns only after a failure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const RESERVE: Duration = Duration::from_millis(1_500);
 /// After this number of failures in a row the process ends, and the platform starts a new one.
 const MAX_FAILURES: u32 = 5;
 
-/// How the runtime API failed.
+/// Why the loop did not begin, or ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RuntimeError {
     #[error("cannot build the HTTP client: {0}")]

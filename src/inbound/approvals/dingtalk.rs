@@ -68,8 +68,8 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-/// A failed call has a status other than 200 and a `code` in words, or `success` is false. An
-/// answer that is not a JSON object also counts as a failure.
+/// Reads an answer. A call has failed if the status is not 200 (the answer then has a `code` in
+/// words), if `success` is false, or if the answer is not a JSON object.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -144,14 +144,14 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
     InstanceState::Approved(instance)
 }
 
-/// DingTalk's times are whole minutes, as in `2026-11-02T06:46Z`.
+/// Reads a time of the instance. DingTalk writes whole minutes, as in `2026-11-02T06:46Z`.
 fn minute(instance: &Value, name: &str) -> Option<Timestamp> {
     let text = instance.get(name)?.as_str()?;
     let minute = text.strip_suffix('Z')?;
     format!("{minute}:00Z").parse().ok()
 }
 
-/// A page has 20 entries at most.
+/// Makes the call that requests a page of the list: at most 20 entries, as DingTalk allows.
 fn page(query: &Query<'_>) -> ApiCall {
     let cursor: i64 = query.cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
     let body = json!({

@@ -22,7 +22,7 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     url: "https://open.feishu.cn",
     // Feishu allows 1,000 calls a minute, and 50 a second.
     between_calls: Duration::from_millis(60),
-    // The app's Verification Token, in versions 1 and 2 of the protocol.
+    // The app's Verification Token: `token` in version 1 of the protocol, `header.token` in 2.
     secrets: &[("", "token"), ("/header", "token")],
     named,
     token,
@@ -79,7 +79,7 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post(path, json!({ "app_id": id, "app_secret": secret }))
 }
 
-/// Every answer has a `code`, which is 0 for success.
+/// Reads an answer. Its `code` is 0 for success.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     by_code(status, body, ("code", "msg"), |code| match code {
         BAD_TOKEN => Rejection::BadToken,

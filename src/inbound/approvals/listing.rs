@@ -13,8 +13,8 @@ use crate::domain::Timestamp;
 pub struct Listing {
     /// The shortest time between two readings of the list.
     pub every: SignedDuration,
-    /// The list is read for instances that began up to this long before the last complete reading,
-    /// but at most 30 days before now.
+    /// How far back the list is read: to instances that began this long before the last complete
+    /// reading, but not more than 30 days before now.
     pub begun_within: SignedDuration,
     /// The results that the list can be queried for: the program's word for a result, and the
     /// system's status to query for. Each entry needs a separate query.

@@ -14,8 +14,9 @@ use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::Timestamp;
 
-/// The codes for a token that is not accepted.
+/// The code for a token that is not valid.
 const BAD_TOKEN: i64 = 40_014;
+/// The code for a token that is no longer valid.
 const EXPIRED_TOKEN: i64 = 42_001;
 
 pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
@@ -53,8 +54,9 @@ const LISTING: Listing = Listing {
     event,
 };
 
-/// WeCom sends an event at every step, with the status of the request and the step. The status
-/// alone is not enough: a comment on an approved request also has the status "approved".
+/// Reads the request that an event names, and whether this step approved or revoked it. WeCom sends
+/// an event at every step, with the status of the request and the step. The status alone is not
+/// enough: a comment on an approved request also has the status "approved".
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     if text("/Event")? != "sys_approval_change" {
@@ -80,7 +82,7 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::get(format!("/cgi-bin/gettoken?corpid={id}&corpsecret={secret}"))
 }
 
-/// Every answer has an `errcode`, which is 0 for success.
+/// Reads an answer. Its `errcode` is 0 for success.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     by_code(status, body, ("errcode", "errmsg"), |code| match code {
         BAD_TOKEN | EXPIRED_TOKEN => Rejection::BadToken,

@@ -2,6 +2,7 @@
 //! signature is a SHA-1 of token, time, nonce and encrypted text, sorted by bytes
 //! (open-dingtalk/DingTalk-Callback-Crypto; developer.work.weixin.qq.com, document 90968). Because
 //! of the sorting, time and nonce can be exchanged, so the time inside the event is checked too.
+//! DingTalk's events that only check the address need no time inside.
 
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};

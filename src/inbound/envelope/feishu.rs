@@ -83,6 +83,8 @@ fn signed<'a>(
         signature_of(key, time, nonce, body)
     })?;
     let what = format!("header {TIME}");
+    // The signature covers time and nonce without a separator. If the time could have any length, a
+    // digit could move from one to the other.
     if time.len() != 10 {
         return Err(Refusal::malformed(what, "it does not have 10 digits"));
     }

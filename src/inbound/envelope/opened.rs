@@ -80,8 +80,6 @@ pub(super) fn object(bytes: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// Parses a whole number of seconds (10 digits), milliseconds (13) or microseconds (16) since 1970.
-/// The number of digits is fixed, because Feishu signs time and nonce without a separator:
-/// otherwise a digit could move from one to the other.
 fn instant(text: &str) -> Option<Timestamp> {
     let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     let number: i64 = text.parse().ok().filter(|_| digits)?;

@@ -19,7 +19,7 @@ pub(in crate::inbound) struct Request {
     pub(in crate::inbound) body: Vec<u8>,
 }
 
-/// Returns the request that delivers `event`; `None` only for a key of another scheme.
+/// Returns the request that delivers `event`; `None` for a key of another scheme.
 pub(in crate::inbound) fn seal(
     scheme: EnvelopeScheme,
     key: &EnvelopeKey,

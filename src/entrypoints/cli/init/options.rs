@@ -1,4 +1,5 @@
-//! Defines the arguments of `init`. clap prints the comments of these types as help.
+//! Defines the arguments of `init`. clap prints the comments of the fields and of the hosts as
+//! help.
 
 use std::path::PathBuf;
 

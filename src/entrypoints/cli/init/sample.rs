@@ -150,7 +150,8 @@ impl Sample {
         self.sources.iter().any(|source| source.name == name)
     }
 
-    /// Every file that contains no secret, as its path in the folder and its text.
+    /// The configuration, policies, maps and cases: files without secrets, each as its path in the
+    /// folder and its text.
     pub(super) fn files(&self) -> Vec<(String, String)> {
         let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
         let mut files: Vec<(String, String)> = POLICIES.iter().map(owned).collect();

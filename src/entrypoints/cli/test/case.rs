@@ -105,7 +105,8 @@ pub(super) struct Ran {
     /// Where the case is, as `file:line`.
     pub(super) place: String,
     pub(super) ended: CaseResult,
-    /// The policies that decided the case's requests, or decided about their approvers.
+    /// The determining policies of the case's requests, and the policies that decided whether an
+    /// approver counts.
     pub(super) touched: Vec<String>,
 }
 

@@ -75,7 +75,7 @@ pub(super) fn run(
         OpenOptions::new().create(true).append(true),
     );
     if let Err(error) = appended {
-        // Otherwise the next attempt would find the copy, and be refused.
+        // Remove the copy: the next attempt would find it, and be refused.
         if !in_place {
             drop(fs::remove_file(&copy));
         }
