@@ -26,7 +26,7 @@ enum Mode {
     Batch,
 }
 
-/// One unverified event.
+/// One event of a request.
 #[derive(Debug, Clone, PartialEq)]
 struct Event {
     id: String,

@@ -25,7 +25,7 @@ use crate::domain::{Problem, Problems, Timestamp};
 /// # Errors
 /// An unusable secret, an unsafe inline table, an id that the scheme cannot carry, a custom scheme
 /// that signs headers other than the id's, or a scheme that headers alone cannot satisfy:
-/// `trusted`, `sns`, and those that encrypt.
+/// `trusted`, `sns`, and those of approval systems.
 pub fn sign(
     spec: &SchemeSpec,
     secret: &SecretString,
@@ -90,12 +90,12 @@ pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Time
     }
 }
 
-/// Returns a request that verifies at `now`. Signs `body` as [`sign`] does; for a scheme that
-/// encrypts its events, makes the envelope around `body`. The first entry of `from` is the
-/// receiver.
+/// Returns a request that verifies at `now`. Signs `body` as [`sign`] does. For an approval system,
+/// makes the request that delivers the event `body`, encrypted if the scheme encrypts; the first
+/// entry of `from` is the receiver.
 ///
 /// # Errors
-/// As [`sign`].
+/// As [`sign`], but the schemes of approval systems are no error.
 pub fn seal(
     spec: &SchemeSpec,
     secret: &SecretString,

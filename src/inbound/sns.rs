@@ -22,7 +22,7 @@ use crate::domain::{Problem, Timestamp, read_json};
 /// Maximum difference between a message's time and now, in seconds. SNS repeats a failed delivery
 /// for minutes, not for days.
 const WINDOW: u32 = 3600;
-/// Maximum number of certificates in a chain.
+/// Maximum number of certificates in a file.
 const MAX_CERTIFICATES: usize = 8;
 
 /// What a message says about a topic's subscription.

@@ -77,7 +77,7 @@ impl Run {
         Self(())
     }
 
-    /// Bounds the run by `units` plus the share for the event's weight.
+    /// Bounds the run by `units` plus [`UNITS_PER_WEIGHT`] times the event's weight.
     pub(super) fn limit(&self, event_weight: u64, units: u64) {
         STATE.with_borrow_mut(|state| {
             state.left = Ok(event_weight

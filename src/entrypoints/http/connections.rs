@@ -135,20 +135,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The body of a request begins. `body::read` has its own time limit for it.
+    /// Notes that a body begins to arrive. Ends the time limit, because `body::read` has its own.
     pub(super) fn reads_body(&self) {
         self.wait_for(true, None);
     }
 
-    /// The request has been read. The sender now waits for the answer, so the connection is not
-    /// closed.
+    /// Notes that the request has been read. The sender now waits for the answer, so the connection
+    /// is not closed until then.
     pub(super) fn request_read(&self) {
         self.connections.waiting.lock().by_rank.remove(&self.rank());
         self.deadline.send_replace(None);
     }
 
-    /// The answer is ready, and the time limit for the next request begins. `verified`: whether the
-    /// answered request was authenticated.
+    /// Notes that the answer is ready, and begins the time limit for the next request. `verified`:
+    /// whether the answered request was authenticated.
     pub(super) fn answer_ready(&self, verified: bool) {
         let now = Instant::now();
         if verified {

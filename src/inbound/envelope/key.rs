@@ -11,7 +11,8 @@ use crate::inbound::template::SECRET_BASE64;
 
 use super::scheme::{EnvelopeScheme, EnvelopeSystem};
 
-/// The minimum length of a token, in characters. An administrator may choose the token.
+/// The minimum length of a token, in characters. An administrator may choose the token, and could
+/// choose one that is easy to guess.
 const MIN_TOKEN: usize = 16;
 const MAX_TOKEN: usize = 64;
 /// The length of DingTalk's and WeCom's keys: 32 bytes in base64, without the padding.
