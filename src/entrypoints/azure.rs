@@ -26,8 +26,8 @@ const DRIFT: &str = "drift";
 /// The handler for Azure, with the host's configuration of HTTP routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
-    /// The prefix of HTTP routes. If it is empty or unknown (`None`), envelopes are refused, as an
-    /// HTTP request from outside could have the path of an envelope.
+    /// The prefix of HTTP routes. If it is empty or unknown (`None`), envelopes are refused,
+    /// because an HTTP request from outside could have the path of an envelope.
     prefix: Option<String>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Host {
 /// The kinds of hosts that send HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpHost {
-    /// Any other host: Cloud Run, Knative, OpenFaaS, Tencent's web function, or a container.
+    /// None of the hosts below: Cloud Run, Knative, OpenFaaS, Tencent's web function, or a container.
     Plain,
     /// Azure Functions' custom handler.
     Azure,

@@ -17,7 +17,8 @@ use super::literals::Literals;
 
 /// Units that every run may spend. One unit is about one value handled or 16 bytes of text copied.
 pub(super) const UNITS: u64 = 2_000_000;
-/// Further units for each unit of the event's weight, so that a large event may cost more.
+/// A run may spend the event's weight times this number in addition, so that a large event may cost
+/// more.
 const UNITS_PER_WEIGHT: u64 = 10;
 /// Bytes of text that weigh as much as one value.
 const TEXT_UNIT: usize = 16;

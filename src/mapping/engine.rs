@@ -45,10 +45,10 @@ impl Program {
     /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
     ///
     /// # Errors
-    /// The problems, with line and column where they are known. First at most five of syntax, also
-    /// for `include` and `import`. If the syntax is right: recursion, and filters that might not
-    /// end or that read more than the event, among others. If these are absent too: undefined
-    /// names.
+    /// The problems, with line and column where they are known. First the errors of syntax, at most
+    /// five; `include` and `import` count as such. If the syntax is right: recursion, and filters
+    /// that might not end or that read more than the event, among others. If there are none of
+    /// these either: undefined names.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
         stacker::grow(LOADING_STACK, || compile_here(text, name))
     }

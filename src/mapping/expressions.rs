@@ -40,8 +40,8 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
     })
 }
 
-/// Splits a text. Returns the parts between matches (`between`), the matches as lists of groups
-/// (`matches`), or both.
+/// Searches a text for a regular expression. Returns the parts between the matches (`between`), the
+/// matches as lists of groups (`matches`), or both. Without the flag `g`, there is only one match.
 pub(super) fn search(
     mut cv: Cv<'_, JustLut<Value>>,
     between: bool,

@@ -84,7 +84,7 @@ impl Number {
         float: fn(f64, f64) -> f64,
     ) -> Self {
         match (self, other) {
-            // A result from `MAX_WHOLE` on becomes a double. Otherwise two integers could equal one
+            // A result beyond `MAX_WHOLE` becomes a double. Otherwise two integers could equal one
             // double, and the comparison would be no total order.
             (Self::Int(one), Self::Int(other)) => {
                 whole(one, other).filter(|result| (*result as f64).abs() < MAX_WHOLE)

@@ -15,7 +15,8 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser
 use super::formulas::{self, Formulas};
 use super::hiding_html::Html;
 
-/// Code blocks that are rendered as a drawing: on GitHub and GitLab, and by GitLab with Kroki.
+/// The languages of code blocks that GitHub or GitLab draws instead of showing the code. In the
+/// first line those of GitHub and GitLab, then those that GitLab draws with Kroki.
 const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \

@@ -72,7 +72,7 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
-    // An overdue share may have been called off before its expiry.
+    // An overdue share may end before its expiry, because it was called off.
     let end = match on {
         NoticeKind::Overdue => state.ends_at(),
         _ => state.expires_at(),

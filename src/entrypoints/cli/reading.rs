@@ -40,7 +40,7 @@ impl ReadJournal {
                 (Some(config), location, index)
             }
         };
-        // Fails if it is unknown whether the directory exists.
+        // This fails if it is unknown whether the directory exists, so `missing` is certain.
         let journal = journal_to_read(&location, index.as_ref(), &context.vars)?;
         let missing =
             matches!(&location, JournalLocation::Directory(directory) if !directory.exists());

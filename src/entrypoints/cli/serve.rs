@@ -97,7 +97,7 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
         Box::pin(async move {
             let app = app.now_in_force().await;
             let budget = app.budget();
-            // The answer to a probe does not wait for the notifications of others.
+            // The answer to a probe does not wait for the notifications of other requests.
             let delivers = request.method == "POST";
             let response = match (host, azure) {
                 (_, Some(azure)) => azure.respond(&app, request, budget).await,

@@ -65,8 +65,8 @@ pub(super) async fn read(
         return Err(BodyError::TooLarge);
     }
     connection.reads_body();
-    // The start differs a little between connections, so that bodies that began together do not
-    // time out together.
+    // The time limit begins a little later on some connections, so that bodies that began together
+    // do not time out together.
     let began = Instant::now() + connection.spread();
     // Reserve the memory before reading the first byte: a body that waits for memory takes none.
     let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;

@@ -31,8 +31,7 @@ const TRIGGER_MARKS: [&str; 4] = ["Records", "httpMethod", "specversion", "Trigg
 const SERVED: &str =
     "use a function URL, a timer, CKafka, TDMQ or EventBridge; SCF has no direct invocations";
 
-/// Whether an event has the fields of an SCF trigger. `invoke` asks this of a file that may come
-/// from any host.
+/// Whether an event has the fields of an SCF trigger. The command `invoke` gets events of any host.
 pub(crate) fn is_of_scf(event: &Value) -> bool {
     let record = |name| {
         event

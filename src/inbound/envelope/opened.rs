@@ -36,7 +36,7 @@ pub(in crate::inbound) struct Opened {
 }
 
 impl<'a> Checked<'a> {
-    /// Compares the signature with the one that each key makes.
+    /// Compares the signature with the one that each key makes. Returns the first key that fits.
     pub(super) fn matching(
         &self,
         what: &str,

@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context, options: &InitOptions) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// Prints the files of a new folder. `how`: the end of the first line, unless the output is JSON.
+/// Prints the files of a new folder. `how` ends the first line; JSON leaves it out.
 pub(super) fn print_made(context: &Context, folder: &Path, how: &str, names: &[String]) {
     if context.json {
         return out(json!({ "dir": folder.to_string_lossy(), "files": names }));

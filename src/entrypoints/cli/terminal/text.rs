@@ -51,7 +51,8 @@ pub(in super::super) fn wrapped(indent: usize, text: &str) -> String {
     indented(indent, text, 80)
 }
 
-/// How many of a text's first bytes fit into `width` columns; at least one character.
+/// How many bytes of a text, from its beginning, fit into `width` columns. At least those of the
+/// first character, even if it is wider.
 fn fitting(text: &str, width: usize) -> usize {
     let mut column = 0;
     let over = text.char_indices().skip(1).find(|(at, _)| {
