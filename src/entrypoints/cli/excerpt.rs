@@ -1,5 +1,5 @@
 //! Formats a problem for people, at 80 columns: its place, what is wrong, the marked piece of the
-//! file, and the remedy. Shows no line that may contain a secret.
+//! file, and the remedy. Hides what may be a secret.
 
 use std::collections::BTreeMap;
 use std::fs;
