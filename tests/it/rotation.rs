@@ -131,6 +131,33 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(other.await.unwrap());
 }
 
+/// A reload that reads slowly delays a delivery by two seconds at most, also one that would read the
+/// secrets itself.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn deliveries_do_not_wait_for_a_slow_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = without_cloud(folder.path()).await;
+    let file = folder.path().join("token");
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    let reloaded = Arc::clone(&app);
+    let reload = tokio::spawn(async move { reloaded.reload().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let deliver = |id: &'static str| {
+        let app = Arc::clone(&app);
+        let counted = async move { authenticates(&app, SECOND, id).await };
+        tokio::spawn(tokio::time::timeout(Duration::from_secs(5), counted))
+    };
+    let (reads, waits) = tokio::join!(deliver("r-1"), deliver("r-2"));
+    // Let the reload end before an assertion fails, because it blocks its thread.
+    tokio::task::spawn_blocking(move || std::fs::write(file, SECOND).unwrap());
+    reload.await.unwrap().unwrap();
+    assert_eq!((reads.unwrap(), waits.unwrap()), (Ok(false), Ok(false)));
+    assert!(authenticates(&app, SECOND, "r-3").await);
+}
+
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_or_used_keeps_its_last_value() {
     for later in [None, Some("short"), Some("")] {

@@ -91,9 +91,15 @@ impl App {
 
     /// Reads the secrets again. A secret that cannot be read or used keeps its last value.
     async fn read_secrets_again(&self) {
-        let _replacing = self.rules.replacing.lock().await;
-        let mut present = self.rules.prepared();
-        let Some(read) = self.secrets_now(&present).await else {
+        // A reload may hold the lock for longer.
+        let reading = async {
+            let replacing = self.rules.replacing.lock().await;
+            let present = self.rules.prepared();
+            let read = self.secrets_now(&present).await?;
+            Some((replacing, present, read))
+        };
+        let reading = timeout(READ_WITHIN, reading).await.ok().flatten();
+        let Some((_replacing, mut present, read)) = reading else {
             self.metrics.count(Metric::SecretReadFailures, &[]);
             tracing::warn!("the secrets could not be read in time; their last values stay in use");
             return;
@@ -129,16 +135,13 @@ impl App {
         self.rules.put(present);
     }
 
-    /// The values of the secrets that can change; `None` when reading them takes too long.
+    /// The values of the secrets that can change; `None` if the task that reads them fails.
     async fn secrets_now(&self, present: &Arc<Prepared>) -> Option<Vec<Renewal>> {
         let prepared = Arc::clone(present);
         let vars = self.rules.vars.clone();
-        let reading = async move {
-            let fetched = fetch_secrets(&prepared.config().text, &vars).await;
-            // In a blocking task, because a secret's file may lie on a network.
-            let read = move || prepared.config().read_secrets_again(&vars, &fetched);
-            tokio::task::spawn_blocking(read).await.ok()
-        };
-        timeout(READ_WITHIN, reading).await.ok().flatten()
+        let fetched = fetch_secrets(&prepared.config().text, &vars).await;
+        // In a blocking task, because a secret's file may lie on a network.
+        let read = move || prepared.config().read_secrets_again(&vars, &fetched);
+        tokio::task::spawn_blocking(read).await.ok()
     }
 }
