@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 pub(crate) use reqwest::{Client, Url};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::TrustAnchor;
 use tokio::time::timeout;
 
 use super::envelope::MAX_BODY_BYTES;
@@ -30,33 +29,21 @@ pub fn http_client() -> Result<Client, Problems> {
 }
 
 /// Like [`http_client`], but sends requests through `proxy` if it is set. Also trusts the
-/// certificates in `ca`, the content of a PEM file.
+/// certificates in `ca`.
 ///
 /// # Errors
-/// `proxy` is not an address; `ca` is not empty, but is no PEM file, has no certificate or has an
-/// unusable one; or the client cannot be built.
-pub(crate) fn http_client_for(proxy: Option<&str>, ca: &[u8]) -> Result<Client, Problems> {
-    let remedy = "name a PEM file that contains certificates";
-    let wrong = |problem: &str| Problem::new("ca_file", problem, remedy);
-    let added: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca).collect();
-    let added = added.map_err(|_| wrong("is not a PEM file"))?;
-    if added.is_empty() && !ca.is_empty() {
-        return Err(wrong("contains no certificate").into());
-    }
+/// `proxy` is not an address, or the client cannot be built.
+pub(crate) fn http_client_for(
+    proxy: Option<&str>,
+    ca: &[TrustAnchor<'static>],
+) -> Result<Client, Problems> {
     let failed = |error: &dyn Error| {
         let problem = format!("cannot build the HTTP client: {error}");
         Problem::new("cloud", problem, "report this")
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots =
-        rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for certificate in added {
-        roots.add(certificate).map_err(|error| {
-            let remedy = "name a PEM file with the certificates of your certificate authorities";
-            let problem = format!("contains a certificate that cannot be used: {error}");
-            Problem::new("ca_file", problem, remedy)
-        })?;
-    }
+    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().chain(ca);
+    let roots = rustls::RootCertStore::from_iter(roots.cloned());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?

@@ -1,6 +1,8 @@
 //! The checked form of `fetch` of a `[[source]]`: how the program reads the instance that an event
 //! names. Data only; `fetch.rs` and `ticket_fetch.rs` read and check it.
 
+use rustls::pki_types::TrustAnchor;
+
 use crate::inbound::{FetchPreset, TicketRules};
 use crate::notify::{Address, Auth};
 
@@ -43,8 +45,8 @@ pub struct TicketFetch {
     pub address: Address,
     /// How the program authenticates at the API.
     pub auth: Auth,
-    /// PEM certificates that the program trusts in addition to the public roots.
-    pub ca: Vec<u8>,
+    /// Certificates that the program trusts in addition to the public roots.
+    pub ca: Vec<TrustAnchor<'static>>,
     /// The HTTP proxy for requests to the API.
     pub proxy: Option<String>,
 }

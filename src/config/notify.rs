@@ -36,7 +36,7 @@ impl Reader<'_> {
             let address = self.address(written);
             let auth = self.auth(entry);
             let map = self.template(written);
-            let ca = self.certificates("ca_file", &written.ca_file);
+            let ca = self.ca_file(&written.ca_file);
             let proxy = self.proxy(written.proxy.as_ref());
             let contact = self.contact(written);
             let transitions = self.transitions(written);

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use std::{fs, io};
 
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 use secrecy::SecretString;
 use toml::Spanned;
 
@@ -155,16 +155,33 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the content of a PEM file. Empty if no file is named or it cannot be read.
-    pub(super) fn certificates(
+    /// Returns the certificates that `issuers` names.
+    pub(super) fn issuers_file(
+        &mut self,
+        written: &Option<Spanned<String>>,
+    ) -> Vec<CertificateDer<'static>> {
+        self.certificates("issuers", written, read_certificates)
+    }
+
+    /// Returns the certificates that a `ca_file` names, as further roots.
+    pub(super) fn ca_file(
+        &mut self,
+        written: &Option<Spanned<String>>,
+    ) -> Vec<TrustAnchor<'static>> {
+        self.certificates("ca_file", written, read_roots)
+    }
+
+    /// Returns what `read` makes of a PEM file. Empty if no file is named or it cannot be read.
+    fn certificates<T>(
         &mut self,
         what: &str,
         written: &Option<Spanned<String>>,
-    ) -> Vec<u8> {
+        read: fn(&Path) -> io::Result<Vec<T>>,
+    ) -> Vec<T> {
         let remedy = "name a PEM file that contains certificates";
-        let read = written.as_ref();
-        let read = read.and_then(|file| self.named_file(what, file, read_certificates, remedy));
-        read.map(|(_, pem)| pem).unwrap_or_default()
+        let file = written.as_ref();
+        let found = file.and_then(|file| self.named_file(what, file, read, remedy));
+        found.map(|(_, found)| found).unwrap_or_default()
     }
 
     /// Returns a number, or the default if none is written. Reports a number outside `range`.
@@ -294,13 +311,27 @@ pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
     vars.get(name).filter(|text| !text.is_empty())
 }
 
-/// Reads a PEM file. Fails if it contains no certificate, as a DER file does.
-fn read_certificates(path: &Path) -> io::Result<Vec<u8>> {
-    let pem = fs::read(path)?;
-    match CertificateDer::pem_slice_iter(&pem).next() {
-        Some(Ok(_)) => Ok(pem),
-        _ => Err(io::Error::other("it contains no certificate in PEM form")),
+/// Reads the certificates of a PEM file. Fails if it contains none, as a DER file does.
+fn read_certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&fs::read(path)?).collect();
+    match read {
+        Ok(found) if found.is_empty() => {
+            Err(io::Error::other("it contains no certificate in PEM form"))
+        }
+        Ok(found) => Ok(found),
+        Err(error) => Err(io::Error::other(format!("it is not a PEM file: {error}"))),
     }
+}
+
+/// Reads the certificates of a PEM file as roots of trust. Also fails if one is no certificate.
+fn read_roots(path: &Path) -> io::Result<Vec<TrustAnchor<'static>>> {
+    let root = |certificate| {
+        let anchor = webpki::anchor_from_trusted_cert(certificate);
+        anchor.map(|anchor| anchor.to_owned())
+    };
+    let found = read_certificates(path)?;
+    let roots: Result<Vec<_>, _> = found.iter().map(root).collect();
+    roots.map_err(|error| io::Error::other(format!("a certificate cannot be used: {error}")))
 }
 
 /// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use secrecy::ExposeSecret as _;
 use toml::Spanned;
 
@@ -178,14 +179,14 @@ impl Reader<'_> {
         rules
     }
 
-    fn issuers(&mut self, source: &RawSource) -> Vec<u8> {
+    fn issuers(&mut self, source: &RawSource) -> Vec<CertificateDer<'static>> {
         if let Some(written) = &source.issuers
             && source.scheme.get_ref().name() != "sns"
         {
             let remedy = "remove it, or use scheme = \"sns\"";
             self.problem(written, "issuers has no effect with this scheme", remedy);
         }
-        self.certificates("issuers", &source.issuers)
+        self.issuers_file(&source.issuers)
     }
 
     fn map(&mut self, source: &RawSource) -> Option<MapRef> {

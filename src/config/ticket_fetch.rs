@@ -43,7 +43,7 @@ impl Reader<'_> {
         let whose = format!("source {:?}: fetch", source.name.get_ref());
         let auth = self.needed(written, "auth", &written.auth, AUTH_FORMS);
         let auth = auth.and_then(|auth| self.written_auth(&whose, "Bearer ", auth));
-        let ca = self.certificates("ca_file", &written.ca_file);
+        let ca = self.ca_file(&written.ca_file);
         let proxy = self.proxy(written.proxy.as_ref());
         let (address, path) = address?;
         Some(TicketFetch {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 use secrecy::SecretString;
 
 use crate::domain::{
@@ -185,9 +186,9 @@ pub struct SourceConfig {
     /// For a trusted or SNS source, the origins whose messages it accepts. For an approval system,
     /// the receivers that its events may name.
     pub from: Vec<String>,
-    /// For scheme `sns`: the PEM certificates that lead from SNS's certificate to a trusted root,
-    /// or SNS's certificate itself.
-    pub issuers: Vec<u8>,
+    /// For scheme `sns`: the certificates that lead from SNS's certificate to a trusted root, or SNS's
+    /// certificate itself.
+    pub issuers: Vec<CertificateDer<'static>>,
     /// The handshake that the source answers, if any.
     pub handshake: Option<Handshake>,
     /// How deliveries are answered.
@@ -235,8 +236,8 @@ pub struct NotifyConfig {
     pub transitions: Vec<(NoticeKind, String)>,
     /// The user in whose name the program writes, if the preset needs one.
     pub user: Option<String>,
-    /// PEM certificates that the program trusts in addition to the public roots.
-    pub ca: Vec<u8>,
+    /// Certificates that the program trusts in addition to the public roots.
+    pub ca: Vec<TrustAnchor<'static>>,
     /// The HTTP proxy for requests to the target.
     pub proxy: Option<String>,
     /// The place of the `[[notify]]`, for errors found later.

@@ -250,17 +250,24 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// Collects the trusted certificates. A chain must lead to one of `roots`. `added` is PEM of
-    /// intermediate certificates that a fetched file may lack. A signing certificate that is itself
-    /// in `added` is trusted without a chain.
+    /// Collects the trusted certificates. A chain must lead to one of `roots`. `added`: intermediate
+    /// certificates that a fetched file may lack. A signing certificate that is itself in `added` is
+    /// trusted without a chain.
     ///
     /// # Errors
-    /// A certificate in `added` is not valid PEM, or there are too many.
-    pub fn new(roots: Vec<TrustAnchor<'static>>, added: &[u8]) -> Result<Self, Problem> {
-        let added = certificates(added).ok_or_else(|| {
-            let remedy = format!("write at most {MAX_CERTIFICATES} certificates as PEM");
-            Problem::new("issuers", "is not a file of certificates", remedy)
-        })?;
+    /// There are too many certificates in `added`.
+    pub fn new(
+        roots: Vec<TrustAnchor<'static>>,
+        added: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, Problem> {
+        if added.len() > MAX_CERTIFICATES {
+            let problem = format!("has more than {MAX_CERTIFICATES} certificates");
+            return Err(Problem::new(
+                "issuers",
+                problem,
+                "remove those that are not needed",
+            ));
+        }
         Ok(Self { roots, added })
     }
 

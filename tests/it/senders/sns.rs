@@ -36,11 +36,17 @@ fn verifier(topic: &str) -> Verifier {
     .unwrap()
 }
 
+fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem)
+        .map(Result::unwrap)
+        .collect()
+}
+
 /// Verifies a vector of SNS as the application does: address rule, certificate, signature. The
 /// vector's certificate is self-signed, so the test trusts it as an issuer.
 pub(super) fn verified(vector: &Value, file: &Value) -> Result<(), String> {
     let pem = file["shared"]["sns_cert_pem"].as_str().unwrap().as_bytes();
-    let issuers = Issuers::new(Vec::new(), pem).unwrap();
+    let issuers = Issuers::new(Vec::new(), certificates(pem)).unwrap();
     let delivery = delivery(vector["body"].as_str().unwrap());
     let verifier = verifier(TOPIC);
     let url = verifier
@@ -119,7 +125,7 @@ fn a_chain_must_lead_to_a_root_and_name_sns() {
         vec![webpki::anchor_from_trusted_cert(&root).unwrap().to_owned()]
     };
     let check = |file: &str, roots, added: &str, at: &str| {
-        let issuers = Issuers::new(roots, added.as_bytes()).unwrap();
+        let issuers = Issuers::new(roots, certificates(added.as_bytes())).unwrap();
         Certificate::check(file.as_bytes(), URL, &issuers, at.parse().unwrap())
             .map(drop)
             .map_err(|r| r.to_string())
@@ -196,7 +202,7 @@ fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
         .as_str()
         .unwrap()
         .to_owned();
-    let certificate = Issuers::new(Vec::new(), pem.as_bytes())
+    let certificate = Issuers::new(Vec::new(), certificates(pem.as_bytes()))
         .unwrap()
         .pinned()
         .next()
@@ -305,7 +311,7 @@ fn a_wrong_signature_is_explained_by_the_certificate() {
         .as_str()
         .unwrap()
         .to_owned();
-    let issuers = Issuers::new(Vec::new(), pem.as_bytes()).unwrap();
+    let issuers = Issuers::new(Vec::new(), certificates(pem.as_bytes())).unwrap();
     let certificate = issuers.pinned().next().unwrap();
     let mut changed = vector("sns-01-v2-notification");
     changed["Message"] = json!("another");
@@ -376,16 +382,25 @@ fn a_file_without_a_certificate_is_a_problem_of_the_configuration() {
         .unwrap()
         .to_owned();
     let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
-    for lines in [issuers, format!("{topic}{notify}")] {
-        assert_eq!(read(good.as_bytes(), &lines), Ok(()));
+    let second_broken = format!("{good}{broken}");
+    let ca_file = format!("{topic}{notify}");
+    for lines in [&issuers, &ca_file] {
+        assert_eq!(read(good.as_bytes(), lines), Ok(()));
         for pem in [
             &b""[..],
             &[0x30, 0x82, 0x03, 0xff],
             b"no PEM",
             broken.as_bytes(),
+            second_broken.as_bytes(),
         ] {
-            let error = read(pem, &lines).unwrap_err();
+            let error = read(pem, lines).unwrap_err();
             assert!(error.contains("c.pem"), "{lines}: {error}");
         }
     }
+    // The file is PEM, but its content is no certificate.
+    let no_certificate = broken.replace('!', "AAAA");
+    let error = read(no_certificate.as_bytes(), &ca_file).unwrap_err();
+    assert!(error.contains("c.pem"), "{error}");
+    let error = read(good.repeat(9).as_bytes(), &issuers).unwrap_err();
+    assert!(error.contains("more than 8 certificates"), "{error}");
 }

@@ -155,7 +155,7 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
         source.from.clone(),
     );
     let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
-    let issuers = Issuers::new(roots, &source.issuers).map_err(Problems::from);
+    let issuers = Issuers::new(roots, source.issuers.clone()).map_err(Problems::from);
     let fetcher = source.fetch.as_ref().map(Fetcher::new).transpose();
     let (verifier, issuers, fetcher, map) = match (verifier, issuers, fetcher, map_of(source)) {
         (Ok(verifier), Ok(issuers), Ok(fetcher), Ok(map)) => (verifier, issuers, fetcher, map),
