@@ -148,8 +148,8 @@ impl Reader<'_> {
                 return self.places((JOURNAL_VAR, place), index, None);
             }
             (None, Some(_)) => {
-                let problem = format!("has no effect without {JOURNAL_VAR}");
-                let remedy = "set both, or write [journal] with place and index";
+                let problem = format!("names the index of {JOURNAL_VAR}, which is not set");
+                let remedy = "set both, or unset it and write the index under [journal]";
                 let problem = Problem::new(JOURNAL_INDEX_VAR, problem, remedy);
                 self.problems.push(problem);
             }

@@ -156,11 +156,11 @@ fn a_place_in_a_variable_is_checked_as_one_in_the_file() {
     for (variables, wanted) in [
         (
             vec![(INDEX, "file:i")],
-            "SHAREHOOK_JOURNAL_INDEX has no effect",
+            "SHAREHOOK_JOURNAL_INDEX names the index of SHAREHOOK_JOURNAL, which is not set",
         ),
         (
             vec![(INDEX, "nonsense")],
-            "SHAREHOOK_JOURNAL_INDEX has no effect",
+            "SHAREHOOK_JOURNAL_INDEX names the index of SHAREHOOK_JOURNAL, which is not set",
         ),
         (
             vec![place, (INDEX, "nonsense")],
