@@ -104,7 +104,11 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
 /// Builds the response to an envelope. It may count as authenticated, because only the host can
 /// send envelopes. The host treats every status except 200 as a failed invocation, and delivers a
 /// queue's message again.
-fn in_envelope(Invocation { outcome, answer }: Invocation) -> HttpResponse {
+fn in_envelope(
+    Invocation {
+        outcome, answer, ..
+    }: Invocation,
+) -> HttpResponse {
     let response = match answer {
         Ok(answer) => {
             let logs = [answer.to_string()];

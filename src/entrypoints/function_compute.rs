@@ -44,7 +44,9 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
     let payload = event.get("payload").and_then(Value::as_str);
     let drift = payload.is_some_and(invocation::asks_for_drift);
-    let Invocation { outcome, answer } = if timer && drift && may_compare() {
+    let Invocation {
+        outcome, answer, ..
+    } = if timer && drift && may_compare() {
         invocation::drift(app, deadline).await
     } else if timer && drift {
         let text = "the last comparison of the cloud with the journal began less than ten minutes ago; send the event again later";

@@ -19,12 +19,14 @@ pub(crate) enum Host {
 /// The kinds of hosts that send HTTP requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpHost {
-    /// None of the hosts below: Cloud Run, Knative, OpenFaaS, Tencent's web function, or a container.
+    /// None of the hosts below: Cloud Run, Knative, OpenFaaS, or a container.
     Plain,
     /// Azure Functions' custom handler.
     Azure,
     /// Alibaba Function Compute's custom runtime.
     FunctionCompute,
+    /// Tencent SCF's web function.
+    ScfWeb,
 }
 
 /// The variables that name the port, each with the address to listen on and its host. The first one
@@ -43,11 +45,11 @@ const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     ),
 ];
 
-/// Variables that identify a host if no port variable is set. Such a host sends its requests to
-/// port 9000.
+/// Variables that identify a host that may set no port variable, or only `PORT`. Without one, the
+/// host sends its requests to port 9000.
 const VARS_WITHOUT_PORT: [(&str, HttpHost); 2] = [
     ("FC_FUNCTION_NAME", HttpHost::FunctionCompute),
-    ("SCF_FUNCTIONNAME", HttpHost::Plain),
+    ("SCF_FUNCTIONNAME", HttpHost::ScfWeb),
 ];
 const UNNAMED_PORT: u16 = 9000;
 
@@ -64,6 +66,8 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
     if is_set("SCF_RUNTIME_API") {
         return Ok(Some(Host::Scf));
     }
+    let marked = VARS_WITHOUT_PORT.iter().find(|(mark, _)| is_set(mark));
+    let marked = marked.map(|(_, host)| *host);
     for (name, address, host) in PORT_VARS {
         if let Some(value) = vars.get(name) {
             let wrong = || {
@@ -72,17 +76,27 @@ pub(crate) fn detect(vars: &Vars) -> Result<Option<Host>, Problem> {
             };
             let port = value.parse().ok().filter(|port| *port != 0);
             let port: u16 = port.ok_or_else(wrong)?;
-            // Function Compute may set `PORT` or `FC_SERVER_PORT`, so its own variable decides.
-            let host = match is_set("FC_FUNCTION_NAME") {
-                true => HttpHost::FunctionCompute,
-                false => host,
+            // Many hosts set `PORT`.
+            let host = match host {
+                HttpHost::Plain => marked.unwrap_or(HttpHost::Plain),
+                named => named,
             };
             return Ok(Some(Host::Http((address, port).into(), host)));
         }
     }
-    let marked = VARS_WITHOUT_PORT.iter().find(|(mark, _)| is_set(mark));
     let address = (Ipv4Addr::UNSPECIFIED, UNNAMED_PORT);
-    Ok(marked.map(|(_, host)| Host::Http(address.into(), *host)))
+    Ok(marked.map(|host| Host::Http(address.into(), host)))
+}
+
+/// Whether the host runs functions. Such a host may freeze the process after each answer and
+/// continue it much later, so nothing may be under way then. The command does not matter: `serve`
+/// may run on such a host too.
+pub(crate) fn may_freeze(vars: &Vars) -> bool {
+    match detect(vars) {
+        Ok(Some(Host::Lambda | Host::Scf)) => true,
+        Ok(Some(Host::Http(_, host))) => host != HttpHost::Plain,
+        Ok(None) | Err(_) => false,
+    }
 }
 
 /// Checks the variables without which `lambda_runtime` panics.
@@ -108,9 +122,10 @@ fn check_lambda(vars: &Vars) -> Result<(), Problem> {
 /// Only SCF does, when it forwards HTTP requests unchanged. On every other host the sender controls
 /// all headers. The check relies on variables whose prefixes SCF users cannot set.
 pub(crate) fn brings_credentials(vars: &Vars) -> bool {
-    let plain = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::Plain))));
-    let variable = |name: &str| vars.get(name).map_or("", String::as_str);
-    plain && !variable("SCF_FUNCTIONNAME").is_empty() && variable("TENCENTCLOUD_RUNENV") == "SCF"
+    let web = matches!(detect(vars), Ok(Some(Host::Http(_, HttpHost::ScfWeb))));
+    web && vars
+        .get("TENCENTCLOUD_RUNENV")
+        .is_some_and(|environment| environment == "SCF")
 }
 
 #[cfg(test)]
@@ -121,12 +136,7 @@ mod tests {
     fn only_scf_as_an_http_host_brings_credentials() {
         let scf = [("SCF_FUNCTIONNAME", "f"), ("TENCENTCLOUD_RUNENV", "SCF")];
         let brings = |more: &[(&str, &str)], marks: &[(&str, &str)]| {
-            let pairs = marks.iter().chain(more);
-            brings_credentials(
-                &pairs
-                    .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                    .collect(),
-            )
+            brings_credentials(&vars(&[marks, more].concat()))
         };
         assert!(brings(&[], &scf) && brings(&[("PORT", "9000")], &scf));
         for more in [
@@ -134,6 +144,7 @@ mod tests {
             ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
             ("FC_FUNCTION_NAME", "f"),
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"),
+            ("FC_SERVER_PORT", "9001"),
         ] {
             assert!(!brings(&[more], &scf), "{more:?}");
         }
@@ -142,13 +153,40 @@ mod tests {
         }
     }
 
+    fn vars(pairs: &[(&str, &str)]) -> Vars {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
     fn on(pairs: &[(&str, &str)]) -> Result<Option<Host>, Problem> {
-        detect(
-            &pairs
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
-        )
+        detect(&vars(pairs))
+    }
+
+    #[test]
+    fn only_hosts_of_functions_may_freeze() {
+        let lambda = [
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ];
+        for marks in [
+            &lambda[..],
+            &[("SCF_RUNTIME_API", "127.0.0.1")],
+            &[("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")],
+            &[("FC_FUNCTION_NAME", "f")],
+            &[("SCF_FUNCTIONNAME", "f")],
+        ] {
+            assert!(may_freeze(&vars(marks)), "{marks:?}");
+            let with_port = [marks, &[("PORT", "9000")]].concat();
+            assert!(may_freeze(&vars(&with_port)), "{marks:?}");
+        }
+        assert!(may_freeze(&vars(&[("FC_SERVER_PORT", "9001")])));
+        for pairs in [&[][..], &[("PORT", "80")], &[("PORT", "")]] {
+            assert!(!may_freeze(&vars(pairs)), "{pairs:?}");
+        }
     }
 
     #[test]
@@ -176,7 +214,11 @@ mod tests {
         assert_eq!(on(&runtime), Ok(Some(Host::Scf)));
         assert_eq!(
             on(&[("SCF_FUNCTIONNAME", "f")]),
-            at("0.0.0.0:9000", HttpHost::Plain)
+            at("0.0.0.0:9000", HttpHost::ScfWeb)
+        );
+        assert_eq!(
+            on(&[("SCF_FUNCTIONNAME", "f"), ("PORT", "80")]),
+            at("0.0.0.0:80", HttpHost::ScfWeb)
         );
     }
 

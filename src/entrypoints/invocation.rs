@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 use crate::app::{App, Deadline};
 use crate::domain::{JsonFlaw, Problem, read_json};
 
+use super::http::HttpResponse;
+use super::http::event::{self, Form};
 use super::outcome::Outcome;
 
 /// The answer or the named error of an invocation, and the outcome from which it follows.
 pub(crate) struct Invocation {
     pub(crate) outcome: Outcome,
     pub(crate) answer: Result<Value, NamedError>,
+    /// When an HTTP sender must have the answer; never for other events.
+    pub(crate) answer_by: Deadline,
 }
 
 /// The error of a failed invocation. The host may repeat the event, and a state machine can match
@@ -28,6 +32,16 @@ impl Invocation {
         Self {
             outcome,
             answer: Ok(answer),
+            answer_by: Deadline::NEVER,
+        }
+    }
+
+    /// The result for an HTTP request that the host passed as an event of this form.
+    pub(crate) fn of_http(form: Form, response: HttpResponse) -> Self {
+        let (outcome, answer_by) = (response.outcome, response.answer_by);
+        Self {
+            answer_by,
+            ..Self::answered(outcome, event::response(form, response))
         }
     }
 
@@ -36,6 +50,7 @@ impl Invocation {
         Self {
             outcome,
             answer: Err(NamedError { name, text }),
+            answer_by: Deadline::NEVER,
         }
     }
 

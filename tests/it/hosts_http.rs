@@ -20,7 +20,7 @@ use crate::support::service::{NATIVE_SECRET, Service, Site, event, request, trus
 pub(crate) struct Hosted {
     site: Site,
     process: Process,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Deref for Hosted {
@@ -34,7 +34,11 @@ impl Deref for Hosted {
 impl Hosted {
     /// Starts the program with the host's variables, and a free port in `port_var`. `prepare`
     /// writes the host's files first.
-    async fn start(port_var: &str, vars: &[(&str, &str)], prepare: impl Fn(&Path)) -> Self {
+    pub(crate) async fn start(
+        port_var: &str,
+        vars: &[(&str, &str)],
+        prepare: impl Fn(&Path),
+    ) -> Self {
         let options = SandboxOptions::seeded(sharehook::clock::system_now);
         let site = Site::new(options, prepare).await;
         let port = TcpListener::bind("127.0.0.1:0")
@@ -60,7 +64,7 @@ impl Hosted {
         }
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -71,13 +75,13 @@ impl Hosted {
         (answer.status, answer.body)
     }
 
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let kind = [("content-type".to_owned(), "application/json".to_owned())];
         self.send("POST", path, &kind, body.to_string()).await
     }
 
     /// Sends a signed delivery to `path`.
-    async fn deliver(&self, path: &str, id: &str) -> (u16, Value) {
+    pub(crate) async fn deliver(&self, path: &str, id: &str) -> (u16, Value) {
         let body = request(id, json!({})).to_string();
         let headers = signed(
             SchemeName::StandardWebhooks,
@@ -88,7 +92,7 @@ impl Hosted {
         self.send("POST", path, &headers, body).await
     }
 
-    async fn wait_for(&self, action: &str) {
+    pub(crate) async fn wait_for(&self, action: &str) {
         for _ in 0..200 {
             if self.called(action) {
                 return;
@@ -264,12 +268,24 @@ async fn sigterm_stops_intake_and_finishes_what_runs() {
 }
 
 /// Senders of the source `native` wait one second.
-fn hurried(folder: &Path) {
+pub(crate) fn hurried(folder: &Path) {
     let file = folder.join("sharehook.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let scheme = "scheme = \"standard-webhooks\"\n";
     let hurried = format!("{scheme}answer_within = \"1s\"\n");
     std::fs::write(file, text.replacen(scheme, &hurried, 1)).unwrap();
+}
+
+/// Outcomes are posted to `url`.
+pub(crate) fn notifying(folder: &Path, url: &str) {
+    let file = folder.join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let notify = format!(
+        "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"{url}\"\n\
+         secret = \"file:notify.secret\"\n"
+    );
+    std::fs::write(file, text + &notify).unwrap();
+    secrets::write(&folder.join("notify.secret"), SECRET);
 }
 
 /// Work that was answered early has no connection any more, and gets the same time.
@@ -294,21 +310,15 @@ async fn sigterm_waits_for_work_that_was_answered_early() {
 /// Function Compute freezes the process after its answer, so nothing may be under way then.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_host_that_freezes_nothing_is_under_way_after_the_answer() {
-    let notifying = |folder: &Path| {
+    let prepare = |folder: &Path| {
         hurried(folder);
-        let file = folder.join("sharehook.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
+        let text = std::fs::read_to_string(folder.join("sharehook.toml")).unwrap();
         let (_, rest) = text.split_once("endpoint = \"").unwrap();
         let (cloud, _) = rest.split_once('"').unwrap();
-        let notify = format!(
-            "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"{cloud}/inbox\"\n\
-             secret = \"file:notify.secret\"\n"
-        );
-        std::fs::write(file, text + &notify).unwrap();
-        secrets::write(&folder.join("notify.secret"), SECRET);
+        notifying(folder, &format!("{cloud}/inbox"));
     };
     let vars = [("FC_FUNCTION_NAME", "sharehook")];
-    let hosted = Hosted::start("FC_SERVER_PORT", &vars, notifying).await;
+    let hosted = Hosted::start("FC_SERVER_PORT", &vars, prepare).await;
     for delivery in 1..=5 {
         let (status, answer) = hosted
             .deliver("/hooks/native", &format!("F-{delivery}"))

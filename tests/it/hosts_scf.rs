@@ -3,9 +3,10 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -16,6 +17,8 @@ use sharehook::inbound::SchemeName;
 use sharehook_sandbox::{SandboxKey, SandboxOptions};
 use tokio::sync::{Mutex, mpsc};
 
+use crate::hosts_freezing::{IN_TIME, Silent};
+use crate::hosts_http::{hurried, notifying};
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Site, request, trust};
 
@@ -67,8 +70,13 @@ impl Deref for Function {
 }
 
 impl Function {
-    /// Starts the function with temporary credentials in SCF's own variables, and with no others.
     async fn start(queue: &[&str], bus: &[&str]) -> Self {
+        Self::prepared(|folder| trust(folder, queue, bus)).await
+    }
+
+    /// Starts the function with temporary credentials in SCF's own variables, and with no others.
+    /// `prepare` edits its files first.
+    async fn prepared(prepare: impl Fn(&Path)) -> Self {
         let options = SandboxOptions::seeded(sharehook::clock::system_now);
         let key = SandboxKey::new(
             "AKIDscf0000000000000000000000000000",
@@ -78,7 +86,7 @@ impl Function {
             keys: vec![key.with_token("scf-session-token")],
             ..options
         };
-        let site = Site::new(options, |folder| trust(folder, queue, bus)).await;
+        let site = Site::new(options, prepare).await;
         let (events, receiver) = mpsc::channel(8);
         let (sender, posted) = mpsc::channel(8);
         let api = Arc::new(Api {
@@ -328,4 +336,22 @@ async fn a_stream_waits_for_what_a_repetition_can_mend() {
         function.answered(&batch).await["answers"][0]["status"],
         "completed"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_of_a_function_url_end_when_its_sender_must_have_its_answer() {
+    let target = Silent::new();
+    let mut function = Function::prepared(|folder| {
+        hurried(folder);
+        notifying(folder, &target.url());
+    })
+    .await;
+    let body = request("U-3", json!({})).to_string();
+    let headers = signed(SchemeName::StandardWebhooks, NATIVE_SECRET, "msg", &body);
+    let begun = Instant::now();
+    let answer = function.answered(&url("native", &headers, &body)).await;
+    let took = begun.elapsed();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert!(target.was_called());
+    assert!(took < IN_TIME, "{took:?}");
 }

@@ -44,6 +44,7 @@ mod full_output;
 mod fuzz;
 mod grants;
 mod hosts;
+mod hosts_freezing;
 mod hosts_http;
 mod hosts_scf;
 mod incidents;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::app::answer::{Answer, Ending, Reply};
@@ -25,6 +25,8 @@ pub struct Answered {
     pub replies: Replies,
     /// The body that the sender prescribes for success.
     pub prescribed: Option<ReplyBody>,
+    /// When the answer must be sent; never, if the source has no `answer_within`.
+    pub answer_by: Deadline,
 }
 
 /// What the work has found out about a delivery so far.
@@ -88,13 +90,18 @@ impl EarlyAnswer {
         if requests > 1 {
             self.known.send_modify(|known| known.several = true);
         }
-        let within = self.known.borrow().rules.answer_within;
-        match within.and_then(|within| self.begun.checked_add(within)) {
-            Some(end) if !self.continues_after_answer || requests > 1 => {
-                deadline.or_sooner(Deadline::at(end))
-            }
-            _ => deadline,
+        match !self.continues_after_answer || requests > 1 {
+            true => deadline.or_sooner(self.answer_by()),
+            false => deadline,
         }
+    }
+
+    /// When the sender must have its answer. Never, if its source has no limit, or if no source has
+    /// authenticated the delivery yet.
+    fn answer_by(&self) -> Deadline {
+        let within = self.known.borrow().rules.answer_within;
+        let end = within.and_then(|within| self.begun.checked_add(within));
+        end.map_or(Deadline::NEVER, Deadline::at)
     }
 
     /// The answer at the time limit. Never returns if the source has no limit, or while the journal
@@ -102,14 +109,8 @@ impl EarlyAnswer {
     async fn due(&self) -> Reply {
         let mut known = self.known.subscribe();
         let limited = known.wait_for(|known| known.rules.answer_within.is_some());
-        let within = match limited.await {
-            Ok(known) => known.rules.answer_within,
-            Err(_) => None,
-        };
-        let Some(end) = within.and_then(|within| self.begun.checked_add(within)) else {
-            return pending().await;
-        };
-        sleep_until(end).await;
+        drop(limited.await);
+        self.answer_by().limit(pending::<()>()).await;
         let recorded = match known.wait_for(|known| known.recorded.is_some()).await {
             Ok(known) => known.recorded.clone(),
             Err(_) => None,
@@ -183,11 +184,13 @@ impl App {
         } else {
             work.await
         };
+        let answer_by = early.answer_by();
         let known = early.known.borrow();
         Answered {
             reply,
             replies: known.rules.replies,
             prescribed: known.prescribed.clone(),
+            answer_by,
         }
     }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 #[cfg(feature = "otlp")]
 use tokio::time::{Instant, timeout};
 
-use crate::app::App;
+#[cfg(feature = "otlp")]
+use crate::app::context::left;
+use crate::app::{App, Deadline};
 use crate::telemetry;
 #[cfg(feature = "otlp")]
 use crate::telemetry::otlp;
@@ -29,11 +31,21 @@ const MAX_ATTEMPT: Duration = Duration::from_secs(60);
 
 impl App {
     /// Writes the waiting log lines and copies of records, then sends spans and metrics to the
-    /// collector for at most `MAX_WAIT`. Call it before the host freezes or ends the process.
-    pub async fn flush_telemetry(&self) {
+    /// collector for at most `MAX_WAIT`. If `answer_by` leaves less time, they wait for the next
+    /// call. Call it before the host freezes or ends the process.
+    pub async fn flush_telemetry(
+        &self,
+        #[cfg_attr(
+            not(feature = "otlp"),
+            expect(unused_variables, reason = "limits only the wait for the collector")
+        )]
+        answer_by: Deadline,
+    ) {
         telemetry::flush().await;
         #[cfg(feature = "otlp")]
-        otlp::export_all(&self.metrics, MAX_WAIT).await;
+        if left(answer_by) >= MAX_WAIT {
+            otlp::export_all(&self.metrics, MAX_WAIT).await;
+        }
     }
 
     /// Sends the spans and metrics of a server, until the future is dropped.

@@ -22,12 +22,13 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     // Derive the id from the content, so that a second run looks like a host's retry.
     let digest = crate::app::short_digest(event.to_string().as_bytes());
     let request_id = format!("invoke-{digest}");
-    let Invocation { outcome, answer } = if scf::is_of_scf(&event) {
+    let Invocation {
+        outcome, answer, ..
+    } = if scf::is_of_scf(&event) {
         scf::answer(&app, &event, deadline).await
     } else {
         lambda::answer(&app, event, &request_id, deadline).await
     };
-    app.notify_before_answer(deadline).await;
     if let Some(problem) = app.seal_when_due().await {
         errln!("sharehook: {problem}");
     }

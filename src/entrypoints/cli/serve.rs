@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use crate::app::{App, Backlog, Deadline};
 use crate::clock;
 use crate::entrypoints::cli::print::{out, outln};
-use crate::entrypoints::host::{Host, HttpHost, brings_credentials};
+use crate::entrypoints::host::{Host, HttpHost, brings_credentials, may_freeze};
 use crate::entrypoints::http::descriptors::connections_within_limit;
 use crate::entrypoints::http::respond;
 use crate::entrypoints::http::server::{self, Bounds, Handler};
@@ -80,16 +80,10 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// Whether the host runs functions. Such a host may freeze the process after each answer, so all
-/// work that matters must end before the answer.
-fn freezes(host: HttpHost, context: &Context) -> bool {
-    host != HttpHost::Plain || brings_credentials(&context.vars)
-}
-
 /// The request handler for a kind of HTTP host. If the host may freeze the process after an answer,
 /// the handler first sends the notifications, for a POST, and flushes the log lines.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
-    let freezes = freezes(host, context);
+    let freezes = may_freeze(&context.vars);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
     let app = Arc::clone(app);
     Box::new(move |request| {
@@ -106,11 +100,12 @@ fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
                 }
                 _ => respond(&app, request, budget).await,
             };
+            let answer_by = response.answer_by;
             if freezes && delivers {
-                app.notify_before_answer(budget).await;
+                app.notify_before_answer(budget.or_sooner(answer_by)).await;
             }
             if freezes {
-                app.flush_telemetry().await;
+                app.flush_telemetry(answer_by).await;
             }
             response
         })
@@ -175,8 +170,8 @@ async fn start(context: &Context) -> Result<App, Failure> {
 
 /// Lets the work of a server continue after an answer, and opens `/metrics`. Does neither if the
 /// host may freeze the process: there `/metrics` would show only one of many instances.
-fn on_server(host: HttpHost, context: &Context, app: App) -> App {
-    match freezes(host, context) {
+fn on_server(freezes: bool, app: App) -> App {
+    match freezes {
         false => app.continuing_after_answers().showing_metrics(),
         true => app,
     }
@@ -189,7 +184,8 @@ async fn listen(
     address: SocketAddr,
     reloads: Reloads,
 ) -> Result<Exit, Failure> {
-    let (app, backlog) = on_server(host, context, app).with_slots();
+    let freezes = may_freeze(&context.vars);
+    let (app, backlog) = on_server(freezes, app).with_slots();
     let app = Arc::new(app);
     let handler = handler_of(host, context, &app);
     match tokio::time::timeout(PROVE_WITHIN, app.prove_create_only()).await {
@@ -210,8 +206,13 @@ async fn listen(
         body_bytes: config.body_limit,
     };
     let (stopping, stopped) = watch::channel(false);
-    let freezes = freezes(host, context);
-    let mut work = Background::begin(&app, backlog, freezes, reloads, &stopped);
+    let mut work = Background::begin(&app, reloads);
+    match freezes {
+        false => work.begin_on_server(&app, backlog, &stopped),
+        // The sweep of any instance takes the requests that the backlog would take, so do not count
+        // them here.
+        true => drop(backlog),
+    }
     let stop = async move {
         signal().await;
         tracing::info!("stopping: no new connections; running work may finish");
@@ -239,27 +240,21 @@ async fn listen(
         Ok(Some(problem)) => tracing::error!(problem),
         Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
     }
-    app.flush_telemetry().await;
+    app.flush_telemetry(Deadline::NEVER).await;
     Ok(Exit::Done)
 }
 
-/// What a server does beside its answers.
+/// What the process does beside its answers.
 struct Background {
     tasks: JoinSet<()>,
-    /// Takes the turns of the backlog. `None` if the sweeps take them.
+    /// Takes the turns of the backlog. `None` if scheduled sweeps take them.
     working_off: Option<AbortHandle>,
-    sweeping: JoinHandle<()>,
+    /// `None` if only a schedule sweeps.
+    sweeping: Option<JoinHandle<()>>,
 }
 
 impl Background {
-    fn begin(
-        app: &Arc<App>,
-        backlog: Backlog,
-        freezes: bool,
-        reloads: Reloads,
-        stopped: &watch::Receiver<bool>,
-    ) -> Self {
-        let sweeping = tokio::spawn(sweep_until(stopped.clone(), Arc::clone(app)));
+    fn begin(app: &Arc<App>, reloads: Reloads) -> Self {
         let mut tasks = JoinSet::new();
         let looking = Arc::clone(app);
         tasks.spawn(async move {
@@ -267,19 +262,32 @@ impl Background {
             looking.log_missing_credentials().await;
         });
         tasks.spawn(reloads.carry_out(Arc::clone(app)));
-        #[cfg(feature = "otlp")]
-        tasks.spawn(Arc::clone(app).export());
-        let sealer = Arc::clone(app);
-        tasks.spawn(async move { sealer.seal_after_writes().await });
-        let working_off = (!freezes).then(|| {
-            tasks.spawn(Arc::clone(app).deliver_notifications());
-            tasks.spawn(Arc::clone(app).work_off(backlog))
-        });
         Self {
             tasks,
-            working_off,
-            sweeping,
+            working_off: None,
+            sweeping: None,
         }
+    }
+
+    /// Begins what must not run on a host that may freeze the process: the host could freeze it
+    /// between a decision and the call that follows, and continue it long after the decision was
+    /// withdrawn.
+    fn begin_on_server(
+        &mut self,
+        app: &Arc<App>,
+        backlog: Backlog,
+        stopped: &watch::Receiver<bool>,
+    ) {
+        #[cfg(feature = "otlp")]
+        self.tasks.spawn(Arc::clone(app).export());
+        let sealer = Arc::clone(app);
+        self.tasks
+            .spawn(async move { sealer.seal_after_writes().await });
+        self.tasks.spawn(Arc::clone(app).deliver_notifications());
+        let working_off = self.tasks.spawn(Arc::clone(app).work_off(backlog));
+        self.working_off = Some(working_off);
+        let sweeping = sweep_until(stopped.clone(), Arc::clone(app));
+        self.sweeping = Some(tokio::spawn(sweeping));
     }
 
     /// Begins no further work on requests, and waits for what runs: work that was answered early,
@@ -289,11 +297,15 @@ impl Background {
             working_off.abort();
         }
         app.all_carried_out().await;
-        drop((&mut self.sweeping).await);
+        if let Some(sweeping) = &mut self.sweeping {
+            drop(sweeping.await);
+        }
     }
 
     fn abort(mut self) {
-        self.sweeping.abort();
+        if let Some(sweeping) = self.sweeping {
+            sweeping.abort();
+        }
         self.tasks.abort_all();
     }
 }

@@ -47,10 +47,18 @@ impl ReplyMode {
     }
 
     pub(crate) fn response(self, answered: &Answered) -> HttpResponse {
+        HttpResponse {
+            answer_by: answered.answer_by,
+            ..self.form(answered)
+        }
+    }
+
+    fn form(self, answered: &Answered) -> HttpResponse {
         let Answered {
             reply,
             replies,
             prescribed,
+            ..
         } = answered;
         let response = HttpResponse::from(reply);
         let status = response.outcome.status_for(*replies);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::app::{Reply, ReplyBody};
+use crate::app::{Deadline, Reply, ReplyBody};
 use crate::entrypoints::outcome::Outcome;
 use crate::entrypoints::reply;
 
@@ -16,6 +16,8 @@ pub(crate) struct HttpResponse {
     /// Pairs of a name in lower case and a value.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
+    /// When the sender must have the response; never, if its source has no `answer_within`.
+    pub(crate) answer_by: Deadline,
 }
 
 impl HttpResponse {
@@ -49,6 +51,7 @@ impl HttpResponse {
                 .chain(retry_after)
                 .collect(),
             body,
+            answer_by: Deadline::NEVER,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::app::{App, Deadline};
 use crate::domain::UniqueKeys;
 use crate::telemetry::{self, TraceContext};
 
-use super::http::{event as http_event, respond};
+use super::http::respond;
 use super::invocation::{self, Invocation, NamedError};
 use super::message;
 use deadline::deadline_of;
@@ -56,18 +56,16 @@ where
             let trace = event.context.xray_trace_id.as_deref();
             let trace = telemetry::begin(&span, trace.and_then(TraceContext::of_sampled_xray));
             let work = async {
-                let invocation = match event.payload.0 {
+                match event.payload.0 {
                     Ok(event) => answer(&app, event, id, deadline).await,
                     Err(flaw) => Invocation::unreadable(flaw),
-                };
-                app.notify_before_answer(deadline).await;
-                invocation
+                }
             };
             let invocation = Box::pin(telemetry::within(trace, work.instrument(span))).await;
             let function = &event.context.env_config.function_name;
             telemetry::write_metrics(app.metrics_for_cloudwatch(function));
             // Flush before the answer, because the host freezes the process after it.
-            app.flush_telemetry().await;
+            app.flush_telemetry(invocation.answer_by).await;
             invocation
                 .answer
                 .map_err(|NamedError { name, text }| Diagnostic {
@@ -88,18 +86,17 @@ async fn not_started(failure: String) -> Diagnostic {
     }
 }
 
-/// Processes one invocation, from a raw event to a raw answer. The command `invoke` uses this
-/// function too.
+/// Processes one invocation, from a raw event to a raw answer, and delivers its notifications. The
+/// command `invoke` uses this function too.
 pub(crate) async fn answer(
     app: &Arc<App>,
     event: Value,
     request_id: &str,
     deadline: Deadline,
 ) -> Invocation {
-    match event::trigger_of(event) {
+    let invocation = match event::trigger_of(event) {
         Ok(Trigger::Http(request, form)) => {
-            let response = respond(app, *request, deadline).await;
-            Invocation::answered(response.outcome, http_event::response(form, response))
+            Invocation::of_http(form, respond(app, *request, deadline).await)
         }
         Ok(Trigger::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
         Ok(Trigger::Queue(batch)) => queue::batch(app, batch, deadline).await,
@@ -107,5 +104,8 @@ pub(crate) async fn answer(
         Ok(Trigger::Drift) => invocation::drift(app, deadline).await,
         Ok(Trigger::Direct(body)) => direct::direct(app, body, request_id, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),
-    }
+    };
+    let before = deadline.or_sooner(invocation.answer_by);
+    app.notify_before_answer(before).await;
+    invocation
 }

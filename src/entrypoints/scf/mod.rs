@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Deadline};
 
-use super::http::event::{self as http_event, Form};
+use super::http::event::Form;
 use super::http::respond;
 use super::invocation::{self, Invocation};
 use super::message::{self, Message, Received};
@@ -20,21 +20,22 @@ use event::Trigger;
 pub(super) use event::is_of_scf;
 pub(super) use runtime::run;
 
-/// Processes one invocation, from a raw event to a raw answer. The command `invoke` uses this
-/// function too. How SCF repeats a failed event depends on the trigger.
+/// Processes one invocation, from a raw event to a raw answer, and delivers its notifications. The
+/// command `invoke` uses this function too. How SCF repeats a failed event depends on the trigger.
 pub(super) async fn answer(app: &Arc<App>, event: &Value, deadline: Deadline) -> Invocation {
-    match event::trigger_of(event) {
+    let invocation = match event::trigger_of(event) {
         Ok(Trigger::Http(request)) => {
-            let response = respond(app, *request, deadline).await;
-            let outcome = response.outcome;
-            Invocation::answered(outcome, http_event::response(Form::Version1, response))
+            Invocation::of_http(Form::Version1, respond(app, *request, deadline).await)
         }
         Ok(Trigger::Sweep) => invocation::sweep(app, deadline).await,
         Ok(Trigger::Drift) => invocation::drift(app, deadline).await,
         Ok(Trigger::Messages(messages)) => message::all_or_error(app, messages, deadline).await,
         Ok(Trigger::Stream(messages)) => stream(app, messages, deadline).await,
         Err(problem) => Invocation::unknown_event(&problem),
-    }
+    };
+    let before = deadline.or_sooner(invocation.answer_by);
+    app.notify_before_answer(before).await;
+    invocation
 }
 
 /// Processes a batch of CKafka records. Logs and skips a record that cannot succeed, because the

@@ -59,9 +59,8 @@ pub(crate) async fn run(app: Arc<App>, vars: &Vars) -> Result<(), RuntimeError> 
             let deadline = deadline_of(&app, limit.and_then(|limit| limit.to_str().ok()));
             let body = answer.bytes().await?;
             let answered = invocation(&app, &body, deadline).await;
-            app.notify_before_answer(deadline).await;
             // Flush before the answer, because the host freezes the process after it.
-            app.flush_telemetry().await;
+            app.flush_telemetry(answered.answer_by).await;
             let (end, body) = match answered.answer {
                 Ok(answer) => ("response", answer.to_string()),
                 Err(error) => ("error", error.to_string()),
