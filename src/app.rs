@@ -101,8 +101,8 @@ impl App {
             .await
     }
 
-    /// Handles one delivery and returns its reply. Logs and counts the end. Through `early` the
-    /// sender may get an answer sooner.
+    /// Handles one delivery, logs and counts its result, and returns the reply. Through `early` the
+    /// sender may get an answer before the work ends.
     async fn process(
         &self,
         delivery: Delivery,
@@ -280,8 +280,9 @@ impl App {
         let opened = self.open(incoming, &decision, slot.is_some(), seen.as_ref());
         let opened = opened.instrument(record);
         let state = match (opened.await?, decision) {
-            // `neighbours`: the requests for the same image that the opening listed. A concurrent
-            // cancel sees this request only if the opening did not take too long.
+            // `neighbours`: the other requests for the same image and receivers, which the opening
+            // listed. Work on the claim only after a quick opening: a concurrent cancel waits for
+            // record 0 only so long, and then does not see this request.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(incoming.now) =>
             {
@@ -303,16 +304,16 @@ impl App {
         Ok(self.answer_and_notify(&state, true))
     }
 
-    /// Answers a request that the journal knows, and resumes it if work is left. If the delivery
-    /// has other content, records and refuses it.
+    /// Answers a request that the journal knows, and resumes it if work is left. If its content is
+    /// not the recorded one, records a conflict and refuses the request.
     async fn redelivered(
         &self,
         incoming: &IncomingRequest<'_>,
         state: State,
     ) -> Result<(Ending, Answer), JournalError> {
         if state.intent().digest != incoming.request.digest() {
-            // A conflict is recorded and never carried out. The record needs a verdict, so it gets
-            // the verdict of the known request.
+            // A conflict is recorded and never carried out. An opening needs a verdict, which the
+            // record of a conflict leaves out: pass the known request's.
             if !self.prepared.plan_only {
                 self.prove_create_only().await?;
                 let opening = self.opening(incoming, state.verdict().clone()).await?;

@@ -9,7 +9,7 @@
 pub mod app;
 // Reads the system's clock and its randomness, which no other module does.
 pub mod clock;
-// The cloud's API: signing, actions, errors, pacing, credentials, the only HTTP client.
+// The cloud's API: signing, actions, errors, pacing, credentials. Builds the HTTP client.
 pub mod cloud;
 // Reads text and variables into a configuration, or reports every mistake at once.
 pub mod config;
@@ -23,7 +23,7 @@ pub mod inbound;
 pub mod journal;
 // Runs a jq program on an event, with bounds on time and memory. Pure.
 pub mod mapping;
-// Renders a recorded outcome as messages for the ticket. Pure.
+// Renders recorded outcomes as messages for ticket systems and chats. Pure.
 mod notify;
 // Computes the calls that a request needs, and the next step after each answer. Pure.
 pub mod plan;

@@ -42,8 +42,8 @@ spelled! {
 }
 
 impl LogFormat {
-    /// Returns the format that a variable names. If no variable names one: JSON on a host, text for
-    /// commands.
+    /// Returns the format that `SHAREHOOK_LOG` or else `AWS_LAMBDA_LOG_FORMAT` names. If neither
+    /// does: JSON on a host, text for commands.
     pub fn chosen<'v>(variable: impl Fn(&str) -> Option<&'v String>, on_host: bool) -> Self {
         let written = ["SHAREHOOK_LOG", "AWS_LAMBDA_LOG_FORMAT"];
         // In upper or lower case: Lambda writes `JSON` and `Text`.

@@ -11,7 +11,7 @@ use super::record::{Event, Flaw, MAX_RECORD_BYTES, Stored, StreamId, file_name};
 use super::state::StreamState;
 use crate::domain::Status;
 
-/// A flaw in one file of the journal.
+/// A flaw, and the file of the journal that has it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Finding {
     /// The file's path from the journal's root, such as `requests/<stream>/000003.json`.

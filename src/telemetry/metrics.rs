@@ -29,7 +29,7 @@ pub struct Metrics(Mutex<Series>);
 #[derive(Debug, Default)]
 struct Series {
     values: BTreeMap<(Metric, Vec<String>), Value>,
-    /// The total of each counter that the lines for CloudWatch have reported.
+    /// For each counter, the total up to the last lines for CloudWatch.
     sent: BTreeMap<(Metric, Option<String>), f64>,
     /// Gauges without labels that were set since the last lines for CloudWatch.
     fresh: BTreeMap<Metric, f64>,

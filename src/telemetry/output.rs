@@ -27,7 +27,8 @@ const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 static LOG: OnceLock<Output> = OnceLock::new();
 static EVIDENCE: OnceLock<Output> = OnceLock::new();
-/// Writes to stdout as `EVIDENCE` does, but a lost line with metrics is no lost evidence.
+/// Lines with metrics. They go to stdout, as `EVIDENCE` does, but are lost without a loss of
+/// evidence, so they are counted apart.
 static METRICS: OnceLock<Output> = OnceLock::new();
 
 /// The queue of one kind of line, and the counts of its bytes and of its lost lines.

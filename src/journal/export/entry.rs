@@ -41,8 +41,8 @@ impl<'a> Entry<'a> {
         records.iter().map(entry).collect()
     }
 
-    /// The digests in this record, or else in record 0 of the request. `None` for other records of
-    /// incidents.
+    /// The digests in this record, or else those in record 0 of its request. `None` for an
+    /// incident's record that has none itself.
     pub(super) fn received(&self) -> Option<&'a Received> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some(&conflict.received),

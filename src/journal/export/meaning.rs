@@ -159,9 +159,10 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     texts.join(separator)
 }
 
-/// The error code of the first item that failed for good, or else of the record's last call: an
-/// earlier call that failed may have been repeated with success. For an attempt to revoke without
-/// covered items: the code of its last failed call.
+/// Returns the error code that explains a failure. For an attempt to revoke without covered items:
+/// the code of the last call that failed. Otherwise the code of the first item that failed for
+/// good, or else of the last call, if it failed: an earlier call that failed may have been repeated
+/// with success.
 fn failure(event: &Event) -> Option<&String> {
     let (results, calls) = event.parts();
     let lost = results.iter().find_map(|result| match &result.kind {
@@ -174,7 +175,7 @@ fn failure(event: &Event) -> Option<&String> {
     });
     let mut codes = calls.iter().rev().map(|call| call.code.as_ref());
     match event {
-        // If no item is covered, items are left because a call failed, or because none was made.
+        // Without covered items, something is left because a call failed, or because none was made.
         Event::NotRevoked(tried) if tried.covered.is_empty() => codes.flatten().next(),
         _ => lost.or_else(|| codes.next().flatten()),
     }

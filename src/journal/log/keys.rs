@@ -28,7 +28,8 @@ impl KeyChain {
         }
     }
 
-    /// Builds the sequence of the keys in `notes`, whichever they are. `None` without notes.
+    /// Builds the sequence of the keys in `notes`, of which none needs to be trusted. `None`
+    /// without notes.
     ///
     /// # Errors
     /// A note introduces no key, lacks the signature of one of its two keys or does not continue

@@ -40,8 +40,9 @@ fn split(hashes: &[Hash]) -> (&[Hash], &[Hash]) {
     hashes.split_at(hashes.len().next_power_of_two() / 2)
 }
 
-/// Descends from the root towards leaf `at` until `ends` returns true. Returns the sibling hashes
-/// on this path, the lowest first, and the subtree that it reached.
+/// Descends from the root towards leaf `at` until `ends` returns true for the leaf's index in the
+/// reached subtree and the subtree's size. Returns the sibling hashes on this path, the lowest
+/// first, and the subtree.
 fn way(leaves: &[Hash], mut at: usize, ends: fn(usize, usize) -> bool) -> (Vec<Hash>, &[Hash]) {
     let (mut path, mut part) = (Vec::new(), leaves);
     while !ends(at, part.len()) {

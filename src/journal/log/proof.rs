@@ -107,7 +107,8 @@ impl Proof {
         parsed(text, REQUEST, |proof: &Self| &proof.format)
     }
 
-    /// Verifies offline that the tree contains every record. Does not verify that the records
+    /// Verifies offline that the signed tree contains each record of the proof, and returns the
+    /// tree's checkpoint. `key` is a trusted key of the journal. Does not verify that the records
     /// follow each other: `Chain` does.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
         let checkpoint = opened(&self.checkpoint, key, &self.keys)?;

@@ -15,8 +15,8 @@ pub(in crate::journal) struct Object {
     pub(in crate::journal) bytes: Vec<u8>,
 }
 
-/// The right edge of the tree: the hashes of each level's last tile and the entries of the last
-/// bundle, as long as they are partial.
+/// The right edge of the tree: the hashes of each level's partial tile, and the entries of the
+/// partial bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::journal) struct Edge {
     size: u64,
@@ -34,8 +34,8 @@ impl Edge {
         }
     }
 
-    /// Appends entries, and their hashes to `leaves`. Returns the tiles and bundles that become
-    /// full, then the partial ones at the new edge.
+    /// Appends entries to the tree, and the hash of each one to `leaves`. Returns the tiles and
+    /// bundles that become full, then the partial ones at the new edge.
     pub(in crate::journal) fn append<'e>(
         &mut self,
         entries: impl IntoIterator<Item = &'e Entry>,

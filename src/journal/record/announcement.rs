@@ -29,7 +29,8 @@ pub struct Announcement {
     /// The decrypted event, without the app's token.
     pub event: Value,
     /// True if no event arrived: the system's list of finished instances names the instance, or the
-    /// fetch of another instance shows what became of it. In both cases this program made `event`.
+    /// fetch of another instance shows what became of this one. In both cases this program made
+    /// `event`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,
 }

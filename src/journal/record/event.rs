@@ -24,10 +24,12 @@ pub enum Event {
     Taken {
         /// The end of the new lease.
         until: Timestamp,
-        /// The verdict of the current policies that allows the rest of a share.
+        /// Set if a share was decided again: the current policies' verdict, which allows the rest
+        /// of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
-        /// True if the last worker was dead, so that its lease was not waited for.
+        /// True if the last worker was dead, so that this worker did not wait for the end of its
+        /// lease.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holder_gone: bool,
     },
@@ -71,9 +73,10 @@ pub enum Event {
     Revoking {
         /// The end of the worker's lease.
         until: Timestamp,
-        /// The accounts to revoke. All of them got the image from this request.
+        /// The accounts to revoke. The share of each one counts as given by this request.
         accounts: Vec<AccountId>,
-        /// Whether to remove the image from Lighthouse. True only if this request put it there.
+        /// Whether to remove the image from Lighthouse. True only if its place there counts as
+        /// given by this request.
         lighthouse: bool,
     },
     /// An attempt to revoke left items shared.
@@ -193,7 +196,7 @@ pub struct Intent {
     pub identity: Identity,
     /// SHA-256 of the content to which the identity is bound, in hex.
     pub digest: String,
-    /// The sender's own id of the delivery, for the sender's support.
+    /// The sender's own id of the delivery, for questions to the sender's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
     /// A reference to the configured secret that verified the delivery, and a keyed fingerprint of
@@ -207,7 +210,8 @@ pub struct Intent {
     pub received: Received,
     /// The request as the map returned it.
     pub request: ShareRequest,
-    /// When the approved request was first verified here.
+    /// When the policies first decided the request. A duration such as `expires_in` counts from
+    /// this instant.
     pub approved_at: Timestamp,
     /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
     /// Set if a fast clock gave an earlier request a later instant, so that this request still
@@ -283,8 +287,8 @@ pub struct Deferral {
     pub why: String,
     /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
-    /// Whether the turn ended to let another worker finish. Such a turn made no call, unless items
-    /// were called off during it: it may have made calls before that.
+    /// Whether the turn ended to let the worker of another request finish. Such a turn made no
+    /// call, unless items were called off during it: it may have made calls before that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
     /// Whose fault the failure is. `None` if nothing failed.

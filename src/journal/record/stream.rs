@@ -31,7 +31,8 @@ impl StreamId {
     }
 
     /// Returns the stream of a rejected delivery. `slot` is below the maximum number of rejections
-    /// per source and day. No request has such a stream, because the id of a request is not empty.
+    /// per source and day. No request has such a stream, because no id of a request contains a zero
+    /// byte.
     pub fn of_rejection(source: &SourceName, at: Timestamp, slot: u32) -> Self {
         let slot = slot.to_string();
         Self::digest(&[source.as_str(), "", "rejected", &day(at), &slot])
@@ -43,8 +44,8 @@ impl StreamId {
     }
 
     /// Returns the stream of a comparison that found differences. `slot` is below the maximum
-    /// number of comparisons per day. No request has such a stream, because the name of a source is
-    /// not empty.
+    /// number of comparisons per day. No request has such a stream: the hashed text begins with an
+    /// empty source.
     pub fn of_drift(at: Timestamp, slot: u32) -> Self {
         Self::digest(&["", "drift", &day(at), &slot.to_string()])
     }

@@ -55,8 +55,8 @@ impl Affected {
 }
 
 impl State {
-    /// Returns each image with a receiver that the request affects; none if it was denied when it
-    /// was opened. The accounts of a chain are added once its blueprint is known. A request that
+    /// Returns each pair of image and receiver that the request affects; none if it was denied when
+    /// it was opened. The accounts of a chain are added once its blueprint is known. A request that
     /// only publishes an image is also listed under the image's blueprint, so that a cancel of the
     /// blueprint finds it.
     pub fn affected(&self) -> Vec<Affected> {

@@ -113,7 +113,8 @@ impl State {
     }
 
     /// Sets the wake-up that the request needs after `record`. Keeps the known wake-up if it is in
-    /// the future and no later than the needed one: its sweep computes the next one.
+    /// the future and no later than the needed one: the sweep at that instant computes the next
+    /// one.
     fn with_wake_up(mut self, record: &Record) -> Self {
         let Some(at) = self.look_at() else {
             return self;
@@ -238,7 +239,7 @@ impl State {
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !self.looked_before && self.intent.request.action == Action::Cancel {
-            // A cancel belongs to the account of its first read. A read under another account may
+            // The owner is the account of a cancel's first read: a read under another account may
             // not show what the cancel's call left shared.
             self.owner.clone_from(&record.owner);
         }

@@ -24,8 +24,9 @@ impl State {
     }
 
     /// Whether the withdrawal of the request's approval may call `item` off. True for a share until
-    /// it is completely revoked: a denied or failed share then cannot be reopened. True for a
-    /// cancel until the cancel of `item` has succeeded. False if `item` was called off before.
+    /// it is completely revoked, also for a denied or failed one, which then cannot be reopened.
+    /// True for a cancel until the cancel of `item` has succeeded. False if `item` was called off
+    /// before.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
         let left = match request.action {
@@ -45,8 +46,8 @@ impl State {
         items
     }
 
-    /// Returns the call-off that names `item`, by a cancel or by a withdrawal. Also `None` if this
-    /// request is a cancel that had taken `item` away before it could see the call-off.
+    /// Returns the call-off that names `item`, by a cancel or by a withdrawal. If this request is a
+    /// cancel that has taken `item` away, returns `None`: the call-off came too late.
     pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
         let mut call_offs = self.called_off.iter();
         let found = call_offs.find(|call_off| call_off.items.contains(item));

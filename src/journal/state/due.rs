@@ -32,7 +32,8 @@ impl State {
             Phase::Deferred { .. } => MAX_PAUSE_OF_WORK,
             Phase::RevokeDeferred { covered, .. } if covered.is_empty() => MAX_PAUSE_OF_REVOCATION,
             Phase::RevokeDeferred { .. } => MAX_COVER,
-            // A request without `not_before` only waits for a worker.
+            // Without `not_before` the request only waits for a worker, so only a wrong clock can
+            // have put this instant into the future.
             Phase::Waiting { .. } if self.intent.request.not_before.is_none() => {
                 SignedDuration::ZERO
             }
@@ -50,7 +51,8 @@ impl State {
         for_its_end && !self.expired(now)
     }
 
-    /// Returns when a sweep must look at the request: at `at`, or at once if work is due already.
+    /// Returns when a sweep must look at the request: at `at`, or at `now` if that is earlier and
+    /// work is due already.
     pub(in super::super) fn look_by(&self, at: Timestamp, now: Timestamp) -> Timestamp {
         if self.is_due(now) { at.min(now) } else { at }
     }

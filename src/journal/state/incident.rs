@@ -19,9 +19,9 @@ pub struct Incident {
     at: Timestamp,
     /// The number of failed attempts to fetch the instance since its newest event.
     attempts: u32,
-    /// When the next attempt is due.
+    /// When the next attempt to fetch the instance is due; `None` if none is needed.
     fetch_at: Option<Timestamp>,
-    /// Why the last attempt failed, or why the announcement led to no request.
+    /// Why the last attempt to fetch failed, or why the announcement led to no request.
     why: Option<String>,
     confirmed: bool,
     /// The requests that the announcement leads to, also before they are opened.

@@ -58,8 +58,8 @@ pub struct Owed {
 }
 
 impl Owed {
-    /// Whether an attempt may begin or was made before. A share also owes the notice of its coming
-    /// expiry while that notice is not due yet.
+    /// Whether an attempt may begin now, or was made before. False for the notice of a coming
+    /// expiry before that notice is due.
     pub fn has_begun(&self, now: Timestamp) -> bool {
         self.attempt > 1 || self.at <= now
     }

@@ -37,7 +37,8 @@ impl State {
         }
     }
 
-    /// Applies a `reopened` record. The failed items are open again. A denial changes nothing.
+    /// Applies a `reopened` record: the failed items are open again, and its worker has the turn.
+    /// After a denial the request stays closed.
     pub(super) fn reopen(
         &mut self,
         record: &Record,

@@ -79,7 +79,8 @@ pub struct State {
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) looked_before: bool,
-    /// Whether a call may have been made.
+    /// Whether the request may have made a call to share or cancel: a record names a call, or a
+    /// worker that had read the cloud did not record the end of its turn.
     pub(super) called: bool,
     pub(super) given_at: Option<Timestamp>,
     pub(super) owner: Option<AccountId>,
@@ -150,7 +151,7 @@ impl State {
         self.reopened_at
     }
 
-    /// Returns when the request was last reopened, or else opened.
+    /// Returns when the request was last reopened, or else [`State::approved_at`].
     pub fn opened_at(&self) -> Timestamp {
         self.reopened_at.unwrap_or(self.intent.approved_at)
     }
@@ -173,7 +174,7 @@ impl State {
         self.failed_revocations
     }
 
-    /// Returns when the approved request was first verified.
+    /// Returns when the policies first decided the request.
     pub fn approved_at(&self) -> Timestamp {
         self.intent.approved_at
     }
@@ -200,7 +201,8 @@ impl State {
         &self.phase
     }
 
-    /// Returns the status for an answer: `pending` unless the request is closed or denied.
+    /// Returns the status for an answer: `pending` until the request is closed or denied. A
+    /// revocation does not change it.
     pub fn status(&self) -> Status {
         match (&self.phase, self.status) {
             (Phase::Denied, _) => Status::Denied,
@@ -247,9 +249,8 @@ impl State {
     }
 
     /// Returns the root account that owns the image: the account under which the request gave
-    /// something. If it gave nothing: for a cancel the account that first read the cloud, for a
-    /// share the account that read the cloud before record 0. `None` if that account is not
-    /// recorded or in doubt.
+    /// something. If it gave nothing: for a cancel the account that first read the cloud, otherwise
+    /// the account in record 0. `None` if that account is not recorded or in doubt.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }

@@ -51,8 +51,9 @@ impl State {
         }
     }
 
-    /// Whether the next revocation is a new one. True if the request is closed, or if items must be
-    /// revoked that the deferred revocation does not include.
+    /// Whether the next revocation is a new one, and no further attempt at the deferred one. True
+    /// if the request is closed, or if items must be revoked that the deferred revocation does not
+    /// include.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
         self.phase == Phase::Closed
             || self.expired(now) && self.rest_ends_with_share()
@@ -87,8 +88,8 @@ impl State {
             }
             Phase::RevokeDeferred { .. } if self.rest_is_called_off() => Some(self.updated_at),
             Phase::RevokeDeferred { not_before, .. } => {
-                // Another grant may cover the called-off items. The other items are due at the
-                // share's expiry.
+                // Until `not_before` another grant may cover the called-off items. The request's
+                // other items are due at the share's expiry, if that is earlier.
                 let end = self
                     .intent
                     .expires_at
@@ -105,9 +106,10 @@ impl State {
         }
     }
 
-    /// Returns when a sweep must look at the request: when work is due or, if earlier, when the
-    /// share ends, unless another grant covers all its items. So every sweep looks at an overdue
-    /// share until it is revoked, also during a pause. Without due work: when the share ends.
+    /// Returns when a sweep must look at the request: when work is due, or at the share's end if
+    /// that is earlier and no other grant covers all its items. So every sweep looks at an overdue
+    /// share until it is revoked, also during a pause. Without either: at the end of a share that
+    /// holds an item.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());

@@ -1,5 +1,5 @@
 //! Azure Blob Storage as the journal's store. Takes a container and the process's `AZURE_…`
-//! variables. Its create-only write is `If-None-Match: *`. For a managed identity the library
+//! variables. Its create-only write is `If-None-Match: *`. For a managed identity `object_store`
 //! itself reads `IDENTITY_HEADER`.
 
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzure, MicrosoftAzureBuilder};

@@ -62,7 +62,7 @@ pub struct Claim {
 /// The result of writing the record that begins a turn.
 pub(super) enum Claimed {
     Won(Box<Claim>),
-    /// Another writer created this record first, with the same number.
+    /// The record that another writer created first, with the number of this one.
     Late(Box<Stored>),
 }
 
@@ -77,7 +77,8 @@ impl Drop for Claim {
 }
 
 impl Claim {
-    /// Call this only after the worker created the record that begins its turn.
+    /// Returns the claim of a worker. Call this only after the worker created the record that
+    /// begins its turn.
     pub(super) fn won(
         state: State,
         lease: WorkerLease,
@@ -129,8 +130,8 @@ impl Claim {
         if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
-        // An earlier call whose answer was lost may have created this number already, with another
-        // event. A second round appends the event after that record.
+        // An earlier call whose answer was lost may have created the record of this number, with
+        // another event. A second round appends `event` after that record.
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(

@@ -1,5 +1,5 @@
 //! Errors of the journal. An error of the store says what was attempted, where, the cause and the
-//! remedy. No text or source shows a credential.
+//! remedy. Neither an error's text nor that of its `source()` shows a credential.
 
 use std::error::Error;
 use std::time::Duration;

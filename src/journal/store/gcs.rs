@@ -1,6 +1,7 @@
 //! Google Cloud Storage as the journal's store. Takes a bucket and the process's `GOOGLE_…`
 //! variables. Its create-only write is `x-goog-if-generation-match: 0`. If no variable has
-//! credentials, the library looks for gcloud's default credentials, then asks the metadata server.
+//! credentials, `object_store` looks for gcloud's default credentials, then asks the metadata
+//! server.
 
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey as Key};
 use secrecy::SecretString;
@@ -16,7 +17,7 @@ impl Service for GoogleCloudStorageBuilder {
     const PREFIX: &str = "GOOGLE_";
 
     fn of_bucket(bucket: &str) -> Self {
-        // Set the URL here: a key file could name another one, even without TLS.
+        // Set the URL here: otherwise a key file could name another one, even one without TLS.
         Self::new().with_base_url(SERVICE).with_bucket_name(bucket)
     }
 

@@ -185,8 +185,8 @@ impl Journal {
             self.add_wake_up(WakeUp::new(at, incident.stream(), newest))
                 .await?;
         }
-        // Keep a wake-up that is in the future: it led here before the clock was put back, and may
-        // be the stream's next one.
+        // The wake-ups that led here were due. If one is in the future now, the clock was put back:
+        // keep it, because it may be the stream's next one.
         let past = wake_ups.iter().filter(|wake_up| wake_up.at <= now);
         let done = past.filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
         let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();

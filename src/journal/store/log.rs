@@ -188,7 +188,8 @@ impl Journal {
         let first = self.checkpoint(1).await?.unwrap_or_default();
         match (claimed_signer(&first), Checkpoint::open(&first, key)) {
             (Some(signer), Err(NoteFlaw::Unsigned(_))) => Err(other_key(&signer).into()),
-            // A damaged checkpoint is found when its seal is completed.
+            // Checkpoint 1 is missing, damaged or signed by `key`. The seal that completes it finds
+            // damage.
             _ => Ok(KeyChain::from(key.clone())),
         }
     }

@@ -178,7 +178,7 @@ impl Journal {
     }
 
     /// The contents of a stream's folder. A listing may miss a record that is created during it, so
-    /// callers rely only on the highest number.
+    /// callers rely only on the highest number, and read all records below it.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
         let listed = self
             .listed(
@@ -275,7 +275,7 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let listed = self.bounded("list", path, patience, found).await?;
         let listed = listed.map_err(|error| self.failed("list", path.as_ref(), &error))?;
-        // If the journal's folder is gone, its folders were listed as empty.
+        // The folders of a deleted journal are listed as empty: fail if its directory is gone.
         self.same_folder("list", path.as_ref())?;
         Ok(listed)
     }

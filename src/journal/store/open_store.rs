@@ -115,7 +115,7 @@ impl Place {
         Ok(Self::of(location, store, scrub))
     }
 
-    /// Like [`Place::open`], but leaves a missing directory missing: it is an empty place.
+    /// Like [`Place::open`], but does not create a missing directory: treats it as an empty place.
     fn open_to_read(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         if let JournalLocation::Directory(dir) = location {
             let there = dir.try_exists();
@@ -173,7 +173,8 @@ fn make_durably(dir: &FsPath) -> io::Result<()> {
     Ok(())
 }
 
-/// An empty path is the parent of a relative path and means the working directory.
+/// Whether a directory exists. An empty path is the parent of a relative path and means the working
+/// directory.
 fn is_there(path: &FsPath) -> bool {
     path.as_os_str().is_empty() || path.exists()
 }
@@ -183,7 +184,7 @@ fn sync(dir: &FsPath) -> io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
 }
 
-/// Other systems cannot open a directory for syncing.
+/// Does nothing: systems other than Unix cannot open a directory for syncing.
 #[cfg(not(unix))]
 fn sync(_dir: &FsPath) -> io::Result<()> {
     Ok(())

@@ -79,7 +79,7 @@ pub(super) trait Service: Sized {
     ) -> object_store::Result<Self::Store>;
 }
 
-/// Implements the last two methods of a [`Service`]. The builders of `object_store` have the same
+/// Implements `set` and `build_with` of a [`Service`]. The builders of `object_store` have the same
 /// methods but no common trait.
 macro_rules! set_and_build {
     () => {

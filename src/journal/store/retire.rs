@@ -105,8 +105,8 @@ impl Journal {
     }
 
     /// Removes a finished request's records, except record 0, after comparing each one with its
-    /// sealed hash. If the request was retired before, removes no later record. Does not check
-    /// whether the request is finished.
+    /// sealed hash. If the request was retired before, removes only records that the object
+    /// `retired` counts. Does not check whether the request is finished.
     ///
     /// # Errors
     /// A record is missing or differs from what was sealed, or the object `retired` is wrong: none

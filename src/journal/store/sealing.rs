@@ -218,8 +218,8 @@ impl Journal {
     }
 
     /// Creates the signed note of a checkpoint unless it exists, and returns it. `key` signs that
-    /// seal. The note must exist if `signer` is an earlier or later key, or if the checkpoint
-    /// introduces another key than `next`.
+    /// seal. Creates none, and so needs an existing note, if `signer` is an earlier or later key,
+    /// or if the checkpoint introduces another key than `next`.
     async fn signed(
         &self,
         checkpoint: &Checkpoint,

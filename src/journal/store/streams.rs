@@ -10,7 +10,7 @@ use super::objects::{Fetched, Folder, MAX_CONCURRENT};
 use super::{History, Journal, JournalError, Unsealed, WorkDone};
 
 impl Journal {
-    /// The flag that shows whether this process has written records that it has not sealed.
+    /// The flag that shows whether there may be records to seal.
     pub fn unsealed(&self) -> &Unsealed {
         &self.unsealed
     }
@@ -46,10 +46,10 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// Reads a stream from record 0 to the record that ends the request and after which nothing
-    /// reopens it. This suffices to answer a delivery. Stops at the first number without a record.
-    /// So before you work on an unfinished request, read it with [`Journal::read`], which lists the
-    /// stream and finds a gap.
+    /// Reads a stream as far as an answer to a delivery needs it: up to the record that ended the
+    /// request, or that ended it again after the last reopening. Stops at the first number without
+    /// a record. So before you work on an unfinished request, read it with [`Journal::read`], which
+    /// lists the stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store

@@ -1,11 +1,12 @@
-//! A flag that shows whether this process has written records that it has not sealed. All clones of
-//! a journal share the flag. It ignores records of other processes.
+//! A flag that shows whether there may be records to seal. Set at first, because an earlier process
+//! may have left some, and at each write. All clones of a journal share the flag. It does not see
+//! the writes of other running processes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Writing a record sets the flag; the sealer clears it.
+/// The flag. Writing a record sets it; the sealer clears it.
 #[derive(Debug)]
 pub struct Unsealed {
     any: AtomicBool,

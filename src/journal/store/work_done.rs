@@ -1,9 +1,9 @@
-//! The progress of work on a journal, for people who wait for it. All clones of a journal share one
-//! counter; each piece of work that counts its parts resets it.
+//! The progress of work on a journal, for people who wait for it. All clones of a journal share the
+//! counts; each piece of work that counts its parts begins them anew.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts the finished parts of the current work.
+/// Counts the parts of the current work, and those that are finished.
 #[derive(Debug, Default)]
 pub struct WorkDone {
     done: AtomicU64,

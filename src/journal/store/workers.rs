@@ -116,8 +116,8 @@ impl Journal {
         tokio::task::spawn_blocking(locked).await.ok()
     }
 
-    /// The folder of the locks, which this process may change; `None` if the journal is no directory
-    /// or was opened to read.
+    /// The folder of the locks, if this process may write to it; `None` if the journal is no
+    /// directory or was opened to read.
     pub(super) fn workers_folder(&self) -> Option<PathBuf> {
         match self.place() {
             JournalLocation::Directory(dir) if !self.read_only => Some(dir.join(FOLDER)),

@@ -18,8 +18,8 @@ use crate::domain::Timestamp;
 use crate::telemetry::lost_spans::LOST_SPANS;
 use crate::telemetry::metrics::Metrics;
 
-/// After the collector failed, a function sends nothing for this long. A server does not send a
-/// batch as soon as it is full, but waits for its next regular time.
+/// Pause after a failure of the collector. During it, a function sends nothing, and a server sends
+/// at its regular times only, even if a batch is full.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a request to the collector ended.
@@ -176,7 +176,8 @@ impl Exporter {
         }
     }
 
-    /// Whether a request failed less than `REST` ago.
+    /// Whether the newest request with spans, or the newest one with metrics, failed less than
+    /// `REST` ago.
     pub(super) fn rests(&self) -> bool {
         self.spans.failed_just_now() || self.metrics.failed_just_now()
     }

@@ -88,7 +88,8 @@ fn recorded_around<'a, R: LookupSpan<'a>>(span: SpanRef<'a, R>) -> Option<TraceC
     span.scope().find_map(context)
 }
 
-/// Returns the context of a span of this program.
+/// Returns the context of `span`, or of the nearest recorded span around it. `None` if none is
+/// recorded.
 pub(in crate::telemetry) fn context_of(span: &Span) -> Option<TraceContext> {
     let found = span.with_subscriber(|(id, subscriber)| {
         let registry = subscriber.downcast_ref::<Registry>()?;

@@ -28,7 +28,7 @@ pub(super) struct Batch<'a> {
 }
 
 impl Queue {
-    /// `dropped` counts the spans that find no room or are refused.
+    /// Makes an empty queue. `dropped` counts the spans that find no room or are refused.
     pub(super) fn new(dropped: &'static AtomicU64) -> Self {
         Self {
             spans: Mutex::default(),
@@ -72,7 +72,8 @@ impl Batch<'_> {
         &self.spans
     }
 
-    /// The collector took the batch, but rejected this number of spans.
+    /// Ends a batch that the collector took, and counts the spans of it that the collector
+    /// rejected.
     pub(super) fn delivered(mut self, rejected: u64) {
         self.queue.dropped.fetch_add(rejected, Ordering::Relaxed);
         self.spans.clear();

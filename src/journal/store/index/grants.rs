@@ -144,12 +144,15 @@ impl Journal {
     }
 
     /// Every other unfinished or active request that affects an image and a receiver of this one.
+    /// If this request puts an image into Lighthouse, also those that affect the blueprint made
+    /// from it.
     pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();
         let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
         let lighthouse = [Receiver::Lighthouse.name()];
-        // The accounts that use the blueprint made from an image need that image in Lighthouse.
+        // The accounts that have the blueprint need its image in Lighthouse, so any receiver
+        // counts.
         let published = state.request().target.lighthouse();
         let blueprint = state.blueprint().filter(|_| published);
         let blueprint = blueprint.map(|id| ImageRef::Blueprint(id.clone()));
