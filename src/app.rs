@@ -255,13 +255,14 @@ impl App {
         if self.prepared.plan_only {
             return Ok(self.show_plan(incoming, &decision).await);
         }
-        // Write no record before the journal's place is proven to refuse a second file of one name.
+        // Write no record before the journal's place is proven to refuse to create a file that
+        // exists.
         self.prove_create_only().await?;
         let (source, bytes) = (
             &incoming.identity.source,
             incoming.delivery.verified.body().len(),
         );
-        // Counts the request as unfinished, towards its source's limit, until the value is dropped.
+        // Until the value is dropped, the request counts as unfinished: each source has a limit.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&incoming.identity));
         };

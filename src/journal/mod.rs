@@ -7,17 +7,17 @@
 //! contains the SHA-256 of its predecessor's file. Applying a stream's records in order gives its
 //! `State`.
 //!
-//! All derived files are below `index/`: `due` (when a request or incident needs work), `grants`
-//! (unfinished and active requests by image), `unsealed` (streams with unsealed records), `looks`
-//! (when the lists of approval systems were read) and `pass` (how much of the index was compared
-//! with the records today). The index only says where to look. Its files are deleted when they are
-//! no longer needed. The first three can be rebuilt from the records.
+//! The index says where to look for records. Its folders below `index/` are `due` (when a request
+//! or incident needs work), `grants` (unfinished and active requests by image), `unsealed` (streams
+//! with unsealed records), `looks` (when the lists of approval systems were read) and `pass` (how
+//! much of the index was compared with the records today). The first three can be rebuilt from the
+//! records. Files of the index are deleted when they are no longer needed.
 //!
 //! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. `store` does
 //! the I/O, and `inside` resolves symbolic links.
 //!
 //! # What verification detects
-//! `Journal::verify` finds an altered byte in any file, a missing file that is not its stream's
+//! `Journal::verify` finds an altered byte in any record, a missing record that is not its stream's
 //! newest, swapped or foreign files, and a record that cannot follow its predecessors. A record
 //! with one of these flaws stops the work on its request. The chain alone does not show that the
 //! newest records of a stream were removed, or that the newest record was rewritten with a new

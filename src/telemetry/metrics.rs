@@ -1,6 +1,6 @@
 //! The values of a process's metrics. In: counts, gauges, durations. Out: Prometheus' text format,
-//! and lines in CloudWatch's embedded metric format with the counters that grew and the gauges that
-//! were set since the last lines. `metric.rs` defines the metrics.
+//! and lines in CloudWatch's embedded metric format with the counters that grew and the gauges
+//! without labels that were set since the last lines. `metric.rs` defines the metrics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -4,7 +4,8 @@
 use crate::domain::{Action, ItemResult, ResultCode, ResultKind, Status, Verdict};
 use crate::journal::record::Event;
 
-/// OCSF's `activity_id` of a record. `Other` has a name that OCSF does not define.
+/// OCSF's `activity_id` of a record. `Other` holds the name of an activity that OCSF does not
+/// define.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Activity {
     /// The record gives access or takes it away; `Entry::action` says which.

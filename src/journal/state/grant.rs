@@ -128,7 +128,7 @@ impl State {
         })
     }
 
-    /// Returns the accounts that got the image from this request and still have it.
+    /// Returns the accounts that have the image because of this request.
     pub(super) fn shared_accounts(&self) -> Vec<AccountId> {
         let gave = |account: &&AccountId| {
             self.results.iter().any(|result| {
@@ -165,7 +165,7 @@ impl State {
             .collect()
     }
 
-    /// Whether `result` says that this request gave the item, and no later record took it away.
+    /// Whether `result` counts as given by this request, and no later record took the item away.
     pub(super) fn stands(&self, result: &ItemResult) -> bool {
         self.gave(result)
             && self.intent.request.action == Action::Share

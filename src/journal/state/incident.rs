@@ -141,8 +141,8 @@ impl Incident {
     }
 
     /// Whether an event with this body digest restarts the announcement: the announcement led to no
-    /// request, and the event is new. So a false event does not block a true one, and a repeated
-    /// event causes no work.
+    /// request, and the event is new. So an event that leads to nothing does not block a later one,
+    /// and a repeated event causes no work.
     pub fn begins_anew_with(&self, body_digest: &str) -> bool {
         let ended = self.fetch_at.is_none() && self.why.is_some();
         ended && !self.events.iter().any(|known| known == body_digest)

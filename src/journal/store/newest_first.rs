@@ -185,7 +185,8 @@ impl NewestFirst {
         batch
     }
 
-    /// After the oldest segment: reports the streams whose record 0 was in no segment.
+    /// Returns a batch that reports the streams whose record 0 was in no segment; `None` without
+    /// such streams. Called after the oldest segment.
     fn headless(&mut self) -> Option<Batch> {
         let parts = std::mem::take(&mut self.parts);
         let flaws = parts.keys().map(|stream| self.missing(*stream, 0));

@@ -47,9 +47,9 @@ impl Journal {
     }
 
     /// Reads a stream as far as an answer to a delivery needs it: up to the record that ended the
-    /// request, or that ended it again after the last reopening. Stops at the first number without
-    /// a record. So before you work on an unfinished request, read it with [`Journal::read`], which
-    /// lists the stream and finds a gap.
+    /// request, or that ended it again after the last reopening; of an incident only record 0.
+    /// Stops at the first number without a record. So before you work on an unfinished request,
+    /// read it with [`Journal::read`], which lists the stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store

@@ -48,7 +48,7 @@ fn present(mut message: Json) -> Json {
 }
 
 /// Returns the kind of a span. Work on a host's event is no step and gets `SERVER`. A step gets
-/// `CLIENT` if it calls another service.
+/// `CLIENT` if it calls another service, otherwise `INTERNAL`.
 fn kind(step: Option<&str>) -> u8 {
     let Some(step) = step else {
         return SERVER;

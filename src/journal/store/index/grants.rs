@@ -175,8 +175,8 @@ impl Journal {
     }
 
     /// Returns every grant that the index names, also a covered or overdue one, and the errors of
-    /// requests that could not be read. Reads a request's records unless its entry has the grant
-    /// after the newest record.
+    /// requests that could not be read. Reads a request's records unless its entry has the grant as
+    /// of the newest record.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {
