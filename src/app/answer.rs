@@ -80,7 +80,7 @@ impl Answer {
         }
     }
 
-    /// The answer to a request that is not valid.
+    /// The answer to a request that is not carried out because of these problems.
     pub(super) fn invalid(id: impl Into<String>, problems: Vec<Problem>) -> Self {
         Self {
             problems,
@@ -166,7 +166,7 @@ pub enum Ending {
     Done,
     /// Recorded; waits for its `not_before` or a slot. The sender need not repeat the delivery.
     Waiting,
-    /// Recorded but unfinished. A repeated delivery or the next sweep continues it.
+    /// Recorded but unfinished. The backlog, a sweep or a repeated delivery continues it.
     Pending,
     /// The policies deny the request.
     Denied,
@@ -183,11 +183,12 @@ pub enum Ending {
 /// The answer to a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Verified and mapped: one answer per request; one answer if the event requests nothing.
+    /// Verified: one answer per request. An event without one has one answer: it requests nothing,
+    /// only names an instance, or is the bad event of a batch.
     Answers(Vec<(Ending, Answer)>),
     /// The answer to a handshake or to a message about a subscription.
     Handshake(HandshakeReply),
-    /// Authentication failed. Only the log has the reason.
+    /// Authentication failed. The reply does not say why; the log may.
     Unauthorised,
     /// No source has this name.
     UnknownSource,
@@ -197,7 +198,7 @@ pub enum Reply {
     UnsupportedType,
     /// Verified, but not JSON or nested too deeply.
     Unreadable(Problem),
-    /// Verified, but the map finds no valid request in it.
+    /// Verified, but the map fails, or a request that it makes of the event is not valid.
     Invalid(Problems),
 }
 

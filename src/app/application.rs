@@ -95,8 +95,8 @@ impl App {
     }
 
     /// Returns the cloud of the account that owns an image. For the blueprint of a chain, chooses
-    /// the account of its CVM image: the cloud chose the blueprint's id, so no configuration names
-    /// the blueprint. `find_source` must have looked up the CVM image.
+    /// the account of its CVM image: the cloud chooses the blueprint's id, so the configuration
+    /// need not name it. `find_source` must have looked up the CVM image.
     pub(super) fn cloud_of_owner(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();

@@ -59,7 +59,7 @@ impl App {
     }
 
     /// Tests, before this process writes its first record, that the journal's place refuses to
-    /// create a file twice. Later calls return at once.
+    /// create a file twice. After a success, later calls return at once.
     ///
     /// # Errors
     /// The place does not refuse, the store failed, or the system gives no random bytes. Then no

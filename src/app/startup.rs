@@ -45,7 +45,7 @@ impl Prepared {
         Self::open_over(Arc::new(self), journal, vars, clock)
     }
 
-    /// Opens the application over an open journal, for tests with stores that fail.
+    /// Opens the application over an open journal. Public for tests with stores that fail.
     #[doc(hidden)]
     pub fn open_over(
         prepared: Arc<Self>,

@@ -3,9 +3,9 @@
 //! Out: the next step. Never sleeps, calls or reads a clock.
 //!
 //! No API returns a result per account, and none takes an idempotency key. Therefore the machine
-//! calls only for accounts that need a change. If a call may have been carried out, it reads the
-//! shares before it repeats the call. If one account may have made a batch fail, it halves the
-//! batch until that account is alone and gets its own error code.
+//! calls only for accounts that need a change. If a call got no clear answer, it reads the shares,
+//! if they can be read, before it repeats the call. If one account may have made a batch fail, it
+//! halves the batch until that account is alone and gets its own error code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -9,7 +9,7 @@ use crate::domain::ErrorClass;
 /// The bounds of waiting and repeating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The upper bound of the first wait.
+    /// The upper bound of the first wait; four times this after a throttled call.
     pub base: Duration,
     /// The longest single wait.
     pub cap: Duration,

@@ -22,7 +22,7 @@ pub(super) fn blueprint_call(image: &str, action: Action) -> String {
     }
 }
 
-/// CVM and Lighthouse both have an action of this name.
+/// Names the action, which CVM and Lighthouse both have, and the image.
 fn modify(image: &CvmImageId, action: Action) -> String {
     let permission = match action {
         Action::Share => "SHARE",

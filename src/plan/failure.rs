@@ -10,7 +10,8 @@ pub(super) fn may_have_acted(class: ErrorClass) -> bool {
     )
 }
 
-/// Returns the final result of an item whose call failed with `error`.
+/// Returns the result of an item whose call failed with `error`. `retryable`: whether a later turn
+/// may try again.
 pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
     let message = match error.remedy.as_str() {
         "" => error.message.clone(),

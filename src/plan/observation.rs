@@ -11,13 +11,15 @@ use super::readiness::Readiness;
 pub struct Observation {
     /// Accounts that have the image now; `None` if they are not known.
     pub shares: Option<BTreeSet<AccountId>>,
-    /// The blueprint that a CVM image has in Lighthouse now.
+    /// The blueprint that a CVM image has in Lighthouse now; `None` if it has none or none was
+    /// read.
     pub blueprint: Option<BlueprintId>,
     /// Whether the image can be shared in its current state.
     pub readiness: Readiness,
     /// Maximum number of accounts that can have the image; `None` if it is not known.
     pub max_accounts: Option<usize>,
-    /// Whether all reads succeeded. If not, an item that was not read needs a call.
+    /// Whether all reads succeeded, and the account is not `doubted`. If not, an item that was not
+    /// read needs a call.
     pub readable: bool,
     /// The root account under which the cloud was read, if it is known.
     pub owner: Option<AccountId>,

@@ -26,11 +26,13 @@ use crate::telemetry::{Step, step};
 
 use super::fetcher::Fetcher;
 
-/// The pause after the first failed attempt. Each later one is twice as long, up to a maximum.
+/// The pause after the first failed attempt. Each later one is twice as long, up to
+/// [`MAX_PAUSE_OF_WORK`].
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The least number of attempts before an event is given up, even if it is older than `retry_for`:
-/// an approval must not be lost because no sweep ran in that time.
+/// an approval must not be lost because no sweep ran in that time. An unknown instance has a limit
+/// of its own, [`MAX_ATTEMPTS_IF_UNKNOWN`].
 const MIN_ATTEMPTS: u32 = 10;
 /// The number of attempts after which an event is given up because its system does not know the
 /// instance.
@@ -43,7 +45,8 @@ pub(super) const ENDED: &str = "another worker has already handled this event";
 
 /// The result of an attempt to work off an announcement.
 pub(super) enum Attempt {
-    /// The announcement is worked off. `why` is set if it led to no request.
+    /// The announcement is worked off. `requests`: those that it opened or, if it is a withdrawal,
+    /// called off. `why` is set if there are none.
     Settled {
         requests: Vec<Identity>,
         why: Option<String>,
@@ -158,7 +161,7 @@ impl App {
         let name = incident.name();
         let attempted = self.attempt_to_fetch((incident, announcement), deadline);
         let end = Box::pin(attempted).await;
-        // The time of this process ran out, which says nothing about the instance.
+        // This process ran out of time, which says nothing about the instance: record no failure.
         if !matches!(end, Attempt::Settled { .. }) && left(deadline) < MIN_TIME_LEFT {
             tracing::warn!(name, "no time left to fetch an instance");
             return Ok(state);
@@ -270,7 +273,8 @@ impl App {
         }
     }
 
-    /// Handles a fetched instance like any delivery, after recording its requests.
+    /// Handles a fetched instance like any delivery, after recording the identities of its
+    /// requests.
     async fn open_requests(
         &self,
         incident: &Incident,

@@ -1,5 +1,5 @@
 //! What this process knows of the lists of approval systems. With this knowledge, a reconciliation
-//! does not look up announcements again that the process has already found in the journal.
+//! skips the announcements that an earlier one found or wrote in the journal, or found too old.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,7 @@ pub(super) struct Known {
     /// When this process reads the list next, or asks the journal whether another process has read
     /// it.
     pub(super) next: Option<Timestamp>,
-    /// Ids of the listed announcements that the journal has.
+    /// Ids of the listed announcements that need no further look: the journal has them, or their
+    /// approval ended too long ago.
     pub(super) announced: BTreeSet<String>,
 }

@@ -1,8 +1,8 @@
 //! Finds approvals whose event never arrived, because no approval system delivers every event.
 //! Takes the lists of finished instances, for sources whose system offers one, and the journal's
 //! mark of the last look. Records an announcement for each recent instance that the journal does
-//! not know; the same sweep works it off if time is left. A list that cannot be read is left to a
-//! later sweep.
+//! not know, or whose announcement led to no request; the same sweep works it off if time is left.
+//! A list that cannot be read is left to a later sweep.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +27,8 @@ const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How far a look goes back at most, even if no sweep ran for longer. In one call, each system
 /// lists instances over at least this span.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The event of an approval that ended less than this long ago may still arrive.
+/// The event of an approval that ended less than this long ago may still arrive, so only the next
+/// look announces it.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// The most pages of one list that a sweep reads.
 const MAX_PAGES: usize = 50;
@@ -57,7 +58,7 @@ struct Round<'a> {
     fetch: &'a FetchConfig,
     listing: &'a Listing,
     now: Timestamp,
-    /// When the last complete look began.
+    /// When the last complete look began; now if there was none.
     complete: Timestamp,
     deadline: Deadline,
     /// How many announcements this look has recorded.
@@ -223,8 +224,8 @@ impl App {
         end
     }
 
-    /// Returns the listed instances that became `said` recently or at an unknown time, and the
-    /// error of a page that could not be read, if any.
+    /// Returns the listed instances that were approved or withdrawn (`said`) recently or at an
+    /// unknown time, and the error of a page that could not be read, if any.
     async fn recently(
         &self,
         (said, status): (Said, &'static str),

@@ -210,7 +210,7 @@ impl App {
         Ok(requests)
     }
 
-    /// Revokes shares whose revocation waited only because this share covered them.
+    /// Revokes each share whose revocation waits for a cover: this share may have been the cover.
     async fn revoke_uncovered(
         &self,
         state: &State,

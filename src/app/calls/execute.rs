@@ -96,8 +96,8 @@ async fn subject(
             ImageRef::Blueprint(blueprint_of_chain(context, image, found, results).await?)
         }
     };
-    // Wait if the plan says so, and always in a chain: its blueprint may not be ready yet, even in
-    // a turn that resumes the chain.
+    // A share waits if the plan says so, and always in a chain: its blueprint may not be ready yet,
+    // even in a turn that resumes the chain. A cancel never waits.
     if action == Action::Cancel || !(chain || plan.waits_for_image()) {
         return Ok(subject);
     }

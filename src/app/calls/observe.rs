@@ -31,7 +31,7 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
 /// it.
 const OWNER_TIME: Duration = Duration::from_millis(700);
 
-/// Reads the cloud once for all concurrent requests for the same image.
+/// Reads the cloud for a request. Waiting requests with the same [`ReadKey`] share one read.
 pub(in crate::app) async fn observe(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -43,7 +43,8 @@ pub(in crate::app) async fn observe(
             .await
         {
             Joined::Leader(leader) => leader,
-            // The leader's deadline passed before it read. This caller has time left: join again.
+            // The leader's deadline passed before it had read everything. This caller has time
+            // left: join again.
             Joined::Answered(seen)
                 if seen
                     .unreadable

@@ -16,7 +16,7 @@ use super::coalesce::{Batch, Joined};
 /// How a call ended for one request.
 pub(super) struct Called {
     pub(super) end: CallEnd,
-    /// Whether the call carried accounts of other requests, too.
+    /// Whether the call carried accounts of other requests, too; false if its end is not known.
     pub(super) batched: bool,
 }
 
@@ -33,7 +33,8 @@ pub(super) fn may_be_one_account(error: &CloudError) -> bool {
 }
 
 /// Makes one call for the accounts in `batch`, or waits for another request's call that includes
-/// them. Adds the accounts of waiting requests to its own call. With `alone`, no call is merged.
+/// them. Adds the accounts of waiting requests to its own call. With `alone`, its call is not
+/// merged with others.
 pub(in crate::app) async fn change(
     context: &ExecutionContext<'_>,
     image: &ImageRef,
@@ -93,9 +94,10 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call if there is room and the call has none of the part's accounts yet: two
-/// requests for one account need separate results. The part's request must wait until the call's
-/// `end`. Otherwise it could read the cloud before the cloud carries out the call.
+/// Adds a part to a call and returns true, if the part fits: there is room, the call has none of
+/// its accounts yet (two requests for one account need separate results), and its request waits at
+/// least until the call's `end` (otherwise it could read the cloud before the cloud carries out the
+/// call). Leaves out a part that wants a call of its own.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;

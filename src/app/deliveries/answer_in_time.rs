@@ -1,7 +1,7 @@
 //! Answers an HTTP delivery within the time that its sender waits (`answer_within`). If the process
-//! continues after an answer, so does the work: the answer is sent once the time is up and the
-//! journal has the request. On other hosts, and for a delivery with several requests, the work
-//! itself stops in time, and the sweep continues it.
+//! continues after an answer, so does the work: if it takes longer, the answer is sent once the
+//! time is up and the journal has the request. On other hosts, and for a delivery with several
+//! requests, the work itself stops in time, and the backlog or a sweep continues it.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -104,8 +104,8 @@ impl EarlyAnswer {
         end.map_or(Deadline::NEVER, Deadline::at)
     }
 
-    /// The answer at the time limit. Never returns if the source has no limit, or while the journal
-    /// does not have the request.
+    /// Returns the answer at the time limit, or later, once the journal has the request. Never
+    /// returns if the source has no limit or the delivery has several requests.
     async fn due(&self) -> Reply {
         let mut known = self.known.subscribe();
         let limited = known.wait_for(|known| known.rules.answer_within.is_some());

@@ -11,7 +11,7 @@ use crate::domain::{SourceName, Timestamp};
 
 /// Maximum number of failures to log, per source and period.
 const MAX_LOGGED: u64 = 5;
-/// Length of a period. At its end the other failures are logged as one number.
+/// Length of a period. After it, the number of failures above [`MAX_LOGGED`] is logged.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The failures of the current period, for each configured source.

@@ -1,6 +1,6 @@
 //! Refuses a verified delivery that the map does not understand, and a request that would begin too
 //! late. In: a verified delivery and its problems. Out: the answer, and a record that contains
-//! nothing of the body except the values that the problems quote.
+//! nothing of the body except the delivery's id and the values that the problems quote.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl App {
     }
 
     /// Returns the lease for the record of an incident. Once the lease has ended, a sweep may
-    /// deliver the notification.
+    /// deliver its notification.
     pub(in crate::app) fn incident_lease(&self) -> Result<WorkerLease, JournalError> {
         self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }

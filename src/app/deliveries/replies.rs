@@ -38,7 +38,7 @@ impl App {
         }
     }
 
-    /// Logs the number of failures that were only counted.
+    /// Logs the failures that were only counted, for each period that has ended.
     pub(in crate::app) fn log_refusals(&self) {
         for (source, more) in self.refusals.ended(self.now()) {
             tracing::warn!(%source, more, "more deliveries were not believed");

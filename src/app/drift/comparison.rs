@@ -32,7 +32,8 @@ struct Known {
 }
 
 impl Known {
-    /// Adds a grant. Of several for one receiver, an active one hides an overdue one.
+    /// Adds a grant. Of several for one receiver, the best standing counts: active, then covered,
+    /// then overdue.
     fn grant(&mut self, to: String, standing: Standing) {
         let known = self.granted.entry(to).or_insert(standing);
         *known = standing.min(*known);
@@ -103,8 +104,8 @@ impl App {
         Ok(report)
     }
 
-    /// The scheduled comparison: records the differences and queues a notification, so that they
-    /// reach the operator once a day. If the record fails, logs the error.
+    /// The scheduled comparison: records the differences and queues a notification. Records the
+    /// same differences once a day. If the record fails, logs the error.
     pub async fn drift_task(&self, deadline: Deadline) -> Result<DriftReport, JournalError> {
         self.journal.writable()?;
         let report = self.drift(&[], deadline).await?;

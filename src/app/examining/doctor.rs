@@ -1,6 +1,6 @@
 //! Examines whether a deployment can do its job. Reads the cloud and the approval systems, writes
 //! and deletes a probe in the journal, and sends a HEAD request to each notification target that
-//! has an address. Returns one finding for each check, with the remedy if something is wrong.
+//! has an address. Returns the findings of its checks, each with the remedy if something is wrong.
 //! Changes nothing in the cloud.
 
 use std::time::Duration;
@@ -49,14 +49,14 @@ spelled! {
     /// The result of a check.
     Health {
         Good = "ok",
-        /// The deployment works with a restriction.
+        /// The deployment works, but something restricts or endangers it.
         Limited = "warning",
         /// The deployment cannot do this part of its job.
         Broken = "failed",
     }
 }
 
-/// The result of one check.
+/// One result of a check.
 #[derive(Debug, Serialize)]
 pub struct Finding {
     pub check: Check,
@@ -160,7 +160,8 @@ impl App {
         findings
     }
 
-    /// An unsealed journal gets no finding here: it is already a warning of the configuration.
+    /// Reads the seal's key and the time of the newest seal. Returns no finding for an unsealed
+    /// journal, which is already a warning of the configuration.
     async fn examine_seal(&self) -> Option<Finding> {
         self.config().seal.as_ref()?;
         let signer = match signer(self.config()) {

@@ -1,6 +1,6 @@
 //! Examines the sources that fetch instances: whether each app gets a token, may read its
-//! definitions and may list instances; whether each ticket system answers; and which instances wait
-//! to be fetched. Calls these systems and changes nothing there.
+//! definitions and may list instances; whether each ticket system answers; and whether instances
+//! wait after a failed fetch. Calls these systems and changes nothing there.
 
 use crate::app::App;
 use crate::app::approvals::{Fetcher, TicketFetcher};

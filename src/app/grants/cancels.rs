@@ -63,7 +63,8 @@ impl App {
     ) -> Result<String, RevokeNowError> {
         let (image, region) = (grant.image.parse(), grant.region.parse());
         let (Ok(image), Ok(region), false) = (image, region, grant.to == LIGHTHOUSE) else {
-            // Only the accounts of a CVM image may have a blueprint, which has another id.
+            // Only accounts of a CVM image may be those of a chain, which have its blueprint
+            // instead.
             return Ok(grant.image.clone());
         };
         let (image, region): (CvmImageId, Region) = (image, region);

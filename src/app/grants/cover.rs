@@ -6,16 +6,17 @@ use crate::domain::{
 };
 use crate::journal::{MAX_COVER, Phase, State};
 
-/// Minimum length of a cover by a request that is not finished.
+/// How long an unfinished request covers an item at least, even if its work is due now. After that
+/// the revocation looks for covers again.
 const WORK_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 /// Another grant that covers an item of an ended share.
 #[derive(Debug)]
 pub(in crate::app) struct Cover {
     pub(super) item: Item,
-    /// The request that holds the item.
+    /// The request that covers the item.
     pub(super) by: Identity,
-    /// Until when the item must not be revoked.
+    /// Until when the item must not be revoked. Then covers are looked for again.
     pub(super) until: Timestamp,
 }
 
@@ -40,9 +41,9 @@ pub(in crate::app) fn covers_of_accounts(
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// For a request that put an image into Lighthouse: returns the cover that ends first, by a grant
-/// that needs the image there. Such a grant is of the same image in Lighthouse, or of the blueprint
-/// made from it.
+/// For a request that put an image into Lighthouse: of the covers by other shares that need the
+/// image there, returns the one that ends first. Those are shares of the same image to Lighthouse,
+/// and shares of its blueprint with accounts.
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);

@@ -16,7 +16,7 @@ pub struct ReviewEntry {
     /// The image as the request names it.
     pub image: String,
     pub region: String,
-    /// The accounts, or Lighthouse.
+    /// The receivers: accounts, Lighthouse, or both.
     pub to: Vec<String>,
     pub since: Timestamp,
     pub until: Option<Timestamp>,

@@ -18,7 +18,7 @@ pub enum RevokeNowError {
     /// The journal has no grant of this image, or to this account.
     #[error("the journal has no active grant of {0}; `sharehook drift` lists what else is shared")]
     NothingGranted(String),
-    /// A stream cannot be read, so grants in it were not revoked.
+    /// A stream cannot be read. If it has a grant of the image, that grant was not revoked.
     #[error("records that cannot be read may have a grant, which was not revoked: {0}")]
     Unread(String),
     /// No record names the blueprint that the accounts have, and the cloud cannot be read.
@@ -32,7 +32,8 @@ pub enum RevokeNowError {
         /// The cloud's error.
         why: String,
     },
-    /// No record names the blueprint that the accounts have, and the cloud has none.
+    /// No record names the blueprint that the accounts have, and the cloud shows none to the key in
+    /// use.
     #[error(
         "no record names the Lighthouse blueprint of {0}, and the account of the key in use has no blueprint made from it: use a key of the image's owner account; if the image is deleted, confirm with --gone"
     )]
@@ -85,8 +86,8 @@ impl App {
     /// that the image is deleted, so a missing image counts as not shared.
     ///
     /// # Errors
-    /// [`RevokeNowError`], if nothing was cancelled. What prevents only some of the cancels is in
-    /// [`RevokedNow::left`].
+    /// [`RevokeNowError`], only before the first cancel. What prevents some of the cancels, or may
+    /// have hidden a grant, is in [`RevokedNow::left`].
     pub async fn revoke_now(
         &self,
         image: &str,
@@ -139,7 +140,7 @@ impl App {
             match asked.await {
                 Ok(asked) => answers.extend(asked),
                 Err(error) if answers.is_empty() => return Err(error),
-                // Return the answers to the cancels before.
+                // Keep the answers to the earlier cancels.
                 Err(error) => left.push(error),
             }
         }

@@ -31,7 +31,8 @@ use super::send_notification::{Attempt, Delivered, Failure};
 const MAX_DELIVERING: usize = 8;
 /// Time limit for all notifications of a stream on a server. A sweep has its own deadline.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// The longest pause that a server waits for a second attempt. The sweep makes later attempts.
+/// The longest pause after which a server makes the second attempt itself. Sweeps make it after a
+/// longer pause, and all later attempts.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
 /// Maximum time for notifications before a function's answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);

@@ -15,10 +15,12 @@ use crate::telemetry::{TraceContext, current};
 
 /// How long a callback is kept: Slack accepts answers at a `response_url` for 30 minutes.
 const KEPT: Duration = Duration::from_secs(1_800);
-/// Maximum number of callbacks to keep; more than the requests that run at once.
+/// Maximum number of callbacks to keep; more than the requests that run at once. Further ones are
+/// not kept.
 const MAX_KEPT: usize = 10_000;
 
-/// The streams in the outbox, and those whose notifications are being delivered.
+/// The streams in the outbox, those whose notifications are being delivered, and the callbacks of
+/// requests.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Outbox {
     streams: Mutex<BTreeMap<StreamId, Queued>>,

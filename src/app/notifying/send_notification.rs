@@ -121,8 +121,8 @@ impl App {
         Ok(Delivered::Messages)
     }
 
-    /// Sends one message. A repeated attempt first looks for the message at the target, if the
-    /// template says how.
+    /// Sends one message. If the template says how, first finds the ticket's id at the target, and
+    /// in a repeated attempt looks for the message there, so that it is not sent twice.
     async fn send_one(
         &self,
         notification: &Notification<'_>,

@@ -17,8 +17,8 @@ pub(super) struct Counts {
     pub(super) grants: usize,
     /// Receivers with an overdue share.
     pub(super) overdue: usize,
-    /// Requests whose work is due and not finished, and announcements whose instance must still be
-    /// fetched.
+    /// Requests whose work was begun or is due, and is not finished; and announcements whose
+    /// instance must still be fetched.
     pub(super) unfinished: usize,
     /// Since when the oldest unfinished work has been due.
     pub(super) oldest: Option<Timestamp>,

@@ -21,7 +21,7 @@ spelled! {
         Waiting = "waiting",
         /// A worker is carrying it out.
         Working = "working",
-        /// Unfinished; the next sweep or delivery continues it.
+        /// Unfinished; the backlog, a sweep or a repeated delivery continues it.
         Unfinished = "unfinished",
         /// Unfinished for a reason that only the operator can change.
         Blocked = "blocked",
@@ -57,7 +57,7 @@ impl RequestState {
                 Status::Completed => Self::Completed,
                 Status::Partial => Self::Partial,
                 Status::Denied => Self::Denied,
-                // A closed request has one of four statuses.
+                // A closed request is never `Ignored`, `Pending` or `Planned`.
                 Status::Failed | Status::Ignored | Status::Pending | Status::Planned => {
                     Self::Failed
                 }
@@ -91,7 +91,7 @@ pub struct RequestEntry {
     pub ticket: Option<String>,
     /// When the request was first verified, which counts as its approval.
     pub at: Timestamp,
-    /// The answer that a duplicate of the request would get.
+    /// The answer that shows the request's recorded state.
     pub answer: Answer,
 }
 
@@ -287,7 +287,7 @@ impl AnnouncementEntry {
     }
 }
 
-/// A delivery that was not understood.
+/// A verified delivery that is not a valid request.
 #[derive(Debug, Clone, Serialize)]
 pub struct RejectionEntry {
     pub at: Timestamp,

@@ -11,7 +11,7 @@ use crate::journal::{
 
 use super::entries::{NotificationEntry, RequestEntry, RequestState};
 
-/// All that the journal says of one request.
+/// What the journal says of one request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
     /// The entry of the request in lists, with its answer.

@@ -129,7 +129,7 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(lines.collect(), flaws))
     }
 
-    /// Returns the deliveries that were not understood, or the newest `limit` of them.
+    /// Returns the verified deliveries that are not valid requests, or the newest `limit` of them.
     pub async fn rejections(
         &self,
         limit: Option<usize>,

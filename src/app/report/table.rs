@@ -19,6 +19,7 @@ impl<T: AsRef<str>> From<T> for Text {
 
 impl Text {
     /// Splits the text at its backticks. Returns the pieces in order, each with whether it is code.
+    /// An unpaired backtick makes the whole text one piece.
     pub(super) fn pieces(&self) -> Vec<(bool, &str)> {
         let pieces: Vec<&str> = self.0.split('`').collect();
         if pieces.len().is_multiple_of(2) {
@@ -233,7 +234,7 @@ impl From<&str> for Cell {
     }
 }
 
-/// A bar of a thousand units, with a mark at the present instant.
+/// A bar of a thousand units. On the timeline it has a mark at the present instant, `now`.
 #[derive(Debug)]
 pub(super) struct Bar {
     pub(super) spans: Vec<Span>,

@@ -91,8 +91,8 @@ fn late_call(ended: &State, now: Timestamp) -> Option<Timestamp> {
     recent.then(|| ended.updated_at().checked_add(late).ok())?
 }
 
-/// Whether `other` takes away what `share` gives of the same image: an account that both name, or
-/// everything if `other` takes the image out of Lighthouse.
+/// Whether `other`, a request for the same image, takes away what `share` gives: an account that
+/// both name, or everything if `other` takes the image out of Lighthouse.
 fn takes_from(other: &State, share: &State) -> bool {
     let (given, taken) = (&share.request().target, &other.request().target);
     let account = |account| taken.accounts().contains(account);

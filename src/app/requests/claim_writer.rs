@@ -1,6 +1,7 @@
 //! Writes the records of a turn: the first look at the cloud, the calls with their results, the
 //! outcome. Stores calls and results until the next call or wait, so that those of the last call
-//! are in the record that ends the turn. Holds the claim, so that no other worker can write.
+//! are in the record that ends the turn. Holds the claim: until its lease ends, no other worker
+//! continues the request.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl<'a> ClaimWriter<'a> {
         self.claim.set_owner(owner);
     }
 
-    /// Removes the owner from later records if another account's key came into use during a call.
+    /// Removes the owner from later records unless the key in use after a call is known to belong
+    /// to it.
     pub(in crate::app) fn confirm_owner(&mut self, now: Option<AccountId>) {
         if self.claim.owner() != now.as_ref() {
             self.claim.set_owner(None);
@@ -140,8 +142,9 @@ impl<'a> ClaimWriter<'a> {
         self.state().results()
     }
 
-    /// Whether an earlier attempt recorded a look at the cloud. If it did, an item that has the
-    /// wanted state now may be a result of that attempt.
+    /// Whether an earlier attempt recorded a look at the cloud or, in a revocation, a result or a
+    /// failed call. If it did, an item that has the wanted state now may be a result of that
+    /// attempt.
     pub(in crate::app) fn looked_before(&self) -> bool {
         if self.revoking() {
             self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
@@ -156,10 +159,10 @@ impl<'a> ClaimWriter<'a> {
         Ok(recorded.instrument(step(Step::Record)).await?)
     }
 
-    /// Records, before the first call, the items that need no call. After a crash, any other item
-    /// in the wanted state may be a result of this request. A revocation needs no such record,
-    /// because revoking twice is harmless. `doubted`: the account whose key was used may not own
-    /// the image, so a cancel's record does not name it as the owner.
+    /// Records, before the request's first call, the items that need no call. After a crash, any
+    /// other item in the wanted state may be a result of this request. A revocation needs no such
+    /// record, because revoking twice is harmless. `doubted`: the account whose key was used may
+    /// not own the image, so a cancel's record does not name it as the owner.
     pub(in crate::app) async fn planned(&mut self, plan: &Plan, doubted: bool) -> Result<(), Stop> {
         if plan.is_empty() || self.revoking() || self.looked_before() {
             return Ok(());
@@ -213,8 +216,8 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Records the stored results and calls, before another call or a wait. Without a stored result
-    /// it writes nothing and keeps the calls for a later record.
+    /// Records the stored results and calls, before another call or a wait. In a revocation, and
+    /// without a stored result, it writes nothing and keeps the calls for a later record.
     ///
     /// # Errors
     /// [`Stop`]; [`Stop::CalledOff`] if a call-off came first. In that case the results are
@@ -238,8 +241,8 @@ impl<'a> ClaimWriter<'a> {
         Ok(())
     }
 
-    /// Records the event that ends the turn. If a call-off came first, records only the results and
-    /// returns [`Stop::CalledOff`].
+    /// Records the event that ends the turn. If a call-off came first, returns [`Stop::CalledOff`]
+    /// and records only the results, or nothing in a revocation.
     pub(in crate::app) async fn end(&mut self, event: Event) -> Result<(), Stop> {
         let end = self.record(event).await;
         match end {

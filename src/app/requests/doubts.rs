@@ -15,9 +15,9 @@ impl ClaimWriter<'_> {
         self.doubts.retain(|item| !seen.shows(item));
     }
 
-    /// Call it after a call-off ended an attempt. If the turn has made a call, puts all open items
-    /// in doubt, also called-off ones: no record shows what the attempt reached. Returns whether an
-    /// item is in doubt.
+    /// If the turn has made a call, puts all open items in doubt, called-off ones included: no
+    /// record shows what the attempt reached. Returns whether an item is in doubt. Call it after a
+    /// call-off ended an attempt.
     pub(super) fn doubt_open_items(&mut self) -> bool {
         if self.called {
             let open = self.state().results().into_iter();

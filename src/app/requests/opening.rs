@@ -25,7 +25,8 @@ impl App {
     }
 
     /// Writes record 0: intent, verdict and lease in one create-only write. No call that changes a
-    /// share precedes it. Without a slot there is no lease: the request waits in the backlog.
+    /// share precedes it. A request that is denied, waits for its `not_before`, or got no slot has
+    /// no lease.
     pub(in crate::app) async fn open(
         &self,
         incoming: &IncomingRequest<'_>,

@@ -1,6 +1,6 @@
 //! Remembers which requests put which CVM image into Lighthouse, and from which CVM image each
 //! blueprint was made. In: the states of requests that were read. Out: what this process knows.
-//! Record 0 names the image and never changes, so a process reads it only once for each request.
+//! Record 0 names the image and never changes, so what is remembered stays true.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(in crate::app) struct Published {
 
 impl Published {
     /// The CVM image that this request puts into Lighthouse; `Some(None)` if it puts none there.
-    /// `None`: the request was not read yet.
+    /// `None`: the request was not read yet, or was forgotten.
     pub(super) fn of(&self, stream: StreamId) -> Option<Option<ImageRef>> {
         self.by_request.lock().get(&stream).cloned()
     }

@@ -12,8 +12,8 @@ use crate::journal::{Claim, JournalError, State, StreamId, Work, WorkerLease};
 use super::first_look::FirstLook;
 
 impl App {
-    /// Resumes a request in any phase. If no work is left except a revocation, or no slot is free,
-    /// answers with the recorded state.
+    /// Resumes a request in any phase. If no work is due except a revocation, or no slot is free,
+    /// answers with the recorded state. So does a dry run.
     pub(in crate::app) async fn resume(
         &self,
         state: State,

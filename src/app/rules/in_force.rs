@@ -56,7 +56,8 @@ impl InForce {
 }
 
 impl Read {
-    /// Whether the secrets are so old that they must be read again. True for only one caller.
+    /// Whether the secrets are so old that they must be read again. Returns true to only one caller
+    /// within `MAX_AGE`.
     pub(super) fn is_old(&mut self, now: Instant) -> bool {
         let old = now.duration_since(self.at) >= MAX_AGE;
         if old {

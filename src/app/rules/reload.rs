@@ -16,7 +16,8 @@ use crate::telemetry::Metric;
 use super::prepared::Prepared;
 use super::secrets::fetch_secrets;
 
-/// Time limit of one reading of secrets; a delivery may wait for it.
+/// Time limit of reading the secrets again while a delivery or a sweep waits. [`App::reload`] has
+/// none.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
@@ -29,8 +30,8 @@ impl App {
         Arc::new(self.under(prepared))
     }
 
-    /// As [`App::in_force`], but reads old secrets again first. Each delivery and each sweep calls
-    /// this, because a function's host runs no task between them.
+    /// As [`App::in_force`], but reads old secrets again first. Servers and functions call it
+    /// before each delivery and sweep, because a function's host runs no task between them.
     pub async fn now_in_force(self: &Arc<Self>) -> Arc<Self> {
         if self.rules.prepared().config().has_changing_secrets()
             && self.rules.read.lock().is_old(Instant::now())

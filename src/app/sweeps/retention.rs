@@ -41,7 +41,8 @@ impl FromStr for Age {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Retention {
-    /// Requests whose records are now only in their segments, or in a dry run would be.
+    /// Requests whose records, except record 0, are now only in the log's segments, or in a dry run
+    /// would be.
     pub retired: u64,
     pub removed: u64,
     /// Requests that keep their records because not all of them are sealed.
@@ -52,7 +53,7 @@ pub struct Retention {
     pub failures: Vec<String>,
 }
 
-/// Counts what [`retire`] would retire. Writes nothing.
+/// Counts what [`retire`] would retire if all its records are sealed. Writes nothing.
 pub(crate) async fn retirable(
     journal: &Journal,
     age: &Age,

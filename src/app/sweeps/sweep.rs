@@ -20,7 +20,7 @@ use crate::telemetry::{Step, step};
 
 use super::sweep_report::SweepReport;
 
-/// With less time left than this, the sweep begins no further work.
+/// With less time left than this, the sweep begins work on no further request or announcement.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
 /// Number of requests that are read before the first of them is worked on.
 const STREAMS_PER_ROUND: usize = 128;
@@ -49,8 +49,9 @@ struct Round {
 }
 
 impl App {
-    /// Does everything that is due according to the journal's index, continues the daily pass that
-    /// compares the index with the records, seals the journal, and publishes the report.
+    /// Looks for approvals whose event never arrived, does what is due according to the journal's
+    /// index, continues the daily pass that compares the index with the records, delivers
+    /// notifications and, if due, seals the journal and publishes the report.
     ///
     /// # Errors
     /// The journal's index cannot be read, or the journal was opened only to read. What fails for
@@ -223,8 +224,8 @@ impl App {
         None
     }
 
-    /// Fetches the instances and delivers the notifications that are due. If a target fails, the
-    /// next sweep tries again.
+    /// Fetches the instances and delivers the notifications that are due. If a target fails, a
+    /// later sweep tries again.
     async fn notify_due(&self, round: &mut Round) {
         let rules = &self.prepared.notice_rules;
         let failures = Failures::default();
@@ -269,8 +270,8 @@ impl App {
         }
     }
 
-    /// Works on one request that is due; `None` if no time is left. If the turn closes a share that
-    /// has ended by then, also revokes it.
+    /// Finishes or revokes one request that is due; `None` if no time is left. If its turn closes a
+    /// share that has ended by then, also revokes that.
     pub(in crate::app) async fn sweep_one(
         &self,
         state: State,

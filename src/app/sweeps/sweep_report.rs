@@ -15,7 +15,7 @@ pub struct SweepReport {
     pub finished: Vec<String>,
     /// Requests whose expired or called-off share was revoked.
     pub revoked: Vec<String>,
-    /// Requests and announcements that are still unfinished after the sweep.
+    /// Requests and announcements that were due and are still unfinished after the sweep.
     pub unfinished: Vec<Unfinished>,
     /// Expired or called-off shares that stay for now, because other grants cover them.
     pub covered: Vec<Unfinished>,

@@ -60,7 +60,8 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
 type Missing = (String, String);
 
 fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
-    // With `envFrom` the host passes every field of a secret to the process.
+    // With `envFrom` the host passes every field of a secret to the process, so the file need not
+    // mention the variables.
     if mentions(text, "envFrom") {
         return Vec::new();
     }
@@ -73,8 +74,8 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
     vec![(problem, format!("pass {names} to the process in this file"))]
 }
 
-/// Looks for what the program reads at start: the configuration, the policy folder, maps and
-/// certificates.
+/// Returns what the file does not copy of what the program reads at start: the configuration, the
+/// policy folder, maps and certificates.
 fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
     let policy = config.policy.strip_prefix(folder).unwrap_or(&config.policy);
     let configuration = Path::new(&config.file).file_name().unwrap_or_default();
