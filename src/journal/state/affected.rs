@@ -56,9 +56,9 @@ impl Affected {
 
 impl State {
     /// Returns each pair of image and receiver that the request affects; none if it was denied when
-    /// it was opened. The accounts of a chain are added once its blueprint is known. A request that
-    /// only publishes an image is also listed under the image's blueprint, so that a cancel of the
-    /// blueprint finds it.
+    /// it was opened. Once the blueprint is known, includes the accounts of a chain or, if the
+    /// request only publishes the image, Lighthouse for the blueprint, so that a cancel of the
+    /// blueprint finds the request.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

@@ -252,8 +252,8 @@ impl Journal {
 
     /// Writes the entry for the stream's first unsealed record if the entry is missing and the
     /// records are not too young, and returns whether it wrote the entry. If the journal has no
-    /// seal and this process does not seal, deletes the stream's entries instead, because nothing
-    /// uses them.
+    /// seal and this process does not seal, deletes the entries for the stream's records instead,
+    /// because nothing uses them.
     async fn mend_unsealed(
         &self,
         index: &Index,

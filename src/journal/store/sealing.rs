@@ -48,13 +48,12 @@ struct NextRecords {
 }
 
 impl Journal {
-    /// Completes the newest seal if its sealer stopped, then seals the records that
-    /// `index/unsealed/` names. May leave records that are written during the call to the next
-    /// seal.
+    /// Completes the seals whose sealers stopped, then seals the records that `index/unsealed/`
+    /// names. May leave records that are written during the call to the next seal.
     ///
     /// # Errors
     /// `signer` is not the key that signs the log now, a rotation of the key was interrupted, or an
-    /// object of the log is missing or differs from what its segment determines: no new seal is
+    /// object of the log is missing or differs from what its segment determines: no further seal is
     /// made. Otherwise the store failed.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
@@ -278,8 +277,8 @@ impl Journal {
         }
     }
 
-    /// Moves unsealed records into a segment until it is full. `waiting` keeps the streams with
-    /// further records.
+    /// Adds unsealed records to a segment until it is full or none is left. `waiting` keeps the
+    /// streams with further records.
     async fn fill(
         &self,
         segment: &mut Segment,

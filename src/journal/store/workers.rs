@@ -48,7 +48,7 @@ impl Hold {
 
     /// Deletes the file, so that the worker is not taken for dead.
     pub(super) fn remove(self) {
-        // If this fails, the next sweep deletes the file.
+        // If this fails, a later sweep deletes the file.
         drop(std::fs::remove_file(&self.path));
     }
 }

@@ -217,8 +217,8 @@ impl Journal {
         Ok(state.and_then(|state| state.grant()))
     }
 
-    /// The number of requests in the index of grants: unfinished ones and those with a share in
-    /// effect. Takes one listing and reads no file.
+    /// The number of requests in the index of grants: unfinished ones, and those that hold a shared
+    /// item. Takes one listing and reads no file.
     pub async fn count_grants(&self) -> Result<usize, JournalError> {
         let entries = self.grant_entries(&[]).await?;
         let streams: BTreeSet<_> = entries.iter().map(|entry| entry.stream).collect();
