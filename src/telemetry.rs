@@ -64,7 +64,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) {
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
-            // The list of spans includes the current one.
+            // Leave out the current span, which the list of spans includes.
             .with_current_span(false)
             .with_writer(|| LogLine { ansi: false })
             .boxed(),

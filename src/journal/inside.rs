@@ -68,7 +68,8 @@ impl JournalLocation {
     }
 }
 
-/// Whether the prefix of `place` is `folder` of `other`, or is below it.
+/// Whether both are in one bucket, and `place` is the folder `folder` below `other`, or is inside
+/// that folder.
 fn is_below(place: &Bucket, other: &Bucket, folder: &Path) -> bool {
     (place.service, &place.name) == (other.service, &other.name)
         && Path::new(&place.prefix).starts_with(Path::new(&other.prefix).join(folder))

@@ -121,12 +121,13 @@ spelled! {
         Failed = "failed",
         /// The policies denied the request.
         Denied = "denied",
-        /// There is no request to carry out: the map found none, the program only plans, or the
-        /// delivery was a handshake.
+        /// There is no request to carry out: the map found none, the event names no instance, the
+        /// program only plans, or the delivery was a handshake or about a subscription.
         Ignored = "ignored",
-        /// The request is recorded in the journal, but not finished.
+        /// The request, or the event that names an instance, is not finished. The journal has it,
+        /// unless the program only plans.
         Pending = "pending",
-        /// The journal knows the request from an earlier delivery.
+        /// The journal knows the request or event from an earlier delivery.
         Duplicate = "duplicate",
         /// The delivery has a known identity and other content.
         Conflict = "conflict",

@@ -14,7 +14,7 @@ use super::{
     consistency_holds, inclusion, inclusion_holds,
 };
 
-/// The formats of the two proofs.
+/// The values of `format` in a [`Proof`] and, below, in a [`ConsistencyProof`].
 const REQUEST: &str = "sharehook-request-2";
 const CONSISTENCY: &str = "sharehook-consistency-1";
 

@@ -115,8 +115,8 @@ fn tile(level: usize, index: u64, hashes: &[Hash]) -> Object {
     }
 }
 
-/// The path of each level's partial tile in a tree of `size` leaves, from the leaves on; `None` for
-/// a level without a partial tile.
+/// The path of each level's partial tile in a tree of `size` leaves, beginning with the level of
+/// the leaves; `None` for a level without a partial tile.
 pub(in crate::journal) fn partial_tiles(size: u64) -> Vec<Option<String>> {
     let levels = (0..8).filter(|level| *level == 0 || size >> (8 * level) > 0);
     let path_of = |level: usize| {
@@ -149,8 +149,8 @@ fn index_at(size: u64, level: usize) -> u64 {
         .unwrap_or(0)
 }
 
-/// `tile/<level>/<index>`, followed by `.p/<width>` for a partial tile. The index has three digits
-/// per part, and an `x` before each part but the last.
+/// Returns `tile/<level>/<index>`, followed by `.p/<width>` for a partial tile. The index has three
+/// digits per part, and an `x` before each part but the last: `x001/234`.
 fn path(level: &str, index: u64, width: usize) -> String {
     let mut parts = vec![format!("{:03}", index % 1000)];
     let mut rest = index / 1000;

@@ -57,7 +57,8 @@ pub(super) struct RequiredEntries {
     /// The number of the stream's records. The first `sealed` of them are sealed.
     end: u64,
     sealed: u64,
-    /// For an intact request: its wake-up, its entries below `grants`, and their content.
+    /// For an intact request, the wake-up that it requires. The fields below: its entries below
+    /// `grants`, and the content of a full one.
     due: Option<WakeUp>,
     entries: Vec<GrantEntry>,
     grant: Option<Vec<u8>>,
