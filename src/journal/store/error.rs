@@ -176,7 +176,7 @@ pub enum AppendError {
     Store(#[from] JournalError),
 }
 
-/// A store's error as text for users, without credentials. Of an answer's body it has the error
+/// A store's error as text for users, without credentials. Of an answer in XML it has the error
 /// code and message at most.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -201,8 +201,8 @@ impl StoreFault {
 #[derive(Debug, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
 
-/// Minimum length of a value that is removed from texts. Shorter values are not credentials, and
-/// removing them would garble the text.
+/// Minimum length of a value that is removed from texts. The clouds' credentials are longer;
+/// removing shorter values, such as the name of a region, would garble the text.
 const MIN_SECRET_LEN: usize = 8;
 const MAX_TEXT_CHARS: usize = 500;
 

@@ -173,7 +173,7 @@ fn make_durably(dir: &FsPath) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory exists. An empty path is the parent of a relative path and means the working
+/// Whether the path exists. An empty path is the parent of a relative path and means the working
 /// directory.
 fn is_there(path: &FsPath) -> bool {
     path.as_os_str().is_empty() || path.exists()
