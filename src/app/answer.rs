@@ -148,9 +148,9 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
 /// Why a request waits, was put off, or was denied after it had been allowed; for human readers.
 fn message_of(state: &State) -> Option<String> {
     match state.phase() {
-        Phase::Waiting { until } => {
-            Some(format!("it waits until {until:.0} and is carried out then"))
-        }
+        Phase::Waiting { until } => Some(format!(
+            "the request waits until {until:.0}; then the policies decide it again"
+        )),
         Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
         _ => state.refusal().map(|_| {
             "the request was allowed when it was received; the current policies deny it".to_owned()

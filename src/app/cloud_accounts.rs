@@ -129,7 +129,7 @@ impl CloudAccounts {
             if let (Some(key), Some(cloud)) = (key, cloud)
                 && let Err(error) = cloud.replace_key(name, key)
             {
-                tracing::warn!(%error, "the last key of the account stays in use");
+                tracing::warn!(%error, "a cloud account's new key cannot be used, so its previous key stays in use; correct the key in the secret");
             }
         }
     }
@@ -178,7 +178,7 @@ pub(super) fn own_account(owner: Option<AccountId>, request: &ShareRequest) -> O
         .accounts()
         .iter()
         .find(|account| owner == **account)?;
-    let why = "this account owns the image, so it has it already";
+    let why = "this account owns the image and needs no share; remove the account from the request";
     let kind = ResultKind::failed(ResultCode::OwnAccount, why, false);
     (request.action == Action::Share)
         .then(|| ItemResult::new(Item::Account(own.clone()), kind, None))

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::actions::{Action, Api, Pager, Paging, PagingError, Purpose, Query, Service};
-use super::client::{self, Client, Failure};
+use super::client::{self, Client};
 use super::credentials::{
     CredentialCache, CredentialChain, Credentials, CredentialsError, KeyPair, Remote,
 };
@@ -149,7 +149,7 @@ impl Cloud {
         self.clock_offset.store(offset, Ordering::Relaxed);
         tracing::warn!(
             offset_seconds = offset,
-            "this machine's clock differs from the cloud's"
+            "this machine's clock differs from the cloud's: calls are now signed with the cloud's time; correct the clock"
         );
         true
     }
@@ -367,22 +367,9 @@ impl Attempt<'_> {
             Err(failure) => {
                 let took = begin.elapsed().as_secs_f64();
                 let message = format!("{what} at {}, after {took:.1} s: {failure}", endpoint.host);
-                (Err(self.failed(&failure, message)), None)
+                (Err(failure.error(&message, self.purpose)), None)
             }
         }
-    }
-
-    fn failed(&self, failure: &Failure, message: String) -> CloudError {
-        let code = match failure {
-            Failure::NotConnected(_) => {
-                let remedy = "check the network, cloud.endpoint and cloud.site";
-                return not_sent(ResultCode::ConnectFailed, message, remedy);
-            }
-            Failure::Timeout(_) => ResultCode::Timeout,
-            Failure::Lost(_) => ResultCode::ConnectionLost,
-            Failure::TooLarge(_) => ResultCode::BadAnswer,
-        };
-        unanswered(code, &message, self.purpose)
     }
 }
 

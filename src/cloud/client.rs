@@ -1,6 +1,6 @@
 //! The program's HTTP client. In: an address, headers, a body and a time limit. Out: status and
 //! bytes, or the stage at which the request failed. Does not repeat requests or follow redirects;
-//! knows no actions, signatures or error codes.
+//! knows no signatures and no error codes of the cloud.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ pub(crate) use reqwest::{Client, Url};
 use rustls::pki_types::TrustAnchor;
 use tokio::time::timeout;
 
+use super::actions::Purpose;
 use super::envelope::MAX_BODY_BYTES;
-use super::error::clip;
-use crate::domain::{Problem, Problems};
+use super::error::{clip, not_sent, unanswered};
+use crate::domain::{CloudError, Problem, Problems, ResultCode};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(10);
@@ -122,11 +123,27 @@ pub(crate) enum Failure {
     Timeout(Duration),
     /// The request was sent, but no complete answer arrived: the connection closed, or the answer
     /// is not HTTP.
-    #[error("the connection closed before the answer was complete: {0}")]
+    #[error("no complete answer arrived: {0}")]
     Lost(String),
     /// The answer exceeds the size limit, in bytes.
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
+}
+
+impl Failure {
+    /// Returns the error of the call. `message` says what was sent, and why it got no answer.
+    pub(super) fn error(&self, message: &str, purpose: Purpose) -> CloudError {
+        let code = match self {
+            Self::NotConnected(_) => {
+                let remedy = "check the network, cloud.endpoint and cloud.site";
+                return not_sent(ResultCode::ConnectFailed, message.to_owned(), remedy);
+            }
+            Self::Timeout(_) => ResultCode::Timeout,
+            Self::Lost(_) => ResultCode::ConnectionLost,
+            Self::TooLarge(_) => ResultCode::BadAnswer,
+        };
+        unanswered(code, message, purpose)
+    }
 }
 
 /// Sends a POST request and reads the answer, both within `longest`.

@@ -50,7 +50,7 @@ pub(super) const TABLE: &[Group] = &[
     // The wanted state may exist already.
     wanted_by(
         Purpose::Share,
-        "none if the share exists; otherwise repeat the request without the accounts that already have the image",
+        "nothing to do if the share exists; otherwise repeat the request without the accounts that already have the image",
         &[
             "FailedOperation.AccountAlreadyExists",
             "UnsupportedOperation.BlueprintAlreadyShared",
@@ -59,7 +59,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     wanted_by(
         Purpose::Cancel,
-        "none if the share is gone; otherwise repeat the request for the accounts that still have the image",
+        "nothing to do if the share is gone; otherwise repeat the request for the accounts that still have the image",
         &["UnsupportedOperation.BlueprintHasNotShared"],
     ),
     // An account in the request is wrong.
@@ -93,7 +93,7 @@ pub(super) const TABLE: &[Group] = &[
     // The same call can succeed later.
     always(
         Transient,
-        "none now: the program repeats the call; if the error persists, give the request id to the provider",
+        "nothing to do: the program repeats the call; if the error persists, give the request id to the provider",
         &[
             "FailedOperation",
             "FailedOperation.DescribeBlueprintsFailed",
@@ -112,7 +112,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Transient,
-        "none now: the program repeats the call when the other operation on the image has ended",
+        "nothing to do: the program repeats the call when the other operation on the image has ended",
         &[
             // "The image is busy, try again later" (comment of the SDK).
             "FailedOperation.InvalidImageState",
@@ -136,7 +136,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Throttled,
-        "none now: the program slows its calls down; if the error persists, lower lighthouse_per_second or cvm_per_second, because other users of the account share the limit",
+        "nothing to do: the program slows its calls down; if the error persists, lower lighthouse_per_second or cvm_per_second, because other users of the account share the limit",
         &[
             "RequestLimitExceeded",
             "RequestLimitExceeded.GlobalRegionUinLimitExceeded",
@@ -254,7 +254,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Permanent,
-        "send fewer values in one request (cvm_accounts_per_call)",
+        "name fewer accounts in one request, or lower cvm_accounts_per_call",
         &[
             "InvalidParameterValue.LimitExceeded",
             "RequestSizeLimitExceeded",

@@ -133,7 +133,7 @@ pub(super) fn deadline_passed(call: &str) -> CloudError {
     not_sent(
         ResultCode::DeadlinePassed,
         format!("{call} was not sent: the deadline has passed"),
-        "none now: the program repeats the call later",
+        "nothing to do: the program repeats the call later",
     )
 }
 
@@ -146,18 +146,18 @@ pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
     )
 }
 
+/// The remedy for a write that the cloud may have carried out.
+pub(crate) const MAYBE_DONE: &str = "the cloud may have carried it out, and the program repeats it without harm; if no attempt is left, look at the image's shares in the console";
+
 /// The error for a call that was sent and got no usable answer. The cloud may have carried out a
 /// write; a read can be repeated safely.
 pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> CloudError {
     let (class, remedy) = if purpose.writes() {
-        (
-            ErrorClass::Ambiguous,
-            "read the state back before you repeat the call: the cloud may have carried it out",
-        )
+        (ErrorClass::Ambiguous, MAYBE_DONE)
     } else {
         (
             ErrorClass::Transient,
-            "none now: the program repeats the call; if the error persists, check the network between this machine and the cloud",
+            "nothing to do: the program repeats the call; if the error persists, check the network between this machine and the cloud",
         )
     };
     CloudError::own(code, class, clip(message, MAX_MESSAGE_CHARS), remedy)

@@ -221,7 +221,7 @@ impl Throttle {
         not_sent(
             ResultCode::Throttled,
             message,
-            "none now: the program repeats the call later",
+            "nothing to do: the program repeats the call later",
         )
     }
 }

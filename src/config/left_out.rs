@@ -8,6 +8,8 @@ use crate::domain::{Mark, Problem};
 
 pub(super) const DOCUMENTED: &str = "docs/configuration.md lists every field";
 
+const WHOLE: &str = "a whole number that is not negative, without quotes";
+
 /// What the search did about the value that does not fit.
 pub(super) enum LeftOut {
     /// A value was removed; the text is its TOML type.
@@ -59,6 +61,14 @@ pub(super) fn worded(
             let remedy = format!("write [[{name}]] instead of [{name}]");
             Problem::at(mark, problem, remedy)
         }
+        // An integer that is negative or too large for its field.
+        LeftOut::Value("integer") if expected.is_some_and(|kind| in_toml(kind) == WHOLE) => {
+            Problem::at(
+                mark,
+                format!("{name} is out of range"),
+                format!("write {WHOLE}"),
+            )
+        }
         LeftOut::Value(kind) if message.starts_with("invalid type") => {
             let expected = expected.map_or("another value", in_toml);
             let problem = format!("{name} is {}", with_article(kind));
@@ -90,7 +100,7 @@ fn in_toml(expected: &str) -> &str {
         "a map" => "a table",
         "a string" | "string" => "a text in quotes",
         "a boolean" => "true or false",
-        "usize" | "u64" | "i64" => "a whole number that is not negative, without quotes",
+        "usize" | "u64" | "u32" | "i64" => WHOLE,
         "f64" => "a number without quotes",
         other if other.starts_with("struct ") => "a table",
         other => other,

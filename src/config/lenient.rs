@@ -144,7 +144,11 @@ fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
         let mark = Mark::of(file, text, span.start..span.end.max(span.start + 1));
         let problem = if is_word(written) && error.message().starts_with("invalid ") {
             // Do not quote the word: it may be a secret.
-            Problem::at(mark, "a text without quotes", "put it in quotes")
+            Problem::at(
+                mark,
+                "the value is a text without quotes",
+                "put it in quotes",
+            )
         } else {
             Problem::at(mark, error.message().trim().replace('\n', ", "), SYNTAX)
         };

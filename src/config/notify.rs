@@ -90,7 +90,8 @@ impl Reader<'_> {
                 Some(known) if of_tickets && known.has_no_ticket() => {
                     let problem =
                         format!("on: {known} belongs to no ticket, and this preset needs one");
-                    let remedy = "use preset = \"webhook\", or write your own `map`";
+                    let remedy =
+                        "remove it from `on`, or use preset = \"webhook\" or your own `map`";
                     self.problem(kind, problem, remedy);
                 }
                 known => on.extend(known),
@@ -269,7 +270,11 @@ impl Reader<'_> {
         let text = written.get_ref().trim();
         if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
             let remedy = "write whom to ask on one line, such as \"the platform team\"";
-            self.problem(written, "contact is not a short line of text", remedy);
+            self.problem(
+                written,
+                "contact is not one line of 1 to 200 characters",
+                remedy,
+            );
         }
         Some(text.to_owned())
     }

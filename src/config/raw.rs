@@ -93,7 +93,8 @@ pub(super) struct JournalTable {
 }
 
 impl Short for JournalTable {
-    const FORMS: &'static str = "a place, or a table with `place` and `index`";
+    const FORMS: &'static str =
+        "a place in quotes, or a table with `place` and, if needed, `index`";
 
     fn of(place: &str) -> Self {
         Self {
@@ -159,7 +160,7 @@ pub(super) struct RawCloud {
         extend("default" = 20)
     ))]
     pub(super) lighthouse_per_second: Option<Spanned<f64>>,
-    /// CVM calls per second, for each region.
+    /// CVM calls per second, for each API and region.
     #[cfg_attr(test, schemars(
         with = "Option<f64>",
         range(min = 0.1, max = 10),
@@ -252,7 +253,7 @@ pub(super) struct RawHttp {
     pub(super) report: Option<Spanned<String>>,
 }
 
-/// Bounds on each delivery.
+/// Bounds on deliveries, requests and retries.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -22,10 +22,12 @@ pub(super) struct RawNotify {
     /// The receiving system and its API.
     #[cfg_attr(test, schemars(with = "Preset"))]
     pub(super) preset: Spanned<Preset>,
-    /// The outcomes of which the target is notified; the default is all.
+    /// The outcomes of which the target is notified. The default is all, or for a ticket system all that
+    /// belong to a ticket.
     #[cfg_attr(test, schemars(with = "Option<Vec<schema::NoticeName>>"))]
     pub(super) on: Option<Vec<Spanned<String>>>,
-    /// The sources of whose requests the target is notified; the default is every source.
+    /// The sources of whose requests the target is notified. The default is every source, or with the
+    /// preset of an app every source with that app in `fetch`.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(super) sources: Vec<Spanned<String>>,
@@ -36,8 +38,8 @@ pub(super) struct RawNotify {
     /// How the program authenticates at the target.
     #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
     pub(super) auth: Option<Spanned<RawAuth>>,
-    /// For webhook: the key that signs each message. For a bot: the key in its address, a colon, and its
-    /// signing secret.
+    /// For webhook: the key that signs each message. For a bot: the key in its address; KEY:SECRET if the
+    /// bot signs.
     #[cfg_attr(test, schemars(with = "Option<schema::Secret>"))]
     pub(super) secret: Option<Spanned<String>>,
     /// Your own jq file that writes the messages, relative to this file.

@@ -346,7 +346,7 @@ pub(super) fn text_of(path: &Path) -> Result<String, Problem> {
         Problem::new(
             path.display().to_string(),
             format!("cannot be read: {error}"),
-            "name an existing file with --config or SHAREHOOK_CONFIG",
+            "name a readable file with --config or SHAREHOOK_CONFIG",
         )
     })
 }

@@ -259,7 +259,7 @@ impl Reader<'_> {
         let written = raw.notice.as_ref()?;
         let wants = |one: &NotifyConfig| one.subscription.on.contains(&NoticeKind::Expiring);
         if read_fully && !notify.iter().any(wants) {
-            let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove it";
+            let remedy = "add a [[notify]] whose `on` has \"expiring\", or remove `notice`";
             let problem = "limits.notice has no effect: no [[notify]] asks for `expiring`";
             self.problem(written, problem, remedy);
         }
@@ -275,7 +275,10 @@ fn wrong_index(
 ) -> Option<(String, &'static str)> {
     if *index == JournalLocation::Memory {
         let remedy = "name a place that outlives the process";
-        return Some(("memory: is lost when the process ends".to_owned(), remedy));
+        return Some((
+            "is in memory, which is lost when the process ends".to_owned(),
+            remedy,
+        ));
     }
     let remedy = "name a place beside the journal's, or the journal's place itself";
     let place = place?;

@@ -159,8 +159,8 @@ pub enum FetchError {
     },
     /// The extension or the store refused the request.
     #[error(
-        "the extension answered HTTP {status}; check the name, and that the function's role may {} \
-         (and kms:Decrypt, for a key of your own)", .store.permission()
+        "the extension answered HTTP {status}; check the name, and that the function's role has the permission {} \
+         (and kms:Decrypt, if you chose the encryption key)", .store.permission()
     )]
     Refused {
         /// The store that has the secret.

@@ -118,13 +118,15 @@ impl Reader<'_> {
                 (Some(value), _) if AwsSecret::parse(value).is_some() => self.problem(
                     written,
                     "from: an origin is not a secret, and is not read from AWS",
-                    "write the ARN of the origin, or a variable that holds the ARN",
+                    "write the origin itself, or env:NAME with a variable that contains the origin",
                 ),
                 (Some(value), _) => from.push(value.clone()),
                 (None, Some(name)) if self.secrets.stand_in().is_none() => self.problem(
                     written,
                     format!("the variable {name} is not set"),
-                    format!("set {name} to the ARN of an origin that this source accepts"),
+                    format!(
+                        "set {name} to what this source accepts: the ARN of an origin, or for an approval system the id of its app or company"
+                    ),
                 ),
                 (None, _) => from.push(written.get_ref().clone()),
             }

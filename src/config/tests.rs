@@ -145,7 +145,10 @@ fn the_index_may_have_a_place_of_its_own() {
             "in the folder index of s3://acme-j",
         ),
         ("{ place = \"file:j\", idx = \"file:i\" }", "idx"),
-        ("7", "write a place, or a table with `place` and `index`"),
+        (
+            "7",
+            "write a place in quotes, or a table with `place` and, if needed, `index`",
+        ),
     ] {
         let text = with(&format!("journal = {bad}"));
         let problems =
@@ -355,7 +358,7 @@ fn the_policy_is_a_directory_or_a_table() {
     }
     for (policy, says) in [
         ("[policy]\napprovals = 51", "between 0 and 50"),
-        ("[policy]\napprovals = -1", "-1"),
+        ("[policy]\napprovals = -1", "is out of range"),
         ("[policy]\napprovers = 1", "is not a field"),
         ("policy = 7", "is an integer"),
     ] {

@@ -62,7 +62,7 @@ impl Reader<'_> {
     /// Reports a map that does not read fetched tickets. A map gets `{event, instance}` here, and
     /// `zendesk-ticket` is the only shipped map for such tickets.
     fn ticket_map(&mut self, source: &RawSource, written: &RawFetch) {
-        let remedy = "name a jq file that reads .instance; docs/senders/http.md shows one";
+        let remedy = "name zendesk-ticket, or a jq file that reads .instance; docs/senders/http.md shows one";
         let Some(map) = &source.map else {
             if self.lacks("source.map", &source.map) {
                 let problem = "fetch: map is missing, and the default map native does not read a fetched ticket";

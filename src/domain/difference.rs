@@ -40,7 +40,9 @@ impl Difference {
             }
             Self::Missing => "`revoke` ends the grant; a new ticket shares the image again",
             Self::Extra => "`drift --adopt` keeps it under a ticket; a cancel request ends it",
-            Self::Overdue => "`sweep` says why it was not revoked; correct that, and sweep again",
+            Self::Overdue => {
+                "`sweep` says why it was not revoked; correct the cause and sweep again"
+            }
         }
     }
 }

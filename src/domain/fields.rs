@@ -43,13 +43,18 @@ impl Fields<'_> {
         if self.present(field).is_none() {
             self.problem(field, "is missing", remedy);
         }
-        self.text(field, most)
+        self.text_or(field, most, remedy)
     }
 
     pub(super) fn text(&mut self, field: &str, most: usize) -> Option<String> {
+        self.text_or(field, most, "write it, or leave the field out")
+    }
+
+    /// Reads a text. `remedy` is for an empty one.
+    fn text_or(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
         match self.present(field)?.clone() {
             Value::String(text) if text.trim().is_empty() => {
-                self.problem(field, "is empty", "write it, or leave the field out");
+                self.problem(field, "is empty", remedy);
                 None
             }
             Value::String(text) if text.chars().count() > most => {

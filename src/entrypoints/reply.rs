@@ -23,9 +23,9 @@ pub(crate) fn body_of(reply: &Reply) -> Value {
         Reply::Unauthorised => error(UNAUTHORISED),
         Reply::NotNow => error("the service cannot verify the delivery now; send it again later"),
         Reply::UnknownSource => error("no source of this name is configured"),
-        Reply::UnsupportedType => {
-            error("wrong content type for this source; send application/json")
-        }
+        Reply::UnsupportedType => error(
+            "wrong content type for this source; send one that its scheme accepts, usually application/json",
+        ),
         Reply::Unreadable(problem) => {
             json!({ "error": problem.to_string(), "problems": [problem] })
         }

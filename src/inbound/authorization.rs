@@ -15,7 +15,7 @@ use super::trace::Trace;
 /// case-insensitive (RFC 9110, section 11.1).
 pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal> {
     let text = needed(headers, "authorization")?;
-    let why = "it does not begin with Basic or Bearer, as the scheme requires, and a space";
+    let why = "it is not Basic or Bearer (as the scheme requires), a space and the credentials";
     let wrong = || Refusal::malformed("header authorization", why);
     let (scheme, rest) = text.split_once(' ').ok_or_else(wrong)?;
     let rest = rest.trim_start_matches(' ');

@@ -137,8 +137,8 @@ fn binary(headers: &Headers, bytes: &[u8]) -> Result<Value, Problem> {
         if !is_attribute(name) || matches!(name, "data" | "datacontenttype" | "data_base64") {
             return Err(Problem::new(
                 header,
-                "is not an attribute",
-                "use lower-case letters and digits",
+                "is not a CloudEvents attribute",
+                "use 1 to 64 lower-case letters and digits, and send data in the body and its type as content-type",
             ));
         }
         let text = one(headers, header)?.unwrap_or_default();

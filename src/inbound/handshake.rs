@@ -114,7 +114,7 @@ impl Handshake {
             ),
             Self::Cloudevents { .. } => (
                 !matches!(kind, SchemeKind::Trusted | SchemeKind::Sns),
-                "a scheme whose deliveries come over HTTP",
+                "a scheme that verifies a secret",
             ),
         };
         if !fits {

@@ -41,7 +41,7 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
         ),
         (Listed::Origins, _) if from.is_empty() => (
             missing,
-            "list the exact queues, topics, buses or CloudEvents sources that may send",
+            "list the exact queues, topics and buses that may send; for sns, the ARNs of topics",
         ),
         (Listed::Receivers { needed: true }, _) if from.is_empty() => (
             missing,

@@ -28,8 +28,8 @@ pub enum Replies {
     /// The status shows the outcome of the delivery: 403 for a denial, 400 or 422 for bad content.
     #[default]
     Status,
-    /// 200 for every authenticated delivery, for senders that disable a webhook after a few refusals.
-    /// 401 and 5xx are still sent.
+    /// 200 also for denials, invalid requests and unreadable bodies, for senders that disable a webhook
+    /// after a few refusals. Other statuses, such as 202, 401, 415, 429 and 5xx, stay as they are.
     Accepted,
 }
 

@@ -162,17 +162,22 @@ impl HmacScheme {
 
     /// The names of the headers that verification needs.
     pub(super) fn needed_headers(&self) -> impl Iterator<Item = &str> {
+        self.headers_by_field().map(|(_, name)| name)
+    }
+
+    /// The headers that verification needs, each with the field that names it.
+    fn headers_by_field(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let time = match &self.time {
             Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => {
-                Some(name.as_str())
+                Some(("time", name.as_str()))
             }
             _ => None,
         };
         let signed = self.signed.iter().filter_map(|part| match part {
-            Part::Header(name) => Some(name.as_str()),
+            Part::Header(name) => Some(("signed", name.as_str())),
             _ => None,
         });
-        std::iter::once(self.header.as_str())
+        std::iter::once(("header", self.header.as_str()))
             .chain(time)
             .chain(signed)
     }
@@ -190,9 +195,9 @@ impl HmacScheme {
         let mut say = |field: &str, problem: String, remedy: &str| {
             found.push(Problem::new(format!("scheme.{field}"), problem, remedy));
         };
-        for name in self.needed_headers().filter(|name| !is_token(name)) {
+        for (field, name) in self.headers_by_field().filter(|(_, name)| !is_token(name)) {
             say(
-                "header",
+                field,
                 format!("{} is not a header's name", shown(name)),
                 "write it as in \"X-Signature\"",
             );
@@ -225,16 +230,17 @@ impl HmacScheme {
             say(field, problem, remedy);
         }
         let time = self.time.iter().filter_map(|time| match time {
-            TimeSource::MillisPointer(pointer) => Some(pointer),
+            TimeSource::MillisPointer(pointer) => Some(("time", pointer)),
             _ => None,
         });
         let id = self.id.iter().filter_map(|id| match id {
-            IdSource::Pointer(pointer) => Some(pointer),
+            IdSource::Pointer(pointer) => Some(("id", pointer)),
             IdSource::Header(_) => None,
         });
-        for pointer in time.chain(id).filter(|pointer| !pointer.starts_with('/')) {
+        let pointers = time.chain(id);
+        for (field, pointer) in pointers.filter(|(_, pointer)| !pointer.starts_with('/')) {
             say(
-                "pointer",
+                field,
                 format!("{} is not a JSON pointer", shown(pointer)),
                 "begin it with /, as in \"/event/id\"",
             );
@@ -450,7 +456,7 @@ mod tests {
                 },
             ),
             (
-                "header",
+                "signed",
                 HmacScheme {
                     signed: vec![header(""), text("."), Part::Body],
                     ..base.clone()
@@ -523,14 +529,14 @@ mod tests {
                 },
             ),
             (
-                "pointer",
+                "id",
                 HmacScheme {
                     id: Some(IdSource::Pointer("id".into())),
                     ..base.clone()
                 },
             ),
             (
-                "pointer",
+                "time",
                 HmacScheme {
                     time: Some(TimeSource::MillisPointer("t".into())),
                     ..base.clone()

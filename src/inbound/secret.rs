@@ -73,7 +73,7 @@ impl Key {
         if text.trim() != text {
             return problem(
                 "begins or ends with white space",
-                "remove it, such as a newline at the end of a file",
+                "remove the white space, such as a newline at the end of a file",
             );
         }
         if rules == SecretRules::Production && text.split(':').any(known) {
@@ -92,10 +92,13 @@ impl Key {
             SchemeKind::Hmac(record) => match decoded(text, record.key) {
                 Some(bytes) => (bytes, record.min_key),
                 None => {
-                    return problem(
-                        "is not base64",
-                        "copy it as the sender shows it, with or without whsec_",
-                    );
+                    let remedy = match record.key {
+                        KeyDecoding::Whsec => {
+                            "copy it as the sender shows it, with or without whsec_"
+                        }
+                        _ => "copy it as the sender shows it, without a prefix",
+                    };
+                    return problem("is not base64", remedy);
                 }
             },
             SchemeKind::Basic if !text.contains(':') => {

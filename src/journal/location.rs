@@ -157,8 +157,9 @@ fn bucket(
         && name.bytes().next().is_some_and(alphanumeric)
         && name.bytes().last().is_some_and(alphanumeric);
     if !named {
+        let marks: String = marks.chars().map(|mark| format!(", {mark}")).collect();
         return wrong(format!(
-            "{} is not a valid bucket name (3 to {max_len} characters)",
+            "{} is not a valid bucket name (3 to {max_len} of a-z, 0-9, -{marks}; a letter or digit at each end)",
             shown(name)
         ));
     }
@@ -172,7 +173,7 @@ fn bucket(
     };
     if prefix.len() > 256 || !(prefix.is_empty() || prefix.split('/').all(segment)) {
         return wrong(format!(
-            "{} is not a valid prefix (letters, digits, - _ . = and single slashes, 256 characters)",
+            "{} is not a valid prefix (letters, digits, - _ . = and single slashes, at most 256 characters)",
             shown(prefix)
         ));
     }

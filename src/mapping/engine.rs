@@ -99,7 +99,7 @@ impl Program {
             let problem = match () {
                 () if bound::exceeded().is_some() => break,
                 () if outputs.len() == MAX_OUTPUTS => {
-                    format!("it yields more than {MAX_OUTPUTS} requests")
+                    format!("it yields more than {MAX_OUTPUTS} outputs")
                 }
                 () if weight > MAX_OUTPUT_WEIGHT => "its output is larger than 256 KiB".to_owned(),
                 () if size.depth > MAX_OUTPUT_DEPTH => {

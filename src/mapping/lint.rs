@@ -38,11 +38,11 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
     (
         &["halt", "halt_error", "debug", "stderr"],
-        "a map has no process and no log",
+        "there is no process and no log",
     ),
     (
         &["env", "$ENV", "get_search_list"],
-        "a map sees the event and nothing else",
+        "only the event can be read",
     ),
     (
         &["input", "inputs", "input_filename", "input_line_number"],
@@ -65,7 +65,7 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
         return vec![Problem::new(
             name,
             problem,
-            format!("a map has {MAX_BYTES} bytes at most"),
+            format!("shorten it to at most {MAX_BYTES} bytes"),
         )];
     }
     let mut lint = Lint {
@@ -140,7 +140,7 @@ impl<'a> Lint<'a> {
             return self.say(
                 at,
                 format!("{} is not allowed here", shown(first)),
-                "a map is one file: no include, import or module",
+                "write all of it in one file, without include, import or module",
             );
         }
         let found = if first.is_empty() {
@@ -160,7 +160,7 @@ impl<'a> Lint<'a> {
             self.say(
                 at,
                 format!("{at} is not available: {why}"),
-                "write the map without it",
+                "write the program without this filter",
             );
         }
     }
@@ -347,9 +347,9 @@ mod tests {
             (".a[] == .b[]", "another order"),
             ("test(\"(?=a)b\")", "look-around"),
             ("sub(\"(a\"; \"b\")", "no"),
-            ("include \"x\"; .", "no include"),
-            ("import \"x\" as x; .", "no include"),
-            ("module {}; .", "no include"),
+            ("include \"x\"; .", "without include"),
+            ("import \"x\" as x; .", "without include"),
+            ("module {}; .", "without include"),
             ("", "the end"),
             (".a |", "m.jq"),
             ("(((", "m.jq"),

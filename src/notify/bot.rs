@@ -40,10 +40,12 @@ impl Bot {
         };
         let remedy = match kind {
             BotKind::Feishu => {
-                "write what follows /hook/ in the bot's address, a colon, and its signing secret"
+                "write KEY:SECRET, where KEY follows /hook/ in the bot's address and SECRET is its signing secret; \
+                 leave out :SECRET if the bot does not sign"
             }
             BotKind::Dingtalk => {
-                "write the access_token in the bot's address, a colon, and its secret (SEC…)"
+                "write KEY:SECRET, where KEY is the access_token in the bot's address and SECRET its secret (SEC…); \
+                 leave out :SECRET if the bot does not sign"
             }
             BotKind::Wecom => "write the key in the bot's address, and nothing else",
         };
@@ -55,7 +57,11 @@ impl Bot {
         if let Some(signing) = signing
             && (kind == BotKind::Wecom || signing.is_empty() || !signing.bytes().all(plain))
         {
-            return Err(("has more than the key of a bot", remedy));
+            let problem = match kind {
+                BotKind::Wecom => "has more than the key of a bot",
+                _ => "has no usable signing secret after the colon",
+            };
+            return Err((problem, remedy));
         }
         Ok(Self {
             kind,
@@ -147,9 +153,13 @@ mod tests {
                 "https://open.feishu.cn/x",
                 "is not the key",
             ),
-            (BotKind::Feishu, "0123456789abcdef0123:", "has more"),
+            (BotKind::Feishu, "0123456789abcdef0123:", "after the colon"),
             (BotKind::Dingtalk, "short", "is not the key"),
-            (BotKind::Dingtalk, "0123456789abcdef0123:SEC x", "has more"),
+            (
+                BotKind::Dingtalk,
+                "0123456789abcdef0123:SEC x",
+                "after the colon",
+            ),
             (BotKind::Wecom, "0123456789abcdef0123:SECx", "has more"),
         ] {
             let (problem, _) = Bot::read(kind, text).unwrap_err();

@@ -38,8 +38,8 @@ pub(crate) enum TemplateError {
     Failed(String),
     #[error("the template's output is not a valid message: {0}")]
     NoMessage(String),
-    #[error("the template wrote more than {MAX_MESSAGES} messages")]
-    TooMany,
+    #[error("the template wrote {0} messages; it may write at most {MAX_MESSAGES}")]
+    TooMany(usize),
 }
 
 impl Template {
@@ -74,7 +74,7 @@ impl Template {
         let event = worded.into_iter().next().unwrap_or_default();
         let outputs = self.program.run(&event, now.as_second()).map_err(failed)?;
         if outputs.len() > MAX_MESSAGES {
-            return Err(TemplateError::TooMany);
+            return Err(TemplateError::TooMany(outputs.len()));
         }
         let read = |output| {
             serde_json::from_value(output)

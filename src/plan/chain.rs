@@ -188,7 +188,7 @@ fn refusal(message: &str, retryable: bool) -> ResultKind {
     ResultKind::Failed {
         code: ResultCode::ChainRefused.into(),
         message: format!(
-            "{message} — approve a new request: share the CVM image itself with \"lighthouse\": false, or a custom image made in Lighthouse by its lhbp-… id"
+            "{message} — approve a new request: either share the CVM image itself with \"lighthouse\": false, or make a custom image in Lighthouse and share its lhbp-… id"
         ),
         retryable,
     }

@@ -62,7 +62,7 @@ impl Readiness {
             Self::Ready => return None,
             Self::Later(state) => {
                 let message = format!(
-                    "the image is {state} and can only be shared when it is NORMAL — none now: the program tries again later"
+                    "the image is {state} and can only be shared when it is NORMAL — nothing to do: the program tries again later"
                 );
                 (ResultCode::NotReady, message, true)
             }

@@ -150,7 +150,8 @@ impl Search<'_> {
             }
             if Some(&allowed.item) == unlisted.as_ref() {
                 let how = "an account that entities.json does not list";
-                let remedy = "add when { context.account in Share::AccountGroup::\"…\" } to it";
+                let remedy =
+                    "add when { context.account in Share::AccountGroup::\"…\" } to the policy";
                 self.note(Danger::AnyAccount, &probe, &allowed, how, remedy);
             }
         }
@@ -257,7 +258,7 @@ impl Search<'_> {
                 continue;
             }
             let problem = format!("{id} permits shares, and has no condition on the account");
-            let remedy = "add when { context.account in Share::AccountGroup::\"…\" } to it";
+            let remedy = "add when { context.account in Share::AccountGroup::\"…\" } to the policy";
             let warning = Danger::AnyAccount.at(Problem::at(self.mark(&id), problem, remedy));
             self.found.insert((Danger::AnyAccount, id), warning);
         }

@@ -9,6 +9,9 @@ use crate::domain::{Problem, Problems};
 /// Maximum size of a file, in bytes. For comparison: 100 000 accounts in groups need 12 MiB, and
 /// 5 000 policies need 1 MiB.
 pub const MAX_FILE_BYTES: usize = 16 << 20;
+/// The remedy for a file that is larger.
+pub const SMALLER_FILES: &str =
+    "a file has 16 MiB at most: divide policies among files, put accounts and images in groups";
 /// Maximum size of all files together, in bytes.
 const MAX_TOTAL_BYTES: usize = 48 << 20;
 
@@ -98,11 +101,7 @@ impl PolicyFiles {
             together = together.saturating_add(text.len());
             if text.len() > MAX_FILE_BYTES {
                 let problem = format!("is too large: {} bytes", text.len());
-                problems.push(Problem::new(
-                    format!("{name}:1"),
-                    problem,
-                    "a file has 16 MiB at most: divide policies among files, put accounts and images in groups",
-                ));
+                problems.push(Problem::new(format!("{name}:1"), problem, SMALLER_FILES));
             } else if let Err(problem) = source_text::guard(name, text, language) {
                 problems.push(problem);
             }

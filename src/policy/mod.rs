@@ -25,7 +25,9 @@ mod stack;
 
 pub use approved::{Approved, Ended};
 pub use decide::Decision;
-pub use files::{MAX_FILE_BYTES, PolicyFiles, VALIDATED, builtin_schema, sample_files, stamp};
+pub use files::{
+    MAX_FILE_BYTES, PolicyFiles, SMALLER_FILES, VALIDATED, builtin_schema, sample_files, stamp,
+};
 pub use policy_set::PolicySet;
 pub use question::Question;
 pub use source_facts::SourceFacts;

@@ -87,7 +87,7 @@ impl SchemaNames {
         let (has, needs) = (names(&schema), names(&builtin));
         let missing = needs.difference(&has).map(|name| {
             let remedy =
-                "keep every name of the built-in schema; to use that one as it is, delete the file";
+                "keep every name of the built-in schema; to use the built-in schema unchanged, delete the file";
             Problem::at(Mark::whole(SCHEMA), format!("lacks {name}"), remedy)
         });
         Problems::refuse_any(missing.collect())?;

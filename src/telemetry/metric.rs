@@ -68,15 +68,15 @@ metrics! {
     CloudWait: Histogram "sharehook_cloud_wait_seconds" ["action"]
         "How long calls waited for the cloud's rate limit; calls that did not wait are not included.";
     JournalOperations: Counter "sharehook_journal_operations_total" ["operation", "result"]
-        "Operations on the journal's store, by result.";
+        "Operations on the journal's store, by operation and result.";
     GrantsActive: Gauge "sharehook_grants_active" []
         "Requests in the journal's index of grants: unfinished, or with a share in effect.";
     GrantsOverdue: Gauge "sharehook_grants_overdue" []
         "Receivers that still have an image after the share's end.";
     RequestsUnfinished: Gauge "sharehook_requests_unfinished" []
-        "Requests whose work is due and not finished.";
+        "Requests whose work is due and not finished, and announcements whose instance must still be fetched.";
     OldestUnfinished: Gauge "sharehook_oldest_unfinished_seconds" []
-        "Age of the oldest request whose work is due and not finished; 0 without one.";
+        "How long the longest-due unfinished work has been due; 0 if none is due.";
     Notifications: Counter "sharehook_notifications_total" ["notify", "result"]
         "Attempts to notify, by result.";
     SweepTimestamp: Gauge "sharehook_sweep_timestamp_seconds" []
@@ -86,7 +86,7 @@ metrics! {
     DriftDifferences: Gauge "sharehook_drift_differences" []
         "Differences that the last comparison of the cloud with the journal found.";
     SecretReadFailures: Counter "sharehook_secret_read_failures_total" []
-        "Secrets that could not be read again; their last values stay in use.";
+        "Failed attempts to read secrets again or to use what was read; their last values stay in use.";
     LogLinesDropped: Counter "sharehook_log_lines_dropped_total" []
         "Log lines, and lines with metrics, that were dropped: the host did not read them in time, or they could not be written.";
     EvidenceCopiesDropped: Counter "sharehook_evidence_copies_dropped_total" []

@@ -116,7 +116,7 @@ async fn a_clock_that_differs_from_the_clouds_is_reported_until_it_is_right() {
     assert!((110..=121).contains(&seconds), "{seconds}");
     let text = report.to_string();
     assert!(
-        text.contains("behind the cloud's clock; correct it"),
+        text.contains("behind the cloud's clock; synchronise this machine's clock"),
         "{text}"
     );
     assert_eq!(world.sweep().await.clock_difference, None);

@@ -243,7 +243,7 @@ async fn a_trusted_source_cannot_list_events() {
     let done = service.run(&["check"]);
     let shown = readable(&done.stdout) + &readable(&done.stderr);
     assert!(
-        done.status.code() == Some(3) && shown.contains("never reach such a source"),
+        done.status.code() == Some(3) && shown.contains("never reach a trusted source"),
         "{shown}"
     );
 }

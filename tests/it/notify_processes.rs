@@ -205,12 +205,12 @@ async fn invoke_tells_before_it_ends_and_notify_lists_and_repeats() {
         (
             &["notify", "--retry", "desk/B"][..],
             1,
-            "is owed or given up",
+            "waits or was given up",
         ),
         (
             &["notify", "--retry", "desk/unknown"],
             1,
-            "is owed or given up",
+            "waits or was given up",
         ),
         (
             &["notify", "--retry", "nobody/B"],

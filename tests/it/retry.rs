@@ -391,7 +391,10 @@ async fn the_commands_say_what_became_of_it() {
     let retry = |id: &str| done(&[&["retry", id][..], &by].concat());
     let (code, text) = retry("CHG2");
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("the current policies deny it"), "{text}");
+    assert!(
+        text.contains("the current policies deny the request"),
+        "{text}"
+    );
     let (code, text) = retry("invoke/CHG1");
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("\"completed\""), "{text}");

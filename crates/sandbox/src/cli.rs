@@ -59,7 +59,7 @@ pub struct Arguments {
         long = "fault",
         value_name = "FAULT",
         help = "Make calls fail: ACTION:KIND[:ARG][@TIMES], for example \
-                ShareBlueprintAcrossAccounts:reset-after@1"
+                ShareBlueprintAcrossAccounts:reset-after@1; a wrong KIND prints the list"
     )]
     pub faults: Vec<Fault>,
     /// Site to imitate: intl, which cannot list the accounts of a blueprint, or cn

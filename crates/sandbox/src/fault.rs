@@ -152,7 +152,7 @@ const KINDS: &str = "write action:kind[:arg][@times] with error-before:CODE, err
 fn known_actions() -> String {
     let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
     format!(
-        "write * or one of {}, with the prefix lighthouse. or cvm. for an action that both have",
+        "write * or one of {}; both services have ModifyImageSharePermission: write lighthouse. or cvm. before it to choose one",
         names.join(", ")
     )
 }

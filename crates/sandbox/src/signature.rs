@@ -109,7 +109,7 @@ impl Authorization {
         let signature = keyed(&k3.finalize().into_bytes(), to_sign.as_bytes())?;
         signature.verify_slice(&self.signature).map_err(|_| {
             mismatch(&format!(
-                "the server's canonical request has the SHA-256 {}",
+                "the server's canonical request has the SHA-256 {}; compare it with that of yours",
                 hex_sha256(&canonical)
             ))
         })

@@ -33,7 +33,9 @@ pub enum Refusal {
     InvalidAuthorization(&'static str),
     /// `SignedHeaders` lacks a header that must be signed, or lists one that the request does not
     /// have exactly once.
-    #[error("InvalidAuthorization: the request does not have header {0} exactly once")]
+    #[error(
+        "InvalidAuthorization: header {0} is not signed, or the request does not have it exactly once"
+    )]
     MissingHeader(String),
     /// The scope's day is not the day of `X-TC-Timestamp`.
     #[error("SignatureFailure: the scope's date is not the day of the timestamp")]

@@ -87,10 +87,12 @@ impl App {
         };
         let mut identity = Identity::new(verified.source(), named.id());
         let mut answer = Answer::new(&identity.id, Status::Pending);
-        answer.message = Some("the instance is being fetched; its state decides".to_owned());
         if self.prepared.plan_only {
+            let message = "a dry run does not fetch the instance; its state would decide";
+            answer.message = Some(message.to_owned());
             return one((Ending::Done, answer));
         }
+        answer.message = Some("the instance is being fetched; its state decides".to_owned());
         let (bytes, max) = (verified.body().len(), self.config().unfinished);
         let Some(unfinished) = self.slots.admit(&identity.source, bytes, max) else {
             return one(overloaded(&identity));
@@ -163,7 +165,10 @@ impl App {
         let end = Box::pin(attempted).await;
         // This process ran out of time, which says nothing about the instance: record no failure.
         if !matches!(end, Attempt::Settled { .. }) && left(deadline) < MIN_TIME_LEFT {
-            tracing::warn!(name, "no time left to fetch an instance");
+            tracing::warn!(
+                name,
+                "no time left to fetch an instance; a later sweep fetches it"
+            );
             return Ok(state);
         }
         let event = self.event_of(end, incident, attempt);

@@ -126,7 +126,10 @@ impl Instances {
             )
         {
             let begun = begun(&instance);
-            let none = || Unfetched::because("the instance does not say when it began".to_owned());
+            let none = || {
+                let why = "the instance has no start time, so it cannot be looked up in the definition's list";
+                Unfetched::because(why.to_owned())
+            };
             let call = (source, fetch, at);
             self.confirm(call, listing, named, begun.ok_or_else(none)?)
                 .await?;

@@ -138,10 +138,10 @@ impl App {
             }
             let (source, new) = (&source.name, round.new);
             if new > 0 {
-                tracing::warn!(%source, new, "approvals were found that no event announced");
+                tracing::warn!(%source, new, "approvals were found that no event announced; this sweep fetches them. If this recurs, check the event subscription of the source");
             }
             if let Err(error) = end {
-                tracing::warn!(%source, %error, "approvals that no event announced cannot be looked for");
+                tracing::warn!(%source, %error, "the search for approvals that no event announced is not complete; the next one continues");
             }
         }
     }
@@ -172,7 +172,7 @@ impl App {
         };
         let looks: Result<Option<Looks>, JournalError> = looks.await;
         looks.unwrap_or_else(|error| {
-            tracing::warn!(%source, %error, "approvals that no event announced cannot be looked for");
+            tracing::warn!(%source, %error, "the search for approvals that no event announced could not begin");
             None
         })
     }

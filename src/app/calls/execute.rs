@@ -148,7 +148,7 @@ async fn blueprint_of_chain(
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
     let message = format!(
-        "the blueprint of {image} is not known: {why}; if there is one, name its lhbp-… id"
+        "the blueprint of {image} is not known: {why}; if the image has one, send a request that names its lhbp-… id"
     );
     ResultKind::failed(ResultCode::ChainBroken, message, retryable)
 }

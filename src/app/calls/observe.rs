@@ -84,7 +84,7 @@ async fn owner(context: &ExecutionContext<'_>, request: &ShareRequest) -> Option
 
 fn late() -> CloudError {
     let message = "the deadline passed before the cloud was read".to_owned();
-    let remedy = "none now: the program repeats the call later";
+    let remedy = "nothing to do: the program repeats the call later";
     not_sent(ResultCode::DeadlinePassed, message, remedy)
 }
 

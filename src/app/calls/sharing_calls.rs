@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::app::context::{CallEnd, CallPart, ExecutionContext};
 use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
-use crate::cloud::error::not_sent;
+use crate::cloud::error::{MAYBE_DONE, not_sent};
 use crate::cloud::{Deadline, sharing_api};
 use crate::domain::{AccountId, Action, CloudError, ErrorClass, ImageRef, ResultCode};
 use crate::plan::account_call;
@@ -118,7 +118,7 @@ fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadli
 fn late(image: &ImageRef, action: Action) -> CloudError {
     let call = account_call(image, action);
     let message = format!("{call} was not sent: the deadline passed while it waited");
-    let remedy = "none now: the program repeats the call later";
+    let remedy = "nothing to do: the program repeats the call later";
     not_sent(ResultCode::DeadlinePassed, message, remedy)
 }
 
@@ -130,7 +130,7 @@ fn lost(image: &ImageRef, action: Action) -> CloudError {
         format!(
             "{call}: this call was merged with those of other requests, and how it ended is not known"
         ),
-        "read the state back before you repeat the call: the cloud may have carried it out",
+        MAYBE_DONE,
     )
 }
 

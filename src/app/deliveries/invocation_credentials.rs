@@ -44,7 +44,7 @@ impl CredentialHeaders {
         if let Err(problem) = taken {
             tracing::warn!(
                 problem,
-                "an invocation's credentials are not used; the ones before it still are"
+                "an invocation's credentials are not used; those of an earlier invocation stay in use, if there are any"
             );
         }
     }

@@ -49,9 +49,9 @@ impl App {
 /// The answer if the source already has as many unfinished requests as `[limits] unfinished`
 /// allows, or too many bytes of them.
 pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
-    tracing::warn!(%identity, "its source has too many unfinished requests");
+    tracing::warn!(%identity, "a request was not recorded: its source has too many unfinished requests");
     let message = format!(
-        "{} has too many unfinished requests, so nothing was recorded; send it again later",
+        "source {} has too many unfinished requests, so this one was not recorded; send the delivery again later",
         identity.source
     );
     (Ending::Busy, Answer::failed(&identity.id, message))
@@ -73,7 +73,7 @@ pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
 pub(in crate::app) fn unavailable(identity: &Identity, error: &JournalError) -> (Ending, Answer) {
     tracing::error!(%error, %identity, "the journal cannot be used");
     let message = format!(
-        "the journal cannot be used now, so nothing more was done: {error}; send it again later"
+        "the journal cannot be used now, so the work stopped: {error}; send the delivery again later"
     );
     (Ending::Unavailable, Answer::failed(&identity.id, message))
 }

@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::app::App;
 use crate::app::application::fresh_worker;
 use crate::app::notifying::probe;
-use crate::app::sweeps::signer;
+use crate::app::sweeps::{clock_differs, signer};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
-use crate::domain::{Region, Site, Warning, spelled};
+use crate::domain::{ErrorClass, Region, Site, Warning, spelled};
 use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 use super::check::dangers;
@@ -204,13 +204,19 @@ impl App {
                 };
                 match cloud.owner_account(deadline).await {
                     Ok(owner) => Finding::good(Check::Cloud, answers(&format!(" as {owner}"))),
-                    Err(error) => Finding::limited(
-                        Check::Cloud,
-                        format!(
-                            "{}; the account of these credentials is unknown: {error}; allow sts:GetCallerIdentity",
-                            answers("")
-                        ),
-                    ),
+                    Err(error) => {
+                        let remedy = match error.class {
+                            ErrorClass::Operator => "; allow sts:GetCallerIdentity",
+                            _ => "",
+                        };
+                        Finding::limited(
+                            Check::Cloud,
+                            format!(
+                                "{}; the account of these credentials is unknown: {error}{remedy}",
+                                answers("")
+                            ),
+                        )
+                    }
                 }
             }
             // A process without default credentials can still serve the named accounts.
@@ -223,13 +229,13 @@ impl App {
         if let Some(seconds) = cloud.clock_difference() {
             findings.push(
                 if seconds.unsigned_abs() <= MAX_CLOCK_DIFFERENCE.as_secs().unsigned_abs() {
+                    let seconds = seconds.unsigned_abs();
                     Finding::good(Check::Clock, format!("{seconds} s off the cloud's clock"))
                 } else {
+                    let problem = clock_differs(seconds);
                     Finding::limited(
                         Check::Clock,
-                        format!(
-                            "{seconds} s off the cloud's clock: synchronise this machine's clock"
-                        ),
+                        format!("{problem}; synchronise this machine's clock"),
                     )
                 },
             );

@@ -93,8 +93,8 @@ impl App {
         Some(Finding::limited(
             Check::Fetch,
             format!(
-                "{} instances wait to be fetched, {} since {:.0}: {}; \
-                 `sharehook requests --announced` lists them",
+                "{} instances wait to be fetched; {} has waited since {:.0}: {}; \
+                 `sharehook requests --announced` lists them all",
                 waiting.len(),
                 oldest.announcement,
                 oldest.at,

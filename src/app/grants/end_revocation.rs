@@ -41,7 +41,7 @@ impl ClaimWriter<'_> {
             (Some((why, pause)), covered_until) => {
                 let next = self.clock.now().checked_add(pause);
                 let next = next.unwrap_or(Timestamp::MAX);
-                tracing::warn!(identity = %self.state().identity(), %why, "not taken back");
+                tracing::warn!(identity = %self.state().identity(), %why, "a share could not be revoked completely; a later sweep tries again");
                 (why, covered_until.map_or(next, |until| until.min(next)))
             }
         };

@@ -113,7 +113,7 @@ impl App {
         for message in messages {
             match self.send_one(&notification, &message).await {
                 Err(failure) if message.optional => {
-                    tracing::warn!(notify = %notice.notify, why = failure.why, "an optional message was refused");
+                    tracing::warn!(notify = %notice.notify, why = failure.why, "an optional message was not delivered");
                 }
                 end => end?,
             }

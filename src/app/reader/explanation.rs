@@ -180,10 +180,14 @@ fn next(state: &State, now: Timestamp) -> String {
             "its worker died: the next sweep or delivery continues it".to_owned()
         }
         Phase::Working { lease_until, .. } => {
-            format!("a worker carries it out; another one takes over at {lease_until:.0}")
+            format!(
+                "a worker carries it out; if it has not ended by {lease_until:.0}, another one takes over"
+            )
         }
         Phase::Revoking { lease_until, .. } => {
-            format!("a worker revokes it; another one takes over at {lease_until:.0}")
+            format!(
+                "a worker revokes it; if it has not ended by {lease_until:.0}, another one takes over"
+            )
         }
         Phase::Deferred {
             why, not_before, ..

@@ -167,7 +167,7 @@ sentences! {
     drifted(count, at): "Differences between cloud and journal: {count}, found at {at}." | "云端与台账的差异：{count} 处，发现于 {at}。";
     request_is(request, state, reason): "{request} is {state}: {reason}" | "{request} {state}：{reason}";
     failure(item, message): "{item}: {message}" | "{item}：{message}";
-    not_notified(notify, on, request, why): "{notify} was not notified of {on}, {request}: {why}" | "未能通知 {notify}（{request}，{on}）：{why}";
+    not_notified(notify, on, request, why): "{notify} was not notified about {request} ({on}): {why}" | "未能通知 {notify}（{request}，{on}）：{why}";
     one_ends(at): "One share ends within seven days, at {at}." | "七天内有 1 个共享到期，时间 {at}。";
     some_end(count, first): "{count} shares end within seven days, the first at {first}." | "七天内有 {count} 个共享到期，最早的在 {first}。";
     in_account(id): "account {id}" | "账号 {id}";
@@ -181,7 +181,7 @@ labels! {
     records_unverified: "The records were not verified for this page." | "本页没有校验记录。";
     records_command: "`sharehook audit verify` verifies them." | "`sharehook audit verify` 校验它们。";
     no_key: "The journal is sealed, but no public key was given, so its seals were not verified." | "台账有封签，但没有给出公钥，因此没有校验封签。";
-    how_to_verify: "Run `sharehook audit key` where the journal is sealed: it prints the public key.  \
+    how_to_verify: "Run `sharehook audit key` where the journal is sealed: it prints the public key. \
         `sharehook report --key KEY` and `sharehook audit verify --key KEY` check the seals with it."
         | "在封签台账的地方，`sharehook audit key` 打印公钥；`sharehook report --key KEY` 和 `sharehook audit verify --key KEY` 用它校验封签。";
     not_sealed: "Not sealed: the removal of a request's newest records cannot be detected." | "没有封签：一个请求最新的记录如果被删除，将无法发现。";

@@ -34,7 +34,9 @@ impl App {
             Ok(due) => due
                 .iter()
                 .for_each(|wake_up| self.slots.queue(wake_up.stream, None)),
-            Err(error) => tracing::error!(%error, "cannot list what an earlier process left"),
+            Err(error) => {
+                tracing::error!(%error, "cannot list the requests that an earlier process left; the next sweep works on them")
+            }
         }
         while let Some(queued) = backlog.next().await {
             let Some(slot) = self.slots.wait().await else {

@@ -318,7 +318,10 @@ fn after_later_shares(
             if of_share.iter().any(|item| held.contains(item)) {
                 kept.push(left_to(share, item));
             } else if let (false, Some(until)) = (of_share.is_empty(), live) {
-                let why = format!("{} is being carried out", share.identity());
+                let why = format!(
+                    "{} shares the same image and is being carried out; this cancel is carried out afterwards",
+                    share.identity()
+                );
                 return Order::Wait { until, why };
             }
         }

@@ -103,8 +103,10 @@ impl App {
             return Ok(Retried::StaysClosed(format!("{}: {why}", state.identity())));
         }
         let Some(request) = state.remaining() else {
-            let why = "a later cancel or withdrawal called all of it off".to_owned();
-            return Ok(Retried::StaysClosed(why));
+            let identity = state.identity();
+            return Ok(Retried::StaysClosed(format!(
+                "{identity}: a later cancel or withdrawal called off all that is left of it"
+            )));
         };
         let decision = self.decide(state.identity(), &request, now, state.approved_at());
         let verdict = match &decision {
@@ -116,7 +118,8 @@ impl App {
         let deadline = context::turn_deadline(deadline);
         let lease = self.worker_lease(now, deadline)?;
         let (by, reason) = (by.to_string(), reason.to_owned());
-        tracing::info!(request = %state.identity(), by, reason, allowed = verdict.allowed, "reopened");
+        let identity = state.identity().clone();
+        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "reopened");
         let claim = self
             .journal
             .reopen(state, lease, by, reason, verdict)
@@ -130,10 +133,9 @@ impl App {
                 let (ending, answer) = self.answer_and_notify(&after, false);
                 Ok(Retried::Reopened(ending, Box::new(answer)))
             }
-            (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(
-                "another worker changed the request first; look at the request, then try again"
-                    .to_owned(),
-            )),
+            (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(format!(
+                "{identity}: another worker changed it first; `sharehook explain` shows it, then try again"
+            ))),
         }
     }
 

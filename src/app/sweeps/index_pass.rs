@@ -34,7 +34,7 @@ impl App {
         let time = (context::left(deadline) / 3).min(MAX_TIME);
         let mended = self.compare(pass, time).await?;
         if mended > 0 {
-            tracing::warn!(mended, "the index lacked entries that the records ask for");
+            tracing::warn!(mended, "added entries that the index lacked");
         }
         Ok(())
     }

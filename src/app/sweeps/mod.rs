@@ -13,3 +13,4 @@ pub use seal_key::signer;
 pub(crate) use seal_key::{SealError, next_signer, signer_or_new};
 pub(crate) use sealing::seal_journal;
 pub use sweep_report::SweepReport;
+pub(super) use sweep_report::clock_differs;

@@ -81,6 +81,13 @@ impl SweepReport {
     }
 }
 
+/// Words the difference of the clocks. `seconds`: by how much the cloud's clock is ahead.
+pub(in crate::app) fn clock_differs(seconds: i64) -> String {
+    let word = if seconds > 0 { "behind" } else { "ahead of" };
+    let seconds = seconds.unsigned_abs();
+    format!("this machine is {seconds} s {word} the cloud's clock")
+}
+
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (word, list) in [("finished", &self.finished), ("revoked", &self.revoked)] {
@@ -99,12 +106,8 @@ impl fmt::Display for SweepReport {
             writeln!(f, "overdue: {overdue}")?;
         }
         if let Some(seconds) = self.clock_difference {
-            let word = if seconds > 0 { "behind" } else { "ahead of" };
-            let seconds = seconds.unsigned_abs();
-            writeln!(
-                f,
-                "clock: this machine is {seconds} s {word} the cloud's clock; correct it"
-            )?;
+            let problem = clock_differs(seconds);
+            writeln!(f, "clock: {problem}; synchronise this machine's clock")?;
         }
         for failure in &self.failures {
             writeln!(f, "failure: {failure}")?;

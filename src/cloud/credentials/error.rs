@@ -49,15 +49,15 @@ impl From<CredentialsError> for CloudError {
             ),
             CredentialsError::Unusable { .. } => (
                 ErrorClass::Operator,
-                "correct these credentials, or remove them so that the program tries the next source",
+                "correct these credentials or the role's permissions; without credentials in a variable or file, the program tries the next source",
             ),
             CredentialsError::Unreachable { .. } => (
                 ErrorClass::NotSent,
-                "none now: the program repeats the look-up; if the error persists, check the connection to the service",
+                "nothing to do: the program repeats the look-up; if the error persists, check the connection to the service",
             ),
             CredentialsError::OutOfTime => (
                 ErrorClass::NotSent,
-                "none now: the program repeats the call later",
+                "nothing to do: the program repeats the call later",
             ),
         };
         let code = match error {

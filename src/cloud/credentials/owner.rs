@@ -59,13 +59,14 @@ async fn ask(
     let failed_before = slot.about(&used).is_some_and(|known| known.owner.is_err());
     if let (Err(error), false) = (&owner, failed_before) {
         let remedy = match error.class {
-            ErrorClass::Operator => "allow it sts:GetCallerIdentity",
+            ErrorClass::Operator => "allow the key to call sts:GetCallerIdentity",
             _ => "the program asks again later",
         };
         tracing::warn!(
             %error,
-            "cannot learn which root account the key belongs to: {remedy}. Shares go on; where such \
-             a share ends after its image was deleted, an operator must confirm it"
+            "cannot learn which root account the key belongs to: {remedy}. Shares are still made, but \
+             their records do not name this account. If such a share's image is deleted before the \
+             share ends, an operator must confirm the deletion with `sharehook revoke --gone`"
         );
     }
     *slot.newest.lock() = Some(Asked {

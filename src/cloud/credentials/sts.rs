@@ -281,7 +281,7 @@ impl Call<'_> {
             }
             Err(failure) => {
                 let problem = format!("{}: {failure}", endpoint.host);
-                (Err(not_sent(ResultCode::ConnectFailed, problem, "")), None)
+                (Err(failure.error(&problem, Purpose::Read)), None)
             }
         }
     }
@@ -296,7 +296,9 @@ impl Call<'_> {
                     self.action
                 )
             }
-            Some(ResultCode::ConnectFailed) => format!("{}: {}", self.action, error.message),
+            Some(ResultCode::ConnectFailed | ResultCode::Timeout | ResultCode::ConnectionLost) => {
+                format!("{}: {}", self.action, error.message)
+            }
             _ => format!("{}: {}: {}", self.action, error.code, error.message),
         };
         if error.class.passing() {

@@ -46,7 +46,7 @@ pub(super) async fn of_profile(
     {
         return Err(unusable(
             PROFILE_VARIABLE,
-            "the value is not the name of a profile",
+            "the name of a profile has only letters, digits, -, _ and ., and the value has another character",
         ));
     }
     let Some(home) = &environment.home else {

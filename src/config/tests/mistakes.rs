@@ -168,7 +168,7 @@ fn a_place_in_a_variable_is_checked_as_one_in_the_file() {
         ),
         (
             vec![place, (INDEX, "memory:")],
-            "SHAREHOOK_JOURNAL_INDEX memory: is lost",
+            "SHAREHOOK_JOURNAL_INDEX is in memory",
         ),
         (
             vec![place, (INDEX, "file:Cargo.toml")],

@@ -50,7 +50,7 @@ fn a_target_gets_every_outcome_unless_it_says_otherwise() {
             23,
             "not the address of an HTTP proxy",
         ),
-        ("contact = \" \"", 23, "not a short line"),
+        ("contact = \" \"", 23, "not one line of"),
         (
             "[[notify]]\nname = \"desk\"\npreset = \"webhook\"\nurl = \"https://a.example\"\nsecret = \"env:NOTIFY_SECRET\"",
             24,

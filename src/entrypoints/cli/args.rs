@@ -123,7 +123,7 @@ pub(crate) enum Command {
     /// puts the present time into the event. FILE may hold an object with the
     /// event and its instance.
     Sign(SignOptions),
-    /// List the CVM images that can be shared to Lighthouse
+    /// List CVM images, and whether each can be shared to Lighthouse
     Images(ImagesOptions),
     /// List the journal's requests, newest first, or show one of them
     Requests(RequestsOptions),
@@ -136,13 +136,15 @@ pub(crate) enum Command {
     Retry(RetryOptions),
     /// Revoke active shares now, through policy and journal
     Revoke(RevokeOptions),
-    /// List the active grants: image, receiver, period, ticket, policy
+    /// List grants not yet revoked: image, receiver, period, ticket
     Grants(GrantsOptions),
     /// Continue unfinished requests, start due ones, revoke expired ones
     Sweep(SweepOptions),
     /// List notifications: owed, sent and given up; or deliver again
     Notify(NotifyOptions),
     /// Compare the cloud with the journal; exit 1 if they differ
+    ///
+    /// Exit 1 also if a part could not be compared.
     Drift(DriftOptions),
     /// Write the whole journal as one HTML page
     ///

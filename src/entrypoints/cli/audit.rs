@@ -34,7 +34,7 @@ async fn verify(context: &Context, options: &AuditVerifyOptions) -> Result<Exit,
         errln!("{why}");
     }
     let (report, sealed) = verified(&read, options).await?;
-    Ok(shown(context, &report, sealed, options.sealed))
+    Ok(shown(context, &report, sealed, options))
 }
 
 /// Verifies the journal. Returns the report, and whether the seals were verified too.
@@ -63,9 +63,9 @@ async fn verified(
     Ok((report, true))
 }
 
-/// Prints the report. `sealed` is true if the seals were verified. `alone` is true if only the
-/// log's segments were verified, not the files below `requests/`.
-fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit {
+/// Prints the report. `sealed` is true if the seals were verified. With the option `--sealed`, only
+/// the log's segments were verified, not the files below `requests/`.
+fn shown(context: &Context, report: &Report, sealed: bool, options: &AuditVerifyOptions) -> Exit {
     let whole = report.clean();
     if context.json {
         let findings: Vec<_> = report
@@ -80,7 +80,7 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
         out(json!({ "whole": whole, "counts": counts, "findings": findings }));
     } else if whole {
         let (records, streams) = (report.records, report.streams);
-        if alone {
+        if options.sealed {
             outln!(
                 "sealed records: {records}, requests: {streams}; each record matches what was signed"
             );
@@ -102,9 +102,11 @@ fn shown(context: &Context, report: &Report, sealed: bool, alone: bool) -> Exit 
                     report.retired
                 );
             }
-            outln!(
-                "(the removal of a request's newest unsealed records cannot be detected;\n --checkpoint FILE shows whether seals were removed)"
-            );
+            let hint = match options.checkpoint {
+                None => ";\n --checkpoint FILE shows whether seals were removed",
+                Some(_) => "",
+            };
+            outln!("(the removal of a request's newest unsealed records cannot be detected{hint})");
         } else {
             outln!("(not sealed: the removal of a request's newest records cannot be detected)");
         }
@@ -123,7 +125,7 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
     let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
-        errln!("not sealed, as are the later records of its request: {finding}");
+        errln!("not sealed, nor are the later records of the same request: {finding}");
     }
     if context.json {
         out(

@@ -164,5 +164,8 @@ impl Shown {
 
 fn decision(verdict: &Verdict) -> String {
     let word = if verdict.allowed { "allowed" } else { "denied" };
-    format!("{word} by {}", verdict.policies.join(", "))
+    match verdict.policies.as_slice() {
+        [] => word.to_owned(),
+        policies => format!("{word} by {}", policies.join(", ")),
+    }
 }

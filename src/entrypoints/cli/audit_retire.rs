@@ -67,7 +67,7 @@ fn show(options: &AuditRetireOptions, done: &Retention) {
         );
     }
     outln!(
-        "kept: {kept} requests that are unfinished or younger than {},\n  or have an active share",
+        "kept: {kept} requests that are unfinished, reopened or younger than {},\n  have an active share, or owe a notification",
         options.older_than
     );
 }

@@ -29,7 +29,7 @@ pub(crate) struct ListFilters<S>
 where
     S: FromStr<Err = Problem> + Clone + Send + Sync + 'static,
 {
-    /// Only since this instant, or in this time before now, as in 7d
+    /// Only since this instant, or within this span before now, as in 7d
     #[arg(long, value_name = "T", value_parser = read::<Since>)]
     pub(crate) since: Option<Since>,
     /// Only in this state; repeatable

@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
     let listed = app.retry_notifications(&name, request, deadline).await?;
     if listed.entries.is_empty() && listed.flaws.is_empty() {
         return Err(Failure::Failed(format!(
-            "no notification about {request:?} to {name} is owed or given up; `sharehook notify` lists the notifications"
+            "no notification about {request:?} to {name} waits or was given up, so none is sent again; `sharehook notify` lists the notifications"
         )));
     }
     if context.json {

@@ -34,7 +34,7 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
             let reasons = verdict.refused.iter().map(ToString::to_string);
             let reasons: Vec<String> = reasons.collect();
             Err(Failure::Refused(format!(
-                "the current policies deny it: {}",
+                "the current policies deny the request: {}",
                 reasons.join("; ")
             )))
         }

@@ -196,7 +196,7 @@ async fn listen(
     }
     let listener = server::bind(address).await.map_err(|error| {
         Failure::Failed(format!(
-            "cannot listen on {address}: {error}; choose another address with --listen"
+            "cannot listen on {address}: {error}; stop what listens there, or choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
         ))
     })?;
     print_address(context, listener.local_addr());
@@ -231,7 +231,7 @@ async fn listen(
     tokio::select! {
         () = finished => {}
         () = bound => {
-            tracing::warn!("stopped before all work was done; the journal holds the unfinished requests");
+            tracing::warn!("stopped before all work was done; the next start or sweep continues the unfinished requests");
         }
     }
     work.abort();

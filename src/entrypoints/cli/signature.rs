@@ -67,7 +67,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
     let now = options.now.unwrap_or_else(clock::system_now);
     let secret = source.secrets.first().ok_or_else(|| {
         Failure::Usage(format!(
-            "source {} has no secret, because its deliveries are not signed; name a source with a secret",
+            "source {} has no secret to sign with; name a source with a secret",
             source.name
         ))
     })?;

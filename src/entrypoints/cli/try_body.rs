@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::entrypoints::cli::print::{out, outln};
 use crate::entrypoints::outcome::Exit;
+use crate::inbound::Refusal;
 
 use super::args::TryOptions;
 use super::signature::{read, unknown_source};
@@ -42,9 +43,13 @@ pub(super) fn run(context: &Context, options: &TryOptions) -> Result<Exit, Failu
 pub(super) fn unusable(error: CaseError, config: &Config) -> Failure {
     match error {
         CaseError::UnknownSource(name) => unknown_source(name.as_str(), config),
-        CaseError::Refused(refusal) => Failure::Usage(format!(
-            "the source refuses the body: {refusal}; --now sets the instant of its arrival"
-        )),
+        CaseError::Refused(refusal) => {
+            let remedy = match refusal {
+                Refusal::Stale { .. } => "; --now sets the instant of its arrival",
+                _ => "",
+            };
+            Failure::Usage(format!("the source refuses the body: {refusal}{remedy}"))
+        }
         other => Failure::usage(other),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn connections_within_limit(wanted: usize) -> usize {
             limit,
             connections = allowed,
             wanted,
-            "the limit on open files leaves fewer connections than http.max_connections; raise it"
+            "the limit on open files leaves fewer connections than http.max_connections; raise the limit on open files (`ulimit -n`)"
         );
     }
     allowed

@@ -24,7 +24,7 @@ const MAX_FAILURES: u32 = 5;
 pub(crate) enum RuntimeError {
     #[error("cannot build the HTTP client: {0}")]
     NoClient(#[from] Problems),
-    #[error("the runtime API did not answer: {0}")]
+    #[error("the runtime API did not answer, or its answer could not be read: {0}")]
     NoAnswer(#[from] reqwest::Error),
     #[error("the runtime API answered {status} to {request}")]
     Refused {

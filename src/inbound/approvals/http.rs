@@ -48,8 +48,8 @@ impl IdFilter {
         };
         if !is_id(&found) {
             return Err(format!(
-                "yields {}, which is not an id: letters, digits, - _ . and :, beginning with a letter \
-                 or digit, {MAX_ID} at most",
+                "yields {}, which is not an id: an id has at most {MAX_ID} letters, digits, - _ . and :, \
+                 and begins with a letter or digit",
                 shown(&found)
             ));
         }
@@ -113,7 +113,7 @@ impl TicketRules {
     /// The filter fails, or yields something that is not an id.
     pub fn named(&self, event: &Value, now: Timestamp) -> Result<Option<Named>, Problem> {
         let found = self.id.find(event, now).map_err(|why| {
-            let remedy = "send the id of the ticket; docs/senders/http.md says what one is";
+            let remedy = "correct `id` of `fetch`, or the event at its sender; docs/senders/http.md says what an id is";
             Problem::new("fetch.id", why, remedy)
         })?;
         Ok(found.map(|id| Named {

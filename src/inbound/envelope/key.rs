@@ -41,6 +41,7 @@ impl EnvelopeKey {
         strict: bool,
     ) -> Result<Self, Unusable> {
         const PAIR: &str = "write the token, a colon, and the key, as the app's page shows them";
+        const ALONE: &str = "write the token alone, as the app's page shows it";
         const SHORT: &str = "make a random one of 32 letters and digits at the sender";
         let (token, key) = match (scheme.system, text.split_once(':')) {
             (EnvelopeSystem::Feishu, _) if !scheme.encrypted => (Some(text), ""),
@@ -51,7 +52,11 @@ impl EnvelopeKey {
         if let Some(token) = token {
             let good = token.bytes().all(|b| b.is_ascii_alphanumeric());
             if !good || !(1..=MAX_TOKEN).contains(&token.len()) {
-                return Err(("has a token that is not letters and digits", PAIR));
+                let remedy = match scheme.system {
+                    EnvelopeSystem::Feishu if !scheme.encrypted => ALONE,
+                    _ => PAIR,
+                };
+                return Err(("has a token that is not 1 to 64 letters and digits", remedy));
             }
             if strict && token.len() < MIN_TOKEN {
                 return Err(("has a token of fewer than 16 characters", SHORT));

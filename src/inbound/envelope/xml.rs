@@ -82,7 +82,7 @@ fn close(open: &mut Vec<Open>) -> Result<(), Refusal> {
     let value = match fields.is_empty() {
         true => Value::String(text),
         false if text.trim().is_empty() => Value::Object(fields),
-        false => return Err(refused("there is text between elements")),
+        false => return Err(refused("an element contains both text and elements")),
     };
     add(open, name, value);
     Ok(())

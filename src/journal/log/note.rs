@@ -30,7 +30,7 @@ pub struct VerifierKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteFlaw {
     /// The text is not a signed note, or not the checkpoint that is needed.
-    #[error("it is not a signed note: {0}")]
+    #[error("it is not valid: {0}")]
     Malformed(&'static str),
     /// The key has not signed the note.
     #[error("it is not signed by {0}")]

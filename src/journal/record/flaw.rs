@@ -15,8 +15,7 @@ pub enum Flaw {
         /// The number in the record.
         says: u64,
     },
-    /// The file belongs to another stream or not to the journal, or is an index entry with wrong
-    /// content.
+    /// The file belongs to another stream or not to the journal.
     #[error("foreign: {0}")]
     Foreign(String),
     /// The field `prev` does not match the file before. This file's checksum is right.
@@ -49,6 +48,9 @@ pub enum Flaw {
     /// The index lacks an entry that the records require.
     #[error("missing in the index: {0}")]
     Unlisted(&'static str),
+    /// The grant in an index entry is not the grant according to the records.
+    #[error("foreign: its grant differs from the records")]
+    WrongGrant,
     /// The index names a record that does not exist.
     #[error("this index entry names a record that does not exist")]
     Unrecorded,
@@ -64,7 +66,7 @@ impl Flaw {
             Self::Altered(_) => "altered",
             Self::Missing => "missing",
             Self::Reordered { .. } => "reordered",
-            Self::Foreign(_) => "foreign",
+            Self::Foreign(_) | Self::WrongGrant => "foreign",
             Self::Unlinked => "unlinked",
             Self::Unreadable(_) => "unreadable",
             Self::Newer(_) => "newer",
@@ -92,14 +94,17 @@ impl Flaw {
             Self::BrokenLog(_) => {
                 "find out who changed the file and restore it from a backup; until then no record is sealed"
             }
-            Self::Unlisted(_) => {
+            Self::Unlisted(_) | Self::WrongGrant => {
                 "run `sharehook sweep --rebuild`, which writes the entry again from the records"
             }
             Self::Unrecorded => {
                 "wait a day: the entry of an interrupted delivery disappears by itself; if it stays, restore the request from a backup"
             }
-            Self::Missing | Self::Dropped => {
+            Self::Missing => {
                 "restore the file from a backup; until then no work is done for this request"
+            }
+            Self::Dropped => {
+                "restore the file from a backup; until then the work that needs it stops"
             }
             _ => {
                 "find out who changed the file and restore it from a backup; until then no work is done for this request"

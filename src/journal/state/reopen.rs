@@ -11,9 +11,9 @@ impl State {
     /// Returns why the request cannot be reopened at `now`. `None` if it can be reopened.
     pub fn stays_closed(&self, now: Timestamp) -> Option<&'static str> {
         match &self.phase {
-            Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => {
-                Some("it is not finished; `sharehook sweep` tries it at once")
-            }
+            Phase::Waiting { .. } | Phase::Working { .. } | Phase::Deferred { .. } => Some(
+                "it is not finished; `sharehook sweep` continues it, unless a worker has it or its start has not come",
+            ),
             Phase::Revoking { .. } | Phase::RevokeDeferred { .. } => {
                 Some("its share is being revoked")
             }

@@ -68,7 +68,7 @@ pub enum JournalError {
         id: String,
     },
     /// The lease does not end after it begins.
-    #[error("not recorded: the lease would end at {until}, before it begins at {from}")]
+    #[error("not recorded: the lease would end at {until}, not after it begins at {from}")]
     EmptyLease {
         /// When the lease would begin.
         from: Timestamp,

@@ -118,9 +118,10 @@ impl Journal {
             let mut found = self.missing_entries(&index, asked, sealing);
             let newest = (asked.stream, asked.end);
             let untrue = self.wrong_grants(&index, newest, asked.grant.as_deref());
-            let why = "its grant differs from the records";
             let untrue = untrue.await?.into_iter();
-            found.extend(untrue.map(|entry| self.foreign(&self.grant_path(&entry), why)));
+            found.extend(
+                untrue.map(|entry| Finding::about(self.grant_path(&entry), Flaw::WrongGrant)),
+            );
             if !found.is_empty() && self.folder(asked.stream).await?.end == asked.end {
                 findings.append(&mut found);
             }

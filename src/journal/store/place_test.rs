@@ -80,7 +80,9 @@ impl Journal {
         match folder_id(dir) {
             Ok(Some(found)) if found == opened => Ok(()),
             Ok(_) => {
-                let gone = io::Error::other("the folder is gone or was replaced");
+                let gone = io::Error::other(
+                    "the folder is gone or was replaced since this process opened it: bring it back, or restart the process if the new folder is right",
+                );
                 Err(self.failed(doing, path, &gone))
             }
             Err(error) => Err(self.failed(doing, path, &error)),

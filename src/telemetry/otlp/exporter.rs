@@ -57,7 +57,7 @@ impl Signal {
             tracing::warn!(
                 signal = self.name,
                 why,
-                "the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take what it is sent; the next success is not logged"
+                "the collector does not accept this signal; check the collector and the variables OTEL_EXPORTER_OTLP_*. A further failure is logged only after a success"
             );
         }
     }

@@ -98,9 +98,13 @@ impl Reader<'_> {
         let off = self.is("OTEL_SDK_DISABLED", "true")
             || self.is(&format!("OTEL_{signal}_EXPORTER"), "none");
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT");
-        let (name, text) = match (self.get(&own), self.get(ENDPOINT)) {
-            (Some(text), _) => (own.as_str(), text.to_owned()),
-            (None, Some(text)) => (ENDPOINT, format!("{}/{path}", text.trim_end_matches('/'))),
+        let base = "http://127.0.0.1:4318";
+        let (name, text, example) = match (self.get(&own), self.get(ENDPOINT)) {
+            (Some(text), _) => (own.as_str(), text.to_owned(), format!("{base}/{path}")),
+            (None, Some(text)) => {
+                let text = format!("{}/{path}", text.trim_end_matches('/'));
+                (ENDPOINT, text, base.to_owned())
+            }
             (None, None) => return None,
         };
         if off {
@@ -112,11 +116,8 @@ impl Reader<'_> {
         // No message shows the address: it may contain a password.
         let problem = "is no http or https address".to_owned();
         if url.is_none() {
-            self.problem(
-                name,
-                problem,
-                "write the collector's address, such as http://127.0.0.1:4318",
-            );
+            let remedy = format!("write the collector's address, such as {example}");
+            self.problem(name, problem, &remedy);
         }
         url
     }
@@ -139,7 +140,8 @@ impl Reader<'_> {
             let value = HeaderValue::from_str(&text);
             let (Ok(named), Ok(mut value)) = (named, value) else {
                 let problem = format!("the header {} cannot be sent", shown(&name));
-                self.problem(HEADERS, problem, "write NAME=VALUE, separated by commas");
+                let remedy = "remove the characters that HTTP does not allow in its name or value";
+                self.problem(HEADERS, problem, remedy);
                 continue;
             };
             value.set_sensitive(true);

@@ -59,7 +59,7 @@ fn journal(config: &Config) -> Vec<Warning> {
     let lost = match config.journal {
         JournalLocation::Memory => Some(Danger::LostJournal.at(config.problem(
             "journal",
-            "memory: is lost when the process ends, and with it the record of who has which image",
+            "is in memory, which is lost when the process ends, and with it the record of who has which image",
             "write file:DIR, or s3://bucket/prefix, gs://… or az://…",
         ))),
         _ => None,

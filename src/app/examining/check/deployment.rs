@@ -42,7 +42,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
             (Err(error), _) if error.kind() == io::ErrorKind::NotFound => continue,
             (Err(error), _) => vec![(
                 format!("cannot be read, so it was not checked: {error}"),
-                "let this process read it".to_owned(),
+                "let this process read the file".to_owned(),
             )],
             (Ok(text), Needs::Variables) => missing_variables(config, &text),
             (Ok(text), Needs::Files) => missing_files(config, folder, &text),
@@ -86,7 +86,7 @@ fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
         .map(|path| {
             let path = path.display();
             (
-                format!("does not copy {path}, which the configuration names"),
+                format!("does not copy {path}, which the program reads when it starts"),
                 format!("write COPY {path} /{path}"),
             )
         })

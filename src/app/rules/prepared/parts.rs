@@ -12,7 +12,9 @@ use crate::app::notifying::Target;
 use crate::config::{Config, MapRef, SourceConfig};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
-use crate::policy::{MAX_FILE_BYTES, PolicyFiles, PolicySet, SourceFacts, VALIDATED};
+use crate::policy::{
+    MAX_FILE_BYTES, PolicyFiles, PolicySet, SMALLER_FILES, SourceFacts, VALIDATED,
+};
 
 use super::approver_origin::{ApproverOrigin, SourceSummary};
 
@@ -193,21 +195,29 @@ fn conflicting_origins(config: &Config) -> Vec<Problem> {
             problems.push(Problem::at(
                 source.mark.clone(),
                 format!(
-                    "source {} is trusted, and CloudEvents over HTTP never reach such a source",
+                    "source {} has `events`, but its scheme is trusted: CloudEvents over HTTP never reach a trusted source",
                     source.name
                 ),
-                "list the event sources under a source that verifies a secret, such as scheme = \"bearer\"",
+                "move `events` to a source that verifies a secret, such as scheme = \"bearer\"",
             ));
         }
         let speaks = source.scheme.lists_origins();
         let from = source.from.iter().filter(|_| speaks);
         for origin in from.chain(&source.events) {
             if let Some(other) = owners.insert(origin, &source.name) {
-                problems.push(Problem::at(
-                    source.mark.clone(),
-                    format!("sources {other} and {} both list {origin}", source.name),
-                    "list each origin in one source only",
-                ));
+                let name = &source.name;
+                let (problem, remedy) = if other == name {
+                    (
+                        format!("source {name} lists {origin} twice"),
+                        "list it once",
+                    )
+                } else {
+                    (
+                        format!("sources {other} and {name} both list {origin}"),
+                        "list each origin in one source only",
+                    )
+                };
+                problems.push(Problem::at(source.mark.clone(), problem, remedy));
             }
         }
     }
@@ -218,30 +228,28 @@ fn conflicting_origins(config: &Config) -> Vec<Problem> {
 /// stamp of the texts that `bundle` has validated.
 fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
     let folder = config.policy.as_path();
-    const REMEDY: &str = "name a readable directory with *.cedar and entities.json in `policy`";
     let no_folder = |error: std::io::Error| {
         let problem = format!("policy: {} cannot be read: {error}", folder.display());
-        Problems::from(Problem::at(config.mark("policy"), problem, REMEDY))
+        let remedy = "name a readable directory with *.cedar and entities.json in `policy`";
+        Problems::from(Problem::at(config.mark("policy"), problem, remedy))
     };
-    let cannot = |path: &Path, error: &dyn std::fmt::Display| {
+    let wrong = |path: &Path, problem: String, remedy: &str| {
         let mark = Mark::whole(&path.display().to_string());
-        Problems::from(Problem::at(
-            mark,
-            format!("cannot be read: {error}"),
-            REMEDY,
-        ))
+        Problems::from(Problem::at(mark, problem, remedy))
+    };
+    let cannot = |path: &Path, error: std::io::Error| {
+        let remedy = "make it a UTF-8 text that this process may read";
+        wrong(path, format!("cannot be read: {error}"), remedy)
     };
     let read = |path: &Path| -> Result<String, Problems> {
         let size = fs::metadata(path)
-            .map_err(|error| cannot(path, &error))?
+            .map_err(|error| cannot(path, error))?
             .len();
         if size > MAX_FILE_BYTES as u64 {
-            return Err(cannot(
-                path,
-                &format!("it has {size} bytes; at most {MAX_FILE_BYTES} are allowed"),
-            ));
+            let problem = format!("is too large: {size} bytes");
+            return Err(wrong(path, problem, SMALLER_FILES));
         }
-        fs::read_to_string(path).map_err(|error| cannot(path, &error))
+        fs::read_to_string(path).map_err(|error| cannot(path, error))
     };
     let mut files = PolicyFiles::default();
     for entry in fs::read_dir(folder).map_err(no_folder)? {

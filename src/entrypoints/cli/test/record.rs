@@ -3,7 +3,7 @@
 //! a case at the end of `recorded.toml`. Never replaces a file.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use serde_json::Value;
@@ -56,11 +56,12 @@ pub(super) fn run(
     let copy = dir.join("events").join(&name);
     let in_place = matches!((event.canonicalize(), copy.canonicalize()), (Ok(a), Ok(b)) if a == b);
     let failed = |path: &Path, error: std::io::Error| {
-        let hint = "rename the event, or remove the older one";
-        Failure::Failed(format!(
-            "{} cannot be written: {error}; {hint}",
-            path.display()
-        ))
+        let remedy = match error.kind() {
+            ErrorKind::AlreadyExists => "; rename the event, or remove the older one",
+            _ => "",
+        };
+        let path = path.display();
+        Failure::Failed(format!("{path} cannot be written: {error}{remedy}"))
     };
     if !in_place {
         let copied = write(&copy, &body, OpenOptions::new().create_new(true));
