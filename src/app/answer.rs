@@ -183,8 +183,8 @@ pub enum Ending {
 /// The answer to a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Verified: one answer per request. An event without one has one answer: it requests nothing,
-    /// only names an instance, or is the bad event of a batch.
+    /// Verified: one answer per request. An event without a request has one answer: it requests
+    /// nothing, only names an instance, or is a bad event of a batch.
     Answers(Vec<(Ending, Answer)>),
     /// The answer to a handshake or to a message about a subscription.
     Handshake(HandshakeReply),

@@ -1,5 +1,5 @@
-//! The application: rules, and the state that all use cases share. `startup` opens it; each use
-//! case is an `impl App` in its own file. Makes the context and the lease of a turn.
+//! The application: rules, and the state that all use cases share. `startup` opens it; most use
+//! cases are an `impl App` in a file of their own. Makes the context and the lease of a turn.
 
 use std::sync::Arc;
 

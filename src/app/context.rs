@@ -34,8 +34,9 @@ pub(super) struct CallPart {
 /// The result of a call: the cloud's request id, if the answer has one, or the error.
 pub(super) type CallEnd = Result<Option<String>, CloudError>;
 
-/// Coalesces calls that change who has an image. The cloud refuses concurrent changes of one image
-/// anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so one call at a time costs nothing.
+/// Coalesces calls that change who has an image. The cloud refuses concurrent changes of one
+/// blueprint anyway (`ResourceInUse.BlueprintModifyingSharePermission`), so one call at a time
+/// costs little.
 pub(super) type CallQueues = Queues<CallKey, CallPart, CallEnd>;
 
 /// The key of reads that can be merged: owner account, region, image, kind of target and action.

@@ -22,7 +22,8 @@ pub(super) fn blueprint_call(image: &str, action: Action) -> String {
     }
 }
 
-/// Names the action, which CVM and Lighthouse both have, and the image.
+/// Names the action `ModifyImageSharePermission`, which CVM and Lighthouse both have, and the
+/// image.
 fn modify(image: &CvmImageId, action: Action) -> String {
     let permission = match action {
         Action::Share => "SHARE",

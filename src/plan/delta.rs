@@ -22,8 +22,8 @@ use super::readiness::Readiness;
 pub enum PlannedImage {
     /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// The blueprint of a CVM image that the observation did not show: a share's previous stage
-    /// makes it, a cancel looks it up.
+    /// A blueprint of this CVM image that the observation did not show: the stage before finds or
+    /// makes it for a share, and a cancel looks it up.
     BlueprintOf(CvmImageId),
 }
 

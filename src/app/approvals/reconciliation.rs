@@ -27,8 +27,8 @@ const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How far a look goes back at most, even if no sweep ran for longer. In one call, each system
 /// lists instances over at least this span.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The event of an approval that ended less than this long ago may still arrive, so only the next
-/// look announces it.
+/// The event of an approval that ended less than this long ago may still arrive, so it is left to
+/// the next look.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// The most pages of one list that a sweep reads.
 const MAX_PAGES: usize = 50;

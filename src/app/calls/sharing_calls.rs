@@ -94,10 +94,10 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call and returns true, if the part fits: there is room, the call has none of
-/// its accounts yet (two requests for one account need separate results), and its request waits at
-/// least until the call's `end` (otherwise it could read the cloud before the cloud carries out the
-/// call). Leaves out a part that wants a call of its own.
+/// Adds a part to a call and returns true if the part fits: it does not want a call of its own,
+/// there is room, and the call has none of its accounts yet, because two requests for one account
+/// need separate results. Its request must also wait at least until the call's `end`: otherwise it
+/// could read the cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;

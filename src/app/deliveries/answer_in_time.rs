@@ -1,6 +1,6 @@
 //! Answers an HTTP delivery within the time that its sender waits (`answer_within`). If the process
-//! continues after an answer, so does the work: if it takes longer, the answer is sent once the
-//! time is up and the journal has the request. On other hosts, and for a delivery with several
+//! continues after an answer, so does the work: if the time is up before the work ends, the answer
+//! is sent as soon as the journal has the request. On other hosts, and for a delivery with several
 //! requests, the work itself stops in time, and the backlog or a sweep continues it.
 
 use std::future::{Future, pending};

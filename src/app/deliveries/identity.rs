@@ -6,9 +6,9 @@ use crate::inbound::VerifiedDelivery;
 
 /// The identity of the `index`-th request of a delivery.
 ///
-/// A request without an id of its own gets the delivery's id, if there is one. Others may get it
-/// too, so `index` is appended unless it is 0. A repeated delivery gives the same identities if the
-/// map returns the same requests in the same order.
+/// A request without an id of its own gets the delivery's id, if there is one. Other requests of
+/// the delivery may get it too, so `index` is appended unless it is 0. A repeated delivery gives
+/// the same identities if the map returns the same requests in the same order.
 pub(in crate::app) fn identity_of(
     request: &ShareRequest,
     delivery: &VerifiedDelivery,

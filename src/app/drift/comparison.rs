@@ -193,7 +193,8 @@ impl App {
         let Chosen { cloud, account } = self.cloud_of_owner(image, region);
         let cloud = cloud.at(region, deadline);
         if !known.owners.is_empty() {
-            // An account that does not own the image sees none of its shares.
+            // An account that does not own the image sees none of its shares, so its read is not
+            // compared.
             let asked = cloud.owner_account().await.ok();
             let mut each = known.owners.iter();
             let differs = each.find_map(|given| {

@@ -20,7 +20,8 @@ pub(in crate::app) struct Cover {
     pub(super) until: Timestamp,
 }
 
-/// Returns the covers of `accounts` by other unexpired requests for the same image.
+/// Returns the covers of `accounts` by other unexpired shares of the same image, or by other chains
+/// of the same CVM image if this request is a chain.
 pub(in crate::app) fn covers_of_accounts(
     state: &State,
     accounts: &[AccountId],

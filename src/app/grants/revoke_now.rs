@@ -86,8 +86,8 @@ impl App {
     /// that the image is deleted, so a missing image counts as not shared.
     ///
     /// # Errors
-    /// [`RevokeNowError`], only before the first cancel. What prevents some of the cancels, or may
-    /// have hidden a grant, is in [`RevokedNow::left`].
+    /// [`RevokeNowError`], only if no cancel got an answer. What prevents some of the cancels, or
+    /// may have hidden a grant, is in [`RevokedNow::left`].
     pub async fn revoke_now(
         &self,
         image: &str,

@@ -121,8 +121,8 @@ impl App {
         Ok(Delivered::Messages)
     }
 
-    /// Sends one message. If the template says how, first finds the ticket's id at the target, and
-    /// in a repeated attempt looks for the message there, so that it is not sent twice.
+    /// Sends one message. If the template says how, first finds the ticket's id at the target and,
+    /// in a repeated attempt, looks whether the message is there already.
     async fn send_one(
         &self,
         notification: &Notification<'_>,

@@ -1,7 +1,7 @@
 //! Writes lines to the host's log, and sends spans and metrics to a collector if one is configured
 //! (feature `otlp`). Takes what the process has recorded. On a server, exporting delays no
 //! delivery. A function's host freezes the process after the answer, so a function exports before
-//! it answers.
+//! it answers, if time is left.
 
 #[cfg(feature = "otlp")]
 use std::sync::Arc;

@@ -194,8 +194,8 @@ impl App {
     }
 }
 
-/// Since when work on a request has been due; `None` if it is closed or revoked, begins later, or
-/// waits because another grant covers the share.
+/// Since when work on a request has been due; `None` if it is closed, denied or revoked, begins
+/// later, or waits because another grant covers the share.
 fn unfinished_since(state: &State, now: Timestamp) -> Option<Timestamp> {
     match state.phase() {
         Phase::Denied | Phase::Closed | Phase::Revoked => None,

@@ -21,7 +21,7 @@ use super::filters::RequestFilter;
 #[derive(Debug)]
 pub struct Listed<T> {
     /// The entries. Requests are sorted by approval, latest first; grants by their beginning,
-    /// oldest first.
+    /// oldest first (by approval, until the index was first compared with the requests).
     pub entries: Vec<T>,
     /// Which streams could not be read, and why.
     pub flaws: Vec<String>,

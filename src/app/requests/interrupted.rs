@@ -22,7 +22,7 @@ pub(super) fn interrupted_result(
     seen: &Observation,
 ) -> Option<ItemResult> {
     let shares = state.request().action == Action::Share;
-    // A call that the cloud refused put nothing into Lighthouse.
+    // If the item for Lighthouse is not in doubt, no call was sent or the cloud refused it.
     let refused = matches!(result.item, Item::Lighthouse(_)) && !result.maybe_done;
     if !shares || !is_open(result) || state.found_before(&result.item) || refused {
         return None;

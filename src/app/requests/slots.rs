@@ -60,7 +60,7 @@ pub(super) struct Queued {
     pub(super) stream: StreamId,
     /// The trace of the delivery that brought the request.
     pub(super) trace: Option<TraceContext>,
-    /// `None` if no delivery queued the request, but the start of the process or a withdrawal.
+    /// `None` for what the start of the process or a withdrawal queued.
     _unfinished: Option<Unfinished>,
 }
 

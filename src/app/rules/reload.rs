@@ -16,8 +16,8 @@ use crate::telemetry::Metric;
 use super::prepared::Prepared;
 use super::secrets::fetch_secrets;
 
-/// Time limit of reading the secrets again while a delivery or a sweep waits. [`App::reload`] has
-/// none.
+/// Time limit of reading the secrets again while a delivery or a sweep waits, with the wait for
+/// another reading. [`App::reload`] has none.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
@@ -92,7 +92,7 @@ impl App {
 
     /// Reads the secrets again. A secret that cannot be read or used keeps its last value.
     async fn read_secrets_again(&self) {
-        // A reload may hold the lock for longer.
+        // Limit the wait for the lock too: a reload may hold it for longer than `READ_WITHIN`.
         let reading = async {
             let replacing = self.rules.replacing.lock().await;
             let present = self.rules.prepared();

@@ -53,7 +53,8 @@ pub struct Retention {
     pub failures: Vec<String>,
 }
 
-/// Counts what [`retire`] would retire if all its records are sealed. Writes nothing.
+/// Counts the requests that [`retire`] would retire if all their records are sealed. Writes
+/// nothing.
 pub(crate) async fn retirable(
     journal: &Journal,
     age: &Age,

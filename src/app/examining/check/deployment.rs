@@ -12,7 +12,7 @@ use crate::domain::{Danger, Mark, Problem, Warning};
 enum Needs {
     /// A mention of every variable that the configuration reads.
     Variables,
-    /// A copy of every file and folder that the configuration names.
+    /// A copy of the configuration, the policy folder, and the files that the configuration names.
     Files,
     /// A folder for each of Azure's queues that a source trusts.
     Functions,
