@@ -235,7 +235,7 @@ impl App {
     }
 
     /// Decides and records a request that the journal does not know, and carries it out if it is
-    /// allowed and gets a slot. A dry run only shows the plan.
+    /// allowed, need not wait, and gets a slot. A dry run only shows the plan.
     async fn begin(
         &self,
         incoming: &IncomingRequest<'_>,

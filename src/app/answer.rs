@@ -161,8 +161,8 @@ fn message_of(state: &State) -> Option<String> {
 /// How one request ended. Three tables turn it into a status code, an exit code or a batch failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Processed, with the result in the body. Also a dry run, and an event that maps to no
-    /// request.
+    /// Processed, with the result in the body. Also an allowed dry run, and an event that maps to
+    /// no request.
     Done,
     /// Recorded; waits for its `not_before` or a slot. The sender need not repeat the delivery.
     Waiting,

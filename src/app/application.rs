@@ -107,8 +107,7 @@ impl App {
         ClaimWriter::new(&self.journal, &self.clock, self.config().retry_for, claim)
     }
 
-    /// The end of a lease that begins at `now`: the worker's deadline, plus a margin for its last
-    /// write.
+    /// The end of a lease that begins at `now`: the worker's deadline, plus [`LEASE_MARGIN`].
     pub(super) fn lease(&self, now: Timestamp, deadline: Deadline) -> Timestamp {
         let length = context::left(deadline).saturating_add(LEASE_MARGIN);
         now.checked_add(length).unwrap_or(Timestamp::MAX)

@@ -263,7 +263,7 @@ impl AccountWork {
 
     /// Repeats the front batch after a wait, and after a read if the call may have been carried out
     /// and the shares can be read. After the last try, fails the accounts that such a read does not
-    /// show as changed.
+    /// show as changed; without such a read, all of them.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;

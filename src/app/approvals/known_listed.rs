@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::{SourceName, Timestamp};
 
-/// Keyed by source. The lock is held during a reconciliation.
+/// What is known of each source's list. The lock is held during a reconciliation.
 #[derive(Debug, Default)]
 pub(in crate::app) struct KnownListed(pub(super) Mutex<BTreeMap<SourceName, Known>>);
 

@@ -21,8 +21,8 @@ use super::fetcher::Fetcher;
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
-/// An approval that ended longer than this before the last complete look is not carried out without
-/// its event.
+/// An approval that ended more than this span before the last complete look is not carried out
+/// without its event.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How far a look goes back at most, even if no sweep ran for longer. In one call, each system
 /// lists instances over at least this span.
@@ -97,9 +97,9 @@ fn before(at: Timestamp, span: SignedDuration) -> Timestamp {
 }
 
 impl App {
-    /// Records an announcement for each recent instance that a list names and the journal does not
-    /// know. Of several concurrent sweeps in a process only one does this. Several processes share
-    /// the work: one of them looks in each interval.
+    /// Records an announcement for each recent instance that a list names, if the journal does not
+    /// know it or its announcement led to no request. Of several concurrent sweeps in a process
+    /// only one does this. Several processes share the work: one of them looks in each interval.
     pub(in crate::app) async fn reconcile(&self, deadline: Deadline) {
         let Ok(mut all) = self.known_listed.0.try_lock() else {
             return;

@@ -194,7 +194,7 @@ async fn accounts_stage(
                     .await;
                 describe(&call, &name, &called.end);
                 let error = called.end.as_ref().err();
-                // The items stay pending.
+                // The time ran out before the call was sent, so the items stay pending.
                 if error.is_some_and(CloudError::is_out_of_time) {
                     break;
                 }

@@ -108,7 +108,7 @@ impl App {
 }
 
 /// Combines the replies to the events of one request. A single event keeps its reply. In a batch
-/// each event has its own answer, so that a bad event does not fail the others.
+/// each event has its own answers, so that a bad event does not fail the others.
 fn together(mut replies: Vec<(String, Reply)>) -> Reply {
     if replies.len() == 1
         && let Some((_, only)) = replies.pop()

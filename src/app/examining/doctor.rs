@@ -24,7 +24,7 @@ pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
 spelled! {
     /// What a check examines.
     Check {
-        /// The policies, and settings that are probably a mistake.
+        /// The policies, and settings that are valid but dangerous.
         Policy = "policy",
         /// The journal's place: whether it refuses to create a file twice, and can be listed and
         /// read.
@@ -110,7 +110,8 @@ impl App {
         findings.extend(self.examine_fetching().await);
         for target in self.prepared.targets.values() {
             let name = &target.config.subscription.name;
-            // A target without an address is reached through the app of a source's `fetch`.
+            // A target without an address is reached through the app of a source's `fetch`, which
+            // was examined above.
             let Some(address) = &target.config.address else {
                 continue;
             };

@@ -31,7 +31,7 @@ pub(in crate::app) fn covers_of_accounts(
     let (mine, target) = (state.subject(), &state.request().target);
     let others = other_shares(state, all, now).filter(|other| {
         // A chain that is being carried out may not have recorded yet which blueprint its image
-        // has.
+        // has. So compare the CVM images of chains too.
         let theirs = &other.request().target;
         let same_chain =
             target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();

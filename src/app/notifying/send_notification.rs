@@ -265,7 +265,7 @@ impl App {
             headers.push(("content-type".to_owned(), kind));
         }
         match &config.auth {
-            // Slack's response address is itself the secret.
+            // Slack's response address is itself the secret: add no other.
             _ if message.to_response_url => {}
             Auth::Bot(_) | Auth::App => {}
             Auth::Signed(secret) => {

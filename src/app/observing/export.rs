@@ -25,7 +25,7 @@ const SPANS_EVERY: Duration = Duration::from_secs(5);
 /// than the margin that a function keeps before its host's time limit.
 #[cfg(feature = "otlp")]
 const MAX_WAIT: Duration = Duration::from_millis(500);
-/// Time limit of one attempt on a server.
+/// Time limit of one attempt of a server to send spans or metrics.
 #[cfg(feature = "otlp")]
 const MAX_ATTEMPT: Duration = Duration::from_secs(60);
 

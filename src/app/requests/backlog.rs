@@ -79,8 +79,8 @@ impl App {
         Ok(())
     }
 
-    /// Puts a request that got no slot, or whose turn ran out of time, into the backlog if it is
-    /// due within `MAX_DUE_WAIT`. The sweep handles requests that are due later.
+    /// Puts a request into the backlog if it is due within `MAX_DUE_WAIT`, for example because it
+    /// got no slot or its turn ran out of time. The sweep handles requests that are due later.
     pub(in crate::app) fn queue_unfinished(&self, state: &State, unfinished: Unfinished) {
         if self.due_within(state).is_some() {
             self.slots.queue(state.stream(), Some(unfinished));

@@ -1,6 +1,6 @@
 //! What is read while a request is opened: the cloud before record 0, and the other requests for
-//! the same image. In: an approved share. Out: the results, so that its first turn need not read
-//! again.
+//! the same image. In: an approved share. Out: what was read, so that its first turn need not read
+//! it again.
 
 use std::collections::BTreeSet;
 

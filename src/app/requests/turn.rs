@@ -155,7 +155,8 @@ impl App {
         if !ownership.proven() {
             seen.doubt_absence(&approved.request().target, ownership.differs());
         }
-        // Before the doubts are settled: what the reads show may come from a call in doubt.
+        // Mark the results before the doubts are settled: what the reads show may come from a call
+        // in doubt.
         let earlier = writer.with_doubts(writer.results());
         writer.settle_doubts(&seen);
         let mut done = earlier.clone();
