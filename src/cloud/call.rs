@@ -26,8 +26,8 @@ use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
-/// A refused call is repeated only within this time. [`RegionalCloud::call_end`] includes it, so
-/// that all requests that share a call wait for its repetition.
+/// A refused call may be repeated until this long after its first sending. All requests that share
+/// a call wait for its repetition: [`RegionalCloud::call_end`] includes this time.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.
@@ -80,7 +80,7 @@ impl Cloud {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Replaces the configured key, if there is one. Later calls sign or assume a role with it.
+    /// Replaces the configured key, if any, for later calls. Errors have the name `account`.
     ///
     /// # Errors
     /// The id or the key is empty or contains characters that no key has.

@@ -78,7 +78,7 @@ pub(crate) enum FetchError {
     /// The server answered with a status other than 200.
     #[error("the server answered HTTP {0}")]
     Status(u16),
-    /// No complete answer arrived.
+    /// No complete answer within the size limit arrived.
     #[error(transparent)]
     Failed(#[from] Failure),
 }

@@ -122,7 +122,8 @@ fn gateway(status: u16, body: &[u8], purpose: Purpose) -> CloudError {
     }
 }
 
-/// Makes the error of a read permanent, because the read would fail in the same way again.
+/// Returns the error of a read as a permanent one, because the read would fail in the same way
+/// again.
 fn hopeless(error: CloudError) -> CloudError {
     let remedy = "check cloud.endpoint, or update this program".to_owned();
     CloudError {

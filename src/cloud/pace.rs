@@ -59,7 +59,8 @@ impl Pace {
         self.next.max(now).saturating_add(queue)
     }
 
-    /// Uses `slot`, which [`Pace::when`] returned, for the call that is sent now.
+    /// Uses `slot`, which [`Pace::when`] returned, for the call that is sent now. The next slot
+    /// comes one interval later.
     pub(super) fn take(&mut self, slot: Duration) {
         self.next = slot.saturating_add(self.interval());
     }
@@ -87,7 +88,7 @@ impl Pace {
     /// Lowers the rate after a throttled call, to the number of calls that were carried out within
     /// the last second. The next slot comes when the first of these calls is more than a second
     /// ago. If none was carried out, this process's part of the limit is unknown: halves the rate,
-    /// once per overload.
+    /// once per overload and not below [`FLOOR`].
     pub(super) fn slow_down(&mut self, now: Duration) {
         forget(&mut self.carried_out, now);
         if let Some(first) = self.carried_out.front() {

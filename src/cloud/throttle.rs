@@ -53,7 +53,7 @@ impl fmt::Debug for WaitObserver {
     }
 }
 
-/// The rate limits of all actions and regions, within one process.
+/// The rate limits of one [`Cloud`](super::Cloud), for each of its actions and regions.
 #[derive(Debug)]
 pub(super) struct Throttle {
     lighthouse_per_second: f64,

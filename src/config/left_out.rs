@@ -21,7 +21,8 @@ pub(super) enum LeftOut {
 }
 
 impl LeftOut {
-    /// Returns the field that a misspelt key probably means.
+    /// Returns the field of which the removed key is probably a misspelling, if there is one.
+    /// `name` is the key's path.
     pub(super) fn meant<'e>(&self, error: &'e Error, name: &str) -> Option<&'e str> {
         let Self::Key = self else { return None };
         let (_, expected) = error.message().split_once(", expected ")?;

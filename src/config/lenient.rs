@@ -97,7 +97,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
         };
         let (name, table) = (search.name(), search.tables.first().cloned());
         let meant = left_out.meant(&error, &name);
-        // A value that was left out is missing in the next pass; its problem is already reported.
+        // Note which field was left out. If the next pass finds it missing, that is no new problem.
         let field = |name: &str| (table.clone(), name.to_owned());
         let is_known = past.fields.contains(&field(search.field())) && search.missing.is_some();
         let fields: Vec<_> = [search.field()]

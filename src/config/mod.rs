@@ -67,7 +67,7 @@ impl Config {
     /// Reads as much of the configuration file as possible, for commands that report all problems.
     ///
     /// # Errors
-    /// The file cannot be read or is not TOML, or not all of its wrong values can be left out.
+    /// The file cannot be read or parsed, or has 100 wrong values or one that cannot be left out.
     pub fn draft(path: &Path, vars: &Vars, fetched: &AwsSecrets) -> Result<Draft, Problems> {
         let (file, text) = (path.display().to_string(), text_of(path)?);
         resolve::draft(&file, &text, vars, SecretValues::Configured(fetched))

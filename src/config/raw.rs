@@ -1,5 +1,5 @@
-//! The types into which `sharehook.toml` is parsed. Their fields are its public format; values keep
-//! their place in the text where an error may need it. `resolve.rs` checks the values.
+//! The types into which `sharehook.toml` is parsed. Their fields are its public format; a value
+//! whose place an error may need keeps it (`Spanned`). `resolve.rs` checks the values.
 
 mod fetch;
 

@@ -102,8 +102,8 @@ impl Reader<'_> {
         self.read(prefix, written, written.get_ref().parse())
     }
 
-    /// Parses a name, and reports it if `names` already has it. `all` is the plural for the
-    /// message, as in "two sources have the name".
+    /// Parses a name and adds it to `names`. Reports it if `names` already has it. `all` is the
+    /// plural for the message, as in "two sources have the name".
     pub(super) fn own_name<N: FromStr<Err = Problem> + Ord + Clone + Display>(
         &mut self,
         all: &str,
@@ -125,7 +125,7 @@ impl Reader<'_> {
         Some(Duration::from_secs(span.seconds().unsigned_abs()))
     }
 
-    /// Returns the texts, and reports each one that is not a region.
+    /// Returns all texts, and reports each one that is not a region.
     pub(super) fn regions(&mut self, written: &[Spanned<String>]) -> BTreeSet<String> {
         for region in written {
             self.parsed::<Region>("", region);

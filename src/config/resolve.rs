@@ -37,7 +37,7 @@ const DAY: u64 = 86_400;
 /// Reads as much of the configuration as possible. The result is valid if it has no problems.
 ///
 /// # Errors
-/// The text is not TOML, or not all of its wrong values can be left out.
+/// The text is not TOML, has a wrong value that cannot be left out, or has a hundred wrong values.
 pub(super) fn draft(
     file: &str,
     text: &str,

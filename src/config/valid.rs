@@ -28,7 +28,8 @@ pub struct Config {
     pub text: String,
     /// SHA-256, hex, of the file's text.
     pub digest: String,
-    /// Every secret that the configuration names, except the seal's key.
+    /// Every secret that was read, except the seal's key: those that the configuration names, and
+    /// the process's key for the cloud if it is in AWS.
     pub secrets: Secrets,
     /// The journal's location. A directory is relative to the process's current folder.
     pub journal: JournalLocation,

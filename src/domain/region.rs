@@ -65,9 +65,9 @@ pub struct ServedRegions {
 }
 
 impl ServedRegions {
-    /// Refuses a region that is not a known Lighthouse region. On the Chinese site, accepts every
-    /// region and leaves the check to the cloud: only the pages of the international site list
-    /// Lighthouse's regions.
+    /// Refuses a region that is neither a known Lighthouse region nor added by the operator. On the
+    /// Chinese site, accepts every region and leaves the check to the cloud: only the pages of the
+    /// international site list Lighthouse's regions.
     pub fn check_lighthouse(&self, region: &Region) -> Result<(), Problem> {
         if self.site == Site::Cn
             || LIGHTHOUSE_REGIONS.contains(&region.as_str())
@@ -88,7 +88,8 @@ impl ServedRegions {
         ))
     }
 
-    /// Refuses a region where CVM is not known to run. This catches typing mistakes.
+    /// Refuses a region where CVM is not known to run and that the operator has not added. This
+    /// catches typing mistakes.
     pub fn check_cvm(&self, region: &Region) -> Result<(), Problem> {
         let known = [&LIGHTHOUSE_REGIONS[..], &OTHER_CVM_REGIONS[..]].concat();
         if known.contains(&region.as_str()) || self.added.contains(region.as_str()) {

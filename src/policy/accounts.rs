@@ -16,8 +16,9 @@ pub(super) struct ListedAccounts {
     accounts: HashMap<EntityUid, (Entity, usize)>,
     /// The number of each class. The key is the JSON of its accounts, without their ids.
     classes: HashMap<String, usize>,
-    /// Every text in the attributes and parents of entities, and every id that policies name. A
-    /// decision may read an account among them although the request does not name the account.
+    /// Every text in the attributes and parents of entities, and every id that policies name. An
+    /// account among them stays in the entity store, because a decision may read it although the
+    /// request does not name it.
     mentioned: HashSet<String>,
 }
 
@@ -49,8 +50,8 @@ impl ListedAccounts {
         self.accounts.insert(uid, (entity, class));
     }
 
-    /// Removes and returns the accounts that policies or entities mention. Call this after every
-    /// entity was noted.
+    /// Removes the accounts that policies or entities mention, and returns them for the entity
+    /// store. Call this after every entity was noted.
     pub(super) fn take_mentioned(&mut self) -> Vec<Entity> {
         let mentioned = &self.mentioned;
         let of_others = |uid: &EntityUid| mentioned.contains(uid.id().unescaped());

@@ -28,7 +28,7 @@ pub(super) struct AuthorizationRequest<'a> {
     /// The approvers, each once, sorted by id.
     pub(super) approvers: Vec<EntityUid>,
     image: EntityUid,
-    /// The known entities, and those that exist only for this question.
+    /// The entity store, with the entities that this question adds.
     pub(super) entities: Cow<'a, Entities>,
     ticket: &'a str,
     now: String,

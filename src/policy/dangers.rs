@@ -213,7 +213,8 @@ impl Search<'_> {
         mark.unwrap_or_else(|| Mark::whole("policy"))
     }
 
-    /// Returns what a source may do with its other people as approvers.
+    /// Returns what a source may do if its other people approve. With `as_signed`, decides as if
+    /// the source signed its deliveries.
     fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
         let people = self.probes.people(source);
         let mut reach = Reach::new();

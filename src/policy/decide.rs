@@ -188,7 +188,7 @@ pub(super) struct CountedApproval {
 /// Why one authorization was denied.
 pub(super) struct Denial {
     why: String,
-    /// The policies that forbade the request; none for a default deny.
+    /// The policies that forbade the request or an approval; empty if none did.
     policies: BTreeSet<String>,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct KnownEntities {
     /// region in the file, because only a request names their region.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
-    /// The images of the file by id, as JSON. A request adds the region and the kind.
+    /// The images of the file by id, as JSON. A request sets the region to its own.
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
@@ -200,7 +200,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the place of the id of the entity at `offset`, or the rest of that line.
+/// Returns the place of `id` in the line at `offset`, or the line's rest if `id` is not in it.
 fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
     let quoted = format!("{:?}", id.id().unescaped());
     let line = text.get(offset..).and_then(|rest| rest.lines().next());

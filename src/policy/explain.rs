@@ -125,8 +125,8 @@ impl Part {
     }
 }
 
-/// Returns a sentence with the permits that have the fewest unmet conditions, at most two, and with
-/// these conditions. Leaves out permits for other actions.
+/// Returns a sentence that names up to two permits and their unmet conditions. Of the permits for
+/// the request's action, chooses those with the fewest unmet conditions.
 pub(super) fn nearest(permits: &[Permit], request: &Request, entities: &Entities) -> String {
     let unmet = |permit: &Permit| -> Vec<String> {
         let parts = permit.parts.iter();

@@ -25,9 +25,9 @@ const ANY_REGION: &str = "ap-singapore";
 /// The people of one source, without the source's name.
 #[derive(Debug)]
 pub(super) struct People {
-    /// One person of each combination of groups.
+    /// One person of each combination of groups, for at most [`MAX_OF_A_KIND`] combinations.
     pub(super) requesters: Vec<String>,
-    /// From each combination of groups, enough people for one requester and the required approvers.
+    /// From each of these combinations, enough people for one requester and the required approvers.
     /// Then as many unlisted people, because a delivery can name anyone.
     pub(super) approvers: Vec<String>,
 }

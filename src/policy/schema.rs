@@ -68,8 +68,8 @@ impl SchemaNames {
         uid(&self.action, name)
     }
 
-    /// Returns the directory's schema, compared with the built-in one; or the built-in one if the
-    /// directory has none.
+    /// Returns the directory's schema, or the built-in one if the directory has none. Checks that
+    /// the directory's schema has every name of the built-in one.
     ///
     /// # Errors
     /// The schema does not parse, or lacks an entity type or an action of the built-in schema.

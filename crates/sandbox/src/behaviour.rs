@@ -137,7 +137,7 @@ impl Behaviour {
 }
 
 impl Default for Behaviour {
-    /// The international site.
+    /// Returns the behaviour of the international site.
     fn default() -> Self {
         Self::of(Site::default())
     }

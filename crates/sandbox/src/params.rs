@@ -95,7 +95,8 @@ impl Params {
         self.texts.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    /// Whether `Permission` is `SHARE`, and not `CANCEL`.
+    /// Returns true if `Permission` is `SHARE`, false if it is `CANCEL`. Any other value is an
+    /// error.
     pub(super) fn shares(&self) -> Result<bool, ApiError> {
         match self.text("Permission") {
             "SHARE" => Ok(true),

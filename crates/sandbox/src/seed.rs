@@ -188,13 +188,13 @@ impl Stock {
         stock
     }
 
-    /// Returns the blueprint with this id. A new one is a custom image.
+    /// Returns the blueprint with this id. If there is none, first adds it, as a custom image.
     fn blueprint(&mut self, id: &str, name: &str) -> &mut Blueprint {
         let place = self.blueprints.entry(id.to_owned());
         place.or_insert_with(|| Blueprint::custom(name))
     }
 
-    /// Returns the CVM image with this id. A new one is a custom image.
+    /// Returns the CVM image with this id. If there is none, first adds it, as a custom image.
     fn image(&mut self, id: &str, name: &str) -> &mut CvmImage {
         let place = self.images.entry(id.to_owned());
         place.or_insert_with(|| CvmImage::custom(name))

@@ -110,14 +110,14 @@ impl Running {
         change(&mut lock(&self.state).world);
     }
 
-    /// Returns the latest calls of Lighthouse and CVM, oldest first; 10 000 at most.
+    /// Returns the calls, except those of the token service, among the latest 10 000, oldest first.
     pub fn calls(&self) -> Vec<Call> {
         let mut calls = lock(&self.state).log.calls();
         calls.retain(|call| call.service != "sts");
         calls
     }
 
-    /// Returns the latest calls of the token service, oldest first.
+    /// Returns the calls of the token service among the latest 10 000 calls, oldest first.
     pub fn identity_calls(&self) -> Vec<Call> {
         let mut calls = lock(&self.state).log.calls();
         calls.retain(|call| call.service == "sts");
@@ -210,7 +210,8 @@ fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, O
     Ok((options, file))
 }
 
-/// Locks the state. Ignores poisoning, because no panic can leave the state half-changed.
+/// Locks the state, also after a panic of an earlier holder: the sandbox continues with the state
+/// as it is then.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -35,7 +35,8 @@ pub(super) struct State {
     pub(super) inbox: Inbox,
     pub(super) approvals: Approvals,
     keys: Vec<SandboxKey>,
-    /// The worlds of all root accounts except the owner of `world`.
+    /// The worlds of root accounts other than [`SANDBOX_OWNER`], which owns `world`. Each begins
+    /// empty at the account's first call.
     other_worlds: BTreeMap<String, World>,
     behaviour: Behaviour,
     limiter: Limiter,
@@ -51,7 +52,8 @@ struct Admitted {
 }
 
 impl State {
-    /// States with different seeds make different request ids.
+    /// Creates the state of a sandbox with these options. States with different seeds make
+    /// different request ids.
     pub(super) fn new(options: SandboxOptions, seed: [u8; 16]) -> Self {
         Self {
             world: options.world,

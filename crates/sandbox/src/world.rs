@@ -157,7 +157,7 @@ pub struct Blueprint {
     pub image_id: String,
     /// `OsName`.
     pub os_name: String,
-    /// `Platform`.
+    /// The API's `Platform`, such as `UBUNTU`.
     pub platform: String,
     /// `RequiredSystemDiskSize`, GB.
     pub size: u32,
@@ -209,7 +209,7 @@ pub struct CvmImage {
     pub occupied: bool,
     /// `OsName`.
     pub os_name: String,
-    /// `Platform`.
+    /// The API's `Platform`, such as `Ubuntu`.
     pub platform: String,
     /// `ImageSize`, GB.
     pub size: u32,

@@ -41,7 +41,8 @@ pub(crate) struct CredentialCache {
 #[derive(Debug, Default)]
 struct Slot {
     current: Option<Arc<Credentials>>,
-    /// Number of finished look-ups and of replaced keys.
+    /// Number of finished look-ups plus number of replaced keys. A change shows a caller that
+    /// `last` is newer than what it knows.
     looks: u64,
     /// Result of the last look-up.
     last: Option<Loaded>,
@@ -78,7 +79,8 @@ impl CredentialCache {
         within(deadline, Box::pin(self.look_or_keep(looks))).await
     }
 
-    /// Replaces the configured key, if the chain has one. Later calls use the new key.
+    /// Replaces the configured key, if the chain has one. Later calls use the new key. `account` is
+    /// the account's name, for errors.
     pub(crate) fn replace_key(&self, account: &str, key: &KeyPair) -> Result<(), CredentialsError> {
         if self.chain.replace_key(account, key)? {
             let mut slot = self.slot.lock();

@@ -69,7 +69,7 @@ impl CredentialChain {
     }
 
     /// Replaces the key that [`CredentialChain::with_key`] set, if it set one. Returns whether the
-    /// chain's key has changed.
+    /// chain's key has changed. `account` is the account's name, for errors.
     pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<bool, CredentialsError> {
         let later = key_of(account, key)?;
         let Some(key) = &self.key else {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The section that `configparser` treats separately. It may appear more than once.
+/// The only section that may appear more than once, because `configparser` adds to it each time.
 const DEFAULT_SECTION: &str = "DEFAULT";
 
 /// The content of the lines that were read so far.

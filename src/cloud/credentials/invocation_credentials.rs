@@ -23,9 +23,9 @@ struct Slot {
 }
 
 impl InvocationCredentials {
-    /// Replaces the stored credentials by an id, a key and a token. If a part is missing, keeps the
-    /// stored credentials. The token is required because the credentials of a role are temporary
-    /// and always have one.
+    /// Replaces the stored credentials by an id, a key and a token. If a part is missing or
+    /// unusable, keeps the stored credentials. The token is required because the credentials of a
+    /// role are temporary and always have one.
     ///
     /// # Errors
     /// Names the part that is missing or unusable, without its value.

@@ -14,9 +14,9 @@ use crate::domain::{AccountId, CloudError, ErrorClass};
 
 impl CredentialCache {
     /// Returns the root account of the credentials that the next call uses. Asks the token service
-    /// if neither the credentials' source nor an earlier answer names the account. Returns an
-    /// earlier error until it is too old. The request continues after `deadline`, so that a later
-    /// caller finds the answer.
+    /// if neither the credentials' source nor an earlier answer names the account. After a failed
+    /// request, returns its error for a while (see `owner_slot`) before it asks again. A request
+    /// that has begun continues after `deadline`, so that a later caller finds the answer.
     pub(crate) async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
         let used = self.current(deadline).await?;
         if let Some(owner) = named(&used) {

@@ -43,8 +43,8 @@ const FUNCTION_ENVIRONMENT: Variables = Variables {
 };
 
 impl CredentialSource {
-    /// Looks for credentials in this source. If there are none, adds the searched places to
-    /// `looked`.
+    /// Looks for credentials in this source. If there are none, adds the places that it searched,
+    /// if any, to `looked`.
     pub(super) async fn find(
         self,
         environment: &Environment,

@@ -129,9 +129,9 @@ pub(super) async fn assume(
     })
 }
 
-/// Returns the credentials of the role that TKE assigns to this pod; `None` if no variable of TKE
-/// is set, except perhaps `TKE_REGION`. Reads the token file at each look-up, because TKE replaces
-/// the file.
+/// Returns the credentials of the role that TKE assigns to this pod; `None` if none of TKE's
+/// variables is set, or only `TKE_REGION`. Reads the token file at each look-up, because TKE
+/// replaces the file.
 pub(super) async fn with_web_identity(
     remote: &Remote,
     environment: &Environment,

@@ -21,7 +21,7 @@ pub(super) struct ListRules {
     /// The name of the parameter with the ids, and the prefix of an id.
     pub(super) ids: &'static str,
     pub(super) prefix: &'static str,
-    /// The codes for a number below 0, and for a `Limit` outside the range.
+    /// The codes for an `Offset` or a `Limit` below 0, and for another `Limit` outside 1 to 100.
     pub(super) negative: &'static str,
     pub(super) range: &'static str,
     /// The code for ids together with filters.
@@ -39,7 +39,7 @@ pub(super) struct ListRules {
     pub(super) too_many_filters: &'static str,
 }
 
-/// The entries that a call requests.
+/// The page, the ids and the filters of a call.
 pub(super) struct Selection<'a> {
     pub(super) page: Page,
     pub(super) ids: &'a [String],
@@ -105,8 +105,8 @@ impl ListRules {
 }
 
 impl Selection<'_> {
-    /// Whether an entry is among the ids, if there are any, and matches all filters. `field` is the
-    /// entry's value for the name of a filter; an unknown name matches nothing.
+    /// Whether an entry is among the ids, if there are any, and matches all filters. `field`
+    /// returns the entry's value for a filter's name; a filter without a value matches no entry.
     pub(super) fn takes(&self, id: &String, field: impl Fn(&str) -> Option<String>) -> bool {
         let matches =
             |filter: &Filter| field(&filter.name).is_some_and(|v| filter.values.contains(&v));

@@ -10,7 +10,8 @@ use super::shareable::obstacle;
 use crate::error::{clip, refuse};
 use crate::world::{Blueprint, BlueprintKind, BlueprintState, CvmImage, Shares, is_image_id};
 
-/// The image and the blueprint of the page's example.
+/// The image in the example of the API page, and the id of its blueprint there. The sandbox gives
+/// this image the same blueprint id.
 const EXAMPLE: (&str, &str) = ("img-xkd784jw", "lhbp-su83x02a");
 
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
@@ -72,8 +73,8 @@ fn published(id: &str, image: &CvmImage) -> Blueprint {
     }
 }
 
-/// Returns the id of an image's blueprint. It depends only on the id of the image, so that a test
-/// can name it in advance.
+/// Returns the id of an image's blueprint. It follows from the image's id alone, so that a test can
+/// name it in advance.
 pub(super) fn blueprint_id_of(image: &str) -> String {
     const ALPHABET: [char; 36] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h',

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Apps {
     secrets: BTreeMap<String, String>,
-    /// The number in valid tokens. Tokens with an older number are refused.
+    /// The number that each valid token ends with. Tokens with an older number are refused.
     valid: u32,
 }
 
@@ -26,7 +26,8 @@ impl Apps {
         format!("sandboxtoken{}", self.valid)
     }
 
-    /// Whether `token` is valid and an app has requested a token.
+    /// Whether `token` is the one that all apps get now. No token is valid before an app has
+    /// requested one.
     pub(super) fn accept(&self, token: &str) -> bool {
         !self.secrets.is_empty() && token == self.valid_token()
     }

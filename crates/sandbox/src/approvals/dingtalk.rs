@@ -46,7 +46,7 @@ fn token(tenant: &mut Tenant, call: &Call<'_>) -> (u16, Value) {
     }
 }
 
-/// Omits the ids of the instance and of its process, as the real answer does.
+/// Returns an instance without its id and that of its process: the real answer lacks them too.
 fn instance(tenant: &Tenant, call: &Call<'_>) -> (u16, Value) {
     match tenant.instances.get(call.query("processInstanceId")) {
         Some(instance) => {

@@ -55,8 +55,9 @@ impl Tenant {
         !std::mem::take(&mut self.loses_answer)
     }
 
-    /// Returns at most `size` ids of the instances for which `fits` returns true, without the first
-    /// `from`. Also returns where the next page begins, if there is one.
+    /// Returns a page of the ids of the instances for which `fits` returns true: skips the first
+    /// `from` ids and returns at most `size`. Also returns the `from` of the next page, if there is
+    /// one.
     pub(super) fn page(
         &mut self,
         from: usize,
