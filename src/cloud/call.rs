@@ -75,7 +75,7 @@ impl Cloud {
         })
     }
 
-    /// Looks the credentials up, as a call would.
+    /// Checks, as a call would, that there are credentials to use.
     pub async fn find_credentials(&self, deadline: Deadline) -> Result<(), CredentialsError> {
         self.credentials.current(deadline).await.map(|_| ())
     }

@@ -1,5 +1,6 @@
-//! Words the problem of a value that was left out because it does not fit. Takes the error of the
-//! TOML reader; returns a [`Problem`] that shows no value of the wrong type, which may be a secret.
+//! Words the problem of a value that was left out because it does not fit the type of its field.
+//! Takes the error of the TOML reader; returns a [`Problem`] that shows no value of the wrong type,
+//! which may be a secret.
 
 use strsim::levenshtein;
 use toml::de::Error;

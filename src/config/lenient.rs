@@ -1,6 +1,7 @@
-//! Reads the raw tables even if some values do not fit. Leaves out each such value, reports why,
-//! and reads the rest, so that the user sees all mistakes at once. Takes a text. Returns the raw
-//! tables, the problems and the values left out; or the syntax errors if the text is not TOML.
+//! Reads the raw tables even if some values do not fit the types of their fields. Leaves out each
+//! such value, reports why, and reads the rest, so that the user sees all mistakes at once. Takes a
+//! text. Returns the raw tables, the problems and the values left out; or the syntax errors if the
+//! text is not TOML.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};

@@ -28,14 +28,14 @@ pub enum SecretRef {
 pub struct Secret {
     /// The reference that names the secret.
     pub reference: SecretRef,
-    /// The version of the value, as its store in AWS names it.
+    /// The version of a value in AWS, as its store names it. `None` for a value elsewhere.
     pub version: Option<String>,
     /// The value.
     pub text: SecretString,
 }
 
 impl Secret {
-    /// The value.
+    /// Returns the value.
     pub fn expose_secret(&self) -> &str {
         self.text.expose_secret()
     }
@@ -64,7 +64,7 @@ pub struct AwsSecret {
     pub store: AwsStore,
     /// The name or ARN of a secret, or the name of a parameter.
     pub id: String,
-    /// The field, if the secret is a JSON object.
+    /// The field to use of a secret that is a JSON object. `None`: use the whole text.
     pub field: Option<String>,
 }
 

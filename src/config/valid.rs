@@ -318,8 +318,8 @@ impl AccountConfig {
 }
 
 impl CloudConfig {
-    /// Returns the account that best matches an image in a region, or only a region if there is no
-    /// image. `None` is the default account.
+    /// Returns the account that best matches an image in a region; `None` is the default account.
+    /// Without an image, considers only accounts that have no image prefixes.
     pub fn account_for(&self, image: Option<&str>, region: &str) -> Option<&AccountConfig> {
         let fitting = self
             .accounts

@@ -1,5 +1,5 @@
-//! The environment variables of the process as a value, so that only entry points read the
-//! environment.
+//! The environment variables of the process as a value: `main` reads them, and all other code gets
+//! this map.
 
 use std::collections::BTreeMap;
 

@@ -38,8 +38,8 @@ impl PersonName {
 impl FromStr for PersonName {
     type Err = Problem;
 
-    /// # Errors
-    /// The text is not a name, or looks like another name. The problem's field is `person`.
+    /// Normalises a name. Refuses a text that is not a name, or that could look like another name.
+    /// The problem's field is `person`.
     fn from_str(text: &str) -> Result<Self, Problem> {
         if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
             return refuse(

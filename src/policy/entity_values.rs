@@ -38,8 +38,9 @@ impl EntityValues {
         Ok(uid)
     }
 
-    /// Reads an entity that was validated against the built-in schema. Another schema can declare
-    /// that a JSON string is a date, but this function reads every string as a string.
+    /// Reads an entity that was validated against the built-in schema. `None` if only Cedar's
+    /// reader can read it. Another schema can declare that a JSON string is a date, but this
+    /// function reads every string as a string.
     pub(super) fn entity(&mut self, value: &Value) -> Option<Entity> {
         let fields = value.as_object()?;
         if fields

@@ -180,7 +180,7 @@ impl Reading {
         serde_json::from_str(text)
     }
 
-    /// The site's default behaviour, changed by these answers.
+    /// Returns the site's default behaviour, changed by these answers.
     pub fn behaviour(&self) -> Behaviour {
         let mut all = Behaviour::of(self.site);
         put(&mut all.read_shares_api, self.read_shares_api);
@@ -198,7 +198,7 @@ impl Reading {
     }
 }
 
-/// Replaces the default by an answer.
+/// Replaces the default in `place` by the answer, if there is one.
 fn put<T>(place: &mut T, answer: Option<T>) {
     if let Some(answer) = answer {
         *place = answer;

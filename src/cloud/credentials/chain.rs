@@ -1,7 +1,7 @@
 //! Finds credentials. In: variables, a home directory, a function that reads files; optionally a
 //! configured key and a role to assume. Out: the credentials of the key, of the role, or of the
-//! first source that has any; or the list of the sources, which all have none. `Debug` shows no
-//! secret.
+//! first source that has any. If none has any, the error lists the places that were searched.
+//! `Debug` shows no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,7 +9,8 @@ use super::error::unusable;
 use super::ini;
 use super::key::{CredentialSource, Found};
 
-/// The variable that names the file to read. If it is not set, both files of the SDKs are read.
+/// The variable that names the file to read. If it is not set, the two files of the SDKs are
+/// searched in turn.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
 /// Returns the credentials of the first file that has any. Adds files without credentials to

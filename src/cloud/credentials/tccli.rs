@@ -33,7 +33,7 @@ struct File {
 }
 
 /// Returns the credentials of the profile's file, of the role that the variables or the file name,
-/// or of the machine's role. `None` if there is no file.
+/// or of the machine's role. `None` if there is no such file, or no home directory.
 pub(super) async fn of_profile(
     remote: &Remote,
     environment: &Environment,

@@ -96,7 +96,8 @@ fn list(tenant: &mut Tenant, call: &Call<'_>) -> Value {
         "instance_list": entries, "has_more": next.is_some(), "page_token": page_token}})
 }
 
-/// Adds a comment in the name of a user. The comment is JSON in a text.
+/// Adds a comment in the name of a user. The field `content` is a text that contains JSON, which
+/// has the comment in `text`.
 fn comment(tenant: &mut Tenant, call: &Call<'_>, code: &str) -> Value {
     let content: Value = serde_json::from_str(call.body("content")).unwrap_or_default();
     let written = text(content.get("text")).to_owned();

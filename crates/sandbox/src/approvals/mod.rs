@@ -42,8 +42,8 @@ impl Approvals {
         }
     }
 
-    /// Adds an instance, or replaces the instance with its id. Returns the id, or `None` if the
-    /// instance has none.
+    /// Adds an instance, or replaces the one with the same id. Returns the id. Without an id, adds
+    /// nothing and returns `None`.
     pub fn put(&mut self, system: ApprovalSystem, instance: Value) -> Option<String> {
         let id = system.id_of(&instance)?;
         self.at(system).instances.insert(id.clone(), instance);
