@@ -29,7 +29,7 @@ impl Deadline {
         self.0.map(|end| end.saturating_duration_since(now))
     }
 
-    /// Whether `instant` is before the deadline.
+    /// Whether `instant` is before the deadline, or there is none.
     pub fn allows(self, instant: Instant) -> bool {
         self.0.is_none_or(|end| instant < end)
     }

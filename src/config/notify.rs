@@ -1,5 +1,5 @@
-//! Reads `[[notify]]`: names, addresses, templates. Takes the raw tables, returns the valid
-//! targets, and reports the mistakes in the others.
+//! Reads `[[notify]]`: names, addresses, templates. Takes the raw tables, returns each target with
+//! a usable name, address and authentication, and reports all mistakes.
 
 use std::collections::BTreeSet;
 use std::fs;

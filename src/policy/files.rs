@@ -81,7 +81,7 @@ pub fn stamp(digest: &str) -> String {
 }
 
 impl PolicyFiles {
-    /// Refuses texts that would exhaust memory or the parser's stack.
+    /// Refuses texts that could exhaust memory or the parser's stack.
     pub(super) fn guard(&self) -> Result<(), Problems> {
         let mut problems = Vec::new();
         let schema = self

@@ -38,7 +38,7 @@ enum Token<'a> {
     Word(&'a str),
     /// The content of a string without escapes.
     Text(&'a str),
-    /// `::`, `==` or any other character.
+    /// `::`, `==` or any other punctuation character.
     Sign(&'a str),
 }
 

@@ -115,7 +115,8 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// Refuses a text that would overflow the parser's stack. The problem names file and line.
+/// Refuses a text whose nesting or number of operators could overflow the parser's stack. The
+/// problem names file and line.
 pub(super) fn guard(file: &str, text: &str, language: Language) -> Result<(), Problem> {
     let (mut depth, mut operators) = (0_usize, 0_usize);
     for (offset, token) in (Tokens {

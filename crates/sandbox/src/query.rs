@@ -22,8 +22,9 @@ struct Node {
 
 /// Decodes a query.
 ///
-/// Errors: `InvalidParameter` for a key that contradicts another key or a query that is not
-/// percent-encoded UTF-8; `UnknownParameter` for a key with more than [`MAX_DEPTH`] parts.
+/// Errors: `InvalidParameter` for a key that repeats or contradicts another key, a list that does
+/// not count from 0 without a gap, or a query that is not percent-encoded UTF-8; `UnknownParameter`
+/// for a key with more than [`MAX_DEPTH`] parts.
 pub(super) fn decode(query: &str) -> Result<Map<String, Value>, ApiError> {
     let mut root = Node::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

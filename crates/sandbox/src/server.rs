@@ -315,7 +315,7 @@ fn html(status: StatusCode, desk: &Desk) -> Response<Body> {
     send(status, "text/html", page, desk)
 }
 
-/// Adds the sandbox's time as `Date`, so that a client can compare its clock.
+/// Builds an answer. Its `Date` is the sandbox's time, so that a client can compare its clock.
 fn send(status: StatusCode, kind: &'static str, body: String, desk: &Desk) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

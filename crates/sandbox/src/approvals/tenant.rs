@@ -124,7 +124,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Returns a text; empty if it is absent.
+/// Returns a text; empty if the value is absent or no text.
 pub(super) fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
 }
