@@ -1,5 +1,5 @@
-//! The outcome of a request: one result for each account, one for Lighthouse, and the status that
-//! sums the results up.
+//! The outcome of a request: one result for each account, one for Lighthouse if the request
+//! includes it, and the status that sums the results up.
 
 use std::fmt;
 

@@ -186,8 +186,8 @@ impl<'a> AuthorizationRequest<'a> {
         self.cedar_request(approver, APPROVE, context)
     }
 
-    /// Returns the fields that all contexts have: the ticket, the time, and the account if the item
-    /// is an account.
+    /// Returns the fields that the contexts of all actions have: the ticket and the time, and for
+    /// an account also the account.
     fn context(&self, item: &Item) -> Fields {
         let id = RestrictedExpression::new_string(self.ticket.to_owned());
         let mut context = vec![("now", RestrictedExpression::new_datetime(&self.now))];

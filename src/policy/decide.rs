@@ -88,7 +88,8 @@ impl PolicySet {
     }
 
     /// Returns the approvers that may approve one item, up to the required number, each with the
-    /// policies that allow the approval. Not called for a cancel, which must stay easy.
+    /// policies that allow the approval; an error if they are too few. Not called for a cancel,
+    /// which must stay easy.
     pub(super) fn approvals(
         &self,
         asked: &AuthorizationRequest<'_>,

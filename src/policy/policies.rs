@@ -1,6 +1,6 @@
-//! The policies for decisions. Policies of a validated package are parsed only when a request first
-//! needs them. Takes Cedar's policies, or their texts; returns the policies that can apply to a
-//! request, or why one cannot be read. An unreadable policy refuses the request.
+//! The policies for decisions. Policies of a validated package are usually parsed only when a
+//! request first needs them. Takes Cedar's policies, or their texts; returns the policies that can
+//! apply to a request, or why one cannot be read. An unreadable policy refuses the request.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;

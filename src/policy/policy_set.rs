@@ -32,7 +32,7 @@ pub struct PolicySet {
     /// How many of the named approvers must be allowed to approve a share.
     pub(super) approvals: usize,
     warnings: Vec<Warning>,
-    /// The place of each policy, by its `@id`. Empty for a package: its policies are parsed later.
+    /// The place of each policy, by its `@id`. Empty for a package whose policies are parsed later.
     pub(super) marks: BTreeMap<String, Mark>,
     pub(super) digest: String,
 }

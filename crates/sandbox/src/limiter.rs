@@ -1,5 +1,5 @@
 //! Enforces the published call rates: a maximum number of calls within any second, for each action,
-//! region and key. Pure: the instant is an argument. Refused calls do not count.
+//! region and key. Pure: the instant is an argument. Calls that it refuses do not count.
 
 use std::collections::{HashMap, VecDeque};
 

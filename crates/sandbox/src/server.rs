@@ -95,7 +95,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Returns the endpoint to configure in clients: `http://127.0.0.1:PORT`, one for all services.
+    /// Returns the endpoint to configure in clients, such as `http://127.0.0.1:18300`. It serves
+    /// all services.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }

@@ -6,7 +6,7 @@ use crate::cloud::endpoint::Endpoint;
 use crate::cloud::settings::{Clock, CloudSettings};
 use crate::domain::{Problems, Timestamp};
 
-/// The client, the address and the clock for requests of temporary credentials.
+/// The HTTP client, the token service's address and the clock, for requests to credential sources.
 #[derive(Debug)]
 pub struct Remote {
     pub(super) client: Client,

@@ -7,7 +7,7 @@ use super::context::ActionContext;
 use crate::error::{ApiError, clip, refuse};
 use crate::world::{Blueprint, BlueprintState, Busy, is_image_id};
 
-/// Maximum number of accounts in one call, from both pages.
+/// Maximum number of accounts in one call, as both API pages say.
 const MAX_ACCOUNTS: usize = 10;
 
 /// Checks the form of the id and the number of accounts. Returns

@@ -12,7 +12,7 @@ const DEFAULT_LIMIT: i64 = 20;
 const MAX_LIMIT: i64 = 100;
 /// Maximum number of ids in one call of a list that limits them.
 pub(super) const MAX_IDS: usize = 100;
-/// Maximum number of filters in one call, from every page.
+/// Maximum number of filters in one call, as the API pages of all lists say.
 const MAX_FILTERS: usize = 10;
 
 /// The rules of a list action, and its codes for wrong parameters. `None` instead of a code skips

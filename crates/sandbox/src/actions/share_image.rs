@@ -1,6 +1,7 @@
 //! cvm `ModifyImageSharePermission`: shares a CVM custom image with accounts in the same region, or
 //! stops sharing it. Source: its API page. Not documented, so chosen here: CANCEL skips accounts
-//! that do not have the image, and checks only that the image is the caller's and `NORMAL`.
+//! that do not have the image, and of the image checks only that it is the caller's, `NORMAL` and
+//! not occupied.
 
 use std::collections::BTreeSet;
 
