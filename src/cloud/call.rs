@@ -80,7 +80,7 @@ impl Cloud {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Replaces the configured key, if any, for later calls. Errors have the name `account`.
+    /// Replaces the configured key, if any, for later calls. `account` is its name in errors.
     ///
     /// # Errors
     /// The id or the key is empty or contains characters that no key has.

@@ -30,7 +30,7 @@ pub(super) struct Pace {
     rate: f64,
     next: Duration,
     slowed: Option<Duration>,
-    /// When the cloud reported each call that it carried out, within the last second.
+    /// The times within the last second at which the cloud reported that it had carried out a call.
     carried_out: VecDeque<Duration>,
     /// When each call of the last second was really sent. A busy process wakes late and may send
     /// several calls at once.
@@ -104,7 +104,7 @@ impl Pace {
     }
 
     /// Notes a call that was carried out. Raises the rate by [`STEP`], up to the published rate, if
-    /// the last throttled call is [`PROBE_AFTER`] ago.
+    /// no call was throttled for [`PROBE_AFTER`].
     pub(super) fn speed_up(&mut self, now: Duration) {
         forget(&mut self.carried_out, now);
         self.carried_out.push_back(now);

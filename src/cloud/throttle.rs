@@ -64,8 +64,8 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// Takes the maximum rate of each action of the two products, in calls a second. Both rates
-    /// must be positive.
+    /// Creates a throttle from the maximum rate of each action of the two products, in calls a
+    /// second. Both rates must be positive.
     pub(super) fn new(lighthouse_per_second: f64, cvm_per_second: f64) -> Self {
         Self {
             lighthouse_per_second,

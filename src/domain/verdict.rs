@@ -11,8 +11,9 @@ use super::outcome::Item;
 pub struct Verdict {
     /// Whether every authorization of the request was allowed.
     pub allowed: bool,
-    /// The determining policies by their `@id`, sorted, without duplicates. Empty if the request
-    /// was denied but no policy forbade it, and for the revocation of a share that was called off.
+    /// The determining policies by their `@id`: those that allowed the request or, in a denial,
+    /// those that forbade it. Sorted, without duplicates. Empty if none did, and for the revocation
+    /// of a share that was called off.
     pub policies: Vec<String>,
     /// The accepted approvers, at most the required number for each item. Empty for a denial, and
     /// for an action that needs no approval.

@@ -130,8 +130,8 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(())
     }
 
-    /// Returns the image as `entities.json` lists it, or without groups if it is not listed; with
-    /// the region and the kind of the request.
+    /// Returns the image with the request's region and kind: as `entities.json` lists it, or
+    /// without groups if it is not listed.
     fn image_json(&self) -> Value {
         let image = self.request.target.image();
         let id = json!({"type": "Share::Image", "id": image.as_str()});

@@ -50,8 +50,8 @@ impl World {
     }
 }
 
-/// An image that a user adds to the seeded world: a CVM or Lighthouse custom image, ready and not
-/// shared.
+/// An image that a user adds to the world at the start: a CVM or Lighthouse custom image, ready and
+/// not shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedImage {
     /// `lhbp-…` or `img-…`.

@@ -194,8 +194,8 @@ impl Desk {
     }
 }
 
-/// Opens the state file, if there is one. Returns it with the options, which then contain the world
-/// to start with.
+/// Opens the state file, if the options name one. Returns it with the options, whose world is then
+/// the one to start with: that of the file if it exists, with the added images and accounts.
 fn with_state_file(mut options: SandboxOptions) -> io::Result<(SandboxOptions, Option<StateFile>)> {
     let opened = options.state_file.as_deref().map(StateFile::open);
     let (mut file, kept) = opened.transpose()?.unzip();
