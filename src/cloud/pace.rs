@@ -32,8 +32,8 @@ pub(super) struct Pace {
     slowed: Option<Duration>,
     /// The times within the last second at which the cloud reported that it had carried out a call.
     carried_out: VecDeque<Duration>,
-    /// When each call of the last second was really sent. A busy process wakes late and may send
-    /// several calls at once.
+    /// The times within the last second at which calls were really sent. A busy process wakes late
+    /// and may send several calls at once.
     sent: VecDeque<Duration>,
 }
 

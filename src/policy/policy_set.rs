@@ -44,10 +44,10 @@ impl PolicySet {
     /// first needs it.
     ///
     /// # Errors
-    /// Every problem of the first stage that has any, each with `file:line` as its field. The
-    /// stages are: sizes and nesting; the schema; policies and entities; sample requests against a
-    /// schema other than the built-in one. There is no partial success: a policy set that does not
-    /// validate decides nothing.
+    /// Every problem of the first stage that has any, each with `file:line` as its field if it has
+    /// a place in a file. The stages are: sizes and nesting; the schema; policies and entities;
+    /// sample requests against a schema other than the built-in one. There is no partial success: a
+    /// policy set that does not validate decides nothing.
     pub fn load(
         files: &PolicyFiles,
         sources: &[SourceFacts],

@@ -63,8 +63,9 @@ fn waiting(state: &State) -> Vec<String> {
     state.faults.iter().map(Fault::to_string).collect()
 }
 
-/// Returns the body, which must have the content type of JSON. A web page can post a form to
-/// loopback, but not with this content type: the browser would first send a preflight request.
+/// Returns the body as JSON, or `null` if it is not JSON. Refuses another content type: a web page
+/// can post a form to loopback, but not with the content type of JSON, because the browser would
+/// first send a preflight request.
 fn json_of(request: &Request) -> Result<Value, Refusal> {
     let kind = request.header("content-type");
     if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
