@@ -207,7 +207,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns any secret other than the key of an owner account.
+    /// Returns a secret that a field names, except the key of an owner account: see `cloud_key`.
     pub(super) fn secret(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
         self.secret_or_stand_in(whose, written, false)
     }

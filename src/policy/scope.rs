@@ -60,7 +60,7 @@ impl Scope {
 pub(super) struct PolicyScopes(HashMap<(Option<Entity>, Option<Entity>), Vec<usize>>);
 
 impl PolicyScopes {
-    /// Numbers the policies in the order of their scopes.
+    /// Numbers the policies from 0, in the order in which `scopes` returns their scopes.
     pub(super) fn new<'a>(scopes: impl Iterator<Item = &'a Scope>) -> Self {
         let mut numbers: HashMap<_, Vec<_>> = HashMap::new();
         for (number, scope) in scopes.enumerate() {

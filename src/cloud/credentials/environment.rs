@@ -28,7 +28,8 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Keeps only variables with a prefix that the sources use.
+    /// Creates the input. Keeps the variables that are not empty and have a prefix that the sources
+    /// use.
     pub(super) fn new(
         variables: &BTreeMap<String, String>,
         home: Option<PathBuf>,

@@ -87,7 +87,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Returns `None` unless the session name has 1 to 128 visible ASCII characters.
+    /// Creates a session. `None` unless the name has 1 to 128 visible ASCII characters.
     pub(super) fn new(role: RoleArn, name: &str) -> Option<Self> {
         let right = (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
         right.then(|| Self {
