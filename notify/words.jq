@@ -20,11 +20,15 @@ def of_drifted: [
 def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
 | "\(.request.image) (\(.request.region))" as $image
 | (if .contact == null then "Ask the people who keep the share policy." else "Ask \(.contact)." end) as $ask
+| ([.kept[] | item]) as $kept
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
-| [.results[] | select(.result == "failed") | item] as $bad
-| ([.results[] | select(.result == "failed") | .code] | list) as $codes
+| [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
+| ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
+| ([.results[] | if .called_off_by != null then "it was called off" elif .result == "failed" then .code else empty end] | list) as $codes
 | (if .expires_at == null then "It has no end: it stays until it is cancelled."
-   else "It ends at \(.expires_at | day) by itself." end) as $end
+   else ([if $given != [] then "It ends at \(.expires_at | day) by itself." else empty end,
+          if $kept != [] then "It was shared with \($kept | list) before: this request does not end that." else empty end]
+         | join(" ")) end) as $end
 | (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which
 | if .request.action == "share" then {did: "Shared \($image) with", verb: "shared", end: $end}
   else {did: "Stopped sharing \($image) with", verb: "taken back", end: "Nothing is left to end."} end as $words
@@ -33,12 +37,12 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["\($words.did) \($good | list), but not with \($bad | list).",
        "The reason: \($codes). \($words.end)", "\($ask) \($which)"]
     elif .type == "failed" then
-      ["\($image) was not \($words.verb): \($all).", "The reason: \(if $codes == "" then "it was called off" else $codes end).", "\($ask) \($which)"]
+      ["\($image) was not \($words.verb): \($all).", "The reason: \($codes).", "\($ask) \($which)"]
     elif .type == "denied" then
       ["\($image) was not \($words.verb): the policy refused it for \($all).",
        (if .policy == [] then "No rule allows it." else "The rule: \(.policy | list)." end), "\($ask) \($which)"]
     elif .type == "expiring" then
-      ["The share of \($image) with \($all) ends at \(.expires_at | day).",
+      ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "Who still needs it asks for a new share before then.", $which]
     elif .type == "revoked" then
       ["The share of \($image) with \($good | list) has ended and was taken back.",

@@ -20,11 +20,15 @@ def of_drifted: [
 def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
 | "\(.request.image)（\(.request.region)）" as $image
 | (if .contact == null then "请联系共享策略的维护人员。" else "请联系 \(.contact)。" end) as $ask
+| ([.kept[] | item]) as $kept
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
-| [.results[] | select(.result == "failed") | item] as $bad
-| ([.results[] | select(.result == "failed") | .code] | list) as $codes
+| [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
+| ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
+| ([.results[] | if .called_off_by != null then "请求已被取消" elif .result == "failed" then .code else empty end] | list) as $codes
 | (if .expires_at == null then "该共享没有到期时间，取消之前一直有效。"
-   else "该共享将于 \(.expires_at | day) 自动到期。" end) as $end
+   else ([if $given != [] then "该共享将于 \(.expires_at | day) 自动到期。" else empty end,
+          if $kept != [] then "此前已共享给 \($kept | list)，本请求到期不会收回。" else empty end]
+         | join("")) end) as $end
 | (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end) as $which
 | if .request.action == "share" then {did: "已将 \($image)共享给", not: "未能共享给", do: "共享给", end: $end}
   else {did: "已停止将 \($image)共享给", not: "未能停止共享给", do: "停止共享给", end: "没有待到期的共享。"} end as $words
@@ -33,12 +37,12 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["\($words.did) \($good | list)，但\($words.not) \($bad | list)。",
        "原因：\($codes)。\($words.end)", "\($ask)\($which)"]
     elif .type == "failed" then
-      ["镜像 \($image)\($words.not) \($all)。", "原因：\(if $codes == "" then "请求已被取消" else $codes end)。", "\($ask)\($which)"]
+      ["镜像 \($image)\($words.not) \($all)。", "原因：\($codes)。", "\($ask)\($which)"]
     elif .type == "denied" then
       ["策略拒绝了请求：镜像 \($image)不能\($words.do) \($all)。",
        (if .policy == [] then "没有规则允许这一请求。" else "依据的规则：\(.policy | list)。" end), "\($ask)\($which)"]
     elif .type == "expiring" then
-      ["\($image)对 \($all) 的共享将于 \(.expires_at | day) 到期。",
+      ["\($image)对 \($given | list) 的共享将于 \(.expires_at | day) 到期。",
        "如果仍然需要，请在到期之前提交新的共享申请。", $which]
     elif .type == "revoked" then
       ["\($image)对 \($good | list) 的共享已经结束并收回。",

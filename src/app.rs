@@ -322,25 +322,32 @@ impl App {
             }
             return Ok(conflict(&incoming.identity));
         }
-        let (ending, mut answer) = self.answer_and_notify(&state, false);
-        answer.duplicate = true;
-        incoming.delivery.early.recorded((ending, answer));
-        let (ending, mut answer) = self.resume(state, incoming.now, incoming.deadline).await?;
-        answer.duplicate = true;
-        Ok((ending, answer))
+        let duplicate = |state: &State| {
+            let (ending, mut answer) = answer_of(state);
+            answer.duplicate = true;
+            (ending, answer)
+        };
+        self.queue_late_notifications(&state);
+        incoming.delivery.early.recorded(duplicate(&state));
+        let after = self.resume(state, incoming.now, incoming.deadline).await?;
+        Ok(duplicate(&after))
     }
 
     /// Returns the recorded state as an answer, and queues the notifications that the request owes.
     /// `just_recorded`: this process has just recorded the outcome.
     fn answer_and_notify(&self, state: &State, just_recorded: bool) -> (Ending, Answer) {
         self.queue_notifications(state, just_recorded);
-        let status = state.status();
-        let ending = match (status, state.phase()) {
-            (Status::Denied, _) => Ending::Denied,
-            (_, Phase::Waiting { .. }) => Ending::Waiting,
-            (Status::Pending, _) => Ending::Pending,
-            _ => Ending::Done,
-        };
-        (ending, Answer::of_state(state))
+        answer_of(state)
     }
+}
+
+/// Returns the recorded state as an answer.
+fn answer_of(state: &State) -> (Ending, Answer) {
+    let ending = match (state.status(), state.phase()) {
+        (Status::Denied, _) => Ending::Denied,
+        (_, Phase::Waiting { .. }) => Ending::Waiting,
+        (Status::Pending, _) => Ending::Pending,
+        _ => Ending::Done,
+    };
+    (ending, Answer::of_state(state))
 }

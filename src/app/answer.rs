@@ -145,13 +145,22 @@ pub(super) fn refused_items(request: &ShareRequest, verdict: &Verdict) -> Vec<It
     request.target.items().into_iter().map(result).collect()
 }
 
-/// Why a request waits, was put off, or was denied after it had been allowed; for human readers.
+/// Why a request waits, was put off, or was denied after it had been allowed, and what its expiry
+/// does not revoke; for human readers.
 fn message_of(state: &State) -> Option<String> {
     match state.phase() {
         Phase::Waiting { until } => Some(format!(
             "the request waits until {until:.0}; then the policies decide it again"
         )),
         Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
+        Phase::Closed if state.refusal().is_none() && state.expires_at().is_some() => {
+            let (kept, all) = (state.kept().len(), state.results().len());
+            (kept > 0).then(|| {
+                format!(
+                    "{kept} of {all} results: the image was shared before this request, so the expiry of this request does not revoke it"
+                )
+            })
+        }
         _ => state.refusal().map(|_| {
             "the request was allowed when it was received; the current policies deny it".to_owned()
         }),

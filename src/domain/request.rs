@@ -150,4 +150,9 @@ impl ShareRequest {
                 .ok(),
         }
     }
+
+    /// Returns when the request begins if that is after `now`.
+    pub fn begins_after(&self, now: Timestamp) -> Option<Timestamp> {
+        self.not_before.filter(|begin| *begin > now)
+    }
 }

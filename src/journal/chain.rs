@@ -9,7 +9,6 @@ use std::fmt;
 
 use super::record::{Event, Flaw, MAX_RECORD_BYTES, Stored, StreamId, file_name};
 use super::state::StreamState;
-use crate::domain::Status;
 
 /// A flaw, and the file of the journal that has it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +138,7 @@ impl Chain {
     /// Whether the records so far suffice to answer a duplicate delivery.
     pub fn answered(&self) -> bool {
         match &self.stream_state {
-            Some(StreamState::Request(state)) => state.status() != Status::Pending,
+            Some(StreamState::Request(state)) => state.answered(),
             Some(StreamState::Incident(_)) => true,
             None => false,
         }

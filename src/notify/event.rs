@@ -95,6 +95,7 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
         "status": state.status(),
         "results": results,
         "expires_at": end,
+        "kept": state.kept(),
         "policy": verdict.policies,
         "refused": verdict.refused,
         "why": overdue,

@@ -381,3 +381,186 @@ async fn step(world: &World, share: &Value, denied: &Value, hours: i64) {
     }
     drop(world.app.sweep(crate::support::deadline()).await);
 }
+
+/// The type and the three lines of each event that the inbox accepted, sorted.
+fn lines(world: &World) -> Vec<(String, String)> {
+    let bodies = delivered(world).into_values().flatten();
+    let mut all: Vec<_> = bodies
+        .map(|body| {
+            let lines: Vec<&str> = body["data"]["lines"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line.as_str().unwrap())
+                .collect();
+            let subject = body["subject"].as_str().unwrap();
+            let kind = body["type"].as_str().unwrap().rsplit('.').next().unwrap();
+            (format!("{kind} {subject}"), lines.join(" "))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// A cancel of another ticket calls a waiting share off, completely or in part. The share's own
+/// ticket hears of it, also if the process stops before it notifies.
+#[tokio::test]
+async fn a_called_off_share_is_reported_to_its_own_ticket() {
+    for (cancelled, stops) in [(2, false), (2, true), (1, false)] {
+        let mut world = world(Place::Brittle, "").await;
+        let two = json!({"accounts": &ACCOUNTS[..2], "not_before": "2026-11-21T09:00:00Z"});
+        world.deliver(&request("CHG1", two)).await;
+        let accounts = &ACCOUNTS[..cancelled];
+        let cancel = json!({"action": "cancel", "accounts": accounts, "ticket": "OTHER"});
+        world.deliver(&request("CHG2", cancel)).await;
+        if stops {
+            world.restart();
+        } else {
+            world.notify().await;
+        }
+        world.advance(300);
+        world.sweep().await;
+        if cancelled == 1 {
+            world.advance(3_600);
+            world.sweep().await;
+        }
+        let told = lines(&world);
+        let (kind, text) = &told[1];
+        let (wanted, who) = match cancelled {
+            1 => ("partial invoke/CHG1", "but not with"),
+            _ => ("failed invoke/CHG1", "was not shared:"),
+        };
+        let who = format!(
+            "{who} {}",
+            if cancelled == 1 {
+                ACCOUNTS[0]
+            } else {
+                ACCOUNTS[1]
+            }
+        );
+        assert_eq!((told.len(), kind.as_str()), (2, wanted), "{told:?}");
+        assert!(text.contains(&who), "{text}");
+        assert!(text.contains("The reason: it was called off."), "{text}");
+    }
+}
+
+/// The target accepts nothing until both requests have been reopened and completed.
+#[tokio::test]
+async fn a_late_notification_reports_the_outcome_that_it_announces() {
+    let mut world = world(Place::Brittle, "").await;
+    world.cloud.answer_letters(answer(503));
+    let unknown =
+        "ShareBlueprintAcrossAccounts:error-before:InvalidParameterValue.AccountIdsNotExist@3";
+    world.cloud.inject(unknown.parse().unwrap());
+    let failing = request("FAILS", json!({"accounts": &ACCOUNTS[..1]}));
+    world.deliver(&failing).await;
+    world.notify().await;
+    world.clear_faults().await;
+    let last = |text: String| {
+        let kept = text.lines().filter(|line| !line.contains(ACCOUNTS[1]));
+        kept.collect::<Vec<_>>().join("\n")
+    };
+    world.change_entities(last);
+    world
+        .deliver(&request("DENIED", json!({"accounts": &ACCOUNTS[1..2]})))
+        .await;
+    world.notify().await;
+    world.restore_entities();
+    let carol = sharehook::app::Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "carol@example.com".to_owned(),
+    };
+    world.advance(2);
+    for id in ["FAILS", "DENIED"] {
+        let retried = world.app.retry(id, &carol, "corrected", deadline());
+        let retried = retried.await.unwrap();
+        assert!(
+            matches!(
+                retried,
+                sharehook::app::Retried::Reopened(sharehook::app::Ending::Done, _)
+            ),
+            "{retried:?}"
+        );
+    }
+    world.cloud.answer_letters(answer(202));
+    world.advance(600);
+    world.sweep().await;
+    let delivered = delivered(&world);
+    let all: Vec<&Value> = delivered.values().flatten().collect();
+    assert_eq!(all.len(), 4, "{all:?}");
+    for event in all {
+        let status = event["data"]["status"].as_str().unwrap();
+        let kind = event["type"].as_str().unwrap();
+        assert_eq!(kind, format!("sharehook.request.{status}"), "{event}");
+        let code = event["data"]["results"][0]["code"].as_str();
+        let failed = (status == "failed").then_some("InvalidParameterValue.AccountIdsNotExist");
+        assert_eq!(code, failed, "{event}");
+        let denied = event["data"]["policy"].as_array().unwrap().is_empty();
+        assert_eq!(denied, status == "denied", "{event}");
+    }
+}
+
+/// One account has the image from another request, which has no end.
+#[tokio::test]
+async fn no_end_is_announced_for_what_was_shared_before() {
+    let world = world(Place::Brittle, "").await;
+    let before = json!({"accounts": &ACCOUNTS[..1]});
+    world.deliver(&request("BEFORE", before.clone())).await;
+    world.notify().await;
+    world.cloud.clear_inbox();
+    let mut again = before;
+    again["expires_in"] = json!("10d");
+    let (_, kept) = world.deliver(&request("ONE", again.clone())).await;
+    again["accounts"] = json!(&ACCOUNTS[..2]);
+    let (_, some) = world.deliver(&request("TWO", again)).await;
+    world.notify().await;
+    let told = lines(&world);
+    let not_ended = format!(
+        "It was shared with {} before: this request does not end that.",
+        ACCOUNTS[0]
+    );
+    for (answer, (_, text), ends) in [(kept, &told[0], false), (some, &told[1], true)] {
+        assert!(text.contains(&not_ended), "{text}");
+        assert_eq!(
+            text.contains("It ends at 2026-12-01 08:00 UTC by itself."),
+            ends,
+            "{text}"
+        );
+        let message = answer.message.unwrap();
+        assert!(message.starts_with("1 of "), "{message}");
+    }
+    world.advance(8 * 86_400);
+    world.sweep().await;
+    let told = lines(&world);
+    assert_eq!(told.len(), 3, "{told:?}");
+    let (kind, text) = &told[2];
+    assert_eq!(kind, "expiring invoke/TWO");
+    let first = format!("with {} ends at", ACCOUNTS[1]);
+    assert!(text.contains(&first), "{text}");
+}
+
+/// Duplicates arrive while a notification is being delivered.
+#[tokio::test]
+async fn duplicates_cause_no_further_notification() {
+    let world = world(Place::Brittle, "").await;
+    let share = request("CHG1", json!({}));
+    world.deliver(&share).await;
+    let other = world.another();
+    crate::support::deliver(&other, &share).await;
+    other.notify_before_answer(deadline()).await;
+    assert_eq!(
+        types(&world),
+        [""; 0],
+        "the first process is about to notify"
+    );
+    world.advance(15);
+    world.fuse.measure();
+    let duplicates = (0..20).map(async |n| {
+        tokio::time::sleep(std::time::Duration::from_millis(7 * n)).await;
+        world.deliver(&share).await;
+        world.notify().await;
+    });
+    futures_util::future::join_all(duplicates).await;
+    world.fuse.measured();
+    assert_eq!(types(&world), ["completed"]);
+}

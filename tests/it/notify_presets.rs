@@ -491,6 +491,8 @@ async fn a_repeated_delivery_does_not_repeat_the_note_of_a_killed_process() {
         () = world.fuse.crashed() => world.restart(),
     }
     assert_eq!(receiver.notes().len(), 1);
+    // A process that is alive has notified by then.
+    world.advance(10);
     world.deliver(&denied).await;
     world.notify().await;
     assert_eq!(receiver.notes().len(), 1, "{:?}", receiver.refused());

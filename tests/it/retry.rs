@@ -109,6 +109,59 @@ async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
     world.verify().await.unwrap();
 }
 
+/// What happens while a reopened share waits for its `not_before`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Meanwhile {
+    Nothing,
+    TheRulesChange,
+    ACancel,
+}
+
+#[tokio::test]
+async fn a_reopened_share_waits_for_its_beginning() {
+    use Meanwhile::{ACancel, Nothing, TheRulesChange};
+    for meanwhile in [Nothing, TheRulesChange, ACancel] {
+        let mut world = World::new().await;
+        world.reset().await;
+        world.change_entities(|text| without_account(&text));
+        let later = json!({"accounts": ONE, "not_before": "2026-11-21T09:30:00Z"});
+        let share = request("CHG1", later);
+        assert_eq!(world.deliver(&share).await.0, Ending::Denied);
+        world.restore_entities();
+        world.advance(600);
+        world.sweep().await;
+        let (ending, answer) = reopened(&world, "CHG1").await;
+        assert_eq!((ending, answer.status), (Ending::Waiting, Status::Pending));
+        assert!(answer.message.unwrap().contains("2026-11-21T09:30:00Z"));
+        stays_closed(&world, "CHG1", "it is not finished").await;
+        assert_eq!(world.deliver(&share).await.0, Ending::Waiting);
+        world.app.sweep_at_once(deadline()).await.unwrap();
+        assert!(world.effects().is_empty(), "{meanwhile:?}");
+        match meanwhile {
+            Nothing => {}
+            TheRulesChange => world.change_entities(|text| without_account(&text)),
+            ACancel => {
+                let cancel = json!({"action": "cancel", "accounts": ONE});
+                world.deliver(&request("CHG2", cancel)).await;
+                let (_, answer) = world.deliver(&share).await;
+                assert_eq!(answer.status, Status::Failed, "{answer:?}");
+            }
+        }
+        world.advance(2 * 3_600);
+        world.sweep().await;
+        let shared = meanwhile == Nothing;
+        assert_eq!(world.has(BLUEPRINT).len(), usize::from(shared));
+        let (_, answer) = world.deliver(&share).await;
+        let status = match meanwhile {
+            Nothing => Status::Completed,
+            TheRulesChange => Status::Denied,
+            ACancel => Status::Failed,
+        };
+        assert_eq!(answer.status, status, "{meanwhile:?}: {answer:?}");
+        world.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn only_what_failed_is_tried_again() {
     let world = World::new().await;

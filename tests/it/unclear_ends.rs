@@ -566,3 +566,66 @@ async fn a_chain_whose_blueprint_stays_in_the_making_ends() {
     assert_eq!(answer.status, Status::Partial, "{answer:?}");
     assert!(world.has(CHAINED).is_empty());
 }
+
+/// The cloud cannot be read when a share is called off whose worker has looked at the cloud.
+#[tokio::test]
+async fn a_called_off_share_that_cannot_be_read_is_retried_with_its_reason() {
+    let world = retried_for_ten_minutes(Site::Cn).await;
+    let down = "*:error-before:InternalError@9000";
+    assert!(world.cloud.inject(down.parse().unwrap()));
+    let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    assert!(state(&world).await.looked_before());
+    let cancel = request("CHG2", json!({"action": "cancel", "accounts": ONE}));
+    world.deliver(&cancel).await;
+    let before = state(&world).await.newest();
+    for _ in 0..10 {
+        world.advance(20);
+        world.sweep().await;
+    }
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    let message = answer.message.unwrap();
+    assert!(message.starts_with("InternalError: "), "{message}");
+    let turns = (state(&world).await.newest() - before) / 2;
+    assert!(turns <= 6, "{turns} turns in 200 seconds");
+    world.advance(500);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    world.clear_faults().await;
+    world.advance(3_600);
+    world.sweep().await;
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    assert!(world.app.grants().await.unwrap().entries.is_empty());
+    world.verify().await.unwrap();
+}
+
+/// The share was made before the record of the call-off, and its own turn revokes it.
+#[tokio::test]
+async fn a_duplicate_of_a_called_off_share_gets_the_same_answer() {
+    let world = World::new().await;
+    let ticket = request("CHG1", json!({"accounts": &ACCOUNTS[..2]}));
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        let open = state(&world).await;
+        let call_off = CallOff {
+            items: vec![Item::Account(ACCOUNTS[1].parse().unwrap())],
+            by: invoke("CHG2"),
+            ticket: None,
+            withdrawn: false,
+        };
+        let worker = history::lease(9, world.now()).worker;
+        let recorded = world.journal.call_off(open, world.now(), &worker, call_off);
+        recorded.await.unwrap();
+        world.fuse.release();
+    };
+    let ((_, answer), ()) = tokio::join!(world.deliver(&ticket), calling_off);
+    assert_eq!(answer.results[1].kind, ResultKind::Cancelled, "{answer:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    let (_, mut again) = world.deliver(&ticket).await;
+    again.duplicate = false;
+    assert_eq!(again, answer);
+}

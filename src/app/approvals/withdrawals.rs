@@ -194,11 +194,7 @@ impl App {
                 }
                 continue;
             };
-            let lease = self.worker_lease(self.now(), deadline)?;
-            let called_off = self
-                .journal
-                .call_off(state, self.now(), &lease.worker, call_off)
-                .await?;
+            let called_off = self.record_call_off(state, call_off).await?;
             tracing::info!(request = %name, by = %by, "its approval was withdrawn");
             requests.push(name);
             // If this fails or the time runs out, the next sweep continues.

@@ -16,10 +16,11 @@ use crate::app::application::fresh_worker;
 use crate::app::context::left;
 use crate::app::reader::{Listed, NotificationEntry, find_requests};
 use crate::app::{App, Deadline};
-use crate::domain::{Identity, NotifyName, Timestamp};
+use crate::domain::{Identity, NoticeKind, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
-    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId, StreamState,
+    Event, FailedNotification, History, Incident, JournalError, Notified, Owed, State, StreamId,
+    StreamState,
 };
 use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult, Step, step, within};
@@ -75,6 +76,17 @@ impl App {
         let rules = &self.prepared.notice_rules;
         if state.owes_from(rules, now).is_some_and(|at| at <= now) {
             self.outbox.add(state.stream(), first);
+        }
+    }
+
+    /// Puts the request of a duplicate into the outbox if it has owed a notification for so long that
+    /// the process that recorded the outcome cannot be about to deliver it.
+    pub(in crate::app) fn queue_late_notifications(&self, state: &State) {
+        let now = self.now();
+        let from = state.owes_from(&self.prepared.notice_rules, now);
+        let late = |at: Timestamp| at.checked_add(SECOND_ATTEMPT).is_ok_and(|late| late <= now);
+        if from.is_some_and(late) {
+            self.outbox.add(state.stream(), false);
         }
     }
 
@@ -145,14 +157,11 @@ impl App {
         first: bool,
         deadline: Deadline,
     ) -> Option<Timestamp> {
-        let delivered = async {
-            let history = self.journal.read(stream).await?;
-            let state = history.ok_or(JournalError::Gone { stream })?.stream_state;
-            self.deliver_due(state, &Failures::default(), first, deadline)
-                .await
-        };
-        match delivered.await {
-            Ok(state) => state.owes_from(&self.prepared.notice_rules, self.now()),
+        let due = |state: &StreamState| self.due(state);
+        let failures = Failures::default();
+        let delivered = self.deliver(stream, due, &failures, first, deadline).await;
+        match delivered {
+            Ok(state) => state?.owes_from(&self.prepared.notice_rules, self.now()),
             Err(error) => {
                 tracing::error!(%error, "cannot notify; the next sweep tries again");
                 None
@@ -161,43 +170,58 @@ impl App {
     }
 
     /// Delivers the due notifications of a stream, and records the result of each attempt. Returns
-    /// the state afterwards. `first` says that this process has just recorded the outcome, so a
-    /// first attempt does not search for an earlier delivery.
+    /// the state afterwards.
     pub(in crate::app) async fn deliver_due(
         &self,
         state: StreamState,
         failures: &Failures,
-        first: bool,
         deadline: Deadline,
     ) -> Result<StreamState, JournalError> {
+        if self.due(&state).is_empty() {
+            return Ok(state);
+        }
+        let due = |state: &StreamState| self.due(state);
+        let delivered = self.deliver(state.stream(), due, failures, false, deadline);
+        Ok(delivered.await?.unwrap_or(state))
+    }
+
+    fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
         due.retain(|owed| owed.at <= now);
-        self.deliver(state, due, failures, first, deadline).await
+        due
     }
 
-    /// Delivers the notifications in `due`; [`App::deliver_due`] describes how. Does nothing while
-    /// another task of this process delivers those of the stream.
+    /// Delivers the notifications that `wanted` returns for the stream's state, and records the
+    /// result of each attempt. Returns the state afterwards; `None` while another task of this
+    /// process delivers those of the stream. `first` says that this process has just recorded the
+    /// outcome, so a first attempt does not search for an earlier delivery.
     pub(super) async fn deliver(
         &self,
-        mut state: StreamState,
-        due: Vec<Owed>,
+        stream: StreamId,
+        wanted: impl Fn(&StreamState) -> Vec<Owed>,
         failures: &Failures,
         first: bool,
         deadline: Deadline,
-    ) -> Result<StreamState, JournalError> {
-        let Some(_delivering) = self.outbox.begin(state.stream()) else {
-            return Ok(state);
+    ) -> Result<Option<StreamState>, JournalError> {
+        let Some(_delivering) = self.outbox.begin(stream) else {
+            return Ok(None);
         };
+        // Read only now: another task may have delivered until the line above.
+        let history = self.journal.read(stream).await?;
+        let history = history.ok_or(JournalError::Gone { stream })?;
+        let mut state = history.stream_state.clone();
+        let due = wanted(&state);
         if !due.is_empty() {
             self.prove_create_only().await?;
         }
-        let callback = self.outbox.callback(state.stream());
+        let callback = self.outbox.callback(stream);
         let worker = fresh_worker()?;
         for owed in due {
             if failures.gave_up_on(&owed.notice.notify) || left(deadline).is_zero() {
                 continue;
             }
+            let reported = reported(&history, &owed)?;
             let attempt = Attempt {
                 owed: &owed,
                 callback: callback.as_ref(),
@@ -206,7 +230,8 @@ impl App {
             };
             let notify = step(Step::Notify);
             notify.record("notify", owed.notice.notify.as_str());
-            let end = self.send(&state, attempt).instrument(notify.clone()).await;
+            let sending = self.send(&reported, attempt).instrument(notify.clone());
+            let end = sending.await;
             if let Err(failure) = &end {
                 notify.record("error", failure.why.as_str());
                 failures.count(&owed.notice.notify);
@@ -221,9 +246,9 @@ impl App {
         let now = self.now();
         let owed = state.owed(&self.prepared.notice_rules, now);
         if !owed.iter().any(|owed| owed.has_begun(now)) {
-            self.outbox.forget_callback(state.stream());
+            self.outbox.forget_callback(stream);
         }
-        Ok(state)
+        Ok(Some(state))
     }
 
     /// Delivers the notifications to this target that were given up, are owed now, or wait for a
@@ -245,15 +270,17 @@ impl App {
         }
         let mut ends = Vec::new();
         for state in states {
-            let mut again = state.given_up(notify);
-            let now = self.now();
-            again.extend(state.owed(&self.prepared.notice_rules, now));
-            again.retain(|owed| owed.notice.notify == *notify && owed.has_begun(now));
-            let noticed: Vec<_> = again.iter().map(|owed| owed.notice.clone()).collect();
+            let again = |state: &StreamState| {
+                let now = self.now();
+                let mut again = state.given_up(notify);
+                again.extend(state.owed(&self.prepared.notice_rules, now));
+                again.retain(|owed| owed.notice.notify == *notify && owed.has_begun(now));
+                again
+            };
+            let noticed: Vec<_> = again(&state).into_iter().map(|owed| owed.notice).collect();
             let failures = Failures::default();
-            let state = self
-                .deliver(state, again, &failures, false, deadline)
-                .await?;
+            let delivered = self.deliver(state.stream(), again, &failures, false, deadline);
+            let state = delivered.await?.unwrap_or(state);
             let attempted = state.attempted_notifications().iter();
             let repeated = attempted.filter(|known| noticed.contains(&known.notice));
             ends.extend(repeated.map(|known| NotificationEntry::of(&state, known)));
@@ -305,5 +332,14 @@ impl App {
                 })
             }
         }
+    }
+}
+
+/// Returns the state that a notification reports: the one at the record of its outcome. The notice of
+/// a coming or missed expiry reports the newest state.
+fn reported(history: &History, owed: &Owed) -> Result<StreamState, JournalError> {
+    match owed.notice.on {
+        NoticeKind::Expiring | NoticeKind::Overdue => Ok(history.stream_state.clone()),
+        _ => history.state_at(owed.notice.about),
     }
 }

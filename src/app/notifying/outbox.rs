@@ -86,9 +86,12 @@ impl Outbox {
 
     /// Returns the right to deliver; `None` while another task of this process holds it.
     pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
+        // No value before this check: its drop would end the right of the other task.
+        if !self.busy.lock().insert(stream) {
+            return None;
+        }
         let outbox = self;
-        let free = self.busy.lock().insert(stream);
-        free.then_some(Delivering { outbox, stream })
+        Some(Delivering { outbox, stream })
     }
 }
 

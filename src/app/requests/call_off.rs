@@ -4,15 +4,17 @@
 //! gave. Changes nothing in the cloud.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use crate::app::application::fresh_worker;
 use crate::app::context::OPENING_TIME;
 use crate::app::grants::{Ownership, held_items};
 use crate::app::{App, Deadline};
 use crate::domain::{
-    AccountId, Action, ImageRef, Item, ItemResult, Region, ResultCode, ResultKind, ShareRequest,
-    Target, Timestamp,
+    AccountId, Action, ImageRef, Item, ItemResult, NoticeKind, Region, ResultCode, ResultKind,
+    ShareRequest, Target, Timestamp,
 };
-use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId};
+use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId, WakeUp};
 
 use super::cancelled_items::{AffectedImages, gone, items_called_off, items_lost, items_that_need};
 use super::published::published;
@@ -69,7 +71,6 @@ impl App {
         // Read again, although `place_in_order` read before record 0: requests may have been opened
         // or changed since.
         let (images, streams, states) = self.read_affected(cancel.request(), deadline).await?;
-        let lease = self.worker_lease(self.now(), deadline)?;
         let (now, opened) = (self.now(), cancel.opened_at());
         // `abs`: if the clock was set back, `opened` may lie far in the future. The cancel must not
         // wait until then.
@@ -93,12 +94,30 @@ impl App {
             }
             let call_off = taken_by(cancel, items);
             let name = share.identity().to_string();
-            self.journal
-                .call_off(share, self.now(), &lease.worker, call_off)
-                .await?;
+            let after = self.record_call_off(share, call_off).await?;
+            self.queue_notifications(&after, false);
             tracing::info!(share = %name, cancel = %cancel.identity(), "called off");
         }
         Ok(order)
+    }
+
+    /// Calls off items of `state`. If that closes the request, it may owe a notification: a wake-up,
+    /// written first, lets a sweep deliver it if this process does not.
+    pub(in crate::app) async fn record_call_off(
+        &self,
+        state: State,
+        call_off: CallOff,
+    ) -> Result<State, JournalError> {
+        let (now, rules) = (self.now(), &self.prepared.notice_rules);
+        let notifies = rules.want(NoticeKind::Failed, Some(&state.identity().source));
+        if notifies && state.holder().is_none() {
+            let at = self.lease(now, Deadline::after(Duration::ZERO));
+            let wake_up = WakeUp::new(at, state.stream(), state.head().next_seq);
+            self.journal.add_wake_up(wake_up).await?;
+        }
+        self.journal
+            .call_off(state, now, &fresh_worker()?, call_off)
+            .await
     }
 
     /// Refuses the operator's confirmation that the image is deleted if the key in use belongs to

@@ -264,29 +264,36 @@ impl<'a> ClaimWriter<'a> {
 
     /// Closes the request, or defers it if an item is unfinished.
     pub(super) async fn close(&mut self, results: Vec<ItemResult>) -> Result<(), Stop> {
-        self.close_or_defer(results, None).await
+        let ended = self.state().expired(self.clock.now());
+        self.close_or_defer(results, None, ended).await
     }
 
-    /// Closes the request as denied by this verdict of the present policies, or defers it if an
-    /// item is unfinished.
-    pub(super) async fn close_denied(
-        &mut self,
-        results: Vec<ItemResult>,
-        verdict: &Verdict,
-    ) -> Result<(), Stop> {
-        self.close_or_defer(results, Some(verdict)).await
-    }
-
-    async fn close_or_defer(
+    /// Closes a request that may not be carried out, as denied if `denial` has the verdict. Defers it
+    /// if an item is unfinished, even after the share's expiry: the cloud must be read again.
+    pub(super) async fn close_withheld(
         &mut self,
         results: Vec<ItemResult>,
         denial: Option<&Verdict>,
     ) -> Result<(), Stop> {
+        self.close_or_defer(results, denial, false).await
+    }
+
+    /// `ended`: a retryable failure is not retried any more.
+    async fn close_or_defer(
+        &mut self,
+        results: Vec<ItemResult>,
+        denial: Option<&Verdict>,
+        ended: bool,
+    ) -> Result<(), Stop> {
         let now = self.clock.now();
-        let (open, done): (Vec<_>, Vec<_>) = self
-            .complete(results)
-            .into_iter()
-            .partition(|result| self.unfinished(result, now));
+        let last = ended || now >= self.retried_until();
+        let unfinished = |result: &ItemResult| match &result.kind {
+            ResultKind::Pending => true,
+            ResultKind::Failed { retryable, .. } => *retryable && !last,
+            _ => false,
+        };
+        let (open, done): (Vec<_>, Vec<_>) =
+            self.complete(results).into_iter().partition(unfinished);
         if !open.is_empty() {
             return self.defer(done, &open, now).await;
         }
@@ -380,17 +387,6 @@ impl<'a> ClaimWriter<'a> {
             result => result,
         };
         self.state().results().into_iter().map(latest).collect()
-    }
-
-    fn unfinished(&self, result: &ItemResult, now: Timestamp) -> bool {
-        let final_now = now >= self.retried_until();
-        match &result.kind {
-            ResultKind::Pending => true,
-            ResultKind::Failed { retryable, .. } => {
-                *retryable && !final_now && !self.state().expired(now)
-            }
-            _ => false,
-        }
     }
 
     fn retried_until(&self) -> Timestamp {

@@ -38,8 +38,7 @@ impl App {
         deadline: Deadline,
     ) -> Option<Observation> {
         let request = approved.request();
-        let waits = request.not_before.is_some_and(|begin| begin > now);
-        if request.action != Action::Share || waits {
+        if request.action != Action::Share || request.begins_after(now).is_some() {
             return None;
         }
         let context = self.context(request, deadline);

@@ -15,7 +15,8 @@ pub(super) fn is_open(result: &ItemResult) -> bool {
 }
 
 /// Returns the result of an item that an interrupted worker may have shared. `None`: the worker did
-/// not share it, or the known result stays. Pending: a later turn must read the cloud again.
+/// not share it, or the known result stays. A retryable failure: a later turn must read the cloud
+/// again.
 pub(super) fn interrupted_result(
     state: &State,
     result: &ItemResult,
@@ -44,7 +45,7 @@ pub(super) fn interrupted_result(
         }),
         _ if seen.readable => None,
         (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
-        (_, _, Some(error)) if error.class.passing() => Some(ResultKind::Pending),
+        (_, _, Some(error)) if error.class.passing() => Some(unseen(Some(error), None)),
         (Item::Account(_), _, error) => {
             let unproven = ownership.why_unproven(&state.request().target.image(), None);
             Some(unseen(error.as_ref(), unproven.filter(|_| listed)))
@@ -61,10 +62,11 @@ pub(super) fn interrupted_result(
     })
 }
 
-/// The result of an account that may have the image, although neither a record nor the cloud shows
-/// it. A revocation takes the image back, which is harmless if the account does not have it.
+/// The result of an item that may be shared, although neither a record nor the cloud shows it. A
+/// revocation takes the image back, which is harmless if the item is not shared.
 /// `unproven`: why a list without the account proves nothing.
 fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
+    let retryable = error.is_some_and(|error| error.class.passing());
     let (code, why) = match (error, unproven) {
         (Some(error), _) => (error.code.clone(), error.to_string()),
         (None, Some(unproven)) => (ResultCode::OwnerUnproven.into(), unproven),
@@ -74,6 +76,6 @@ fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
         ),
     };
     let why =
-        format!("the share ended, but it is not known whether the account has the image: {why}");
-    ResultKind::failed(code, why, false)
+        format!("the share ended, but it is not known whether the image is still shared: {why}");
+    ResultKind::failed(code, why, retryable)
 }

@@ -1,9 +1,8 @@
 //! Resumes a recorded request: claims it for another turn, which decides again before it shares
-//! anything. In: a state. Out: the state after the turn, or its answer.
+//! anything. In: a state. Out: the state after the turn.
 
 use std::time::Duration;
 
-use crate::app::answer::{Answer, Ending};
 use crate::app::context::LATE_CALL;
 use crate::app::{App, Deadline, context};
 use crate::domain::{Timestamp, Verdict};
@@ -12,30 +11,32 @@ use crate::journal::{Claim, JournalError, State, StreamId, Work, WorkerLease};
 use super::first_look::FirstLook;
 
 impl App {
-    /// Resumes a request in any phase. If no work is due except a revocation, or no slot is free,
-    /// answers with the recorded state. So does a dry run.
+    /// Resumes a request in any phase, and queues the notifications that its turn caused. Returns
+    /// the state afterwards: the recorded one if no work is due except a revocation, if no slot is
+    /// free, and in a dry run.
     pub(in crate::app) async fn resume(
         &self,
         state: State,
         now: Timestamp,
         deadline: Deadline,
-    ) -> Result<(Ending, Answer), JournalError> {
+    ) -> Result<State, JournalError> {
         let unfinished =
             |state: &State| matches!(state.needs_work(now), Some(Work::Start | Work::Finish));
         if !unfinished(&state) || self.prepared.plan_only {
-            return Ok(self.answer_and_notify(&state, false));
+            return Ok(state);
         }
         let Some(_slot) = self.slots.take() else {
-            return Ok(self.answer_and_notify(&state, false));
+            return Ok(state);
         };
         // `look_up` stops at the first number without a record, so it does not notice a gap. Read
         // the whole stream before working on it.
         let state = self.reread(state.stream()).await?;
         if !unfinished(&state) {
-            return Ok(self.answer_and_notify(&state, false));
+            return Ok(state);
         }
         let after = Box::pin(self.run_turn(state, now, false, deadline)).await?;
-        Ok(self.answer_and_notify(&after, false))
+        self.queue_notifications(&after, false);
+        Ok(after)
     }
 
     /// Takes a turn at an unfinished request. `at_once`: also during a pause. Returns the state

@@ -1,13 +1,13 @@
 //! Reopens an ended request for an operator: decides it again for its original requester and
-//! approvers, and carries it out. In: the request's name, the operator, and the reason. Out:
-//! whether the request was reopened, and its result.
+//! approvers, and carries it out or lets it wait. In: the request's name, the operator, and the
+//! reason. Out: whether the request was reopened, and its result.
 
 use std::fmt;
 
 use crate::app::reader::{Listed, find_requests};
 use crate::app::{Answer, App, Deadline, Ending, context};
 use crate::domain::{Problems, ShareRequest, SourceName, Timestamp, Verdict};
-use crate::journal::{JournalError, State};
+use crate::journal::{JournalError, Phase, State};
 use crate::policy::Decision;
 
 use super::first_look::FirstLook;
@@ -31,8 +31,8 @@ impl fmt::Display for Operator {
 /// The result of reopening a request.
 #[derive(Debug)]
 pub enum Retried {
-    /// The request was reopened, and a worker took a turn at it. The answer has the state
-    /// afterwards.
+    /// The request was reopened. A worker took a turn at it, or it waits for its `not_before`. The
+    /// answer has the state afterwards.
     Reopened(Ending, Box<Answer>),
     /// The current policies deny the request. The journal records the attempt.
     Denied(Verdict),
@@ -73,7 +73,7 @@ pub enum RetryError {
 
 impl App {
     /// Decides a failed, denied or partial request again under the current policies, and carries it
-    /// out.
+    /// out. Before its `not_before` it waits instead, and is decided once more at that instant.
     pub async fn retry(
         &self,
         name: &str,
@@ -127,9 +127,12 @@ impl App {
         match (claim, decision) {
             (_, Decision::Deny(verdict)) => Ok(Retried::Denied(verdict)),
             (Some(claim), Decision::Allow(approved)) => {
-                let permission = Permission::Granted(approved);
-                let work = self.work_off_claim(claim, permission, FirstLook::default(), deadline);
-                let after = Box::pin(work).await?;
+                let after = if matches!(claim.state().phase(), Phase::Waiting { .. }) {
+                    claim.state().clone()
+                } else {
+                    let (permission, look) = (Permission::Granted(approved), FirstLook::default());
+                    Box::pin(self.work_off_claim(claim, permission, look, deadline)).await?
+                };
                 let (ending, answer) = self.answer_and_notify(&after, false);
                 Ok(Retried::Reopened(ending, Box::new(answer)))
             }

@@ -232,10 +232,11 @@ impl App {
         };
         let results = writer.with_doubts(writer.results());
         let results = results.into_iter().map(close).collect();
-        match reason {
-            Withheld::Denied(verdict) => writer.close_denied(results, verdict).await,
-            Withheld::Expired | Withheld::CalledOff => writer.close(results).await,
-        }
+        let denial = match reason {
+            Withheld::Denied(verdict) => Some(verdict),
+            Withheld::Expired | Withheld::CalledOff => None,
+        };
+        writer.close_withheld(results, denial).await
     }
 }
 

@@ -238,7 +238,7 @@ impl App {
             let delivered = some.iter().map(async |(wake_ups, state)| {
                 let work = self.work_off_announcement(state.clone(), at_once, deadline);
                 let state = Box::pin(work).await?;
-                let state = self.deliver_due(state, &failures, false, deadline).await?;
+                let state = self.deliver_due(state, &failures, deadline).await?;
                 let now = self.now();
                 let index = self
                     .journal

@@ -29,6 +29,20 @@ impl StreamState {
         }
     }
 
+    /// Returns the state after these records of a stream, record 0 first.
+    ///
+    /// # Errors
+    /// A record cannot follow the ones before it, or there is no record.
+    pub fn from_records<'a>(
+        records: impl IntoIterator<Item = &'a Stored>,
+    ) -> Result<Self, BrokenRecord> {
+        let mut records = records.into_iter();
+        let Some(first) = records.next() else {
+            return broken("the stream has no record");
+        };
+        records.try_fold(Self::begin(first)?, Self::apply)
+    }
+
     /// Returns the state after the next record.
     pub fn apply(self, next: &Stored) -> Result<Self, BrokenRecord> {
         match self {
@@ -45,13 +59,7 @@ impl State {
     /// A record cannot follow the ones before it, there is no record, or the stream is an
     /// incident's.
     pub fn from_records(records: &[Stored]) -> Result<Self, BrokenRecord> {
-        let Some((first, rest)) = records.split_first() else {
-            return broken("the stream has no record");
-        };
-        let state = rest
-            .iter()
-            .try_fold(StreamState::begin(first)?, StreamState::apply)?;
-        match state {
+        match StreamState::from_records(records)? {
             StreamState::Request(state) => Ok(*state),
             StreamState::Incident(_) => {
                 broken("the stream belongs to an incident, not to a request")

@@ -85,8 +85,8 @@ impl State {
         )
     }
 
-    /// Returns when the request closed. `None` while it is open, if it was denied at once, if a
-    /// cancel closed it before a worker read the cloud, and after it was revoked.
+    /// Returns when the request closed. `None` while it is open, if it was denied at once, and after
+    /// it was revoked.
     pub fn closed_at(&self) -> Option<Timestamp> {
         let outcome = self.notifications.outcomes.last();
         outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())
@@ -144,15 +144,11 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
-                // A cancel sends a notification of its own. A withdrawal is no request, so this
-                // request sends one.
-                self.notifications.outcomes.extend(
-                    call_off
-                        .withdrawn
-                        .then(|| Outcome::new(NoticeKind::Failed, record)),
-                );
+                // A cancel notifies only its own ticket, and this share may have another one.
+                let failed = Outcome::new(NoticeKind::Failed, record);
+                self.notifications.outcomes.push(failed);
             }
-            Phase::Deferred { .. } => {
+            Phase::Waiting { .. } | Phase::Deferred { .. } => {
                 self.phase = Phase::Deferred {
                     why: format!("called off by {}", call_off.name()),
                     not_before: record.at,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     AccountId, Action, BlueprintId, Identity, ImageRef, Item, ItemResult, Region, ResultKind,
-    Timestamp, spelled,
+    Status, Timestamp, spelled,
 };
 
 use super::super::record::{CallOff, StreamId};
@@ -163,6 +163,24 @@ impl State {
             .into_iter()
             .chain(accounts)
             .collect()
+    }
+
+    /// Whether the request has ended and no called-off item of it is still shared, so that a
+    /// revocation of such an item no longer changes its results.
+    pub(in crate::journal) fn answered(&self) -> bool {
+        let called_off = |item: &Item| self.call_off_of(item).is_some();
+        self.status() != Status::Pending && !self.given().iter().any(called_off)
+    }
+
+    /// Returns the results for items that were shared before this request and that its end does not
+    /// revoke.
+    pub fn kept(&self) -> Vec<ItemResult> {
+        let mut results = self.results();
+        results.retain(|result| {
+            let before = self.found_before(&result.item) && result.called_off_by.is_none();
+            before && !self.gave(result)
+        });
+        results
     }
 
     /// Whether `result` counts as given by this request, and no later record took the item away.

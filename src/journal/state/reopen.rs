@@ -47,13 +47,20 @@ impl State {
         if let Some(why) = self.stays_closed(record.at) {
             return broken(format!("reopened, although {why}"));
         }
-        let until = match (reopening.verdict.allowed, reopening.until) {
-            (false, None) => return Ok(()),
-            (true, Some(until)) => until,
-            _ => {
-                return broken(
-                    "reopened with a lease although the verdict denies it, or allowed without a lease",
-                );
+        let begin = self.intent.request.begins_after(record.at);
+        let phase = match (reopening.verdict.allowed, reopening.until, begin) {
+            (false, None, _) => return Ok(()),
+            // Version 0.2.0 did not wait for `not_before` again.
+            (true, Some(lease_until), _) => Phase::Working {
+                lease_until,
+                worker: record.worker.clone(),
+            },
+            (true, None, Some(until)) => Phase::Waiting { until },
+            (false, Some(_), _) => {
+                return broken("reopened with a lease although the verdict denies it");
+            }
+            (true, None, None) => {
+                return broken("reopened without a lease although it need not wait");
             }
         };
         let failed = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { .. });
@@ -67,10 +74,10 @@ impl State {
         self.decided_again = Some(reopening.verdict.clone());
         self.reopened_at = Some(record.at);
         self.failed_turns = 0;
-        self.phase = Phase::Working {
-            lease_until: until,
-            worker: record.worker.clone(),
-        };
+        // As after a deferral that waits: without a call, the earlier read of the cloud no longer
+        // counts.
+        self.looked_before &= self.called || !matches!(phase, Phase::Waiting { .. });
+        self.phase = phase;
         Ok(())
     }
 }

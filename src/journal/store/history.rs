@@ -4,6 +4,7 @@
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Stored, StreamId};
 use super::super::state::{State, StreamState};
+use super::JournalError;
 
 /// One stream: its records and the state after them.
 #[derive(Debug, Clone)]
@@ -27,6 +28,14 @@ impl History {
             records,
             stream_state,
         }))
+    }
+
+    /// Returns the state after record `seq`.
+    pub fn state_at(&self, seq: u64) -> Result<StreamState, JournalError> {
+        let until = |stored: &&Stored| stored.record.seq <= seq;
+        Ok(StreamState::from_records(
+            self.records.iter().take_while(until),
+        )?)
     }
 
     /// The request's state; `None` for an incident.

@@ -62,7 +62,7 @@ impl Journal {
         }
         let stream = StreamId::of(&intent.identity);
         let lease = opening.lease.checked()?;
-        let waits = (intent.request.not_before).is_some_and(|start| start > lease.now);
+        let waits = intent.request.begins_after(lease.now).is_some();
         let until = lease.until;
         intent.lease = (turn && intent.verdict.allowed && !waits).then_some(Lease { until });
         intent.absent &= intent.lease.is_some();

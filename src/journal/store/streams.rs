@@ -47,9 +47,10 @@ impl Journal {
     }
 
     /// Reads a stream as far as an answer to a delivery needs it: up to the record that ended the
-    /// request, or that ended it again after the last reopening; of an incident only record 0.
-    /// Stops at the first number without a record. So before you work on an unfinished request,
-    /// read it with [`Journal::read`], which lists the stream and finds a gap.
+    /// request, or that ended it again after the last reopening, and on while a called-off item of it
+    /// is still shared; of an incident only record 0. Stops at the first number without a record. So
+    /// before you work on an unfinished request, read it with [`Journal::read`], which lists the
+    /// stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store
@@ -84,7 +85,7 @@ impl Journal {
             };
             let read = Stored::read(&bytes);
             let stored = read.map_err(|flaw| self.damaged(Finding::of(stream, seq, flaw)))?;
-            if matches!(&stored.record.event, Event::Reopened(reopening) if reopening.until.is_some())
+            if matches!(&stored.record.event, Event::Reopened(reopening) if reopening.verdict.allowed)
             {
                 return Ok(true);
             }
