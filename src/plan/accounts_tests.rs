@@ -196,7 +196,8 @@ fn a_lost_answer_is_read_back_and_not_repeated() {
     let mut work = AccountWork::new(Action::Share, &accounts, 10, true, false, 6);
     drive(&mut work, &mut model, Action::Share, true);
     assert_eq!((model.writes, model.reads), (1, 1));
-    assert!(work.settled().all(|r| r.kind == ResultKind::Shared));
+    let shared = work.settled().filter(|r| r.kind == ResultKind::Shared);
+    assert_eq!(shared.count(), 3);
 }
 
 /// The cloud may still carry out the call after the read.
@@ -212,7 +213,8 @@ fn a_read_right_after_a_lost_answer_leaves_the_account_in_doubt() {
         work.see(seen);
     }
     assert_eq!(work.next(), AccountStep::Finished);
-    assert!(work.settled().all(|result| result.maybe_done));
+    let in_doubt = work.settled().filter(|result| result.maybe_done);
+    assert_eq!(in_doubt.count(), 1);
 }
 
 #[test]

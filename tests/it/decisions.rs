@@ -862,29 +862,18 @@ async fn a_revocation_that_cannot_succeed_writes_two_records_and_backs_off_to_a_
             .parse()
             .unwrap(),
     );
-    let mut written = Vec::new();
-    let mut pauses = Vec::new();
-    let mut last = newest(&world).await;
-    let mut waited = 0;
-    while pauses.len() < 18 {
+    for attempt in 0..18_u32 {
+        let before = newest(&world).await;
+        let report = world.sweep().await;
+        // Each attempt writes two records: its lease (`revoking` or `taken`), and its outcome.
+        assert_eq!(newest(&world).await, before + 2, "attempt {attempt}");
+        let next = report.overdue[0].left.next_attempt;
+        let pause = next.duration_since(world.now()).as_secs();
+        assert_eq!(pause, (5 << attempt).min(24 * HOUR), "attempt {attempt}");
+        world.advance(pause - 1);
         world.sweep().await;
-        let now = newest(&world).await;
-        if now > last {
-            written.push(now - last);
-            pauses.push(waited);
-            waited = 0;
-        }
-        last = now;
-        let step = if waited < 60 { 1 } else { waited / 30 };
-        world.advance(step);
-        waited += step;
-    }
-    // Each attempt writes two records: its lease (`revoking` or `taken`), and its outcome.
-    assert!(written.iter().all(|count| *count == 2), "{written:?}");
-    let close = |pause: i64, wanted: i64| pause >= wanted && pause <= wanted + wanted / 10 + 2;
-    for (n, pause) in pauses[1..].iter().enumerate() {
-        let wanted = (5_i64 << n.min(20)).min(24 * HOUR);
-        assert!(close(*pause, wanted), "attempt {n}: {pauses:?}");
+        assert_eq!(newest(&world).await, before + 2, "before the pause ends");
+        world.clock.set(next);
     }
     world.verify().await.unwrap();
     world.clear_faults().await;

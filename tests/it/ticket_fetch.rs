@@ -25,6 +25,7 @@ const PATH: &str = "GET /http/api/v2/tickets/35436.json";
 async fn world(api: &Tickets) -> World {
     let mut world = World::new().await;
     world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &api.url);
+    world.add_source("zendesk-ticket");
     world.configure("");
     world.reset().await;
     world
@@ -167,9 +168,9 @@ async fn an_event_is_worth_a_look_although_the_same_one_was_worked_off() {
 #[tokio::test]
 async fn killed_anywhere_it_goes_on_and_shares_once() {
     let api = Tickets::start().await;
-    let mut world = world(&api).await;
     api.put(|_| ());
-    let met = killed_anywhere(&mut world, &SHARED, async |world| {
+    let worlds = [world(&api).await, world(&api).await];
+    let met = killed_anywhere(worlds, &SHARED, async |world| {
         receive(world, &event()).await;
     });
     let met = met.await;

@@ -101,9 +101,7 @@ impl System {
         world.set_variable(variable, self.secret);
         let url = world.cloud.url();
         world.set_variable("SHAREHOOK_FETCH_ENDPOINT", &url);
-        // Each source that fetches costs every new process paced calls, so keep only this system's.
-        let mine = format!("preset = \"{}\"", self.name);
-        world.keep_sources(|source| source.contains(&mine) || !source.contains("fetch "));
+        world.add_source(self.name);
         world.configure(more);
         world.reset().await;
         world

@@ -96,15 +96,10 @@ impl World {
             "memory:".to_owned()
         };
         write_configuration(folder.path(), site, &cloud.url(), &at);
-        let mut vars = variables();
+        let vars = variables();
         secrets::hand_out_variables(
             vars.iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
-        // Sweeps ask approval systems for missed instances. Nothing listens on the discard port.
-        vars.insert(
-            "SHAREHOOK_FETCH_ENDPOINT".to_owned(),
-            "http://127.0.0.1:9".to_owned(),
         );
         let mut config = Config::load(
             &folder.path().join("sharehook.toml"),
@@ -233,6 +228,19 @@ impl World {
         assert!(text.contains(from), "{from}");
         std::fs::write(file, text.replace(from, to)).unwrap();
         self.configure("");
+    }
+
+    /// Adds the laptop's source of this name to the configuration file.
+    pub(crate) fn add_source(&mut self, name: &str) {
+        let laptop = laptop_configuration();
+        let named = |source: &&str| {
+            let first = source.trim_start().lines().next();
+            first.is_some_and(|line| line.contains(&format!("= \"{name}\"")))
+        };
+        let source = laptop.split("[[source]]").find(named).unwrap();
+        let file = self.folder.path().join("sharehook.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("{text}\n[[source]]{source}")).unwrap();
     }
 
     /// Removes the sources for which `keep` returns `false` from the configuration file.
@@ -495,11 +503,19 @@ pub(crate) fn configure_site(folder: &Path, site: Site) {
     }
 }
 
-/// Writes the laptop's configuration with this cloud and journal, and the sample policy beside it.
-pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journal: &str) {
+fn laptop_configuration() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap();
-    let text = text
+    std::fs::read_to_string(root.join("sharehook.local.toml")).unwrap()
+}
+
+/// Writes the laptop's configuration with this cloud and journal, and the sample policy beside it.
+/// Leaves out the sources that fetch: each of them costs every sweep of a new process paced calls.
+pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journal: &str) {
+    let laptop = laptop_configuration();
+    let parts = laptop.split("[[source]]");
+    let kept: Vec<&str> = parts.filter(|part| !part.contains("\nfetch ")).collect();
+    let text = kept
+        .join("[[source]]")
         .replace("http://127.0.0.1:18300", cloud)
         .replace("\"file:journal\"", &format!("{journal:?}"));
     std::fs::write(folder.join("sharehook.toml"), text).unwrap();

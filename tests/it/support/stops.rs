@@ -31,46 +31,53 @@ pub(crate) async fn until_stuck(world: &World) {
 
 /// For each write of the journal while `deliver` delivers an event: stops the process there, then
 /// delivers and sweeps again. Asserts one share with exactly these accounts. Returns the number of
-/// stops.
+/// stops. The worlds wait for paced calls at the same time: one stops before the writes, and the
+/// other after them.
 pub(crate) async fn killed_anywhere(
-    world: &mut World,
+    [mut one, mut other]: [World; 2],
     shared: &[&str],
     deliver: impl AsyncFn(&World),
 ) -> usize {
-    let mut met = 0;
-    for how in [Break::CrashBefore, Break::CrashAfter] {
-        for nth in 0.. {
-            assert!(nth < 60, "the scenario does not end");
-            world.reset().await;
-            world.fuse.arm(nth, how);
-            for _ in 0..3 {
-                let stopped = tokio::select! {
-                    () = async {
-                        deliver(world).await;
-                        world.sweep().await;
-                    } => false,
-                    () = world.fuse.crashed() => true,
-                };
-                if stopped {
-                    world.restart();
-                }
-                world.advance(300);
+    let before = killed(&mut one, Break::CrashBefore, shared, &deliver);
+    let after = killed(&mut other, Break::CrashAfter, shared, &deliver);
+    let (before, after) = tokio::join!(before, after);
+    before + after
+}
+
+async fn killed(
+    world: &mut World,
+    how: Break,
+    shared: &[&str],
+    deliver: &impl AsyncFn(&World),
+) -> usize {
+    for nth in 0.. {
+        assert!(nth < 60, "the scenario does not end");
+        world.reset().await;
+        world.fuse.arm(nth, how);
+        for _ in 0..3 {
+            let stopped = tokio::select! {
+                () = async {
+                    deliver(world).await;
+                    world.sweep().await;
+                } => false,
+                () = world.fuse.crashed() => true,
+            };
+            if stopped {
+                world.restart();
             }
-            let undisturbed = !world.fuse.reached();
-            assert_eq!(world.has(BLUEPRINT), shared, "{how:?} {nth}");
-            assert!(
-                world.effects().values().all(|times| *times == 1),
-                "{how:?} {nth}"
-            );
-            // After a day the index drops the entry of a record that was never written.
-            world.advance(25 * 3_600);
-            world.sweep().await;
-            world.verify().await.unwrap();
-            if undisturbed {
-                break;
-            }
-            met += 1;
+            world.advance(300);
+        }
+        let undisturbed = !world.fuse.reached();
+        assert_eq!(world.has(BLUEPRINT), shared, "{how:?} {nth}");
+        let effects = world.effects();
+        assert!(effects.values().all(|times| *times == 1), "{how:?} {nth}");
+        // After a day the index drops the entry of a record that was never written.
+        world.advance(25 * 3_600);
+        world.sweep().await;
+        world.verify().await.unwrap();
+        if undisturbed {
+            return nth as usize;
         }
     }
-    met
+    unreachable!()
 }

@@ -89,10 +89,7 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, request: Request) -> impl 
         let login = request.headers().get("authorization");
         let login = login.map_or("", |value| value.to_str().unwrap());
         let path = format!("{} {}", request.method(), request.uri());
-        // Ignore the requests with which sweeps look for instances of other sources.
-        if path.contains(" /http") {
-            kept.asked.push((path, login.to_owned()));
-        }
+        kept.asked.push((path, login.to_owned()));
         kept.clone()
     };
     tokio::time::sleep(now.pause).await;
