@@ -2,6 +2,7 @@
 //! AWS. Returns a valid [`Config`], or every mistake with its place. Opens no socket.
 
 mod accounts;
+mod bounded;
 mod cloud;
 mod fetch;
 mod fetch_config;
@@ -33,12 +34,13 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::domain::Problems;
-use reader::text_of;
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
+pub use bounded::{read_at_most, text_at_most};
 pub use fetch_config::{Fetch, FetchConfig, TicketFetch};
 pub use followed::{SEAL_KEY_VAR, aws_secrets};
+pub use reader::text_of;
 pub use renewal::Renewal;
 pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,

@@ -2,13 +2,13 @@
 //! a usable name, address and authentication, and reports all mistakes.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use toml::Spanned;
 
 use crate::domain::{NoticeKind, SourceName, Subscription};
 use crate::notify::{Address, AuthNeed, Preset, UserNeed};
 
+use super::bounded::{MAX_BYTES, text_at_most};
 use super::fetch_config::Fetch;
 use super::raw_notify::RawNotify;
 use super::reader::Reader;
@@ -191,7 +191,7 @@ impl Reader<'_> {
     fn template(&mut self, raw: &RawNotify) -> Option<(String, String)> {
         let written = raw.map.as_ref()?;
         let remedy = "name a jq file, or remove `map` for the one that ships";
-        self.named_file("map", written, |path| fs::read_to_string(path), remedy)
+        self.named_file("map", written, |path| text_at_most(path, MAX_BYTES), remedy)
     }
 
     /// Returns the id of the Jira transition for each outcome.

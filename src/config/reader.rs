@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::io;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
-use std::{fs, io};
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
 use secrecy::SecretString;
@@ -15,6 +15,7 @@ use toml::Spanned;
 
 use crate::domain::{Mark, Problem, Region, Span};
 
+use super::bounded::{MAX_BYTES, read_at_most, text_at_most};
 use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
 use super::lenient::{Unread, is_stand_in};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
@@ -313,7 +314,8 @@ pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
 
 /// Reads the certificates of a PEM file. Fails if it contains none, as a DER file does.
 fn read_certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&fs::read(path)?).collect();
+    let pem = read_at_most(path, MAX_BYTES)?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match read {
         Ok(found) if found.is_empty() => {
             Err(io::Error::other("it contains no certificate in PEM form"))
@@ -336,13 +338,16 @@ fn read_roots(path: &Path) -> io::Result<Vec<TrustAnchor<'static>>> {
 
 /// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path
 /// as text, and finds other files by it.
-pub(super) fn text_of(path: &Path) -> Result<String, Problem> {
+///
+/// # Errors
+/// The path is not UTF-8, or the file cannot be read or is too large.
+pub fn text_of(path: &Path) -> Result<String, Problem> {
     if path.to_str().is_none() {
         let remedy = "rename its folder, or start in that folder and name the file alone";
         let shown = path.display().to_string();
         return Err(Problem::new(shown, "the path is not UTF-8", remedy));
     }
-    std::fs::read_to_string(path).map_err(|error| {
+    text_at_most(path, MAX_BYTES).map_err(|error| {
         Problem::new(
             path.display().to_string(),
             format!("cannot be read: {error}"),

@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::bounded::text_at_most;
 use super::vars::Vars;
 use crate::domain::spelled;
 
@@ -332,12 +333,10 @@ impl SecretRef {
 
 fn read(path: &Path) -> Result<String, SecretError> {
     let shown = path.display().to_string();
-    let size = std::fs::metadata(path).map(|m| m.len());
-    if size.as_ref().is_ok_and(|n| *n > MAX_SECRET_BYTES) {
-        return Err(SecretError::LargeFile(shown));
-    }
-    let text = size.and_then(|_| std::fs::read_to_string(path));
-    let mut text = text.map_err(|error| SecretError::UnreadableFile(shown.clone(), error))?;
+    let mut text = text_at_most(path, MAX_SECRET_BYTES).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => SecretError::LargeFile(shown.clone()),
+        _ => SecretError::UnreadableFile(shown.clone(), error),
+    })?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }

@@ -2,7 +2,6 @@
 //! that has a valid name of its own, and reports all mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -12,6 +11,7 @@ use toml::Spanned;
 use crate::domain::Mark;
 use crate::inbound::{Map, ReplyRules, SchemeKind};
 
+use super::bounded::{MAX_BYTES, text_at_most};
 use super::fetch::receivers;
 use super::raw::RawSource;
 use super::reader::{Reader, set, texts};
@@ -201,7 +201,12 @@ impl Reader<'_> {
         }
         let shipped = Map::builtin_names().collect::<Vec<_>>().join(", ");
         let remedy = format!("name a jq file, or one of the maps that ship: {shipped}");
-        let read = self.named_file("map", written, |path| fs::read_to_string(path), &remedy);
+        let read = self.named_file(
+            "map",
+            written,
+            |path| text_at_most(path, MAX_BYTES),
+            &remedy,
+        );
         read.map(|(path, text)| MapRef::File(path, text))
     }
 }

@@ -31,7 +31,8 @@ spelled! {
         UnlistedGroup = "unlisted-group",
         /// There is no policy, or no `permit` for the action `approve`.
         NoPermit = "no-permit",
-        /// A policy can never apply, or Cedar's validator warns of its text.
+        /// A policy can never apply, it fails for a sample request, or Cedar's validator warns of
+        /// its text.
         OddPolicy = "odd-policy",
         /// Denied requests are answered with HTTP 200, and no notification reports the denial.
         UnseenDenial = "unseen-denial",

@@ -529,6 +529,13 @@ mod tests {
                 },
             ),
             (
+                "time",
+                HmacScheme {
+                    time: Some(TimeSource::UnixHeader("a b".into())),
+                    ..base.clone()
+                },
+            ),
+            (
                 "id",
                 HmacScheme {
                     id: Some(IdSource::Pointer("id".into())),

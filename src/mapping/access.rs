@@ -40,7 +40,9 @@ impl Value {
                     (Number::Float(float), true) => Number::from_f64(float.ceil()),
                     (number, _) => *number,
                 };
-                Ok(Self::position(&number, length).map_or(0, |at| at.min(length)))
+                let beyond = number.as_index().is_none() && number.as_f64() > 0.0;
+                let at = Self::position(&number, length);
+                Ok(at.map_or(if beyond { length } else { 0 }, |at| at.min(length)))
             }
             Some(other) => Err(other.fail(format!("cannot slice with {other}: it is no number"))),
         };

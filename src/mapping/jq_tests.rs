@@ -42,6 +42,12 @@ fn documented_filters_answer_as_documented() {
             json!(["&lt;&#39;&quot;&amp;&gt;"]),
         ),
         ("trim", json!(" a "), json!(["a"])),
+        // Bounds that no index can have.
+        (
+            "[.[1e20:], .[:1e20], .[:infinite], .[-infinite:], .[-1e20:], .[:-1e20]]",
+            json!([1]),
+            json!([[[], [1], [1], [1], [1], []]]),
+        ),
         ("[leaf_paths]", json!({"a": [1]}), json!([[["a", 0]]])),
         (
             "tostring",

@@ -51,6 +51,7 @@ impl PolicySet {
             }
         }
         search.unreached_permits();
+        search.failed_policies();
         warnings.extend(search.found.into_values());
         warnings.sort_by_key(|warning| warning.danger);
         warnings
@@ -242,6 +243,16 @@ impl Search<'_> {
             }
         }
         reach
+    }
+
+    /// Warns about policies that cannot be evaluated: they deny every request that they concern.
+    fn failed_policies(&mut self) {
+        for (id, error) in self.probes.failed.take() {
+            let problem = format!("{id} denies sample requests, because it fails: {error}");
+            let remedy = "correct the condition, so that it has a value for every request";
+            let warning = Danger::OddPolicy.at(Problem::at(self.mark(&id), problem, remedy));
+            self.found.insert((Danger::OddPolicy, id), warning);
+        }
     }
 
     /// Warns about permits that no probe reached. Judges them by their text: a permit to share

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cedar_policy::{Authorizer, Entities, Request};
+use cedar_policy::{AuthorizationError, Authorizer, Entities, Request};
 
 use super::approved::Approved;
 use super::authorization_request::AuthorizationRequest;
@@ -99,6 +99,7 @@ impl PolicySet {
         let mut counted = Vec::new();
         let mut refused = Vec::new();
         let mut forbidding = BTreeSet::new();
+        let mut failed = Vec::new();
         for approver in &asked.approvers {
             if counted.len() == self.approvals {
                 break;
@@ -113,6 +114,7 @@ impl PolicySet {
                 Err(denial) => {
                     refused.push(format!("{}: {}", approver.id().unescaped(), denial.why));
                     forbidding.extend(denial.policies);
+                    failed.extend(denial.failed);
                 }
             }
         }
@@ -130,8 +132,9 @@ impl PolicySet {
             (named, counts) => format!("{counts} of {named} named approvers may: {why}"),
         };
         Err(Denial {
-            why: format!("{needed}, and {named}"),
             policies: forbidding,
+            failed,
+            ..Denial::default_deny(format!("{needed}, and {named}"))
         })
     }
 
@@ -149,10 +152,19 @@ impl PolicySet {
         let response = Authorizer::new().is_authorized(&request, &fitting, entities);
         let diagnostics = response.diagnostics();
         let policies: BTreeSet<String> = diagnostics.reason().map(ToString::to_string).collect();
-        let errors: Vec<String> = diagnostics.errors().map(ToString::to_string).collect();
-        if !errors.is_empty() {
+        let failed: Vec<(String, String)> = diagnostics
+            .errors()
+            .map(|AuthorizationError::PolicyEvaluationError(error)| {
+                (error.policy_id().to_string(), error.to_string())
+            })
+            .collect();
+        if !failed.is_empty() {
+            let errors: Vec<&str> = failed.iter().map(|(_, error)| error.as_str()).collect();
             let why = format!("a policy could not be evaluated: {}", errors.join("; "));
-            return Err(Denial::default_deny(why));
+            return Err(Denial {
+                failed,
+                ..Denial::default_deny(why)
+            });
         }
         if response.decision() == cedar_policy::Decision::Allow {
             return Ok(policies);
@@ -168,7 +180,10 @@ impl PolicySet {
         } else {
             "no policy allows it".to_owned()
         };
-        Err(Denial { why, policies })
+        Err(Denial {
+            policies,
+            ..Denial::default_deny(why)
+        })
     }
 }
 
@@ -191,13 +206,18 @@ pub(super) struct Denial {
     why: String,
     /// The policies that forbade the request or an approval; empty if none did.
     policies: BTreeSet<String>,
+    /// The policies that could not be evaluated, each with the error.
+    pub(super) failed: Vec<(String, String)>,
 }
 
 impl Denial {
     /// A denial without a policy that forbids the request.
     fn default_deny(why: String) -> Self {
-        let policies = BTreeSet::new();
-        Self { why, policies }
+        Self {
+            why,
+            policies: BTreeSet::new(),
+            failed: Vec::new(),
+        }
     }
 }
 

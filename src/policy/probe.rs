@@ -3,12 +3,14 @@
 //! than groups, such as the ticket or the time, may decide other requests differently.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
 use serde_json::{Value, json};
 
 use super::authorization_request::AuthorizationRequest;
+use super::decide::Denial;
 use super::policy_set::PolicySet;
 use super::question::Question;
 use super::schema::uid;
@@ -41,6 +43,8 @@ pub(super) struct Probes<'a> {
     pub(super) images: Vec<(String, String)>,
     /// The accounts of every probe. The last one is not listed.
     accounts: Vec<AccountId>,
+    /// The policies that could not be evaluated for a probe, each with the error.
+    pub(super) failed: RefCell<BTreeMap<String, String>>,
 }
 
 /// The approvers that a probe names.
@@ -106,6 +110,7 @@ impl<'a> Probes<'a> {
             now,
             images,
             accounts: accounts.collect(),
+            failed: RefCell::default(),
         }
     }
 
@@ -166,9 +171,12 @@ impl<'a> Probes<'a> {
         let answer = |item: Item| {
             let asks = asked.request(&item);
             let allowed = self.policies.authorize(asks, &asked.entities, false);
-            let policies = allowed.ok()?;
+            let policies = self.noted(allowed)?;
             let approved = match probe.action {
-                Action::Share => self.policies.approvals(&asked, &item, false).is_ok(),
+                Action::Share => {
+                    let approvals = self.policies.approvals(&asked, &item, false);
+                    self.noted(approvals).is_some()
+                }
                 Action::Cancel => true,
             };
             Some(Allowed {
@@ -183,6 +191,12 @@ impl<'a> Probes<'a> {
             .into_iter()
             .filter_map(answer)
             .collect()
+    }
+
+    /// Returns what was allowed. Notes the policies that could not be evaluated.
+    fn noted<T>(&self, answer: Result<T, Denial>) -> Option<T> {
+        let noted = |denial: Denial| self.failed.borrow_mut().extend(denial.failed);
+        answer.map_err(noted).ok()
     }
 
     fn request(&self, probe: &Probe<'_>) -> Option<ShareRequest> {

@@ -87,10 +87,9 @@ impl Metrics {
 
     /// Removes a gauge whose value cannot be known now.
     pub fn forget(&self, metric: Metric) {
-        self.0
-            .lock()
-            .values
-            .retain(|(known, _), _| *known != metric);
+        let mut series = self.0.lock();
+        series.values.retain(|(known, _), _| *known != metric);
+        series.fresh.remove(&metric);
     }
 
     /// Adds a duration to a histogram.
@@ -358,5 +357,8 @@ mod tests {
         assert!(metrics.lines_for_cloudwatch("f", 8).is_empty());
         metrics.count(Metric::Deliveries, &["jira", "denied"]);
         assert_eq!(metrics.lines_for_cloudwatch("f", 9).len(), 1);
+        metrics.set(Metric::GrantsOverdue, &[], 4.0);
+        metrics.forget(Metric::GrantsOverdue);
+        assert!(metrics.lines_for_cloudwatch("f", 10).is_empty());
     }
 }

@@ -14,7 +14,7 @@ use crate::support::{
 fn adoption(approver: &str) -> Adoption {
     Adoption {
         ticket: "CHG9".to_owned(),
-        expires_in: "30d".to_owned(),
+        expires_in: "30d".parse().unwrap(),
         approvers: vec![approver.to_owned()],
         by: Operator {
             source: "invoke".parse().unwrap(),
@@ -237,4 +237,14 @@ async fn the_command_names_remedies_and_adopts() {
     assert_eq!(json[0]["to"], json!([ACCOUNTS[0]]));
     let (exit, text) = drift(&[&adopt[..2], &["CHG9"], &adopt[3..], &as_alice[..]].concat());
     assert_eq!(exit, Some(0), "nothing is left to adopt: {text}");
+    // Wrong arguments are refused although nothing is left to adopt.
+    let month = [&adopt[..4], &["30x"], &adopt[5..], &as_alice[..]].concat();
+    assert_eq!(drift(&month).0, Some(64));
+    let native = ["bob@example.com", "--as", "native/alice@example.com"];
+    for more in [
+        [&adopt[..], &native[..]].concat(),
+        [&["--revoke-unknown"][..], &native[1..]].concat(),
+    ] {
+        assert_eq!(drift(&more).0, Some(64), "{more:?}");
+    }
 }

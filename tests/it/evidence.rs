@@ -787,6 +787,31 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
     );
 }
 
+/// Commands that only read need no secret of a sender, and create no folder.
+#[test]
+fn the_key_and_a_dry_run_need_no_secret_of_a_sender() {
+    let site = Site::new();
+    site.out(&["audit", "seal"]);
+    let key = site.out(&["audit", "key"]);
+    let file = site.path().join("sharehook.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let source =
+        "[[source]]\nname = \"jira\"\nscheme = \"jira\"\nsecrets = [\"env:UNSET_SECRET\"]\n";
+    fs::write(&file, text.clone() + source).unwrap();
+    assert_eq!(site.out(&["audit", "key"]), key);
+    let dry_run = ["audit", "retire", "--older-than", "365d", "--dry-run"];
+    site.out(&dry_run);
+    site.refused(3, &dry_run[..4]);
+    fs::remove_dir_all(site.path().join("journal")).unwrap();
+    site.out(&dry_run);
+    assert!(!site.path().join("journal").exists());
+    // The message names the key that cannot be read.
+    let unset = text.replace("[seal]\n", "[seal]\nkey = \"env:UNSET_KEY\"\n");
+    fs::write(&file, unset).unwrap();
+    let told = site.refused(3, &["audit", "key"]);
+    assert!(told.contains("UNSET_KEY"), "{told}");
+}
+
 #[test]
 fn a_new_key_is_introduced_by_the_old_one() {
     let site = Site::new();

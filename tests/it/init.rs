@@ -310,6 +310,70 @@ async fn the_steps_of_its_readme_end_in_a_share() {
     assert_eq!(answer["status"], "completed", "{answer}");
 }
 
+/// Runs what the README of each source says. The event is allowed, and `sign` finds that its source
+/// accepts it.
+#[test]
+fn the_first_steps_of_each_readme_work() {
+    for source in SOURCES {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, out) = init(folder.path(), &[source]);
+        assert_eq!(code, Some(0), "{source}: {out}");
+        let new = folder.path().join("new");
+        let readme = std::fs::read_to_string(new.join("README.md")).unwrap();
+        let joined = readme.replace("\\\n", "");
+        let lines = || joined.lines().map(str::trim);
+        let tried = lines().find(|line| line.starts_with("sharehook try"));
+        let arguments: Vec<&str> = tried.unwrap().split_whitespace().skip(1).collect();
+        let (code, out) = run(&new, &arguments);
+        assert_eq!(code, Some(0), "{source}: {out}");
+        assert!(out.contains("allow by "), "{source}: {out}");
+        if let Some(line) = lines().find(|line| line.starts_with("sed ")) {
+            let made = Command::new("sh")
+                .args(["-c", line])
+                .current_dir(&new)
+                .status();
+            assert!(made.unwrap().success(), "{source}: {line}");
+        }
+        let Some((_, signed)) = joined.split_once("$(sharehook ") else {
+            continue;
+        };
+        let (signed, _) = signed.split_once(')').unwrap();
+        let arguments: Vec<&str> = signed.split_whitespace().collect();
+        let (code, out) = run(&new, &arguments);
+        assert_eq!(code, Some(0), "{source}: {out}");
+        assert!(!out.contains("warning"), "{source}: {out}");
+    }
+}
+
+#[test]
+fn sign_warns_of_a_body_that_its_source_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    works(folder.path(), &["linear"]);
+    let body = "policy/cases/events/body-linear-approved.json";
+    let sign = ["sign", "--source", "linear", "--body", body];
+    let (code, out) = run(&folder.path().join("new"), &sign);
+    assert_eq!(code, Some(0), "{out}");
+    let warning = "warning: source linear refuses this delivery: signed ";
+    assert!(
+        out.contains("-H 'Linear-Signature") && out.contains(warning),
+        "{out}"
+    );
+}
+
+#[test]
+fn an_origin_that_one_source_lists_twice_is_no_conflict() {
+    let folder = tempfile::tempdir().unwrap();
+    works(folder.path(), &["queue"]);
+    let new = folder.path().join("new");
+    let file = new.join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let twice = text.replace("[\"env:SHARE", "[\"env:SHAREHOOK_QUEUE_ARN\", \"env:SHARE");
+    assert_ne!(twice, text);
+    std::fs::write(&file, twice).unwrap();
+    let (code, out) = run(&new, &["check"]);
+    assert_eq!(code, Some(0), "{out}");
+}
+
 /// Follows the steps for sources that fetch: stores the instance at the stand-in, and sends the
 /// request that `sign` prints.
 #[tokio::test]

@@ -178,6 +178,33 @@ async fn a_target_is_reached_through_its_proxy_with_its_own_authority() {
     }
 }
 
+/// The program's own headers replace those of the same name that a template writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_cannot_replace_the_signature() {
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    let desk = listen(move |mut stream| kept.lock().unwrap().push(answer(&mut stream)));
+    let folder = tempfile::tempdir().unwrap();
+    let map = folder.path().join("mine.jq");
+    let template = r#"{ method: "POST", path: "", body: {}, headers: {
+        "Webhook-Signature": "v1,theirs", "User-Agent": "theirs", "X-Mine": "1" } }"#;
+    std::fs::write(&map, template).unwrap();
+    let url = format!("http://127.0.0.1:{desk}");
+    let world = world(&url, &format!("map = {map:?}")).await;
+    denied(&world).await;
+    world.notify().await;
+    let heads = heads.lock().unwrap();
+    let [head] = &heads[..] else {
+        panic!("{heads:?}")
+    };
+    let head = head.to_lowercase();
+    assert!(
+        head.contains("x-mine: 1\r\n") && !head.contains("theirs"),
+        "{head}"
+    );
+    assert_eq!(head.matches("webhook-signature: v1,").count(), 1, "{head}");
+}
+
 /// Lambda and SCF call `notify_before_answer` before each answer. A target that never answers
 /// delays it by at most two seconds, or by the remaining time. The target receives the notification
 /// later, under the same id.

@@ -288,9 +288,12 @@ async fn commands_and_schedules_fail_visibly() {
     assert_eq!(code, Some(1));
     let (code, text) = done(&["grants"]);
     assert_eq!(text.matches(" overdue ").count(), 3, "{text}");
-    assert_eq!(code, Some(0));
+    assert_eq!(code, Some(1));
+    assert_eq!(done(&["grants", "--review"]).0, Some(1));
+    assert_eq!(done(&["grants", "--state", "active"]).0, Some(0));
     let page = world.folder.path().join("page.html");
-    done(&["report", "--html", page.to_str().unwrap()]);
+    let (code, _) = done(&["report", "--html", page.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("<b class=\"bad\">3</b> overdue"), "{page}");
     let served = Process::serve(world.folder.path());

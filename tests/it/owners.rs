@@ -642,7 +642,7 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     let mut report = app.drift(&[], deadline()).await.unwrap();
     let adoption = Adoption {
         ticket: "CHG9".to_owned(),
-        expires_in: "1h".to_owned(),
+        expires_in: "1h".parse().unwrap(),
         approvers: vec!["bob@example.com".to_owned()],
         by,
     };

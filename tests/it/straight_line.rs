@@ -216,9 +216,9 @@ async fn what_can_be_shared_is_listed() {
         "--filter",
         "colour=red",
     ]);
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(wrong.status.code(), Some(64));
     assert!(
-        String::from_utf8_lossy(&wrong.stderr).contains("InvalidFilter"),
+        String::from_utf8_lossy(&wrong.stderr).contains("image-id, image-name, image-type"),
         "{wrong:?}"
     );
 }

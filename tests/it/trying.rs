@@ -250,6 +250,43 @@ fn a_case_that_differs_fails_and_is_counted() {
     );
 }
 
+#[test]
+fn cases_that_test_nothing_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = repository().join("events/body-jira-edited.json");
+    let tested = |cases: &str| {
+        std::fs::write(folder.path().join("cases.toml"), cases).unwrap();
+        let dir = folder.path().to_str().unwrap();
+        let arguments = ["test", "--config", "sharehook.local.toml", dir];
+        let (code, out, _) = run(repository(), &arguments);
+        (code, out)
+    };
+    let case = |source: &str, expect: &str| {
+        format!(
+            "[[case]]\nname = \"edited\"\nsource = \"{source}\"\nevent = {event:?}\n[case.expect]\n\
+             decision = \"ignored\"\n{expect}\n"
+        )
+    };
+    assert_eq!(tested(&case("jira", "policies = []")).0, Some(0));
+    // An ignored event has no request.
+    for (expect, differs) in [
+        ("policies = [\"zzz\"]", "        policies\n        - zzz\n"),
+        ("plan = [\"a call\"]", "        plan\n        - a call\n"),
+        (
+            "request = { id = \"x\" }",
+            "        request.id\n        - \"x\"\n",
+        ),
+        ("request = \"x\"", "the file cannot be read"),
+    ] {
+        let (code, out) = tested(&case("jira", expect));
+        assert!(code == Some(1) && out.contains(differs), "{expect}: {out}");
+    }
+    for cases in [case("renamed", ""), "case = []".to_owned()] {
+        let (code, out) = tested(&cases);
+        assert!(code == Some(1) && out.contains("no case ran"), "{out}");
+    }
+}
+
 /// Events are usually written to the folder of the cases right away.
 #[test]
 fn an_event_that_lies_among_the_cases_is_recorded_there() {

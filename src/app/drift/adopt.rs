@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::app::grants::LIGHTHOUSE;
 use crate::app::requests::Operator;
 use crate::app::{App, Deadline, RevokeNowError, Statement};
-use crate::domain::{Difference, Drifted};
+use crate::domain::{Difference, Drifted, Span};
 
 use super::drift_report::DriftReport;
 
@@ -21,7 +21,7 @@ pub struct Adoption {
     /// The ticket that approves the adoption.
     pub ticket: String,
     /// The time from now until the shares expire, such as `30d`.
-    pub expires_in: String,
+    pub expires_in: Span,
     /// The approvers.
     pub approvers: Vec<String>,
     /// The operator, with a source whose scheme is `trusted`.

@@ -27,7 +27,7 @@ pub struct CaseInput<'a> {
 }
 
 /// The outcome of one request of the event.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Default, serde::Serialize)]
 pub struct CaseOutcome {
     /// The request as the journal would hold it, with the target's fields at the top level; null if
     /// the event is not valid.

@@ -147,6 +147,17 @@ impl App {
         Ok(RevokedNow { answers, left })
     }
 
+    /// Returns the first origin of a trusted source, in whose name an operator's requests are
+    /// delivered.
+    ///
+    /// # Errors
+    /// [`RevokeNowError::NotTrusted`].
+    pub fn trusted_origin(&self, source: &SourceName) -> Result<&String, RevokeNowError> {
+        let intake = self.prepared.intake(source);
+        let origin = intake.and_then(|intake| intake.from.first());
+        origin.ok_or_else(|| RevokeNowError::NotTrusted(source.clone()))
+    }
+
     /// Delivers a native request in the name of a trusted source, and returns its answers.
     pub(in crate::app) async fn ask(
         &self,
@@ -156,10 +167,7 @@ impl App {
         statement: Statement,
         deadline: Deadline,
     ) -> Result<Vec<(Ending, Answer)>, RevokeNowError> {
-        let intake = self.prepared.intake(source);
-        let Some(origin) = intake.and_then(|intake| intake.from.first()).cloned() else {
-            return Err(RevokeNowError::NotTrusted(source.clone()));
-        };
+        let origin = self.trusted_origin(source)?.clone();
         let id = request.get("id").and_then(Value::as_str);
         let via = Via::Host {
             origin,

@@ -271,9 +271,9 @@ impl App {
         let mut ends = Vec::new();
         for state in states {
             let again = |state: &StreamState| {
-                let now = self.now();
-                let mut again = state.given_up(notify);
-                again.extend(state.owed(&self.prepared.notice_rules, now));
+                let (rules, now) = (&self.prepared.notice_rules, self.now());
+                let mut again = state.given_up(notify, rules);
+                again.extend(state.owed(rules, now));
                 again.retain(|owed| owed.notice.notify == *notify && owed.has_begun(now));
                 again
             };

@@ -2,6 +2,7 @@
 //! answers. Takes a state and a notification; returns whether it was delivered, or the reason for
 //! the failure, without any secret.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -289,6 +290,11 @@ impl App {
         if matches!(config.auth, Auth::Aws(_)) {
             headers.extend(trace.map(|trace| ("x-amzn-trace-id".to_owned(), trace.xray())));
         }
+        // The program's own headers come last, and replace those of the template.
+        let mut names = BTreeSet::new();
+        headers.reverse();
+        headers.retain(|(name, _)| names.insert(name.to_ascii_lowercase()));
+        headers.reverse();
         Ok(headers)
     }
 }

@@ -119,6 +119,11 @@ impl Report {
         self.findings == 0 && self.unreadable.is_empty()
     }
 
+    /// Whether a share of the journal is overdue.
+    pub fn has_overdue(&self) -> bool {
+        self.overdue > 0
+    }
+
     /// Renders the page.
     pub fn html(&self) -> String {
         let hash = |text: &str| format!("sha256-{}", STANDARD.encode(Sha256::digest(text)));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
-use crate::config::{Config, Renewal};
+use crate::config::{Config, Renewal, text_of};
 use crate::domain::{Problem, Problems};
 use crate::telemetry::Metric;
 
@@ -68,7 +68,7 @@ impl App {
         let _replacing = self.rules.replacing.lock().await;
         let present = self.rules.prepared();
         let file = present.config().file.clone();
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let text = text_of(Path::new(&file)).unwrap_or_default();
         let fetched = fetch_secrets(&text, &self.rules.vars).await;
         let config = Config::load(Path::new(&file), &self.rules.vars, &fetched)?;
         let fixed = present.config().needs_restart(&config);

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::clock;
 use crate::config::{
     AwsSecrets, Config, SEAL_KEY_VAR, SealConfig, SealKey, SecretError, SecretRef, Vars,
+    text_at_most,
 };
 use crate::domain::Problem;
 use crate::journal::log::NoteSigner;
@@ -225,11 +226,8 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn read(path: &Path) -> io::Result<Option<SecretString>> {
-    match fs::metadata(path) {
-        Ok(found) if found.len() > MAX_KEY_BYTES => {
-            Err(io::Error::other("it is too large to be a key"))
-        }
-        Ok(_) => fs::read_to_string(path).map(|text| Some(SecretString::from(text))),
+    match text_at_most(path, MAX_KEY_BYTES) {
+        Ok(text) => Ok(Some(SecretString::from(text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::app::Operator;
-use crate::domain::{CvmImageId, ImageRef, Region, Timestamp};
+use crate::domain::{CvmImageId, ImageRef, Region, Span, Timestamp};
 
 use super::audit_args::Audit;
-use super::filters::{header, instant, operator, read};
+use super::filters::{header, image_filter, instant, operator, read};
 #[cfg(feature = "cli")]
 use super::init::InitOptions;
 use super::list_args::{
@@ -38,7 +38,7 @@ const SANDBOX_ADDRESS: &str = "127.0.0.1:18300";
     version,
     max_term_width = 80,
     verbatim_doc_comment,
-    after_help = "Exit codes: 0 done, 1 failed or differs, 2 refused or denied,\n3 configuration or policy invalid, 64 usage."
+    after_help = "Exit codes: 0 done, 1 failed, differs or overdue, 2 refused or denied,\n3 configuration or policy invalid, 64 usage."
 )]
 pub(crate) struct Args {
     /// The configuration file [default: SHAREHOOK_CONFIG, then
@@ -108,7 +108,8 @@ pub(crate) enum Command {
     Doctor,
     /// Run your test cases: event, expected decision, request and plan
     ///
-    /// Needs no secret and changes nothing. Exit 1 when a case fails.
+    /// Needs no secret and changes nothing. Exit 1 when a case fails or none
+    /// runs.
     Test(TestOptions),
     /// Show the requests of a body, their decisions and their calls
     ///
@@ -137,6 +138,8 @@ pub(crate) enum Command {
     /// Revoke active shares now, through policy and journal
     Revoke(RevokeOptions),
     /// List grants not yet revoked: image, receiver, period, ticket
+    ///
+    /// Exit 1 if one of them is overdue.
     Grants(GrantsOptions),
     /// Continue unfinished requests, start due ones, revoke expired ones
     Sweep(SweepOptions),
@@ -148,7 +151,8 @@ pub(crate) enum Command {
     Drift(DriftOptions),
     /// Write the whole journal as one HTML page
     ///
-    /// What needs attention comes first. Exit 1 when the journal is damaged.
+    /// What needs attention comes first. Exit 1 when the journal is damaged or a
+    /// share is overdue.
     Report(ReportOptions),
     /// Verify, seal, export and retire the journal
     Audit {
@@ -265,8 +269,8 @@ pub(crate) struct DriftOptions {
     #[arg(long, value_name = "ID", requires = "adopt")]
     pub(crate) ticket: Option<String>,
     /// How long from now adopted shares last, as in 30d
-    #[arg(long, value_name = "SPAN", requires = "adopt")]
-    pub(crate) expires: Option<String>,
+    #[arg(long, value_name = "SPAN", requires = "adopt", value_parser = read::<Span>)]
+    pub(crate) expires: Option<Span>,
     /// An approver of the adoption; repeatable
     #[arg(long = "approved-by", value_name = "NAME", requires = "adopt")]
     pub(crate) approvers: Vec<String>,
@@ -372,8 +376,8 @@ pub(crate) struct ImagesOptions {
     )]
     pub(crate) images: Vec<CvmImageId>,
     /// Only images with this image-id, image-name or image-type; repeatable
-    #[arg(long = "filter", value_name = "NAME=VALUE")]
-    pub(crate) filters: Vec<String>,
+    #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = image_filter)]
+    pub(crate) filters: Vec<(&'static str, String)>,
     #[command(flatten)]
     pub(crate) cloud: CloudChoice,
 }

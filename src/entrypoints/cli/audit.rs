@@ -10,7 +10,7 @@ use crate::entrypoints::outcome::Exit;
 use crate::journal::Report;
 
 use super::audit_args::{Audit, AuditVerifyOptions};
-use super::audit_input::{opened, text_of, verifier};
+use super::audit_input::{opened, opened_to_read, text_of, verifier};
 use super::reading::ReadJournal;
 use super::terminal::{counting, during};
 use super::{Context, Failure, audit_export, audit_proof, audit_retire};
@@ -143,7 +143,12 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn key(context: &Context) -> Result<Exit, Failure> {
-    let (config, journal) = opened(context)?;
+    let (config, journal) = opened_to_read(context)?;
+    // It has no `[seal]` if the key cannot be read. Then reading everything shows why.
+    let config = match config.seal {
+        Some(_) => config,
+        None => context.load()?,
+    };
     let signer = signer_or_new(&config, &journal).await?;
     if context.json {
         out(json!({ "key": signer.verifier().to_string() }));

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::app::{open_journal, signer};
-use crate::config::Config;
+use crate::app::{journal_to_read, open_journal, signer};
+use crate::config::{Config, text_at_most};
 use crate::journal::Journal;
 use crate::journal::log::VerifierKey;
 
@@ -20,15 +20,17 @@ pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     Ok((config, journal))
 }
 
+/// Loads the configuration without the secrets of senders and opens its journal, for commands that
+/// do not change the journal.
+pub(super) fn opened_to_read(context: &Context) -> Result<(Config, Journal), Failure> {
+    let config = context.load_to_read(false)?;
+    let journal = journal_to_read(&config.journal, config.index.as_ref(), &context.vars)?;
+    Ok((config, journal))
+}
+
 /// Reads a file of at most `MAX_BYTES`.
 pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
-    let read = std::fs::metadata(path).and_then(|found| {
-        if found.len() > MAX_BYTES {
-            return Err(std::io::Error::other("the file is too large"));
-        }
-        std::fs::read_to_string(path)
-    });
-    read.map_err(Failure::file(path, "read"))
+    text_at_most(path, MAX_BYTES).map_err(Failure::file(path, "read"))
 }
 
 /// The public key that checks a journal's seals: `given`, or the public key of the configured

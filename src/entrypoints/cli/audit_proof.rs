@@ -27,15 +27,20 @@ pub(super) async fn prove(context: &Context, options: &AuditProveOptions) -> Res
         )
     })?;
     match (&options.id, &options.since) {
-        (_, Some(old)) => consistency(&read, &key, old).await,
-        (Some(id), None) => request(&read, &key, id).await,
+        (_, Some(old)) => consistency(context, &read, &key, old).await,
+        (Some(id), None) => request(context, &read, &key, id).await,
         (None, None) => Err(Failure::usage(
             "name a request, or a checkpoint with --since",
         )),
     }
 }
 
-async fn request(read: &ReadJournal, key: &VerifierKey, id: &str) -> Result<Exit, Failure> {
+async fn request(
+    context: &Context,
+    read: &ReadJournal,
+    key: &VerifierKey,
+    id: &str,
+) -> Result<Exit, Failure> {
     let stream = match id.parse() {
         Ok(stream) => stream,
         Err(_) => stream_of(read, id).await?,
@@ -46,11 +51,16 @@ async fn request(read: &ReadJournal, key: &VerifierKey, id: &str) -> Result<Exit
             "no seal covers that request as it is now; run `sharehook audit seal`, then `sharehook audit verify`",
         ));
     };
-    outln!("{:#}", json!(proof));
+    context.print(&json!(proof));
     Ok(Exit::Done)
 }
 
-async fn consistency(read: &ReadJournal, key: &VerifierKey, old: &Path) -> Result<Exit, Failure> {
+async fn consistency(
+    context: &Context,
+    read: &ReadJournal,
+    key: &VerifierKey,
+    old: &Path,
+) -> Result<Exit, Failure> {
     let old = text_of(old)?;
     let proof = read.journal.prove_consistency(key, &old).await?;
     let Some(proof) = proof else {
@@ -58,7 +68,7 @@ async fn consistency(read: &ReadJournal, key: &VerifierKey, old: &Path) -> Resul
             "the log does not continue that checkpoint: run `sharehook audit verify` with --checkpoint",
         ));
     };
-    outln!("{:#}", json!(proof));
+    context.print(&json!(proof));
     Ok(Exit::Done)
 }
 

@@ -9,7 +9,7 @@ use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
 
 use super::audit_args::AuditRetireOptions;
-use super::audit_input::opened;
+use super::audit_input::{opened, opened_to_read};
 use super::terminal::during;
 use super::{Context, Failure};
 
@@ -18,7 +18,10 @@ const MAX_SHOWN: usize = 20;
 
 pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Result<Exit, Failure> {
     let age: Age = options.older_than.parse().map_err(Failure::usage)?;
-    let (config, journal) = opened(context)?;
+    let (config, journal) = match options.dry_run {
+        true => opened_to_read(context)?,
+        false => opened(context)?,
+    };
     let now = clock::system_now();
     let rules = config.notice_rules();
     let done = if options.dry_run {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::app::{App, Prepared, StartError};
 use crate::clock::{self, Clock};
-use crate::config::{AwsSecrets, Config, Vars, aws_secrets};
+use crate::config::{AwsSecrets, Config, Vars, aws_secrets, text_of};
 use crate::entrypoints::host::Host;
 
 use super::Failure;
@@ -50,14 +50,14 @@ impl Context {
 
     /// Whether the configuration or a variable names a secret in AWS.
     pub(super) fn keeps_secrets_in_aws(&self) -> bool {
-        let text = std::fs::read_to_string(self.config_path()).unwrap_or_default();
+        let text = text_of(&self.config_path()).unwrap_or_default();
         !aws_secrets(&text, &self.vars).is_empty()
     }
 
     /// Fetches the secrets that the configuration keeps in AWS. `Config::load` reports the secrets
     /// that could not be fetched.
     pub(super) async fn fetch_secrets(&mut self) {
-        if let Ok(text) = std::fs::read_to_string(self.config_path()) {
+        if let Ok(text) = text_of(&self.config_path()) {
             self.secrets = crate::app::fetch_secrets(&text, &self.vars).await;
         }
     }

@@ -20,10 +20,16 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(600);
 pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit, Failure> {
     let context = &context.calling(&options.cloud).await?;
     // A cancel or an adoption is a request, and a request needs the whole configuration.
-    let app = match options.revoke_unknown || options.adopt {
+    let requests = options.revoke_unknown || options.adopt;
+    let app = match requests {
         true => context.start().await?,
         false => context.start_to_read()?,
     };
+    // Refuse a wrong source also if nothing differs: a scheduled command must not fail only when it
+    // is needed.
+    if let (true, Some(by)) = (requests, &options.requester) {
+        app.trusted_origin(&by.source)?;
+    }
     let also = images_to_add(&options, &app.config().rules())?;
     let deadline = Deadline::after(BUDGET);
     let comparing = Box::pin(app.drift(&also, deadline));

@@ -102,7 +102,12 @@ impl Part {
 }
 
 fn page(explained: &Explanation, screen: Screen) -> String {
-    let heading = text::lines(&explained.entry.identity, screen.width);
+    let state = explained.entry.state;
+    let after = state.as_str().len() + 2;
+    let heading = text::lines(
+        &explained.entry.identity,
+        screen.width.saturating_sub(after),
+    );
     let width = screen.width.saturating_sub(MARGIN);
     let mut parts = parts(explained);
     let mut foldable = FOLDED_FIRST.iter();
@@ -115,7 +120,6 @@ fn page(explained: &Explanation, screen: Screen) -> String {
         }
         (lines, cut) = laid_out(&parts, width);
     }
-    let state = explained.entry.state;
     let heading = screen.paint(Tone::Heading, &heading.join("\n"));
     let mut text = format!("{heading}  {}\n", screen.paint(tone(state), state.as_str()));
     for (label, tone, line) in lines {

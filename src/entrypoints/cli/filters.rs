@@ -41,6 +41,15 @@ pub(super) fn operator(text: &str) -> Result<Operator, String> {
     })
 }
 
+/// Reads a filter of `images`, written NAME=VALUE. The cloud knows these names.
+pub(super) fn image_filter(text: &str) -> Result<(&'static str, String), String> {
+    const NAMES: [&str; 3] = ["image-id", "image-name", "image-type"];
+    let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
+    let known = NAMES.into_iter().find(|known| *known == name);
+    let unknown = || format!("the name is not one of {}", NAMES.join(", "));
+    Ok((known.ok_or_else(unknown)?, value.to_owned()))
+}
+
 /// Reads a header of a delivery, written `Name: value`.
 pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("not 'Name: value'")?;

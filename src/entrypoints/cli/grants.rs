@@ -35,19 +35,17 @@ pub(super) async fn run(context: &Context, options: GrantsOptions) -> Result<Exi
         let older = listed.entries.len().saturating_sub(limit.get());
         listed.entries.drain(..older);
     }
-    if options.review {
+    let is_overdue = |entry: &GrantEntry| entry.state == Standing::Overdue;
+    let overdue = listed.entries.iter().any(is_overdue);
+    let exit = if options.review {
         let entries = review(&listed.entries, journal.now);
         let listed = listed.with(entries);
         let shown = |entries: &[ReviewEntry], _| super::review::text(entries);
-        return Ok(print_list(context, &journal, "grants", &listed, shown));
-    }
-    Ok(print_list(
-        context,
-        &journal,
-        "grants",
-        &listed,
-        grants_table,
-    ))
+        print_list(context, &journal, "grants", &listed, shown)
+    } else {
+        print_list(context, &journal, "grants", &listed, grants_table)
+    };
+    Ok(if overdue { Exit::Failed } else { exit })
 }
 
 fn grants_table(entries: &[GrantEntry], screen: Screen) -> String {

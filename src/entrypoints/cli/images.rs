@@ -17,7 +17,7 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {
     let region = &options.region;
-    let query = query(options)?;
+    let query = query(options);
     let app = context.calling(&options.cloud).await?.start_to_read()?;
     if let Err(problem) = app.config().rules().check_lighthouse(region) {
         return Err(Failure::Usage(format!("--region: {problem}")));
@@ -66,27 +66,24 @@ fn shown(images: &[ImageToShare], screen: Screen) -> String {
     table(&columns, images.iter().map(row), screen)
 }
 
-fn query(options: &ImagesOptions) -> Result<ImagesQuery, Failure> {
+fn query(options: &ImagesOptions) -> ImagesQuery {
     if !options.images.is_empty() {
         let image_ids = options.images.clone();
-        return Ok(ImagesQuery::Ids { image_ids });
+        return ImagesQuery::Ids { image_ids };
     }
     let mut filters: Vec<ImageFilter> = Vec::new();
-    for text in &options.filters {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| Failure::Usage(format!("--filter {text:?} is not NAME=VALUE")))?;
-        match filters.iter_mut().find(|known| known.name == name) {
-            Some(known) => known.values.push(value.to_owned()),
+    for (name, value) in &options.filters {
+        match filters.iter_mut().find(|known| known.name == *name) {
+            Some(known) => known.values.push(value.clone()),
             None => filters.push(ImageFilter {
-                name: name.to_owned(),
-                values: vec![value.to_owned()],
+                name: (*name).to_owned(),
+                values: vec![value.clone()],
             }),
         }
     }
-    Ok(if filters.is_empty() {
+    if filters.is_empty() {
         ImagesQuery::All
     } else {
         ImagesQuery::Filters { filters }
-    })
+    }
 }

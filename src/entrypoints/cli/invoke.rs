@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use crate::app::StartError;
 use crate::clock::Clock;
+use crate::config::read_at_most;
 use crate::domain::read_json;
 use crate::entrypoints::cli::print::{errln, outln};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Exit;
 use crate::entrypoints::{lambda, scf};
 
+use super::signature::MAX_BODY_BYTES;
 use super::{Context, Failure};
 
 pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Exit, Failure> {
@@ -50,7 +52,7 @@ async fn start(context: &Context, plan: bool) -> Result<crate::app::App, StartEr
 }
 
 fn read(path: &Path) -> Result<Value, Failure> {
-    let text = std::fs::read(path).map_err(Failure::file(path, "read"))?;
+    let text = read_at_most(path, MAX_BODY_BYTES).map_err(Failure::file(path, "read"))?;
     read_json(&text).map_err(|flaw| Failure::Failed(format!("{} {flaw}", path.display())))
 }
 

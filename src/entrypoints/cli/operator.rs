@@ -7,7 +7,8 @@ use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
 use super::args::{RetryOptions, RevokeOptions, SweepOptions};
-use super::terminal::{counting, during};
+use super::terminal::text::indented;
+use super::terminal::{Screen, counting, during};
 use super::{Context, Failure};
 
 /// Time limit of `retry` and `revoke`.
@@ -84,7 +85,10 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         if let Some(mended) = index {
             outln!("index: missing entries written: {mended}");
         }
-        outln!("{report}");
+        let width = Screen::of_stdout(&context.vars).width;
+        for line in report.to_string().lines() {
+            outln!("{}", indented(2, line, width));
+        }
     }
     Ok(Exit::done_if(!report.failed()))
 }

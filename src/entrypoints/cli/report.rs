@@ -58,5 +58,5 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
         let width = Screen::of_stdout(&context.vars).width;
         outln!("{}", indented(2, &said, width));
     }
-    Ok(Exit::done_if(report.is_clean()))
+    Ok(Exit::done_if(report.is_clean() && !report.has_overdue()))
 }

@@ -1,10 +1,14 @@
 //! Formats the grants for `grants --review`, as blocks to confirm or to revoke. In: entries, the
-//! oldest first. Out: text that fits 80 columns, except for longer names.
+//! oldest first. Out: text that fits 80 columns.
 
 use crate::app::{ReviewEntry, Standing};
 
+use super::terminal::text::lines;
+
 /// Maximum number of account ids on one line.
 const ON_A_LINE: usize = 4;
+/// The columns beside the names of the lines.
+const WIDTH: usize = 80 - 12;
 
 pub(super) fn text(entries: &[ReviewEntry]) -> String {
     let mut text: String = entries.iter().map(block).collect();
@@ -34,7 +38,7 @@ fn block(entry: &ReviewEntry) -> String {
         "{} {unit}: {} in {}\n",
         entry.days, entry.image, entry.region
     );
-    for (name, lines) in [
+    for (name, values) in [
         ("with", accounts),
         ("since", vec![format!("{:.0}, {end}{state}", entry.since)]),
         ("owner", vec![entry.requester.clone()]),
@@ -42,7 +46,8 @@ fn block(entry: &ReviewEntry) -> String {
         ("policy", entry.policies.clone()),
         ("ticket", vec![entry.ticket.clone()]),
     ] {
-        for (number, line) in lines.iter().enumerate() {
+        let values = values.iter().flat_map(|value| lines(value, WIDTH));
+        for (number, line) in values.enumerate() {
             let name = if number == 0 { name } else { "" };
             text.push_str(&format!("  {name:<9} {line}\n"));
         }

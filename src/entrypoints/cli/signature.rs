@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::json;
 
 use crate::app::{Delivery, Headers, Via};
 use crate::clock;
-use crate::config::{Config, SourceConfig};
-use crate::domain::{Problem, SourceName, Timestamp, read_json};
-use crate::entrypoints::cli::print::{out, outln};
+use crate::config::{Config, SourceConfig, read_at_most};
+use crate::domain::{Problem, Problems, SourceName, Timestamp, read_json};
+use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::http::query_fields;
 use crate::entrypoints::outcome::Exit;
 use crate::inbound::{
@@ -23,8 +24,8 @@ use super::terminal::Screen;
 use super::terminal::text::indented;
 use super::{Context, Failure};
 
-/// Size limit of a delivery's body.
-const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// Size limit of a file with the body of a delivery, or with a host's event.
+pub(super) const MAX_BODY_BYTES: u64 = 8 * 1024 * 1024;
 /// The column in which a step's text begins.
 const MARGIN: usize = 24;
 
@@ -55,7 +56,7 @@ pub(super) fn verify(context: &Context, options: &VerifyOptions) -> Result<Exit,
         }
         match &explained.outcome {
             Ok(_) => outln!("accepted"),
-            Err(refusal) => outln!("refused: {refusal}"),
+            Err(refusal) => outln!("{}", indented(2, &format!("refused: {refusal}"), width)),
         }
     }
     Ok(if accepted { Exit::Done } else { Exit::Refused })
@@ -80,6 +81,7 @@ pub(super) fn sign(context: &Context, options: &SignOptions) -> Result<Exit, Fai
     }
     let headers =
         sign_delivery(&source.scheme, &secret.text, &body, &id, now).map_err(Failure::usage)?;
+    warn_if_refused(&source, Headers::new(headers.clone()), body.into(), now);
     if context.json {
         let map: serde_json::Map<_, _> = headers
             .into_iter()
@@ -115,6 +117,7 @@ fn whole_request(
     let body = event.to_string().into_bytes();
     let sealed = seal(&source.scheme, secret, from, body, id, now).map_err(Failure::usage)?;
     let (headers, body) = sealed;
+    warn_if_refused(source, headers.clone(), body.clone(), now);
     let body = String::from_utf8_lossy(&body);
     let pairs = headers.names().filter_map(|name| {
         let value = headers.one(name).ok().flatten()?;
@@ -137,6 +140,29 @@ fn whole_request(
     let options: Vec<String> = options.collect();
     outln!("{}", options.join(" "));
     Ok(Exit::Done)
+}
+
+/// Prints a warning if the source would refuse this request at `now`, for example because the body
+/// contains another time, which the signature cannot change.
+fn warn_if_refused(source: &SourceConfig, headers: Headers, body: Bytes, now: Timestamp) {
+    let delivery = Delivery {
+        source: source.name.clone(),
+        via: Via::Http(headers),
+        body,
+    };
+    let why = match verifier_of(source) {
+        Ok(verifier) => verifier
+            .verify(delivery, now)
+            .err()
+            .map(|refusal| refusal.to_string()),
+        Err(problems) => Some(problems.to_string()),
+    };
+    if let Some(why) = why {
+        errln!(
+            "warning: source {} refuses this delivery: {why}",
+            source.name
+        );
+    }
 }
 
 /// Quotes a text for the shell.
@@ -162,8 +188,13 @@ fn verifier(context: &Context, options: &VerifyOptions) -> Result<(SourceName, V
         return Err(Failure::usage(text));
     };
     let source = configured(context, name)?;
-    let verifier = Verifier::new(source.scheme.clone(), source.secret_texts(), source.from);
-    Ok((source.name, verifier.map_err(Failure::Invalid)?))
+    let verifier = verifier_of(&source).map_err(Failure::Invalid)?;
+    Ok((source.name, verifier))
+}
+
+fn verifier_of(source: &SourceConfig) -> Result<Verifier, Problems> {
+    let (scheme, from) = (source.scheme.clone(), source.from.clone());
+    Verifier::new(scheme, source.secret_texts(), from)
 }
 
 fn configured(context: &Context, name: &str) -> Result<SourceConfig, Failure> {
@@ -183,14 +214,8 @@ pub(super) fn unknown_source(name: &str, config: &Config) -> Failure {
     ))
 }
 
+/// Reads the body of a delivery.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let shown = path.display();
-    let unreadable = |error| Failure::Usage(format!("{shown} cannot be read: {error}"));
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_BYTES {
-        return Err(Failure::Usage(format!(
-            "{shown} has {size} bytes; a delivery has at most {MAX_BYTES}"
-        )));
-    }
-    std::fs::read(path).map_err(unreadable)
+    let unreadable = |error| Failure::Usage(format!("{} cannot be read: {error}", path.display()));
+    read_at_most(path, MAX_BODY_BYTES).map_err(unreadable)
 }

@@ -85,7 +85,10 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
         outln!("decision");
         match outcome.policies.as_slice() {
             [] => outln!("  {}", outcome.decision),
-            policies => outln!("  {} by {}", outcome.decision, policies.join(", ")),
+            policies => {
+                let text = format!("{} by {}", outcome.decision, policies.join(", "));
+                outln!("  {}", indented(4, &text, width));
+            }
         }
         for why in &outcome.why {
             outln!("  {}", indented(2, why, width));

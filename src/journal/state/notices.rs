@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::super::record::{Event, Record};
 use super::notification::{Outcome, Owed};
 use super::{Phase, State};
-use crate::domain::{NoticeKind, NoticeRules, Status, Timestamp};
+use crate::domain::{NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
 
 impl State {
     /// Returns the notifications that the request owes now or later under the configured rules.
@@ -30,6 +30,31 @@ impl State {
         work.into_iter().chain(self.owes_from(rules, now)).min()
     }
 
+    /// Returns the given-up notifications to `notify`, each ready for one more attempt.
+    pub(super) fn given_up(&self, notify: &NotifyName, rules: &NoticeRules) -> Vec<Owed> {
+        let mut all = self.notifications.given_up(notify);
+        for owed in &mut all {
+            if let Some(at) = self.due_by_end(owed.notice.on, rules) {
+                owed.since = at;
+            }
+        }
+        all
+    }
+
+    /// Returns when the notice of a coming or missed expiry becomes due. `None` for other
+    /// notifications, and if the share has no end or `rules` no notice period.
+    fn due_by_end(&self, on: NoticeKind, rules: &NoticeRules) -> Option<Timestamp> {
+        let end = self.ends_at()?;
+        match on {
+            NoticeKind::Expiring => {
+                let before = rules.before_end.as_ref()?.seconds();
+                end.checked_sub(SignedDuration::from_secs(before)).ok()
+            }
+            NoticeKind::Overdue => Some(end),
+            _ => None,
+        }
+    }
+
     /// Returns every outcome to notify now or later: the recorded outcomes, and the share's coming
     /// or missed end.
     fn outcomes_to_notify(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Outcome> {
@@ -40,31 +65,23 @@ impl State {
         if self.given().is_empty() {
             return all;
         }
-        let before = rules.before_end.as_ref().map(|span| span.seconds());
-        let from = before.and_then(|s| end.checked_sub(SignedDuration::from_secs(s)).ok());
+        let by_end = |on: NoticeKind| {
+            let at = self.due_by_end(on, rules)?;
+            Some(Outcome { on, at, ..last })
+        };
         // A share that is shorter than the notice period needs no notice of its expiry.
-        if let Some(at) =
-            from.filter(|at| *at > last.at && now < end && *self.phase() == Phase::Closed)
-        {
-            all.push(Outcome {
-                on: NoticeKind::Expiring,
-                at,
-                ..last
-            });
-        }
+        let expiring = by_end(NoticeKind::Expiring).filter(|expiring| {
+            expiring.at > last.at && now < end && *self.phase() == Phase::Closed
+        });
         // A deferred revocation counts as failed, even if it made no call.
         let failed = match self.phase() {
             Phase::RevokeDeferred { .. } => true,
             Phase::Revoking { .. } => self.failed_revocations() > 0,
             _ => false,
         };
-        if failed && !self.overdue(now).is_empty() {
-            all.push(Outcome {
-                on: NoticeKind::Overdue,
-                at: end,
-                ..last
-            });
-        }
+        let overdue = by_end(NoticeKind::Overdue);
+        let overdue = overdue.filter(|_| failed && !self.overdue(now).is_empty());
+        all.extend(expiring.into_iter().chain(overdue));
         all
     }
 
@@ -191,6 +208,26 @@ mod tests {
         builder = builder.then(EXPIRY + 50, 3, not_revoked(EXPIRY + 500));
         let overdue = format!("desk overdue 7 1 {EXPIRY}");
         assert!(owed(&builder, 30 * 86_400).contains(&overdue));
+    }
+
+    /// Each attempt must tell the same instant.
+    #[test]
+    fn a_given_up_notice_of_an_end_keeps_its_instant() {
+        let (desk, rules) = ("desk".parse().unwrap(), rules(&["desk"]));
+        let given_up = |on| notification_failed("desk", on, 7, 1, None);
+        let builder = until_closed();
+        let closed = builder.records[7].record.at.duration_since(at(0)).as_secs();
+        for (on, since) in [
+            (NoticeKind::Partial, closed),
+            (NoticeKind::Expiring, EXPIRY - 3_600),
+            (NoticeKind::Overdue, EXPIRY),
+        ] {
+            let records = builder.clone().then(EXPIRY + 5, 8, given_up(on)).records;
+            let state = State::from_records(&records).unwrap();
+            let again = state.given_up(&desk, &rules);
+            let instants: Vec<_> = again.iter().map(|owed| owed.since).collect();
+            assert_eq!(instants, [at(since)], "{on}");
+        }
     }
 
     #[test]

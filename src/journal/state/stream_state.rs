@@ -69,8 +69,11 @@ impl StreamState {
     }
 
     /// Returns the given-up notifications to this target, each ready for one more attempt.
-    pub fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
-        self.notifications().given_up(notify)
+    pub fn given_up(&self, notify: &NotifyName, rules: &NoticeRules) -> Vec<Owed> {
+        match self {
+            Self::Request(state) => state.given_up(notify, rules),
+            Self::Incident(incident) => incident.notifications.given_up(notify),
+        }
     }
 
     /// Returns the notifications with an attempt, in the order of their first attempts.

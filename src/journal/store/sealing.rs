@@ -244,10 +244,11 @@ impl Journal {
         } else if let Some(found) = self.checkpoint(checkpoint.number).await? {
             found
         } else if in_turn {
-            let remedy = "run the interrupted `sharehook audit rotate-key` again";
-            return Err(
-                Problem::new("seal.key", "is in a rotation that was interrupted", remedy).into(),
-            );
+            let new = checkpoint.key_change.as_ref();
+            let new = new.map_or_else(String::new, |change| change.new.to_string());
+            let problem = format!("`sharehook audit rotate-key` is replacing it by {new}");
+            let remedy = "wait for that command; if it was interrupted, run it again with that key";
+            return Err(Problem::new("seal.key", problem, remedy).into());
         } else {
             return Err(self.damaged(Finding::about(path, Flaw::Dropped)));
         };

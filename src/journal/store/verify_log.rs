@@ -92,7 +92,7 @@ impl Journal {
             if findings.is_empty() {
                 findings.extend(self.foreign_to_log(&listed, &walk.paths));
             }
-            self.verify_against(log, findings.is_empty()).await?
+            self.verify_against(Some(log), findings.is_empty()).await?
         } else {
             Report {
                 seals: log.seals(),

@@ -47,6 +47,20 @@ fn a_whole_set_has_none() {
     assert_eq!(dangers(&whole, 1, &jira), [""; 0]);
 }
 
+/// Cedar's validator accepts the sum, which overflows.
+#[test]
+fn a_policy_that_cannot_be_evaluated_is_named() {
+    let jira = [facts("jira", "jira", true)];
+    for action in ["share", "approve"] {
+        let fails = format!(
+            "@id(\"fails\") forbid (principal, action == Share::Action::\"{action}\", resource)\n\
+             when {{ 9223372036854775807 + 1 == 1 }};\n"
+        );
+        let found = dangers(&[SHARE, APPROVE, ENDS, OTHERS, &fails].concat(), 1, &jira);
+        assert!(found.contains(&"odd-policy fails".to_owned()), "{found:?}");
+    }
+}
+
 #[test]
 fn each_missing_rule_is_named_with_its_policy() {
     let jira = [facts("jira", "jira", true)];

@@ -2,14 +2,14 @@
 //! In: a [`Config`]. Out: [`Parts`], with every problem of the rest.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use crate::app::approvals::Fetcher;
 use crate::app::cloud_accounts;
 use crate::app::notifying::Target;
-use crate::config::{Config, MapRef, SourceConfig};
+use crate::config::{Config, MapRef, SourceConfig, text_at_most};
 use crate::domain::{Mark, NotifyName, Problem, Problems, SourceName};
 use crate::inbound::{Handshake, Issuers, Map, ReplyRules, SchemeKind, Verifier};
 use crate::policy::{
@@ -238,18 +238,14 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
         Problems::from(Problem::at(mark, problem, remedy))
     };
     let cannot = |path: &Path, error: std::io::Error| {
-        let remedy = "make it a UTF-8 text that this process may read";
+        let remedy = match error.kind() {
+            io::ErrorKind::FileTooLarge => SMALLER_FILES,
+            _ => "make it a UTF-8 text that this process may read",
+        };
         wrong(path, format!("cannot be read: {error}"), remedy)
     };
     let read = |path: &Path| -> Result<String, Problems> {
-        let size = fs::metadata(path)
-            .map_err(|error| cannot(path, error))?
-            .len();
-        if size > MAX_FILE_BYTES as u64 {
-            let problem = format!("is too large: {size} bytes");
-            return Err(wrong(path, problem, SMALLER_FILES));
-        }
-        fs::read_to_string(path).map_err(|error| cannot(path, error))
+        text_at_most(path, MAX_FILE_BYTES as u64).map_err(|error| cannot(path, error))
     };
     let mut files = PolicyFiles::default();
     for entry in fs::read_dir(folder).map_err(no_folder)? {

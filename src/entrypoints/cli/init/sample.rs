@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::inbound::Map;
 
+mod readme;
+
 const CONFIGURATION: &str = include_str!("../../../../sharehook.local.toml");
 const ENTITIES: &str = include_str!("../../../../policy/entities.json");
 const CASES: [&str; 2] = [
@@ -269,80 +271,6 @@ impl Sample {
         names
             .map(|name| format!("{name}=arn:aws:sqs:us-east-1:000000000000:share-requests\n"))
             .collect()
-    }
-
-    pub(super) fn readme(&self) -> String {
-        let first = self
-            .sources
-            .iter()
-            .find(|source| !source.secrets.is_empty());
-        let send = first.map_or_else(String::new, |source| {
-            let name = &source.name;
-            let event = self.first_event(name);
-            if let Some(Fetch { preset, .. }) = &source.fetch {
-                return format!(
-                    "   It also has stand-ins of the APIs that `fetch` reads. In a second terminal, give it the\n\
-                     \x20  approved instance, then send its event, signed:\n\n\
-                     \x20  ```sh\n\
-                     \x20  set -a; . ./.env; set +a\n\
-                     \x20  curl -s http://127.0.0.1:18300/sandbox/approvals/{preset} \\\n\
-                     \x20    -H 'content-type: application/json' --data-binary @{event}\n\
-                     \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} \\\n\
-                     \x20    \"$(sharehook sign --source {name} --body {event})\"\n\
-                     \x20  sharehook grants\n\
-                     \x20  ```\n"
-                );
-            }
-            format!(
-                "   Send a signed delivery from a second terminal:\n\n\
-                 \x20  ```sh\n\
-                 \x20  set -a; . ./.env; set +a\n\
-                 \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} --data-binary @{event} \\\n\
-                 \x20    \"$(sharehook sign --source {name} --body {event})\"\n\
-                 \x20  ```\n"
-            )
-        });
-        let tried = self.sources.first().map_or_else(String::new, |source| {
-            format!(
-                "sharehook try --source {} --body {}\n",
-                source.name,
-                self.first_event(&source.name)
-            )
-        });
-        format!(
-            "# Image sharing with sharehook\n\n\
-             `sharehook.toml` names the sources, `maps/` turns their events into requests, and\n\
-             `policy/` decides. `.env` has a random secret for each source; do not commit it.\n\n\
-             1. Check, and see what an event asks for. Nothing is called:\n\n\
-             \x20  ```sh\n\
-             \x20  set -a; . ./.env; set +a\n\
-             \x20  sharehook check\n\
-             \x20  sharehook test\n\
-             \x20  {tried}\
-             \x20  ```\n\n\
-             2. Serve with a stand-in cloud:\n\n\
-             \x20  ```sh\n\
-             \x20  sharehook serve --sandbox\n\
-             \x20  ```\n\n\
-             {send}\n\
-             3. Make it yours: put your teams, images and accounts into `policy/entities.json`,\n\
-             \x20  the field names of your tickets into `maps/`, and your events with the expected\n\
-             \x20  decisions into `policy/cases/`. Give each sender its secret from `.env`, or\n\
-             \x20  replace it there by the secret that the sender shows. Then run step 1 again.\n"
-        )
-    }
-
-    fn first_event(&self, source: &str) -> String {
-        let of_source = format!("source = \"{source}\"");
-        let cases = self.cases();
-        let event = cases
-            .split("[[case]]")
-            .find(|case| case.contains(&of_source))
-            .and_then(|case| case.lines().find_map(|line| line.strip_prefix("event  = ")));
-        format!(
-            "policy/cases/{}",
-            event.unwrap_or_default().trim_matches('"')
-        )
     }
 }
 

@@ -4,12 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use toml::Spanned;
 
 use crate::app::{CaseError, CaseInput, CaseOutcome, Prepared};
 use crate::clock;
+use crate::config::read_at_most;
 use crate::domain::{Mark, Timestamp};
+
+use super::super::signature::MAX_BODY_BYTES;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,8 +34,8 @@ struct Case {
     expect: Expect,
 }
 
-/// The expected result of the event's first request. Absent fields are not compared. For an ignored
-/// event, only `decision` is compared.
+/// The expected result of the event's first request. Absent fields are not compared. An ignored
+/// event has no policies, no plan and no field of a request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
@@ -41,7 +44,7 @@ struct Expect {
     /// Determining policies, in any order.
     policies: Option<Vec<String>>,
     /// Some fields of the request, as the journal has them.
-    request: Option<Value>,
+    request: Option<Map<String, Value>>,
     /// The calls of the plan, for an image that is not shared yet.
     plan: Option<Vec<String>>,
 }
@@ -150,7 +153,7 @@ fn run_case(prepared: &Prepared, file: &Path, place: String, case: Case) -> Ran 
         touched: Vec::new(),
     };
     let path = file.parent().unwrap_or(Path::new("")).join(&case.event);
-    let body = match std::fs::read(&path) {
+    let body = match read_at_most(&path, MAX_BODY_BYTES) {
         Ok(body) => body,
         Err(error) => {
             let why = format!("{} cannot be read: {error}", path.display());
@@ -189,30 +192,30 @@ fn compare(expect: &Expect, outcomes: &[CaseOutcome]) -> Vec<Difference> {
             });
         }
     };
-    let decision = outcomes.first().map_or("ignored", |o| o.decision.as_str());
+    let ignored = CaseOutcome {
+        decision: "ignored".to_owned(),
+        ..CaseOutcome::default()
+    };
+    let outcome = outcomes.first().unwrap_or(&ignored);
     let why = outcomes.iter().flat_map(|o| o.why.clone()).collect();
     note(
         "decision",
         vec![expect.decision.clone()],
-        vec![decision.to_owned()],
+        vec![outcome.decision.clone()],
         why,
     );
-    if let Some(outcome) = outcomes.first() {
-        if let Some(wanted) = &expect.policies {
-            let mut wanted = wanted.clone();
-            wanted.sort();
-            note("policies", wanted, outcome.policies.clone(), Vec::new());
-        }
-        if let Some(Value::Object(fields)) = &expect.request {
-            for (name, wanted) in fields {
-                let got = outcome.request.get(name).unwrap_or(&Value::Null);
-                let (wanted, got) = (vec![wanted.to_string()], vec![got.to_string()]);
-                note(&format!("request.{name}"), wanted, got, Vec::new());
-            }
-        }
-        if let Some(wanted) = &expect.plan {
-            note("plan", wanted.clone(), outcome.plan.clone(), Vec::new());
-        }
+    if let Some(wanted) = &expect.policies {
+        let mut wanted = wanted.clone();
+        wanted.sort();
+        note("policies", wanted, outcome.policies.clone(), Vec::new());
+    }
+    for (name, wanted) in expect.request.iter().flatten() {
+        let got = outcome.request.get(name).unwrap_or(&Value::Null);
+        let (wanted, got) = (vec![wanted.to_string()], vec![got.to_string()]);
+        note(&format!("request.{name}"), wanted, got, Vec::new());
+    }
+    if let Some(wanted) = &expect.plan {
+        note("plan", wanted.clone(), outcome.plan.clone(), Vec::new());
     }
     differences
 }

@@ -25,12 +25,16 @@ pub(super) fn report(as_json: bool, cases: &[Ran], untouched: &[String]) -> Exit
             let text = format!("policies that decided no case: {}", untouched.join(", "));
             outln!("\n{}", wrapped(0, &text));
         }
+        if cases.len() == skipped {
+            let text = "no case ran: name configured sources in `source` of the cases";
+            outln!("\n{text}");
+        }
         match skipped {
             0 => outln!("{passed} passed, {failed} failed"),
             _ => outln!("{passed} passed, {failed} failed, {skipped} skipped"),
         }
     }
-    Exit::done_if(failed == 0)
+    Exit::done_if(failed == 0 && passed > 0)
 }
 
 fn print(ran: &Ran) {

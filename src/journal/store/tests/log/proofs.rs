@@ -171,6 +171,36 @@ async fn a_record_after_those_of_a_retired_request_is_sealed_and_verified() {
     assert_eq!(found(&journal, None).await, [(path, "dropped")]);
 }
 
+/// Without the key it is unknown which segments have a retired request's records.
+#[tokio::test]
+async fn without_the_key_a_retired_request_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = sealed(dir.path()).await;
+    let (log, _) = journal.verified_log(&key()).await.unwrap();
+    let stream = StreamId::of(&identity("first"));
+    journal.retire(stream, &log).await.unwrap();
+    let paths = async || {
+        let findings = journal.verify().await.unwrap().findings;
+        let paths = findings.into_iter().map(|finding| finding.path);
+        paths.collect::<Vec<_>>()
+    };
+    assert_eq!(paths().await, [""; 0]);
+    for name in ["retired", "000000.json"] {
+        let path = format!("requests/{stream}/{name}");
+        let file = dir.path().join(&path);
+        let good = fs::read(&file).unwrap();
+        fs::write(&file, "x").unwrap();
+        assert_eq!(paths().await, [path], "it is altered");
+        fs::write(&file, good).unwrap();
+    }
+    let path = format!("requests/{stream}/000000.json");
+    fs::remove_file(dir.path().join(&path)).unwrap();
+    assert!(paths().await.contains(&path), "it is missing");
+    fs::remove_dir_all(dir.path().join("log")).unwrap();
+    let path = format!("requests/{stream}/retired");
+    assert!(paths().await.contains(&path), "nothing is sealed");
+}
+
 /// If one record differs from what was sealed, none is removed.
 #[tokio::test]
 async fn a_damaged_request_is_not_retired() {

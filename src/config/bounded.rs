@@ -1,0 +1,62 @@
+//! Reads files of a limited size. Takes a path and the limit. Does not rely on the size in the
+//! file's metadata: a device or a pipe has none.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Size limit of a configuration file and of the maps and certificates that it names.
+pub(super) const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads a file of at most `max` bytes.
+///
+/// # Errors
+/// The file cannot be read, or is larger: [`io::ErrorKind::FileTooLarge`].
+pub fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut limited = File::open(path)?.take(max.saturating_add(1));
+    limited.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        let why = format!("it has more than {max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file of at most `max` bytes as text.
+///
+/// # Errors
+/// As [`read_at_most`], or the file is not UTF-8.
+pub fn text_at_most(path: &Path, max: u64) -> io::Result<String> {
+    let read = String::from_utf8(read_at_most(path, max)?);
+    read.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_larger_file_is_refused_also_if_it_states_no_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "12345").unwrap();
+        assert_eq!(text_at_most(&file, 5).unwrap(), "12345");
+        let endless = Path::new("/dev/zero");
+        for path in [file.as_path(), endless]
+            .into_iter()
+            .filter(|path| path.exists())
+        {
+            let error = read_at_most(path, 4).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                io::ErrorKind::FileTooLarge,
+                "{}",
+                path.display()
+            );
+        }
+        std::fs::write(&file, [0xff]).unwrap();
+        let error = text_at_most(&file, 4).unwrap_err();
+        assert_eq!(error.to_string(), "it is not UTF-8");
+    }
+}

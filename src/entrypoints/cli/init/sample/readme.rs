@@ -1,0 +1,119 @@
+//! Writes the README of the new folder. In: the selected sources with their cases. Out: three steps,
+//! of which the first two work as they stand.
+
+use crate::inbound::{SchemeKind, SchemeSpec, TimeSource};
+
+use super::{Fetch, Sample, Source};
+
+impl Sample {
+    pub(in super::super) fn readme(&self) -> String {
+        let signed = self
+            .sources
+            .iter()
+            .find(|source| !source.secrets.is_empty());
+        let send = signed.map_or_else(String::new, |source| self.send(source));
+        let tried = self.sources.first().map_or_else(String::new, |source| {
+            let (event, now) = self.allowed_event(&source.name);
+            let now = match source.time_field() {
+                Some(_) => format!(" \\\n     --now {now}"),
+                None => String::new(),
+            };
+            format!(
+                "sharehook try --source {} --body {event}{now}\n",
+                source.name
+            )
+        });
+        format!(
+            "# Image sharing with sharehook\n\n\
+             `sharehook.toml` names the sources, `maps/` turns their events into requests, and\n\
+             `policy/` decides. `.env` has a random secret for each source; do not commit it.\n\n\
+             1. Check, and see what an event asks for. Nothing is called:\n\n\
+             \x20  ```sh\n\
+             \x20  set -a; . ./.env; set +a\n\
+             \x20  sharehook check\n\
+             \x20  sharehook test\n\
+             \x20  {tried}\
+             \x20  ```\n\n\
+             2. Serve with a stand-in cloud:\n\n\
+             \x20  ```sh\n\
+             \x20  sharehook serve --sandbox\n\
+             \x20  ```\n\n\
+             {send}\n\
+             3. Make it yours: put your teams, images and accounts into `policy/entities.json`,\n\
+             \x20  the field names of your tickets into `maps/`, and your events with the expected\n\
+             \x20  decisions into `policy/cases/`. Give each sender its secret from `.env`, or\n\
+             \x20  replace it there by the secret that the sender shows. Then run step 1 again.\n"
+        )
+    }
+
+    /// The step that sends an event of `source` to the server.
+    fn send(&self, source: &Source) -> String {
+        let name = &source.name;
+        let (event, _) = self.allowed_event(name);
+        if let Some(Fetch { preset, .. }) = &source.fetch {
+            return format!(
+                "   It also has stand-ins of the APIs that `fetch` reads. In a second terminal, give it the\n\
+                 \x20  approved instance, then send its event, signed:\n\n\
+                 \x20  ```sh\n\
+                 \x20  set -a; . ./.env; set +a\n\
+                 \x20  curl -s http://127.0.0.1:18300/sandbox/approvals/{preset} \\\n\
+                 \x20    -H 'content-type: application/json' --data-binary @{event}\n\
+                 \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} \\\n\
+                 \x20    \"$(sharehook sign --source {name} --body {event})\"\n\
+                 \x20  sharehook grants\n\
+                 \x20  ```\n"
+            );
+        }
+        // The sample event is too old to be accepted.
+        let (renewed, sent) = match source.time_field() {
+            Some(field) => (
+                format!(
+                    "\x20  sed \"s/\\\"{field}\\\": *[0-9]*/\\\"{field}\\\": $(date +%s)000/\" \\\n\
+                     \x20    {event} > now.json\n"
+                ),
+                "now.json".to_owned(),
+            ),
+            None => (String::new(), event),
+        };
+        format!(
+            "   Send a signed delivery from a second terminal:\n\n\
+             \x20  ```sh\n\
+             \x20  set -a; . ./.env; set +a\n\
+             {renewed}\
+             \x20  eval curl -s http://127.0.0.1:8080/hooks/{name} --data-binary @{sent} \\\n\
+             \x20    \"$(sharehook sign --source {name} --body {sent})\"\n\
+             \x20  ```\n"
+        )
+    }
+
+    /// The event of the source's first case whose request is allowed, and when the event arrives.
+    fn allowed_event(&self, source: &str) -> (String, String) {
+        let of_source = format!("source = \"{source}\"");
+        let cases = self.cases();
+        let case = cases
+            .split("[[case]]")
+            .find(|case| case.contains(&of_source) && case.contains("decision = \"allow\""))
+            .unwrap_or_default();
+        let field = |name: &str| {
+            let line = case.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_default().trim_matches('"')
+        };
+        let event = format!("policy/cases/{}", field("event  = "));
+        (event, field("now    = ").to_owned())
+    }
+}
+
+impl Source {
+    /// The field of the body that contains the signed time, in Unix milliseconds. `None` if the
+    /// body contains no such field.
+    fn time_field(&self) -> Option<String> {
+        let spec = SchemeSpec::preset(self.scheme.parse().ok()?);
+        let SchemeKind::Hmac(scheme) = spec.kind() else {
+            return None;
+        };
+        match &scheme.time {
+            Some(TimeSource::MillisPointer(pointer)) => Some(pointer.replace('/', "")),
+            _ => None,
+        }
+    }
+}
