@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sharehook::app::{NotificationStatus, Reply, retire};
 use sharehook_sandbox::InboxAnswer;
 
-use crate::notify::world;
+use crate::notify::{world, world_at};
 use crate::support::history::signer;
 use crate::support::store::Break;
 use crate::support::{
@@ -129,6 +129,47 @@ async fn a_retired_request_can_be_notified_again_and_sealed() {
         (report.findings, report.records, report.retired),
         (vec![], 2, 1)
     );
+}
+
+/// The index loses the entry of the record that follows those of a retired request.
+#[tokio::test]
+async fn the_entry_of_a_record_after_a_retirement_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let place = format!("file:{}", journal.display());
+    let world = world_at(Place::At(&place), "").await;
+    world.cloud.answer_letters(InboxAnswer {
+        status: 410,
+        ..InboxAnswer::default()
+    });
+    let denied = request("CHG1", json!({"accounts": [STRANGER]}));
+    world.deliver(&denied).await;
+    world.notify().await;
+    world.advance(48 * 3_600);
+    world.sweep().await;
+    let signer = sharehook::app::signer(world.app.config()).unwrap().unwrap();
+    let retired = async || {
+        let (age, rules) = ("1d".parse().unwrap(), Default::default());
+        let retired = retire(&world.journal, &age, signer.verifier(), world.now(), &rules);
+        retired.await.unwrap().retired
+    };
+    assert_eq!(retired().await, 1);
+    world.cloud.answer_letters(InboxAnswer::default());
+    let desk = "desk".parse().unwrap();
+    let again = world.app.retry_notifications(&desk, "CHG1", deadline());
+    assert_eq!(again.await.unwrap().entries.len(), 1);
+    assert_eq!(world.verify().await, Ok(()));
+    std::fs::remove_dir_all(journal.join("index/unsealed")).unwrap();
+    let lost = world.verify().await.unwrap_err();
+    assert!(lost.contains("Unlisted"), "{lost}");
+    assert_eq!(world.app.reindex().await.unwrap(), 1);
+    assert_eq!(world.verify().await, Ok(()));
+    let sealing = world.journal.seal(&signer, world.now()).await.unwrap();
+    assert_eq!((sealing.sealed, sealing.left_out), (1, vec![]));
+    // The request is retired already, and keeps its later record.
+    world.advance(48 * 3_600);
+    assert_eq!(retired().await, 0);
+    assert_eq!(world.verify().await, Ok(()));
 }
 
 /// Stops or fails each write. Each recorded rejection is delivered, and repetitions have one id.

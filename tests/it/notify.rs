@@ -13,8 +13,17 @@ use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, request};
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
-/// A world that notifies the inbox of its sandbox. `more` is part of its `[[notify]]`.
+/// A world that notifies the inbox of its sandbox, with its journal in memory. `more` is part of its
+/// `[[notify]]`.
 pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
+    let mut world = world_at(place, more).await;
+    world.reset().await;
+    world.cloud.clear_inbox();
+    world
+}
+
+/// As [`world`], but with its journal in `place`.
+pub(crate) async fn world_at(place: Place<'_>, more: &str) -> World {
     let mut world = World::with(place, |_| ()).await;
     secrets::write(&world.folder.path().join("notify.secret"), SECRET);
     let url = world.cloud.url();
@@ -22,8 +31,6 @@ pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
         "[limits]\nnotice = \"3d\"\n\n[[notify]]\nname = \"desk\"\npreset = \"webhook\"\n\
          url = \"{url}/inbox\"\nsecret = \"file:notify.secret\"\n{more}\n"
     ));
-    world.reset().await;
-    world.cloud.clear_inbox();
     world
 }
 

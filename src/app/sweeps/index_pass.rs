@@ -1,6 +1,6 @@
-//! The daily pass of the sweeps: compares the journal's index with every request that is not
-//! retired, and writes missing entries. In: the index, the records, the log's entries. Out: counts.
-//! May be interrupted at any point.
+//! The daily pass of the sweeps: compares the journal's index with every request, except retired
+//! ones without later records, and writes missing entries. In: the index, the records, the log's
+//! entries. Out: counts. May be interrupted at any point.
 
 use std::time::Duration;
 
@@ -52,9 +52,7 @@ impl App {
                 }
                 let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
                 for few in some.chunks(READERS) {
-                    let reads = few
-                        .iter()
-                        .map(|stream| self.journal.read_unretired(*stream));
+                    let reads = few.iter().map(|stream| self.journal.read_to_index(*stream));
                     for (stream, read) in few.iter().zip(join_all(reads).await) {
                         match read {
                             Ok(history) => histories.extend(history),

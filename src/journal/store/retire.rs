@@ -76,12 +76,14 @@ impl Retired {
 }
 
 impl Journal {
-    /// The streams that are not completely retired: they have more than record 0 below `requests/`,
-    /// or lack the object `retired`. Lists everything below `requests/` once.
+    /// The streams that are not completely retired: they lack the object `retired`, or still have
+    /// a record below `requests/` that it names. Lists everything below `requests/` once, and reads
+    /// the object of each retired stream that has other records than record 0.
     pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {
-            let mut streams: BTreeMap<StreamId, (u64, bool)> = BTreeMap::new();
+            // Each stream's first record after record 0, and whether the stream is retired.
+            let mut streams: BTreeMap<StreamId, (Option<u64>, bool)> = BTreeMap::new();
             let mut found = self.at(&root).list(Some(&root));
             while let Some(object) = found.try_next().await? {
                 let mut parts = object.location.as_ref().rsplit('/');
@@ -89,19 +91,29 @@ impl Journal {
                 let Some(Ok(stream)) = parts.next().map(str::parse::<StreamId>) else {
                     continue;
                 };
-                let (records, retired) = streams.entry(stream).or_default();
-                *records += u64::from(file_seq(name).is_some());
+                let (first, retired) = streams.entry(stream).or_default();
+                let later = file_seq(name).filter(|seq| *seq > 0);
+                *first = first.iter().copied().chain(later).min();
                 *retired |= name == RETIRED;
             }
             Ok(streams)
         };
         let streams = self.listing(&root, LISTING_TIMEOUT, walk).await?;
-        let kept = |(records, retired): &(u64, bool)| *records > 1 || !retired;
-        Ok(streams
-            .into_iter()
-            .filter(|(_, found)| kept(found))
-            .map(|(stream, _)| stream)
-            .collect())
+        let mut kept = Vec::new();
+        for (stream, (first, retired)) in streams {
+            let complete = match (first, retired) {
+                (_, false) => false,
+                (None, true) => true,
+                (Some(first), true) => {
+                    let named = self.retired(stream).await?;
+                    named.is_some_and(|retired| retired.end <= first)
+                }
+            };
+            if !complete {
+                kept.push(stream);
+            }
+        }
+        Ok(kept)
     }
 
     /// Removes a finished request's records, except record 0, after comparing each one with its

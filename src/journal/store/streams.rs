@@ -38,8 +38,23 @@ impl Journal {
     /// Like [`Journal::read`], but returns `None` for a retired request, and does not notice that
     /// the worker of a request has died.
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
+        self.read_unless(stream, |folder| folder.retired).await
+    }
+
+    /// Like [`Journal::read`], but returns `None` for a retired request that has only record 0
+    /// below `requests/`: it needs no index entry.
+    pub async fn read_to_index(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
+        self.read_unless(stream, |folder| folder.retired && folder.end <= 1)
+            .await
+    }
+
+    async fn read_unless(
+        &self,
+        stream: StreamId,
+        skips: impl Fn(&Folder) -> bool,
+    ) -> Result<Option<History>, JournalError> {
         let folder = self.folder(stream).await?;
-        if folder.retired {
+        if skips(&folder) {
             return Ok(None);
         }
         let files = self.files_of(stream, &folder).await?;
