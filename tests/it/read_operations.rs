@@ -219,9 +219,25 @@ async fn without_seals_no_entries_pile_up() {
     world.advance(24 * 3_600);
     world.sweep().await;
     assert_eq!(names().await, 0);
-    let records = world.journal.verify().await.unwrap().records;
+    let key = signer().verifier().clone();
+    let found = async || world.journal.verify_sealed(&key, None).await.unwrap();
+    // A removed log leaves the same. The finding names both cases.
+    let before = found().await;
+    let [finding] = &before.findings[..] else {
+        panic!("{before:?}")
+    };
+    let shown = finding.to_string();
+    assert!(
+        finding.flaw.name() == "no_seal" && shown.starts_with("log: no seal exists"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("of 1 requests") && shown.contains("run `sharehook audit seal`"),
+        "{shown}"
+    );
     let sealing = world.journal.seal(&signer(), world.now()).await.unwrap();
-    assert_eq!(sealing.sealed, records);
+    assert_eq!(sealing.sealed, before.records);
+    assert_eq!(found().await.findings, []);
 }
 
 /// The daily pass neither reads a retired request nor reports it as lost.

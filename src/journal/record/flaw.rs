@@ -51,6 +51,16 @@ pub enum Flaw {
     /// The grant in an index entry is not the grant according to the records.
     #[error("foreign: its grant differs from the records")]
     WrongGrant,
+    /// The journal has no seal, and its index lacks the entries for the first one. The daily pass of
+    /// a process without a key deletes such entries, and so does a seal.
+    #[error(
+        "no seal exists, and the index does not list the records of {streams} requests as unsealed: \
+         either this journal was never sealed, or its log was removed"
+    )]
+    NoSeal {
+        /// The number of streams without such an entry.
+        streams: usize,
+    },
     /// The index names a record that does not exist.
     #[error("this index entry names a record that does not exist")]
     Unrecorded,
@@ -76,6 +86,7 @@ impl Flaw {
             Self::Resealed => "altered_since_sealed",
             Self::Dropped => "dropped",
             Self::Unlisted(_) => "unlisted",
+            Self::NoSeal { .. } => "no_seal",
             Self::Unrecorded => "unrecorded",
             Self::BrokenLog(_) => "broken_log",
         }
@@ -96,6 +107,9 @@ impl Flaw {
             }
             Self::Unlisted(_) | Self::WrongGrant => {
                 "run `sharehook sweep --rebuild`, which writes the entry again from the records"
+            }
+            Self::NoSeal { .. } => {
+                "if the journal had no seal key until now, run `sharehook audit seal` and verify again; if it was sealed before, restore log/ from a backup"
             }
             Self::Unrecorded => {
                 "wait a day: the entry of an interrupted delivery disappears by itself; if it stays, restore the request from a backup"

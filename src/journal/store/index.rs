@@ -144,6 +144,9 @@ impl Journal {
                 });
             }
         }
+        if seals == Some(0) {
+            findings = unsealed::sum_up(findings);
+        }
         findings.sort_by(|a, b| a.path.cmp(&b.path));
         findings.dedup_by(|a, b| a.path == b.path);
         Ok(findings)

@@ -14,8 +14,9 @@ use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _};
 use object_store::path::Path;
 
+use super::super::super::chain::Finding;
 use super::super::super::log::{Checkpoint, Entry, Segment, bundles};
-use super::super::super::record::{Stored, StreamId};
+use super::super::super::record::{Flaw, Stored, StreamId};
 use super::super::objects::MAX_CONCURRENT;
 use super::super::{Journal, JournalError};
 
@@ -149,6 +150,20 @@ impl Journal {
     pub(in super::super) fn unsealed_path(&self, stream: StreamId, seq: u64) -> Path {
         self.index_path(&["unsealed", &UnsealedEntry { stream, seq }.name()])
     }
+}
+
+/// Replaces the findings about missing entries below `unsealed` by one, for a journal without a
+/// seal: its first seal finds the records without these entries.
+pub(super) fn sum_up(findings: Vec<Finding>) -> Vec<Finding> {
+    let missing = |finding: &Finding| {
+        matches!(finding.flaw, Flaw::Unlisted(_)) && finding.path.starts_with("index/unsealed/")
+    };
+    let (unnamed, mut others): (Vec<_>, Vec<_>) = findings.into_iter().partition(missing);
+    if !unnamed.is_empty() {
+        let streams = unnamed.len();
+        others.push(Finding::about("log", Flaw::NoSeal { streams }));
+    }
+    others
 }
 
 #[cfg(test)]
