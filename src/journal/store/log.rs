@@ -26,13 +26,6 @@ pub(super) struct LogHead {
     pub(super) keys: KeyChain,
 }
 
-impl LogHead {
-    /// Fails unless `key` signs the next seal.
-    pub(super) fn require(&self, key: &VerifierKey) -> Result<(), Problem> {
-        require(&self.keys, key)
-    }
-}
-
 fn require(keys: &KeyChain, key: &VerifierKey) -> Result<(), Problem> {
     match keys.newest() == key {
         true => Ok(()),
@@ -157,22 +150,38 @@ impl Journal {
         Ok(newest.map(|(checkpoint, _)| checkpoint.at))
     }
 
+    /// Fails unless `key` signs the seal after `head`. Reads the notes that introduce keys only if
+    /// the known keys end with another one: a later exchange may have introduced `key` again.
+    pub(super) async fn require_key(
+        &self,
+        head: &mut LogHead,
+        key: &VerifierKey,
+    ) -> Result<(), JournalError> {
+        if head.keys.newest() != key {
+            head.keys = self.keys_for(key).await?;
+            let newest = head.newest.iter();
+            newest.for_each(|(newest, _)| head.keys.follow(newest));
+        }
+        Ok(require(&head.keys, key)?)
+    }
+
     /// Reads `log/checkpoint`. Returns the log's keys too, of which `key` is the newest. Reads the
-    /// notes that introduce keys only if `key` has not signed `log/checkpoint`.
+    /// notes that introduce keys only if `key` has not signed `log/checkpoint`, or if that
+    /// checkpoint introduces another key.
     async fn newest_signed(
         &self,
         key: &VerifierKey,
     ) -> Result<(KeyChain, Option<(Checkpoint, String)>), JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
-        let opened = |keys: &KeyChain| note.as_deref().and_then(|note| keys.open(note).ok());
-        let mut keys = KeyChain::from(key.clone());
-        let mut newest = opened(&keys);
-        if newest.is_none() {
-            keys = self.keys_for(key).await?;
-            newest = opened(&keys);
-        }
-        if let Some(checkpoint) = &newest {
-            keys.follow(checkpoint);
+        let opened = |mut keys: KeyChain| {
+            let newest = note.as_deref().and_then(|note| keys.open(note).ok());
+            newest.iter().for_each(|newest| keys.follow(newest));
+            (keys, newest)
+        };
+        let (mut keys, mut newest) = opened(KeyChain::from(key.clone()));
+        // A later exchange may have introduced `key` again.
+        if newest.is_none() || keys.newest() != key {
+            (keys, newest) = opened(self.keys_for(key).await?);
         }
         require(&keys, key)?;
         Ok((keys, newest.zip(note)))

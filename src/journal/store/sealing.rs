@@ -130,7 +130,7 @@ impl Journal {
             let mut head = self.log_head(old.verifier()).await?;
             let entries = self.unsealed_entries().await?;
             while let Some(segment) = self.segment(head.number + 1).await? {
-                head.require(old.verifier())?;
+                self.require_key(&mut head, old.verifier()).await?;
                 head = self
                     .complete(head, &segment, old, Some(new), &entries)
                     .await?;
@@ -140,7 +140,7 @@ impl Journal {
             {
                 return Ok(note.clone());
             }
-            head.require(old.verifier())?;
+            self.require_key(&mut head, old.verifier()).await?;
             let mut segment = Segment::new(head.number + 1, head.edge.size(), now);
             segment.key_change = Some(change.clone());
             let path = self.segment_path(segment.number);
@@ -160,7 +160,7 @@ impl Journal {
     ) -> Result<LogHead, JournalError> {
         let mut entries = None;
         loop {
-            head.require(signer.verifier())?;
+            self.require_key(&mut head, signer.verifier()).await?;
             let Some(segment) = self.segment(head.number + 1).await? else {
                 return Ok(head);
             };

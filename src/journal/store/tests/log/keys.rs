@@ -177,6 +177,40 @@ async fn the_new_key_continues_a_log_whose_newest_checkpoint_is_of_the_old_one()
     assert!(!log.join("checkpoints/000002").exists());
 }
 
+/// An exchange introduces the first key again. `log/checkpoint` is of any seal, or missing.
+#[tokio::test]
+async fn a_key_that_returns_continues_from_any_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = rotated(dir.path()).await;
+    let (first, second) = (signer(7), signer(8));
+    journal.rotate_key(&second, &first, at(600)).await.unwrap();
+    finished(&journal, "sixth").await;
+    journal.seal(&first, at(700)).await.unwrap();
+    let all = everything(dir.path());
+    let log = dir.path().join("log");
+    let newest = log.join("checkpoint");
+    for seal in 0..=7 {
+        match seal {
+            0 => fs::remove_file(&newest).unwrap(),
+            seal => {
+                let old = fs::read(log.join(format!("checkpoints/{seal:06}")));
+                fs::write(&newest, old.unwrap()).unwrap();
+            }
+        }
+        let sealing = journal.seal(&first, at(900)).await;
+        assert!(sealing.is_ok(), "{seal}: {sealing:?}");
+        assert_eq!(everything(dir.path()), all, "{seal}");
+    }
+    refused(dir.path(), 8, &of(7)).await;
+    fs::copy(log.join("checkpoints/000001"), &newest).unwrap();
+    journal
+        .rotate_key(&first, &signer(9), at(950))
+        .await
+        .unwrap();
+    let report = journal.verify_sealed(&key(), None).await.unwrap();
+    assert_eq!((report.findings, report.seals), (vec![], 8));
+}
+
 #[tokio::test]
 async fn an_exchange_may_be_repeated_until_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
