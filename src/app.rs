@@ -88,6 +88,8 @@ struct IncomingRequest<'a> {
     request: &'a ShareRequest,
     delivery: &'a IncomingDelivery<'a>,
     received: &'a Received,
+    /// Whether the delivery has the token of a task that a notification can end.
+    task_token: bool,
     now: Timestamp,
     deadline: Deadline,
 }
@@ -198,12 +200,13 @@ impl App {
         let mut answers = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             let identity = identity_of(request, verified, index);
-            self.keep_callback(&identity, verified);
+            let task_token = self.keep_callback(&identity, verified);
             let incoming = IncomingRequest {
                 identity,
                 request,
                 delivery,
                 received: &received,
+                task_token,
                 // Decide each request at its own instant: the requests before it took time.
                 now: self.now(),
                 deadline: context::turn_deadline(deadline),

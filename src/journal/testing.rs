@@ -109,6 +109,7 @@ pub(super) fn intent(identity: Identity, request: ShareRequest, lease: Option<i6
         absent: false,
         adopts: false,
         gone: false,
+        task_token: false,
         lease: lease.map(|seconds| Lease { until: at(seconds) }),
     }
 }

@@ -2,7 +2,7 @@
 //! completed request, a denied one, an overdue share, and a lost answer.
 
 use serde_json::{Value, json};
-use sharehook::app::{Delivery, Via};
+use sharehook::app::{Delivery, NotificationStatus, Via};
 use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
 
 use crate::support::notification_receiver::{Handling, NotificationReceiver, Seen};
@@ -699,9 +699,8 @@ fn task(execution: &str, account: &str, token: &str) -> Delivery {
     }
 }
 
-#[tokio::test]
-async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
-    let receiver = NotificationReceiver::start(step_functions).await;
+/// A world that ends tasks at `receiver`.
+async fn world_of_tasks(receiver: &NotificationReceiver) -> World {
     let mut world = World::new().await;
     for (name, value) in [
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -715,6 +714,13 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
         "[[notify]]\nname = \"task\"\npreset = \"stepfunctions\"\nurl = \"{url}\"\n"
     ));
     world.reset().await;
+    world
+}
+
+#[tokio::test]
+async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
+    let receiver = NotificationReceiver::start(step_functions).await;
+    let mut world = world_of_tasks(&receiver).await;
     for (execution, account) in [("good", ACCOUNTS[0]), ("bad", STRANGER)] {
         world
             .app
@@ -742,13 +748,14 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     world.sweep().await;
     let notes = receiver.notes();
     assert_eq!(notes.len(), 3, "{notes:?}");
-    // A restarted process does not have the token. It gives the notification up, and records that.
+    // A restarted process does not have the token. It gives the notification up when no other
+    // process can have the token, and records that.
     world
         .app
         .receive(task("lost", STRANGER, TASK_TOKEN), deadline())
         .await;
     world.restart();
-    world.advance(300);
+    world.advance(1_800);
     world.sweep().await;
     // If an answer repeats the token, the record does not contain it.
     world
@@ -763,4 +770,48 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     assert!(records.contains("the task's token is gone"), "{records}");
     assert!(!records.contains("AAAAKg"), "{records}");
     assert_eq!(receiver.notes().len(), 3);
+}
+
+/// A process that did not receive the delivery leaves the task to the one that did.
+#[tokio::test]
+async fn a_task_is_ended_by_the_process_that_has_its_token() {
+    let receiver = NotificationReceiver::start(step_functions).await;
+    let world = world_of_tasks(&receiver).await;
+    let denied = task("later", STRANGER, TASK_TOKEN);
+    world.app.receive(denied, deadline()).await;
+    let other = world.another();
+    world.advance(300);
+    other.sweep(deadline()).await.unwrap();
+    let text = records(&world).await;
+    assert!(!text.contains("notification_failed"), "{text}");
+    // An operator's retry in another process fails, and does not give up.
+    let target = "task".parse().unwrap();
+    let tried = other.retry_notifications(&target, "later/Share", deadline());
+    let [tried] = &tried.await.unwrap().entries[..] else {
+        panic!("not tried")
+    };
+    assert_eq!(tried.state, NotificationStatus::Owed);
+    let why = tried.why.clone().unwrap();
+    assert!(why.contains("only the process that received"), "{why}");
+    world.advance(10);
+    world.sweep().await;
+    let notes = receiver.notes();
+    assert!(
+        notes.len() == 1 && notes[0].starts_with("Denied: "),
+        "{notes:?}"
+    );
+}
+
+/// Without `sources`, a target also gets requests for which no task waits.
+#[tokio::test]
+async fn a_request_without_a_token_ends_no_task() {
+    let receiver = NotificationReceiver::start(step_functions).await;
+    let world = world_of_tasks(&receiver).await;
+    let share = request("CHG1", json!({"accounts": [ACCOUNTS[0]]}));
+    world.deliver(&share).await;
+    world.notify().await;
+    let text = records(&world).await;
+    assert!(text.contains("\"silent\":true"), "{text}");
+    assert!(!text.contains("notification_failed"), "{text}");
+    assert!(receiver.notes().is_empty() && receiver.refused().is_empty());
 }

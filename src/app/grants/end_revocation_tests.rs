@@ -73,6 +73,7 @@ fn opening(identity: &Identity) -> Opening {
         absent: false,
         adopts: false,
         gone: false,
+        task_token: false,
         lease: None,
     };
     Opening {

@@ -27,6 +27,8 @@ use crate::telemetry::{Metric, NotificationResult, Step, step, within};
 
 use super::outbox::Queued;
 use super::send_notification::{Attempt, Delivered, Failure};
+use super::target::Target;
+use super::task_token::NoToken;
 
 /// How many streams have their notifications delivered at once.
 const MAX_DELIVERING: usize = 8;
@@ -60,13 +62,22 @@ impl Failures {
 
 impl App {
     /// Keeps the callback of a delivery (`response_url` or task token), if a target may use it.
-    pub(in crate::app) fn keep_callback(&self, identity: &Identity, delivery: &VerifiedDelivery) {
+    /// Returns whether it has a task token.
+    pub(in crate::app) fn keep_callback(
+        &self,
+        identity: &Identity,
+        delivery: &VerifiedDelivery,
+    ) -> bool {
         let mut targets = self.config().notify.iter();
-        if targets.any(|target| target.preset.uses_callback())
-            && let Some(callback) = Callback::of(delivery)
-        {
-            self.outbox.keep(StreamId::of(identity), callback);
+        if !targets.any(|target| target.preset.uses_callback()) {
+            return false;
         }
+        let Some(callback) = Callback::of(delivery) else {
+            return false;
+        };
+        let has_token = callback.task_token.is_some();
+        self.outbox.keep(StreamId::of(identity), callback);
+        has_token
     }
 
     /// Puts a request into the outbox if it owes a notification now. `first` says that this process
@@ -185,10 +196,16 @@ impl App {
         Ok(delivered.await?.unwrap_or(state))
     }
 
+    /// Leaves out what only another process can deliver, because it has the task's token.
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
-        due.retain(|owed| owed.at <= now);
+        let ends_task = |owed: &Owed| {
+            let target = self.prepared.targets.get(&owed.notice.notify);
+            target.is_some_and(Target::ends_task)
+        };
+        let without_token = self.no_token(state) == Some(NoToken::Elsewhere);
+        due.retain(|owed| owed.at <= now && !(without_token && ends_task(owed)));
         due
     }
 

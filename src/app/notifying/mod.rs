@@ -5,6 +5,7 @@ mod deliver_notifications;
 mod outbox;
 mod send_notification;
 mod target;
+mod task_token;
 
 pub(super) use deliver_notifications::Failures;
 pub(super) use outbox::Outbox;

@@ -14,7 +14,7 @@ use crate::journal::StreamId;
 use crate::telemetry::{TraceContext, current};
 
 /// How long a callback is kept: Slack accepts answers at a `response_url` for 30 minutes.
-const KEPT: Duration = Duration::from_secs(1_800);
+pub(super) const KEPT: Duration = Duration::from_secs(1_800);
 /// Maximum number of callbacks to keep; more than the requests that run at once. Further ones are
 /// not kept.
 const MAX_KEPT: usize = 10_000;

@@ -20,6 +20,7 @@ use crate::notify::{
 use crate::telemetry::current;
 
 use super::target::Target;
+use super::task_token::NoToken;
 
 /// Time limit of one HTTP request to a target.
 const MAX_TIME: Duration = Duration::from_secs(10);
@@ -102,14 +103,8 @@ impl App {
         if messages.is_empty() {
             return Ok(Delivered::Nothing);
         }
-        let tokenless =
-            matches!(target.config.auth, Auth::Aws(_)) && notification.task_token().is_none();
-        if tokenless {
-            let why = "the task's token is gone: it is kept only by the process that received it";
-            return Err(Failure {
-                is_final: true,
-                ..Failure::passing(why)
-            });
+        if target.ends_task() && notification.task_token().is_none() {
+            return without_token(self.no_token(state));
         }
         for message in messages {
             match self.send_one(&notification, &message).await {
@@ -296,6 +291,22 @@ impl App {
         headers.retain(|(name, _)| names.insert(name.to_ascii_lowercase()));
         headers.reverse();
         Ok(headers)
+    }
+}
+
+/// The end of an attempt to end a task whose token this process does not have.
+fn without_token(no_token: Option<NoToken>) -> Result<Delivered, Failure> {
+    match no_token {
+        Some(NoToken::NoTask) => Ok(Delivered::Nothing),
+        Some(NoToken::Gone) => Err(Failure {
+            is_final: true,
+            ..Failure::passing(
+                "the task's token is gone: the process that received it kept it for half an hour",
+            )
+        }),
+        Some(NoToken::Elsewhere) | None => Err(Failure::passing(
+            "only the process that received the task's token can send this; its next sweep does",
+        )),
     }
 }
 

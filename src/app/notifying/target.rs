@@ -46,6 +46,11 @@ impl Target {
             client,
         })
     }
+
+    /// Whether its messages end a waiting task of Step Functions.
+    pub(super) fn ends_task(&self) -> bool {
+        matches!(self.config.auth, Auth::Aws(_))
+    }
 }
 
 /// Sends a HEAD request to an address. Returns the status of the answer, whichever it is.

@@ -80,6 +80,7 @@ impl App {
             absent: false,
             adopts: incoming.delivery.statement == Statement::Adopts,
             gone: incoming.delivery.statement == Statement::Gone,
+            task_token: incoming.task_token,
             lease: None,
         };
         let lease = self.worker_lease(incoming.now, incoming.deadline)?;

@@ -235,6 +235,10 @@ pub struct Intent {
     /// as not shared if the cloud does not have its image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// True if the delivery had the token of a Step Functions task that waits for the outcome, and
+    /// a notification can use it. The token itself is in no record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub task_token: bool,
     /// The first worker's lease. `None` for a denial and for a request that starts later or waits
     /// in the backlog.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -56,6 +56,7 @@ pub(crate) fn opening(id: &str, request: &Value, worker: u64, now: Timestamp) ->
         absent: false,
         adopts: false,
         gone: false,
+        task_token: false,
         lease: None,
     };
     Opening {
