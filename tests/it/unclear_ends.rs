@@ -459,6 +459,69 @@ async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant()
     world.verify().await.unwrap();
 }
 
+/// The worker of a cancel died after its call. The approval of the cancel is withdrawn before the
+/// next turn, which reads the cloud, reads it later, or cannot read it at all.
+#[tokio::test]
+async fn what_a_dead_worker_cancelled_before_the_withdrawal_is_no_grant() {
+    let list = "DescribeBlueprintsShareAcrossAccountInfos";
+    for (site, fails) in [(Site::Cn, false), (Site::Cn, true), (Site::Intl, false)] {
+        let mut world = retried_for_ten_minutes(site).await;
+        let share = request("CHG0", json!({"accounts": ONE}));
+        assert_eq!(world.deliver(&share).await.1.status, Status::Completed);
+        let cancel = request("CHG1", json!({"action": "cancel", "accounts": ONE}));
+        stopped_in_call(&mut world, &cancel, "CancelShareBlueprintAcrossAccounts").await;
+        assert!(world.shares().is_empty(), "{:?}", world.shares());
+        world.clear_faults().await;
+        withdraw(&world).await;
+        if fails {
+            let fails = format!("{list}:error-before:InternalError@90");
+            assert!(world.cloud.inject(fails.parse().unwrap()));
+            world.advance(300);
+            world.sweep().await;
+            let (_, answer) = world.deliver(&cancel).await;
+            assert_eq!(answer.status, Status::Pending, "{answer:?}");
+            world.clear_faults().await;
+        }
+        world.advance(300);
+        world.sweep().await;
+        let (_, answer) = world.deliver(&cancel).await;
+        let grants = world.app.grants().await.unwrap().entries;
+        match site {
+            Site::Cn => {
+                assert_eq!(answer.status, Status::Completed, "{answer:?}");
+                assert!(grants.is_empty(), "{grants:?}");
+            }
+            Site::Intl => {
+                assert_eq!(answer.status, Status::Failed, "{answer:?}");
+                assert!(answer.results[0].maybe_done, "{answer:?}");
+                assert_eq!(grants.len(), 1, "{grants:?}");
+            }
+        }
+        world.verify().await.unwrap();
+    }
+}
+
+/// The call of the dead worker was not carried out, so the share stays.
+#[tokio::test]
+async fn what_a_dead_worker_did_not_cancel_before_the_withdrawal_stays() {
+    let mut world = retried_for_ten_minutes(Site::Cn).await;
+    let share = request("CHG0", json!({"accounts": ONE}));
+    world.deliver(&share).await;
+    let cancel = request("CHG1", json!({"action": "cancel", "accounts": ONE}));
+    stopped_in_call(&mut world, &cancel, "CancelShareBlueprintAcrossAccounts").await;
+    world.clear_faults().await;
+    crate::incidents::share_by_hand(&world, ONE[0]);
+    withdraw(&world).await;
+    world.advance(300);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&cancel).await;
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    assert!(!answer.results[0].maybe_done, "{answer:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+    world.verify().await.unwrap();
+}
+
 /// A cancel calls off one account between the calls and the record of a turn. The other account is
 /// still in doubt when the turn continues.
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{Action, ImageRef, Item, ItemResult, Target};
+use crate::domain::{Action, ImageRef, Item, ItemResult, ShareRequest, Target};
 use crate::journal::State;
 
 /// The images that a cancel affects, as far as they are known.
@@ -32,15 +32,21 @@ pub(super) fn items_called_off(
     items_lost(cancel, share, images)
 }
 
-/// Returns the items of `share` that the calls of this cancel take away.
+/// Returns the items of `share` that the calls of this cancel take away. Those are not the items
+/// that the withdrawal of the cancel's own approval called off.
 pub(super) fn items_lost(cancel: &State, share: &State, images: &AffectedImages) -> Vec<Item> {
+    let request = cancel.remaining();
+    request.map_or_else(Vec::new, |request| items_lost_by(&request, share, images))
+}
+
+/// Returns the items of `share` that the calls of a cancel with this request take away.
+pub(super) fn items_lost_by(
+    request: &ShareRequest,
+    share: &State,
+    images: &AffectedImages,
+) -> Vec<Item> {
     let target = &share.request().target;
-    // A cancel does not take away items that the withdrawal of its own approval called off.
-    let Some(request) = cancel.remaining() else {
-        return Vec::new();
-    };
-    if share.request().action != Action::Share || share.request().region != cancel.request().region
-    {
+    if share.request().action != Action::Share || share.request().region != request.region {
         return Vec::new();
     }
     let same_publication = target.lighthouse() && images.published == Some(target.image());

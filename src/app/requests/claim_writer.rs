@@ -377,18 +377,6 @@ impl<'a> ClaimWriter<'a> {
         .await
     }
 
-    /// One result per item, in the request's order. An item without a new result keeps the recorded
-    /// one.
-    fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
-        let new = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
-        let latest = |known: ItemResult| match new(&known.item).unwrap_or(known) {
-            // A read showed that the called-off item is not shared, so it is no longer in doubt.
-            called_off if called_off.kind == ResultKind::Cancelled => called_off.in_doubt(false),
-            result => result,
-        };
-        self.state().results().into_iter().map(latest).collect()
-    }
-
     fn retried_until(&self) -> Timestamp {
         let begun = self.state().begins_at();
         begun.checked_add(self.retry_for).unwrap_or(Timestamp::MAX)

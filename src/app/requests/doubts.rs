@@ -3,7 +3,7 @@
 //! In: the recorded results, and observations of the cloud. Out: results marked as in doubt.
 
 use crate::cloud::error::refuses_account;
-use crate::domain::{ItemResult, ResultCode, ResultKind};
+use crate::domain::{Action, Item, ItemResult, ResultCode, ResultKind};
 use crate::plan::Observation;
 
 use super::claim_writer::ClaimWriter;
@@ -37,6 +37,23 @@ impl ClaimWriter<'_> {
             result.in_doubt(maybe)
         };
         results.into_iter().map(mark).collect()
+    }
+
+    /// One result per item, in the request's order. An item without a new result keeps the recorded
+    /// one.
+    pub(super) fn complete(&self, results: Vec<ItemResult>) -> Vec<ItemResult> {
+        let new = |item: &Item| results.iter().find(|r| r.item == *item).cloned();
+        let latest = |known: ItemResult| match new(&known.item).unwrap_or(known) {
+            // A read showed that the called-off item of a share is not shared, so it is no longer
+            // in doubt. For a cancel, the doubts say whether a read showed the item.
+            called_off if called_off.kind == ResultKind::Cancelled => {
+                let cancels = self.state().request().action == Action::Cancel;
+                let doubted = cancels && self.doubts.contains(&called_off.item);
+                called_off.in_doubt(doubted)
+            }
+            result => result,
+        };
+        self.state().results().into_iter().map(latest).collect()
     }
 }
 

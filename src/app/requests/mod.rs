@@ -22,6 +22,7 @@ mod resume;
 mod retry;
 mod slots;
 mod turn;
+mod withdrawn_cancel;
 
 pub use retry::{Operator, Retried, RetryError};
 pub(crate) use slots::Backlog;

@@ -19,6 +19,7 @@ use super::claim_writer::{ClaimWriter, Stop};
 use super::first_look::FirstLook;
 use super::interrupted::interrupted_result;
 use super::permission::{Permission, Withheld};
+use super::withdrawn_cancel::read_later;
 
 impl App {
     /// Carries out what `permission` allows, closes or defers the request, and revokes what was
@@ -210,6 +211,7 @@ impl App {
     /// Closes a request for this reason. If an earlier turn looked at the cloud, its worker may
     /// have shared without recording it, so the cloud is read first. What the read finds is
     /// recorded as shared and revoked later.
+    /// What an interrupted cancel took away is recorded, too.
     async fn close_withheld(
         &self,
         writer: &mut ClaimWriter<'_>,
@@ -224,11 +226,16 @@ impl App {
         } else {
             None
         };
+        let cancels = request.action == Action::Cancel;
+        if let (true, Some(seen)) = (cancels, &seen) {
+            self.record_taken_away(writer, seen, deadline).await?;
+        }
         let close = |result: ItemResult| {
-            let given = seen
-                .as_ref()
-                .and_then(|seen| interrupted_result(writer.state(), &result, seen));
-            given.unwrap_or_else(|| reason.result(&request, result))
+            let open = seen.as_ref().and_then(|seen| match cancels {
+                true => read_later(writer, &result, seen),
+                false => interrupted_result(writer.state(), &result, seen),
+            });
+            open.unwrap_or_else(|| reason.result(&request, result))
         };
         let results = writer.with_doubts(writer.results());
         let results = results.into_iter().map(close).collect();
