@@ -9,6 +9,7 @@ use sharehook::domain::Difference;
 use sharehook::domain::Timestamp;
 
 use crate::support::process::{Process, run};
+use crate::support::store::Break;
 use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, deadline, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
@@ -96,6 +97,29 @@ async fn a_cancel_that_the_cloud_refuses_is_reported_until_it_succeeds() {
     assert_eq!(gauge(&world).await, "sharehook_grants_overdue 0");
     assert!(world.app.drift(&[], deadline()).await.unwrap().agrees());
     assert!(states(&world).await.is_empty());
+    world.verify().await.unwrap();
+}
+
+/// A share that waits begins in a sweep, and ends before that sweep has recorded it.
+#[tokio::test]
+async fn a_share_that_ends_during_the_turn_of_a_sweep_is_revoked_in_that_sweep() {
+    let world = World::new().await;
+    world.sweep().await;
+    let later = json!({"not_before": "2026-11-21T08:30:00Z", "expires_in": "1h"});
+    let (_, answer) = world.deliver(&request("CHG1", later)).await;
+    assert_eq!(answer.status.as_str(), "pending");
+    world.advance(HOUR / 2);
+    world.fuse.arm_at("000003.json", Break::Stall);
+    let end = async {
+        world.fuse.stalled().await;
+        assert!(!world.has(BLUEPRINT).is_empty());
+        world.advance(HOUR);
+        world.fuse.release();
+    };
+    let (report, ()) = tokio::join!(world.sweep(), end);
+    assert_eq!(report.revoked, ["invoke/CHG1"], "{report}");
+    assert!(!report.failed(), "{report}");
+    assert!(world.has(BLUEPRINT).is_empty());
     world.verify().await.unwrap();
 }
 

@@ -87,6 +87,8 @@ async fn revoke_says_which_account_has_nothing_and_what_it_could_not_read() {
         code == Some(1) && log.contains("requests/") && log.contains("no active grant"),
         "{code:?} {log}"
     );
+    let reasons = log.lines().filter(|line| line.starts_with("sharehook: "));
+    assert_eq!(reasons.count(), 2, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

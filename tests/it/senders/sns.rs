@@ -8,7 +8,8 @@ use sharehook::clock::Clock;
 use sharehook::config::{AwsSecrets, Config, Vars};
 use sharehook::domain::Timestamp;
 use sharehook::inbound::{
-    Certificate, Delivery, Headers, Issuers, SchemeName, SchemeSpec, Subscription, Verifier, Via,
+    Certificate, Delivery, HandshakeReply, Headers, Issuers, SchemeName, SchemeSpec, Subscription,
+    Verifier, Via,
 };
 
 const TOPIC: &str = "arn:aws:sns:us-west-2:123456789012:share-requests";
@@ -228,7 +229,20 @@ fn a_subscription_is_confirmed_at_sns_in_the_topics_region_only() {
     assert!(refused.is_err());
 }
 
-async fn app(folder: &std::path::Path, now: Timestamp) -> App {
+/// Only a request to SNS confirms a subscription. A dry run makes none.
+#[tokio::test]
+async fn a_plan_does_not_confirm_a_subscription() {
+    let folder = tempfile::tempdir().unwrap();
+    let planning = prepared(folder.path()).planning();
+    let app = planning.open(&Vars::new(), Clock::at(now())).await.unwrap();
+    let body = vector("sns-04-subscription-confirmation").to_string();
+    let soon = Deadline::after(std::time::Duration::from_secs(5));
+    let reply = app.receive(delivery(&body), soon).await;
+    let unconfirmed = HandshakeReply::json(json!({"confirmed": false}));
+    assert_eq!(reply, Reply::Handshake(unconfirmed));
+}
+
+fn prepared(folder: &std::path::Path) -> Prepared {
     let pem = file()["shared"]["sns_cert_pem"]
         .as_str()
         .unwrap()
@@ -247,11 +261,12 @@ async fn app(folder: &std::path::Path, now: Timestamp) -> App {
         &AwsSecrets::new(),
     )
     .unwrap();
-    Prepared::new(config)
-        .unwrap()
-        .open(&Vars::new(), Clock::at(now))
-        .await
-        .unwrap()
+    Prepared::new(config).unwrap()
+}
+
+async fn app(folder: &std::path::Path, now: Timestamp) -> App {
+    let prepared = prepared(folder);
+    prepared.open(&Vars::new(), Clock::at(now)).await.unwrap()
 }
 
 #[tokio::test]

@@ -44,7 +44,25 @@ fn a_look_outlasts_a_wait_only_if_a_call_may_have_been_made() {
         },
         event => event,
     };
+    let denied = match crate::journal::testing::refused(false, all(failed())) {
+        Event::Refused {
+            verdict, results, ..
+        } => Event::Refused {
+            verdict,
+            results,
+            calls: calls(),
+        },
+        event => event,
+    };
     let cases = [
+        (
+            "a call before a denial, which was reopened",
+            absent()
+                .then(5, 1, denied)
+                .then(9_000, 2, reopened(true))
+                .then(9_010, 2, waits()),
+            true,
+        ),
         (
             "a call before the end, which was reopened",
             absent()
