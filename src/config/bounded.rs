@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::domain::Problem;
+
 /// Size limit of a configuration file and of the maps and certificates that it names.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
 
@@ -30,6 +32,26 @@ pub fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 pub fn text_at_most(path: &Path, max: u64) -> io::Result<String> {
     let read = String::from_utf8(read_at_most(path, max)?);
     read.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path
+/// as text, and finds other files by it.
+///
+/// # Errors
+/// The path is not UTF-8, or the file cannot be read or is too large.
+pub fn text_of(path: &Path) -> Result<String, Problem> {
+    if path.to_str().is_none() {
+        let remedy = "rename its folder, or start in that folder and name the file alone";
+        let shown = path.display().to_string();
+        return Err(Problem::new(shown, "the path is not UTF-8", remedy));
+    }
+    text_at_most(path, MAX_BYTES).map_err(|error| {
+        Problem::new(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+            "name a readable file with --config or SHAREHOOK_CONFIG",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -37,10 +37,9 @@ use crate::domain::Problems;
 use secrets::SecretValues;
 
 pub use crate::domain::Site;
-pub use bounded::{read_at_most, text_at_most};
+pub use bounded::{read_at_most, text_at_most, text_of};
 pub use fetch_config::{Fetch, FetchConfig, TicketFetch};
 pub use followed::{SEAL_KEY_VAR, aws_secrets};
-pub use reader::text_of;
 pub use renewal::Renewal;
 pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,

@@ -15,7 +15,7 @@ use toml::Spanned;
 
 use crate::domain::{Mark, Problem, Region, Span};
 
-use super::bounded::{MAX_BYTES, read_at_most, text_at_most};
+use super::bounded::{MAX_BYTES, read_at_most};
 use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
 use super::lenient::{Unread, is_stand_in};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
@@ -334,24 +334,4 @@ fn read_roots(path: &Path) -> io::Result<Vec<TrustAnchor<'static>>> {
     let found = read_certificates(path)?;
     let roots: Result<Vec<_>, _> = found.iter().map(root).collect();
     roots.map_err(|error| io::Error::other(format!("a certificate cannot be used: {error}")))
-}
-
-/// Reads the configuration file. Refuses a path that is not UTF-8: the configuration keeps the path
-/// as text, and finds other files by it.
-///
-/// # Errors
-/// The path is not UTF-8, or the file cannot be read or is too large.
-pub fn text_of(path: &Path) -> Result<String, Problem> {
-    if path.to_str().is_none() {
-        let remedy = "rename its folder, or start in that folder and name the file alone";
-        let shown = path.display().to_string();
-        return Err(Problem::new(shown, "the path is not UTF-8", remedy));
-    }
-    text_at_most(path, MAX_BYTES).map_err(|error| {
-        Problem::new(
-            path.display().to_string(),
-            format!("cannot be read: {error}"),
-            "name a readable file with --config or SHAREHOOK_CONFIG",
-        )
-    })
 }

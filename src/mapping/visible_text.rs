@@ -121,13 +121,7 @@ impl Page {
                 | Event::InlineMath(_)
                 | Event::DisplayMath(_) => page.set(range, Part::Hidden),
                 // Hide code over several lines: between dollar signs it is a formula.
-                Event::Code(_)
-                    if text
-                        .get(range.clone())
-                        .is_none_or(|code| code.contains('\n')) =>
-                {
-                    page.set(range, Part::Hidden);
-                }
+                Event::Code(_) if has_line_break(text, &range) => page.set(range, Part::Hidden),
                 Event::Text(_) | Event::Code(_) | Event::Html(_) | Event::TaskListMarker(_) => {
                     page.set(range, Part::Shown);
                 }
@@ -171,6 +165,11 @@ impl Page {
         });
         shown.map(|(_, c)| c).collect()
     }
+}
+
+fn has_line_break(text: &str, range: &Range<usize>) -> bool {
+    text.get(range.clone())
+        .is_none_or(|part| part.contains('\n'))
 }
 
 fn is_drawn(info: &str) -> bool {

@@ -7,8 +7,7 @@ use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
 use super::args::{RetryOptions, RevokeOptions, SweepOptions};
-use super::terminal::text::indented;
-use super::terminal::{Screen, counting, during};
+use super::terminal::{counting, during};
 use super::{Context, Failure};
 
 /// Time limit of `retry` and `revoke`.
@@ -85,10 +84,7 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         if let Some(mended) = index {
             outln!("index: missing entries written: {mended}");
         }
-        let width = Screen::of_stdout(&context.vars).width;
-        for line in report.to_string().lines() {
-            outln!("{}", indented(2, line, width));
-        }
+        outln!("{report}");
     }
     Ok(Exit::done_if(!report.failed()))
 }
