@@ -168,7 +168,7 @@ impl Reader<'_> {
             for (field, written) in useless {
                 let Some(written) = written else { continue };
                 let problem = format!("{field} has no effect with preset = \"{preset}\"");
-                let remedy = "remove it: the app of the source's `fetch` sends";
+                let remedy = "remove it: the app of the source's `fetch` sends the messages";
                 self.problem(written, problem, remedy);
             }
             return None;

@@ -27,7 +27,7 @@ impl Reader<'_> {
         let instead = match needs {
             AuthNeed::Header => None,
             AuthNeed::Secret | AuthNeed::Bot(_) => Some("write secret instead"),
-            AuthNeed::App => Some("remove it: the app of the source's `fetch` sends"),
+            AuthNeed::App => Some("remove it: the app of the source's `fetch` sends the messages"),
             AuthNeed::Aws => Some("remove it: the function's role signs"),
         };
         if let (Some(auth), Some(instead)) = (&raw.auth, instead) {

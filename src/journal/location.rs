@@ -116,7 +116,7 @@ fn directory(rest: &str) -> Result<JournalLocation, Problem> {
         Some(_) => {
             return refused(
                 "file:// must not name a host".to_owned(),
-                "write file:DIR, or file:///DIR from the root",
+                "write file:DIR, or file:///DIR for an absolute path",
             );
         }
         None => rest,

@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// What begins a comment of TeX, and character references to what begins a comment or a command.
+/// `%` begins a comment of TeX. The others begin or are character references, which may stand for `%`
+/// or a backslash.
 const MAY_HIDE: [&str; 4] = ["%", "&#", "&bsol;", "&percnt;"];
 
 /// The formulas of the text whose events were seen.
@@ -21,8 +22,8 @@ pub(super) struct Formulas<'a> {
     hidden: Vec<Range<usize>>,
     /// The end of the paragraph so far.
     end: usize,
-    /// Where a formula may begin in the paragraph so far, if it is not clear where it ends. Of
-    /// several places, the first.
+    /// The first dollar sign of the paragraph so far from which renderers may read different
+    /// formulas.
     begin: Option<usize>,
     /// Whether the events are those of a code block.
     in_code: bool,

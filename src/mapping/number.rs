@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-/// Whole numbers between this bound and its negative are exact integers. They fit into an `i128`.
+/// Whole numbers between this bound and its negative are kept as exact integers, which fit into an
+/// `i128`.
 const MAX_WHOLE: f64 = 1e30;
 
 #[derive(Clone, Copy, Debug)]

@@ -135,7 +135,8 @@ impl RefusedChain {
         };
         let (publication, retryable) = match publication {
             Publication::TakenBack => (
-                "the image was taken out of Lighthouse again".to_owned(),
+                "the image, which this request had put in Lighthouse, was removed from there"
+                    .to_owned(),
                 false,
             ),
             Publication::FoundThere => (
@@ -147,7 +148,7 @@ impl RefusedChain {
                 false,
             ),
             Publication::Stands { why, retryable } => (
-                format!("the image could not be taken out of Lighthouse again: {why}"),
+                format!("the image is still in Lighthouse, because it could not be removed: {why}"),
                 *retryable,
             ),
         };

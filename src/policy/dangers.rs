@@ -133,7 +133,9 @@ impl Search<'_> {
             let asks = Probe { approvers, ..probe };
             for allowed in self.probes.allowed(asks).iter().filter(|a| a.approved) {
                 let remedy = match self.policies.approvals {
-                    0 => "set [policy] approvals = 1, and copy policy/four-eyes.cedar",
+                    0 => {
+                        "set [policy] approvals = 1, and add four-eyes.cedar to the policy directory; `sharehook init` writes it with the sample"
+                    }
                     _ => {
                         "forbid it when { principal == context.requester }, as policy/approvals.cedar does"
                     }

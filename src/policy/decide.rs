@@ -35,8 +35,12 @@ impl PolicySet {
     pub fn decide(&self, question: Question<'_>) -> Decision {
         // A panic in Cedar also refuses the request. It must not stop other requests of the batch.
         let judge = AssertUnwindSafe(|| with_enough_stack(|| self.judge(&question)));
-        let findings = catch_unwind(judge)
-            .unwrap_or_else(|_| Findings::refused("the policy engine failed".to_owned()));
+        let findings = catch_unwind(judge).unwrap_or_else(|_| {
+            Findings::refused(
+                "the policy engine crashed on this request, so it is refused; report this"
+                    .to_owned(),
+            )
+        });
         let verdict = findings.into_verdict(&self.digest);
         if !verdict.allowed {
             return Decision::Deny(verdict);

@@ -300,8 +300,9 @@ fn complete(
             return refused(problem, "correct the kind, or leave it out");
         }
         attrs.insert("kind".into(), json!(image.kind()));
-        // Only for validation: an image without a region in the file does not enter the store.
         let has_region = attrs.contains_key("region");
+        // The empty region serves only the validation: an image for which the file gives no region
+        // does not become an entity.
         attrs.entry("region").or_insert_with(|| json!(""));
         return Ok(has_region);
     }

@@ -15,7 +15,7 @@ impl App {
             Unverified::UnknownSource => Reply::UnknownSource,
             Unverified::Refused(refusal) => self.unauthorised(source, &refusal),
             Unverified::NotNow(why) => {
-                tracing::error!(why, "a delivery cannot be decided now");
+                tracing::error!(%source, why, "a delivery cannot be handled now; its sender must send it again");
                 Reply::NotNow
             }
         }

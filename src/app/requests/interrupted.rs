@@ -75,7 +75,8 @@ fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
             "this site has no API that lists the receivers of a blueprint".to_owned(),
         ),
     };
-    let why =
-        format!("the share ended, but it is not known whether the image is still shared: {why}");
+    let why = format!(
+        "an interrupted worker may have shared the image, and no reading shows whether it did: {why}"
+    );
     ResultKind::failed(code, why, retryable)
 }

@@ -58,7 +58,7 @@ impl App {
             },
             // The time ran out. A later turn gets the same refusal and removes the image then.
             ResultKind::Pending => Publication::Stands {
-                why: "the time ran out".to_owned(),
+                why: "the time ran out; a later turn tries again".to_owned(),
                 retryable: true,
             },
             _ => Publication::TakenBack,

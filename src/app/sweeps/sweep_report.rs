@@ -81,7 +81,8 @@ impl SweepReport {
     }
 }
 
-/// Words the difference of the clocks. `seconds`: by how much the cloud's clock is ahead.
+/// Returns the difference of the clocks as a text. `seconds`: by how much the cloud's clock is
+/// ahead.
 pub(in crate::app) fn clock_differs(seconds: i64) -> String {
     let word = if seconds > 0 { "behind" } else { "ahead of" };
     let seconds = seconds.unsigned_abs();

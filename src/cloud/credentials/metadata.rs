@@ -75,7 +75,10 @@ pub(super) async fn of_machine(
         .ok()
         .filter(|_| named && !role.starts_with('.'));
     let Some(url) = url else {
-        return Err(unusable(&place, "the answer is not the name of a role"));
+        return Err(match environment.variable(ROLE_VARIABLE) {
+            Some(_) => unusable(ROLE_VARIABLE, "the value is not the name of a role"),
+            None => unusable(&place, "the answer is not the name of a role"),
+        });
     };
     let place = url.to_string();
     match ask(remote, &url).await {

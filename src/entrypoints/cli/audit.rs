@@ -144,7 +144,8 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
 
 async fn key(context: &Context) -> Result<Exit, Failure> {
     let (config, journal) = opened_to_read(context)?;
-    // It has no `[seal]` if the key cannot be read. Then reading everything shows why.
+    // `opened_to_read` leaves `[seal]` out if a key in a variable or in AWS cannot be read. `load`
+    // then reports why.
     let config = match config.seal {
         Some(_) => config,
         None => context.load()?,

@@ -27,7 +27,10 @@ pub(super) fn run(context: &Context, folder: &Path) -> Result<Exit, Failure> {
     let file = folder.join("sharehook.toml");
     let bundled = context.prepare_file_without_secrets(&file)?;
     if bundled.policy_digest() != prepared.policy_digest() {
-        let text = "the policies of the bundle differ from those of the configuration";
+        let text = format!(
+            "{}: its policies differ from those of the configuration; a policy file may have changed during the copy: remove the folder and run `bundle` again",
+            folder.display()
+        );
         return Err(Failure::failed(text));
     }
     let mut names: Vec<String> = files

@@ -191,7 +191,8 @@ async fn listen(
     match tokio::time::timeout(PROVE_WITHIN, app.prove_create_only()).await {
         Ok(proven) => proven.map_err(Failure::failed)?,
         Err(_) => tracing::warn!(
-            "the journal's place has not answered yet; nothing is written before it does"
+            "the journal has not answered for {} s, and nothing is written until it does; `sharehook doctor` examines its place",
+            PROVE_WITHIN.as_secs()
         ),
     }
     let listener = server::bind(address).await.map_err(|error| {

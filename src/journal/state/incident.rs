@@ -81,7 +81,7 @@ impl Incident {
             event if self.lacks(event) => self.attempt(next.record.at, event),
             _ => {
                 return broken(
-                    "this record cannot follow in an incident: only notifications, attempts to fetch and new events can",
+                    "only a notification, or a step that is new to its announcement, can follow here",
                 );
             }
         }

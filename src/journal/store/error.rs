@@ -82,7 +82,7 @@ pub enum JournalError {
         bytes: u64,
     },
     /// The stream has the maximum number of records.
-    #[error("not recorded: stream {stream} has {MAX_RECORDS} records already")]
+    #[error("not recorded: stream {stream} has {MAX_RECORDS} records, the maximum")]
     StreamFull {
         /// The stream.
         stream: StreamId,

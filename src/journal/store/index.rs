@@ -75,10 +75,13 @@ impl RequiredEntries {
             entries: Vec::new(),
             grant: None,
         };
-        // There is no clock here: require only what is required at every instant.
+        // There is no clock here. At `MIN` no share has expired, so this leaves out only requests
+        // that are never live.
         let Some(state) = state.filter(|state| state.live(Timestamp::MIN)) else {
             return asked;
         };
+        // A share that expires and is never due needs its entries only until its expiry, which may
+        // have passed.
         if state.due_at().is_some() || state.expires_at().is_none() {
             asked.entries = GrantEntry::of(state, state.newest());
         }

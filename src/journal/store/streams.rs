@@ -41,8 +41,8 @@ impl Journal {
         self.read_unless(stream, |folder| folder.retired).await
     }
 
-    /// Like [`Journal::read`], but returns `None` for a retired request that has only record 0
-    /// below `requests/`: it needs no index entry.
+    /// Like [`Journal::read_unretired`], but also reads a retired request that has more than record
+    /// 0 below `requests/`. One that has only record 0 needs no index entry.
     pub async fn read_to_index(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         self.read_unless(stream, |folder| folder.retired && folder.end <= 1)
             .await

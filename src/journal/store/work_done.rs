@@ -22,7 +22,8 @@ impl WorkDone {
         self.done.fetch_add(parts as u64, Ordering::Relaxed);
     }
 
-    /// The number of finished parts and of all parts; `None` before the first work with parts.
+    /// The number of finished parts and of all parts; `None` if no work has begun, or if the
+    /// current work has no parts.
     pub fn counts(&self) -> Option<(u64, u64)> {
         let all = self.all.load(Ordering::Relaxed);
         let done = self.done.load(Ordering::Relaxed).min(all);

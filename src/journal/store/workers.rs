@@ -133,7 +133,8 @@ impl Journal {
         locked.map(Hold::remove).err()
     }
 
-    /// Marks the state if the worker that holds the request is dead.
+    /// Notes in the state that the worker that holds the request is dead, if it is. Only a journal in
+    /// a directory shows this.
     pub(super) async fn notice(&self, state: &mut StreamState) {
         let StreamState::Request(state) = state else {
             return;

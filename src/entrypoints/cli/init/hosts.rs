@@ -54,8 +54,8 @@ pub(super) fn files(
     }
 }
 
-/// The template for AWS Lambda, with `variables` in its list of secrets. Leaves out the queue's
-/// address, which the template sets itself.
+/// The template for AWS Lambda. Adds `variables` to its list of secret names, except the variable
+/// of the queue's ARN, which the template itself sets.
 fn template(variables: &[String]) -> String {
     const DEFAULT: &str =
         "    Default: TENCENTCLOUD_SECRET_ID,TENCENTCLOUD_SECRET_KEY,SHAREHOOK_SEAL_KEY";

@@ -237,7 +237,8 @@ impl Sample {
         text
     }
 
-    /// The names of the variables that contain secrets, each with the scheme to pass to [`secret`].
+    /// The names of the variables that contain secrets, each with the scheme, or
+    /// another word for its form, to pass to [`secret`].
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let of_source = |source: &Source| {
             let secrets = source.secrets.iter().map(|text| (text, &*source.scheme));

@@ -1,7 +1,7 @@
 //! The index of due work: `index/due/<time>-<stream>-<seq>`, an empty file that says when a stream
 //! must be read again. Takes states and instants; returns wake-ups.
 //!
-//! A wake-up is written before the record that needs it, so a record that needs one has it in time.
+//! A wake-up is written before the record that needs it, so no such record is ever without one.
 //! The worker that read the request deletes the wake-up when no work is left, or when a later
 //! wake-up is durable. The worker deletes a wake-up only if the wake-up's record exists or will not
 //! be written any more. So a slow worker cannot delete a wake-up that another worker still needs.
