@@ -364,7 +364,7 @@ fn sign_warns_of_a_body_that_its_source_refuses() {
 }
 
 #[test]
-fn an_origin_that_one_source_lists_twice_is_no_conflict() {
+fn an_origin_that_one_source_lists_twice_is_refused_as_such() {
     let folder = tempfile::tempdir().unwrap();
     works(folder.path(), &["queue"]);
     let new = folder.path().join("new");
@@ -374,7 +374,8 @@ fn an_origin_that_one_source_lists_twice_is_no_conflict() {
     assert_ne!(twice, text);
     std::fs::write(&file, twice).unwrap();
     let (code, out) = run(&new, &["check"]);
-    assert_eq!(code, Some(0), "{out}");
+    assert_eq!(code, Some(3), "{out}");
+    assert!(out.contains("list it once"), "{out}");
 }
 
 /// Follows the steps for sources that fetch: stores the instance at the stand-in, and sends the

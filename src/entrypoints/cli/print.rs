@@ -41,9 +41,9 @@ pub(super) fn note(written: io::Result<()>) {
     }
 }
 
-/// Flushes standard output. Returns the first error of all writes.
+/// Returns the first error of all writes. Does not flush, because standard output may be blocked: it
+/// is flushed after each line, and every output ends with a line.
 pub(super) fn failed() -> Option<&'static io::Error> {
-    note(io::stdout().flush());
     FAILED.get()
 }
 
