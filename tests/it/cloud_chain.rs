@@ -210,7 +210,10 @@ async fn a_refused_chain_takes_its_publication_back_on(site: Site) {
     let setup = Setup::new(behaviour, "file:journal").await;
     let answer = setup.send(&chain()).await;
     assert_eq!(answer["status"], "failed", "{answer}");
-    check_refused(&answer, "the image, which this request had put in Lighthouse, was removed from there");
+    check_refused(
+        &answer,
+        "the image, which this request had put in Lighthouse, was removed from there",
+    );
     assert_eq!(answer["results"][0]["result"], "cancelled", "{answer}");
     assert_eq!(setup.cloud.state().published(REGION, IMAGE), None);
     assert!(

@@ -88,20 +88,36 @@ async fn a_probe_waits_for_no_notification() {
     assert!(target.was_called(), "the delivery owed one");
 }
 
+/// Leaves a request in the journal that is due.
+fn with_due_request(folder: &Path) {
+    let mut waiting = event("invoke-native.json");
+    let start = system_now() + SignedDuration::from_secs(2);
+    waiting["not_before"] = json!(start.to_string());
+    std::fs::write(folder.join("event.json"), waiting.to_string()).unwrap();
+    let invoked = command(folder).args(["invoke", "event.json"]).finish();
+    assert!(invoked.status.success(), "{invoked:?}");
+    while system_now() <= start {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// SCF's web function gets no timer event.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_a_timer_event_sweeps_by_itself() {
+    let mark = ("SCF_FUNCTIONNAME", "sharehook");
+    let hosted = Hosted::start("PORT", &[mark], with_due_request).await;
+    for _ in 0..200 {
+        if hosted.called("ModifyImageSharePermission") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no sweep began");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_timer_sweeps() {
-    let prepare = |folder: &Path| {
-        let mut waiting = event("invoke-native.json");
-        let start = system_now() + SignedDuration::from_secs(2);
-        waiting["not_before"] = json!(start.to_string());
-        std::fs::write(folder.join("event.json"), waiting.to_string()).unwrap();
-        let invoked = command(folder).args(["invoke", "event.json"]).finish();
-        assert!(invoked.status.success(), "{invoked:?}");
-        while system_now() <= start {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let hosted = Hosted::start(PORT, &[MARK], prepare).await;
+    let hosted = Hosted::start(PORT, &[MARK], with_due_request).await;
     // A server sweeps at its start.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!hosted.called("ModifyImageSharePermission"));

@@ -82,6 +82,17 @@ async fn what_is_no_file_of_a_journal_costs_one_finding_each() {
     fs::remove_file(&path).unwrap();
     fs::rename(&aside, &path).unwrap();
 
+    // A link in place of a request's folder hides no other finding.
+    let path = journal.join("requests").join(&stream);
+    fs::rename(&path, &aside).unwrap();
+    symlink("/nowhere", &path).unwrap();
+    let found = findings(&world).await;
+    for name in [format!("requests/{stream}"), "requests/a%b".to_owned()] {
+        assert!(found.contains(&(name, "foreign")), "{found:?}");
+    }
+    fs::remove_file(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+
     // Other work ignores the foreign files.
     assert_eq!(world.app.requests(None).await.unwrap().flaws, [""; 0]);
     world.advance(7_200);

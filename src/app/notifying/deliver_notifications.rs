@@ -133,6 +133,9 @@ impl App {
     /// sweep delivers what is left.
     pub async fn notify_before_answer(&self, deadline: Deadline) {
         let deadline = deadline.or_sooner(Deadline::after(BEFORE_ANSWER));
+        if left(deadline).is_zero() {
+            return;
+        }
         let streams = self.outbox.take();
         let deliveries = streams
             .into_iter()

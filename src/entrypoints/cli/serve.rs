@@ -208,11 +208,15 @@ async fn listen(
     };
     let (stopping, stopped) = watch::channel(false);
     let mut work = Background::begin(&app, reloads);
-    match freezes {
-        false => work.begin_on_server(&app, backlog, &stopped),
+    if freezes {
         // The sweep of any instance takes the requests that the backlog would take, so do not count
         // them here.
-        true => drop(backlog),
+        drop(backlog);
+    } else {
+        work.begin_on_server(&app, backlog);
+    }
+    if !(freezes && has_timer(host)) {
+        work.begin_sweeping(&app, &stopped);
     }
     let stop = async move {
         signal().await;
@@ -245,12 +249,19 @@ async fn listen(
     Ok(Exit::Done)
 }
 
+/// Whether the host sends timer events, which sweep. Such a host needs no sweep that the process
+/// begins by itself: the host could freeze the process between a decision of that sweep and the call
+/// that follows, and continue it long after the decision was withdrawn.
+fn has_timer(host: HttpHost) -> bool {
+    matches!(host, HttpHost::Azure | HttpHost::FunctionCompute)
+}
+
 /// What the process does beside its answers.
 struct Background {
     tasks: JoinSet<()>,
     /// Takes the turns of the backlog. `None` if scheduled sweeps take them.
     working_off: Option<AbortHandle>,
-    /// `None` if only a schedule sweeps.
+    /// `None` if only timer events sweep.
     sweeping: Option<JoinHandle<()>>,
 }
 
@@ -270,23 +281,20 @@ impl Background {
         }
     }
 
-    /// Begins what must not run on a host that may freeze the process: the host could freeze it
-    /// between a decision and the call that follows, and continue it long after the decision was
-    /// withdrawn.
-    fn begin_on_server(
-        &mut self,
-        app: &Arc<App>,
-        backlog: Backlog,
-        stopped: &watch::Receiver<bool>,
-    ) {
+    /// Begins what must not run on a host that may freeze the process.
+    fn begin_on_server(&mut self, app: &Arc<App>, backlog: Backlog) {
         #[cfg(feature = "otlp")]
         self.tasks.spawn(Arc::clone(app).export());
-        let sealer = Arc::clone(app);
-        self.tasks
-            .spawn(async move { sealer.seal_after_writes().await });
         self.tasks.spawn(Arc::clone(app).deliver_notifications());
         let working_off = self.tasks.spawn(Arc::clone(app).work_off(backlog));
         self.working_off = Some(working_off);
+    }
+
+    /// Begins sweeps and seals at intervals.
+    fn begin_sweeping(&mut self, app: &Arc<App>, stopped: &watch::Receiver<bool>) {
+        let sealer = Arc::clone(app);
+        self.tasks
+            .spawn(async move { sealer.seal_after_writes().await });
         let sweeping = sweep_until(stopped.clone(), Arc::clone(app));
         self.sweeping = Some(tokio::spawn(sweeping));
     }

@@ -243,7 +243,13 @@ impl ObjectStore for Directory {
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let (prefix, folder) = self.folder(prefix)?;
         blocking(move || {
-            let entries = Entries::of(&folder).map_err(failed)?;
+            let entries = Entries::of(&folder).map_err(|error| match error.kind() {
+                io::ErrorKind::NotADirectory => Error::NotFound {
+                    path: prefix.to_string(),
+                    source: error.into(),
+                },
+                _ => failed(error),
+            })?;
             let inner = |name: String| prefix.clone().join(name);
             let files = entries.files.into_iter();
             let objects = files.map(|(name, entry)| object(inner(name), &entry));

@@ -30,12 +30,18 @@ impl History {
         }))
     }
 
-    /// Returns the state after record `seq`.
+    /// Returns the state after record `seq`. If a called-off item is still shared then, returns the
+    /// state after the records that revoke it, as the answer to the request has it.
     pub fn state_at(&self, seq: u64) -> Result<StreamState, JournalError> {
         let until = |stored: &&Stored| stored.record.seq <= seq;
-        Ok(StreamState::from_records(
-            self.records.iter().take_while(until),
-        )?)
+        let mut state = StreamState::from_records(self.records.iter().take_while(until))?;
+        for next in self.records.iter().skip_while(until) {
+            if state.state().is_none_or(State::answered) {
+                break;
+            }
+            state = state.apply(next)?;
+        }
+        Ok(state)
     }
 
     /// The request's state; `None` for an incident.

@@ -1,7 +1,7 @@
 //! Creates, reads, lists and removes the journal's objects, by stream and number or by path. Every
 //! operation has a time limit, and every read a size limit. Does not parse contents.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use object_store::{
 };
 
 use super::super::chain::Finding;
+use super::super::location::JournalLocation;
 use super::super::log::MAX_SEGMENT_BYTES;
 use super::super::record::{Flaw, MAX_RECORD_BYTES, MAX_RECORDS, StreamId, file_name, file_seq};
 use super::observed::StoreResult;
@@ -179,12 +180,25 @@ impl Journal {
 
     /// The contents of a stream's folder. A listing may miss a record that is created during it, so
     /// callers rely only on the highest number, and read all records below it.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`]: a file or a link is in the place of the folder. Otherwise the
+    /// store failed.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
+        let path = self.path(&["requests", &stream.to_string()]);
+        let list = self.at(&path).list_with_delimiter(Some(&path));
+        let listed = self.bounded("list", &path, OPERATION_TIMEOUT, list).await?;
+        // A bucket has no folders, so there only a directory's error has this meaning.
+        let in_directory = matches!(self.place(), JournalLocation::Directory(_));
+        if in_directory && matches!(listed, Err(Error::NotFound { .. })) {
+            let flaw = Flaw::Foreign("it is in the place of a folder".to_owned());
+            return Err(self.damaged(Finding {
+                stream: stream.to_string(),
+                ..Finding::about(path.as_ref(), flaw)
+            }));
+        }
         let listed = self
-            .listed(
-                &self.path(&["requests", &stream.to_string()]),
-                OPERATION_TIMEOUT,
-            )
+            .listing(&path, OPERATION_TIMEOUT, ready(listed))
             .await?;
         let mut folder = Folder {
             end: 0,

@@ -151,7 +151,21 @@ impl Journal {
     ) -> Result<(Report, RequiredEntries), JournalError> {
         let none = BTreeMap::new();
         let sealed = log.and_then(|log| log.sealed(stream)).unwrap_or(&none);
-        let mut folder = self.folder(stream).await?;
+        let mut folder = match self.folder(stream).await {
+            Err(JournalError::Damaged { finding, .. }) => {
+                let findings = vec![*finding];
+                let report = Report {
+                    findings,
+                    ..Report::default()
+                };
+                // The entries of such a stream are not known.
+                return Ok((
+                    report,
+                    RequiredEntries::of(stream, u64::MAX, u64::MAX, None),
+                ));
+            }
+            folder => folder?,
+        };
         let mut report = Report {
             streams: u64::from(folder.end > 0),
             ..Report::default()
