@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use sharehook::app::{NotificationEntry, NotificationStatus};
 use sharehook::domain::Timestamp;
 use sharehook_sandbox::{InboxAnswer, Letter};
 
 use crate::support::secrets;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, request};
+use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, invocation, request};
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
@@ -224,6 +225,50 @@ async fn a_target_gets_only_its_subjects_and_sources() {
     other.app.reindex().await.unwrap();
     other.sweep().await;
     assert_eq!(types(&other), ["denied"]);
+    assert_eq!(listed(&other).await, [(NotificationStatus::Sent, 1)]);
+}
+
+/// The state and the number of attempts of each notification.
+async fn listed(world: &World) -> Vec<(NotificationStatus, u32)> {
+    let listed = world.app.reader().notifications(None).await.unwrap();
+    let shown = |entry: NotificationEntry| (entry.state, entry.attempts);
+    listed.entries.into_iter().map(shown).collect()
+}
+
+/// The process stops before its first attempts, and the next sweep comes after a long weekend.
+#[tokio::test]
+async fn an_outcome_that_is_too_old_for_a_first_attempt_is_given_up() {
+    for (hours, delivered, wanted) in [
+        (71, 3, (NotificationStatus::Sent, 1)),
+        (73, 0, (NotificationStatus::GivenUp, 0)),
+    ] {
+        let mut world = world(Place::Brittle, "").await;
+        let share = request("GOOD", json!({"expires_in": "30d"}));
+        world.deliver(&share).await;
+        let denied = request("BAD", json!({"accounts": [STRANGER]}));
+        world.deliver(&denied).await;
+        let rejected = invocation(&json!({"id": "1", "image": "nonsense"}));
+        world.app.receive(rejected, deadline()).await;
+        world.restart();
+        world.advance(hours * 3_600);
+        for _ in 0..2 {
+            assert_eq!(world.sweep().await.failures, [""; 0]);
+        }
+        assert_eq!(world.cloud.letters().len(), delivered);
+        let mut ended = listed(&world).await;
+        // The notice of the coming end stays owed.
+        ended.retain(|(state, _)| *state != NotificationStatus::Owed);
+        assert_eq!(ended, [wanted; 3], "{hours}");
+        if delivered == 0 {
+            let desk = "desk".parse().unwrap();
+            let again = world.app.retry_notifications(&desk, "GOOD", deadline());
+            let again = again.await.unwrap().entries;
+            let ends: Vec<_> = again.iter().map(|one| (one.state, one.attempts)).collect();
+            assert_eq!(ends, [(NotificationStatus::Sent, 1)]);
+            assert_eq!(types(&world), ["completed"]);
+        }
+        world.verify().await.unwrap();
+    }
 }
 
 /// The inbox fails for an hour. Then each ticket receives its outcome once, with the id of the

@@ -16,11 +16,11 @@ use crate::app::application::fresh_worker;
 use crate::app::context::left;
 use crate::app::reader::{Listed, NotificationEntry, find_requests};
 use crate::app::{App, Deadline};
-use crate::domain::{Identity, NoticeKind, NotifyName, Timestamp};
+use crate::domain::{Identity, Notice, NoticeKind, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
     Event, FailedNotification, History, Incident, JournalError, Notified, Owed, State, StreamId,
-    StreamState,
+    StreamState, WakeUp,
 };
 use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult, Step, step, within};
@@ -199,6 +199,29 @@ impl App {
         Ok(delivered.await?.unwrap_or(state))
     }
 
+    /// Records as given up the notifications that no sweep came to attempt in time. Returns the state
+    /// afterwards.
+    pub(in crate::app) async fn give_up_missed(
+        &self,
+        mut state: StreamState,
+        wake_ups: &[WakeUp],
+    ) -> Result<StreamState, JournalError> {
+        let now = self.now();
+        let missed = state.missed(&self.prepared.notice_rules, wake_ups, now);
+        if missed.is_empty() {
+            return Ok(state);
+        }
+        self.prove_create_only().await?;
+        let worker = fresh_worker()?;
+        for notice in missed {
+            let why = "the outcome was older than 72 h before a first attempt";
+            let event = self.end_of(&state, notice, 0, Err(Failure::lasting(why)));
+            let recorded = self.journal.record_notification(state, now, &worker, event);
+            state = recorded.await?;
+        }
+        Ok(state)
+    }
+
     /// Leaves out what only another process can deliver, because it has the task's token.
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
@@ -256,7 +279,7 @@ impl App {
                 notify.record("error", failure.why.as_str());
                 failures.count(&owed.notice.notify);
             }
-            let event = self.end_of(&state, owed, end);
+            let event = self.end_of(&state, owed.notice, owed.attempt, end);
             let at = self.now();
             state = self
                 .journal
@@ -314,10 +337,13 @@ impl App {
     }
 
     /// Counts and logs the result of an attempt. Returns its record.
-    fn end_of(&self, state: &StreamState, owed: Owed, end: Result<Delivered, Failure>) -> Event {
-        let Owed {
-            notice, attempt, ..
-        } = owed;
+    fn end_of(
+        &self,
+        state: &StreamState,
+        notice: Notice,
+        attempt: u32,
+        end: Result<Delivered, Failure>,
+    ) -> Event {
         let (notify, on, about) = (&notice.notify, notice.on, state.name());
         match end {
             Ok(delivered) => {

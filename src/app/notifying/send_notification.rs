@@ -49,6 +49,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// A failure after which no further attempt is made.
+    pub(super) fn lasting(why: impl Into<String>) -> Self {
+        Self {
+            is_final: true,
+            ..Self::passing(why)
+        }
+    }
+
     fn passing(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
@@ -298,12 +306,9 @@ impl App {
 fn without_token(no_token: Option<NoToken>) -> Result<Delivered, Failure> {
     match no_token {
         Some(NoToken::NoTask) => Ok(Delivered::Nothing),
-        Some(NoToken::Gone) => Err(Failure {
-            is_final: true,
-            ..Failure::passing(
-                "the task's token is gone: the process that received it kept it for half an hour",
-            )
-        }),
+        Some(NoToken::Gone) => Err(Failure::lasting(
+            "the task's token is gone: the process that received it kept it for half an hour",
+        )),
         Some(NoToken::Elsewhere) | None => Err(Failure::passing(
             "only the process that received the task's token can send this; its next sweep does",
         )),

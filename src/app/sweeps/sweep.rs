@@ -187,8 +187,7 @@ impl App {
             round.report.add_overdue(state, now);
         }
         let rules = &self.prepared.notice_rules;
-        let owes = |state: &State| state.owes_from(rules, now).is_some_and(|at| at <= now);
-        let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(_, state)| owes(state));
+        let (owing, ends): (Vec<_>, Vec<_>) = ends.into_iter().partition(|due| self.owes(due, now));
         let owing = owing.into_iter().map(|(due_stream, state)| {
             (
                 due_stream.wake_ups.clone(),
@@ -203,6 +202,13 @@ impl App {
         if let Err(error) = self.journal.update_index(&ended, now, rules).await {
             round.report.failures.push(error.to_string());
         }
+    }
+
+    /// Whether the request owes a notification, or owed one that has become too old.
+    fn owes(&self, (due_stream, state): &Due<'_>, now: Timestamp) -> bool {
+        let rules = &self.prepared.notice_rules;
+        state.owes_from(rules, now).is_some_and(|at| at <= now)
+            || !state.missed(rules, &due_stream.wake_ups, now).is_empty()
     }
 
     /// Returns the request that was read. Puts an incident into `round.owing`: it may owe
@@ -238,6 +244,7 @@ impl App {
             let delivered = some.iter().map(async |(wake_ups, state)| {
                 let work = self.work_off_announcement(state.clone(), at_once, deadline);
                 let state = Box::pin(work).await?;
+                let state = self.give_up_missed(state, wake_ups).await?;
                 let state = self.deliver_due(state, &failures, deadline).await?;
                 let now = self.now();
                 let index = self

@@ -361,7 +361,7 @@ pub struct FailedNotification {
     /// The notification.
     #[serde(flatten)]
     pub notice: Notice,
-    /// The number of the attempt, from 1.
+    /// The number of the attempt, from 1. 0 if the outcome became too old before the first one.
     pub attempt: u32,
     /// The reason, for people.
     pub why: String,

@@ -3,6 +3,7 @@
 
 use jiff::SignedDuration;
 
+use super::wake_up::WakeUp;
 use super::{Phase, State};
 use crate::domain::Timestamp;
 
@@ -16,6 +17,13 @@ pub const MAX_PAUSE_OF_REVOCATION: SignedDuration = SignedDuration::from_hours(2
 pub const MAX_COVER: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Maximum difference between two machines' clocks that the program tolerates.
 pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Returns the earliest instant at which the work that wrote the first of `wake_ups` can have ended.
+/// Its wake-up is due when its lease ends, rounded up to a second.
+pub(super) fn earliest_end(wake_ups: &[WakeUp]) -> Option<Timestamp> {
+    let longest = MAX_LEASE.saturating_add(SignedDuration::from_secs(1));
+    wake_ups.iter().min()?.at.checked_sub(longest).ok()
+}
 
 impl State {
     /// Whether the request needs work at `now`.

@@ -4,9 +4,11 @@
 use jiff::SignedDuration;
 
 use super::super::record::{Event, Record};
+use super::due::earliest_end;
 use super::notification::{Outcome, Owed};
+use super::wake_up::WakeUp;
 use super::{Phase, State};
-use crate::domain::{NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
+use crate::domain::{Notice, NoticeKind, NoticeRules, NotifyName, Status, Timestamp};
 
 impl State {
     /// Returns the notifications that the request owes now or later under the configured rules.
@@ -17,6 +19,17 @@ impl State {
         let outcomes = self.outcomes_to_notify(rules, now);
         let source = Some(&self.identity().source);
         self.notifications.owed(&outcomes, rules, source, now)
+    }
+
+    /// Returns the notifications that were owed, had no attempt, and are too old for one now.
+    /// `wake_ups`, which led to the request, show that: a sweep deletes a wake-up when nothing is
+    /// owed, so a new `[[notify]]` finds none that is as old as an old outcome.
+    pub fn missed(&self, rules: &NoticeRules, wake_ups: &[WakeUp], now: Timestamp) -> Vec<Notice> {
+        let Some(since) = earliest_end(wake_ups) else {
+            return Vec::new();
+        };
+        let source = Some(&self.identity().source);
+        self.notifications.missed(rules, source, since, now)
     }
 
     /// Returns when the next notification is due.
@@ -188,6 +201,35 @@ mod tests {
         assert_eq!(owed(&until_closed(), 4 * 86_400), [""; 0]);
         let state = State::from_records(&builder.records).unwrap();
         assert_eq!(state.owed(&NoticeRules::default(), at(closed_at)), []);
+    }
+
+    #[test]
+    fn an_outcome_that_no_sweep_attempted_in_time_is_missed() {
+        let builder = until_closed();
+        let closed = builder.records[7].record.at.duration_since(at(0)).as_secs();
+        let (lease_end, late) = (closed + 200, closed + 73 * 3_600);
+        let missed = |builder: &StreamBuilder, wake_up: i64, now: i64| {
+            let state = State::from_records(&builder.records).unwrap();
+            let wake_up = WakeUp::new(at(wake_up), state.stream(), 0);
+            let missed = state.missed(&rules(&["desk"]), &[wake_up], at(now));
+            missed.len()
+        };
+        assert_eq!(missed(&builder, lease_end, late), 1);
+        assert_eq!(missed(&builder, lease_end, closed + 71 * 3_600), 0);
+        // A later wake-up, such as that of the share's end, says nothing of the outcome.
+        assert_eq!(missed(&builder, lease_end + 2, late), 0);
+        let state = State::from_records(&builder.records).unwrap();
+        assert_eq!(state.missed(&rules(&["desk"]), &[], at(late)), []);
+        let too_late = notification_failed("desk", NoticeKind::Partial, 7, 0, None);
+        let given_up = builder.then(late, 8, too_late);
+        assert_eq!(missed(&given_up, lease_end, late), 0);
+        let state = State::from_records(&given_up.records).unwrap();
+        let again = state.given_up(&"desk".parse().unwrap(), &rules(&["desk"]));
+        let again: Vec<_> = again
+            .iter()
+            .map(|owed| (owed.attempt, owed.since))
+            .collect();
+        assert_eq!(again, [(1, at(closed))]);
     }
 
     #[test]

@@ -36,6 +36,20 @@ impl Outcome {
         }
     }
 
+    /// Returns the outcome's notifications to the targets that want it.
+    fn notices(
+        self,
+        rules: &NoticeRules,
+        source: Option<&SourceName>,
+    ) -> impl Iterator<Item = Notice> {
+        let notice = move |notify: &NotifyName| Notice {
+            notify: notify.clone(),
+            on: self.on,
+            about: self.about,
+        };
+        rules.targets(self.on, source).map(notice)
+    }
+
     /// Whether the outcome is too old for a first attempt. A coming or missed expiry never is: its
     /// notice stays true as long as the share is in effect.
     fn is_history(&self, now: Timestamp) -> bool {
@@ -98,12 +112,7 @@ impl Notifications {
     ) -> Vec<Owed> {
         let mut owed = Vec::new();
         for outcome in outcomes {
-            for target in rules.targets(outcome.on, source) {
-                let notice = Notice {
-                    notify: target.clone(),
-                    on: outcome.on,
-                    about: outcome.about,
-                };
+            for notice in outcome.notices(rules, source) {
                 let (attempts, at) = match self.attempt_of(&notice) {
                     None if outcome.is_history(now) => continue,
                     None => (0, outcome.at),
@@ -121,6 +130,23 @@ impl Notifications {
             }
         }
         owed
+    }
+
+    /// Returns the notifications of the outcomes since `since` that had no attempt and are too old
+    /// for one.
+    pub(super) fn missed(
+        &self,
+        rules: &NoticeRules,
+        source: Option<&SourceName>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Notice> {
+        let outcomes = self.outcomes.iter();
+        outcomes
+            .filter(|outcome| outcome.at >= since && outcome.is_history(now))
+            .flat_map(|outcome| outcome.notices(rules, source))
+            .filter(|notice| self.attempt_of(notice).is_none())
+            .collect()
     }
 
     pub(super) fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {

@@ -2,11 +2,13 @@
 //! notifications. `apply` computes the state from the records.
 
 use super::super::record::StreamId;
+use super::due::earliest_end;
 use super::head::Head;
 use super::incident::Incident;
 use super::notification::{NotificationState, Notifications, Owed};
 use super::request_state::State;
-use crate::domain::{NoticeRules, NotifyName, Timestamp};
+use super::wake_up::WakeUp;
+use crate::domain::{Notice, NoticeRules, NotifyName, Timestamp};
 
 /// The state of a stream.
 #[derive(Debug, Clone)]
@@ -66,6 +68,19 @@ impl StreamState {
     /// Returns when the next notification is due.
     pub fn owes_from(&self, rules: &NoticeRules, now: Timestamp) -> Option<Timestamp> {
         self.owed(rules, now).iter().map(|owed| owed.at).min()
+    }
+
+    /// Returns the notifications that were owed, had no attempt, and are too old for one now. See
+    /// [`State::missed`].
+    pub fn missed(&self, rules: &NoticeRules, wake_ups: &[WakeUp], now: Timestamp) -> Vec<Notice> {
+        match (self, earliest_end(wake_ups)) {
+            (Self::Request(state), _) => state.missed(rules, wake_ups, now),
+            (Self::Incident(incident), Some(since)) => {
+                let source = incident.source();
+                incident.notifications.missed(rules, source, since, now)
+            }
+            (Self::Incident(_), None) => Vec::new(),
+        }
     }
 
     /// Returns the given-up notifications to this target, each ready for one more attempt.
