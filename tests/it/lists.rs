@@ -28,6 +28,29 @@ async fn journal(folder: &Path) -> String {
     place
 }
 
+/// A segment of the log still has the request's records, so its id is known.
+#[tokio::test]
+async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    world.deliver(&request("CHG1", json!({}))).await;
+    world.sweep().await;
+    world.app.seal_when_due().await;
+    let explain = ["explain", "CHG1", "--json", "--journal", &place];
+    let (_, told, _) = run(folder.path(), &explain);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let lost = format!("requests/{}", told["evidence"]["stream"].as_str().unwrap());
+    std::fs::remove_dir_all(folder.path().join("journal").join(&lost)).unwrap();
+    let (code, _, error) = run(folder.path(), &explain);
+    assert_eq!(code, Some(1), "{error}");
+    let names = format!("the records of invoke/CHG1 are gone from {lost};");
+    assert!(
+        error.contains(&names) && error.contains("`sharehook audit verify`"),
+        "{error}"
+    );
+}
+
 /// Runs a command without environment variables or configuration. Returns exit code, output and
 /// error.
 fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {

@@ -36,10 +36,17 @@ pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<E
     let found = journal.during(finding).await?;
     let exit = warned(&found);
     let name = |state: &State| state.identity().to_string();
-    let stream = only(&found.entries, &options.id, name, &journal).map(State::stream)?;
-    let explained = journal.reader().explain(stream).await?;
-    let gone = "the request's records disappeared while they were read; run the command again";
-    let explained = explained.ok_or_else(|| Failure::failed(gone))?;
+    let state = only(&found.entries, &options.id, name, &journal)?;
+    let explained = journal.reader().explain(state.stream()).await?;
+    // Retirement keeps record 0, so somebody has removed the request's folder. The log may still
+    // have the records.
+    let explained = explained.ok_or_else(|| {
+        Failure::Failed(format!(
+            "the records of {} are gone from requests/{}; `sharehook audit verify` lists what is missing: restore it from a backup",
+            state.identity(),
+            state.stream()
+        ))
+    })?;
     if context.json {
         out(json!(explained));
     } else {
