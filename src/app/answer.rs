@@ -88,6 +88,14 @@ impl Answer {
         }
     }
 
+    /// The answer to a request that `verdict` denies.
+    pub(super) fn denied(id: impl Into<String>, request: &ShareRequest, verdict: &Verdict) -> Self {
+        Self {
+            results: refused_items(request, verdict),
+            ..Self::new(id, Status::Denied).with_verdict(verdict)
+        }
+    }
+
     #[must_use]
     pub(super) fn with_verdict(self, verdict: &Verdict) -> Self {
         Self {

@@ -84,7 +84,7 @@ async fn a_denied_request_is_carried_out_once_the_policy_is_mended() {
     world.advance(60);
     assert!(matches!(
         retry(&world, "CHG1").await.unwrap(),
-        Retried::Denied(verdict) if !verdict.refused.is_empty()
+        Retried::Denied(answer) if !answer.refused.is_empty() && answer.status == Status::Denied
     ));
     world.restore_entities();
     world.advance(60);
@@ -448,6 +448,21 @@ async fn the_commands_say_what_became_of_it() {
         text.contains("the current policies deny the request"),
         "{text}"
     );
+    let (code, text) = done(&[&["retry", "CHG2", "--json"][..], &by].concat());
+    assert_eq!(code, Some(2), "{text}");
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["status"], "denied", "{answer}");
+    let result = &answer["results"][0];
+    assert_eq!(
+        (&result["account"], &result["code"]),
+        (&json!(STRANGER), &json!("PolicyDenied"))
+    );
+    let newest = answer["record"].as_str().unwrap();
+    assert!(newest.contains("/000002.json sha256:"), "{newest}");
+    assert!(
+        !answer["refused"].as_array().unwrap().is_empty(),
+        "{answer}"
+    );
     let (code, text) = retry("invoke/CHG1");
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("\"completed\""), "{text}");
@@ -461,7 +476,7 @@ async fn the_commands_say_what_became_of_it() {
     assert_eq!(
         text.matches("reopened by jira/carol@example.com: corrected")
             .count(),
-        2
+        3
     );
     assert_eq!(done(&["audit", "seal"]).0, Some(0));
     let (code, proof) = done(&["audit", "prove", "CHG1"]);

@@ -1,6 +1,6 @@
 //! A dry run: decides, reads the cloud and plans. Writes nothing and changes nothing.
 
-use crate::app::answer::{Answer, Ending, refused_items};
+use crate::app::answer::{Answer, Ending};
 use crate::app::calls::observe;
 use crate::app::cloud_accounts::own_account;
 use crate::app::{App, IncomingRequest};
@@ -18,10 +18,7 @@ impl App {
         let approved = match decision {
             Decision::Allow(approved) => approved,
             Decision::Deny(verdict) => {
-                let answer = Answer {
-                    results: refused_items(request, verdict),
-                    ..Answer::new(&identity.id, Status::Denied).with_verdict(verdict)
-                };
+                let answer = Answer::denied(&identity.id, request, verdict);
                 return (Ending::Denied, answer);
             }
         };

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::app::reader::{Listed, find_requests};
 use crate::app::{Answer, App, Deadline, Ending, context};
-use crate::domain::{Problems, ShareRequest, SourceName, Timestamp, Verdict};
+use crate::domain::{Problems, ShareRequest, SourceName, Timestamp};
 use crate::journal::{JournalError, Phase, State};
 use crate::policy::Decision;
 
@@ -34,8 +34,9 @@ pub enum Retried {
     /// The request was reopened. A worker took a turn at it, or it waits for its `not_before`. The
     /// answer has the state afterwards.
     Reopened(Ending, Box<Answer>),
-    /// The current policies deny the request. The journal records the attempt.
-    Denied(Verdict),
+    /// The current policies deny the request. The journal records the attempt, and the request stays
+    /// closed. The answer has the reasons.
+    Denied(Box<Answer>),
     /// The request stays closed, for this reason.
     StaysClosed(String),
 }
@@ -86,19 +87,7 @@ impl App {
             return Err(RetryError::UnknownSource(by.source.clone()));
         }
         let now = self.now();
-        let Listed { entries, flaws, .. } = find_requests(&self.journal, name, now).await?;
-        if !flaws.is_empty() {
-            let name = name.to_owned();
-            return Err(RetryError::Unread { name, flaws });
-        }
-        let state = match <[State; 1]>::try_from(entries) {
-            Ok([state]) => state,
-            Err(none) if none.is_empty() => return Err(RetryError::Unknown(name.to_owned())),
-            Err(several) => {
-                let names = several.iter().map(|state| state.identity().to_string());
-                return Err(RetryError::Several(names.collect()));
-            }
-        };
+        let state = self.only_request(name, now).await?;
         if let Some(why) = self.not_to_be_reopened(&state, now).await? {
             return Ok(Retried::StaysClosed(format!("{}: {why}", state.identity())));
         }
@@ -125,7 +114,11 @@ impl App {
             .reopen(state, lease, by, reason, verdict)
             .await?;
         match (claim, decision) {
-            (_, Decision::Deny(verdict)) => Ok(Retried::Denied(verdict)),
+            (claim, Decision::Deny(verdict)) => {
+                let answer = Answer::denied(&identity.id, &request, &verdict);
+                let record = claim.and_then(|claim| Answer::of_state(claim.state()).record);
+                Ok(Retried::Denied(Box::new(Answer { record, ..answer })))
+            }
             (Some(claim), Decision::Allow(approved)) => {
                 let after = if matches!(claim.state().phase(), Phase::Waiting { .. }) {
                     claim.state().clone()
@@ -139,6 +132,22 @@ impl App {
             (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(format!(
                 "{identity}: another worker changed it first; `sharehook explain` shows it, then try again"
             ))),
+        }
+    }
+
+    async fn only_request(&self, name: &str, now: Timestamp) -> Result<State, RetryError> {
+        let Listed { entries, flaws, .. } = find_requests(&self.journal, name, now).await?;
+        if !flaws.is_empty() {
+            let name = name.to_owned();
+            return Err(RetryError::Unread { name, flaws });
+        }
+        match <[State; 1]>::try_from(entries) {
+            Ok([state]) => Ok(state),
+            Err(none) if none.is_empty() => Err(RetryError::Unknown(name.to_owned())),
+            Err(several) => {
+                let names = several.iter().map(|state| state.identity().to_string());
+                Err(RetryError::Several(names.collect()))
+            }
         }
     }
 

@@ -30,8 +30,12 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
             context.print(&json!(answer));
             Ok(Outcome::of(&Reply::Answers(vec![(ending, *answer)])).exit_when_asked())
         }
-        Retried::Denied(verdict) => {
-            let reasons = verdict.refused.iter().map(ToString::to_string);
+        Retried::Denied(answer) if context.json => {
+            context.print(&json!(answer));
+            Ok(Exit::Refused)
+        }
+        Retried::Denied(answer) => {
+            let reasons = answer.refused.iter().map(ToString::to_string);
             let reasons: Vec<String> = reasons.collect();
             Err(Failure::Refused(format!(
                 "the current policies deny the request: {}",
