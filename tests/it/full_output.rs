@@ -23,11 +23,22 @@ fn closed() -> Stdio {
 }
 
 /// The commands that print without a configuration, and the exit code of each.
-const COMMANDS: [(&[&str], i32); 5] = [
+const COMMANDS: [(&[&str], i32); 6] = [
     (&["completions", "bash"], 0),
     (&["--help"], 0),
     (&["grants", "--json", "--journal", "file:none"], 0),
     (&["audit", "verify", "--journal", "file:none"], 0),
+    (
+        &[
+            "audit",
+            "export",
+            "--format",
+            "csv",
+            "--journal",
+            "file:none",
+        ],
+        0,
+    ),
     (&["requests", "nosuch", "--journal", "file:none"], 1),
 ];
 

@@ -8,42 +8,63 @@ use std::io::{self, Write};
 use crate::domain::Timestamp;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::export::{CSV_HEADER, Entry, Origin};
-use crate::journal::{Chain, Finding, RequestFiles, Stored};
+use crate::journal::{Chain, Finding, JournalError, RequestFiles, Stored};
 
 use super::audit_args::{AuditExportOptions, ExportFormat};
-use super::print::errln;
+use super::print::{errln, note};
 use super::reading::ReadJournal;
 use super::{Context, Failure};
 
+/// Why the export stopped.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The output cannot be written: the disk is full, or its reader has closed the pipe.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
 pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Result<Exit, Failure> {
+    let read = ReadJournal::open(context, &options.place)?;
+    let mut exit = Exit::Done;
+    match export(&read, options, &mut exit).await {
+        Ok(()) => {}
+        Err(Stopped::Journal(error)) => return Err(error.into()),
+        Err(Stopped::Output(error)) => note(Err(error)),
+    }
+    Ok(exit)
+}
+
+/// Prints the records. Sets `exit` to a failure if some cannot be read.
+async fn export(
+    read: &ReadJournal,
+    options: &AuditExportOptions,
+    exit: &mut Exit,
+) -> Result<(), Stopped> {
     let (since, until) = (options.since, options.until);
     let in_span = |at: Timestamp| {
         since.is_none_or(|since| since <= at) && until.is_none_or(|until| at < until)
     };
-    let read = ReadJournal::open(context, &options.place)?;
     let origin = Origin {
         site: read.config.as_ref().map(|c| c.cloud.site.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    // Writing fails if the reader of the output has closed the pipe or the disk is full, for
-    // example.
-    let broken = |error: io::Error| Failure::Failed(format!("the export stopped: {error}"));
-    let mut exit = Exit::Done;
     let mut all = read.journal.newest_first(read.now).await?;
     if options.format == ExportFormat::Csv {
-        writeln!(out, "{CSV_HEADER}\r").map_err(broken)?;
+        writeln!(out, "{CSV_HEADER}\r")?;
     }
     while let Some(batch) = all.next().await? {
         for error in &batch.flaws {
             errln!("sharehook: not exported: {error}");
-            exit = Exit::Failed;
+            *exit = Exit::Failed;
         }
         for request in &batch.requests {
             let (records, flaw) = intact(request);
             if let Some(flaw) = flaw {
                 errln!("sharehook: the export lacks records of a request: {flaw}");
-                exit = Exit::Failed;
+                *exit = Exit::Failed;
             }
             let wanted = Entry::all(&records).into_iter().zip(&request.files);
             for (entry, file) in wanted.filter(|(entry, _)| in_span(entry.stored.record.at)) {
@@ -51,13 +72,11 @@ pub(super) async fn run(context: &Context, options: &AuditExportOptions) -> Resu
                     ExportFormat::Ocsf => writeln!(out, "{}", entry.ocsf(&origin)),
                     ExportFormat::Csv => writeln!(out, "{}\r", entry.csv()),
                     ExportFormat::Jsonl => writeln!(out, "{}", first_line(file)),
-                }
-                .map_err(broken)?;
+                }?;
             }
         }
     }
-    out.flush().map_err(broken)?;
-    Ok(exit)
+    Ok(out.flush()?)
 }
 
 /// Returns the records before the first damaged record, and what is wrong with that record.
