@@ -42,6 +42,24 @@ async fn expires_in_counts_from_approval_and_the_sweep_takes_back() {
     assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
 }
 
+/// The first share begins after the second one. A sweep compares the index with the requests.
+#[tokio::test]
+async fn grants_are_listed_by_their_beginning_before_and_after_the_first_sweep() {
+    let world = World::new().await;
+    let later = json!({"accounts": ONE, "not_before": "2026-11-21T09:00:00Z"});
+    let later = request("CHG1", later);
+    world.deliver(&later).await;
+    let other = json!({"accounts": &ACCOUNTS[1..2]});
+    world.deliver(&request("CHG2", other)).await;
+    world.advance(3_600);
+    assert_eq!(world.deliver(&later).await.0, Ending::Done);
+    let by_beginning = receivers(&world).await;
+    let tickets: Vec<&str> = by_beginning.iter().map(|(ticket, _)| &**ticket).collect();
+    assert_eq!(tickets, ["CHG2", "CHG1"]);
+    world.sweep().await;
+    assert_eq!(receivers(&world).await, by_beginning);
+}
+
 #[tokio::test]
 async fn expires_in_counts_from_approval_also_when_the_start_waits() {
     let world = World::new().await;

@@ -21,7 +21,7 @@ use super::filters::RequestFilter;
 #[derive(Debug)]
 pub struct Listed<T> {
     /// The entries. Requests are sorted by approval, latest first; grants by their beginning,
-    /// oldest first (by approval, until the index was first compared with the requests).
+    /// oldest first.
     pub entries: Vec<T>,
     /// Which streams could not be read, and why.
     pub flaws: Vec<String>,
@@ -120,8 +120,9 @@ impl<'a> JournalReader<'a> {
             (grants, flaws.iter().map(ToString::to_string).collect())
         } else {
             let all = self.newest_states(&RequestFilter::default(), None).await?;
-            let grants = all.entries.iter().rev().filter_map(State::grant);
-            (grants.collect::<Vec<Grant>>(), all.flaws)
+            let mut grants: Vec<Grant> = all.entries.iter().filter_map(State::grant).collect();
+            grants.sort_by_key(|grant| (grant.since, grant.stream));
+            (grants, all.flaws)
         };
         let lines = grants
             .iter()
