@@ -67,7 +67,10 @@ pub(crate) use {
     report::ReportReply,
     requests::Backlog,
     startup::{StartError, journal_to_read},
-    sweeps::{Retention, SealError, next_signer, retirable, seal_journal, signer_or_new},
+    sweeps::{
+        Retention, SealError, SealKeyRotation, retirable, rotate_seal_key, seal_journal,
+        signer_or_new,
+    },
 };
 
 use deliveries::{CredentialHeaders, EarlyAnswer, conflict, identity_of, overloaded, unavailable};

@@ -10,7 +10,7 @@ mod sweep_report;
 pub use retention::{Age, retire};
 pub(crate) use retention::{Retention, retirable};
 pub use seal_key::signer;
-pub(crate) use seal_key::{SealError, next_signer, signer_or_new};
+pub(crate) use seal_key::{SealError, SealKeyRotation, rotate_seal_key, signer_or_new};
 pub(crate) use sealing::seal_journal;
 pub use sweep_report::SweepReport;
 pub(super) use sweep_report::clock_differs;

@@ -53,19 +53,24 @@ pub struct Retention {
     pub failures: Vec<String>,
 }
 
-/// Counts the requests that [`retire`] would retire if all their records are sealed. Writes
-/// nothing.
+/// Checks which requests [`retire`] would retire. Writes nothing. Without a `key`, no record is
+/// sealed yet.
 pub(crate) async fn retirable(
     journal: &Journal,
     age: &Age,
+    key: Option<&VerifierKey>,
     now: Timestamp,
     rules: &NoticeRules,
 ) -> Result<Retention, JournalError> {
-    let (due, retention) = due(journal, age, now, rules).await?;
-    Ok(Retention {
-        retired: due.len() as u64,
-        ..retention
-    })
+    let Some(key) = key else {
+        let (due, retention) = due(journal, age, now, rules).await?;
+        let unsealed = due.len() as u64;
+        return Ok(Retention {
+            unsealed,
+            ..retention
+        });
+    };
+    retire_all(journal, age, key, now, rules, true).await
 }
 
 /// Removes the records of old finished requests from `requests/`, except record 0 of each. Reads
@@ -81,10 +86,23 @@ pub async fn retire(
     now: Timestamp,
     rules: &NoticeRules,
 ) -> Result<Retention, JournalError> {
+    retire_all(journal, age, key, now, rules, false).await
+}
+
+async fn retire_all(
+    journal: &Journal,
+    age: &Age,
+    key: &VerifierKey,
+    now: Timestamp,
+    rules: &NoticeRules,
+    dry_run: bool,
+) -> Result<Retention, JournalError> {
     let (log, _) = journal.verified_log(key).await?;
     let (due, mut retention) = due(journal, age, now, rules).await?;
     for some in due.chunks(MAX_CONCURRENT) {
-        let retirements = some.iter().map(|stream| journal.retire(*stream, &log));
+        let retirements = some
+            .iter()
+            .map(|stream| journal.retire(*stream, &log, dry_run));
         for retirement in join_all(retirements).await {
             match retirement {
                 Ok(Retirement::Removed(records)) => {

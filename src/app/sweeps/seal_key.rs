@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -14,7 +14,7 @@ use crate::config::{
     text_at_most,
 };
 use crate::domain::Problem;
-use crate::journal::log::NoteSigner;
+use crate::journal::log::{NoteSigner, VerifierKey};
 use crate::journal::{Journal, JournalError, JournalLocation};
 
 /// Maximum size of a key's file, in bytes.
@@ -62,25 +62,27 @@ pub(crate) async fn signer_or_new(
     if journal.has_seals().await? {
         return Err(lost(path).into());
     }
-    Ok(NoteSigner::read(name, &file_or_new(path)?)?)
+    let (key, _) = file_or_new(path)?;
+    Ok(NoteSigner::read(name, &key)?)
 }
 
 /// Returns the key in a file, and makes the file if there is none. If two processes make it, both
-/// use the first file.
-fn file_or_new(path: &Path) -> Result<SecretString, Problem> {
+/// use the first file. The second value says whether this call made the file.
+fn file_or_new(path: &Path) -> Result<(SecretString, bool), Problem> {
     let shown = path.display();
     let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
     let seed = clock::fresh_bytes().map_err(wrong)?;
     let mark = hex::encode(clock::fresh_bytes::<8>().map_err(wrong)?);
     let pem = NoteSigner::pem(&seed);
     match write_new(path, &mark, pem.expose_secret().as_bytes()) {
-        Ok(()) => Ok(pem),
+        Ok(()) => Ok((pem, true)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let key = read(path).map_err(|error| unreadable(path, &error))?;
-            key.ok_or_else(|| {
+            let key = key.ok_or_else(|| {
                 let problem = format!("{shown} was removed while it was read");
                 Problem::new("seal.key", problem, "leave the key file in its place")
-            })
+            })?;
+            Ok((key, false))
         }
         Err(error) => {
             let problem = format!("{shown} cannot be made: {error}");
@@ -120,16 +122,45 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         .transpose()
 }
 
-/// Returns the key that is to follow the configured one. Creates its file if that is missing.
+/// A key that was introduced, and the checkpoint that both keys have signed.
+pub(crate) struct SealKeyRotation {
+    pub(crate) key: VerifierKey,
+    pub(crate) checkpoint: String,
+}
+
+/// Introduces the key of `reference`, which signs every later seal. Creates its file if that is
+/// missing, and removes the new file if another key was introduced first.
 ///
 /// # Errors
-/// A reference or key that cannot be used.
-pub(crate) fn next_signer(
+/// [`SealError`]: a reference or key that cannot be used, or the errors of
+/// [`Journal::rotate_key`].
+pub(crate) async fn rotate_seal_key(
+    config: &Config,
+    journal: &Journal,
+    vars: &Vars,
+    fetched: &AwsSecrets,
+    reference: &str,
+) -> Result<SealKeyRotation, SealError> {
+    let old = signer_or_new(config, journal).await?;
+    let (new, made) = next_signer(config, vars, fetched, reference)?;
+    let rotated = journal.rotate_key(&old, &new, clock::system_now()).await;
+    // After any other error the journal may name the new key.
+    if let (Err(JournalError::Place(_)), Some(path)) = (&rotated, made) {
+        drop(fs::remove_file(path));
+    }
+    Ok(SealKeyRotation {
+        key: new.verifier().clone(),
+        checkpoint: rotated?,
+    })
+}
+
+/// Returns the key that is to follow the configured one, and its file if this call made the file.
+fn next_signer(
     config: &Config,
     vars: &Vars,
     fetched: &AwsSecrets,
     reference: &str,
-) -> Result<NoteSigner, Problem> {
+) -> Result<(NoteSigner, Option<PathBuf>), Problem> {
     let Some(seal) = &config.seal else {
         let remedy = "write [seal] with the current key first";
         return Err(Problem::new("seal", "is not configured", remedy));
@@ -139,13 +170,14 @@ pub(crate) fn next_signer(
     if let SecretRef::File(path) = &reference {
         let path = Path::new(path);
         outside(path, config)?;
-        let key = file_or_new(path)?;
-        return NoteSigner::read(&seal.name, &key);
+        let (key, made) = file_or_new(path)?;
+        let signer = NoteSigner::read(&seal.name, &key)?;
+        return Ok((signer, made.then(|| path.to_owned())));
     }
     let key = reference
         .resolve(Path::new(""), vars, fetched)
         .map_err(wrong)?;
-    NoteSigner::read(&seal.name, &key.text)
+    Ok((NoteSigner::read(&seal.name, &key.text)?, None))
 }
 
 /// Returns what `check` reports about the key, without opening the journal.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::app::{next_signer, seal_journal, signer_or_new};
+use crate::app::{SealKeyRotation, rotate_seal_key, seal_journal, signer_or_new};
 use crate::clock;
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
@@ -144,12 +144,6 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
 
 async fn key(context: &Context) -> Result<Exit, Failure> {
     let (config, journal) = opened_to_read(context)?;
-    // `opened_to_read` leaves `[seal]` out if a key in a variable or in AWS cannot be read. `load`
-    // then reports why.
-    let config = match config.seal {
-        Some(_) => config,
-        None => context.load()?,
-    };
     let signer = signer_or_new(&config, &journal).await?;
     if context.json {
         out(json!({ "key": signer.verifier().to_string() }));
@@ -161,14 +155,14 @@ async fn key(context: &Context) -> Result<Exit, Failure> {
 
 async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
     let (config, journal) = opened(context)?;
-    let old = signer_or_new(&config, &journal).await?;
-    let new = next_signer(&config, &context.vars, &context.secrets, to)?;
-    let checkpoint = journal.rotate_key(&old, &new, clock::system_now()).await?;
+    let (vars, secrets) = (&context.vars, &context.secrets);
+    let rotation = rotate_seal_key(&config, &journal, vars, secrets, to).await?;
+    let SealKeyRotation { key, checkpoint } = rotation;
     if context.json {
-        out(json!({ "key": new.verifier().to_string(), "checkpoint": checkpoint }));
+        out(json!({ "key": key.to_string(), "checkpoint": checkpoint }));
     } else {
         errln!("signed by the old key; set [seal] key to the new one, whose public key is:");
-        outln!("{}", new.verifier());
+        outln!("{key}");
     }
     Ok(Exit::Done)
 }

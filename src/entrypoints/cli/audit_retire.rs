@@ -7,6 +7,7 @@ use crate::app::{Age, Retention, retirable, retire, signer};
 use crate::clock;
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
+use crate::journal::log::NoteSigner;
 
 use super::audit_args::AuditRetireOptions;
 use super::audit_input::{opened, opened_to_read};
@@ -24,10 +25,13 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
     };
     let now = clock::system_now();
     let rules = config.notice_rules();
+    let signer = signer(&config)?;
     let done = if options.dry_run {
-        during("reading", retirable(&journal, &age, now, &rules)).await?
+        let key = signer.as_ref().map(NoteSigner::verifier);
+        let checking = retirable(&journal, &age, key, now, &rules);
+        during("reading", checking).await?
     } else {
-        let signer = signer(&config)?.ok_or_else(|| {
+        let signer = signer.ok_or_else(|| {
             Failure::failed(
                 "nothing is sealed yet, so nothing is removed: run `sharehook audit seal`",
             )

@@ -20,7 +20,7 @@ const FORMAT: &str = "sharehook retired 1";
 /// The result of retiring a finished request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retirement {
-    /// This many records were removed from `requests/`.
+    /// The request can be retired. This many records were removed from `requests/`.
     Removed(u64),
     /// Some records are not sealed, so none was removed.
     Unsealed,
@@ -118,7 +118,8 @@ impl Journal {
 
     /// Removes a finished request's records, except record 0, after comparing each one with its
     /// sealed hash. If the request was retired before, removes only records that the object
-    /// `retired` counts. Does not check whether the request is finished.
+    /// `retired` counts. Does not check whether the request is finished. With `dry_run`, checks the
+    /// same and changes nothing.
     ///
     /// # Errors
     /// A record is missing or differs from what was sealed, or the object `retired` is wrong: none
@@ -128,6 +129,7 @@ impl Journal {
         &self,
         stream: StreamId,
         log: &VerifiedLog,
+        dry_run: bool,
     ) -> Result<Retirement, JournalError> {
         let folder = self.folder(stream).await?;
         let end = match (folder.retired, self.retired(stream).await?) {
@@ -151,6 +153,9 @@ impl Journal {
                 _ => Flaw::Resealed,
             };
             return Err(self.damaged(Finding::of(stream, *seq, flaw)));
+        }
+        if dry_run {
+            return Ok(Retirement::Removed(0));
         }
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
         let created = self.create_at(&path, retired.write().as_bytes()).await?;

@@ -104,8 +104,9 @@ impl Journal {
     /// interruption.
     ///
     /// # Errors
-    /// `old` is `new`; or `old` does not sign the log now, unless the newest key change is this
-    /// one. Otherwise the errors of [`Journal::seal`].
+    /// [`JournalError::Place`]: `old` is `new`; `old` does not sign the log now, unless the newest key
+    /// change is this one; or another change is under way. Then this call has not written the change.
+    /// Otherwise the errors of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,

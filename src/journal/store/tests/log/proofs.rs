@@ -98,7 +98,7 @@ async fn a_retired_request_is_read_from_its_segments() {
     assert_eq!(journal.not_retired().await.unwrap().len(), 4);
     // Retire it twice, as after an interruption.
     for removed in [2, 0] {
-        let retirement = journal.retire(stream, &log).await.unwrap();
+        let retirement = journal.retire(stream, &log, false).await.unwrap();
         assert_eq!(retirement, Retirement::Removed(removed));
     }
     assert_eq!(journal.files(stream).await.unwrap(), before);
@@ -133,7 +133,7 @@ async fn a_retired_request_is_read_from_its_segments() {
     finished(&journal, "fourth").await;
     let fourth = StreamId::of(&identity("fourth"));
     assert_eq!(
-        journal.retire(fourth, &log).await.unwrap(),
+        journal.retire(fourth, &log, false).await.unwrap(),
         Retirement::Unsealed
     );
 }
@@ -145,7 +145,7 @@ async fn a_record_after_those_of_a_retired_request_is_sealed_and_verified() {
     let (journal, _) = sealed(dir.path()).await;
     let (log, _) = journal.verified_log(&key()).await.unwrap();
     let stream = StreamId::of(&identity("first"));
-    journal.retire(stream, &log).await.unwrap();
+    journal.retire(stream, &log, false).await.unwrap();
     let state = journal.read(stream).await.unwrap().unwrap().stream_state;
     let event = notified("desk", NoticeKind::Completed, 2, 1);
     journal
@@ -162,7 +162,7 @@ async fn a_record_after_those_of_a_retired_request_is_sealed_and_verified() {
     assert_eq!((sealing.sealed, sealing.left_out), (1, vec![]));
     assert_eq!(counts().await, (9, 11, 2));
     let (log, _) = journal.verified_log(&key()).await.unwrap();
-    let again = journal.retire(stream, &log).await.unwrap();
+    let again = journal.retire(stream, &log, false).await.unwrap();
     assert_eq!(again, Retirement::Removed(0));
     assert_eq!(counts().await, (9, 11, 2));
     assert_eq!(journal.files(stream).await.unwrap().len(), 4);
@@ -178,7 +178,7 @@ async fn without_the_key_a_retired_request_is_no_finding() {
     let (journal, _) = sealed(dir.path()).await;
     let (log, _) = journal.verified_log(&key()).await.unwrap();
     let stream = StreamId::of(&identity("first"));
-    journal.retire(stream, &log).await.unwrap();
+    journal.retire(stream, &log, false).await.unwrap();
     let paths = async || {
         let findings = journal.verify().await.unwrap().findings;
         let paths = findings.into_iter().map(|finding| finding.path);
@@ -210,7 +210,7 @@ async fn a_damaged_request_is_not_retired() {
     let stream = StreamId::of(&identity("first"));
     let path = dir.path().join(format!("requests/{stream}/000002.json"));
     fs::write(&path, "x").unwrap();
-    let error = journal.retire(stream, &log).await.unwrap_err();
+    let error = journal.retire(stream, &log, false).await.unwrap_err();
     assert!(error.to_string().contains("000002.json"), "{error}");
     assert_eq!(files(dir.path()).len(), 10);
 }
