@@ -17,7 +17,7 @@ pub enum Separator {
     Space,
     /// `v1=a,v1=b` (PagerDuty).
     Comma,
-    /// `t=1,v1=a`: separated by commas; items with another name are no signatures (Stripe).
+    /// `t=1,v1=a` (Stripe): as `comma`, but an item may have the time.
     Kv,
 }
 

@@ -145,7 +145,7 @@ struct Table {
     /// The preset whose fields are the defaults.
     #[cfg_attr(test, schemars(with = "Option<SchemeName>"))]
     like: Option<String>,
-    /// The header with the signature.
+    /// The header with the signature or, for token, with the secret.
     #[cfg_attr(test, schemars(length(min = 1)))]
     header: Option<String>,
     /// How several signatures are separated.

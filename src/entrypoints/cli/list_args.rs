@@ -126,7 +126,7 @@ pub(crate) struct ReportOptions {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct NotifyOptions {
-    /// Deliver again what a [[notify]] did not get for a request
+    /// Deliver to a [[notify]] what it did not get for a request
     #[arg(long, value_name = "NAME/ID", conflicts_with_all = ["limit", "journal"])]
     pub(crate) retry: Option<String>,
     /// Only notifications of this many of the newest requests
