@@ -257,8 +257,8 @@ impl App {
             incoming.now,
             approved_at,
         );
-        self.find_source(incoming.request).await?;
         if self.prepared.plan_only {
+            self.find_source(incoming.request).await?;
             return Ok(self.show_plan(incoming, &decision).await);
         }
         // Write no record before the journal's place is proven to refuse to create a file that
@@ -277,6 +277,7 @@ impl App {
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {
+                self.find_source(incoming.request).await?;
                 self.first_look(approved, incoming.now, incoming.deadline)
                     .await
             }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sharehook::app::{Deadline, Reply};
 use sharehook::domain::{ResultKind, Status};
 
 use crate::incidents::share_by_hand;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, BLUEPRINT, World, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, World, invocation, request};
 use crate::unclear_ends::{SHARE, retried_for_ten_minutes, withdraw};
 use sharehook_sandbox::Site;
 
@@ -60,6 +61,31 @@ async fn a_share_that_is_called_off_before_its_record_is_taken_back() {
     world.sweep().await;
     assert!(world.shares().is_empty(), "{:?}", world.shares());
     world.verify().await.unwrap();
+}
+
+/// The turn has no time left to wait for the late call and to read the cloud.
+#[tokio::test]
+async fn a_share_that_is_called_off_at_the_end_of_its_turn_is_resumed_soon() {
+    let world = silent(SHARE).await;
+    let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        withdraw(&world).await;
+        world.fuse.release();
+    };
+    let deadline = Deadline::after(Duration::from_millis(2_200));
+    let turn = world.app.receive(invocation(&ticket), deadline);
+    let (Reply::Answers(answers), ()) = tokio::join!(turn, calling_off) else {
+        panic!("no answer");
+    };
+    let message = answers[0].1.message.as_deref().unwrap_or_default();
+    assert!(message.contains("the time ran out"), "{message}");
+    world.advance(3);
+    world.sweep().await;
+    world.verify().await.unwrap();
+    let (_, answer) = world.deliver(&ticket).await;
+    assert_eq!(answer.results[0].kind, ResultKind::Cancelled, "{answer:?}");
 }
 
 #[tokio::test]

@@ -464,7 +464,13 @@ async fn what_a_cancel_took_away_before_its_approval_was_withdrawn_is_no_grant()
 #[tokio::test]
 async fn what_a_dead_worker_cancelled_before_the_withdrawal_is_no_grant() {
     let list = "DescribeBlueprintsShareAcrossAccountInfos";
-    for (site, fails) in [(Site::Cn, false), (Site::Cn, true), (Site::Intl, false)] {
+    let refused = "UnauthorizedOperation.NoPermission";
+    for (site, fails) in [
+        (Site::Cn, None),
+        (Site::Cn, Some("InternalError")),
+        (Site::Cn, Some(refused)),
+        (Site::Intl, None),
+    ] {
         let mut world = retried_for_ten_minutes(site).await;
         let share = request("CHG0", json!({"accounts": ONE}));
         assert_eq!(world.deliver(&share).await.1.status, Status::Completed);
@@ -473,8 +479,8 @@ async fn what_a_dead_worker_cancelled_before_the_withdrawal_is_no_grant() {
         assert!(world.shares().is_empty(), "{:?}", world.shares());
         world.clear_faults().await;
         withdraw(&world).await;
-        if fails {
-            let fails = format!("{list}:error-before:InternalError@90");
+        if let Some(code) = fails {
+            let fails = format!("{list}:error-before:{code}@90");
             assert!(world.cloud.inject(fails.parse().unwrap()));
             world.advance(300);
             world.sweep().await;
@@ -497,6 +503,56 @@ async fn what_a_dead_worker_cancelled_before_the_withdrawal_is_no_grant() {
                 assert_eq!(grants.len(), 1, "{grants:?}");
             }
         }
+        world.verify().await.unwrap();
+    }
+}
+
+/// The worker of a cancel died after its call for the second account, when the first was on record
+/// as cancelled. The approval is withdrawn, and the next turn reads the cloud, or reads it later.
+#[tokio::test]
+async fn what_a_dead_worker_cancelled_after_its_first_record_is_no_grant() {
+    let cancels = "CancelShareBlueprintAcrossAccounts";
+    for fails in [false, true] {
+        let mut world = retried_for_ten_minutes(Site::Cn).await;
+        let share = request("CHG0", json!({"accounts": &ACCOUNTS[..2]}));
+        assert_eq!(world.deliver(&share).await.1.status, Status::Completed);
+        // The call for both accounts fails, so each account gets its own call.
+        let account = format!("{cancels}:error-before:InvalidAccountId");
+        assert!(world.cloud.inject(account.parse().unwrap()));
+        let both = json!({"action": "cancel", "accounts": &ACCOUNTS[..2]});
+        let cancel = request("CHG1", both);
+        world.fuse.arm_at("000002.json", Break::Stall);
+        let second_call = async {
+            world.fuse.stalled().await;
+            world.clear_faults().await;
+            let held = format!("{cancels}:slow:600s");
+            assert!(world.cloud.inject(held.parse().unwrap()));
+            world.fuse.release();
+            while !world.shares().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! {
+            _ = world.deliver(&cancel) => panic!("it was not stopped"),
+            () = second_call => {}
+        }
+        world.restart();
+        world.clear_faults().await;
+        withdraw(&world).await;
+        if fails {
+            refuse(&world, "DescribeBlueprintsShareAcrossAccountInfos").await;
+            world.advance(300);
+            world.sweep().await;
+            let (_, answer) = world.deliver(&cancel).await;
+            assert_eq!(answer.status, Status::Pending, "{answer:?}");
+            world.clear_faults().await;
+        }
+        world.advance(300);
+        world.sweep().await;
+        let (_, answer) = world.deliver(&cancel).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        let grants = world.app.grants().await.unwrap().entries;
+        assert!(grants.is_empty(), "{fails}: {grants:?}");
         world.verify().await.unwrap();
     }
 }

@@ -110,7 +110,7 @@ impl App {
     ) -> Result<State, JournalError> {
         let (now, rules) = (self.now(), &self.prepared.notice_rules);
         let notifies = rules.want(NoticeKind::Failed, Some(&state.identity().source));
-        if notifies && state.holder().is_none() {
+        if notifies {
             let at = self.lease(now, Deadline::after(Duration::ZERO));
             let wake_up = WakeUp::new(at, state.stream(), state.head().next_seq);
             self.journal.add_wake_up(wake_up).await?;

@@ -15,8 +15,8 @@ pub(super) fn is_open(result: &ItemResult) -> bool {
 }
 
 /// Returns the result of an item that an interrupted worker may have shared. `None`: the worker did
-/// not share it, or the known result stays. A retryable failure: a later turn must read the cloud
-/// again.
+/// not share it, or the known result stays. Pending (the time ran out) or a retryable failure: a
+/// later turn must read the cloud again.
 pub(super) fn interrupted_result(
     state: &State,
     result: &ItemResult,
@@ -45,6 +45,7 @@ pub(super) fn interrupted_result(
         }),
         _ if seen.readable => None,
         (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
+        (_, _, Some(error)) if error.is_out_of_time() => Some(ResultKind::Pending),
         (_, _, Some(error)) if error.class.passing() => Some(unseen(Some(error), None)),
         (Item::Account(_), _, error) => {
             let unproven = ownership.why_unproven(&state.request().target.image(), None);

@@ -90,6 +90,7 @@ impl App {
                 return self.close_withheld(writer, reason, deadline).await;
             }
         };
+        let unread = self.settle_called_off(writer, deadline).await?;
         let FirstLook {
             seen: seen_at_opening,
             neighbours,
@@ -112,6 +113,8 @@ impl App {
             .await?;
         if approved.request().action == Action::Cancel {
             results = self.judge_missing_image(writer, results, &owners, deadline);
+            writer.doubts.extend(unread.iter().map(|r| r.item.clone()));
+            results = replace(results, unread);
             let ended = self.record_in_earlier_shares(writer.state(), &results, &at_rest, deadline);
             ended.await.map_err(Stop::Journal)?;
         }

@@ -2,9 +2,10 @@
 //! record. In: the claim, and a read of the cloud. Out: a record of the items that are gone. Makes
 //! no call that changes a share.
 
+use crate::app::calls::observe;
 use crate::app::grants::Ownership;
 use crate::app::{App, Deadline};
-use crate::domain::{CloudError, ItemResult, ResultKind};
+use crate::domain::{Action, CloudError, Fault, Item, ItemResult, ResultKind};
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 
@@ -12,6 +13,32 @@ use super::cancelled_items::items_lost_by;
 use super::claim_writer::{ClaimWriter, Stop};
 
 impl App {
+    /// If called-off items of a cancel are in doubt, although others are on record as cancelled:
+    /// reads the cloud and records which of them are gone. Returns the results of those that it
+    /// could not read: they stay in doubt.
+    ///
+    /// # Errors
+    /// [`Stop::CalledOff`] as in [`App::record_taken_away`].
+    pub(super) async fn settle_called_off(
+        &self,
+        writer: &mut ClaimWriter<'_>,
+        deadline: Deadline,
+    ) -> Result<Vec<ItemResult>, Stop> {
+        let request = writer.state().request().clone();
+        let called_off = |item: &Item| writer.state().call_off_of(item).is_some();
+        if request.action != Action::Cancel || !writer.doubts.iter().any(called_off) {
+            return Ok(Vec::new());
+        }
+        // The record keeps its owner account: the read below does not prove another owner.
+        writer.set_owner(writer.state().owner().cloned());
+        let seen = observe::observe(&self.context(&request, deadline), &request).await;
+        self.record_taken_away(writer, &seen, deadline).await?;
+        let mut unread = writer.with_doubts(writer.results());
+        unread.retain(|r| r.called_off_by.is_some() && writer.doubts.contains(&r.item));
+        let later = |result| read_later(writer, &result, &seen).unwrap_or(result);
+        Ok(unread.into_iter().map(later).collect())
+    }
+
     /// Records which items in doubt are not shared any more: the cancel took them away before its
     /// approval was withdrawn. An item that the read does not show stays in doubt.
     ///
@@ -59,18 +86,23 @@ impl App {
     }
 }
 
-/// The result of an item of a withdrawn cancel that is in doubt and could not be read for a passing
-/// reason: a retryable failure, so that a later turn reads the cloud. Otherwise `None`.
+/// The result of an item of a withdrawn cancel that is in doubt and that a later turn may be able
+/// to read: pending if the time ran out, else a retryable failure. `None` if the item is not in
+/// doubt, or if no later read can show more.
 pub(super) fn read_later(
     writer: &ClaimWriter<'_>,
     result: &ItemResult,
     seen: &Observation,
 ) -> Option<ItemResult> {
-    let passing = |error: &&CloudError| error.class.passing();
-    let error = seen.unreadable.as_ref().filter(passing)?;
+    let later = |error: &&CloudError| error.class.fault() != Fault::Request;
+    let error = seen.unreadable.as_ref().filter(later)?;
+    let kind = match error.is_out_of_time() {
+        true => ResultKind::Pending,
+        false => ResultKind::failed(error.code.clone(), error.to_string(), true),
+    };
     let doubted = writer.doubts.contains(&result.item);
     doubted.then(|| ItemResult {
-        kind: ResultKind::failed(error.code.clone(), error.to_string(), true),
+        kind,
         ..result.clone()
     })
 }
