@@ -179,7 +179,7 @@ fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
 pub(super) fn taken_back_before(image: &CvmImageId) -> ResultKind {
     refusal(
         &format!(
-            "the cloud refuses to share the blueprint of {image} with accounts; the image was taken out of Lighthouse again"
+            "the cloud refuses to share the blueprint of {image} with accounts; the image, which this request had put in Lighthouse, was removed from there"
         ),
         false,
     )
@@ -303,7 +303,7 @@ mod tests {
         ];
         let refused = RefusedChain::of(&request(Action::Share), &results).unwrap();
         for (publication, part) in [
-            (Publication::TakenBack, "taken out of Lighthouse again"),
+            (Publication::TakenBack, "was removed from there"),
             (Publication::FoundThere, "before this request"),
             (Publication::NeededByOthers, "another request needs it"),
             (
@@ -311,7 +311,7 @@ mod tests {
                     why: "ResourceInUse.ImageInUse".into(),
                     retryable: true,
                 },
-                "could not be taken out of Lighthouse again: ResourceInUse.ImageInUse",
+                "could not be removed: ResourceInUse.ImageInUse",
             ),
         ] {
             let settled = refused.explain(results.clone(), &publication);
