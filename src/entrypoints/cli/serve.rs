@@ -208,12 +208,11 @@ async fn listen(
     };
     let (stopping, stopped) = watch::channel(false);
     let mut work = Background::begin(&app, reloads);
-    if freezes {
+    match freezes {
+        false => work.begin_on_server(&app, backlog),
         // The sweep of any instance takes the requests that the backlog would take, so do not count
         // them here.
-        drop(backlog);
-    } else {
-        work.begin_on_server(&app, backlog);
+        true => drop(backlog),
     }
     if !(freezes && has_timer(host)) {
         work.begin_sweeping(&app, &stopped);
