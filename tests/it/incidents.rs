@@ -97,10 +97,8 @@ async fn a_rejection_is_repeated_under_one_id_and_can_be_sent_again() {
     world.verify().await.unwrap();
 }
 
-/// A retired request has its records in the log. A later record follows them.
-#[tokio::test]
-async fn a_retired_request_can_be_notified_again_and_sealed() {
-    let world = world(Place::Brittle, "").await;
+/// Denies a request whose notification the target refuses for good. Two days pass.
+async fn deny_without_notification(world: &World) {
     world.cloud.answer_letters(InboxAnswer {
         status: 410,
         ..InboxAnswer::default()
@@ -109,6 +107,13 @@ async fn a_retired_request_can_be_notified_again_and_sealed() {
     world.deliver(&denied).await;
     world.notify().await;
     world.advance(48 * 3_600);
+}
+
+/// A retired request has its records in the log. A later record follows them.
+#[tokio::test]
+async fn a_retired_request_can_be_notified_again_and_sealed() {
+    let world = world(Place::Brittle, "").await;
+    deny_without_notification(&world).await;
     let seal = async || world.journal.seal(&signer(), world.now()).await.unwrap();
     assert_eq!(seal().await.sealed, 2);
     let (age, rules) = ("1d".parse().unwrap(), Default::default());
@@ -138,14 +143,7 @@ async fn the_entry_of_a_record_after_a_retirement_is_written_again() {
     let journal = folder.path().join("journal");
     let place = format!("file:{}", journal.display());
     let world = world_at(Place::At(&place), "").await;
-    world.cloud.answer_letters(InboxAnswer {
-        status: 410,
-        ..InboxAnswer::default()
-    });
-    let denied = request("CHG1", json!({"accounts": [STRANGER]}));
-    world.deliver(&denied).await;
-    world.notify().await;
-    world.advance(48 * 3_600);
+    deny_without_notification(&world).await;
     world.sweep().await;
     let signer = sharehook::app::signer(world.app.config()).unwrap().unwrap();
     let retired = async || {

@@ -1,6 +1,6 @@
 //! Secrets and cloud keys that are replaced while the application runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,16 +108,22 @@ async fn a_signature_that_matches_no_secret_makes_them_be_read_again() {
     assert!(!authenticates(&app, FIRST, "r-2").await);
 }
 
-/// The file of the secret is slow to read, as on a network.
+/// Puts a pipe in place of the secret's file: reading it is slow, as on a network.
+#[cfg(unix)]
+fn slow_to_read(folder: &Path) -> PathBuf {
+    let file = folder.join("token");
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    file
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
-    let file = folder.path().join("token");
-    std::fs::remove_file(&file).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(&file).status();
-    assert!(made.unwrap().success());
+    let file = slow_to_read(folder.path());
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
         tokio::spawn(async move { authenticates(&app, SECOND, id).await })
@@ -138,10 +144,7 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
 async fn deliveries_do_not_wait_for_a_slow_reload() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
-    let file = folder.path().join("token");
-    std::fs::remove_file(&file).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(&file).status();
-    assert!(made.unwrap().success());
+    let file = slow_to_read(folder.path());
     let reloaded = Arc::clone(&app);
     let reload = tokio::spawn(async move { reloaded.reload().await });
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -426,15 +426,26 @@ fn without_requester(entities: String) -> String {
 
 /// Records that the approval of the request was withdrawn.
 pub(crate) async fn withdraw(world: &World) {
-    let open = state(world).await;
+    let items = state(world).await.request().target.items();
+    record_call_off(world, items, "withdrawal", true).await;
+}
+
+/// Records that a cancel of this id called off the second account.
+async fn call_off_the_second(world: &World, by: &str) {
+    let second = Item::Account(ACCOUNTS[1].parse().unwrap());
+    record_call_off(world, vec![second], by, false).await;
+}
+
+async fn record_call_off(world: &World, items: Vec<Item>, by: &str, withdrawn: bool) {
     let call_off = CallOff {
-        items: open.request().target.items(),
-        by: invoke("withdrawal"),
+        items,
+        by: invoke(by),
         ticket: None,
-        withdrawn: true,
+        withdrawn,
     };
-    let worker = history::lease(9, world.now()).worker;
-    let recorded = world.journal.call_off(open, world.now(), &worker, call_off);
+    let (open, now) = (state(world).await, world.now());
+    let worker = history::lease(9, now).worker;
+    let recorded = world.journal.call_off(open, now, &worker, call_off);
     recorded.await.unwrap();
 }
 
@@ -590,16 +601,7 @@ async fn a_call_off_does_not_end_the_doubt_about_the_rest() {
     world.fuse.arm_at("000002.json", Break::Stall);
     let calling_off = async {
         world.fuse.stalled().await;
-        let open = state(&world).await;
-        let call_off = CallOff {
-            items: vec![Item::Account(ACCOUNTS[1].parse().unwrap())],
-            by: invoke("CHG2"),
-            ticket: None,
-            withdrawn: false,
-        };
-        let worker = history::lease(9, world.now()).worker;
-        let recorded = world.journal.call_off(open, world.now(), &worker, call_off);
-        recorded.await.unwrap();
+        call_off_the_second(&world, "CHG2").await;
         refuse(&world, SHARE).await;
         world.fuse.release();
     };
@@ -729,16 +731,7 @@ async fn a_duplicate_of_a_called_off_share_gets_the_same_answer() {
     world.fuse.arm_at("000001.json", Break::Stall);
     let calling_off = async {
         world.fuse.stalled().await;
-        let open = state(&world).await;
-        let call_off = CallOff {
-            items: vec![Item::Account(ACCOUNTS[1].parse().unwrap())],
-            by: invoke("CHG2"),
-            ticket: None,
-            withdrawn: false,
-        };
-        let worker = history::lease(9, world.now()).worker;
-        let recorded = world.journal.call_off(open, world.now(), &worker, call_off);
-        recorded.await.unwrap();
+        call_off_the_second(&world, "CHG2").await;
         world.fuse.release();
     };
     let ((_, answer), ()) = tokio::join!(world.deliver(&ticket), calling_off);
