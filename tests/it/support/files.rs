@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The paths of the files below `folder`, sorted. None if the folder does not exist.
@@ -20,13 +21,15 @@ pub(crate) fn paths_below(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The files below `folder`, each with its content.
+/// The files below `folder`, each with its content. A file that a running process removes between
+/// the listing and the reading is left out: a journal's temporary file, for example.
 pub(crate) fn contents_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let read = |path: PathBuf| {
-        let bytes = fs::read(&path).unwrap();
-        (path, bytes)
+    let read = |path: PathBuf| match fs::read(&path) {
+        Ok(bytes) => Some((path, bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => panic!("{}: {error}", path.display()),
     };
-    paths_below(folder).into_iter().map(read).collect()
+    paths_below(folder).into_iter().filter_map(read).collect()
 }
 
 /// The text of all files below `folder`. At least one must exist, so that a search of the text has
