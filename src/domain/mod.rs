@@ -39,6 +39,7 @@ pub use json::{JsonFlaw, UniqueKeys, read_json};
 pub use language::Language;
 pub(crate) use loopback::is_loopback;
 pub use mark::Mark;
+pub(crate) use native::MAX_ACCOUNTS;
 pub use notice::{Notice, NoticeKind, NoticeRules, Subscription};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
 pub use person::PersonName;

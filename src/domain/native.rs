@@ -13,7 +13,7 @@ use super::region::{Region, ServedRegions};
 use super::request::{Expiry, ShareRequest, Target};
 
 /// Maximum number of accounts in a request. CVM allows 500 accounts per image.
-const MAX_ACCOUNTS: usize = 500;
+pub(crate) const MAX_ACCOUNTS: usize = 500;
 /// Maximum number of approvers in a request.
 const MAX_APPROVERS: usize = 50;
 

@@ -72,8 +72,18 @@ impl App {
                 "ticket": ticket, "expires_in": expires_in,
                 "reason": "adopted: shared in the cloud, without a grant in the journal",
             });
-            let asked = self.ask(&by.source, image, &request, Statement::Adopts, deadline);
-            adoptions.extend(asked.await?.into_iter().map(|(_, answer)| answer));
+            let mut answers = Vec::new();
+            let asked = self.ask(
+                &by.source,
+                image,
+                &request,
+                Statement::Adopts,
+                deadline,
+                &mut answers,
+            );
+            let asked = asked.await;
+            adoptions.extend(answers.into_iter().map(|(_, answer)| answer));
+            asked?;
         }
         Ok(())
     }

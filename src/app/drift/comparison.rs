@@ -10,37 +10,11 @@ use crate::app::cloud_accounts::Chosen;
 use crate::app::grants::{LIGHTHOUSE, Ownership, RevokeNowError};
 use crate::app::reader::RequestFilter;
 use crate::app::{App, Deadline, Statement};
-use crate::domain::{
-    AccountId, Action, CloudError, CvmImageId, Difference, Drifted, ImageRef, Item, Region,
-    SourceName, Target,
-};
-use crate::journal::{Drift, JournalError, Phase, Recorded, Standing, State};
+use crate::domain::{CloudError, CvmImageId, Difference, Drifted, ImageRef, Region, SourceName};
+use crate::journal::{Drift, JournalError, Recorded, Standing};
 
-use super::drift_report::{DriftReport, Unread};
-
-/// The journal's view of one image in one region.
-#[derive(Debug, Default)]
-struct Known {
-    /// The receivers with a grant, and whether the grant is active, covered or overdue.
-    granted: BTreeMap<String, Standing>,
-    /// The receivers that the shares name, with or without a grant.
-    named: BTreeSet<String>,
-    /// Whether any share was for Lighthouse.
-    lighthouse: bool,
-    /// The owner accounts that gave the grants, as far as records name them.
-    owners: BTreeSet<AccountId>,
-}
-
-impl Known {
-    /// Adds a grant. Of several for one receiver, the best standing counts: active, then covered,
-    /// then overdue.
-    fn grant(&mut self, to: String, standing: Standing) {
-        let known = self.granted.entry(to).or_insert(standing);
-        *known = standing.min(*known);
-    }
-}
-
-type Places = BTreeMap<(ImageRef, Region), Known>;
+use super::drift_report::{DriftReport, UnderWay, Unread};
+use super::places::{Known, Place, Places};
 
 impl App {
     /// Compares the cloud with the journal, for every image that a share in the journal names and
@@ -50,35 +24,28 @@ impl App {
     /// The journal cannot be listed. Images that could not be read in the cloud are in the report.
     pub async fn drift(
         &self,
-        also: &[(ImageRef, Region)],
+        also: &[Place],
         deadline: Deadline,
     ) -> Result<DriftReport, JournalError> {
-        let every = RequestFilter::default();
-        let all = self.reader().newest_states(&every, None).await?;
-        let mut report = DriftReport {
-            flaws: all.flaws,
-            ..DriftReport::default()
-        };
-        let mut places = self.places(&all.entries);
-        for (image, region) in also {
-            places.entry((image.clone(), region.clone())).or_default();
-        }
+        let mut report = DriftReport::default();
+        let places = self.read_places(also, &mut report).await?;
+        let mut found = Vec::new();
         self.journal.work_done().begin(places.len());
-        for ((image, region), known) in &places {
+        for (place, known) in &places {
             self.journal.work_done().add(1);
+            let (image, region) = place;
             let unread = |why, no_read_api| Unread {
                 image: image.to_string(),
                 region: region.to_string(),
                 why,
                 no_read_api,
             };
+            let of_place = |drifted| (place, known, drifted);
             let receivers = self.receivers(image, region, known, deadline).await;
             report.unread.push(match receivers {
                 Ok(Some(actual)) => {
                     report.compared += 1;
-                    report
-                        .differences
-                        .extend(compare(image, region, known, &actual));
+                    found.extend(compare(place, known, &actual).into_iter().map(of_place));
                     continue;
                 }
                 Ok(None) => {
@@ -89,19 +56,61 @@ impl App {
             });
             // Report overdue grants nevertheless: the journal alone shows that they should be gone
             // and that no record revokes them.
-            let mut overdue = compare(
-                image,
-                region,
-                known,
-                &known.granted.keys().cloned().collect(),
-            );
+            let granted = known.granted.keys().cloned().collect();
+            let mut overdue = compare(place, known, &granted);
             overdue.retain(|drifted| drifted.difference == Difference::Overdue);
-            report.differences.extend(overdue);
+            found.extend(overdue.into_iter().map(of_place));
         }
+        self.confirm_differences(found, also, &mut report).await?;
         self.compared(report.differences.len());
         let kinds = report.differences.iter().map(|drifted| drifted.difference);
         report.remedies = kinds.map(|kind| (kind, kind.remedy())).collect();
         Ok(report)
+    }
+
+    /// Reads the journal again, now that the cloud was read, and reports the differences that are
+    /// certain. Requests may have shared or cancelled after the first read.
+    async fn confirm_differences(
+        &self,
+        found: Vec<(&Place, &Known, Drifted)>,
+        also: &[Place],
+        report: &mut DriftReport,
+    ) -> Result<(), JournalError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let after = self.read_places(also, report).await?;
+        let unnamed = Known::default();
+        for (place, before, drifted) in found {
+            let known = after.get(place).unwrap_or(&unnamed);
+            if known.confirms(before, &drifted) {
+                report.differences.push(drifted);
+            } else if let Some(request) = known.under_way(&drifted.to) {
+                let Drifted {
+                    image, region, to, ..
+                } = drifted;
+                let request = request.to_string();
+                report.under_way.push(UnderWay {
+                    image,
+                    region,
+                    to,
+                    request,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the journal's view of each image. Replaces the flaws in the report.
+    async fn read_places(
+        &self,
+        also: &[Place],
+        report: &mut DriftReport,
+    ) -> Result<Places, JournalError> {
+        let every = RequestFilter::default();
+        let all = self.reader().newest_states(&every, None).await?;
+        report.flaws = all.flaws;
+        Ok(self.places(&all.entries, also))
     }
 
     /// The scheduled comparison: records the differences and queues a notification. Records the
@@ -125,61 +134,6 @@ impl App {
         let lease = self.incident_lease()?;
         let rules = &self.prepared.notice_rules;
         self.journal.record_drift(drift, &lease, rules).await
-    }
-
-    /// Returns the journal's view of each image, under the id that the receivers see: for the
-    /// accounts of a chain, its blueprint.
-    fn places(&self, states: &[State]) -> Places {
-        let (mut places, now) = (Places::new(), self.now());
-        let shares = |state: &&State| {
-            state.request().action == Action::Share && !matches!(state.phase(), Phase::Denied)
-        };
-        for state in states.iter().filter(shares) {
-            let grant = state.grant();
-            let standing = |item: &Item| {
-                let of_grant = grant.as_ref().map(|grant| grant.standing(item, now));
-                of_grant.unwrap_or(Standing::Active)
-            };
-            let request = state.request();
-            let accounts = request.target.accounts().iter().map(ToString::to_string);
-            let key = (state.subject(), request.region.clone());
-            if request.target.lighthouse()
-                && let Some(blueprint) = state.blueprint()
-            {
-                let blueprint = ImageRef::Blueprint(blueprint.clone());
-                let source = request.target.image();
-                self.published.made(&request.region, blueprint, source);
-            }
-            let chain_unmade =
-                matches!(request.target, Target::Chain { .. }) && state.blueprint().is_none();
-            if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
-                let known = places.entry(key).or_default();
-                known
-                    .owners
-                    .extend(grant.as_ref().and(state.owner()).cloned());
-                known.named.extend(accounts);
-                let accounts = grant.iter().flat_map(|grant| &grant.accounts);
-                for account in accounts {
-                    known.grant(
-                        account.to_string(),
-                        standing(&Item::Account(account.clone())),
-                    );
-                }
-            }
-            if request.target.lighthouse() {
-                let key = (request.target.image(), request.region.clone());
-                let known = places.entry(key).or_default();
-                known.lighthouse = true;
-                known
-                    .owners
-                    .extend(grant.as_ref().and(state.owner()).cloned());
-                known.named.insert(LIGHTHOUSE.to_owned());
-                if let Some(item) = state.lighthouse_given() {
-                    known.grant(LIGHTHOUSE.to_owned(), standing(&item));
-                }
-            }
-        }
-        places
     }
 
     /// Reads the image's current receivers; `None` if the site has no API that lists them.
@@ -256,21 +210,24 @@ impl App {
                 "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,
                 "requester": requester, "reason": "shared in the cloud, unknown to the journal",
             });
-            let answered = self
-                .ask(source, image, &request, Statement::None, deadline)
-                .await?;
-            cancels.extend(answered.into_iter().map(|(_, answer)| answer));
+            let mut answers = Vec::new();
+            let asked = self.ask(
+                source,
+                image,
+                &request,
+                Statement::None,
+                deadline,
+                &mut answers,
+            );
+            let asked = asked.await;
+            cancels.extend(answers.into_iter().map(|(_, answer)| answer));
+            asked?;
         }
         Ok(())
     }
 }
 
-fn compare(
-    image: &ImageRef,
-    region: &Region,
-    known: &Known,
-    actual: &BTreeSet<String>,
-) -> Vec<Drifted> {
+fn compare((image, region): &Place, known: &Known, actual: &BTreeSet<String>) -> Vec<Drifted> {
     let drifted = |to: &String, difference| Drifted {
         image: image.to_string(),
         region: region.to_string(),

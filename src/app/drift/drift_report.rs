@@ -17,6 +17,17 @@ pub struct Unread {
     pub no_read_api: bool,
 }
 
+/// A receiver whose difference is not reported, because a request for it is under way: the cloud may
+/// be ahead of the request's records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnderWay {
+    pub image: String,
+    pub region: String,
+    pub to: String,
+    /// The request, as `source/id`.
+    pub request: String,
+}
+
 /// The result of a comparison.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DriftReport {
@@ -24,6 +35,8 @@ pub struct DriftReport {
     pub compared: usize,
     /// The differences, by image, region and receiver.
     pub differences: Vec<Drifted>,
+    /// The receivers whose difference is not certain before a request is finished.
+    pub under_way: Vec<UnderWay>,
     /// The images that could not be compared.
     pub unread: Vec<Unread>,
     /// Journal streams that could not be read, each with its reason.

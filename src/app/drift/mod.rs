@@ -4,7 +4,8 @@
 mod adopt;
 mod comparison;
 mod drift_report;
+mod places;
 
 pub use adopt::Adoption;
 pub use drift_report::DriftReport;
-pub(crate) use drift_report::Unread;
+pub(crate) use drift_report::{UnderWay, Unread};

@@ -19,10 +19,11 @@ pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
     /// Returns the cancels that end these grants, and an error for each request whose blueprint was
-    /// not found or could not be read.
+    /// not found or could not be read. `unfinished`: the requests that may still be making theirs.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,
+        unfinished: &BTreeSet<String>,
         gone: bool,
         deadline: Deadline,
     ) -> Result<(Cancels, Vec<RevokeNowError>), RevokeNowError> {
@@ -43,6 +44,11 @@ impl App {
                 // No blueprint is needed: the image leaves Lighthouse, or is deleted, so its
                 // accounts lose it.
                 Err(error) if emptied || gone && error.shows_none() => (grant.image.clone(), true),
+                Err(RevokeNowError::NoBlueprint(image)) if unfinished.contains(request) => {
+                    let request = request.clone();
+                    not_found.push(RevokeNowError::NotMade { request, image });
+                    continue;
+                }
                 Err(error) => {
                     not_found.push(error);
                     continue;

@@ -1,13 +1,17 @@
-//! Revokes active shares for an operator: one cancel per image and region, verified, decided and
-//! recorded like any other. In: an image, accounts, the operator and the reason. Out: the answers.
+//! Revokes active shares for an operator and calls off unfinished ones: one cancel per image and
+//! region, verified, decided and recorded like any other. In: an image, accounts, the operator and
+//! the reason. Out: the answers.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::app::deliveries::EarlyAnswer;
+use crate::app::reader::GrantEntry;
 use crate::app::requests::Operator;
 use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Statement, Via};
-use crate::domain::SourceName;
-use crate::journal::JournalError;
+use crate::domain::{MAX_ACCOUNTS, SourceName};
+use crate::journal::{JournalError, State};
 
 /// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +19,10 @@ pub enum RevokeNowError {
     /// The source's scheme is not `trusted`, so this command cannot request anything in its name.
     #[error("{0} is not a source with scheme = \"trusted\"; name one that is")]
     NotTrusted(SourceName),
-    /// The journal has no grant of this image, or to this account.
-    #[error("the journal has no active grant of {0}; `sharehook drift` lists what else is shared")]
+    /// The journal has no grant and no unfinished share of this image, or to this account.
+    #[error(
+        "the journal has no active grant and no unfinished share of {0}; `sharehook drift` lists what else is shared"
+    )]
     NothingGranted(String),
     /// A stream cannot be read. If it has a grant of the image, that grant was not revoked.
     #[error("records that cannot be read may have a grant, which was not revoked: {0}")]
@@ -38,6 +44,16 @@ pub enum RevokeNowError {
         "no record names the Lighthouse blueprint of {0}, and the account of the key in use has no blueprint made from it: use a key of the image's owner account; if the image is deleted, confirm with --gone"
     )]
     NoBlueprint(String),
+    /// An unfinished chain has no blueprint yet, so no cancel can name one of its accounts.
+    #[error(
+        "{request} is unfinished and has not made the Lighthouse blueprint of {image} yet; without --account, `revoke` calls it off"
+    )]
+    NotMade {
+        /// The request.
+        request: String,
+        /// The image.
+        image: String,
+    },
     /// The delivery was not accepted.
     #[error("source {by} refused the request for {image}: {}", refusal(.reply))]
     NotTaken {
@@ -82,8 +98,8 @@ impl RevokeNowError {
 }
 
 impl App {
-    /// Cancels the grants of `image`, all or those to `accounts`. `gone`: the operator confirms
-    /// that the image is deleted, so a missing image counts as not shared.
+    /// Cancels the grants and the unfinished shares of `image`, all or those to `accounts`. `gone`:
+    /// the operator confirms that the image is deleted, so a missing image counts as not shared.
     ///
     /// # Errors
     /// [`RevokeNowError`], only if no cancel got an answer. What prevents some of the cancels, or
@@ -97,8 +113,12 @@ impl App {
         gone: bool,
         deadline: Deadline,
     ) -> Result<RevokedNow, RevokeNowError> {
+        // Read the unfinished shares first: one that finishes in between then has a grant.
+        let awaited = self.awaited_grants(image).await?;
+        let unfinished: BTreeSet<String> = awaited.iter().map(|g| g.request.clone()).collect();
         let listed = self.grants().await?;
         let mut grants = listed.entries;
+        grants.extend(awaited);
         let mut left: Vec<_> = listed
             .flaws
             .into_iter()
@@ -119,7 +139,7 @@ impl App {
             return Err(nothing(missing.join(", ")));
         }
         left.extend(missing.into_iter().map(nothing));
-        let (cancels, not_found) = self.cancels_of(grants, gone, deadline).await?;
+        let (cancels, not_found) = self.cancels_of(grants, &unfinished, gone, deadline).await?;
         left.extend(not_found);
         let statement = if gone {
             Statement::Gone
@@ -136,15 +156,32 @@ impl App {
                 "action": "cancel", "image": subject, "region": region, "accounts": accounts,
                 "lighthouse": lighthouse, "requester": by.requester, "reason": reason,
             });
-            let asked = self.ask(&by.source, subject, &request, statement, deadline);
+            let asked = self.ask(
+                &by.source,
+                subject,
+                &request,
+                statement,
+                deadline,
+                &mut answers,
+            );
             match asked.await {
-                Ok(asked) => answers.extend(asked),
+                Ok(()) => {}
                 Err(error) if answers.is_empty() => return Err(error),
                 // Keep the answers to the earlier cancels.
                 Err(error) => left.push(error),
             }
         }
         Ok(RevokedNow { answers, left })
+    }
+
+    /// Returns what unfinished shares may still give of `image`.
+    async fn awaited_grants(&self, image: &str) -> Result<Vec<GrantEntry>, JournalError> {
+        let unfinished = self.journal.unfinished_of(image).await?;
+        let shares = self.read_streams(unfinished).await?;
+        let awaited: Vec<_> = shares.iter().filter_map(State::awaited_grant).collect();
+        let now = self.now();
+        let lines = |grant| GrantEntry::all_of(grant, now);
+        Ok(awaited.iter().flat_map(lines).collect())
     }
 
     /// Returns the first origin of a trusted source, in whose name an operator's requests are
@@ -158,8 +195,28 @@ impl App {
         origin.ok_or_else(|| RevokeNowError::NotTrusted(source.clone()))
     }
 
-    /// Delivers a native request in the name of a trusted source, and returns its answers.
+    /// Delivers a native request in the name of a trusted source, and adds its answers to `answers`.
+    /// A request with more accounts than one may name becomes several.
+    ///
+    /// # Errors
+    /// [`RevokeNowError`]. The answers to the deliveries before the error are in `answers`.
     pub(in crate::app) async fn ask(
+        &self,
+        source: &SourceName,
+        image: &str,
+        request: &Value,
+        statement: Statement,
+        deadline: Deadline,
+        answers: &mut Vec<(Ending, Answer)>,
+    ) -> Result<(), RevokeNowError> {
+        for part in parts_of(request) {
+            let answered = self.ask_once(source, image, &part, statement, deadline);
+            answers.extend(answered.await?);
+        }
+        Ok(())
+    }
+
+    async fn ask_once(
         &self,
         source: &SourceName,
         image: &str,
@@ -188,4 +245,24 @@ impl App {
             }),
         }
     }
+}
+
+/// Splits a native request with more than [`MAX_ACCOUNTS`] accounts. Each part has an id of its own.
+fn parts_of(request: &Value) -> Vec<Value> {
+    let accounts = request.get("accounts").and_then(Value::as_array);
+    let Some(accounts) = accounts.filter(|accounts| accounts.len() > MAX_ACCOUNTS) else {
+        return vec![request.clone()];
+    };
+    let id = request.get("id").and_then(Value::as_str);
+    let id = id.unwrap_or_default();
+    let part = |(number, some): (usize, &[Value])| {
+        let mut part = request.clone();
+        if let Some(fields) = part.as_object_mut() {
+            fields.insert("accounts".to_owned(), json!(some));
+            fields.insert("id".to_owned(), json!(format!("{id} part {}", number + 1)));
+        }
+        part
+    };
+    let parts = accounts.chunks(MAX_ACCOUNTS).enumerate();
+    parts.map(part).collect()
 }

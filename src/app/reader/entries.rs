@@ -158,7 +158,7 @@ impl GrantEntry {
     }
 
     /// Returns one line for each receiver of a grant.
-    pub(super) fn all_of(grant: &Grant, now: Timestamp) -> Vec<Self> {
+    pub(in super::super) fn all_of(grant: &Grant, now: Timestamp) -> Vec<Self> {
         let ticket = grant.ticket.as_ref().unwrap_or(&grant.identity.id);
         let line = |item: Item| Self {
             image: grant.image.to_string(),

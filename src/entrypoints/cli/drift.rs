@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::app::{Adoption, Answer, Deadline, DriftReport, Unread};
+use crate::app::{Adoption, Answer, Deadline, DriftReport, UnderWay, Unread};
 use crate::domain::{Drifted, ImageRef, Region, ServedRegions, Status};
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
@@ -83,6 +83,15 @@ fn print(report: &DriftReport, screen: Screen) {
             drifted.difference.meaning().into(),
         ]
     };
+    let under_way = |under_way: &UnderWay| -> Vec<Cell> {
+        vec![
+            Cell::new("under way", Tone::Quiet),
+            under_way.image.as_str().into(),
+            under_way.region.as_str().into(),
+            under_way.to.as_str().into(),
+            format!("{} is not finished", under_way.request).into(),
+        ]
+    };
     let unread = |unread: &Unread| -> Vec<Cell> {
         let tone = match unread.no_read_api {
             true => Tone::Quiet,
@@ -97,6 +106,7 @@ fn print(report: &DriftReport, screen: Screen) {
         ]
     };
     let rows: Vec<_> = (report.differences.iter().map(drifted))
+        .chain(report.under_way.iter().map(under_way))
         .chain(report.unread.iter().map(unread))
         .collect();
     let columns = [

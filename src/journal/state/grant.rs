@@ -109,8 +109,31 @@ impl State {
             }),
             _ => None,
         };
+        Some(self.grant_of(accounts, lighthouse, covered))
+    }
+
+    /// Returns what this share may still give, in the form of a grant. `None` unless a cancel can
+    /// call it off. An item that the request found shared is not part of a grant.
+    pub fn awaited_grant(&self) -> Option<Grant> {
+        let mut items = self.intent.request.target.items();
+        items.retain(|item| self.can_be_called_off(item) && !self.found_before(item));
+        let lighthouse = items.iter().any(|i| matches!(i, Item::Lighthouse(_)));
+        let account = |item: &Item| match item {
+            Item::Account(account) => Some(account.clone()),
+            Item::Lighthouse(_) => None,
+        };
+        let accounts: Vec<AccountId> = items.iter().filter_map(account).collect();
+        (!items.is_empty()).then(|| self.grant_of(accounts, lighthouse, None))
+    }
+
+    fn grant_of(
+        &self,
+        accounts: Vec<AccountId>,
+        lighthouse: bool,
+        covered: Option<Covered>,
+    ) -> Grant {
         let request = &self.intent.request;
-        Some(Grant {
+        Grant {
             stream: self.stream,
             identity: self.intent.identity.clone(),
             ticket: request.ticket.clone(),
@@ -125,7 +148,7 @@ impl State {
             until: self.ends_at(),
             covered,
             policies: self.verdict().policies.clone(),
-        })
+        }
     }
 
     /// Returns the accounts that have the image because of this request.

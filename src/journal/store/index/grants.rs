@@ -130,6 +130,16 @@ impl Journal {
         Ok(unfinished.map(|entry| entry.stream).collect())
     }
 
+    /// Every unfinished request that affects the image, in any region. Lists the index of all
+    /// grants.
+    pub async fn unfinished_of(&self, image: &str) -> Result<BTreeSet<StreamId>, JournalError> {
+        let entries = self.grant_entries(&[]).await?;
+        let unfinished = entries
+            .into_iter()
+            .filter(|entry| !entry.full && entry.image == image);
+        Ok(unfinished.map(|entry| entry.stream).collect())
+    }
+
     async fn entries_of(
         &self,
         region: &Region,

@@ -1,0 +1,193 @@
+//! The journal's view of each image: which receivers have a grant, which requests name them, and
+//! which of those requests are under way. In: the states of all requests. Out: [`Known`] for each
+//! image and region. Does not read the cloud.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::app::App;
+use crate::app::grants::LIGHTHOUSE;
+use crate::domain::{
+    AccountId, Action, Difference, Drifted, Identity, ImageRef, Item, Region, Target,
+};
+use crate::journal::{Phase, Standing, State};
+
+/// An image in a region.
+pub(super) type Place = (ImageRef, Region);
+
+/// The images that shares name, and those that an operator adds.
+pub(super) type Places = BTreeMap<Place, Known>;
+
+/// The journal's view of one image in one region.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The receivers with a grant, and whether the grant is active, covered or overdue.
+    pub(super) granted: BTreeMap<String, Standing>,
+    /// The receivers that the shares name, with or without a grant.
+    pub(super) named: BTreeSet<String>,
+    /// Whether any share was for Lighthouse.
+    pub(super) lighthouse: bool,
+    /// The owner accounts that gave the grants, as far as records name them.
+    pub(super) owners: BTreeSet<AccountId>,
+    /// The requests that name each receiver.
+    requests: BTreeMap<String, Requests>,
+    /// The cancels that take this blueprint from every receiver, because they take its CVM image
+    /// out of Lighthouse.
+    cancels_of_all: Requests,
+}
+
+/// The shares and cancels that name a receiver.
+#[derive(Debug, Default)]
+struct Requests {
+    /// The number of their records. Each new record changes it.
+    records: u64,
+    /// One of them that has begun and is not finished. Its calls may be ahead of its records.
+    under_way: Option<Identity>,
+}
+
+impl Requests {
+    fn add(&mut self, state: &State) {
+        self.records = self.records.saturating_add(state.head().next_seq);
+        let begun = match state.phase() {
+            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => true,
+            // A waiting share has made no call. A waiting cancel has made none either, but it is
+            // approved: an adoption would come after it and so keep what it is to take away.
+            Phase::Waiting { .. } => state.request().action == Action::Cancel,
+            Phase::Denied | Phase::Closed | Phase::RevokeDeferred { .. } | Phase::Revoked => false,
+        };
+        if begun {
+            self.under_way = Some(state.identity().clone());
+        }
+    }
+}
+
+impl Known {
+    /// Adds a grant. Of several for one receiver, the best standing counts: active, then covered,
+    /// then overdue.
+    fn grant(&mut self, to: String, standing: Standing) {
+        let known = self.granted.entry(to).or_insert(standing);
+        *known = standing.min(*known);
+    }
+
+    /// Adds a share that names `to`.
+    fn name(&mut self, to: String, share: &State) {
+        self.add_request(to.clone(), share);
+        self.named.insert(to);
+    }
+
+    fn add_request(&mut self, to: String, state: &State) {
+        self.requests.entry(to).or_default().add(state);
+    }
+
+    /// Returns a request for `to` that has begun and is not finished.
+    pub(super) fn under_way(&self, to: &str) -> Option<&Identity> {
+        let own = self.requests.get(to);
+        let own = own.and_then(|requests| requests.under_way.as_ref());
+        own.or(self.cancels_of_all.under_way.as_ref())
+    }
+
+    /// The number of records of the requests that concern `to`.
+    fn records(&self, to: &str) -> u64 {
+        let own = self.requests.get(to).map_or(0, |requests| requests.records);
+        own.saturating_add(self.cancels_of_all.records)
+    }
+
+    /// Whether a difference between `before` and the cloud is certain. `self` is the journal's view
+    /// after the cloud was read. sharehook records each request before it calls the cloud: without
+    /// a new record, and without a request under way, it changed nothing for the receiver.
+    pub(super) fn confirms(&self, before: &Self, drifted: &Drifted) -> bool {
+        let to = &drifted.to;
+        match drifted.difference {
+            // Until a record shows the revocation, the share is overdue.
+            Difference::Overdue => self.granted.get(to) == Some(&Standing::Overdue),
+            Difference::Unknown | Difference::Missing | Difference::Extra => {
+                self.under_way(to).is_none() && self.records(to) == before.records(to)
+            }
+        }
+    }
+}
+
+impl App {
+    /// Returns the journal's view of each image, under the id that the receivers see: for the
+    /// accounts of a chain, its blueprint.
+    pub(super) fn places(&self, states: &[State], also: &[Place]) -> Places {
+        let mut places: Places = also
+            .iter()
+            .map(|place| (place.clone(), Known::default()))
+            .collect();
+        let allowed = |state: &&State| !matches!(state.phase(), Phase::Denied);
+        let of = |action| move |state: &&State| state.request().action == action;
+        for share in states.iter().filter(allowed).filter(of(Action::Share)) {
+            self.add_share(&mut places, share);
+        }
+        // The shares say which images are compared, and which blueprint was made from which image.
+        for cancel in states.iter().filter(allowed).filter(of(Action::Cancel)) {
+            self.add_cancel(&mut places, cancel);
+        }
+        places
+    }
+
+    fn add_share(&self, places: &mut Places, share: &State) {
+        let (grant, now) = (share.grant(), self.now());
+        let standing = |item: &Item| {
+            let of_grant = grant.as_ref().map(|grant| grant.standing(item, now));
+            of_grant.unwrap_or(Standing::Active)
+        };
+        let owner = grant.as_ref().and(share.owner());
+        let request = share.request();
+        if request.target.lighthouse()
+            && let Some(blueprint) = share.blueprint()
+        {
+            let blueprint = ImageRef::Blueprint(blueprint.clone());
+            let source = request.target.image();
+            self.published.made(&request.region, blueprint, source);
+        }
+        let chain_unmade =
+            matches!(request.target, Target::Chain { .. }) && share.blueprint().is_none();
+        if !chain_unmade && !matches!(request.target, Target::Lighthouse { .. }) {
+            let key = (share.subject(), request.region.clone());
+            let known = places.entry(key).or_default();
+            known.owners.extend(owner.cloned());
+            for account in request.target.accounts() {
+                known.name(account.to_string(), share);
+            }
+            for account in grant.iter().flat_map(|grant| &grant.accounts) {
+                let item = Item::Account(account.clone());
+                known.grant(account.to_string(), standing(&item));
+            }
+        }
+        if request.target.lighthouse() {
+            let key = (request.target.image(), request.region.clone());
+            let known = places.entry(key).or_default();
+            known.lighthouse = true;
+            known.owners.extend(owner.cloned());
+            known.name(LIGHTHOUSE.to_owned(), share);
+            if let Some(item) = share.lighthouse_given() {
+                known.grant(LIGHTHOUSE.to_owned(), standing(&item));
+            }
+        }
+    }
+
+    /// Adds a cancel to the images that are compared.
+    fn add_cancel(&self, places: &mut Places, cancel: &State) {
+        let (target, region) = (&cancel.request().target, &cancel.request().region);
+        let named = (target.image(), region.clone());
+        if !target.lighthouse() {
+            if let Some(known) = places.get_mut(&named) {
+                for account in target.accounts() {
+                    known.add_request(account.to_string(), cancel);
+                }
+            }
+            return;
+        }
+        for (place, known) in places.iter_mut() {
+            if *place == named {
+                known.add_request(LIGHTHOUSE.to_owned(), cancel);
+            } else if matches!(place.0, ImageRef::Blueprint(_))
+                && place.1 == named.1
+                && self.published.source(region, &place.0).as_ref() == Some(&named.0)
+            {
+                known.cancels_of_all.add(cancel);
+            }
+        }
+    }
+}

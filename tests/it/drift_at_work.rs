@@ -1,0 +1,205 @@
+//! Drift while requests are at work: a comparison does not report, cancel or adopt what sharehook
+//! itself is sharing or taking away.
+
+use serde_json::{Value, json};
+use sharehook::app::{Adoption, DriftReport, Operator};
+use sharehook::domain::{Difference, Status};
+
+use crate::support::stops::until_stuck;
+use crate::support::store::Break;
+use crate::support::{
+    ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, deadline, deliver, request,
+};
+
+fn share(id: &str, image: &str, account: &str) -> Value {
+    let fields = json!({"image": image, "accounts": [account], "expires_in": "1h"});
+    request(id, fields)
+}
+
+fn cancel(id: &str, image: &str, account: &str) -> Value {
+    let fields = json!({"image": image, "accounts": [account], "action": "cancel"});
+    request(id, fields)
+}
+
+/// Shares an image with an account, without a request.
+fn by_hand(world: &World, image: &str, account: &str) {
+    world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut(REGION).unwrap();
+        let since = jiff::Timestamp::UNIX_EPOCH;
+        let shares = match image.starts_with("img-") {
+            true => &mut stock.images.get_mut(image).unwrap().shares,
+            false => &mut stock.blueprints.get_mut(image).unwrap().shares,
+        };
+        shares.insert(account.to_owned(), since);
+    });
+}
+
+async fn drift(world: &World) -> DriftReport {
+    world.app.drift(&[], deadline()).await.unwrap()
+}
+
+fn found(report: &DriftReport) -> Vec<(&str, &str, Difference)> {
+    let differences = report.differences.iter();
+    differences
+        .map(|d| (&*d.image, &*d.to, d.difference))
+        .collect()
+}
+
+/// The receivers whose difference is left out, and the requests that are under way.
+fn under_way(report: &DriftReport) -> Vec<(&str, &str, &str)> {
+    let receivers = report.under_way.iter();
+    receivers
+        .map(|u| (&*u.image, &*u.to, &*u.request))
+        .collect()
+}
+
+/// Adopts the shares in the report for 90 days, and cancels the unknown ones.
+async fn adopt_and_cancel(world: &World, report: &mut DriftReport) {
+    let by = Operator {
+        source: "invoke".parse().unwrap(),
+        requester: "alice@example.com".to_owned(),
+    };
+    let adoption = Adoption {
+        ticket: "CHG9".to_owned(),
+        expires_in: "90d".parse().unwrap(),
+        approvers: vec!["bob@example.com".to_owned()],
+        by: by.clone(),
+    };
+    world
+        .app
+        .adopt(report, &adoption, deadline())
+        .await
+        .unwrap();
+    let cancelled = world
+        .app
+        .cancel_unknown(report, &by.source, &by.requester, deadline());
+    cancelled.await.unwrap();
+}
+
+/// A request is carried out after the comparison has read the journal, and before it reads the
+/// second image.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_finishes_during_the_comparison_is_no_difference() {
+    let world = World::new().await;
+    for (id, image) in [("CHG1", CVM_IMAGE), ("CHG2", CHAIN_IMAGE)] {
+        world.deliver(&share(id, image, ACCOUNTS[0])).await;
+    }
+    by_hand(&world, CHAIN_IMAGE, STRANGER);
+    let unknown = (CHAIN_IMAGE, STRANGER, Difference::Unknown);
+    for ticket in [
+        share("CHG3", CHAIN_IMAGE, ACCOUNTS[1]),
+        cancel("CHG4", CHAIN_IMAGE, ACCOUNTS[0]),
+    ] {
+        world.cloud.forget_calls();
+        let slow = "DescribeImageSharePermission:slow:1500ms@1";
+        assert!(world.cloud.inject(slow.parse().unwrap()));
+        let another = world.another();
+        let delivered = async {
+            until_stuck(&world).await;
+            world.advance(1);
+            deliver(&another, &ticket).await.1
+        };
+        let (report, answer) = tokio::join!(drift(&world), delivered);
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        assert_eq!(found(&report), [unknown], "{ticket}");
+        assert!(report.under_way.is_empty(), "{report:?}");
+    }
+    assert_eq!(found(&drift(&world).await), [unknown]);
+}
+
+/// The cloud has carried out a share whose last record is not written yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_at_work_is_neither_adopted_nor_cancelled() {
+    let world = World::new().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let (another, ticket) = (world.another(), share("CHG2", CVM_IMAGE, ACCOUNTS[1]));
+    let mut delivery = Box::pin(deliver(&another, &ticket));
+    tokio::select! {
+        (_, answer) = &mut delivery => panic!("not held: {answer:?}"),
+        () = world.fuse.stalled() => {}
+    }
+    assert_eq!(world.has_image(CVM_IMAGE).len(), 2);
+    let mut report = drift(&world).await;
+    adopt_and_cancel(&world, &mut report).await;
+    assert!(report.agrees(), "{report:?}");
+    let at_work = (CVM_IMAGE, ACCOUNTS[1], "invoke/CHG2");
+    assert_eq!(under_way(&report), [at_work]);
+    assert!(report.adoptions.is_empty() && report.cancels.is_empty());
+    world.fuse.release();
+    let (_, answer) = delivery.await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    assert!(drift(&world).await.under_way.is_empty());
+    // Nothing keeps the share after its own hour.
+    world.advance(3_601);
+    world.sweep().await;
+    assert!(world.has_image(CVM_IMAGE).is_empty());
+}
+
+/// The approved cancel of a share that was made by hand waits for the operator.
+#[tokio::test]
+async fn an_adoption_does_not_undo_a_cancel_that_is_under_way() {
+    let world = World::new().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    let published = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [ACCOUNTS[0]]});
+    world.deliver(&request("CHG2", published)).await;
+    by_hand(&world, CVM_IMAGE, ACCOUNTS[1]);
+    by_hand(&world, CHAINED, ACCOUNTS[1]);
+    // Out of Lighthouse, the image is lost to every account that has its blueprint.
+    let unpublish = json!({
+        "image": CHAIN_IMAGE, "lighthouse": true, "accounts": null, "action": "cancel",
+    });
+    let tickets = [
+        cancel("CHG3", CVM_IMAGE, ACCOUNTS[1]),
+        request("CHG4", unpublish),
+    ];
+    let refused = "ModifyImageSharePermission:error-before:AuthFailure.UnauthorizedOperation@2";
+    assert!(world.cloud.inject(refused.parse().unwrap()));
+    for ticket in &tickets {
+        world.advance(1);
+        let (_, answer) = world.deliver(ticket).await;
+        assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    }
+    world.advance(1);
+    let mut report = drift(&world).await;
+    adopt_and_cancel(&world, &mut report).await;
+    assert!(found(&report).is_empty(), "{report:?}");
+    let mut left_out = under_way(&report);
+    left_out.sort_unstable();
+    let mut named = [
+        (CVM_IMAGE, ACCOUNTS[1], "invoke/CHG3"),
+        (CHAINED, ACCOUNTS[1], "invoke/CHG4"),
+    ];
+    named.sort_unstable();
+    assert_eq!(left_out, named);
+    assert!(report.adoptions.is_empty() && report.cancels.is_empty());
+    world.advance(3_000);
+    world.sweep().await;
+    assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
+    for ticket in &tickets {
+        let (_, answer) = world.deliver(ticket).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    }
+    assert!(world.has(CHAINED).is_empty());
+    let report = drift(&world).await;
+    assert!(report.agrees() && report.under_way.is_empty(), "{report:?}");
+}
+
+/// A request may name 500 accounts at most.
+#[tokio::test]
+async fn more_unknown_shares_than_a_request_may_name_are_all_cancelled() {
+    let world = World::new().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    for n in 0..501 {
+        by_hand(&world, CVM_IMAGE, &format!("{}", 700_001_000_000_u64 + n));
+    }
+    let mut report = drift(&world).await;
+    assert_eq!(report.differences.len(), 501);
+    let source = "invoke".parse().unwrap();
+    let cancelled =
+        (world.app).cancel_unknown(&mut report, &source, "alice@example.com", deadline());
+    cancelled.await.unwrap();
+    let statuses: Vec<_> = report.cancels.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [Status::Completed; 2]);
+    assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
+}
