@@ -182,6 +182,15 @@ impl Identity {
             id: id.into(),
         }
     }
+
+    /// The problem of a delivery with other content than the request that has this identity.
+    pub fn used_before(&self) -> Problem {
+        Problem::new(
+            "id",
+            format!("{} was used before, for other content", self.id),
+            "send changed content under a new id; the recorded request is not changed",
+        )
+    }
 }
 
 impl fmt::Display for Identity {

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sharehook::app::{NotificationStatus, Reply, retire};
+use sharehook::app::{Ending, NotificationStatus, Reply, retire};
 use sharehook_sandbox::InboxAnswer;
 
 use crate::notify::{world, world_at};
 use crate::support::history::signer;
+use crate::support::process::{Finish as _, program};
 use crate::support::store::Break;
 use crate::support::{
     ACCOUNTS, BLUEPRINT, Place, REGION, STRANGER, World, deadline, invocation, request,
@@ -60,6 +61,32 @@ async fn a_rejected_delivery_reaches_the_operator_once() {
     assert!(lines.contains("no valid request"), "{lines}");
     assert!(!event.to_string().contains("hush-secret"), "{event}");
     world.verify().await.unwrap();
+}
+
+/// An approval that was edited after it acted, and comes again under its id.
+#[tokio::test]
+async fn other_content_under_a_used_id_is_listed_with_the_rejected_deliveries() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    let first = json!({"accounts": [ACCOUNTS[0]]});
+    world.deliver(&request("CHG1", first)).await;
+    for _ in 0..2 {
+        let edited = request("CHG1", json!({"accounts": [ACCOUNTS[1]]}));
+        assert_eq!(world.deliver(&edited).await.0, Ending::Conflict);
+    }
+    reject(&world, &json!({"id": "1", "image": "nonsense"})).await;
+    let listed = world.app.reader().rejections(None).await.unwrap().entries;
+    let requests: BTreeSet<_> = listed
+        .iter()
+        .map(|entry| entry.request.as_deref())
+        .collect();
+    assert_eq!(requests, BTreeSet::from([None, Some("invoke/CHG1")]));
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let args = ["requests", "--rejected", "--source", "invoke", "--journal"];
+    let output = program(folder.path()).args(args).arg(&place).finish();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("id: CHG1 was used before"), "{said}");
 }
 
 /// The target refuses the first attempt. Every attempt has the same id, and the list shows the

@@ -45,6 +45,9 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         .app
         .receive(invocation(&json!({"image": "none"})), deadline())
         .await;
+    // Another content under a used id is a conflict.
+    let used = json!({"accounts": [ACCOUNTS[0]], "expires_in": "30d"});
+    world.deliver(&request("CHG1", used)).await;
     world.app.seal_when_due().await;
 
     let at = ["--journal", place.as_str()];
@@ -63,6 +66,8 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         "no policy allows it; nearest: golden-images-to-staging",
         "mallory@example.com",
         "not understood",
+        "id used before",
+        "id: CHG1 was used before, for other content",
     ] {
         assert!(page.contains(part), "{part:?} is missing in\n{page}");
     }

@@ -360,7 +360,7 @@ async fn a_delivery_that_is_not_understood_is_on_record_without_its_body() {
     let problems: Vec<_> = listed
         .entries
         .iter()
-        .map(|entry| entry.rejection.problems[0].field.as_str())
+        .map(|entry| entry.problems[0].field.as_str())
         .collect();
     assert_eq!(problems.len(), 2, "{listed:?}");
     assert!(problems.contains(&"not_before"), "{problems:?}");

@@ -3,7 +3,7 @@
 
 use crate::app::answer::{Answer, Ending, Reply};
 use crate::app::application::App;
-use crate::domain::{Identity, Problem, SourceName};
+use crate::domain::{Identity, SourceName};
 use crate::inbound::Refusal;
 use crate::journal::JournalError;
 
@@ -60,12 +60,7 @@ pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
 /// The answer if a known identity came with other content.
 pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
     tracing::warn!(%identity, "a known identity came with other content; nothing was done");
-    let problem = Problem::new(
-        "id",
-        format!("{} was used before, for other content", identity.id),
-        "send changed content under a new id; the recorded request is not changed",
-    );
-    let answer = Answer::invalid(&identity.id, vec![problem]);
+    let answer = Answer::invalid(&identity.id, vec![identity.used_before()]);
     (Ending::Conflict, answer)
 }
 

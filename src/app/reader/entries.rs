@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use crate::app::grants::receiver;
 use crate::domain::{
-    Action, Fault, Item, NoticeKind, NoticeRules, NotifyName, Status, Timestamp, spelled,
+    Action, Fault, Item, NoticeKind, NoticeRules, NotifyName, Problem, SourceName, Status,
+    Timestamp, spelled,
 };
 use crate::journal::{
-    Grant, Incident, NotificationState, Owed, Phase, Rejection, Standing, State, StreamState,
+    Grant, Incident, NotificationState, Owed, Phase, Received, Standing, State, StreamState,
     Subject,
 };
 
@@ -287,23 +288,52 @@ impl AnnouncementEntry {
     }
 }
 
-/// A verified delivery that is not a valid request.
+/// A verified delivery that is not a valid request, or that has the id of an earlier request and
+/// other content.
 #[derive(Debug, Clone, Serialize)]
 pub struct RejectionEntry {
     pub at: Timestamp,
+    /// The source that authenticated the delivery.
+    pub source: SourceName,
+    /// The source's scheme, if it is on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    /// Digests of the received bytes and of the map and configuration that read them.
     #[serde(flatten)]
-    pub rejection: Rejection,
+    pub received: Received,
+    /// The sender's own id of the delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<String>,
+    /// The earlier request with the same id, as `source/id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    pub problems: Vec<Problem>,
 }
 
 impl RejectionEntry {
-    /// Returns the entry of a rejected delivery; `None` for any other incident.
+    /// Returns the entry of a rejected delivery or a conflict; `None` for any other incident.
     pub(super) fn of(incident: &Incident) -> Option<Self> {
+        let at = incident.at();
         match incident.subject() {
             Subject::Rejected(rejection) => Some(Self {
-                at: incident.at(),
-                rejection: rejection.clone(),
+                at,
+                source: rejection.source.clone(),
+                scheme: Some(rejection.scheme.clone()),
+                received: rejection.received.clone(),
+                delivery_id: rejection.delivery_id.clone(),
+                request: None,
+                problems: rejection.problems.clone(),
             }),
-            Subject::Conflict(_) | Subject::Drifted(_) | Subject::Received(_) => None,
+            Subject::Conflict(conflict) => Some(Self {
+                at,
+                source: conflict.identity.source.clone(),
+                scheme: None,
+                received: conflict.received.clone(),
+                delivery_id: conflict.delivery_id.clone(),
+                request: Some(conflict.identity.to_string()),
+                problems: vec![conflict.identity.used_before()],
+            }),
+            Subject::Drifted(_) | Subject::Received(_) => None,
         }
     }
 }

@@ -130,7 +130,8 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(lines.collect(), flaws))
     }
 
-    /// Returns the verified deliveries that are not valid requests, or the newest `limit` of them.
+    /// Returns the verified deliveries that are not valid requests or have a used id, or the newest
+    /// `limit` of them.
     pub async fn rejections(
         &self,
         limit: Option<usize>,

@@ -19,7 +19,7 @@ pub struct Overview {
     pub grants: Vec<GrantEntry>,
     /// The notifications, newest first.
     pub notifications: Vec<NotificationEntry>,
-    /// The rejected deliveries, newest first.
+    /// The rejected deliveries and the conflicts, newest first.
     pub rejections: Vec<RejectionEntry>,
     /// The newest scheduled comparison that found differences.
     pub drift: Option<(Timestamp, Drift)>,

@@ -130,14 +130,17 @@ fn denial(texts: Texts, request: &RequestEntry) -> Row {
 }
 
 fn rejection(texts: Texts, entry: &RejectionEntry) -> Row {
-    let rejection = &entry.rejection;
-    let problems = rejection.problems.iter();
+    let state = match entry.request {
+        Some(_) => texts.used_id(),
+        None => texts.not_understood(),
+    };
+    let problems = entry.problems.iter();
     let problems = problems.map(|problem| Part::Text(problem.to_string().into()));
-    let delivery = rejection.delivery_id.as_deref().unwrap_or_default();
+    let delivery = entry.delivery_id.as_deref().unwrap_or_default();
     let cells = vec![
         time(entry.at),
-        Cell::state(Tone::Open, texts.not_understood()),
-        Cell::from(rejection.source.as_str()).more(delivery),
+        Cell::state(Tone::Open, state),
+        Cell::from(entry.source.as_str()).more(delivery),
         Cell::default(),
         Cell::default(),
         Cell {
@@ -146,8 +149,8 @@ fn rejection(texts: Texts, entry: &RejectionEntry) -> Row {
         },
     ];
     Row {
-        source: rejection.source.as_str().into(),
-        state: texts.not_understood(),
+        source: entry.source.as_str().into(),
+        state,
         cells,
         ..Row::default()
     }

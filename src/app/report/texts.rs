@@ -120,11 +120,13 @@ labels! {
     no_end: "no end" | "无到期时间";
     no_policy: "no policy allows it" | "没有策略允许";
     not_understood: "not understood" | "无法理解";
+    used_id: "id used before" | "编号已用过";
     about_decisions: "Requests by the week of their approval, by source, and by each policy that determined the latest decision. \
         A request that several policies determined counts for each of them."
         | "按批准的周、来源以及最近一次决定所依据的策略统计请求。一个请求由多条策略决定时，在每条策略下各计一次。";
-    about_refusals: "Requests that the policy denied, and authenticated deliveries that were not understood, the newest first."
-        | "被策略拒绝的请求，以及通过身份验证但无法理解的投递，最新的在前。";
+    about_refusals: "Requests that the policy denied, and authenticated deliveries that were not understood or whose id was used before, \
+        the newest first."
+        | "被策略拒绝的请求，以及通过身份验证但无法理解或编号已用过的投递，最新的在前。";
     no_drift: "No scheduled comparison of cloud and journal has found a difference." | "定期比对云端与台账，没有发现过差异。";
 }
 sentences! {

@@ -120,7 +120,7 @@ async fn rejected(
     let mut listed = journal.during(reading).await?;
     let of_source = |entry: &RejectionEntry| {
         let source = filter.subject.source.as_ref();
-        source.is_none_or(|source| *source == entry.rejection.source)
+        source.is_none_or(|source| *source == entry.source)
     };
     let has_some = listed.entries.iter().any(of_source);
     listed.retain(|entry| filter.since.is_none_or(|since| since <= entry.at) && of_source(entry));
@@ -155,12 +155,11 @@ fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String 
 
 fn rejections_table(entries: &[RejectionEntry], screen: Screen) -> String {
     let row = |entry: &RejectionEntry| {
-        let rejection = &entry.rejection;
-        let problems = rejection.problems.iter().map(ToString::to_string);
+        let problems = entry.problems.iter().map(ToString::to_string);
         vec![
             Cell::new(seconds(entry.at), Tone::Quiet),
-            rejection.source.as_str().into(),
-            rejection.delivery_id.clone().unwrap_or_default().into(),
+            entry.source.as_str().into(),
+            entry.delivery_id.clone().unwrap_or_default().into(),
             problems.collect::<Vec<_>>().join("; ").into(),
         ]
     };
