@@ -3,8 +3,8 @@
 # instance.
 #
 # Write the id of each component of your form here: its bizAlias if it has one, else its id, such as
-# TextField-K2AD4O5B. Their names are translated and can be changed, ids cannot. A component that the form lacks
-# reads as empty.
+# TextField-K2AD4O5B. Their names are translated and can be changed, ids cannot. For a component that your form does
+# not have, write null. DingTalk sends an empty component too, so an absent one has a wrong id.
 def field_image:      "image";       # lhbp-6jc6l8yb or img-6pb6lrmy
 def field_region:     "region";      # ap-singapore
 def field_accounts:   "accounts";    # 700000164995, 909619400
@@ -14,14 +14,17 @@ def field_action:     "action";      # share or cancel; empty means share
 def field_reason:     "reason";
 
 def value($id):
-  [.formComponentValues[]? | select(.bizAlias == $id or .id == $id) | .value]
-  | if length > 1 then error("the form has two components with the id \($id)") else .[0] end;
-# A text, or a multiple choice, which is a list as JSON. An empty component has the value "null".
+  [.formComponentValues[]? | select($id != null and (.bizAlias == $id or .id == $id)) | .value]
+  | if length > 1 then error("the form has two components with the id \($id)")
+    elif length == 0 and $id != null then error("the form has no component with the id \($id): correct the id at " +
+      "the top of the map, or write null there if the form has no such component")
+    else .[0] end;
+# A text, or a multiple choice, which is a list of texts as JSON. An empty component has the value "null".
 def texts:
   if . == null or . == "" or . == "null" then empty
   elif type != "string" then error("a component's value is not a text")
-  elif startswith("[") then fromjson | .[] | if type == "string" then trim else error("a choice is not a text") end
-  else trim end;
+  else (. as $text | try [fromjson[] | if type == "string" then . else error("no choice") end] catch [$text])[]
+    | trim end;
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
 

@@ -3,7 +3,8 @@
 # come only from the instance.
 #
 # Give the form's widgets these custom ids in the designer (Advanced settings > Custom id); their names
-# are translated and can be changed, custom ids cannot. A widget that the form lacks reads as empty.
+# are translated and can be changed, custom ids cannot. A widget that the form lacks reads as empty, because Feishu may
+# leave out hidden widgets.
 def field_image:      "image";       # lhbp-6jc6l8yb or img-6pb6lrmy
 def field_region:     "region";      # ap-singapore
 def field_accounts:   "accounts";    # 700000164995, 909619400
@@ -13,7 +14,7 @@ def field_action:     "action";      # share or cancel; empty means share
 def field_reason:     "reason";
 
 def value($id):
-  [.form[]? | select(.custom_id == $id) | .value]
+  [.form[]? | select($id != null and .custom_id == $id) | .value]
   | if length > 1 then error("the form has two widgets with the custom id \($id)") else .[0] end;
 # A text or a number, or a list of them, as a multiple choice writes it.
 def texts:
@@ -24,6 +25,20 @@ def texts:
     else error("a widget's value is neither a text nor a number") end;
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
+
+# A widget without its custom id, as in a copied form, would make a cancel a share, and a share endless. So if the form has no
+# action, no widget that the map does not read may hold one; the same for a length of time.
+def is_read:
+  .custom_id as $id
+  | any(field_image, field_region, field_accounts, field_lighthouse, field_expiry, field_action, field_reason;
+      . != null and . == $id);
+def stray($id; $looks):
+  select($id != null and text($id) == null)
+  | .form[]? | select(is_read | not)
+  | select(.value | if type == "array" then .[] else . end | strings | test($looks; "i"))
+  | "the widget \(.name) (\(.id)) looks like \($id): give it this custom id in the designer, or write null at the top of " +
+    "the map if the form has no such widget";
+def strays: stray(field_action; "^\\s*(share|cancel)\\s*$"), stray(field_expiry; "^\\s*[0-9]+[smhdw]\\s*$");
 
 # Names all people of an instance by one kind of id, so that one person does not count as two and a self-approval
 # is visible: by user_id, which is valid in the whole company, if everybody has one; otherwise by open_id.
@@ -44,6 +59,8 @@ def passes:
 
 .instance
 | if . == null then error("the instance is missing; set `fetch` of the source") else . end
+| [strays] as $strays
+| if $strays == [] then . else error($strays[0]) end
 | [.timeline // [] | passes[] | select(id_of("user_id") // id_of("open_id"))] as $passed
 | kind_for([.] + $passed) as $kind
 | {

@@ -17,7 +17,7 @@ def approves:
 
 # GitLab writes instants as `2026-11-02 06:53:58 UTC` or as RFC 3339. In the same form they compare as texts. Two
 # instants in different zones do not compare; then the text counts as edited.
-def instant: if . == null then "" else sub(" "; "T") | sub(" ?UTC$"; "Z") | sub("\\.[0-9]+"; "") end;
+def instant: if . == null then "" else sub(" "; "T") | sub(" ?(UTC|[+]00:?00)$"; "Z") | sub("\\.[0-9]+"; "") end;
 def zone: sub("^.{19}"; "");
 def edited_since_label:
   (.last_edited_at | instant) as $edit | (.updated_at | instant) as $update

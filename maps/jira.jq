@@ -2,20 +2,24 @@
 #
 # Jira numbers its custom fields per site: Settings > Issues > Custom fields, or
 #   curl -u … https://SITE.atlassian.net/rest/api/3/field
-# shows which is which. Change the six numbers here; a field that the site lacks reads as empty.
+# shows which is which. Change the six numbers here; for a field that your site does not have, write null as the whole
+# definition: `def field_lighthouse: null;`. Jira sends an empty field as null, so an absent one has a wrong number.
 # Each may be a text, a single choice ({"value": …}), a list of either, or a text with commas or blanks.
-def field_image:      .customfield_10101;  # lhbp-6jc6l8yb or img-6pb6lrmy
-def field_region:     .customfield_10102;  # ap-singapore
-def field_accounts:   .customfield_10103;  # 700000164995, 909619400
-def field_lighthouse: .customfield_10104;  # yes or no; only for img-…
-def field_expiry:     .customfield_10105;  # 30d, a date, or a date and time
-def field_action:     .customfield_10106;  # share or cancel; empty means share
+def field($id):
+  if has($id) then .[$id] else error("the issue has no field \($id): correct its number at the top of the map, " +
+    "or write null there if your site has no such field") end;
+def field_image:      field("customfield_10101");  # lhbp-6jc6l8yb or img-6pb6lrmy
+def field_region:     field("customfield_10102");  # ap-singapore
+def field_accounts:   field("customfield_10103");  # 700000164995, 909619400
+def field_lighthouse: field("customfield_10104");  # yes or no; only for img-…
+def field_expiry:     field("customfield_10105");  # 30d, a date, or a date and time
+def field_action:     field("customfield_10106");  # share or cancel; empty means share
 
 # The status is matched by its name. Names can be renamed and translated, ids cannot: to match the id
 # instead, write `.to == "10042"` with the number that .../rest/api/3/status shows for it.
 # Only the transition counts, not the current status: a later edit of an approved issue sends another
-# event with the status Approved, and must not share again.
-def approves: .field == "status" and .toString == "Approved" and .from != .to;
+# event with the status Approved, and must not share again. A custom field can have the name "status" too.
+def approves: .field == "status" and .fieldtype == "jira" and .toString == "Approved" and .from != .to;
 
 def texts:
   if . == null then empty

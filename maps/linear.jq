@@ -3,9 +3,10 @@
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
 # lighthouse, expires. The map ignores all other lines, and text that the rendered page does not show.
 # `updatedFrom.stateId` must be present: without it, the event is a later edit of an approved issue. The map names
-# people by user id.
+# people by user id. A text that changes together with the state is refused: the approver did not read it.
 select(.type == "Issue" and .action == "update" and .updatedFrom.stateId != null and .data.state.name == "Approved")
 | select(.updatedFrom.stateId != .data.state.id)
+| if .updatedFrom | has("description") or has("title") then error("the text was edited together with the state: move the issue to Approved again") else . end
 | (.data.description | ticket_fields(["action", "image", "region", "accounts", "lighthouse", "expires"])) as $ask
 | {
     id: "\(.data.identifier | required("data.identifier"))/\(.data.updatedAt // .createdAt | required("data.updatedAt"))",

@@ -3,7 +3,7 @@
 # The subscription is to `incident.custom_field_values.updated`. The incident's custom fields image, region, accounts,
 # lighthouse, expires, action and requester hold the request; `requester` is a PagerDuty user id, because the event
 # names the approver in this way. The field must be among the *changed* ones: a later change of another field sends the old
-# approval again.
+# approval again. It must be the only one: the approver has not read what changes with it.
 def fields: [.[]? | select(.name | type == "string") | {(.name): .value}] | add // {};
 
 def text:
@@ -13,8 +13,11 @@ def text:
 
 .event
 | select(.event_type == "incident.custom_field_values.updated")
-| select(.data.changed_custom_fields | fields | .share_approval | text // "" | ascii_downcase == "approved")
-| ((.data.custom_fields | fields) + (.data.changed_custom_fields | fields)) as $ask
+| (.data.changed_custom_fields | fields) as $changed
+| select($changed.share_approval | text // "" | ascii_downcase == "approved")
+| ($changed | keys - ["share_approval"]) as $others
+| if $others == [] then . else error("\($others | join(", ")) changed together with share_approval: set share_approval again") end
+| (.data.custom_fields | fields) as $ask
 | (.data.incident.id // .data.id | required("event.data.id")) as $incident
 | {
     id: "\($incident)/\(.id | required("event.id"))",

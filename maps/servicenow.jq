@@ -24,11 +24,17 @@ def instant:
   if . == null then null
   else sub("^(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2}) (?<time>[0-9]{2}:[0-9]{2}:[0-9]{2})$"; "\(.date)T\(.time)Z") end;
 
+# The script sends an empty variable as "". An event without `action` would be a share, one without `expires` endless.
+def sent($names):
+  ($names - keys) as $missing
+  | if $missing == [] then . else error("record.variables lacks \($missing | join(" and ")): let the script send each " +
+    "of them, as \"\" if the item has no such variable") end;
+
 # An item may need several approvals. If the item has an approval state of its own, that state decides.
 select((.state | text) == "approved")
 | select((.record.approval | text) as $approval | $approval == null or $approval == "approved")
 | .record as $record
-| ($record.variables // {}) as $ask
+| ($record.variables // {} | sent(["action", "expires"])) as $ask
 | ($record.opened_by | reference) as $opener
 | ($record.requested_for // $record.opened_by | reference) as $requester
 | (.approver | reference) as $approver

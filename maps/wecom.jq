@@ -3,7 +3,8 @@
 # come only from the instance.
 #
 # Write the id of each control of your template here, such as Text-1640339319582; the API getapprovaldetail shows
-# them. Their titles are translated and can be changed, ids cannot. A control that the form lacks reads as empty.
+# them. Their titles are translated and can be changed, ids cannot. For a control that your template does not have,
+# write null. WeCom sends empty and hidden controls too, so an absent one has a wrong id.
 def field_image:      "Text-1793601000001";      # lhbp-6jc6l8yb or img-6pb6lrmy
 def field_region:     "Selector-1793601000002";  # ap-singapore
 def field_accounts:   "Textarea-1793601000003";  # 700000164995, 909619400
@@ -13,8 +14,11 @@ def field_action:     "Selector-1793601000006";  # share or cancel; empty means 
 def field_reason:     "Textarea-1793601000007";
 
 def control($id):
-  [.apply_data.contents[]? | select(.id == $id)]
-  | if length > 1 then error("the form has two controls with the id \($id)") else .[0] end;
+  [.apply_data.contents[]? | select($id != null and .id == $id)]
+  | if length > 1 then error("the form has two controls with the id \($id)")
+    elif length == 0 and $id != null then error("the form has no control with the id \($id): correct the id at the " +
+      "top of the map, or write null there if the template has no such control")
+    else .[0] end;
 # The texts of a control. A choice has a text per language; the first is in the language of the template.
 def values_of($kind):
   if $kind == null then empty

@@ -6,18 +6,23 @@
 #    "ticket": {"id": "{{ticket.id}}", "title": "{{ticket.title}}", "updated_at": "{{ticket.updated_at_with_timestamp}}",
 #               "image": "{{ticket.ticket_field_1}}", "region": …, "accounts": …, "lighthouse": …, "expires": …, "action": …},
 #    "requester": {"email": "{{ticket.requester.email}}"}, "current_user": {"email": "{{current_user.email}}"}}
-# With "comment": "{{ticket.latest_comment}}" in the ticket, the map ignores an event that our own comment caused.
-# The trigger's condition must say that the status or a tag *changed*. A condition on what it *is* fires on each later edit.
+# The trigger's condition must say that the status or a tag *changed*. A condition on what it *is* fires on each later edit,
+# also on our own comments.
 def text:
   if . == null then null
   elif type == "string" then trim | if . == "" or . == "-" then null elif test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end
   elif type == "array" then map(tostring) | join(" ")
   else tostring end;
 
+# A placeholder of an empty field is "". A body without `action` would be a share, one without `expires` endless.
+def sent($names):
+  ($names - keys) as $missing
+  | if $missing == [] then . else error("ticket lacks \($missing | join(" and ")): write each of them into the " +
+    "trigger's body, as \"\" if there is no such field") end;
+
 # A drop-down field's placeholder is its tag; tags have no capitals.
 select(.approval | text // "" | ascii_downcase == "approved")
-| select(.ticket.comment | tostring | test("sharehook-[0-9a-f]{16}") | not)
-| .ticket as $ticket
+| (.ticket | sent(["action", "expires"])) as $ticket
 | {
     id: "\($ticket.id | text | required("ticket.id"))/\($ticket.updated_at | text | required("ticket.updated_at"))",
     action: ($ticket.action | text // "share" | ascii_downcase),

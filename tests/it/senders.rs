@@ -4,6 +4,7 @@
 mod docs;
 mod envelope_wire;
 mod envelopes;
+mod fields;
 mod maps;
 mod own_events;
 mod sns;

@@ -64,6 +64,14 @@ fn event() -> Value {
     sample()["event"].clone()
 }
 
+/// The event with these fields added or replaced.
+fn event_with(more: &Value) -> Value {
+    let mut event = event();
+    let more = more.as_object().unwrap().clone();
+    event.as_object_mut().unwrap().extend(more);
+    event
+}
+
 /// All records of the journal, as text.
 async fn journal(world: &World) -> String {
     let mut all = String::new();
@@ -96,11 +104,8 @@ async fn a_ticket_shares_what_it_says_and_acts_once() {
         world.sweep().await;
     }
     api.put(|ticket| ticket["ticket"]["updated_at"] = "2026-11-23T08:00:00Z".into());
-    receive(
-        &world,
-        &json!({"ticket": 35436, "by": 235_323, "note": "x"}),
-    )
-    .await;
+    let more = json!({"ticket": 35436, "by": 235_323, "note": "x"});
+    receive(&world, &event_with(&more)).await;
     world.sweep().await;
     assert!(world.effects().values().all(|times| *times == 1));
     let types = records(&world).await;
@@ -120,9 +125,9 @@ async fn nothing_that_the_event_says_of_an_approval_counts() {
     let unchanged = |_: &mut Value| ();
     let whole = sample();
     let ticket = &whole["instance"]["ticket"];
-    let words = json!({"ticket": "35436", "by": "235323", "approved_by": "235323", "approvers": ["235323"],
-        "instance": {"ticket": ticket}, "custom_fields": ticket["custom_fields"]});
-    let other = json!({"ticket": "35436", "by": "20978392"});
+    let words = event_with(&json!({"approved_by": "235323", "approvers": ["235323"],
+        "instance": {"ticket": ticket}, "custom_fields": ticket["custom_fields"]}));
+    let other = event_with(&json!({"by": "20978392"}));
     type Change = fn(&mut Value);
     let changes: [(Change, &Value); 3] = [(unapproved, &words), (own, &words), (unchanged, &other)];
     for (change, event) in changes {
@@ -227,6 +232,30 @@ async fn a_ticket_that_cannot_be_read_for_an_hour_is_shared_later() {
     }
 }
 
+/// The first GET fails, and the ticket is edited before the second one.
+#[tokio::test]
+async fn what_is_edited_after_the_approval_is_not_shared() {
+    let api = Tickets::start().await;
+    let world = world(&api).await;
+    api.answer(404, "{}");
+    receive(&world, &event()).await;
+    world.sweep().await;
+    let accounts = json!("700000000011, 700000000012, 1038493875");
+    api.put(|ticket| ticket["ticket"]["custom_fields"][2]["value"] = accounts.clone());
+    world.advance(10);
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    let kept = journal(&world).await;
+    let why = "field 360000000003 changed after the approval";
+    assert!(kept.contains(why), "{kept}");
+    // The approver approves what the ticket says now.
+    let mut again = event();
+    again["fields"]["360000000003"] = accounts;
+    receive(&world, &again).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT).len(), 3);
+}
+
 #[tokio::test]
 async fn a_ticket_that_is_gone_is_given_up_after_five_attempts() {
     let api = Tickets::start().await;
@@ -314,8 +343,8 @@ async fn what_answers_an_event_is_not_on_record() {
         "https://hooks.slack.com/a-secret-address",
         "a-task-token-0001",
     );
-    let event = json!({"ticket": "35436", "by": "235323", "response_url": url, "taskToken": token,
-        "text": format!("{{\"again\":\"{token}\"}}")});
+    let text = format!("{{\"again\":\"{token}\"}}");
+    let event = event_with(&json!({"response_url": url, "taskToken": token, "text": text}));
     receive(&world, &event).await;
     world.sweep().await;
     let kept = journal(&world).await;
@@ -541,8 +570,7 @@ async fn an_event_keeps_its_form_whatever_its_secrets_are() {
         let world = world(&api).await;
         api.put(|_| ());
         let message = json!({"TaskToken": token}).to_string();
-        let event =
-            json!({"ticket": 35436, "by": "235323", "snow_task_token": token, "text": message});
+        let event = event_with(&json!({"snow_task_token": token, "text": message}));
         receive(&world, &event).await;
         world.sweep().await;
         let journal = journal(&world).await;

@@ -46,7 +46,7 @@ pub(super) fn now() -> Timestamp {
     "2026-11-02T08:00:00Z".parse().unwrap()
 }
 
-fn apply(map: &str, event: &Value) -> Result<Vec<ShareRequest>, MapRefusal> {
+pub(super) fn apply(map: &str, event: &Value) -> Result<Vec<ShareRequest>, MapRefusal> {
     let map = Map::builtin(map).unwrap();
     map.apply(
         &delivered(event.to_string().into_bytes(), "application/json"),
@@ -55,23 +55,23 @@ fn apply(map: &str, event: &Value) -> Result<Vec<ShareRequest>, MapRefusal> {
     )
 }
 
-fn one(map: &str, event: &Value) -> Value {
+pub(super) fn one(map: &str, event: &Value) -> Value {
     let requests = apply(map, event).unwrap_or_else(|refusal| panic!("{map}: {refusal}"));
     assert_eq!(requests.len(), 1, "{map}");
     json!(requests[0])
 }
 
-fn ignored(map: &str, event: &Value) {
+pub(super) fn ignored(map: &str, event: &Value) {
     assert_eq!(apply(map, event).unwrap(), [], "{map}");
 }
 
-fn refused(map: &str, event: &Value, says: &str) {
+pub(super) fn refused(map: &str, event: &Value, says: &str) {
     let refusal = apply(map, event).unwrap_err().to_string();
     assert!(refusal.contains(says), "{map}: {refusal}");
 }
 
 /// The event with the value at `pointer` replaced or added.
-fn with(event: &Value, pointer: &str, value: Value) -> Value {
+pub(super) fn with(event: &Value, pointer: &str, value: Value) -> Value {
     let mut event = event.clone();
     match event.pointer_mut(pointer) {
         Some(place) => *place = value,
@@ -651,11 +651,15 @@ fn an_approval_names_the_actor_and_a_text_that_was_not_edited_since() {
     ] {
         refused("gitlab", &with(&gitlab, pointer, value), "edited");
     }
-    let before = json!("2026-11-02 06:40:12 UTC");
-    one(
-        "gitlab",
-        &with(&gitlab, "/object_attributes/last_edited_at", before),
-    );
+    for before in [
+        "2026-11-02 06:40:12 UTC",
+        "2026-11-02 06:40:12 +0000",
+        "2026-11-02T06:40:12+00:00",
+        "2026-11-02T06:40:12.104Z",
+    ] {
+        let edited = with(&gitlab, "/object_attributes/last_edited_at", json!(before));
+        one("gitlab", &edited);
+    }
 }
 
 #[test]
@@ -841,6 +845,7 @@ fn a_fetched_zendesk_ticket_is_read_by_field_and_approved_by_its_actor() {
     let request = one("zendesk-ticket", &approved);
     assert_eq!(request["approvers"], json!(["235323"]));
     let cancel = with(&approved, &format!("{fields}/5/value"), json!("cancel"));
+    let cancel = with(&cancel, "/event/fields/360000000006", json!("cancel"));
     assert_eq!(one("zendesk-ticket", &cancel)["id"], "35436/cancel");
     let number = with(&approved, "/event/by", json!(235_323));
     assert_eq!(one("zendesk-ticket", &number), request);

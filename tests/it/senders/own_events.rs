@@ -53,8 +53,6 @@ fn no_comment_or_transition_of_ours_becomes_a_request() {
     );
     let mut opsgenie = event("opsgenie-approved");
     opsgenie["action"] = json!("AddNote");
-    let mut zendesk = event("zendesk-approved");
-    zendesk["ticket"]["comment"] = json!(COMMENT);
     for (map, ours) in [
         ("jira", commented),
         ("jira", updated),
@@ -64,7 +62,6 @@ fn no_comment_or_transition_of_ours_becomes_a_request() {
         ("linear", linear),
         ("pagerduty", noted),
         ("opsgenie", opsgenie),
-        ("zendesk", zendesk),
     ] {
         assert_eq!(requests(map, &ours), 0, "{map}: {ours}");
     }
@@ -84,7 +81,12 @@ fn no_comment_or_transition_of_ours_becomes_a_request() {
             "{name}"
         );
     }
-    let mut talked = event("zendesk-approved");
-    talked["ticket"]["comment"] = json!("please approve");
-    assert_eq!(requests("zendesk", &talked), 1);
+}
+
+/// Zendesk's newest comment may be ours and older than the update that approves the ticket again.
+#[test]
+fn a_zendesk_ticket_can_be_approved_again_after_our_comment() {
+    let mut again = event("zendesk-approved");
+    again["ticket"]["comment"] = json!(COMMENT);
+    assert_eq!(requests("zendesk", &again), 1);
 }

@@ -1,0 +1,271 @@
+//! The fields of tickets that the shipped maps read: absent, renamed, or changed with or after the
+//! approval.
+
+use serde_json::{Value, json};
+use sharehook::domain::ServedRegions;
+use sharehook::inbound::Map;
+
+use super::maps::{delivered, event, ignored, now, one, refused, with};
+
+/// The event without the field at `pointer`.
+fn without(mut event: Value, pointer: &str) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    assert!(parent.remove(name).is_some(), "{pointer}");
+    event
+}
+
+fn approved(map: &str) -> Value {
+    event(&format!("{map}-approved"))
+}
+
+/// Feishu's sample, with its form as sharehook hands it to the map.
+fn feishu() -> Value {
+    let mut event = approved("feishu");
+    let form = event["instance"]["form"].as_str().unwrap();
+    event["instance"]["form"] = serde_json::from_str(form).unwrap();
+    event
+}
+
+/// The first request that a map of an operator makes of the event: the shipped map, changed.
+fn changed(map: &str, from: &str, to: &str, event: &Value) -> Value {
+    let text = Map::builtin_text(map).unwrap();
+    assert!(text.contains(from), "{map}: {from}");
+    let map = Map::load(&text.replace(from, to), map).unwrap();
+    let delivery = delivered(event.to_string().into_bytes(), "application/json");
+    let requests = map.apply(&delivery, now(), &ServedRegions::default());
+    json!(requests.unwrap()[0])
+}
+
+/// A request without `action` is a share, and one without an expiry has no end.
+#[test]
+fn a_field_that_is_not_there_is_not_an_empty_one() {
+    for (map, pointer, says) in [
+        (
+            "jira",
+            "/issue/fields/customfield_10106",
+            "no field customfield_10106",
+        ),
+        (
+            "jira",
+            "/issue/fields/customfield_10105",
+            "no field customfield_10105",
+        ),
+        (
+            "servicenow",
+            "/record/variables/action",
+            "record.variables lacks action",
+        ),
+        (
+            "servicenow",
+            "/record/variables/expires",
+            "record.variables lacks expires",
+        ),
+        ("zendesk", "/ticket/action", "ticket lacks action"),
+        ("zendesk", "/ticket/expires", "ticket lacks expires"),
+        (
+            "dingtalk",
+            "/instance/formComponentValues/6/bizAlias",
+            "no component with the id action",
+        ),
+        (
+            "dingtalk",
+            "/instance/formComponentValues/3/bizAlias",
+            "no component with the id expires",
+        ),
+        (
+            "wecom",
+            "/instance/apply_data/contents/6/id",
+            "no control with the id Selector-1793601000006",
+        ),
+        (
+            "wecom",
+            "/instance/apply_data/contents/3/id",
+            "no control with the id Text-1793601000005",
+        ),
+    ] {
+        one(map, &approved(map));
+        refused(map, &without(approved(map), pointer), says);
+    }
+}
+
+#[test]
+fn a_map_says_which_field_a_form_does_not_have() {
+    for (map, id, pointer) in [
+        (
+            "jira",
+            "field(\"customfield_10106\")",
+            "/issue/fields/customfield_10106",
+        ),
+        (
+            "dingtalk",
+            "\"action\"",
+            "/instance/formComponentValues/6/bizAlias",
+        ),
+        (
+            "wecom",
+            "\"Selector-1793601000006\"",
+            "/instance/apply_data/contents/6/id",
+        ),
+    ] {
+        let event = without(approved(map), pointer);
+        let request = changed(map, id, "null", &event);
+        assert_eq!(request["action"], "share", "{map}");
+    }
+}
+
+/// Feishu may leave out hidden widgets, so the map can only notice one that it should have read.
+#[test]
+fn a_feishu_widget_without_its_custom_id_is_noticed_by_its_value() {
+    let widget = |id: &str, value: Value| {
+        let mut event = feishu();
+        let form = event["instance"]["form"].as_array_mut().unwrap();
+        form.push(json!({"id": "w9", "custom_id": id, "name": "n", "value": value}));
+        event
+    };
+    for (id, value) in [
+        ("", json!("cancel")),
+        ("Action", json!("Cancel")),
+        ("Action", json!(["share"])),
+    ] {
+        let event = widget(id, value);
+        refused("feishu", &event, "the widget n (w9) looks like action");
+        assert_eq!(
+            changed("feishu", "\"action\"", "null", &event)["action"],
+            "share"
+        );
+    }
+    let ends = "/instance/form/3/custom_id";
+    let renamed = with(&feishu(), ends, json!("Expires"));
+    refused("feishu", &renamed, "looks like expires");
+    // Other widgets are for people, and a field that is read may stand beside any of them.
+    one("feishu", &widget("", json!("cancel my lunch")));
+    one("feishu", &widget("", json!("30d")));
+    let mut cancel = widget("action", json!("cancel"));
+    let form = cancel["instance"]["form"].as_array_mut().unwrap();
+    form.push(json!({"id": "w10", "custom_id": "", "name": "n", "value": "share"}));
+    form.remove(3);
+    assert_eq!(one("feishu", &cancel)["action"], "cancel");
+}
+
+#[test]
+fn a_tag_of_opsgenie_counts_however_it_is_spelled() {
+    let tags = |tags: &[&str]| {
+        let mut event = approved("opsgenie");
+        let all = event["alert"]["tags"].as_array_mut().unwrap();
+        all.retain(|tag| tag != "expires:7d");
+        all.extend(tags.iter().map(|tag| json!(tag)));
+        event
+    };
+    for tag in [
+        "Action:cancel",
+        " action : Cancel ",
+        "action：cancel",
+        "ACTION=cancel",
+    ] {
+        assert_eq!(one("opsgenie", &tags(&[tag]))["action"], "cancel", "{tag}");
+    }
+    let ends = one("opsgenie", &tags(&["Expires: 7d"]));
+    let same = one("opsgenie", &approved("opsgenie"));
+    assert_eq!(ends["expires"], same["expires"]);
+    refused("opsgenie", &tags(&["expires:"]), "tag expires has no value");
+    refused(
+        "opsgenie",
+        &tags(&["action:share", "Action:cancel"]),
+        "two tags action",
+    );
+}
+
+#[test]
+fn a_text_of_dingtalk_may_begin_with_a_bracket() {
+    let reason = "/instance/formComponentValues/4/value";
+    for (value, read) in [
+        ("[紧急] 预发环境", "[紧急] 预发环境"),
+        ("[1]", "[1]"),
+        ("[\"a\", {}]", "[\"a\", {}]"),
+        ("[\"a\", \" b \"]", "a b"),
+    ] {
+        let event = with(&approved("dingtalk"), reason, json!(value));
+        assert_eq!(one("dingtalk", &event)["reason"], read);
+    }
+}
+
+#[test]
+fn a_custom_field_named_status_approves_nothing() {
+    let item = json!([{"field": "status", "fieldtype": "custom", "fieldId": "customfield_10999",
+        "from": "", "to": "1", "toString": "Approved"}]);
+    ignored("jira", &with(&approved("jira"), "/changelog/items", item));
+}
+
+#[test]
+fn what_changes_together_with_the_approval_is_refused() {
+    let linear = approved("linear");
+    for field in ["description", "title"] {
+        for before in [json!("before"), Value::Null] {
+            let edited = with(&linear, &format!("/updatedFrom/{field}"), before);
+            refused("linear", &edited, "edited together with the state");
+        }
+    }
+    let pagerduty = approved("pagerduty");
+    let fields = &pagerduty["event"]["data"]["custom_fields"];
+    for other in [2, 3] {
+        let changed = json!([fields[5], fields[other]]);
+        let changed = with(&pagerduty, "/event/data/changed_custom_fields", changed);
+        refused(
+            "pagerduty",
+            &changed,
+            "changed together with share_approval",
+        );
+    }
+}
+
+/// The ticket is fetched after its approval. Texts of the API and of placeholders differ in form.
+#[test]
+fn a_fetched_zendesk_ticket_has_the_values_that_were_approved() {
+    let approved = approved("zendesk-ticket");
+    let fields = "/instance/ticket/custom_fields";
+    for (place, value) in [
+        (0, json!("lhbp-aaaaaaaa")),
+        (1, json!("ap-tokyo")),
+        (2, json!("700000000011, 1038493875")),
+        (3, json!(true)),
+        (4, json!("")),
+        (4, json!("90d")),
+        (5, json!("cancel")),
+    ] {
+        let edited = with(&approved, &format!("{fields}/{place}/value"), value);
+        refused("zendesk-ticket", &edited, "changed after the approval");
+    }
+    for id in 1..=6 {
+        let id = format!("36000000000{id}");
+        let event = without(approved.clone(), &format!("/event/fields/{id}"));
+        refused(
+            "zendesk-ticket",
+            &event,
+            &format!("event.fields lacks {id}"),
+        );
+    }
+    let old = without(approved.clone(), "/event/fields");
+    refused("zendesk-ticket", &old, "event.fields lacks");
+    for (id, value, sent) in [
+        (
+            3,
+            json!("700000000011\r\n700000000012"),
+            "700000000011\n700000000012",
+        ),
+        (4, json!(null), "0"),
+        (4, json!(false), ""),
+        (5, json!("30d "), " 30d"),
+    ] {
+        let event = with(&approved, &format!("{fields}/{}/value", id - 1), value);
+        let event = with(
+            &event,
+            &format!("/event/fields/36000000000{id}"),
+            json!(sent),
+        );
+        one("zendesk-ticket", &event);
+    }
+    // An approver may ignore every field of a ticket that names another approver.
+    let other = with(&old, "/event/by", json!("20978392"));
+    ignored("zendesk-ticket", &other);
+}
