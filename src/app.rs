@@ -49,7 +49,7 @@ pub use report::{Depth, Report};
 pub use requests::{Operator, Retried, RetryError};
 pub use rules::{Prepared, fetch_secrets};
 pub use startup::open_journal;
-pub use sweeps::{Age, SweepReport, retire, signer};
+pub use sweeps::{Age, Compared, SweepReport, retire, signer};
 
 // For the entry points. The integration tests in `tests/` do not use these.
 pub(crate) use crate::cloud::{Filter as ImageFilter, ImageToShare};

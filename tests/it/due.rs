@@ -135,7 +135,7 @@ async fn whatever_the_index_loses_is_found_and_mended() {
         let bytes = fs::read(&file).unwrap();
         fs::remove_file(&file).unwrap();
         assert_eq!(findings(&world).await, ["unlisted"], "{file:?}");
-        assert_eq!(world.app.reindex().await.unwrap(), 1);
+        assert_eq!(world.app.reindex().await.unwrap().mended, 1);
         assert_eq!(findings(&world).await, [""; 0]);
         fs::write(&file, "x").unwrap();
         assert_eq!(findings(&world).await, ["foreign"], "{file:?}");

@@ -54,6 +54,7 @@ mod killed;
 mod late_calls;
 mod laws;
 mod lists;
+mod lost_files;
 mod mistakes;
 mod notify;
 mod notify_presets;

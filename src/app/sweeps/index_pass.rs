@@ -17,10 +17,38 @@ const READERS: usize = 16;
 /// The pass gets a third of the time that a sweep has left, and at most this.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
+/// The result of comparing the index with the records.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// The number of entries that were missing.
+    pub mended: u64,
+    /// The number of streams that lack records that the log has, and the error of the first one.
+    /// Their present state is not known, so the index gets no entry of them.
+    incomplete: Option<(usize, JournalError)>,
+}
+
+impl Compared {
+    /// What to report of the streams that lack records that the log has.
+    pub fn failure(&self) -> Option<String> {
+        let (streams, first) = self.incomplete.as_ref()?;
+        Some(match streams {
+            1 => first.to_string(),
+            _ => format!(
+                "{first}; {} further requests lack sealed records: `sharehook audit verify` lists them",
+                streams - 1
+            ),
+        })
+    }
+
+    fn add_incomplete(&mut self, error: JournalError) {
+        let (streams, _) = self.incomplete.get_or_insert((0, error));
+        *streams += 1;
+    }
+}
+
 impl App {
-    /// Rebuilds the index from the records of every request that is not retired. Returns the number
-    /// of entries that were missing.
-    pub async fn reindex(&self) -> Result<u64, JournalError> {
+    /// Rebuilds the index from the records of every request that is not retired.
+    pub async fn reindex(&self) -> Result<Compared, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await
     }
@@ -30,32 +58,39 @@ impl App {
         &self,
         pass: &mut Pass,
         deadline: Deadline,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Compared, JournalError> {
         let time = (context::left(deadline) / 3).min(MAX_TIME);
-        let mended = self.compare(pass, time).await?;
+        let compared = self.compare(pass, time).await?;
+        let mended = compared.mended;
         if mended > 0 {
             tracing::warn!(mended, "added entries that the index lacked");
         }
-        Ok(())
+        Ok(compared)
     }
 
-    async fn compare(&self, pass: &mut Pass, time: Duration) -> Result<u64, JournalError> {
+    async fn compare(&self, pass: &mut Pass, time: Duration) -> Result<Compared, JournalError> {
         let began = Instant::now();
         let sealing = self.config().seal.is_some();
         let index = self.journal.index_to_mend(pass, sealing).await?;
-        let mut mended = 0;
+        let mut compared = Compared::default();
         loop {
             let streams = self.journal.next_streams(pass).await?;
             for some in streams.chunks(STREAMS) {
                 if began.elapsed() >= time {
-                    return Ok(mended);
+                    return Ok(compared);
                 }
                 let (mut histories, mut unreadable) = (Vec::new(), Vec::new());
                 for few in some.chunks(READERS) {
                     let reads = few.iter().map(|stream| self.journal.read_to_index(*stream));
                     for (stream, read) in few.iter().zip(join_all(reads).await) {
                         match read {
-                            Ok(history) => histories.extend(history),
+                            Ok(Some(history)) => {
+                                match self.journal.require_sealed(&index, &history) {
+                                    Ok(()) => histories.push(history),
+                                    Err(error) => compared.add_incomplete(error),
+                                }
+                            }
+                            Ok(None) => {}
                             Err(_) => unreadable.push(*stream),
                         }
                     }
@@ -64,7 +99,7 @@ impl App {
                 let journal = &self.journal;
                 let in_some =
                     journal.mend_index(&index, &histories, &unreadable, self.now(), rules);
-                mended += in_some.await?;
+                compared.mended += in_some.await?;
                 self.journal.note_pass(pass, some.last().copied()).await?;
             }
             if streams.is_empty() {
@@ -78,7 +113,7 @@ impl App {
                     );
                 }
                 self.journal.note_pass(pass, None).await?;
-                return Ok(mended);
+                return Ok(compared);
             }
         }
     }

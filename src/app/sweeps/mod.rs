@@ -7,6 +7,7 @@ mod sealing;
 mod sweep;
 mod sweep_report;
 
+pub use index_pass::Compared;
 pub use retention::{Age, retire};
 pub(crate) use retention::{Retention, retirable};
 pub use seal_key::signer;

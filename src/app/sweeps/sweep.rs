@@ -102,8 +102,9 @@ impl App {
         pass = self.journal.after_wrong_clock(pass).await?;
         if !pass.done() && !round.report.out_of_time {
             let ever_done = pass.ever_done();
-            if let Err(error) = Box::pin(self.continue_pass(&mut pass, deadline)).await {
-                round.report.failures.push(error.to_string());
+            match Box::pin(self.continue_pass(&mut pass, deadline)).await {
+                Ok(compared) => round.report.failures.extend(compared.failure()),
+                Err(error) => round.report.failures.push(error.to_string()),
             }
             // The very first pass may just have written wake-ups that are due already.
             if !ever_done {

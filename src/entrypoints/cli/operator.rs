@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{Deadline, Reply, Retried, RetryError, RevokedNow};
+use crate::app::{Compared, Deadline, Reply, Retried, RetryError, RevokedNow};
 use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
@@ -77,15 +77,18 @@ pub(super) async fn sweep(context: &Context, options: &SweepOptions) -> Result<E
         false => None,
     };
     let sweeping = app.sweep_at_once(Deadline::after(SWEEP_BUDGET));
-    let report = counting("sweeping", app.work_done(), sweeping).await?;
+    let mut report = counting("sweeping", app.work_done(), sweeping).await?;
+    let failure = index.as_ref().and_then(Compared::failure);
+    report.failures.extend(failure);
+    let mended = index.map(|index| index.mended);
     if context.json {
         let mut shown = json!(report);
-        if let (Some(mended), Some(shown)) = (index, shown.as_object_mut()) {
+        if let (Some(mended), Some(shown)) = (mended, shown.as_object_mut()) {
             shown.insert("index".to_owned(), json!({"mended": mended}));
         }
         outln!("{shown}");
     } else {
-        if let Some(mended) = index {
+        if let Some(mended) = mended {
             outln!("index: missing entries written: {mended}");
         }
         outln!("{report}");

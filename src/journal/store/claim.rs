@@ -189,8 +189,12 @@ impl Journal {
     /// `at_once`: do not wait for the end of a pause, nor until the cover by another grant is due
     /// to be checked.
     ///
+    /// Before an unfinished request whose newest record is older than [`MAX_PAUSE`], reads the log:
+    /// a finished request whose later records were lost, or the file `retired`, looks like that.
+    ///
     /// # Errors
-    /// The lease does not end after it begins, `verdict` is a denial, or the store failed.
+    /// The lease does not end after it begins, `verdict` is a denial, the log has a later record
+    /// of the request, or the store failed.
     pub async fn take(
         &self,
         state: State,
@@ -209,6 +213,10 @@ impl Journal {
         let Some(work) = due.or_else(early) else {
             return Ok(None);
         };
+        let age = lease.now.duration_since(state.updated_at()).abs();
+        if matches!(work, Work::Start | Work::Finish) && age >= MAX_PAUSE {
+            self.require_newest(state.head()).await?;
+        }
         let event = match &work {
             Work::Revoke {
                 accounts,

@@ -2,6 +2,7 @@
 //! records that do not exist. Takes the files of the index and the states of streams. The entries
 //! that it compares can be rebuilt from the records.
 
+mod complete;
 mod due;
 mod entries;
 mod grants;

@@ -206,13 +206,13 @@ impl Journal {
                 false => report.find(Finding::of(stream, seq, Flaw::Dropped)),
             }
         }
-        if folder.retired {
+        // Without its newest records the request's state is not known, nor are its entries.
+        if folder.retired || sealed_len > end {
             return Ok((report, asked(None)));
         }
         let stream_state = chain.into_stream_state();
         let state = stream_state.as_ref().and_then(StreamState::state);
-        let asked = asked(state);
-        Ok((report, asked))
+        Ok((report, asked(state)))
     }
 
     /// Verifies the records in a stream's folder against their chain and the seals. Records in

@@ -112,6 +112,20 @@ impl Journal {
 
     /// The number of sealed records per stream, from the log's entry bundles.
     pub(super) async fn sealed_counts(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
+        let mut sealed: BTreeMap<StreamId, u64> = BTreeMap::new();
+        let count = |entry: Entry| {
+            let end = sealed.entry(entry.stream).or_default();
+            *end = (*end).max(entry.seq.saturating_add(1));
+        };
+        self.read_entries(count).await?;
+        Ok(sealed)
+    }
+
+    /// Passes each entry of the log to `each`, bundle by bundle.
+    pub(super) async fn read_entries(
+        &self,
+        mut each: impl FnMut(Entry),
+    ) -> Result<(), JournalError> {
         let newest = self.numbers("checkpoints").await?.last().copied();
         let note = match newest {
             Some(newest) => self.checkpoint(newest).await?,
@@ -121,14 +135,10 @@ impl Journal {
         let mut bundles = stream::iter(bundles(size.map_or(0, |checkpoint| checkpoint.size)))
             .map(|path| self.edge_object(Some(path)))
             .buffer_unordered(BUNDLES);
-        let mut sealed: BTreeMap<StreamId, u64> = BTreeMap::new();
         while let Some(bundle) = bundles.next().await {
-            for entry in Entry::all(&bundle?) {
-                let end = sealed.entry(entry.stream).or_default();
-                *end = (*end).max(entry.seq.saturating_add(1));
-            }
+            Entry::all(&bundle?).into_iter().for_each(&mut each);
         }
-        Ok(sealed)
+        Ok(())
     }
 
     /// Writes an entry for every stream without one. Called before the first seal, because a

@@ -1,0 +1,130 @@
+//! A request that lacks records which the log has. It looks unfinished, but it was finished or
+//! called off. It is not carried out again, and the index gets no entry of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sharehook::app::{Ending, retire, signer};
+use sharehook::domain::{Identity, Status};
+use sharehook::journal::StreamId;
+use sharehook_sandbox::SandboxOptions;
+
+use crate::support::files::paths_below;
+use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, request};
+
+const ONE: [&str; 1] = [ACCOUNTS[0]];
+const DAY: i64 = 24 * 3_600;
+
+/// A world whose journal is in a directory, and the folder of the request CHG1.
+async fn world() -> (World, tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let place = format!("file:{}", journal.display());
+    let world = World::with(Place::At(&place), |_: &mut SandboxOptions| ()).await;
+    world.sweep().await;
+    let identity = Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG1".to_owned(),
+    };
+    let records = journal.join(format!("requests/{}", StreamId::of(&identity)));
+    (world, folder, records)
+}
+
+fn cancel() -> Value {
+    request("CHG2", json!({"action": "cancel", "accounts": ONE}))
+}
+
+async fn seal(world: &World) {
+    let signer = signer(world.app.config()).unwrap().unwrap();
+    world.journal.seal(&signer, world.now()).await.unwrap();
+}
+
+/// Checks that neither a repeated delivery of `share` nor a sweep nor a rebuilt index carries CHG1
+/// out, and that each of them names the record that the log has.
+async fn check_stopped(world: &World, journal: &Path, share: &Value) {
+    let lost = "000001.json";
+    let files = || {
+        let folders = ["requests", "index/due", "index/grants"].into_iter();
+        folders.flat_map(|folder| paths_below(&journal.join(folder)))
+    };
+    let before: Vec<_> = files().collect();
+    let (ending, answer) = world.deliver(share).await;
+    assert_eq!(ending, Ending::Unavailable, "{answer:?}");
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    let rebuilt = world.app.reindex().await.unwrap();
+    let failure = rebuilt.failure().unwrap();
+    assert!(
+        failure.contains(lost) && failure.contains("dropped"),
+        "{failure}"
+    );
+    world.advance(DAY);
+    let report = world.sweep().await;
+    assert!(report.failures[0].contains(lost), "{:?}", report.failures);
+    assert_eq!(report.finished, [""; 0]);
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    assert!(files().eq(before));
+    let found = world.verify().await.unwrap_err();
+    assert!(
+        found.contains("Dropped") && !found.contains("Unlisted"),
+        "{found}"
+    );
+}
+
+/// An incomplete copy of the journal may lack the files `retired`.
+#[tokio::test]
+async fn a_retired_request_without_its_file_retired_is_not_carried_out_again() {
+    let (world, folder, records) = world().await;
+    let share = request("CHG1", json!({"accounts": ONE}));
+    world.deliver(&share).await;
+    world.deliver(&cancel()).await;
+    assert_eq!(world.has(BLUEPRINT), [""; 0]);
+    world.advance(DAY);
+    world.sweep().await;
+    world.advance(DAY);
+    seal(&world).await;
+    let key = signer(world.app.config()).unwrap().unwrap();
+    let (age, rules) = ("1d".parse().unwrap(), Default::default());
+    let retired = retire(&world.journal, &age, key.verifier(), world.now(), &rules);
+    assert_eq!(retired.await.unwrap().retired, 2);
+    let kept = fs::read(records.join("retired")).unwrap();
+    fs::remove_file(records.join("retired")).unwrap();
+    check_stopped(&world, &folder.path().join("journal"), &share).await;
+    fs::write(records.join("retired"), kept).unwrap();
+    let (_, answer) = world.deliver(&share).await;
+    assert_eq!((answer.status, answer.duplicate), (Status::Completed, true));
+    assert_eq!(world.verify().await, Ok(()));
+}
+
+/// A share that waits was called off. The record of that is sealed and then lost.
+#[tokio::test]
+async fn a_called_off_share_without_its_newest_record_is_not_carried_out() {
+    let (world, folder, records) = world().await;
+    let later = world.now() + jiff::SignedDuration::from_secs(3 * DAY);
+    let waits = json!({"accounts": ONE, "not_before": later.to_string()});
+    let share = request("CHG1", waits);
+    world.deliver(&share).await;
+    world.deliver(&cancel()).await;
+    world.advance(3 * DAY);
+    world.sweep().await;
+    seal(&world).await;
+    let newest = records.join("000001.json");
+    let kept = fs::read(&newest).unwrap();
+    fs::remove_file(&newest).unwrap();
+    check_stopped(&world, &folder.path().join("journal"), &share).await;
+    fs::write(&newest, kept).unwrap();
+    assert_eq!(world.verify().await, Ok(()));
+}
+
+/// A share that waited for days is carried out: the log has no record after its first one.
+#[tokio::test]
+async fn a_share_that_waited_for_days_is_carried_out() {
+    let (world, _folder, _) = world().await;
+    let later = world.now() + jiff::SignedDuration::from_secs(3 * DAY);
+    let waits = json!({"accounts": ONE, "not_before": later.to_string()});
+    world.deliver(&request("CHG1", waits)).await;
+    seal(&world).await;
+    world.advance(3 * DAY);
+    assert_eq!(world.sweep().await.finished, ["invoke/CHG1"]);
+    assert_eq!(world.has(BLUEPRINT), ONE);
+}
