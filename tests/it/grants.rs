@@ -4,7 +4,7 @@
 use serde_json::json;
 use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, SubjectFilter};
 use sharehook::domain::Status;
-use sharehook_sandbox::Site;
+use sharehook_sandbox::{SandboxOptions, Site};
 
 use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, World, deadline, request};
 
@@ -155,6 +155,45 @@ async fn what_a_later_cancel_took_is_no_grant_and_covers_no_account() {
 }
 
 /// The program could not read the cloud before the chain expired. So no record names the blueprint.
+/// Removing an image from Lighthouse takes its blueprint from every account, also if no record says
+/// who put the image there. A share of the blueprint that waits is called off.
+#[tokio::test]
+async fn a_cancel_of_lighthouse_ends_the_grants_of_its_blueprint() {
+    for (site, recorded) in [(Site::Cn, true), (Site::Intl, true), (Site::Cn, false)] {
+        let on = |options: &mut SandboxOptions| *options = options.clone().on(site);
+        let mut world = World::with(Place::Brittle, on).await;
+        let publish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
+        world.deliver(&request("CHG1", publish.clone())).await;
+        if !recorded {
+            let published = world.cloud.state();
+            world.reset().await;
+            world.cloud.edit(|cloud| *cloud = published);
+        }
+        let of_blueprint = json!({"image": CHAINED, "accounts": ONE});
+        world.deliver(&request("CHG2", of_blueprint)).await;
+        assert_eq!(world.has(CHAINED), ONE);
+        let waits = json!({"image": CHAINED, "accounts": &ACCOUNTS[1..2],
+            "not_before": "2026-11-21T09:00:00Z"});
+        let waits = request("CHG3", waits);
+        world.deliver(&waits).await;
+        world.advance(60);
+        let mut cancel = request("CHG4", publish);
+        cancel["action"] = json!("cancel");
+        let (_, answer) = world.deliver(&cancel).await;
+        assert_eq!(answer.status, Status::Completed, "{site:?}: {answer:?}");
+        assert!(world.shares().is_empty());
+        assert_eq!(receivers(&world).await, [], "{site:?} {recorded}");
+        world.advance(3_600);
+        world.sweep().await;
+        let (_, answer) = world.deliver(&waits).await;
+        let called_off = answer.results[0].called_off_by.as_deref();
+        assert_eq!(called_off, Some("CHG4"), "{site:?} {recorded}: {answer:?}");
+        let drift = world.app.drift(&[], deadline()).await.unwrap();
+        assert!(drift.agrees(), "{:?}", drift.differences);
+        world.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked() {
     for made_by in ["another request", "hand", "nothing any more"] {

@@ -224,9 +224,13 @@ impl App {
                 let cloud = self.context(cancel, deadline).cloud;
                 // Ignore a failed read: the chain may not have made its blueprint yet, and the
                 // journal may name it.
-                let found = cloud.blueprint_of_image(image).await;
-                let found = found.ok().flatten().map(|found| found.blueprint_id);
-                images.made.extend(found.map(ImageRef::Blueprint));
+                if let Ok(Some(found)) = cloud.blueprint_of_image(image).await {
+                    let blueprint = ImageRef::Blueprint(found.blueprint_id);
+                    self.published.made(region, blueprint, target.image());
+                }
+                // After the cancel's call the cloud no longer names the blueprint.
+                let made = self.published.made_from(region, &target.image());
+                images.made.extend(made);
             }
         }
         if let Some(published) = &images.published {

@@ -50,7 +50,8 @@ pub(super) fn items_lost_by(
         return Vec::new();
     }
     let same_publication = target.lighthouse() && images.published == Some(target.image());
-    if same_publication && request.target.lighthouse() {
+    let in_lighthouse = same_publication || images.made.contains(&share.subject());
+    if in_lighthouse && request.target.lighthouse() {
         // Removing an image from Lighthouse takes it from every account that would see it there.
         return target.items();
     }
@@ -71,7 +72,9 @@ pub(super) fn items_lost_by(
 /// Whether a cancel's result shows that the share's `item` is gone.
 pub(in crate::app) fn gone(result: &ItemResult, item: &Item, share: &State) -> bool {
     // Removing an image from Lighthouse takes it from every account that has it there.
-    let left = matches!(result.item, Item::Lighthouse(_)) && share.request().target.lighthouse();
+    let in_lighthouse =
+        share.request().target.lighthouse() || matches!(share.subject(), ImageRef::Blueprint(_));
+    let left = matches!(result.item, Item::Lighthouse(_)) && in_lighthouse;
     result.succeeded() && (result.item == *item || left)
 }
 

@@ -48,6 +48,15 @@ impl Published {
         self.sources.lock().insert(place, source);
     }
 
+    /// The blueprints that were made from the CVM image `source`, as far as this process knows.
+    pub(super) fn made_from(&self, region: &Region, source: &ImageRef) -> Vec<ImageRef> {
+        let sources = self.sources.lock();
+        let made = sources
+            .iter()
+            .filter(|((place, _), known)| place == region && *known == source);
+        made.map(|((_, blueprint), _)| blueprint.clone()).collect()
+    }
+
     /// The CVM image from which the blueprint was made, if this process knows it.
     pub(in crate::app) fn source(&self, region: &Region, blueprint: &ImageRef) -> Option<ImageRef> {
         let place = (region.clone(), blueprint.clone());
