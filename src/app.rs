@@ -63,7 +63,10 @@ pub(crate) use {
     grants::ReviewEntry,
     observing::MetricsReply,
     queries::short_digest,
-    reader::{AnnouncementEntry, DecisionEntry, Explanation, RejectionEntry, find_requests},
+    reader::{
+        AnnouncementEntry, CancelledEntry, DecisionEntry, Explanation, RejectionEntry,
+        find_requests,
+    },
     report::ReportReply,
     requests::Backlog,
     startup::{StartError, journal_to_read},

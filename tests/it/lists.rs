@@ -7,7 +7,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::support::process::{Finish as _, program};
-use crate::support::{BLUEPRINT, CVM_IMAGE, Place, World, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, CVM_IMAGE, Place, World, request};
 
 /// Writes a journal with a share that has a long reason, a share with a long id, and a denial.
 async fn journal(folder: &Path) -> String {
@@ -49,6 +49,46 @@ async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
         error.contains(&names) && error.contains("`sharehook audit verify`"),
         "{error}"
     );
+}
+
+/// The story of a share that later cancels took away names them, and in the end no expiry.
+#[tokio::test]
+async fn the_story_of_a_share_names_the_cancels_that_took_it_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("file:{}", folder.path().join("journal").display());
+    let world = World::with(Place::At(&place), |_| ()).await;
+    let share = json!({"accounts": &ACCOUNTS[..2], "expires_in": "30d"});
+    world.deliver(&request("CHG1", share)).await;
+    let mut told = Vec::new();
+    for (id, account) in [("CHG2", ACCOUNTS[0]), ("CHG3", ACCOUNTS[1])] {
+        world.advance(60);
+        let cancel = json!({"action": "cancel", "accounts": [account], "ticket": "OTHER-7"});
+        world.deliver(&request(id, cancel)).await;
+        let (_, text, _) = run(folder.path(), &["explain", "CHG1", "--journal", &place]);
+        told.push(text);
+    }
+    let line = |text: &str, label: &str| {
+        let mut lines = text.lines().filter(|line| line.starts_with(label));
+        lines.next().map(str::to_owned)
+    };
+    let cancelled = format!(
+        "cancelled {} at 2026-11-21T08:01:00Z by invoke/CHG2, ticket OTHER-7",
+        ACCOUNTS[0]
+    );
+    assert_eq!(line(&told[0], "cancelled"), Some(cancelled), "{}", told[0]);
+    assert!(line(&told[0], "expires").is_some(), "{}", told[0]);
+    let next = "next      nothing: invoke/CHG3 took the share away";
+    assert_eq!(line(&told[1], "next").as_deref(), Some(next), "{}", told[1]);
+    assert_eq!(line(&told[1], "expires"), None, "{}", told[1]);
+    let explain = ["explain", "CHG1", "--json", "--journal", &place];
+    let story: Value = serde_json::from_str(&run(folder.path(), &explain).1).unwrap();
+    let last = &story["cancelled"][1];
+    assert_eq!(
+        (&last["by"], &last["ticket"]),
+        (&json!("invoke/CHG3"), &json!("OTHER-7"))
+    );
+    assert_eq!(last["items"], json!([{"account": ACCOUNTS[1]}]));
+    assert!(story.get("expires_at").is_none(), "{story}");
 }
 
 /// Runs a command without environment variables or configuration. Returns exit code, output and

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::domain::{Action, ItemResult, NoticeRules, Timestamp, Verdict};
+use crate::domain::{Action, Identity, Item, ItemResult, NoticeRules, Timestamp, Verdict};
 use crate::journal::{
     CallNote, Event, History, Phase, Received, Reopening, State, Stored, StreamId,
 };
@@ -34,10 +34,14 @@ pub struct Explanation {
     /// The results of revoking the share.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<ItemResult>,
+    /// The cancels that took the share away after it was closed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<CancelledEntry>,
     /// The notifications, sent and owed.
     pub notifications: Vec<NotificationEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// When the share expires; `None` if it has no expiry, or if cancels took all of it away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     pub next: String,
@@ -76,6 +80,18 @@ pub struct CallEntry {
     pub at: Timestamp,
     #[serde(flatten)]
     pub call: CallNote,
+}
+
+/// What a later cancel took away.
+#[derive(Debug, Clone, Serialize)]
+pub struct CancelledEntry {
+    pub at: Timestamp,
+    /// The cancel, as `source/id`.
+    pub by: String,
+    /// The cancel's ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    pub items: Vec<Item>,
 }
 
 /// The request's records in the journal.
@@ -126,9 +142,12 @@ impl Explanation {
                 .collect(),
             calls: calls.collect(),
             revoked: state.revoked().to_vec(),
+            cancelled: (history.records.iter())
+                .filter_map(CancelledEntry::of)
+                .collect(),
             notifications: NotificationEntry::all_of(&history.stream_state, rules, now),
             not_before: request.not_before,
-            expires_at: state.expires_at(),
+            expires_at: state.expires_at().filter(|_| cancelled_by(state).is_none()),
             next: next(state, now),
             evidence: Evidence {
                 stream: history.stream,
@@ -170,6 +189,26 @@ impl DecisionEntry {
     }
 }
 
+impl CancelledEntry {
+    fn of(stored: &Stored) -> Option<Self> {
+        let Event::Cancelled(cancelled) = &stored.record.event else {
+            return None;
+        };
+        Some(Self {
+            at: stored.record.at,
+            by: cancelled.by.to_string(),
+            ticket: cancelled.ticket.clone(),
+            items: cancelled.items.clone(),
+        })
+    }
+}
+
+/// The cancel that took away the last item of a closed share.
+fn cancelled_by(state: &State) -> Option<&Identity> {
+    let cancelled = state.cancelled().last()?;
+    state.grant().is_none().then_some(&cancelled.by)
+}
+
 fn next(state: &State, now: Timestamp) -> String {
     let again = |why: &str, at: &Timestamp| format!("tried again from {at:.0} on: {why}");
     match state.phase() {
@@ -203,7 +242,10 @@ fn next(state: &State, now: Timestamp) -> String {
             {
                 "nothing; `sharehook retry` decides the request again".to_owned()
             }
-            (None, _) => "nothing: it is finished".to_owned(),
+            (None, _) => cancelled_by(state).map_or_else(
+                || "nothing: it is finished".to_owned(),
+                |cancel| format!("nothing: {cancel} took the share away"),
+            ),
             (Some(_), None) => "nothing: the share never expires; a cancel revokes it".to_owned(),
             (Some(_), Some(end)) if end <= now => {
                 format!("the share is overdue since {end:.0}: the next sweep revokes it")

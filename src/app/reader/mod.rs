@@ -11,7 +11,7 @@ pub(crate) use entries::{AnnouncementEntry, RejectionEntry};
 pub use entries::{GrantEntry, NotificationEntry, NotificationStatus, RequestEntry, RequestState};
 #[cfg(test)]
 pub(crate) use explanation::{CallEntry, DeliveryFacts, Evidence};
-pub(crate) use explanation::{DecisionEntry, Explanation};
+pub(crate) use explanation::{CancelledEntry, DecisionEntry, Explanation};
 pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, SubjectFilter};
 pub(crate) use journal_reader::find_requests;
 pub use journal_reader::{JournalReader, Listed};

@@ -3,7 +3,9 @@
 
 use serde_json::json;
 
-use crate::app::{DecisionEntry, Explanation, NotificationEntry, RequestState, find_requests};
+use crate::app::{
+    CancelledEntry, DecisionEntry, Explanation, NotificationEntry, RequestState, find_requests,
+};
 use crate::domain::{Action, Item, ItemResult, ResultKind};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::State;
@@ -23,9 +25,19 @@ const MAX_LINES: usize = 3;
 /// The number of lines above which parts are folded: a screen without the prompt.
 const MAX_PAGE_LINES: usize = 23;
 /// The parts that are folded to one line if the text is too long, the least important first.
-const FOLDED_FIRST: [&str; 11] = [
-    "source", "calls", "notified", "approved", "reason", "decision", "revoked", "results", "asked",
-    "evidence", "what",
+const FOLDED_FIRST: [&str; 12] = [
+    "source",
+    "calls",
+    "notified",
+    "approved",
+    "reason",
+    "decision",
+    "revoked",
+    "cancelled",
+    "results",
+    "asked",
+    "evidence",
+    "what",
 ];
 /// Maximum number of receivers or approvers that a line names.
 const MAX_NAMED: usize = 4;
@@ -172,9 +184,12 @@ fn parts(explained: &Explanation) -> Vec<Part> {
         parts.push(Part::new("results", results(&entry.answer.results)));
     }
     parts.push(Part::new("revoked", results(&explained.revoked)));
+    let cancelled = explained.cancelled.iter().map(cancelled);
+    parts.push(Part::new("cancelled", cancelled.collect()));
     let notified = explained.notifications.iter().map(notification);
     parts.push(Part::new("notified", notified.collect()));
-    if let Some(end) = entry.answer.expires_at {
+    let end = entry.answer.expires_at;
+    if let Some(end) = end.filter(|_| explained.expires_at.is_some()) {
         parts.push(Part::of("expires", seconds(end)));
     }
     parts.push(Part::of("next", explained.next.clone()));
@@ -333,6 +348,14 @@ fn result_words(result: &ItemResult) -> (Tone, String) {
     (tone, words)
 }
 
+fn cancelled(entry: &CancelledEntry) -> (Tone, String) {
+    let items: Vec<String> = entry.items.iter().map(receiver).collect();
+    let (items, at, by) = (first_names(&items), seconds(entry.at), &entry.by);
+    let ticket = entry.ticket.as_ref();
+    let ticket = ticket.map_or_else(String::new, |ticket| format!(", ticket {ticket}"));
+    (Tone::Plain, format!("{items} at {at} by {by}{ticket}"))
+}
+
 fn notification(entry: &NotificationEntry) -> (Tone, String) {
     use crate::app::NotificationStatus::{GivenUp, Owed, Sent};
     let at = seconds(entry.at);
@@ -474,6 +497,14 @@ mod tests {
                 })
                 .collect(),
             revoked: results,
+            cancelled: (all.clone())
+                .map(|number| CancelledEntry {
+                    at,
+                    by: format!("jira/SHARE-{number}"),
+                    ticket: Some("SHARE-102/".repeat(times)),
+                    items: vec![failed(number).item],
+                })
+                .collect(),
             notifications: all
                 .map(|_| NotificationEntry {
                     notify: "desk".parse().unwrap(),
@@ -513,8 +544,20 @@ mod tests {
                 assert!(text::width(line) <= 80, "{line}");
             }
             for label in [
-                "what", "asked", "reason", "approved", "source", "decision", "calls", "results",
-                "revoked", "notified", "expires", "next", "evidence",
+                "what",
+                "asked",
+                "reason",
+                "approved",
+                "source",
+                "decision",
+                "calls",
+                "results",
+                "revoked",
+                "cancelled",
+                "notified",
+                "expires",
+                "next",
+                "evidence",
             ] {
                 let there = lines.iter().any(|line| line.starts_with(label));
                 assert!(there, "{times}: {label} is missing in\n{text}");
@@ -527,6 +570,7 @@ mod tests {
     fn a_short_story_is_told_in_full() {
         let mut short = explanation(1);
         short.revoked.clear();
+        short.cancelled.clear();
         short.notifications.clear();
         let text = page(&short, Screen::of_width(80, false));
         assert!(!text.contains("shortened") && !text.contains('…'), "{text}");

@@ -56,6 +56,11 @@ impl State {
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked
     }
+
+    /// Returns what cancels took away after the share was closed, oldest first.
+    pub fn cancelled(&self) -> &[CallOff] {
+        &self.cancelled
+    }
 }
 
 /// Returns how much a result says. A worker that takes over finds the previous worker's share and
