@@ -11,6 +11,7 @@ use sharehook_sandbox::{InboxAnswer, Letter};
 use crate::support::secrets;
 use crate::support::store::Break;
 use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, invocation, request};
+use crate::unclear_ends::call_off_the_second;
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
@@ -494,6 +495,31 @@ async fn a_called_off_share_is_reported_to_its_own_ticket() {
         assert!(text.contains(&who), "{text}");
         assert!(text.contains("The reason: it was called off."), "{text}");
     }
+}
+
+/// The share was made before the record of the call-off, and its own turn revokes it. The outcome is
+/// on record before the revocation, and the notification reports what is left after it.
+#[tokio::test]
+async fn a_share_that_is_called_off_during_its_turn_is_reported_without_what_was_revoked() {
+    let world = world(Place::Brittle, "").await;
+    let ticket = request("CHG1", json!({"accounts": &ACCOUNTS[..2]}));
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        call_off_the_second(&world, "CHG2").await;
+        world.fuse.release();
+    };
+    let (_, ()) = tokio::join!(world.deliver(&ticket), calling_off);
+    world.notify().await;
+    let delivered = delivered(&world);
+    let events: Vec<&Value> = delivered.values().flatten().collect();
+    let [event] = events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(event["type"], "sharehook.request.partial", "{event}");
+    let results = event["data"]["results"].as_array().unwrap();
+    let results: Vec<_> = results.iter().map(|one| &one["result"]).collect();
+    assert_eq!(results, ["shared", "cancelled"], "{event}");
 }
 
 /// The target accepts nothing until both requests have been reopened and completed.

@@ -431,7 +431,7 @@ pub(crate) async fn withdraw(world: &World) {
 }
 
 /// Records that a cancel of this id called off the second account.
-async fn call_off_the_second(world: &World, by: &str) {
+pub(crate) async fn call_off_the_second(world: &World, by: &str) {
     let second = Item::Account(ACCOUNTS[1].parse().unwrap());
     record_call_off(world, vec![second], by, false).await;
 }
