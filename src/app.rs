@@ -267,10 +267,8 @@ impl App {
         // Write no record before the journal's place is proven to refuse to create a file that
         // exists.
         self.prove_create_only().await?;
-        let (source, bytes) = (
-            &incoming.identity.source,
-            incoming.delivery.verified.body().len(),
-        );
+        let source = &incoming.identity.source;
+        let bytes = incoming.delivery.verified.body().len();
         // Until the value is dropped, the request counts as unfinished: each source has a limit.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&incoming.identity));
@@ -280,7 +278,6 @@ impl App {
         let slot = self.slots.take();
         let seen = match &decision {
             Decision::Allow(approved) if slot.is_some() => {
-                self.find_source(incoming.request).await?;
                 self.first_look(approved, incoming.now, incoming.deadline)
                     .await
             }
@@ -299,6 +296,9 @@ impl App {
             {
                 let recorded = self.answer_and_notify(claim.state(), true);
                 incoming.delivery.early.recorded(recorded);
+                if seen.is_none() {
+                    self.find_source(incoming.request).await?;
+                }
                 let permission = Permission::Granted(approved);
                 let first_look = FirstLook { seen, neighbours };
                 let state = self.work_off_claim(*claim, permission, first_look, incoming.deadline);

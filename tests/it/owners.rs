@@ -2,13 +2,14 @@
 //! expired shares stay overdue, and the right key revokes them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sharehook::app::{Adoption, Answer, App, Ending, Operator, Prepared, Standing, SweepReport};
 use sharehook::clock::Clock;
 use sharehook::config::{AwsSecrets, Config};
 use sharehook::domain::{ResultKind, Status};
-use sharehook::journal::StreamId;
+use sharehook::journal::{Journal, StreamId};
 use sharehook_sandbox::{
     Call, SANDBOX_OWNER, SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey,
     SandboxOptions, Site, World as Images,
@@ -16,7 +17,7 @@ use sharehook_sandbox::{
 
 use crate::incidents::share_by_hand;
 use crate::support::stops::stopped_in_call;
-use crate::support::store::Break;
+use crate::support::store::{Break, Brittle, Fuse};
 use crate::support::{
     ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, START, World, deadline,
     deliver, request, sandbox_keys, write_open_configuration,
@@ -567,6 +568,52 @@ async fn open(folder: &Path, cloud: &str, clock: &Clock) -> App {
     prepared.open(&vars, clock.clone()).await.unwrap()
 }
 
+/// Writes the keys of two owner accounts, and returns the configuration that gives the images with
+/// the prefix `images` to one and those with the prefix `others` to the other.
+fn two_accounts(folder: &Path, cloud: &str, images: &str, others: &str) -> String {
+    for (name, text) in [
+        ("id", SANDBOX_SECRET_ID),
+        ("key", SANDBOX_SECRET_KEY),
+        ("other-id", OTHER_ID),
+        ("other-key", OTHER_KEY),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    format!(
+        "endpoint = \"{cloud}\"\n[cloud.accounts.golden]\nimages = [\"{images}\"]\n\
+         secret_id = \"file:id\"\nsecret_key = \"file:key\"\n\
+         [cloud.accounts.rest]\nimages = [\"{others}\"]\n\
+         secret_id = \"file:other-id\"\nsecret_key = \"file:other-key\""
+    )
+}
+
+/// The program searches the journal for the CVM image from which the blueprint was made. A slow
+/// search before record 0 is repeated after that record.
+#[tokio::test]
+async fn a_slow_search_for_the_image_of_a_blueprint_does_not_delay_record_0() {
+    let options = SandboxOptions::seeded(sharehook::clock::system_now);
+    let cloud = Sandbox::start(options).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = two_accounts(folder.path(), &cloud.url(), "lhbp-", "img-");
+    let file = write_open_configuration(folder.path(), "memory:", &accounts);
+    let vars = sandbox_keys();
+    let config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
+    let prepared = Arc::new(Prepared::new(config).unwrap());
+    let fuse = Arc::new(Fuse::default());
+    let journal = Journal::over(Arc::new(Brittle::new(Arc::clone(&fuse))));
+    let clock = Clock::at(START.parse().unwrap());
+    let open = || {
+        let (prepared, journal) = (Arc::clone(&prepared), journal.clone());
+        Prepared::open_over(prepared, journal, &vars, clock.clone()).unwrap()
+    };
+    let share = |id, account| request(id, json!({"accounts": [account]}));
+    deliver(&open(), &share("CHG1", ACCOUNTS[0])).await;
+    let first = StreamId::of(&invoke("CHG1"));
+    fuse.stall_read(format!("requests/{first}/000000.json"));
+    let (_, answer) = deliver(&open(), &share("CHG2", ACCOUNTS[1])).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+}
+
 /// The prefix of an image selects one of two owner accounts. The prefix of a chain's blueprint
 /// would select the other account, because the cloud chooses its id.
 #[tokio::test]
@@ -576,23 +623,8 @@ async fn a_chains_blueprint_belongs_to_the_account_of_its_image() {
     options.keys.push(other);
     let cloud = Sandbox::start(options).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [
-        ("id", SANDBOX_SECRET_ID),
-        ("key", SANDBOX_SECRET_KEY),
-        ("other-id", OTHER_ID),
-        ("other-key", OTHER_KEY),
-    ] {
-        std::fs::write(folder.path().join(name), text).unwrap();
-    }
-    let accounts = |images: &str, others: &str| {
-        format!(
-            "endpoint = \"{}\"\n[cloud.accounts.golden]\nimages = [\"{images}\"]\n\
-             secret_id = \"file:id\"\nsecret_key = \"file:key\"\n\
-             [cloud.accounts.rest]\nimages = [\"{others}\"]\n\
-             secret_id = \"file:other-id\"\nsecret_key = \"file:other-key\"",
-            cloud.url()
-        )
-    };
+    let accounts =
+        |images: &str, others: &str| two_accounts(folder.path(), &cloud.url(), images, others);
     let clock = Clock::at(START.parse().unwrap());
     let golden = accounts("img-", "lhbp-");
     let app = open(folder.path(), &golden, &clock).await;

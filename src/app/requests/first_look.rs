@@ -41,10 +41,16 @@ impl App {
         if request.action != Action::Share || request.begins_after(now).is_some() {
             return None;
         }
-        let context = self.context(request, deadline);
-        let look = Box::pin(observe::observe(&context, request));
-        let seen = tokio::time::timeout(context::FIRST_LOOK, look).await.ok()?;
-        let own = own_account(context.cloud.known_owner(), request);
+        let look = Box::pin(async {
+            // The context depends on what this finds. A later failure names the reason.
+            self.find_source(request).await.ok()?;
+            let context = self.context(request, deadline);
+            let seen = observe::observe(&context, request).await;
+            Some((seen, own_account(context.cloud.known_owner(), request)))
+        });
+        let (seen, own) = tokio::time::timeout(context::FIRST_LOOK, look)
+            .await
+            .ok()??;
         let plan = Plan::of(approved, &seen, &[], false);
         let complete = seen.unreadable.is_none();
         (own.is_none() && complete && plan.settled().is_empty()).then_some(seen)

@@ -61,6 +61,8 @@ pub(crate) struct Fuse {
     reads: AtomicU64,
     armed: Mutex<Option<(Trigger, Break)>>,
     reached: AtomicBool,
+    /// A part of the path whose next read never ends.
+    stalled_read: Mutex<Option<String>>,
     crashed: Notify,
     stalled: Notify,
     released: Notify,
@@ -98,6 +100,11 @@ impl Fuse {
         self.writes.store(0, Ordering::SeqCst);
         self.reached.store(false, Ordering::SeqCst);
         *self.armed.lock().unwrap() = Some((trigger, how));
+    }
+
+    /// The next read of an object whose path contains `part` never ends.
+    pub(crate) fn stall_read(&self, part: String) {
+        *self.stalled_read.lock().unwrap() = Some(part);
     }
 
     /// Whether the chosen write was reached.
@@ -254,6 +261,11 @@ impl ObjectStore for Brittle {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
+        let stalls = |part: &mut String| at.as_ref().contains(part.as_str());
+        let stalled = self.fuse.stalled_read.lock().unwrap().take_if(stalls);
+        if stalled.is_some() {
+            std::future::pending::<()>().await;
+        }
         self.fuse.read(self.inner.get_opts(at, options)).await
     }
 
