@@ -76,3 +76,5 @@ def passes:
     reason: (text(field_reason) // .approval_name)
   }
   + (text(field_expiry) | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

@@ -3,9 +3,8 @@
 # Freshservice's simple content wraps the fields in `freshdesk_webhook`; a custom body does not. The map reads both. The
 # names of custom fields begin with `ticket_cf_`. Besides the fields that Freshservice offers, the workflow sends
 # `approval_status`, `approver_email` and `approved_at` as custom content (docs/senders/freshservice.md). Every value is a text.
-def text:
-  if . == null then null
-  else tostring | trim | if . == "" or . == "--" then null elif test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end end;
+def plain: if . == null then null else tostring | trim | if . == "" or . == "--" then null else . end end;
+def text: plain | if . != null and test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end;
 
 def person: text | if . == null then null else ascii_downcase end;
 
@@ -22,6 +21,9 @@ def person: text | if . == null then null else ascii_downcase end;
     requester: (.requester_email | person),
     approvers: [.approver_email | person | select(. != null)],
     ticket: (.ticket_id | text),
-    reason: (.ticket_subject | text)
+    # People write the subject: it may contain what looks like a placeholder.
+    reason: (.ticket_subject | plain)
   }
   + (.ticket_cf_expires | text | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

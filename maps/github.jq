@@ -7,7 +7,8 @@
 #   accounts: 700000164995, 909619400
 #   lighthouse: no           (only for img-…)
 #   expires: 30d             (or a date, or an RFC 3339 instant)
-# The map ignores all other lines, and text that the rendered page does not show, such as HTML comments.
+# The map ignores all other lines and HTML comments. It refuses a line that names one of these keys and cannot be read,
+# such as a struck-out line (docs/maps.md).
 # The approver is the user who set the label; a bot does not count as one. Many users may set a label: the policy says
 # who may approve. The author can edit the body until the label is set. The event holds the body as it was then, so a
 # later edit changes nothing. Each time the label is set is a new request.

@@ -1,7 +1,7 @@
 # GitLab: an issue that gets the label "approved" becomes a share request; every other event is ignored.
 #
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
-# lighthouse, expires. The map ignores all other lines, and text that the rendered page does not show.
+# lighthouse, expires. The map ignores all other lines, and refuses those that name a key and cannot be read.
 # The label must be among the current ones and not among the previous ones: a later edit of an approved issue sends
 # another event with the label.
 # The approver is the user who set the label. The map names people by user number, because the event names the

@@ -56,3 +56,5 @@ select(.webhookEvent == "jira:issue_updated")
     reason: $fields.summary
   }
   + ($fields | field_expiry | text | rfc3339_offset | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

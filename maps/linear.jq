@@ -1,7 +1,7 @@
 # Linear: an issue that moves to the state "Approved" becomes a share request; every other event is ignored.
 #
 # The description holds one `key: value` per line, with the keys of the GitHub map: action, image, region, accounts,
-# lighthouse, expires. The map ignores all other lines, and text that the rendered page does not show.
+# lighthouse, expires. The map ignores all other lines, and refuses those that name a key and cannot be read.
 # `updatedFrom.stateId` must be present: without it, the event is a later edit of an approved issue. The map names
 # people by user id. A text that changes together with the state is refused: the approver did not read it.
 select(.type == "Issue" and .action == "update" and .updatedFrom.stateId != null and .data.state.name == "Approved")

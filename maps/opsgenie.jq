@@ -26,3 +26,5 @@ select(.action == "ApproveShare")
     reason: .alert.message
   }
   + (one("expires") | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

@@ -33,3 +33,5 @@ def text:
     reason: ($ask.reason | text // .data.incident.summary)
   }
   + ($ask.expires | text | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

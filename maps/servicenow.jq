@@ -52,3 +52,5 @@ select((.state | text) == "approved")
     reason: ($record.short_description | text)
   }
   + ($ask.expires | text | instant | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

@@ -61,3 +61,5 @@ def agreed:
     reason: (text(field_reason) // .sp_name)
   }
   + (text(field_expiry) | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

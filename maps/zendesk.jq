@@ -8,11 +8,12 @@
 #    "requester": {"email": "{{ticket.requester.email}}"}, "current_user": {"email": "{{current_user.email}}"}}
 # The trigger's condition must say that the status or a tag *changed*. A condition on what it *is* fires on each later edit,
 # also on our own comments.
-def text:
+def plain:
   if . == null then null
-  elif type == "string" then trim | if . == "" or . == "-" then null elif test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end
+  elif type == "string" then trim | if . == "" or . == "-" then null else . end
   elif type == "array" then map(tostring) | join(" ")
   else tostring end;
+def text: plain | if . != null and test("\\{\\{") then error("a placeholder was not filled in: \(.)") else . end;
 
 # A placeholder of an empty field is "". A body without `action` would be a share, one without `expires` endless.
 def sent($names):
@@ -33,6 +34,9 @@ select(.approval | text // "" | ascii_downcase == "approved")
     requester: (.requester.email | text | if . == null then . else ascii_downcase end),
     approvers: [.current_user.email | text | select(. != null) | ascii_downcase],
     ticket: ($ticket.id | text),
-    reason: ($ticket.title | text)
+    # People write the title: it may contain what looks like a placeholder.
+    reason: ($ticket.title | plain)
   }
   + ($ticket.expires | text | ticket_expiry)
+# A cancel does not expire, whatever the field still holds from the share.
+| if .action == "cancel" then del(.expires_in, .expires_at) else . end

@@ -124,8 +124,8 @@ def @tsv: row(gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") | gsub("\n"; "\\n") | gsu
 #
 # A part of an id or of a ticket's name. It must be present: "null#5" would be another ticket.
 def required($name): if . == null or . == "" then error("\($name) is missing") else . end;
-# A list in one text, separated by commas, semicolons or white space.
-def ticket_words: [. // "" | splits("[,;\\s]+") | select(. != "")];
+# A list in one text, separated by commas, semicolons or white space, as in English or in Chinese.
+def ticket_words: [. // "" | splits("[,;，；、\\s]+") | select(. != "")];
 # A yes-or-no field. Any other text stays as it is, so that the request is refused with that text.
 def ticket_flag:
   if . == null or . == "" then null
@@ -139,12 +139,3 @@ def ticket_expiry:
   elif test("^[0-9]+[smhdw]$") then {expires_in: .}
   elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then {expires_at: "\(.)T00:00:00Z"}
   else {expires_at: .} end;
-# The `key: value` lines of a Markdown text as the rendered page shows it, as an object with lower-case keys. Reads the
-# named keys only. A key with two different values is an error.
-def ticket_fields($keys):
-  reduce (visible_text | splits("\n")
-          | capture("^[\\s>#*_+-]*(?<key>[A-Za-z]+)[\\s*_]*:[\\s*_`]*(?<value>.*?)[\\s*_`]*$")) as $line
-    ({}; ($line.key | ascii_downcase) as $key
-      | if any($keys[]; . == $key) | not then .
-        elif has($key) and .[$key] != $line.value then error("the text says \($key) twice")
-        else . + {($key): $line.value} end);

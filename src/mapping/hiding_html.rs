@@ -5,11 +5,54 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Elements whose content is not shown, is shown only after a click, or looks different (`bdo`
-/// reverses a text).
-const HIDING: [&str; 19] = [
-    "details", "template", "script", "style", "title", "textarea", "select", "object", "iframe",
-    "noscript", "svg", "math", "head", "audio", "video", "canvas", "dialog", "rp", "bdo",
+/// Elements whose content is not shown, is shown only after a click, is struck out, or looks
+/// different (`bdo` reverses a text).
+const HIDING: [&str; 26] = [
+    "details",
+    "template",
+    "script",
+    "style",
+    "title",
+    "textarea",
+    "select",
+    "object",
+    "iframe",
+    "noscript",
+    "svg",
+    "math",
+    "head",
+    "audio",
+    "video",
+    "canvas",
+    "dialog",
+    "rp",
+    "bdo",
+    "del",
+    "s",
+    "strike",
+    "xmp",
+    "noembed",
+    "noframes",
+    "plaintext",
+];
+/// Those of them in which a comment is text.
+const LITERAL: [&str; 10] = [
+    "script",
+    "style",
+    "title",
+    "textarea",
+    "iframe",
+    "noscript",
+    "xmp",
+    "noembed",
+    "noframes",
+    "plaintext",
+];
+/// Elements inside a line. All others begin a new line.
+const PHRASES: [&str; 30] = [
+    "a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "dfn", "em", "font", "i", "img", "ins",
+    "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u",
+    "var", "wbr", "big",
 ];
 /// Elements inside which a browser ignores the closing tags of elements around them.
 const SCOPES: [&str; 6] = ["applet", "caption", "marquee", "table", "td", "th"];
@@ -20,6 +63,17 @@ const HIDING_ATTRIBUTES: [&str; 4] = ["hidden", "style", "class", "open"];
 pub(super) struct Html<'a> {
     text: &'a str,
     tags: BTreeMap<String, Tags>,
+    /// Whether all renderers agree where the tags and comments begin and end.
+    clear: bool,
+}
+
+/// A tag or a comment.
+pub(super) struct Markup {
+    pub(super) range: Range<usize>,
+    /// Whether every renderer takes it for one, or could show only the names in a tag.
+    pub(super) is_certain: bool,
+    /// Whether the text goes on in a new line.
+    pub(super) breaks_line: bool,
 }
 
 /// The tags of one name, outside comments and code.
@@ -35,16 +89,19 @@ impl<'a> Html<'a> {
     /// Counts the tags in a text. `html`: the parts of the text that CommonMark takes for HTML.
     pub(super) fn new(text: &'a str, html: &[Range<usize>]) -> Self {
         let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
+        let mut clear = true;
         for part in html {
             let mut at = part.start;
             while let Some(found) = text.get(at..part.end).and_then(|text| text.find('<')) {
                 at += found;
                 let tag = text.get(at..).unwrap_or_default();
                 let Some(length) = begins_html(tag).then(|| length(tag)).flatten() else {
+                    clear &= !begins_html(tag);
                     at += 1;
                     continue;
                 };
                 at += length;
+                clear &= at <= part.end;
                 let inside = tag.get(1..).unwrap_or_default();
                 match inside.strip_prefix('/') {
                     Some(closing) => {
@@ -55,7 +112,35 @@ impl<'a> Html<'a> {
                 }
             }
         }
-        Self { text, tags }
+        let opened = |name: &str| tags.get(name).is_some_and(|tags| tags.opened > 0);
+        clear &= !LITERAL.into_iter().any(opened);
+        Self { text, tags, clear }
+    }
+
+    /// Returns the tags and comments in a part of the text that CommonMark takes for HTML.
+    pub(super) fn markup(&self, part: Range<usize>) -> Vec<Markup> {
+        let (mut found, mut at) = (Vec::new(), part.start);
+        while let Some(next) = self.text.get(at..part.end).and_then(|text| text.find('<')) {
+            at += next;
+            let html = self.text.get(at..).unwrap_or_default();
+            let Some(length) = begins_html(html).then(|| length(html)).flatten() else {
+                at += 1;
+                continue;
+            };
+            let range = at..at + length;
+            at = range.end;
+            let is_comment = html.starts_with("<!--");
+            if is_comment || !html.starts_with("<!") && !html.starts_with("<?") {
+                let tag = html.get(1..length).unwrap_or_default();
+                let name = name(tag.strip_prefix('/').unwrap_or(tag));
+                found.push(Markup {
+                    range,
+                    is_certain: self.clear || !is_comment && !tag.contains(':'),
+                    breaks_line: !is_comment && !PHRASES.contains(&name.as_str()),
+                });
+            }
+        }
+        found
     }
 
     /// Returns what the HTML that begins in this part of the text hides.

@@ -21,6 +21,7 @@ mod number;
 mod operators;
 mod place;
 mod terms;
+mod ticket_fields;
 mod value;
 mod visible_text;
 

@@ -1,15 +1,18 @@
 //! The native filters of jq that the engine's libraries lack, or implement differently.
 
+use std::rc::Rc;
+
 use jaq_core::data::JustLut;
 use jaq_core::native::{self, Fun, bome, unary, v};
 use jaq_core::path::Opt;
-use jaq_core::{Exn, RunPtr, ValR, ValT as _};
+use jaq_core::{Error, Exn, RunPtr, ValR, ValT as _};
 
 use crate::domain::read_json;
 
 use super::bound::{spend, text_units};
 use super::expressions::search;
 use super::number::Number;
+use super::ticket_fields::ticket_fields;
 use super::value::Value;
 use super::visible_text::visible_text;
 
@@ -75,6 +78,9 @@ fn own() -> Box<[native::Filter<RunPtr<Data>>]> {
             })
         }),
         ("visible_text", v(0), |cv| bome(visible(&cv.1))),
+        ("ticket_fields", v(1), |cv| {
+            unary(cv, |text, keys| fields(&text, &keys))
+        }),
         ("matches", v(2), |cv| search(cv, false, true)),
         ("split_matches", v(2), |cv| search(cv, true, true)),
         ("split_", v(2), |cv| search(cv, true, false)),
@@ -82,13 +88,39 @@ fn own() -> Box<[native::Filter<RunPtr<Data>>]> {
 }
 
 fn visible(value: &Value) -> ValR<Value> {
+    let text = markdown(value)?;
+    if !spend(8 * text_units(text.len())) {
+        return Ok(Value::Null);
+    }
+    Ok(Value::text(visible_text(text)))
+}
+
+fn markdown(value: &Value) -> Result<&str, Error<Value>> {
     match value {
-        Value::Null => Ok(Value::text("")),
-        Value::Text(text) if spend(8 * text_units(text.len())) => {
-            Ok(Value::text(visible_text(text)))
-        }
+        Value::Null => Ok(""),
+        Value::Text(text) => Ok(text.as_str()),
         other => Err(other.fail(format!("cannot read {other} as Markdown: {}", other.kind()))),
     }
+}
+
+fn fields(value: &Value, keys: &Value) -> ValR<Value> {
+    let text = markdown(value)?;
+    let Value::List(keys, _) = keys else {
+        return Err(keys.fail(format!("cannot use {keys} as keys: it is no array")));
+    };
+    let keys: Vec<&str> = keys
+        .iter()
+        .filter_map(|key| match key {
+            Value::Text(key) => Some(key.as_str()),
+            _ => None,
+        })
+        .collect();
+    if !spend(8 * text_units(text.len()) * (1 + keys.len() as u64)) {
+        return Ok(Value::Null);
+    }
+    let fields = ticket_fields(text, &keys).map_err(|problem| Error::new(Value::text(problem)))?;
+    let field = |(key, value): (&str, String)| (Rc::new(key.to_owned()), Value::text(value));
+    Ok(Value::object(fields.into_iter().map(field).collect()))
 }
 
 fn length(value: &Value) -> ValR<Value> {
@@ -170,7 +202,7 @@ fn has(value: &Value, key: &Value) -> ValR<Value> {
     }
 }
 
-fn contains(one: &Value, other: &Value) -> Result<bool, jaq_core::Error<Value>> {
+fn contains(one: &Value, other: &Value) -> Result<bool, Error<Value>> {
     if !spend(1) {
         return Ok(false);
     }

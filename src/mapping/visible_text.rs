@@ -1,19 +1,21 @@
 //! Extracts from a Markdown text what the rendered page shows. An approver approves what they see,
-//! so hidden text must not count. A part that one renderer hides is dropped, even if another
-//! renderer shows it: a dropped line only makes a request incomplete.
+//! so hidden text must not count, and a field that they see must not be dropped in silence. So there
+//! are two texts: what every renderer shows, and what at least one of them may show.
 //!
-//! What the CommonMark parser reports as text or code can stay, with the marks of lists, quotes,
-//! headings and emphasis in its line. Dropped are HTML comments, declarations and tags with their
-//! attributes, elements that hide their content, link definitions, footnotes, the addresses and
-//! titles of links, images, formulas, folded sections, and code blocks that are drawn as diagrams
-//! (CommonMark 0.31, GitHub, GitLab and Linear Markdown).
+//! What the CommonMark parser reports as text or code is shown, with the marks of lists, quotes,
+//! headings and emphasis in its line. Hidden are HTML comments and tags, link definitions, the
+//! addresses and titles of links, and images. Doubtful are elements that hide or strike their
+//! content, struck-out text, footnotes, formulas, folded sections, code blocks that are drawn as
+//! diagrams, and what renderers read differently (CommonMark 0.31, GitHub, GitLab and Linear
+//! Markdown).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser, Tag};
 
 use super::formulas::{self, Formulas};
-use super::hiding_html::Html;
+use super::hiding_html::{Html, Markup};
 
 /// The languages of code blocks that GitHub or GitLab draws instead of showing the code. In the
 /// first line those of GitHub and GitLab, then those that GitLab draws with Kroki.
@@ -24,6 +26,7 @@ const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
 /// The extensions of CommonMark that the renderers have.
 const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
     .union(Options::ENABLE_MATH)
+    .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TABLES)
     .union(Options::ENABLE_TASKLISTS);
 /// What begins and ends a folded section and a formula, each on a line of its own.
@@ -35,37 +38,57 @@ const MARKS: [char; 10] = [' ', '\t', '>', '*', '_', '+', '-', '#', '`', '|'];
 /// but another renderer may: the text from there on does not count.
 const LEFT_OF_LINKS: [&str; 4] = ["](", "][", "]:", "!["];
 
+/// A line of the page.
+pub(super) struct Line {
+    /// What every renderer shows.
+    pub(super) shown: String,
+    /// What at least one renderer may show: also struck-out text, and text that may be hidden.
+    pub(super) possible: String,
+}
+
 /// Returns the visible text, line by line.
 pub(super) fn visible_text(markdown: &str) -> String {
+    let lines = visible_lines(markdown);
+    lines.into_iter().map(|line| line.shown + "\n").collect()
+}
+
+/// Returns the lines of the page. A line of the text is several if a tag begins a new one.
+pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
     let markdown = markdown.replace("\r\n", "\n").replace('\r', "\n");
     let page = Page::of(&markdown);
-    let mut visible = String::with_capacity(markdown.len());
+    let mut lines = Vec::new();
     let mut after_open_link = false;
     let (mut start, mut after_blank) = (0, false);
     for line in markdown.split('\n') {
         let blank = line.trim_matches([' ', '\t', '>']).is_empty();
-        // Text that may belong to an open link is dropped until a blank line. An indented or quoted
-        // line after it may continue a footnote, so it is dropped too.
+        // Text that may belong to an open link is doubtful until a blank line. An indented or quoted
+        // line after it may continue a footnote, so it is doubtful too.
         if !blank && after_blank && !line.starts_with([' ', '\t', '>']) {
             after_open_link = false;
         }
+        let mut shown = String::new();
         if !after_open_link {
-            let text = page.line(start, line);
-            let found = LEFT_OF_LINKS.iter().filter_map(|left| text.find(left));
+            shown = page.line(start, line, &[Part::Shown]);
+            let found = LEFT_OF_LINKS.iter().filter_map(|left| shown.find(left));
             // A link whose text is not closed in its line may continue on further lines.
-            let unclosed = text.rfind('[').filter(|at| {
-                let rest = text.get(*at..).unwrap_or_default();
+            let unclosed = shown.rfind('[').filter(|at| {
+                let rest = shown.get(*at..).unwrap_or_default();
                 !rest.contains(']')
             });
             let open = found.chain(unclosed).min();
-            visible.push_str(text.get(..open.unwrap_or(text.len())).unwrap_or_default());
+            shown.truncate(open.unwrap_or(shown.len()));
             after_open_link = open.is_some();
         }
-        visible.push('\n');
+        let possible = page.line(start, line, &[Part::Shown, Part::Doubtful]);
+        let mut shown = shown.split('\n');
+        lines.extend(possible.split('\n').map(|possible| Line {
+            shown: shown.next().unwrap_or_default().to_owned(),
+            possible: possible.to_owned(),
+        }));
         start += line.len() + 1;
         after_blank = blank;
     }
-    visible
+    lines
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -73,18 +96,32 @@ enum Part {
     /// What no event of the parser mentions: the marks of blocks, and link definitions.
     Mark,
     Shown,
+    /// Struck out, or hidden by one renderer and shown by another.
+    Doubtful,
     Hidden,
 }
 
-/// Which bytes of a text the page shows.
-struct Page(Vec<Part>);
+/// What the page shows of a text, by the text's bytes.
+struct Page {
+    parts: Vec<Part>,
+    /// What the page shows in place of a part, such as a character reference: by its begin, its end
+    /// and its text.
+    replaced: BTreeMap<usize, (usize, String)>,
+    /// Where the page begins a new line.
+    breaks: BTreeSet<usize>,
+}
 
 impl Page {
     fn of(text: &str) -> Self {
-        let mut page = Self(vec![Part::Mark; text.len()]);
+        let mut page = Self {
+            parts: vec![Part::Mark; text.len()],
+            replaced: BTreeMap::new(),
+            breaks: BTreeSet::new(),
+        };
         // The parts that CommonMark takes for HTML. Some may lie inside what would be an HTML
         // comment if the text were read without Markdown.
         let mut real_html = Vec::new();
+        let mut doubtful = Vec::new();
         let mut formulas = Formulas::of(text);
         let mut left_out = 0;
         // Take `[text][name]` for a link even if the text does not define `name`: another renderer
@@ -99,30 +136,33 @@ impl Page {
                 continue;
             }
             match event {
-                Event::Start(Tag::Image { .. } | Tag::FootnoteDefinition(_)) => {
+                Event::Start(Tag::Image { link_type, .. }) => {
                     left_out = range.end;
-                    page.set(range, Part::Hidden);
+                    page.set(range, of_link(link_type));
+                }
+                Event::Start(Tag::FootnoteDefinition(_)) => {
+                    left_out = range.end;
+                    page.set(range, Part::Doubtful);
                 }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_drawn(&info) => {
                     left_out = range.end;
-                    page.set(range, Part::Hidden);
+                    page.set(range, Part::Doubtful);
                 }
-                Event::Start(Tag::HtmlBlock) => real_html.push(range),
-                Event::InlineHtml(_) => {
-                    real_html.push(range.clone());
-                    page.set(range, Part::Hidden);
-                }
+                Event::Start(Tag::Strikethrough) => doubtful.push(range),
+                Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => real_html.push(range),
                 Event::InlineMath(_) if !formulas::is_hidden(text, &range) => {
                     page.set(range, Part::Shown);
                 }
                 // Later events show the text of a link.
-                Event::Start(Tag::Link { .. })
-                | Event::FootnoteReference(_)
-                | Event::InlineMath(_)
-                | Event::DisplayMath(_) => page.set(range, Part::Hidden),
-                // Hide code over several lines: between dollar signs it is a formula.
-                Event::Code(_) if has_line_break(text, &range) => page.set(range, Part::Hidden),
-                Event::Text(_) | Event::Code(_) | Event::Html(_) | Event::TaskListMarker(_) => {
+                Event::Start(Tag::Link { link_type, .. }) => page.set(range, of_link(link_type)),
+                Event::FootnoteReference(_) => page.set(range, Part::Hidden),
+                Event::InlineMath(_) | Event::DisplayMath(_) => page.set(range, Part::Doubtful),
+                // Code over several lines: between dollar signs it is a formula.
+                Event::Code(_) if has_line_break(text, &range) => {
+                    page.set(range, Part::Doubtful);
+                }
+                Event::Text(shown) => page.show(text, range, &shown),
+                Event::Code(_) | Event::Html(_) | Event::TaskListMarker(_) => {
                     page.set(range, Part::Shown);
                 }
                 Event::Start(_)
@@ -132,38 +172,89 @@ impl Page {
                 | Event::Rule => {}
             }
         }
-        let html = Html::new(text, &real_html);
-        let mut hidden = html.hidden(0..text.len());
-        hidden.extend(real_html.into_iter().flat_map(|part| html.hidden(part)));
-        hidden.extend(formulas.hidden());
-        hidden.extend(FENCES.iter().filter_map(|fence| fenced(text, fence)));
-        hidden.sort_by_key(|range| range.start);
-        let mut done = 0;
-        for Range { start, end } in hidden {
-            page.set(start.max(done)..end.max(done), Part::Hidden);
-            done = done.max(end);
-        }
+        doubtful.extend(formulas.hidden());
+        page.hide(text, doubtful, real_html);
         page
     }
 
+    /// Takes out what the HTML and the fences of a text hide, and these doubtful parts.
+    fn hide(&mut self, text: &str, mut doubtful: Vec<Range<usize>>, real_html: Vec<Range<usize>>) {
+        let html = Html::new(text, &real_html);
+        doubtful.extend(html.hidden(0..text.len()));
+        doubtful.extend(real_html.iter().flat_map(|part| html.hidden(part.clone())));
+        doubtful.extend(FENCES.iter().filter_map(|fence| fenced(text, fence)));
+        doubtful.sort_by_key(|range| range.start);
+        let mut done = 0;
+        for Range { start, end } in doubtful {
+            self.set(start.max(done)..end.max(done), Part::Doubtful);
+            done = done.max(end);
+        }
+        for markup in real_html.into_iter().flat_map(|part| html.markup(part)) {
+            self.add(markup);
+        }
+    }
+
     fn set(&mut self, range: Range<usize>, part: Part) {
-        if let Some(parts) = self.0.get_mut(range) {
+        if let Some(parts) = self.parts.get_mut(range) {
             parts.fill(part);
         }
     }
 
-    /// Returns what the page shows of the line that begins at `start`.
-    fn line(&self, start: usize, line: &str) -> String {
-        let parts = self.0.get(start..start + line.len()).unwrap_or_default();
-        if !parts.contains(&Part::Shown) {
-            return String::new();
+    /// Shows a part of the text as the parser read it. A line break in it is a blank to a page.
+    fn show(&mut self, text: &str, range: Range<usize>, shown: &str) {
+        if !range.is_empty() && text.get(range.clone()) != Some(shown) {
+            let shown = shown.replace('\n', " ");
+            self.replaced.insert(range.start, (range.end, shown));
         }
-        let shown = line.char_indices().filter(|(at, c)| match parts.get(*at) {
-            Some(Part::Shown) => true,
-            Some(Part::Mark) => MARKS.contains(c),
-            Some(Part::Hidden) | None => false,
-        });
-        shown.map(|(_, c)| c).collect()
+        self.set(range, Part::Shown);
+    }
+
+    fn add(&mut self, markup: Markup) {
+        if markup.breaks_line {
+            self.breaks.insert(markup.range.start);
+            self.breaks.insert(markup.range.end);
+        }
+        if markup.is_certain {
+            self.set(markup.range, Part::Hidden);
+        }
+    }
+
+    /// Returns these parts of the line that begins at `start`, and the marks beside them.
+    fn line(&self, start: usize, line: &str, parts: &[Part]) -> String {
+        let of_line = self.parts.get(start..start + line.len());
+        let of_line = of_line.unwrap_or_default();
+        let mut text = String::new();
+        if !of_line.iter().any(|part| parts.contains(part)) {
+            return text;
+        }
+        let mut done = start;
+        for (at, c) in line.char_indices() {
+            let part = of_line.get(at).copied().unwrap_or(Part::Hidden);
+            let at = start + at;
+            if self.breaks.contains(&at) {
+                text.push('\n');
+            }
+            let is_mark = part == Part::Mark && MARKS.contains(&c);
+            if at < done || !is_mark && !parts.contains(&part) {
+                continue;
+            }
+            match self.replaced.get(&at) {
+                None => text.push(c),
+                Some((end, shown)) => {
+                    text.push_str(shown);
+                    done = *end;
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Returns what a link hides. Of a link to an unknown name, a page shows all.
+fn of_link(link_type: LinkType) -> Part {
+    match link_type {
+        LinkType::ReferenceUnknown => Part::Doubtful,
+        _ => Part::Hidden,
     }
 }
 
@@ -369,7 +460,7 @@ mod tests {
             ),
             (
                 "costs $5\n\n    a: b\n\nC:\\d e&amp;f",
-                vec!["costs $5", "a: b", "C:\\d e&amp;f"],
+                vec!["costs $5", "a: b", "C:\\d e&f"],
             ),
         ] {
             assert_eq!(lines(text), shown, "{text:?}");

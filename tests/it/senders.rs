@@ -8,5 +8,6 @@ mod fields;
 mod maps;
 mod own_events;
 mod sns;
+mod ticket_texts;
 mod vectors;
 mod wire;

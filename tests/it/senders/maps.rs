@@ -472,10 +472,11 @@ fn github(body: &str) -> Value {
     with(&event("github-approved"), "/issue/body", json!(body))
 }
 
-const ASKED: &str = "image: lhbp-6jc6l8yb\nregion: ap-singapore\naccounts: 700000164995\n";
+pub(super) const ASKED: &str =
+    "image: lhbp-6jc6l8yb\nregion: ap-singapore\naccounts: 700000164995\n";
 
 /// An event for each map that reads Markdown, all with this text.
-fn markdown_events(text: &str) -> [(&'static str, Value); 3] {
+pub(super) fn markdown_events(text: &str) -> [(&'static str, Value); 3] {
     [
         ("github", github(text)),
         (
@@ -532,7 +533,6 @@ fn text_that_the_rendered_page_does_not_show_does_not_count() {
         for wrapped in [
             format!("<!--\n{key}: {value}\n-->"),
             format!("<!-- {key}: {value} -->"),
-            format!("<details>\n\n{key}: {value}\n\n</details>"),
             format!("[//]: # \"\n{key}: {value}\n\""),
             format!("![a\n{key}: {value}\nb](u)"),
             format!("<img alt=\"\n{key}: {value}\n\">"),
@@ -542,6 +542,11 @@ fn text_that_the_rendered_page_does_not_show_does_not_count() {
             for ((map, visible), (_, both)) in visible.iter().zip(&both) {
                 assert_eq!(one(map, both), one(map, visible), "{map}: {wrapped}");
             }
+        }
+        // A reader can unfold a section.
+        let folded = format!("{ASKED}\n<details>\n\n{key}: {value}\n\n</details>\n");
+        for (map, event) in markdown_events(&folded) {
+            refused(map, &event, &format!("names {key}"));
         }
     }
     // A map reads only the visible part of a value.
