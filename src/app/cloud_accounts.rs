@@ -26,7 +26,7 @@ pub(super) struct CloudAccounts {
     uses_invocation_credentials: AtomicBool,
 }
 
-/// The cloud client for one request.
+/// The cloud client of the account that owns an image, and the account's name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) cloud: &'a Cloud,

@@ -545,7 +545,7 @@ mod tests {
         assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
     }
 
-    /// The caller, whose deadline is later, repeats the call with what was corrected.
+    /// The caller has a later deadline, and repeats the call with the corrected clock.
     #[tokio::test]
     async fn a_corrected_call_that_has_no_time_left_is_repeated_by_the_caller() {
         let expired = Reply {

@@ -97,9 +97,9 @@ impl Config {
         resolve::draft(&file, &text, vars, SecretValues::StandIn(stand_in))?.valid()
     }
 
-    /// Reads the configuration for a command that changes nothing. Replaces each secret that cannot
-    /// be read by `stand_in`, and drops `[seal]` if its key cannot be read. If `calls_cloud` is
-    /// true, an unreadable key for the cloud is an error.
+    /// Reads the configuration for a command that changes nothing. Uses `stand_in` for each secret
+    /// that cannot be read, and drops `[seal]` if its key cannot be read. If `calls_cloud` is true,
+    /// an unreadable key for the cloud is an error.
     ///
     /// # Errors
     /// As [`load`](Self::load), except secrets that cannot be read.

@@ -220,7 +220,8 @@ pub(super) struct RawAccount {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Region>"))]
     pub(super) regions: Vec<Spanned<String>>,
-    /// The prefixes of the account's image ids; none means all. The longest matching prefix wins.
+    /// The prefixes of the account's image ids; none means all. If several accounts match an image,
+    /// the account with the longest matching prefix is used.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::ImagePrefix>"))]
     pub(super) images: Vec<Spanned<String>>,

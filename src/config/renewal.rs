@@ -13,8 +13,8 @@ use super::secrets::{AwsSecrets, Secret, SecretError, SecretRef, SecretValues};
 use super::valid::Config;
 use super::vars::Vars;
 
-/// The tables and settings of what a process opens once, at its start: the journal, the cloud
-/// clients with their call rates, the listener.
+/// The tables and settings for the parts that a process opens only at its start: the journal, the
+/// cloud clients with their call rates, the listener.
 const OPENED_ONCE: [&[&str]; 5] = [
     &["journal"],
     &["cloud"],

@@ -111,10 +111,11 @@ pub(super) enum SecretValues<'a> {
     Configured(&'a AwsSecrets),
     /// These secrets contain the values; they were read before.
     Known(&'a Secrets),
-    /// This text replaces every secret, for commands that need no real secret.
+    /// This text replaces every secret except the key of seals, which is left out. For commands that
+    /// need no real secret.
     StandIn(&'a SecretString),
-    /// As `Configured`, but `stand_in` replaces each secret that cannot be read, for commands that
-    /// only read.
+    /// As `Configured`, for commands that change nothing: `stand_in` replaces a secret that cannot be
+    /// read. A key of seals that cannot be read is left out instead.
     OrStandIn {
         fetched: &'a AwsSecrets,
         stand_in: &'a SecretString,

@@ -95,6 +95,17 @@ impl From<Problem> for Problems {
     }
 }
 
+/// Joins texts on one line. Numbers them if there are several, because a text may contain `; `.
+pub(crate) fn numbered(texts: impl IntoIterator<Item = impl ToString>) -> String {
+    let mut texts: Vec<String> = texts.into_iter().map(|text| text.to_string()).collect();
+    if texts.len() > 1 {
+        for (number, text) in (1..).zip(&mut texts) {
+            *text = format!("({number}) {text}");
+        }
+    }
+    texts.join("; ")
+}
+
 /// Quotes and escapes a value for an error message, and shortens it to 60 characters.
 pub(crate) fn shown(text: &str) -> String {
     const MAX_SHOWN: usize = 60;
@@ -103,4 +114,16 @@ pub(crate) fn shown(text: &str) -> String {
         cut.push('…');
     }
     format!("{cut:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn several_texts_on_one_line_are_numbered() {
+        assert_eq!(numbered(["a: b; c"]), "a: b; c");
+        assert_eq!(numbered(["a: b; c", "d: e"]), "(1) a: b; c; (2) d: e");
+        assert_eq!(numbered([""; 0]), "");
+    }
 }

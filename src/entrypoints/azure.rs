@@ -101,9 +101,9 @@ async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline)
     }
 }
 
-/// Builds the response to an envelope. It may count as authenticated, because only the host can
-/// send envelopes. The host treats every status except 200 as a failed invocation, and delivers a
-/// queue's message again.
+/// Builds the response to an envelope. Marks the response as authenticated if its outcome is one of
+/// authenticated deliveries: only the host can send envelopes. The host treats every status except
+/// 200 as a failed invocation, and delivers a queue's message again.
 fn in_envelope(
     Invocation {
         outcome, answer, ..

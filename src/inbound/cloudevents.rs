@@ -145,8 +145,8 @@ fn binary(headers: &Headers, bytes: &[u8]) -> Result<Value, Problem> {
         let value = decoded(text).ok_or_else(|| {
             Problem::new(
                 header,
-                "is not UTF-8 when decoded",
-                "percent-encode the UTF-8 bytes",
+                "is not percent-encoded UTF-8, or its quotes are wrong",
+                "percent-encode the UTF-8 bytes, and escape \" and \\ inside quotes",
             )
         })?;
         object.insert(name.to_owned(), Value::String(value));

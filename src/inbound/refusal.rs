@@ -48,7 +48,7 @@ pub enum Refusal {
     /// secret is none of them.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
-        /// The header or field that has the signature or token.
+        /// The header or field that has the signature, token or static secret.
         what: String,
     },
     /// The key of the certificate did not make the signature of an SNS message.

@@ -113,13 +113,17 @@ pub fn seal(
     let request = key
         .envelope()
         .and_then(|key| envelope::seal(*scheme, key, receiver, &body, now));
-    let request = request.ok_or_else(|| no_key("use the secret of this scheme"))?;
+    let request = request.ok_or_else(|| no_key())?;
     let headers = Headers::new(request.headers).with_query(request.query);
     Ok((headers, request.body.into()))
 }
 
-fn no_key(remedy: &str) -> Problem {
-    Problem::new("secret", "is not a signing key", remedy)
+fn no_key() -> Problem {
+    Problem::new(
+        "secret",
+        "is not a signing key",
+        "use the secret of this scheme",
+    )
 }
 
 fn hmac_headers(
@@ -151,7 +155,7 @@ fn hmac_headers(
         )),
     })?;
     let Some(mac) = key.mac(&prefix, body) else {
-        return Err(no_key("use a scheme that signs"));
+        return Err(no_key());
     };
     let mut signature = encode(scheme, &mac);
     match &scheme.time {

@@ -50,7 +50,7 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
     (
         &["now", "localtime", "mktime", "strflocaltime"],
-        "time is the argument $now, in unix seconds, UTC",
+        "the only time is the argument $now, in unix seconds, UTC",
     ),
 ];
 

@@ -116,7 +116,7 @@ impl PolicySet {
                     policies,
                 }),
                 Err(denial) => {
-                    refused.push(format!("{}: {}", approver.id().unescaped(), denial.why));
+                    refused.push(format!("{} ({})", approver.id().unescaped(), denial.why));
                     forbidding.extend(denial.policies);
                     failed.extend(denial.failed);
                 }
@@ -129,7 +129,7 @@ impl PolicySet {
             1 => "needs 1 approver who may approve it".to_owned(),
             n => format!("needs {n} approvers who may approve it"),
         };
-        let why = refused.join("; ");
+        let why = refused.join(", ");
         let named = match (asked.approvers.len(), counted.len()) {
             (0, _) => "the request names none".to_owned(),
             (named, counts) if why.is_empty() => format!("{counts} of {named} named approvers may"),

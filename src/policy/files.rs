@@ -75,7 +75,8 @@ pub fn sample_files() -> PolicyFiles {
     }
 }
 
-/// Returns the content of the file `validated`, for policies with this digest.
+/// Returns the content of the file `validated`, for policies with this digest. It shows that this
+/// version of the program has validated the policies.
 pub fn stamp(digest: &str) -> String {
     format!("sharehook {} sha256:{digest}\n", env!("CARGO_PKG_VERSION"))
 }

@@ -70,7 +70,7 @@ metrics! {
     JournalOperations: Counter "sharehook_journal_operations_total" ["operation", "result"]
         "Operations on the journal's store, by operation and result.";
     GrantsActive: Gauge "sharehook_grants_active" []
-        "Requests in the journal's index of grants: unfinished, or with a share in effect.";
+        "Requests in the journal's index of grants: unfinished, or with a share that is not completely revoked (active, covered or overdue).";
     GrantsOverdue: Gauge "sharehook_grants_overdue" []
         "Receivers that still have an image after the share's end.";
     RequestsUnfinished: Gauge "sharehook_requests_unfinished" []

@@ -448,6 +448,10 @@ async fn the_commands_say_what_became_of_it() {
         text.contains("the current policies deny the request"),
         "{text}"
     );
+    assert!(
+        text.contains(&format!("\n  account {STRANGER}: ")),
+        "{text}"
+    );
     let (code, text) = done(&[&["retry", "CHG2", "--json"][..], &by].concat());
     assert_eq!(code, Some(2), "{text}");
     let answer: Value = serde_json::from_str(&text).unwrap();

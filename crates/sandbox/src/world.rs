@@ -70,7 +70,7 @@ spelled! {
         Offline = "OFFLINE",
         /// Could not be made.
         CreateFailed = "CREATEFAILED",
-        /// Held back, for example for an overdue account.
+        /// Held back, for example because its account has not paid.
         Isolated = "ISOLATED",
     }
 }

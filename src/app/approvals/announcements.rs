@@ -16,7 +16,7 @@ use crate::app::context::left;
 use crate::app::deliveries::{EarlyAnswer, identity_of, overloaded, unavailable};
 use crate::app::rules::Intake;
 use crate::app::{Answer, App, Deadline, Ending, IncomingDelivery, Reply, Statement};
-use crate::domain::{Identity, Status, Timestamp};
+use crate::domain::{Identity, Status, Timestamp, numbered};
 use crate::inbound::{InstanceState, Map, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
     Announcement, Confirmed, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK,
@@ -51,10 +51,11 @@ pub(super) enum Attempt {
         requests: Vec<Identity>,
         why: Option<String>,
     },
-    /// The attempt failed and is repeated. Given up after `retry_for` and [`MIN_ATTEMPTS`].
+    /// The attempt failed and is repeated. The announcement is given up after `retry_for` and at
+    /// least [`MIN_ATTEMPTS`] attempts.
     Later(String),
-    /// The system does not know the instance. Given up after a few attempts, because each costs a
-    /// call.
+    /// The system does not know the instance. The announcement is given up after
+    /// [`MAX_ATTEMPTS_IF_UNKNOWN`] attempts.
     Gone(String),
     /// The attempt failed and is repeated without a limit: the withdrawn approval may have given a
     /// share that must be revoked.
@@ -342,7 +343,7 @@ pub(super) fn nothing(why: String) -> Attempt {
 fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     let answers = match reply {
         Reply::Answers(answers) => answers,
-        Reply::Invalid(problems) => return nothing(problems.to_string()),
+        Reply::Invalid(problems) => return nothing(numbered(&problems.0)),
         Reply::Unreadable(problem) => return nothing(problem.to_string()),
         _ => return Attempt::Later("the fetched instance cannot be handled now".to_owned()),
     };
@@ -352,11 +353,10 @@ fn end_of(reply: &Reply, of: impl Fn(&str) -> Identity) -> Attempt {
     }
     let recorded = answers.iter().filter(|(_, answer)| answer.record.is_some());
     let requests: Vec<Identity> = recorded.map(|(_, answer)| of(&answer.id)).collect();
-    let problems = answers.iter().flat_map(|(_, answer)| &answer.problems);
-    let problems: Vec<String> = problems.map(ToString::to_string).collect();
+    let problems = numbered(answers.iter().flat_map(|(_, answer)| &answer.problems));
     let why = requests.is_empty().then(|| match problems.is_empty() {
-        true => "the map requests nothing".to_owned(),
-        false => problems.join("; "),
+        true => "the map returns no request".to_owned(),
+        false => problems,
     });
     Attempt::Settled { requests, why }
 }

@@ -127,7 +127,7 @@ impl Instances {
         {
             let begun = begun(&instance);
             let none = || {
-                let why = "the instance has no start time, so it cannot be looked up in the definition's list";
+                let why = "the instance's start time is missing or unreadable, so the instance cannot be looked up in the list of its definition's instances";
                 Unfetched::because(why.to_owned())
             };
             let call = (source, fetch, at);
@@ -138,7 +138,7 @@ impl Instances {
     }
 
     /// Confirms the definition that the event names for an instance. The instance itself names no
-    /// definition, so the definition's list must contain it.
+    /// definition, so the list of the definition's instances must contain it.
     async fn confirm(
         &self,
         (source, fetch, at): (&SourceName, &FetchConfig, (Timestamp, Deadline)),
@@ -172,7 +172,7 @@ impl Instances {
                 break;
             }
         }
-        let why = "the instance is not in the list of the definition that the event names";
+        let why = "the definition that the event names does not list the instance";
         Err(Unfetched::because(why.to_owned()))
     }
 

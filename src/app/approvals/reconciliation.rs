@@ -268,8 +268,9 @@ impl App {
     }
 
     /// Records the announcement of a listed instance, if the journal lacks it and the approval
-    /// ended recently. If an earlier announcement led to no request, records it once more. Returns
-    /// `false` if the approval ended so recently that the next look must examine it again.
+    /// ended recently. If the announcement of an earlier, different event led to no request, records
+    /// this one too. Returns `false` if the approval ended so recently that the next look must
+    /// examine it again.
     async fn announce_listed(
         &self,
         named: &Named,

@@ -86,8 +86,8 @@ impl App {
         end.unwrap_or_else(|error| Attempt::Owed(error.to_string()))
     }
 
-    /// Returns the call-off of the items that are left of a request, if a confirmed withdrawal of
-    /// its approval is on record.
+    /// Returns the call-off of the request's items that can still be called off, if a confirmed
+    /// withdrawal of its approval is on record.
     pub(in crate::app) async fn withdrawn_on_record(
         &self,
         state: &State,
@@ -250,8 +250,8 @@ fn by(source: &SourceName, named: &Named) -> Identity {
     Identity::new(source, named.saying(Said::Withdrawn).id())
 }
 
-/// Builds the record that calls off every item that is not called off yet; `None` if no item is
-/// left.
+/// Builds the record that calls off every item that can still be called off; `None` if there is
+/// none.
 fn call_off(state: &State, by: &Identity) -> Option<CallOff> {
     let mut call_off = CallOff {
         items: state.request().target.items(),

@@ -104,7 +104,7 @@ impl EarlyAnswer {
         end.map_or(Deadline::NEVER, Deadline::at)
     }
 
-    /// Returns the answer at the time limit, or later, once the journal has the request. Never
+    /// Returns the answer when the time limit has passed and the journal has the request. Never
     /// returns if the source has no limit or the delivery has several requests.
     async fn due(&self) -> Reply {
         let mut known = self.known.subscribe();

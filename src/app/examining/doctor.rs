@@ -47,7 +47,7 @@ spelled! {
 }
 
 spelled! {
-    /// The result of a check.
+    /// How well the deployment does what a finding is about.
     Health {
         Good = "ok",
         /// The deployment works, but something restricts or endangers it.

@@ -34,9 +34,10 @@ spelled! {
         Failed = "failed",
         /// The policy denied it.
         Denied = "denied",
-        /// The share expired or was called off, and is not completely revoked yet.
+        /// A worker has begun to revoke the ended share or its called-off items, and the revocation
+        /// is not complete. Until a worker begins, the request keeps its earlier state.
         Revoking = "revoking",
-        /// The share expired or was called off, and was revoked.
+        /// The share expired or was called off, and is completely revoked.
         Revoked = "revoked",
     }
 }

@@ -49,8 +49,9 @@ pub enum RetryError {
     Unknown(String),
     /// Some requests cannot be read, and one of them may have this id.
     #[error(
-        "requests that cannot be read may have the id {name:?}; name the request as SOURCE/ID: {}",
-        .flaws.join("; ")
+        "some requests cannot be read, and one of them may have the id {name:?}; \
+         name the request as SOURCE/ID\n  {}",
+        .flaws.join("\n  ")
     )]
     Unread {
         /// The id.

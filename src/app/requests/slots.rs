@@ -60,7 +60,9 @@ pub(super) struct Queued {
     pub(super) stream: StreamId,
     /// The trace of the delivery that brought the request.
     pub(super) trace: Option<TraceContext>,
-    /// `None` for what the start of the process or a withdrawal queued.
+    /// Counts the entry as unfinished work of its source until the turn at it ends. `None` if no
+    /// delivery brought it: an earlier process left it, or this program announced a withdrawal that
+    /// an instance showed.
     _unfinished: Option<Unfinished>,
 }
 

@@ -91,7 +91,7 @@ impl App {
 
 fn log(sealing: &Sealing) {
     for finding in &sealing.left_out {
-        tracing::error!(%finding, "a record was not sealed");
+        tracing::error!(%finding, "a record was not sealed, nor were the later records of its stream");
     }
     if let (1.., Some(checkpoint)) = (sealing.sealed, &sealing.checkpoint) {
         // The host's log keeps a copy of the checkpoint that the journal's writers cannot change.

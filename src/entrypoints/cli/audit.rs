@@ -125,7 +125,7 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
     let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
-        errln!("not sealed, nor are the later records of the same request: {finding}");
+        errln!("not sealed, nor are the later records of its stream: {finding}");
     }
     if context.json {
         out(

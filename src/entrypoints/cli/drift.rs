@@ -130,12 +130,10 @@ fn print(report: &DriftReport, screen: Screen) {
     for (verb, answer) in cancels.chain(adoptions) {
         let results = answer.results.iter().map(ToString::to_string);
         let refused = answer.refused.iter().map(ToString::to_string);
-        let why: Vec<String> = results
-            .chain(refused)
-            .chain(answer.message.clone())
-            .collect();
-        let text = format!("{}: {} ({})", answer.id, answer.status, why.join("; "));
-        outln!("{verb} {}", indented(verb.len() + 1, &text, screen.width));
+        outln!("{verb} {}: {}", answer.id, answer.status);
+        for why in results.chain(refused).chain(answer.message.clone()) {
+            outln!("  {}", indented(2, &why, screen.width));
+        }
     }
     outln!(
         "{} images compared, {} differences",

@@ -35,11 +35,11 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
             Ok(Exit::Refused)
         }
         Retried::Denied(answer) => {
-            let reasons = answer.refused.iter().map(ToString::to_string);
-            let reasons: Vec<String> = reasons.collect();
+            let reasons: Vec<String> = answer.refused.iter().map(ToString::to_string).collect();
             Err(Failure::Refused(format!(
-                "the current policies deny the request: {}",
-                reasons.join("; ")
+                "the current policies deny the request, so it stays as it was; \
+                 correct the policies or entities.json and retry, or send a new ticket\n  {}",
+                reasons.join("\n  ")
             )))
         }
         Retried::StaysClosed(why) => Err(Failure::Refused(why)),

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::app::{
     AnnouncementEntry, RejectionEntry, RequestEntry, RequestFilter, RequestState, SubjectFilter,
 };
+use crate::domain::numbered;
 use crate::entrypoints::outcome::Exit;
 
 use super::list_args::RequestsOptions;
@@ -155,12 +156,11 @@ fn announcements_table(entries: &[AnnouncementEntry], screen: Screen) -> String 
 
 fn rejections_table(entries: &[RejectionEntry], screen: Screen) -> String {
     let row = |entry: &RejectionEntry| {
-        let problems = entry.problems.iter().map(ToString::to_string);
         vec![
             Cell::new(seconds(entry.at), Tone::Quiet),
             entry.source.as_str().into(),
             entry.delivery_id.clone().unwrap_or_default().into(),
-            problems.collect::<Vec<_>>().join("; ").into(),
+            numbered(&entry.problems).into(),
         ]
     };
     let columns = [

@@ -38,7 +38,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_BUDGET: Duration = Duration::from_secs(50);
 /// Time for running work after the stop signal. A later sweep continues what is unfinished.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
-/// Time limit of the proof that the journal's place refuses to create a file twice.
+/// How long the start waits for the proof that the journal's place refuses to create a file twice.
 const PROVE_WITHIN: Duration = Duration::from_secs(3);
 /// Time limit of the seal when the process stops.
 const SEAL_WITHIN: Duration = Duration::from_secs(1);
@@ -298,7 +298,7 @@ impl Background {
         self.sweeping = Some(tokio::spawn(sweeping));
     }
 
-    /// Begins no further work on requests, and waits for what runs: work that was answered early,
+    /// Begins no further work on requests, and waits for running work: work that was answered early,
     /// turns of the backlog, and a sweep.
     async fn finish(&mut self, app: &App) {
         if let Some(working_off) = &self.working_off {

@@ -68,7 +68,7 @@ fn print_json(outcomes: &[CaseOutcome]) {
 
 fn print_text(outcomes: &[CaseOutcome], width: usize) {
     if outcomes.is_empty() {
-        outln!("ignored: the map makes no request of this body");
+        outln!("ignored: the map returns no request for this body");
     }
     for (index, outcome) in outcomes.iter().enumerate() {
         if index > 0 {

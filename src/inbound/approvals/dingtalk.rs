@@ -101,7 +101,7 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
 
 /// Reads the state. For the map, adds to an approved instance two codes that DingTalk's answer
 /// lacks: the instance's and its definition's. Both come from the event; `Instances::confirm` looks
-/// the instance up in that definition's list.
+/// the instance up in the list of that definition's instances.
 fn state(named: &Named, mut instance: Value) -> InstanceState {
     let other = |why: String| InstanceState::Other(why);
     let text = |name: &str| {

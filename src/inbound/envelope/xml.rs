@@ -64,11 +64,12 @@ fn name(start: &BytesStart<'_>) -> Result<String, Refusal> {
     if !start.attributes_raw().trim_ascii().is_empty() {
         return Err(refused("an element has attributes"));
     }
-    String::from_utf8(start.name().as_ref().to_vec()).map_err(|_| refused("it is not UTF-8"))
+    String::from_utf8(start.name().as_ref().to_vec())
+        .map_err(|_| refused("the name of an element is not UTF-8"))
 }
 
 fn append(open: &mut [Open], text: Option<&str>) -> Result<(), Refusal> {
-    let text = text.ok_or_else(|| refused("it is not UTF-8"))?;
+    let text = text.ok_or_else(|| refused("the text of an element is not UTF-8"))?;
     if let Some(last) = open.last_mut() {
         last.text.push_str(text);
     }

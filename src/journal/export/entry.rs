@@ -19,7 +19,7 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// A stream's records, each with its context.
+    /// Returns a stream's records, each with its context.
     pub fn all(records: &'a [Stored]) -> Vec<Self> {
         let (intent, announcement) = match records.first().map(|first| &first.record.event) {
             Some(Event::Opened(intent)) => (Some(&**intent), None),

@@ -1,7 +1,7 @@
 //! The meaning of each kind of event in an export: one row per kind. Takes an event; returns its
 //! name, and its values for OCSF and CSV.
 
-use crate::domain::{Action, ItemResult, ResultCode, ResultKind, Status, Verdict};
+use crate::domain::{Action, ItemResult, ResultCode, ResultKind, Status, Verdict, numbered};
 use crate::journal::record::Event;
 
 /// OCSF's `activity_id` of a record. `Other` holds the name of an activity that OCSF does not
@@ -133,7 +133,7 @@ fn words(event: &Event) -> (String, Option<String>) {
             ("refused".to_owned(), Some(sentence.to_owned()))
         }
         Event::Rejected(rejection) => {
-            let sentence = format!("not understood: {}", joined(&rejection.problems, "; "));
+            let sentence = format!("not understood: {}", numbered(&rejection.problems));
             ("refused".to_owned(), Some(sentence))
         }
         Event::Drifted(drift) => (format!("{} differences", drift.count), None),
@@ -152,7 +152,7 @@ fn alike(text: String) -> (String, Option<String>) {
 }
 
 fn denied(verdict: &Verdict) -> String {
-    format!("denied: {}", joined(&verdict.refused, "; "))
+    format!("denied: {}", numbered(&verdict.refused))
 }
 
 pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {

@@ -21,7 +21,8 @@ impl Entry<'_> {
     }
 }
 
-/// Escapes invisible characters in every text.
+/// Escapes invisible characters in every text, except those that JSON escapes itself: line feed,
+/// carriage return, tab.
 fn show(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text, &['\n', '\r', '\t']).into_owned(),

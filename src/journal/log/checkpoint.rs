@@ -78,7 +78,7 @@ impl Checkpoint {
     fn read(text: &str) -> Result<Self, NoteFlaw> {
         let read = Self::parse(text).filter(|read| read.to_string() == text);
         read.ok_or(NoteFlaw::Malformed(
-            "its text is not a checkpoint of a journal",
+            "it does not have the lines of a checkpoint",
         ))
     }
 

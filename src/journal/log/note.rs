@@ -30,7 +30,7 @@ pub struct VerifierKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteFlaw {
     /// The text is not a signed note, or not the checkpoint that is needed.
-    #[error("it is not valid: {0}")]
+    #[error("{0}")]
     Malformed(&'static str),
     /// The key has not signed the note.
     #[error("it is not signed by {0}")]
@@ -90,9 +90,9 @@ impl VerifierKey {
 
 /// Reads a line with a signature: the key's name and hash, and the signature.
 fn signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteFlaw> {
-    let rest = line
-        .strip_prefix("— ")
-        .ok_or(NoteFlaw::Malformed("a line is not a signature"))?;
+    let rest = line.strip_prefix("— ").ok_or(NoteFlaw::Malformed(
+        "a line below the text is not a signature",
+    ))?;
     let (name, blob) = rest
         .split_once(' ')
         .ok_or(NoteFlaw::Malformed("a signature has no name"))?;

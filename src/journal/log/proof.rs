@@ -62,8 +62,8 @@ pub enum ProofFlaw {
     /// The text is not a proof of this program.
     #[error("it is not a proof of this program: {0}")]
     Malformed(String),
-    /// The checkpoint is not trusted.
-    #[error("its checkpoint: {0}")]
+    /// The proof contains a checkpoint that is not trusted.
+    #[error("one of its checkpoints cannot be trusted: {0}")]
     Checkpoint(#[from] NoteFlaw),
     /// The path of the record with this number does not lead to the signed root.
     #[error("the path of record {0} does not lead from the record to the signed root")]

@@ -19,8 +19,8 @@ pub enum Event {
     /// Record 0 of a request. It claims the request and stores the intent before any call is made.
     Opened(Box<Intent>),
     /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
-    /// pause, or the grant that postponed a revocation may no longer cover its items. Or a worker
-    /// prolongs its own lease.
+    /// pause, or the grant that postponed a revocation has perhaps ended. Or a worker prolongs its
+    /// own lease.
     Taken {
         /// The end of the new lease.
         until: Timestamp,
@@ -48,9 +48,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of an open share, or a withdrawal calls off what is left of a
-    /// share or a cancel. A cancel does not wait for the share's worker, so any worker may write
-    /// this record without a claim. The next record of the share's worker then collides with it.
+    /// A later cancel calls off items of an open share. Or the withdrawal of an approval calls off a
+    /// share that is not completely revoked, or the items of a cancel that are not cancelled yet. A
+    /// cancel does not wait for the share's worker, so any worker may write this record without a
+    /// claim. The next record of the share's worker then collides with it.
     CalledOff(CallOff),
     /// A later cancel has taken away items of this closed share, or found them not shared. The
     /// cancel's worker writes this record without a claim, after its calls and before the cancel
@@ -291,8 +292,9 @@ pub struct Deferral {
     pub why: String,
     /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
-    /// Whether the turn ended to let the worker of another request finish. Such a turn made no
-    /// call, unless items were called off during it: it may have made calls before that.
+    /// Whether the turn ended to let the worker of another request finish. Such a turn made no call.
+    /// Exception: if items were called off during the turn, it may have made calls before the
+    /// call-off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
     /// Whose fault the failure is. `None` if nothing failed.

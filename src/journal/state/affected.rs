@@ -1,6 +1,6 @@
 //! The images and receivers that a request affects. In: the request's state. Out: the names under
-//! which the index lists the request. By these names the other requests for an image and a receiver
-//! are found without reading all requests.
+//! which the index lists the request. With them a worker finds the other requests for an image and
+//! a receiver, and need not read all requests.
 
 use crate::domain::{AccountId, ImageRef, Region, Target};
 
@@ -56,9 +56,9 @@ impl Affected {
 
 impl State {
     /// Returns each pair of image and receiver that the request affects; none if it was denied when
-    /// it was opened. Once the blueprint is known, includes the accounts of a chain or, if the
-    /// request only publishes the image, Lighthouse for the blueprint, so that a cancel of the
-    /// blueprint finds the request.
+    /// it was opened. The accounts of a chain are included once its blueprint is known. If the
+    /// request only publishes an image, Lighthouse is then included for the blueprint too, so that a
+    /// cancel of the blueprint finds the request.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

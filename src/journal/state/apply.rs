@@ -16,7 +16,7 @@ impl StreamState {
     pub fn begin(first: &Stored) -> Result<Self, BrokenRecord> {
         let record = &first.record;
         if record.seq != 0 || record.prev.is_some() {
-            return broken("the first record is not record 0");
+            return broken("the first record is not record 0, or it names a record before it");
         }
         let incident = |subject| Self::Incident(Box::new(Incident::begin(first, subject)));
         match &record.event {
@@ -25,7 +25,7 @@ impl StreamState {
             Event::Rejected(rejection) => Ok(incident(Subject::Rejected(rejection.clone()))),
             Event::Drifted(drift) => Ok(incident(Subject::Drifted(drift.clone()))),
             Event::Received(event) => Ok(incident(Subject::Received(event.clone()))),
-            _ => broken("the first record cannot begin a stream"),
+            _ => broken("its event cannot begin a stream"),
         }
     }
 
@@ -71,7 +71,9 @@ impl State {
         let record = &first.record;
         let phase = match (intent.verdict.allowed, intent.lease) {
             (false, None) => Phase::Denied,
-            (false, Some(_)) => return broken("a denied request has a lease"),
+            (false, Some(_)) => {
+                return broken("it has a lease, but its verdict denies the request");
+            }
             (true, None) => Phase::Waiting {
                 until: intent.request.not_before.unwrap_or(record.at),
             },
@@ -144,7 +146,7 @@ impl State {
                 holder_gone,
             } => {
                 if verdict.as_ref().is_some_and(|verdict| !verdict.allowed) {
-                    return broken("a worker resumed a share although the verdict denies it");
+                    return broken("it takes the turn, but its verdict denies the request");
                 }
                 self.decided_again = verdict.clone().or(self.decided_again.take());
                 self.taken(record, *until, *holder_gone)
@@ -158,7 +160,7 @@ impl State {
             } => {
                 if !matches!(status, Status::Completed | Status::Partial | Status::Failed) {
                     return broken(format!(
-                        "the request was closed with the status {status}, which is not final"
+                        "it closes the request with the status {status} instead of completed, partial or failed"
                     ));
                 }
                 self.called |= !calls.is_empty();
@@ -172,7 +174,7 @@ impl State {
                 calls,
             } => {
                 if verdict.allowed {
-                    return broken("the share was refused although the verdict allows it");
+                    return broken("it refuses the request, but its verdict allows it");
                 }
                 self.called |= !calls.is_empty();
                 self.refusal = Some(verdict.clone());
@@ -198,9 +200,9 @@ impl State {
             | Event::Conflict(_)
             | Event::Rejected(_)
             | Event::Drifted(_)
-            | Event::Received(_) => broken("an event of record 0 appears a second time"),
+            | Event::Received(_) => broken("it begins a stream, which only record 0 may do"),
             Event::FetchFailed(_) | Event::Confirmed(_) | Event::Settled(_) => {
-                broken("a fetch belongs to the stream of an announcement, not of a request")
+                broken("it belongs to the stream of an announcement, not of a request")
             }
         }
     }
@@ -212,13 +214,13 @@ impl State {
         holder_gone: bool,
     ) -> Result<(), BrokenRecord> {
         if holder_gone && self.holder().is_none() {
-            return broken("a turn was taken over from a dead worker, but no worker had it");
+            return broken("it takes the turn from a dead worker, but no worker had the turn");
         }
         let mine = self.holder() == Some(&record.worker);
         let due = self.is_due(record.at);
         let early = self.only_paused() || self.waits_for_cover();
         if !mine && !due && !holder_gone && !early {
-            return broken("a turn was taken before it was due");
+            return broken("it takes the turn, but no turn is due");
         }
         self.holder_gone = false;
         if !mine && self.looked_before && matches!(self.phase, Phase::Working { .. }) {
@@ -238,7 +240,9 @@ impl State {
                 worker,
             },
             Phase::Denied | Phase::Closed | Phase::Revoked => {
-                return broken("a turn was taken although no work is left");
+                return broken(
+                    "it takes the turn of a closed request, where only a revocation can begin",
+                );
             }
         };
         Ok(())
@@ -247,8 +251,8 @@ impl State {
     fn progress(&mut self, record: &Record, progress: &Progress) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !self.looked_before && self.intent.request.action == Action::Cancel {
-            // The owner is the account of a cancel's first read: a read under another account may
-            // not show what the cancel's call left shared.
+            // The owner of a cancel is the account that first read the cloud: a read under another
+            // account may not show what the cancel's call left shared.
             self.owner.clone_from(&record.owner);
         }
         self.looked_before = !progress.names_only;
@@ -260,8 +264,9 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         self.called |= !deferral.calls.is_empty();
-        // Without a call, the earlier read of the cloud no longer counts after a wait: what the
-        // next turn finds shared may come from another request.
+        // If the turn ended to let another worker finish, and the request has made no call, the
+        // earlier read of the cloud no longer counts: what the next turn finds shared may come from
+        // another request.
         self.looked_before &= !deferral.waits || self.called;
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
@@ -290,12 +295,12 @@ impl State {
     ) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         if !matches!(self.phase, Phase::Working { .. }) {
-            return broken("the request was closed a second time");
+            return broken("it closes the request a second time");
         }
         self.take_in(record, results)?;
         if let Some(open) = self.results().iter().find(|result| result.pending()) {
             return broken(format!(
-                "the request was closed while {} was pending",
+                "it closes the request, but {} is pending",
                 open.item
             ));
         }
@@ -309,8 +314,8 @@ impl State {
     pub(super) fn held_by(&self, worker: &Worker) -> Result<(), BrokenRecord> {
         match self.holder() {
             Some(holder) if holder == worker => Ok(()),
-            Some(_) => broken("written by a worker that does not have the turn"),
-            None => broken("written although no worker has the turn"),
+            Some(_) => broken("its worker does not have the turn"),
+            None => broken("no worker has the turn"),
         }
     }
 
@@ -327,7 +332,7 @@ impl State {
             };
             if !asked || !mine.contains(&result.item) {
                 return broken(format!(
-                    "a result for {}, which the request or the revocation does not name",
+                    "it has a result for {}, which the request or its revocation does not name",
                     result.item
                 ));
             }

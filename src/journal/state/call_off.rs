@@ -1,7 +1,7 @@
 //! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed one.
-//! The withdrawal of an approval calls off a share that is not completely revoked, and what is left
-//! of a cancel. In: a state and a `called_off` or `cancelled` record. Out: which items the record
-//! may name, and which items are called off.
+//! The withdrawal of an approval calls off two things: a share until it is completely revoked, and
+//! the items of a cancel that are not cancelled yet. In: a state and a `called_off` or `cancelled`
+//! record. Out: which items the record may name, and which items are called off.
 
 use crate::domain::{
     Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,
@@ -46,8 +46,8 @@ impl State {
         items
     }
 
-    /// Returns the call-off that names `item`, by a cancel or by a withdrawal. If this request is a
-    /// cancel that has taken `item` away, returns `None`: the call-off came too late.
+    /// Returns the call-off that names `item`: a cancel's or a withdrawal's. `None` if this request
+    /// is a cancel that has taken `item` away: the call-off came too late.
     pub fn call_off_of(&self, item: &Item) -> Option<&CallOff> {
         let mut call_offs = self.called_off.iter();
         let found = call_offs.find(|call_off| call_off.items.contains(item));
@@ -95,12 +95,12 @@ impl State {
     /// Applies a `cancelled` record.
     pub(super) fn cancel(&mut self, cancelled: &CallOff) -> Result<(), BrokenRecord> {
         if cancelled.items.is_empty() {
-            return broken("it cancels nothing");
+            return broken("it names no item to take away");
         }
         let foreign = |item: &&Item| !self.can_be_cancelled(item);
         if let Some(item) = cancelled.items.iter().find(foreign) {
             return broken(format!(
-                "the request does not hold {item}, so no cancel can take it away"
+                "it takes away {item}, but the request is unfinished or does not hold this item"
             ));
         }
         self.cancelled.push(cancelled.clone());
@@ -127,11 +127,13 @@ impl State {
         call_off: &CallOff,
     ) -> Result<(), BrokenRecord> {
         if call_off.items.is_empty() {
-            return broken("it calls nothing off");
+            return broken("it names no item to call off");
         }
         let left = self.left_of(call_off);
         if let Some(item) = call_off.items.iter().find(|item| !left.contains(item)) {
-            return broken(format!("it calls off {item}, which cannot be called off"));
+            return broken(format!(
+                "it calls off {item}, which the request does not name, or which cannot be called off at this point"
+            ));
         }
         self.called_off.push(call_off.clone());
         if call_off.withdrawn && self.intent.request.action == Action::Share {
@@ -144,7 +146,8 @@ impl State {
             Phase::Waiting { .. } | Phase::Deferred { .. } if !self.looked_before => {
                 self.status = Some(Status::of(self.intent.request.action, &self.results()));
                 self.phase = Phase::Closed;
-                // A cancel notifies only its own ticket, and this share may have another one.
+                // Notify the request's own ticket: a cancel that called it off notifies only the
+                // cancel's ticket.
                 let failed = Outcome::new(NoticeKind::Failed, record);
                 self.notifications.outcomes.push(failed);
             }

@@ -188,8 +188,8 @@ impl State {
             .collect()
     }
 
-    /// Whether the request has ended and no called-off item of it is still shared, so that a
-    /// revocation of such an item no longer changes its results.
+    /// Whether the request has ended and no called-off item of it is still shared. The revocation of
+    /// such an item would still change the request's results.
     pub(in crate::journal) fn answered(&self) -> bool {
         let called_off = |item: &Item| self.call_off_of(item).is_some();
         self.status() != Status::Pending && !self.given().iter().any(called_off)

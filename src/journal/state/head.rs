@@ -30,7 +30,7 @@ impl Head {
             && next.prev.as_ref() == Some(&self.hash);
         match follows {
             true => Ok(()),
-            false => broken("its number or `prev` does not match the record before it"),
+            false => broken("its stream, number or `prev` does not match the record before it"),
         }
     }
 

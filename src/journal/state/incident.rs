@@ -80,9 +80,7 @@ impl Incident {
             }
             event if self.lacks(event) => self.attempt(next.record.at, event),
             _ => {
-                return broken(
-                    "only a notification, or a step that is new to its announcement, can follow here",
-                );
+                return broken("it is neither a notification nor the next step of an announcement");
             }
         }
         self.head = Head::after(next);

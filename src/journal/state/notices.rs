@@ -21,9 +21,10 @@ impl State {
         self.notifications.owed(&outcomes, rules, source, now)
     }
 
-    /// Returns the notifications that were owed, had no attempt, and are too old for one now.
-    /// `wake_ups`, which led to the request, show that: a sweep deletes a wake-up when nothing is
-    /// owed, so a new `[[notify]]` finds none that is as old as an old outcome.
+    /// Returns the notifications that were owed, had no attempt, and are too old for one now. A
+    /// notification counts as owed only if the work of the first of `wake_ups`, which led to the
+    /// request, can have recorded its outcome. A sweep deletes a wake-up when nothing is owed, so a
+    /// new `[[notify]]` section owes nothing for older outcomes.
     pub fn missed(&self, rules: &NoticeRules, wake_ups: &[WakeUp], now: Timestamp) -> Vec<Notice> {
         let Some(since) = earliest_end(wake_ups) else {
             return Vec::new();

@@ -195,7 +195,7 @@ impl Notifications {
             known.about == notice.about && (end || known.on == notice.on)
         };
         if !self.outcomes.iter().any(of_outcome) {
-            return broken("a notification of an outcome that no record has");
+            return broken("no earlier record has the outcome that it notifies");
         }
         let newest = NotificationState {
             notice: notice.clone(),
@@ -208,9 +208,11 @@ impl Notifications {
         let mut attempted = self.attempted.iter_mut();
         match attempted.find(|known| known.notice == *notice) {
             None => self.attempted.push(newest),
-            Some(known) if known.delivered => return broken("a notification was delivered twice"),
+            Some(known) if known.delivered => {
+                return broken("its notification was delivered before");
+            }
             Some(known) if known.attempts >= attempts => {
-                return broken("an attempt to notify was recorded twice");
+                return broken("an earlier record has this attempt to notify, or a later one");
             }
             Some(known) => *known = newest,
         }

@@ -1,5 +1,5 @@
-//! Reopening: which ended requests an operator may have decided again. In: a state and a `reopened`
-//! record. Out: the next state, or why the request stays closed.
+//! Reopening: after a denial or a failure, an operator can have the policies decide the request
+//! again. In: a state and a `reopened` record. Out: the next state, or why the request stays closed.
 
 use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
 
@@ -37,15 +37,16 @@ impl State {
         }
     }
 
-    /// Applies a `reopened` record: the failed items are open again, and its worker has the turn.
-    /// After a denial the request stays closed.
+    /// Applies a `reopened` record: the failed items are open again, and the record's worker has the
+    /// turn, or the request waits for its start. If the record's verdict denies the request, the
+    /// request stays as it was.
     pub(super) fn reopen(
         &mut self,
         record: &Record,
         reopening: &Reopening,
     ) -> Result<(), BrokenRecord> {
         if let Some(why) = self.stays_closed(record.at) {
-            return broken(format!("reopened, although {why}"));
+            return broken(format!("it reopens the request, but {why}"));
         }
         let begin = self.intent.request.begins_after(record.at);
         let phase = match (reopening.verdict.allowed, reopening.until, begin) {
@@ -57,10 +58,10 @@ impl State {
             },
             (true, None, Some(until)) => Phase::Waiting { until },
             (false, Some(_), _) => {
-                return broken("reopened with a lease although the verdict denies it");
+                return broken("it has a lease, but its verdict denies the request");
             }
             (true, None, None) => {
-                return broken("reopened without a lease although it need not wait");
+                return broken("it has no lease, but the reopened request need not wait");
             }
         };
         let failed = |result: &ItemResult| matches!(result.kind, ResultKind::Failed { .. });
@@ -74,8 +75,8 @@ impl State {
         self.decided_again = Some(reopening.verdict.clone());
         self.reopened_at = Some(record.at);
         self.failed_turns = 0;
-        // As after a deferral that waits: without a call, the earlier read of the cloud no longer
-        // counts.
+        // If the request waits for its start and has made no call, the earlier read of the cloud no
+        // longer counts: what the next turn finds shared may come from another request.
         self.looked_before &= self.called || !matches!(phase, Phase::Waiting { .. });
         self.phase = phase;
         Ok(())

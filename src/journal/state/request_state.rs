@@ -15,7 +15,7 @@ use super::notification::Notifications;
 pub enum Phase {
     /// The policies denied the request when it was opened. Only an operator can reopen it.
     Denied,
-    /// The request is allowed, and no worker has begun it.
+    /// The request is allowed, and no worker has begun it since it was opened or reopened.
     Waiting {
         /// The request's `not_before`, or else the instant of its opening.
         until: Timestamp,
@@ -36,7 +36,7 @@ pub enum Phase {
         /// Whose fault the failure of the last turn is. `None` if the turn did not fail.
         fault: Option<Fault>,
     },
-    /// The request is finished. A share may still be active.
+    /// The request is finished. Items that it gave may still be shared.
     Closed,
     /// A worker revokes the ended share, or its called-off items.
     Revoking {

@@ -15,14 +15,14 @@ impl State {
             .is_some_and(|tried| tried.names(item))
     }
 
-    /// Whether items were called off that the deferred revocation does not include.
+    /// Whether the deferred revocation lacks items that were called off and are still shared.
     pub(super) fn rest_is_called_off(&self) -> bool {
         let new = |item: &Item| self.is_called_off_and_shared(item) && !self.is_revoking(item);
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
-    /// Returns the work of a revocation that waits because of another grant. Call this only if that
-    /// grant may no longer cover the items.
+    /// Returns the work of a revocation that waits because of another grant. Call this only if it is
+    /// possible that the grant has ended.
     pub fn work_without_cover(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)
@@ -40,7 +40,9 @@ impl State {
         revoking: Revoking,
     ) -> Result<(), BrokenRecord> {
         if !self.revokes_anew(record.at) {
-            return broken("revoked before the request was closed");
+            return broken(
+                "it begins a revocation, but the request is unfinished or denied, or a revocation has already begun",
+            );
         }
         let called_off =
             |account: &AccountId| self.call_off_of(&Item::Account(account.clone())).is_some();
@@ -49,7 +51,7 @@ impl State {
                 && (!revoking.lighthouse || self.remaining().is_none());
         if !ended {
             return broken(
-                "revoked although the share has not ended and the items were not called off",
+                "it begins a revocation, but the share has not ended, and not all items were called off",
             );
         }
         let standing = self.shared_accounts();
@@ -59,11 +61,13 @@ impl State {
             .find(|account| !standing.contains(account))
         {
             return broken(format!(
-                "revoked from account {foreign}, which did not get the image from this request"
+                "it revokes from account {foreign}, which does not have the image because of this request"
             ));
         }
         if revoking.lighthouse && !self.in_lighthouse() {
-            return broken("removed from Lighthouse, where this request did not put the image");
+            return broken(
+                "it removes the image from Lighthouse, where it is not because of this request",
+            );
         }
         self.revoking = Some(revoking);
         self.phase = Phase::Revoking {
@@ -118,7 +122,7 @@ impl State {
         match &self.phase {
             Phase::Revoking { .. } => self.held_by(&record.worker),
             Phase::RevokeDeferred { .. } if self.is_due(record.at) => Ok(()),
-            _ => broken("a revocation ended that had not begun"),
+            _ => broken("it ends an attempt to revoke that has not begun"),
         }
     }
 }

@@ -51,9 +51,8 @@ impl State {
         }
     }
 
-    /// Whether the next revocation is a new one, and no further attempt at the deferred one. True
-    /// if the request is closed, or if items must be revoked that the deferred revocation does not
-    /// include.
+    /// Whether the next revocation is a new one, and not another attempt at the deferred one. True
+    /// if the request is closed, or if the deferred revocation lacks items that must be revoked.
     pub(in crate::journal) fn revokes_anew(&self, now: Timestamp) -> bool {
         self.phase == Phase::Closed
             || self.expired(now) && self.rest_ends_with_share()
@@ -107,8 +106,8 @@ impl State {
     }
 
     /// Returns when a sweep must look at the request: when work is due, or at the share's end if
-    /// that is earlier and no other grant covers all its items. So every sweep looks at an overdue
-    /// share until it is revoked, also during a pause. Without either: at the end of a share that
+    /// that is earlier and a shared item has no cover. So every sweep looks at an overdue share
+    /// until it is revoked, also during a pause. If neither applies: at the end of a share that
     /// holds an item.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());

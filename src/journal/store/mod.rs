@@ -58,7 +58,8 @@ use place::Place;
 
 /// An open journal. Clones are cheap and share its state. Many tasks can use one journal, and so
 /// can many processes if it is in a directory or an object store. Every operation returns a
-/// [`JournalError`] if the store fails; `# Errors` names further errors and says what was written.
+/// [`JournalError`] if the store fails. The section "Errors" of an operation names further errors
+/// and says what was written.
 #[derive(Clone)]
 pub struct Journal {
     records: Place,

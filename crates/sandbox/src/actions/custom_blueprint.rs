@@ -1,5 +1,6 @@
-//! Checks the conditions for sharing a blueprint and for cancelling: the blueprint is a custom
-//! image of the caller, its state is `NORMAL`, and no other operation on it is running.
+//! Checks the conditions for changing a blueprint's shares: the id and the number of accounts are
+//! valid, the blueprint is a custom image of the caller, its state is `NORMAL`, and no other
+//! operation on it is running.
 
 use jiff::Timestamp;
 

@@ -111,7 +111,7 @@ fn check_account(known: &BTreeSet<String>, account: &str) -> Result<(), ApiError
         }
         AccountKind::SubAccount => (
             "FailedOperation.NotMasterAccount",
-            "is a collaborator account",
+            "is a collaborator account, not a root account",
         ),
         AccountKind::QuotaFull => ("OverQuota", "has no image quota left"),
         AccountKind::Frozen => ("InvalidParameterValue.AccountFrozen", "is frozen"),

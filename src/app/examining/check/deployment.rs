@@ -74,8 +74,8 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
     vec![(problem, format!("pass {names} to the process in this file"))]
 }
 
-/// Returns what the file does not copy of what the program reads at start: the configuration, the
-/// policy folder, maps and certificates.
+/// Returns the files that the program reads at its start but this file does not copy: the
+/// configuration, the policy folder, maps and certificates.
 fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
     let policy = config.policy.strip_prefix(folder).unwrap_or(&config.policy);
     let configuration = Path::new(&config.file).file_name().unwrap_or_default();

@@ -10,7 +10,7 @@ use toml::Spanned;
 use crate::app::{CaseError, CaseInput, CaseOutcome, Prepared};
 use crate::clock;
 use crate::config::read_at_most;
-use crate::domain::{Mark, Timestamp};
+use crate::domain::{Mark, Timestamp, numbered};
 
 use super::super::signature::MAX_BODY_BYTES;
 
@@ -94,8 +94,8 @@ impl Difference {
         };
         match self.why.as_slice() {
             [] => {}
-            why if text.ends_with(':') => text.push_str(&format!(" {}", why.join("; "))),
-            why => text.push_str(&format!(" ({})", why.join("; "))),
+            why if text.ends_with(':') => text.push_str(&format!(" {}", numbered(why))),
+            why => text.push_str(&format!(", because {}", numbered(why))),
         }
         text
     }
