@@ -113,7 +113,7 @@ pub fn seal(
     let request = key
         .envelope()
         .and_then(|key| envelope::seal(*scheme, key, receiver, &body, now));
-    let request = request.ok_or_else(|| no_key())?;
+    let request = request.ok_or_else(no_key)?;
     let headers = Headers::new(request.headers).with_query(request.query);
     Ok((headers, request.body.into()))
 }
