@@ -7,6 +7,7 @@ use crate::entrypoints::cli::print::outln;
 use crate::entrypoints::outcome::{Exit, Outcome};
 
 use super::args::{RetryOptions, RevokeOptions, SweepOptions};
+use super::terminal::text::wrapped;
 use super::terminal::{counting, during};
 use super::{Context, Failure};
 
@@ -35,7 +36,8 @@ pub(super) async fn retry(context: &Context, options: RetryOptions) -> Result<Ex
             Ok(Exit::Refused)
         }
         Retried::Denied(answer) => {
-            let reasons: Vec<String> = answer.refused.iter().map(ToString::to_string).collect();
+            let reasons = answer.refused.iter();
+            let reasons: Vec<String> = reasons.map(|one| wrapped(4, &one.to_string())).collect();
             Err(Failure::Refused(format!(
                 "the current policies deny the request, so it stays as it was; \
                  correct the policies or entities.json and retry, or send a new ticket\n  {}",

@@ -281,18 +281,18 @@ mod tests {
         for (events, why) in [
             (
                 vec![notified("desk", NoticeKind::Denied, 7, 1)],
-                "that no record has",
+                "no earlier record has",
             ),
             (
                 vec![notified("desk", NoticeKind::Partial, 6, 1)],
-                "that no record has",
+                "no earlier record has",
             ),
             (
                 vec![notified("desk", NoticeKind::Expiring, 8, 1)],
-                "that no record has",
+                "no earlier record has",
             ),
-            (vec![desk(1), desk(2)], "delivered twice"),
-            (vec![again.clone(), again], "recorded twice"),
+            (vec![desk(1), desk(2)], "delivered before"),
+            (vec![again.clone(), again], "or a later one"),
         ] {
             let end = events.into_iter().fold(builder.clone(), |built, event| {
                 let last = built.records.last().unwrap().record.at;

@@ -33,7 +33,10 @@ fn only_what_the_request_gave_is_taken_back() {
     assert!(fold(&builder(&[0], false)).is_ok());
     for (accounts, lighthouse) in [(&[1][..], false), (&[2], false), (&[], true)] {
         let error = fold(&builder(accounts, lighthouse)).unwrap_err();
-        assert!(error.to_string().contains("did not"), "{error}");
+        assert!(
+            error.to_string().contains("because of this request"),
+            "{error}"
+        );
     }
 }
 
