@@ -219,14 +219,17 @@ fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
     let mut text = cell;
     loop {
         let begin = text.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let before = text.strip_suffix(begin)?;
+        let before = text.get(..text.len() - begin.len())?;
         let (word, rest) = first_word(begin);
         if let Some(key) = key_at(word, rest, keys) {
             return Some(key);
         }
         let in_emoji = |c: char| c.is_ascii_alphanumeric() || "_+-".contains(c);
-        let after_emoji = begin.trim_start_matches(in_emoji).strip_prefix(':');
-        text = match after_emoji.filter(|_| before.ends_with(':')) {
+        let after_emoji = match before.ends_with(':') {
+            true => begin.trim_start_matches(in_emoji).strip_prefix(':'),
+            false => None,
+        };
+        text = match after_emoji {
             Some(rest) => rest,
             None if word.is_empty() => return None,
             None if word.chars().nth(1).is_none() => rest,

@@ -202,6 +202,15 @@ fn a_text_for_people_stays_free() {
     all_read(&read);
 }
 
+/// Each of these takes minutes if the search for a key visits the rest of the line at each word.
+#[test]
+fn a_long_line_is_searched_once() {
+    for words in ["a-", "1-", ":a-", "a "] {
+        let lines = format!("\n{}", words.repeat(60_000));
+        all_read(&[(&lines, "share", false)]);
+    }
+}
+
 #[test]
 fn text_that_is_struck_out_does_not_count_and_a_field_in_it_is_refused() {
     for (lines, names) in [
