@@ -133,7 +133,7 @@ pub(in crate::journal) fn partial_bundle(size: u64) -> Option<String> {
 }
 
 /// The paths of all entry bundles of a tree of `size` leaves.
-pub(in crate::journal) fn bundles(size: u64) -> impl Iterator<Item = String> {
+pub(in crate::journal) fn bundles(size: u64) -> impl DoubleEndedIterator<Item = String> {
     let full = (0..index_at(size, 0)).map(|index| path("entries", index, WIDTH));
     full.chain(partial_bundle(size))
 }

@@ -2,6 +2,8 @@
 //! that of an earlier instant: a finished request looks unfinished. Takes a stream's end; returns an
 //! error that names the first missing record.
 
+use std::ops::ControlFlow;
+
 use super::super::super::chain::Finding;
 use super::super::super::record::Flaw;
 use super::super::super::state::Head;
@@ -11,14 +13,22 @@ use super::Index;
 
 impl Journal {
     /// Fails if the log has the record after `head`, and the file of that record does not exist.
-    /// Reads all entry bundles of the log.
+    /// Reads the log's entry bundles backwards to the stream's newest entry: what was sealed since
+    /// then, or the whole log if no record of the stream is sealed.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] for that record. Otherwise the store failed.
     pub(in super::super) async fn require_newest(&self, head: &Head) -> Result<(), JournalError> {
         let mut sealed = false;
-        self.read_entries(|entry| {
-            sealed |= entry.stream == head.stream && entry.seq >= head.next_seq;
+        self.read_entries(|entries| {
+            // The log has the records of a stream in their order.
+            match entries.iter().rfind(|entry| entry.stream == head.stream) {
+                Some(newest) => {
+                    sealed = newest.seq >= head.next_seq;
+                    ControlFlow::Break(())
+                }
+                None => ControlFlow::Continue(()),
+            }
         })
         .await?;
         let next = self.record_path(head.stream, head.next_seq);

@@ -9,6 +9,7 @@
 //! entry that another sealer needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _};
@@ -113,18 +114,22 @@ impl Journal {
     /// The number of sealed records per stream, from the log's entry bundles.
     pub(super) async fn sealed_counts(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
         let mut sealed: BTreeMap<StreamId, u64> = BTreeMap::new();
-        let count = |entry: Entry| {
-            let end = sealed.entry(entry.stream).or_default();
-            *end = (*end).max(entry.seq.saturating_add(1));
+        let count = |entries: Vec<Entry>| {
+            for entry in entries {
+                let end = sealed.entry(entry.stream).or_default();
+                *end = (*end).max(entry.seq.saturating_add(1));
+            }
+            ControlFlow::Continue(())
         };
         self.read_entries(count).await?;
         Ok(sealed)
     }
 
-    /// Passes each entry of the log to `each`, bundle by bundle.
+    /// Passes the entries of the log to `each`, bundle by bundle, the newest bundle first, until
+    /// `each` breaks.
     pub(super) async fn read_entries(
         &self,
-        mut each: impl FnMut(Entry),
+        mut each: impl FnMut(Vec<Entry>) -> ControlFlow<()>,
     ) -> Result<(), JournalError> {
         let newest = self.numbers("checkpoints").await?.last().copied();
         let note = match newest {
@@ -132,11 +137,14 @@ impl Journal {
             None => None,
         };
         let size = note.and_then(|note| Checkpoint::unverified(&note).ok());
-        let mut bundles = stream::iter(bundles(size.map_or(0, |checkpoint| checkpoint.size)))
+        let all = bundles(size.map_or(0, |checkpoint| checkpoint.size));
+        let mut bundles = stream::iter(all.rev())
             .map(|path| self.edge_object(Some(path)))
-            .buffer_unordered(BUNDLES);
+            .buffered(BUNDLES);
         while let Some(bundle) = bundles.next().await {
-            Entry::all(&bundle?).into_iter().for_each(&mut each);
+            if each(Entry::all(&bundle?)).is_break() {
+                break;
+            }
         }
         Ok(())
     }
