@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use sharehook::app::Deadline;
-use sharehook_sandbox::World;
+use sharehook_sandbox::{Site, World};
 
-use crate::support::cloud::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited};
+use crate::support::cloud::{BLUEPRINT, IMAGE, Setup, deliver, ticket, unlimited, unlimited_on};
 
 const ACCOUNT: [&str; 1] = ["700000000001"];
 
@@ -74,5 +75,47 @@ async fn a_call_without_a_turn_in_time_is_not_sent_and_a_sweep_makes_it() {
             (Some("completed"), Some("shared")),
             "{again}"
         );
+    }
+}
+
+/// After the late delivery, but before its call, another deployment or the console shares the image
+/// with the account.
+#[tokio::test]
+async fn what_others_share_before_a_late_call_stays_theirs() {
+    const OTHER: [&str; 1] = ["700000000002"];
+    let seeded = World::seeded();
+    let setup = Setup::with(unlimited_on(Site::Cn), seeded, "memory:", (1.0, 1.0)).await;
+    let sweep = || setup.app.sweep(Deadline::after(Duration::from_secs(20)));
+    for (image, name) in [(BLUEPRINT, "lhbp"), (IMAGE, "img")] {
+        for cancelled in [false, true] {
+            let id = |number| format!("{name}-{cancelled}-{number}");
+            setup.reset(&[]);
+            let first = ticket(&id(1), "share", image, &ACCOUNT, false);
+            assert_eq!(setup.send(&first).await["status"], "completed");
+            let mut late = ticket(&id(2), "share", image, &OTHER, false);
+            late["expires_in"] = json!("1h");
+            let soon = Deadline::after(Duration::from_millis(400));
+            let answer = deliver(&setup.app, &late, soon).await;
+            assert_eq!(answer["status"], "pending", "{answer}");
+            if cancelled {
+                let cancel = ticket(&id(3), "cancel", image, &OTHER, false);
+                let answer = setup.send(&cancel).await;
+                assert_eq!(answer["results"][0]["result"], "not_shared", "{answer}");
+            }
+            setup.reset(&OTHER);
+            setup.advance(60);
+            sweep().await.unwrap();
+            let answer = setup.send(&late).await;
+            let result = if cancelled {
+                "cancelled"
+            } else {
+                "already_shared"
+            };
+            assert_eq!(answer["results"][0]["result"], result, "{answer}");
+            setup.advance(3_600);
+            let report = sweep().await.unwrap();
+            assert!(report.revoked.is_empty(), "{report}");
+            assert_eq!(setup.has(image), OTHER, "{name} {cancelled}");
+        }
     }
 }

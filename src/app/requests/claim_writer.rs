@@ -329,6 +329,8 @@ impl<'a> ClaimWriter<'a> {
             kind: ResultKind::Pending,
             ..result.clone()
         }));
+        // An item in doubt may have been called for, although no record names the call.
+        let doubt = results.iter().chain(&known).any(|r| r.maybe_done);
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let (why, not_before, fault) = match Failure::of(open) {
@@ -355,7 +357,7 @@ impl<'a> ClaimWriter<'a> {
             calls,
             why,
             not_before,
-            waits: false,
+            waits: !doubt,
             fault,
         }))
         .await

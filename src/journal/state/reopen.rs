@@ -75,9 +75,11 @@ impl State {
         self.decided_again = Some(reopening.verdict.clone());
         self.reopened_at = Some(record.at);
         self.failed_turns = 0;
-        // If the request waits for its start and has made no call, the earlier read of the cloud no
-        // longer counts: what the next turn finds shared may come from another request.
-        self.looked_before &= self.called || !matches!(phase, Phase::Waiting { .. });
+        // If the request has made no call, the earlier read of the cloud no longer counts: what the
+        // next turn finds shared may come from another request. Records of version 0.2.0 keep the
+        // meaning that they had, unless the request waits for its start.
+        let looks_again = reopening.looks_again || matches!(phase, Phase::Waiting { .. });
+        self.looked_before &= self.called || !looks_again;
         self.phase = phase;
         Ok(())
     }

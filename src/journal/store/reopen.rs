@@ -28,6 +28,7 @@ impl Journal {
             reason,
             verdict,
             until,
+            looks_again: true,
         });
         while state.stays_closed(lease.now).is_none() {
             match self.claim(&state, lease.clone(), event.clone()).await? {

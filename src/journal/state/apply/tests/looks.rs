@@ -1,6 +1,7 @@
 //! Whether an earlier read of the cloud still counts after later records of the request.
 
 use super::*;
+use crate::journal::record::Reopening;
 
 /// During a wait another request may share the items, so an earlier read proves nothing.
 #[test]
@@ -54,7 +55,25 @@ fn a_look_outlasts_a_wait_only_if_a_call_may_have_been_made() {
         },
         event => event,
     };
+    let looks_again = || match reopened(true) {
+        Event::Reopened(reopening) => Event::Reopened(Reopening {
+            looks_again: true,
+            ..reopening
+        }),
+        event => event,
+    };
+    let failed = || absent().then(5, 1, closed(Status::Failed, all(failed())));
     let cases = [
+        (
+            "no call before the end, which was reopened",
+            failed().then(9_000, 2, looks_again()),
+            false,
+        ),
+        (
+            "the same, as version 0.2.0 recorded it",
+            failed().then(9_000, 2, reopened(true)),
+            true,
+        ),
         (
             "a call before a denial, which was reopened",
             absent()
