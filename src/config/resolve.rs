@@ -119,6 +119,7 @@ impl Reader<'_> {
             ("cloud.endpoint", place(&cloud.endpoint), ENDPOINT_VAR),
             ("seal.key", place(&raw.seal.key), SEAL_KEY_VAR),
             ("report.to", place(&raw.report.to), ""),
+            ("limits.seconds", place(&raw.limits.seconds), ""),
         ];
         let mark = |(name, span, variable): (_, Option<Range<usize>>, &str)| {
             let span = span.filter(|_| set(self.vars, variable).is_none())?;

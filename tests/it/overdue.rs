@@ -2,9 +2,10 @@
 //! revoked.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use sharehook::app::{Standing, SweepReport};
+use sharehook::app::{Deadline, Standing, SweepReport};
 use sharehook::domain::Difference;
 use sharehook::domain::Timestamp;
 
@@ -280,6 +281,21 @@ async fn a_repeated_attempt_calls_nothing_after_its_lease() {
     Box::pin(attempt).await;
     assert_eq!(calls(&world), 1);
     the_new_share_keeps_its_access(&world).await;
+}
+
+/// What a sweep does not reach may be overdue, and it cannot list that.
+#[tokio::test]
+async fn a_sweep_without_time_for_what_is_due_fails() {
+    let world = World::new().await;
+    let short = || Deadline::after(Duration::from_secs(1));
+    shared_for_an_hour(&world).await;
+    let report = world.app.sweep(short()).await.unwrap();
+    assert!(report.out_of_time && report.overdue.is_empty(), "{report}");
+    assert!(report.failed(), "{report}");
+    let report = world.sweep().await;
+    assert!(!report.failed() && report.revoked.len() == 1, "{report}");
+    let report = world.app.sweep(short()).await.unwrap();
+    assert!(!report.failed(), "nothing is due: {report}");
 }
 
 // The commands call the sandbox in this process.

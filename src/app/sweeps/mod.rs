@@ -14,4 +14,5 @@ pub use seal_key::signer;
 pub(crate) use seal_key::{SealError, SealKeyRotation, rotate_seal_key, signer_or_new};
 pub(crate) use sealing::seal_journal;
 pub use sweep_report::SweepReport;
+pub(super) use sweep::MIN_SECONDS;
 pub(super) use sweep_report::clock_differs;

@@ -37,9 +37,10 @@ impl SweepReport {
         *self == Self::default()
     }
 
-    /// Whether an operator must act: a share is overdue, or there are failures.
+    /// Whether an operator must act: a share is overdue, there are failures, or the time ran out.
+    /// What was not read for lack of time may be overdue, too.
     pub fn failed(&self) -> bool {
-        !self.overdue.is_empty() || !self.failures.is_empty()
+        self.out_of_time || !self.overdue.is_empty() || !self.failures.is_empty()
     }
 
     /// Adds the result of the work on one request. `None`: the time ran out before the work.

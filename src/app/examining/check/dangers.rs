@@ -5,7 +5,7 @@
 use secrecy::ExposeSecret as _;
 
 use crate::app::rules::facts;
-use crate::app::sweeps::seal_key;
+use crate::app::sweeps::{MIN_SECONDS, seal_key};
 use crate::config::{Config, SourceConfig};
 use crate::domain::{Danger, NoticeKind, Problem, Timestamp, Warning};
 use crate::inbound::Replies;
@@ -36,6 +36,7 @@ pub(in crate::app) fn all(
     warnings.extend(shared_secrets(config));
     warnings.extend(unseen_denials(config));
     warnings.extend(journal(config));
+    warnings.extend(short_sweep(config));
     warnings.extend(deployment::warnings(config));
     warnings.retain(|warning| !config.allowed.contains(&warning.danger));
     warnings.sort_by_key(|warning| warning.danger);
@@ -68,6 +69,19 @@ fn journal(config: &Config) -> Vec<Warning> {
     lost.into_iter()
         .chain(seal.map(|problem| Danger::UnsealedJournal.at(problem)))
         .collect()
+}
+
+/// Warns about a time limit that leaves no time for a sweep.
+fn short_sweep(config: &Config) -> Option<Warning> {
+    let seconds = config.budget_seconds;
+    (seconds < MIN_SECONDS).then(|| {
+        let problem = format!(
+            "is {seconds}: on Azure Functions and Function Compute that leaves a sweep too little time to \
+             revoke expired shares"
+        );
+        let remedy = format!("write {MIN_SECONDS} or more");
+        Danger::ShortSweep.at(config.problem("limits.seconds", &problem, &remedy))
+    })
 }
 
 /// Warns about sources whose denials neither the sender's answer nor a `[[notify]]` shows.
