@@ -213,6 +213,13 @@ async fn in_a_fifo_queue_nothing_overtakes_a_message_that_failed() {
             .shares
             .is_empty()
     );
+    let mut grouped = batch.clone();
+    let records = grouped["Records"].as_array_mut().unwrap();
+    for (record, group) in records.iter_mut().zip(["a", "a", "b"]) {
+        record["attributes"]["MessageGroupId"] = json!(group);
+    }
+    let (_, text) = site.invoke(&grouped);
+    assert_eq!(text, failed(&[1]), "the third is of another group");
     let (_, text) = site.invoke(&event("sqs-three-requests.json"));
     assert_eq!(
         text,
