@@ -123,3 +123,17 @@ async fn a_journal_that_cannot_be_written_is_a_failure() {
     let (journal, text) = health(&findings, "journal");
     assert!(journal == "failed" && text.contains("index"), "{text}");
 }
+
+#[tokio::test]
+async fn a_seal_key_that_cannot_be_made_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Process::sandbox();
+    configured(folder.path(), &cloud.url, &cloud.url);
+    let file = folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text + "[seal]\nkey = \"file:nowhere/seal.key\"\n").unwrap();
+    let (code, findings) = examined(program(folder.path()).envs(variables()));
+    let (seal, text) = health(&findings, "seal");
+    assert_eq!((code, seal), (Some(1), "failed"), "{text}");
+    assert!(text.contains("nowhere/seal.key cannot be made"), "{text}");
+}

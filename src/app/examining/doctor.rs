@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::app::application::fresh_worker;
 use crate::app::notifying::probe;
-use crate::app::sweeps::{clock_differs, signer};
+use crate::app::sweeps::{clock_differs, signer, try_new_key};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
 use crate::domain::{ErrorClass, Region, Site, Warning, spelled};
@@ -169,8 +169,9 @@ impl App {
         let signer = match signer(self.config()) {
             Ok(Some(signer)) => signer,
             Ok(None) => {
-                let text = "no seal yet: the first one makes the key";
-                return Some(Finding::good(Check::Seal, text));
+                let made = try_new_key(self.config(), &self.journal).await;
+                let made = made.map(|()| "no seal yet: the first one makes the key".to_owned());
+                return Some(Finding::of(Check::Seal, made));
             }
             Err(problem) => return Some(Finding::broken(Check::Seal, problem.to_string())),
         };

@@ -47,6 +47,17 @@ pub(crate) async fn signer_or_new(
     if let Some(signer) = signer(config)? {
         return Ok(signer);
     }
+    let (path, name) = new_key(config, journal).await?;
+    let (key, _) = file_or_new(path)?;
+    Ok(NoteSigner::read(name, &key)?)
+}
+
+/// Returns the file of a key that the first seal makes, and the key's name. `signer` returned
+/// `None`.
+async fn new_key<'a>(
+    config: &'a Config,
+    journal: &Journal,
+) -> Result<(&'a Path, &'a str), SealError> {
     let Some(SealConfig {
         key: SealKey::File(path),
         name,
@@ -62,17 +73,34 @@ pub(crate) async fn signer_or_new(
     if journal.has_seals().await? {
         return Err(lost(path).into());
     }
-    let (key, _) = file_or_new(path)?;
-    Ok(NoteSigner::read(name, &key)?)
+    Ok((path, name))
+}
+
+/// Examines whether the first seal can make the key: makes an empty file beside it and removes
+/// that.
+///
+/// # Errors
+/// As [`signer_or_new`].
+pub(in crate::app) async fn try_new_key(
+    config: &Config,
+    journal: &Journal,
+) -> Result<(), SealError> {
+    let (path, _) = new_key(config, journal).await?;
+    let mark = fresh_mark()?;
+    let mut trial = path.as_os_str().to_owned();
+    trial.push(format!(".{mark}.trial"));
+    let trial = Path::new(&trial);
+    let made = write_new(trial, &mark, b"");
+    drop(fs::remove_file(trial));
+    made.map_err(|error| cannot_be_made(path, &error).into())
 }
 
 /// Returns the key in a file, and makes the file if there is none. If two processes make it, both
 /// use the first file. The second value says whether this call made the file.
 fn file_or_new(path: &Path) -> Result<(SecretString, bool), Problem> {
     let shown = path.display();
-    let wrong = |error| Problem::new("seal.key", format!("cannot be made: {error}"), "try again");
-    let seed = clock::fresh_bytes().map_err(wrong)?;
-    let mark = hex::encode(clock::fresh_bytes::<8>().map_err(wrong)?);
+    let seed = clock::fresh_bytes().map_err(no_random_bytes)?;
+    let mark = fresh_mark()?;
     let pem = NoteSigner::pem(&seed);
     match write_new(path, &mark, pem.expose_secret().as_bytes()) {
         Ok(()) => Ok((pem, true)),
@@ -84,14 +112,26 @@ fn file_or_new(path: &Path) -> Result<(SecretString, bool), Problem> {
             })?;
             Ok((key, false))
         }
-        Err(error) => {
-            let problem = format!("{shown} cannot be made: {error}");
-            let remedy = format!(
-                "let this process create the file, name another in [seal] key, or set {SEAL_KEY_VAR}"
-            );
-            Err(Problem::new("seal.key", problem, remedy))
-        }
+        Err(error) => Err(cannot_be_made(path, &error)),
     }
+}
+
+/// Returns the random part of the name of a file that is being made.
+fn fresh_mark() -> Result<String, Problem> {
+    let mark = clock::fresh_bytes::<8>().map_err(no_random_bytes)?;
+    Ok(hex::encode(mark))
+}
+
+fn no_random_bytes(error: getrandom::Error) -> Problem {
+    Problem::new("seal.key", format!("cannot be made: {error}"), "try again")
+}
+
+fn cannot_be_made(path: &Path, error: &io::Error) -> Problem {
+    let problem = format!("{} cannot be made: {error}", path.display());
+    let remedy = format!(
+        "let this process create the file, name another in [seal] key, or set {SEAL_KEY_VAR}"
+    );
+    Problem::new("seal.key", problem, remedy)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
