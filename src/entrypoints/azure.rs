@@ -86,7 +86,21 @@ impl Handler {
     }
 }
 
-async fn invoke(app: &Arc<App>, function: &str, body: &[u8], deadline: Deadline) -> Invocation {
+/// The name of the function that an envelope in a file names. A forwarded HTTP request has no
+/// envelope.
+pub(crate) fn function_of(event: &Value) -> Option<&str> {
+    event.get("Data")?;
+    event.pointer("/Metadata/sys/MethodName")?.as_str()
+}
+
+/// Processes the envelope of a function. The caller must know that it does not come from an HTTP
+/// sender.
+pub(crate) async fn invoke(
+    app: &Arc<App>,
+    function: &str,
+    body: &[u8],
+    deadline: Deadline,
+) -> Invocation {
     match event_of(function, body) {
         Ok(Event::Timer) if function.eq_ignore_ascii_case(DRIFT) => {
             invocation::drift(app, deadline).await

@@ -24,7 +24,10 @@ pub(crate) async fn respond_to(
         ("POST", "/initialize" | "/pre-stop" | "/pre-freeze") => {
             HttpResponse::json(Outcome::Done, &json!({ "status": "ok" }))
         }
-        ("POST", "/invoke") => event(app, &request.body, deadline).await,
+        ("POST", "/invoke") => {
+            let event = read_json(&request.body).unwrap_or_default();
+            response(invoke(app, &event, deadline).await)
+        }
         _ => respond(app, request, deadline).await,
     }
 }
@@ -36,17 +39,19 @@ const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
 /// The start of the newest comparison.
 static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Answers an event invocation. Any HTTP sender can imitate a timer event, so a timer event starts
+/// Whether this is the event of a timer.
+pub(crate) fn is_timer(event: &Value) -> bool {
+    event.get("triggerTime").is_some() && event.get("triggerName").is_some()
+}
+
+/// Processes an event invocation. Any HTTP sender can imitate a timer event, so a timer event starts
 /// only a sweep or, at most once per `BETWEEN_COMPARISONS`, a comparison. A sweep does only due
 /// work. A comparison changes no share and only records differences. Every other event is refused.
-async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
-    let event = read_json(body).unwrap_or_default();
-    let timer = event.get("triggerTime").is_some() && event.get("triggerName").is_some();
+pub(crate) async fn invoke(app: &App, event: &Value, deadline: Deadline) -> Invocation {
+    let timer = is_timer(event);
     let payload = event.get("payload").and_then(Value::as_str);
     let drift = payload.is_some_and(invocation::asks_for_drift);
-    let Invocation {
-        outcome, answer, ..
-    } = if timer && drift && may_compare() {
+    if timer && drift && may_compare() {
         invocation::drift(app, deadline).await
     } else if timer && drift {
         let text = "the last comparison of the cloud with the journal began less than ten minutes ago; send the event again later";
@@ -56,7 +61,14 @@ async fn event(app: &App, body: &[u8], deadline: Deadline) -> HttpResponse {
     } else {
         let text = "event invocations are supported for timers only; send deliveries through an HTTP trigger";
         Invocation::failed(Outcome::UnknownEvent, text.to_owned())
-    };
+    }
+}
+
+fn response(
+    Invocation {
+        outcome, answer, ..
+    }: Invocation,
+) -> HttpResponse {
     match answer {
         Ok(report) => HttpResponse::json(outcome, &report),
         Err(error) => HttpResponse::error(outcome, error.text)

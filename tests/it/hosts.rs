@@ -384,6 +384,23 @@ async fn a_pending_message_is_done_with() {
     assert_eq!(shown(&sent["id"]), "pending");
 }
 
+/// The events that Azure and Function Compute post over HTTP.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_file_of_a_host_that_posts_its_events_is_processed_too() {
+    let site = Site::trusting(&["azure:Requests"], &["b"]).await;
+    let shared = site.answered(&event("azure-queue.json"));
+    assert_eq!(shared["status"], "completed", "{shared}");
+    let compute =
+        json!({"triggerTime": "2026-11-02T06:55:00Z", "triggerName": "t", "payload": "{}"});
+    for timer in [event("azure-timer.json"), compute] {
+        let swept = site.answered(&timer);
+        assert_eq!(swept["out_of_time"], false, "{swept}");
+    }
+    let records = site.run(&["requests", "--rejected"]);
+    let rejected = String::from_utf8(records.stdout).unwrap();
+    assert!(!rejected.contains("region"), "{rejected}");
+}
+
 /// A custom domain puts a base path before the path. The event's resource shows where the base path
 /// ends.
 #[tokio::test(flavor = "multi_thread")]

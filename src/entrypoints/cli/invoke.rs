@@ -12,7 +12,7 @@ use crate::domain::read_json;
 use crate::entrypoints::cli::print::{errln, outln};
 use crate::entrypoints::invocation::Invocation;
 use crate::entrypoints::outcome::Exit;
-use crate::entrypoints::{lambda, scf};
+use crate::entrypoints::{azure, function_compute, lambda, scf};
 
 use super::signature::MAX_BODY_BYTES;
 use super::{Context, Failure};
@@ -25,12 +25,21 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     let digest = crate::app::short_digest(event.to_string().as_bytes());
     let request_id = format!("invoke-{digest}");
     let Invocation {
-        outcome, answer, ..
+        outcome,
+        answer,
+        answer_by,
     } = if scf::is_of_scf(&event) {
         scf::answer(&app, &event, deadline).await
+    } else if let Some(function) = azure::function_of(&event) {
+        azure::invoke(&app, function, event.to_string().as_bytes(), deadline).await
+    } else if function_compute::is_timer(&event) {
+        function_compute::invoke(&app, &event, deadline).await
     } else {
         lambda::answer(&app, event, &request_id, deadline).await
     };
+    // Azure and Function Compute do this after the response, which is none here.
+    app.notify_before_answer(deadline.or_sooner(answer_by))
+        .await;
     if let Some(problem) = app.seal_when_due().await {
         errln!("sharehook: {problem}");
     }
