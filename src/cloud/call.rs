@@ -166,8 +166,9 @@ impl Cloud {
         tracing::debug!(action = api.action, %region, code, request_id, "cloud call");
         match class {
             Some(ErrorClass::Throttled) => self.throttle.observe(api, region, true),
-            None => self.throttle.observe(api, region, false),
-            Some(_) => {}
+            // The cloud's limit admits a call that the API then refuses for another reason.
+            _ if request_id.is_some() => self.throttle.observe(api, region, false),
+            _ => {}
         }
     }
 }
@@ -730,6 +731,28 @@ mod tests {
         assert_eq!(
             (error.code.as_str(), server.seen().len()),
             (ResultCode::NoCredentials.as_str(), 0)
+        );
+    }
+
+    /// After a throttled answer, the rate becomes what the cloud admitted in the last second.
+    #[tokio::test]
+    async fn the_cloud_admitted_a_call_that_it_refused_for_another_reason_than_its_rate() {
+        let answers = [
+            refused("OverQuota"),
+            refused("RequestLimitExceeded"),
+            done(),
+        ];
+        let server = Server::start(answers).await;
+        let cloud = cloud(server.address);
+        let begin = Instant::now();
+        for succeeds in [false, false, true] {
+            let result = share(&cloud, Deadline::NEVER).await;
+            assert_eq!(result.is_ok(), succeeds, "{result:?}");
+        }
+        assert!(
+            begin.elapsed() >= Duration::from_secs(1),
+            "{:?}",
+            begin.elapsed()
         );
     }
 

@@ -1,7 +1,7 @@
 //! Computes when the next call may be sent. In: the current time, and which calls the cloud
 //! throttled. Out: the time of the next call. Pure: times are durations since a fixed start. The
 //! algorithm is GCRA with a burst of one. After a throttled call, the rate becomes the number of
-//! calls that the cloud carried out in the last second, so that processes that share a limit find
+//! calls that the cloud admitted in the last second, so that processes that share a limit find
 //! their parts of it at once; if there were none, half the rate.
 
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ const JITTER: Duration = Duration::from_millis(10);
 const WINDOW: Duration = Duration::from_secs(1).saturating_add(JITTER);
 /// Minimum rate after throttling, in calls a second, unless the published rate is lower.
 const FLOOR: f64 = 1.0;
-/// How much each success raises the rate, in calls a second, once no call was throttled for
+/// How much each admitted call raises the rate, in calls a second, once no call was throttled for
 /// [`PROBE_AFTER`]. Raising the rate while the limit is still used up costs each process a
 /// throttled call.
 const STEP: f64 = 1.0;
@@ -29,9 +29,12 @@ pub(super) struct Pace {
     published: f64,
     rate: f64,
     next: Duration,
+    /// The time of the last throttled answer.
     slowed: Option<Duration>,
-    /// The times within the last second at which the cloud reported that it had carried out a call.
-    carried_out: VecDeque<Duration>,
+    /// The time at which the rate was last halved.
+    halved: Option<Duration>,
+    /// The times within the last second at which the cloud answered a call that its limit admitted.
+    admitted: VecDeque<Duration>,
     /// The times within the last second at which calls were really sent. A busy process wakes late
     /// and may send several calls at once.
     sent: VecDeque<Duration>,
@@ -46,7 +49,8 @@ impl Pace {
             rate: published,
             next: Duration::ZERO,
             slowed: None,
-            carried_out: VecDeque::new(),
+            halved: None,
+            admitted: VecDeque::new(),
             sent: VecDeque::new(),
         }
     }
@@ -85,29 +89,31 @@ impl Pace {
         self.rate
     }
 
-    /// Lowers the rate after a throttled call, to the number of calls that were carried out within
+    /// Lowers the rate after a throttled call, to the number of calls that were admitted within
     /// the last second. The next slot comes when the first of these calls is more than a second
-    /// ago. If none was carried out, this process's part of the limit is unknown: halves the rate,
-    /// once per overload and not below [`FLOOR`].
+    /// ago. If none was admitted, this process's part of the limit is unknown: halves the rate, at
+    /// most once in [`ONE_OVERLOAD`] and not below [`FLOOR`].
     pub(super) fn slow_down(&mut self, now: Duration) {
-        forget(&mut self.carried_out, now);
-        if let Some(first) = self.carried_out.front() {
-            self.rate = self.rate.min(self.carried_out.len() as f64);
+        forget(&mut self.admitted, now);
+        if let Some(first) = self.admitted.front() {
+            self.rate = self.rate.min(self.admitted.len() as f64);
             self.next = first.saturating_add(WINDOW);
         } else if self
-            .slowed
+            .halved
             .is_none_or(|at| at.saturating_add(ONE_OVERLOAD) <= now)
         {
             self.rate = (self.rate / 2.0).max(FLOOR.min(self.published));
+            self.halved = Some(now);
         }
         self.slowed = Some(now);
     }
 
-    /// Notes a call that was carried out. Raises the rate by [`STEP`], up to the published rate, if
+    /// Notes a call that was admitted: carried out, or refused for another reason than its rate.
+    /// Raises the rate by [`STEP`], up to the published rate, if
     /// no call was throttled for [`PROBE_AFTER`].
     pub(super) fn speed_up(&mut self, now: Duration) {
-        forget(&mut self.carried_out, now);
-        self.carried_out.push_back(now);
+        forget(&mut self.admitted, now);
+        self.admitted.push_back(now);
         if self
             .slowed
             .is_none_or(|at| at.saturating_add(PROBE_AFTER) <= now)
@@ -255,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttled_call_lowers_the_rate_to_what_the_last_second_carried_out() {
+    fn a_throttled_call_lowers_the_rate_to_what_the_last_second_admitted() {
         let mut pace = Pace::new(20.0);
         let at = |millis| Duration::from_millis(millis);
         for millis in [0, 1_500, 1_550, 1_600] {
@@ -269,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overload_before_any_success_halves_the_rate_once() {
+    fn an_overload_before_any_success_halves_the_rate_once_a_second() {
         let mut pace = Pace::new(20.0);
         for millisecond in 0..10 {
             pace.slow_down(SECOND + Duration::from_millis(millisecond));
@@ -279,6 +285,15 @@ mod tests {
             pace.slow_down(SECOND * second);
         }
         assert!((pace.rate() - FLOOR).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_overload_that_lasts_halves_the_rate_each_second() {
+        let mut pace = Pace::new(20.0);
+        for tenth in 0..60 {
+            pace.slow_down(Duration::from_millis(tenth * 100));
+        }
+        assert!((pace.rate() - FLOOR).abs() < 1e-9, "{}", pace.rate());
     }
 
     #[test]
