@@ -2,15 +2,17 @@
 //! cell that a spreadsheet would run as a formula gets a leading apostrophe, and invisible
 //! characters are escaped.
 
+use std::collections::BTreeSet;
+
 use super::entry::Entry;
 use super::meaning::joined;
-use crate::domain::visible;
+use crate::domain::{Verdict, visible};
 use crate::journal::record::{CallNote, Event};
 
 /// The first row: the names of the columns.
 pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,accounts,requester,approvers,ticket,reason,\
                           expires_at,policies,results,calls,stream,sha256,policy_digest,body_digest,map_digest,\
-                          config_digest,version";
+                          config_digest,version,owner,accepted_approvers";
 
 impl Entry<'_> {
     /// The record as a row of the table under [`HEADER`], without line feed.
@@ -21,7 +23,7 @@ impl Entry<'_> {
     }
 }
 
-fn cells(entry: &Entry<'_>) -> [String; 24] {
+fn cells(entry: &Entry<'_>) -> [String; 26] {
     let record = &entry.stored.record;
     let (results, calls) = record.event.parts();
     let meaning = entry.meaning();
@@ -69,7 +71,16 @@ fn cells(entry: &Entry<'_>) -> [String; 24] {
         text(received.map(|received| received.map_digest.clone())),
         text(received.map(|received| received.config_digest.clone())),
         text(received.map(|received| received.version.clone())),
+        text(record.owner.as_ref().map(ToString::to_string)),
+        text(entry.verdict().map(accepted)),
     ]
+}
+
+/// The approvers whom the policies accepted, each once.
+fn accepted(verdict: &Verdict) -> String {
+    let approvers = verdict.approvals.iter().map(|one| one.approver.as_str());
+    let approvers: BTreeSet<&str> = approvers.collect();
+    approvers.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 fn call(call: &CallNote) -> String {

@@ -16,6 +16,9 @@ pub struct Entry<'a> {
     pub announcement: Option<&'a Announcement>,
     /// Whether this record or an earlier one belongs to a revocation.
     pub revoking: bool,
+    /// The newest verdict up to this record that allowed the request; if there is none, the first
+    /// denial. `None` for an incident.
+    pub verdict_so_far: Option<&'a Verdict>,
 }
 
 impl<'a> Entry<'a> {
@@ -27,15 +30,19 @@ impl<'a> Entry<'a> {
             _ => (None, None),
         };
         let mut revoking = false;
+        let mut verdict_so_far: Option<&Verdict> = None;
         let entry = |stored: &'a Stored| {
             use Event::{NotRevoked, Revoked, Revoking};
             let event = &stored.record.event;
             revoking |= matches!(event, Revoking { .. } | NotRevoked(_) | Revoked { .. });
+            let own = verdict_in(event);
+            verdict_so_far = own.filter(|own| own.allowed).or(verdict_so_far).or(own);
             Self {
                 stored,
                 intent,
                 announcement,
                 revoking,
+                verdict_so_far,
             }
         };
         records.iter().map(entry).collect()
@@ -67,19 +74,12 @@ impl<'a> Entry<'a> {
     }
 
     pub(super) fn own_verdict(&self) -> Option<&'a Verdict> {
-        match &self.stored.record.event {
-            Event::Opened(intent) => Some(&intent.verdict),
-            Event::Refused { verdict, .. } => Some(verdict),
-            Event::Reopened(reopening) => Some(&reopening.verdict),
-            Event::Taken { verdict, .. } => verdict.as_ref(),
-            _ => None,
-        }
+        verdict_in(&self.stored.record.event)
     }
 
-    /// The verdict of this record, or else of record 0.
+    /// The verdict of this record, or else the one on which its request's work rests.
     pub(super) fn verdict(&self) -> Option<&'a Verdict> {
-        self.own_verdict()
-            .or(self.intent.map(|intent| &intent.verdict))
+        self.own_verdict().or(self.verdict_so_far)
     }
 
     pub(super) fn meaning(&self) -> Meaning {
@@ -94,5 +94,15 @@ impl<'a> Entry<'a> {
         } else {
             intent.request.action
         })
+    }
+}
+
+fn verdict_in(event: &Event) -> Option<&Verdict> {
+    match event {
+        Event::Opened(intent) => Some(&intent.verdict),
+        Event::Refused { verdict, .. } => Some(verdict),
+        Event::Reopened(reopening) => Some(&reopening.verdict),
+        Event::Taken { verdict, .. } => verdict.as_ref(),
+        _ => None,
     }
 }

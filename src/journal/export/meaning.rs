@@ -43,14 +43,27 @@ impl Meaning {
             Event::Opened(intent) => ("opened", Access, End::decided(&intent.verdict)),
             Event::Taken { .. } => ("taken", Other("Lease"), Success),
             Event::Progress(made) if made.calls.is_empty() => ("progress", Read, Success),
-            Event::Progress(_) => ("progress", Access, End::called(event)),
-            Event::Deferred(_) => ("deferred", Other("Deferral"), End::Other("Deferred")),
+            Event::Progress(_) => ("progress", Access, End::called(event, Success)),
+            Event::Deferred(deferral) => {
+                // Without a failed call, a read of the cloud failed, or the image was not ready.
+                let end = match deferral.fault {
+                    Some(_) => End::failed("Deferred"),
+                    None => End::Other("Deferred"),
+                };
+                ("deferred", Other("Deferral"), End::called(event, end))
+            }
             Event::Closed { status, .. } => ("closed", Access, End::of(*status)),
             Event::CalledOff(_) => ("called_off", Other("Call-off"), Success),
             Event::Cancelled(_) => ("cancelled", Other("Cancellation"), Success),
             Event::Refused { verdict, .. } => ("refused", Access, End::decided(verdict)),
             Event::Revoking { .. } => ("revoking", Other("Lease"), Success),
-            Event::NotRevoked(_) => ("not_revoked", Access, End::called(event)),
+            Event::NotRevoked(attempt) => {
+                let end = match attempt.covered.is_empty() {
+                    true => End::failed("NotRevoked"),
+                    false => End::Other("Covered"),
+                };
+                ("not_revoked", Access, End::called(event, end))
+            }
             Event::Revoked { results, .. } => ("revoked", Access, End::revoked(results)),
             Event::Reopened(again) => {
                 let end = End::decided(&again.verdict);
@@ -98,7 +111,11 @@ fn words(event: &Event) -> (String, Option<String>) {
         }
         Event::Deferred(deferral) => {
             let until = format!("deferred until {}: {}", deferral.not_before, deferral.why);
-            (String::new(), Some(until))
+            let outcome = match failure(event) {
+                Some(_) => "call failed",
+                None => "",
+            };
+            (outcome.to_owned(), Some(until))
         }
         Event::Closed { status, .. } => (status.to_string(), None),
         Event::NotRevoked(attempt) => {
@@ -212,10 +229,11 @@ impl End {
         }
     }
 
-    fn called(event: &Event) -> Self {
+    /// The failure of the event's calls, or else `end`.
+    fn called(event: &Event, end: Self) -> Self {
         match failure(event) {
             Some(code) => Self::Failure(code.clone()),
-            None => Self::Success,
+            None => end,
         }
     }
 }

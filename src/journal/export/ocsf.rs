@@ -102,20 +102,25 @@ fn policy(verdict: &Verdict) -> Value {
 }
 
 fn actor(entry: &Entry<'_>) -> Value {
-    match entry.intent {
-        Some(intent) => json!({
-            "user": { "uid": intent.request.requester, "name": intent.request.requester },
-            "app_name": intent.identity.source.as_str(),
-            "authorizations": [{
-                "decision": if intent.verdict.allowed { "allowed" } else { "denied" },
-                "policy": policy(&intent.verdict),
-            }],
-        }),
-        None => {
-            let source = entry.sender().map(|(source, _)| source.as_str());
-            json!({ "app_name": source.unwrap_or("sharehook") })
-        }
-    }
+    let Some(intent) = entry.intent else {
+        let source = entry.sender().map(|(source, _)| source.as_str());
+        return json!({ "app_name": source.unwrap_or("sharehook") });
+    };
+    let operator = match &entry.stored.record.event {
+        Event::Reopened(reopening) => reopening.by.split_once('/'),
+        _ => None,
+    };
+    let (source, person) = operator.unwrap_or((
+        intent.identity.source.as_str(),
+        intent.request.requester.as_str(),
+    ));
+    let mut actor = json!({ "user": { "uid": person, "name": person }, "app_name": source });
+    let authorization = entry.verdict().map(|verdict| {
+        let decision = if verdict.allowed { "allowed" } else { "denied" };
+        json!([{ "decision": decision, "policy": policy(verdict) }])
+    });
+    put(&mut actor, "authorizations", authorization);
+    actor
 }
 
 fn api(entry: &Entry<'_>, name: &'static str) -> Value {
@@ -141,6 +146,8 @@ fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
         origin.site.as_ref().map(|site| json!(site)),
     );
     put(&mut cloud, "region", region);
+    let owner = entry.stored.record.owner.as_ref();
+    put(&mut cloud, "account", owner.map(|id| json!({ "uid": id })));
     cloud
 }
 
@@ -205,6 +212,8 @@ fn unmapped(entry: &Entry<'_>) -> Value {
     if let Some(intent) = entry.intent {
         unmapped.insert("request".to_owned(), json!(intent.identity.to_string()));
         unmapped.insert("approvers".to_owned(), json!(intent.request.approvers));
+        let approvals = entry.verdict().map(|verdict| &verdict.approvals);
+        unmapped.insert("approvals".to_owned(), json!(approvals));
         unmapped.insert("reason".to_owned(), json!(intent.request.reason));
         unmapped.insert("approved_at".to_owned(), json!(intent.approved_at));
         unmapped.insert("expires_at".to_owned(), json!(intent.expires_at));
