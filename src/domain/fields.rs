@@ -97,7 +97,8 @@ impl Fields<'_> {
 
     pub(super) fn instant(&mut self, field: &str) -> Option<Timestamp> {
         let text = self.text(field, 64)?;
-        let instant = text.parse().map_err(|_| {
+        let instant = Some(&text).filter(|text| is_date_time(text));
+        let instant = instant.and_then(|text| text.parse().ok()).ok_or_else(|| {
             let problem = format!("{} is not an RFC 3339 instant", shown(&text));
             let remedy = "write date, time and offset, as in \"2026-12-31T00:00:00Z\"";
             Problem::new(field, problem, remedy)
@@ -117,6 +118,34 @@ impl Fields<'_> {
         let name = name.map_err(|problem| Problem { field, ..problem });
         self.ok_or_report(name.map(|_| text.clone()))
     }
+}
+
+/// Whether the text has the form `date-time` of RFC 3339, section 5.6, which also permits lower case
+/// and a space for the `T`. A [`Timestamp`] reads other forms too, such as `20261231T000000Z`.
+fn is_date_time(text: &str) -> bool {
+    let is_like = |text: &str, form: &str| {
+        let fits = |(byte, form): (u8, u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            b'T' => matches!(byte, b'T' | b't' | b' '),
+            _ => byte == form,
+        };
+        text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
+    };
+    let Some((local, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let offset = match rest.strip_prefix('.') {
+        Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => {
+            fraction.trim_start_matches(|c: char| c.is_ascii_digit())
+        }
+        _ => rest,
+    };
+    let is_offset = || {
+        let hour = offset.get(1..3);
+        (is_like(offset, "+00:00") || is_like(offset, "-00:00"))
+            && hour.is_some_and(|hour| hour < "24")
+    };
+    is_like(local, "0000-00-00T00:00:00") && (matches!(offset, "Z" | "z") || is_offset())
 }
 
 /// Names the type of a JSON value, for a message.

@@ -390,6 +390,44 @@ mod tests {
     }
 
     #[test]
+    fn instants_have_the_form_of_rfc_3339() {
+        for (text, is_read) in [
+            ("2026-12-31T00:00:00Z", true),
+            ("2026-12-31t00:00:00z", true),
+            ("2026-12-31 00:00:00Z", true),
+            ("2026-12-31T00:00:00.5Z", true),
+            ("2026-12-31T00:00:00.123456789+08:00", true),
+            ("2026-12-31T00:00:00-00:00", true),
+            ("2026-12-31T00:00:00+23:59", true),
+            ("2026-12-31T23:59:60Z", true),
+            ("20261231T000000Z", false),
+            ("2026-12-31T00:00Z", false),
+            ("2026-12-31T00Z", false),
+            ("2026-12-31T00:00:00+25:59", false),
+            ("2026-12-31T00:00:00+24:00", false),
+            ("2026-12-31T00:00:00+05:60", false),
+            ("2026-12-31T00:00:00+0530", false),
+            ("2026-12-31T00:00:00+05", false),
+            ("2026-12-31T00:00:00,5Z", false),
+            ("2026-12-31T00:00:00.Z", false),
+            ("2026-12-31T00:00:00Z[Europe/Berlin]", false),
+            ("2026-12-31T00:00:00+01:00[Europe/Berlin]", false),
+            ("+002026-12-31T00:00:00Z", false),
+            ("-002026-12-31T00:00:00Z", false),
+            ("2026-12-31T24:00:00Z", false),
+            ("2027-02-29T00:00:00Z", false),
+            ("2026-12-31T00:00:00", false),
+            ("2026-12-31", false),
+            ("2026-12-31T00:00:0\u{660}Z", false),
+        ] {
+            for field in ["expires_at", "not_before"] {
+                let request = read(with(field, json!(text)));
+                assert_eq!(request.is_ok(), is_read, "{field} {text}: {request:?}");
+            }
+        }
+    }
+
+    #[test]
     fn people_are_kept_as_written() {
         let mut value = with("approvers", json!(["Bob@Example.com ", "bob@example.com"]));
         value["requester"] = json!(" Alice@example.com");
