@@ -76,11 +76,11 @@ impl ExecutionContext<'_> {
         }
     }
 
-    /// Counts a call that changes sharing, under the cloud's error code; `None` for success. A code
-    /// that no table lists is counted as `other`, so that the number of labels is limited.
-    pub(super) fn count_call(&self, action: &'static str, code: Option<&str>) {
-        let code = code.map_or("OK", |code| known_code(code).unwrap_or("other"));
-        self.metrics.count(Metric::CloudCalls, &[action, code]);
+    /// Counts a call that changes sharing, under the cloud's error code.
+    pub(super) fn count_call<T>(&self, action: &'static str, end: &Result<T, CloudError>) {
+        if let Some(code) = counted_as(end) {
+            self.metrics.count(Metric::CloudCalls, &[action, code]);
+        }
     }
 
     /// Waits before the next try. `tries`: how many have failed. `class`: the last one's error.
@@ -88,6 +88,17 @@ impl ExecutionContext<'_> {
     pub(super) async fn wait(&self, tries: u32, class: ErrorClass) -> bool {
         let wait = wait_before(self.patience.backoff, tries, class, clock::chance());
         pause(self.deadline, wait).await
+    }
+}
+
+/// The label `code` of a call's end. A code that no table lists is counted as `other`, so that the
+/// number of labels is limited. `None` if the time ran out before the call was sent: that is no
+/// answer of the cloud, and a later turn makes the call.
+fn counted_as<T>(end: &Result<T, CloudError>) -> Option<&'static str> {
+    match end {
+        Ok(_) => Some("OK"),
+        Err(error) if error.is_out_of_time() => None,
+        Err(error) => Some(known_code(&error.code).unwrap_or("other")),
     }
 }
 
@@ -140,4 +151,35 @@ pub(super) async fn pause(deadline: Deadline, wait: Duration) -> bool {
     }
     tokio::time::sleep(wait).await;
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::error::not_sent;
+    use crate::domain::ResultCode;
+
+    #[test]
+    fn a_call_that_was_not_sent_in_time_is_not_counted() {
+        let unsent = |code| Err::<(), _>(not_sent(code, String::new(), ""));
+        let answered = |code: &str| {
+            let mut error = not_sent(ResultCode::Timeout, String::new(), "");
+            error.code = code.to_owned();
+            error.class = ErrorClass::Throttled;
+            Err::<(), _>(error)
+        };
+        for (end, code) in [
+            (Ok(()), Some("OK")),
+            (unsent(ResultCode::Throttled), None),
+            (unsent(ResultCode::DeadlinePassed), None),
+            (unsent(ResultCode::NoCredentials), Some("NoCredentials")),
+            (
+                answered("RequestLimitExceeded"),
+                Some("RequestLimitExceeded"),
+            ),
+            (answered("Made.Up"), Some("other")),
+        ] {
+            assert_eq!(counted_as(&end), code, "{end:?}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn receive(app: &Arc<App>, message: Message, deadline: Deadline
             "no source trusts this origin; list it in a trusted source's `from`"
         );
         return Received {
-            outcome: Outcome::UnknownSource,
+            outcome: Outcome::of(&app.unknown_source()),
             body: reply::error(text),
         };
     };

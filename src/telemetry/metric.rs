@@ -64,7 +64,7 @@ metrics! {
     DeliveriesRejected: Counter "sharehook_deliveries_rejected_total" ["source"]
         "Authenticated deliveries that were not understood.";
     CloudCalls: Counter "sharehook_cloud_calls_total" ["action", "code"]
-        "Calls that change sharing, by the cloud's answer.";
+        "Calls that change sharing, by the cloud's answer; calls that were not sent in time are not included.";
     CloudWait: Histogram "sharehook_cloud_wait_seconds" ["action"]
         "How long calls waited for the cloud's rate limit; calls that did not wait are not included.";
     JournalOperations: Counter "sharehook_journal_operations_total" ["operation", "result"]
@@ -131,7 +131,8 @@ spelled! {
         Duplicate = "duplicate",
         /// The delivery has a known identity and other content.
         Conflict = "conflict",
-        /// The delivery failed authentication, or names no configured source.
+        /// The delivery failed authentication, names no configured source, or has an origin that no
+        /// source lists.
         Unauthorised = "unauthorised",
         /// The media type is not supported; or the delivery was verified, but is unreadable,
         /// unmappable or invalid.

@@ -112,6 +112,9 @@ async fn the_functions_lines_follow_the_schema_and_count_what_happened() {
         event("http-jira-denied.json"),
         json!({"task": "sweep"}),
         json!({"task": "drift"}),
+        json!({"Records": [{"eventSource": "aws:sqs", "messageId": "m-1", "body": "{}",
+            "attributes": {}, "messageAttributes": {},
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:unlisted"}]}),
     ];
     let by_event = lines_of(&events).await;
     let schema: Value = serde_json::from_str(include_str!("../vectors/emf.schema.json")).unwrap();
@@ -136,7 +139,7 @@ async fn the_functions_lines_follow_the_schema_and_count_what_happened() {
             );
         }
     }
-    let [shared, forged, denied, swept, compared] = &by_event[..] else {
+    let [shared, forged, denied, swept, compared, strange] = &by_event[..] else {
         panic!("{by_event:?}")
     };
     let deliveries = "sharehook_deliveries_total";
@@ -183,6 +186,11 @@ async fn the_functions_lines_follow_the_schema_and_count_what_happened() {
         value(compared, "sharehook_drift_differences", None),
         Some(0.0),
         "{compared:?}"
+    );
+    assert_eq!(
+        value(strange, deliveries, Some("unauthorised")),
+        Some(1.0),
+        "{strange:?}"
     );
 }
 

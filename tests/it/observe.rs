@@ -119,15 +119,21 @@ async fn the_metrics_show_what_was_delivered_called_and_given() {
     let service = Service::start().await;
     deliver(&service.url, "CHG-8", &[]).await;
     deliver(&service.url, "CHG-8", &[]).await;
-    send(&service.url, "POST", "/hooks/nobody-knows-this", &[], "{}")
-        .await
-        .unwrap();
+    // The last two cannot be the name of a source.
+    for path in [
+        "/hooks/nobody-knows-this",
+        "/hooks/native/",
+        "/hooks/NATIVE",
+    ] {
+        let sent = send(&service.url, "POST", path, &[], "{}").await;
+        assert_eq!(sent.unwrap().status, 404);
+    }
     let (status, text) = service.get("/metrics").await;
     assert_eq!(status, 200);
     for line in [
         "sharehook_deliveries_total{source=\"native\",result=\"completed\"} 1",
         "sharehook_deliveries_total{source=\"native\",result=\"duplicate\"} 1",
-        "sharehook_deliveries_total{source=\"none\",result=\"unauthorised\"} 1",
+        "sharehook_deliveries_total{source=\"none\",result=\"unauthorised\"} 3",
         "sharehook_delivery_duration_seconds_count{source=\"native\"} 2",
         "sharehook_cloud_calls_total{action=\"ShareBlueprintAcrossAccounts\",code=\"OK\"} 1",
         "sharehook_grants_active 1",

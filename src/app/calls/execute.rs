@@ -300,8 +300,7 @@ async fn lighthouse(
                 let (call, name) = (step(Step::Call), publication_call(image, action));
                 let end = cloud.modify_lighthouse_sharing(image, action);
                 let end = end.instrument(call.clone()).await;
-                let code = end.as_ref().err().map(|error| error.code.as_str());
-                context.count_call("ModifyImageSharePermission", code);
+                context.count_call("ModifyImageSharePermission", &end);
                 if end.as_ref().err().is_some_and(CloudError::is_out_of_time) {
                     return Ok(work.unfinished());
                 }

@@ -86,8 +86,7 @@ pub(in crate::app) async fn change(
             accounts
         };
         let end = context.cloud.change_shares(image, action, accounts).await;
-        let code = end.as_ref().err().map(|error| error.code.as_str());
-        context.count_call(sharing_api(image, action).action, code);
+        context.count_call(sharing_api(image, action).action, &end);
         let batched = !waiters.is_empty();
         waiters.answer(&end);
         return Called { end, batched };

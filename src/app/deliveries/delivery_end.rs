@@ -16,6 +16,12 @@ static COLD_START: AtomicBool = AtomicBool::new(true);
 pub(in crate::app) const NO_SOURCE: &str = "none";
 
 impl App {
+    /// Counts a delivery that names no configured source, and returns the reply to it.
+    pub fn unknown_source(&self) -> Reply {
+        self.delivery_ended(None, Duration::ZERO, &Reply::UnknownSource);
+        Reply::UnknownSource
+    }
+
     /// Logs and counts the end of a delivery. `source`: the source that the delivery names, if any.
     pub(in crate::app) fn delivery_ended(
         &self,

@@ -8,8 +8,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use crate::app::{
-    App, Deadline, Delivery, HandshakeRequest, Headers, MetricsReply, Reply, Report, ReportReply,
-    Via,
+    App, Deadline, Delivery, HandshakeRequest, Headers, MetricsReply, Report, ReportReply, Via,
 };
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Outcome;
@@ -116,7 +115,7 @@ async fn route(app: &Arc<App>, request: HttpRequest, deadline: Deadline) -> Http
         }
         (Route::Hook(name), method) => match name.parse::<SourceName>() {
             Err(_) if method != "POST" => route.not_allowed(),
-            Err(_) => HttpResponse::from(&Reply::UnknownSource),
+            Err(_) => HttpResponse::from(&app.unknown_source()),
             Ok(source) => {
                 let headers = Headers::new(request.headers).with_query(request.query);
                 let handshake = HandshakeRequest {
