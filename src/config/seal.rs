@@ -68,7 +68,7 @@ impl Reader<'_> {
             return self.key_elsewhere(SecretRef::Aws(secret), None);
         }
         if let Some(value) = set(self.vars, SEAL_KEY_VAR) {
-            return Some(SealKey::Secret(value.clone().into()));
+            return Some(SealKey::Variable(value.clone().into()));
         }
         let Some(written) = &raw.key else {
             return match journal? {
@@ -196,13 +196,13 @@ mod tests {
         ] {
             assert!(read_at(place, "", &[]).unwrap().seal.is_none(), "{place}");
             let seal = read_at(place, "", &variable).unwrap().seal.unwrap();
-            assert!(matches!(seal.key, SealKey::Secret(_)));
+            assert!(matches!(seal.key, SealKey::Variable(_)));
             assert_eq!(seal.every.map(|every| every.seconds()), Some(3_600));
         }
         let over_the_file = read_at("file:journal", "key = \"file:other.key\"", &variable).unwrap();
         assert!(matches!(
             over_the_file.seal.unwrap().key,
-            SealKey::Secret(_)
+            SealKey::Variable(_)
         ));
         let empty = read_at("file:journal", "", &[("SHAREHOOK_SEAL_KEY", "")]).unwrap();
         assert!(matches!(empty.seal.unwrap().key, SealKey::File(_)));

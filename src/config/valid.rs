@@ -365,6 +365,8 @@ pub struct SealConfig {
 pub enum SealKey {
     /// A file. For a journal in a directory, the program creates it on first use.
     File(PathBuf),
-    /// The value of a variable, or of a secret in AWS.
+    /// The value of `SHAREHOOK_SEAL_KEY`.
+    Variable(SecretString),
+    /// The value of a variable that the file names, or of a secret in AWS.
     Secret(SecretString),
 }

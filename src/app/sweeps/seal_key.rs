@@ -152,6 +152,7 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         return Ok(None);
     };
     let key = match &seal.key {
+        SealKey::Variable(key) => return in_variable(&seal.name, key).map(Some),
         SealKey::Secret(key) => Some(key.clone()),
         SealKey::File(path) => {
             outside(path, config)?;
@@ -160,6 +161,22 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     };
     key.map(|key| NoteSigner::read(&seal.name, &key))
         .transpose()
+}
+
+/// Reads the key in [`SEAL_KEY_VAR`]. Only the message differs from that of another key: the variable
+/// takes no reference to a file or variable, as the setting does.
+fn in_variable(name: &str, key: &SecretString) -> Result<NoteSigner, Problem> {
+    NoteSigner::read(name, key).map_err(|problem| {
+        if SecretRef::parse(key.expose_secret()).is_ok() {
+            let problem = format!("{SEAL_KEY_VAR} has a reference, but it takes the key itself");
+            let remedy = "write the key into the variable, or unset it and write key = \"file:…\" or \"env:…\" in [seal]";
+            return Problem::new("seal.key", problem, remedy);
+        }
+        Problem {
+            problem: format!("{SEAL_KEY_VAR} {}", problem.problem),
+            ..problem
+        }
+    })
 }
 
 /// A key that was introduced, and the checkpoint that both keys have signed.
@@ -237,7 +254,7 @@ fn found(config: &Config) -> Option<Problem> {
             return Some(Problem::new("seal.key", problem, remedy));
         }
         (Some(seal), _) => match &seal.key {
-            SealKey::Secret(_) => None,
+            SealKey::Variable(_) | SealKey::Secret(_) => None,
             SealKey::File(path) => Some(path).filter(|path| matches!(read(path), Ok(None))),
         },
     };
@@ -330,6 +347,23 @@ fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_key_in_the_variable_is_reported_as_that() {
+        let text = "journal = \"file:journal\"\n[cloud]\nsite = \"intl\"\n";
+        for (value, problem) in [
+            ("file:next.key", "SHAREHOOK_SEAL_KEY has a reference"),
+            ("env:KEY", "SHAREHOOK_SEAL_KEY has a reference"),
+            ("%", "SHAREHOOK_SEAL_KEY is neither PEM nor base64"),
+        ] {
+            let vars = Vars::from([(SEAL_KEY_VAR.to_owned(), value.to_owned())]);
+            let config = Config::read("sharehook.toml", text, &vars, &AwsSecrets::new()).unwrap();
+            let found = signer(&config).err().unwrap();
+            assert!(found.problem.starts_with(problem), "{found}");
+            assert!(!found.to_string().contains("next.key"), "{found}");
+            assert_eq!(warnings(&config).len(), 1);
+        }
+    }
 
     #[test]
     fn of_two_writers_one_makes_the_key_and_both_read_it() {
