@@ -355,7 +355,9 @@ impl Attempt<'_> {
         let sent = client::post(client, &endpoint.url, &headers, body.to_vec(), longest).await;
         match sent {
             Ok(incoming) => {
-                let result = envelope::open(incoming.status, &incoming.body, self.purpose);
+                // A gateway may repeat the request's headers in its answer.
+                let body = credentials.hide_in(&incoming.body);
+                let result = envelope::open(incoming.status, &body, self.purpose);
                 let result = result.map_err(|error| match error.own_code() {
                     Some(ResultCode::HttpStatus | ResultCode::BadAnswer) => CloudError {
                         message: format!("{what} at {}: {}", endpoint.host, error.message),
@@ -636,6 +638,48 @@ mod tests {
                 .unwrap_err();
             assert_eq!((error.class, server.seen().len()), (class, 1), "{error}");
         }
+    }
+
+    /// A gateway's page for debugging, an `Error` and an unexpected shape that quote the headers.
+    #[tokio::test]
+    async fn an_answer_that_repeats_the_token_or_the_key_does_not_show_them() {
+        const TOKEN: &str = "0123456789abcdef/0123456789abcdef";
+        let key = format!("key-of-{}", "id-of-a-long-key");
+        let variables = [
+            ("TENCENTCLOUD_SECRET_ID", "id-of-a-long-key"),
+            ("TENCENTCLOUD_SECRET_KEY", &key),
+            ("TENCENTCLOUD_TOKEN", TOKEN),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let padding = "x".repeat(90);
+        let page = Reply {
+            status: 502,
+            ..reply(&format!("{padding} token={TOKEN} key={key}"))
+        };
+        let escaped = TOKEN.replace('/', "\\/");
+        let error = |code: &str| {
+            format!(
+                r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"{escaped} {key}"}},"RequestId":"{TOKEN}"}}}}"#
+            )
+        };
+        let answers = [
+            page,
+            reply(&error("InternalError")),
+            reply(&error(&key)),
+            reply(&format!("{{\"Response\":\"{TOKEN}\"}}")),
+        ];
+        let count = answers.len();
+        let server = Server::start(answers).await;
+        let cloud = cloud_with(settings(server.address), &variables.into());
+        for _ in 0..count {
+            let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+            let shown = format!("{error:?}");
+            assert!(shown.contains("***"), "{shown}");
+            for secret in ["0123456789", "key-of"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+        assert_eq!(server.seen()[0].token.as_deref(), Some(TOKEN));
     }
 
     #[tokio::test]

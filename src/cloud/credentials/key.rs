@@ -1,11 +1,17 @@
 //! Credentials and their source. In: the texts of their parts. Out: credentials that can be sent in
 //! a header, or the problem with a part. `Debug` shows no secret.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::error::{CredentialsError, unusable};
 use crate::domain::Timestamp;
+
+/// The length of the shortest secret that is replaced in answers. Real keys have 32 characters or
+/// more.
+const MIN_HIDDEN: usize = 16;
 
 /// A kind of source of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +63,38 @@ impl Credentials {
         let token = self.token.as_ref().map(ExposeSecret::expose_secret);
         (&self.secret_id, self.secret_key.expose_secret(), token)
     }
+
+    /// Replaces the secret key and the token in an answer by `***`, also if JSON escapes their
+    /// slashes.
+    pub(in crate::cloud) fn hide_in<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
+        let (_, key, token) = self.parts();
+        let mut shown = Cow::Borrowed(answer);
+        for secret in [Some(key), token].into_iter().flatten() {
+            // A shorter secret is one of a test. The answer may contain it as a word.
+            if secret.len() < MIN_HIDDEN {
+                continue;
+            }
+            for spelled in [secret.to_owned(), secret.replace('/', "\\/")] {
+                if let Some(hidden) = without(&shown, spelled.as_bytes()) {
+                    shown = Cow::Owned(hidden);
+                }
+            }
+        }
+        shown
+    }
+}
+
+/// Returns `text` with each `secret` replaced by `***`. `None` if it contains none.
+fn without(text: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
+    let mut hidden = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
+        let (before, from) = rest.split_at(at);
+        hidden.extend_from_slice(before);
+        hidden.extend_from_slice(b"***");
+        rest = from.get(secret.len()..).unwrap_or_default();
+    }
+    (rest.len() < text.len()).then(|| [hidden.as_slice(), rest].concat())
 }
 
 /// The credentials of a source, if it has any.

@@ -3,6 +3,7 @@
 //! credentials. Out: the role's temporary credentials, or the root account of the given
 //! credentials. Errors quote no successful answer, because it may be secret.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -276,7 +277,11 @@ impl Call<'_> {
                 let theirs = incoming
                     .date
                     .and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
-                let opened = envelope::open(incoming.status, &incoming.body, Purpose::Read);
+                let body = match self.signer {
+                    Some(signer) => signer.hide_in(&incoming.body),
+                    None => Cow::Borrowed(incoming.body.as_slice()),
+                };
+                let opened = envelope::open(incoming.status, &body, Purpose::Read);
                 (opened.map(|answered| answered.answer), theirs)
             }
             Err(failure) => {
