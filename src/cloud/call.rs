@@ -56,6 +56,8 @@ pub struct RegionalCloud<'a> {
     pub(super) cloud: &'a Cloud,
     region: Region,
     deadline: Deadline,
+    /// The latest instant at which a call may get its slot in the rate limit.
+    slot_by: Deadline,
 }
 
 impl Cloud {
@@ -105,6 +107,7 @@ impl Cloud {
             cloud: self,
             region: region.clone(),
             deadline,
+            slot_by: deadline,
         }
     }
 
@@ -185,6 +188,17 @@ impl RegionalCloud<'_> {
         let deadline = self.deadline.or_sooner(Deadline::after(longest));
         Self {
             deadline,
+            slot_by: self.slot_by.or_sooner(deadline),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the API. Its calls fail if they get no slot in the rate limit within `longest` from
+    /// now.
+    pub(crate) fn with_slots_within(&self, longest: Duration) -> Self {
+        let slot_by = self.slot_by.or_sooner(Deadline::after(longest));
+        Self {
+            slot_by,
             ..self.clone()
         }
     }
@@ -219,9 +233,10 @@ impl RegionalCloud<'_> {
             cloud,
             region,
             deadline,
+            slot_by,
         } = self;
         let credentials = cloud.credentials.current(*deadline).await?;
-        cloud.throttle.wait_for_slot(api, region, *deadline).await?;
+        cloud.throttle.wait_for_slot(api, region, *slot_by).await?;
         Ok(Ready(credentials))
     }
 
@@ -330,6 +345,7 @@ impl Attempt<'_> {
             cloud,
             region,
             deadline,
+            ..
         } = self.at;
         let longest = cloud.settings.call_timeout;
         let left = deadline.remaining(begin);
@@ -680,6 +696,26 @@ mod tests {
             }
         }
         assert_eq!(server.seen()[0].token.as_deref(), Some(TOKEN));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_gets_no_slot_soon_is_not_sent() {
+        let server = Server::start([done()]).await;
+        let slow = CloudSettings {
+            lighthouse_per_second: 0.5,
+            ..settings(server.address)
+        };
+        let cloud = cloud_with(slow, &variables());
+        let at = region();
+        let soon = cloud.at(&at, Deadline::NEVER);
+        let soon = soon.with_slots_within(Duration::from_secs(1));
+        let image = ImageRef::Blueprint(blueprint());
+        for first in [true, false] {
+            let end = soon.change_shares(&image, Action::Share, || accounts(1));
+            let end = end.await;
+            assert_eq!(end.is_ok(), first, "{end:?}");
+        }
+        assert_eq!(server.seen().len(), 1);
     }
 
     #[tokio::test]

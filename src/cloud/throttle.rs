@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::actions::{Api, Service};
+use super::actions::{Api, Service, describe_blueprints};
 use super::deadline::Deadline;
 use super::error::{deadline_passed, not_sent};
 use super::pace::Pace;
@@ -132,7 +132,7 @@ impl Throttle {
     /// the deadline.
     fn enter(&self, key: Key, deadline: Deadline) -> Result<Place<'_>, CloudError> {
         let mut queues = self.queues.lock();
-        let published = self.published(key.0.service);
+        let published = self.published(key.0);
         let paced = queues.entry(key.clone()).or_insert_with(|| PacedQueue {
             pace: Pace::new(published),
             queue: Arc::default(),
@@ -201,8 +201,13 @@ impl Throttle {
         }
     }
 
-    fn published(&self, service: Service) -> f64 {
-        match service {
+    fn published(&self, api: Api) -> f64 {
+        match api.service {
+            Service::Lighthouse if api == describe_blueprints::API => {
+                // At most half of a rate that is above the published ones, as in tests.
+                let most = (self.lighthouse_per_second / 2.0).max(describe_blueprints::PER_SECOND);
+                self.lighthouse_per_second.min(most)
+            }
             Service::Lighthouse => self.lighthouse_per_second,
             Service::Cvm => self.cvm_per_second,
         }
@@ -212,7 +217,7 @@ impl Throttle {
         let (api, region) = key;
         let queues = self.queues.lock();
         let paced = queues.get(key);
-        let rate = paced.map_or(self.published(api.service), |paced| paced.pace.rate());
+        let rate = paced.map_or(self.published(*api), |paced| paced.pace.rate());
         let message = format!(
             "{} in {region} was not sent: the rate limit of {rate:.1} calls a second delays it by {:.1} s, past the deadline",
             api.action,
@@ -315,6 +320,27 @@ mod tests {
         };
         tokio::join!(request('a', 5), request('b', 1), request('c', 3));
         assert_eq!(*order.lock(), "abcacacaa");
+    }
+
+    /// 20 calls a second for Lighthouse, but 10 for this one of its actions.
+    #[test]
+    fn the_list_of_blueprints_has_the_rate_of_its_own_page() {
+        for (configured, list) in [(20.0, 10.0), (15.0, 10.0), (5.0, 5.0), (0.1, 0.1)] {
+            let throttle = Throttle::new(configured, 10.0);
+            for (api, rate) in [(describe_blueprints::API, list), (LIST, configured)] {
+                let here = region("ap-tokyo");
+                drop(
+                    throttle
+                        .enter((api, here.clone()), Deadline::NEVER)
+                        .unwrap(),
+                );
+                let kept = throttle.queues.lock()[&(api, here)].pace.rate();
+                assert!(
+                    (kept - rate).abs() < 1e-9,
+                    "{api:?} at {configured}: {kept}"
+                );
+            }
+        }
     }
 
     #[test]

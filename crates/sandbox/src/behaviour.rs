@@ -55,7 +55,8 @@ pub enum ServiceRole {
 /// The allowed calls per second for each action, region and key; `None`: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// The limit of every Lighthouse action. The pages say 20.
+    /// The limit of every Lighthouse action. The pages say 20. `DescribeBlueprints` has at most the
+    /// 10 of its own page.
     pub lighthouse: Option<u32>,
     /// The limit of CVM's `ModifyImageSharePermission`. The page says 10. The sandbox does not
     /// limit CVM's reads.

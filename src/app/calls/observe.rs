@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::app::context::{ExecutionContext, ReadKey, pause};
@@ -128,12 +129,13 @@ async fn before_share(
     image: &ImageRef,
 ) -> Readiness {
     match request.action {
-        Action::Share => readiness(context, image).await,
+        Action::Share => readiness(context, image, SLOT_TIME).await,
         Action::Cancel => Readiness::Ready,
     }
 }
 
-/// Reads, and repeats a read that failed for a passing reason.
+/// Reads, and repeats a read that failed soon and for a passing reason. A read that takes long is
+/// not repeated, so that time is left for the call.
 async fn retried<T, F>(
     context: &ExecutionContext<'_>,
     read: impl Fn() -> F,
@@ -141,14 +143,15 @@ async fn retried<T, F>(
 where
     F: Future<Output = Result<T, CloudError>>,
 {
-    let mut tries = 0;
+    let (mut tries, begun) = (0, Instant::now());
     loop {
         let error = match read().await {
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
         tries += 1;
-        let wait = error.class.passing() && tries < MAX_READS;
+        let soon = begun.elapsed() < STATE_TIME;
+        let wait = error.class.passing() && tries < MAX_READS && soon;
         if !wait || !context.wait(tries, error.class).await {
             return Err(error);
         }
@@ -157,13 +160,23 @@ where
 
 /// Time limit of one read of an image's state. The read only saves a call that the cloud would
 /// refuse, so if it fails or takes longer, the share continues without it.
-const STATE_TIME: Duration = Duration::from_secs(5);
+pub(super) const STATE_TIME: Duration = Duration::from_secs(5);
 
-/// Reads the image's state once. If the read fails or finds no image, the image counts as ready.
-async fn readiness(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
+/// How long the read of a blueprint's state before its share waits for a slot in the rate limit.
+/// The cloud allows fewer of these reads than shares, so shares of many blueprints must not wait for
+/// all of them.
+const SLOT_TIME: Duration = Duration::from_secs(1);
+
+/// Reads the image's state once; that of a blueprint only if the read gets a slot in the rate limit
+/// within `slot`. If the read fails or finds no image, the image counts as ready.
+pub(super) async fn readiness(
+    context: &ExecutionContext<'_>,
+    image: &ImageRef,
+    slot: Duration,
+) -> Readiness {
     let cloud = context.cloud.within(STATE_TIME);
     match image {
-        ImageRef::Blueprint(id) => match cloud.blueprint(id).await {
+        ImageRef::Blueprint(id) => match cloud.with_slots_within(slot).blueprint(id).await {
             Ok(Some(found)) => Readiness::of_blueprint(found.blueprint_state.as_deref()),
             Ok(None) | Err(_) => Readiness::Ready,
         },
@@ -180,7 +193,7 @@ async fn readiness(context: &ExecutionContext<'_>, image: &ImageRef) -> Readines
 pub(super) async fn until_ready(context: &ExecutionContext<'_>, image: &ImageRef) -> Readiness {
     let mut last = Readiness::Ready;
     for _ in 0..context.patience.normal_polls {
-        last = readiness(context, image).await;
+        last = readiness(context, image, STATE_TIME).await;
         let passing = matches!(last, Readiness::Later(_));
         if !passing || !pause(context.deadline, context.patience.normal_pause).await {
             break;

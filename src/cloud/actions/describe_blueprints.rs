@@ -1,11 +1,17 @@
 //! `DescribeBlueprints`: lists the Lighthouse images of the account. The entry of an image that
 //! Lighthouse made from a CVM image names the CVM image. Limits: either ids or filters, 100 ids, 10
-//! filters of 100 values, 100 entries a page. <https://cloud.tencent.com/document/api/1207/47689>
+//! filters of 100 values, 100 entries a page, 10 calls a second.
+//! <https://www.tencentcloud.com/document/product/1103/42503>
 
 use serde::{Deserialize, Serialize};
 
 use super::{Api, Filter, Paging, Query};
 use crate::domain::BlueprintId;
+
+pub const API: Api = Api::lighthouse("DescribeBlueprints");
+
+/// Maximum number of calls a second. Other Lighthouse actions allow 20.
+pub const PER_SECOND: f64 = 10.0;
 
 /// Selects images by ids or by filters. The API does not accept both together.
 #[derive(Debug, Clone, Serialize)]
@@ -48,7 +54,7 @@ pub struct Blueprint {
 }
 
 impl Query for Blueprints<'_> {
-    const API: Api = Api::lighthouse("DescribeBlueprints");
+    const API: Api = API;
     type Item = Blueprint;
 
     fn key(item: &Blueprint) -> String {

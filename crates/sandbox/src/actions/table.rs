@@ -94,6 +94,7 @@ impl Action {
     pub(crate) fn per_second(self, limits: RateLimits) -> Option<u32> {
         match self {
             Self::ShareImage => limits.cvm_modify,
+            Self::Blueprints => limits.lighthouse.map(|most| most.min(10)),
             Self::ImageShares | Self::Images | Self::CallerIdentity => None,
             _ => limits.lighthouse,
         }

@@ -268,7 +268,8 @@ fn the_published_rates_are_kept() {
         json!({"ImageId": "img-6pb6lrmy", "AccountIds": ["1038493875"], "Permission": "CANCEL"});
     let list = json!({"ImageId": "img-6pb6lrmy"});
     for (draft, admitted) in [
-        (Draft::lighthouse("DescribeBlueprints", json!({})), 20),
+        (Draft::lighthouse("DescribeBlueprints", json!({})), 10),
+        (Draft::lighthouse("DescribeImagesToShare", json!({})), 20),
         (Draft::cvm("ModifyImageSharePermission", modify), 10),
         (Draft::cvm("DescribeImageSharePermission", list), 30),
     ] {
