@@ -7,6 +7,7 @@ use crate::domain::{
 };
 
 use super::failure::{failure, may_have_acted};
+use super::readiness::Readiness;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum LighthouseStep {
 pub enum LighthouseSeen {
     /// `Ok(None)`: the image can be shared. `Ok(Some(reason))`: it cannot. `Err`: the read failed.
     Prechecked(Result<Option<String>, CloudError>),
+    /// The image cannot be shared in its current state, but the state will pass.
+    NotReady(Readiness),
     /// The call's result: the blueprint (the API may return null) and the request id, or the error.
     Called(Result<(Option<BlueprintId>, Option<String>), CloudError>),
     /// The image's blueprint, if it has one, or why it could not be read.
@@ -52,6 +55,8 @@ pub struct LighthouseWork {
     last: Option<CloudError>,
     /// The reason that `DescribeImagesToShare` returned if the image cannot be shared.
     unshareable: Option<String>,
+    /// The result if the image is in a passing state and not in Lighthouse yet.
+    not_ready: Option<ResultKind>,
     /// Set if a call succeeded without naming the blueprint: the cloud's request id, if it sent
     /// one.
     effected: Option<Option<String>>,
@@ -80,6 +85,7 @@ impl LighthouseWork {
             step,
             last: None,
             unshareable: None,
+            not_ready: None,
             effected: None,
             maybe_done,
             unclear: false,
@@ -104,6 +110,10 @@ impl LighthouseWork {
             LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
             LighthouseSeen::Prechecked(Ok(Some(reason))) => {
                 self.unshareable = Some(reason);
+                self.step = LighthouseStep::Find;
+            }
+            LighthouseSeen::NotReady(readiness) => {
+                self.not_ready = readiness.failure();
                 self.step = LighthouseStep::Find;
             }
             LighthouseSeen::Called(Ok((blueprint, request_id))) => {
@@ -198,6 +208,11 @@ impl LighthouseWork {
         if let Some(request_id) = self.effected.take() {
             // The share succeeded. The image is available even if the blueprint's id is unknown.
             return self.available(found.ok().flatten(), request_id);
+        }
+        if let (Some(kind), Err(_) | Ok(None)) = (self.not_ready.take(), &found) {
+            // A call of an earlier attempt is not settled by what the cloud shows in this state.
+            self.unclear |= self.maybe_done;
+            return self.finish(kind, None);
         }
         let there = match found {
             Ok(there) => there,

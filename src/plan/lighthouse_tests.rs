@@ -221,3 +221,29 @@ fn a_busy_cloud_is_tried_a_bounded_number_of_times() {
         }
     ));
 }
+
+#[test]
+fn an_image_in_a_passing_state_waits_unless_it_is_there() {
+    let creating = || LighthouseSeen::NotReady(Readiness::Later("CREATING".into()));
+    let unreadable = || Found(Err(error(ErrorClass::Operator)));
+    for (found, doubtful) in [(Found(Ok(None)), false), (unreadable(), true)] {
+        let mut work = LighthouseWork::new(image(), Action::Share, doubtful, 3);
+        work.see(creating());
+        work.see(found);
+        let result = work.result().unwrap();
+        let ResultKind::Failed {
+            code, retryable, ..
+        } = &result.kind
+        else {
+            panic!("{result:?}")
+        };
+        assert_eq!((code.as_str(), *retryable), ("NotReady", true));
+        assert_eq!(
+            result.maybe_done, doubtful,
+            "an earlier call stays in doubt"
+        );
+    }
+    let there = vec![creating(), Found(Ok(Some(blueprint())))];
+    let kind = run(Action::Share, there).1.kind;
+    assert_eq!(kind, available(Some(blueprint()), true));
+}

@@ -165,6 +165,35 @@ async fn an_image_that_is_there_already_is_found() {
     );
 }
 
+/// The call names no blueprint, and the list shows the image's blueprint only later.
+#[tokio::test]
+async fn a_blueprint_that_is_listed_late_is_found_by_a_later_turn() {
+    let setup = Setup::new(unlimited(), "memory:").await;
+    // The image is there already, so the call names no blueprint.
+    setup
+        .send(&ticket("before", "share", IMAGE, &[], true))
+        .await;
+    let blueprint = setup.cloud.state().published(REGION, IMAGE).unwrap();
+    let list = |image: Option<&str>| {
+        setup.cloud.edit(|world| {
+            let stock = world.regions.get_mut(REGION).unwrap();
+            stock.blueprints.get_mut(&blueprint).unwrap().image_id =
+                image.unwrap_or_default().to_owned();
+        });
+    };
+    list(None);
+    let unread = "DescribeImagesToShare:error-before:InternalError";
+    assert!(setup.cloud.inject(unread.parse().unwrap()));
+    let answer = setup.send(&chain()).await;
+    assert_eq!(answer["status"], "pending", "{answer}");
+    assert!(answer.to_string().contains("looks again later"), "{answer}");
+    list(Some(IMAGE));
+    setup.advance(120);
+    let answer = setup.send(&chain()).await;
+    assert_eq!(answer["status"], "completed", "{answer}");
+    assert_eq!(json!(setup.has(&blueprint)), json!(ACCOUNTS));
+}
+
 fn custom_images_only() -> Behaviour {
     Behaviour {
         shares_published_blueprints: false,

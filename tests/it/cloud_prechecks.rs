@@ -117,6 +117,7 @@ async fn what_lighthouse_does_not_take_costs_no_call_and_its_reason_is_passed_on
     let refused: Vec<_> = listed
         .into_iter()
         .filter(|image| image.is_shareable == Some(false))
+        .filter(|image| image.image_state.as_deref() == Some("NORMAL"))
         .collect();
     assert!(!refused.is_empty());
     for image in refused {
@@ -187,6 +188,31 @@ async fn an_image_in_the_making_is_waited_for_and_else_shared_by_a_later_turn() 
     );
 }
 
+/// The image is not published before it is NORMAL, and no approval is lost. A chain's accounts wait
+/// with it.
+#[tokio::test]
+async fn a_publication_of_an_image_in_the_making_waits_for_it() {
+    const IMAGE: &str = "img-creating";
+    for accounts in [&TWO[..0], &TWO[..]] {
+        let setup = setup().await;
+        let request = ticket("making", "share", IMAGE, accounts, true);
+        let answer = setup.send(&request).await;
+        assert_eq!(answer["status"], "pending", "{answer}");
+        assert!(
+            answer.to_string().contains("the image is CREATING"),
+            "no reason: {answer}"
+        );
+        assert!(setup.writes(0).is_empty(), "{:?}", setup.writes(0));
+        edit(&setup, |stock| {
+            stock.images.get_mut(IMAGE).unwrap().state = ImageState::Normal;
+        });
+        setup.advance(120);
+        let answer = setup.send(&request).await;
+        assert_eq!(answer["status"], "completed", "{answer}");
+        assert!(setup.cloud.state().published(REGION, IMAGE).is_some());
+    }
+}
+
 /// A share that is still impossible a day after its approval fails, and its answer says why.
 #[tokio::test]
 async fn what_never_becomes_ready_is_given_up_with_its_reason() {
@@ -243,6 +269,35 @@ async fn a_precheck_that_cannot_be_read_blocks_nothing() {
     )
     .await;
     assert_eq!(answer["status"], "completed", "{answer}");
+}
+
+/// Each read that hangs is given up in time, so that the delivery still makes its call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_always_hangs_leaves_time_for_the_call() {
+    let mut running = tokio::task::JoinSet::new();
+    for (read, image, lighthouse) in [
+        ("DescribeImageSharePermission", IMAGE, false),
+        (
+            "DescribeBlueprintsShareAcrossAccountInfos",
+            BLUEPRINT,
+            false,
+        ),
+        ("DescribeImagesToShare", IMAGE, true),
+    ] {
+        running.spawn(async move {
+            let setup = setup().await;
+            let hangs = format!("{read}:slow:60s@50");
+            assert!(setup.cloud.inject(hangs.parse().unwrap()));
+            let accounts = if lighthouse { &TWO[..0] } else { &TWO[..] };
+            let request = ticket(read, "share", image, accounts, lighthouse);
+            let limit = Duration::from_secs(if lighthouse { 9 } else { 20 });
+            let answer = deliver(&setup.app, &request, Deadline::after(limit)).await;
+            assert_eq!(answer["status"], "completed", "{read}: {answer}");
+        });
+    }
+    while let Some(end) = running.join_next().await {
+        end.unwrap();
+    }
 }
 
 #[tokio::test]

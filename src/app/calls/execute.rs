@@ -4,7 +4,7 @@
 
 use tracing::Instrument as _;
 
-use crate::app::context::{CallEnd, ExecutionContext};
+use crate::app::context::{CallEnd, ExecutionContext, pause};
 use crate::app::requests::{ClaimWriter, Stop};
 use crate::cloud::ImagesQuery;
 use crate::domain::{
@@ -13,11 +13,11 @@ use crate::domain::{
 };
 use crate::plan::{
     AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
-    PlannedImage, Stage, account_call, name_blueprint, publication_call,
+    PlannedImage, Readiness, Stage, account_call, name_blueprint, publication_call,
 };
 use crate::telemetry::{Step, step};
 
-use super::observe::until_ready;
+use super::observe::{STATE_TIME, readiness, until_ready};
 use super::sharing_calls;
 
 /// Executes the plan, stage by stage.
@@ -126,9 +126,12 @@ async fn blueprint_of_chain(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // If a later turn may repeat the first step and make the blueprint, the failure of the accounts
-    // is retryable.
-    let again = |result: &ItemResult| matches!(&result.kind, ResultKind::Failed { retryable, .. } if *retryable);
+    // The failure of the accounts is retryable if a later turn may repeat the first step and make
+    // the blueprint, or if the image is in Lighthouse: its list may show the blueprint later.
+    let again = |result: &ItemResult| match &result.kind {
+        ResultKind::Failed { retryable, .. } => *retryable,
+        kind => matches!(kind, ResultKind::Available { .. }),
+    };
     match found {
         Some(id) => Ok(id),
         None => match context.cloud.blueprint_of_image(image).await {
@@ -147,9 +150,13 @@ async fn blueprint_of_chain(
 }
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
-    let message = format!(
-        "the blueprint of {image} is not known: {why}; if the image has one, send a request that names its lhbp-… id"
-    );
+    let lasting = "if the image has one, send a request that names its lhbp-… id";
+    let next = if retryable {
+        format!("the program looks again later; if it never finds the blueprint and {lasting}")
+    } else {
+        lasting.to_owned()
+    };
+    let message = format!("the blueprint of {image} is not known: {why} — {next}");
     ResultKind::failed(ResultCode::ChainBroken, message, retryable)
 }
 
@@ -282,10 +289,7 @@ async fn lighthouse(
                 }
                 work.see(LighthouseSeen::Waited);
             }
-            LighthouseStep::Precheck => {
-                let prechecked = precheck(context, image).await;
-                work.see(LighthouseSeen::Prechecked(prechecked));
-            }
+            LighthouseStep::Precheck => work.see(precheck(context, image).await),
             LighthouseStep::Find => {
                 let found = cloud.blueprint_of_image(image).await;
                 let id = match found {
@@ -333,17 +337,62 @@ fn not_the_owner() -> CloudError {
     )
 }
 
-/// Asks Lighthouse whether the image can be shared to it. Returns the reason if it cannot.
-async fn precheck(
+/// Asks Lighthouse whether the image can be shared to it. Waits, for a limited time, while the image
+/// is in a passing state.
+async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> LighthouseSeen {
+    let mut polls = context.patience.normal_polls;
+    let mut last = None;
+    loop {
+        let seen = match ask_lighthouse(context, image).await {
+            Ok(Readiness::Ready) => LighthouseSeen::Prechecked(Ok(None)),
+            Ok(Readiness::Never(reason)) => LighthouseSeen::Prechecked(Ok(Some(reason))),
+            Ok(later @ Readiness::Later(_)) => {
+                last = Some(later.clone());
+                LighthouseSeen::NotReady(later)
+            }
+            // A call would be refused if the image is still in the state that was read before.
+            Err(error) => match last.take() {
+                Some(later) => return LighthouseSeen::NotReady(later),
+                None => LighthouseSeen::Prechecked(Err(error)),
+            },
+        };
+        polls = polls.saturating_sub(1);
+        let wait = matches!(seen, LighthouseSeen::NotReady(_)) && polls > 0;
+        if !wait || !pause(context.deadline, context.patience.normal_pause).await {
+            return seen;
+        }
+    }
+}
+
+/// Asks Lighthouse once whether the image can be shared to it in its current state.
+async fn ask_lighthouse(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
-) -> Result<Option<String>, CloudError> {
+) -> Result<Readiness, CloudError> {
     let query = ImagesQuery::Ids {
         image_ids: vec![image.clone()],
     };
-    let listed = context.cloud.images_to_share(query).await?;
+    let cloud = context.cloud.within(STATE_TIME);
+    let listed = cloud.images_to_share(query).await?;
     let found = listed.into_iter().find(|listed| listed.image_id == *image);
-    // For an image that is not in the list, the call itself returns the documented code.
-    let refused = found.filter(|listed| listed.is_shareable == Some(false));
-    Ok(refused.map(|listed| listed.unshareable_reason.unwrap_or_default()))
+    let Some(found) = found else {
+        // The list may leave out an image that is not NORMAL. For any other image that is not in
+        // the list, the call itself returns the documented code.
+        let state = readiness(context, &ImageRef::Cvm(image.clone()), STATE_TIME).await;
+        return Ok(match state {
+            later @ Readiness::Later(_) => later,
+            Readiness::Ready | Readiness::Never(_) => Readiness::Ready,
+        });
+    };
+    if found.is_shareable != Some(false) {
+        return Ok(Readiness::Ready);
+    }
+    let reason = found.unshareable_reason.filter(|why| !why.is_empty());
+    let reason = reason.unwrap_or_else(|| "it gives no reason".to_owned());
+    Ok(
+        match Readiness::of_cvm(found.image_state.as_deref(), None) {
+            later @ Readiness::Later(_) => later,
+            Readiness::Ready | Readiness::Never(_) => Readiness::Never(reason),
+        },
+    )
 }
