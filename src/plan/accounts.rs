@@ -15,6 +15,9 @@ use crate::domain::{
 
 use super::failure::{failure, may_have_acted};
 
+/// The cloud's code for a call with more accounts than it takes.
+const TOO_MANY: &str = "InvalidParameterValue.LimitExceeded";
+
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountStep {
@@ -242,11 +245,9 @@ impl AccountWork {
             | ErrorClass::Throttled
             | ErrorClass::NotSent
             | ErrorClass::Ambiguous => self.repeat(error),
-            ErrorClass::Permanent
-                if error.code == "InvalidParameterValue.LimitExceeded" && !alone =>
-            {
-                self.halve()
-            }
+            ErrorClass::Permanent if error.code == TOO_MANY && !alone => self.halve(),
+            // One account alone gets the code, so it says nothing about the other batches.
+            ErrorClass::Permanent if error.code == TOO_MANY => self.fail_front(&error, false),
             ErrorClass::Permanent
             | ErrorClass::Operator
             | ErrorClass::Refresh

@@ -296,6 +296,30 @@ fn a_batch_larger_than_the_cloud_takes_is_halved() {
     assert_eq!(shared, 8);
 }
 
+/// The account that alone gets the code is the only one that fails.
+#[test]
+fn a_limit_that_concerns_one_account_costs_the_others_nothing() {
+    let accounts: Vec<_> = (0..10).map(account).collect();
+    let mut work = AccountWork::new(Action::Share, &accounts, 10, true, false, 6);
+    for _ in 0..50 {
+        match work.next() {
+            AccountStep::Call(batch) => {
+                let refused = batch.contains(&account(3));
+                let code = "InvalidParameterValue.LimitExceeded";
+                work.see(AccountSeen::Called(match refused {
+                    true => Err(error(code, ErrorClass::Permanent)),
+                    false => Ok(Some("r".into())),
+                }));
+            }
+            AccountStep::Finished => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let failed: Vec<_> = work.settled().filter(|r| !r.succeeded()).collect();
+    assert_eq!((work.settled().count(), failed.len()), (10, 1));
+    assert_eq!(failed[0].item, Item::Account(account(3)));
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         3 => Just(Fault::None),
