@@ -3,7 +3,7 @@
 //! the common error codes, the official SDKs.
 
 use super::actions::Purpose;
-use crate::domain::ErrorClass;
+use crate::domain::{ErrorClass, Family};
 
 /// How the class of a code depends on the purpose of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) enum Meaning {
 pub(super) struct Group {
     pub(super) meaning: Meaning,
     pub(super) remedy: &'static str,
+    /// The remedy for a call that cancels shares, if it differs.
+    pub(super) cancel_remedy: Option<&'static str>,
     pub(super) codes: &'static [&'static str],
 }
 
@@ -26,6 +28,7 @@ const fn always(class: ErrorClass, remedy: &'static str, codes: &'static [&'stat
     Group {
         meaning: Meaning::Always(class),
         remedy,
+        cancel_remedy: None,
         codes,
     }
 }
@@ -38,9 +41,24 @@ const fn wanted_by(
     Group {
         meaning: Meaning::WantedBy(purpose),
         remedy,
+        cancel_remedy: None,
         codes,
     }
 }
+
+/// Returns the group with a remedy of its own for a call that cancels shares: its remedy for a share
+/// does not help there.
+const fn kept_shares(group: Group) -> Group {
+    Group {
+        cancel_remedy: Some(
+            "look in the console which accounts still have the image; for a share that has ended, then run `sharehook sweep`",
+        ),
+        ..group
+    }
+}
+
+/// A code without details may concern one account of the call, as an unlisted code may.
+const BARE: ErrorClass = ErrorClass::Unlisted(Family::Final);
 
 use ErrorClass::{Account, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
 
@@ -63,7 +81,7 @@ pub(super) const TABLE: &[Group] = &[
         &["UnsupportedOperation.BlueprintHasNotShared"],
     ),
     // An account in the request is wrong.
-    always(
+    kept_shares(always(
         Account,
         "correct the account id: it must belong to an existing root account; sub-accounts, AppIDs and QQ numbers do not work",
         &[
@@ -75,8 +93,8 @@ pub(super) const TABLE: &[Group] = &[
             "InvalidParameterValue.AccountIdsNotOwnerAccount",
             "InvalidParameterValue.InvalidAppIdFormat",
         ],
-    ),
-    always(
+    )),
+    kept_shares(always(
         Account,
         "remove the account that owns the image from the request",
         &[
@@ -84,12 +102,12 @@ pub(super) const TABLE: &[Group] = &[
             "InvalidAccountIs.YourSelf",
             "InvalidParameterValue.AccountIdSameWithUin",
         ],
-    ),
-    always(
+    )),
+    kept_shares(always(
         Account,
         "name an account of the same site: images are not shared between the mainland and the international site",
         &["InvalidParameterValue.AccountIdInvalidAccountArea"],
-    ),
+    )),
     // The same call can succeed later.
     always(
         Transient,
@@ -131,6 +149,7 @@ pub(super) const TABLE: &[Group] = &[
         "check the image's state: it must be NORMAL; wait while the image is being created or synchronized",
         &[
             "InvalidImageId.IncorrectState",
+            "InvalidParameterValue.InvalidBlueprintState",
             "UnsupportedOperation.BlueprintCurStateInvalid",
         ],
     ),
@@ -145,7 +164,7 @@ pub(super) const TABLE: &[Group] = &[
         ],
     ),
     // Quotas.
-    always(
+    kept_shares(always(
         Quota,
         "cancel shares that are no longer needed, or ask the provider for a larger quota",
         &[
@@ -153,7 +172,7 @@ pub(super) const TABLE: &[Group] = &[
             "LimitExceeded.ShareBlueprintAcrossAccountQuotaLimitExceeded",
             "OverQuota",
         ],
-    ),
+    )),
     // An operator must act.
     always(
         Operator,
@@ -224,14 +243,13 @@ pub(super) const TABLE: &[Group] = &[
             "InvalidParameterValue.BlueprintIdMalformed",
             "InvalidParameterValue.InvalidBlueprintId",
             "InvalidParameterValue.InvalidImageIdMalformed",
-            "ResourceNotFound",
             "ResourceNotFound.BlueprintIdNotFound",
             "ResourceNotFound.BlueprintNotFound",
             "ResourceNotFound.ImageIdNotFound",
             "ResourceNotFound.PrivateBlueprintNotFound",
         ],
     ),
-    always(
+    kept_shares(always(
         Permanent,
         "choose another image: this one cannot be shared (encrypted, imported, whole-instance, market, foreign or not custom)",
         &[
@@ -240,7 +258,6 @@ pub(super) const TABLE: &[Group] = &[
             "FailedOperation.RImageShareFailed",
             "InvalidImageId.InShared",
             "InvalidParameter.InstanceImageNotSupport",
-            "InvalidParameterValue.InvalidBlueprintState",
             "InvalidParameterValue.InvalidImageId",
             "InvalidParameterValue.InvalidImageIdIsShared",
             "UnauthorizedOperation.ImageNotBelongToAccount",
@@ -251,7 +268,7 @@ pub(super) const TABLE: &[Group] = &[
             "UnsupportedOperation.NotSupportSharedBlueprint",
             "UnsupportedOperation.SharedImageModifyUnsupported",
         ],
-    ),
+    )),
     always(
         Permanent,
         "name fewer accounts in one request, or lower cvm_accounts_per_call",
@@ -279,23 +296,41 @@ pub(super) const TABLE: &[Group] = &[
             "AuthFailure.InvalidAuthorization",
             "DryRunOperation",
             "InvalidAction",
-            "InvalidParameter",
-            "InvalidParameter.InvalidFilter",
             "InvalidParameter.InvalidParameterCoexistImageIdsFilters",
             "InvalidParameter.ParameterConflict",
-            "InvalidParameterValue",
-            "InvalidParameterValue.Duplicated",
             "InvalidParameterValue.Negative",
             "InvalidParameterValue.OutOfRange",
-            "InvalidParameterValue.TooLong",
             "InvalidRequest",
-            "MissingParameter",
             "NoSuchProduct",
             "NoSuchVersion",
-            "OperationDenied",
             "UnknownParameter",
-            "UnsupportedOperation",
             "UnsupportedProtocol",
+        ],
+    ),
+    always(
+        Permanent,
+        "correct the filter or the image ids: the cloud does not accept them",
+        &[
+            "InvalidParameter.InvalidFilter",
+            "InvalidParameterValue.Duplicated",
+            "InvalidParameterValue.TooLong",
+        ],
+    ),
+    // The same call for fewer accounts may succeed.
+    always(
+        BARE,
+        "correct the image id, the region or the account: the cloud finds one of them nowhere",
+        &["ResourceNotFound"],
+    ),
+    always(
+        BARE,
+        "read the cloud's message and correct what it names; if it names nothing, give the request id to the provider",
+        &[
+            "InvalidParameter",
+            "InvalidParameterValue",
+            "MissingParameter",
+            "OperationDenied",
+            "UnsupportedOperation",
         ],
     ),
 ];

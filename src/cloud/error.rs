@@ -73,7 +73,8 @@ fn lookup(code: &str, purpose: Purpose) -> Option<(ErrorClass, &'static str)> {
         Meaning::WantedBy(wanting) if wanting == purpose => ErrorClass::AsWanted,
         Meaning::WantedBy(_) => ErrorClass::Permanent,
     };
-    Some((class, group.remedy))
+    let cancel = group.cancel_remedy.filter(|_| purpose == Purpose::Cancel);
+    Some((class, cancel.unwrap_or(group.remedy)))
 }
 
 /// Whether the code means that the site does not offer the action, so that repeating the call is
@@ -267,7 +268,7 @@ mod tests {
             (
                 "InvalidParameterValue.InvalidBlueprintState",
                 Share,
-                Permanent,
+                Transient,
             ),
             ("FailedOperation.BYOLImageShareFailed", Share, Permanent),
             ("FailedOperation.InvalidImageState", Share, Transient),
@@ -281,8 +282,35 @@ mod tests {
             ("ResourceNotFound.BlueprintIdNotFound", Read, Permanent),
             ("RequestLimitExceeded.IPLimitExceeded", Read, Throttled),
             ("InternalError.RequestError", Share, Transient),
+            // One account of the call may be the cause.
+            ("InvalidParameterValue", Share, Unlisted(Family::Final)),
+            ("InvalidParameter", Share, Unlisted(Family::Final)),
+            ("MissingParameter", Cancel, Unlisted(Family::Final)),
+            ("OperationDenied", Share, Unlisted(Family::Final)),
+            ("ResourceNotFound", Share, Unlisted(Family::Final)),
+            ("UnsupportedOperation", Cancel, Unlisted(Family::Final)),
+            // The image is the cause.
+            ("InvalidImageId", Share, Permanent),
         ] {
             assert_eq!(classify(code, purpose).0, class, "{code} for {purpose:?}");
+        }
+    }
+
+    /// The remedies of a share, such as to choose another image, do not help to end one.
+    #[test]
+    fn a_refused_cancel_has_a_remedy_of_its_own() {
+        for code in [
+            "FailedOperation.AccountIsYourSelf",
+            "InvalidParameterValue.AccountIdInvalidAccountArea",
+            "InvalidParameterValue.AccountIdsNotExist",
+            "LimitExceeded",
+            "OverQuota",
+            "UnauthorizedOperation.ImageNotBelongToAccount",
+        ] {
+            let (share, cancel) = (Purpose::Share, Purpose::Cancel);
+            assert_eq!(classify(code, share).0, classify(code, cancel).0, "{code}");
+            assert!(classify(code, cancel).1.contains("sharehook sweep"));
+            assert!(!classify(code, share).1.contains("sharehook sweep"));
         }
     }
 

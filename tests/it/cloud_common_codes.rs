@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sharehook::app::ImagesQuery;
-use sharehook::domain::ErrorClass;
+use sharehook::domain::{ErrorClass, Family};
 
 use crate::cloud_codes::{Class, End, OPERATIONS, ends_as_documented, inject};
 use crate::support::cloud::{IMAGE, REGION, Setup, ticket, unlimited};
@@ -15,7 +15,7 @@ type Listed = (ErrorClass, usize);
 
 /// The classes. With three tries, a temporary failure costs three calls. A refusal because of the
 /// clock is repeated once, with the cloud's time. For a quota the batch is halved.
-const CLASSES: [(Class, Listed); 7] = [
+const CLASSES: [(Class, Listed); 8] = [
     (
         Class {
             end: End::Later,
@@ -72,22 +72,32 @@ const CLASSES: [(Class, Listed); 7] = [
                 "AuthFailure.InvalidAuthorization",
                 "DryRunOperation",
                 "InvalidAction",
-                "InvalidParameter",
-                "InvalidParameterValue",
                 "InvalidRequest",
-                "MissingParameter",
                 "NoSuchProduct",
                 "NoSuchVersion",
                 "RequestSizeLimitExceeded",
-                "ResourceNotFound",
                 "ResponseSizeLimitExceeded",
                 "UnknownParameter",
-                "UnsupportedOperation",
                 "UnsupportedProtocol",
                 "UnsupportedRegion",
             ],
         },
         (ErrorClass::Permanent, 1),
+    ),
+    (
+        Class {
+            end: End::Final,
+            calls: 1,
+            calls_for_ten: 19, // the cause may be one account
+            codes: &[
+                "InvalidParameter",
+                "InvalidParameterValue",
+                "MissingParameter",
+                "ResourceNotFound",
+                "UnsupportedOperation",
+            ],
+        },
+        (ErrorClass::Unlisted(Family::Final), 1),
     ),
     (
         Class {
