@@ -16,7 +16,7 @@ use super::actions::{
 };
 use super::call::RegionalCloud;
 use super::error::{action_is_missing, image_is_missing};
-use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef};
+use crate::domain::{AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Site};
 
 /// Returns the API action that shares an image with accounts, or stops sharing it.
 pub(crate) fn sharing_api(image: &ImageRef, action: Action) -> Api {
@@ -109,7 +109,8 @@ impl RegionalCloud<'_> {
     }
 
     /// Lists the accounts that have a blueprint. Returns `None` if the site does not offer the
-    /// list; later calls then return `None` without asking the site again.
+    /// list; on the international site, later calls then return `None` without asking the site
+    /// again.
     pub async fn blueprint_shares(
         &self,
         image: &BlueprintId,
@@ -126,9 +127,11 @@ impl RegionalCloud<'_> {
                 Ok(Some(of_image.map(|share| share.account_id).collect()))
             }
             Err(error) if action_is_missing(&error.code) => {
+                // The mainland site has the list, so its answer is a passing fault.
+                let never = self.cloud.settings.site == Site::Intl;
                 self.cloud
                     .lists_no_blueprint_shares
-                    .store(true, Ordering::Relaxed);
+                    .fetch_or(never, Ordering::Relaxed);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -190,8 +193,8 @@ fn absent_is_empty<T>(found: Result<Vec<T>, CloudError>) -> Result<Vec<T>, Cloud
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::Deadline;
     use crate::cloud::loopback::*;
+    use crate::cloud::{CloudSettings, Deadline};
     use crate::domain::{ErrorClass, ResultCode};
 
     #[tokio::test]
@@ -338,6 +341,23 @@ mod tests {
         assert_eq!(ask().await.unwrap(), None);
         assert_eq!(ask().await.unwrap(), None);
         assert_eq!(server.seen().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_mainland_site_is_asked_again_for_the_list_of_shares() {
+        let shares = r#"{"Response":{"TotalCount":1,"BlueprintShareAcrossAccountInfoSet":[
+            {"BlueprintId":"lhbp-6jc6l8yb","AccountId":"700000000001"}],"RequestId":"r"}}"#;
+        let server = Server::start([refused("InvalidAction"), reply(shares)]).await;
+        let mainland = CloudSettings {
+            site: Site::Cn,
+            ..settings(server.address)
+        };
+        let cloud = cloud_with(mainland, &variables());
+        let here = region();
+        let ask = || cloud.at(&here, Deadline::NEVER);
+        let (image, once) = (blueprint(), ask());
+        assert_eq!(once.blueprint_shares(&image).await.unwrap(), None);
+        assert!(ask().blueprint_shares(&image).await.unwrap().is_some());
     }
 
     #[tokio::test]
