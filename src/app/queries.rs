@@ -104,7 +104,8 @@ impl App {
         }
     }
 
-    /// Returns all pages of the list of images that can be shared to Lighthouse.
+    /// Returns all pages of the list of images that can be shared to Lighthouse. Does not repeat a
+    /// call that failed, and its error says so.
     pub async fn images(
         &self,
         region: &Region,
@@ -116,11 +117,15 @@ impl App {
             _ => None,
         };
         let chosen = self.clouds.of(self.config(), image.as_deref(), region);
-        chosen
-            .cloud
-            .at(region, deadline)
-            .images_to_share(query)
-            .await
+        let cloud = chosen.cloud.at(region, deadline);
+        let images = cloud.images_to_share(query).await;
+        images.map_err(|error| {
+            if !error.class.passing() {
+                return error;
+            }
+            let remedy = "the list is not complete: ask for it again".to_owned();
+            CloudError { remedy, ..error }
+        })
     }
 
     /// Returns a reader of this application's journal.

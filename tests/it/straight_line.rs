@@ -209,18 +209,25 @@ async fn what_can_be_shared_is_listed() {
         images.iter().any(|image| image["is_shareable"] == false),
         "the seed has images that cannot be shared"
     );
-    let wrong = service.run(&[
-        "images",
-        "--region",
-        "ap-singapore",
-        "--filter",
-        "colour=red",
-    ]);
-    assert_eq!(wrong.status.code(), Some(64));
-    assert!(
-        String::from_utf8_lossy(&wrong.stderr).contains("image-id, image-name, image-type"),
-        "{wrong:?}"
-    );
+    for (filter, problem) in [
+        ("colour=red", "image-id, image-name, image-type"),
+        ("image-name=", "the value is empty"),
+        (
+            "image-type=PRIVATE",
+            "PRIVATE_IMAGE, PUBLIC_IMAGE, SHARED_IMAGE",
+        ),
+    ] {
+        let wrong = service.run(&["images", "--region", "ap-singapore", "--filter", filter]);
+        assert_eq!(wrong.status.code(), Some(64));
+        assert!(
+            String::from_utf8_lossy(&wrong.stderr).contains(problem),
+            "{wrong:?}"
+        );
+    }
+    let id = "img-xkd784jw";
+    let twice = ["--image", id, "--image", id];
+    let twice = service.run(&[&["images", "--region", "ap-singapore"], &twice[..]].concat());
+    assert_eq!(twice.status.code(), Some(0), "{twice:?}");
 }
 
 #[tokio::test]

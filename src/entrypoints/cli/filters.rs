@@ -41,13 +41,21 @@ pub(super) fn operator(text: &str) -> Result<Operator, String> {
     })
 }
 
-/// Reads a filter of `images`, written NAME=VALUE. The cloud knows these names.
+/// Reads a filter of `images`, written NAME=VALUE. The cloud knows these names and types.
 pub(super) fn image_filter(text: &str) -> Result<(&'static str, String), String> {
     const NAMES: [&str; 3] = ["image-id", "image-name", "image-type"];
     let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
     let known = NAMES.into_iter().find(|known| *known == name);
     let unknown = || format!("the name is not one of {}", NAMES.join(", "));
-    Ok((known.ok_or_else(unknown)?, value.to_owned()))
+    let name = known.ok_or_else(unknown)?;
+    const TYPES: [&str; 3] = ["PRIVATE_IMAGE", "PUBLIC_IMAGE", "SHARED_IMAGE"];
+    if value.is_empty() {
+        return Err("the value is empty".to_owned());
+    }
+    if name == "image-type" && !TYPES.contains(&value) {
+        return Err(format!("the type is not one of {}", TYPES.join(", ")));
+    }
+    Ok((name, value.to_owned()))
 }
 
 /// Reads a header of a delivery, written `Name: value`.

@@ -68,11 +68,11 @@ fn shown(images: &[ImageToShare], screen: Screen) -> String {
 
 fn query(options: &ImagesOptions) -> ImagesQuery {
     if !options.images.is_empty() {
-        let image_ids = options.images.clone();
+        let image_ids = once(options.images.iter().cloned());
         return ImagesQuery::Ids { image_ids };
     }
     let mut filters: Vec<ImageFilter> = Vec::new();
-    for (name, value) in &options.filters {
+    for (name, value) in once(options.filters.iter()) {
         match filters.iter_mut().find(|known| known.name == *name) {
             Some(known) => known.values.push(value.clone()),
             None => filters.push(ImageFilter {
@@ -86,4 +86,15 @@ fn query(options: &ImagesOptions) -> ImagesQuery {
     } else {
         ImagesQuery::Filters { filters }
     }
+}
+
+/// Returns each entry once, in order. The cloud refuses a list that has an entry twice.
+fn once<T: PartialEq>(entries: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for entry in entries {
+        if !once.contains(&entry) {
+            once.push(entry);
+        }
+    }
+    once
 }
