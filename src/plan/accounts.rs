@@ -13,61 +13,12 @@ use crate::domain::{
     AccountId, Action, CloudError, ErrorClass, Family, Fault, Item, ItemResult, ResultKind,
 };
 
-use super::failure::{failure, may_have_acted};
+use super::account_steps::{AccountSeen, AccountStep};
+use super::batch::Batch;
+use super::failure::{contradicted, failure, may_have_acted};
 
 /// The cloud's code for a call with more accounts than it takes.
 const TOO_MANY: &str = "InvalidParameterValue.LimitExceeded";
-
-/// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccountStep {
-    /// Call the cloud for these accounts, 1 up to the batch limit.
-    Call(Vec<AccountId>),
-    /// Read the current shares.
-    Read,
-    /// Wait before try `tries + 1`, because the last call or read failed with an error of `class`.
-    Wait {
-        /// The number of tries so far.
-        tries: u32,
-        /// The class of the last error.
-        class: ErrorClass,
-    },
-    /// No step is left; the results are complete.
-    Finished,
-}
-
-/// The result of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccountSeen {
-    /// The call's result: the cloud's request id if it gave one, or the error.
-    Called(Result<Option<String>, CloudError>),
-    /// The call was refused, perhaps because of an account of another request in the same call.
-    Coalesced,
-    /// The accounts that have the image now, or why they could not be read.
-    Shares(Result<BTreeSet<AccountId>, CloudError>),
-    /// The wait has ended.
-    Waited,
-}
-
-#[derive(Debug)]
-struct Batch {
-    accounts: Vec<AccountId>,
-    tries: u32,
-    /// An earlier call for these accounts may have been carried out.
-    maybe_done: bool,
-    last: Option<CloudError>,
-}
-
-impl Batch {
-    fn new(accounts: Vec<AccountId>, maybe_done: bool) -> Self {
-        Self {
-            accounts,
-            tries: 0,
-            maybe_done,
-            last: None,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -138,10 +89,10 @@ impl AccountWork {
                 self.settle_front(&self.effected(), request_id);
             }
             AccountSeen::Called(Err(error)) => self.refused(error),
-            AccountSeen::Coalesced => {
-                // A refused batch may have been carried out in part.
+            AccountSeen::Coalesced(class) => {
                 if let Some(front) = self.queue.front_mut() {
                     front.maybe_done = true;
+                    front.refused_in_part |= class.may_be_one_account();
                 }
                 self.next = Next::Call;
             }
@@ -164,7 +115,8 @@ impl AccountWork {
 
     /// Whether a call for this account failed although the cloud may have carried it out.
     pub fn is_unclear(&self, account: &AccountId) -> bool {
-        self.unclear.contains(account)
+        let in_part = |batch: &Batch| batch.refused_in_part && batch.accounts.contains(account);
+        self.unclear.contains(account) || self.queue.iter().any(in_part)
     }
 
     fn effected(&self) -> ResultKind {
@@ -205,13 +157,8 @@ impl AccountWork {
         front.last = Some(error.clone());
         let alone = front.accounts.len() == 1;
         match error.class {
-            ErrorClass::AsWanted if alone => {
-                let kind = if front.maybe_done {
-                    self.effected()
-                } else {
-                    self.unchanged()
-                };
-                self.settle_front(&kind, error.request_id);
+            ErrorClass::AsWanted if alone && !self.readable => {
+                self.settle_as_wanted(error.request_id);
             }
             ErrorClass::Account
             | ErrorClass::Quota
@@ -222,15 +169,14 @@ impl AccountWork {
                     // The cloud cannot share with such an account, so no earlier call did.
                     self.unclear.retain(|id| !front.accounts.contains(id));
                 }
-                let retryable = error.class.fault() != Fault::Request;
-                self.fail_front(&error, retryable)
+                self.give_up(&error);
             }
             ErrorClass::AsWanted if self.readable => self.next = Next::Read,
             ErrorClass::AsWanted => {
                 // The shares cannot be read. Mark the halves as perhaps done: an account that has
                 // the image counts as "shared", even if someone else shared it, so that the share
                 // is revoked at its end.
-                front.maybe_done = true;
+                front.refuse_in_part();
                 self.halve();
             }
             ErrorClass::Unlisted(Family::Passing) if alone => self.repeat(error),
@@ -238,7 +184,7 @@ impl AccountWork {
                 // The API pages do not say whether a refused batch is carried out up to the bad
                 // account. Mark the halves as perhaps done, so that "already shared" counts as
                 // "shared".
-                front.maybe_done = true;
+                front.refuse_in_part();
                 self.halve();
             }
             ErrorClass::Transient
@@ -254,10 +200,24 @@ impl AccountWork {
             | ErrorClass::Clock => {
                 // The cause is not an account but, for example, the image, the key, the role or the
                 // clock, so all batches fail.
-                let retryable = error.class.fault() != Fault::Request;
-                while !self.queue.is_empty() {
-                    self.fail_front(&error, retryable);
-                }
+                self.give_up(&error);
+            }
+        }
+    }
+
+    /// Fails the front batch; all batches, if the cause is not an account. First reads the shares,
+    /// if they can be read and an earlier, refused call may have been carried out for a batch.
+    fn give_up(&mut self, error: &CloudError) {
+        let retryable = error.class.fault() != Fault::Request;
+        while let Some(front) = self.queue.front_mut() {
+            if self.readable && front.refused_in_part && error.class != ErrorClass::Account {
+                front.last = Some(error.clone());
+                self.next = Next::Read;
+                return;
+            }
+            self.fail_front(error, retryable);
+            if error.class.may_be_one_account() {
+                return;
             }
         }
     }
@@ -282,11 +242,15 @@ impl AccountWork {
         }
     }
 
-    /// Compares the front batch with the current shares, and decides how to continue.
+    /// Compares the batches with the current shares, and decides how to continue.
     fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
-        let wanted =
-            |account: &AccountId| shares.contains(account) == (self.action == Action::Share);
+        let share = self.action == Action::Share;
+        let wanted = |account: &AccountId| shares.contains(account) == share;
         let Some(front) = self.queue.front_mut() else {
+            return;
+        };
+        let Some(error) = front.last.clone() else {
+            self.next = Next::Call;
             return;
         };
         let before = front.accounts.len();
@@ -294,28 +258,50 @@ impl AccountWork {
             .into_iter()
             .partition(wanted);
         front.accounts = missing;
-        let (tries, last) = (front.tries, front.last.clone());
-        let changed = front.accounts.len() < before;
-        let request_id = last.as_ref().and_then(|e| e.request_id.clone());
-        // This work or someone else changed these accounts. In both cases record "shared" and not
-        // "already shared", so that a share is revoked at its end.
-        for account in there {
-            self.settle(account, self.effected(), request_id.clone());
+        let (tries, maybe_done) = (front.tries, front.maybe_done);
+        for batch in &mut self.queue {
+            batch.refused_in_part &= batch.accounts.iter().any(wanted);
         }
-        let Some(error) = last else {
-            self.next = Next::Call;
-            return;
+        let of_one = error.class == ErrorClass::AsWanted && before == 1;
+        // This work or someone else changed these accounts. In both cases record "shared" and not
+        // "already shared", so that a share is revoked at its end. But if the cloud said of one
+        // account alone that it was shared before, no call of this work shared it.
+        let kind = match of_one && !maybe_done {
+            true => self.unchanged(),
+            false => self.effected(),
         };
+        let changed = !there.is_empty();
+        for account in there {
+            self.settle(account, kind.clone(), error.request_id.clone());
+        }
+        let over = error.class.fault() != Fault::Cloud;
         if self.queue.front().is_some_and(|b| b.accounts.is_empty()) {
             self.queue.pop_front();
             self.next = Next::Call;
+            if over && !error.class.may_be_one_account() {
+                self.give_up(&error);
+            }
             return;
         }
         match error.class {
+            ErrorClass::AsWanted if of_one && tries < self.max_tries => {
+                self.next = Next::Wait(ErrorClass::Transient);
+            }
+            ErrorClass::AsWanted if of_one => self.fail_contradicted(error),
             ErrorClass::AsWanted if !changed => self.halve(),
+            _ if over => self.give_up(&error),
             _ if tries >= self.max_tries => self.fail_front(&error, true),
             _ => self.next = Next::Call,
         }
+    }
+
+    /// Fails the front account: the cloud refuses the call because the account already has the
+    /// wanted state, but the list of shares says the opposite.
+    fn fail_contradicted(&mut self, error: CloudError) {
+        if let Some(front) = self.queue.front().filter(|front| front.maybe_done) {
+            self.unclear.extend(front.accounts.iter().cloned());
+        }
+        self.fail_front(&contradicted(error), true);
     }
 
     /// Handles a failed read of the shares. If a call may have been carried out and the error is
@@ -339,10 +325,14 @@ impl AccountWork {
         self.readable = false;
         let last = front.last.clone().unwrap_or(error);
         match last.class {
+            ErrorClass::AsWanted if front.accounts.len() == 1 => {
+                self.settle_as_wanted(last.request_id);
+            }
             ErrorClass::AsWanted => {
-                front.maybe_done = true;
+                front.refuse_in_part();
                 self.halve();
             }
+            class if class.fault() != Fault::Cloud => self.give_up(&last),
             _ if front.tries >= self.max_tries => self.fail_front(&last, true),
             _ => self.next = Next::Call,
         }
@@ -350,16 +340,25 @@ impl AccountWork {
 
     /// Splits the front batch in two halves, whose tries are counted from 0.
     fn halve(&mut self) {
-        let Some(mut front) = self.queue.pop_front() else {
+        let Some(front) = self.queue.pop_front() else {
             return;
         };
         self.next = Next::Call;
-        let second = front.accounts.split_off(front.accounts.len().div_ceil(2));
-        if !second.is_empty() {
-            self.queue.push_front(Batch::new(second, front.maybe_done));
+        let (first, second) = front.halves();
+        if !second.accounts.is_empty() {
+            self.queue.push_front(second);
         }
-        let first = Batch::new(front.accounts, front.maybe_done);
         self.queue.push_front(first);
+    }
+
+    /// Settles the front account, which the cloud says already has the wanted state.
+    fn settle_as_wanted(&mut self, request_id: Option<String>) {
+        let maybe_done = self.queue.front().is_some_and(|front| front.maybe_done);
+        let kind = match maybe_done {
+            true => self.effected(),
+            false => self.unchanged(),
+        };
+        self.settle_front(&kind, request_id);
     }
 
     fn settle_front(&mut self, kind: &ResultKind, request_id: Option<String>) {
@@ -372,6 +371,11 @@ impl AccountWork {
     }
 
     fn fail_front(&mut self, error: &CloudError, retryable: bool) {
+        // A wrong account cannot have got the image. Any other may have, by the refused call.
+        let in_part = |front: &&Batch| front.refused_in_part && error.class != ErrorClass::Account;
+        if let Some(front) = self.queue.front().filter(in_part) {
+            self.unclear.extend(front.accounts.iter().cloned());
+        }
         self.settle_front(&failure(error, retryable), error.request_id.clone());
     }
 }
@@ -379,3 +383,7 @@ impl AccountWork {
 #[cfg(test)]
 #[path = "accounts_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "accounts_doubt_tests.rs"]
+mod doubt_tests;

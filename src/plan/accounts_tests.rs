@@ -3,11 +3,11 @@
 use super::*;
 use proptest::prelude::*;
 
-fn account(n: u64) -> AccountId {
+pub(super) fn account(n: u64) -> AccountId {
     format!("{}", 700_000_000_000 + n).parse().unwrap()
 }
 
-fn error(code: &str, class: ErrorClass) -> CloudError {
+pub(super) fn error(code: &str, class: ErrorClass) -> CloudError {
     CloudError {
         code: code.into(),
         message: "m".into(),

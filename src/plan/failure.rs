@@ -23,3 +23,13 @@ pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
         retryable,
     }
 }
+
+/// The error of a call that the cloud refuses because nothing is left to do, although its list says
+/// the opposite.
+pub(super) fn contradicted(error: CloudError) -> CloudError {
+    CloudError {
+        message: format!("{}; but the cloud's list says the opposite", error.message),
+        remedy: "nothing to do: the program repeats the call later".to_owned(),
+        ..error
+    }
+}

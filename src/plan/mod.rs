@@ -2,8 +2,10 @@
 //! the state of the cloud, the result of a step. Out: the plan as data; the next step. Makes no
 //! call and reads no clock.
 
+mod account_steps;
 mod accounts;
 mod backoff;
+mod batch;
 mod call_names;
 mod chain;
 mod delta;
@@ -13,7 +15,8 @@ mod observation;
 mod precheck;
 mod readiness;
 
-pub use accounts::{AccountSeen, AccountStep, AccountWork};
+pub use account_steps::{AccountSeen, AccountStep};
+pub use accounts::AccountWork;
 pub use backoff::{Backoff, Patience, wait_before};
 pub use call_names::{account_call, publication_call};
 pub use chain::{Publication, RefusedChain, name_blueprint};

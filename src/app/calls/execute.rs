@@ -205,11 +205,12 @@ async fn accounts_stage(
                 if error.is_some_and(CloudError::is_out_of_time) {
                     break;
                 }
-                alone = called.batched && error.is_some_and(sharing_calls::may_be_one_account);
-                work.see(if alone {
-                    AccountSeen::Coalesced
-                } else {
-                    AccountSeen::Called(called.end.clone())
+                let coalesced = error
+                    .filter(|error| called.batched && sharing_calls::may_be_one_account(error));
+                alone = coalesced.is_some();
+                work.see(match coalesced {
+                    Some(error) => AccountSeen::Coalesced(error.class),
+                    None => AccountSeen::Called(called.end.clone()),
                 });
                 writer.keep_call(context.named(name.clone()), &called.end);
                 writer.confirm_owner(context.cloud.known_owner());

@@ -1,0 +1,37 @@
+//! The steps of [`AccountWork`](super::AccountWork), and their results.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{AccountId, CloudError, ErrorClass};
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountStep {
+    /// Call the cloud for these accounts, 1 up to the batch limit.
+    Call(Vec<AccountId>),
+    /// Read the current shares.
+    Read,
+    /// Wait before try `tries + 1`, because the last call or read failed with an error of `class`.
+    Wait {
+        /// The number of tries so far.
+        tries: u32,
+        /// The class of the last error.
+        class: ErrorClass,
+    },
+    /// No step is left; the results are complete.
+    Finished,
+}
+
+/// The result of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountSeen {
+    /// The call's result: the cloud's request id if it gave one, or the error.
+    Called(Result<Option<String>, CloudError>),
+    /// The call was refused with an error of this class, perhaps because of an account of another
+    /// request in the same call.
+    Coalesced(ErrorClass),
+    /// The accounts that have the image now, or why they could not be read.
+    Shares(Result<BTreeSet<AccountId>, CloudError>),
+    /// The wait has ended.
+    Waited,
+}

@@ -1,0 +1,43 @@
+//! The accounts of one call, and what earlier calls for them may have done.
+
+use crate::domain::{AccountId, CloudError};
+
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) accounts: Vec<AccountId>,
+    pub(super) tries: u32,
+    /// An earlier call for these accounts may have been carried out.
+    pub(super) maybe_done: bool,
+    /// A refused call for these and other accounts may have been carried out for some of them, and
+    /// no read since then has shown the opposite.
+    pub(super) refused_in_part: bool,
+    pub(super) last: Option<CloudError>,
+}
+
+impl Batch {
+    pub(super) fn new(accounts: Vec<AccountId>, maybe_done: bool) -> Self {
+        Self {
+            accounts,
+            tries: 0,
+            maybe_done,
+            refused_in_part: false,
+            last: None,
+        }
+    }
+
+    /// Notes that a refused call may have been carried out for some accounts.
+    pub(super) fn refuse_in_part(&mut self) {
+        self.maybe_done = true;
+        self.refused_in_part = true;
+    }
+
+    /// Splits the batch in two halves, whose tries are counted from 0.
+    pub(super) fn halves(mut self) -> (Self, Self) {
+        let second = self.accounts.split_off(self.accounts.len().div_ceil(2));
+        let half = |accounts| Self {
+            refused_in_part: self.refused_in_part,
+            ..Self::new(accounts, self.maybe_done)
+        };
+        (half(std::mem::take(&mut self.accounts)), half(second))
+    }
+}
