@@ -6,7 +6,7 @@ use crate::domain::{
     ResultCode, ResultKind,
 };
 
-use super::failure::{failure, may_have_acted};
+use super::failure::{contradicted, failure, may_have_acted};
 use super::readiness::Readiness;
 
 /// What to do next.
@@ -122,7 +122,9 @@ impl LighthouseWork {
             LighthouseSeen::Called(Err(error)) => self.refused(error),
             LighthouseSeen::Found(found) => self.found(found),
             LighthouseSeen::Waited => {
-                self.step = if self.maybe_done {
+                let as_wanted = |error: &CloudError| error.class == ErrorClass::AsWanted;
+                let repeat = self.last.as_ref().is_some_and(as_wanted);
+                self.step = if self.maybe_done && !repeat {
                     LighthouseStep::Find
                 } else {
                     LighthouseStep::Call
@@ -139,6 +141,15 @@ impl LighthouseWork {
     fn available(&mut self, blueprint: Option<BlueprintId>, request_id: Option<String>) {
         let already = !self.maybe_done;
         self.finish(ResultKind::Available { blueprint, already }, request_id);
+    }
+
+    /// Ends a cancel: the image is not in Lighthouse.
+    fn absent(&mut self, request_id: Option<String>) {
+        let kind = match self.maybe_done {
+            true => ResultKind::Cancelled,
+            false => ResultKind::NotShared,
+        };
+        self.finish(kind, request_id);
     }
 
     fn ending(&self, kind: ResultKind, request_id: Option<String>) -> ItemResult {
@@ -171,10 +182,7 @@ impl LighthouseWork {
         self.tries += 1;
         self.last = Some(error.clone());
         match error.class {
-            ErrorClass::AsWanted => match self.action {
-                Action::Share => self.step = LighthouseStep::Find,
-                Action::Cancel => self.finish(ResultKind::NotShared, error.request_id),
-            },
+            ErrorClass::AsWanted => self.step = LighthouseStep::Find,
             ErrorClass::Transient
             | ErrorClass::Throttled
             | ErrorClass::NotSent
@@ -221,7 +229,7 @@ impl LighthouseWork {
         let request_id = self.last.as_ref().and_then(|e| e.request_id.clone());
         match (self.action, there) {
             (Action::Share, Some(id)) => self.available(Some(id), request_id),
-            (Action::Cancel, None) => self.finish(ResultKind::Cancelled, request_id),
+            (Action::Cancel, None) => self.absent(request_id),
             _ => self.not_yet(),
         }
     }
@@ -229,20 +237,29 @@ impl LighthouseWork {
     /// Handles a read-back that does not show the wanted state.
     fn not_yet(&mut self) {
         if let Some(reason) = self.unshareable.take() {
-            let why = format!(
-                "DescribeImagesToShare says that the image cannot be shared to Lighthouse: {reason}"
-            );
-            return self.finish(
-                ResultKind::failed(ResultCode::NotShareable, why, false),
-                None,
-            );
+            // Perhaps the image cannot be shared because an earlier call has shared it, although no
+            // blueprint names it yet. Let the call decide.
+            self.unclear |= self.maybe_done;
+            if !self.maybe_done {
+                return self.finish(not_shareable(&reason), None);
+            }
         }
         match self.last.clone() {
-            Some(error) if error.class == ErrorClass::AsWanted => {
+            Some(error) if error.class == ErrorClass::AsWanted => match self.action {
                 // The cloud says "already shared", but no blueprint names the image: the image is
                 // available, and its blueprint is unknown.
-                self.available(None, error.request_id);
-            }
+                Action::Share => self.available(None, error.request_id),
+                // The cloud says "not shared", but a blueprint names the image.
+                Action::Cancel if self.tries >= self.max_tries => {
+                    self.fail(&contradicted(error), true);
+                }
+                Action::Cancel => {
+                    self.step = LighthouseStep::Wait {
+                        tries: self.tries,
+                        class: ErrorClass::Transient,
+                    };
+                }
+            },
             Some(error) if self.tries >= self.max_tries => self.fail(&error, true),
             _ => self.step = LighthouseStep::Call,
         }
@@ -256,9 +273,10 @@ impl LighthouseWork {
             return;
         }
         match self.last.clone() {
-            Some(last) if last.class == ErrorClass::AsWanted => {
-                self.available(None, last.request_id);
-            }
+            Some(last) if last.class == ErrorClass::AsWanted => match self.action {
+                Action::Share => self.available(None, last.request_id),
+                Action::Cancel => self.absent(last.request_id),
+            },
             Some(last) if self.tries >= self.max_tries => self.fail(&last, true),
             // The call may have been carried out: read again before repeating it.
             Some(_) if self.maybe_done && error.class.passing() => {
@@ -272,6 +290,16 @@ impl LighthouseWork {
             None => self.fail(error, true),
         }
     }
+}
+
+/// The result of an image that `DescribeImagesToShare` refuses for this reason, if it gives one.
+fn not_shareable(reason: &str) -> ResultKind {
+    let why = match reason {
+        "" => "and gives no reason".to_owned(),
+        reason => format!("to Lighthouse: {reason}"),
+    };
+    let why = format!("DescribeImagesToShare says that the image cannot be shared {why}");
+    ResultKind::failed(ResultCode::NotShareable, why, false)
 }
 
 #[cfg(test)]

@@ -166,6 +166,61 @@ fn an_unshareable_image_is_never_called() {
     };
     assert_eq!(code, "NotShareable");
     assert!(message.contains("imported"));
+    let seen = vec![Prechecked(Ok(Some(String::new()))), Found(Ok(None))];
+    let ResultKind::Failed { message, .. } = run(Action::Share, seen).1.kind else {
+        panic!()
+    };
+    assert!(message.ends_with("gives no reason"), "{message}");
+}
+
+/// An earlier call may be the reason why the image cannot be shared, although the list does not
+/// show its blueprint yet.
+#[test]
+fn an_image_that_an_earlier_call_may_have_published_is_called_again() {
+    let run = |answer| {
+        let mut work = LighthouseWork::new(image(), Action::Share, true, 3);
+        work.see(Prechecked(Ok(Some(String::new()))));
+        work.see(Found(Ok(None)));
+        assert_eq!(work.next(), LighthouseStep::Call);
+        work.see(Called(Err(error(answer))));
+        if work.next() == LighthouseStep::Find {
+            work.see(Found(Ok(None)));
+        }
+        work.result().unwrap().clone()
+    };
+    assert_eq!(run(ErrorClass::AsWanted).kind, available(None, false));
+    for refused in [ErrorClass::Permanent, ErrorClass::Operator] {
+        let result = run(refused);
+        assert!(matches!(result.kind, ResultKind::Failed { .. }) && result.maybe_done);
+    }
+}
+
+#[test]
+fn not_shared_is_not_believed_while_a_blueprint_names_the_image() {
+    for maybe_done in [false, true] {
+        let mut work = LighthouseWork::new(image(), Action::Cancel, maybe_done, 3);
+        let mut calls = 0;
+        for _ in 0..100 {
+            work.see(match work.next() {
+                LighthouseStep::Call => {
+                    calls += 1;
+                    Called(Err(error(ErrorClass::AsWanted)))
+                }
+                LighthouseStep::Find => Found(Ok(Some(blueprint()))),
+                LighthouseStep::Wait { .. } => Waited,
+                LighthouseStep::Precheck | LighthouseStep::Finished => break,
+            });
+        }
+        let kind = &work.result().unwrap().kind;
+        let later = matches!(
+            kind,
+            ResultKind::Failed {
+                retryable: true,
+                ..
+            }
+        );
+        assert!(later && calls == 3, "{calls} calls, {kind:?}");
+    }
 }
 
 #[test]
@@ -176,7 +231,25 @@ fn cancels_end_as_the_cloud_says() {
             ResultKind::Cancelled,
         ),
         (
-            vec![Called(Err(error(ErrorClass::AsWanted)))],
+            vec![Called(Err(error(ErrorClass::AsWanted))), Found(Ok(None))],
+            ResultKind::NotShared,
+        ),
+        (
+            vec![
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Err(error(ErrorClass::Operator))),
+            ],
+            ResultKind::NotShared,
+        ),
+        (
+            // The list may lag behind a cancel by hand.
+            vec![
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Ok(Some(blueprint()))),
+                Waited,
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Ok(None)),
+            ],
             ResultKind::NotShared,
         ),
         (
