@@ -115,6 +115,10 @@ pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// waits this long before it reads the cloud.
 pub(super) const LATE_CALL: Duration = Duration::from_secs(2);
 
+/// How long the cloud's lists may not show what a call has shared. No API page says that they show
+/// it at once.
+pub(super) const LIST_DELAY: SignedDuration = SignedDuration::from_secs(120);
+
 /// Maximum time for the read of the cloud while a request is opened. A slower read is repeated,
 /// with a longer limit, after record 0 is durable.
 pub(super) const FIRST_LOOK: Duration = Duration::from_secs(1);

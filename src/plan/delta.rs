@@ -52,6 +52,7 @@ pub struct Plan {
     region: Region,
     stages: Vec<Stage>,
     settled: Vec<ItemResult>,
+    unseen: Vec<ItemResult>,
     readable: bool,
     looked_before: bool,
     publication_in_doubt: bool,
@@ -70,14 +71,15 @@ impl Plan {
     ) -> Self {
         let request = approved.request();
         let mut settled: Vec<ItemResult> = done.iter().filter(|r| !r.pending()).cloned().collect();
-        let todo = unsettled_accounts(request, seen, looked_before, &mut settled);
+        let mut unseen = Vec::new();
+        let todo = unsettled_accounts(request, seen, looked_before, &mut settled, &mut unseen);
         let in_doubt = |r: &ItemResult| matches!(r.item, Item::Lighthouse(_)) && r.maybe_done;
         let publication_in_doubt = looked_before && done.iter().any(in_doubt);
         let acted = match request.action {
             Action::Share => publication_in_doubt,
             Action::Cancel => looked_before,
         };
-        let mut stages = stages(request, seen, acted, todo, &mut settled);
+        let mut stages = stages(request, seen, acted, todo, &mut settled, &mut unseen);
         stages.retain(
             |stage| !matches!(stage, Stage::Accounts { accounts, .. } if accounts.is_empty()),
         );
@@ -86,6 +88,7 @@ impl Plan {
             region: request.region.clone(),
             stages,
             settled,
+            unseen,
             readable: !seen.doubted
                 && (seen.readable || seen.unreadable.as_ref().is_some_and(read_later)),
             looked_before,
@@ -108,6 +111,12 @@ impl Plan {
     /// Returns the results of the items that need no call.
     pub fn settled(&self) -> &[ItemResult] {
         &self.settled
+    }
+
+    /// Returns the results that the items of a cancel would have by the cloud's lists alone. These
+    /// items get a call nevertheless, because a record says that they were given.
+    pub fn unseen(&self) -> &[ItemResult] {
+        &self.unseen
     }
 
     /// Whether the shares can be read after a call without a clear answer. Also true if the last
@@ -138,12 +147,14 @@ impl Plan {
     }
 }
 
-/// Returns the accounts that need a call. Adds the results of all other accounts to `settled`.
+/// Returns the accounts that need a call. Adds the results of all other accounts to `settled`, and
+/// those of [`Plan::unseen`] to `unseen`.
 fn unsettled_accounts(
     request: &ShareRequest,
     seen: &Observation,
     looked_before: bool,
     settled: &mut Vec<ItemResult>,
+    unseen: &mut Vec<ItemResult>,
 ) -> Vec<AccountId> {
     let chain = match &request.target {
         Target::Chain { image, .. } => Some(image),
@@ -155,16 +166,23 @@ fn unsettled_accounts(
         ..Observation::default()
     };
     let nowhere = chain.is_some() && seen.readable && seen.blueprint.is_none();
-    let holders = if nowhere && request.action == Action::Cancel {
-        &none
-    } else {
-        seen
-    };
+    let nowhere = nowhere && request.action == Action::Cancel;
+    let holders = if nowhere { &none } else { seen };
+    // A call needs the blueprint.
+    let callable = !nowhere || seen.given.blueprint.is_some();
+    let hidden = |item: &Item| callable && seen.given.lately.contains(item);
     let mut todo = Vec::new();
     for account in open_accounts(request.target.accounts(), settled) {
-        match holders.settles(request.action, &account, looked_before) {
-            Some(kind) => settled.push(ItemResult::new(Item::Account(account), kind, None)),
-            None => todo.push(account),
+        let Some(kind) = holders.settles(request.action, &account, looked_before) else {
+            todo.push(account);
+            continue;
+        };
+        let result = ItemResult::new(Item::Account(account.clone()), kind, None);
+        if request.action == Action::Cancel && hidden(&result.item) {
+            unseen.push(result);
+            todo.push(account);
+        } else {
+            settled.push(result);
         }
     }
     settled.extend(precheck::refused(
@@ -192,6 +210,7 @@ fn stages(
     acted: bool,
     accounts: Vec<AccountId>,
     settled: &mut Vec<ItemResult>,
+    unseen: &mut Vec<ItemResult>,
 ) -> Vec<Stage> {
     let action = request.action;
     let of_accounts = |image| Stage::Accounts {
@@ -204,11 +223,12 @@ fn stages(
             vec![of_accounts(PlannedImage::Known(target.image()))]
         }
         Target::Lighthouse { image } | Target::Chain { image, .. } => {
-            let accounts = of_accounts(match &seen.blueprint {
+            let recorded = seen.given.blueprint.as_ref().filter(|_| seen.readable);
+            let accounts = of_accounts(match seen.blueprint.as_ref().or(recorded) {
                 Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),
                 None => PlannedImage::BlueprintOf(image.clone()),
             });
-            let lighthouse = lighthouse_stage(image, action, seen, acted, settled);
+            let lighthouse = lighthouse_stage(image, action, seen, acted, settled, unseen);
             match action {
                 Action::Share => lighthouse.into_iter().chain([accounts]).collect(),
                 Action::Cancel => [accounts].into_iter().chain(lighthouse).collect(),
@@ -231,13 +251,14 @@ fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountI
 }
 
 /// Returns the Lighthouse stage; `None` if the result of its item is known. Adds to `settled` a
-/// result that only the observation shows.
+/// result that only the observation shows, or to `unseen` the result of [`Plan::unseen`].
 fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,
     seen: &Observation,
     acted: bool,
     settled: &mut Vec<ItemResult>,
+    unseen: &mut Vec<ItemResult>,
 ) -> Option<Stage> {
     if settled
         .iter()
@@ -258,7 +279,12 @@ fn lighthouse_stage(
         (Action::Share, None) => return Some(Stage::Publish(image.clone())),
         (Action::Cancel, _) => return Some(Stage::Unpublish(image.clone())),
     };
-    settled.push(ItemResult::new(Item::Lighthouse(image.clone()), kind, None));
+    let result = ItemResult::new(Item::Lighthouse(image.clone()), kind, None);
+    if action == Action::Cancel && seen.given.may_be_in_lighthouse(&result.item) {
+        unseen.push(result);
+        return Some(Stage::Unpublish(image.clone()));
+    }
+    settled.push(result);
     None
 }
 
@@ -313,3 +339,7 @@ impl fmt::Display for Plan {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "delta_tests.rs"]
+mod tests;

@@ -22,5 +22,5 @@ pub use call_names::{account_call, publication_call};
 pub use chain::{Publication, RefusedChain, name_blueprint};
 pub use delta::{Plan, PlannedImage, Stage};
 pub use lighthouse::{LighthouseSeen, LighthouseStep, LighthouseWork};
-pub use observation::Observation;
+pub use observation::{Given, Observation};
 pub use readiness::Readiness;

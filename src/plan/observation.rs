@@ -6,6 +6,26 @@ use crate::domain::{AccountId, Action, BlueprintId, CloudError, Item, ResultKind
 
 use super::readiness::Readiness;
 
+/// What the records say of the items that a cancel or revocation takes away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The items that requests have given.
+    pub items: BTreeSet<Item>,
+    /// Those of them that were given so recently that the cloud's lists may not show them yet.
+    pub lately: BTreeSet<Item>,
+    /// The blueprint that a request made or gave to the accounts.
+    pub blueprint: Option<BlueprintId>,
+}
+
+impl Given {
+    /// Whether an image for which no blueprint was found may be in Lighthouse nevertheless: it was
+    /// put there recently, or no record names the blueprint, so it cannot be looked up by its id.
+    pub(super) fn may_be_in_lighthouse(&self, item: &Item) -> bool {
+        let unnamed = self.blueprint.is_none() && self.items.contains(item);
+        unnamed || self.lately.contains(item)
+    }
+}
+
 /// The current state of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
@@ -28,6 +48,8 @@ pub struct Observation {
     pub doubted: bool,
     /// The error of a failed read, for the answer and the journal.
     pub unreadable: Option<CloudError>,
+    /// What the records say, for a cancel or a revocation.
+    pub given: Given,
 }
 
 impl Observation {

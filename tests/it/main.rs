@@ -44,6 +44,7 @@ mod feishu;
 mod full_output;
 mod fuzz;
 mod grants;
+mod hidden_shares;
 mod hosts;
 mod hosts_freezing;
 mod hosts_http;

@@ -121,6 +121,31 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
+/// Looks up the blueprint that the records name, if the list by image shows none. Its entry may not
+/// name its image.
+pub(in crate::app) async fn look_up_recorded(
+    context: &ExecutionContext<'_>,
+    request: &ShareRequest,
+    seen: &mut Observation,
+) {
+    let Some(blueprint) = seen.given.blueprint.clone() else {
+        return;
+    };
+    if !request.target.lighthouse() || !seen.readable || seen.blueprint.is_some() {
+        return;
+    }
+    let cloud = &context.cloud;
+    // If the read fails, the call itself decides.
+    if let Ok(None) = retried(context, || cloud.blueprint(&blueprint)).await {
+        return;
+    }
+    if let Target::Chain { .. } = &request.target {
+        let read = retried(context, || cloud.blueprint_shares(&blueprint)).await;
+        seen.take_shares(read);
+    }
+    seen.blueprint = Some(blueprint);
+}
+
 /// Reads whether an image can be shared in its present state. Reads nothing before a cancel, which
 /// works in any state.
 async fn before_share(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use crate::app::requests::{ClaimWriter, Stop};
+use crate::app::requests::{ClaimWriter, OnRecord, Stop};
 use crate::app::{App, Deadline, context};
 use crate::domain::{AccountId, BlueprintId, Item, ItemResult, ResultKind, Target, Timestamp};
 use crate::journal::{JournalError, State, StreamId, StreamState, Work};
@@ -109,8 +109,9 @@ impl App {
         let end = async {
             let mut results = match &approved {
                 Some(approved) => {
-                    let owners = [writer.state().owner().cloned()];
-                    self.plan_and_execute(&mut writer, approved, vec![], &owners, None, deadline)
+                    let items = approved.request().target.items();
+                    let on_record = OnRecord::of_revocation(writer.state(), items, now);
+                    self.plan_and_execute(&mut writer, approved, &on_record, None, deadline)
                         .await?
                 }
                 None => writer.results(),

@@ -17,17 +17,16 @@ use crate::domain::{
 use crate::journal::{CallOff, JournalError, Phase, Receiver, State, StreamId, WakeUp};
 
 use super::cancelled_items::{AffectedImages, gone, items_called_off, items_lost, items_that_need};
+use super::on_record::OnRecord;
 use super::published::published;
 
 /// What a turn knows of the other requests when it begins.
 #[derive(Debug, Default)]
 pub(super) struct Beginning {
-    /// Results of items that get no call, such as those that a later share holds.
-    pub(super) kept: Vec<ItemResult>,
     /// The closed shares, which no worker carries out any more.
     pub(super) at_rest: BTreeSet<StreamId>,
-    /// For each share from which a cancel takes items: its owner account on record, if any.
-    pub(super) owners: Vec<Option<AccountId>>,
+    /// What the records say of the items that a cancel takes away.
+    pub(super) on_record: OnRecord,
 }
 
 /// How a turn begins, given the other requests for the same image.
@@ -125,13 +124,13 @@ impl App {
     async fn refuse_gone(&self, cancel: &State, beginning: &mut Beginning, deadline: Deadline) {
         let context = self.context(cancel.request(), deadline);
         let asked = context.cloud.owner_account().await.ok();
-        let owners = beginning.owners.iter().map(Option::as_ref);
+        let owners = beginning.on_record.owners.iter().map(Option::as_ref);
         let ownership = Ownership::of_all(owners, asked.as_ref());
         let target = &cancel.request().target;
         if let Some(error) = ownership.differing_error(&target.image(), context.account) {
             let kind = ResultKind::failed(error.code, error.message, false);
             let refused = |item| ItemResult::new(item, kind.clone(), None);
-            beginning.kept = target.items().into_iter().map(refused).collect();
+            beginning.on_record.kept = target.items().into_iter().map(refused).collect();
         }
     }
 
@@ -350,14 +349,13 @@ fn after_later_shares(
         }
     }
     let resting = states.iter().filter(|state| state.at_rest());
-    let lost = states.iter().filter(|share| {
-        let items = items_lost(cancel, share, images);
-        items.iter().any(|item| share.holds(item))
-    });
-    Order::Begin(Beginning {
+    let on_record = OnRecord {
         kept,
+        ..OnRecord::of_cancel(cancel, states, images, now)
+    };
+    Order::Begin(Beginning {
         at_rest: resting.map(State::stream).collect(),
-        owners: lost.map(|share| share.owner().cloned()).collect(),
+        on_record,
     })
 }
 

@@ -18,6 +18,7 @@ use super::call_off::{Beginning, Order};
 use super::claim_writer::{ClaimWriter, Stop};
 use super::first_look::FirstLook;
 use super::interrupted::interrupted_result;
+use super::on_record::OnRecord;
 use super::permission::{Permission, Withheld};
 use super::withdrawn_cancel::read_later;
 
@@ -96,23 +97,19 @@ impl App {
             neighbours,
         } = first_look;
         let order = self.order_among_others(writer.state(), neighbours, deadline);
-        let Beginning {
-            kept,
-            at_rest,
-            owners,
-        } = match order.await.map_err(Stop::Journal)? {
+        let Beginning { at_rest, on_record } = match order.await.map_err(Stop::Journal)? {
             Order::Begin(beginning) => beginning,
             Order::CalledOff(call_off) => return writer.call_off(call_off).await,
             Order::Wait { until, why } => return writer.wait(why, until).await,
         };
         let results = self
-            .plan_and_execute(writer, approved, kept, &owners, seen_at_opening, deadline)
+            .plan_and_execute(writer, approved, &on_record, seen_at_opening, deadline)
             .await?;
         let mut results = self
             .undo_refused_chain(writer, approved, results, deadline)
             .await?;
         if approved.request().action == Action::Cancel {
-            results = self.judge_missing_image(writer, results, &owners, deadline);
+            results = self.judge_missing_image(writer, results, &on_record.owners, deadline);
             writer.doubts.extend(unread.iter().map(|r| r.item.clone()));
             results = replace(results, unread);
             let ended = self.record_in_earlier_shares(writer.state(), &results, &at_rest, deadline);
@@ -122,15 +119,14 @@ impl App {
     }
 
     /// Reads the cloud, makes the plan and executes it, for a request or a revocation.
-    /// `kept`: results of items that get no call. `owners`: the accounts on record as owners of the
-    /// shares that a cancel or revocation takes away. `seen_at_opening`: what was read before record
-    /// 0, given only if no earlier attempt can have made a call.
+    /// `on_record`: what the records say of the items that a cancel or revocation takes away.
+    /// `seen_at_opening`: what was read before record 0, given only if no earlier attempt can have
+    /// made a call.
     pub(in crate::app) async fn plan_and_execute(
         &self,
         writer: &mut ClaimWriter<'_>,
         approved: &Approved,
-        kept: Vec<ItemResult>,
-        owners: &[Option<AccountId>],
+        on_record: &OnRecord,
         seen_at_opening: Option<Observation>,
         deadline: Deadline,
     ) -> Result<Vec<ItemResult>, Stop> {
@@ -148,13 +144,15 @@ impl App {
             Some(seen) => seen,
             None => observe::observe(&context, approved.request()).await,
         };
+        seen.given = on_record.given.clone();
+        observe::look_up_recorded(&context, approved.request(), &mut seen).await;
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
         // Judge an earlier attempt by its owner, like a share. If no owner is on record, the
         // attempt may have called under any account, so the ownership is not proven.
         let attempt = attempted_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
-        let owners = owners.iter().map(Option::as_ref).chain(attempt_owner);
+        let owners = (on_record.owners.iter().map(Option::as_ref)).chain(attempt_owner);
         let ownership = Ownership::of_all(owners, seen.owner.as_ref());
         if !ownership.proven() {
             seen.doubt_absence(&approved.request().target, ownership.differs());
@@ -164,7 +162,7 @@ impl App {
         let earlier = writer.with_doubts(writer.results());
         writer.settle_doubts(&seen);
         let mut done = earlier.clone();
-        done.extend(kept);
+        done.extend(on_record.kept.iter().cloned());
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
         // Another account's key does not show what the earlier attempt did.
         let comparable = attempted_before && !ownership.differs();
@@ -172,6 +170,7 @@ impl App {
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan, seen.doubted).await?;
         let results = execute::execute(&context, &plan, writer).await?;
+        let results = confirm_unseen(results, plan.unseen());
         if !attempted_before {
             return Ok(results);
         }
@@ -248,6 +247,17 @@ impl App {
         };
         writer.close_withheld(results, denial).await
     }
+}
+
+/// Replaces the results of items that the cloud's lists do not show and whose image is missing in
+/// the answer to the call, too.
+fn confirm_unseen(mut results: Vec<ItemResult>, unseen: &[ItemResult]) -> Vec<ItemResult> {
+    for result in results.iter_mut().filter(|result| image_missing(result)) {
+        if let Some(by_list) = unseen.iter().find(|by_list| by_list.item == result.item) {
+            *result = by_list.clone();
+        }
+    }
+    results
 }
 
 /// Results of the called-off items that an interrupted worker may have shared.

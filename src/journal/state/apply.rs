@@ -102,6 +102,7 @@ impl State {
             looked_before: intent.absent,
             called: false,
             given_at: None,
+            last_given_at: None,
             owner: record.owner.clone(),
             updated_at: record.at,
             head: Head::after(first),
@@ -342,6 +343,13 @@ impl State {
             return Ok(());
         }
         self.note_owner(record, results);
+        let repeated = |result: &ItemResult| {
+            let known = self.results.iter().find(|known| known.item == result.item);
+            known.is_some_and(|known| known.kind == result.kind)
+        };
+        if results.iter().any(|r| self.gave(r) && !repeated(r)) {
+            self.last_given_at = Some(record.at);
+        }
         merge(&mut self.results, results);
         if let Some(named) = results.iter().find_map(|result| blueprint(&result.kind)) {
             self.blueprint = Some(named.clone());

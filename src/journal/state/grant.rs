@@ -1,6 +1,7 @@
 //! Grants: what is shared because of a request. In: the request's state. Out: its [`Grant`]. An
 //! account that had the image before is not part of the grant, unless the request adopted it.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -186,6 +187,12 @@ impl State {
             .into_iter()
             .chain(accounts)
             .collect()
+    }
+
+    /// Whether the request gave an item less than `time` before `now`.
+    pub fn gave_within(&self, now: Timestamp, time: SignedDuration) -> bool {
+        let lately = |at| now.duration_since(at) < time;
+        self.last_given_at.is_some_and(lately)
     }
 
     /// Whether the request has ended and no called-off item of it is still shared. The revocation of

@@ -83,6 +83,8 @@ pub struct State {
     /// worker that had read the cloud did not record the end of its turn.
     pub(super) called: bool,
     pub(super) given_at: Option<Timestamp>,
+    /// When a record last named an item that the request gave and that no record had named so.
+    pub(super) last_given_at: Option<Timestamp>,
     pub(super) owner: Option<AccountId>,
     pub(super) updated_at: Timestamp,
     pub(super) head: Head,

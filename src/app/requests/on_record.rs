@@ -1,0 +1,63 @@
+//! What the records say of the items that a cancel or a revocation takes away. In: the states of
+//! the shares. Out: [`OnRecord`].
+
+use std::collections::BTreeSet;
+
+use crate::app::context::LIST_DELAY;
+use crate::domain::{AccountId, ImageRef, Item, ItemResult, Timestamp};
+use crate::journal::State;
+use crate::plan::Given;
+
+use super::cancelled_items::{AffectedImages, items_lost};
+
+/// What the records say of the items of a request or a revocation. Empty for a share.
+#[derive(Debug, Default)]
+pub(in crate::app) struct OnRecord {
+    /// Results of items that get no call, such as those that a later share holds.
+    pub(super) kept: Vec<ItemResult>,
+    /// For each share from which a cancel or revocation takes items: its owner account on record,
+    /// if any.
+    pub(super) owners: Vec<Option<AccountId>>,
+    /// The items that are taken away.
+    pub(super) given: Given,
+}
+
+impl OnRecord {
+    /// What is on record of the shares among `states` from which `cancel` takes items.
+    pub(super) fn of_cancel(
+        cancel: &State,
+        states: &[State],
+        images: &AffectedImages,
+        now: Timestamp,
+    ) -> Self {
+        let mut known = Self::default();
+        for share in states {
+            let mut items = items_lost(cancel, share, images);
+            items.retain(|item| share.holds(item));
+            if !items.is_empty() {
+                known.add(share, items.into_iter().collect(), now);
+            }
+        }
+        known
+    }
+
+    /// What is on record of the share whose `items` are revoked.
+    pub(in crate::app) fn of_revocation(share: &State, items: Vec<Item>, now: Timestamp) -> Self {
+        let mut known = Self::default();
+        known.add(share, items.into_iter().collect(), now);
+        known
+    }
+
+    fn add(&mut self, share: &State, items: BTreeSet<Item>, now: Timestamp) {
+        self.owners.push(share.owner().cloned());
+        let named = match share.subject() {
+            ImageRef::Blueprint(blueprint) => Some(blueprint),
+            ImageRef::Cvm(_) => share.blueprint().cloned(),
+        };
+        self.given.blueprint = named.or(self.given.blueprint.take());
+        if share.gave_within(now, LIST_DELAY) {
+            self.given.lately.extend(items.iter().cloned());
+        }
+        self.given.items.extend(items);
+    }
+}
