@@ -106,3 +106,48 @@ async fn a_chain_without_a_blueprint_is_called_off_only_as_a_whole() {
         }
     }
 }
+
+/// The chain has a grant already, for Lighthouse, and its accounts wait for the operator.
+#[tokio::test]
+async fn the_rest_of_a_partly_done_chain_is_called_off() {
+    let world = World::new().await;
+    let refused = "ShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation@500";
+    assert!(world.cloud.inject(refused.parse().unwrap()));
+    let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": &ACCOUNTS[..2]});
+    let (_, answer) = world.deliver(&request("CHG1", chain)).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    // The sweep writes the grant into the index.
+    world.advance(1);
+    world.sweep().await;
+    world.clear_faults().await;
+    world.advance(1);
+    let revoked = revoke(&world.app, CHAINED, &ACCOUNTS[..1]).await;
+    assert!(revoked.left.is_empty(), "{revoked:?}");
+    assert_eq!(statuses(&revoked), [Status::Completed], "{revoked:?}");
+    hours_later(&world).await;
+    assert_eq!(world.has(CHAINED), [ACCOUNTS[1]]);
+}
+
+/// The waiting chain does not know yet that it will share the blueprint of the other chain.
+#[tokio::test]
+async fn a_waiting_chain_of_the_same_blueprint_is_called_off() {
+    for whole in [false, true] {
+        let world = World::new().await;
+        let chain = |account: &str| json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [account]});
+        world.deliver(&request("CHG1", chain(ACCOUNTS[0]))).await;
+        let waiting = later(&world, "CHG2", chain(ACCOUNTS[1]));
+        world.deliver(&waiting).await;
+        world.advance(1);
+        let accounts = if whole { &[] } else { &ACCOUNTS[1..2] };
+        let revoked = revoke(&world.app, CHAINED, accounts).await;
+        assert!(revoked.left.is_empty(), "{revoked:?}");
+        let all = statuses(&revoked);
+        assert!(all.iter().all(|s| *s == Status::Completed), "{revoked:?}");
+        hours_later(&world).await;
+        if whole {
+            assert!(world.shares().is_empty(), "{:?}", world.shares());
+        } else {
+            assert_eq!(world.has(CHAINED), [ACCOUNTS[0]]);
+        }
+    }
+}

@@ -10,8 +10,8 @@ use crate::app::deliveries::EarlyAnswer;
 use crate::app::reader::GrantEntry;
 use crate::app::requests::Operator;
 use crate::app::{Answer, App, Deadline, Delivery, Ending, Reply, Statement, Via};
-use crate::domain::{MAX_ACCOUNTS, SourceName};
-use crate::journal::{JournalError, State};
+use crate::domain::{BlueprintId, ImageRef, MAX_ACCOUNTS, Region, SourceName};
+use crate::journal::{Grant, JournalError, Receiver, State};
 
 /// Why shares were not revoked.
 #[derive(Debug, thiserror::Error)]
@@ -176,12 +176,46 @@ impl App {
 
     /// Returns what unfinished shares may still give of `image`.
     async fn awaited_grants(&self, image: &str) -> Result<Vec<GrantEntry>, JournalError> {
-        let unfinished = self.journal.unfinished_of(image).await?;
-        let shares = self.read_streams(unfinished).await?;
-        let awaited: Vec<_> = shares.iter().filter_map(State::awaited_grant).collect();
+        let affecting = self.journal.affecting_anywhere(image).await?;
+        let shares = self.read_streams(affecting).await?;
+        let mut awaited: Vec<_> = shares.iter().filter_map(State::awaited_grant).collect();
+        if let Ok(ImageRef::Blueprint(blueprint)) = image.parse() {
+            awaited.extend(self.awaited_of_chains(&blueprint, &shares).await?);
+        }
         let now = self.now();
         let lines = |grant| GrantEntry::all_of(grant, now);
         Ok(awaited.iter().flat_map(lines).collect())
+    }
+
+    /// Returns what chains may still give of `blueprint` that do not know yet that it is theirs: one
+    /// of `shares` made it from their image. The index lists such a chain only below that image.
+    async fn awaited_of_chains(
+        &self,
+        blueprint: &BlueprintId,
+        shares: &[State],
+    ) -> Result<Vec<Grant>, JournalError> {
+        let makers = shares
+            .iter()
+            .filter(|share| share.blueprint() == Some(blueprint));
+        let sources: BTreeSet<(Region, ImageRef)> = makers
+            .map(State::request)
+            .map(|request| (request.region.clone(), request.target.image()))
+            .collect();
+        let mut awaited = Vec::new();
+        for (region, source) in sources {
+            let lighthouse = [Receiver::Lighthouse.name()];
+            let chains = self.journal.affecting(&region, &source, Some(&lighthouse));
+            let mut chains = self.read_streams(chains.await?).await?;
+            chains.retain(|chain| chain.blueprint().is_none());
+            for mut grant in chains.iter().filter_map(State::awaited_grant) {
+                // The image is in Lighthouse already, so only the accounts of the chain are
+                // called off here.
+                grant.lighthouse = false;
+                grant.blueprint = Some(blueprint.clone());
+                awaited.push(grant);
+            }
+        }
+        Ok(awaited)
     }
 
     /// Returns the first origin of a trusted source, in whose name an operator's requests are

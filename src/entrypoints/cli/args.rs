@@ -135,7 +135,9 @@ pub(crate) enum Command {
     /// The policies decide for the original requester and approvers. Exit 2 if
     /// the request is denied again or cannot be reopened.
     Retry(RetryOptions),
-    /// Revoke active shares now, through policy and journal
+    /// Revoke active shares now and call off unfinished ones
+    ///
+    /// Through policy and journal.
     Revoke(RevokeOptions),
     /// List grants not yet revoked: image, receiver, period, ticket
     ///

@@ -1,4 +1,4 @@
-//! `retry`, `revoke`, `sweep`: decide a request again, revoke active shares, and do due work.
+//! `retry`, `revoke`, `sweep`: decide a request again, revoke or call off shares, and do due work.
 
 use serde_json::json;
 

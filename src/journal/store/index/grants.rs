@@ -117,8 +117,25 @@ impl Journal {
         Ok(entries.into_iter().map(|entry| entry.stream).collect())
     }
 
-    /// Like [`Journal::affecting`], without requests that the index lists only with their grant:
-    /// those are finished.
+    /// Every unfinished or active request that affects the image, by receiver. A request for many
+    /// accounts counts for each of `receivers`. Takes one listing.
+    pub async fn affecting_each<'r>(
+        &self,
+        region: &Region,
+        image: &ImageRef,
+        receivers: &[&'r str],
+    ) -> Result<BTreeMap<&'r str, BTreeSet<StreamId>>, JournalError> {
+        let entries = self.entries_of(region, image, Some(receivers)).await?;
+        let of = |receiver: &&'r str| {
+            let met = entries.iter().filter(|entry| entry.meets(&[*receiver]));
+            (*receiver, met.map(|entry| entry.stream).collect())
+        };
+        Ok(receivers.iter().map(of).collect())
+    }
+
+    /// Like [`Journal::affecting`], without requests that the index lists only with their grant. A
+    /// cancel has no grant, so every unfinished cancel is included. An unfinished share is left
+    /// out once it has a grant.
     pub async fn unfinished(
         &self,
         region: &Region,
@@ -130,14 +147,15 @@ impl Journal {
         Ok(unfinished.map(|entry| entry.stream).collect())
     }
 
-    /// Every unfinished request that affects the image, in any region. Lists the index of all
-    /// grants.
-    pub async fn unfinished_of(&self, image: &str) -> Result<BTreeSet<StreamId>, JournalError> {
+    /// Every unfinished or active request that affects the image, in any region. Lists the index of
+    /// all grants.
+    pub async fn affecting_anywhere(
+        &self,
+        image: &str,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
         let entries = self.grant_entries(&[]).await?;
-        let unfinished = entries
-            .into_iter()
-            .filter(|entry| !entry.full && entry.image == image);
-        Ok(unfinished.map(|entry| entry.stream).collect())
+        let of_image = entries.into_iter().filter(|entry| entry.image == image);
+        Ok(of_image.map(|entry| entry.stream).collect())
     }
 
     async fn entries_of(
