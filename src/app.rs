@@ -58,7 +58,7 @@ pub(crate) use crate::inbound::{HandshakeRequest, Replies, ReplyBody};
 pub(crate) use reader::{CallEntry, DeliveryFacts, Evidence};
 pub(crate) use {
     deliveries::Answered,
-    drift::{UnderWay, Unread},
+    drift::{LeftOut, UnderWay, Unread},
     examining::{CaseError, CaseOutcome, Examination, Finding, Health},
     grants::ReviewEntry,
     observing::MetricsReply,

@@ -185,6 +185,83 @@ async fn an_adoption_does_not_undo_a_cancel_that_is_under_way() {
     assert!(report.agrees() && report.under_way.is_empty(), "{report:?}");
 }
 
+/// A cancel that waits has made no call, so what differs has another cause.
+#[tokio::test]
+async fn a_waiting_cancel_hides_no_difference_and_is_not_undone() {
+    let world = World::new().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    let published = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [ACCOUNTS[0]]});
+    world.deliver(&request("CHG2", published)).await;
+    by_hand(&world, CVM_IMAGE, ACCOUNTS[1]);
+    by_hand(&world, CHAINED, ACCOUNTS[1]);
+    let unpublish = json!({
+        "image": CHAIN_IMAGE, "lighthouse": true, "accounts": null, "action": "cancel",
+    });
+    let day = world.now() + jiff::SignedDuration::from_hours(24);
+    for mut ticket in [
+        cancel("CHG3", CVM_IMAGE, ACCOUNTS[1]),
+        request("CHG4", unpublish),
+    ] {
+        ticket["not_before"] = json!(day);
+        world.advance(1);
+        let (_, answer) = world.deliver(&ticket).await;
+        assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    }
+    world.advance(1);
+    let mut report = drift(&world).await;
+    let mut unknown = [
+        (CVM_IMAGE, ACCOUNTS[1], Difference::Unknown),
+        (CHAINED, ACCOUNTS[1], Difference::Unknown),
+    ];
+    unknown.sort_unstable();
+    let mut differences = found(&report);
+    differences.sort_unstable();
+    assert_eq!(differences, unknown);
+    assert!(report.under_way.is_empty(), "{report:?}");
+    adopt_and_cancel(&world, &mut report).await;
+    assert!(report.adoptions.is_empty(), "{report:?}");
+    let left_out = report.left_out.iter().map(|left| &*left.why);
+    let mut left_out: Vec<_> = left_out.collect();
+    left_out.sort_unstable();
+    let waits = ["CHG3", "CHG4"].map(|id| format!("not adopted: invoke/{id} waits to cancel it"));
+    assert_eq!(left_out, waits);
+    // The waiting cancels do not keep `--revoke-unknown` from its work.
+    assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
+    assert_eq!(world.has(CHAINED), [ACCOUNTS[0]]);
+}
+
+/// The ticket is approved after the comparison, and finds the account already shared.
+#[tokio::test]
+async fn an_account_that_a_ticket_names_meanwhile_is_not_cancelled() {
+    let world = World::new().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    for account in [ACCOUNTS[1], STRANGER] {
+        by_hand(&world, CVM_IMAGE, account);
+    }
+    let mut report = drift(&world).await;
+    assert_eq!(report.differences.len(), 2, "{report:?}");
+    world.advance(1);
+    let (_, answer) = world.deliver(&share("CHG2", CVM_IMAGE, ACCOUNTS[1])).await;
+    assert_eq!(answer.status, Status::Completed, "{answer:?}");
+    world.advance(1);
+    let source = "invoke".parse().unwrap();
+    let cancelled =
+        (world.app).cancel_unknown(&mut report, &source, "alice@example.com", deadline());
+    cancelled.await.unwrap();
+    let mut kept = world.has_image(CVM_IMAGE);
+    kept.sort_unstable();
+    let mut named = ACCOUNTS[..2].to_vec();
+    named.sort_unstable();
+    assert_eq!(kept, named);
+    let [left] = &report.left_out[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!(
+        (&*left.to, &*left.why),
+        (ACCOUNTS[1], "not revoked: invoke/CHG2 names it")
+    );
+}
+
 /// A request may name 500 accounts at most.
 #[tokio::test]
 async fn more_unknown_shares_than_a_request_may_name_are_all_cancelled() {

@@ -210,3 +210,27 @@ async fn what_drift_cancelled_before_an_error_is_shown() {
     assert_eq!(code, Some(64));
     assert!(case.world.has_image(CVM_IMAGE).is_empty());
 }
+
+/// The unreadable records may have a grant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drift_does_not_revoke_what_an_unreadable_request_may_have_shared() {
+    let case = Case::new().await;
+    case.share("CHG1", ACCOUNTS[0]).await;
+    case.share("CHG2", ACCOUNTS[1]).await;
+    case.damage("CHG2");
+    case.world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut(REGION).unwrap();
+        let since = jiff::Timestamp::UNIX_EPOCH;
+        let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();
+        blueprint.shares.insert(STRANGER.to_owned(), since);
+    });
+    let as_alice = ["--as", "invoke/alice@example.com"];
+    let (code, shown, log) = case.run(&[&["drift", "--revoke-unknown"][..], &as_alice].concat());
+    assert!(
+        code == Some(1) && shown.contains("left out") && log.contains("requests/"),
+        "{code:?} {shown}{log}"
+    );
+    let has = case.world.has(BLUEPRINT);
+    assert!(has.iter().any(|account| account == ACCOUNTS[1]), "{has:?}");
+    assert!(!has.iter().any(|account| account == STRANGER), "{has:?}");
+}

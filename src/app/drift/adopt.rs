@@ -13,7 +13,7 @@ use crate::app::requests::Operator;
 use crate::app::{App, Deadline, RevokeNowError, Statement};
 use crate::domain::{Difference, Drifted, Span};
 
-use super::drift_report::DriftReport;
+use super::drift_report::{DriftReport, LeftOut};
 
 /// An operator's decision to adopt shares.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ impl App {
         let DriftReport {
             differences,
             adoptions,
+            waiting_cancels,
+            left_out,
             ..
         } = report;
         let without_grant = differences.iter().filter(|drifted| {
@@ -50,10 +52,20 @@ impl App {
         });
         // Ask for accounts and for Lighthouse separately: one request for both would be a chain.
         let mut groups: BTreeMap<(&str, &str, bool), BTreeSet<&str>> = BTreeMap::new();
-        for Drifted {
-            image, region, to, ..
-        } in without_grant
-        {
+        for drifted in without_grant {
+            let Drifted {
+                image, region, to, ..
+            } = drifted;
+            // The adoption would come after the cancel and so keep what that is to take away.
+            if let Some(cancel) = waiting_cancels.get(drifted) {
+                left_out.push(LeftOut {
+                    image: image.clone(),
+                    region: region.clone(),
+                    to: to.clone(),
+                    why: format!("not adopted: {cancel} waits to cancel it"),
+                });
+                continue;
+            }
             let receivers = groups.entry((image, region, to == LIGHTHOUSE)).or_default();
             receivers.extend((to != LIGHTHOUSE).then_some(to.as_str()));
         }

@@ -84,6 +84,10 @@ impl App {
         for (place, before, drifted) in found {
             let known = after.get(place).unwrap_or(&unnamed);
             if known.confirms(before, &drifted) {
+                if let Some(cancel) = known.waiting_cancel(&drifted.to) {
+                    let waiting = &mut report.waiting_cancels;
+                    waiting.insert(drifted.clone(), cancel.clone());
+                }
                 report.differences.push(drifted);
             } else if let Some(request) = known.under_way(&drifted.to) {
                 let Drifted {
@@ -177,7 +181,7 @@ impl App {
 
     /// Requests a cancel of every unknown share in the report, as `requester` of the trusted source
     /// `source`: one request per image and region, verified, mapped, decided and recorded like any
-    /// other. Adds the answers to the report.
+    /// other. Leaves out receivers that a request may name by now. Adds the answers to the report.
     ///
     /// # Errors
     /// [`RevokeNowError`]. Requests that were made before the error stay in force, and the report has
@@ -192,6 +196,7 @@ impl App {
         let DriftReport {
             differences,
             cancels,
+            left_out,
             ..
         } = report;
         let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
@@ -204,7 +209,13 @@ impl App {
                 .or_default()
                 .push(&drifted.to);
         }
-        for ((image, region), accounts) in unknown {
+        for ((image, region), mut accounts) in unknown {
+            let named = self.named_meanwhile(image, region, &accounts).await?;
+            accounts.retain(|account| !named.iter().any(|left| left.to == *account));
+            left_out.extend(named);
+            if accounts.is_empty() {
+                continue;
+            }
             let id = format!("drift {image} {region} {}", self.now());
             let request = json!({
                 "id": id, "action": "cancel", "image": image, "region": region, "accounts": accounts,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::Answer;
-use crate::domain::{Difference, Drifted};
+use crate::domain::{Difference, Drifted, Identity};
 
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,6 +28,15 @@ pub struct UnderWay {
     pub request: String,
 }
 
+/// A receiver for which neither a cancel nor an adoption was requested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    pub image: String,
+    pub region: String,
+    pub to: String,
+    pub why: String,
+}
+
 /// The result of a comparison.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DriftReport {
@@ -37,6 +46,11 @@ pub struct DriftReport {
     pub differences: Vec<Drifted>,
     /// The receivers whose difference is not certain before a request is finished.
     pub under_way: Vec<UnderWay>,
+    /// The approved cancels that wait, by the difference that they will end.
+    #[serde(skip)]
+    pub(super) waiting_cancels: BTreeMap<Drifted, Identity>,
+    /// The receivers whose difference the operator wanted to end, but which were left as they are.
+    pub left_out: Vec<LeftOut>,
     /// The images that could not be compared.
     pub unread: Vec<Unread>,
     /// Journal streams that could not be read, each with its reason.

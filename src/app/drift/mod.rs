@@ -4,8 +4,9 @@
 mod adopt;
 mod comparison;
 mod drift_report;
+mod named_meanwhile;
 mod places;
 
 pub use adopt::Adoption;
 pub use drift_report::DriftReport;
-pub(crate) use drift_report::{UnderWay, Unread};
+pub(crate) use drift_report::{LeftOut, UnderWay, Unread};

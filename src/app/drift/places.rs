@@ -42,20 +42,27 @@ struct Requests {
     records: u64,
     /// One of them that has begun and is not finished. Its calls may be ahead of its records.
     under_way: Option<Identity>,
+    /// A cancel among them that waits. It has made no call, so it explains no difference.
+    waiting_cancel: Option<Identity>,
 }
 
 impl Requests {
     fn add(&mut self, state: &State) {
         self.records = self.records.saturating_add(state.head().next_seq);
-        let begun = match state.phase() {
-            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => true,
-            // A waiting share has made no call. A waiting cancel has made none either, but it is
-            // approved: an adoption would come after it and so keep what it is to take away.
-            Phase::Waiting { .. } => state.request().action == Action::Cancel,
-            Phase::Denied | Phase::Closed | Phase::RevokeDeferred { .. } | Phase::Revoked => false,
-        };
-        if begun {
-            self.under_way = Some(state.identity().clone());
+        let identity = || Some(state.identity().clone());
+        match state.phase() {
+            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => {
+                self.under_way = identity();
+            }
+            Phase::Waiting { .. } if state.request().action == Action::Cancel => {
+                self.waiting_cancel = identity();
+            }
+            // A waiting share has made no call.
+            Phase::Waiting { .. }
+            | Phase::Denied
+            | Phase::Closed
+            | Phase::RevokeDeferred { .. }
+            | Phase::Revoked => {}
         }
     }
 }
@@ -83,6 +90,13 @@ impl Known {
         let own = self.requests.get(to);
         let own = own.and_then(|requests| requests.under_way.as_ref());
         own.or(self.cancels_of_all.under_way.as_ref())
+    }
+
+    /// Returns an approved cancel that waits and will take the image from `to`.
+    pub(super) fn waiting_cancel(&self, to: &str) -> Option<&Identity> {
+        let own = self.requests.get(to);
+        let own = own.and_then(|requests| requests.waiting_cancel.as_ref());
+        own.or(self.cancels_of_all.waiting_cancel.as_ref())
     }
 
     /// The number of records of the requests that concern `to`.

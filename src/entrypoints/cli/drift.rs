@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::app::{Adoption, Answer, Deadline, DriftReport, UnderWay, Unread};
+use crate::app::{Adoption, Answer, Deadline, DriftReport, LeftOut, UnderWay, Unread};
 use crate::domain::{Drifted, ImageRef, Region, ServedRegions, Status};
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
@@ -73,6 +73,17 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     })
 }
 
+/// A row for a receiver that the report lists without a difference.
+fn quiet_row(label: &'static str, [image, region, to]: [&str; 3], why: &str) -> Vec<Cell> {
+    vec![
+        Cell::new(label, Tone::Quiet),
+        image.into(),
+        region.into(),
+        to.into(),
+        why.into(),
+    ]
+}
+
 fn print(report: &DriftReport, screen: Screen) {
     let drifted = |drifted: &Drifted| -> Vec<Cell> {
         vec![
@@ -83,14 +94,17 @@ fn print(report: &DriftReport, screen: Screen) {
             drifted.difference.meaning().into(),
         ]
     };
-    let under_way = |under_way: &UnderWay| -> Vec<Cell> {
-        vec![
-            Cell::new("under way", Tone::Quiet),
-            under_way.image.as_str().into(),
-            under_way.region.as_str().into(),
-            under_way.to.as_str().into(),
-            format!("{} is not finished", under_way.request).into(),
-        ]
+    let under_way = |receiver: &UnderWay| {
+        let place: [&str; 3] = [&receiver.image, &receiver.region, &receiver.to];
+        quiet_row(
+            "under way",
+            place,
+            &format!("{} is not finished", receiver.request),
+        )
+    };
+    let left_out = |receiver: &LeftOut| {
+        let place: [&str; 3] = [&receiver.image, &receiver.region, &receiver.to];
+        quiet_row("left out", place, &receiver.why)
     };
     let unread = |unread: &Unread| -> Vec<Cell> {
         let tone = match unread.no_read_api {
@@ -107,6 +121,7 @@ fn print(report: &DriftReport, screen: Screen) {
     };
     let rows: Vec<_> = (report.differences.iter().map(drifted))
         .chain(report.under_way.iter().map(under_way))
+        .chain(report.left_out.iter().map(left_out))
         .chain(report.unread.iter().map(unread))
         .collect();
     let columns = [
@@ -125,6 +140,16 @@ fn print(report: &DriftReport, screen: Screen) {
             indented(2, &format!("{kind}: {remedy}"), screen.width)
         );
     }
+    print_answers(report, screen);
+    outln!(
+        "{} images compared, {} differences",
+        report.compared,
+        report.differences.len()
+    );
+}
+
+/// Prints the answers to the requested cancels and adoptions.
+fn print_answers(report: &DriftReport, screen: Screen) {
     let cancels = report.cancels.iter().map(|answer| ("cancel", answer));
     let adoptions = report.adoptions.iter().map(|answer| ("adopt", answer));
     for (verb, answer) in cancels.chain(adoptions) {
@@ -135,11 +160,6 @@ fn print(report: &DriftReport, screen: Screen) {
             outln!("  {}", indented(2, &why, screen.width));
         }
     }
-    outln!(
-        "{} images compared, {} differences",
-        report.compared,
-        report.differences.len()
-    );
 }
 
 /// The images to compare in addition to those in the journal.

@@ -1,0 +1,55 @@
+//! Receivers of unknown shares that a request may name after all: one that was opened after the
+//! comparison read the journal, or one whose records cannot be read. In: the index of grants. Out:
+//! the receivers that are not to be cancelled, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::app::App;
+use crate::domain::{Action, ImageRef, Region};
+use crate::journal::{JournalError, Phase, State, StreamId};
+
+use super::drift_report::LeftOut;
+
+impl App {
+    /// Returns those of `accounts` that a share may name now. Cancels do not count.
+    pub(super) async fn named_meanwhile(
+        &self,
+        image: &str,
+        region: &str,
+        accounts: &[&str],
+    ) -> Result<Vec<LeftOut>, JournalError> {
+        let (Ok(place), Ok(in_region)) = (image.parse::<ImageRef>(), region.parse::<Region>())
+        else {
+            return Ok(Vec::new());
+        };
+        let listed = self
+            .journal
+            .affecting_each(&in_region, &place, accounts)
+            .await?;
+        let streams = listed.values().flatten().copied().collect();
+        let read = self.read_streams(streams).await?.into_iter();
+        let read: BTreeMap<StreamId, State> = read.map(|state| (state.stream(), state)).collect();
+        let names = |account: &str, stream: &StreamId| match read.get(stream) {
+            Some(state) => {
+                let shares = state.request().action == Action::Share
+                    && !matches!(state.phase(), Phase::Denied);
+                let mut named = state.request().target.accounts().iter();
+                let named = shares && named.any(|named| named.as_str() == account);
+                named.then(|| format!("not revoked: {} names it", state.identity()))
+            }
+            None => Some(format!(
+                "not revoked: requests/{stream} cannot be read and may name it"
+            )),
+        };
+        let left = |(account, streams): (&str, BTreeSet<StreamId>)| {
+            let why = streams.iter().find_map(|stream| names(account, stream))?;
+            Some(LeftOut {
+                image: image.to_owned(),
+                region: region.to_owned(),
+                to: account.to_owned(),
+                why,
+            })
+        };
+        Ok(listed.into_iter().filter_map(left).collect())
+    }
+}
