@@ -13,7 +13,7 @@ def field_image:       360000000001;   # lhbp-6jc6l8yb or img-6pb6lrmy
 def field_region:      360000000002;   # ap-singapore
 def field_accounts:    360000000003;   # 700000164995, 909619400
 def field_lighthouse:  360000000004;   # a check box; only for img-…
-def field_expiry:      360000000005;   # 30d, or a date
+def field_expiry:      360000000005;   # 30d or 2026-12-31; a text or a drop-down, no date field
 def field_action:      360000000006;   # share or cancel; empty means share
 def field_approved_by: 360000000007;
 
@@ -26,9 +26,9 @@ def field($id):
   [.custom_fields[] | select(.id == $id) | .value]
   | if length == 0 then error("the ticket has no field \($id)") else .[0] | text end;
 
-# A value as placeholders and the API both write it: lines end differently, and a check box that is not ticked is false,
-# "0", "" or null.
-def plain: text | if . == null then null else gsub("\\s+"; " ") | ticket_flag | if . == false then null else . end end;
+# A value as placeholders and the API both write it: lines end differently, an empty field can be "-", and a check box that
+# is not ticked is false, "0", "" or null.
+def plain: text | if . == null or . == "-" then null else gsub("\\s+"; " ") | ticket_flag | if . == false then null else . end end;
 def approved($then; $id):
   field($id) as $now
   | if ($then | has("\($id)") | not) then error("event.fields lacks \($id): write it into the trigger's body")

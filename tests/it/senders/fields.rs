@@ -256,6 +256,9 @@ fn a_fetched_zendesk_ticket_has_the_values_that_were_approved() {
         (4, json!(null), "0"),
         (4, json!(false), ""),
         (5, json!("30d "), " 30d"),
+        (5, json!(null), "-"),
+        (5, json!(""), "-"),
+        (6, json!(null), "-"),
     ] {
         let event = with(&approved, &format!("{fields}/{}/value", id - 1), value);
         let event = with(
