@@ -64,6 +64,16 @@ fn a_field_that_is_not_there_is_not_an_empty_one() {
         ("zendesk", "/ticket/action", "ticket lacks action"),
         ("zendesk", "/ticket/expires", "ticket lacks expires"),
         (
+            "freshservice",
+            "/freshdesk_webhook/ticket_cf_action",
+            "the event lacks ticket_cf_action",
+        ),
+        (
+            "freshservice",
+            "/freshdesk_webhook/ticket_cf_expires",
+            "the event lacks ticket_cf_expires",
+        ),
+        (
             "dingtalk",
             "/instance/formComponentValues/6/bizAlias",
             "no component with the id action",

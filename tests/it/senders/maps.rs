@@ -322,6 +322,17 @@ fn freshservice_comes_with_and_without_its_wrapper() {
         one("freshservice", &wrapped),
         one("freshservice", &wrapped["freshdesk_webhook"])
     );
+    // The content may have no wrapper, and empty fields are "" or null.
+    let mut empty = wrapped["freshdesk_webhook"].clone();
+    for nothing in [json!(""), json!(null), json!("--")] {
+        empty["ticket_cf_action"] = nothing.clone();
+        empty["ticket_cf_expires"] = nothing;
+        let request = one("freshservice", &empty);
+        assert_eq!(request["action"], "share");
+        assert_eq!(request["expires"], Value::Null);
+    }
+    empty.as_object_mut().unwrap().remove("ticket_cf_action");
+    refused("freshservice", &empty, "the event lacks ticket_cf_action");
     ignored(
         "freshservice",
         &with(
