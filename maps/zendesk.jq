@@ -7,7 +7,7 @@
 #               "image": "{{ticket.ticket_field_1}}", "region": …, "accounts": …, "lighthouse": …, "expires": …, "action": …},
 #    "requester": {"email": "{{ticket.requester.email}}"}, "current_user": {"email": "{{current_user.email}}"}}
 # The trigger's condition must say that the status or a tag *changed*. A condition on what it *is* fires on each later edit,
-# also on our own comments.
+# also on our own comments; sharehook ignores them if it writes them with a login (`basic`).
 def plain:
   if . == null then null
   elif type == "string" then trim | if . == "" or . == "-" then null else . end

@@ -76,7 +76,9 @@ pub(crate) use {
     },
 };
 
-use deliveries::{CredentialHeaders, EarlyAnswer, conflict, identity_of, overloaded, unavailable};
+use deliveries::{
+    CredentialHeaders, EarlyAnswer, conflict, identity_of, overloaded, own_comment, unavailable,
+};
 use requests::{FirstLook, Permission};
 use statement::Statement;
 
@@ -222,15 +224,25 @@ impl App {
         Reply::Answers(answers)
     }
 
-    /// Answers a request that the journal knows, or begins a new one. Turns a journal error into an
-    /// answer.
+    /// Answers a request that the journal knows, or begins a new one. Ignores a new one that
+    /// sharehook's own comment caused. Turns a journal error into an answer.
     async fn handle(&self, incoming: &IncomingRequest<'_>) -> (Ending, Answer) {
-        let end = match self.known(incoming).await {
-            Ok(Some(state)) => self.redelivered(incoming, state).await,
-            Ok(None) => self.begin(incoming).await,
-            Err(error) => Err(error),
+        let (identity, request) = (&incoming.identity, incoming.request);
+        let known = match self.known(incoming).await {
+            Ok(known) => known,
+            Err(error) => return unavailable(identity, &error),
         };
-        end.unwrap_or_else(|error| unavailable(&incoming.identity, &error))
+        let same = |state: &State| state.intent().digest == request.digest();
+        if let Some(notify) = self.approved_by_own_agent(&identity.source, request)
+            && !known.as_ref().is_some_and(same)
+        {
+            return own_comment(identity, notify);
+        }
+        let end = match known {
+            Some(state) => self.redelivered(incoming, state).await,
+            None => self.begin(incoming).await,
+        };
+        end.unwrap_or_else(|error| unavailable(identity, &error))
     }
 
     /// Returns the recorded state of the request; `None` if the journal does not know its identity.

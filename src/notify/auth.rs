@@ -45,6 +45,16 @@ impl Auth {
         }
     }
 
+    /// Returns the user of a login: the text before the colon. It can be a secret, as with
+    /// Freshservice.
+    pub fn user(&self) -> Option<&str> {
+        let Self::Basic(login) = self else {
+            return None;
+        };
+        let parts = login.expose_secret().split_once(':');
+        parts.map(|(user, _)| user)
+    }
+
     /// Whether the app of the source's `fetch` sends the messages.
     pub fn is_app(&self) -> bool {
         matches!(self, Self::App)

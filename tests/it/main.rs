@@ -65,6 +65,7 @@ mod observe;
 mod odd_files;
 mod operators_fault;
 mod overdue;
+mod own_comments;
 mod owners;
 mod partly_done;
 mod read_operations;
