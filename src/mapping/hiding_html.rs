@@ -65,6 +65,9 @@ pub(super) struct Html<'a> {
     tags: BTreeMap<String, Tags>,
     /// Whether all renderers agree where the tags and comments begin and end.
     clear: bool,
+    /// Where the first tag or comment begins about whose end they disagree, or else the text's end.
+    /// What follows is hidden, and nothing searches it again.
+    unclear: usize,
 }
 
 /// A tag or a comment.
@@ -89,19 +92,21 @@ impl<'a> Html<'a> {
     /// Counts the tags in a text. `html`: the parts of the text that CommonMark takes for HTML.
     pub(super) fn new(text: &'a str, html: &[Range<usize>]) -> Self {
         let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
-        let mut clear = true;
-        for part in html {
+        let mut unclear = text.len();
+        'parts: for part in html {
             let mut at = part.start;
             while let Some(found) = text.get(at..part.end).and_then(|text| text.find('<')) {
                 at += found;
                 let tag = text.get(at..).unwrap_or_default();
-                let Some(length) = begins_html(tag).then(|| length(tag)).flatten() else {
-                    clear &= !begins_html(tag);
+                if !begins_html(tag) {
                     at += 1;
                     continue;
+                }
+                let Some(length) = length(tag).filter(|length| at + length <= part.end) else {
+                    unclear = at;
+                    break 'parts;
                 };
                 at += length;
-                clear &= at <= part.end;
                 let inside = tag.get(1..).unwrap_or_default();
                 match inside.strip_prefix('/') {
                     Some(closing) => {
@@ -113,8 +118,13 @@ impl<'a> Html<'a> {
             }
         }
         let opened = |name: &str| tags.get(name).is_some_and(|tags| tags.opened > 0);
-        clear &= !LITERAL.into_iter().any(opened);
-        Self { text, tags, clear }
+        let clear = unclear == text.len() && !LITERAL.into_iter().any(opened);
+        Self {
+            text,
+            tags,
+            clear,
+            unclear,
+        }
     }
 
     /// Returns the tags and comments in a part of the text that CommonMark takes for HTML.
@@ -122,6 +132,9 @@ impl<'a> Html<'a> {
         let (mut found, mut at) = (Vec::new(), part.start);
         while let Some(next) = self.text.get(at..part.end).and_then(|text| text.find('<')) {
             at += next;
+            if at >= self.unclear {
+                break;
+            }
             let html = self.text.get(at..).unwrap_or_default();
             let Some(length) = begins_html(html).then(|| length(html)).flatten() else {
                 at += 1;
@@ -153,7 +166,8 @@ impl<'a> Html<'a> {
                 at += 1;
                 continue;
             }
-            let Some(length) = length(html) else {
+            let length = (at < self.unclear).then(|| length(html)).flatten();
+            let Some(length) = length else {
                 hidden.push(at..self.text.len());
                 break;
             };
@@ -259,6 +273,10 @@ fn hides_content(tag: &str) -> bool {
     let tag = inside.to_ascii_lowercase();
     let mut words = tag.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let element = words.next();
+    // These have no content, whatever their attributes are.
+    if matches!(element, Some("img" | "br" | "hr" | "wbr" | "input")) {
+        return false;
+    }
     element.is_some_and(|element| HIDING.contains(&element))
         || words.any(|word| HIDING_ATTRIBUTES.contains(&word))
 }

@@ -18,6 +18,9 @@ use crate::domain::{is_invisible, shown};
 const MAX_GAP: usize = 24;
 /// How far behind the name of a field a colon makes it a field, in characters: `Expires at:`.
 const MAX_BEFORE_COLON: usize = 13;
+/// The fields without which a request is refused. A line that only resembles one of them may be
+/// text for people, such as `Image size: 20 GB`.
+const REQUIRED: [&str; 3] = ["image", "region", "accounts"];
 /// The signs after the name of a field, and those that look like a colon (Unicode's
 /// `confusables.txt`). Full-width forms are decomposed before.
 const COLONS: [char; 19] = [
@@ -234,25 +237,43 @@ fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
             None if word.is_empty() => return None,
             None if word.chars().nth(1).is_none() => rest,
             None if word.chars().all(|c| c.is_ascii_digit()) => rest,
+            // A Chinese label before the key, as in `操作 action: cancel`.
+            None if word.chars().all(is_han) && !rest.trim_start().starts_with(COLONS) => rest,
             None => return None,
         };
     }
 }
 
-/// Splits a text after its first word.
+/// Splits a text after its first word. A Chinese word ends before a Latin letter.
 fn first_word(text: &str) -> (&str, &str) {
-    let ends = |c: char| !c.is_alphanumeric() || COLONS.contains(&c);
+    let chinese = text.starts_with(is_han);
+    let ends = |c: char| {
+        !c.is_alphanumeric() || COLONS.contains(&c) || chinese && c.is_ascii_alphanumeric()
+    };
     let end = text.find(ends).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
+/// Whether this is a Chinese character or Japanese kana.
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whether a word is another form of the key `expires`, such as `expiration` in `Expiration date:`.
+fn is_expiry(word: &str, key: &str) -> bool {
+    key == "expires" && word.starts_with("expir")
+}
+
 /// Returns the key that a word is or resembles, if a colon follows: directly, or behind a few more
-/// words after the exact key.
+/// words after the exact key. One of [`REQUIRED`] must stand directly before the colon, as it is
+/// spelt.
 fn key_at<'k>(word: &str, rest: &str, keys: &[&'k str]) -> Option<&'k str> {
     let is_colon = |text: &str| text.starts_with(COLONS) && !text.starts_with("://");
     let is_gap = |c: char| !c.is_alphanumeric() && !COLONS.contains(&c);
     if is_colon(rest.trim_start_matches(is_gap)) {
-        return keys.iter().find(|key| resembles(word, key)).copied();
+        let similar = |key: &str| resembles(word, key) || is_expiry(word, key);
+        let means = |key: &&&str| **key == word || !REQUIRED.contains(*key) && similar(key);
+        return keys.iter().find(means).copied();
     }
     let compound = rest.strip_prefix(['-', '.', '_']);
     if compound.is_some_and(|rest| rest.starts_with(char::is_alphanumeric)) {
@@ -260,7 +281,9 @@ fn key_at<'k>(word: &str, rest: &str, keys: &[&'k str]) -> Option<&'k str> {
     }
     let near = rest.char_indices().take(MAX_BEFORE_COLON);
     let mut near = near.filter_map(|(at, _)| rest.get(at..));
-    let key = keys.iter().find(|key| **key == word).copied()?;
+    let is_named =
+        |key: &&&str| !REQUIRED.contains(*key) && (**key == word || is_expiry(word, key));
+    let key = keys.iter().find(is_named).copied()?;
     near.any(is_colon).then_some(key)
 }
 

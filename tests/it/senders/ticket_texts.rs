@@ -84,6 +84,9 @@ fn a_line_that_the_page_shows_and_that_names_a_field_is_read_or_refused() {
             format!("{key} at: {value}"),
             format!("{key} (if any): {value}"),
             format!("{key}/操作：{value}"),
+            format!("操作 {key}: {value}"),
+            format!("操作（{key}）：{value}"),
+            format!("操作{key}：{value}"),
             format!("{key}s: {value}"),
             format!("<{key}:{value}>"),
             format!("| {key} | {value} |\n|---|---|"),
@@ -114,6 +117,14 @@ fn a_line_that_the_page_shows_and_that_names_a_field_is_read_or_refused() {
         all_refused(lines.map(|line| (line, key)));
         all_refused([(format!("\n\u{202e}{value} :{key}"), "U+202E")]);
     }
+    let ends = [
+        "Expiration: 30d",
+        "Expiry date: 30d",
+        "Expire on: 2026-12-31",
+        "有效期 expires: 30d",
+        "到期/expires：7d",
+    ];
+    all_refused(ends.map(|line| (line.to_owned(), "expires")));
 }
 
 #[test]
@@ -155,6 +166,11 @@ fn a_line_is_read_as_the_page_shows_it() {
         ("reason: x<br>action: cancel", "cancel", false),
         ("<p>reason: x</p><p>action: cancel</p>", "cancel", false),
         ("expires: 30&#x64;", "share", true),
+        (
+            "\n<img alt=\"open ticket\" src=\"https://example.com/hidden.png\">\n\nexpires: 30d",
+            "share",
+            true,
+        ),
         ("```\nexpires:   30d\n```", "share", true),
     ]);
 }
@@ -174,6 +190,9 @@ fn a_text_for_people_stays_free() {
         "Version: 3",
         "Section: 4",
         "Usage: load tests",
+        "Image size: 20 GB",
+        "Region code: 7",
+        "Amounts: 3",
         "Option: b",
         "R12345: title",
         "2026-11-02 10:30 started",
@@ -205,8 +224,13 @@ fn a_text_for_people_stays_free() {
 /// Each of these takes minutes if the search for a key visits the rest of the line at each word.
 #[test]
 fn a_long_line_is_searched_once() {
-    for words in ["a-", "1-", ":a-", "a "] {
-        let lines = format!("\n{}", words.repeat(60_000));
+    let words = ["a-", "1-", ":a-", "a "];
+    let words = words.map(|words| format!("\n{}", words.repeat(60_000)));
+    let tags = [
+        format!("\n\n<p>\n{}\"\n>", "<a ".repeat(60_000)),
+        format!("\n\n<p>\n{}--!> -->", "<!--".repeat(45_000)),
+    ];
+    for lines in words.into_iter().chain(tags) {
         all_read(&[(&lines, "share", false)]);
     }
 }
