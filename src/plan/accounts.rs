@@ -371,8 +371,14 @@ impl AccountWork {
     }
 
     fn fail_front(&mut self, error: &CloudError, retryable: bool) {
-        // A wrong account cannot have got the image. Any other may have, by the refused call.
-        let in_part = |front: &&Batch| front.refused_in_part && error.class != ErrorClass::Account;
+        // A wrong account cannot have got the image, and an unlisted final code for one account
+        // alone most likely means a wrong account. Any other account may have got it, by the
+        // refused call.
+        let wrong = matches!(
+            error.class,
+            ErrorClass::Account | ErrorClass::Unlisted(Family::Final)
+        );
+        let in_part = |front: &&Batch| front.refused_in_part && !wrong;
         if let Some(front) = self.queue.front().filter(in_part) {
             self.unclear.extend(front.accounts.iter().cloned());
         }

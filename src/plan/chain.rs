@@ -116,6 +116,8 @@ impl RefusedChain {
             (Item::Account(_), kind) if refusing_code(kind, self.published_here).is_some() => {
                 ItemResult {
                     kind: self.refusal(publication),
+                    // Without the blueprint, no account has it.
+                    maybe_done: result.maybe_done && *publication != Publication::TakenBack,
                     ..result
                 }
             }
@@ -298,7 +300,10 @@ mod tests {
     fn each_account_learns_the_reason_and_what_became_of_the_publication() {
         let results = vec![
             available(false),
-            of_account(1, failed(NOT_CUSTOM[0])),
+            ItemResult {
+                maybe_done: true,
+                ..of_account(1, failed(NOT_CUSTOM[0]))
+            },
             of_account(2, failed("InvalidParameterValue.AccountIdsNotExist")),
         ];
         let refused = RefusedChain::of(&request(Action::Share), &results).unwrap();
@@ -325,6 +330,7 @@ mod tests {
             assert_eq!(settled[2], results[2], "its own reason stays");
             let taken_back = publication == Publication::TakenBack;
             assert_eq!(settled[0].kind == ResultKind::Cancelled, taken_back);
+            assert_eq!(settled[1].maybe_done, !taken_back);
         }
     }
 }

@@ -388,8 +388,7 @@ async fn ask_lighthouse(
     if found.is_shareable != Some(false) {
         return Ok(Readiness::Ready);
     }
-    let reason = found.unshareable_reason.filter(|why| !why.is_empty());
-    let reason = reason.unwrap_or_else(|| "it gives no reason".to_owned());
+    let reason = found.unshareable_reason.unwrap_or_default();
     Ok(
         match Readiness::of_cvm(found.image_state.as_deref(), None) {
             later @ Readiness::Later(_) => later,

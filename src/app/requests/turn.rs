@@ -1,6 +1,7 @@
 //! A turn: what one worker does with its claim, from the look at the other requests to the close.
 //! In: the claim and the permission. Out: the state after the turn.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::app::calls::{execute, observe};
@@ -8,7 +9,7 @@ use crate::app::cloud_accounts::own_account;
 use crate::app::context::{self, LATE_CALL, pause};
 use crate::app::grants::{Ownership, image_missing, unpublished};
 use crate::app::{App, Deadline};
-use crate::domain::{AccountId, Action, ItemResult, ResultKind};
+use crate::domain::{AccountId, Action, Item, ItemResult, ResultKind};
 use crate::journal::{Claim, JournalError, Phase, State};
 use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
@@ -170,7 +171,7 @@ impl App {
         writer.name_blueprint(plan.settled()).await?;
         writer.planned(&plan, seen.doubted).await?;
         let results = execute::execute(&context, &plan, writer).await?;
-        let results = confirm_unseen(results, plan.unseen());
+        let results = confirm_unseen(results, plan.unseen(), &on_record.given.lately);
         if !attempted_before {
             return Ok(results);
         }
@@ -249,10 +250,21 @@ impl App {
     }
 }
 
-/// Replaces the results of items that the cloud's lists do not show and whose image is missing in
-/// the answer to the call, too.
-fn confirm_unseen(mut results: Vec<ItemResult>, unseen: &[ItemResult]) -> Vec<ItemResult> {
-    for result in results.iter_mut().filter(|result| image_missing(result)) {
+/// Replaces the results of items that the cloud's lists do not show, if the answer to the call says
+/// that the image is missing, or refuses for good to take it out of Lighthouse. An image that was
+/// put there lately may still be there after such a refusal.
+fn confirm_unseen(
+    mut results: Vec<ItemResult>,
+    unseen: &[ItemResult],
+    lately: &BTreeSet<Item>,
+) -> Vec<ItemResult> {
+    let refused = |result: &ItemResult| {
+        let last = matches!(result.kind, ResultKind::Failed { retryable, .. } if !retryable);
+        let lighthouse = matches!(result.item, Item::Lighthouse(_));
+        last && lighthouse && !result.maybe_done && !lately.contains(&result.item)
+    };
+    let confirmed = |result: &ItemResult| image_missing(result) || refused(result);
+    for result in results.iter_mut().filter(|result| confirmed(result)) {
         if let Some(by_list) = unseen.iter().find(|by_list| by_list.item == result.item) {
             *result = by_list.clone();
         }
@@ -277,4 +289,40 @@ fn replace(mut results: Vec<ItemResult>, newer: Vec<ItemResult>) -> Vec<ItemResu
     results.retain(|result| !newer.iter().any(|newer| newer.item == result.item));
     results.extend(newer);
     results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without this, a revocation of a publication that never took place would not end.
+    #[test]
+    fn the_list_counts_if_the_cloud_refuses_for_good_to_unpublish_an_image() {
+        let item = Item::Lighthouse("img-6pb6lrmy".parse().unwrap());
+        let result = |kind| ItemResult::new(item.clone(), kind, None);
+        let failed = |retryable| {
+            let code = "InvalidParameterValue.ImageUnableToShare";
+            result(ResultKind::Failed {
+                code: code.to_owned(),
+                message: "refused".to_owned(),
+                retryable,
+            })
+        };
+        let unseen = [result(ResultKind::NotShared)];
+        let (lately, never) = (BTreeSet::from([item.clone()]), BTreeSet::new());
+        let doubtful = ItemResult {
+            maybe_done: true,
+            ..failed(false)
+        };
+        for (called, lately, kept) in [
+            (failed(false), &never, false),
+            (failed(false), &lately, true),
+            (failed(true), &never, true),
+            (doubtful, &never, true),
+        ] {
+            let expected = if kept { &called } else { &unseen[0] };
+            let confirmed = confirm_unseen(vec![called.clone()], &unseen, lately);
+            assert_eq!(confirmed, [expected.clone()]);
+        }
+    }
 }
