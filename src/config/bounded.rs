@@ -41,7 +41,7 @@ pub fn text_at_most(path: &Path, max: u64) -> io::Result<String> {
 /// The path is not UTF-8, or the file cannot be read or is too large.
 pub fn text_of(path: &Path) -> Result<String, Problem> {
     if path.to_str().is_none() {
-        let remedy = "rename its folder, or start in that folder and name the file alone";
+        let remedy = "rename the folder or file whose name is not UTF-8";
         let shown = path.display().to_string();
         return Err(Problem::new(shown, "the path is not UTF-8", remedy));
     }

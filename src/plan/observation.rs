@@ -46,7 +46,7 @@ pub struct Observation {
     /// True if the account under which the cloud was read may not own the image. Then reads may not
     /// show all shares.
     pub doubted: bool,
-    /// The error of a failed read, for the answer and the journal.
+    /// The error of a read that failed. The answer and the journal show it.
     pub unreadable: Option<CloudError>,
     /// What the records say, for a cancel or a revocation.
     pub given: Given,

@@ -37,7 +37,7 @@ impl PolicySet {
         let judge = AssertUnwindSafe(|| with_enough_stack(|| self.judge(&question)));
         let findings = catch_unwind(judge).unwrap_or_else(|_| {
             Findings::refused(
-                "the policy engine crashed on this request, so it is refused; report this"
+                "the policy engine crashed on this request, so it is refused; report this to the operator of sharehook"
                     .to_owned(),
             )
         });

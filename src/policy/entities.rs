@@ -21,8 +21,8 @@ use crate::domain::{
 /// The entities that are known before a request arrives.
 #[derive(Debug)]
 pub(super) struct KnownEntities {
-    /// The entity store for decisions. It lacks the entities in `accounts`, and images without a
-    /// region in the file, because only a request names their region.
+    /// The entity store for decisions. It lacks the entities in `accounts`. It also lacks each
+    /// image for which the file gives no region: only a request names it.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
     /// The images of the file by id, as JSON. A request sets the region to its own.

@@ -143,7 +143,12 @@ impl Policies {
             }
         }
         let parsed = |known: &'a LazyPolicy| {
-            let why = || format!("the text of policy {} does not match its package", known.id);
+            let why = || {
+                let id = &known.id;
+                format!(
+                    "policy {id} was read at the start with another @id or scope than Cedar reads, so the request is refused; delete `validated` from the policy directory, restart, and report this"
+                )
+            };
             known.parsed.get().ok_or_else(why)
         };
         wanted.into_iter().map(parsed).collect()

@@ -47,7 +47,7 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Returns the places at ascending offsets. Counts each line once, not once for each policy.
+    /// Returns the places at `offsets`, which must ascend. Counts each line once, not once for each policy.
     fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
         // The offset of the current line, and the number of lines before it.
         let (mut start, mut before) = (0, 0);

@@ -133,7 +133,8 @@ impl App {
         for share in states.iter().filter(allowed).filter(of(Action::Share)) {
             self.add_share(&mut places, share);
         }
-        // The shares say which images are compared, and which blueprint was made from which image.
+        // After the shares: a cancel counts only at an image that is in `places` already, and the
+        // shares say which blueprint was made from which image.
         for cancel in states.iter().filter(allowed).filter(of(Action::Cancel)) {
             self.add_cancel(&mut places, cancel);
         }

@@ -248,7 +248,7 @@ fn next(state: &State, now: Timestamp) -> String {
             ),
             (Some(_), None) => "nothing: the share never expires; a cancel revokes it".to_owned(),
             (Some(_), Some(end)) if end <= now => {
-                format!("the share is overdue since {end:.0}: the next sweep revokes it")
+                format!("the share has been overdue since {end:.0}: the next sweep revokes it")
             }
             (Some(_), Some(end)) => format!("the sweep revokes the share at {end:.0}"),
         },

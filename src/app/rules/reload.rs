@@ -102,7 +102,9 @@ impl App {
         let reading = timeout(READ_WITHIN, reading).await.ok().flatten();
         let Some((_replacing, mut present, read)) = reading else {
             self.metrics.count(Metric::SecretReadFailures, &[]);
-            tracing::warn!("the secrets could not be read in time; their last values stay in use");
+            tracing::warn!(
+                "the secrets could not be read, or not in time; their last values stay in use"
+            );
             return;
         };
         for (reference, read) in read {

@@ -18,8 +18,8 @@ use super::seal_key::{SealError, signer, signer_or_new};
 const IDLE_SECONDS: i64 = 3_600;
 /// Minimum pause between two seals of a server.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// After a seal a server pauses this many times as long as the seal took, so that sealing takes
-/// less than a twentieth of its time however many records there are.
+/// How many times as long as a seal the pause after it is. So a server spends less than a twentieth
+/// of its time on sealing, however many records there are.
 const PAUSE_FACTOR: u32 = 20;
 
 impl App {

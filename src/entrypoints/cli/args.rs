@@ -143,7 +143,7 @@ pub(crate) enum Command {
     ///
     /// Exit 1 if one of them is overdue.
     Grants(GrantsOptions),
-    /// Continue unfinished requests, start due ones, revoke expired ones
+    /// Finish open requests, start due ones, revoke expired shares
     Sweep(SweepOptions),
     /// List notifications: owed, sent and given up; or deliver again
     Notify(NotifyOptions),

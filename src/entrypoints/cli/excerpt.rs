@@ -65,7 +65,7 @@ impl Files {
         if toml && shows_secret(&line, text.lines().take(mark.line - 1)) {
             return None;
         }
-        // Of a long line, show the part around the mark.
+        // Of a long line, show the part that ends with the mark.
         let first = (mark.column - 1 + mark.length.min(MAX_SHOWN)).saturating_sub(MAX_SHOWN);
         let shown: String = line.chars().skip(first).take(MAX_SHOWN).collect();
         if shown.trim().is_empty() {

@@ -52,7 +52,7 @@ async fn stream(app: &Arc<App>, messages: Vec<Message>, deadline: Deadline) -> I
             Redelivery::None => {}
             Redelivery::MaySucceed => return Invocation::failed(outcome, body.to_string()),
             Redelivery::ForAPerson => {
-                tracing::error!(record = id, ?outcome, answer = %body, "skipped a record that cannot succeed");
+                tracing::error!(record = id, ?outcome, answer = %body, "skipped a CKafka record, because no attempt can process it; correct what the answer names, and send the ticket again");
             }
         }
         answers.push(body);

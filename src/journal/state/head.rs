@@ -30,7 +30,9 @@ impl Head {
             && next.prev.as_ref() == Some(&self.hash);
         match follows {
             true => Ok(()),
-            false => broken("its stream, number or `prev` does not match the record before it"),
+            false => {
+                broken("the record's stream, number or `prev` does not match the record before it")
+            }
         }
     }
 

@@ -121,7 +121,9 @@ impl Journal {
     /// stream from its segments.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`]: a file is missing or too large. Otherwise the store failed.
+    /// [`JournalError::Damaged`]: a file is missing or too large, a file is in the place of the
+    /// stream's folder, or a retired stream's list of segments or one of its segments cannot be
+    /// read. Otherwise the store failed.
     pub async fn files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
         let folder = self.folder(stream).await?;
         self.files_of(stream, &folder).await

@@ -28,12 +28,14 @@ const RULES: ListRules = ListRules {
 pub(super) fn run(context: ActionContext<'_>) -> Answer {
     let selection = RULES.read(context.params)?;
     for id in selection.ids {
-        let code = match context.stock.images.contains_key(id) {
-            _ if !is_image_id(id, RULES.prefix) => "InvalidImageId.Malformed",
-            false => "InvalidImageId.NotFound",
-            true => continue,
-        };
-        return refuse(code, format!("There is no image `{}`.", clip(id)));
+        if !is_image_id(id, RULES.prefix) {
+            let text = format!("The image ID `{}` is malformed.", clip(id));
+            return refuse("InvalidImageId.Malformed", text);
+        }
+        if !context.stock.images.contains_key(id) {
+            let text = format!("There is no image `{}`.", clip(id));
+            return refuse("InvalidImageId.NotFound", text);
+        }
     }
     let found = context.stock.images.iter().filter(|(id, image)| {
         selection.takes(id, |name| match name {
