@@ -26,8 +26,8 @@ def texts:
 def text($id): [value($id) | texts] | if length == 0 then null else join(" ") end;
 def words($id): [value($id) | texts | ticket_words[]];
 
-# A widget without its custom id, as in a copied form, would make a cancel a share, and a share endless. So if the form has no
-# action, no widget that the map does not read may hold one; the same for a length of time.
+# A widget without its custom id, as in a copied form, would make a cancel a share, and a share endless. So if the
+# form has no action, the map refuses it if a widget that the map does not read holds one; likewise for a length of time.
 def is_read:
   .custom_id as $id
   | any(field_image, field_region, field_accounts, field_lighthouse, field_expiry, field_action, field_reason;

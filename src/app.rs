@@ -224,8 +224,9 @@ impl App {
         Reply::Answers(answers)
     }
 
-    /// Answers a request that the journal knows, or begins a new one. Ignores a new one that
-    /// sharehook's own comment caused. Turns a journal error into an answer.
+    /// Answers a request that the journal knows, or begins a new one. Ignores a request that
+    /// sharehook's own comment caused, unless the journal knows it with the same content. Turns a
+    /// journal error into an answer.
     async fn handle(&self, incoming: &IncomingRequest<'_>) -> (Ending, Answer) {
         let (identity, request) = (&incoming.identity, incoming.request);
         let known = match self.known(incoming).await {

@@ -76,7 +76,8 @@ impl ExecutionContext<'_> {
         }
     }
 
-    /// Counts a call that changes sharing, under the cloud's error code.
+    /// Counts a call that changes sharing, under the label of [`counted_as`]. Does not count a call
+    /// that was not sent in time.
     pub(super) fn count_call<T>(&self, action: &'static str, end: &Result<T, CloudError>) {
         if let Some(code) = counted_as(end) {
             self.metrics.count(Metric::CloudCalls, &[action, code]);
@@ -93,7 +94,7 @@ impl ExecutionContext<'_> {
 
 /// The label `code` of a call's end. A code that no table lists is counted as `other`, so that the
 /// number of labels is limited. `None` if the time ran out before the call was sent: that is no
-/// answer of the cloud, and a later turn makes the call.
+/// answer of the cloud, and a later turn may make the call.
 fn counted_as<T>(end: &Result<T, CloudError>) -> Option<&'static str> {
     match end {
         Ok(_) => Some("OK"),
@@ -115,8 +116,8 @@ pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// waits this long before it reads the cloud.
 pub(super) const LATE_CALL: Duration = Duration::from_secs(2);
 
-/// How long the cloud's lists may not show what a call has shared. No API page says that they show
-/// it at once.
+/// For this long after a call, the cloud's lists may lack what it shared. No API page says that
+/// they show it at once.
 pub(super) const LIST_DELAY: SignedDuration = SignedDuration::from_secs(120);
 
 /// Maximum time for the read of the cloud while a request is opened. A slower read is repeated,

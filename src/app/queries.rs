@@ -105,7 +105,7 @@ impl App {
     }
 
     /// Returns all pages of the list of images that can be shared to Lighthouse. Does not repeat a
-    /// call that failed, and its error says so.
+    /// read that failed for a passing reason: the error says to ask again.
     pub async fn images(
         &self,
         region: &Region,

@@ -319,7 +319,7 @@ pub(super) const TABLE: &[Group] = &[
     // The same call for fewer accounts may succeed.
     always(
         BARE,
-        "correct the image id, the region or the account: the cloud finds one of them nowhere",
+        "correct the image id, the region or the account: the cloud does not know one of them",
         &["ResourceNotFound"],
     ),
     always(

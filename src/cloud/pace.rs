@@ -108,9 +108,9 @@ impl Pace {
         self.slowed = Some(now);
     }
 
-    /// Notes a call that was admitted: carried out, or refused for another reason than its rate.
-    /// Raises the rate by [`STEP`], up to the published rate, if
-    /// no call was throttled for [`PROBE_AFTER`].
+    /// Notes a call that the cloud's limit admitted: the cloud carried it out, or refused it for
+    /// another reason. Raises the rate by [`STEP`], up to the published rate, if no call was
+    /// throttled for [`PROBE_AFTER`].
     pub(super) fn speed_up(&mut self, now: Duration) {
         forget(&mut self.admitted, now);
         self.admitted.push_back(now);

@@ -204,7 +204,7 @@ impl Throttle {
     fn published(&self, api: Api) -> f64 {
         match api.service {
             Service::Lighthouse if api == describe_blueprints::API => {
-                // At most half of a rate that is above the published ones, as in tests.
+                // At most the rate of its own page; half of a rate above 20, which only tests have.
                 let most = (self.lighthouse_per_second / 2.0).max(describe_blueprints::PER_SECOND);
                 self.lighthouse_per_second.min(most)
             }

@@ -36,7 +36,7 @@ spelled! {
         OddPolicy = "odd-policy",
         /// Denied requests are answered with HTTP 200, and no notification reports the denial.
         UnseenDenial = "unseen-denial",
-        /// On some hosts the time limit leaves no time for a sweep.
+        /// On some hosts the time limit may leave a sweep too little time.
         ShortSweep = "short-sweep",
         /// A host's file, such as `template.yaml`, lacks something that the configuration names.
         Deployment = "deployment",

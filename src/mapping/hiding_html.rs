@@ -73,7 +73,7 @@ pub(super) struct Html<'a> {
 /// A tag or a comment.
 pub(super) struct Markup {
     pub(super) range: Range<usize>,
-    /// Whether every renderer takes it for one, or could show only the names in a tag.
+    /// Whether every renderer takes it for markup, or it is a tag without colon or `=`.
     pub(super) is_certain: bool,
     /// Whether the text goes on in a new line.
     pub(super) breaks_line: bool,
@@ -148,7 +148,7 @@ impl<'a> Html<'a> {
                 let name = name(tag.strip_prefix('/').unwrap_or(tag));
                 found.push(Markup {
                     range,
-                    is_certain: self.clear || !is_comment && !tag.contains(':'),
+                    is_certain: self.clear || !is_comment && !tag.contains([':', '：', '=']),
                     breaks_line: !is_comment && !PHRASES.contains(&name.as_str()),
                 });
             }

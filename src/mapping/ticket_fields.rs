@@ -1,8 +1,8 @@
 //! Reads the `key: value` lines of a Markdown text. In: the text and the known keys. Out: their
 //! values as the rendered page shows them.
 //!
-//! An absent line has a meaning: a request without `expires` never ends. So a line that a person may
-//! take for a field is never ignored: it is read, or the text is refused.
+//! An absent line has a meaning: a share without `expires` never ends. So a line that the page may
+//! show and that names a field (`named`) is not ignored: it is read, or the text is refused.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
@@ -16,10 +16,11 @@ use crate::domain::{is_invisible, shown};
 /// The widest gap in a line, in columns. A code block does not wrap its lines, so what follows a
 /// wider gap may lie beyond its right edge.
 const MAX_GAP: usize = 24;
-/// How far behind the name of a field a colon makes it a field, in characters: `Expires at:`.
+/// A colon among this many characters after the name of a field makes the line a field, as in
+/// `Expires at:`.
 const MAX_BEFORE_COLON: usize = 13;
-/// The fields without which a request is refused. A line that only resembles one of them may be
-/// text for people, such as `Image size: 20 GB`.
+/// The fields without which a request is refused or, without `accounts`, is only for Lighthouse. A
+/// line that only resembles one of them may be text for people, such as `Image size: 20 GB`.
 const REQUIRED: [&str; 3] = ["image", "region", "accounts"];
 /// The signs after the name of a field, and those that look like a colon (Unicode's
 /// `confusables.txt`). Full-width forms are decomposed before.

@@ -177,7 +177,8 @@ impl Page {
         page
     }
 
-    /// Takes out what the HTML and the fences of a text hide, and these doubtful parts.
+    /// Marks as doubtful these parts, and what the HTML and the fences of a text hide. Marks as
+    /// hidden the tags and comments that are certain.
     fn hide(&mut self, text: &str, mut doubtful: Vec<Range<usize>>, real_html: Vec<Range<usize>>) {
         let html = Html::new(text, &real_html);
         doubtful.extend(html.hidden(0..text.len()));
@@ -250,7 +251,8 @@ impl Page {
     }
 }
 
-/// Returns what a link hides. Of a link to an unknown name, a page shows all.
+/// Returns the kind of the parts of a link that are not its text: hidden. Those of a link to a name
+/// that the text does not define are doubtful, because a page may show them.
 fn of_link(link_type: LinkType) -> Part {
     match link_type {
         LinkType::ReferenceUnknown => Part::Doubtful,

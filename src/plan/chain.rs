@@ -116,7 +116,7 @@ impl RefusedChain {
             (Item::Account(_), kind) if refusing_code(kind, self.published_here).is_some() => {
                 ItemResult {
                     kind: self.refusal(publication),
-                    // Without the blueprint, no account has it.
+                    // The blueprint is gone, so no account has it.
                     maybe_done: result.maybe_done && *publication != Publication::TakenBack,
                     ..result
                 }

@@ -11,7 +11,7 @@ use super::readiness::Readiness;
 pub struct Given {
     /// The items that requests have given.
     pub items: BTreeSet<Item>,
-    /// Those of them that were given so recently that the cloud's lists may not show them yet.
+    /// Those of them whose request gave an item so recently that the cloud's lists may lack it.
     pub lately: BTreeSet<Item>,
     /// The blueprint that a request made or gave to the accounts.
     pub blueprint: Option<BlueprintId>,

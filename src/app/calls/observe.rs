@@ -121,8 +121,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// Looks up the blueprint that the records name, if the list by image shows none. Its entry may not
-/// name its image.
+/// Looks up the blueprint that the records name, by its id, if the list by image shows none: the
+/// cloud's entry of a blueprint may lack the image.
 pub(in crate::app) async fn look_up_recorded(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -159,8 +159,8 @@ async fn before_share(
     }
 }
 
-/// Reads, and repeats a read that failed soon and for a passing reason. A read that takes long is
-/// not repeated, so that time is left for the call.
+/// Reads. Repeats a read that failed for a passing reason, if [`STATE_TIME`] has not passed since
+/// the first attempt began, so that time is left for the call.
 async fn retried<T, F>(
     context: &ExecutionContext<'_>,
     read: impl Fn() -> F,
@@ -188,8 +188,8 @@ where
 pub(super) const STATE_TIME: Duration = Duration::from_secs(5);
 
 /// How long the read of a blueprint's state before its share waits for a slot in the rate limit.
-/// The cloud allows fewer of these reads than shares, so shares of many blueprints must not wait for
-/// all of them.
+/// The cloud allows fewer of these reads than shares a second, so a share must not wait until the
+/// reads of many others are done.
 const SLOT_TIME: Duration = Duration::from_secs(1);
 
 /// Reads the image's state once; that of a blueprint only if the read gets a slot in the rate limit

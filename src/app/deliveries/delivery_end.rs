@@ -16,7 +16,8 @@ static COLD_START: AtomicBool = AtomicBool::new(true);
 pub(in crate::app) const NO_SOURCE: &str = "none";
 
 impl App {
-    /// Counts a delivery that names no configured source, and returns the reply to it.
+    /// Counts a delivery that belongs to no configured source: it names none, or no source lists
+    /// its origin. Returns the reply to it.
     pub fn unknown_source(&self) -> Reply {
         self.delivery_ended(None, Duration::ZERO, &Reply::UnknownSource);
         Reply::UnknownSource

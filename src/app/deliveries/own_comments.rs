@@ -37,7 +37,7 @@ impl App {
 fn comments_on(notify: &NotifyConfig, source: &SourceConfig) -> bool {
     let sources = &notify.subscription.sources;
     let of_source = match sources.is_empty() {
-        // Sources of other systems are not named, but included.
+        // Without `sources` it notifies for every source, also for those of other systems.
         true => source.scheme.name() == SchemeName::Zendesk.as_str(),
         false => sources.contains(&source.name),
     };
@@ -58,7 +58,7 @@ fn only(agent: &PersonName, request: &ShareRequest) -> bool {
 /// The answer to a request that sharehook's own comment caused.
 pub(in crate::app) fn own_comment(identity: &Identity, notify: &NotifyName) -> (Ending, Answer) {
     let message = format!(
-        "the only approver is the agent that writes the comments of the [[notify]] {notify}, and each comment can fire the trigger, so this approval does not count; let an agent write the comments who approves nothing"
+        "the only approver is the agent that writes the comments of the [[notify]] {notify}, and each comment can fire the trigger, so this approval does not count; let an agent who approves nothing write the comments"
     );
     tracing::warn!(%identity, reason = message, "an approval was ignored");
     let answer = Answer {

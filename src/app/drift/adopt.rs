@@ -56,7 +56,8 @@ impl App {
             let Drifted {
                 image, region, to, ..
             } = drifted;
-            // The adoption would come after the cancel and so keep what that is to take away.
+            // The adoption would be a later share, so the cancel would leave the receiver its
+            // share.
             if let Some(cancel) = waiting_cancels.get(drifted) {
                 left_out.push(LeftOut {
                     image: image.clone(),

@@ -1,6 +1,6 @@
-//! Receivers of unknown shares that a request may name after all: one that was opened after the
-//! comparison read the journal, or one whose records cannot be read. In: the index of grants. Out:
-//! the receivers that are not to be cancelled, and why.
+//! Finds receivers of unknown shares that a request may name after all: a request that was opened
+//! after the comparison read the journal, or one whose records cannot be read. In: the index of
+//! grants. Out: the receivers that must keep their share, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,8 @@ use crate::journal::{JournalError, Phase, State, StreamId};
 use super::drift_report::LeftOut;
 
 impl App {
-    /// Returns those of `accounts` that a share may name now. Cancels do not count.
+    /// Returns those of `accounts` that a share names by now, or a request whose records cannot be
+    /// read may name. Cancels do not count.
     pub(super) async fn named_meanwhile(
         &self,
         image: &str,

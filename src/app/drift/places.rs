@@ -42,7 +42,7 @@ struct Requests {
     records: u64,
     /// One of them that has begun and is not finished. Its calls may be ahead of its records.
     under_way: Option<Identity>,
-    /// A cancel among them that waits. It has made no call, so it explains no difference.
+    /// A cancel among them that waits. It makes no call meanwhile, so it explains no difference.
     waiting_cancel: Option<Identity>,
 }
 
@@ -57,7 +57,7 @@ impl Requests {
             Phase::Waiting { .. } if state.request().action == Action::Cancel => {
                 self.waiting_cancel = identity();
             }
-            // A waiting share has made no call.
+            // A share makes no call while it waits.
             Phase::Waiting { .. }
             | Phase::Denied
             | Phase::Closed

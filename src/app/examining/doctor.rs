@@ -47,7 +47,7 @@ spelled! {
 }
 
 spelled! {
-    /// How well the deployment does what a finding is about.
+    /// The grade of a finding.
     Health {
         Good = "ok",
         /// The deployment works, but something restricts or endangers it.

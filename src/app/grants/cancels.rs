@@ -19,7 +19,7 @@ pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
     /// Returns the cancels that end these grants, and an error for each request whose blueprint was
-    /// not found or could not be read. `unfinished`: the requests that may still be making theirs.
+    /// not found or could not be read. `unfinished`: requests that may not have made theirs yet.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,

@@ -187,8 +187,9 @@ impl App {
         Ok(awaited.iter().flat_map(lines).collect())
     }
 
-    /// Returns what chains may still give of `blueprint` that do not know yet that it is theirs: one
-    /// of `shares` made it from their image. The index lists such a chain only below that image.
+    /// Returns what unfinished chains without a recorded blueprint may still give of `blueprint`:
+    /// the chains of the CVM image that one of `shares` names together with `blueprint`. The index
+    /// lists such a chain only below that image.
     async fn awaited_of_chains(
         &self,
         blueprint: &BlueprintId,

@@ -34,7 +34,7 @@ pub struct Explanation {
     /// The results of revoking the share.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<ItemResult>,
-    /// The cancels that took the share away after it was closed.
+    /// The later cancels that took items of the closed share away, or found them not shared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<CancelledEntry>,
     /// The notifications, sent and owed.
@@ -82,7 +82,7 @@ pub struct CallEntry {
     pub call: CallNote,
 }
 
-/// What a later cancel took away.
+/// What a later cancel took away, or found not shared.
 #[derive(Debug, Clone, Serialize)]
 pub struct CancelledEntry {
     pub at: Timestamp,

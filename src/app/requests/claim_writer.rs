@@ -329,7 +329,7 @@ impl<'a> ClaimWriter<'a> {
             kind: ResultKind::Pending,
             ..result.clone()
         }));
-        // An item in doubt may have been called for, although no record names the call.
+        // A call may have been made for an item in doubt, although no record names it.
         let doubt = results.iter().chain(&known).any(|r| r.maybe_done);
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);

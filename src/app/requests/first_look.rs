@@ -42,7 +42,8 @@ impl App {
             return None;
         }
         let look = Box::pin(async {
-            // The context depends on what this finds. A later failure names the reason.
+            // The context depends on what this finds. If it fails, the caller repeats it after
+            // record 0 and returns the error.
             self.find_source(request).await.ok()?;
             let context = self.context(request, deadline);
             let seen = observe::observe(&context, request).await;

@@ -250,9 +250,10 @@ impl App {
     }
 }
 
-/// Replaces the results of items that the cloud's lists do not show, if the answer to the call says
-/// that the image is missing, or refuses for good to take it out of Lighthouse. An image that was
-/// put there lately may still be there after such a refusal.
+/// Replaces the result of an item that the cloud's lists do not show by the result in `unseen`, if
+/// the answer to the call says that the image is missing, or is a final refusal to take it out of
+/// Lighthouse. After such a refusal an image in `lately` may still be in Lighthouse: keeps its
+/// result.
 fn confirm_unseen(
     mut results: Vec<ItemResult>,
     unseen: &[ItemResult],

@@ -34,7 +34,7 @@ impl Compared {
         Some(match streams {
             1 => first.to_string(),
             _ => format!(
-                "{first}; {} further requests lack sealed records: `sharehook audit verify` lists them",
+                "{first}; {} further streams lack sealed records: `sharehook audit verify` lists them",
                 streams - 1
             ),
         })

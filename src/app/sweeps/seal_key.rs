@@ -52,8 +52,8 @@ pub(crate) async fn signer_or_new(
     Ok(NoteSigner::read(name, &key)?)
 }
 
-/// Returns the file of a key that the first seal makes, and the key's name. `signer` returned
-/// `None`.
+/// Returns the file of the key that the first seal makes, and the key's name. Call this only if
+/// [`signer`] returned `None`.
 async fn new_key<'a>(
     config: &'a Config,
     journal: &Journal,
@@ -76,8 +76,8 @@ async fn new_key<'a>(
     Ok((path, name))
 }
 
-/// Examines whether the first seal can make the key: makes an empty file beside it and removes
-/// that.
+/// Examines whether the first seal can make the key: makes an empty file in the key's folder and
+/// removes it.
 ///
 /// # Errors
 /// As [`signer_or_new`].
@@ -163,12 +163,14 @@ pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
         .transpose()
 }
 
-/// Reads the key in [`SEAL_KEY_VAR`]. Only the message differs from that of another key: the variable
-/// takes no reference to a file or variable, as the setting does.
+/// Reads the key in [`SEAL_KEY_VAR`]. Unlike the setting `key`, the variable takes no reference to
+/// a file or variable; the message for such a reference says so.
 fn in_variable(name: &str, key: &SecretString) -> Result<NoteSigner, Problem> {
     NoteSigner::read(name, key).map_err(|problem| {
         if SecretRef::parse(key.expose_secret()).is_ok() {
-            let problem = format!("{SEAL_KEY_VAR} has a reference, but it takes the key itself");
+            let problem = format!(
+                "{SEAL_KEY_VAR} has a reference to a file or variable, but it takes the key itself or a reference to AWS"
+            );
             let remedy = "write the key into the variable, or unset it and write key = \"file:…\" or \"env:…\" in [seal]";
             return Problem::new("seal.key", problem, remedy);
         }

@@ -22,7 +22,8 @@ use super::sweep_report::SweepReport;
 
 /// With less time left than this, the sweep begins work on no further request or announcement.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(2);
-/// With a time limit of fewer seconds, `check` warns: a sweep also reads the index.
+/// If `[limits] seconds` is less than this, `check` warns: besides [`MIN_TIME_LEFT`], a sweep needs
+/// time to read the index.
 pub(in crate::app) const MIN_SECONDS: u64 = 5;
 /// Number of requests that are read before the first of them is worked on.
 const STREAMS_PER_ROUND: usize = 128;

@@ -37,8 +37,8 @@ impl SweepReport {
         *self == Self::default()
     }
 
-    /// Whether an operator must act: a share is overdue, there are failures, or the time ran out.
-    /// What was not read for lack of time may be overdue, too.
+    /// Whether an operator must act: a share is overdue, there are failures, or the time ran out. A
+    /// request that the sweep did not reach may have an overdue share, too.
     pub fn failed(&self) -> bool {
         self.out_of_time || !self.overdue.is_empty() || !self.failures.is_empty()
     }

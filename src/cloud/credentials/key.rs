@@ -65,7 +65,7 @@ impl Credentials {
     }
 
     /// Replaces the secret key and the token in an answer by `***`, also if JSON escapes their
-    /// slashes.
+    /// slashes. Leaves a secret that is shorter than [`MIN_HIDDEN`].
     pub(in crate::cloud) fn hide_in<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
         let (_, key, token) = self.parts();
         let mut shown = Cow::Borrowed(answer);

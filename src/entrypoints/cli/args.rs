@@ -137,7 +137,7 @@ pub(crate) enum Command {
     Retry(RetryOptions),
     /// Revoke active shares now and call off unfinished ones
     ///
-    /// Through policy and journal.
+    /// The policies decide each cancel, and the journal records it.
     Revoke(RevokeOptions),
     /// List grants not yet revoked: image, receiver, period, ticket
     ///

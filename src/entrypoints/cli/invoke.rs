@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     } else {
         lambda::answer(&app, event, &request_id, deadline).await
     };
-    // Azure and Function Compute do this after the response, which is none here.
+    // A server on Azure or Function Compute notifies after its response. This command ends instead.
     app.notify_before_answer(deadline.or_sooner(answer_by))
         .await;
     if let Some(problem) = app.seal_when_due().await {

@@ -77,7 +77,8 @@ impl<'a> Entry<'a> {
         verdict_in(&self.stored.record.event)
     }
 
-    /// The verdict of this record, or else the one on which its request's work rests.
+    /// The verdict of this record, or else the newest one before it that allowed the request, or
+    /// else the first denial.
     pub(super) fn verdict(&self) -> Option<&'a Verdict> {
         self.own_verdict().or(self.verdict_so_far)
     }

@@ -292,9 +292,9 @@ pub struct Deferral {
     pub why: String,
     /// The next turn may not begin before this instant.
     pub not_before: Timestamp,
-    /// Whether the next turn reads the cloud anew unless the request has made a call: what it then
-    /// finds shared may come from another request. Version 0.2.0 set it only if the turn ended to
-    /// let the worker of another request finish.
+    /// If set and the request has made no call, its earlier read of the cloud no longer counts:
+    /// what the next turn finds shared may come from another request. Version 0.2.0 set it only if
+    /// the turn ended to let the worker of another request finish.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
     /// Whose fault the failure is. `None` if nothing failed.

@@ -265,9 +265,8 @@ impl State {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
         self.called |= !deferral.calls.is_empty();
-        // If the turn ended to let another worker finish, and the request has made no call, the
-        // earlier read of the cloud no longer counts: what the next turn finds shared may come from
-        // another request.
+        // If the deferral `waits` and the request has made no call, the earlier read of the cloud
+        // no longer counts: what the next turn finds shared may come from another request.
         self.looked_before &= !deferral.waits || self.called;
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);

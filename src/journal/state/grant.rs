@@ -113,8 +113,9 @@ impl State {
         Some(self.grant_of(accounts, lighthouse, covered))
     }
 
-    /// Returns what this share may still give, in the form of a grant. `None` unless a cancel can
-    /// call it off. An item that the request found shared is not part of a grant.
+    /// Returns what this unfinished share has given or may still give, in the form of a grant: the
+    /// items that a cancel can call off. Leaves out items that the request found shared. `None` if
+    /// no item is left.
     pub fn awaited_grant(&self) -> Option<Grant> {
         let mut items = self.intent.request.target.items();
         items.retain(|item| self.can_be_called_off(item) && !self.found_before(item));
@@ -189,7 +190,8 @@ impl State {
             .collect()
     }
 
-    /// Whether the request gave an item less than `time` before `now`.
+    /// Whether a record from less than `time` before `now` has a new result for an item that the
+    /// request gave.
     pub fn gave_within(&self, now: Timestamp, time: SignedDuration) -> bool {
         let lately = |at| now.duration_since(at) < time;
         self.last_given_at.is_some_and(lately)

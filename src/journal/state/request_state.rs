@@ -83,7 +83,8 @@ pub struct State {
     /// worker that had read the cloud did not record the end of its turn.
     pub(super) called: bool,
     pub(super) given_at: Option<Timestamp>,
-    /// When a record last named an item that the request gave and that no record had named so.
+    /// The time of the newest record that has a new result for an item that the request gave. A
+    /// repeated result does not count.
     pub(super) last_given_at: Option<Timestamp>,
     pub(super) owner: Option<AccountId>,
     pub(super) updated_at: Timestamp,

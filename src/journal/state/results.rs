@@ -57,7 +57,8 @@ impl State {
         &self.revoked
     }
 
-    /// Returns what cancels took away after the share was closed, oldest first.
+    /// Returns what cancels took away, or found not shared, after the share was closed; oldest
+    /// first.
     pub fn cancelled(&self) -> &[CallOff] {
         &self.cancelled
     }

@@ -189,8 +189,9 @@ impl Journal {
     /// `at_once`: do not wait for the end of a pause, nor until the cover by another grant is due
     /// to be checked.
     ///
-    /// Before an unfinished request whose newest record is older than [`MAX_PAUSE`], reads the log:
-    /// a finished request whose later records were lost, or the file `retired`, looks like that.
+    /// If the request is unfinished and its newest record is at least [`MAX_PAUSE`] old, first
+    /// reads the log for later records: a finished request looks unfinished if its later records or
+    /// its file `retired` were lost.
     ///
     /// # Errors
     /// The lease does not end after it begins, `verdict` is a denial, the log has a later record

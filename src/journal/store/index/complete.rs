@@ -39,7 +39,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Fails if the log has records after those in `history`. Read `index` first: it knows the log.
+    /// Fails if the log has records after those in `history`. `index` must have been read before
+    /// `history`: otherwise a record that was sealed in between counts as missing.
     pub fn require_sealed(&self, index: &Index, history: &History) -> Result<(), JournalError> {
         let head = history.stream_state.head();
         let sealed = index.sealed.iter().find_map(|all| all.get(&head.stream));

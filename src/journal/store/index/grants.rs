@@ -117,8 +117,9 @@ impl Journal {
         Ok(entries.into_iter().map(|entry| entry.stream).collect())
     }
 
-    /// Every unfinished or active request that affects the image, by receiver. A request for many
-    /// accounts counts for each of `receivers`. Takes one listing.
+    /// Every unfinished or active request that affects the image, by receiver. The index does not
+    /// name the accounts of a request for many: it counts for each of `receivers`. Takes one
+    /// listing.
     pub async fn affecting_each<'r>(
         &self,
         region: &Region,
