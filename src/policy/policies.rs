@@ -205,18 +205,18 @@ mod tests {
         for (instead, says) in [
             (text, None),
             ("forbid", Some("cannot be read")),
-            ("", Some("policy a does not match")),
+            ("", Some("policy a was read at the start with another")),
             (
                 "@id(\"c\") forbid(principal, action, resource);",
-                Some("policy a does not match"),
+                Some("policy a was read at the start with another"),
             ),
             (
                 "@id(\"a\") forbid(principal == A::\"a\", action, resource);",
-                Some("policy a does not match"),
+                Some("policy a was read at the start with another"),
             ),
             (
                 "@id(\"a\") forbid(principal == ?principal, action, resource);",
-                Some("policy a does not match"),
+                Some("policy a was read at the start with another"),
             ),
         ] {
             let (mut policies, _) = Policies::unparsed(&files).unwrap();

@@ -323,7 +323,7 @@ mod tests {
         ] {
             let expected = if kept { &called } else { &unseen[0] };
             let confirmed = confirm_unseen(vec![called.clone()], &unseen, lately);
-            assert_eq!(confirmed, [expected.clone()]);
+            assert_eq!(confirmed, std::slice::from_ref(expected));
         }
     }
 }
