@@ -108,8 +108,8 @@ fn a_line_that_the_page_shows_and_that_names_a_field_is_read_or_refused() {
             format!("\n[a][\n{key}: {value}\n]"),
             format!("\n<title><!--\n{key}: {value}\n--></title>"),
             format!("\n<div title=\"\n\n<!-- \">{key}: {value} -->"),
-            format!("\n<div title=\"\n\n<a {key}：{value}>"),
-            format!("\n<div title=\"\n\n<a {key} = {value}>"),
+            format!("\n<title>\n<a {key}：{value}>\n</title>"),
+            format!("\n<title>\n<a {key} = {value}>\n</title>"),
             format!(
                 "\n<p>\n&#{}{rest}: {value}\n</p>",
                 u32::from(first.as_bytes()[0])
