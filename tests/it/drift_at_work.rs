@@ -136,23 +136,35 @@ async fn a_share_at_work_is_neither_adopted_nor_cancelled() {
     assert!(world.has_image(CVM_IMAGE).is_empty());
 }
 
-/// The approved cancel of a share that was made by hand waits for the operator.
-#[tokio::test]
-async fn an_adoption_does_not_undo_a_cancel_that_is_under_way() {
+/// A world in which one account has an image and a chain's blueprint by requests, and another
+/// account has them by hand.
+async fn shared_by_hand() -> World {
     let world = World::new().await;
     world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
     let published = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [ACCOUNTS[0]]});
     world.deliver(&request("CHG2", published)).await;
     by_hand(&world, CVM_IMAGE, ACCOUNTS[1]);
     by_hand(&world, CHAINED, ACCOUNTS[1]);
-    // Out of Lighthouse, the image is lost to every account that has its blueprint.
+    world
+}
+
+/// Cancels of what was shared by hand. Out of Lighthouse, the image is lost to every account that
+/// has its blueprint.
+fn cancels() -> [Value; 2] {
     let unpublish = json!({
         "image": CHAIN_IMAGE, "lighthouse": true, "accounts": null, "action": "cancel",
     });
-    let tickets = [
+    [
         cancel("CHG3", CVM_IMAGE, ACCOUNTS[1]),
         request("CHG4", unpublish),
-    ];
+    ]
+}
+
+/// The approved cancel of a share that was made by hand waits for the operator.
+#[tokio::test]
+async fn an_adoption_does_not_undo_a_cancel_that_is_under_way() {
+    let world = shared_by_hand().await;
+    let tickets = cancels();
     let refused = "ModifyImageSharePermission:error-before:AuthFailure.UnauthorizedOperation@2";
     assert!(world.cloud.inject(refused.parse().unwrap()));
     for ticket in &tickets {
@@ -188,20 +200,9 @@ async fn an_adoption_does_not_undo_a_cancel_that_is_under_way() {
 /// A cancel that waits has made no call, so what differs has another cause.
 #[tokio::test]
 async fn a_waiting_cancel_hides_no_difference_and_is_not_undone() {
-    let world = World::new().await;
-    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
-    let published = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": [ACCOUNTS[0]]});
-    world.deliver(&request("CHG2", published)).await;
-    by_hand(&world, CVM_IMAGE, ACCOUNTS[1]);
-    by_hand(&world, CHAINED, ACCOUNTS[1]);
-    let unpublish = json!({
-        "image": CHAIN_IMAGE, "lighthouse": true, "accounts": null, "action": "cancel",
-    });
+    let world = shared_by_hand().await;
     let day = world.now() + jiff::SignedDuration::from_hours(24);
-    for mut ticket in [
-        cancel("CHG3", CVM_IMAGE, ACCOUNTS[1]),
-        request("CHG4", unpublish),
-    ] {
+    for mut ticket in cancels() {
         ticket["not_before"] = json!(day);
         world.advance(1);
         let (_, answer) = world.deliver(&ticket).await;

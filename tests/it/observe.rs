@@ -120,11 +120,7 @@ async fn the_metrics_show_what_was_delivered_called_and_given() {
     deliver(&service.url, "CHG-8", &[]).await;
     deliver(&service.url, "CHG-8", &[]).await;
     // The last two cannot be the name of a source.
-    for path in [
-        "/hooks/nobody-knows-this",
-        "/hooks/native/",
-        "/hooks/NATIVE",
-    ] {
+    for path in ["/hooks/unknown-sender", "/hooks/native/", "/hooks/NATIVE"] {
         let sent = send(&service.url, "POST", path, &[], "{}").await;
         assert_eq!(sent.unwrap().status, 404);
     }
@@ -152,7 +148,7 @@ async fn the_metrics_show_what_was_delivered_called_and_given() {
     }
     assert!(text.contains("sharehook_sweep_timestamp_seconds "));
     assert!(
-        !text.contains("nobody-knows-this"),
+        !text.contains("unknown-sender"),
         "a label is never a stranger's"
     );
 }
