@@ -1,4 +1,4 @@
-//! The location of the journal or of its index. Parses a text of the setting `journal` into a
+//! The location of the journal or of its index. Parses the text of a setting or variable into a
 //! [`JournalLocation`], or returns the problem with it. Opens nothing.
 
 use std::fmt;

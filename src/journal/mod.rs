@@ -1,17 +1,18 @@
-//! The append-only journal. One write of a record is at once the idempotency claim, the resumable
-//! state, the entry in the register of grants and the audit trail.
+//! The append-only journal. Its records are at once the idempotency claims, the resumable state,
+//! the register of grants and the audit trail.
 //!
 //! Each request, and each incident, has a *stream*: the files `requests/<stream>/000000.json`,
 //! `000001.json` … in a directory or a bucket. A file is created, never overwritten: the worker
 //! that creates number *n* owns that step, and record 0 is the claim to the request. Each record
-//! contains the SHA-256 of its predecessor's file. Applying a stream's records in order gives its
-//! `State`.
+//! contains the SHA-256 of its predecessor's file, so the records form a *hash chain*. Applying a
+//! stream's records in order gives its `StreamState`.
 //!
 //! The index says where to look for records. Its folders below `index/` are `due` (when a request
-//! or incident needs work), `grants` (unfinished and active requests by image), `unsealed` (streams
-//! with unsealed records), `looks` (when the lists of approval systems were read) and `pass` (how
-//! much of the index was compared with the records today). The first three can be rebuilt from the
-//! records. Files of the index are deleted when they are no longer needed.
+//! or incident needs work), `grants` (by image, the requests that are unfinished or hold a shared
+//! item), `unsealed` (streams with unsealed records), `looks` (when the lists of approval systems
+//! were read) and `pass` (how much of the index was compared with the records today). The first
+//! three can be rebuilt from the records and the log. Files of the index are deleted when they are
+//! no longer needed.
 //!
 //! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. `store` does
 //! the I/O, and `inside` resolves symbolic links.
@@ -19,8 +20,8 @@
 //! # What verification detects
 //! `Journal::verify` finds an altered byte in any record, a missing record that is not its stream's
 //! newest, swapped or foreign files, and a record that cannot follow its predecessors. A record
-//! with one of these flaws stops the work on its request. The chain alone does not show that the
-//! newest records of a stream were removed, or that the newest record was rewritten with a new
+//! with one of these flaws stops the work on its request. The hash chain alone does not show that
+//! the newest records of a stream were removed, or that the newest record was rewritten with a new
 //! checksum line. `Journal::verify_sealed` shows both, for every record that the log (`log/`)
 //! covers.
 

@@ -15,7 +15,7 @@ pub const HEADER: &str = "at,request,record,event,outcome,action,image,region,ac
                           config_digest,version,owner,accepted_approvers";
 
 impl Entry<'_> {
-    /// The record as a row of the table under [`HEADER`], without line feed.
+    /// The record as a row of the table under [`HEADER`], without a line feed at its end.
     pub fn csv(&self) -> String {
         let cells = cells(self);
         let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();

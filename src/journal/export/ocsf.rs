@@ -21,8 +21,8 @@ impl Entry<'_> {
     }
 }
 
-/// Escapes invisible characters in every text, except those that JSON escapes itself: line feed,
-/// carriage return, tab.
+/// Escapes invisible characters in every text, except line feed, carriage return and tab, which
+/// JSON escapes itself.
 fn show(value: &mut Value) {
     match value {
         Value::String(text) => *text = visible(text, &['\n', '\r', '\t']).into_owned(),

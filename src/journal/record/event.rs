@@ -16,7 +16,8 @@ use crate::domain::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// Record 0 of a request. It claims the request and stores the intent before any call is made.
+    /// Record 0 of a request. It claims the request and stores the intent before any call that
+    /// changes the cloud.
     Opened(Box<Intent>),
     /// A worker takes a turn: the request is due, the last worker has died, an operator ends a
     /// pause, or the grant that postponed a revocation has perhaps ended. Or a worker prolongs its
@@ -28,8 +29,8 @@ pub enum Event {
         /// of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
-        /// True if the last worker was dead, so that this worker did not wait for the end of its
-        /// lease.
+        /// True if the last worker was dead, so that this worker did not wait for the end of the
+        /// last worker's lease.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holder_gone: bool,
     },
@@ -48,10 +49,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<CallNote>,
     },
-    /// A later cancel calls off items of an open share. Or the withdrawal of an approval calls off a
-    /// share that is not completely revoked, or the items of a cancel that are not cancelled yet. A
-    /// cancel does not wait for the share's worker, so any worker may write this record without a
-    /// claim. The next record of the share's worker then collides with it.
+    /// A later cancel calls off items of an open share. Or the withdrawal of an approval calls off
+    /// items of a share that is not completely revoked, or the items of a cancel that are not
+    /// cancelled yet. Neither waits for the request's worker, so any worker may write this record
+    /// without a claim. The next record of the request's worker then collides with it.
     CalledOff(CallOff),
     /// A later cancel has taken away items of this closed share, or found them not shared. The
     /// cancel's worker writes this record without a claim, after its calls and before the cancel
@@ -190,7 +191,8 @@ impl Event {
     }
 }
 
-/// Who requested what, who approved it, and the verdict. Written before any call.
+/// Who requested what, who approved it, and the verdict. Written before any call that changes the
+/// cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The identity of the request. The stream is named after it.

@@ -51,8 +51,8 @@ pub enum Flaw {
     /// The grant in an index entry is not the grant according to the records.
     #[error("foreign: its grant differs from the records")]
     WrongGrant,
-    /// The journal has no seal, and its index lacks the entries for the first one. The daily pass of
-    /// a process without a key deletes such entries, and so does a seal.
+    /// The journal has no seal, and its index does not list all records as unsealed. The daily pass
+    /// of a process without a key deletes such entries, and so does a seal.
     #[error(
         "no seal exists, and the index does not list the records of {streams} requests as unsealed: \
          either this journal was never sealed, or its log was removed"

@@ -14,8 +14,8 @@ pub struct Reopening {
     /// The verdict of the current policies for the original requester. If it is a denial, the
     /// request stays closed.
     pub verdict: Verdict,
-    /// The end of the lease under which the work continues. `None` after a denial, and if the request
-    /// waits for its `not_before` again.
+    /// The end of the lease under which the work continues. `None` after a denial, and if the
+    /// request waits for its `not_before` again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// If set and the request has made no call, its earlier read of the cloud no longer counts.

@@ -57,8 +57,9 @@ impl Affected {
 impl State {
     /// Returns each pair of image and receiver that the request affects; none if it was denied when
     /// it was opened. The accounts of a chain are included once its blueprint is known. If the
-    /// request only publishes an image, Lighthouse is then included for the blueprint too, so that a
-    /// cancel of the blueprint finds the request.
+    /// request puts an image into Lighthouse and names no accounts, the pair of the blueprint and
+    /// Lighthouse is included once the blueprint is known. So a cancel of the blueprint finds the
+    /// request.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

@@ -85,8 +85,8 @@ impl State {
         )
     }
 
-    /// Returns when the request closed. `None` while it is open, if it was denied at once, and after
-    /// it was revoked.
+    /// Returns when the request closed. `None` while it is open, if it was denied at once, and
+    /// after it was revoked.
     pub fn closed_at(&self) -> Option<Timestamp> {
         let outcome = self.notifications.outcomes.last();
         outcome.map(|outcome| outcome.at).filter(|_| self.at_rest())

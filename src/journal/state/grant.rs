@@ -197,8 +197,8 @@ impl State {
         self.last_given_at.is_some_and(lately)
     }
 
-    /// Whether the request has ended and no called-off item of it is still shared. The revocation of
-    /// such an item would still change the request's results.
+    /// Whether the request has ended and no called-off item of it is still shared. The revocation
+    /// of such an item would still change the request's results.
     pub(in crate::journal) fn answered(&self) -> bool {
         let called_off = |item: &Item| self.call_off_of(item).is_some();
         self.status() != Status::Pending && !self.given().iter().any(called_off)

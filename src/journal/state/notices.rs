@@ -21,10 +21,11 @@ impl State {
         self.notifications.owed(&outcomes, rules, source, now)
     }
 
-    /// Returns the notifications that were owed, had no attempt, and are too old for one now. A
-    /// notification counts as owed only if the work of the first of `wake_ups`, which led to the
-    /// request, can have recorded its outcome. A sweep deletes a wake-up when nothing is owed, so a
-    /// new `[[notify]]` section owes nothing for older outcomes.
+    /// Returns the notifications that were owed, had no attempt, and are too old for one now.
+    /// `wake_ups`: those that led the sweep to the request. A notification counts as owed only if
+    /// its outcome is not older than the earliest possible start of a lease that ends at the first
+    /// wake-up. A sweep deletes a wake-up when nothing is owed, so a new `[[notify]]` section owes
+    /// nothing for older outcomes.
     pub fn missed(&self, rules: &NoticeRules, wake_ups: &[WakeUp], now: Timestamp) -> Vec<Notice> {
         let Some(since) = earliest_end(wake_ups) else {
             return Vec::new();
@@ -56,7 +57,8 @@ impl State {
     }
 
     /// Returns when the notice of a coming or missed expiry becomes due. `None` for other
-    /// notifications, and if the share has no end or `rules` no notice period.
+    /// notifications and for a share without an end. Also `None` for a coming expiry if `rules`
+    /// have no notice period.
     fn due_by_end(&self, on: NoticeKind, rules: &NoticeRules) -> Option<Timestamp> {
         let end = self.ends_at()?;
         match on {

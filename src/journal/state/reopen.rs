@@ -1,5 +1,6 @@
 //! Reopening: after a denial or a failure, an operator can have the policies decide the request
-//! again. In: a state and a `reopened` record. Out: the next state, or why the request stays closed.
+//! again. In: a state and a `reopened` record. Out: the next state, or why the request stays
+//! closed.
 
 use crate::domain::{ItemResult, ResultKind, Status, Timestamp};
 
@@ -37,8 +38,8 @@ impl State {
         }
     }
 
-    /// Applies a `reopened` record: the failed items are open again, and the record's worker has the
-    /// turn, or the request waits for its start. If the record's verdict denies the request, the
+    /// Applies a `reopened` record: the failed items are open again, and the record's worker has
+    /// the turn, or the request waits for its start. If the record's verdict denies the request, the
     /// request stays as it was.
     pub(super) fn reopen(
         &mut self,

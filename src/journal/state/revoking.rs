@@ -21,8 +21,8 @@ impl State {
         matches!(self.phase, Phase::RevokeDeferred { .. }) && self.given().iter().any(new)
     }
 
-    /// Returns the work of a revocation that waits because of another grant. Call this only if it is
-    /// possible that the grant has ended.
+    /// Returns the work of a revocation that waits because of another grant. Call this only if it
+    /// is possible that the grant has ended.
     pub fn work_without_cover(&self, now: Timestamp) -> Option<Work> {
         let waits = self.waits_for_cover() && !self.revokes_too_soon(now);
         self.work(now).filter(|_| waits)

@@ -62,7 +62,7 @@ pub struct Claim {
 /// The result of writing the record that begins a turn.
 pub(super) enum Claimed {
     Won(Box<Claim>),
-    /// The record that another writer created first, with the number of this one.
+    /// The record that another writer created first under the same number.
     Late(Box<Stored>),
 }
 

@@ -16,7 +16,7 @@ use super::error::JournalError;
 use super::open_store::open_bucket;
 use crate::domain::{Problem, Timestamp};
 
-/// Time limit of one operation.
+/// Time limit of one operation on an object store.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl FilePlace {

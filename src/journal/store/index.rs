@@ -58,10 +58,11 @@ pub(super) struct RequiredEntries {
     /// The number of the stream's records. The first `sealed` of them are sealed.
     end: u64,
     sealed: u64,
-    /// For an intact request, the wake-up that it requires. The fields below: its entries below
-    /// `grants`, and the content of a full one.
+    /// The wake-up that an intact request requires.
     due: Option<WakeUp>,
+    /// The entries below `grants` that an intact request requires.
     entries: Vec<GrantEntry>,
+    /// The content of such an entry once it contains the grant.
     grant: Option<Vec<u8>>,
 }
 
@@ -100,8 +101,8 @@ fn next_look(state: &State, at: Timestamp) -> WakeUp {
 }
 
 impl Journal {
-    /// Finds missing entries of the streams in `all`, and entries for records that do not exist.
-    /// Skips a stream that has newer records by now. `seals`: the number of seals that were read;
+    /// Finds missing entries of the streams in `all`, entries with a wrong grant, and entries for
+    /// records that do not exist. Skips a stream that has newer records by now. `seals`: the number of seals that were read;
     /// with `None`, reports no missing entry below `unsealed`.
     pub(super) async fn check_index(
         &self,

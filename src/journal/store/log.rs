@@ -1,6 +1,7 @@
 //! Reads the log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
 //! `log/checkpoint`. Takes numbers; returns the stored objects. Checks signatures only for
-//! [`Journal::sealed_at`] and `log_head`, which refuse a key that does not sign the next seal.
+//! [`Journal::sealed_at`], `log_head` and `require_key`, which refuse a key that does not sign the
+//! next seal.
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
@@ -151,7 +152,7 @@ impl Journal {
     }
 
     /// Fails unless `key` signs the seal after `head`. Reads the notes that introduce keys only if
-    /// the known keys end with another one: a later exchange may have introduced `key` again.
+    /// `key` is not the newest known key: a later exchange may have introduced `key` again.
     pub(super) async fn require_key(
         &self,
         head: &mut LogHead,
@@ -197,8 +198,8 @@ impl Journal {
         let first = self.checkpoint(1).await?.unwrap_or_default();
         match (claimed_signer(&first), Checkpoint::open(&first, key)) {
             (Some(signer), Err(NoteFlaw::Unsigned(_))) => Err(other_key(&signer).into()),
-            // Checkpoint 1 is missing, damaged or signed by `key`. The seal that completes it finds
-            // damage.
+            // Checkpoint 1 is missing, damaged or signed by `key`. If it is damaged, the sealer
+            // that completes seal 1 reports the damage.
             _ => Ok(KeyChain::from(key.clone())),
         }
     }

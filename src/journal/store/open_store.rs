@@ -55,8 +55,8 @@ impl Journal {
         }
     }
 
-    /// Opens the journal at `location` for reading: every write fails. Treats a missing directory as
-    /// an empty journal and does not create it.
+    /// Opens the journal at `location` for reading: every write fails. Treats a missing directory
+    /// as an empty journal and does not create it.
     pub fn open_to_read(
         location: &JournalLocation,
         index: Option<&JournalLocation>,

@@ -1,7 +1,8 @@
 //! Sealing: appends unsealed records to the log. Takes the signing key and the instant; creates
 //! segments, tiles and checkpoints. Creating segment *n* is the claim to seal *n*. The segment
 //! determines all other objects of the seal, so the next sealer can complete an interrupted seal. A
-//! seal reads only the unsealed records and the right edge of the tree.
+//! seal does not read the whole log: it needs the unsealed records, the record before them in each
+//! stream, and the right edge of the tree.
 
 use std::collections::VecDeque;
 
@@ -104,9 +105,9 @@ impl Journal {
     /// interruption.
     ///
     /// # Errors
-    /// [`JournalError::Place`]: `old` is `new`; `old` does not sign the log now, unless the newest key
-    /// change is this one; or another change is under way. Then this call has not written the change.
-    /// Otherwise the errors of [`Journal::seal`].
+    /// [`JournalError::Place`]: `old` is `new`; `old` does not sign the log now, unless the newest
+    /// key change is this one; or another change is under way. Then this call has not written the
+    /// change. Otherwise the errors of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,

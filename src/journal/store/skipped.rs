@@ -1,5 +1,5 @@
 //! Finds the files in a journal's directories that the store skips: odd names, links, and temporary
-//! files of killed processes. Removes the temporary ones once they are old.
+//! files of killed processes. Removes temporary files and unlocked lock files once they are old.
 
 use std::io;
 use std::path::PathBuf;

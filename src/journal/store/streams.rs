@@ -20,7 +20,7 @@ impl Journal {
         &self.work_done
     }
 
-    /// Reads a stream and verifies its chain. `None` if there is no such stream.
+    /// Reads a stream and verifies its hash chain. `None` if there is no such stream.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a file is missing or wrong. A damaged stream is an error, never
@@ -61,11 +61,11 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// Reads a stream as far as an answer to a delivery needs it: up to the record that ended the
-    /// request, or that ended it again after the last reopening, and on while a called-off item of it
-    /// is still shared; of an incident only record 0. Stops at the first number without a record. So
-    /// before you work on an unfinished request, read it with [`Journal::read`], which lists the
-    /// stream and finds a gap.
+    /// Reads a stream as far as an answer to a delivery needs it. Of an incident, that is record 0.
+    /// Of a request, that is every record up to its end; up to its newest end if it was reopened.
+    /// If a called-off item is still shared then, reads on until it is revoked. Stops at the first
+    /// number without a record. So before you work on an unfinished request, read it with
+    /// [`Journal::read`], which lists the stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store

@@ -14,7 +14,6 @@ pub struct Unsealed {
 }
 
 impl Default for Unsealed {
-    /// The flag is set at first: an earlier process may have stopped without sealing.
     fn default() -> Self {
         Self {
             any: AtomicBool::new(true),

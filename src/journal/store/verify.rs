@@ -37,7 +37,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The number of intact seals; 0 if the log was not verified.
     pub seals: u64,
-    /// The number of records in these seals. Other records are protected by their chains alone.
+    /// The number of records in these seals. Only their hash chains protect other records.
     pub sealed: u64,
     /// The number of records of retired requests that exist only in their segments.
     pub retired: u64,
@@ -72,10 +72,11 @@ impl Report {
 }
 
 impl Journal {
-    /// Verifies every file below `requests/` against its chain, and the index. The chain alone does
-    /// not detect that the newest or all records of a stream were removed, or that the newest
-    /// record was rewritten with a new checksum line. If the journal has seals, verifies only
-    /// record 0 of a retired request: use [`Journal::verify_sealed`] for such a journal.
+    /// Verifies every file below `requests/` against its stream's hash chain, and the index. The
+    /// hash chain alone does not show that the newest or all records of a stream were removed, or
+    /// that the newest record was rewritten with a new checksum line. If the journal has seals,
+    /// verifies only record 0 of a retired request: use [`Journal::verify_sealed`] for such a
+    /// journal.
     ///
     /// # Errors
     /// The store failed. Flaws of files are in the report.
@@ -84,8 +85,8 @@ impl Journal {
         self.verify_against(log, false).await
     }
 
-    /// Verifies every file below `requests/` against its chain and the seals, and the index against
-    /// the records. `log`: the verified seals; `None` if there are seals that were not verified.
+    /// Verifies every file below `requests/` against its stream's hash chain and the seals, and the
+    /// index against the records. `log`: the verified seals; `None` if there are seals that were not verified.
     /// `whole`: whether `log` contains all seals.
     pub(super) async fn verify_against(
         &self,
@@ -215,7 +216,7 @@ impl Journal {
         Ok((report, asked(state)))
     }
 
-    /// Verifies the records in a stream's folder against their chain and the seals. Records in
+    /// Verifies the records in a stream's folder against their hash chain and the seals. Records in
     /// `retired` may exist only in their segments.
     async fn verify_records(
         &self,

@@ -3,7 +3,7 @@
 //! record of its claim, and keeps the lock until its turn ends. The file contains the id of the
 //! machine's boot and the name of the request's stream.
 //!
-//! A free lock of the current boot belongs to a process that has ended. A file of another boot may
+//! A free lock of the current boot belongs to a worker that has ended. A file of another boot may
 //! belong to another machine, and on some network mounts locks do not work. In both cases other
 //! workers wait for the end of the lease. The folder is not evidence, and a missing file is
 //! harmless.
@@ -133,8 +133,8 @@ impl Journal {
         locked.map(Hold::remove).err()
     }
 
-    /// Notes in the state that the worker that holds the request is dead, if it is. Only a journal in
-    /// a directory shows this.
+    /// If the worker that has the request's turn is dead, notes that in the state. Only a journal
+    /// in a directory shows this.
     pub(super) async fn notice(&self, state: &mut StreamState) {
         let StreamState::Request(state) = state else {
             return;

@@ -1,6 +1,6 @@
 //! Finds streams that lack records which the log has. Such a stream looks intact, but its state is
-//! that of an earlier instant: a finished request looks unfinished. Takes a stream's end; returns an
-//! error that names the first missing record.
+//! that of an earlier instant: a finished request looks unfinished. Takes a stream's end; returns
+//! an error that names the first missing record.
 
 use std::ops::ControlFlow;
 

@@ -60,7 +60,7 @@ impl Journal {
     /// Updates the index after requests were read. `ended` has each request with the wake-ups that
     /// led to it. Writes the entries that its records require, then deletes these wake-ups and
     /// other entries that are no longer needed. A request that is still due, for work or for a
-    /// notification under `rules`, keeps a wake-up. Lists each image once.
+    /// notification under `rules`, keeps a wake-up. Lists the entries of each image once.
     ///
     /// # Errors
     /// The store failed for at least one request, which keeps its wake-ups and is read again.

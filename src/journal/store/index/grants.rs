@@ -1,6 +1,6 @@
 //! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file per
-//! request and image while the request is unfinished or holds a shared item. Takes states; returns
-//! the requests that affect an image, and the active grants.
+//! request and image while the request is unfinished or *active*: it holds a shared item. Takes
+//! states; returns the requests that affect an image, and the grants.
 //!
 //! An empty entry is written before the record that needs it. Once the request has a grant and no
 //! work on it is due, [`Journal::update_index`] replaces the empty entry by one that is named after
@@ -118,8 +118,8 @@ impl Journal {
     }
 
     /// Every unfinished or active request that affects the image, by receiver. The index does not
-    /// name the accounts of a request for many: it counts for each of `receivers`. Takes one
-    /// listing.
+    /// name the accounts of a request with many accounts, so such a request counts for each of
+    /// `receivers`. Takes one listing.
     pub async fn affecting_each<'r>(
         &self,
         region: &Region,
@@ -136,7 +136,7 @@ impl Journal {
 
     /// Like [`Journal::affecting`], without requests that the index lists only with their grant. A
     /// cancel has no grant, so every unfinished cancel is included. An unfinished share is left
-    /// out once it has a grant.
+    /// out once its entry contains its grant.
     pub async fn unfinished(
         &self,
         region: &Region,
@@ -172,9 +172,9 @@ impl Journal {
         Ok(entries)
     }
 
-    /// Every other unfinished or active request that affects an image and a receiver of this one.
-    /// If this request puts an image into Lighthouse, also those that affect the blueprint made
-    /// from it.
+    /// Every other unfinished or active request that affects an image and a receiver of this
+    /// request. If this request puts an image into Lighthouse, also every such request that affects
+    /// the blueprint made from the image.
     pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();

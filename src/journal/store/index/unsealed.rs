@@ -170,8 +170,8 @@ impl Journal {
     }
 }
 
-/// Replaces the findings about missing entries below `unsealed` by one, for a journal without a
-/// seal: its first seal finds the records without these entries.
+/// Replaces the findings about missing entries below `unsealed` by one finding, for a journal
+/// without a seal: its first seal does not need these entries to find the records.
 pub(super) fn sum_up(findings: Vec<Finding>) -> Vec<Finding> {
     let missing = |finding: &Finding| {
         matches!(finding.flaw, Flaw::Unlisted(_)) && finding.path.starts_with("index/unsealed/")

@@ -230,7 +230,7 @@ async fn seals_of_another_key_are_not_believed_and_not_built_upon() {
 async fn a_history_that_was_rewritten_and_sealed_anew_contradicts_a_kept_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, kept) = sealed(dir.path()).await;
-    // An attacker with the key seals the whole journal again, with fewer records.
+    // An attacker with the key removes a request and seals the rest of the journal again.
     fs::remove_dir_all(dir.path().join("log")).unwrap();
     fs::remove_dir_all(
         dir.path()

@@ -72,8 +72,8 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
         fs::remove_file(&path).unwrap();
         let report = journal.verify().await.unwrap();
         if newest {
-            // The chain cannot show that a newest record was removed. The index may still name a
-            // stream without any record.
+            // The hash chain cannot show that a newest record was removed. The index may still name
+            // a stream without any record.
             let gone = files(dir.path())
                 .iter()
                 .all(|p| p.parent() != path.parent());

@@ -77,7 +77,7 @@ fn the_account_that_gave_something_first_owns_the_image() {
     }
 }
 
-/// The cancel's own call explains a missing share only under the account of its first read.
+/// Only a read under the account of the cancel's first read shows what the cancel's call removed.
 #[test]
 fn a_cancel_belongs_to_the_account_of_its_first_look() {
     let look = |builder: StreamBuilder, owner| builder.then_of(owner, 1, 1, progress(vec![]));

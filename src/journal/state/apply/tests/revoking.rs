@@ -304,7 +304,7 @@ fn a_withdrawal_during_a_revocation_of_a_part_is_the_next_revocation() {
         (state.phase(), state.needs_work(at(6))),
         (&Phase::Closed, left.clone())
     );
-    // Account 0 waits, because another grant covers it. The other items do not wait.
+    // Account 0 waits after a failed attempt. The withdrawal ends the wait for all items.
     let waits = part.then(5, 2, not_revoked(500)).then(6, 7, rest());
     let state = fold(&waits).unwrap();
     assert_eq!(state.due_at(), Some(at(6)));

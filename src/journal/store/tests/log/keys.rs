@@ -1,4 +1,5 @@
-//! Sealers whose key does not sign the log now: they change nothing, and learn which key does.
+//! Sealers with the old, the new and foreign keys. A sealer whose key does not sign the log now
+//! changes nothing, and learns which key does.
 
 use std::sync::Mutex;
 
@@ -19,8 +20,8 @@ impl Operations {
     }
 }
 
-/// Seals with `n`'s key, which must be refused with the name of `present`, after a few reads and
-/// listings and without any write.
+/// Seals with key `n`. That must fail with an error that names the key `present`, after a few reads
+/// and listings and without any write.
 async fn refused(dir: &Path, n: u8, present: &str) {
     let operations = Operations::default();
     let journal = operations.watch(dir);
@@ -111,7 +112,7 @@ async fn a_foreign_key_is_refused_in_a_log_whose_key_was_never_exchanged() {
     assert_eq!(found(&journal, None).await, []);
 }
 
-/// Only its checkpoint shows whose the first seal is.
+/// Only the first seal's checkpoint shows which key made the seal.
 #[tokio::test]
 async fn the_first_checkpoint_decides_whose_the_log_is() {
     let dir = tempfile::tempdir().unwrap();
@@ -148,8 +149,8 @@ async fn a_checkpoint_that_the_key_of_its_seal_has_not_signed_is_not_built_upon(
     );
 }
 
-/// `log/checkpoint` may be of a seal before the exchange, or missing. The new key then follows the
-/// notes that introduce it, and signs no seal of the key before it.
+/// `log/checkpoint` may be of a seal before the exchange, or missing. A sealer with the new key
+/// then follows the notes that introduce the key, and signs no seal of the old key.
 #[tokio::test]
 async fn the_new_key_continues_a_log_whose_newest_checkpoint_is_of_the_old_one() {
     let dir = tempfile::tempdir().unwrap();
