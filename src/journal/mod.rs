@@ -7,12 +7,15 @@
 //! contains the SHA-256 of its predecessor's file, so the records form a *hash chain*. Applying a
 //! stream's records in order gives its `StreamState`.
 //!
-//! The index says where to look for records. Its folders below `index/` are `due` (when a request
-//! or incident needs work), `grants` (by image, the requests that are unfinished or hold a shared
-//! item), `unsealed` (streams with unsealed records), `looks` (when the lists of approval systems
-//! were read) and `pass` (how much of the index was compared with the records today). The first
-//! three can be rebuilt from the records and the log. Files of the index are deleted when they are
-//! no longer needed.
+//! The index says where to look for records. Its folders below `index/` are:
+//! - `due`: when a request or incident needs work,
+//! - `grants`: by image, the requests that are unfinished or hold a shared item,
+//! - `unsealed`: streams with unsealed records,
+//! - `looks`: when the lists of approval systems were read,
+//! - `pass`: how much of the index was compared with the records today.
+//!
+//! The first three can be rebuilt from the records and the log. Files of the index are deleted when
+//! they are no longer needed.
 //!
 //! `record`, `chain`, `log`, `state`, `export`, `location` and `file_place` are pure. `store` does
 //! the I/O, and `inside` resolves symbolic links.

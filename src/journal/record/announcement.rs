@@ -19,8 +19,8 @@ pub struct Announcement {
     /// The instance and what became of it, as in `81D31358-…/approved`. The stream is named after
     /// this id. The event's own id is inside `event`.
     pub delivery_id: String,
-    /// A reference to the configured secret that verified the event, and a keyed fingerprint of the
-    /// secret.
+    /// The reference of the configured secret that verified the event, with the secret's version or
+    /// a keyed fingerprint of the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// Digests of the received bytes and of the map and configuration that will read the instance.

@@ -202,8 +202,9 @@ pub struct Intent {
     /// The sender's own id of the delivery, for questions to the sender's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
-    /// A reference to the configured secret that verified the delivery, and a keyed fingerprint of
-    /// the secret. Never the secret itself.
+    /// The reference of the configured secret that verified the delivery, with the secret's version
+    /// or a keyed fingerprint of the secret. Or the fingerprint of the certificate that verified
+    /// the delivery. Never the secret itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.

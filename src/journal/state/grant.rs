@@ -12,7 +12,8 @@ use crate::domain::{
 use super::super::record::{CallOff, StreamId};
 use super::{Phase, State};
 
-/// The items that a request gave and that are still shared: one row of the command `grants`.
+/// The items that a request gave and that are still shared. The command `grants` prints a row for
+/// each item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The stream in the journal.

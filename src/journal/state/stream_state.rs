@@ -36,7 +36,7 @@ impl StreamState {
         }
     }
 
-    /// Returns a name for people: the request as `source/id`, or the incident's origin.
+    /// Returns a name for people: the request as `source/id`, or the incident's name.
     pub fn name(&self) -> String {
         match self {
             Self::Request(state) => state.identity().to_string(),

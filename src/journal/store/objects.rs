@@ -188,7 +188,8 @@ impl Journal {
         let path = self.path(&["requests", &stream.to_string()]);
         let list = self.at(&path).list_with_delimiter(Some(&path));
         let listed = self.bounded("list", &path, OPERATION_TIMEOUT, list).await?;
-        // A bucket has no folders, so `NotFound` means a file or a link only in a directory.
+        // A directory answers `NotFound` if a file or a link is in the place of the folder. A
+        // bucket has no folders.
         let in_directory = matches!(self.place(), JournalLocation::Directory(_));
         if in_directory && matches!(listed, Err(Error::NotFound { .. })) {
             let flaw = Flaw::Foreign("it is in the place of a folder".to_owned());

@@ -12,7 +12,8 @@ use crate::domain::{NoticeRules, Timestamp};
 
 impl Journal {
     /// Calls off the items of `call_off` that can still be called off. Writes the record even
-    /// during a worker's turn, so that a cancel never waits. Returns the request's new state.
+    /// during a worker's turn, so a cancel does not wait for the end of that turn. Returns the
+    /// request's new state.
     ///
     /// # Errors
     /// The store failed. Calling off again is safe.
