@@ -1,8 +1,8 @@
 //! Verifies one stream, file by file. In: the files' bytes in the order of their numbers. Out: the
 //! records, or the flaw of each bad file. Does no I/O.
 //!
-//! The hash chain does not show that the *newest* files of a stream were removed, or that the newest
-//! file was rewritten with a new checksum line. The log detects both for the records that it
+//! The hash chain does not show that the *newest* files of a stream were removed, or that the
+//! newest file was rewritten with a new checksum line. The log detects both for the records that it
 //! covers.
 
 use std::fmt;

@@ -57,9 +57,9 @@ impl fmt::Display for Bucket {
 const SUPPORTED: &str =
     "write file:DIR, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix";
 
-/// Why a journal cannot be in Tencent Cloud Object Storage: in a bucket that ever had versioning,
-/// COS ignores its own header for create-only writes, `x-cos-forbid-overwrite`. Two workers could
-/// then both claim a request.
+/// Why a journal cannot be in Tencent Cloud Object Storage. COS has a header of its own for
+/// create-only writes, `x-cos-forbid-overwrite`, but ignores it in a bucket that ever had
+/// versioning. Two workers could then both claim a request.
 const NO_COS: &str = "Tencent COS has no create-only write (If-None-Match), which a journal needs";
 
 impl JournalLocation {

@@ -1,4 +1,4 @@
-//! The flaws that a stored record can have, each with its remedy.
+//! The flaws that a file of the journal can have, each with its remedy.
 
 /// A flaw in one file of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -255,7 +255,7 @@ mod tests {
         assert!(owed(&builder, 30 * 86_400).contains(&overdue));
     }
 
-    /// Each attempt must tell the same instant.
+    /// Each attempt must report the same instant.
     #[test]
     fn a_given_up_notice_of_an_end_keeps_its_instant() {
         let (desk, rules) = ("desk".parse().unwrap(), rules(&["desk"]));

@@ -39,8 +39,8 @@ impl State {
     }
 
     /// Applies a `reopened` record: the failed items are open again, and the record's worker has
-    /// the turn, or the request waits for its start. If the record's verdict denies the request, the
-    /// request stays as it was.
+    /// the turn, or the request waits for its start. If the record's verdict denies the request,
+    /// the request stays as it was.
     pub(super) fn reopen(
         &mut self,
         record: &Record,

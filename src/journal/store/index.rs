@@ -1,6 +1,6 @@
 //! Compares the index with the records: finds or writes missing entries, and finds entries for
 //! records that do not exist. Takes the files of the index and the states of streams. The entries
-//! that it compares can be rebuilt from the records.
+//! that it compares can be rebuilt from the records and the log.
 
 mod complete;
 mod due;
@@ -102,8 +102,8 @@ fn next_look(state: &State, at: Timestamp) -> WakeUp {
 
 impl Journal {
     /// Finds missing entries of the streams in `all`, entries with a wrong grant, and entries for
-    /// records that do not exist. Skips a stream that has newer records by now. `seals`: the number of seals that were read;
-    /// with `None`, reports no missing entry below `unsealed`.
+    /// records that do not exist. Skips a stream that has newer records by now. `seals`: the number
+    /// of seals that were read; with `None`, reports no missing entry below `unsealed`.
     pub(super) async fn check_index(
         &self,
         all: &[RequiredEntries],

@@ -77,8 +77,8 @@ impl Retired {
 
 impl Journal {
     /// The streams that are not completely retired: they lack the object `retired`, or still have
-    /// a record after record 0 that the object counts. Lists everything below `requests/` once, and reads
-    /// the object of each retired stream that has other records than record 0.
+    /// a record after record 0 that the object counts. Lists everything below `requests/` once, and
+    /// reads the object of each retired stream that has other records than record 0.
     pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {

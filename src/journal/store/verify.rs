@@ -86,8 +86,8 @@ impl Journal {
     }
 
     /// Verifies every file below `requests/` against its stream's hash chain and the seals, and the
-    /// index against the records. `log`: the verified seals; `None` if there are seals that were not verified.
-    /// `whole`: whether `log` contains all seals.
+    /// index against the records. `log`: the verified seals; `None` if there are seals that were
+    /// not verified. `whole`: whether `log` contains all seals.
     pub(super) async fn verify_against(
         &self,
         log: Option<Arc<VerifiedLog>>,

@@ -30,8 +30,8 @@ struct Walk {
 
 impl Journal {
     /// Verifies every record against its stream's hash chain and the log, and every object of the
-    /// log. The log does not cover records that are newer than its last seal. `kept` is an older checkpoint from
-    /// another place; without it, the removal of the newest seals is not detected.
+    /// log. The log does not cover records that are newer than its last seal. `kept` is an older
+    /// checkpoint from another place; without it, the removal of the newest seals is not detected.
     ///
     /// # Errors
     /// No key of the journal has signed `kept`, or the store failed. Flaws of objects are in the

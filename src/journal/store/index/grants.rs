@@ -3,9 +3,9 @@
 //! states; returns the requests that affect an image, and the grants.
 //!
 //! An empty entry is written before the record that needs it. Once the request has a grant and no
-//! work on it is due, [`Journal::update_index`] replaces the empty entry: the new entry contains the
-//! grant and is named after the newest record. Readers use this grant only while that record is the
-//! newest; otherwise they read the records.
+//! work on it is due, [`Journal::update_index`] replaces the empty entry: the new entry contains
+//! the grant and is named after the newest record. Readers use this grant only while that record is
+//! the newest; otherwise they read the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -176,7 +176,7 @@ async fn a_whole_stream_removed_or_exchanged_is_found() {
         .map(|seq| (format!("requests/{stream}/00000{seq}.json"), "dropped"))
         .collect();
     assert_eq!(found(&journal, None).await, expected);
-    // The same request, recorded again with a valid chain.
+    // The same request, recorded again with a valid hash chain.
     let mut claim = claim(&journal, "second").await;
     claim
         .record(

@@ -26,9 +26,10 @@ pub(in super::super) enum Cloud {
 #[derive(Default)]
 pub(in super::super) struct Bucket {
     pub(in super::super) objects: BTreeMap<String, Bytes>,
-    /// The number of further writes to store but answer with 503, like a proxy that loses answers.
+    /// The number of further writes that are stored but answered with 503, as by a proxy that loses
+    /// answers.
     pub(in super::super) lose_answers: u32,
-    /// Refuses every request with this text in the answer.
+    /// If set, every request is refused with this text in the answer.
     pub(in super::super) refuse: Option<String>,
 }
 
