@@ -86,8 +86,8 @@ impl Handler {
     }
 }
 
-/// The name of the function that an envelope in a file names. A forwarded HTTP request has no
-/// envelope.
+/// The name of the function in an envelope that the command `invoke` read from a file. `None` for
+/// any other event: a forwarded HTTP request has no envelope.
 pub(crate) fn function_of(event: &Value) -> Option<&str> {
     event.get("Data")?;
     event.pointer("/Metadata/sys/MethodName")?.as_str()
