@@ -11,7 +11,7 @@ use crate::domain::Status;
 pub(crate) enum Outcome {
     /// Processed. Also the outcome of a probe, a handshake, or an event that requests nothing.
     Done,
-    /// Processed, but a part failed. The body says which part.
+    /// Processed, but failed in whole or in part. The body says what failed.
     DoneWithFailures,
     /// Recorded in the journal. The work starts later.
     Waiting,
