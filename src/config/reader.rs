@@ -72,7 +72,6 @@ impl Reader<'_> {
         written.is_none() && !self.unread.has(setting)
     }
 
-    /// Reports a problem of a variable.
     pub(super) fn wrong_variable(&mut self, variable: &str, found: Problem) {
         self.problems.push(Problem {
             field: variable.to_owned(),

@@ -31,7 +31,6 @@ const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 /// The permitted values of `limits.body_bytes`.
 const BODY_BYTES: RangeInclusive<usize> = 1_024..=6 << 20;
 
-/// One day in seconds.
 const DAY: u64 = 86_400;
 
 /// Reads as much of the configuration as possible. The result is valid if it has no problems.
