@@ -1,6 +1,6 @@
 //! Logs, metrics and traces. In: events, counts, spans. Out: lines on stderr and stdout,
-//! Prometheus' text format, OTLP. Bodies, headers and secrets are never fields of an event or a
-//! span.
+//! Prometheus' text format, OTLP. Bodies, secrets and headers, except the ids of requests and
+//! traces, are never fields of an event or a span.
 
 #[cfg(feature = "otlp")]
 mod lost_spans;

@@ -1,5 +1,5 @@
-//! Reads `[cloud]`, among others the site, the endpoint and the call rates. Takes the raw table and
-//! the variables, returns a [`CloudConfig`], and reports mistakes. `accounts.rs` reads the owner
+//! Reads `[cloud]`: site, endpoint, call rates and the other settings. Takes the raw table and the
+//! variables, returns a [`CloudConfig`], and reports mistakes. `accounts.rs` reads the owner
 //! accounts.
 
 use crate::domain::Site;

@@ -11,7 +11,7 @@ pub(super) const DOCUMENTED: &str = "docs/configuration.md lists every field";
 
 const WHOLE: &str = "a whole number that is not negative, without quotes";
 
-/// What the search did about the value that does not fit.
+/// What the search in `lenient.rs` did about the value that does not fit.
 pub(super) enum LeftOut {
     /// A value was removed; the text is its TOML type.
     Value(&'static str),

@@ -16,7 +16,7 @@ use crate::domain::{Mark, Problem, Problems};
 use super::left_out::{DOCUMENTED, LeftOut, quoted, worded};
 use super::raw::RawConfig;
 
-/// Maximum number of values that are left out. Each one costs another pass over the text.
+/// Maximum number of values that are left out. Each one costs another pass over the tables.
 const MAX_LEFT_OUT: usize = 100;
 const SYNTAX: &str =
     "write TOML: name = \"text\", name = 1, name = [\"a\", \"b\"], [table], [[table]]";
@@ -183,7 +183,7 @@ struct Past {
     emptied: Vec<Range<usize>>,
     /// The fields that were left out, and those that were probably meant, each with its table.
     fields: HashSet<(Option<Range<usize>>, String)>,
-    /// The elements of arrays that were left out: the array's path, and the start of the element.
+    /// The array elements that were left out, each as the array's path and the element's start.
     elements: Vec<(String, usize)>,
 }
 

@@ -51,8 +51,9 @@ pub use valid::{
 pub use vars::Vars;
 
 impl Config {
-    /// Reads a configuration from `text`, the content of `file`. Relative paths are relative to the
-    /// folder of `file`. `fetched` contains the secrets in AWS to which the text refers.
+    /// Reads a configuration from `text`, the content of `file`. Relative paths in it are relative
+    /// to the folder of `file`. `fetched` contains the secrets in AWS to which `text` and `vars`
+    /// refer.
     ///
     /// # Errors
     /// Every mistake. Its field is file and line, or the variable that contains the mistake.

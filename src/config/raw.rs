@@ -1,5 +1,5 @@
-//! The types into which `sharehook.toml` is parsed. Their fields are its public format; a value
-//! whose place an error may need keeps it (`Spanned`). `resolve.rs` checks the values.
+//! The types into which `sharehook.toml` is parsed. Their fields are its public format. `Spanned`
+//! keeps the place of a value for errors. `resolve.rs` and the files beside it check the values.
 
 mod fetch;
 
@@ -45,7 +45,8 @@ pub(super) struct RawConfig {
     pub(super) check: RawCheck,
     #[serde(default)]
     pub(super) report: RawReport,
-    /// The senders. Each is POST /hooks/{name}, or a trigger whose host authenticates the sender.
+    /// The senders. Each uses POST /hooks/{name}, POST /events, or a trigger whose host
+    /// authenticates it.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<RawSource>"))]
     pub(super) source: Vec<Spanned<RawSource>>,
@@ -87,7 +88,7 @@ pub(super) struct JournalTable {
     /// The journal's location, as in the short form.
     #[cfg_attr(test, schemars(with = "schema::Place"))]
     pub(super) place: String,
-    /// The place of the index, if it must lie outside the journal, as for evidence under a lock.
+    /// The place of the index, if it must lie outside the journal, as under S3 Object Lock.
     #[cfg_attr(test, schemars(with = "Option<schema::Place>"))]
     pub(super) index: Option<String>,
 }
@@ -276,7 +277,8 @@ pub(super) struct RawLimits {
     /// How far ahead the not_before of a request may be, as in 90d.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>", extend("default" = "365d")))]
     pub(super) not_before_within: Option<Spanned<String>>,
-    /// How long before its expiry a share is `expiring`, as in 3d; the default is never.
+    /// How long before a share's expiry the notification `expiring` is sent, as in 3d. The default
+    /// is never.
     #[cfg_attr(test, schemars(with = "Option<schema::Length>"))]
     pub(super) notice: Option<Spanned<String>>,
     /// How long the program retries a request that fails for no fault of its own, as in 24h. After this
@@ -331,9 +333,9 @@ pub(super) struct RawSource {
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<schema::Secret>"))]
     pub(super) secrets: Vec<Spanned<String>>,
-    /// For a trusted source: the exact queues, topics or buses whose messages it accepts. For feishu, lark,
-    /// dingtalk and wecom: the app or company that encrypted events must name. An entry env:NAME is read
-    /// from that variable.
+    /// For trusted: the exact queues, topics or buses whose messages the source accepts, or
+    /// `invoke`. For sns: the ARNs of its topics. For feishu, lark, dingtalk and wecom: the app or
+    /// company that encrypted events must name. An entry env:NAME is read from that variable.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>", inner(length(min = 1))))]
     pub(super) from: Vec<Spanned<String>>,
@@ -344,8 +346,8 @@ pub(super) struct RawSource {
     /// The handshake that this source answers, for a sender that requires one.
     #[cfg_attr(test, schemars(with = "Option<Handshake>"))]
     pub(super) handshake: Option<Spanned<Handshake>>,
-    /// The HTTP status of answers. `status`: it shows the outcome of the delivery. `accepted`: it is 200 for
-    /// every authenticated delivery, also for a denial. The default depends on the scheme.
+    /// The HTTP status of answers. `status`: it shows the outcome of the delivery. `accepted`: it
+    /// is 200 also for a denied, invalid or unreadable delivery. The default depends on the scheme.
     #[cfg_attr(test, schemars(with = "Option<Replies>"))]
     pub(super) replies: Option<Spanned<Replies>>,
     /// How long a sender waits for an answer, as in 2s; at most [limits] seconds. After this time the answer

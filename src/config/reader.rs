@@ -32,8 +32,9 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Vec<Problem>,
     /// The values that the raw tables lack because they could not be read.
     pub(super) unread: &'a Unread,
-    /// The files and the environment variables that the text names.
+    /// The files that the text names, except those with a secret.
     pub(super) files: BTreeSet<String>,
+    /// The environment variables that the text names.
     pub(super) variables: BTreeSet<String>,
 }
 
@@ -71,7 +72,6 @@ impl Reader<'_> {
         written.is_none() && !self.unread.has(setting)
     }
 
-    /// Reports a problem of a variable.
     pub(super) fn wrong_variable(&mut self, variable: &str, found: Problem) {
         self.problems.push(Problem {
             field: variable.to_owned(),
@@ -312,7 +312,7 @@ pub(super) fn set<'v>(vars: &'v Vars, name: &str) -> Option<&'v String> {
     vars.get(name).filter(|text| !text.is_empty())
 }
 
-/// Reads the certificates of a PEM file. Fails if it contains none, as a DER file does.
+/// Reads the certificates of a PEM file. Fails if the file contains none, for example if it is DER.
 fn read_certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let pem = read_at_most(path, MAX_BYTES)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
@@ -325,7 +325,7 @@ fn read_certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// Reads the certificates of a PEM file as roots of trust. Also fails if one is no certificate.
+/// Reads the certificates of a PEM file as roots of trust. Also fails if one cannot be parsed.
 fn read_roots(path: &Path) -> io::Result<Vec<TrustAnchor<'static>>> {
     let root = |certificate| {
         let anchor = webpki::anchor_from_trusted_cert(certificate);

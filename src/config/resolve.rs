@@ -31,7 +31,6 @@ const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 /// The permitted values of `limits.body_bytes`.
 const BODY_BYTES: RangeInclusive<usize> = 1_024..=6 << 20;
 
-/// One day in seconds.
 const DAY: u64 = 86_400;
 
 /// Reads as much of the configuration as possible. The result is valid if it has no problems.
@@ -136,8 +135,8 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// Returns the location of the journal, and that of the index if it has a place of its own. Each
-    /// is `None` after a mistake.
+    /// Returns the location of the journal, and that of the index if it has a place of its own. A
+    /// location that is missing or cannot be parsed is `None`.
     fn journal(
         &mut self,
         written: Option<Spanned<RawJournal>>,
@@ -249,8 +248,9 @@ impl Reader<'_> {
         read.unwrap_or(Duration::from_secs(default))
     }
 
-    /// Returns how long before its expiry a share is `expiring`. Reports the setting if no target
-    /// asks for that notification, unless a target was not read fully and so may ask.
+    /// Returns how long before a share's expiry the notification `expiring` is sent. Reports the
+    /// setting if no target asks for this notification, unless a target was not read fully and so
+    /// may ask.
     fn notice(
         &mut self,
         raw: &RawLimits,
@@ -283,7 +283,7 @@ fn wrong_index(
     }
     let remedy = "name a place beside the journal's, or the journal's place itself";
     let place = place?;
-    // Entries of the index would be foreign files in the evidence.
+    // Files of the index must not lie among the journal's records or in its log.
     let evidence = ["requests", "log"];
     if let Some(name) = evidence.iter().find(|name| index.is_in_folder(place, name)) {
         let problem =

@@ -31,7 +31,7 @@ pub struct Config {
     /// Every secret that was read, except the seal's key: those that the configuration names, and
     /// the process's key for the cloud if it is in AWS.
     pub secrets: Secrets,
-    /// The journal's location. A directory is relative to the process's current folder.
+    /// The journal's location. A relative path is relative to the process's current folder.
     pub journal: JournalLocation,
     /// The location of the index, if the index lies outside the journal.
     pub index: Option<JournalLocation>,
@@ -47,7 +47,7 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The targets of notifications, in the file's order; names are unique.
     pub notify: Vec<NotifyConfig>,
-    /// How long before its expiry a share is `expiring`; `None`: never.
+    /// How long before a share's expiry the notification `expiring` is sent; `None`: never.
     pub notice: Option<Span>,
     /// How the journal is sealed. `None`: it is not sealed, or this command did not read the key.
     pub seal: Option<SealConfig>,
@@ -74,7 +74,8 @@ pub struct Config {
     /// among them.
     pub variables: BTreeSet<String>,
     /// The places in the file of the settings whose use can fail: `journal`, `policy`,
-    /// `cloud.endpoint`, `seal.key`, `report.to`. Lacks settings that a variable overrides.
+    /// `cloud.endpoint`, `seal.key`, `report.to`, `limits.seconds`. Lacks settings that a variable
+    /// overrides.
     pub marks: BTreeMap<&'static str, Mark>,
 }
 

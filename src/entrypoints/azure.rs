@@ -26,8 +26,8 @@ const DRIFT: &str = "drift";
 /// The handler for Azure, with the host's configuration of HTTP routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handler {
-    /// The prefix of HTTP routes. If it is empty or unknown (`None`), envelopes are refused,
-    /// because an HTTP request from outside could have the path of an envelope.
+    /// The prefix of HTTP routes; `None` if it is empty or unknown. Without a prefix, envelopes are
+    /// refused, because an HTTP request from outside could have the path of an envelope.
     prefix: Option<String>,
 }
 
@@ -86,8 +86,8 @@ impl Handler {
     }
 }
 
-/// The name of the function that an envelope in a file names. A forwarded HTTP request has no
-/// envelope.
+/// The name of the function in an envelope that the command `invoke` read from a file. `None` for
+/// any other event: a forwarded HTTP request has no envelope.
 pub(crate) fn function_of(event: &Value) -> Option<&str> {
     event.get("Data")?;
     event.pointer("/Metadata/sys/MethodName")?.as_str()
@@ -115,8 +115,8 @@ pub(crate) async fn invoke(
     }
 }
 
-/// Builds the response to an envelope. Marks the response as authenticated if its outcome is one of
-/// authenticated deliveries: only the host can send envelopes. The host treats every status except
+/// Builds the response to an envelope. Marks it as authenticated if the row of its outcome says so
+/// (`Row::authenticated`): only the host can send envelopes. The host treats every status except
 /// 200 as a failed invocation, and delivers a queue's message again.
 fn in_envelope(
     Invocation {

@@ -45,8 +45,8 @@ const PORT_VARS: [(&str, Ipv4Addr, HttpHost); 3] = [
     ),
 ];
 
-/// Variables that identify a host that may set no port variable, or only `PORT`. Without one, the
-/// host sends its requests to port 9000.
+/// Variables that identify a host that may set no port variable, or only `PORT`. Without a port
+/// variable, the host sends its requests to port 9000.
 const VARS_WITHOUT_PORT: [(&str, HttpHost); 2] = [
     ("FC_FUNCTION_NAME", HttpHost::FunctionCompute),
     ("SCF_FUNCTIONNAME", HttpHost::ScfWeb),

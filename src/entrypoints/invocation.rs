@@ -88,7 +88,8 @@ pub(crate) fn asks_for_drift(text: &str) -> bool {
 /// Runs one sweep for a schedule or timer of any function host.
 pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
     let swept = app.sweep(deadline).await;
-    // Nothing reads `/metrics` of a function. Its log has the gauges, so update them here.
+    // A reading of `/metrics` updates the gauges, but by default a function does not serve
+    // `/metrics`. So update them here, for CloudWatch and the collector.
     app.look_at_gauges().await;
     match swept {
         // Only an error makes the failure of a schedule visible on every host.

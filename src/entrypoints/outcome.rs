@@ -11,7 +11,7 @@ use crate::domain::Status;
 pub(crate) enum Outcome {
     /// Processed. Also the outcome of a probe, a handshake, or an event that requests nothing.
     Done,
-    /// Processed, but a part failed. The body says which part.
+    /// Processed, but failed in whole or in part. The body says what failed.
     DoneWithFailures,
     /// Recorded in the journal. The work starts later.
     Waiting,
@@ -48,7 +48,7 @@ pub(crate) enum Outcome {
     /// The journal, a resource for verification, the report or the service itself is not available
     /// now. Work may have begun.
     Unavailable,
-    /// A sweep left something overdue, or could not read or write something.
+    /// A sweep found a share overdue, had a failure, or ran out of time.
     SweepFailed,
     /// The cloud's shares and the journal differ, or could not be compared completely.
     Drifted,

@@ -29,13 +29,13 @@ pub struct Metrics(Mutex<Series>);
 #[derive(Debug, Default)]
 struct Series {
     values: BTreeMap<(Metric, Vec<String>), Value>,
-    /// For each counter, the total up to the last lines for CloudWatch.
+    /// For each counter and result, the total up to the last lines for CloudWatch.
     sent: BTreeMap<(Metric, Option<String>), f64>,
     /// Gauges without labels that were set since the last lines for CloudWatch.
     fresh: BTreeMap<Metric, f64>,
 }
 
-/// The value of a metric with its labels.
+/// The value of a metric for one set of labels.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Number(f64),
@@ -45,7 +45,7 @@ pub(super) enum Value {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
     /// The number of durations in each bucket, without those of the smaller buckets. Durations
-    /// above the last bound are only in `count`.
+    /// above the last bound are only in `count` and `sum`.
     pub(super) counts: [u64; BUCKETS.len()],
     pub(super) count: u64,
     pub(super) sum: f64,

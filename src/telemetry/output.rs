@@ -27,8 +27,8 @@ const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 static LOG: OnceLock<Output> = OnceLock::new();
 static EVIDENCE: OnceLock<Output> = OnceLock::new();
-/// Lines with metrics. They go to stdout, as `EVIDENCE` does, but are lost without a loss of
-/// evidence, so they are counted apart.
+/// Lines with metrics. They go to stdout, like the copies of records in `EVIDENCE`. A lost line
+/// counts as a lost log line, not as a lost copy of a record.
 static METRICS: OnceLock<Output> = OnceLock::new();
 
 /// The queue of one kind of line, and the counts of its bytes and of its lost lines.

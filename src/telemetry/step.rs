@@ -1,5 +1,5 @@
-//! The steps of the straight line. With the feature `otlp` each step has a span, which is exported
-//! if a collector is configured.
+//! The steps of the straight line (ARCHITECTURE.md) that every request takes. With the feature
+//! `otlp` each step has a span, which is exported if a collector is configured.
 
 use tracing::Span;
 

@@ -1,4 +1,4 @@
-//! Tests that all mistakes are reported together, and that no report follows from another mistake.
+//! Tests that all mistakes are reported together, and that one mistake causes no second report.
 
 use secrecy::SecretString;
 

@@ -1,6 +1,6 @@
 //! `audit export`: prints the journal's records, or those of a period, as OCSF, CSV or JSON lines.
-//! The newest requests come first, each with its records in order. Keeps only a few segments in
-//! memory.
+//! Requests come in the order of `Journal::newest_first`, each with its records in order. Keeps in
+//! memory only a few segments, and the records of requests that began in older segments.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

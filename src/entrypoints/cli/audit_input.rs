@@ -20,8 +20,8 @@ pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
     Ok((config, journal))
 }
 
-/// Loads the configuration without the secrets of senders and opens its journal, for commands that
-/// need the key of seals and do not change the journal.
+/// Loads the configuration and opens its journal, for commands that need the key of seals and do
+/// not change the journal. Needs no secret of a sender.
 pub(super) fn opened_to_read(context: &Context) -> Result<(Config, Journal), Failure> {
     let config = context.load_to_read(false)?;
     let journal = journal_to_read(&config.journal, config.index.as_ref(), &context.vars)?;

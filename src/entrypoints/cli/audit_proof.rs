@@ -1,5 +1,5 @@
-//! `audit prove` and `audit check-proof`: prove to somebody who has only the public key that a
-//! request is in the sealed journal, or that one checkpoint continues another.
+//! `audit prove` prints a proof that a request is in the sealed journal, or that one checkpoint
+//! continues another. `audit check-proof` checks such a proof with only the public key.
 
 use std::path::Path;
 

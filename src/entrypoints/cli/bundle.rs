@@ -79,8 +79,8 @@ fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
     Ok(files)
 }
 
-/// The path without `.` components. Refuses a path outside the configuration's folder, which has no
-/// place in the bundle.
+/// The path without `.` components. Refuses a path outside the configuration's folder: the bundle
+/// has no place for it.
 fn inside(path: &Path) -> Result<PathBuf, Failure> {
     let mut plain = PathBuf::new();
     for part in path.components() {

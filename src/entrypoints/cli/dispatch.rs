@@ -1,5 +1,5 @@
-//! Runs the given command, or the detected host if there is no command. Each command has a file of
-//! its own.
+//! Runs the given command, or the detected host if there is no command. The files beside this one
+//! contain the commands.
 
 use clap::CommandFactory as _;
 

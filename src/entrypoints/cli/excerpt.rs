@@ -110,9 +110,10 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether a line may contain a secret: a text that is no reference to one, in a field of
-/// `SECRET_FIELDS`. The field of a text is the name right before it, or the first name of its line.
-/// On a line that continues an array or a table, it is instead any name of the line that began it.
+/// Whether a line may contain a secret: in a field of `SECRET_FIELDS`, a text that is no reference
+/// to a secret. A text belongs to the field right before it and to the first field of its line. On
+/// a line that continues an array or a table, it belongs to the field right before it and to every
+/// field of the line that began the array or table.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);

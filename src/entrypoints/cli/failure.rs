@@ -111,7 +111,7 @@ pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     Exit::Done
 }
 
-/// Reports output that could not be written. It makes a success a failure.
+/// Reports output that could not be written, and turns a success into a failure.
 pub(super) fn unless_output_is_lost(exit: Exit) -> Exit {
     let Some(error) = print::failed() else {
         return exit;

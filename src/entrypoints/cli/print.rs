@@ -41,8 +41,8 @@ pub(super) fn note(written: io::Result<()>) {
     }
 }
 
-/// Returns the first error of all writes. Does not flush, because standard output may be blocked: it
-/// is flushed after each line, and every output ends with a line.
+/// Returns the first error of all writes. Needs no flush, which could block: standard output is
+/// flushed after each line, and every output ends with a line.
 pub(super) fn failed() -> Option<&'static io::Error> {
     FAILED.get()
 }

@@ -97,7 +97,7 @@ pub(super) fn tone(state: RequestState) -> Tone {
     }
 }
 
-/// Prints the answer that a duplicate of the request would get.
+/// Prints the answer to the request, as the journal has it now.
 async fn one(context: &Context, journal: &ReadJournal, id: &str) -> Result<Exit, Failure> {
     let reader = journal.reader();
     let found = journal.during(reader.requests_named(id)).await?;

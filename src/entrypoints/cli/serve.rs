@@ -210,8 +210,8 @@ async fn listen(
     let mut work = Background::begin(&app, reloads);
     match freezes {
         false => work.begin_on_server(&app, backlog),
-        // The sweep of any instance takes the requests that the backlog would take, so do not count
-        // them here.
+        // The sweep of any instance takes the requests that the backlog would take. Without a
+        // backlog, they do not count as unfinished requests of this process.
         true => drop(backlog),
     }
     if !(freezes && has_timer(host)) {
@@ -248,9 +248,9 @@ async fn listen(
     Ok(Exit::Done)
 }
 
-/// Whether the host sends timer events, which sweep. Such a host needs no sweep that the process
-/// begins by itself: the host could freeze the process between a decision of that sweep and the call
-/// that follows, and continue it long after the decision was withdrawn.
+/// Whether the host sends timer events, which sweep. On such a host the process begins no sweep by
+/// itself. The host could freeze the process between a decision of that sweep and the call that
+/// follows, and continue the process long after the decision was withdrawn.
 fn has_timer(host: HttpHost) -> bool {
     matches!(host, HttpHost::Azure | HttpHost::FunctionCompute)
 }
@@ -289,7 +289,7 @@ impl Background {
         self.working_off = Some(working_off);
     }
 
-    /// Begins sweeps and seals at intervals.
+    /// Begins sweeps at intervals, and seals after writes.
     fn begin_sweeping(&mut self, app: &Arc<App>, stopped: &watch::Receiver<bool>) {
         let sealer = Arc::clone(app);
         self.tasks

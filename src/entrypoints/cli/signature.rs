@@ -142,8 +142,8 @@ fn whole_request(
     Ok(Exit::Done)
 }
 
-/// Prints a warning if the source would refuse this request at `now`, for example because the body
-/// contains another time, which the signature cannot change.
+/// Prints a warning if the source would refuse this request at `now`, for example because the
+/// signed time is a field of the body and is too old.
 fn warn_if_refused(source: &SourceConfig, headers: Headers, body: Bytes, now: Timestamp) {
     let delivery = Delivery {
         source: source.name.clone(),

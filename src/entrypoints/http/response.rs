@@ -68,8 +68,9 @@ impl HttpResponse {
         self
     }
 
-    /// Marks the response as authenticated if its outcome is one of authenticated deliveries. Not
-    /// for probes and handshakes: any sender may get the outcome `Done` for these.
+    /// Marks the response as authenticated if the row of its outcome says so
+    /// (`Row::authenticated`). Not for probes and handshakes: any sender may get the outcome `Done`
+    /// for these.
     pub(crate) fn for_known_sender(self) -> Self {
         Self {
             authenticated: self.outcome.row().authenticated,

@@ -162,8 +162,8 @@ fn report(reply: ReportReply) -> HttpResponse {
     match reply {
         ReportReply::Page(page) => HttpResponse::new(Outcome::Done, Report::CONTENT_TYPE, page)
             .with_header("cache-control", "no-store")
-            // The policy in the page cannot forbid frames: browsers ignore `frame-ancestors` in
-            // `<meta>`.
+            // The page's Content-Security-Policy cannot forbid frames: browsers ignore
+            // `frame-ancestors` in `<meta>`.
             .with_header("x-frame-options", "DENY"),
         // With this header a browser asks for a password.
         ReportReply::Unauthorised => error(Outcome::Unauthorised, "not authenticated")

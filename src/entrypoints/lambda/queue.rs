@@ -19,9 +19,9 @@ use crate::entrypoints::outcome::{Outcome, Redelivery};
 
 /// Maximum number of messages that are processed at once.
 const MAX_AT_ONCE: usize = 100;
-/// How long after the deadline the processing of a message may still begin. It then makes no call,
-/// but writes its request into the journal. It must end before the host ends the invocation, which
-/// would return all messages to the queue.
+/// How long after the deadline the processing of a message may still begin. Such processing makes
+/// no call, but writes the message's request into the journal. It must end before the host ends the
+/// invocation, because that end returns all messages to the queue.
 const LATE_BEGIN: Duration = Duration::from_millis(750);
 
 /// The outcome of each processed message, by its index in the batch.
@@ -160,7 +160,7 @@ mod tests {
         outcomes.keys().copied().collect()
     }
 
-    /// A batch of which no message begins would be repeated until all of it are dead letters.
+    /// If no message of a batch began, SQS would repeat the batch until all are dead letters.
     #[tokio::test]
     async fn a_message_begins_shortly_after_the_deadline_at_the_latest() {
         let soon = Deadline::after(Duration::from_millis(50));

@@ -25,7 +25,7 @@ impl SpanLayer {
         Self { queue, sources }
     }
 
-    /// Returns a random id that is not zero. `None`, and so no span, if there are no random bytes.
+    /// Returns a random id. `None`, and so no span, if there are no random bytes or the id is zero.
     fn fresh(&self) -> Option<u64> {
         let id = u64::from_ne_bytes((self.sources.random)().ok()?);
         (id != 0).then_some(id)

@@ -1,6 +1,7 @@
 //! Export by OTLP over HTTP, in its JSON encoding (opentelemetry.io/docs/specs/otlp). In: the spans
-//! of `tracing` and the metrics. Out: requests to a collector. Work never waits for the collector:
-//! spans wait in a bounded queue, and spans without room are dropped and counted.
+//! of `tracing` and the metrics. Out: requests to a collector. Spans wait in a bounded queue, and
+//! spans without room are dropped and counted. On a server, work never waits for the collector. A
+//! function waits for it before its answer, for a limited time.
 //!
 //! This code is our own. The SDK of the official crates (0.33) exports from threads that outlive an
 //! invocation, drops the spans that a busy collector did not take, shows no count of lost spans,

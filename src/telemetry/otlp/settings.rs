@@ -1,6 +1,6 @@
 //! Reads OpenTelemetry's variables (opentelemetry.io/docs/specs/otel/protocol/exporter). In: the
 //! process's variables. Out: where spans and metrics go, and with which headers; or every problem
-//! with the variables. Headers may be secret, so no message shows them.
+//! with the variables. The value of a header may be secret, so no message shows it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! `test`: runs the user's policy test cases. Signs each event as its source does, with a random
-//! secret, and processes the event up to the plan. Writes no journal and makes no cloud call.
+//! secret; for a source with `fetch`, instead takes the fetched instance from the case. Processes
+//! the event up to the plan. Writes no journal and makes no cloud call.
 
 mod case;
 mod junit;

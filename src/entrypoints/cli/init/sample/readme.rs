@@ -1,5 +1,5 @@
 //! Writes the README of the new folder. In: the selected sources with their cases. Out: three steps,
-//! of which the first two work as they stand.
+//! of which the first two work unchanged.
 
 use crate::inbound::{SchemeKind, SchemeSpec, TimeSource};
 
