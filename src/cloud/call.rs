@@ -26,8 +26,8 @@ use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
-/// A refused call may be repeated until this long after its first sending. All requests that share
-/// a call wait for its repetition: [`RegionalCloud::call_end`] includes this time.
+/// How long after its first sending a refused call may be repeated. All requests that share a call
+/// wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.
@@ -37,7 +37,8 @@ pub(super) struct Ready(Arc<Credentials>);
 #[derive(Debug)]
 pub struct Cloud {
     pub(super) settings: CloudSettings,
-    /// Set after the site has answered that it cannot list the accounts of a blueprint.
+    /// Set after the international site has answered that it cannot list the accounts of a
+    /// blueprint.
     pub(super) lists_no_blueprint_shares: AtomicBool,
     client: Client,
     lighthouse: Endpoint,
@@ -564,7 +565,8 @@ mod tests {
         assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
     }
 
-    /// The caller has a later deadline, and repeats the call with the corrected clock.
+    /// The call gets no second slot within [`REPEAT_WITHIN`]. The caller has more time, so it can
+    /// repeat the call.
     #[tokio::test]
     async fn a_corrected_call_that_has_no_time_left_is_repeated_by_the_caller() {
         let expired = Reply {
@@ -656,7 +658,8 @@ mod tests {
         }
     }
 
-    /// A gateway's page for debugging, an `Error` and an unexpected shape that quote the headers.
+    /// All answers quote the headers: a gateway's page for debugging, an `Error`, and an answer of
+    /// an unexpected shape.
     #[tokio::test]
     async fn an_answer_that_repeats_the_token_or_the_key_does_not_show_them() {
         const TOKEN: &str = "0123456789abcdef/0123456789abcdef";

@@ -112,13 +112,13 @@ pub(crate) struct Outgoing {
     pub body: Vec<u8>,
 }
 
-/// Why a request got no answer, by the stage at which it failed.
+/// Why a request got no complete answer, by the stage at which it failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The request was not sent.
     #[error("not sent: {0}")]
     NotConnected(String),
-    /// The request was sent, but the time limit passed before the answer was complete.
+    /// The time limit passed before the answer was complete. The request may have been sent.
     #[error("no answer within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The request was sent, but no complete answer arrived: the connection closed, or the answer

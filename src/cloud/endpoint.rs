@@ -19,9 +19,9 @@ impl Endpoint {
     /// for `product`, a short name such as `cvm`.
     ///
     /// # Errors
-    /// `cloud.endpoint` has more or less than scheme, host and port, has a scheme other than
-    /// `https` and `http`, or is plain `http` to a host other than loopback: signed requests carry
-    /// tokens, which anyone on the network could read.
+    /// `cloud.endpoint` lacks a scheme or a host, has more than scheme, host and port, has a scheme
+    /// other than `https` and `http`, or is plain `http` to a host other than loopback: signed
+    /// requests carry tokens, which anyone on the network could read.
     pub(crate) fn of(endpoint: Option<&str>, site: Site, product: &str) -> Result<Self, Problem> {
         let text = match endpoint {
             Some(text) => text.to_owned(),

@@ -150,8 +150,8 @@ pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
 /// The remedy for a write that the cloud may have carried out.
 pub(crate) const MAYBE_DONE: &str = "the cloud may have carried it out, and the program repeats it without harm; if no attempt is left, look at the image's shares in the console";
 
-/// The error for a call that was sent and got no usable answer. The cloud may have carried out a
-/// write; a read can be repeated safely.
+/// The error for a call that may have reached the cloud, but got no usable answer. The cloud may
+/// have carried out a write; a read can be repeated safely.
 pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> CloudError {
     let (class, remedy) = if purpose.writes() {
         (ErrorClass::Ambiguous, MAYBE_DONE)

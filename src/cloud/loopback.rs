@@ -1,5 +1,6 @@
 //! For tests: a server on loopback that answers by a script, and a client for the server. The
-//! server checks that every request is signed correctly with the key in use.
+//! server checks the signature of every request. For the secret id `ID`, it expects the key
+//! `key-of-ID`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

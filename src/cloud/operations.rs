@@ -33,9 +33,10 @@ impl RegionalCloud<'_> {
     /// call takes up to 10 accounts for a blueprint; for a CVM image, the settings have the
     /// maximum.
     ///
-    /// Runs `account_ids` only when the call can be sent at once, because accounts may join or
-    /// leave the call until then. Also runs it before returning an error that concerns every caller
-    /// that waits, such as unusable credentials. Does not run it if this caller's time is over.
+    /// Runs `account_ids` when the call can be sent at once, and not earlier, because accounts may
+    /// join or leave the call until then. Also runs it before returning an error that concerns
+    /// every waiting caller, such as unusable credentials. Does not run it if this caller's time is
+    /// over.
     pub async fn change_shares(
         &self,
         image: &ImageRef,
@@ -258,7 +259,7 @@ mod tests {
     }
 
     /// Callers that wait for the call share a failed look-up of the credentials. They do not share
-    /// the deadline of the caller that makes it.
+    /// the deadline of the caller that makes the call.
     #[tokio::test]
     async fn a_failure_that_concerns_all_callers_is_given_to_all() {
         let server = Server::start([]).await;

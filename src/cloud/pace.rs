@@ -1,8 +1,8 @@
 //! Computes when the next call may be sent. In: the current time, and which calls the cloud
 //! throttled. Out: the time of the next call. Pure: times are durations since a fixed start. The
-//! algorithm is GCRA with a burst of one. After a throttled call, the rate becomes the number of
-//! calls that the cloud admitted in the last second, so that processes that share a limit find
-//! their parts of it at once; if there were none, half the rate.
+//! algorithm is GCRA (the generic cell rate algorithm) with a burst of one. After a throttled call,
+//! the rate becomes the number of calls that the cloud admitted in the last second; if there were
+//! none, it is halved. So processes that share a limit find their parts of it at once.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -267,7 +267,7 @@ mod tests {
         for millis in [0, 1_500, 1_550, 1_600] {
             pace.speed_up(at(millis));
         }
-        // Both throttled calls were sent before the first answer: they are one overload.
+        // Both throttled calls were sent before either was answered: they are one overload.
         pace.slow_down(at(1_650));
         pace.slow_down(at(1_660));
         assert!((pace.rate() - 3.0).abs() < 1e-9, "{}", pace.rate());

@@ -1,6 +1,6 @@
 //! The headers of a request to the cloud's API 3.0. In: an action, its body, the time and the
-//! credentials. Out: the headers, with the signature of `tc3`. Used by the sharing actions and by
-//! the token service.
+//! credentials. Out: the headers, with the signature of `tc3`. Used for calls of the sharing
+//! actions and of the token service.
 
 use secrecy::ExposeSecret;
 use tc3::{SignedParts, SigningInput, sign};

@@ -204,7 +204,8 @@ impl Throttle {
     fn published(&self, api: Api) -> f64 {
         match api.service {
             Service::Lighthouse if api == describe_blueprints::API => {
-                // At most the rate of its own page; half of a rate above 20, which only tests have.
+                // At most the rate that the action's own page publishes. Only tests set a rate
+                // above 20: then half of that rate.
                 let most = (self.lighthouse_per_second / 2.0).max(describe_blueprints::PER_SECOND);
                 self.lighthouse_per_second.min(most)
             }
@@ -407,7 +408,8 @@ mod tests {
         wait().await.unwrap();
     }
 
-    /// Calls that were sent late fill the second, so the slot moves past the deadline when it comes.
+    /// Calls that were sent late fill the second. So when the slot comes, it moves past the
+    /// deadline.
     #[tokio::test]
     async fn a_call_does_not_sleep_past_its_deadline() {
         let throttle = Throttle::new(20.0, 10.0);

@@ -28,8 +28,8 @@ pub enum ErrorClass {
     Clock,
     /// The call can never succeed, however often it is repeated.
     Permanent,
-    /// The call was sent but got no usable answer. The cloud may have carried it out: read the
-    /// state back before repeating the call.
+    /// A call that changes something got no usable answer. The cloud may have carried it out: read
+    /// the state back before repeating the call.
     Ambiguous,
     /// The call was not sent, for example because there was no connection. Repeating the call is
     /// safe.

@@ -16,7 +16,8 @@ spelled! {
         /// The cloud shares the image. Requests for it name the receiver, but gave no grant, or the
         /// grant has ended.
         Extra = "extra",
-        /// The cloud still shares the image after the share's expiry: no sweep has revoked it yet.
+        /// The cloud still shares the image, although the share has expired or its approval was
+        /// withdrawn: no sweep has revoked the share yet.
         Overdue = "overdue",
     }
 }

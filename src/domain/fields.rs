@@ -120,8 +120,8 @@ impl Fields<'_> {
     }
 }
 
-/// Whether the text has the form `date-time` of RFC 3339, section 5.6, which also permits lower case
-/// and a space for the `T`. A [`Timestamp`] reads other forms too, such as `20261231T000000Z`.
+/// Whether the text has the form `date-time` of RFC 3339, section 5.6, which also permits lower
+/// case and a space for the `T`. A [`Timestamp`] reads other forms too, such as `20261231T000000Z`.
 fn is_date_time(text: &str) -> bool {
     let is_like = |text: &str, form: &str| {
         let fits = |(byte, form): (u8, u8)| match form {

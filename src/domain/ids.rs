@@ -11,7 +11,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use super::problem::{Problem, shown};
 
 /// Declares an identifier: a newtype over `String` that accepts only texts for which `$is_valid` is
-/// true. Any other text is a problem of `$field`, whose message is the text followed by `$problem`.
+/// true. Any other text is a problem of `$field`. Its message is the text followed by `$problem`.
 macro_rules! identifier {
     (
         $(#[$doc:meta])*

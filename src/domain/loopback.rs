@@ -1,4 +1,4 @@
-//! Recognises this machine's own addresses: several settings allow plain `http` only to these.
+//! Recognises loopback addresses: several settings allow plain `http` only to these.
 
 use std::net::IpAddr;
 

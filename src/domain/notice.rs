@@ -20,9 +20,10 @@ spelled! {
         Denied = "denied",
         /// The share expires within the time of `[limits] notice`.
         Expiring = "expiring",
-        /// The share has expired and was revoked.
+        /// The share expired or was called off, and it was revoked.
         Revoked = "revoked",
-        /// The share has expired, and an attempt to revoke it failed or was deferred.
+        /// The share has expired or its approval was withdrawn, and an attempt to revoke the share
+        /// failed or was deferred.
         Overdue = "overdue",
         /// An authenticated delivery contained no valid request.
         Rejected = "rejected",

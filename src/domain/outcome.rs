@@ -174,7 +174,7 @@ spelled! {
         Partial = "partial",
         /// No item succeeded.
         Failed = "failed",
-        /// The policy denied the request; no call was made.
+        /// The policy denied the request, on arrival or before a later turn.
         Denied = "denied",
         /// The map found no request in the event.
         Ignored = "ignored",

@@ -37,7 +37,7 @@ spelled! {
         NotShareable = "NotShareable",
         /// The receiving account owns the image.
         OwnAccount = "OwnAccount",
-        /// The image is missing, and the account that was asked may not be its owner.
+        /// The image is missing, but the key in use may belong to another account than the image.
         OwnerUnproven = "OwnerUnproven",
         /// A paged list has too many pages, repeats its entries or ends early.
         Paging = "Paging",

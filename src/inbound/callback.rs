@@ -51,7 +51,7 @@ impl Callback {
         let both = [&self.response_url, &self.task_token].into_iter().flatten();
         both.fold(text, |text, secret| {
             let secret = secret.expose_secret();
-            // A text may itself be JSON, in which the secret is escaped, as in the `Message` of SNS.
+            // A text may itself be JSON that escapes the secret, as in the `Message` of SNS.
             let quoted = Value::from(secret).to_string();
             let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
             let text = text.replace(inside.unwrap_or(secret), HIDDEN);

@@ -1,6 +1,6 @@
 //! The type of an unverified delivery: headers and a body, or a trigger's origin and a body. Header
-//! names are case-insensitive, and values are trimmed. Reading a header that is repeated with
-//! different values is an error.
+//! names are case-insensitive, and values are trimmed. `Headers::one` refuses a header that is
+//! repeated with different values.
 
 use std::collections::BTreeMap;
 

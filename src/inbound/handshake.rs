@@ -90,7 +90,8 @@ impl HandshakeReply {
 /// An unverified request that may be a handshake.
 #[derive(Debug)]
 pub struct HandshakeRequest<'a> {
-    /// The source in the request's path; for `/events`, a source that lists `events`.
+    /// The source in the request's path; for the path `/events`, a source with the setting
+    /// `events`.
     pub source: &'a SourceName,
     /// The HTTP method, in capitals.
     pub method: &'a str,

@@ -38,9 +38,10 @@ pub enum Replies {
 pub struct ReplyRules {
     /// Which statuses are sent.
     pub replies: Replies,
-    /// After this time the delivery is answered although the work is not finished, but not before
-    /// the journal has the request: with the status 202, or 200 if the sender prescribes the body.
-    /// The work continues, at once or in a sweep. If `None`, the answer is sent when the work ends.
+    /// After this time the delivery is answered although the work is not finished: with the status
+    /// 202, or 200 if the sender prescribes the body. It is not answered before the journal has the
+    /// request. The work continues, at once or in a sweep. If `None`, the answer is sent when the
+    /// work ends.
     pub answer_within: Option<Duration>,
 }
 

@@ -250,9 +250,9 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// Collects the trusted certificates. A chain must lead to one of `roots`. `added`: intermediate
-    /// certificates that a fetched file may lack. A signing certificate that is itself in `added` is
-    /// trusted without a chain.
+    /// Collects the trusted certificates. A chain must lead to one of `roots`. `added`:
+    /// intermediate certificates that a fetched file may lack. A signing certificate that is itself
+    /// in `added` is trusted without a chain.
     ///
     /// # Errors
     /// There are too many certificates in `added`.

@@ -1,4 +1,5 @@
-# The filters that are written in jq itself, as jq 1.7 defines them. They follow the core's own.
+# The filters that are written in jq itself, as jq 1.7 defines them. The engine loads them after the
+# definitions of its own core.
 def null:      [][0];
 def values:    select(. != null);
 def nulls:     select(. == null);
@@ -133,7 +134,8 @@ def ticket_flag:
     ascii_downcase as $flag
     | if any("true", "yes", "1"; . == $flag) then true elif any("false", "no", "0"; . == $flag) then false else . end
   else . end;
-# A length of time, a date (its first instant in UTC), or an instant, as the part of a request that says when it ends.
+# A length of time, a date (its first instant in UTC), or an instant, as the part of a request that
+# says when the share ends.
 def ticket_expiry:
   if . == null or . == "" then {}
   elif test("^[0-9]+[smhdw]$") then {expires_in: .}

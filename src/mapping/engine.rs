@@ -72,8 +72,8 @@ impl Program {
         let run = Run::begin(&self.literals);
         let event = Value::from_json(event);
         run.limit(event.size().weight, units);
-        // The engine is a dependency. If it panics on an event, only that event fails. A run does
-        // not change the program, so a panic leaves nothing inconsistent.
+        // The engine is a dependency. If it panics on an event, only that event fails. A run only
+        // adds compiled expressions to the program, so a panic leaves nothing inconsistent.
         let outputs = catch_unwind(AssertUnwindSafe(|| {
             stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now))
         }));

@@ -1,19 +1,19 @@
 //! Finds the formulas of a Markdown text that may hide a part of it. In: a text and the events of
 //! its parser. Out: ranges of its bytes.
 //!
-//! The parser finds a formula only if its braces are balanced, and takes what is between two amounts
-//! for a formula, as in `$100 and US$200`. GitLab ignores braces and ends no formula before a digit,
-//! as Pandoc's `tex_math_dollars`. The rules of GitHub are not published. So if it is not clear
-//! where the formulas of a paragraph begin and end, this module hides all text from the first
-//! possible beginning to the last possible end. It hides nothing if there is neither a command nor a
-//! comment of TeX in that text, because a formula then shows all of it.
+//! The parser finds a formula only if its braces are balanced, and takes what is between two
+//! amounts for a formula, as in `$100 and US$200`. GitLab ignores braces and ends no formula before
+//! a digit, as Pandoc's `tex_math_dollars`. The rules of GitHub are not published. So if it is not
+//! clear where the formulas of a paragraph begin and end, this module hides all text from the first
+//! possible beginning to the last possible end. It hides nothing if there is neither a command nor
+//! a comment of TeX in that text, because a formula then shows all of it.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// `%` begins a comment of TeX. The others begin or are character references, which may stand for `%`
-/// or a backslash.
+/// `%` begins a comment of TeX. The others begin or are character references, which may mean `%` or
+/// a backslash.
 const MAY_HIDE: [&str; 4] = ["%", "&#", "&bsol;", "&percnt;"];
 
 /// The formulas of the text whose events were seen.
@@ -124,8 +124,8 @@ impl<'a> Formulas<'a> {
     }
 }
 
-/// Whether a formula that the parser found is hidden. If a digit follows, it may be the text between
-/// two amounts, so it is hidden only if TeX may hide a part of it.
+/// Whether a formula that the parser found is hidden. If a digit follows, it may be the text
+/// between two amounts, so it is hidden only if TeX may hide a part of it.
 pub(super) fn is_hidden(text: &str, range: &Range<usize>) -> bool {
     let rest = text.get(range.end..).unwrap_or_default();
     let formula = text.get(range.clone()).unwrap_or_default();

@@ -35,7 +35,7 @@ const HIDING: [&str; 26] = [
     "noframes",
     "plaintext",
 ];
-/// Those of them in which a comment is text.
+/// The elements of [`HIDING`] in which a comment is text.
 const LITERAL: [&str; 10] = [
     "script",
     "style",
@@ -65,8 +65,8 @@ pub(super) struct Html<'a> {
     tags: BTreeMap<String, Tags>,
     /// Whether all renderers agree where the tags and comments begin and end.
     clear: bool,
-    /// Where the first tag or comment begins about whose end they disagree, or else the text's end.
-    /// What follows is hidden, and nothing searches it again.
+    /// Where the first tag or comment begins whose end renderers disagree about, or else the text's
+    /// end. What follows is hidden, and nothing searches it again.
     unclear: usize,
 }
 

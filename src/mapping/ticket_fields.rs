@@ -13,13 +13,13 @@ use strsim::generic_levenshtein;
 use super::visible_text::{Line, visible_lines};
 use crate::domain::{is_invisible, shown};
 
-/// The widest gap in a line, in columns. A code block does not wrap its lines, so what follows a
-/// wider gap may lie beyond its right edge.
+/// The widest gap that a line may have, in columns. A code block does not wrap its lines, so what
+/// follows a wider gap may lie beyond its right edge.
 const MAX_GAP: usize = 24;
 /// A colon among this many characters after the name of a field makes the line a field, as in
 /// `Expires at:`.
 const MAX_BEFORE_COLON: usize = 13;
-/// The fields without which a request is refused or, without `accounts`, is only for Lighthouse. A
+/// The fields that every request has, except that one for Lighthouse alone has no `accounts`. A
 /// line that only resembles one of them may be text for people, such as `Image size: 20 GB`.
 const REQUIRED: [&str; 3] = ["image", "region", "accounts"];
 /// The signs after the name of a field, and those that look like a colon (Unicode's
@@ -147,8 +147,8 @@ fn widest_gap(line: &str) -> usize {
     widest
 }
 
-/// Returns the key that a person may see at the beginning of this line, or of a cell in it, before a
-/// colon or alone.
+/// Returns the key that a person may see at the beginning of this line, or of a cell in it, before
+/// a colon or alone.
 fn named<'k>(line: &str, keys: &[&'k str]) -> Option<&'k str> {
     let in_line = |line: &str| {
         let plain = plain(line);
@@ -171,7 +171,7 @@ fn plain(line: &str) -> String {
     let seen = line.chars().filter_map(|c| match c {
         '\t' => Some(' '),
         '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('|'),
-        // The lunate sigma looks like a Latin letter, which its decomposition does not.
+        // The lunate sigma looks like a Latin letter, but its decomposition does not.
         '\u{3f2}' | '\u{3f9}' => Some('c'),
         c if is_invisible(c) => None,
         c => Some(c),
@@ -265,9 +265,9 @@ fn is_expiry(word: &str, key: &str) -> bool {
     key == "expires" && word.starts_with("expir")
 }
 
-/// Returns the key that a word is or resembles, if a colon follows: directly, or behind a few more
-/// words after the exact key. One of [`REQUIRED`] must stand directly before the colon, as it is
-/// spelt.
+/// Returns the key that a word is or resembles, if a colon follows directly. After the exact key,
+/// or a form of `expires`, the colon may follow a few words later. A key of [`REQUIRED`] must be
+/// exact and directly before the colon.
 fn key_at<'k>(word: &str, rest: &str, keys: &[&'k str]) -> Option<&'k str> {
     let is_colon = |text: &str| text.starts_with(COLONS) && !text.starts_with("://");
     let is_gap = |c: char| !c.is_alphanumeric() && !COLONS.contains(&c);
@@ -302,7 +302,7 @@ impl PartialEq<char> for Seen {
 }
 
 /// Whether a word is the key, or may be taken for it: misspelt by a letter or two, or with letters
-/// of other alphabets in it. A word that is all Greek, Cyrillic or the like is a word.
+/// of other alphabets in it. A word that is all Greek, Cyrillic or the like resembles no key.
 fn resembles(word: &str, key: &str) -> bool {
     let most = match key.len() {
         0..5 => 0,

@@ -166,7 +166,7 @@ impl Value {
         Rc::ptr_eq(&known, message).then_some(value)
     }
 
-    /// Converts an event, which `serde_json` has read and whose depth it has bounded.
+    /// Converts JSON. `serde_json` has read it and bounded its depth.
     pub(super) fn from_json(json: &Json) -> Self {
         match json {
             Json::Null => Self::Null,

@@ -1,6 +1,6 @@
 //! Extracts from a Markdown text what the rendered page shows. An approver approves what they see,
-//! so hidden text must not count, and a field that they see must not be dropped in silence. So there
-//! are two texts: what every renderer shows, and what at least one of them may show.
+//! so hidden text must not count, and a field that they see must not be dropped in silence. So
+//! there are two texts: what every renderer shows, and what at least one of them may show.
 //!
 //! What the CommonMark parser reports as text or code is shown, with the marks of lists, quotes,
 //! headings and emphasis in its line. Hidden are HTML comments and tags, link definitions, the
@@ -17,8 +17,8 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser
 use super::formulas::{self, Formulas};
 use super::hiding_html::{Html, Markup};
 
-/// The languages of code blocks that GitHub or GitLab draws instead of showing the code. In the
-/// first line those of GitHub and GitLab, then those that GitLab draws with Kroki.
+/// The languages of code blocks that GitHub or GitLab draws instead of showing the code. The first
+/// line has those of GitHub and GitLab, the other lines have those that GitLab draws with Kroki.
 const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
@@ -52,7 +52,7 @@ pub(super) fn visible_text(markdown: &str) -> String {
     lines.into_iter().map(|line| line.shown + "\n").collect()
 }
 
-/// Returns the lines of the page. A line of the text is several if a tag begins a new one.
+/// Returns the lines of the page. A tag may split a line of the text into several lines.
 pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
     let markdown = markdown.replace("\r\n", "\n").replace('\r', "\n");
     let page = Page::of(&markdown);
@@ -61,8 +61,8 @@ pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
     let (mut start, mut after_blank) = (0, false);
     for line in markdown.split('\n') {
         let blank = line.trim_matches([' ', '\t', '>']).is_empty();
-        // Text that may belong to an open link is doubtful until a blank line. An indented or quoted
-        // line after it may continue a footnote, so it is doubtful too.
+        // Text that may belong to an open link is doubtful until a blank line. An indented or
+        // quoted line after the blank line may continue a footnote, so it is doubtful too.
         if !blank && after_blank && !line.starts_with([' ', '\t', '>']) {
             after_open_link = false;
         }
@@ -104,8 +104,8 @@ enum Part {
 /// What the page shows of a text, by the text's bytes.
 struct Page {
     parts: Vec<Part>,
-    /// What the page shows in place of a part, such as a character reference: by its begin, its end
-    /// and its text.
+    /// What the page shows in place of a part, such as a character reference. Maps the part's
+    /// beginning to its end and the shown text.
     replaced: BTreeMap<usize, (usize, String)>,
     /// Where the page begins a new line.
     breaks: BTreeSet<usize>,
@@ -177,8 +177,8 @@ impl Page {
         page
     }
 
-    /// Marks as doubtful these parts, and what the HTML and the fences of a text hide. Marks as
-    /// hidden the tags and comments that are certain.
+    /// Marks as doubtful the parts in `doubtful`, and what the HTML and the fences of a text hide.
+    /// Marks as hidden the tags and comments that are certain.
     fn hide(&mut self, text: &str, mut doubtful: Vec<Range<usize>>, real_html: Vec<Range<usize>>) {
         let html = Html::new(text, &real_html);
         doubtful.extend(html.hidden(0..text.len()));
@@ -251,8 +251,8 @@ impl Page {
     }
 }
 
-/// Returns the kind of the parts of a link that are not its text: hidden. Those of a link to a name
-/// that the text does not define are doubtful, because a page may show them.
+/// Returns how to mark what a link has besides its text: as hidden, or as doubtful if the link's
+/// name is not defined, because a page may then show all of the link.
 fn of_link(link_type: LinkType) -> Part {
     match link_type {
         LinkType::ReferenceUnknown => Part::Doubtful,

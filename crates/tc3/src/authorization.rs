@@ -25,7 +25,7 @@ pub struct Authorization {
     pub signature: String,
 }
 
-/// Why a signature is refused. The names follow the API's codes `AuthFailure.*`.
+/// Why a signature is refused. The messages begin with the API's codes, without `AuthFailure.`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The header does not have the documented form.
@@ -40,7 +40,7 @@ pub enum Refusal {
     /// The scope's day is not the day of `X-TC-Timestamp`.
     #[error("SignatureFailure: the scope's date is not the day of the timestamp")]
     WrongDate,
-    /// Another key signed the request, or its content differs.
+    /// The signature is of another key, or of a request with other content.
     #[error("SignatureFailure: the signature is not that of this request with this key")]
     WrongSignature,
 }

@@ -26,8 +26,8 @@ pub(crate) type KeyPair = (SecretString, SecretString);
 #[derive(Clone)]
 pub struct CredentialChain {
     environment: Environment,
-    /// The configured key: an account's own, or the process's key in AWS.
-    /// [`CredentialChain::replace_key`] replaces it.
+    /// The configured key: an account's own, or the process's key if it is read from a secret in
+    /// AWS. [`CredentialChain::replace_key`] replaces it.
     key: Option<Arc<RwLock<Credentials>>>,
     role: Option<Session>,
 }

@@ -1,9 +1,10 @@
-//! Reads credential files as the SDKs do: with Python's `configparser` and its default settings.
-//! In: text. Out: the names and values of one section, or the line that is wrong. Unlike
-//! `configparser`, ignores a byte order mark and blanks inside a section's brackets.
+//! Reads credential files as the Python SDK does: by the syntax of Python's `configparser`, without
+//! interpolation and without the values of `[DEFAULT]`. In: text. Out: the names and values of one
+//! section, or the line that is wrong. Unlike `configparser`, ignores a byte order mark and blanks
+//! inside a section's brackets.
 //!
-//! Source: CPython, `Lib/configparser.py`, `RawConfigParser._read`; fixtures made with it are in
-//! `tests/vectors/credential-files.json`.
+//! Source: CPython, `Lib/configparser.py`, `RawConfigParser._read`; fixtures made with
+//! `configparser` are in `tests/vectors/credential-files.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

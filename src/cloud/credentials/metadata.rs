@@ -1,7 +1,7 @@
 //! Finds the credentials of the CVM's role. In: the answers of the machine's metadata service. Out:
-//! temporary credentials, or nothing. It is nothing if the service must name the role, but names
-//! none or does not answer. The service's address is fixed; a replacement must be on loopback.
-//! Source: cloud.tencent.com/document/product/213/4934.
+//! temporary credentials, or nothing if this machine seems to have no role. The service's address
+//! is fixed; a replacement must be on loopback. Source:
+//! cloud.tencent.com/document/product/213/4934.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const PATH: &str = "latest/meta-data/cam/security-credentials/";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the credentials of this machine's role. Adds the reason to `looked` and returns `None`
-/// if [`METADATA_ENDPOINT`] is `off`, or if the service must name the role, but names none or does
-/// not answer.
+/// if [`METADATA_ENDPOINT`] is `off`, or if [`ROLE_VARIABLE`] is not set and the service names no
+/// role or does not answer.
 ///
 /// # Errors
 /// Among others: the service answers with HTTP 500 or above, or does not give the credentials of a

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::key::Credentials;
 use crate::domain::{AccountId, CloudError, Timestamp};
 
-/// How long an error is believed that does not pass by itself, such as a refusal. Afterwards the
+/// How long an error that does not pass by itself, such as a refusal, is believed. Afterwards the
 /// token service is asked again, because an operator may have granted the permission.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
 /// How long to wait before asking the token service again after an error that may pass, such as a

@@ -10,7 +10,7 @@ use super::ini;
 use super::key::{CredentialSource, Found};
 
 /// The variable that names the file to read. If it is not set, the two files of the SDKs are
-/// searched in turn.
+/// searched, one after the other.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
 /// Returns the credentials of the first file that has any. Adds files without credentials to

@@ -1,6 +1,6 @@
 //! Calls the token service (STS, version 2018-08-13). `AssumeRole` and `GetCallerIdentity` are
-//! signed with given credentials; `AssumeRoleWithWebIdentity` is not signed. In: a role, or
-//! credentials. Out: the role's temporary credentials, or the root account of the given
+//! signed with given credentials; `AssumeRoleWithWebIdentity` is not signed. In: credentials, a
+//! role, or both. Out: the role's temporary credentials, or the root account of the given
 //! credentials. Errors quote no successful answer, because it may be secret.
 
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
 //! Describes what an event says about an instance, and what the fetched instance itself says. The
-//! event is only a hint: the form and the people who approved are read from the instance.
+//! event only says what to fetch: the form and the people who approved are read from the instance.
 
 use serde_json::Value;
 

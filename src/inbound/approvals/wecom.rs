@@ -38,9 +38,9 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// `getapprovalinfo` (document 91816) lists by the time of the application, at most 31 days between
-/// `from` and `to`. The list does not say when an instance ended. The statuses are 2 (approved), 10
-/// (approved and paid) and 6 (revoked).
+/// `getapprovalinfo` (document 91816) lists by the time at which a request was submitted, at most
+/// 31 days between `from` and `to`. The list does not say when an instance ended. The statuses are
+/// 2 (approved), 10 (approved and paid) and 6 (revoked).
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(7 * 24),

@@ -1,5 +1,6 @@
-//! Encrypts and signs an event as its approval system does, for tests and the command `sign`. In:
-//! scheme, key, receiver, event, now. Out: query, headers and body of the request.
+//! Encrypts and signs an event as its approval system does, for tests and the commands `sign` and
+//! `policy test`. In: scheme, key, receiver, event, now. Out: query, headers and body of the
+//! request.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Tests single steps with published vectors, because no public function runs them alone:
+//! Tests single steps, because no public function runs them alone. Published vectors test
 //! decryption, signature, and the exact bytes of DingTalk's reply. Whole deliveries are tested in
 //! tests/it/senders/envelopes.rs.
 

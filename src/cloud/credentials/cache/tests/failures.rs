@@ -109,8 +109,8 @@ async fn the_deadline_ends_a_look() {
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
 }
 
-/// An answer proves that the service is there. Any other failure may mean that the machine is no
-/// CVM.
+/// HTTP 500 proves that the service is there, so a later look-up may succeed. HTTP 404 means that
+/// the machine has no role.
 #[tokio::test]
 async fn a_metadata_service_that_fails_is_asked_again_later() {
     for (status, class) in [(500, ErrorClass::NotSent), (404, ErrorClass::Operator)] {
