@@ -23,7 +23,7 @@ attack *options:
     cargo build --release
     tests/attack/attack.py {{options}}
 
-# Mixed traffic while everything fails, then the books: just soak [--minutes 3 | --hour] [--seed N]
+# Sends traffic while service, cloud, disk and clock fail, then compares answers, journal and cloud: just soak [--minutes 3 | --hour] [--seed N]
 soak *options:
     cargo build --release
     tests/attack/soak.py {{options}}

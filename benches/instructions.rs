@@ -1,8 +1,8 @@
 //! Counts the instructions of each step of the straight line with callgrind. Other load of the
 //! machine does not change this number. Each step runs in two processes, a few times in one and
 //! many times in the other: the difference gives the instructions of one run. Exits 1 if a step
-//! needs 5 % more than in `benches/results/instructions.json`. `SHAREHOOK_WRITE_RESULTS=1` writes
-//! this file anew. Needs `valgrind`.
+//! needs over 5 % more than in `benches/results/instructions.json`. `SHAREHOOK_WRITE_RESULTS=1`
+//! writes this file anew instead. Needs `valgrind`.
 
 #![allow(clippy::expect_used, clippy::panic)] // A benchmark panics if it cannot start.
 #![allow(clippy::disallowed_methods)] // Benchmarks read their settings from the environment.

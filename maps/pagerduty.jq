@@ -2,8 +2,8 @@
 #
 # The subscription is to `incident.custom_field_values.updated`. The incident's custom fields image, region, accounts,
 # lighthouse, expires, action and requester hold the request; `requester` is a PagerDuty user id, because the event
-# names the approver in this way. The field must be among the *changed* ones: a later change of another field sends the old
-# approval again. It must be the only one: the approver has not read what changes with it.
+# names the approver in this way. `share_approval` must be among the *changed* fields: a later change of another field sends
+# the old approval again. It must be the only one: the approver has not read what changes with it.
 def fields: [.[]? | select(.name | type == "string") | {(.name): .value}] | add // {};
 
 def text:

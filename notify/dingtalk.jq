@@ -1,5 +1,5 @@
-# DingTalk: a comment on the instance, by the app of the source's `fetch` in the name of `user`. It is a record of the
-# instance.
+# DingTalk: a comment on the instance, by the app of the source's `fetch` in the name of `user`. A later read of the
+# instance returns the comment among its records.
 (.request.id | if test("^[0-9A-Za-z_-]{1,64}$") then . else error("the request's id names no instance") end) as $instance
 | {
     method: "POST",

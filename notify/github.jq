@@ -1,5 +1,5 @@
-# GitHub: a comment on the issue. Backslashes keep text from being markup. An invisible space behind @, # and :// keeps
-# it from being a mention, a reference to another issue, or a link that shows up there.
+# GitHub: a comment on the issue. Backslashes keep text from being markup. An invisible space behind @, # and the colon
+# of :// keeps text from being a mention, a link, or a reference that shows up in another issue.
 def quiet:
   gsub("(?<c>[\\\\`*_{}\\[\\]<>|~])"; "\\\(.c)") | gsub("(?<c>[@#]|:(?://))"; "\(.c)\u200b");
 

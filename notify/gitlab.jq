@@ -1,5 +1,5 @@
 # GitLab: an internal note on the issue. Backslashes keep text from being markup, an invisible space behind @, #, !, ~,
-# &, %, $ and :// from being a mention or a reference. A quick action begins a line; no line here begins with a slash.
+# &, %, $ and the colon of :// from being a mention, a reference or a link. A quick action begins a line; no line here begins with a slash.
 def quiet:
   gsub("(?<c>[\\\\`*_{}\\[\\]<>|])"; "\\\(.c)") | gsub("(?<c>[@#!~&%$]|:(?://))"; "\(.c)\u200b") | sub("^/"; "\u200b/");
 

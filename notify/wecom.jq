@@ -1,6 +1,6 @@
 # WeCom, whose approvals have no comments: a message to the requester, by the app of the source's `fetch`, whose AgentId is
 # `user`. WeCom drops a repetition within four hours. A text may have 2,048 bytes; 500 characters are never more. "<"
-# could begin a link, and "@all" everybody.
+# could begin a link, and the user "@all" would address everybody.
 (.request.requester // "" | if test("^[0-9A-Za-z][0-9A-Za-z_.@-]{0,63}$") then . else error("the requester is no userid") end) as $person
 | (.lines | join("\n") | gsub("<"; "＜")) as $text
 | {

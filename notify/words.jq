@@ -1,4 +1,4 @@
-# The text of every message, in three lines for the requester: the image and the outcome, until when or why
+# The text of every message, in three lines. For the requester: the image and the outcome, until when or why
 # not, and what to do. No line names other people, images or accounts of the allow-list. The templates put the lines into their
 # system's markup and escape them there.
 def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) more" else join(", ") end;

@@ -30,7 +30,7 @@ pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
 pub(crate) struct Setup {
     pub(crate) app: Arc<App>,
-    /// The stand-in cloud. It refuses the 21st call of an action within one second.
+    /// The stand-in cloud. It refuses the 21st call of [`SHARE`] within one second.
     pub(crate) cloud: Running,
 }
 
@@ -47,8 +47,8 @@ pub(crate) use support::history;
 pub(crate) use support::sandbox_keys as vars;
 
 impl Setup {
-    /// Creates a cloud with `images` blueprints, a journal in memory, and the application with the
-    /// shipped configuration.
+    /// Creates a cloud with `images` additional blueprints, a journal in memory, and an application
+    /// whose policy allows everything.
     pub(crate) async fn new(images: usize) -> Self {
         Self::with(images, "memory:", Clock::System).await
     }

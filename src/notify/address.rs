@@ -72,7 +72,8 @@ impl Address {
     }
 }
 
-/// The error for a message's path that would leave the target's address.
+/// The error for a message's path that could leave the target's address, or that has a character
+/// which must be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the message's path must begin with / and stay below the configured url; encode each part with @uri"

@@ -30,8 +30,8 @@ pub(crate) struct Message {
     /// The path below the target's address; may have a query.
     pub path: String,
     pub body: Value,
-    /// More headers. `authorization`, `host`, `content-length`, `content-type` and every header that
-    /// the program writes itself are ignored.
+    /// More headers. `authorization`, `host`, `content-length`, `content-type` and every header
+    /// that the program writes itself are ignored.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// A request to make first, whose answer completes the path.

@@ -237,8 +237,8 @@ impl Preset {
         fetch == own || (own == "feishu" && fetch == "lark")
     }
 
-    /// Whether the preset writes only to tickets, so that it cannot report an event without a
-    /// ticket.
+    /// Whether the preset writes only about requests, for example to their tickets. Such a preset
+    /// cannot report an incident.
     pub const fn is_of_tickets(self) -> bool {
         !matches!(
             self,

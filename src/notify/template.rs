@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::domain::{Difference, NoticeKind};
 
-    /// Texts of the program that the lines of every language contain.
+    /// Words in Latin letters that the Chinese lines may contain, besides words of the event.
     const NAMES: [&str; 6] = [
         "sharehook",
         "requests",

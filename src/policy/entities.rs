@@ -22,7 +22,7 @@ use crate::domain::{
 #[derive(Debug)]
 pub(super) struct KnownEntities {
     /// The entity store for decisions. It lacks the entities in `accounts`. It also lacks each
-    /// image for which the file gives no region: only a request names it.
+    /// image for which the file gives no region: only a request gives that region.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
     /// The images of the file by id, as JSON. A request sets the region to its own.

@@ -10,7 +10,7 @@ use super::schema::cedar_problem;
 use super::source_text;
 use crate::domain::{Danger, Mark, Problem, Problems, Warning, shown};
 
-/// The policy id in the records of the service's own revocations; no policy may have it.
+/// The policy id in the records of revocations after an expiry; no policy may have it.
 pub(super) const EXPIRY: &str = "expiry";
 
 /// The policies of a directory, and what was found when they were read.
@@ -18,7 +18,7 @@ pub(super) const EXPIRY: &str = "expiry";
 pub(super) struct Rules {
     pub(super) set: cedar_policy::PolicySet,
     pub(super) warnings: Vec<Warning>,
-    /// Every entity that a policy names, with the first place that names it.
+    /// Every entity that a policy names, each with one such policy.
     pub(super) named: Vec<NamedEntity>,
     /// The place of each policy, by its `@id`.
     pub(super) marks: BTreeMap<String, Mark>,
@@ -47,7 +47,8 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Returns the places at `offsets`, which must ascend. Counts each line once, not once for each policy.
+    /// Returns the places at `offsets`, which must ascend. Counts each line once, not once for each
+    /// policy.
     fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
         // The offset of the current line, and the number of lines before it.
         let (mut start, mut before) = (0, 0);

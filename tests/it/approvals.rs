@@ -1,5 +1,6 @@
 //! Approvals in Feishu, DingTalk and WeCom, against stand-ins for their APIs. Approved instances
-//! are shared and each outcome is written back; forged ones are refused, and repeats act once.
+//! are shared, and each outcome is written back. Forged events are refused; repeated events act
+//! once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -237,7 +238,8 @@ async fn a_token_that_is_not_accepted_is_replaced_once_for_reading_and_for_notes
     }
 }
 
-/// Unlike DingTalk's list, its instance does not name its process.
+/// DingTalk's answer with an instance does not name its process. Only the list of a process shows
+/// which instances belong to it.
 #[tokio::test]
 async fn an_instance_of_another_process_than_its_event_names_shares_nothing() {
     let system = &SYSTEMS[1];

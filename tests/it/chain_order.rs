@@ -179,8 +179,8 @@ async fn check_kept(world: &World, answer: &Answer, case: &str) {
     world.verify().await.unwrap();
 }
 
-/// A chain may read the account only after it has recorded the blueprint. A share that it finds
-/// then is not its own.
+/// It can happen that a chain reads the account only after it has recorded the blueprint. A share
+/// that it finds then is not its own.
 #[tokio::test]
 async fn an_account_that_had_the_blueprint_before_keeps_it_after_a_chain() {
     // The reads of Lighthouse succeed, or fail until the chain tries to publish the image.

@@ -383,7 +383,8 @@ async fn an_invalid_event_that_is_accepted_is_answered_without_a_body() {
     }
 }
 
-/// Event Grid validates the address that receives the events, which need not belong to a source.
+/// Event Grid validates the address that receives the events. That address need not belong to a
+/// source.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_is_answered_at_the_address_that_receives_the_events() {
     let service = start().await;

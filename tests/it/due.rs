@@ -289,7 +289,7 @@ async fn two_sweeps_at_once_do_everything_once() {
     }
 }
 
-/// Two shares of the same account expire at the same time. The account is revoked once.
+/// Two shares of the same account are due in one sweep. The account is revoked once.
 #[tokio::test]
 async fn what_two_gave_is_taken_back_once() {
     for image in [BLUEPRINT, CVM_IMAGE] {
@@ -326,8 +326,8 @@ async fn what_two_gave_is_taken_back_once() {
     }
 }
 
-/// The process stops after it has written the wake-up and before the record. A sweep runs. Only an
-/// hour later the record is written.
+/// The process stops after it has written the wake-up and before the record. An hour later a sweep
+/// runs, and then the record is written.
 #[tokio::test]
 async fn a_wake_up_waits_for_its_record() {
     let mut world = World::new().await;

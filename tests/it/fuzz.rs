@@ -28,7 +28,7 @@ fn files(folder: &str) -> Vec<Vec<u8>> {
     read(&root().join(folder))
 }
 
-/// Reads the files of a folder, sorted by name. Returns none if the folder does not exist.
+/// Reads the files of a folder, sorted by name. Returns an empty list if the folder does not exist.
 fn read(folder: &Path) -> Vec<Vec<u8>> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();

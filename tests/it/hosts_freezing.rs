@@ -118,7 +118,7 @@ async fn a_host_without_a_timer_event_sweeps_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_timer_sweeps() {
     let hosted = Hosted::start(PORT, &[MARK], with_due_request).await;
-    // A server sweeps at its start.
+    // Wait for the sweep that a server makes at its start.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!hosted.called("ModifyImageSharePermission"));
     let timer = json!({"triggerTime": "2026-11-02T06:55:00Z", "triggerName": "sweep"});

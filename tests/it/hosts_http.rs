@@ -151,8 +151,8 @@ async fn azure_forwards_http_under_its_prefix_and_posts_queue_messages() {
     let report: Value = serde_json::from_str(answer["Logs"][0].as_str().unwrap()).unwrap();
     assert!(report["remedies"].is_object(), "{report}");
 
-    // The function of another queue, an HTTP request in an envelope, and the first envelope on the
-    // HTTP route.
+    // The function of another queue, an HTTP request in an envelope, and the queue's envelope on
+    // the HTTP route.
     assert_eq!(hosted.post("/Others", &envelope).await.0, 500);
     let http = json!({"Data": {"req": {"Url": "https://x/api/Requests", "Method": "POST", "Body": "{}"}}, "Metadata": {}});
     assert_eq!(hosted.post("/Requests", &http).await.0, 500);

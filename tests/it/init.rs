@@ -116,7 +116,7 @@ fn the_folder_of_each_host_passes_its_check_and_its_cases() {
         assert!(readme.contains("\n## Deploy\n"), "{readme}");
         for (host, file) in HOSTS.iter().filter(|(host, _)| hosts.contains(host)) {
             assert!(new.join(file).is_file(), "{host}");
-            // Without one of its lines, each file causes a warning.
+            // Damage to the files of each host except SCF causes a warning.
             let text = std::fs::read_to_string(new.join(file)).unwrap();
             let damaged = match *host {
                 "lambda" => text.replace(",GITHUB_WEBHOOK_SECRET", ""),

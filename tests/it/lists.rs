@@ -253,7 +253,7 @@ fn a_journal_that_does_not_exist_is_empty_and_stays_so() {
     }
     assert!(!folder.path().join("journal").exists());
     std::fs::write(folder.path().join("journal"), "a file").unwrap();
-    // Nor is a place empty that cannot be looked at.
+    // A place that cannot be read is an error, and not an empty journal.
     for place in ["file:journal", "file:journal/below"] {
         let (code, _, error) = run(folder.path(), &["requests", "--journal", place]);
         assert!(

@@ -41,7 +41,7 @@ async fn seal(world: &World) {
 }
 
 /// Checks that neither a repeated delivery of `share` nor a sweep nor a rebuilt index carries CHG1
-/// out, and that each of them names the record that the log has.
+/// out, and that the sweep and the rebuilding name the record that the log has.
 async fn check_stopped(world: &World, journal: &Path, share: &Value) {
     let lost = "000001.json";
     let files = || {

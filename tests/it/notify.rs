@@ -456,7 +456,7 @@ fn lines(world: &World) -> Vec<(String, String)> {
 }
 
 /// A cancel of another ticket calls a waiting share off, completely or in part. The share's own
-/// ticket hears of it, also if the process stops before it notifies.
+/// ticket is notified, also if the process stops before it notifies.
 #[tokio::test]
 async fn a_called_off_share_is_reported_to_its_own_ticket() {
     for (cancelled, stops) in [(2, false), (2, true), (1, false)] {

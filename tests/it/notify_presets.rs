@@ -430,7 +430,8 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
         for note in &notes {
             let found = system.forbidden.iter().find(|text| note.contains(**text));
             assert_eq!(found, None, "{preset}: {note}");
-            // A note must not show accounts or groups of the allow-list.
+            // Only a note about a share may show an account of the allow-list. No note may show a
+            // group of it.
             assert!(
                 !note.contains(ACCOUNTS[1])
                     || note.starts_with("Shared")
@@ -448,8 +449,8 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
     }
 }
 
-/// The note was stored, but its answer was lost. The program finds the note, and does not repeat
-/// it.
+/// The note was stored, but its answer was lost. If the program can read the notes of a system, it
+/// finds the note and does not repeat it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_repeated() {
     for system in &SYSTEMS {

@@ -1,5 +1,6 @@
-//! Zendesk's trigger fires on sharehook's own comments if its condition says what the status is. It
-//! then names the agent of the `[[notify]]` as the approver. Such an event must make no request.
+//! Zendesk's trigger fires on sharehook's own comments if its condition is a status and not a
+//! change of the status. Its event then names the agent of the `[[notify]]` as the approver, and
+//! must make no request.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -80,13 +81,14 @@ async fn an_expired_share_is_not_shared_again_by_the_comment_about_its_end() {
 async fn only_a_zendesk_source_ignores_the_agent_that_comments() {
     const LOGIN: &str = "bob@example.com:test-only-password-0123456789";
     let invoked = |id: &str| request(id, json!({"accounts": ACCOUNTS}));
-    // Without `sources`, other systems are included, but their tickets get no comment.
+    // Without `sources`, only approvals of Zendesk sources are ignored: tickets of other systems
+    // get no comment.
     let every = world(LOGIN, "").await;
     let (_, answer) = update(&every, "bob@example.com", "2026-11-21T08:00:00Z").await;
     assert_eq!(answer.status, Status::Ignored);
     let (_, answer) = every.deliver(&invoked("a")).await;
     assert_eq!(answer.status, Status::Completed);
-    // With `sources`, only those.
+    // With `sources`, only approvals of these sources are ignored.
     let other = world(LOGIN, "sources = [\"invoke\"]").await;
     let (_, answer) = update(&other, "bob@example.com", "2026-11-21T08:00:00Z").await;
     assert_eq!(answer.status, Status::Completed);

@@ -331,7 +331,8 @@ async fn a_cancel_under_another_account_ends_no_grant_and_waits_for_the_right_ke
     }
 }
 
-/// Only the record of CHG3, which ended the grant, names the owner. CHG2 asked another account.
+/// CHG2 asked another account first, so its record names no owner. CHG3 ended the grant that names
+/// the owner.
 #[tokio::test]
 async fn a_cancel_that_another_account_looked_for_is_not_done_when_the_grant_ends() {
     let mut world = world(Site::Cn).await;

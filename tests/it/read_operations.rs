@@ -141,7 +141,8 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     let two = world.app.requests(Some(2)).await.unwrap();
     assert_eq!(identities(&two), ["invoke/NEW", "invoke/OLD39"]);
 
-    // Sealed records are not read from `requests/`. Only a verification notices changes there.
+    // The list does not read sealed records from `requests/`. A verification and a look at the one
+    // request notice changes there.
     fs::write(file("OLD3", "000001.json"), "{}\n").unwrap();
     let all = world.app.requests(None).await.unwrap();
     assert_eq!((all.entries.len(), all.flaws.len()), (41, 0));
@@ -152,7 +153,7 @@ async fn sealed_requests_are_read_from_the_log_and_others_from_their_records() {
     let named = world.app.reader().requests_named("invoke/OLD3").await;
     assert!(named.is_err(), "one request is read from its records");
 
-    // Unsealed records are read from `requests/`.
+    // The list reads unsealed records from `requests/`.
     let newest = file("NEW", "000000.json");
     let kept = fs::read(&newest).unwrap();
     fs::write(&newest, "{}\n").unwrap();

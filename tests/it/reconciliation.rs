@@ -141,7 +141,7 @@ async fn what_a_broken_event_announced_is_found_once_in_the_list() {
     world.verify().await.unwrap();
 }
 
-/// The list names the damaged announcement first.
+/// The list names the instance of the damaged announcement first.
 #[tokio::test]
 async fn an_approval_behind_a_damaged_announcement_is_found() {
     let mut world = feishu::world().await;
@@ -169,7 +169,7 @@ async fn many_lost_events_are_worked_off_in_turns() {
     feishu::tenant(&world, |tenant| tenant.page_size = Some(60));
     for n in 0..130 {
         let mut instance = ended(&world, 60);
-        // Let no map read the form, so that no instance takes the time of a share.
+        // An instance with an empty form becomes no request, so none takes the time of a share.
         instance["form"] = "[]".into();
         feishu::put_instance_as(&world, &format!("LOST-{n}"), instance);
     }

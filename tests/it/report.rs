@@ -45,7 +45,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
         .app
         .receive(invocation(&json!({"image": "none"})), deadline())
         .await;
-    // Another content under a used id is a conflict.
+    // Other content under a used id is a conflict.
     let used = json!({"accounts": [ACCOUNTS[0]], "expires_in": "30d"});
     world.deliver(&request("CHG1", used)).await;
     world.app.seal_when_due().await;
@@ -234,7 +234,8 @@ async fn a_place_that_refuses_the_report_is_tried_again_after_an_hour() {
     assert!(!world.sweep().await.failed());
 }
 
-/// `report` refuses to replace any other file, and leaves it unchanged.
+/// `report` refuses to write into the journal, its index or the policies, and over the
+/// configuration, the key of the seals or a file that the configuration names.
 #[test]
 fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
     let folder = tempfile::tempdir().unwrap();

@@ -257,7 +257,8 @@ async fn what_stays_closed_says_why() {
     world.verify().await.unwrap();
 }
 
-/// Stops the process at each write of a reopening. The next sweep finishes the request.
+/// Stops the process at each write of a reopening, or fails the write. If the reopening is on
+/// record, the next sweep finishes the request.
 #[tokio::test]
 async fn a_reopening_that_is_interrupted_is_finished() {
     let mut world = World::new().await;

@@ -137,8 +137,8 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(other.await.unwrap());
 }
 
-/// A reload that reads slowly delays a delivery by two seconds at most, also one that would read the
-/// secrets itself.
+/// A reload that reads slowly delays a delivery by two seconds at most, also a delivery that would
+/// read the secrets itself.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deliveries_do_not_wait_for_a_slow_reload() {

@@ -321,9 +321,9 @@ async fn check(
         .values_mut()
         .for_each(|accounts| accounts.sort_unstable());
     assert_eq!(granted, wanted, "grants of the journal; {repeat}");
-    // Each share is carried out exactly once. A cancel may be called twice: a list may not show yet
-    // what was given a moment ago, so a request or a worker that takes it away makes the call also
-    // if the list does not show it. It may be called once more for an expiring share that follows a
+    // No share is carried out twice. A cancel may be called twice: a list may not show yet what was
+    // given a moment ago, so a request or a worker that takes it away makes the call also if the
+    // list does not show it. It may be called once more for an expiring share that follows a
     // cancel, by two concurrent sweeps for a called-off share and its cancel, and if a cancel's
     // answer and the next read are lost.
     let effects = world.effects();

@@ -104,7 +104,8 @@ async fn chain_of_an_old_record(world: &World) {
         .unwrap();
 }
 
-/// If the records of a chain do not name its blueprint, the revocation waits until the cloud does.
+/// If the records of a chain do not name its blueprint, the revocation waits until the program can
+/// list blueprints.
 #[tokio::test]
 async fn a_chain_of_an_old_record_is_taken_back_by_the_blueprint_that_the_cloud_names() {
     for exists in [true, false] {

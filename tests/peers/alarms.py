@@ -52,7 +52,7 @@ class Alarms:
     def state(self, part: str, minutes_later: float = 0) -> str:
         """Returns the state of an alarm now, or at a later instant if nothing is published until then."""
         alarm = self.definition(part)
-        # After the end of the present period, so that the whole period counts.
+        # A little later than now, so that the newest values count.
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5, minutes=minutes_later)
         period = datetime.timedelta(seconds=alarm["Period"])
         breaching = []

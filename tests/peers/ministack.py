@@ -49,7 +49,7 @@ class Aws:
         self.url = f"http://127.0.0.1:{self.port}"
         scratch = stage.directory / "aws"
         scratch.mkdir()
-        # Without the first variable it would listen on every interface, and without the last on MQTT's port too.
+        # Without BIND_HOST it would listen on every interface, and without IOT_MTLS_ENABLED on MQTT's port too.
         stage.start("ministack", [PEERS / "aws" / "bin" / "ministack"], {
             "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": self.port, "TMPDIR": scratch, "HOME": scratch,
             "IOT_MTLS_ENABLED": "0",
@@ -266,7 +266,7 @@ def rotation(stack: Deployed) -> None:
     before = json.loads(stack.aws.client("secretsmanager").get_secret_value(SecretId=stack.aws.secret)["SecretString"])
     stack.aws.client("secretsmanager").put_secret_value(
         SecretId=stack.aws.secret, SecretString=json.dumps({**before, "JIRA_WEBHOOK_SECRET": ROTATED}))
-    # The function reads its secrets again at once, but after an unknown signature only once in ten seconds.
+    # After an unknown signature the function reads its secrets again, but at most once in ten seconds.
     wait_for("the rotated secret to count", lambda: stack.post("http-jira-approved.json", ROTATED)[0] == 200, 30, every=2)
     equal(stack.post("http-jira-approved.json")[0], 401, "the status for the secret that was replaced")
     stack.aws.client("secretsmanager").put_secret_value(SecretId=stack.aws.secret, SecretString=json.dumps(before))

@@ -1,5 +1,5 @@
-//! The inbox, a stand-in for a ticket system that receives notifications. Records each request
-//! to a path below `/inbox`, and answers it as last configured. In: requests. Out: statuses and bodies.
+//! The inbox, a stand-in for a ticket system that receives notifications. Records each request to a
+//! path below `/inbox`, and answers it as last configured. In: requests. Out: statuses and bodies.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -17,7 +17,7 @@
 //!
 //! | request | answers |
 //! |---|---|
-//! | `GET /sandbox/state` | everything that exists, and the pending faults |
+//! | `GET /sandbox/state` | the images of each region with their shares, and the pending faults |
 //! | `GET /sandbox/calls` | the latest calls, oldest first |
 //! | `GET /sandbox/faults` | the pending faults, as text |
 //! | `POST /sandbox/faults` | adds faults: a JSON string, or an array of them, with Content-Type `application/json` |

@@ -104,7 +104,7 @@ pub struct SandboxOptions {
     pub accounts: Vec<String>,
     /// The faults at the start. A running sandbox accepts more.
     pub faults: Vec<Fault>,
-    /// The cloud's clock, used to check signatures and to write the `Date` header.
+    /// The cloud's clock. Signature checks, rate limits and the `Date` header use it, for example.
     pub clock: fn() -> Timestamp,
 }
 

@@ -101,7 +101,7 @@ impl Running {
         format!("http://{}", self.addr)
     }
 
-    /// Returns everything that exists now.
+    /// Returns a copy of the world as it is now.
     pub fn state(&self) -> World {
         lock(&self.state).world.clone()
     }

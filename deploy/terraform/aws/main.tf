@@ -53,7 +53,8 @@ resource "aws_cloudwatch_log_group" "function" {
   retention_in_days = var.log_retention_days
 }
 
-# Everything that the function may do: append to the journal, read it, take from the queue, read its secret, log, trace.
+# Everything that the function may do: append to the journal, read it, delete entries of its index, take from the queue, read its secret,
+# log, trace.
 resource "aws_iam_role" "function" {
   name               = "${var.name}-function"
   assume_role_policy = data.aws_iam_policy_document.assume_function.json
@@ -179,7 +180,8 @@ resource "aws_lambda_permission" "api" {
   source_arn    = "${aws_apigatewayv2_api.hooks.execution_arn}/*"
 }
 
-# Native requests from inside the account. Six times the function's timeout, so that no message returns while its batch is in progress.
+# Native requests from inside the account. The visibility timeout is six times the function's, so that no message returns while its batch
+# is in progress.
 resource "aws_sqs_queue" "requests" {
   name                       = "${var.name}-requests"
   sqs_managed_sse_enabled    = true

@@ -14,7 +14,7 @@ wait_for() {
   exit 1
 }
 
-# Runs `serve` and `sandbox` in the background on the free ports. Records the exit code of every other call.
+# Runs `serve` and `sandbox` in the background on the free ports, with the exit code 0 in CALLS. Waits for other calls.
 sharehook() {
   local arguments=() argument listen=yes code=0
   for argument in "$@"; do

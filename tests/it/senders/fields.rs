@@ -124,7 +124,8 @@ fn a_map_says_which_field_a_form_does_not_have() {
     }
 }
 
-/// Feishu may leave out hidden widgets, so the map can only notice one that it should have read.
+/// Feishu may leave out hidden widgets, so a missing widget is no error. Instead the map refuses an
+/// instance in which another widget looks like one that it reads.
 #[test]
 fn a_feishu_widget_without_its_custom_id_is_noticed_by_its_value() {
     let widget = |id: &str, value: Value| {
@@ -148,7 +149,8 @@ fn a_feishu_widget_without_its_custom_id_is_noticed_by_its_value() {
     let ends = "/instance/form/3/custom_id";
     let renamed = with(&feishu(), ends, json!("Expires"));
     refused("feishu", &renamed, "looks like expires");
-    // Other widgets are for people, and a field that is read may stand beside any of them.
+    // Other texts are for people. If the map finds the widget that it reads, another widget may
+    // have any value.
     one("feishu", &widget("", json!("cancel my lunch")));
     one("feishu", &widget("", json!("30d")));
     let mut cancel = widget("action", json!("cancel"));
@@ -278,7 +280,7 @@ fn a_fetched_zendesk_ticket_has_the_values_that_were_approved() {
         );
         one("zendesk-ticket", &event);
     }
-    // An approver may ignore every field of a ticket that names another approver.
+    // An event of a person who is not the ticket's approver is ignored, even without its fields.
     let other = with(&old, "/event/by", json!("20978392"));
     ignored("zendesk-ticket", &other);
 }

@@ -21,7 +21,7 @@ pub(crate) struct System {
     /// The token and the encryption key of the receiving app.
     pub(crate) secret: &'static str,
     pub(crate) receiver: &'static str,
-    /// The user in whose name the program writes notes.
+    /// The target's setting `user`: the person in whose name comments are written, or WeCom's app.
     pub(crate) user: &'static str,
     pub(crate) sample: &'static str,
     /// The JSON pointer to the form's accounts in the instance.

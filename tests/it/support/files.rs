@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The paths of the files below `folder`, sorted. None if the folder does not exist.
+/// The paths of the files below `folder`, sorted. Empty if the folder does not exist.
 pub(crate) fn paths_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();

@@ -1,5 +1,5 @@
 //! A store in memory that breaks at a chosen write: the process stops, or the write fails or waits.
-//! It does so before or after the write's effect.
+//! The process stops, or the write fails, before or after the write's effect.
 
 use std::fmt;
 use std::sync::Arc;

@@ -106,7 +106,7 @@ impl ListRules {
 
 impl Selection<'_> {
     /// Whether an entry is among the ids, if there are any, and matches all filters. `field`
-    /// returns the entry's value for a filter's name; a filter without a value matches no entry.
+    /// returns the entry's value for a filter's name; an entry without a value does not match.
     pub(super) fn takes(&self, id: &String, field: impl Fn(&str) -> Option<String>) -> bool {
         let matches =
             |filter: &Filter| field(&filter.name).is_some_and(|v| filter.values.contains(&v));

@@ -1,5 +1,5 @@
 //! lighthouse `ModifyImageSharePermission`: makes a blueprint from a CVM custom image, or removes
-//! it. Source: its API page. Not documented, so chosen here: CANCEL of an image that is not in
+//! that blueprint. Source: its API page. Not documented, so chosen here: CANCEL of an image that is not in
 //! Lighthouse succeeds, and CANCEL also removes a blueprint that is shared with accounts.
 
 use serde_json::{Map, Value};
