@@ -188,9 +188,9 @@ where
 pub(super) const STATE_TIME: Duration = Duration::from_secs(5);
 
 /// How long the read of a blueprint's state before its share waits for a slot in the rate limit.
-/// The cloud allows fewer of these reads than shares a second, so a share must not wait until the
-/// reads of many others are done.
-const SLOT_TIME: Duration = Duration::from_secs(1);
+/// The cloud allows fewer of these reads than shares a second. With a longer wait, a burst of
+/// shares leaves slots of the sharing call unused.
+const SLOT_TIME: Duration = Duration::from_millis(200);
 
 /// Reads the image's state once; that of a blueprint only if the read gets a slot in the rate limit
 /// within `slot`. If the read fails or finds no image, the image counts as ready.
