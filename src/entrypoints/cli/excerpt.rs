@@ -11,7 +11,7 @@ use super::terminal::text::{width, wrapped};
 
 /// The fields of the configuration that hold references to secrets, where someone may have pasted
 /// the secret itself.
-const SECRET_FIELDS: [&str; 10] = [
+const SECRET_FIELDS: [&str; 12] = [
     "secrets",
     "secret",
     "secret_id",
@@ -22,6 +22,8 @@ const SECRET_FIELDS: [&str; 10] = [
     "value",
     "auth",
     "key",
+    "metrics",
+    "report",
 ];
 
 /// Maximum number of characters of a line that are shown beside its number.
@@ -249,6 +251,9 @@ mod tests {
                 true,
             ),
             ("accounts.x.secret_key = \"plain\"", 1, true),
+            ("[http]\nreport = \"plain\"", 2, true),
+            ("metrics = \"plain\"", 1, true),
+            ("metrics = \"env:A\"", 1, false),
             (
                 "secrets = [\n  \"env:A\", # v = 2\n  \"plain\",\n]",
                 3,
