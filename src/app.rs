@@ -303,7 +303,7 @@ impl App {
         let state = match (opened.await?, decision) {
             // `neighbours`: the other requests for the same image and receivers, which the opening
             // listed. Work on the claim only after a quick opening: a concurrent cancel waits for
-            // record 0 no longer than `OPENING_TIME`, and then may not see this request.
+            // record 0 no longer than `context::OPENING_TIME`, and then may not see this request.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(incoming.now) =>
             {
