@@ -282,7 +282,7 @@ impl App {
         self.prove_create_only().await?;
         let source = &incoming.identity.source;
         let bytes = incoming.delivery.verified.body().len();
-        // Until the value is dropped, the request counts as unfinished: each source has a limit.
+        // The request counts against its source's limit until `unfinished` is dropped.
         let Some(unfinished) = self.slots.admit(source, bytes, self.config().unfinished) else {
             return Ok(overloaded(&incoming.identity));
         };
@@ -303,7 +303,7 @@ impl App {
         let state = match (opened.await?, decision) {
             // `neighbours`: the other requests for the same image and receivers, which the opening
             // listed. Work on the claim only after a quick opening: a concurrent cancel waits for
-            // record 0 only so long, and then does not see this request.
+            // record 0 no longer than `context::OPENING_TIME`, and then may not see this request.
             (Opened::New(claim, neighbours), Decision::Allow(approved))
                 if self.opened_in_time(incoming.now) =>
             {

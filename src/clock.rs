@@ -12,7 +12,7 @@ use crate::domain::Timestamp;
 pub enum Clock {
     /// The system's clock.
     System,
-    /// A fixed clock for tests and replays. It changes only through [`Clock::set`].
+    /// A fixed clock for tests and benchmarks. It changes only through [`Clock::set`].
     Set(Arc<Mutex<Timestamp>>),
 }
 

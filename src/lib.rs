@@ -1,6 +1,6 @@
 //! sharehook turns an approved ticket into a cloud image share, and into nothing else.
 //!
-//! ARCHITECTURE.md lists the modules by layer. A test checks which module may import which.
+//! ARCHITECTURE.md lists the modules, and which of them may import which. A test checks this.
 
 // These macros panic if the output is closed or the disk is full. `outln!` and `errln!` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -21,7 +21,7 @@ pub mod entrypoints;
 pub mod inbound;
 // Records each request in an append-only stream: its claim, its state and its evidence.
 pub mod journal;
-// Runs a jq program on an event, with bounds on time and memory. Pure.
+// Runs a jq program on an event, with a bound on its work. Pure.
 pub mod mapping;
 // Renders recorded outcomes as messages for ticket systems and chats. Pure.
 mod notify;

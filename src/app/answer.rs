@@ -175,7 +175,8 @@ fn message_of(state: &State) -> Option<String> {
     }
 }
 
-/// How one request ended. Three tables turn it into a status code, an exit code or a batch failure.
+/// How one request ended. The table in `entrypoints/outcome.rs` turns it into a status code, a
+/// batch failure, an error name and an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// Processed, with the result in the body. Also an allowed dry run, and an event that maps to

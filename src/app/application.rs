@@ -1,5 +1,6 @@
 //! The application: rules, and the state that all use cases share. `startup` opens it; most use
-//! cases are an `impl App` in a file of their own. Makes the context and the lease of a turn.
+//! cases are an `impl App` in a file of their own. This file also makes the context and the lease
+//! of a turn.
 
 use std::sync::Arc;
 

@@ -95,8 +95,8 @@ impl CloudAccounts {
         wrong.max_by_key(|seconds| seconds.unsigned_abs())
     }
 
-    /// The client with the process's own credentials, then those of the configured accounts, each
-    /// with the account's name.
+    /// The client with the process's own credentials, then the client of each configured account,
+    /// each with the account's name.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Cloud)> {
         let named = self
             .named
@@ -134,8 +134,8 @@ impl CloudAccounts {
         }
     }
 
-    /// Where to store an invocation's credentials. `None` on a host where a sender could write
-    /// their headers.
+    /// Where to store an invocation's credentials. `None` on a host where a sender could write the
+    /// headers that carry them.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {
         self.uses_invocation_credentials
             .load(Ordering::Relaxed)

@@ -84,8 +84,8 @@ impl ExecutionContext<'_> {
         }
     }
 
-    /// Waits before the next try. `tries`: how many have failed. `class`: the last one's error.
-    /// Returns false if the deadline leaves no time.
+    /// Waits before the next try. `tries`: how many tries have failed. `class`: the class of the
+    /// last error. Returns false if the deadline leaves no time.
     pub(super) async fn wait(&self, tries: u32, class: ErrorClass) -> bool {
         let wait = wait_before(self.patience.backoff, tries, class, clock::chance());
         pause(self.deadline, wait).await

@@ -13,8 +13,8 @@ use super::App;
 use super::application::fresh_worker;
 use super::reader::{GrantEntry, JournalReader, Listed, RequestEntry, RequestFilter};
 
-/// The minimum time between two probes that write the journal. Probes in between get the last
-/// answer.
+/// The minimum time between two probes that write the journal. A call of [`App::ready`] in between
+/// gets the last result.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl App {
@@ -148,7 +148,7 @@ impl App {
     }
 }
 
-/// Returns the first 16 hex digits of the SHA-256 of `bytes`, to tell two local events apart.
+/// Returns the first 16 hex digits of the SHA-256 of `bytes`, as an id for them.
 pub(crate) fn short_digest(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(sha2::Sha256::digest(bytes))

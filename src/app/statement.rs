@@ -3,8 +3,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
     None,
-    /// `drift --adopt`: the requests adopt shares that exist already, which then expire with them.
+    /// `drift --adopt`: the requests adopt existing shares. Each share then expires with the
+    /// request that adopted it.
     Adopts,
-    /// `revoke --gone`: an image that the cloud does not show is deleted.
+    /// `revoke --gone`: the image is deleted. If the cloud does not show it, it counts as not
+    /// shared.
     Gone,
 }

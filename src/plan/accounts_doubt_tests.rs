@@ -1,4 +1,5 @@
-//! Tests of what is believed: of a batch that was refused, of a list, and of "already shared".
+//! Tests of what the machine believes after a refused batch, after a read of the shares, and after
+//! "already shared".
 
 use super::tests::{account, error};
 use super::*;
@@ -37,7 +38,7 @@ const IN_PART: [ErrorClass; 4] = [
     ErrorClass::Unlisted(Family::Final),
 ];
 
-/// The refusals that end an account, but do not show that it has nothing.
+/// The refusals after which an account fails, but which do not show that it lacks the image.
 const ENDS: [ErrorClass; 4] = [
     ErrorClass::Quota,
     ErrorClass::Permanent,

@@ -3,9 +3,9 @@
 //! A chain publishes a CVM image to Lighthouse and shares the resulting blueprint with accounts.
 //! The API page of `ShareBlueprintAcrossAccounts` allows "custom images only", but does not say
 //! whether such a blueprint is one. If the cloud refuses the blueprint for this reason, the chain
-//! cannot succeed: the program tries to undo its own publication, and the result of each refused
-//! account says what became of it. In: a request and its results. Out: whether its chain was
-//! refused, and the final results.
+//! cannot succeed. The program then tries to undo its own publication, and the result of each
+//! refused account says what became of the publication. In: a request and its results. Out: whether
+//! its chain was refused, and the final results.
 
 use crate::domain::{
     Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,
@@ -52,9 +52,9 @@ pub enum Publication {
     },
 }
 
-/// Puts the blueprint that a chain's accounts get into the result for Lighthouse, because a
-/// revocation needs it. The call that published the image may have returned no blueprint, or one
-/// that no longer exists. A failed call's result becomes `Available`.
+/// Names, in the result for Lighthouse, the blueprint that a chain's accounts get: a revocation
+/// needs it. The call that published the image may have returned no blueprint, or one that no
+/// longer exists. A failed call's result becomes `Available`.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {

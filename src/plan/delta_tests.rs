@@ -1,4 +1,4 @@
-//! Tests of what a cancel calls for although no list shows it.
+//! Tests of the items for which a cancel makes a call although no list shows them.
 
 use super::*;
 use crate::domain::{BlueprintId, Identity, Timestamp};

@@ -19,7 +19,8 @@ pub struct Given {
 
 impl Given {
     /// Whether an image for which no blueprint was found may be in Lighthouse nevertheless: it was
-    /// put there recently, or no record names the blueprint, so it cannot be looked up by its id.
+    /// put there recently, or no record names the blueprint, so the blueprint cannot be looked up
+    /// by its id.
     pub(super) fn may_be_in_lighthouse(&self, item: &Item) -> bool {
         let unnamed = self.blueprint.is_none() && self.items.contains(item);
         unnamed || self.lately.contains(item)
@@ -46,7 +47,7 @@ pub struct Observation {
     /// True if the account under which the cloud was read may not own the image. Then reads may not
     /// show all shares.
     pub doubted: bool,
-    /// The error of a read that failed. The answer and the journal show it.
+    /// The error of the last read that failed, if any.
     pub unreadable: Option<CloudError>,
     /// What the records say, for a cancel or a revocation.
     pub given: Given,

@@ -26,7 +26,7 @@ use crate::telemetry::{Step, step};
 
 use super::fetcher::Fetcher;
 
-/// The pause after the first failed attempt. Each later one is twice as long, up to
+/// The pause after the first failed attempt. Each further pause is twice the one before, up to
 /// [`MAX_PAUSE_OF_WORK`].
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 

@@ -100,8 +100,8 @@ impl Fetcher {
     /// An approval system announces each state of an instance once, so one id is enough. An event
     /// about a ticket says only that the ticket changed, so each event is announced. If the sender
     /// signed nothing that distinguishes its events, the id includes the second in which the event
-    /// arrived: a repeated event is fetched again, which does no harm, and a flood of them causes
-    /// one fetch a second.
+    /// arrived. So a repeated event is fetched again, which does no harm, and a flood of events
+    /// causes one fetch a second.
     pub(in crate::app) fn announced_as(
         &self,
         named: &Named,
@@ -120,8 +120,8 @@ impl Fetcher {
             return vec![of(id.as_bytes())];
         }
         let at = |seconds| now.checked_add(SignedDuration::from_secs(seconds)).ok();
-        // Two ids: a second event in the same second may report a change made after the first
-        // fetch.
+        // Two ids, because another event in the same second may report a change made after the
+        // first fetch.
         let times = [at(0), at(1)].into_iter().flatten();
         let ids = times.map(|time| {
             let second = time.as_second().to_be_bytes();

@@ -1,7 +1,7 @@
 //! Calls the APIs of approval systems as the app that the customer registered there. Takes a
 //! source's `fetch` and a call built by `inbound::approvals`; returns the answer, or why there is
-//! none now. Holds and renews the token of each source's app, and paces the calls. The address has
-//! the host from the configuration; of an event it has only the instance's code, whose form was
+//! none now. Holds and renews the token of each source's app, and paces the calls. The host of an
+//! address comes from the configuration. An event adds only the instance's code, whose form was
 //! checked.
 
 use std::collections::BTreeMap;

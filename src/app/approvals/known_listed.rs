@@ -1,5 +1,6 @@
 //! What this process knows of the lists of approval systems. With this knowledge, a reconciliation
-//! skips the announcements that an earlier one found or wrote in the journal, or found too old.
+//! skips the announcements that an earlier reconciliation found or wrote in the journal, or found
+//! too old.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
-//! Finds approvals whose event never arrived, because no approval system delivers every event.
-//! Takes the lists of finished instances, for sources whose system offers one, and the journal's
-//! mark of the last look. Records an announcement for each recent instance that the journal does
-//! not know, or whose announcement led to no request; the same sweep works it off if time is left.
-//! A list that cannot be read is left to a later sweep.
+//! Finds approvals whose event never arrived: no approval system delivers every event. Takes the
+//! lists of finished instances, for sources whose system offers one, and the journal's mark of the
+//! last look. Records an announcement for each recent instance that the journal does not know, or
+//! whose announcement led to no request; the same sweep works it off if time is left. A list that
+//! cannot be read is left to a later sweep.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -2,10 +2,10 @@
 //! withdrawal, or an instance that shows it. Writes a `confirmed` record, and then a `called_off`
 //! record into each request of the approval.
 //!
-//! The `called_off` record closes a waiting request; the worker of a running request finds it when
-//! it writes the next record. A request opened later finds the `confirmed` record before its first
-//! call. Shares are revoked as if they had expired, except those that another grant covers. This
-//! needs no permission and may be repeated.
+//! The `called_off` record closes a waiting request. The worker of a running request finds this
+//! record when it writes its own next one. A request opened later finds the `confirmed` record
+//! before its first call. Shares are revoked as if they had expired, except those that another
+//! grant covers. This needs no permission and may be repeated.
 
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
@@ -206,7 +206,8 @@ impl App {
         Ok(requests)
     }
 
-    /// Revokes each share whose revocation waits for a cover: this share may have been the cover.
+    /// Revokes each share whose revocation waits because another grant covers it: the grant of
+    /// `state` may have been that cover.
     async fn revoke_uncovered(
         &self,
         state: &State,

@@ -26,7 +26,7 @@ async fn until_waiting(queues: &Test, count: usize) {
     }
 }
 
-/// Joins the queue and returns how. A leader makes no call.
+/// Joins the queue and returns how the wait ended. A leader makes no call.
 async fn join(queues: Arc<Test>, part: u32, deadline: Deadline) -> &'static str {
     match queues.enter("k", part, deadline).await {
         Joined::Leader(_) => "led",

@@ -28,8 +28,8 @@ fn key_of(context: &ExecutionContext<'_>, request: &ShareRequest) -> ReadKey {
     )
 }
 
-/// How long a share waits for the id of the account whose key is used. The share continues without
-/// it.
+/// How long a share waits for the id of the account whose key is used. After that the share
+/// continues without it.
 const OWNER_TIME: Duration = Duration::from_millis(700);
 
 /// Reads the cloud for a request. Waiting requests with the same [`ReadKey`] share one read.
@@ -121,8 +121,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// Looks up the blueprint that the records name, by its id, if the list by image shows none: the
-/// cloud's entry of a blueprint may lack the image.
+/// Looks up, by its id, the blueprint that the records name, if the cloud's list shows none for the
+/// image: a blueprint's entry in that list may not name its image.
 pub(in crate::app) async fn look_up_recorded(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -159,8 +159,8 @@ async fn before_share(
     }
 }
 
-/// Reads. Repeats a read that failed for a passing reason, if [`STATE_TIME`] has not passed since
-/// the first attempt began, so that time is left for the call.
+/// Makes a read. Repeats it after a passing error, if [`STATE_TIME`] has not passed since the first
+/// attempt began, so that time is left for the call.
 async fn retried<T, F>(
     context: &ExecutionContext<'_>,
     read: impl Fn() -> F,

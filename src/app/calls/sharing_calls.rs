@@ -74,8 +74,9 @@ pub(in crate::app) async fn change(
             Joined::Lost => return unbatched(Err(lost(image, action))),
         };
         let mut waiters = Batch::none();
-        // Called when nothing delays the call any more. So requests that came during the wait are
-        // added, and requests that gave up are not.
+        // Called when nothing delays the call any more, or when an error concerns every waiting
+        // request. So requests that came during the wait are added, and requests that gave up are
+        // not.
         let accounts = || {
             let mut accounts = batch.to_vec();
             if !alone {
@@ -93,10 +94,10 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call and returns true if the part fits: it does not want a call of its own,
-/// there is room, and the call has none of its accounts yet, because two requests for one account
-/// need separate results. Its request must also wait at least until the call's `end`: otherwise it
-/// could read the cloud before the cloud carries out the call.
+/// Adds a part to a call and returns true, if the part fits. It fits if it does not want a call of
+/// its own, there is room, and the call has none of its accounts yet: two requests for one account
+/// need separate results. The part's request must also wait at least until the call's `end`:
+/// otherwise the request could read the cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;

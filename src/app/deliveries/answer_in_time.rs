@@ -1,7 +1,7 @@
 //! Answers an HTTP delivery within the time that its sender waits (`answer_within`). If the process
-//! continues after an answer, so does the work: if the time is up before the work ends, the answer
-//! is sent as soon as the journal has the request. On other hosts, and for a delivery with several
-//! requests, the work itself stops in time, and the backlog or a sweep continues it.
+//! continues after an answer, so does the work. When the time is up before the work ends, the
+//! answer is sent as soon as the journal has the request. On other hosts, and for a delivery with
+//! several requests, the work itself stops in time, and the backlog or a sweep continues it.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -174,7 +174,8 @@ impl App {
             tokio::select! {
                 biased;
                 ended = &mut work => ended.unwrap_or_else(|error| match error.try_into_panic() {
-                    // Continue the panic in the host's task, which answers for it.
+                    // Continue the panic in the host's task, so that the host answers with an
+                    // error.
                     Ok(panic) => std::panic::resume_unwind(panic),
                     // The task was cancelled, because the runtime stops.
                     Err(_) => Reply::NotNow,

@@ -45,7 +45,7 @@ impl App {
         let Reply::Answers(answers) = reply else {
             let result = count(result_without_request(reply));
             // No line for these, because strangers could fill the log. `log_refusal` logs a limited
-            // number.
+            // number of failed authentications.
             if !matches!(reply, Reply::Unauthorised | Reply::UnknownSource) {
                 tracing::info!(source, result, milliseconds, cold_start, "a delivery ended");
             }

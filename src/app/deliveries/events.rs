@@ -1,6 +1,6 @@
 //! CloudEvents over HTTP: finds the source that must authenticate the request, and passes each
 //! event on as a delivery. In: headers and a body. Out: one reply. No event reaches a trusted
-//! source: only sources that verify a secret may list `events`.
+//! source, because such a source may not list `events`.
 
 use bytes::Bytes;
 

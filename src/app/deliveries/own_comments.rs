@@ -1,9 +1,9 @@
 //! Recognises approvals that sharehook's own comments caused. In: a request, and the configured
-//! notifications. Out: the one whose comment it was, and the answer.
+//! notifications. Out: the notification whose comment caused the approval, and the answer.
 //!
 //! A Zendesk trigger can fire on every update of a ticket. It then names the author of the update
 //! as the approver, also if the update is only a comment of sharehook. Without this check, the
-//! comment about the end of a share would share again.
+//! comment about the end of a share would cause another share.
 
 use crate::app::answer::{Answer, Ending};
 use crate::app::application::App;

@@ -71,7 +71,7 @@ impl App {
     }
 
     /// Returns the lease for the record of an incident. Once the lease has ended, a sweep may
-    /// deliver its notification.
+    /// deliver the incident's notification.
     pub(in crate::app) fn incident_lease(&self) -> Result<WorkerLease, JournalError> {
         self.worker_lease(self.now(), Deadline::after(Duration::ZERO))
     }

@@ -1,6 +1,6 @@
-//! Adopts shares without a grant: puts them under a ticket and an expiry, with one share request
-//! per image and region (a separate one for Lighthouse), which is verified, decided and recorded
-//! like any other.
+//! Adopts shares without a grant: puts them under a ticket and an expiry. Makes one share request
+//! per image and region, and a separate one for Lighthouse. Each is verified, decided and recorded
+//! like any other request.
 //! In: the report of a comparison, and the operator's decision. Out: the answers, in that report.
 //! An adopted share expires with its request, and a later cancel or `revoke` ends it.
 

@@ -11,8 +11,8 @@ use crate::journal::{JournalError, Phase, State, StreamId};
 use super::drift_report::LeftOut;
 
 impl App {
-    /// Returns those of `accounts` that a share names by now, or a request whose records cannot be
-    /// read may name. Cancels do not count.
+    /// Returns those of `accounts` that a share names by now, and those that a request with
+    /// unreadable records may name. Cancels do not count.
     pub(super) async fn named_meanwhile(
         &self,
         image: &str,

@@ -1,8 +1,8 @@
 //! Examines whether a deployment can do its job. Reads the cloud and the approval systems, writes
-//! probes in the journal and its index, and sends a HEAD request to each notification target that
-//! has an address. Deletes the probes, except one beside the records if the index is elsewhere.
-//! Returns the findings of its checks, each with the remedy if something is wrong. Changes nothing
-//! in the cloud.
+//! probes in the journal and its index, and sends a HEAD request to each ticket system and to each
+//! notification target that has an address. Deletes the probes, except one beside the records if
+//! the index is elsewhere. Returns the findings of its checks, each with the remedy if something is
+//! wrong. Changes nothing in the cloud.
 
 use std::time::Duration;
 

@@ -104,7 +104,8 @@ impl App {
     }
 }
 
-/// Tries only the address of the ticket system, because no ticket id exists in every system.
+/// Tries only the address of the ticket system, because there is no ticket id that every system
+/// has.
 async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding {
     let answered = probe(&ticket.client, &ticket.config.address, CHECK_TIME).await;
     let answered = answered.map(|status| {

@@ -1,7 +1,7 @@
 //! Runs a user's test case: delivers an event as its sender would, signed with the source's own
-//! secret if the source verifies one, and puts it through verification, map, policy and plan. Takes
-//! an event and an instant; returns the outcome of each request of the event. Writes nothing and
-//! makes no call to the cloud.
+//! secret if the source verifies one. Puts the event through verification, map, policy and plan.
+//! Takes an event and an instant; returns the outcome of each request of the event. Writes nothing
+//! and makes no call to the cloud.
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub struct CaseOutcome {
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
     pub policies: Vec<String>,
-    /// The names in `policies`, and the policies that decided about the request's approvers.
+    /// The names in `policies`, and the policies that let the request's approvers approve.
     #[serde(skip)]
     pub touched: Vec<String>,
     /// The steps that the plan has if every item needs a call.

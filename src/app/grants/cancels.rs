@@ -19,7 +19,8 @@ pub(super) type Cancels = BTreeMap<(String, String, bool), BTreeSet<String>>;
 
 impl App {
     /// Returns the cancels that end these grants, and an error for each request whose blueprint was
-    /// not found or could not be read. `unfinished`: requests that may not have made theirs yet.
+    /// not found or could not be read. `unfinished`: requests that may not have made their
+    /// blueprint yet.
     pub(super) async fn cancels_of(
         &self,
         grants: Vec<GrantEntry>,
@@ -41,8 +42,8 @@ impl App {
             let (subject, leaves) = match self.cancelled_as(grant, deadline).await {
                 Ok(subject) => (subject, *in_lighthouse),
                 Err(error @ RevokeNowError::Journal(_)) => return Err(error),
-                // No blueprint is needed: the image leaves Lighthouse, or is deleted, so its
-                // accounts lose it.
+                // No blueprint is needed: the image leaves Lighthouse, or is deleted, so the
+                // accounts of the chain lose the blueprint anyway.
                 Err(error) if emptied || gone && error.shows_none() => (grant.image.clone(), true),
                 Err(RevokeNowError::NoBlueprint(image)) if unfinished.contains(request) => {
                     let request = request.clone();
@@ -69,8 +70,8 @@ impl App {
     ) -> Result<String, RevokeNowError> {
         let (image, region) = (grant.image.parse(), grant.region.parse());
         let (Ok(image), Ok(region), false) = (image, region, grant.to == LIGHTHOUSE) else {
-            // Only accounts of a CVM image may be those of a chain, which have its blueprint
-            // instead.
+            // A cancel must name another image only for an account of a chain: the account has the
+            // blueprint instead of the CVM image.
             return Ok(grant.image.clone());
         };
         let (image, region): (CvmImageId, Region) = (image, region);

@@ -15,8 +15,8 @@ use super::ownership::image_missing;
 /// The attempts continue until one succeeds.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(24 * 3_600);
-/// The pause after an attempt that made no call. The state counts only attempts with calls, so this
-/// pause cannot double.
+/// The pause after an attempt that made no call. The state counts only attempts with a failed call,
+/// so this pause cannot double.
 const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
 
 impl ClaimWriter<'_> {
@@ -55,9 +55,8 @@ impl ClaimWriter<'_> {
         .await
     }
 
-    /// Returns a pending result for each item that this revocation should take back and that has
-    /// neither a result nor a cover. The item stays overdue: `revoked` needs a success for each
-    /// item.
+    /// Returns a pending result for each item of this revocation that has neither a result nor a
+    /// cover. The item stays overdue: `revoked` needs a success for each item.
     fn without_result(&self, results: &[ItemResult], covers: &[Cover]) -> Vec<ItemResult> {
         let mut left = self.state().given();
         left.retain(|item| {
@@ -70,7 +69,7 @@ impl ClaimWriter<'_> {
     }
 
     /// Records the end of the attempt, also if more of the share was called off during it. The next
-    /// attempt takes back those items.
+    /// attempt revokes those items.
     async fn end_attempt(&mut self, event: Event) -> Result<(), Stop> {
         match self.end(event.clone()).await {
             Err(Stop::CalledOff) => self.end(event).await,

@@ -1,4 +1,4 @@
-//! Tests that `revoked` is recorded only with a success for each item that was to be taken back.
+//! Tests that `revoked` is recorded only with a success for each item that was to be revoked.
 
 use std::future::ready;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use crate::domain::{
     AccountId, CloudError, ErrorClass, ImageRef, Item, ItemResult, ResultCode, ResultKind,
 };
 
-/// Whether the account whose key was used owns the image, so that a missing image is gone.
+/// Whether the account whose key was used owns the image. Only then is a missing image gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) enum Ownership {
     /// The account whose key was used gave the share. If it does not see the image, the image is
@@ -119,9 +119,9 @@ impl Ownership {
     }
 
     /// Replaces the results that prove nothing: those of a missing image, and `NotShared` from
-    /// another account. They become open, unless the ownership is proven. If a result shows that
-    /// the image is out of Lighthouse, no account has it there: results of a missing image become
-    /// `NotShared`, unless another account's key was used.
+    /// another account. They become `OwnerUnproven`, unless the ownership is proven. If a result
+    /// shows that the image is out of Lighthouse, no account has it there: results of a missing
+    /// image become `NotShared`, unless another account's key was used.
     pub(in crate::app) fn judge(
         &self,
         results: Vec<ItemResult>,

@@ -1,5 +1,6 @@
-//! Grants for their recertification. In: the lines of `grants`. Out: one entry for each request and
-//! image, with its requester, approvers and policies, the oldest first.
+//! Groups grants for a review, which confirms or revokes each of them. In: the lines of `grants`.
+//! Out: one entry for each request and image, with its requester, approvers and policies, the
+//! oldest first.
 
 use std::collections::BTreeMap;
 

@@ -53,15 +53,15 @@ impl App {
         Ok(states)
     }
 
-    /// Reads the other requests for the same image and receivers, if they are unfinished or have a
-    /// grant.
+    /// Reads the other requests for the same image and receivers that are unfinished or hold a
+    /// shared item.
     pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         self.read_streams(self.journal.neighbours(state).await?)
             .await
     }
 
-    /// Revokes what has expired or was called off. `at_once`: also during a pause. Returns the
-    /// state afterwards.
+    /// Revokes what has expired or was called off. `at_once`: does not wait for the end of a pause
+    /// or of a cover. Returns the state afterwards.
     pub(in crate::app) async fn revoke(
         &self,
         state: State,

@@ -113,7 +113,8 @@ impl App {
         gone: bool,
         deadline: Deadline,
     ) -> Result<RevokedNow, RevokeNowError> {
-        // Read the unfinished shares first: one that finishes in between then has a grant.
+        // Read the unfinished shares first: a share that finishes before the second read then has a
+        // grant.
         let awaited = self.awaited_grants(image).await?;
         let unfinished: BTreeSet<String> = awaited.iter().map(|g| g.request.clone()).collect();
         let listed = self.grants().await?;

@@ -34,8 +34,8 @@ use super::task_token::NoToken;
 const MAX_DELIVERING: usize = 8;
 /// Time limit for all notifications of a stream on a server. A sweep has its own deadline.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// The longest pause after which a server makes the second attempt itself. Sweeps make it after a
-/// longer pause, and all later attempts.
+/// The longest pause after which a server makes the second attempt itself. After a longer pause a
+/// sweep makes it. Sweeps also make all later attempts.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
 /// Maximum time for notifications before a function's answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ const BEFORE_ANSWER: Duration = Duration::from_secs(2);
 /// next sweep.
 const MAX_FAILURES: u32 = 2;
 
-/// The failures of each target in one sweep.
+/// The failures of each target, in one sweep or in the delivery of one stream.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Failures(Mutex<BTreeMap<NotifyName, u32>>);
 
@@ -62,7 +62,7 @@ impl Failures {
 
 impl App {
     /// Keeps the callback of a delivery (`response_url` or task token), if a target may use it.
-    /// Returns whether it has a task token.
+    /// Returns whether the kept callback has a task token.
     pub(in crate::app) fn keep_callback(
         &self,
         identity: &Identity,
@@ -90,8 +90,9 @@ impl App {
         }
     }
 
-    /// Puts the request of a duplicate into the outbox if it has owed a notification for so long that
-    /// the process that recorded the outcome cannot be about to deliver it.
+    /// Puts the request of a duplicate into the outbox if its notification has been due for
+    /// [`SECOND_ATTEMPT`] or longer. Before that, the process that recorded the outcome may be
+    /// about to deliver it.
     pub(in crate::app) fn queue_late_notifications(&self, state: &State) {
         let now = self.now();
         let from = state.owes_from(&self.prepared.notice_rules, now);
@@ -199,7 +200,7 @@ impl App {
         Ok(delivered.await?.unwrap_or(state))
     }
 
-    /// Records as given up the notifications that no sweep came to attempt in time. Returns the state
+    /// Records as given up the notifications that had no attempt in time. Returns the state
     /// afterwards.
     pub(in crate::app) async fn give_up_missed(
         &self,
@@ -222,7 +223,8 @@ impl App {
         Ok(state)
     }
 
-    /// Leaves out what only another process can deliver, because it has the task's token.
+    /// Returns the due notifications, without those that only another process can deliver, because
+    /// that process may have the task's token.
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
@@ -295,7 +297,7 @@ impl App {
     }
 
     /// Delivers the notifications to this target that were given up, are owed now, or wait for a
-    /// further attempt. `request` names whose: an id that requests may share, the `source/id` of one
+    /// further attempt. `request`: an id that several requests may have, the `source/id` of one
     /// request, or the stream of an incident. Returns the state of those notifications.
     pub async fn retry_notifications(
         &self,
@@ -381,8 +383,8 @@ impl App {
     }
 }
 
-/// Returns the state that a notification reports: the one at the record of its outcome. The notice of
-/// a coming or missed expiry reports the newest state.
+/// Returns the state that a notification reports: the state at the record of its outcome. A
+/// notification that a share will expire or is overdue reports the newest state.
 fn reported(history: &History, owed: &Owed) -> Result<StreamState, JournalError> {
     match owed.notice.on {
         NoticeKind::Expiring | NoticeKind::Overdue => Ok(history.stream_state.clone()),

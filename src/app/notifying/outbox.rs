@@ -32,7 +32,7 @@ pub(in crate::app) struct Outbox {
 /// How to deliver the notifications of a stream.
 #[derive(Debug)]
 pub(super) struct Queued {
-    /// The trace that they continue.
+    /// The trace that the notifications continue.
     pub(super) trace: Option<TraceContext>,
     /// Whether this process has just recorded what the notifications report, so that no other
     /// process can have delivered them.
@@ -86,7 +86,7 @@ impl Outbox {
 
     /// Returns the right to deliver; `None` while another task of this process holds it.
     pub(super) fn begin(&self, stream: StreamId) -> Option<Delivering<'_>> {
-        // No value before this check: its drop would end the right of the other task.
+        // Make no `Delivering` before this check: its drop would end the right of the other task.
         if !self.busy.lock().insert(stream) {
             return None;
         }

@@ -126,7 +126,7 @@ impl App {
     }
 
     /// Sends one message. If the template says how, first finds the ticket's id at the target and,
-    /// in a repeated attempt, looks whether the message is there already.
+    /// if another attempt may have sent the message, looks whether it is there already.
     async fn send_one(
         &self,
         notification: &Notification<'_>,

@@ -13,7 +13,7 @@ pub(super) type KnownExpiries = BTreeMap<WakeUp, Option<Timestamp>>;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Requests in the index of grants: unfinished, or with a share that is not completely revoked.
+    /// Requests in the index of grants: those that are unfinished or hold a shared item.
     pub(super) grants: usize,
     /// Receivers with an overdue share.
     pub(super) overdue: usize,

@@ -154,7 +154,7 @@ pub struct GrantEntry {
 }
 
 impl GrantEntry {
-    /// Whether this grant shares `image`, or the blueprint `image` that a chain made.
+    /// Whether `image` is the image of this grant, or the blueprint that its chain made.
     pub(in super::super) fn is_of(&self, image: &str) -> bool {
         self.image == image || self.blueprint.as_deref() == Some(image)
     }

@@ -190,8 +190,8 @@ impl<'a> JournalReader<'a> {
         Ok(Listed::of(entries, flaws))
     }
 
-    /// Returns the notifications of all requests and incidents. With `limit`: of the newest `limit`
-    /// requests, and of incidents until there are at least as many of those.
+    /// Returns the notifications of all requests and incidents. With `limit`: those of the newest
+    /// `limit` requests, and those of at least `limit` incidents, if there are as many.
     pub async fn notifications(
         &self,
         limit: Option<usize>,

@@ -1,6 +1,6 @@
-//! The page that a server shows or publishes. Takes the reader's token and the journal; returns the
-//! page. Makes a new page only if the last one is older than a minute, because each one reads the
-//! whole journal.
+//! The page that a server shows or a sweep publishes. Takes the reader's token and the journal;
+//! returns the page. Makes a new page only if the last one is older than a minute, because each one
+//! reads the whole journal.
 
 use std::time::Duration;
 

@@ -32,8 +32,8 @@ pub(super) fn items_called_off(
     items_lost(cancel, share, images)
 }
 
-/// Returns the items of `share` that the calls of this cancel take away. Those are not the items
-/// that the withdrawal of the cancel's own approval called off.
+/// Returns the items of `share` that the calls of this cancel take away. The cancel makes no call
+/// for items that the withdrawal of its own approval called off.
 pub(super) fn items_lost(cancel: &State, share: &State, images: &AffectedImages) -> Vec<Item> {
     let request = cancel.remaining();
     request.map_or_else(Vec::new, |request| items_lost_by(&request, share, images))

@@ -129,7 +129,7 @@ impl<'a> ClaimWriter<'a> {
     /// The results in earlier records. For a revocation: the results of its own earlier attempts.
     pub(in crate::app) fn results(&self) -> Vec<ItemResult> {
         if self.revoking() {
-            // Leave out failed items, which are tried again, and items that were taken back before
+            // Leave out failed items, which are tried again, and items that were revoked before
             // this revocation began.
             let state = self.state();
             return state
@@ -216,7 +216,7 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    /// Records the stored results and calls, before another call or a wait. In a revocation, and
+    /// Records the stored results and calls, before another call or a wait. In a revocation, or
     /// without a stored result, it writes nothing and keeps the calls for a later record.
     ///
     /// # Errors
@@ -314,8 +314,8 @@ impl<'a> ClaimWriter<'a> {
     }
 
     /// Records the results so far, and why the other items are open. Also records each open item
-    /// that is or was in doubt, and whether it still is, because a later turn may fail for another
-    /// reason.
+    /// that is or was in doubt, and whether it still is, so that the doubt outlasts a later turn
+    /// that fails for another reason.
     async fn defer(
         &mut self,
         mut results: Vec<ItemResult>,
@@ -329,7 +329,7 @@ impl<'a> ClaimWriter<'a> {
             kind: ResultKind::Pending,
             ..result.clone()
         }));
-        // A call may have been made for an item in doubt, although no record names it.
+        // A call may have been made for an item in doubt, although no record names the call.
         let doubt = results.iter().chain(&known).any(|r| r.maybe_done);
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);

@@ -28,9 +28,10 @@ impl App {
     }
 
     /// Returns the cloud's state before a new share. `None` for a cancel or a share that begins
-    /// later, if the read fails or takes too long, or if an item needs no call, for example because
-    /// it is shared already: that must be recorded before the first call. If a site cannot list
-    /// shares, the state is returned nevertheless, because a second read would show no more.
+    /// later, and if the read fails or takes too long. Also `None` if an item needs no call, for
+    /// example because it is shared already: that must be recorded before the first call. If a site
+    /// cannot list shares, the state is returned nevertheless, because a second read would show no
+    /// more.
     pub(in crate::app) async fn first_look(
         &self,
         approved: &Approved,

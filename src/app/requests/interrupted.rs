@@ -64,8 +64,8 @@ pub(super) fn interrupted_result(
 }
 
 /// The result of an item that may be shared, although neither a record nor the cloud shows it. A
-/// revocation takes the image back, which is harmless if the item is not shared.
-/// `unproven`: why a list without the account proves nothing.
+/// later revocation cancels the item, which is harmless if it is not shared. `unproven`: why a list
+/// without the account proves nothing.
 fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
     let retryable = error.is_some_and(|error| error.class.passing());
     let (code, why) = match (error, unproven) {

@@ -149,7 +149,7 @@ impl App {
         observe::look_up_recorded(&context, approved.request(), &mut seen).await;
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // Judge an earlier attempt by its owner, like a share. If no owner is on record, the
+        // Judge an earlier attempt of this request by its owner, too. If no owner is on record, the
         // attempt may have called under any account, so the ownership is not proven.
         let attempt = attempted_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
@@ -250,10 +250,10 @@ impl App {
     }
 }
 
-/// Replaces the result of an item that the cloud's lists do not show by the result in `unseen`, if
-/// the answer to the call says that the image is missing, or is a final refusal to take it out of
-/// Lighthouse. After such a refusal an image in `lately` may still be in Lighthouse: keeps its
-/// result.
+/// `unseen` has the results of the items that the cloud's lists do not show. Such a result replaces
+/// the one of the call if the call's answer says that the image is missing, or finally refuses to
+/// take the image out of Lighthouse. After such a refusal an image in `lately` may still be in
+/// Lighthouse: keeps the result of the call.
 fn confirm_unseen(
     mut results: Vec<ItemResult>,
     unseen: &[ItemResult],

@@ -13,9 +13,8 @@ use super::cancelled_items::items_lost_by;
 use super::claim_writer::{ClaimWriter, Stop};
 
 impl App {
-    /// If called-off items of a cancel are in doubt, although others are on record as cancelled:
-    /// reads the cloud and records which of them are gone. Returns the results of those that it
-    /// could not read: they stay in doubt.
+    /// Reads the cloud if called-off items of a cancel are in doubt, and records which of them are
+    /// gone. Returns the results of those that it could not read: they stay in doubt.
     ///
     /// # Errors
     /// [`Stop::CalledOff`] as in [`App::record_taken_away`].
@@ -86,9 +85,9 @@ impl App {
     }
 }
 
-/// The result of an item of a withdrawn cancel that is in doubt and that a later turn may be able
-/// to read: pending if the time ran out, else a retryable failure. `None` if the item is not in
-/// doubt, or if no later read can show more.
+/// The result of an item of a withdrawn cancel, if the item is in doubt and a later turn may be
+/// able to read it: pending if the time ran out, else a retryable failure. `None` if the item is
+/// not in doubt, or if no later read can show more.
 pub(super) fn read_later(
     writer: &ClaimWriter<'_>,
     result: &ItemResult,

@@ -16,8 +16,8 @@ use crate::telemetry::Metric;
 use super::prepared::Prepared;
 use super::secrets::fetch_secrets;
 
-/// Time limit of reading the secrets again while a delivery or a sweep waits, with the wait for
-/// another reading. [`App::reload`] has none.
+/// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
+/// for another reading. [`App::reload`] has none.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {

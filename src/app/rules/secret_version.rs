@@ -1,6 +1,6 @@
 //! Names the version of a secret for records and logs: as its store names it, else by a fingerprint
-//! under a key that only this deployment has. In: a secret. Out: text, against which a reader of
-//! the journal cannot test guesses of the secret.
+//! under a key that only this deployment has. In: a secret. Out: text with which a reader of the
+//! journal cannot test guesses of the secret.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 
@@ -9,8 +9,8 @@ use crate::app::sweeps::signer_or_new;
 use crate::config::Secret;
 use crate::inbound::{Proof, VerifiedDelivery};
 
-/// The text that the seal's key signs to make the key of fingerprints. No note of the log has this
-/// text.
+/// The text that the seal's key signs to make the key of fingerprints. No checkpoint of the log has
+/// this text.
 const KEY_TEXT: &str = "sharehook fingerprints of secrets, version 1\n";
 /// Hex digits of a fingerprint.
 const DIGITS: usize = 16;

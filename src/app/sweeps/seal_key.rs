@@ -188,7 +188,7 @@ pub(crate) struct SealKeyRotation {
 }
 
 /// Introduces the key of `reference`, which signs every later seal. Creates its file if that is
-/// missing, and removes the new file if another key was introduced first.
+/// missing, and removes the new file if the journal refuses the change of keys.
 ///
 /// # Errors
 /// [`SealError`]: a reference or key that cannot be used, or the errors of

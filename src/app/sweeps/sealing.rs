@@ -18,8 +18,8 @@ use super::seal_key::{SealError, signer, signer_or_new};
 const IDLE_SECONDS: i64 = 3_600;
 /// Minimum pause between two seals of a server.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// How many times as long as a seal the pause after it is. So a server spends less than a twentieth
-/// of its time on sealing, however many records there are.
+/// The pause after a seal is this many times as long as the seal took. So a server spends less than
+/// a twentieth of its time on sealing, however many records there are.
 const PAUSE_FACTOR: u32 = 20;
 
 impl App {

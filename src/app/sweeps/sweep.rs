@@ -52,8 +52,8 @@ struct Round {
 }
 
 impl App {
-    /// Looks for approvals whose event never arrived, does what is due according to the journal's
-    /// index, continues the daily pass that compares the index with the records, delivers
+    /// Looks for approvals whose event never arrived. Does what is due according to the journal's
+    /// index, and continues the daily pass that compares the index with the records. Delivers
     /// notifications and, if due, seals the journal and publishes the report.
     ///
     /// # Errors

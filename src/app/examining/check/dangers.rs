@@ -71,7 +71,7 @@ fn journal(config: &Config) -> Vec<Warning> {
         .collect()
 }
 
-/// Warns about a time limit that leaves no time for a sweep.
+/// Warns about a time limit that leaves a sweep too little time.
 fn short_sweep(config: &Config) -> Option<Warning> {
     let seconds = config.budget_seconds;
     (seconds < MIN_SECONDS).then(|| {

@@ -74,7 +74,7 @@ fn missing_variables(config: &Config, text: &str) -> Vec<Missing> {
     vec![(problem, format!("pass {names} to the process in this file"))]
 }
 
-/// Returns the files that the program reads at its start but this file does not copy: the
+/// Returns the files that the program reads at its start but the Dockerfile does not copy: the
 /// configuration, the policy folder, maps and certificates.
 fn missing_files(config: &Config, folder: &Path, text: &str) -> Vec<Missing> {
     let policy = config.policy.strip_prefix(folder).unwrap_or(&config.policy);
