@@ -26,8 +26,8 @@ use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
-/// How long after it was first sent a refused call may be repeated. All requests that share a call
-/// wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
+/// A refused call may be repeated within this time of its first sending. All requests that share a
+/// call wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.

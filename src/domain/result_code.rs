@@ -37,8 +37,8 @@ spelled! {
         NotShareable = "NotShareable",
         /// The receiving account owns the image.
         OwnAccount = "OwnAccount",
-        /// The key in use may belong to another account than the image, so it proves nothing that
-        /// the cloud does not show the image or the share.
+        /// The key in use may belong to another account than the image. So a missing image or share
+        /// proves nothing.
         OwnerUnproven = "OwnerUnproven",
         /// A paged list has too many pages, repeats its entries or ends early.
         Paging = "Paging",

@@ -2,11 +2,11 @@
 //! repeats calls, reads the shares back and halves failed batches. In: the result of the last step.
 //! Out: the next step. Makes no call, does not sleep and reads no clock.
 //!
-//! No API returns a result per account, and none takes an idempotency key. Therefore the machine
-//! calls only for accounts that need a change. After a call without a clear answer, the machine
-//! reads the shares, if they can be read, before it repeats the call. If one account may have made
-//! a batch fail, the machine halves the batch until that account is alone and gets its own error
-//! code.
+//! No API returns a result per account, and none takes an idempotency key. Therefore a plan leaves
+//! out accounts that are known to have the wanted state. After a call without a clear answer, the
+//! machine reads the shares, if they can be read, before it repeats the call. If one account may
+//! have made a batch fail, the machine halves the batch until that account is alone and gets its
+//! own error code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

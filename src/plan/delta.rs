@@ -40,7 +40,7 @@ pub enum Stage {
         image: PlannedImage,
         /// Share or cancel.
         action: Action,
-        /// The accounts that need a change, in the request's order.
+        /// The accounts that need a call, in the request's order.
         accounts: Vec<AccountId>,
     },
 }

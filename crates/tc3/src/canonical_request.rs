@@ -63,9 +63,9 @@ impl CanonicalRequest {
     }
 }
 
-/// Trims the name and the value, and lower-cases both, except the value of `host`: the official
-/// Python signer keeps its case. The rule can also be read as lower-casing the host; a host sent in
-/// lower case satisfies both readings.
+/// Trims and lower-cases the name and the value, but keeps the case of the host, as the official
+/// Python signer does. The rule can also be read as lower-casing the host; a host sent in lower
+/// case satisfies both readings.
 fn canonical_header((name, value): &(&str, &str)) -> (String, String) {
     let name = name.trim().to_ascii_lowercase();
     let value = if name == "host" {
