@@ -26,8 +26,8 @@ use super::settings::CloudSettings;
 use super::throttle::Throttle;
 use crate::domain::{AccountId, CloudError, ErrorClass, Problems, Region, ResultCode, Timestamp};
 
-/// How long after its first sending a refused call may be repeated. All requests that share a call
-/// wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
+/// A refused call may be repeated within this time of its first sending. All requests that share a
+/// call wait for its repetition, so [`RegionalCloud::call_end`] includes this time.
 const REPEAT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The credentials of a call that already has its slot in the rate limit and can be sent at once.
@@ -83,7 +83,8 @@ impl Cloud {
         self.credentials.current(deadline).await.map(|_| ())
     }
 
-    /// Replaces the configured key, if any, for later calls. `account` is its name in errors.
+    /// Replaces the configured key, if any, for later calls. `account` is the account's name, for
+    /// errors.
     ///
     /// # Errors
     /// The id or the key is empty or contains characters that no key has.
@@ -184,7 +185,7 @@ impl RegionalCloud<'_> {
         self.deadline.or_sooner(Deadline::after(longest))
     }
 
-    /// Returns the API with the earlier of its deadline and `longest` from now.
+    /// Returns the API with a deadline at most `longest` from now.
     pub(crate) fn within(&self, longest: Duration) -> Self {
         let deadline = self.deadline.or_sooner(Deadline::after(longest));
         Self {
@@ -219,7 +220,7 @@ impl RegionalCloud<'_> {
     /// Sends one action and reads its answer.
     ///
     /// # Errors
-    /// The cloud's error code, or a `ResultCode` if the call was not sent or got no valid answer.
+    /// The cloud's error code, or a [`ResultCode`] if the call was not sent or got no valid answer.
     pub(super) async fn call<A: Action>(
         &self,
         request: &A,
@@ -298,8 +299,8 @@ impl RegionalCloud<'_> {
     /// Reads all pages of a list.
     ///
     /// # Errors
-    /// The errors of `call`, and `Paging` if the list has too many pages, repeats its entries or
-    /// ends early.
+    /// The errors of [`Self::call`], and [`ResultCode::Paging`] if the list has too many pages,
+    /// repeats its entries or ends early.
     pub(super) async fn all_pages<Q: Query>(
         &self,
         first: Paging<Q>,
@@ -658,8 +659,8 @@ mod tests {
         }
     }
 
-    /// All answers quote the headers: a gateway's page for debugging, an `Error`, and an answer of
-    /// an unexpected shape.
+    /// All answers quote the token or the key: a gateway's page for debugging, two with an `Error`,
+    /// and one of an unexpected shape.
     #[tokio::test]
     async fn an_answer_that_repeats_the_token_or_the_key_does_not_show_them() {
         const TOKEN: &str = "0123456789abcdef/0123456789abcdef";

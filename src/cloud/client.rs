@@ -23,8 +23,9 @@ const TOTAL: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(45);
 
 /// Builds an HTTP client with built-in root certificates and without redirects, proxies and
-/// retries. Time limits: 3 seconds to connect, 10 seconds for a request. The program's own requests
-/// use this client, except where a proxy or other certificates are configured.
+/// retries. Time limits: 3 seconds to connect, and 10 seconds for a request that sets no other. The
+/// program sends its requests with this client, except where a proxy or other certificates are
+/// configured.
 pub fn http_client() -> Result<Client, Problems> {
     http_client_for(None, &[])
 }
@@ -121,8 +122,8 @@ pub(crate) enum Failure {
     /// The time limit passed before the answer was complete. The request may have been sent.
     #[error("no answer within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The request was sent, but no complete answer arrived: the connection closed, or the answer
-    /// is not HTTP.
+    /// The request may have been sent, but no complete answer arrived: the connection closed, or
+    /// the answer is not HTTP.
     #[error("no complete answer arrived: {0}")]
     Lost(String),
     /// The answer exceeds the size limit, in bytes.
@@ -131,7 +132,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Returns the error of the call. `message` says what was sent, and why it got no answer.
+    /// Returns the error of the call. `message` names the call and says why it got no answer.
     pub(super) fn error(&self, message: &str, purpose: Purpose) -> CloudError {
         let code = match self {
             Self::NotConnected(_) => {

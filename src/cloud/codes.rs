@@ -46,8 +46,8 @@ const fn wanted_by(
     }
 }
 
-/// Returns the group with a remedy of its own for a call that cancels shares: its remedy for a
-/// share does not help there.
+/// Returns the group with a separate remedy for calls that cancel shares: the remedy for a share
+/// does not help there.
 const fn kept_shares(group: Group) -> Group {
     Group {
         cancel_remedy: Some(

@@ -9,13 +9,13 @@ use crate::domain::{CloudError, ErrorClass, Family, Fault, ResultCode};
 const MAX_MESSAGE_CHARS: usize = 600;
 pub(super) const MAX_CODE_CHARS: usize = 120;
 
-/// Returns the class and the remedy of an error code. Looks up the full code. For an unlisted code,
-/// looks up the part before the first dot, then compares the beginning of the code with known
-/// words.
+/// Returns the class and the remedy of an error code. Looks up the full code. If it is not listed,
+/// looks up its prefix, the part before the first dot. If the prefix is not listed either, compares
+/// the beginning of the code with known words.
 ///
-/// An unlisted code may concern a single account of the call, so it becomes `ErrorClass::Unlisted`.
-/// Codes whose prefix means an account, a quota, the call rate or the key keep the class of that
-/// prefix.
+/// An unlisted code gets the class of its prefix if that class means an account, a quota, the call
+/// rate or the key. Any other unlisted code may concern a single account of the call, so it becomes
+/// [`ErrorClass::Unlisted`].
 pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static str) {
     if let Some(listed) = lookup(code, purpose) {
         return listed;

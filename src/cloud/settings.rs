@@ -18,6 +18,7 @@ pub struct CloudSettings {
     /// loopback.
     pub endpoint: Option<String>,
     /// The maximum rate of each Lighthouse action in each region, in calls a second.
+    /// `DescribeBlueprints` may have a lower one.
     pub lighthouse_per_second: f64,
     /// The maximum rate of each CVM action in each region, in calls a second.
     pub cvm_per_second: f64,
@@ -27,7 +28,7 @@ pub struct CloudSettings {
     pub call_timeout: Duration,
     /// The function that returns the current time.
     pub clock: Clock,
-    /// Receives each wait for the rate limit.
+    /// Receives the waits for the rate limit.
     pub waits: Option<WaitObserver>,
 }
 

@@ -37,7 +37,8 @@ struct PacedQueue {
     waiting: usize,
 }
 
-/// Receives each wait for the rate limit: the name of the action, and how long the call waited.
+/// Receives the waits for the rate limit that take at least a millisecond: the name of the action,
+/// and how long the call waited.
 #[derive(Clone)]
 pub struct WaitObserver(Arc<dyn Fn(&'static str, Duration) + Send + Sync>);
 
@@ -76,7 +77,7 @@ impl Throttle {
         }
     }
 
-    /// Returns the throttle with `observer`, which receives each wait.
+    /// Returns the throttle with `observer`, which receives the waits.
     pub(super) fn observed(self, observer: Option<WaitObserver>) -> Self {
         Self { observer, ..self }
     }
@@ -323,7 +324,7 @@ mod tests {
         assert_eq!(*order.lock(), "abcacacaa");
     }
 
-    /// 20 calls a second for Lighthouse, but 10 for this one of its actions.
+    /// Lighthouse allows 20 calls a second of an action, but only 10 of `DescribeBlueprints`.
     #[test]
     fn the_list_of_blueprints_has_the_rate_of_its_own_page() {
         for (configured, list) in [(20.0, 10.0), (15.0, 10.0), (5.0, 5.0), (0.1, 0.1)] {

@@ -1,5 +1,5 @@
 //! A failed call to the cloud, with the class that decides the next step. This file only names the
-//! classes: `cloud::codes` assigns a class to each error code.
+//! classes: `cloud::error` assigns a class to each failure.
 
 use std::fmt;
 
@@ -34,12 +34,13 @@ pub enum ErrorClass {
     /// The call was not sent, for example because there was no connection. Repeating the call is
     /// safe.
     NotSent,
-    /// `cloud::codes` does not list the error code. The error may concern a single account of the
-    /// call. The [`Family`] decides how a call for one account continues.
+    /// `cloud::codes` does not list the error code, or lists it without a precise meaning. The
+    /// error may concern a single account of the call. The [`Family`] decides how a call for one
+    /// account continues.
     Unlisted(Family),
 }
 
-/// How to treat an unlisted error code, judged by its prefix.
+/// How to treat an [`ErrorClass::Unlisted`] error, judged by the beginning of its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Treated like [`ErrorClass::Transient`].
@@ -51,8 +52,8 @@ pub enum Family {
 }
 
 impl ErrorClass {
-    /// Returns who must act on an error of this class. For [`ErrorClass::NotSent`], the answer also
-    /// depends on the code: see `cloud::error::fault_of`.
+    /// Returns who must act on an error of this class. For a [`ResultCode`], the answer may differ:
+    /// see `cloud::error::fault_of`.
     pub fn fault(self) -> Fault {
         match self {
             Self::AsWanted

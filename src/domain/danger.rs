@@ -29,7 +29,8 @@ spelled! {
         UnknownSource = "unknown-source",
         /// A policy or an entity names a group that `entities.json` does not list.
         UnlistedGroup = "unlisted-group",
-        /// There is no policy, or no `permit` for the action `approve`.
+        /// There is no policy, or no `permit` for the action `approve` although shares need
+        /// approvals.
         NoPermit = "no-permit",
         /// A policy can never apply, it fails for a sample request, or Cedar's validator warns of
         /// its text.

@@ -1,7 +1,7 @@
 //! The digest of a request's content. The journal binds each identity to the digest. If neither a
-//! request nor its delivery has an id, the digest is even the identity. If the digest of a recorded
-//! request changed, a redelivery would be a conflict or would act again. Therefore this file writes
-//! the hashed text field by field and does not depend on how the types are serialised.
+//! request nor its delivery has an id, the digest even serves as the request's id. If the digest of
+//! a recorded request changed, a redelivery would be a conflict or would act again. Therefore this
+//! file writes the hashed text field by field and does not depend on how the types are serialised.
 //!
 //! Version 1 is SHA-256, in hex without a prefix, over one line of JSON without blanks. The line
 //! has the fields `id` (always null), `action`, `target`, `region`, `requester`, `approvers`,

@@ -35,11 +35,12 @@ impl fmt::Display for Item {
 pub enum ResultKind {
     /// The account has the image because of this request.
     Shared,
-    /// The account had the image before, so nothing was done.
+    /// The account had the image before, so this request changed nothing.
     AlreadyShared,
-    /// The receiver no longer has the image because of this request, or the item was called off.
+    /// A cancel or a revocation took the image away from the receiver, this request undid its own
+    /// publication, or the item was called off.
     Cancelled,
-    /// The receiver did not have the image, so nothing was done.
+    /// The receiver did not have the image, so this request changed nothing.
     NotShared,
     /// The CVM image is available in Lighthouse.
     Available {
@@ -88,7 +89,7 @@ impl ResultKind {
     }
 }
 
-/// The result of one item, with the cloud's request id if a call was made.
+/// The result of one item, with the cloud's id of the deciding call, if it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemResult {
     /// The account, or the image in Lighthouse.

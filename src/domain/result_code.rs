@@ -37,7 +37,8 @@ spelled! {
         NotShareable = "NotShareable",
         /// The receiving account owns the image.
         OwnAccount = "OwnAccount",
-        /// The image is missing, but the key in use may belong to another account than the image.
+        /// The key in use may belong to another account than the image. So a missing image or share
+        /// proves nothing.
         OwnerUnproven = "OwnerUnproven",
         /// A paged list has too many pages, repeats its entries or ends early.
         Paging = "Paging",

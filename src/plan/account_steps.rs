@@ -11,11 +11,11 @@ pub enum AccountStep {
     Call(Vec<AccountId>),
     /// Read the current shares.
     Read,
-    /// Wait before try `tries + 1`, because the last call or read failed with an error of `class`.
+    /// Wait before try `tries + 1`: the last call or read failed, or the two contradict each other.
     Wait {
         /// The number of tries so far.
         tries: u32,
-        /// The class of the last error.
+        /// The class of the last error; [`ErrorClass::Transient`] after a contradiction.
         class: ErrorClass,
     },
     /// No step is left; the results are complete.

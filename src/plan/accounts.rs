@@ -1,11 +1,12 @@
 //! A step machine that shares an image with accounts, or cancels the shares. It forms batches,
 //! repeats calls, reads the shares back and halves failed batches. In: the result of the last step.
-//! Out: the next step. Never sleeps, calls or reads a clock.
+//! Out: the next step. Makes no call, does not sleep and reads no clock.
 //!
-//! No API returns a result per account, and none takes an idempotency key. Therefore the machine
-//! calls only for accounts that need a change. If a call got no clear answer, it reads the shares,
-//! if they can be read, before it repeats the call. If one account may have made a batch fail, it
-//! halves the batch until that account is alone and gets its own error code.
+//! No API returns a result per account, and none takes an idempotency key. Therefore a plan leaves
+//! out accounts that are known to have the wanted state. After a call without a clear answer, the
+//! machine reads the shares, if they can be read, before it repeats the call. If one account may
+//! have made a batch fail, the machine halves the batch until that account is alone and gets its
+//! own error code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -192,7 +193,8 @@ impl AccountWork {
             | ErrorClass::NotSent
             | ErrorClass::Ambiguous => self.repeat(error),
             ErrorClass::Permanent if error.code == TOO_MANY && !alone => self.halve(),
-            // One account alone gets the code, so it says nothing about the other batches.
+            // A call for one account alone got the code, so the code says nothing about the other
+            // batches.
             ErrorClass::Permanent if error.code == TOO_MANY => self.fail_front(&error, false),
             ErrorClass::Permanent
             | ErrorClass::Operator
@@ -205,8 +207,9 @@ impl AccountWork {
         }
     }
 
-    /// Fails the front batch; all batches, if the cause is not an account. First reads the shares,
-    /// if they can be read and an earlier, refused call may have been carried out for a batch.
+    /// Fails the front batch, and all others too if the cause cannot be a single account. First
+    /// reads the shares, if they can be read and an earlier refused call may have been carried out
+    /// for a batch. A wrong account needs no read.
     fn give_up(&mut self, error: &CloudError) {
         let retryable = error.class.fault() != Fault::Request;
         while let Some(front) = self.queue.front_mut() {
@@ -351,7 +354,7 @@ impl AccountWork {
         self.queue.push_front(first);
     }
 
-    /// Settles the front account, which the cloud says already has the wanted state.
+    /// Settles the front account: the cloud says that it already has the wanted state.
     fn settle_as_wanted(&mut self, request_id: Option<String>) {
         let maybe_done = self.queue.front().is_some_and(|front| front.maybe_done);
         let kind = match maybe_done {

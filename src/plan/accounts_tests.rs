@@ -296,7 +296,7 @@ fn a_batch_larger_than_the_cloud_takes_is_halved() {
     assert_eq!(shared, 8);
 }
 
-/// The account that alone gets the code is the only one that fails.
+/// Only the account whose own call gets the code fails.
 #[test]
 fn a_limit_that_concerns_one_account_costs_the_others_nothing() {
     let accounts: Vec<_> = (0..10).map(account).collect();

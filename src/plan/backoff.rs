@@ -34,8 +34,9 @@ pub struct Patience {
     pub backoff: Backoff,
     /// Pause between two reads of an image that is not NORMAL yet.
     pub normal_pause: Duration,
-    /// Maximum number of times that a turn looks whether an image is NORMAL; a chain has two
-    /// images. If it still is not NORMAL, the request stays pending, and a later turn continues.
+    /// Maximum number of times that a turn looks whether an image is NORMAL, counted for each image
+    /// of a chain. If the image still is not NORMAL, the request stays pending, and a later turn
+    /// continues.
     pub normal_polls: u32,
 }
 

@@ -22,8 +22,8 @@ use super::readiness::Readiness;
 pub enum PlannedImage {
     /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// A blueprint of this CVM image that the observation did not show: the stage before finds or
-    /// makes it for a share, and a cancel looks it up.
+    /// A blueprint of this CVM image that the observation did not show. For a share, the previous
+    /// stage finds or makes it. A cancel looks it up.
     BlueprintOf(CvmImageId),
 }
 
@@ -40,7 +40,7 @@ pub enum Stage {
         image: PlannedImage,
         /// Share or cancel.
         action: Action,
-        /// The accounts that need a change, in the request's order.
+        /// The accounts that need a call, in the request's order.
         accounts: Vec<AccountId>,
     },
 }
@@ -61,8 +61,8 @@ pub struct Plan {
 
 impl Plan {
     /// Computes the difference between the request and the cloud. `done`: the results of earlier
-    /// attempts; of a pending one only the doubt counts. `looked_before`: an earlier attempt has
-    /// recorded the state before its first call.
+    /// attempts; a pending one counts only if it is Lighthouse's and in doubt. `looked_before`: an
+    /// earlier attempt has recorded the state before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -113,7 +113,7 @@ impl Plan {
         &self.settled
     }
 
-    /// Returns the results that the items of a cancel would have by the cloud's lists alone. These
+    /// Returns the results that some items of a cancel would have by the cloud's lists alone. These
     /// items get a call nevertheless, because a record says that they were given.
     pub fn unseen(&self) -> &[ItemResult] {
         &self.unseen

@@ -25,7 +25,7 @@ fn items() -> Vec<Item> {
         .collect()
 }
 
-/// The plan of the revocation of a share of `target`, of which the cloud's lists show nothing.
+/// Returns the plan that revokes a share of `target` if the cloud's lists do not show the share.
 fn plan(target: Target, given: Given, again: bool) -> Plan {
     let share = ShareRequest {
         id: None,
@@ -115,7 +115,7 @@ fn a_chain_that_was_made_lately_is_cancelled_by_the_blueprint_on_record() {
     assert!(plan(chain(), given(&[], Some(blueprint())), false).is_empty());
 }
 
-/// Such a blueprint cannot be looked up by its id.
+/// A blueprint that no record names cannot be looked up by its id.
 #[test]
 fn an_image_whose_blueprint_no_record_names_is_taken_out_of_lighthouse_by_a_call() {
     let unnamed = plan(chain(), given(&[], None), false);

@@ -1,5 +1,5 @@
 //! A step machine that puts a CVM image into Lighthouse or takes it out. In: the result of the last
-//! step. Out: the next step. Never sleeps, calls or reads a clock.
+//! step. Out: the next step. Makes no call, does not sleep and reads no clock.
 
 use crate::domain::{
     Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Fault, Item, ItemResult,
@@ -18,11 +18,11 @@ pub enum LighthouseStep {
     Call,
     /// Look for the image's blueprint in `DescribeBlueprints`.
     Find,
-    /// Wait before try `tries + 1`, because the last call or read failed with an error of `class`.
+    /// Wait before try `tries + 1`: the last call or read failed, or the two contradict each other.
     Wait {
         /// The number of tries so far.
         tries: u32,
-        /// The class of the last error.
+        /// The class of the last error; [`ErrorClass::Transient`] after a contradiction.
         class: ErrorClass,
     },
     /// No step is left; the result is complete.
@@ -211,7 +211,7 @@ impl LighthouseWork {
         }
     }
 
-    /// Processes the result of a read-back.
+    /// Processes the result of [`LighthouseStep::Find`].
     fn found(&mut self, found: Result<Option<BlueprintId>, CloudError>) {
         if let Some(request_id) = self.effected.take() {
             // The share succeeded. The image is available even if the blueprint's id is unknown.
@@ -237,8 +237,8 @@ impl LighthouseWork {
     /// Handles a read-back that does not show the wanted state.
     fn not_yet(&mut self) {
         if let Some(reason) = self.unshareable.take() {
-            // Perhaps the image cannot be shared because an earlier call has shared it, although no
-            // blueprint names it yet. Let the call decide.
+            // If an earlier call may have shared the image, that may be why it cannot be shared
+            // now, although no blueprint names it yet. Then let the next call decide.
             self.unclear |= self.maybe_done;
             if !self.maybe_done {
                 return self.finish(not_shareable(&reason), None);
@@ -267,8 +267,8 @@ impl LighthouseWork {
 
     fn unread(&mut self, error: &CloudError) {
         if self.unshareable.take().is_some() {
-            // The precheck refuses the image, and whether the image is already in Lighthouse is
-            // unknown. Let the call itself decide.
+            // The precheck refuses the image, and it is unknown whether the image is already in
+            // Lighthouse. Let the call itself decide.
             self.step = LighthouseStep::Call;
             return;
         }

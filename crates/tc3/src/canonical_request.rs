@@ -28,7 +28,7 @@ pub struct CanonicalRequest {
     pub text: String,
     /// The names of the signed headers: lower case, in ascending order, joined with `;`.
     pub signed_headers: String,
-    /// SHA-256 of the body, hex.
+    /// SHA-256 of [`SignedParts::payload`], hex.
     pub hashed_payload: String,
 }
 
@@ -63,9 +63,9 @@ impl CanonicalRequest {
     }
 }
 
-/// Lower-cases and trims name and value, but only trims the value of `host`, as the official Python
-/// signer does. The rule can also be read as lower-casing the host; a host sent in lower case
-/// satisfies both readings.
+/// Trims and lower-cases the name and the value, but keeps the case of the host, as the official
+/// Python signer does. The rule can also be read as lower-casing the host; a host sent in lower
+/// case satisfies both readings.
 fn canonical_header((name, value): &(&str, &str)) -> (String, String) {
     let name = name.trim().to_ascii_lowercase();
     let value = if name == "host" {

@@ -34,7 +34,7 @@ pub struct SigningInput<'a> {
 /// A signature with every intermediate value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// SHA-256 of the body, hex.
+    /// SHA-256 of [`SignedParts::payload`], hex.
     pub hashed_payload: String,
     /// The canonical request, which is step 1.
     pub canonical_request: String,

@@ -1,6 +1,6 @@
-//! `DescribeBlueprints`: lists the Lighthouse images of the account. The entry of an image that
-//! Lighthouse made from a CVM image names the CVM image. Limits: either ids or filters, 100 ids, 10
-//! filters of 100 values, 100 entries a page, 10 calls a second.
+//! `DescribeBlueprints`: lists the Lighthouse images that the account can use, the public ones too.
+//! The entry of an image that Lighthouse made from a CVM image names the CVM image. Limits: either
+//! ids or filters, 100 ids, 10 filters of 100 values, 100 entries a page, 10 calls a second.
 //! <https://www.tencentcloud.com/document/product/1103/42503>
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Checks requests against the limits that the documentation publishes, before they are sent. In:
-//! the parts of a request. Out: nothing, or the limit that the request exceeds.
+//! Checks a request, before it is sent, against the limits that the documentation publishes. In:
+//! the parts of the request. Out: nothing, or the limit that the request exceeds.
 
 use serde::Serialize;
 

@@ -120,8 +120,9 @@ impl<T> Pager<T> {
     /// Adds a page. Returns the offset of the next page, or `None` if the list is complete.
     ///
     /// The offset grows by the number of entries received, not by the requested page size: a server
-    /// may send smaller pages. If the total has become smaller, reads the list again from the
-    /// beginning: when an entry of an earlier page is removed, an unread entry moves to that page.
+    /// may send smaller pages. If the total has become smaller, forgets all entries and returns 0,
+    /// so that the caller reads the list again: when an entry of an earlier page is removed, an
+    /// unread entry moves to that page.
     pub fn take(
         &mut self,
         page: Page<T>,

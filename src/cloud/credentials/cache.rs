@@ -16,7 +16,7 @@ use crate::cloud::deadline::Deadline;
 use crate::domain::Timestamp;
 
 /// The cache replaces temporary credentials this long before they expire. The Python and Go SDKs
-/// use the same time.
+/// use the same time for the credentials of a CVM's role.
 const EARLY: SignedDuration = SignedDuration::from_secs(300);
 /// Age at which the cache looks up credentials without an expiry again: an operator may have
 /// replaced them in their file.

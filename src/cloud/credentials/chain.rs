@@ -91,8 +91,8 @@ impl CredentialChain {
     }
 
     /// Returns the configured key or, without one, the first credentials found. If a role is set,
-    /// assumes it with these credentials and returns those of the role. After a failure with the
-    /// keys of a function's environment, tries those of an invocation.
+    /// assumes it with these credentials and returns the credentials of the role. If that fails
+    /// with the keys of a function's environment, tries the keys of an invocation.
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
         let base = match &self.key {
             Some(key) => key.read().clone(),

@@ -7,8 +7,8 @@ use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use super::{metadata, sdk_file, sts, tccli};
 
-/// Every source that a look-up searches, in order. Settings of this process come before those of
-/// the whole machine; therefore TKE comes before CVM.
+/// Every source that a look-up searches, in order. The role of this pod (TKE) comes before the role
+/// of the whole machine (CVM).
 pub(crate) const SOURCES: [CredentialSource; 7] = [
     CredentialSource::Environment,
     CredentialSource::FunctionEnvironment,
