@@ -122,7 +122,7 @@ fn an_unknown_source_and_a_missing_body_are_usage_errors() {
 }
 
 #[test]
-fn every_scheme_that_sharehook_can_sign_for_is_tried_without_its_secret() {
+fn every_scheme_is_tried_without_its_secret() {
     let folder = tempfile::tempdir().unwrap();
     let schemes = [
         "standard-webhooks",
@@ -139,11 +139,13 @@ fn every_scheme_that_sharehook_can_sign_for_is_tried_without_its_secret() {
         "basic",
         "bearer",
         "trusted",
+        "sns",
     ];
     let mut text = CONFIGURATION.replace("POLICY", repository().join("policy").to_str().unwrap());
     for scheme in schemes {
         let place = match scheme {
             "trusted" => "from = [\"env:NOT_SET\"]",
+            "sns" => "from = [\"arn:aws:sns:us-east-1:000000000000:share-requests\"]",
             "github" => "secrets = [\"file:not-there\"]",
             "svix" => "secrets = [\"aws-ssm:/not/there\", \"env:NOT_SET\"]",
             _ => "secrets = [\"env:NOT_SET\"]",

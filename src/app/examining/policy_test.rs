@@ -1,5 +1,5 @@
 //! Runs a user's test case: delivers an event as its sender would, signed with the source's own
-//! secret if the source verifies one. Puts the event through verification, map, policy and plan.
+//! secret if the source has one. Puts the event through verification, map, policy and plan.
 //! Takes an event and an instant; returns the outcome of each request of the event. Writes nothing
 //! and makes no call to the cloud.
 
@@ -8,9 +8,11 @@ use serde_json::Value;
 use crate::app::approvals::Fetcher;
 use crate::app::deliveries::identity_of;
 use crate::app::rules::{Intake, Prepared};
+use crate::config::SourceConfig;
 use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp, read_json};
 use crate::inbound::{
-    Delivery, InstanceState, MapRefusal, Refusal, Said, VerifiedDelivery, Via, seal,
+    Delivery, InstanceState, MapRefusal, Refusal, Said, SchemeName, SchemeSpec, VerifiedDelivery,
+    Verifier, Via, seal,
 };
 use crate::plan::{Observation, Plan};
 use crate::policy::{Decision, Question};
@@ -92,36 +94,31 @@ impl Prepared {
         if let Some(fetcher) = &intake.fetcher {
             return with_instance((intake, fetcher), source, &body, now);
         }
-        let config = self
-            .config()
-            .sources
-            .iter()
-            .find(|known| known.name == source);
-        let (via, body) = match (config, intake.from.first()) {
-            (_, Some(origin)) => {
-                let via = Via::Host {
-                    origin: origin.clone(),
-                    id: Some("case".to_owned()),
-                };
-                (via, body.into())
-            }
-            (Some(config), None) => {
-                let secret = config
-                    .secrets
-                    .first()
-                    .ok_or_else(|| CaseError::NoSecret(source.clone()))?;
-                let (scheme, from) = (&config.scheme, &config.from);
-                let sealed = seal(scheme, &secret.text, from, body, "case", now);
-                let (headers, body) = sealed.map_err(CaseError::CannotSign)?;
-                (Via::Http(headers), body)
-            }
-            (None, None) => return Err(CaseError::UnknownSource(source)),
-        };
-        let delivery = Delivery { source, via, body };
-        intake
-            .verifier
-            .verify(delivery, now)
-            .map_err(CaseError::Refused)
+        let known = |config: &&SourceConfig| config.name == source;
+        let config = self.config().sources.iter().find(known);
+        let config = config.ok_or_else(|| CaseError::UnknownSource(source.clone()))?;
+        if let (true, Some(origin)) = (config.scheme.lists_origins(), config.from.first()) {
+            let id = Some("case".to_owned());
+            let origin = origin.clone();
+            let via = Via::Host { origin, id };
+            return vouched(
+                config,
+                Delivery {
+                    source,
+                    via,
+                    body: body.into(),
+                },
+                now,
+            );
+        }
+        let secret = config.secrets.first();
+        let secret = secret.ok_or_else(|| CaseError::NoSecret(source.clone()))?;
+        let (scheme, from) = (&config.scheme, &config.from);
+        let sealed = seal(scheme, &secret.text, from, body, "case", now);
+        let (headers, body) = sealed.map_err(CaseError::CannotSign)?;
+        let via = Via::Http(headers);
+        let verified = intake.verifier.verify(Delivery { source, via, body }, now);
+        verified.map_err(CaseError::Refused)
     }
 
     fn outcome(
@@ -157,6 +154,19 @@ impl Prepared {
             why,
         }
     }
+}
+
+/// Delivers an event as if its host had authenticated the sender. Only Amazon SNS can sign its
+/// messages, so a case of an SNS source has no signature.
+fn vouched(
+    config: &SourceConfig,
+    delivery: Delivery,
+    now: Timestamp,
+) -> Result<VerifiedDelivery, CaseError> {
+    let trusted = SchemeSpec::preset(SchemeName::Trusted);
+    let verifier = Verifier::new(trusted, Vec::new(), config.from.clone());
+    let verifier = verifier.map_err(CaseError::CannotSign)?;
+    verifier.verify(delivery, now).map_err(CaseError::Refused)
 }
 
 /// Builds the delivery of a source that fetches. The case's body has the event and the instance, as

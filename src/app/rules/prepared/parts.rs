@@ -23,7 +23,7 @@ use super::approver_origin::{ApproverOrigin, SourceSummary};
 pub(in crate::app) struct Intake {
     pub(in crate::app) verifier: Verifier,
     pub(in crate::app) map: Map,
-    /// The origins that the source lists in `from`; empty if its scheme uses secrets instead.
+    /// The origins that the source lists in `from` if its scheme is `trusted`, else empty.
     pub(in crate::app) from: Vec<String>,
     pub(in crate::app) handshake: Option<Handshake>,
     pub(in crate::app) replies: ReplyRules,
@@ -169,8 +169,8 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
             return Err(Problems(problems));
         }
     };
-    let speaks = source.scheme.lists_origins();
-    let from = source.from.iter().filter(|_| speaks).cloned().collect();
+    let trusted = matches!(source.scheme.kind(), SchemeKind::Trusted);
+    let from = source.from.iter().filter(|_| trusted).cloned().collect();
     Ok(Intake {
         verifier,
         map,
