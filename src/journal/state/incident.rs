@@ -40,7 +40,7 @@ pub enum Subject {
     Rejected(Rejection),
     /// Differences between the shares in the cloud and the journal.
     Drifted(Drift),
-    /// A verified event that names an instance, which is then fetched.
+    /// An announcement: a verified event or a list names an instance, which is then fetched.
     Received(Box<Announcement>),
 }
 
