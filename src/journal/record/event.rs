@@ -26,7 +26,7 @@ pub enum Event {
         /// The end of the new lease.
         until: Timestamp,
         /// Set if a share was decided again: the current policies' verdict, which allows the rest
-        /// of it.
+        /// of the share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
         /// True if the last worker was dead, so that this worker did not wait for the end of the

@@ -194,7 +194,7 @@ impl State {
             .collect()
     }
 
-    /// Whether a record from less than `time` before `now` has a new result for an item that the
+    /// Whether a record that is younger than `time` at `now` has a new result for an item that the
     /// request gave.
     pub fn gave_within(&self, now: Timestamp, time: SignedDuration) -> bool {
         let lately = |at| now.duration_since(at) < time;

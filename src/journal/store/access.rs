@@ -1,5 +1,5 @@
 //! Collects what a remote place may need to be opened: the HTTP client, and environment variables
-//! that are chosen by their prefix. Drops all other variables.
+//! that are chosen by their names. Drops all other variables.
 
 use secrecy::SecretString;
 
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 #[derive(Debug, Default)]
 pub struct Access {
     /// The environment variables that [`Access::takes`] accepts, such as a region, credentials or
-    /// an endpoint. The prefix decides, so some of them may be of no use to the place.
+    /// an endpoint. Their names decide, so some of them may be of no use to the place.
     pub variables: Vec<(String, SecretString)>,
     /// The HTTP client for the place.
     pub http: Option<reqwest::Client>,

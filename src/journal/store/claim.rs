@@ -116,10 +116,10 @@ impl Claim {
     /// # Errors
     /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed since the
     /// last record; stop. [`AppendError::CalledOff`]: a cancel or withdrawal called off items of
-    /// the request. Nothing was written, and the claim remains valid. [`AppendError::Store`]: the
-    /// event cannot follow the newest record and was not written, or the store failed. After a
-    /// failure of the store, call this again with the same event: it detects whether the first
-    /// attempt was stored.
+    /// the request. The record was not written, and the claim remains valid.
+    /// [`AppendError::Store`]: the event cannot follow the newest record and was not written, or
+    /// the store failed. After a failure of the store, call this again with the same event: it
+    /// detects whether the first attempt was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,

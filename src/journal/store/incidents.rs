@@ -1,6 +1,6 @@
 //! Records incidents: streams that belong to no request. `open_request` records conflicts. Takes a
 //! rejected delivery, a comparison that found differences, or an announcement; returns whether it
-//! was recorded. Rejections and comparisons are bounded in number per day, and the same one is
+//! was recorded. Rejections and comparisons are bounded in number per day, and equal ones are
 //! recorded at most once a day.
 
 use super::super::record::{Announcement, Drift, Event, Rejection, Stored, StreamId};

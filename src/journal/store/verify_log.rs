@@ -24,8 +24,8 @@ struct Walk {
     findings: Vec<Finding>,
     /// Whether the kept checkpoint belongs to this log.
     continues: bool,
-    /// The paths of the objects that may exist: those of the verified seals, and those of a seal in
-    /// progress. From the journal's root.
+    /// The paths, from the journal's root, of the objects that may exist: those of the verified
+    /// seals and of a seal in progress.
     paths: BTreeSet<String>,
 }
 

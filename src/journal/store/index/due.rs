@@ -110,7 +110,7 @@ impl Journal {
         }
     }
 
-    /// Writes a request's entries. Returns the paths of those that are no longer needed.
+    /// Writes a request's entries. Returns the paths of the entries that are no longer needed.
     async fn update_index_of(
         &self,
         state: &State,

@@ -276,8 +276,8 @@ impl Journal {
     }
 
     /// Writes the entries that the next record needs: its wake-up, its entries below `grants`, and
-    /// with `first_of_turn` its entry below `unsealed`. Leaves out those that `before` needed
-    /// already.
+    /// with `first_of_turn` its entry below `unsealed`. Leaves out a wake-up and entries below
+    /// `grants` that `before` needed already.
     pub(in super::super) async fn add_index_entries(
         &self,
         before: Option<&State>,
