@@ -1,5 +1,5 @@
 //! The place of a file outside the journal, such as the report: a path or an object in a bucket.
-//! Parses its text into a [`FilePlace`] or returns the problem. `store` reads and writes the file.
+//! Parses its text into a [`FilePlace`] or returns the problem. `store` writes the file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -320,8 +320,8 @@ impl StreamBuilder {
         }
     }
 
-    /// Adds a record of worker `who`, `seconds` after the claim. Does not check whether it can
-    /// follow.
+    /// Adds a record of worker `who`, `seconds` after the claim. Does not check whether the record
+    /// can follow.
     pub(super) fn then(self, seconds: i64, who: u64, event: Event) -> Self {
         self.then_of(None, seconds, who, event)
     }

@@ -1,4 +1,4 @@
-//! Exports a record as a row of CSV (RFC 4180) for spreadsheets. The text comes from tickets: a
+//! Exports a record as a row of CSV (RFC 4180) for spreadsheets. The text comes from tickets. So a
 //! cell that a spreadsheet would run as a formula gets a leading apostrophe, and invisible
 //! characters are escaped.
 

@@ -59,8 +59,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The source that authenticated the delivery that led to this record, and its scheme. `None`
-    /// if there was no delivery.
+    /// The source that authenticated the delivery that led to this record, and the source's scheme
+    /// if it is on record. `None` if there was no delivery.
     pub(super) fn sender(&self) -> Option<(&'a SourceName, Option<&'a str>)> {
         match (&self.stored.record.event, self.intent) {
             (Event::Conflict(conflict), _) => Some((&conflict.identity.source, None)),

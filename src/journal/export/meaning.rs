@@ -45,7 +45,8 @@ impl Meaning {
             Event::Progress(made) if made.calls.is_empty() => ("progress", Read, Success),
             Event::Progress(_) => ("progress", Access, End::called(event, Success)),
             Event::Deferred(deferral) => {
-                // Without a failed call, a read of the cloud failed, or the image was not ready.
+                // A fault without a failed call: a read of the cloud failed, or the image was not
+                // ready.
                 let end = match deferral.fault {
                     Some(_) => End::failed("Deferred"),
                     None => End::Other("Deferred"),
@@ -177,10 +178,10 @@ pub(super) fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     texts.join(separator)
 }
 
-/// Returns the error code that explains a failure. For an attempt to revoke without covered items:
-/// the code of the last call that failed. Otherwise the code of the first item that failed for
-/// good, or else of the last call, if it failed: an earlier call that failed may have been repeated
-/// with success.
+/// Returns the error code that explains a failure. If an attempt to revoke left items although no
+/// other grant covers one: the code of the last call that failed. In every other event: the code of
+/// the first item that failed for good, or else of the last call, if that call failed. An earlier
+/// call that failed may have been repeated with success.
 fn failure(event: &Event) -> Option<&String> {
     let (results, calls) = event.parts();
     let lost = results.iter().find_map(|result| match &result.kind {
@@ -229,7 +230,7 @@ impl End {
         }
     }
 
-    /// The failure of the event's calls, or else `end`.
+    /// The failure with the event's error code, or else `end`.
     fn called(event: &Event, end: Self) -> Self {
         match failure(event) {
             Some(code) => Self::Failure(code.clone()),

@@ -151,8 +151,8 @@ fn cloud(entry: &Entry<'_>, origin: &Origin) -> Value {
     cloud
 }
 
-/// Returns `src_endpoint`: the source that authenticated the delivery, or `unknown` without one. No
-/// record has its network address.
+/// Returns `src_endpoint`: the source that authenticated the delivery, or `unknown` if there was no
+/// delivery. No record has the source's network address.
 fn source(entry: &Entry<'_>) -> Value {
     let (name, scheme) = match entry.sender() {
         Some((source, scheme)) => (source.as_str(), scheme),

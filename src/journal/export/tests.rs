@@ -184,7 +184,7 @@ fn exact_streams() -> [Vec<Stored>; 3] {
 }
 
 /// Every field of these events, also those that the schema does not name. tests/peers/ocsf.py
-/// validates the file.
+/// validates the expected events.
 #[test]
 fn a_closed_share_and_refused_requests_are_exported_field_by_field() {
     let streams = exact_streams();

@@ -17,8 +17,8 @@ impl KeyChain {
     /// keys, oldest first.
     ///
     /// # Errors
-    /// A note introduces no key, lacks the signature of one of its two keys or does not continue
-    /// the previous note, or `trusted` is not among the keys.
+    /// A note introduces no key, is not signed by both of its keys, or does not continue the note
+    /// before it. Or `trusted` is not among the keys.
     pub fn of(trusted: &VerifierKey, notes: &[String]) -> Result<Self, NoteFlaw> {
         let chain = Self::read(notes)?.unwrap_or_else(|| Self::from(trusted.clone()));
         if chain.keys().any(|key| key == trusted) {
@@ -28,12 +28,11 @@ impl KeyChain {
         }
     }
 
-    /// Builds the sequence of the keys in `notes`, of which none needs to be trusted. `None`
-    /// without notes.
+    /// Builds the sequence of the keys in `notes`, without a trusted key. `None` without notes.
     ///
     /// # Errors
-    /// A note introduces no key, lacks the signature of one of its two keys or does not continue
-    /// the previous note.
+    /// A note introduces no key, is not signed by both of its keys, or does not continue the note
+    /// before it.
     pub fn read(notes: &[String]) -> Result<Option<Self>, NoteFlaw> {
         let mut chain = None;
         for note in notes {

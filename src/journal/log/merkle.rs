@@ -22,8 +22,8 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hash.finalize().into()
 }
 
-/// The root of the tree over the hashes of leaves, or of subtrees of one size, of which only the
-/// last may be partial. Without hashes, the SHA-256 of the empty string.
+/// The root of the tree over `hashes`. They are the hashes of leaves, or of subtrees of one size;
+/// the last subtree may be smaller. Without hashes, returns the SHA-256 of the empty string.
 pub fn root(hashes: &[Hash]) -> Hash {
     match hashes {
         [] => Sha256::digest([]).into(),

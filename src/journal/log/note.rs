@@ -32,7 +32,7 @@ pub enum NoteFlaw {
     /// The text is not a signed note, or not the checkpoint that is needed.
     #[error("{0}")]
     Malformed(&'static str),
-    /// The key has not signed the note.
+    /// The key has not signed the note, or is not one of the journal's keys.
     #[error("it is not signed by {0}")]
     Unsigned(String),
     /// The key's signature does not match the text.

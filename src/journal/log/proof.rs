@@ -109,7 +109,7 @@ impl Proof {
 
     /// Verifies offline that the signed tree contains each record of the proof, and returns the
     /// tree's checkpoint. `key` is a trusted key of the journal. Does not verify that the records
-    /// follow each other: `Chain` does.
+    /// follow each other; `Chain` verifies that.
     pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, ProofFlaw> {
         let checkpoint = opened(&self.checkpoint, key, &self.keys)?;
         for (seq, record) in (0..).zip(&self.records) {

@@ -141,7 +141,7 @@ fn read_place(line: &str) -> Option<(StreamId, u64)> {
     (place(stream, seq) == line).then_some((stream, seq))
 }
 
-/// The number of records in an object's bytes; for the fuzz targets.
+/// The number of records in a segment's bytes; for the fuzz targets.
 pub fn records_in_segment(bytes: &[u8]) -> Result<usize, &'static str> {
     Segment::read(&Bytes::copy_from_slice(bytes)).map(|segment| segment.records.len())
 }

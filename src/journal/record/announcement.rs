@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::Received;
 use crate::domain::{Identity, SourceName, Timestamp};
 
-/// A verified event that names an instance. If an announcement led to no request, another event
-/// about the instance may follow in its stream.
+/// A verified event, or an entry of a system's list, that names an instance. If an announcement led
+/// to no request, another event about the instance may follow in its stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// The source that authenticated the event.
+    /// The source of the event or the list.
     pub source: SourceName,
     /// The source's scheme.
     pub scheme: String,
@@ -20,13 +20,13 @@ pub struct Announcement {
     /// this id. The event's own id is inside `event`.
     pub delivery_id: String,
     /// The reference of the configured secret that verified the event, with the secret's version or
-    /// a keyed fingerprint of the secret.
+    /// a keyed fingerprint of the secret, if either is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// Digests of the received bytes and of the map and configuration that will read the instance.
     #[serde(flatten)]
     pub received: Received,
-    /// The decrypted event, without the app's token.
+    /// The event in plain text, without secrets such as the app's token.
     pub event: Value,
     /// True if no event arrived: the system's list of finished instances names the instance, or the
     /// fetch of another instance shows what became of this one. In both cases this program made

@@ -15,7 +15,7 @@ pub struct Drift {
     pub count: u64,
     /// The first differences, at most 100.
     pub differences: Vec<Drifted>,
-    /// SHA-256 of all differences, in hex. Equal differences are recorded once a day.
+    /// SHA-256 of all differences, in hex. Equal differences are recorded at most once a day.
     pub digest: String,
     /// The stream is named after the day and this number, which is below the maximum number of
     /// comparisons per day.

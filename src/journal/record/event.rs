@@ -12,7 +12,7 @@ use crate::domain::{
     AccountId, Fault, Identity, Item, ItemResult, Notice, ShareRequest, Status, Timestamp, Verdict,
 };
 
-/// The content of a record. The JSON field `type` has the variant's name.
+/// The content of a record. The JSON field `type` has the variant's name in snake case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -26,7 +26,7 @@ pub enum Event {
         /// The end of the new lease.
         until: Timestamp,
         /// Set if a share was decided again: the current policies' verdict, which allows the rest
-        /// of it.
+        /// of the share.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verdict: Option<Verdict>,
         /// True if the last worker was dead, so that this worker did not wait for the end of the
@@ -39,7 +39,7 @@ pub enum Event {
     Progress(Progress),
     /// The worker ends its turn, but the request is unfinished.
     Deferred(Deferral),
-    /// The request is finished. Every item has its final result.
+    /// The request is finished: no item is pending.
     Closed {
         /// `completed`, `partial` or `failed`.
         status: Status,
@@ -51,8 +51,9 @@ pub enum Event {
     },
     /// A later cancel calls off items of an open share. Or the withdrawal of an approval calls off
     /// items of a share that is not completely revoked, or the items of a cancel that are not
-    /// cancelled yet. Neither waits for the request's worker, so any worker may write this record
-    /// without a claim. The next record of the request's worker then collides with it.
+    /// cancelled yet. The cancel or the withdrawal does not wait for the request's worker, so any
+    /// worker may write this record without a claim. The next record of the request's worker then
+    /// collides with the call-off.
     CalledOff(CallOff),
     /// A later cancel has taken away items of this closed share, or found them not shared. The
     /// cancel's worker writes this record without a claim, after its calls and before the cancel
@@ -81,7 +82,7 @@ pub enum Event {
         /// given by this request.
         lighthouse: bool,
     },
-    /// An attempt to revoke left items shared.
+    /// An attempt to revoke did not revoke every item.
     NotRevoked(FailedAttempt),
     /// The revocation is complete.
     Revoked {
@@ -96,8 +97,8 @@ pub enum Event {
     /// A notification was delivered, or there was nothing to send. The process that made the
     /// attempt writes this record without a claim.
     Notified(Notified),
-    /// An attempt to deliver a notification failed. The process that made it writes this record
-    /// without a claim.
+    /// An attempt to deliver a notification failed. The process that made the attempt writes this
+    /// record without a claim.
     NotificationFailed(FailedNotification),
     /// Record 0 of an incident: a delivery has a recorded request's identity, but other content.
     Conflict(Conflict),
@@ -105,8 +106,9 @@ pub enum Event {
     Rejected(Rejection),
     /// Record 0 of an incident: a comparison of the cloud with the journal found differences.
     Drifted(Drift),
-    /// Record 0 of an announcement: a verified event names an instance, which is then fetched. Also
-    /// a later event about an instance whose announcement led to no request.
+    /// Record 0 of an announcement: a verified event, or a list of the approval system, names an
+    /// instance, which is then fetched. Also a later event about an instance whose announcement led
+    /// to no request.
     Received(Box<Announcement>),
     /// An attempt to fetch the announced instance failed. Written without a claim.
     FetchFailed(FailedFetch),
@@ -203,8 +205,8 @@ pub struct Intent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_id: Option<String>,
     /// The reference of the configured secret that verified the delivery, with the secret's version
-    /// or a keyed fingerprint of the secret. Or the fingerprint of the certificate that verified
-    /// the delivery. Never the secret itself.
+    /// or a keyed fingerprint of the secret, if either is known. Or the fingerprint of the
+    /// certificate that verified the delivery. Never the secret itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_fingerprint: Option<String>,
     /// The scheme that authenticated the delivery.
@@ -329,8 +331,8 @@ impl CallOff {
     }
 }
 
-/// An attempt to revoke that left items shared, because it failed or because another grant covers
-/// them. Says when the next attempt may begin.
+/// An attempt to revoke that did not revoke every item, because it failed or because another grant
+/// covers an item. Says when the next attempt may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
     /// The results of the items that are no longer shared. The other items may still be shared.
@@ -347,7 +349,7 @@ pub struct FailedAttempt {
     pub covered: Vec<Item>,
 }
 
-/// A notification that needs no further attempt.
+/// A notification that was delivered, or for which there was nothing to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notified {
     /// The notification.

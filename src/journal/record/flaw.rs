@@ -15,7 +15,7 @@ pub enum Flaw {
         /// The number in the record.
         says: u64,
     },
-    /// The file belongs to another stream or not to the journal.
+    /// The file belongs to another stream, or does not belong to the journal.
     #[error("foreign: {0}")]
     Foreign(String),
     /// The field `prev` does not match the file before. This file's checksum is right.
@@ -51,14 +51,14 @@ pub enum Flaw {
     /// The grant in an index entry is not the grant according to the records.
     #[error("foreign: its grant differs from the records")]
     WrongGrant,
-    /// The journal has no seal, and its index does not list all records as unsealed. The daily pass
-    /// of a process without a key deletes such entries, and so does a seal.
+    /// The journal has no seal, and its index does not list all records as unsealed. A seal deletes
+    /// the entries below `index/unsealed/`, and so does the daily pass of a process without a key.
     #[error(
         "no seal exists, and the index does not list the records of {streams} requests as unsealed: \
          either this journal was never sealed, or its log was removed"
     )]
     NoSeal {
-        /// The number of streams without such an entry.
+        /// The number of streams whose records the index does not list as unsealed.
         streams: usize,
     },
     /// The index names a record that does not exist.

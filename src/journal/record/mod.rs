@@ -55,7 +55,7 @@ pub struct Record {
     pub prev: Option<String>,
     /// When the record was written, by the writer's clock.
     pub at: Timestamp,
-    /// The worker that wrote it.
+    /// The worker that wrote the record.
     pub worker: Worker,
     /// The root account that owns the image, as far as the worker knows: the account of its
     /// credentials, or the one on record. `None` if it is unknown.

@@ -55,11 +55,11 @@ impl Affected {
 }
 
 impl State {
-    /// Returns each pair of image and receiver that the request affects; none if it was denied when
-    /// it was opened. The accounts of a chain are included once its blueprint is known. If the
-    /// request puts an image into Lighthouse and names no accounts, the pair of the blueprint and
-    /// Lighthouse is included once the blueprint is known. So a cancel of the blueprint finds the
-    /// request.
+    /// Returns each pair of image and receiver that the request affects; none if the request was
+    /// denied when it was opened and no operator has reopened it. The accounts of a chain are
+    /// included once its blueprint is known. If the request puts an image into Lighthouse and names
+    /// no accounts, the pair of the blueprint and Lighthouse is included once the blueprint is
+    /// known. So a cancel of the blueprint finds the request.
     pub fn affected(&self) -> Vec<Affected> {
         if self.phase == Phase::Denied {
             return Vec::new();

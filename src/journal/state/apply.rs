@@ -130,7 +130,7 @@ impl State {
         let Some(at) = self.look_at() else {
             return self;
         };
-        // Work that was due earlier is due from this record on.
+        // If the work was due before this record, its wake-up is at this record's instant.
         let wanted = WakeUp::new(at.max(record.at), record.stream, record.seq);
         let ahead = |known: WakeUp| record.at < known.at && known.at <= wanted.at;
         if !self.wake_up.is_some_and(ahead) {
@@ -361,7 +361,8 @@ impl State {
 
     /// Sets the owner to the account of `record` if the record gives an item that the request had
     /// not given before. Repeated results do not count, because their worker may use another
-    /// account. A result in doubt proves no owner.
+    /// account. A result in doubt proves no owner. If `record` names no account, the owner of items
+    /// that were given before remains.
     fn note_owner(&mut self, record: &Record, results: &[ItemResult]) {
         let known = |item: &Item| self.results.iter().find(|result| result.item == *item);
         let new = |result: &&ItemResult| {

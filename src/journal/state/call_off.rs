@@ -1,6 +1,6 @@
 //! Call-offs. A later cancel calls off items of an open share, or takes away items of a closed one.
-//! The withdrawal of an approval calls off two things: a share until it is completely revoked, and
-//! the items of a cancel that are not cancelled yet. In: a state and a `called_off` or `cancelled`
+//! The withdrawal of an approval calls off items of a share that is not completely revoked, or the
+//! items of a cancel that are not cancelled yet. In: a state and a `called_off` or `cancelled`
 //! record. Out: which items the record may name, and which items are called off.
 
 use crate::domain::{
@@ -26,7 +26,7 @@ impl State {
     /// Whether the withdrawal of the request's approval may call `item` off. True for a share until
     /// it is completely revoked, also for a denied or failed one, which then cannot be reopened.
     /// True for a cancel until the cancel of `item` has succeeded. False if `item` was called off
-    /// before.
+    /// before or is not an item of the request.
     pub fn can_be_withdrawn(&self, item: &Item) -> bool {
         let request = &self.intent.request;
         let left = match request.action {
@@ -119,8 +119,8 @@ impl State {
     }
 
     /// Applies a `called_off` record. If no item of an open request is left and no worker has the
-    /// turn, closes the request; but if an earlier turn read the cloud, makes it due at once,
-    /// because that turn may have made a call. A worker then closes it.
+    /// turn, closes the request. But if an earlier turn may have made a call, makes the request due
+    /// at once; a worker then closes it.
     pub(super) fn call_off(
         &mut self,
         record: &Record,

@@ -18,9 +18,9 @@ pub const MAX_COVER: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Maximum difference between two machines' clocks that the program tolerates.
 pub const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Returns the earliest possible start of the lease that ends at the first of `wake_ups`: the work
-/// under this lease cannot have ended before this instant. A lease's wake-up is at the lease's end,
-/// rounded up to a second.
+/// Returns the earliest possible start of the lease that ends at the earliest of `wake_ups`. The
+/// work under this lease cannot have ended before this start. A lease's wake-up is at the lease's
+/// end, rounded up to a second.
 pub(super) fn earliest_end(wake_ups: &[WakeUp]) -> Option<Timestamp> {
     let longest = MAX_LEASE.saturating_add(SignedDuration::from_secs(1));
     wake_ups.iter().min()?.at.checked_sub(longest).ok()

@@ -1,5 +1,6 @@
 //! Grants: what is shared because of a request. In: the request's state. Out: its [`Grant`]. An
-//! account that had the image before is not part of the grant, unless the request adopted it.
+//! account that had the image before is not part of the grant, unless the request adopted that
+//! share.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,8 @@ pub struct Grant {
     pub accounts: Vec<AccountId>,
     /// Whether the image is in Lighthouse because of this request.
     pub lighthouse: bool,
-    /// The time of the first record that shows the share.
+    /// The time of the first record that shows the share; if no record shows it yet, of the newest
+    /// record.
     pub since: Timestamp,
     /// When the share ends: at its expiry, or earlier if its approval was withdrawn. `None`: never.
     pub until: Option<Timestamp>,
@@ -64,7 +66,8 @@ spelled! {
         Active = "active",
         /// The share has ended, and another grant covers the item.
         Covered = "covered",
-        /// The share has ended, the item is still shared, and no other grant covers it.
+        /// The share has ended, the item is still shared, and no record shows that another grant
+        /// covers it now.
         Overdue = "overdue",
     }
 }
@@ -191,7 +194,7 @@ impl State {
             .collect()
     }
 
-    /// Whether a record from less than `time` before `now` has a new result for an item that the
+    /// Whether a record that is younger than `time` at `now` has a new result for an item that the
     /// request gave.
     pub fn gave_within(&self, now: Timestamp, time: SignedDuration) -> bool {
         let lately = |at| now.duration_since(at) < time;

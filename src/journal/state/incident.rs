@@ -21,7 +21,7 @@ pub struct Incident {
     attempts: u32,
     /// When the next attempt to fetch the instance is due; `None` if none is needed.
     fetch_at: Option<Timestamp>,
-    /// Why the last attempt to fetch failed, or why the announcement led to no request.
+    /// Why the last attempt to fetch failed, or why the announcement was settled without a request.
     why: Option<String>,
     confirmed: bool,
     /// The requests that the announcement leads to, also before they are opened.
@@ -40,7 +40,7 @@ pub enum Subject {
     Rejected(Rejection),
     /// Differences between the shares in the cloud and the journal.
     Drifted(Drift),
-    /// A verified event that names an instance, which is then fetched.
+    /// An announcement: a verified event or a list names an instance, which is then fetched.
     Received(Box<Announcement>),
 }
 
@@ -138,9 +138,9 @@ impl Incident {
         }
     }
 
-    /// Whether an event with this body digest restarts the announcement: the announcement led to no
-    /// request, and the event is new. So an event that leads to nothing does not block a later one,
-    /// and a repeated event causes no work.
+    /// Whether an event with this body digest restarts the announcement: the announcement was
+    /// settled without a request, and the event is new. So an event that leads to nothing does not
+    /// block a later one, and a repeated event causes no work.
     pub fn begins_anew_with(&self, body_digest: &str) -> bool {
         let ended = self.fetch_at.is_none() && self.why.is_some();
         ended && !self.events.iter().any(|known| known == body_digest)
@@ -215,7 +215,8 @@ impl Incident {
         &self.requests
     }
 
-    /// Returns why the last attempt to fetch failed, or why the announcement led to no request.
+    /// Returns why the last attempt to fetch failed, or why the announcement was settled without a
+    /// request.
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
     }

@@ -23,9 +23,8 @@ impl State {
 
     /// Returns the notifications that were owed, had no attempt, and are too old for one now.
     /// `wake_ups`: those that led the sweep to the request. A notification counts as owed only if
-    /// its outcome is not older than the earliest possible start of a lease that ends at the first
-    /// wake-up. A sweep deletes a wake-up when nothing is owed, so a new `[[notify]]` section owes
-    /// nothing for older outcomes.
+    /// its outcome happened at or after `earliest_end(wake_ups)`. A sweep deletes a wake-up when
+    /// nothing is owed, so a new `[[notify]]` section owes nothing for older outcomes.
     pub fn missed(&self, rules: &NoticeRules, wake_ups: &[WakeUp], now: Timestamp) -> Vec<Notice> {
         let Some(since) = earliest_end(wake_ups) else {
             return Vec::new();

@@ -132,8 +132,8 @@ impl Notifications {
         owed
     }
 
-    /// Returns the notifications of the outcomes since `since` that had no attempt and are too old
-    /// for one.
+    /// Returns the notifications of outcomes at or after `since` that had no attempt, if the
+    /// outcome is too old for one.
     pub(super) fn missed(
         &self,
         rules: &NoticeRules,

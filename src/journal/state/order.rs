@@ -1,6 +1,6 @@
 //! The order of a share and a cancel of the same image: the later one decides. In: the state of a
-//! request. Out: its place in the order. `ordered_at` puts a request after those for the same image
-//! that were recorded before it, even if a clock was wrong.
+//! request. Out: its place in the order. `ordered_at` puts a request after the requests for the
+//! same image that were recorded before it, even if a clock was wrong.
 
 use jiff::SignedDuration;
 

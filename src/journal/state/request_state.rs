@@ -138,8 +138,8 @@ impl State {
         &self.intent.request
     }
 
-    /// Returns the verdict in force: the newest one that allowed the request again, or else the one
-    /// in record 0.
+    /// Returns the newest verdict on record that allowed the request; if none did, the one in
+    /// record 0. A later refusal does not change it.
     pub fn verdict(&self) -> &Verdict {
         self.decided_again.as_ref().unwrap_or(&self.intent.verdict)
     }
@@ -159,7 +159,7 @@ impl State {
         self.reopened_at.unwrap_or(self.intent.approved_at)
     }
 
-    /// Returns when the work on the request may begin: at its opening or its `not_before`,
+    /// Returns when the work on the request may begin: at [`State::opened_at`] or its `not_before`,
     /// whichever is later.
     pub fn begins_at(&self) -> Timestamp {
         let opened = self.opened_at();
@@ -172,7 +172,7 @@ impl State {
         self.failed_turns
     }
 
-    /// Returns the number of attempts to revoke in which a call failed.
+    /// Returns the number of incomplete attempts to revoke in which a call failed.
     pub fn failed_revocations(&self) -> u32 {
         self.failed_revocations
     }
@@ -253,7 +253,7 @@ impl State {
 
     /// Returns the root account that owns the image: the account under which the request gave
     /// something. If it gave nothing: for a cancel the account that first read the cloud, otherwise
-    /// the account in record 0. `None` if that account is not recorded or in doubt.
+    /// the account in record 0. `None` if that account is in doubt or not on record.
     pub fn owner(&self) -> Option<&AccountId> {
         self.owner.as_ref()
     }

@@ -52,7 +52,7 @@ impl State {
         merge(&mut self.results, &doubts);
     }
 
-    /// Returns one result per item that is no longer shared after a revocation.
+    /// Returns the results of revocations, one per item. A failed result may be among them.
     pub fn revoked(&self) -> &[ItemResult] {
         &self.revoked
     }

@@ -106,9 +106,10 @@ impl State {
     }
 
     /// Returns when a sweep must look at the request: when work is due, or at the share's end if
-    /// that is earlier and a shared item has no cover. So every sweep looks at an overdue share
-    /// until it is revoked, also during a pause. If neither applies: at the end of a share that
-    /// holds an item.
+    /// that is earlier and an item that the request gave has no cover by another grant. So every
+    /// sweep looks at an overdue share until it is revoked, also during a pause. If work is never
+    /// due, but the request holds an item that it found shared ([`State::holds`]): at the share's
+    /// end.
     pub fn look_at(&self) -> Option<Timestamp> {
         let ends = self.ends_at().filter(|_| self.holds_any());
         let overdue = self.ends_at().filter(|_| !self.uncovered().is_empty());

@@ -1,4 +1,5 @@
-//! Collects what a remote place needs to be opened, and drops all other environment variables.
+//! Collects what a remote place may need to be opened: the HTTP client, and environment variables
+//! that are chosen by their names. Drops all other variables.
 
 use secrecy::SecretString;
 
@@ -6,7 +7,8 @@ use secrecy::SecretString;
 /// use neither.
 #[derive(Debug, Default)]
 pub struct Access {
-    /// The environment variables that [`Access::takes`] accepts: region, credentials, endpoint.
+    /// The environment variables that [`Access::takes`] accepts, such as a region, credentials or
+    /// an endpoint. Their names decide, so some of them may be of no use to the place.
     pub variables: Vec<(String, SecretString)>,
     /// The HTTP client for the place.
     pub http: Option<reqwest::Client>,

@@ -116,10 +116,10 @@ impl Claim {
     /// # Errors
     /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed since the
     /// last record; stop. [`AppendError::CalledOff`]: a cancel or withdrawal called off items of
-    /// the request. Nothing was written, and the claim remains valid. [`AppendError::Store`]: the
-    /// event cannot follow the newest record and was not written, or the store failed. After a
-    /// failure of the store, call this again with the same event: it detects whether the first
-    /// attempt was stored.
+    /// the request. The record was not written, and the claim remains valid.
+    /// [`AppendError::Store`]: the event cannot follow the newest record and was not written, or
+    /// the store failed. After a failure of the store, call this again with the same event: it
+    /// detects whether the first attempt was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,
@@ -186,16 +186,16 @@ impl Journal {
     /// ended, a worker died, or a share must be revoked. Returns the claim and the work; `None` if
     /// the request is not due or another writer's record came first. `verdict`: the current
     /// policies' verdict on a share that was decided again, which [`Event::Taken`] records.
-    /// `at_once`: do not wait for the end of a pause, nor until the cover by another grant is due
-    /// to be checked.
+    /// `at_once`: wait neither for the end of a pause nor for the next check of another grant's
+    /// cover.
     ///
     /// If the request is unfinished and its newest record is at least [`MAX_PAUSE`] old, first
     /// reads the log for later records: a finished request looks unfinished if its later records or
     /// its file `retired` were lost.
     ///
     /// # Errors
-    /// The lease does not end after it begins, `verdict` is a denial, the log has a later record
-    /// of the request, or the store failed.
+    /// The lease does not end after it begins, `verdict` is a denial, a later record of the request
+    /// is in the log but not in `requests/`, or the store failed.
     pub async fn take(
         &self,
         state: State,

@@ -163,8 +163,8 @@ pub(super) fn place_error(
 /// A record was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Another worker has taken over the request or, because this worker wrote nothing for
-    /// [`MAX_PAUSE`](super::MAX_PAUSE), may have. This worker must stop.
+    /// Another worker has taken over the request. Or it may have, because this worker wrote nothing
+    /// for [`MAX_PAUSE`](super::MAX_PAUSE). This worker must stop.
     #[error("another worker has taken over this request")]
     Lost,
     /// A later cancel or a withdrawal called off items of the request. The claim's state now

@@ -30,8 +30,9 @@ impl History {
         }))
     }
 
-    /// Returns the state after record `seq`. If a called-off item is still shared then, returns the
-    /// state after the records that revoke it, as the answer to the request has it.
+    /// Returns the state after record `seq`, as the answer to the request shows it. If the request
+    /// is unfinished then, or a called-off item is still shared, first applies later records until
+    /// neither is true.
     pub fn state_at(&self, seq: u64) -> Result<StreamState, JournalError> {
         let until = |stored: &&Stored| stored.record.seq <= seq;
         let mut state = StreamState::from_records(self.records.iter().take_while(until))?;

@@ -1,7 +1,7 @@
 //! Records incidents: streams that belong to no request. `open_request` records conflicts. Takes a
 //! rejected delivery, a comparison that found differences, or an announcement; returns whether it
-//! was recorded. Rejections and comparisons are bounded in number per day, and the same one is
-//! recorded once a day.
+//! was recorded. Rejections and comparisons are bounded in number per day, and equal ones are
+//! recorded at most once a day.
 
 use super::super::record::{Announcement, Drift, Event, Rejection, Stored, StreamId};
 use super::super::state::{Incident, StreamState, WakeUp};
@@ -64,9 +64,9 @@ impl Journal {
         self.record_incident(slots, lease, rules).await
     }
 
-    /// Records a verified event that names an instance. First writes a wake-up that is due at once.
-    /// If the announcement is on record and led to no request, appends a new event, so that the
-    /// instance is fetched again.
+    /// Records that a verified event, or a list, names an instance. First writes a wake-up that is
+    /// due at once. If the announcement is on record and led to no request, appends a new event, so
+    /// that the instance is fetched again.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,
@@ -131,8 +131,8 @@ impl Journal {
         self.append(state, lease.now, &lease.worker, wanted).await
     }
 
-    /// Records the incident in the first free stream of `slots`, unless an earlier one has the same
-    /// incident. If it owes a notification, writes its wake-up first.
+    /// Records the incident in the first free stream of `slots`, unless an earlier stream has the
+    /// same incident. If the incident owes a notification, writes its wake-up first.
     async fn record_incident(
         &self,
         slots: impl Iterator<Item = (StreamId, Event)>,

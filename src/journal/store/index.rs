@@ -40,12 +40,12 @@ pub struct Index {
     due: BTreeMap<StreamId, Vec<WakeUp>>,
     grants: BTreeMap<StreamId, Vec<GrantEntry>>,
     unsealed: BTreeMap<StreamId, Vec<u64>>,
-    /// Each entry, with its stream and the number of records that the stream must have.
+    /// Each entry, with its stream and the number of records that the stream must have at least.
     named: Vec<(Path, StreamId, u64)>,
     /// Files below `index/` that are not valid entries.
     foreign: Vec<Finding>,
-    /// The number of sealed records per stream. `None` if the journal has no seal and this process
-    /// does not seal.
+    /// The number of sealed records per stream. `None` if it was not read, or if the journal has no
+    /// seal and this process does not seal.
     sealed: Option<BTreeMap<StreamId, u64>>,
     /// Whether to ignore `MIN_AGE`.
     includes_newest: bool,
@@ -58,9 +58,9 @@ pub(super) struct RequiredEntries {
     /// The number of the stream's records. The first `sealed` of them are sealed.
     end: u64,
     sealed: u64,
-    /// The wake-up that an intact request requires.
+    /// The wake-up that the request requires, if its state is known.
     due: Option<WakeUp>,
-    /// The entries below `grants` that an intact request requires.
+    /// The entries below `grants` that the request requires, if its state is known.
     entries: Vec<GrantEntry>,
     /// The content of such an entry once it contains the grant.
     grant: Option<Vec<u8>>,

@@ -189,7 +189,7 @@ impl Journal {
     }
 
     /// The keys of the log according to `log/keys/`. Without such notes, one key signs every seal:
-    /// fails if checkpoint 1 shows that it is not `key`.
+    /// fails if checkpoint 1 shows that another key than `key` signed it.
     async fn keys_for(&self, key: &VerifierKey) -> Result<KeyChain, JournalError> {
         let read = KeyChain::read(&self.key_notes().await?);
         if let Some(keys) = read.map_err(|flaw| self.broken_log("log/keys", flaw))? {

@@ -42,8 +42,8 @@ pub struct Batch {
     pub requests: Vec<RequestFiles>,
     /// The errors of streams and segments that could not be read.
     pub flaws: Vec<JournalError>,
-    /// No batch that is read after this one contains a request that was approved after this
-    /// instant, as far as the clocks of sealers and receivers agree. `None`: unknown.
+    /// Later batches contain only requests that were approved before this instant, apart from the
+    /// differences between clocks and the duration of a seal. `None`: unknown.
     pub rest_before: Option<Timestamp>,
 }
 

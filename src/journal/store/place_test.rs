@@ -55,8 +55,7 @@ impl Journal {
 
     /// Tests that a directory is still the one that was opened, and that the place is writable:
     /// creates and deletes a probe below `index/`, with `nonce` in its name. If the index has a
-    /// place of its own, also tries to create the probe beside the records. It is no error if that
-    /// probe exists.
+    /// place of its own, also tries to create a probe beside the records, which may exist already.
     ///
     /// # Errors
     /// A place is not writable, or the directory has been replaced.

@@ -35,7 +35,7 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// Computes the content for a stream's records before `end` from the log. `None` unless all of
+    /// Computes from the log the content for a stream's records before `end`. `None` unless all of
     /// them are sealed.
     fn of(log: &VerifiedLog, stream: StreamId, end: u64) -> Option<Self> {
         let sealed = log.sealed(stream)?;

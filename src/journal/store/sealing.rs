@@ -49,8 +49,8 @@ struct NextRecords {
 }
 
 impl Journal {
-    /// Completes the seals whose sealers stopped, then seals the records that `index/unsealed/`
-    /// names. May leave records that are written during the call to the next seal.
+    /// Completes the seals that are unfinished, then seals the records that `index/unsealed/`
+    /// names. Records that are written during the call may be left for the next seal.
     ///
     /// # Errors
     /// `signer` is not the key that signs the log now, a rotation of the key was interrupted, or an
@@ -100,13 +100,13 @@ impl Journal {
         Ok(sealing)
     }
 
-    /// Introduces the key that signs every later seal: makes a seal without records, whose
+    /// Introduces the key that signs from the next seal on: makes a seal without records, whose
     /// checkpoint both keys sign, and returns that checkpoint. May be called again, also after an
     /// interruption.
     ///
     /// # Errors
-    /// [`JournalError::Place`]: `old` is `new`; `old` does not sign the log now, unless the newest
-    /// key change is this one; or another change is under way. Then this call has not written the
+    /// [`JournalError::Place`]: `old` is `new`; `old` does not sign the log now, and the newest key
+    /// change is not this one; or another change is under way. Then this call has not written the
     /// change. Otherwise the errors of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
@@ -218,9 +218,9 @@ impl Journal {
         Ok(head)
     }
 
-    /// Creates the signed note of a checkpoint unless it exists, and returns it. `key` signs that
-    /// seal. Creates none, and so needs an existing note, if `signer` is an earlier or later key,
-    /// or if the checkpoint introduces another key than `next`.
+    /// Creates the signed note of a checkpoint unless it exists, and returns it. `key` is the key
+    /// that signs this checkpoint's seal. Creates none, and so needs an existing note, if `signer`
+    /// is an earlier or later key, or if the checkpoint introduces another key than `next`.
     async fn signed(
         &self,
         checkpoint: &Checkpoint,
@@ -281,7 +281,7 @@ impl Journal {
     }
 
     /// Adds unsealed records to a segment until it is full or none is left. `waiting` keeps the
-    /// streams with further records.
+    /// streams that may have further records.
     async fn fill(
         &self,
         segment: &mut Segment,

@@ -61,11 +61,11 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// Reads a stream as far as an answer to a delivery needs it. Of an incident, that is record 0.
-    /// Of a request, that is every record up to its end; up to its newest end if it was reopened.
-    /// If a called-off item is still shared then, reads on until it is revoked. Stops at the first
-    /// number without a record. So before you work on an unfinished request, read it with
-    /// [`Journal::read`], which lists the stream and finds a gap.
+    /// Returns a stream's state as far as an answer to a delivery needs it. For an incident: after
+    /// record 0. For a request: after the record that ends it, or that ends it again if it was
+    /// reopened. If a called-off item is still shared then: after the record that revokes the item.
+    /// Stops at the first number without a record. So before you work on an unfinished request,
+    /// read it with [`Journal::read`], which lists the stream and finds a gap.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store
@@ -117,8 +117,8 @@ impl Journal {
         Ok(streams)
     }
 
-    /// A stream's files in order, unverified; empty if there is no such stream. Reads a retired
-    /// stream from its segments.
+    /// A stream's files in order, unverified; empty if there is no such stream. Reads the records
+    /// of a retired stream from its segments, and later records from `requests/`.
     ///
     /// # Errors
     /// [`JournalError::Damaged`]: a file is missing or too large, a file is in the place of the

@@ -1,5 +1,5 @@
-//! Appends the records that need no claim: call-offs, cancels, notifications, and the later records
-//! of an announcement. Takes a state and an event; returns the state afterwards. Each of several
+//! Appends records that need no claim: call-offs, cancels, notifications, and the later records of
+//! an announcement. Takes a state and an event; returns the state afterwards. Each of several
 //! concurrent writers appends its record after the others' records, or finds that its record is no
 //! longer needed.
 
@@ -106,7 +106,8 @@ impl Journal {
     }
 
     /// Appends the event that `event` returns for the state. If another writer was first, applies
-    /// that record and asks `event` again, until the append succeeds or `event` returns `None`.
+    /// that writer's record and asks `event` again, until the append succeeds or `event` returns
+    /// `None`.
     pub(super) async fn append(
         &self,
         mut state: StreamState,

@@ -1,6 +1,6 @@
-//! A flag that shows whether there may be records to seal. Set at first, because an earlier process
-//! may have left some, and at each write. All clones of a journal share the flag. It does not see
-//! the writes of other running processes.
+//! A flag that shows whether there may be records to seal. It is set at first, because an earlier
+//! process may have left unsealed records, and again at each write. All clones of a journal share
+//! the flag. It does not see the writes of other running processes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -37,7 +37,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The number of intact seals; 0 if the log was not verified.
     pub seals: u64,
-    /// The number of records in these seals. Only their hash chains protect other records.
+    /// The number of records in these seals. The other records are protected by their hash chains
+    /// only.
     pub sealed: u64,
     /// The number of records of retired requests that exist only in their segments.
     pub retired: u64,
@@ -159,7 +160,7 @@ impl Journal {
                     findings,
                     ..Report::default()
                 };
-                // The entries of such a stream are not known.
+                // It is unknown which entries a stream without a readable folder requires.
                 return Ok((
                     report,
                     RequiredEntries::of(stream, u64::MAX, u64::MAX, None),

@@ -24,7 +24,8 @@ struct Walk {
     findings: Vec<Finding>,
     /// Whether the kept checkpoint belongs to this log.
     continues: bool,
-    /// The paths of the objects that the verified seals determine, from the journal's root.
+    /// The paths, from the journal's root, of the objects that may exist: those of the verified
+    /// seals and of a seal in progress.
     paths: BTreeSet<String>,
 }
 
@@ -112,7 +113,7 @@ impl Journal {
     /// The verified content of all seals, and the notes that introduce keys.
     ///
     /// # Errors
-    /// The log is damaged; otherwise the store failed.
+    /// `key` is not a key of this journal, or the log is damaged. Otherwise the store failed.
     pub async fn verified_log(
         &self,
         key: &VerifierKey,
@@ -130,7 +131,8 @@ impl Journal {
     /// records. `None`: no record is sealed, or a record differs from what was sealed.
     ///
     /// # Errors
-    /// The log or stream is damaged; otherwise the store failed.
+    /// `key` is not a key of this journal, or the log or the stream is damaged. Otherwise the store
+    /// failed.
     pub async fn prove(
         &self,
         key: &VerifierKey,
@@ -148,7 +150,7 @@ impl Journal {
     /// Proves that the newest checkpoint continues an older one. `None` if it does not.
     ///
     /// # Errors
-    /// No key of the journal has signed `old`; otherwise the errors of [`Journal::prove`].
+    /// No key of the journal has signed `old`. Otherwise the errors of [`Journal::verified_log`].
     pub async fn prove_consistency(
         &self,
         key: &VerifierKey,

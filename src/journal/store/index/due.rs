@@ -110,7 +110,7 @@ impl Journal {
         }
     }
 
-    /// Writes a request's entries. Returns the paths of those that are no longer needed.
+    /// Writes a request's entries. Returns the paths of the entries that are no longer needed.
     async fn update_index_of(
         &self,
         state: &State,
@@ -155,8 +155,9 @@ impl Journal {
         Ok(done)
     }
 
-    /// Returns the wake-ups to delete for a request that stays due. Keeps the wake-up of the newest
-    /// record and the earliest one: the clock that wrote the newest may have been wrong.
+    /// Returns the wake-ups to delete for a request that stays due. Keeps the newest one that the
+    /// records need ([`State::wake_up`]) and the earliest one: the clock that wrote the newest may
+    /// have been wrong.
     fn older(&self, state: &State, wake_ups: &[WakeUp]) -> Vec<Path> {
         let newest = state.wake_up().filter(|known| wake_ups.contains(known));
         let first = wake_ups.iter().min();

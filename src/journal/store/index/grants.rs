@@ -1,11 +1,11 @@
 //! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file per
-//! request and image while the request is unfinished or *active*: it holds a shared item. Takes
-//! states; returns the requests that affect an image, and the grants.
+//! request and image while the request is unfinished or *active*. An active request holds a shared
+//! item. Takes states; returns the requests that affect an image, and the grants.
 //!
-//! An empty entry is written before the record that needs it. Once the request has a grant and no
-//! work on it is due, [`Journal::update_index`] replaces the empty entry: the new entry contains
-//! the grant and is named after the newest record. Readers use this grant only while that record is
-//! the newest; otherwise they read the records.
+//! An empty entry is written before the record that needs it. Once the request has a grant, and
+//! neither work nor a notification is due, [`Journal::update_index`] replaces the empty entry: the
+//! new entry contains the grant and is named after the newest record. Readers use this grant only
+//! while that record is the newest; otherwise they read the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -276,8 +276,8 @@ impl Journal {
     }
 
     /// Writes the entries that the next record needs: its wake-up, its entries below `grants`, and
-    /// with `first_of_turn` its entry below `unsealed`. Leaves out those that `before` needed
-    /// already.
+    /// with `first_of_turn` its entry below `unsealed`. Leaves out a wake-up and entries below
+    /// `grants` that `before` needed already.
     pub(in super::super) async fn add_index_entries(
         &self,
         before: Option<&State>,

@@ -95,7 +95,7 @@ impl Journal {
     }
 
     /// Begins the pass anew if a clock was days ahead, because that clock may have put work off for
-    /// long. Otherwise returns it unchanged.
+    /// long. Otherwise returns `pass` unchanged.
     pub async fn after_wrong_clock(&self, mut pass: Pass) -> Result<Pass, JournalError> {
         if pass.ahead.is_empty() {
             return Ok(pass);

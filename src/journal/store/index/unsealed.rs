@@ -4,9 +4,9 @@
 //!
 //! The first record of a turn, and each record without a claim, gets its entry before it is
 //! written. Later records of the turn rely on that entry. So a sealer that finds a turn in progress
-//! writes an entry for the record after those that it sealed, and then deletes the older entries.
-//! An entry whose own record is sealed is not needed any more, so a slow sealer cannot delete an
-//! entry that another sealer needs.
+//! writes an entry for the record after those that it sealed, and then deletes the older entries. A
+//! sealer deletes only entries whose own record is sealed. Such an entry is not needed any more, so
+//! a slow sealer cannot delete an entry that another sealer needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

@@ -280,7 +280,8 @@ fn a_withdrawal_ends_a_share_in_every_phase_and_a_cancel_only_an_open_one() {
         )
         .is_err()
     );
-    // Items that the request only found shared need no revocation, and it no longer holds them.
+    // Items that the request only found shared need no revocation, and the request no longer holds
+    // them.
     let mut found = all(AlreadyShared);
     found.remove(0);
     found.insert(0, result(lighthouse(), failed()));
