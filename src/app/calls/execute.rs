@@ -1,6 +1,6 @@
-//! Executes a plan: drives the step machines, makes their calls and records each of them. In: a
-//! [`Plan`], which can only be made from an approved request. Out: a result for every item,
-//! `pending` if the time ran out.
+//! Executes a plan: drives the step machines, and makes and records their calls. In: a [`Plan`],
+//! which can only be made from an approved request. Out: a result for every item, `pending` if the
+//! time ran out.
 
 use tracing::Instrument as _;
 
@@ -222,7 +222,7 @@ async fn accounts_stage(
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
 }
 
-/// Records on the span of a call its action and how it ended.
+/// Records a call's action and end on the call's span.
 fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
     call.record("action", action);
     match end {
@@ -351,7 +351,7 @@ async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> Lightho
                 last = Some(later.clone());
                 LighthouseSeen::NotReady(later)
             }
-            // A call would be refused if the image is still in the state that was read before.
+            // Keep the state that was read before: in that state the cloud refuses the call.
             Err(error) => match last.take() {
                 Some(later) => return LighthouseSeen::NotReady(later),
                 None => LighthouseSeen::Prechecked(Err(error)),

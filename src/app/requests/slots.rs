@@ -41,7 +41,7 @@ pub(in crate::app) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Counts one unfinished request of its source until it is dropped.
+/// While it exists, counts one unfinished request of its source.
 #[derive(Debug)]
 pub(in crate::app) struct Unfinished {
     _counted: Option<Counted>,
@@ -66,7 +66,8 @@ pub(super) struct Queued {
     _unfinished: Option<Unfinished>,
 }
 
-/// The recorded requests and announcements that wait for a slot. One task works them off.
+/// The recorded requests and announcements that wait for a slot. `App::work_off` takes them out in
+/// order.
 #[derive(Debug)]
 pub struct Backlog(UnboundedReceiver<Queued>);
 

@@ -186,8 +186,8 @@ impl App {
 
     /// Judges the results of a cancel that may prove nothing, such as those of a missing image, and
     /// returns all results. If an operator confirmed that the image is deleted, items whose image
-    /// is missing become `NotShared`. Otherwise [`Ownership::judge`] decides, unless no record
-    /// names an owner and the image was not taken out of Lighthouse: then the results do not
+    /// is missing become `NotShared`. Else, if the owner is on record or a result shows that the
+    /// image is out of Lighthouse, [`Ownership::judge`] decides. Otherwise the results do not
     /// change.
     fn judge_missing_image(
         &self,
@@ -252,8 +252,8 @@ impl App {
 
 /// `unseen` has the results of the items that the cloud's lists do not show. Such a result replaces
 /// the one of the call if the call's answer says that the image is missing, or finally refuses to
-/// take the image out of Lighthouse. After such a refusal an image in `lately` may still be in
-/// Lighthouse: keeps the result of the call.
+/// take the image out of Lighthouse. After such a refusal, an image in `lately` keeps the result of
+/// its call, because it may still be in Lighthouse.
 fn confirm_unseen(
     mut results: Vec<ItemResult>,
     unseen: &[ItemResult],

@@ -17,7 +17,7 @@ use super::prepared::Prepared;
 use super::secrets::fetch_secrets;
 
 /// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
-/// for another reading. [`App::reload`] has none.
+/// for another reading. [`App::reload`] has no limit.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
