@@ -257,7 +257,7 @@ impl App {
     }
 
     /// Decides and records a request that the journal does not know, and carries it out if it is
-    /// allowed, need not wait, and gets a slot. A dry run only shows the plan.
+    /// allowed, need not wait, gets a slot and was opened in time. A dry run only shows the plan.
     async fn begin(
         &self,
         incoming: &IncomingRequest<'_>,

@@ -209,7 +209,7 @@ pub enum Reply {
     Handshake(HandshakeReply),
     /// Authentication failed. The reply does not say why; the log may.
     Unauthorised,
-    /// No source has this name.
+    /// No source has this name, or lists this origin.
     UnknownSource,
     /// The delivery could not be verified or handled now; the sender must repeat it.
     NotNow,

@@ -126,8 +126,8 @@ async fn blueprint_of_chain(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // The failure of the accounts is retryable if a later turn may publish the image and so make
-    // the blueprint, or if the image is in Lighthouse, whose list may show the blueprint later.
+    // The accounts' failure is retryable if a later turn may still publish the image, or if the
+    // image is in Lighthouse: the list may show its blueprint later.
     let again = |result: &ItemResult| match &result.kind {
         ResultKind::Failed { retryable, .. } => *retryable,
         kind => matches!(kind, ResultKind::Available { .. }),

@@ -121,8 +121,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// Looks up, by its id, the blueprint that the records name, if the cloud's list shows none for the
-/// image: a blueprint's entry in that list may not name its image.
+/// If the cloud's list shows no blueprint of the image, looks up the recorded blueprint by its id:
+/// a blueprint's entry in the list may lack the image.
 pub(in crate::app) async fn look_up_recorded(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,

@@ -30,7 +30,7 @@ use super::send_notification::{Attempt, Delivered, Failure};
 use super::target::Target;
 use super::task_token::NoToken;
 
-/// How many streams have their notifications delivered at once.
+/// Number of streams whose notifications a server delivers at once.
 const MAX_DELIVERING: usize = 8;
 /// Time limit for all notifications of a stream on a server. A sweep has its own deadline.
 const MAX_TIME: Duration = Duration::from_secs(30);

@@ -15,7 +15,8 @@ use crate::telemetry::{TraceContext, current};
 
 /// Maximum number of requests that are carried out at once.
 const MAX_SLOTS: u8 = 64;
-/// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
+/// Maximum total size of a source's unfinished requests, in bytes. Each counts with the size of its
+/// delivery.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Default)]

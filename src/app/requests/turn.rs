@@ -149,8 +149,8 @@ impl App {
         observe::look_up_recorded(&context, approved.request(), &mut seen).await;
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // Judge an earlier attempt of this request by its owner, too. If no owner is on record, the
-        // attempt may have called under any account, so the ownership is not proven.
+        // The owner that an earlier attempt recorded counts, too. If it recorded none, it may have
+        // called under any account, so the ownership is not proven.
         let attempt = attempted_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
         let owners = (on_record.owners.iter().map(Option::as_ref)).chain(attempt_owner);
@@ -222,7 +222,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let request = writer.state().request().clone();
-        // The record keeps its owner account: the read below does not prove another owner.
+        // Keep the owner that is on record: the read below does not prove another one.
         writer.set_owner(writer.state().owner().cloned());
         let seen = if writer.looked_before() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)

@@ -146,7 +146,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 /// Returns the configured key; `None` if none is configured or its file does not exist yet.
 ///
 /// # Errors
-/// A key that cannot be read, is not a key, or is inside the journal.
+/// A key that cannot be read, is not a key, or is inside the journal or its index.
 pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     let Some(seal) = &config.seal else {
         return Ok(None);
