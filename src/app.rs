@@ -257,7 +257,7 @@ impl App {
     }
 
     /// Decides and records a request that the journal does not know, and carries it out if it is
-    /// allowed, need not wait, and gets a slot. A dry run only shows the plan.
+    /// allowed, need not wait, gets a slot and was opened in time. A dry run only shows the plan.
     async fn begin(
         &self,
         incoming: &IncomingRequest<'_>,
@@ -277,8 +277,7 @@ impl App {
             self.find_source(incoming.request).await?;
             return Ok(self.show_plan(incoming, &decision).await);
         }
-        // Write no record before the journal's place is proven to refuse to create a file that
-        // exists.
+        // First prove that the journal's place refuses to create a file twice.
         self.prove_create_only().await?;
         let source = &incoming.identity.source;
         let bytes = incoming.delivery.verified.body().len();
@@ -301,7 +300,7 @@ impl App {
         let opened = self.open(incoming, &decision, slot.is_some(), seen.as_ref());
         let opened = opened.instrument(record);
         let state = match (opened.await?, decision) {
-            // `neighbours`: the other requests for the same image and receivers, which the opening
+            // `neighbours`: the other requests for a share's image and receivers, if they could be
             // listed. Work on the claim only after a quick opening: a concurrent cancel waits for
             // record 0 no longer than `context::OPENING_TIME`, and then may not see this request.
             (Opened::New(claim, neighbours), Decision::Allow(approved))

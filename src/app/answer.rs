@@ -13,7 +13,8 @@ use crate::journal::{Phase, State};
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The request's id: its own, else the delivery's, else a digest of its content.
+    /// The request's id: its own, else one made of the delivery's id, else of a digest of the
+    /// request.
     pub id: String,
     /// The outcome so far.
     pub status: Status,
@@ -127,8 +128,8 @@ impl Answer {
     }
 }
 
-/// One result per item. In a denial, each result has the reason against this item; if there is
-/// none, it says that a request is carried out only if all of it is allowed.
+/// Returns one result per item. In a denial, each result says why its item is refused, or that a
+/// request is carried out only if all of it is allowed.
 fn results_of(state: &State) -> Vec<ItemResult> {
     match state.phase() {
         Phase::Denied => refused_items(state.request(), state.verdict()),
@@ -201,14 +202,14 @@ pub enum Ending {
 /// The answer to a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Verified: one answer per request. An event without a request has one answer: it requests
-    /// nothing, only names an instance, or is a bad event of a batch.
+    /// Verified: one answer per request. Also one answer for an event that requests nothing or only
+    /// names an instance, and for each bad event of a batch.
     Answers(Vec<(Ending, Answer)>),
     /// The answer to a handshake or to a message about a subscription.
     Handshake(HandshakeReply),
     /// Authentication failed. The reply does not say why; the log may.
     Unauthorised,
-    /// No source has this name.
+    /// No source has this name, or lists this origin.
     UnknownSource,
     /// The delivery could not be verified or handled now; the sender must repeat it.
     NotNow,
@@ -216,7 +217,7 @@ pub enum Reply {
     UnsupportedType,
     /// Verified, but not JSON or nested too deeply.
     Unreadable(Problem),
-    /// Verified, but the map fails, or a request that it makes of the event is not valid.
+    /// Verified, but the map fails or returns a request that is not valid.
     Invalid(Problems),
 }
 

@@ -59,7 +59,7 @@ pub struct App {
 
 impl App {
     /// Returns the application for a host that writes the credentials of its role into each
-    /// request's headers. On any other host a sender can write these headers.
+    /// request's headers. Call it on no other host: there a sender can write these headers.
     #[must_use]
     pub fn using_invocation_credentials(self) -> Self {
         self.clouds.use_invocation_credentials();
@@ -95,9 +95,9 @@ impl App {
         }
     }
 
-    /// Returns the cloud of the account that owns an image. For the blueprint of a chain, chooses
-    /// the account of its CVM image: the cloud chooses the blueprint's id, so the configuration
-    /// need not name it. `find_source` must have looked up the CVM image.
+    /// Returns the cloud of the account that owns an image. For a chain's blueprint, that is the
+    /// account of its CVM image: the configuration cannot name a blueprint before it is made.
+    /// `find_source` must have looked up the CVM image.
     pub(super) fn cloud_of_owner(&self, image: &ImageRef, region: &Region) -> Chosen<'_> {
         let source = self.published.source(region, image);
         let image = source.as_ref().unwrap_or(image).to_string();

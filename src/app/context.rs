@@ -103,8 +103,7 @@ fn counted_as<T>(end: &Result<T, CloudError>) -> Option<&'static str> {
     }
 }
 
-/// The longest turn. Longer work continues in another turn; that of a share, after another
-/// decision.
+/// The longest turn. Longer work continues in another turn, before which a share is decided again.
 pub(super) const MAX_TURN: Duration = Duration::from_secs(180);
 
 /// How long a lease outlasts its turn's deadline: time for the last write, for a call that the

@@ -37,7 +37,7 @@ const MIN_ATTEMPTS: u32 = 10;
 /// The number of attempts after which an event is given up because its system does not know the
 /// instance.
 const MAX_ATTEMPTS_IF_UNKNOWN: u32 = 5;
-/// The least time left in which an attempt begins. With less the fetch stays due for the next turn.
+/// The least time left in which an attempt begins. With less, the fetch stays due.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(1);
 
 /// Why an attempt stops if another worker was faster.
@@ -116,8 +116,8 @@ impl App {
         one((Ending::Pending, answer))
     }
 
-    /// Records an announcement. `listed` means that no event arrived, but that the system's list
-    /// contains the instance.
+    /// Records an announcement. `listed`: no event arrived, but a list or a fetched instance shows
+    /// what happened.
     pub(super) async fn record_event(
         &self,
         verified: &VerifiedDelivery,
@@ -141,7 +141,7 @@ impl App {
     }
 
     /// Fetches the instance of a recorded announcement and handles it, if the fetch is due and
-    /// enough time is left. With `at_once`, fetches it also before it is due. Returns the state
+    /// enough time is left. With `at_once`, does so even before the fetch is due. Returns the state
     /// afterwards.
     pub(in crate::app) async fn work_off_announcement(
         &self,

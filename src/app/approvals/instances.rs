@@ -29,8 +29,8 @@ pub(super) const MAX_TIME: Duration = Duration::from_secs(10);
 const RENEWAL: SignedDuration = SignedDuration::from_mins(10);
 /// The pause after a failed renewal. Until it has passed, further renewals return that failure.
 const PAUSE_OF_RENEWAL: Duration = Duration::from_secs(5);
-/// The most pages of a list that are searched for one instance. The list is asked only for
-/// instances that began from one minute before this instance to two minutes after it.
+/// The most pages of a list that are searched for one instance. Each call lists only instances that
+/// began between one minute before and two minutes after this one.
 const MAX_PAGES: usize = 5;
 /// The longest token that is accepted, in bytes.
 const MAX_TOKEN: usize = 4_096;

@@ -1,5 +1,5 @@
 //! What this process knows of the lists of approval systems. With this knowledge, a reconciliation
-//! skips the announcements that an earlier reconciliation found or wrote in the journal, or found
+//! skips the announcements that an earlier one found in the journal, wrote there, or left out as
 //! too old.
 
 use std::collections::{BTreeMap, BTreeSet};

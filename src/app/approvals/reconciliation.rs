@@ -21,8 +21,7 @@ use super::fetcher::Fetcher;
 use super::instances::Unfetched;
 use super::known_listed::Known;
 
-/// An approval that ended more than this span before the last complete look is not carried out
-/// without its event.
+/// A look announces no approval that ended longer than this before the last complete look.
 const RECENT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How far a look goes back at most, even if no sweep ran for longer. In one call, each system
 /// lists instances over at least this span.

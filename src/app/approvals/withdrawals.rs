@@ -5,7 +5,7 @@
 //! The `called_off` record closes a waiting request. The worker of a running request finds this
 //! record when it writes its own next one. A request opened later finds the `confirmed` record
 //! before its first call. Shares are revoked as if they had expired, except those that another
-//! grant covers. This needs no permission and may be repeated.
+//! grant covers. Such a revocation needs no permission and may be repeated.
 
 use crate::app::rules::Intake;
 use crate::app::{App, Deadline};
@@ -137,7 +137,7 @@ impl App {
         )
     }
 
-    /// Revokes what an approval gave. The confirmed withdrawal must be on record before.
+    /// Revokes what an approval gave. The confirmed withdrawal must already be on record.
     async fn take_back_all(
         &self,
         source: &SourceName,
@@ -251,8 +251,8 @@ fn by(source: &SourceName, named: &Named) -> Identity {
     Identity::new(source, named.saying(Said::Withdrawn).id())
 }
 
-/// Builds the record that calls off every item that can still be called off; `None` if there is
-/// none.
+/// Builds the record that calls off every item that can still be called off; `None` if no item is
+/// left.
 fn call_off(state: &State, by: &Identity) -> Option<CallOff> {
     let mut call_off = CallOff {
         items: state.request().target.items(),

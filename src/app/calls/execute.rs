@@ -1,6 +1,6 @@
-//! Executes a plan: drives the step machines, makes their calls and records each of them. In: a
-//! [`Plan`], which can only be made from an approved request. Out: a result for every item,
-//! `pending` if the time ran out.
+//! Executes a plan: drives the step machines, and makes and records their calls. In: a [`Plan`],
+//! which can only be made from an approved request. Out: a result for every item, `pending` if the
+//! time ran out.
 
 use tracing::Instrument as _;
 
@@ -126,8 +126,8 @@ async fn blueprint_of_chain(
     if lighthouse.is_some_and(ItemResult::pending) {
         return Err(ResultKind::Pending);
     }
-    // The failure of the accounts is retryable if a later turn may publish the image and so make
-    // the blueprint, or if the image is in Lighthouse, whose list may show the blueprint later.
+    // The accounts' failure is retryable if a later turn may still publish the image, or if the
+    // image is in Lighthouse: the list may show its blueprint later.
     let again = |result: &ItemResult| match &result.kind {
         ResultKind::Failed { retryable, .. } => *retryable,
         kind => matches!(kind, ResultKind::Available { .. }),
@@ -222,7 +222,7 @@ async fn accounts_stage(
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
 }
 
-/// Records on the span of a call its action and how it ended.
+/// Records a call's action and end on the call's span.
 fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
     call.record("action", action);
     match end {
@@ -351,7 +351,7 @@ async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> Lightho
                 last = Some(later.clone());
                 LighthouseSeen::NotReady(later)
             }
-            // A call would be refused if the image is still in the state that was read before.
+            // Keep the state that was read before: in that state the cloud refuses the call.
             Err(error) => match last.take() {
                 Some(later) => return LighthouseSeen::NotReady(later),
                 None => LighthouseSeen::Prechecked(Err(error)),

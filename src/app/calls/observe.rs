@@ -121,8 +121,8 @@ async fn look(context: &ExecutionContext<'_>, request: &ShareRequest) -> Observa
     seen
 }
 
-/// Looks up, by its id, the blueprint that the records name, if the cloud's list shows none for the
-/// image: a blueprint's entry in that list may not name its image.
+/// If the cloud's list shows no blueprint of the image, looks up the recorded blueprint by its id:
+/// a blueprint's entry in the list may lack the image.
 pub(in crate::app) async fn look_up_recorded(
     context: &ExecutionContext<'_>,
     request: &ShareRequest,
@@ -135,7 +135,7 @@ pub(in crate::app) async fn look_up_recorded(
         return;
     }
     let cloud = &context.cloud;
-    // If the read fails, the call itself decides.
+    // If the read fails, plan with this blueprint: the call shows whether it exists.
     if let Ok(None) = retried(context, || cloud.blueprint(&blueprint)).await {
         return;
     }
@@ -187,7 +187,7 @@ where
 /// refuse, so if it fails or takes longer, the share continues without it.
 pub(super) const STATE_TIME: Duration = Duration::from_secs(5);
 
-/// How long the read of a blueprint's state before its share waits for a slot in the rate limit.
+/// How long a share waits until the read of the blueprint's state gets a slot in the rate limit.
 /// The cloud allows fewer of these reads than shares a second. With a longer wait, a burst of
 /// shares leaves slots of the sharing call unused.
 const SLOT_TIME: Duration = Duration::from_millis(200);

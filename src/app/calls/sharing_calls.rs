@@ -1,6 +1,7 @@
 //! The calls of an account stage: list an image's receivers, share, cancel. In: an image and
-//! accounts. Out: how the call ended. Requests for the same image, region and action are merged
-//! into one call. `plan` decides which calls to make and what their answers mean.
+//! accounts. Out: how the call ended. Concurrent requests for the same image, region and action are
+//! merged into one call, as far as they fit. `plan` decides which calls to make and what their
+//! answers mean.
 
 use std::collections::BTreeSet;
 
@@ -94,10 +95,10 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call and returns true, if the part fits. It fits if it does not want a call of
-/// its own, there is room, and the call has none of its accounts yet: two requests for one account
-/// need separate results. The part's request must also wait at least until the call's `end`:
-/// otherwise the request could read the cloud before the cloud carries out the call.
+/// Adds a part to a call and returns true, if the part fits. A part fits if it is not `alone`, if
+/// there is room, and if the call has none of its accounts yet: two requests for one account need
+/// separate results. The part's request must also wait at least until the call's `end`: otherwise
+/// the request could read the cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;

@@ -89,9 +89,9 @@ impl App {
         Reply::Unauthorised
     }
 
-    /// Returns the source that lists every event source which the request claims, or none if no
-    /// source lists them all. For an unreadable or empty request, returns every source with
-    /// `events`: a sender learns what is wrong only after one of them has authenticated it.
+    /// Returns the source whose `events` list every CloudEvents `source` that the request claims,
+    /// if there is one. For an unreadable or empty request, returns every source with `events`: a
+    /// sender learns what is wrong only after one of them has authenticated the request.
     fn sources_that_may_verify(&self, headers: &Headers, body: &[u8]) -> Vec<SourceName> {
         match cloudevents::claimed_sources(headers, body) {
             Ok(claimed) if !claimed.is_empty() => {

@@ -24,8 +24,8 @@ impl App {
     }
 
     /// Answers a handshake at the address of all CloudEvents: senders test the address that will
-    /// receive the events. The address names no source, so the first source with `events` that
-    /// knows the handshake answers.
+    /// receive the events. The address names no source, so the answer is that of the first source
+    /// with `events` that knows the handshake.
     pub(crate) fn answer_events_handshake(
         &self,
         method: &str,

@@ -1,6 +1,6 @@
-//! The credentials of an invocation. Removes the three headers that carry credentials from a
-//! delivery. On a host that writes these headers itself, the credentials sign the calls that
-//! follow, once the sender is verified.
+//! The credentials of an invocation. Takes the three headers with credentials out of a delivery. On
+//! a host that writes these headers itself, the credentials sign the calls that follow, once the
+//! sender is verified.
 
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::cloud::credentials::InvocationCredentials;

@@ -1,6 +1,6 @@
 //! Verifies deliveries. For SNS, fetches the certificate from SNS's own host, checks it, keeps it
-//! for an hour, and confirms subscriptions of verified messages. In: a delivery. Out: the verified
-//! delivery, a refusal, or the error that SNS cannot be reached now.
+//! for an hour, and confirms the subscriptions that verified messages ask for. In: a delivery. Out:
+//! the verified delivery, a refusal, or the error that SNS cannot be reached now.
 
 use std::collections::BTreeMap;
 

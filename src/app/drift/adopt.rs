@@ -56,8 +56,7 @@ impl App {
             let Drifted {
                 image, region, to, ..
             } = drifted;
-            // The adoption would be a later share, so the cancel would leave the receiver its
-            // share.
+            // The adoption would be a later share, which the waiting cancel would spare.
             if let Some(cancel) = waiting_cancels.get(drifted) {
                 left_out.push(LeftOut {
                     image: image.clone(),

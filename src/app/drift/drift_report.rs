@@ -28,7 +28,7 @@ pub struct UnderWay {
     pub request: String,
 }
 
-/// A receiver for which neither a cancel nor an adoption was requested.
+/// A receiver that the operator's cancels or adoptions leave out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     pub image: String,

@@ -19,7 +19,7 @@ use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 use super::check::dangers;
 
-/// Time limit of one check.
+/// Time limit of one check of the cloud, of an approval or ticket system, or of a target.
 pub(super) const CHECK_TIME: Duration = Duration::from_secs(10);
 
 spelled! {

@@ -1,7 +1,7 @@
-//! Runs a user's test case: delivers an event as its sender would, signed with the source's own
-//! secret if the source has one. Puts the event through verification, map, policy and plan.
-//! Takes an event and an instant; returns the outcome of each request of the event. Writes nothing
-//! and makes no call to the cloud.
+//! Runs a user's test case: delivers an event as its sender would, with the source's own secret if
+//! its scheme uses one. Puts the event through verification, map, policy and plan. Takes an event
+//! and an instant; returns the outcome of each request of the event. Writes nothing and makes no
+//! call to the cloud.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Finds what must be cancelled to end grants. In: lines of the list of grants. Out: the
-//! accounts for each image and region. The accounts of a chain have its blueprint. If the chain's
-//! records do not name the blueprint, other requests or the cloud name it.
+//! accounts for each image and region. The accounts of a chain are listed under its blueprint,
+//! which other requests or the cloud name if the chain's records do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 

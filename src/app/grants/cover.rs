@@ -42,9 +42,9 @@ pub(in crate::app) fn covers_of_accounts(
     covers.filter(|cover| mine(&cover.item)).collect()
 }
 
-/// Returns the cover that ends first among those by other shares that need this request's image in
-/// Lighthouse: shares of the same image to Lighthouse, and shares of its blueprint with accounts.
-/// Call it for a request that put an image into Lighthouse.
+/// Returns, of the covers by other shares that need this request's image in Lighthouse, the one
+/// that ends first. Such a share is one of the same image to Lighthouse, or one of its blueprint
+/// with accounts. Call it for a request that put an image into Lighthouse.
 pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> Option<Cover> {
     let image = state.request().target.image();
     let blueprint = state.blueprint().cloned().map(ImageRef::Blueprint);

@@ -53,8 +53,8 @@ impl App {
         Ok(states)
     }
 
-    /// Reads the other requests for the same image and receivers that are unfinished or hold a
-    /// shared item.
+    /// Reads the other requests for the same image and receivers: those that are unfinished or hold
+    /// a shared item.
     pub(in crate::app) async fn others(&self, state: &State) -> Result<Vec<State>, JournalError> {
         self.read_streams(self.journal.neighbours(state).await?)
             .await
@@ -212,8 +212,8 @@ fn publication_needed(
 }
 
 /// Returns the permission to revoke. If the image of a chain stays in Lighthouse, the permission
-/// names the blueprint, and only its accounts are cancelled. `None` if nothing is left to revoke,
-/// or if that blueprint is not known.
+/// names the blueprint, so that only accounts lose it. `None` if nothing is left to revoke, or if
+/// that blueprint is not known.
 fn revocation_of(
     state: &State,
     now: Timestamp,

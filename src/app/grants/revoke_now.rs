@@ -232,7 +232,7 @@ impl App {
     }
 
     /// Delivers a native request in the name of a trusted source, and adds its answers to `answers`.
-    /// A request with more accounts than one may name becomes several.
+    /// Splits a request with more than [`MAX_ACCOUNTS`] accounts.
     ///
     /// # Errors
     /// [`RevokeNowError`]. The answers to the deliveries before the error are in `answers`.

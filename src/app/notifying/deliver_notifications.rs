@@ -30,12 +30,12 @@ use super::send_notification::{Attempt, Delivered, Failure};
 use super::target::Target;
 use super::task_token::NoToken;
 
-/// How many streams have their notifications delivered at once.
+/// Number of streams whose notifications a server delivers at once.
 const MAX_DELIVERING: usize = 8;
 /// Time limit for all notifications of a stream on a server. A sweep has its own deadline.
 const MAX_TIME: Duration = Duration::from_secs(30);
 /// The longest pause after which a server makes the second attempt itself. After a longer pause a
-/// sweep makes it. Sweeps also make all later attempts.
+/// sweep makes it. Sweeps also make the later attempts.
 const SECOND_ATTEMPT: Duration = Duration::from_secs(10);
 /// Maximum time for notifications before a function's answer.
 const BEFORE_ANSWER: Duration = Duration::from_secs(2);
@@ -165,7 +165,7 @@ impl App {
     }
 
     /// Delivers the due notifications of one stream. Returns when the next one is due; `None` if
-    /// none is owed or the journal failed.
+    /// none is owed, if another task delivers them, or if the journal failed.
     async fn notify_of(
         &self,
         stream: StreamId,
@@ -223,8 +223,8 @@ impl App {
         Ok(state)
     }
 
-    /// Returns the due notifications, without those that only another process can deliver, because
-    /// that process may have the task's token.
+    /// Returns the due notifications, without those that need a task's token which another process
+    /// may have.
     fn due(&self, state: &StreamState) -> Vec<Owed> {
         let now = self.now();
         let mut due = state.owed(&self.prepared.notice_rules, now);
@@ -296,7 +296,7 @@ impl App {
         Ok(Some(state))
     }
 
-    /// Delivers the notifications to this target that were given up, are owed now, or wait for a
+    /// Delivers to this target the notifications that were given up, are owed now, or wait for a
     /// further attempt. `request`: an id that several requests may have, the `source/id` of one
     /// request, or the stream of an incident. Returns the state of those notifications.
     pub async fn retry_notifications(

@@ -32,7 +32,7 @@ const MAX_SHOWN: usize = 200;
 pub(super) enum Delivered {
     /// The target accepted every message that is not optional.
     Messages,
-    /// The template wrote no message.
+    /// The template wrote no message, or no task waits for the outcome.
     Nothing,
 }
 
@@ -125,8 +125,8 @@ impl App {
         Ok(Delivered::Messages)
     }
 
-    /// Sends one message. If the template says how, first finds the ticket's id at the target and,
-    /// if another attempt may have sent the message, looks whether it is there already.
+    /// Sends one message. First finds the ticket's id at the target, and looks whether an earlier
+    /// attempt has sent the message: both only if the template says how.
     async fn send_one(
         &self,
         notification: &Notification<'_>,
@@ -293,7 +293,7 @@ impl App {
         if matches!(config.auth, Auth::Aws(_)) {
             headers.extend(trace.map(|trace| ("x-amzn-trace-id".to_owned(), trace.xray())));
         }
-        // The program's own headers come last, and replace those of the template.
+        // The program's own headers come last, and replace the template's headers of the same name.
         let mut names = BTreeSet::new();
         headers.reverse();
         headers.retain(|(name, _)| names.insert(name.to_ascii_lowercase()));
@@ -302,7 +302,7 @@ impl App {
     }
 }
 
-/// The end of an attempt to end a task whose token this process does not have.
+/// The result of an attempt to end a task whose token this process does not have.
 fn without_token(no_token: Option<NoToken>) -> Result<Delivered, Failure> {
     match no_token {
         Some(NoToken::NoTask) => Ok(Delivered::Nothing),

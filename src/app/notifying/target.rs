@@ -47,7 +47,7 @@ impl Target {
         })
     }
 
-    /// Whether its messages end a waiting task of Step Functions.
+    /// Whether the target's messages end a waiting task of Step Functions.
     pub(super) fn ends_task(&self) -> bool {
         matches!(self.config.auth, Auth::Aws(_))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::Timestamp;
 use crate::journal::WakeUp;
 
-/// For each request that was read and has no due work: when it will have some, at the share's end
+/// For each request that was read and is not unfinished: when to read it again, at the share's end
 /// or the end of a wait. `None`: never. The key is the wake-up for which the request was read. An
 /// entry never changes: a reopened request gets another wake-up.
 pub(super) type KnownExpiries = BTreeMap<WakeUp, Option<Timestamp>>;
@@ -17,8 +17,9 @@ pub(super) struct Counts {
     pub(super) grants: usize,
     /// Receivers with an overdue share.
     pub(super) overdue: usize,
-    /// Requests whose work was begun or is due, and is not finished; and announcements whose
-    /// instance must still be fetched.
+    /// Requests whose work was begun or is due, and is not finished. A closed share counts only
+    /// once its revocation has begun, and not while another grant covers it. Also announcements
+    /// whose instance must still be fetched.
     pub(super) unfinished: usize,
     /// Since when the oldest unfinished work has been due.
     pub(super) oldest: Option<Timestamp>,

@@ -143,8 +143,7 @@ impl App {
 
     /// Counts grants, unfinished requests and receivers with an overdue share. An unfinished or
     /// overdue request has a wake-up within `MAX_PAUSE_OF_REVOCATION` of now, because no attempt is
-    /// paused for longer. `known` has the requests without due work; they are not read again before
-    /// their work is due.
+    /// paused for longer. `known` says which requests need not be read again yet.
     async fn count_index(&self, known: KnownExpiries) -> Result<Counted, JournalError> {
         let now = self.now();
         let until = now

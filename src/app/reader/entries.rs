@@ -20,7 +20,7 @@ spelled! {
     RequestState {
         /// Recorded and allowed; waits for its `not_before` or a slot.
         Waiting = "waiting",
-        /// A worker is carrying it out.
+        /// A worker carries it out, or died while it did.
         Working = "working",
         /// Unfinished; the backlog, a sweep or a repeated delivery continues it.
         Unfinished = "unfinished",
@@ -91,7 +91,7 @@ pub struct RequestEntry {
     /// The ticket that the request names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// When the request was first verified, which counts as its approval.
+    /// When the policies first decided the request, which counts as its approval.
     pub at: Timestamp,
     /// The answer that shows the request's recorded state.
     pub answer: Answer,
@@ -128,7 +128,7 @@ impl RequestEntry {
 pub struct GrantEntry {
     /// The image as the request names it.
     pub image: String,
-    /// The blueprint that a chain made of the image in Lighthouse, which its accounts see.
+    /// The blueprint that a chain made of the image; the chain's accounts see it in Lighthouse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
     /// The region of the image.
@@ -266,7 +266,7 @@ pub struct AnnouncementEntry {
     pub at: Timestamp,
     /// The announcement's name: `source/` and the id of its event, which begins with the instance.
     pub announcement: String,
-    /// Whether no event arrived, but the system's list contains the instance.
+    /// True if no event arrived, but a list or a fetched instance shows what happened.
     pub listed: bool,
     pub attempts: u32,
     pub next_attempt: Timestamp,

@@ -17,7 +17,7 @@ pub struct Explanation {
     /// The entry of the request in lists, with its answer.
     #[serde(flatten)]
     pub entry: RequestEntry,
-    /// The blueprint that a chain made, which its accounts see.
+    /// The blueprint that a chain made; the chain's accounts see it in Lighthouse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blueprint: Option<String>,
     /// The root account that owns the image, if it is on record.

@@ -271,8 +271,8 @@ impl<'a> JournalReader<'a> {
     }
 }
 
-/// Finds the requests with this id, or the one with this `source/id` or stream. For an id alone it
-/// reads the whole journal.
+/// Finds the requests with this id, or the one with this `source/id` or stream. Reads the whole
+/// journal, unless a request has this `source/id` or stream.
 ///
 /// # Errors
 /// The journal's store failed, or the one request is damaged.

@@ -58,8 +58,8 @@ impl App {
             .await
     }
 
-    /// Compiles the report of this application's journal. Verifies the sealed records only, not the
-    /// requests' files.
+    /// Compiles the report of this application's journal. Verifies the sealed records if it has the
+    /// seal's key, but never the requests' files.
     async fn compile_report(&self) -> Result<Report, JournalError> {
         let signer = signer(self.config())?;
         let key = signer.as_ref().map(|signer| signer.verifier());

@@ -21,8 +21,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 impl App {
     /// Decides how a share's turn begins. The share waits while a live worker takes the same items
     /// away, for an earlier cancel or to revoke another share. It also waits while the cloud may
-    /// still carry out the last call of such a worker: otherwise that call could follow this
-    /// share's. If a later cancel on record did not see this share, the share is called off now.
+    /// still carry out the last call of such a worker: otherwise that call could take effect after
+    /// this share's call. If a later cancel on record did not see this share, the share is called
+    /// off now.
     pub(super) async fn order_share(
         &self,
         share: &State,

@@ -19,7 +19,7 @@ const MAX_DUE_WAIT: Duration = Duration::from_secs(2);
 impl App {
     /// Returns the application for a server that receives many deliveries at once, and its backlog.
     /// The application carries out a limited number of requests at a time and records the others.
-    /// [`App::work_off`] carries those out, or the sweeps if it does not run.
+    /// [`App::work_off`] carries those out; without it, the sweeps do.
     #[must_use]
     pub fn with_slots(self) -> (Self, Backlog) {
         let (slots, backlog) = Slots::bounded();

@@ -23,7 +23,7 @@ use super::published::published;
 /// What a turn knows of the other requests when it begins.
 #[derive(Debug, Default)]
 pub(super) struct Beginning {
-    /// The closed shares, which no worker carries out any more.
+    /// The closed requests that are not completely revoked: no worker shares anything for them.
     pub(super) at_rest: BTreeSet<StreamId>,
     /// What the records say of the items that a cancel takes away.
     pub(super) on_record: OnRecord,
@@ -60,8 +60,8 @@ impl App {
     }
 
     /// Calls off the shares that precede this cancel in the journal's order. Later shares keep what
-    /// they hold. Call it before the cancel reads the cloud: that read then also shows the items of
-    /// a share that has closed by then.
+    /// they hold. Call it before the cancel reads the cloud: the read then shows the items of every
+    /// share that closed before it.
     async fn call_off_earlier(
         &self,
         cancel: &State,
@@ -136,8 +136,8 @@ impl App {
 
     /// Returns a listed request that is not in `read`: its record 0 did not exist when the others
     /// were read. A share lists the others while its record 0 is written, so this cancel and that
-    /// share may not have seen each other. The share gives up if its opening takes longer than
-    /// [`OPENING_TIME`]. A cancel that looks again after that time may ignore that share.
+    /// share may not have seen each other. A share whose opening takes longer than [`OPENING_TIME`]
+    /// makes no call in that turn, so a cancel that looks again after that time may ignore it.
     async fn unopened_neighbour(
         &self,
         streams: BTreeSet<StreamId>,
@@ -157,7 +157,7 @@ impl App {
     /// Records in each earlier closed share which items this cancel has taken away. A called-off
     /// item is recorded only if its share was at rest before the cancel's calls: otherwise the
     /// share's worker may still make a call after those of the cancel. Call it before the cancel
-    /// closes, so that a crash in between repeats it.
+    /// closes: after a crash in between, the next turn repeats it.
     pub(super) async fn record_in_earlier_shares(
         &self,
         cancel: &State,
@@ -189,8 +189,8 @@ impl App {
         Ok(())
     }
 
-    /// Returns the images that the cancel affects, every request in the index that may share one of
-    /// them, and the states of those that could be read.
+    /// Returns the images that the cancel affects, the requests that it may affect according to the
+    /// index, and the states of those that could be read.
     pub(super) async fn read_affected(
         &self,
         cancel: &ShareRequest,

@@ -1,5 +1,5 @@
-//! Why a turn or an attempt to revoke left work: the failure of its open items, and the pause after
-//! it. In: results. Out: the failure that an operator must know.
+//! Why a turn or an attempt to revoke left items open, and the pause that follows. In: results.
+//! Out: the failure to report.
 
 use std::fmt;
 use std::time::Duration;

@@ -29,7 +29,7 @@ pub(super) fn interrupted_result(
         return None;
     }
     // The account on record may have shared items that another account does not see. If no record
-    // names an account, the item may have been shared by another account only if it is in doubt.
+    // names an account, suspect another account only for an item in doubt.
     let (mut seen, listed) = (seen.clone(), seen.readable);
     let ownership = Ownership::of(state.owner(), seen.owner.as_ref());
     if !ownership.proven() && (ownership != Ownership::NotRecorded || result.maybe_done) {

@@ -9,7 +9,7 @@ use super::claim_writer::{ClaimWriter, Stop};
 impl ClaimWriter<'_> {
     /// Records which blueprint the accounts of a chain get, before any result or call for them:
     /// only then do requests for that blueprint see this one. A blueprint that this request made is
-    /// written with the record before the next call.
+    /// not written at once, but with the results before the next call.
     ///
     /// # Errors
     /// [`Stop::BlueprintNamed`] after recording a blueprint that may have existed before; another

@@ -10,7 +10,7 @@ use crate::plan::Given;
 
 use super::cancelled_items::{AffectedImages, items_lost};
 
-/// What the records say of the items of a request or a revocation. Empty for a share.
+/// What the records say of the items to take away. Empty for a share.
 #[derive(Debug, Default)]
 pub(in crate::app) struct OnRecord {
     /// Results of items that get no call, such as those that a later share holds.

@@ -39,8 +39,8 @@ impl App {
         Ok(after)
     }
 
-    /// Takes a turn at an unfinished request. `at_once`: also during a pause. Returns the state
-    /// afterwards; if another worker was first, the state that the journal has.
+    /// Takes a turn at an unfinished request. `at_once`: takes it also during a pause. Returns the
+    /// state afterwards; if another worker was first, the state that the journal has.
     pub(in crate::app) async fn run_turn(
         &self,
         state: State,

@@ -15,7 +15,8 @@ use crate::telemetry::{TraceContext, current};
 
 /// Maximum number of requests that are carried out at once.
 const MAX_SLOTS: u8 = 64;
-/// Maximum total size of the deliveries with unfinished requests, per source, in bytes.
+/// Maximum total size of a source's unfinished requests, in bytes. Each counts with the size of its
+/// delivery.
 const MAX_UNFINISHED_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ pub(in crate::app) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Counts one unfinished request of its source until it is dropped.
+/// While it exists, counts one unfinished request of its source.
 #[derive(Debug)]
 pub(in crate::app) struct Unfinished {
     _counted: Option<Counted>,
@@ -66,7 +67,8 @@ pub(super) struct Queued {
     _unfinished: Option<Unfinished>,
 }
 
-/// The recorded requests and announcements that wait for a slot. One task works them off.
+/// The recorded requests and announcements that wait for a slot. `App::work_off` takes them out in
+/// order.
 #[derive(Debug)]
 pub struct Backlog(UnboundedReceiver<Queued>);
 

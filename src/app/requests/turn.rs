@@ -149,8 +149,8 @@ impl App {
         observe::look_up_recorded(&context, approved.request(), &mut seen).await;
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
-        // Judge an earlier attempt of this request by its owner, too. If no owner is on record, the
-        // attempt may have called under any account, so the ownership is not proven.
+        // The owner that an earlier attempt recorded counts, too. If it recorded none, it may have
+        // called under any account, so the ownership is not proven.
         let attempt = attempted_before || writer.state().owner().is_some();
         let attempt_owner = attempt.then(|| writer.state().owner());
         let owners = (on_record.owners.iter().map(Option::as_ref)).chain(attempt_owner);
@@ -186,8 +186,8 @@ impl App {
 
     /// Judges the results of a cancel that may prove nothing, such as those of a missing image, and
     /// returns all results. If an operator confirmed that the image is deleted, items whose image
-    /// is missing become `NotShared`. Otherwise [`Ownership::judge`] decides, unless no record
-    /// names an owner and the image was not taken out of Lighthouse: then the results do not
+    /// is missing become `NotShared`. Else, if the owner is on record or a result shows that the
+    /// image is out of Lighthouse, [`Ownership::judge`] decides. Otherwise the results do not
     /// change.
     fn judge_missing_image(
         &self,
@@ -222,7 +222,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let request = writer.state().request().clone();
-        // The record keeps its owner account: the read below does not prove another owner.
+        // Keep the owner that is on record: the read below does not prove another one.
         writer.set_owner(writer.state().owner().cloned());
         let seen = if writer.looked_before() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)
@@ -252,8 +252,8 @@ impl App {
 
 /// `unseen` has the results of the items that the cloud's lists do not show. Such a result replaces
 /// the one of the call if the call's answer says that the image is missing, or finally refuses to
-/// take the image out of Lighthouse. After such a refusal an image in `lately` may still be in
-/// Lighthouse: keeps the result of the call.
+/// take the image out of Lighthouse. After such a refusal, an image in `lately` keeps the result of
+/// its call, because it may still be in Lighthouse.
 fn confirm_unseen(
     mut results: Vec<ItemResult>,
     unseen: &[ItemResult],

@@ -28,7 +28,7 @@ impl App {
         if request.action != Action::Cancel || !writer.doubts.iter().any(called_off) {
             return Ok(Vec::new());
         }
-        // The record keeps its owner account: the read below does not prove another owner.
+        // Keep the owner that is on record: the read below does not prove another one.
         writer.set_owner(writer.state().owner().cloned());
         let seen = observe::observe(&self.context(&request, deadline), &request).await;
         self.record_taken_away(writer, &seen, deadline).await?;

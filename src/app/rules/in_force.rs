@@ -1,5 +1,5 @@
 //! Stores which rules are in force, and when their secrets were read. In: prepared rules. Out:
-//! these rules, for every delivery that begins before `reload` replaces them.
+//! these rules, until `reload` replaces them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Replaces the rules in force: configuration, maps, policies and secrets. In: a signal, or secrets
 //! whose values have changed. Out: new rules, or why the current ones stay in force. A delivery
-//! keeps the rules under which it began. What a process opens once is not opened again.
+//! keeps the rules under which it was verified. What a process opens once is not opened again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::prepared::Prepared;
 use super::secrets::fetch_secrets;
 
 /// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
-/// for another reading. [`App::reload`] has none.
+/// for another reading. [`App::reload`] has no limit.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {

@@ -47,7 +47,7 @@ impl Compared {
 }
 
 impl App {
-    /// Rebuilds the index from the records of every request that is not retired.
+    /// Rebuilds the index: makes a whole pass from the start.
     pub async fn reindex(&self) -> Result<Compared, JournalError> {
         let mut pass = self.journal.pass(self.now()).await?.from_the_start();
         self.compare(&mut pass, Duration::MAX).await

@@ -146,7 +146,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 /// Returns the configured key; `None` if none is configured or its file does not exist yet.
 ///
 /// # Errors
-/// A key that cannot be read, is not a key, or is inside the journal.
+/// A key that cannot be read, is not a key, or is inside the journal or its index.
 pub fn signer(config: &Config) -> Result<Option<NoteSigner>, Problem> {
     let Some(seal) = &config.seal else {
         return Ok(None);
@@ -203,7 +203,7 @@ pub(crate) async fn rotate_seal_key(
     let old = signer_or_new(config, journal).await?;
     let (new, made) = next_signer(config, vars, fetched, reference)?;
     let rotated = journal.rotate_key(&old, &new, clock::system_now()).await;
-    // After any other error the journal may name the new key.
+    // After any error but `Place`, the journal may name the new key.
     if let (Err(JournalError::Place(_)), Some(path)) = (&rotated, made) {
         drop(fs::remove_file(path));
     }

@@ -94,7 +94,7 @@ fn log(sealing: &Sealing) {
         tracing::error!(%finding, "a record was not sealed, nor were the later records of its stream");
     }
     if let (1.., Some(checkpoint)) = (sealing.sealed, &sealing.checkpoint) {
-        // The host's log keeps a copy of the checkpoint that the journal's writers cannot change.
+        // The host's log keeps a copy of the checkpoint, which the journal's writers cannot change.
         tracing::info!(
             records = sealing.sealed,
             size = sealing.size,

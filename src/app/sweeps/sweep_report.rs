@@ -24,7 +24,7 @@ pub struct SweepReport {
     /// What could not be read, written, sealed or published, and why.
     pub failures: Vec<String>,
     /// Seconds by which a cloud's clock is ahead of this machine's (negative: behind), if more than
-    /// a minute. Known only if the sweep called the cloud.
+    /// a minute. Known only if the process called the cloud during the sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_difference: Option<i64>,
     /// True when the time ran out before everything due was done.

@@ -13,8 +13,8 @@ use crate::domain::{Danger, Problem, Problems, Timestamp, Warning};
 
 pub(super) use dangers::all as dangers;
 
-/// Dangers that may appear only because a default replaced a wrong value. They are not reported
-/// while the configuration has problems.
+/// Dangers that a default may cause where it replaced a wrong value. They are not reported while
+/// the configuration has problems.
 const FOLLOWING: [Danger; 4] = [
     Danger::LostJournal,
     Danger::UnsealedJournal,

@@ -185,8 +185,8 @@ fn intake(source: &SourceConfig) -> Result<Intake, Problems> {
     })
 }
 
-/// Refuses an origin or event source that two sources list, because it would be chance which of
-/// them answers. Also refuses `events` on a trusted source.
+/// Refuses an origin or event source that is listed twice: if two sources list it, chance would
+/// choose the one that answers. Also refuses `events` on a trusted source.
 fn conflicting_origins(config: &Config) -> Vec<Problem> {
     let mut owners: BTreeMap<&str, &SourceName> = BTreeMap::new();
     let mut problems = Vec::new();
