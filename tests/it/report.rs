@@ -315,7 +315,7 @@ async fn drift_notifications_and_overdue_shares_are_on_the_page() {
     let bad = page().await;
     for part in [
         "Differences between cloud and journal: 1, found at",
-        "shared, but no request names it",
+        "shared, but no request names this receiver",
         "<code>drift --adopt</code> keeps it under a ticket",
         "is still shared with 700000164995, although the share ended at 2026-11-21T09:00:00Z",
         "<b class=\"bad\">overdue</b>",
