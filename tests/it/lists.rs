@@ -182,15 +182,15 @@ async fn filters_narrow_lists_and_an_empty_list_says_why() {
     for (args, why) in [
         (
             &["requests", "--source", "jira"][..],
-            "without these filters there are 3",
+            "the filters leave out 3",
         ),
         (
             &["grants", "--state", "overdue"],
-            "without these filters there are 6",
+            "the filters leave out 6",
         ),
         (
             &["grants", "--ticket", "CHG7"],
-            "without these filters there are 6",
+            "the filters leave out 6",
         ),
         (
             &["requests", "--rejected"],
@@ -299,7 +299,7 @@ fn reading_needs_no_secret_of_a_sender() {
     }
     let (code, text, error) = run(folder.path(), &["drift"]);
     assert_eq!(code, Some(0), "{error}");
-    assert!(text.contains("0 images compared, 0 differences"), "{text}");
+    assert!(text.contains("images compared: 0, differences: 0"), "{text}");
     // `images` always calls the cloud, so it needs the cloud's keys, but no secret of a sender.
     let mut images = program(folder.path());
     images.env("SHAREHOOK_METADATA_ENDPOINT", "off");

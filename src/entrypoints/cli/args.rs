@@ -261,10 +261,10 @@ pub(crate) struct DriftOptions {
     /// The region of every --image
     #[arg(long, value_name = "R", value_parser = read::<Region>)]
     pub(crate) region: Option<Region>,
-    /// Cancel shares without a grant, through policy
+    /// Cancel shares that no request names, if the policies allow it
     #[arg(long, requires = "requester", conflicts_with = "adopt")]
     pub(crate) revoke_unknown: bool,
-    /// Adopt shares without a grant under a ticket and an expiry, through policy
+    /// Adopt shares without a grant under a ticket and an expiry, if the policies allow it
     #[arg(long, requires_all = ["requester", "ticket", "expires", "approvers"])]
     pub(crate) adopt: bool,
     /// The ticket that approved the adoption

@@ -140,7 +140,10 @@ impl Shown {
         if let Some(Event::Opened(intent)) = history.records.first().map(|one| &one.record.event) {
             let request = &intent.request;
             let decision = decision(&intent.verdict);
-            let approvers = request.approvers.join(", ");
+            let approvers = match request.approvers.as_slice() {
+                [] => "none".to_owned(),
+                approvers => approvers.join(", "),
+            };
             let by = format!(
                 "asked by {}, approved by {approvers}, {decision}",
                 request.requester

@@ -142,7 +142,7 @@ fn print(report: &DriftReport, screen: Screen) {
     }
     print_answers(report, screen);
     outln!(
-        "{} images compared, {} differences",
+        "images compared: {}, differences: {}",
         report.compared,
         report.differences.len()
     );

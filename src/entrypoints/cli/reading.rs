@@ -80,7 +80,7 @@ impl ReadJournal {
     pub(super) fn why_empty(&self) -> Option<String> {
         match &self.location {
             JournalLocation::Memory => {
-                Some("with memory: each process has its own journal; this one is empty".to_owned())
+                Some("each process has its own `memory:` journal, and this one is empty".to_owned())
             }
             location if self.missing => Some(format!(
                 "{location} does not exist yet: the first request creates it"

@@ -196,8 +196,12 @@ async fn listen(
         ),
     }
     let listener = server::bind(address).await.map_err(|error| {
+        let stop = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "stop what listens there, or ",
+            _ => "",
+        };
         Failure::Failed(format!(
-            "cannot listen on {address}: {error}; stop what listens there, or choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
+            "cannot listen on {address}: {error}; {stop}choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
         ))
     })?;
     print_address(context, listener.local_addr());
@@ -242,7 +246,7 @@ async fn listen(
     match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
         Ok(None) => {}
         Ok(Some(problem)) => tracing::error!(problem),
-        Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
+        Err(_) => tracing::warn!("stopped before the journal was sealed; a later sweep seals it"),
     }
     app.flush_telemetry(Deadline::NEVER).await;
     Ok(Exit::Done)
