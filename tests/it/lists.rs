@@ -77,7 +77,7 @@ async fn the_story_of_a_share_names_the_cancels_that_took_it_away() {
     );
     assert_eq!(line(&told[0], "cancelled"), Some(cancelled), "{}", told[0]);
     assert!(line(&told[0], "expires").is_some(), "{}", told[0]);
-    let next = "next      nothing: invoke/CHG3 took the share away";
+    let next = "next      nothing: invoke/CHG3 cancelled the share";
     assert_eq!(line(&told[1], "next").as_deref(), Some(next), "{}", told[1]);
     assert_eq!(line(&told[1], "expires"), None, "{}", told[1]);
     let explain = ["explain", "CHG1", "--json", "--journal", &place];
@@ -184,14 +184,8 @@ async fn filters_narrow_lists_and_an_empty_list_says_why() {
             &["requests", "--source", "jira"][..],
             "the filters leave out 3",
         ),
-        (
-            &["grants", "--state", "overdue"],
-            "the filters leave out 6",
-        ),
-        (
-            &["grants", "--ticket", "CHG7"],
-            "the filters leave out 6",
-        ),
+        (&["grants", "--state", "overdue"], "the filters leave out 6"),
+        (&["grants", "--ticket", "CHG7"], "the filters leave out 6"),
         (
             &["requests", "--rejected"],
             "no rejected deliveries in file:",
@@ -299,7 +293,10 @@ fn reading_needs_no_secret_of_a_sender() {
     }
     let (code, text, error) = run(folder.path(), &["drift"]);
     assert_eq!(code, Some(0), "{error}");
-    assert!(text.contains("images compared: 0, differences: 0"), "{text}");
+    assert!(
+        text.contains("images compared: 0, differences: 0"),
+        "{text}"
+    );
     // `images` always calls the cloud, so it needs the cloud's keys, but no secret of a sender.
     let mut images = program(folder.path());
     images.env("SHAREHOOK_METADATA_ENDPOINT", "off");

@@ -30,7 +30,7 @@ pub enum RevokeNowError {
     /// No record names the blueprint that the accounts have, and the cloud cannot be read.
     #[error(
         "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
-         {why}; allow the key to call DescribeBlueprints"
+         {why}; if the key lacks the permission, allow it to call DescribeBlueprints"
     )]
     BlueprintUnread {
         /// The image.
