@@ -109,7 +109,7 @@ impl App {
         let lease = self.worker_lease(now, deadline)?;
         let (by, reason) = (by.to_string(), reason.to_owned());
         let identity = state.identity().clone();
-        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "reopened");
+        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "the policies decided a request again for a retry");
         let claim = self
             .journal
             .reopen(state, lease, by, reason, verdict)
