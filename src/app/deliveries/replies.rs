@@ -59,7 +59,7 @@ pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
 
 /// The answer if a known identity came with other content.
 pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
-    tracing::warn!(%identity, "a delivery has the id of a recorded request, but other content; it is not carried out");
+    tracing::warn!(%identity, "a delivery with the id of a recorded request has other content and is not carried out");
     let answer = Answer::invalid(&identity.id, vec![identity.used_before()]);
     (Ending::Conflict, answer)
 }

@@ -54,7 +54,7 @@ pub enum Flaw {
     /// The journal has no seal, and its index lacks the entries for the first one. The daily pass of
     /// a process without a key deletes such entries, and so does a seal.
     #[error(
-        "no seal exists, and the index does not list the records of {streams} requests as unsealed: \
+        "no seal exists, and the index does not list all records as unsealed (requests not listed: {streams}): \
          either this journal was never sealed, or its log was removed"
     )]
     NoSeal {
