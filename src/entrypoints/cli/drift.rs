@@ -173,7 +173,7 @@ fn images_to_add(
     if rules.check_cvm(region).is_err()
         && let Err(problem) = rules.check_lighthouse(region)
     {
-        return Err(Failure::Usage(format!("--region: {problem}")));
+        return Err(Failure::option("--region", &problem));
     }
     let in_region = |image: &ImageRef| (image.clone(), region.clone());
     Ok(options.images.iter().map(in_region).collect())

@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Ex
     let lists_all = query == ImagesQuery::All;
     let app = context.calling(&options.cloud).await?.start_to_read()?;
     if let Err(problem) = app.config().rules().check_lighthouse(region) {
-        return Err(Failure::Usage(format!("--region: {problem}")));
+        return Err(Failure::option("--region", &problem));
     }
     let images = app.images(region, query, Deadline::after(BUDGET));
     let images = during("asking the cloud", images).await;

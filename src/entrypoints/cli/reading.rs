@@ -92,7 +92,7 @@ impl ReadJournal {
 
 fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     let parsed = place.parse();
-    parsed.map_err(|problem| Failure::Usage(format!("{option}: {problem}")))
+    parsed.map_err(|problem| Failure::option(option, &problem))
 }
 
 /// Prints a warning for each unreadable stream. Returns the exit code: an incomplete list is a
