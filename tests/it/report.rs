@@ -54,7 +54,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
     let (code, said, page) = report(folder.path(), &at);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("3 active grants (0 overdue), 0 unfinished requests, 1 denied"),
+        said.contains("active grants: 3 (overdue: 0), unfinished requests: 0, denied: 1"),
         "{said}"
     );
     for part in [

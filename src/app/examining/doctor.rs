@@ -129,7 +129,7 @@ impl App {
     fn examine_policy(&self) -> Vec<Finding> {
         let digest = self.prepared.policy_digest().get(..12).unwrap_or_default();
         let text = format!(
-            "{} (digest {digest}), {} sources",
+            "{} (digest {digest}), sources: {}",
             self.config().policy.display(),
             self.config().sources.len()
         );

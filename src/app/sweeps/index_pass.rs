@@ -34,7 +34,7 @@ impl Compared {
         Some(match streams {
             1 => first.to_string(),
             _ => format!(
-                "{first}; {} further streams lack sealed records: `sharehook audit verify` lists them",
+                "{first}; further streams that lack sealed records: {}; `sharehook audit verify` lists them",
                 streams - 1
             ),
         })

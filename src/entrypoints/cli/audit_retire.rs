@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
     }
     if done.failures.len() > MAX_SHOWN {
         let more = done.failures.len() - MAX_SHOWN;
-        errln!("sharehook: {more} more failures");
+        errln!("sharehook: further failures: {more}");
     }
     Ok(Exit::done_if(done.failures.is_empty()))
 }
