@@ -22,7 +22,8 @@ async fn journal(folder: &Path) -> String {
     let other = json!({"image": CVM_IMAGE});
     world.deliver(&request(&long, other)).await;
     world.advance(3_600);
-    let refused = json!({"requester": "mallory@example.com", "expires_in": "30d"});
+    // `explain` reads the real clock, and offers `retry` only before the expiry.
+    let refused = json!({"requester": "mallory@example.com", "expires_in": "3650d"});
     world.deliver(&request("CHG0099001", refused)).await;
     world.app.seal_when_due().await;
     place
