@@ -82,7 +82,7 @@ fn refusal(reply: &Reply) -> String {
     match reply {
         Reply::Invalid(problems) => problems.to_string(),
         Reply::Unreadable(problem) => problem.to_string(),
-        Reply::NotNow => "it cannot be verified now; try again".to_owned(),
+        Reply::NotNow => "it cannot be handled now; try again".to_owned(),
         Reply::Unauthorised | Reply::UnknownSource | Reply::UnsupportedType => {
             "it was not authenticated".to_owned()
         }
