@@ -63,7 +63,7 @@ impl App {
         let compared = self.compare(pass, time).await?;
         let mended = compared.mended;
         if mended > 0 {
-            tracing::warn!(mended, "added entries that the index lacked");
+            tracing::warn!(mended, "added missing entries to the journal's index");
         }
         Ok(compared)
     }
