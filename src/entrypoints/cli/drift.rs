@@ -170,8 +170,9 @@ fn images_to_add(
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
-    if rules.check_cvm(region).is_err()
-        && let Err(problem) = rules.check_lighthouse(region)
+    // The known CVM regions include those of Lighthouse.
+    if rules.check_lighthouse(region).is_err()
+        && let Err(problem) = rules.check_cvm(region)
     {
         return Err(Failure::option("--region", &problem));
     }
