@@ -237,7 +237,7 @@ fn a_journal_that_does_not_exist_is_empty_and_stays_so() {
             assert_eq!(code, Some(0), "{args:?}: {error}");
             let silent = args.contains(&"export") || args.contains(&"report");
             let said = [text, error].concat();
-            let why = said.contains("does not exist yet") || said.contains("with memory:");
+            let why = said.contains("does not exist yet") || said.contains("`memory:` journal");
             assert!(silent || why, "{args:?}: {said}");
         }
         let (code, _, error) = run(folder.path(), &["explain", "CHG1", "--journal", place]);
