@@ -195,15 +195,8 @@ async fn listen(
             PROVE_WITHIN.as_secs()
         ),
     }
-    let listener = server::bind(address).await.map_err(|error| {
-        let stop = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "stop what listens there, or ",
-            _ => "",
-        };
-        Failure::Failed(format!(
-            "cannot listen on {address}: {error}; {stop}choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
-        ))
-    })?;
+    let listener = server::bind(address).await;
+    let listener = listener.map_err(|error| cannot_listen(address, &error))?;
     print_address(context, listener.local_addr());
     let config = app.config();
     let bounds = Bounds {
@@ -250,6 +243,16 @@ async fn listen(
     }
     app.flush_telemetry(Deadline::NEVER).await;
     Ok(Exit::Done)
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let stop = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "stop what listens there, or ",
+        _ => "",
+    };
+    Failure::Failed(format!(
+        "cannot listen on {address}: {error}; {stop}choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
+    ))
 }
 
 /// Whether the host sends timer events, which sweep. Such a host needs no sweep that the process
