@@ -74,7 +74,7 @@ pub(crate) enum Command {
     },
     /// Process one event file as its host would
     Invoke {
-        /// An event of Lambda or SCF, as in events/, or a native request
+        /// An event of a function host, as in events/, or a native request
         event: PathBuf,
         /// Print the plan without carrying it out
         #[arg(long)]
