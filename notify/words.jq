@@ -7,48 +7,49 @@ def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
-  "A delivery of \(.source) was authenticated, and is no valid request. Nothing was done.",
+  "A delivery from \(.source) was authenticated, but is not a valid request. Nothing was done.",
   (.problems[:3] | join("; ")),
   "Delivery \(.delivery_id // .body_digest[:16]). `sharehook requests --rejected` lists it."
 ];
 def of_drifted: [
-  "The cloud and the journal differ in \(.count) shares.",
+  "Differences between the cloud's shares and the journal: \(.count).",
   ([.differences[:5][] | "\(.difference): \(.image) (\(.region)), \(.to)"] | join("; ")),
   "`sharehook drift` lists them, and what to do about each."
 ];
 
 def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else [] end | list) as $all
 | "\(.request.image) (\(.request.region))" as $image
-| (if .contact == null then "Ask the people who keep the share policy." else "Ask \(.contact)." end) as $ask
+| (if .contact == null then "Ask the people who maintain the share policy." else "Ask \(.contact)." end) as $ask
 | ([.kept[] | item]) as $kept
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
-| ([.results[] | if .called_off_by != null then "it was called off" elif .result == "failed" then .code else empty end] | list) as $codes
+| ([.results[] | if .called_off_by != null then "it was called off" elif .result == "failed" then .code + (if .maybe_done then " (the call may have taken effect)" else "" end) else empty end] | list) as $codes
 | (if .expires_at == null then "It has no end: it stays until it is cancelled."
    else ([if $given != [] then "It ends at \(.expires_at | day) by itself." else empty end,
           if $kept != [] then "It was shared with \($kept | list) before: this request does not end that." else empty end]
          | join(" ")) end) as $end
 | (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which
-| if .request.action == "share" then {did: "Shared \($image) with", verb: "shared", end: $end}
-  else {did: "Stopped sharing \($image) with", verb: "taken back", end: "Nothing is left to end."} end as $words
+| if .request.action == "share" then {did: "Shared \($image) with", not: "\($image) was not shared", failed: "\($image) was not shared with", end: $end, ends: " \($end)"}
+  else {did: "Stopped sharing \($image) with", not: "The share of \($image) was not cancelled", failed: "Could not stop sharing \($image) with",
+        end: "To share it again, request a new share.", ends: ""} end as $words
 | if .type == "completed" then ["\($words.did) \($all).", $words.end, $which]
     elif .type == "partial" then
       ["\($words.did) \($good | list), but not with \($bad | list).",
-       "The reason: \($codes). \($words.end)", "\($ask) \($which)"]
+       "The reason: \($codes).\($words.ends)", "\($ask) \($which)"]
     elif .type == "failed" then
-      ["\($image) was not \($words.verb): \($all).", "The reason: \($codes).", "\($ask) \($which)"]
+      ["\($words.failed) \($all).", "The reason: \($codes).", "\($ask) \($which)"]
     elif .type == "denied" then
-      ["\($image) was not \($words.verb): the policy refused it for \($all).",
+      ["\($words.not): the policy refused it for \($all).",
        (if .policy == [] then "No rule allows it." else "The rule: \(.policy | list)." end), "\($ask) \($which)"]
     elif .type == "expiring" then
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
-       "Who still needs it asks for a new share before then.", $which]
+       "If you still need it, request a new share before then.", $which]
     elif .type == "revoked" then
-      ["The share of \($image) with \($good | list) has ended and was taken back.",
-       "Who still needs it asks for a new share.", $which]
+      ["The share of \($image) with \($good | list) has ended and was revoked.",
+       "If you still need it, request a new share.", $which]
     else
-      ["The share of \($image) should have ended at \(.expires_at | day), and still stands.",
+      ["The share of \($image) should have ended at \(.expires_at | day), but is still in effect.",
        "The reason: \(.why // "not known yet"). The service keeps trying.", $which]
     end;
 

@@ -24,18 +24,18 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
-| ([.results[] | if .called_off_by != null then "请求已被取消" elif .result == "failed" then .code else empty end] | list) as $codes
+| ([.results[] | if .called_off_by != null then "请求已被取消" elif .result == "failed" then .code + (if .maybe_done then "（调用可能已生效）" else "" end) else empty end] | list) as $codes
 | (if .expires_at == null then "该共享没有到期时间，取消之前一直有效。"
    else ([if $given != [] then "该共享将于 \(.expires_at | day) 自动到期。" else empty end,
           if $kept != [] then "此前已共享给 \($kept | list)，本请求到期不会收回。" else empty end]
          | join("")) end) as $end
 | (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end) as $which
-| if .request.action == "share" then {did: "已将 \($image)共享给", not: "未能共享给", do: "共享给", end: $end}
-  else {did: "已停止将 \($image)共享给", not: "未能停止共享给", do: "停止共享给", end: "没有待到期的共享。"} end as $words
+| if .request.action == "share" then {did: "已将 \($image)共享给", not: "未能共享给", do: "共享给", end: $end, ends: $end}
+  else {did: "已停止将 \($image)共享给", not: "未能停止共享给", do: "停止共享给", end: "如需再次共享，请提交新的共享申请。", ends: ""} end as $words
 | if .type == "completed" then ["\($words.did) \($all)。", $words.end, $which]
     elif .type == "partial" then
       ["\($words.did) \($good | list)，但\($words.not) \($bad | list)。",
-       "原因：\($codes)。\($words.end)", "\($ask)\($which)"]
+       "原因：\($codes)。\($words.ends)", "\($ask)\($which)"]
     elif .type == "failed" then
       ["镜像 \($image)\($words.not) \($all)。", "原因：\($codes)。", "\($ask)\($which)"]
     elif .type == "denied" then

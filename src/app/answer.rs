@@ -171,7 +171,8 @@ fn message_of(state: &State) -> Option<String> {
             })
         }
         _ => state.refusal().map(|_| {
-            "the request was allowed when it was received; the current policies deny it".to_owned()
+            "the request was allowed when it was received, but a later decision denied it"
+                .to_owned()
         }),
     }
 }

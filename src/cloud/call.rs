@@ -315,13 +315,14 @@ impl RegionalCloud<'_> {
                 Err(error) => {
                     let (action, region) = (request.api().action, &self.region);
                     let message = format!("{action} in {region}: {error}");
-                    let class = match error {
-                        PagingError::Endless => ErrorClass::Permanent,
-                        PagingError::Repeating | PagingError::Incomplete => ErrorClass::Transient,
-                    };
-                    return Err(CloudError {
-                        class,
-                        ..unanswered(ResultCode::Paging, &message, Purpose::Read)
+                    let again = unanswered(ResultCode::Paging, &message, Purpose::Read);
+                    return Err(match error {
+                        PagingError::Endless => CloudError {
+                            class: ErrorClass::Permanent,
+                            remedy: "report this".to_owned(),
+                            ..again
+                        },
+                        PagingError::Repeating | PagingError::Incomplete => again,
                     });
                 }
             }

@@ -48,7 +48,15 @@ impl Reader<'_> {
         self.unused(&written.auth, "auth", name);
         self.unused(&written.ca_file, "ca_file", name);
         self.unused(&written.proxy, "proxy", name);
-        let example = "copy it from the app's page, as in \"cli_a0000000000000ff\"";
+        let example = match preset {
+            FetchPreset::Feishu | FetchPreset::Lark => {
+                "copy it from the app's page, as in \"cli_a0000000000000ff\""
+            }
+            FetchPreset::Dingtalk => {
+                "copy the AppKey (client id) from the app's page, as in \"dinga0000000000000ff\""
+            }
+            FetchPreset::Wecom => "write the corp id, as in \"ww0123456789abcdef\"",
+        };
         let app_id = self.needed(written, "app_id", &written.app_id, example);
         let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let is_id = |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(good);

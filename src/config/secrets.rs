@@ -147,11 +147,11 @@ pub enum FetchError {
     #[error("cannot build the HTTP client: {0}")]
     NoClient(String),
     /// The extension did not become ready in time.
-    #[error("the extension is not ready")]
+    #[error("AWS's secrets extension is not ready")]
     NotReady,
     /// The extension sent no complete answer.
     #[error(
-        "the extension on port {port} sent no answer ({problem}); check that the function has its layer"
+        "AWS's secrets extension on port {port} sent no answer ({problem}); check that the function has its layer"
     )]
     Unreachable {
         /// The port on which the extension listens.
@@ -161,7 +161,7 @@ pub enum FetchError {
     },
     /// The extension or the store refused the request.
     #[error(
-        "the extension answered HTTP {status}; check the name, and that the function's role has the permission {} \
+        "AWS's secrets extension answered HTTP {status}; check the name, and that the function's role has the permission {} \
          (and kms:Decrypt, if you chose the encryption key)", .store.permission()
     )]
     Refused {
@@ -171,7 +171,7 @@ pub enum FetchError {
         status: u16,
     },
     /// The extension's answer is not JSON.
-    #[error("the extension's answer is not JSON")]
+    #[error("the answer of AWS's secrets extension is not JSON")]
     BadAnswer,
     /// The secret is binary.
     #[error("it is binary, not text")]

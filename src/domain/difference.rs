@@ -26,10 +26,10 @@ impl Difference {
     /// Returns the meaning of the difference, for human readers.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Unknown => "shared, but no request names it",
+            Self::Unknown => "shared, but no request names this receiver",
             Self::Missing => "granted, but no longer shared",
             Self::Extra => "shared, but no request granted it, or the grant has ended",
-            Self::Overdue => "still shared, although the share has expired",
+            Self::Overdue => "still shared, although it has expired or its approval was withdrawn",
         }
     }
 
@@ -42,7 +42,7 @@ impl Difference {
             Self::Missing => "`revoke` ends the grant; a new ticket shares the image again",
             Self::Extra => "`drift --adopt` keeps it under a ticket; a cancel request ends it",
             Self::Overdue => {
-                "`sweep` says why it was not revoked; correct the cause and sweep again"
+                "`sweep` revokes it, or says why it cannot; correct the cause and sweep again"
             }
         }
     }

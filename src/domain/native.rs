@@ -100,12 +100,12 @@ impl Fields<'_> {
         let reason = self.reason();
         let not_before = self.instant("not_before");
         let expires = self.expiry();
-        if action == Some(Action::Cancel) && expires.is_some() {
-            self.problem(
-                "expires_at",
-                "a cancel does not expire",
-                "remove expires_at and expires_in",
-            );
+        if let (Some(Action::Cancel), Some(expiry)) = (action, &expires) {
+            let field = match expiry {
+                Expiry::At(_) => "expires_at",
+                Expiry::In(_) => "expires_in",
+            };
+            self.problem(field, "a cancel does not expire", "remove it");
         }
         if let (Some(start), Some(Expiry::At(end))) = (not_before, &expires)
             && *end <= start
@@ -374,7 +374,7 @@ mod tests {
             (with("requester", json!("x".repeat(257))), "requester"),
             (
                 json!({"action":"cancel","image":"lhbp-6jc6l8yb","region":"ap-singapore","accounts":["700000164995"],"requester":"a","expires_in":"3d"}),
-                "expires_at",
+                "expires_in",
             ),
             (
                 json!({"action":"share","image":"img-6pb6lrmy","region":"ap-singapore","requester":"a","lighthouse":false}),

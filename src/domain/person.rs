@@ -81,7 +81,7 @@ fn check_characters(name: &str) -> Result<(), Problem> {
     let odd_blank = name.chars().any(|c| c.is_whitespace() && c != ' ');
     if odd_blank || name.contains("  ") {
         return refuse(
-            "contains a blank that is not a single space",
+            "contains blanks other than single spaces",
             "write single spaces",
         );
     }

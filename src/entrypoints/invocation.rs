@@ -61,7 +61,7 @@ impl Invocation {
 
     /// The result for an event that no supported trigger sends.
     pub(crate) fn unknown_event(problem: &Problem) -> Self {
-        tracing::error!(%problem, "refused an event of an unknown trigger");
+        tracing::error!(%problem, "refused an event that no supported trigger sends");
         Self::failed(Outcome::UnknownEvent, problem.to_string())
     }
 }

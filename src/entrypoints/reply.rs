@@ -21,7 +21,7 @@ pub(crate) fn body_of(reply: &Reply) -> Value {
             ReplyBody::Text(text) => json!(text),
         },
         Reply::Unauthorised => error(UNAUTHORISED),
-        Reply::NotNow => error("the service cannot verify the delivery now; send it again later"),
+        Reply::NotNow => error("the service cannot handle the delivery now; send it again later"),
         Reply::UnknownSource => error("no source of this name is configured"),
         Reply::UnsupportedType => error(
             "wrong content type for this source; send one that its scheme accepts, usually application/json",

@@ -221,9 +221,10 @@ fn event(value: Value, place: &str) -> Result<Event, Problem> {
     text("type")?;
     if let Some(encoded) = object.remove("data_base64") {
         let bytes = encoded.as_str().and_then(|text| STANDARD.decode(text).ok());
-        let bytes = bytes.ok_or_else(|| wrong("data_base64", "is not base64"))?;
+        let binary = |flaw: &str, remedy: &str| problem("data_base64", flaw.to_owned(), remedy);
+        let bytes = bytes.ok_or_else(|| binary("is not base64", "encode the data in base64"))?;
         if object.contains_key("data") {
-            return Err(wrong("data_base64", "is sent together with data"));
+            return Err(binary("is sent together with data", "send one of the two"));
         }
         object.insert("data".to_owned(), body::json(&bytes, "data_base64")?);
     }

@@ -37,7 +37,7 @@ pub enum Refusal {
         what: String,
     },
     /// A value does not have the scheme's format.
-    #[error("{what} is malformed: {why}")]
+    #[error("{what} is not valid: {why}")]
     Malformed {
         /// The value, such as a header, a body field or the encrypted text.
         what: String,

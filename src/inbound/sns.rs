@@ -321,7 +321,7 @@ impl Certificate {
                     None,
                 )
                 .map_err(|_| {
-                    refused("no chain leads to a trusted root; add the missing intermediate certificates to `issuers`")
+                    refused("it has expired, or no chain leads from it to a trusted root; add missing intermediate certificates to `issuers`")
                 })?;
             let host = url
                 .strip_prefix("https://")

@@ -72,7 +72,7 @@ pub(super) fn ticket_fields<'k>(
         };
         match fields.iter().find(|(known, _)| *known == key) {
             Some((_, known)) if known != value => {
-                return Err(format!("the text says {key} twice"));
+                return Err(format!("the text has two values for {key}: keep one"));
             }
             Some(_) => {}
             None => fields.push((key, value.to_owned())),

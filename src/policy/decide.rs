@@ -133,7 +133,9 @@ impl PolicySet {
         let named = match (asked.approvers.len(), counted.len()) {
             (0, _) => "the request names none".to_owned(),
             (named, counts) if why.is_empty() => format!("{counts} of {named} named approvers may"),
-            (named, counts) => format!("{counts} of {named} named approvers may: {why}"),
+            (named, counts) => {
+                format!("{counts} of {named} named approvers may; not counted: {why}")
+            }
         };
         Err(Denial {
             policies: forbidding,

@@ -343,7 +343,7 @@ async fn what_is_withdrawn_is_revoked_and_noted() {
         world.notify().await;
         let notes = system.notes(&world);
         assert_eq!(notes.len(), 2, "{name}: {notes:?}");
-        assert!(notes[1].contains("taken back"), "{name}: {notes:?}");
+        assert!(notes[1].contains("was revoked"), "{name}: {notes:?}");
         world.verify().await.unwrap();
     }
 }
@@ -399,7 +399,7 @@ async fn what_another_instance_revokes_is_taken_back() {
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{shared}");
         world.notify().await;
         let notes = system.notes(&world);
-        let noted = notes.iter().any(|note| note.contains("taken back"));
+        let noted = notes.iter().any(|note| note.contains("was revoked"));
         assert_eq!(noted, shared, "{notes:?}");
         world.verify().await.unwrap();
     }

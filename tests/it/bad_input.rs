@@ -196,7 +196,7 @@ async fn a_verified_mistake_is_answered_with_field_and_remedy() {
             "a cancel that expires",
             422,
             request("U-11", json!({"action": "cancel", "expires_in": "3d"})).to_string(),
-            "expires_at",
+            "expires_in",
         ),
         (
             "over before it begins",

@@ -747,7 +747,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
     let site = Site::new();
     site.out(&["audit", "seal"]);
     let retire = ["audit", "retire", "--older-than", "365d"];
-    assert!(site.out(&retire).contains("retired: 0 requests"));
+    assert!(site.out(&retire).contains("requests retired: 0"));
     assert!(
         site.refused(64, &["audit", "retire", "--older-than", "1h"])
             .contains("too short")
@@ -765,10 +765,10 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
         fs::write(&file, format!("{old}\n\"sha256:{checksum}\"\n")).unwrap();
     }
     let dry_run = [&retire[..], &["--dry-run"]].concat();
-    let unsealed = "not retired: 3 requests with unsealed records";
+    let unsealed = "not retired because of unsealed records: 3";
     let output = site.out(&dry_run);
     assert!(
-        output.contains("would be retired: 0 requests") && output.contains(unsealed),
+        output.contains("would be retired: 0;") && output.contains(unsealed),
         "{output}"
     );
     let output = site.out(&retire);
@@ -778,14 +778,14 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
     for _ in 0..2 {
         let output = site.out(&dry_run);
         assert!(
-            output.contains("would be retired: 3 requests; nothing was removed")
+            output.contains("would be retired: 3; nothing was removed")
                 && !output.contains("not retired"),
             "{output}"
         );
     }
     let output = site.out(&retire);
     assert!(
-        output.contains("retired: 3 requests, 0 records removed"),
+        output.contains("requests retired: 3, records removed: 0"),
         "{output}"
     );
     let output = site.out(&["audit", "verify"]);

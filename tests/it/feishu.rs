@@ -154,7 +154,7 @@ async fn doctor_and_the_list_say_what_waits_and_why() {
     let expected = [
         "failed feishu: the app cannot read the definition",
         "warning feishu: the app cannot list instances: feishu answers 1395001",
-        "warning 1 instances wait to be fetched; feishu/",
+        "warning instances that wait to be fetched: 1; feishu/",
     ];
     assert_eq!(bad.len(), expected.len(), "{bad:?}");
     for (found, begins) in bad.iter().zip(expected) {

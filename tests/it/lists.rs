@@ -22,7 +22,8 @@ async fn journal(folder: &Path) -> String {
     let other = json!({"image": CVM_IMAGE});
     world.deliver(&request(&long, other)).await;
     world.advance(3_600);
-    let refused = json!({"requester": "mallory@example.com", "expires_in": "30d"});
+    // `explain` reads the real clock, and offers `retry` only before the expiry.
+    let refused = json!({"requester": "mallory@example.com", "expires_in": "3650d"});
     world.deliver(&request("CHG0099001", refused)).await;
     world.app.seal_when_due().await;
     place
@@ -77,7 +78,7 @@ async fn the_story_of_a_share_names_the_cancels_that_took_it_away() {
     );
     assert_eq!(line(&told[0], "cancelled"), Some(cancelled), "{}", told[0]);
     assert!(line(&told[0], "expires").is_some(), "{}", told[0]);
-    let next = "next      nothing: invoke/CHG3 took the share away";
+    let next = "next      nothing: invoke/CHG3 cancelled the share";
     assert_eq!(line(&told[1], "next").as_deref(), Some(next), "{}", told[1]);
     assert_eq!(line(&told[1], "expires"), None, "{}", told[1]);
     let explain = ["explain", "CHG1", "--json", "--journal", &place];
@@ -182,16 +183,10 @@ async fn filters_narrow_lists_and_an_empty_list_says_why() {
     for (args, why) in [
         (
             &["requests", "--source", "jira"][..],
-            "without these filters there are 3",
+            "the filters leave out 3",
         ),
-        (
-            &["grants", "--state", "overdue"],
-            "without these filters there are 6",
-        ),
-        (
-            &["grants", "--ticket", "CHG7"],
-            "without these filters there are 6",
-        ),
+        (&["grants", "--state", "overdue"], "the filters leave out 6"),
+        (&["grants", "--ticket", "CHG7"], "the filters leave out 6"),
         (
             &["requests", "--rejected"],
             "no rejected deliveries in file:",
@@ -242,7 +237,7 @@ fn a_journal_that_does_not_exist_is_empty_and_stays_so() {
             assert_eq!(code, Some(0), "{args:?}: {error}");
             let silent = args.contains(&"export") || args.contains(&"report");
             let said = [text, error].concat();
-            let why = said.contains("does not exist yet") || said.contains("with memory:");
+            let why = said.contains("does not exist yet") || said.contains("`memory:` journal");
             assert!(silent || why, "{args:?}: {said}");
         }
         let (code, _, error) = run(folder.path(), &["explain", "CHG1", "--journal", place]);
@@ -299,7 +294,10 @@ fn reading_needs_no_secret_of_a_sender() {
     }
     let (code, text, error) = run(folder.path(), &["drift"]);
     assert_eq!(code, Some(0), "{error}");
-    assert!(text.contains("0 images compared, 0 differences"), "{text}");
+    assert!(
+        text.contains("images compared: 0, differences: 0"),
+        "{text}"
+    );
     // `images` always calls the cloud, so it needs the cloud's keys, but no secret of a sender.
     let mut images = program(folder.path());
     images.env("SHAREHOOK_METADATA_ENDPOINT", "off");

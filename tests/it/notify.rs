@@ -481,7 +481,7 @@ async fn a_called_off_share_is_reported_to_its_own_ticket() {
         let (kind, text) = &told[1];
         let (wanted, who) = match cancelled {
             1 => ("partial invoke/CHG1", "but not with"),
-            _ => ("failed invoke/CHG1", "was not shared:"),
+            _ => ("failed invoke/CHG1", "was not shared with"),
         };
         let who = format!(
             "{who} {}",

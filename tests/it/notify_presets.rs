@@ -416,7 +416,7 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
         let plain: Vec<String> = notes.iter().map(|note| note.replace('\\', "")).collect();
         for (note, wanted) in plain.iter().zip([
             ["Shared lhbp-6jc6l8yb", "2026-11-21 10:00 UTC"],
-            ["still stands", "UnauthorizedOperation"],
+            ["still in effect", "UnauthorizedOperation"],
             [
                 "the policy refused it for 123456789012",
                 "Ask the platform team.",
@@ -435,7 +435,7 @@ async fn each_system_is_told_what_was_shared_what_was_refused_and_what_is_overdu
             assert!(
                 !note.contains(ACCOUNTS[1])
                     || note.starts_with("Shared")
-                    || note.contains("stands")
+                    || note.contains("still in effect")
             );
             assert!(!note.contains("staging"), "{preset}: {note}");
         }

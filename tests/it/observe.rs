@@ -109,7 +109,7 @@ async fn the_logs_level_comes_from_rust_log_first() {
         }
         let output = command.args(["invoke", "event.json"]).finish();
         let log = String::from_utf8(output.stderr).unwrap();
-        let logged = log.contains("a delivery was not believed");
+        let logged = log.contains("a delivery was refused");
         assert_eq!(logged, logs, "{rust:?} {lambda:?}: {log}");
     }
 }

@@ -54,7 +54,7 @@ async fn the_page_says_what_was_given_refused_and_verified() {
     let (code, said, page) = report(folder.path(), &at);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("3 active grants (0 overdue), 0 unfinished requests, 1 denied"),
+        said.contains("active grants: 3 (overdue: 0), unfinished requests: 0, denied: 1"),
         "{said}"
     );
     for part in [
@@ -316,7 +316,7 @@ async fn drift_notifications_and_overdue_shares_are_on_the_page() {
     let bad = page().await;
     for part in [
         "Differences between cloud and journal: 1, found at",
-        "shared, but no request names it",
+        "shared, but no request names this receiver",
         "<code>drift --adopt</code> keeps it under a ticket",
         "is still shared with 700000164995, although the share ended at 2026-11-21T09:00:00Z",
         "<b class=\"bad\">overdue</b>",

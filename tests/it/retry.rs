@@ -243,7 +243,7 @@ async fn what_stays_closed_says_why() {
     world.deliver(&request("WAITS", waits)).await;
     stays_closed(&world, "WAITS", "it is not finished").await;
     world.advance(3_600);
-    stays_closed(&world, "ENDED", "its share has ended").await;
+    stays_closed(&world, "ENDED", "its expiry has passed").await;
     world.advance(30 * 24 * 3_600);
     stays_closed(&world, "OLD", "longer ago than [limits] retry_age").await;
     let unknown = retry(&world, "NONE").await.unwrap_err();

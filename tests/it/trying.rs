@@ -113,7 +113,7 @@ fn an_unknown_source_and_a_missing_body_are_usage_errors() {
     ]);
     assert_eq!(code, Some(64));
     assert!(
-        err.contains("\"nix\"") && err.contains("the configured sources are jira"),
+        err.contains("\"nix\"") && err.contains("the configuration has jira"),
         "{err}"
     );
     let (code, _, err) = with(&["--source", "jira", "--body", "not-there.json"]);

@@ -118,8 +118,7 @@ fn inject(state: &mut State, request: &Request) -> Result<Value, Refusal> {
         other => serde_json::from_value(other).unwrap_or_default(),
     };
     if texts.is_empty() {
-        let problem =
-            "the body is neither a JSON string nor an array of strings; write \"*:reset-after@2\"";
+        let problem = "the body names no fault; write a JSON string or an array of strings, such as \"*:reset-after@2\"";
         return refuse(StatusCode::BAD_REQUEST, problem);
     }
     let faults: Result<Vec<Fault>, FaultError> = texts.iter().map(|text| text.parse()).collect();

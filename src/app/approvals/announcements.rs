@@ -93,7 +93,8 @@ impl App {
             answer.message = Some(message.to_owned());
             return one((Ending::Done, answer));
         }
-        answer.message = Some("the instance is being fetched; its state decides".to_owned());
+        answer.message =
+            Some("the event is on record; the state of the fetched instance decides".to_owned());
         let (bytes, max) = (verified.body().len(), self.config().unfinished);
         let Some(unfinished) = self.slots.admit(&identity.source, bytes, max) else {
             return one(overloaded(&identity));
@@ -191,7 +192,7 @@ impl App {
         match end {
             Attempt::Settled { requests, why } => {
                 match &why {
-                    None => tracing::info!(name, "an event of an approval system is worked off"),
+                    None => tracing::info!(name, "an event of an approval system is handled"),
                     Some(why) => {
                         tracing::warn!(
                             name,
@@ -211,7 +212,12 @@ impl App {
                 })
             }
             Attempt::Later(why) | Attempt::Gone(why) | Attempt::Owed(why) => {
-                tracing::warn!(name, why, attempt, "an instance cannot be fetched yet");
+                tracing::warn!(
+                    name,
+                    why,
+                    attempt,
+                    "an event of an approval system cannot be handled yet"
+                );
                 Event::FetchFailed(FailedFetch {
                     attempt,
                     why,

@@ -116,9 +116,9 @@ impl Instances {
         let system = fetch.preset.system();
         let call = (system.instance)(&named.instance);
         let answer = self.as_app(source, fetch, &call, at).await?;
-        let instance = system
-            .instance_of(answer)
-            .ok_or_else(|| Unfetched::because("the answer contains no instance".to_owned()))?;
+        let instance = system.instance_of(answer).ok_or_else(|| {
+            Unfetched::because(format!("{}'s answer contains no instance", fetch.preset))
+        })?;
         if let (Some(begun), Some(listing)) = (system.begun, &system.listing)
             && matches!(
                 (system.state)(named, instance.clone()),
@@ -281,7 +281,9 @@ impl Instances {
         let token = system
             .token_of(&answer)
             .filter(|token| usable(token.text.expose_secret()))
-            .ok_or_else(|| Unfetched::because("the answer has no usable token".to_owned()))?;
+            .ok_or_else(|| {
+                Unfetched::because(format!("{}'s answer has no usable token", fetch.preset))
+            })?;
         let lasts = SignedDuration::from_secs(token.lasts);
         let renew_at = lasts.saturating_sub(RENEWAL);
         Ok(Token {

@@ -45,7 +45,7 @@ enum ReconcileError {
     Api(#[from] Unfetched),
     #[error("no time is left")]
     NoTime,
-    #[error("at most {MAX_NEW} announcements are recorded at a time; the next look continues")]
+    #[error("at most {MAX_NEW} announcements are recorded at a time")]
     Many,
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -150,9 +150,9 @@ async fn blueprint_of_chain(
 }
 
 fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
-    let lasting = "if the image has one, send a request that names its lhbp-… id";
+    let lasting = "send a request that names the blueprint's lhbp-… id, if the image has one";
     let next = if retryable {
-        format!("the program looks again later; if it never finds the blueprint and {lasting}")
+        format!("the program looks again later; if it never finds the blueprint, {lasting}")
     } else {
         lasting.to_owned()
     };
@@ -329,12 +329,13 @@ async fn lighthouse(
 }
 
 fn not_the_owner() -> CloudError {
-    let message = "the account that was asked may not own the image";
+    let message = "Lighthouse shows no blueprint of the image, but the key in use may belong to another account than the image's owner";
+    let remedy = "check the key; if the image is deleted, confirm with `sharehook revoke --gone`";
     CloudError::own(
         ResultCode::OwnerUnproven,
         ErrorClass::Permanent,
         message,
-        "",
+        remedy,
     )
 }
 

@@ -55,7 +55,7 @@ impl App {
             Ok(Recorded::New(incident)) => self.queue_incident(&incident),
             Ok(Recorded::Known) => {}
             Ok(Recorded::Full) => {
-                tracing::warn!(%source, "a rejected delivery was not recorded: the journal already has the most that it records of one source in a day")
+                tracing::warn!(%source, "a rejected delivery was not recorded: the journal has reached its daily limit for this source")
             }
             Err(error) => tracing::error!(%source, %error, "cannot record a rejected delivery"),
         }

@@ -34,14 +34,14 @@ impl App {
     pub(super) fn log_refusal(&self, source: &SourceName, refusal: &Refusal) {
         self.log_refusals();
         if self.refusals.note(source, self.now()) {
-            tracing::warn!(%source, reason = %refusal, "a delivery was not believed");
+            tracing::warn!(%source, reason = %refusal, "a delivery was refused");
         }
     }
 
     /// Logs the failures that were only counted, for each period that has ended.
     pub(in crate::app) fn log_refusals(&self) {
         for (source, more) in self.refusals.ended(self.now()) {
-            tracing::warn!(%source, more, "more deliveries were not believed");
+            tracing::warn!(%source, more, "more deliveries were refused");
         }
     }
 }
@@ -49,9 +49,9 @@ impl App {
 /// The answer if the source already has as many unfinished requests as `[limits] unfinished`
 /// allows, or too many bytes of them.
 pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
-    tracing::warn!(%identity, "a request was not recorded: its source has too many unfinished requests");
+    tracing::warn!(%identity, "a request was not recorded: the unfinished requests of its source are too many or too large");
     let message = format!(
-        "source {} has too many unfinished requests, so this one was not recorded; send the delivery again later",
+        "the unfinished requests of source {} are too many or too large, so this one was not recorded; send the delivery again later",
         identity.source
     );
     (Ending::Busy, Answer::failed(&identity.id, message))
@@ -59,7 +59,7 @@ pub(in crate::app) fn overloaded(identity: &Identity) -> (Ending, Answer) {
 
 /// The answer if a known identity came with other content.
 pub(in crate::app) fn conflict(identity: &Identity) -> (Ending, Answer) {
-    tracing::warn!(%identity, "a known identity came with other content; nothing was done");
+    tracing::warn!(%identity, "a delivery with the id of a recorded request has other content and is not carried out");
     let answer = Answer::invalid(&identity.id, vec![identity.used_before()]);
     (Ending::Conflict, answer)
 }

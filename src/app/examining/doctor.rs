@@ -129,7 +129,7 @@ impl App {
     fn examine_policy(&self) -> Vec<Finding> {
         let digest = self.prepared.policy_digest().get(..12).unwrap_or_default();
         let text = format!(
-            "{} (digest {digest}), {} sources",
+            "{} (digest {digest}), sources: {}",
             self.config().policy.display(),
             self.config().sources.len()
         );
@@ -146,7 +146,8 @@ impl App {
             Ok(()) => self.requests(Some(1)).await.map(|_| ()),
             Err(error) => Err(error),
         };
-        let proven = proven.map(|()| format!("{place}: creates a file once, lists and reads"));
+        let proven =
+            proven.map(|()| format!("{place}: refuses to create a file twice, lists and reads"));
         let mut findings = vec![Finding::of(Check::Journal, proven)];
         if let Ok(probe) = fresh_worker()
             && let Some(error) = self.journal.lacks_locks(probe).await
@@ -177,7 +178,7 @@ impl App {
         };
         let sealed = self.journal.sealed_at(signer.verifier()).await;
         let sealed = sealed.map(|newest| match newest {
-            Some(at) => format!("the newest seal is of {at}"),
+            Some(at) => format!("the newest seal was made at {at}"),
             None => "the key is there; no seal was made yet".to_owned(),
         });
         Some(Finding::of(Check::Seal, sealed))
@@ -206,7 +207,7 @@ impl App {
                     )
                 };
                 match cloud.owner_account(deadline).await {
-                    Ok(owner) => Finding::good(Check::Cloud, answers(&format!(" as {owner}"))),
+                    Ok(owner) => Finding::good(Check::Cloud, answers(&format!(" account {owner}"))),
                     Err(error) => {
                         let remedy = match error.class {
                             ErrorClass::Operator => "; allow sts:GetCallerIdentity",

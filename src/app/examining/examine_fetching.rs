@@ -93,7 +93,7 @@ impl App {
         Some(Finding::limited(
             Check::Fetch,
             format!(
-                "{} instances wait to be fetched; {} has waited since {:.0}: {}; \
+                "instances that wait to be fetched: {}; {} has waited since {:.0}: {}; \
                  `sharehook requests --announced` lists them all",
                 waiting.len(),
                 oldest.announcement,

@@ -48,11 +48,11 @@ pub struct CaseOutcome {
 /// Why a case cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    #[error("source: {0}")]
+    #[error("source: {}; {}", .0.problem, .0.remedy)]
     BadName(Problem),
     #[error("source {0} is not configured")]
     UnknownSource(SourceName),
-    #[error("source {0} has no secret")]
+    #[error("source {0} has no secret to sign the event with; name a source with a secret")]
     NoSecret(SourceName),
     #[error("{0}")]
     CannotSign(Problems),

@@ -67,7 +67,7 @@ impl Unfinished {
         let why = incident.why().unwrap_or("not tried yet");
         Some(Self {
             request: incident.name(),
-            why: format!("its instance is not fetched yet (attempt {attempt} follows): {why}"),
+            why: format!("it is not handled yet (attempt {attempt} follows): {why}"),
             next_attempt,
         })
     }

@@ -44,7 +44,7 @@ impl App {
                 match read {
                     Ok(history) => states.extend(history.map(|history| history.stream_state)),
                     Err(error @ JournalError::Damaged { .. }) => {
-                        tracing::error!(%error, "a damaged request is left out");
+                        tracing::error!(%error, "skipped a request or incident, because its records are damaged");
                     }
                     Err(error) => return Err(error),
                 }

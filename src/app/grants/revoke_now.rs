@@ -30,7 +30,7 @@ pub enum RevokeNowError {
     /// No record names the blueprint that the accounts have, and the cloud cannot be read.
     #[error(
         "no record names the blueprint that {image} has in Lighthouse, and the cloud could not be read: \
-         {why}; allow the key to call DescribeBlueprints"
+         {why}; if the key lacks the permission, allow it to call DescribeBlueprints"
     )]
     BlueprintUnread {
         /// The image.
@@ -82,7 +82,7 @@ fn refusal(reply: &Reply) -> String {
     match reply {
         Reply::Invalid(problems) => problems.to_string(),
         Reply::Unreadable(problem) => problem.to_string(),
-        Reply::NotNow => "it cannot be verified now; try again".to_owned(),
+        Reply::NotNow => "it cannot be handled now; try again".to_owned(),
         Reply::Unauthorised | Reply::UnknownSource | Reply::UnsupportedType => {
             "it was not authenticated".to_owned()
         }

@@ -370,7 +370,7 @@ impl App {
                     tracing::warn!(%notify, %on, about, why, attempt, "not notified yet");
                 } else {
                     self.count_notification(notify, NotificationResult::GivenUp);
-                    tracing::error!(%notify, %on, about, why, attempt, "gave up a notification; `sharehook notify --retry` sends it again");
+                    tracing::error!(%notify, %on, about, why, attempt, "gave up a notification; `sharehook notify --retry` tries it again");
                 }
                 Event::NotificationFailed(FailedNotification {
                     notice,

@@ -73,7 +73,7 @@ impl App {
             let known = Arc::unwrap_or_clone(last.unwrap_or_default().ends);
             let counted = Box::pin(self.count_index(known)).await;
             Ok(counted.unwrap_or_else(|error| {
-                tracing::error!(%error, "cannot count what the index shows");
+                tracing::error!(%error, "cannot read the journal's index, so the metrics of grants and unfinished requests are missing");
                 Counted::default()
             }))
         };

@@ -234,7 +234,10 @@ fn next(state: &State, now: Timestamp) -> String {
         | Phase::RevokeDeferred {
             why, not_before, ..
         } => again(why, not_before),
-        Phase::Denied => "nothing; `sharehook retry` decides the request again".to_owned(),
+        Phase::Denied => state.stays_closed(now).map_or_else(
+            || "nothing; `sharehook retry` decides the request again".to_owned(),
+            |why| format!("nothing: {why}"),
+        ),
         Phase::Revoked => "nothing: the share was revoked".to_owned(),
         Phase::Closed => match (state.grant(), state.ends_at()) {
             (None, _)
@@ -244,7 +247,7 @@ fn next(state: &State, now: Timestamp) -> String {
             }
             (None, _) => cancelled_by(state).map_or_else(
                 || "nothing: it is finished".to_owned(),
-                |cancel| format!("nothing: {cancel} took the share away"),
+                |cancel| format!("nothing: {cancel} cancelled the share"),
             ),
             (Some(_), None) => "nothing: the share never expires; a cancel revokes it".to_owned(),
             (Some(_), Some(end)) if end <= now => {

@@ -69,7 +69,7 @@ names! {
         Unknown = "`drift --adopt` 将它归入一张工单并保留，`--revoke-unknown` 将它结束",
         Missing = "`revoke` 结束这次共享，新的工单可重新共享",
         Extra = "`drift --adopt` 将它归入一张工单并保留，取消请求将它结束",
-        Overdue = "`sweep` 会说明原因；排除原因后再运行一次";
+        Overdue = "`sweep` 会收回这次共享，或说明无法收回的原因；排除原因后再运行一次";
 }
 
 impl Texts {

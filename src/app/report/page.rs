@@ -140,7 +140,7 @@ impl Report {
     /// Summarises the page in one line.
     pub fn summary(&self) -> String {
         format!(
-            "{} active grants ({} overdue), {} unfinished requests, {} denied; {} records, {} findings",
+            "active grants: {} (overdue: {}), unfinished requests: {}, denied: {}; records: {}, findings: {}",
             self.grants, self.overdue, self.unfinished, self.denied, self.records, self.findings
         )
     }
@@ -303,13 +303,13 @@ mod tests {
         let html = bad.html();
         let said = "lhbp-6jc6l8yb is still shared with 700000164995, although the share ended at 2026-11-21T08:00:00Z.";
         assert!(
-            html.contains(said) && html.contains("<code>sharehook sweep</code> says why"),
+            html.contains(said) && html.contains("<code>sharehook sweep</code> revokes it"),
             "{html}"
         );
         assert!(html.find(said) < html.find("<table"));
         assert_eq!(
             bad.summary(),
-            "1 active grants (1 overdue), 0 unfinished requests, 0 denied; 4 records, 0 findings"
+            "active grants: 1 (overdue: 1), unfinished requests: 0, denied: 0; records: 4, findings: 0"
         );
         assert!(!bad.is_clean(), "a stream could not be read");
         let nothing = report(&Overview::default(), Seals::Verified);

@@ -144,7 +144,7 @@ sentences! {
 // What needs attention. A remedy that begins with a verb is shown after a command.
 labels! {
     REMEDIES:
-    sweep_says_why: "`sharehook sweep` says why; correct that, and sweep again." | "`sharehook sweep` 会说明原因；排除原因后再运行一次。";
+    sweep_says_why: "`sharehook sweep` revokes it, or says why it cannot; correct that, and sweep again." | "`sharehook sweep` 会收回这次共享，或说明无法收回的原因；排除原因后再运行一次。";
     findings_remedy: "See Evidence; restore the changed files from a backup." | "详见“证据”；请用备份恢复被改动的内容。";
     seals_unverified: "The journal's seals were not verified." | "台账的封签没有校验。";
     seals_remedy: "See Evidence for how to verify them." | "“证据”说明如何校验。";

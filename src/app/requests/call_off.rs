@@ -362,7 +362,7 @@ fn after_later_shares(
 /// The result for an item of a cancel that a later share holds.
 fn left_to(share: &State, item: Item) -> ItemResult {
     let why = format!(
-        "{} was approved after this cancel and shares it",
+        "{} was approved after this cancel and shares the image",
         share.identity()
     );
     let kind = ResultKind::failed(ResultCode::LaterShare, why, false);

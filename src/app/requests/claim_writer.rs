@@ -344,14 +344,16 @@ impl<'a> ClaimWriter<'a> {
                 let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));
                 let why = match failure.fault {
                     Fault::Operator => {
-                        format!("waits for the operator and is retried until {until:.0}: {failure}")
+                        format!(
+                            "the request waits for the operator and is retried until {until:.0}: {failure}"
+                        )
                     }
                     Fault::Cloud | Fault::Request => failure.to_string(),
                 };
                 (why, next.min(until), Some(failure.fault))
             }
         };
-        tracing::warn!(identity = %self.state().identity(), %why, "unfinished, to be resumed");
+        tracing::warn!(identity = %self.state().identity(), %why, "a request is unfinished; the program continues it later");
         self.end(Event::Deferred(Deferral {
             results,
             calls,

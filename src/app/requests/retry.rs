@@ -66,7 +66,7 @@ pub enum RetryError {
     #[error(transparent)]
     Invalid(#[from] Problems),
     /// The configuration has no such source.
-    #[error("--as: no source is named {0}")]
+    #[error("--as: no source has the name {0}; `sharehook check` lists the sources")]
     UnknownSource(SourceName),
     /// The journal failed.
     #[error(transparent)]
@@ -109,7 +109,7 @@ impl App {
         let lease = self.worker_lease(now, deadline)?;
         let (by, reason) = (by.to_string(), reason.to_owned());
         let identity = state.identity().clone();
-        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "reopened");
+        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "the policies decided a request again for a retry");
         let claim = self
             .journal
             .reopen(state, lease, by, reason, verdict)
@@ -164,11 +164,11 @@ impl App {
         }
         if approved.checked_add(age).is_ok_and(|last| last < now) {
             let why = format!(
-                "it was approved at {approved:.0}, which is longer ago than [limits] retry_age allows"
+                "it was approved at {approved:.0}, which is longer ago than [limits] retry_age allows; send a new ticket"
             );
             return Ok(Some(why));
         }
         let retired = self.journal.read_unretired(state.stream()).await?.is_none();
-        Ok(retired.then(|| "its records are retired".to_owned()))
+        Ok(retired.then(|| "its records are retired; send a new ticket".to_owned()))
     }
 }

@@ -34,7 +34,7 @@ impl Compared {
         Some(match streams {
             1 => first.to_string(),
             _ => format!(
-                "{first}; {} further streams lack sealed records: `sharehook audit verify` lists them",
+                "{first}; further streams that lack sealed records: {}; `sharehook audit verify` lists them",
                 streams - 1
             ),
         })
@@ -63,7 +63,7 @@ impl App {
         let compared = self.compare(pass, time).await?;
         let mended = compared.mended;
         if mended > 0 {
-            tracing::warn!(mended, "added entries that the index lacked");
+            tracing::warn!(mended, "added missing entries to the journal's index");
         }
         Ok(compared)
     }

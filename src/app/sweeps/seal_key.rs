@@ -128,9 +128,7 @@ fn no_random_bytes(error: getrandom::Error) -> Problem {
 
 fn cannot_be_made(path: &Path, error: &io::Error) -> Problem {
     let problem = format!("{} cannot be made: {error}", path.display());
-    let remedy = format!(
-        "let this process create the file, name another in [seal] key, or set {SEAL_KEY_VAR}"
-    );
+    let remedy = "let this process create the file, or name another key";
     Problem::new("seal.key", problem, remedy)
 }
 
@@ -225,18 +223,23 @@ fn next_signer(
         return Err(Problem::new("seal", "is not configured", remedy));
     };
     let wrong = |error: SecretError| Problem::new("--to", error.to_string(), error.remedy());
+    let here = |problem: Problem| Problem {
+        field: "--to".to_owned(),
+        ..problem
+    };
     let reference = SecretRef::parse(reference).map_err(wrong)?;
     if let SecretRef::File(path) = &reference {
         let path = Path::new(path);
-        outside(path, config)?;
-        let (key, made) = file_or_new(path)?;
-        let signer = NoteSigner::read(&seal.name, &key)?;
+        outside(path, config).map_err(here)?;
+        let (key, made) = file_or_new(path).map_err(here)?;
+        let signer = NoteSigner::read(&seal.name, &key).map_err(here)?;
         return Ok((signer, made.then(|| path.to_owned())));
     }
     let key = reference
         .resolve(Path::new(""), vars, fetched)
         .map_err(wrong)?;
-    Ok((NoteSigner::read(&seal.name, &key.text)?, None))
+    let signer = NoteSigner::read(&seal.name, &key.text).map_err(here)?;
+    Ok((signer, None))
 }
 
 /// Returns what `check` reports about the key, without opening the journal.
@@ -305,7 +308,7 @@ fn outside(path: &Path, config: &Config) -> Result<(), Problem> {
         true => Err(Problem::new(
             "seal.key",
             format!("{} lies inside the journal or its index", path.display()),
-            "write [seal] with a key outside these directories",
+            "name a key outside these directories",
         )),
     }
 }

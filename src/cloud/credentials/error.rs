@@ -49,7 +49,7 @@ impl From<CredentialsError> for CloudError {
             ),
             CredentialsError::Unusable { .. } => (
                 ErrorClass::Operator,
-                "correct these credentials or the role's permissions; without credentials in a variable or file, the program tries the next source",
+                "correct these credentials or the role's permissions; if you remove credentials from a variable or file, the program tries the next source",
             ),
             CredentialsError::Unreachable { .. } => (
                 ErrorClass::NotSent,

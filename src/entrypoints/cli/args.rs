@@ -74,7 +74,7 @@ pub(crate) enum Command {
     },
     /// Process one event file as its host would
     Invoke {
-        /// An event of Lambda or SCF, as in events/, or a native request
+        /// An event of a function host, as in events/, or a native request
         event: PathBuf,
         /// Print the plan without carrying it out
         #[arg(long)]
@@ -261,10 +261,10 @@ pub(crate) struct DriftOptions {
     /// The region of every --image
     #[arg(long, value_name = "R", value_parser = read::<Region>)]
     pub(crate) region: Option<Region>,
-    /// Cancel shares without a grant, through policy
+    /// Cancel shares that no request names, if the policies allow it
     #[arg(long, requires = "requester", conflicts_with = "adopt")]
     pub(crate) revoke_unknown: bool,
-    /// Adopt shares without a grant under a ticket and an expiry, through policy
+    /// Adopt shares without a grant under a ticket and an expiry, if the policies allow it
     #[arg(long, requires_all = ["requester", "ticket", "expires", "approvers"])]
     pub(crate) adopt: bool,
     /// The ticket that approved the adoption

@@ -125,7 +125,7 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
     let sealing = Box::pin(seal_journal(&config, &journal, clock::system_now()));
     let sealing = during("sealing", sealing).await?;
     for finding in &sealing.left_out {
-        errln!("not sealed, nor are the later records of its stream: {finding}");
+        errln!("a record was not sealed, nor were the later records of its stream: {finding}");
     }
     if context.json {
         out(
@@ -133,7 +133,7 @@ async fn seal(context: &Context) -> Result<Exit, Failure> {
         );
     } else {
         errln!(
-            "{} records sealed now, {} in all; the checkpoint:",
+            "records sealed now: {}, in all: {}; the checkpoint:",
             sealing.sealed,
             sealing.size
         );

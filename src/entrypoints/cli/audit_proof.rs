@@ -133,14 +133,18 @@ impl Shown {
             "{} sealed them among {size} entries, the last at {at:.0}",
             checkpoint.origin
         );
+        let plural = if records == 1 { "" } else { "s" };
         let mut text = format!(
-            "proven: {records} records of stream {stream}\n  {}",
+            "proven: {records} record{plural} of stream {stream}\n  {}",
             wrapped(2, &sealed)
         );
         if let Some(Event::Opened(intent)) = history.records.first().map(|one| &one.record.event) {
             let request = &intent.request;
             let decision = decision(&intent.verdict);
-            let approvers = request.approvers.join(", ");
+            let approvers = match request.approvers.as_slice() {
+                [] => "none".to_owned(),
+                approvers => approvers.join(", "),
+            };
             let by = format!(
                 "asked by {}, approved by {approvers}, {decision}",
                 request.requester

@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
     } else {
         let signer = signer.ok_or_else(|| {
             Failure::failed(
-                "nothing is sealed yet, so nothing is removed: run `sharehook audit seal`",
+                "the seal's key is missing, so nothing is retired: `sharehook audit seal` makes the key, or says why it cannot",
             )
         })?;
         let retiring = retire(&journal, &age, signer.verifier(), now, &rules);
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, options: &AuditRetireOptions) -> Resu
     }
     if done.failures.len() > MAX_SHOWN {
         let more = done.failures.len() - MAX_SHOWN;
-        errln!("sharehook: {more} more failures");
+        errln!("sharehook: further failures: {more}");
     }
     Ok(Exit::done_if(done.failures.is_empty()))
 }
@@ -63,18 +63,20 @@ fn show(options: &AuditRetireOptions, done: &Retention) {
         ..
     } = done;
     if options.dry_run {
-        outln!("would be retired: {retired} requests; nothing was removed");
+        outln!("requests that would be retired: {retired}; nothing was removed");
     } else {
-        outln!("retired: {retired} requests, {removed} records removed; the segments have them");
+        outln!(
+            "requests retired: {retired}, records removed: {removed}; the segments keep the records"
+        );
     }
     if *unsealed > 0 {
         outln!(
-            "not retired: {unsealed} requests with unsealed records; run `sharehook audit seal`,\n  \
+            "not retired because of unsealed records: {unsealed}; run `sharehook audit seal`,\n  \
              then `sharehook audit retire` again"
         );
     }
     outln!(
-        "kept: {kept} requests that are unfinished, reopened or younger than {},\n  have an active share, or owe a notification",
+        "requests kept: {kept}; each is unfinished, reopened or younger than {},\n  has an active share, or owes a notification",
         options.older_than
     );
 }

@@ -142,7 +142,7 @@ fn print(report: &DriftReport, screen: Screen) {
     }
     print_answers(report, screen);
     outln!(
-        "{} images compared, {} differences",
+        "images compared: {}, differences: {}",
         report.compared,
         report.differences.len()
     );
@@ -170,10 +170,11 @@ fn images_to_add(
     let Some(region) = &options.region else {
         return Ok(Vec::new());
     };
-    if rules.check_cvm(region).is_err()
-        && let Err(problem) = rules.check_lighthouse(region)
+    // The known CVM regions include those of Lighthouse.
+    if rules.check_lighthouse(region).is_err()
+        && let Err(problem) = rules.check_cvm(region)
     {
-        return Err(Failure::Usage(format!("--region: {problem}")));
+        return Err(Failure::option("--region", &problem));
     }
     let in_region = |image: &ImageRef| (image.clone(), region.clone());
     Ok(options.images.iter().map(in_region).collect())

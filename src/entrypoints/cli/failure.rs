@@ -35,6 +35,14 @@ impl Failure {
         Self::Usage(problem.to_string())
     }
 
+    /// The failure of an option's value. Names the option instead of the problem's field.
+    pub(super) fn option(option: &str, problem: &Problem) -> Self {
+        let Problem {
+            problem, remedy, ..
+        } = problem;
+        Self::Usage(format!("{option}: {problem}; {remedy}"))
+    }
+
     pub(super) fn failed(error: impl Display) -> Self {
         Self::Failed(error.to_string())
     }

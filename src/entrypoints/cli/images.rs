@@ -18,9 +18,10 @@ const BUDGET: std::time::Duration = std::time::Duration::from_secs(60);
 pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Exit, Failure> {
     let region = &options.region;
     let query = query(options);
+    let lists_all = query == ImagesQuery::All;
     let app = context.calling(&options.cloud).await?.start_to_read()?;
     if let Err(problem) = app.config().rules().check_lighthouse(region) {
-        return Err(Failure::Usage(format!("--region: {problem}")));
+        return Err(Failure::option("--region", &problem));
     }
     let images = app.images(region, query, Deadline::after(BUDGET));
     let images = during("asking the cloud", images).await;
@@ -30,7 +31,10 @@ pub(super) async fn run(context: &Context, options: &ImagesOptions) -> Result<Ex
         return Ok(Exit::Done);
     }
     if images.is_empty() {
-        outln!("no image in {region} matches; change or omit --filter and --image");
+        match lists_all {
+            true => outln!("the cloud lists no image in {region}; name another --region"),
+            false => outln!("no image in {region} matches; change or omit --filter and --image"),
+        }
         return Ok(Exit::Done);
     }
     outln!("{}", shown(&images, Screen::of_stdout(&context.vars)));

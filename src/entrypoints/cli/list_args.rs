@@ -74,7 +74,8 @@ pub(crate) struct RequestsOptions {
     pub(crate) id: Option<String>,
     #[command(flatten)]
     pub(crate) filters: ListFilters<RequestState>,
-    /// List authenticated deliveries that were not understood or have a used id, instead of requests
+    /// List authenticated deliveries that were not understood or whose id was used
+    /// before, instead of requests
     #[arg(long, conflicts_with_all = ["id", "states", "image", "account", "ticket"])]
     pub(crate) rejected: bool,
     /// List announcements whose instance is not fetched yet, instead of requests

@@ -1,6 +1,7 @@
 //! The output of commands that list: prints a filtered list, or says why it is empty.
 
 use crate::app::Listed;
+use crate::config::Config;
 use crate::domain::SourceName;
 use crate::entrypoints::outcome::Exit;
 use crate::journal::JournalError;
@@ -20,14 +21,23 @@ pub(super) async fn known_source(
     let (Some(source), Some(config)) = (source, &journal.config) else {
         return Ok(());
     };
-    let names: Vec<_> = config.sources.iter().map(|one| one.name.as_str()).collect();
-    if names.contains(&source.as_str()) || has_entries().await? {
+    let known = config.sources.iter().any(|one| one.name == *source);
+    if known || has_entries().await? {
         return Ok(());
     }
     Err(Failure::Usage(format!(
         "--source: no source has the name \"{source}\"; the configuration has {}",
-        names.join(", ")
+        source_names(config)
     )))
+}
+
+/// The names of the configured sources, for a message.
+pub(super) fn source_names(config: &Config) -> String {
+    let names: Vec<_> = config.sources.iter().map(|one| one.name.as_str()).collect();
+    match names.as_slice() {
+        [] => "no [[source]]".to_owned(),
+        names => names.join(", "),
+    }
 }
 
 /// Prints a list as JSON or as the text that `table` makes, or the reason why the list is empty.
@@ -44,7 +54,7 @@ pub(super) fn print_list<T: serde::Serialize>(
         (Some(why), _) => format!("no {what}: {why}"),
         (None, 0) => format!("no {what} in {}", journal.location),
         (None, others) => {
-            format!("no {what} match; without these filters there are {at_least}{others}")
+            format!("no {what} match; the filters leave out {at_least}{others}")
         }
     };
     if context.json {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::app::{Deadline, NotificationEntry, NotificationStatus};
-use crate::domain::NotifyName;
+use crate::domain::{NotifyName, Problem};
 use crate::entrypoints::outcome::Exit;
 
 use super::list_args::NotifyOptions;
@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context, options: &NotifyOptions) -> Result<Ex
     let (name, request) = wanted.split_once('/').ok_or_else(|| {
         Failure::usage("--retry takes NAME/ID: the name of a [[notify]] and the id of a request")
     })?;
-    let name: NotifyName = name.parse().map_err(Failure::usage)?;
+    let name: Result<NotifyName, Problem> = name.parse();
+    let name = name.map_err(|problem| Failure::option("--retry", &problem))?;
     let known = |one: &crate::config::NotifyConfig| one.subscription.name == name;
     if !app.config().notify.iter().any(known) {
         let text = format!("no [[notify]] has the name {name}; `sharehook check` lists them");

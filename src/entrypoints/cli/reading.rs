@@ -80,7 +80,7 @@ impl ReadJournal {
     pub(super) fn why_empty(&self) -> Option<String> {
         match &self.location {
             JournalLocation::Memory => {
-                Some("with memory: each process has its own journal; this one is empty".to_owned())
+                Some("each process has its own `memory:` journal, and this one is empty".to_owned())
             }
             location if self.missing => Some(format!(
                 "{location} does not exist yet: the first request creates it"
@@ -92,7 +92,7 @@ impl ReadJournal {
 
 fn parsed_place(option: &str, place: &str) -> Result<JournalLocation, Failure> {
     let parsed = place.parse();
-    parsed.map_err(|problem| Failure::Usage(format!("{option}: {problem}")))
+    parsed.map_err(|problem| Failure::option(option, &problem))
 }
 
 /// Prints a warning for each unreadable stream. Returns the exit code: an incomplete list is a

@@ -18,12 +18,7 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
         (Some(path), _) => ("--html", Ok(FilePlace::File(path.into()))),
         (None, to) => ("--to", to.as_deref().unwrap_or_default().parse()),
     };
-    let wrong = |problem: Problem| {
-        let Problem {
-            problem, remedy, ..
-        } = problem;
-        Failure::Usage(format!("{option}: {problem}; {remedy}"))
-    };
+    let wrong = |problem: Problem| Failure::option(option, &problem);
     let to = written.map_err(wrong)?;
     let read = ReadJournal::open(context, &options.place)?;
     read.allows_report_at(&to).map_err(wrong)?;

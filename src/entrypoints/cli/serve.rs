@@ -195,11 +195,8 @@ async fn listen(
             PROVE_WITHIN.as_secs()
         ),
     }
-    let listener = server::bind(address).await.map_err(|error| {
-        Failure::Failed(format!(
-            "cannot listen on {address}: {error}; stop what listens there, or choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
-        ))
-    })?;
+    let listener = server::bind(address).await;
+    let listener = listener.map_err(|error| cannot_listen(address, &error))?;
     print_address(context, listener.local_addr());
     let config = app.config();
     let bounds = Bounds {
@@ -242,10 +239,20 @@ async fn listen(
     match tokio::time::timeout(SEAL_WITHIN, app.seal_when_due()).await {
         Ok(None) => {}
         Ok(Some(problem)) => tracing::error!(problem),
-        Err(_) => tracing::warn!("stopped before the journal was sealed; the next start seals it"),
+        Err(_) => tracing::warn!("stopped before the journal was sealed; a later sweep seals it"),
     }
     app.flush_telemetry(Deadline::NEVER).await;
     Ok(Exit::Done)
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let stop = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "stop what listens there, or ",
+        _ => "",
+    };
+    Failure::Failed(format!(
+        "cannot listen on {address}: {error}; {stop}choose another address: --listen for `serve`, PORT or the host's own variable otherwise"
+    ))
 }
 
 /// Whether the host sends timer events, which sweep. On such a host the process begins no sweep by

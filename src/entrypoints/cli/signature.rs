@@ -20,6 +20,7 @@ use crate::inbound::{
 };
 
 use super::args::{SignOptions, VerifyOptions};
+use super::listing::source_names;
 use super::terminal::Screen;
 use super::terminal::text::indented;
 use super::{Context, Failure};
@@ -207,10 +208,9 @@ fn configured(context: &Context, name: &str) -> Result<SourceConfig, Failure> {
 }
 
 pub(super) fn unknown_source(name: &str, config: &Config) -> Failure {
-    let names = config.sources.iter().map(|source| source.name.as_str());
     Failure::Usage(format!(
-        "no source {name:?} is configured; the configured sources are {}",
-        names.collect::<Vec<_>>().join(", ")
+        "no source has the name {name:?}; the configuration has {}",
+        source_names(config)
     ))
 }
 

@@ -147,14 +147,17 @@ fn words(event: &Event) -> (String, Option<String>) {
             (outcome, Some(sentence))
         }
         Event::Conflict(_) => {
-            let sentence = "a known request came with other content and was not carried out";
+            let sentence = "a delivery with the id of a recorded request had other content and was not carried out";
             ("refused".to_owned(), Some(sentence.to_owned()))
         }
         Event::Rejected(rejection) => {
             let sentence = format!("not understood: {}", numbered(&rejection.problems));
             ("refused".to_owned(), Some(sentence))
         }
-        Event::Drifted(drift) => (format!("{} differences", drift.count), None),
+        Event::Drifted(drift) => match drift.count {
+            1 => ("1 difference".to_owned(), None),
+            count => (format!("{count} differences"), None),
+        },
         Event::FetchFailed(failed) => (failed.why.clone(), None),
         Event::Confirmed(confirmed) => (joined(&confirmed.requests, " "), None),
         Event::Settled(settled) => {

@@ -54,7 +54,7 @@ pub enum Flaw {
     /// The journal has no seal, and its index does not list all records as unsealed. A seal deletes
     /// the entries below `index/unsealed/`, and so does the daily pass of a process without a key.
     #[error(
-        "no seal exists, and the index does not list the records of {streams} requests as unsealed: \
+        "no seal exists, and the index does not list all records as unsealed (requests not listed: {streams}): \
          either this journal was never sealed, or its log was removed"
     )]
     NoSeal {

@@ -95,12 +95,12 @@ impl State {
     /// Applies a `cancelled` record.
     pub(super) fn cancel(&mut self, cancelled: &CallOff) -> Result<(), BrokenRecord> {
         if cancelled.items.is_empty() {
-            return broken("it names no item to take away");
+            return broken("it names no item to cancel");
         }
         let foreign = |item: &&Item| !self.can_be_cancelled(item);
         if let Some(item) = cancelled.items.iter().find(foreign) {
             return broken(format!(
-                "it takes away {item}, but the request is unfinished or does not hold this item"
+                "it cancels {item}, but the request is unfinished or does not hold this item"
             ));
         }
         self.cancelled.push(cancelled.clone());

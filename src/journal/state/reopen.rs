@@ -22,7 +22,7 @@ impl State {
             Phase::Denied | Phase::Closed if self.withdrawn_at.is_some() => {
                 Some("the withdrawal of its approval called it off")
             }
-            Phase::Denied | Phase::Closed if self.expired(now) => Some("its share has ended"),
+            Phase::Denied | Phase::Closed if self.expired(now) => Some("its expiry has passed"),
             Phase::Denied => None,
             Phase::Closed if self.status == Some(Status::Completed) => Some("it was completed"),
             Phase::Closed if self.due_at().is_some_and(|due| due <= now) => {

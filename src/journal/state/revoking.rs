@@ -61,12 +61,12 @@ impl State {
             .find(|account| !standing.contains(account))
         {
             return broken(format!(
-                "it revokes from account {foreign}, which does not have the image because of this request"
+                "it revokes from account {foreign}, but the account does not have the image from this request"
             ));
         }
         if revoking.lighthouse && !self.in_lighthouse() {
             return broken(
-                "it removes the image from Lighthouse, where it is not because of this request",
+                "it removes the image from Lighthouse, but the image is not there from this request",
             );
         }
         self.revoking = Some(revoking);

@@ -119,7 +119,7 @@ impl Journal {
             new: new.verifier().clone(),
         };
         if change.old == change.new {
-            let remedy = "name another key; the journal's present key needs no introduction";
+            let remedy = "name another key; this one signs the journal already";
             return Err(Problem::new("--to", "is the configured key", remedy).into());
         }
         loop {

@@ -57,7 +57,7 @@ impl Signal {
             tracing::warn!(
                 signal = self.name,
                 why,
-                "the collector does not accept this signal; check the collector and the variables OTEL_EXPORTER_OTLP_*. A further failure is logged only after a success"
+                "this signal cannot be exported; check the collector and the variables OTEL_EXPORTER_OTLP_*. A further failure is logged only after a success"
             );
         }
     }

@@ -521,7 +521,7 @@ fn only_the_known_keys_of_a_text_are_read_and_all_other_lines_are_for_people() {
         }
     }
     for (map, event) in markdown_events(&format!("{ASKED}accounts: 700000200007\n")) {
-        refused(map, &event, "says accounts twice");
+        refused(map, &event, "has two values for accounts");
     }
     for (map, event) in markdown_events(&format!("{ASKED}Accounts: 700000164995\n")) {
         one(map, &event);

@@ -84,14 +84,14 @@ fn too_few_approvers_refuse_the_item_and_say_who_was_asked() {
             1,
             &["carol@example.com"][..],
             "700000000101",
-            "needs 1 approver who may approve it, and 0 of 1 named approvers may: \
+            "needs 1 approver who may approve it, and 0 of 1 named approvers may; not counted: \
                  jira/carol@example.com (no policy allows it; nearest: ",
         ),
         (
             2,
             &["bob@example.com", "BOB@example.com", "dave@example.com"],
             "700000164995",
-            "needs 2 approvers who may approve it, and 1 of 2 named approvers may: \
+            "needs 2 approvers who may approve it, and 1 of 2 named approvers may; not counted: \
                  jira/dave@example.com (no policy allows it; nearest: ",
         ),
     ] {

@@ -34,7 +34,7 @@ fn only_what_the_request_gave_is_taken_back() {
     for (accounts, lighthouse) in [(&[1][..], false), (&[2], false), (&[], true)] {
         let error = fold(&builder(accounts, lighthouse)).unwrap_err();
         assert!(
-            error.to_string().contains("because of this request"),
+            error.to_string().contains("from this request"),
             "{error}"
         );
     }
