@@ -127,7 +127,9 @@ impl App {
             match Box::pin(self.record_drift(drift)).await {
                 Ok(Recorded::New(incident)) => self.queue_incident(&incident),
                 Ok(Recorded::Known | Recorded::Full) => {}
-                Err(error) => tracing::error!(%error, "cannot record the differences that a comparison found"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot record the differences that a comparison found")
+                }
             }
         }
         Ok(report)

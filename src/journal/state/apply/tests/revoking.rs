@@ -33,10 +33,7 @@ fn only_what_the_request_gave_is_taken_back() {
     assert!(fold(&builder(&[0], false)).is_ok());
     for (accounts, lighthouse) in [(&[1][..], false), (&[2], false), (&[], true)] {
         let error = fold(&builder(accounts, lighthouse)).unwrap_err();
-        assert!(
-            error.to_string().contains("from this request"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("from this request"), "{error}");
     }
 }
 
