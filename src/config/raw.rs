@@ -23,7 +23,8 @@ use super::schema;
 
 pub(super) use fetch::RawFetch;
 
-/// The configuration of sharehook. `sharehook check` also checks files, variables and references.
+/// The configuration of sharehook. In addition to this schema, `sharehook check` checks files,
+/// variables and references to secrets.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "sharehook.toml"))]
