@@ -87,7 +87,8 @@ pub struct Draft {
     pub config: Config,
     /// Every problem, each with its place.
     pub problems: Vec<Problem>,
-    /// False if a field is unknown, is required but missing, or has a value that could not be read.
+    /// False if a field is unknown or its value does not fit its type, or if a table lacks a field
+    /// without which it cannot be parsed.
     pub complete: bool,
 }
 

@@ -115,8 +115,8 @@ fn without_other_values(line: &str, end: usize) -> String {
 /// Whether a line may contain a secret: a text that is no reference to a secret, in a field of
 /// `SECRET_FIELDS`. Each text belongs to the field right before it. A text in double quotes belongs
 /// also to the outer fields: to the first field of its line, or, on a line that continues an array
-/// or a table, to every field of the line that began the array or table. A single quote
-/// hides every line that has such a field, of its own or outer.
+/// or a table, to every field of the line that began the array or table. A single quote hides every
+/// line that has such a field, of its own or outer.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);

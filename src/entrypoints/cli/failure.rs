@@ -19,8 +19,8 @@ pub(super) enum Failure {
     /// An argument, or what an argument names, is invalid; or arguments exclude each other.
     #[error("sharehook: {0}")]
     Usage(String),
-    /// A configuration, map or policy that a command reads is invalid. Each problem is a line that
-    /// begins with the problem's location.
+    /// A configuration, map, policy or scheme is invalid. Each problem is a line that begins with
+    /// the problem's location.
     #[error("{0}")]
     Invalid(Problems),
     #[error("sharehook: {0}")]

@@ -80,8 +80,9 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// The request handler for a kind of HTTP host. If the host may freeze the process after an answer,
-/// the handler first flushes the log lines. For a POST it sends the notifications before that.
+/// The request handler for a kind of HTTP host. On a host that may freeze the process after an
+/// answer, the handler flushes the log lines before each answer. For a POST, it sends the
+/// notifications before it flushes.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let freezes = may_freeze(&context.vars);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
@@ -258,7 +259,8 @@ fn has_timer(host: HttpHost) -> bool {
 /// What the process does beside its answers.
 struct Background {
     tasks: JoinSet<()>,
-    /// Takes the turns of the backlog. `None` if scheduled sweeps take them.
+    /// Takes the turns of the backlog. `None` on a host that may freeze the process: there, sweeps
+    /// take the turns.
     working_off: Option<AbortHandle>,
     /// `None` if only timer events sweep.
     sweeping: Option<JoinHandle<()>>,
