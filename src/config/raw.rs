@@ -169,7 +169,7 @@ pub(super) struct RawCloud {
         extend("default" = 10)
     ))]
     pub(super) cvm_per_second: Option<Spanned<f64>>,
-    /// Maximum number of accounts in one call for a CVM image; the API page names none.
+    /// Maximum number of accounts in one call for a CVM image; the API page names no maximum.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1, max = 500),

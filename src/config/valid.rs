@@ -148,7 +148,7 @@ pub struct CloudConfig {
     pub lighthouse_per_second: f64,
     /// CVM calls per second, for each API and region; the published limit is 10.
     pub cvm_per_second: f64,
-    /// Maximum number of accounts in one CVM call; the API page names none.
+    /// Maximum number of accounts in one CVM call; the API page names no maximum.
     pub cvm_accounts_per_call: usize,
     /// Maximum number of accounts with which one CVM image is shared; the published quota is 500.
     pub cvm_accounts_per_image: usize,
