@@ -1,6 +1,6 @@
 //! Logs, metrics and traces. In: events, counts, spans. Out: lines on stderr and stdout,
-//! Prometheus' text format, OTLP. Bodies, secrets and headers, except the ids of requests and
-//! traces, are never fields of an event or a span.
+//! Prometheus' text format, OTLP. No field of an event or a span contains a secret or the body of a
+//! delivery. Of a delivery's headers, fields contain at most ids and a refused media type.
 
 #[cfg(feature = "otlp")]
 mod lost_spans;

@@ -1,6 +1,6 @@
 //! Reads `[cloud.accounts.NAME]`: several owner accounts, selected by image and region. Takes the
 //! raw tables, returns the accounts, and reports each mistake with its line. Two accounts that
-//! match the same image equally well are a mistake.
+//! match an image in a region equally well are a mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -116,7 +116,8 @@ fn what_is_ambiguous_or_unknown_is_refused_with_its_line() {
         );
         assert!(!format!("{problems:?}").contains("HUSH"));
     }
-    // Accounts that differ in image or region do not conflict.
+    // Two accounts do not conflict if one of them always matches better, or if they have no region
+    // in common.
     assert!(read(&two(tokyo, "images = [\"img-\"]")).is_ok());
     assert!(read(&two("images = [\"img-\"]", "images = [\"img-6\"]")).is_ok());
     assert!(

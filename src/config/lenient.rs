@@ -130,7 +130,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<(RawConfig, Vec<Problem>, U
 /// Returns one problem per line, because one incomplete line can cause several errors.
 fn syntax(file: &str, text: &str, errors: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    // An unclosed table makes later keys duplicates: drop these errors if there are others.
+    // An unclosed table makes later keys duplicates: drop the errors about duplicates if there are
+    // others.
     let follows = |error: &&Error| error.message().starts_with("duplicate key");
     let only_duplicates = errors.iter().all(|error| follows(&error));
     let mut errors: Vec<&Error> = errors
@@ -177,7 +178,8 @@ fn missing_field(error: &Error) -> Option<String> {
 /// What the earlier passes did.
 #[derive(Default)]
 struct Past {
-    /// The tables with a stand-in for a missing field: that of the table at `n` is `stand_in(n)`.
+    /// The tables with a stand-in for a missing field. The stand-in in the table at index `n` has
+    /// the span `stand_in(n)`.
     completed: Vec<Range<usize>>,
     /// The tables and arrays from which an incomplete table was left out.
     emptied: Vec<Range<usize>>,

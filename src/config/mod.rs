@@ -99,8 +99,8 @@ impl Config {
     }
 
     /// Reads the configuration for a command that changes nothing. Uses `stand_in` for each secret
-    /// that cannot be read, and drops `[seal]` if its key cannot be read. If `calls_cloud` is true,
-    /// an unreadable key for the cloud is an error.
+    /// that cannot be read. Drops `[seal]` if its key in AWS or in a variable cannot be read. If
+    /// `calls_cloud` is true, an unreadable key for the cloud is an error.
     ///
     /// # Errors
     /// As [`load`](Self::load), except secrets that cannot be read.

@@ -23,7 +23,8 @@ use super::schema;
 
 pub(super) use fetch::RawFetch;
 
-/// The configuration of sharehook. `sharehook check` also checks files, variables and references.
+/// The configuration of sharehook. In addition to this schema, `sharehook check` checks files,
+/// variables and references to secrets.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "sharehook.toml"))]
@@ -168,7 +169,7 @@ pub(super) struct RawCloud {
         extend("default" = 10)
     ))]
     pub(super) cvm_per_second: Option<Spanned<f64>>,
-    /// Maximum number of accounts in one call for a CVM image; the API page names none.
+    /// Maximum number of accounts in one call for a CVM image; the API page names no maximum.
     #[cfg_attr(test, schemars(
         with = "Option<usize>",
         range(min = 1, max = 500),

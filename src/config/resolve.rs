@@ -24,8 +24,8 @@ use super::vars::Vars;
 
 /// Overrides `journal` in the file, for deployments that know its location only at run time.
 const JOURNAL_VAR: &str = "SHAREHOOK_JOURNAL";
-/// The variable with the index's place. A mistake unless `SHAREHOOK_JOURNAL` is set too. If that is
-/// set, the index in the file is ignored, because it belongs to the file's journal.
+/// The variable with the index's place. It is a mistake unless `SHAREHOOK_JOURNAL` is set too. If
+/// `SHAREHOOK_JOURNAL` is set, the index in the file is ignored: it belongs to the file's journal.
 const JOURNAL_INDEX_VAR: &str = "SHAREHOOK_JOURNAL_INDEX";
 
 /// The permitted values of `limits.body_bytes`.

@@ -111,11 +111,12 @@ pub(super) enum SecretValues<'a> {
     Configured(&'a AwsSecrets),
     /// These secrets contain the values; they were read before.
     Known(&'a Secrets),
-    /// This text replaces every secret except the key of seals. A key in AWS or in a variable that
-    /// `[seal] key` names is left out. For commands that need no real secret.
+    /// This text replaces every secret except the key of seals. The key of seals is left out if it
+    /// is in AWS or in a variable that `[seal] key` names. For commands that need no real secret.
     StandIn(&'a SecretString),
-    /// As `Configured`, for commands that change nothing: `stand_in` replaces a secret that cannot be
-    /// read. A key of seals that cannot be read is left out instead.
+    /// As `Configured`, for commands that change nothing: `stand_in` replaces a secret that cannot
+    /// be read. Only the key of seals is left out instead, if it cannot be read from AWS or from a
+    /// variable.
     OrStandIn {
         fetched: &'a AwsSecrets,
         stand_in: &'a SecretString,

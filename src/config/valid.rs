@@ -87,7 +87,8 @@ pub struct Draft {
     pub config: Config,
     /// Every problem, each with its place.
     pub problems: Vec<Problem>,
-    /// False if a field is unknown, is required but missing, or has a value that could not be read.
+    /// False if a field is unknown or its value does not fit its type, or if a table lacks a field
+    /// without which it cannot be parsed.
     pub complete: bool,
 }
 
@@ -147,7 +148,7 @@ pub struct CloudConfig {
     pub lighthouse_per_second: f64,
     /// CVM calls per second, for each API and region; the published limit is 10.
     pub cvm_per_second: f64,
-    /// Maximum number of accounts in one CVM call; the API page names none.
+    /// Maximum number of accounts in one CVM call; the API page names no maximum.
     pub cvm_accounts_per_call: usize,
     /// Maximum number of accounts with which one CVM image is shared; the published quota is 500.
     pub cvm_accounts_per_image: usize,

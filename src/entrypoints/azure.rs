@@ -56,7 +56,7 @@ impl Handler {
     }
 
     /// The name of the function whose envelope this is. `None` for a forwarded HTTP request, or if
-    /// the prefix is unknown.
+    /// the prefix is empty or unknown.
     fn envelope_of<'a>(&self, request: &'a HttpRequest) -> Option<&'a str> {
         let prefix = self.prefix.as_deref()?;
         let name = request.path.strip_prefix('/')?;

@@ -36,7 +36,7 @@ pub(crate) async fn respond_to(
 /// calls the cloud, and any HTTP sender can request one.
 const BETWEEN_COMPARISONS: Duration = Duration::from_secs(600);
 
-/// The start of the newest comparison.
+/// The start of the newest comparison by this process.
 static COMPARED: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// Whether this is the event of a timer.

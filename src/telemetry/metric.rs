@@ -115,9 +115,9 @@ spelled! {
     DeliveryResult {
         /// Every item succeeded.
         Completed = "completed",
-        /// Some items failed.
+        /// Some items succeeded, and the others failed.
         Partial = "partial",
-        /// Every item failed.
+        /// No item succeeded.
         Failed = "failed",
         /// The policies denied the request.
         Denied = "denied",

@@ -174,8 +174,9 @@ impl Write for LogLine {
     }
 }
 
-/// Returns an event as one line. Escapes characters that would begin another line, or that hide or
-/// reorder text, as JSON does. The subscriber itself escapes colour codes in values of fields.
+/// Returns an event as one line. Escapes, in JSON's notation, the characters that would begin
+/// another line, or that hide or reorder text. The subscriber itself escapes colour codes in values
+/// of fields.
 fn one_line(event: &str, ansi: bool) -> String {
     let mut line = String::with_capacity(event.len() + 1);
     for c in event.trim_end_matches('\n').chars() {

@@ -24,14 +24,15 @@ spelled! {
         Plan = "plan",
         /// The cloud changes a share.
         Call = "call",
-        /// The instance of an approval system is fetched.
+        /// The instance or ticket that an event names is fetched.
         Fetch = "fetch",
         /// A target is notified.
         Notify = "notify",
     }
 }
 
-/// Returns the span of a step. Its other fields are recorded once they are known. None is secret.
+/// Returns the span of a step. Its fields except `step` are recorded once they are known. No field
+/// is secret.
 #[cfg(feature = "otlp")]
 pub fn step(step: Step) -> Span {
     use tracing::field::Empty;

@@ -161,7 +161,7 @@ fn a_report_shows_requests_and_whether_the_journal_is_whole() {
     let site = Site::new();
     let output = site.out(&["report", "--html", "report.html"]);
     assert!(
-        output.starts_with("report.html: 0 active grants"),
+        output.starts_with("report.html: active grants: 0"),
         "{output}"
     );
     let page = fs::read_to_string(site.path().join("report.html")).unwrap();

@@ -58,7 +58,7 @@ async fn a_rejected_delivery_reaches_the_operator_once() {
     let problems = rejected["problems"].to_string();
     assert!(problems.contains("image"), "{problems}");
     let lines = event["data"]["lines"].to_string();
-    assert!(lines.contains("no valid request"), "{lines}");
+    assert!(lines.contains("not a valid request"), "{lines}");
     assert!(!event.to_string().contains("hush-secret"), "{event}");
     world.verify().await.unwrap();
 }

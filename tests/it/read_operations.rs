@@ -233,7 +233,7 @@ async fn without_seals_no_entries_pile_up() {
         "{shown}"
     );
     assert!(
-        shown.contains("of 1 requests") && shown.contains("run `sharehook audit seal`"),
+        shown.contains("requests not listed: 1") && shown.contains("run `sharehook audit seal`"),
         "{shown}"
     );
     let sealing = world.journal.seal(&signer(), world.now()).await.unwrap();

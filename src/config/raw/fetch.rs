@@ -35,17 +35,18 @@ pub(in crate::config) struct RawFetch {
     /// For http: the jq filter that yields the id of the ticket that an event names, or nothing.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(in crate::config) id: Option<Spanned<String>>,
-    /// For http: the jq filter that yields the id of a fetched ticket. It must equal the id from the event.
+    /// For http: the jq filter that yields the id of a fetched ticket. This id must equal the id
+    /// from the event.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(in crate::config) instance_id: Option<Spanned<String>>,
-    /// For http: how the program authenticates at this address.
+    /// For http: how the program authenticates at `url`.
     #[cfg_attr(test, schemars(with = "Option<RawAuth>"))]
     pub(in crate::config) auth: Option<Spanned<RawAuth>>,
     /// For http: a PEM file of certificates that the program trusts in addition to the public roots. Relative
     /// to this file.
     #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1)))]
     pub(in crate::config) ca_file: Option<Spanned<String>>,
-    /// For http: the HTTP proxy for these requests.
+    /// For http: the HTTP proxy for requests to `url`.
     #[cfg_attr(test, schemars(with = "Option<String>", regex(pattern = "^http://.+")))]
     pub(in crate::config) proxy: Option<Spanned<String>>,
 }

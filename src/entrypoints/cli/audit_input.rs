@@ -21,12 +21,12 @@ pub(super) fn opened(context: &Context) -> Result<(Config, Journal), Failure> {
 }
 
 /// Loads the configuration and opens its journal, for commands that need the key of seals and do
-/// not change the journal. Needs no secret of a sender.
+/// not change the journal. Needs the secrets of senders only if it finds no key of seals.
 pub(super) fn opened_to_read(context: &Context) -> Result<(Config, Journal), Failure> {
     let config = context.load_to_read(false)?;
     let journal = journal_to_read(&config.journal, config.index.as_ref(), &context.vars)?;
-    // `load_to_read` leaves `[seal]` out if a key in a variable or in AWS cannot be read. `load` then
-    // reports why.
+    // `load_to_read` also leaves `[seal]` out if its key in a variable or in AWS cannot be read.
+    // `load` then reports why.
     let config = match config.seal {
         Some(_) => config,
         None => context.load()?,

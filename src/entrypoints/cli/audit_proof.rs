@@ -165,7 +165,7 @@ impl Shown {
                 text.push_str(&format!("\n{}", wrapped(2, &reopened)));
             }
         }
-        // Append the records themselves, for programs.
+        // Append the records themselves, one per line, so that programs can read them too.
         for line in files.iter().filter_map(|file| file.lines().next()) {
             text += &format!("\n{line}");
         }

@@ -62,8 +62,8 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     } else {
         print(&report, Screen::of_stdout(&context.vars));
     }
-    // After an error too, print the report: it has the answers to the requests made before the
-    // error.
+    // Return an error only after the report is printed: the report has the answers to the requests
+    // made before the error.
     asked?;
     let denied = |answer: &Answer| answer.status == Status::Denied;
     let mut answers = report.cancels.iter().chain(&report.adoptions);

@@ -112,10 +112,11 @@ fn without_other_values(line: &str, end: usize) -> String {
     }
 }
 
-/// Whether a line may contain a secret: in a field of `SECRET_FIELDS`, a text that is no reference
-/// to a secret. A text belongs to the field right before it and to the first field of its line. On
-/// a line that continues an array or a table, it belongs to the field right before it and to every
-/// field of the line that began the array or table.
+/// Whether a line may contain a secret: a text that is no reference to a secret, in a field of
+/// `SECRET_FIELDS`. Each text belongs to the field right before it. A text in double quotes belongs
+/// also to the outer fields: to the first field of its line, or, on a line that continues an array
+/// or a table, to every field of the line that began the array or table. A single quote hides every
+/// line that has such a field, of its own or outer.
 fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool {
     let own = names(line);
     let continues = own.is_empty() || !line.trim_start().starts_with(is_plain);
@@ -131,7 +132,8 @@ fn shows_secret<'t>(line: &str, earlier: impl Iterator<Item = &'t str>) -> bool 
     if !secret(&outer) && !secret(&own) {
         return false;
     }
-    // A text in quotes may be a pasted secret, unless it is a name or a reference to a secret.
+    // A text in double quotes may be a pasted secret, unless it is a name or a reference to a
+    // secret.
     let quotes: Vec<usize> = line.match_indices('"').map(|(at, _)| at).collect();
     let pasted = |pair: &[usize]| {
         let (Some(begin), Some(end)) = (pair.first(), pair.get(1)) else {

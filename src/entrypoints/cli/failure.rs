@@ -19,8 +19,8 @@ pub(super) enum Failure {
     /// An argument, or what an argument names, is invalid; or arguments exclude each other.
     #[error("sharehook: {0}")]
     Usage(String),
-    /// A configuration, map or policy that a command reads is invalid. Each problem is a line that
-    /// begins with the problem's location.
+    /// A configuration, map, policy or scheme is invalid. Each problem is a line that begins with
+    /// the problem's location.
     #[error("{0}")]
     Invalid(Problems),
     #[error("sharehook: {0}")]
@@ -104,7 +104,7 @@ impl From<Problem> for Failure {
 
 /// Prints clap's help, version or error. Hides the value of a wrong `--key`, because the user may
 /// have given the private key by mistake. A PEM file begins with hyphens, so `--key` accepts values
-/// that do: otherwise clap prints the file as an unknown option.
+/// that begin with a hyphen: otherwise clap prints the file as an unknown option.
 pub(super) fn print_usage(mut error: clap::Error) -> Exit {
     let of_key = |value: &ContextValue| value.to_string().starts_with("--key ");
     if error.get(ContextKind::InvalidArg).is_some_and(of_key) {

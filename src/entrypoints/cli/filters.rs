@@ -41,7 +41,8 @@ pub(super) fn operator(text: &str) -> Result<Operator, String> {
     })
 }
 
-/// Reads a filter of `images`, written NAME=VALUE. The cloud knows these names and types.
+/// Reads a filter of `images`, written NAME=VALUE. Accepts only names and image types that the
+/// cloud knows.
 pub(super) fn image_filter(text: &str) -> Result<(&'static str, String), String> {
     const NAMES: [&str; 3] = ["image-id", "image-name", "image-type"];
     let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;

@@ -37,7 +37,8 @@ pub(super) async fn run(context: &Context, path: &Path, plan: bool) -> Result<Ex
     } else {
         lambda::answer(&app, event, &request_id, deadline).await
     };
-    // A server on Azure or Function Compute notifies after its response. This command ends instead.
+    // The functions for Lambda and SCF have notified already. On Azure and Function Compute, the
+    // server's handler notifies, which this command does not run.
     app.notify_before_answer(deadline.or_sooner(answer_by))
         .await;
     if let Some(problem) = app.seal_when_due().await {

@@ -42,7 +42,7 @@ pub(super) fn note(written: io::Result<()>) {
 }
 
 /// Returns the first error of all writes. Needs no flush, which could block: standard output is
-/// flushed after each line, and every output ends with a line.
+/// flushed after each line, and every output ends with a newline.
 pub(super) fn failed() -> Option<&'static io::Error> {
     FAILED.get()
 }

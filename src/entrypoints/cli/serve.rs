@@ -80,8 +80,9 @@ async fn on_lambda(context: &Context) -> Result<(), Failure> {
     served.map_err(|error| Failure::Failed(format!("cannot use the runtime API: {error}")))
 }
 
-/// The request handler for a kind of HTTP host. If the host may freeze the process after an answer,
-/// the handler first sends the notifications, for a POST, and flushes the log lines.
+/// The request handler for a kind of HTTP host. On a host that may freeze the process after an
+/// answer, the handler flushes the log lines before each answer. For a POST, it sends the
+/// notifications before it flushes.
 fn handler_of(host: HttpHost, context: &Context, app: &Arc<App>) -> Handler {
     let freezes = may_freeze(&context.vars);
     let azure = (host == HttpHost::Azure).then(|| Arc::new(azure_handler(context)));
@@ -207,8 +208,8 @@ async fn listen(
     let mut work = Background::begin(&app, reloads);
     match freezes {
         false => work.begin_on_server(&app, backlog),
-        // The sweep of any instance takes the requests that the backlog would take. Without a
-        // backlog, they do not count as unfinished requests of this process.
+        // A sweep, of this or another instance, carries out the requests that wait. After the
+        // backlog is dropped, they do not count as unfinished requests of this process.
         true => drop(backlog),
     }
     if !(freezes && has_timer(host)) {
@@ -255,9 +256,9 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     ))
 }
 
-/// Whether the host sends timer events, which sweep. On such a host the process begins no sweep by
-/// itself. The host could freeze the process between a decision of that sweep and the call that
-/// follows, and continue the process long after the decision was withdrawn.
+/// Whether the host sends timer events, which start sweeps. On such a host the process begins no
+/// sweep by itself: the host could freeze the process between a decision of the sweep and the call
+/// that follows, and continue the process long after the decision was withdrawn.
 fn has_timer(host: HttpHost) -> bool {
     matches!(host, HttpHost::Azure | HttpHost::FunctionCompute)
 }
@@ -265,7 +266,8 @@ fn has_timer(host: HttpHost) -> bool {
 /// What the process does beside its answers.
 struct Background {
     tasks: JoinSet<()>,
-    /// Takes the turns of the backlog. `None` if scheduled sweeps take them.
+    /// Takes the turns of the backlog. `None` on a host that may freeze the process: there, sweeps
+    /// take the turns.
     working_off: Option<AbortHandle>,
     /// `None` if only timer events sweep.
     sweeping: Option<JoinHandle<()>>,
@@ -296,7 +298,7 @@ impl Background {
         self.working_off = Some(working_off);
     }
 
-    /// Begins sweeps at intervals, and seals after writes.
+    /// Begins to sweep at intervals, and to seal after writes.
     fn begin_sweeping(&mut self, app: &Arc<App>, stopped: &watch::Receiver<bool>) {
         let sealer = Arc::clone(app);
         self.tasks

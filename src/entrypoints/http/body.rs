@@ -15,7 +15,7 @@ use super::connections::Connection;
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 /// The rate at which a longer body must arrive, in bytes per second.
 pub(super) const MIN_BODY_RATE: u32 = 16 * 1024;
-/// How long the rest of a body is read and discarded after an early answer. Without this, a sender
+/// How long the rest of a body is read and discarded after an early answer. Otherwise a sender
 /// that is still sending would see a reset connection instead of the answer.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of bytes of a body that are read and discarded.
@@ -68,7 +68,8 @@ pub(super) async fn read(
     // The time limit begins a little later on some connections, so that bodies that began together
     // do not time out together.
     let began = Instant::now() + connection.spread();
-    // Reserve the memory before reading the first byte: a body that waits for memory takes none.
+    // Reserve the memory for the declared length before reading the first byte, so that a body that
+    // waits for its memory takes none.
     let mut room = room_for(connection, declared, began + BODY_TIMEOUT).await?;
     let mut bytes = BytesMut::with_capacity(declared);
     loop {

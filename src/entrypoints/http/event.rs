@@ -25,8 +25,8 @@ pub(crate) enum Form {
     BalancerMulti,
 }
 
-/// The part of an event that does not have the host's format. The text continues a sentence that
-/// begins with "the event".
+/// The part of an event that does not have the host's format. The error's text continues a sentence
+/// that begins with "the event".
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EventFlaw {
     #[error("has {0} that are not an object")]

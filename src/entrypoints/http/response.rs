@@ -16,7 +16,7 @@ pub(crate) struct HttpResponse {
     /// Pairs of a name in lower case and a value.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
-    /// When the sender must have the response; never, if its source has no `answer_within`.
+    /// When the sender must have the response; never, if the source has no `answer_within`.
     pub(crate) answer_by: Deadline,
 }
 

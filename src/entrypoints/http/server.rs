@@ -52,9 +52,9 @@ pub(crate) struct Bounds {
 struct Shared {
     handler: Handler,
     body_limit: usize,
-    /// Paces the answers to all methods except POST, mostly to probes. If deliveries shared this
-    /// pace, a flood of them would delay the answers to probes, and the server could close the
-    /// probes' connections.
+    /// Paces the unauthenticated answers to all methods except POST, mostly to probes. If
+    /// deliveries shared this pace, a flood of them would delay the answers to probes, and the
+    /// server could close the probes' connections.
     probes: Pace,
     deliveries: Pace,
 }

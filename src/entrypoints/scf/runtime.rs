@@ -35,7 +35,7 @@ pub(crate) enum RuntimeError {
     Failing,
 }
 
-/// Serves invocations until the runtime API fails.
+/// Serves invocations until the runtime API fails `MAX_FAILURES` times in a row.
 ///
 /// # Errors
 /// [`RuntimeError`]. Once the API has accepted the report of readiness, only `Failing`.

@@ -179,8 +179,8 @@ impl Demo {
         blueprint.is_some_and(|blueprint| blueprint.shares.contains_key(account))
     }
 
-    /// Waits for a limited time until the ticket has `wanted` comments in the stand-in for Jira.
-    /// Returns its comments.
+    /// Waits for a limited time until the ticket has at least `wanted` comments in the stand-in
+    /// for Jira. Returns its comments.
     pub(super) async fn comments(&self, ticket: &str, wanted: usize) -> Vec<String> {
         let path = format!("/rest/api/2/issue/{ticket}/comment");
         let written = || -> Vec<String> {

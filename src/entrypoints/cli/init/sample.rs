@@ -237,8 +237,8 @@ impl Sample {
         text
     }
 
-    /// The names of the variables that contain secrets, each with the scheme, or
-    /// another word for its form, to pass to [`secret`].
+    /// The names of the variables that contain secrets, each with the argument `scheme` for
+    /// [`secret`]: the source's scheme, or for a secret of `fetch` another word.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let of_source = |source: &Source| {
             let secrets = source.secrets.iter().map(|text| (text, &*source.scheme));
@@ -281,7 +281,7 @@ impl Source {
     }
 }
 
-/// A random secret in the form that the scheme reads.
+/// A secret made of the random `seed`, in the form that `scheme` needs.
 pub(super) fn secret(scheme: &str, seed: &[u8; 32]) -> String {
     let text = STANDARD.encode(seed);
     match scheme {

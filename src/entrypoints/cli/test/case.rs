@@ -108,8 +108,8 @@ pub(super) struct Ran {
     /// Where the case is, as `file:line`.
     pub(super) place: String,
     pub(super) ended: CaseResult,
-    /// The determining policies of the case's requests, and the policies that decided whether an
-    /// approver counts.
+    /// The determining policies of the case's requests, and the policies that let the requests'
+    /// approvers approve.
     pub(super) touched: Vec<String>,
 }
 

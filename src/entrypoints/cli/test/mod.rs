@@ -1,6 +1,6 @@
 //! `test`: runs the user's policy test cases. Signs each event as its source does, with a random
-//! secret; for a source with `fetch`, instead takes the fetched instance from the case. Processes
-//! the event up to the plan. Writes no journal and makes no cloud call.
+//! secret. Does not sign the event of a source with `fetch`: its file has both the event and the
+//! fetched instance. Processes the event up to the plan. Writes no journal and makes no cloud call.
 
 mod case;
 mod junit;
