@@ -503,8 +503,8 @@ async fn an_image_stays_in_lighthouse_for_a_later_share_of_its_blueprint() {
     world.verify().await.unwrap();
 }
 
-/// The share arrives during the cancel's call. It waits until the cancel's worker has finished, and
-/// is carried out then.
+/// The share arrives during the call of a cancel or of a revocation. It waits until the worker of
+/// that call has finished, and is carried out then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     for expiry in [false, true] {
@@ -540,8 +540,8 @@ async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     }
 }
 
-/// A repeated revocation writes no record before its call. A share that arrives meanwhile still
-/// finds its account in the cloud, and must not be closed as already shared.
+/// A repeated revocation has recorded only its lease when a share arrives. The share still finds
+/// its account in the cloud, and must not be closed as already shared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     for waited in [false, true] {

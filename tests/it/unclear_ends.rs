@@ -224,7 +224,8 @@ async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end(
     }
 }
 
-/// The cloud refuses all calls after the reopening. So the doubt about the first call remains.
+/// The cloud refuses every call that shares after the reopening. So the doubt about the first call
+/// remains.
 #[tokio::test]
 async fn a_reopened_share_keeps_its_doubt() {
     let world = world_that_lists_no_receivers().await;
