@@ -1,6 +1,6 @@
 //! Measures decisions per second for requests of one and of ten accounts, by the number of policies
-//! and by the number of accounts in a group. For comparison also Cedar's own authorizer, which
-//! evaluates each policy for each account. Writes `benches/results/decisions.json`.
+//! and by the number of accounts in a group. For comparison, measures Cedar's own authorizer too,
+//! which evaluates each policy for each account. Writes `benches/results/decisions.json`.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // A benchmark panics if it cannot start.
 

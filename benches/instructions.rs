@@ -1,8 +1,8 @@
 //! Counts the instructions of each step of the straight line with callgrind. Other load of the
 //! machine does not change this number. Each step runs in two processes, a few times in one and
 //! many times in the other: the difference gives the instructions of one run. Exits 1 if a step
-//! needs over 5 % more than in `benches/results/instructions.json`. `SHAREHOOK_WRITE_RESULTS=1`
-//! writes this file anew instead. Needs `valgrind`.
+//! needs over 5 % more than `benches/results/instructions.json` says. With
+//! `SHAREHOOK_WRITE_RESULTS=1` it rewrites this file and exits 0. Needs `valgrind`.
 
 #![allow(clippy::expect_used, clippy::panic)] // A benchmark panics if it cannot start.
 #![allow(clippy::disallowed_methods)] // Benchmarks read their settings from the environment.
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(worse))
 }
 
-/// Returns the instructions of a process that runs `step` `times` times.
+/// Returns the number of instructions of a process that runs `step` `times` times.
 fn counted(step: &str, times: u32) -> f64 {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("callgrind");

@@ -28,7 +28,8 @@ const START: &str = "2026-11-21T08:00:00Z";
 const ACTIVE: usize = 10;
 /// The number of requests between two seals.
 const BATCH: usize = 1_000;
-/// The number of requests written at once, which a slow disk writes within a store's timeout.
+/// Maximum number of requests that are written at once. Even a slow disk writes as many within the
+/// store's timeout.
 const AT_ONCE: usize = 50;
 /// How long a measurement is repeated. The shortest time counts.
 const ENOUGH: Duration = Duration::from_secs(2);
@@ -155,7 +156,7 @@ async fn measure(size: usize) -> Times {
             .find(|(what, _)| *what == name)
             .map_or(0.0, |found| found.1)
     };
-    // The report reads the same as these three commands.
+    // The report is not measured. It reads what these three commands read.
     let report = of("grants, 10 active") + of("requests") + of("audit verify");
     times.push(("report", report));
     for (what, seconds) in &times {
@@ -185,7 +186,7 @@ fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(7_200))
 }
 
-/// Sweeps until nothing is left to do.
+/// Sweeps until a sweep finishes no request.
 async fn sweep(setup: &Setup) {
     loop {
         let report = setup.app.sweep(deadline()).await.expect("a sweep");
@@ -195,8 +196,8 @@ async fn sweep(setup: &Setup) {
     }
 }
 
-/// Writes finished requests as the application does, but does not sync them, which would only take
-/// time here. Sweeps in between as a schedule does: a request is not finished without a sweep.
+/// Writes closed requests as the application does, except that it does not sync them: that would
+/// only take time. Sweeps after each batch as a schedule does, so that the index forgets them.
 async fn fill(setup: &Setup, place: &Path, count: usize, clock: &Clock) -> Timestamp {
     std::fs::create_dir_all(place).expect("a folder");
     let store = LocalFileSystem::new_with_prefix(place).expect("a directory");

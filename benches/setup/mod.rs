@@ -25,7 +25,7 @@ mod support;
 
 /// The region of all requests.
 pub(crate) const REGION: &str = support::REGION;
-/// The API action that the benchmarks measure.
+/// The API action whose calls `batching` and `pacing` count.
 pub(crate) const SHARE: &str = "ShareBlueprintAcrossAccounts";
 
 pub(crate) struct Setup {

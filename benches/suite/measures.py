@@ -181,7 +181,7 @@ def memory(quick: bool) -> dict:
             webhooks = [WEBHOOKS["allowed"](number).replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
                         for number in range(IN_FLIGHT)]
             answers = asyncio.gather(*(strangers.exchange(service.port, webhook) for webhook in webhooks))
-            # By then the first call of each request is in progress.
+            # By then the 64 requests with a slot wait for their first call, and the others are recorded.
             await asyncio.sleep(CALL_SECONDS * 0.8)
             held = service.resident_mb(), service.resident_mb("RssAnon")
             return *held, await answers

@@ -33,7 +33,7 @@ BURST, BURST_CALL_SECONDS, BURST_MINUTES = 500, 2, 10
 # Attackers that keep connections open. Each attack runs with each number of connections.
 HOLDING = {"slow-heads": strangers.slow_head, "slow-bodies": strangers.slow_body, "large-bodies": strangers.large_body,
            "chunks": strangers.chunks, "silent": strangers.silent, "hang-ups": strangers.hang_up}
-# Attackers that keep the service busy, over 200 connections.
+# Attackers that keep the service busy. Each attack runs over FLOOD_CONNECTIONS connections.
 BUSY = {"forged": strangers.flood, "pipelined": strangers.pipelined, "unread-answers": strangers.unread,
         "churn": strangers.churn, "half-closed": strangers.half_closed, "expectant": strangers.expectant}
 

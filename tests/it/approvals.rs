@@ -277,7 +277,8 @@ async fn what_an_api_repeats_of_a_token_is_in_no_record() {
     }
 }
 
-/// The note's answer was lost. The program finds the note; WeCom itself drops the repetition.
+/// The answer to the call that wrote the note was lost. In Feishu and DingTalk the program finds
+/// the note before it repeats the call. WeCom itself drops the repetition.
 #[tokio::test]
 async fn a_note_whose_answer_was_lost_is_there_once() {
     for system in &SYSTEMS {

@@ -64,7 +64,7 @@ fn masked(text: &str) -> String {
     text
 }
 
-/// Whether people read this line: neither JSON nor the message of an error, which logs have too.
+/// Whether a line is for people: it is not JSON, and not an error message, which logs contain too.
 fn is_for_people(line: &str) -> bool {
     let json = line.trim_start().starts_with(['{', '}', '[', ']', '"']);
     !json && !line.starts_with("sharehook: ")
@@ -186,7 +186,7 @@ async fn every_command_prints_what_its_capture_shows() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
     let finer = Regex::new(r"\d\d:\d\d:\d\d\.\d+Z").unwrap();
-    // The id of a revocation contains its exact instant. It may be broken into two lines.
+    // The id of a revocation contains its exact instant, and may be broken into two lines.
     let ids = Regex::new(r"/revoke \S+\s+\S+\s+\S+Z").unwrap();
     let mut now = String::new();
     for line in &commands {

@@ -1,5 +1,6 @@
-//! Every fault × each operation × each interpretation of open questions in the documentation. The
-//! final state is right, the answer is true, and nothing is carried out twice.
+//! Every fault × each operation × the answers to the documentation's open questions that
+//! `behaviours` chooses. The final state is right, the answer is true, and nothing is carried out
+//! twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,7 +40,7 @@ struct Operation {
     image: &'static str,
     accounts: &'static [&'static str],
     lighthouse: bool,
-    /// The accounts that have the images before the test.
+    /// The accounts that have the image before the test.
     before: &'static [&'static str],
 }
 

@@ -347,7 +347,7 @@ async fn what_a_stopped_worker_shared_is_taken_back_although_its_end_came_first(
                 );
                 world.verify().await.unwrap();
             }
-            // The last call of each shares, and the reads before it do not.
+            // Some calls only read the cloud; a later one shares.
             assert!(
                 stopped > shared && shared > 0,
                 "{request}: {shared} of {stopped}"

@@ -56,7 +56,7 @@ fn called_off(results: &[ItemResult], by: &str) -> bool {
         })
 }
 
-/// Stops the worker: after the cloud has carried out its first change, or before its first call.
+/// Stops the worker after the cloud has carried out its first change, or right after record 0.
 async fn interrupt(world: &mut World, request: &Value, carried_out: bool) {
     let action = if request["image"] == CVM_IMAGE {
         "ModifyImageSharePermission"
@@ -273,7 +273,7 @@ async fn called_off_too_late(covered: bool) {
 }
 
 /// A called-off item is revoked before the end of its share. While the attempts fail, the metrics
-/// count them as unfinished, also during a pause that is longer than one of other work.
+/// count the request as unfinished, also during a pause that is longer than those of other work.
 #[tokio::test]
 async fn a_failing_revocation_before_the_end_is_unfinished_in_the_metrics() {
     let mut world = World::new().await;
@@ -503,8 +503,8 @@ async fn an_image_stays_in_lighthouse_for_a_later_share_of_its_blueprint() {
     world.verify().await.unwrap();
 }
 
-/// The share arrives during the cancel's call. It waits until the cancel's worker has finished, and
-/// is carried out then.
+/// The share arrives during the call of a cancel or of a revocation. It waits until the worker of
+/// that call has finished, and is carried out then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     for expiry in [false, true] {
@@ -540,8 +540,8 @@ async fn a_share_waits_for_a_live_worker_that_takes_the_same_away() {
     }
 }
 
-/// A repeated revocation writes no record before its call. A share that arrives meanwhile still
-/// finds its account in the cloud, and must not be closed as already shared.
+/// A repeated revocation has recorded only its lease when a share arrives. The share still finds
+/// its account in the cloud, and must not be closed as already shared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_share_waits_for_a_revocation_that_is_tried_again() {
     for waited in [false, true] {
@@ -902,8 +902,8 @@ async fn newest(world: &World) -> u64 {
     record.split(['/', '.']).nth(2).unwrap().parse().unwrap()
 }
 
-/// A cancel calls off one account between the refused call of a share and its record. The policies
-/// deny the rest by then.
+/// After the refused call of a share and before the record of that call, a cancel calls off one
+/// account. By then the policies deny the other accounts.
 #[tokio::test]
 async fn a_refusal_records_the_calls_of_its_turn() {
     let mut world = World::new().await;

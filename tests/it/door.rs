@@ -198,7 +198,8 @@ async fn at_the_maximum_the_longest_waiting_stranger_makes_room() {
     assert!(after < Duration::from_secs(3), "{after:?}");
 }
 
-/// The handshake of Asana needs no proof, so it gives a stranger's connection no longer time.
+/// The handshake of Asana needs no proof, so it does not extend the time of a stranger's
+/// connection.
 #[tokio::test]
 async fn a_handshake_without_proof_does_not_make_a_sender_verified() {
     let service = Service::prepared(|folder| {

@@ -53,7 +53,7 @@ fn under_way(report: &DriftReport) -> Vec<(&str, &str, &str)> {
         .collect()
 }
 
-/// Adopts the shares in the report for 90 days, and cancels the unknown ones.
+/// Adopts the shares in the report for 90 days, then cancels the unknown shares that are left.
 async fn adopt_and_cancel(world: &World, report: &mut DriftReport) {
     let by = Operator {
         source: "invoke".parse().unwrap(),
@@ -148,8 +148,8 @@ async fn shared_by_hand() -> World {
     world
 }
 
-/// Cancels of what was shared by hand. Out of Lighthouse, the image is lost to every account that
-/// has its blueprint.
+/// Cancels of what was shared by hand. The second one takes the image out of Lighthouse, and so its
+/// blueprint from every account.
 fn cancels() -> [Value; 2] {
     let unpublish = json!({
         "image": CHAIN_IMAGE, "lighthouse": true, "accounts": null, "action": "cancel",

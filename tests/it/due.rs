@@ -550,7 +550,8 @@ async fn nothing_is_taken_back_that_somebody_is_sharing() {
     world.verify().await.unwrap();
 }
 
-/// The index has a place of its own. So nothing is ever deleted in the place of the evidence.
+/// The index has a place of its own, so that only `audit retire` deletes files in the journal's
+/// place.
 #[tokio::test]
 async fn the_index_may_lie_elsewhere() {
     let (world, folder) = on_disk().await;

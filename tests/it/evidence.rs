@@ -838,7 +838,7 @@ fn a_new_key_is_introduced_by_the_old_one() {
         output.contains("signs the log now") && output.contains(second.trim()),
         "{output}"
     );
-    // Another key was introduced first, so the new file of this one is of no use.
+    // Another key was introduced first, so the command leaves no file for this one.
     let late = site.refused(1, &["audit", "rotate-key", "--to", "file:late.key"]);
     assert!(late.contains("signs the log now"), "{late}");
     assert!(!site.path().join("late.key").exists());

@@ -154,7 +154,6 @@ async fn what_a_later_cancel_took_is_no_grant_and_covers_no_account() {
     assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
 }
 
-/// The program could not read the cloud before the chain expired. So no record names the blueprint.
 /// Removing an image from Lighthouse takes its blueprint from every account, also if no record says
 /// who put the image there. A share of the blueprint that waits is called off.
 #[tokio::test]
@@ -194,6 +193,8 @@ async fn a_cancel_of_lighthouse_ends_the_grants_of_its_blueprint() {
     }
 }
 
+/// The program could not read Lighthouse before the chain expired, so the chain's records do not
+/// name the blueprint.
 #[tokio::test]
 async fn the_accounts_of_a_chain_without_its_blueprint_on_record_can_be_revoked() {
     for made_by in ["another request", "hand", "nothing any more"] {

@@ -38,8 +38,8 @@ impl Silent {
     }
 }
 
-/// An answer that waited longer also waited for the two seconds that notifications may take where
-/// the sender sets no limit.
+/// A later answer has waited for notifications: they may take two seconds if the sender sets no
+/// limit.
 pub(crate) const IN_TIME: Duration = Duration::from_millis(1_900);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn a_host_without_a_timer_event_sweeps_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_timer_sweeps() {
     let hosted = Hosted::start(PORT, &[MARK], with_due_request).await;
-    // Wait for the sweep that a server makes at its start.
+    // A server sweeps at its start. This host must not: wait long enough to notice such a sweep.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!hosted.called("ModifyImageSharePermission"));
     let timer = json!({"triggerTime": "2026-11-02T06:55:00Z", "triggerName": "sweep"});

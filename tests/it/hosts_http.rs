@@ -288,7 +288,8 @@ pub(crate) fn notifying(folder: &Path, url: &str) {
     secrets::write(&folder.join("notify.secret"), SECRET);
 }
 
-/// Work that was answered early has no connection any more, and gets the same time.
+/// Work that was answered early has no connection any more, and gets as much time as work that has
+/// one.
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_waits_for_work_that_was_answered_early() {
     let mut hosted = Hosted::start("PORT", &[], hurried).await;

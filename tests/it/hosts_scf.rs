@@ -22,7 +22,7 @@ use crate::hosts_http::{hurried, notifying};
 use crate::support::process::{Process, signed};
 use crate::support::service::{NATIVE_SECRET, Site, request, trust};
 
-/// The end of the path and the body that the function posted.
+/// The end of the path to which the function posted, and the body.
 type Posted = (String, String);
 
 struct Api {
@@ -323,8 +323,8 @@ async fn a_stream_waits_for_what_a_repetition_can_mend() {
         "approvals",
         &[request("W-1", json!({"accounts": ["909619400"]})).to_string()],
     );
-    // No request can be recorded while a file has the name of their folder. The journal's own folder
-    // stays: a process that has opened it would not accept another one in its place.
+    // No request can be recorded while a file has the name of the requests' folder. The journal's
+    // own folder stays: a process that has opened it would not accept another one in its place.
     let requests = function.folder.path().join("journal/requests");
     drop(std::fs::remove_dir_all(&requests));
     std::fs::create_dir_all(requests.parent().unwrap()).unwrap();

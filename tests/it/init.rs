@@ -339,7 +339,7 @@ fn the_first_steps_of_each_readme_work() {
         };
         let (signed, _) = signed.split_once(')').unwrap();
         let arguments: Vec<&str> = signed.split_whitespace().collect();
-        // Not `run`: the header of some sources is the secret itself.
+        // Not `run`, which panics at a secret in the output: some headers are the secret itself.
         let mut command = program(&new);
         let output = command.args(arguments).envs(env_of(&new)).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

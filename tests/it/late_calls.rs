@@ -1,5 +1,5 @@
 //! The cloud carries out a call after the caller has given up. A worker that reads the cloud before
-//! that must not take what it reads for the result of the call.
+//! the call is carried out must not take what it reads for the result of the call.
 
 use std::time::Duration;
 

@@ -52,7 +52,7 @@ async fn the_story_of_a_request_whose_folder_is_gone_names_the_folder() {
     );
 }
 
-/// The story of a share that later cancels took away names them, and in the end no expiry.
+/// Two later cancels take a share away. `explain` names each of them, and after both no expiry.
 #[tokio::test]
 async fn the_story_of_a_share_names_the_cancels_that_took_it_away() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,8 +15,8 @@ use crate::unclear_ends::call_off_the_second;
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
 
-/// A world that notifies the inbox of its sandbox, with its journal in memory. `more` is part of its
-/// `[[notify]]`.
+/// A world that notifies the inbox of its sandbox, with its journal in memory. `more` is part of
+/// its `[[notify]]`.
 pub(crate) async fn world(place: Place<'_>, more: &str) -> World {
     let mut world = world_at(place, more).await;
     world.reset().await;
@@ -497,8 +497,8 @@ async fn a_called_off_share_is_reported_to_its_own_ticket() {
     }
 }
 
-/// The share was made before the record of the call-off, and its own turn revokes it. The outcome is
-/// on record before the revocation, and the notification reports what is left after it.
+/// The share was made before the record of the call-off, and its own turn revokes it. The outcome
+/// is on record before the revocation, and the notification reports what is left after it.
 #[tokio::test]
 async fn a_share_that_is_called_off_during_its_turn_is_reported_without_what_was_revoked() {
     let world = world(Place::Brittle, "").await;

@@ -30,7 +30,7 @@ struct System {
     forbidden: &'static [&'static str],
 }
 
-/// The key in a bot's address, and below it the secret that signs.
+/// The key in a bot's address. `SIGNING` is the secret that signs.
 const BOT: &str = "0123456789abcdef-bot";
 const SIGNING: &str = "SECfedcba9876543210";
 const SIGNED_BOT: &str = "secret = \"file:bot\"";
@@ -785,7 +785,7 @@ async fn a_task_is_ended_by_the_process_that_has_its_token() {
     other.sweep(deadline()).await.unwrap();
     let text = records(&world).await;
     assert!(!text.contains("notification_failed"), "{text}");
-    // An operator's retry in another process fails, and does not give up.
+    // An operator's retry in another process fails, and does not give the notification up.
     let target = "task".parse().unwrap();
     let tried = other.retry_notifications(&target, "later/Share", deadline());
     let [tried] = &tried.await.unwrap().entries[..] else {

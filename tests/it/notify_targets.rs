@@ -205,9 +205,9 @@ async fn a_template_cannot_replace_the_signature() {
     assert_eq!(head.matches("webhook-signature: v1,").count(), 1, "{head}");
 }
 
-/// Lambda and SCF call `notify_before_answer` before each answer. A target that never answers
-/// delays it by at most two seconds, or by the remaining time. The target receives the notification
-/// later, under the same id.
+/// On hosts that may freeze the process, `notify_before_answer` runs before each answer. A target
+/// that never answers delays it by at most two seconds, or by the remaining time. The target
+/// receives the notification later, under the same id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_target_delays_a_function_by_two_seconds_at_most() {
     let silent = Arc::new(AtomicBool::new(true));

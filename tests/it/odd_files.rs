@@ -100,8 +100,8 @@ async fn what_is_no_file_of_a_journal_costs_one_finding_each() {
     assert_eq!(world.app.grants().await.unwrap().entries.len(), 0);
 }
 
-/// An empty list of grants or of due work would revoke what another request needs, or leave shares
-/// overdue without a message.
+/// If an unreadable folder counted as empty, a sweep would revoke what another request needs, or
+/// leave shares overdue without a message.
 #[tokio::test]
 async fn a_folder_that_cannot_be_listed_is_an_error_and_not_an_empty_folder() {
     let folder = tempfile::tempdir().unwrap();

@@ -179,8 +179,8 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     world.verify().await.unwrap();
 }
 
-/// A person revokes an expired share early. A share of the image that is opened meanwhile waits for
-/// that revocation.
+/// A person's sweep repeats a failed revocation before its pause ends. A share of the image that is
+/// opened meanwhile waits for that revocation.
 #[tokio::test]
 async fn an_early_attempt_holds_a_lease() {
     let world = World::new().await;

@@ -26,7 +26,7 @@ fn comments(world: &mut World, login: &str, more: &str) {
     ));
 }
 
-/// What the trigger sends if `agent` updates the approved ticket in this minute.
+/// Delivers what the trigger sends if `agent` updates the approved ticket in this minute.
 async fn update(world: &World, agent: &str, minute: &str) -> (Ending, Answer) {
     let text = include_str!("../../events/body-zendesk-approved.json");
     let mut event: Value = serde_json::from_str(text).unwrap();

@@ -1,4 +1,4 @@
-//! A key of another account cannot see the images. An image that it does not see is not deleted:
+//! A key of another account cannot see the images. That does not prove that they are deleted:
 //! expired shares stay overdue, and the right key revokes them.
 
 use std::path::Path;
@@ -352,7 +352,7 @@ async fn a_cancel_that_another_account_looked_for_is_not_done_when_the_grant_end
     assert_ne!(answer.status, Status::Completed, "{answer:?}");
 }
 
-/// Stops a cancel before its call. Its share was made by hand, so no grant names an owner.
+/// Stops a cancel before its call. The share was made by hand, so no grant names an owner.
 async fn interrupted_cancel(fault: Option<&str>) -> World {
     let mut world = world(Site::Cn).await;
     if let Some(fault) = fault {
@@ -435,7 +435,7 @@ async fn another_account_takes_no_refused_chain_back() {
 }
 
 /// An interrupted share is finished, or expires, under another account. The right account later
-/// revokes all that it shared.
+/// revokes all that the share gave.
 #[tokio::test]
 async fn what_an_interrupted_share_gave_is_not_forgotten_under_another_account() {
     let cases = [

@@ -1,4 +1,5 @@
-//! Commands of an operator that do only a part: they say what they did and what they left, and fail.
+//! Commands of an operator that do only a part: they say what they did and what they left, and
+//! fail.
 
 use std::fs;
 

@@ -222,7 +222,7 @@ async fn without_seals_no_entries_pile_up() {
     assert_eq!(names().await, 0);
     let key = signer().verifier().clone();
     let found = async || world.journal.verify_sealed(&key, None).await.unwrap();
-    // A removed log leaves the same. The finding names both cases.
+    // A journal whose log was removed looks like one without a seal. The finding names both cases.
     let before = found().await;
     let [finding] = &before.findings[..] else {
         panic!("{before:?}")

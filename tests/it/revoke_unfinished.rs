@@ -34,7 +34,7 @@ fn statuses(revoked: &RevokedNow) -> Vec<Status> {
     answers.map(|(_, answer)| answer.status).collect()
 }
 
-/// Lets everything begin that still may.
+/// Lets three hours pass and sweeps in each, so that every share begins that still may.
 async fn hours_later(world: &World) {
     for _ in 0..3 {
         world.advance(HOUR);

@@ -323,9 +323,9 @@ async fn check(
     assert_eq!(granted, wanted, "grants of the journal; {repeat}");
     // No share is carried out twice. A cancel may be called twice: a list may not show yet what was
     // given a moment ago, so a request or a worker that takes it away makes the call also if the
-    // list does not show it. It may be called once more for an expiring share that follows a
-    // cancel, by two concurrent sweeps for a called-off share and its cancel, and if a cancel's
-    // answer and the next read are lost.
+    // list does not show it. In three cases there may be a third call: if an expiring share follows
+    // a cancel, if two concurrent sweeps work on a called-off share and on its cancel, and if the
+    // answer to a cancel and the next read are lost.
     let effects = world.effects();
     for (effect, count) in &effects {
         let account = effect.rsplit(' ').next().unwrap();

@@ -145,7 +145,7 @@ async fn nothing_that_the_event_says_of_an_approval_counts() {
     assert_eq!(api.asked(), []);
 }
 
-/// An event may only say that a ticket changed, so two events can have the same bytes.
+/// An event may say no more than that a ticket changed, so two events can have the same bytes.
 #[tokio::test]
 async fn an_event_is_worth_a_look_although_the_same_one_was_worked_off() {
     let api = Tickets::start().await;

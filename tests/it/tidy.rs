@@ -169,7 +169,7 @@ fn every_file_says_what_it_is() {
     assert!(silent.is_empty(), "no //! line at the top: {silent:?}");
 }
 
-/// Only one file builds an HTTP client, and only one file reads the clock.
+/// Only one file builds an HTTP client, and only one file reads the wall clock.
 #[test]
 fn the_edges_are_where_they_are_said_to_be() {
     let package = Package::read(&root().join("src"));
@@ -190,7 +190,7 @@ fn the_edges_are_where_they_are_said_to_be() {
     );
 }
 
-/// Every path in the guides must exist.
+/// Every path in the guides that begins with one of `folders` must exist.
 #[test]
 fn the_guides_name_paths_that_exist() {
     let folders = [

@@ -224,7 +224,8 @@ async fn a_failed_share_that_may_have_been_carried_out_is_taken_back_at_its_end(
     }
 }
 
-/// The cloud refuses all calls after the reopening. So the doubt about the first call remains.
+/// The cloud refuses every call that shares after the reopening. So the doubt about the first call
+/// remains.
 #[tokio::test]
 async fn a_reopened_share_keeps_its_doubt() {
     let world = world_that_lists_no_receivers().await;
@@ -342,8 +343,8 @@ async fn a_publication_of_a_dead_worker_is_taken_back_however_its_request_closes
     }
 }
 
-/// The dead worker put the image into Lighthouse. The next turn may not publish the image, and finds
-/// its blueprint only after that refusal.
+/// The dead worker put the image into Lighthouse. The cloud refuses the next turn's call, and only
+/// then the turn finds the image's blueprint.
 #[tokio::test]
 async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_back() {
     let mut world = World::new().await;
@@ -368,7 +369,7 @@ async fn a_publication_of_a_dead_worker_that_is_found_after_a_refusal_is_taken_b
     world.verify().await.unwrap();
 }
 
-/// What happens after the refused turn of a share, whose image was in Lighthouse before.
+/// What happens after the refused turn of a share whose image was already in Lighthouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// The next turn reads that the image is in Lighthouse.
@@ -379,7 +380,8 @@ enum Next {
     Withdrawn,
 }
 
-/// The first turn could not read Lighthouse, and the cloud refused its call: so it put nothing there.
+/// The first turn could not read Lighthouse, and the cloud refused its call. So the turn put
+/// nothing there.
 #[tokio::test]
 async fn an_image_that_was_in_lighthouse_before_a_refused_turn_stays_there() {
     for next in [Next::Found, Next::Already, Next::Denied, Next::Withdrawn] {
@@ -689,7 +691,7 @@ async fn a_chain_whose_blueprint_stays_in_the_making_ends() {
     assert!(world.has(CHAINED).is_empty());
 }
 
-/// The cloud cannot be read when a share is called off whose worker has looked at the cloud.
+/// Every call to the cloud fails. The share is called off after a turn that tried to read it.
 #[tokio::test]
 async fn a_called_off_share_that_cannot_be_read_is_retried_with_its_reason() {
     let world = retried_for_ten_minutes(Site::Cn).await;

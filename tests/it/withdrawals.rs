@@ -313,7 +313,7 @@ async fn a_cancel_that_waits_is_called_off_with_its_approval() {
     world.verify().await.unwrap();
 }
 
-/// Stops the process at every write of the journal while an approval is withdrawn.
+/// Stops the process at every write of the journal from an approval to the end of its withdrawal.
 #[tokio::test]
 async fn killed_anywhere_it_takes_back_what_was_withdrawn() {
     // Both wait for paced calls at the same time.

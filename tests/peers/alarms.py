@@ -26,7 +26,7 @@ class Alarms:
         """Publishes the metrics that the function wrote since the last call. Returns their number."""
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group)
         messages = {event["message"] for page in pages for event in page["events"] if event["message"].startswith('{"_aws"')}
-        # Each line has its own instant.
+        # Each line has its own instant, so no two messages are equal.
         fresh = [json.loads(message) for message in sorted(messages - self.published)]
         self.published |= messages
         for line in fresh:

@@ -35,7 +35,7 @@ def queries() -> list:
     folder = ROOT / "deploy" / "observe"
     rules = (folder / "alerts.yaml").read_text(encoding="utf-8").splitlines()
     panels = json.loads((folder / "grafana.json").read_text(encoding="utf-8"))["panels"]
-    # Grafana replaces this by the interval between two points.
+    # Grafana replaces this variable by a duration.
     shown = [target["expr"].replace("$__rate_interval", "5m") for panel in panels for target in panel["targets"]]
     return [line.split("expr: ", 1)[1] for line in rules if "expr: " in line] + shown
 

@@ -89,8 +89,8 @@ fn answer_letters(state: &mut State, request: &Request) -> Result<Value, Refusal
     }
 }
 
-/// Stores an instance of an approval system. The body is the instance, or an object with the
-/// instance in its field `instance`, as a map receives it.
+/// Stores an instance of an approval system. The body is the instance, or the object
+/// `{event, instance}` that a map receives.
 fn put_instance(state: &mut State, path: &str, request: &Request) -> Result<Value, Refusal> {
     let mut body = json_of(request)?;
     let Some(system) = path.strip_prefix(APPROVALS).and_then(ApprovalSystem::find) else {

@@ -28,7 +28,7 @@
 //! | `DELETE /sandbox/inbox` | removes all letters |
 //! | any request below `/feishu`, `/lark`, `/dingtalk` or `/wecom` | is answered as that approval system's API does |
 //! | a GET with a login below `/http` | is answered with the ticket whose id its path or query names |
-//! | `GET /sandbox/approvals` | the instances of the approval systems, and what was written back to them |
+//! | `GET /sandbox/approvals` | the ids of the approval systems' instances, and what was written back |
 //! | `POST /sandbox/approvals/SYSTEM` | adds or replaces an instance of this system, in the form that its API returns |
 
 mod accounts;

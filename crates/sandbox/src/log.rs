@@ -16,7 +16,8 @@ const MAX_ACCOUNTS: usize = 500;
 pub struct Call {
     /// The time, by the sandbox's clock.
     pub at: Timestamp,
-    /// The `SecretId` in the request; empty if the request was refused before its header was read.
+    /// The `SecretId` in the request; empty if the request was refused before the
+    /// `Authorization` header was read.
     pub key_id: String,
     /// The service in the credential scope, such as `lighthouse`; empty if the request was refused
     /// before the scope was read.
@@ -25,11 +26,13 @@ pub struct Call {
     pub action: String,
     /// `X-TC-Region` as sent; empty when the header was missing.
     pub region: String,
-    /// `BlueprintId` or `ImageId`; empty for a listing or before the parameters were accepted.
+    /// `BlueprintId` or `ImageId`; empty if the action has neither, or if the call was refused
+    /// before its parameters were accepted.
     pub image: String,
     /// `AccountIds`, at most 500 of them.
     pub accounts: Vec<String>,
-    /// `Permission`; empty if the action has none, or before the parameters were accepted.
+    /// `Permission`; empty if the action has none, or if the call was refused before its parameters
+    /// were accepted.
     pub permission: String,
     /// SHA-256, hex, of the parameters as sent (body or query).
     pub params_digest: String,

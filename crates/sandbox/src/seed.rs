@@ -39,7 +39,7 @@ impl World {
     /// | `img-6pb6lrmy`, `img-gvbnzy6f`, `img-xkd784jw`, `img-cs2rrmp0` | can be shared with accounts and to Lighthouse; `img-xkd784jw` becomes `lhbp-su83x02a` there |
     /// | `img-imported`, `img-nocloudi`, `img-centos65` | imported, without cloud-init, too old a system: accounts only |
     /// | `img-wholeins`, `img-encryptd`, `img-byol0000` | whole instance, encrypted, own licence: neither |
-    /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: neither, for now |
+    /// | `img-creating`, `img-inuse000`, `img-occupied` | `CREATING`, `USING`, busy with another operation: neither |
     /// | `img-received`, `img-public00` | another account's, the vendor's: the caller cannot share them |
     pub fn seeded() -> Self {
         let seeded = |region: &str| (region.to_owned(), Stock::seeded());

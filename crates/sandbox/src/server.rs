@@ -1,5 +1,5 @@
 //! The HTTP server of the sandbox. Passes requests to the state machine and sends its replies.
-//! Decides nothing.
+//! Decides only about requests that are too long to be read or passed on.
 
 use std::io;
 use std::net::SocketAddr;

@@ -91,7 +91,8 @@ data "aws_iam_policy_document" "function" {
     sid       = "List"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.journal.arn]
-    # IfExists: S3 answers a read of a missing object with 404 only to a caller who may list, and checks that without a prefix.
+    # IfExists: S3 answers a read of a missing object with 404 only to a caller who may list the
+    # bucket. When it checks that right, the request has no s3:prefix.
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
@@ -199,7 +200,8 @@ resource "aws_sqs_queue" "dead_letters" {
   message_retention_seconds = 1209600
 }
 
-# A bad message fails alone. The cloud counts its rate limit over all instances; each instance only knows its own calls.
+# A bad message fails alone. Two batches at once: the cloud counts calls over all instances, and each
+# instance knows only its own.
 resource "aws_lambda_event_source_mapping" "requests" {
   event_source_arn        = aws_sqs_queue.requests.arn
   function_name           = aws_lambda_function.sharehook.arn

@@ -171,7 +171,7 @@ pub(crate) fn cloud_events(data: &[u8]) {
     }
 }
 
-/// A function that has a source for each kind of sender. The policy allows them nothing.
+/// An application with several kinds of sources. It only plans, so it changes nothing.
 static APP: LazyLock<(tokio::runtime::Runtime, Arc<App>)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -224,7 +224,7 @@ pub(crate) fn host_events(data: &[u8]) {
     assert!(!answer.is_empty());
 }
 
-/// Handles an HTTP request to each address. The first line of the input is method and path.
+/// Handles an HTTP request. The first line of the input is its method and path.
 pub(crate) fn http_requests(data: &[u8]) {
     let (runtime, app) = &*APP;
     let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
@@ -360,7 +360,7 @@ pub(crate) fn credential_files(data: &[u8]) {
             [
                 ("TENCENTCLOUD_CREDENTIALS_FILE", "sdk"),
                 ("TCCLI_PROFILE", "fuzz"),
-                // The metadata service, which has the role of a profile, is off.
+                // A profile may use the machine's role. The service that has this role is off.
                 ("SHAREHOOK_METADATA_ENDPOINT", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -389,7 +389,8 @@ pub(crate) fn configuration(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    // A target must not read files. Relative paths lead nowhere, so skip absolute ones.
+    // A target must not read files. Relative paths lead nowhere, so skip only inputs with an
+    // absolute path.
     if text.contains(r#""/"#) || text.contains(":/") || text.contains("'/") {
         return;
     }

@@ -116,7 +116,7 @@ fn every_json_block_is_json() {
     }
 }
 
-/// Compares the overview's table with each scheme.
+/// Compares the overview's table with the schemes and the maps.
 #[test]
 fn the_table_of_senders_is_what_the_schemes_have() {
     let rows = OVERVIEW.lines().filter(|line| line.starts_with("| ["));

@@ -308,7 +308,7 @@ async fn the_application_believes_a_pinned_certificate_without_a_way_out() {
     }
 }
 
-/// Fetches nothing when a pinned certificate made the signature.
+/// The certificate that made the signature is pinned, so the program fetches none.
 #[tokio::test]
 async fn an_old_message_of_a_pinned_certificate_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::maps::{ASKED, apply, event, markdown_events, one, with};
 
-/// Returns an event for each map that reads Markdown: the usual request and these further lines. They
-/// may name the accounts.
+/// Returns an event for each map that reads Markdown: the usual request and these further lines,
+/// which may name the accounts.
 fn events_with(lines: &str) -> [(&'static str, Value); 3] {
     let asked = match lines.contains("accounts:") {
         true => "image: lhbp-6jc6l8yb\nregion: ap-singapore\n",

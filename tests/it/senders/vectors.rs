@@ -44,7 +44,8 @@ fn spec(vector: &Value) -> SchemeSpec {
         "stripe-v1" => return super::docs::example("Stripe-Signature"),
         "pagerduty-v1" => "pagerduty",
         "gitlab-signing-token" => "gitlab",
-        // The program no longer answers Zoom's URL validation. Its signature is that of a delivery.
+        // The program does not answer Zoom's URL validation, but verifies its signature like that
+        // of a delivery.
         "handshake-zoom" => return super::docs::example("x-zm-signature"),
         "handshake-asana" => "asana",
         "handshake-okta" => return token("authorization"),

@@ -1,5 +1,5 @@
-//! Sends requests to a running `sharehook serve --sandbox`: for each preset one that is accepted
-//! and some that are refused; handshakes; rotation of secrets.
+//! Sends requests to a running `sharehook serve --sandbox`: for each preset that [`sign`] supports,
+//! one that is accepted and some that are refused; handshakes; rotation of secrets.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const OLD_SECRET: &str = "an-older-secret-that-still-counts-1";
 const BASE64_SECRET: &str = "whsec_YS1zZWNyZXQtZm9yLXRlc3RzLW9ubHktMDEyMzQ1Njc4OQ==";
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:share-requests";
 
-/// A server with one source per preset. It is killed on drop.
+/// A server with a source for each scheme of [`over_http`] and a few more. It is killed on drop.
 struct Served {
     process: Process,
     folder: tempfile::TempDir,

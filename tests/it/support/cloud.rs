@@ -32,7 +32,7 @@ pub(crate) struct Setup {
     pub(crate) site: Site,
 }
 
-/// Three tries, with waits of at most 4 milliseconds.
+/// Three tries, at most 4 ms apart. Polls for the state NORMAL up to 20 times, every 20 ms.
 pub(crate) fn short() -> Patience {
     let backoff = Backoff {
         base: Duration::from_millis(1),
@@ -186,7 +186,8 @@ async fn app(
     let file = write_open_configuration(folder, journal, &format!("endpoint = {url:?}"));
     configure_site(folder, site);
     let mut config = Config::load(&file, &sandbox_keys(), &AwsSecrets::new()).unwrap();
-    // These rates exceed the published limits: the sandbox of most tests has none.
+    // Set the rates here, because a configuration cannot exceed the published ones. The sandbox of
+    // most tests has no limits.
     (
         config.cloud.lighthouse_per_second,
         config.cloud.cvm_per_second,

@@ -509,7 +509,7 @@ fn laptop_configuration() -> String {
 }
 
 /// Writes the laptop's configuration with this cloud and journal, and the sample policy beside it.
-/// Leaves out the sources that fetch: each of them costs every sweep of a new process paced calls.
+/// Leaves out the sources that fetch: the first sweep of a process makes paced calls for each.
 pub(crate) fn write_configuration(folder: &Path, site: Site, cloud: &str, journal: &str) {
     let laptop = laptop_configuration();
     let parts = laptop.split("[[source]]");

@@ -66,8 +66,8 @@ impl Process {
         process
     }
 
-    /// Runs a command until it prints its address behind `before`. Returns its remaining standard
-    /// output.
+    /// Starts a command, and waits until it prints `before` and its address. Returns the rest of
+    /// its standard output.
     pub(crate) fn listening(command: &mut Command, before: &str) -> (Self, Printed) {
         let (mut process, lines) = Self::piped(command, before);
         process.read_log(None);

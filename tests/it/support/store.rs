@@ -1,5 +1,5 @@
-//! A store in memory that breaks at a chosen write: the process stops, or the write fails or waits.
-//! The process stops, or the write fails, before or after the write's effect.
+//! A store in memory that breaks at a chosen write. Before or after the write's effect, the process
+//! stops or the write fails. Or the write waits.
 
 use std::fmt;
 use std::sync::Arc;

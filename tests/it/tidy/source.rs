@@ -1,5 +1,5 @@
-//! Reads Rust source as text: blanks comments and literals, finds test items, functions and paths.
-//! Understands only what the rules in `tidy.rs` need, and expects formatted code.
+//! Lists Rust files, and reads Rust source as text: blanks comments and literals, finds test items
+//! and functions. Understands only what the rules in `tidy.rs` need, and expects formatted code.
 
 use std::fs;
 use std::path::{Path, PathBuf};

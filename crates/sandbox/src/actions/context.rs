@@ -31,7 +31,7 @@ impl ActionContext<'_> {
         self.now.checked_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    /// Checks the role through which Lighthouse reads CVM images, which the account must approve.
+    /// Checks that Lighthouse can use the role through which it reads the account's CVM images.
     pub(super) fn check_service_role(&self) -> Result<(), ApiError> {
         match self.behaviour.service_role {
             ServiceRole::Granted => Ok(()),

@@ -1,6 +1,6 @@
 //! lighthouse `ModifyImageSharePermission`: makes a blueprint from a CVM custom image, or removes
-//! that blueprint. Source: its API page. Not documented, so chosen here: CANCEL of an image that is not in
-//! Lighthouse succeeds, and CANCEL also removes a blueprint that is shared with accounts.
+//! that blueprint. Source: its API page. Not documented, so chosen here: CANCEL of an image that is
+//! not in Lighthouse succeeds, and CANCEL also removes a blueprint that is shared with accounts.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! Adds accounts to the shares of an image. An option decides whether a refused account also keeps
-//! the others out, because the pages do not say.
+//! Adds accounts to the shares of an image. An option decides whether the accounts before a refused
+//! one stay added, because the pages do not say.
 
 use jiff::Timestamp;
 
