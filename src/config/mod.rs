@@ -51,9 +51,8 @@ pub use valid::{
 pub use vars::Vars;
 
 impl Config {
-    /// Reads a configuration from `text`, the content of `file`. Relative paths in it are relative
-    /// to the folder of `file`. `fetched` contains the secrets in AWS to which `text` and `vars`
-    /// refer.
+    /// Reads a configuration from `text`. Its relative paths are relative to the folder of `file`.
+    /// `fetched` contains the secrets in AWS to which `text` and `vars` refer.
     ///
     /// # Errors
     /// Every mistake. Its field is file and line, or the variable that contains the mistake.

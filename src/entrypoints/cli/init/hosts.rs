@@ -69,7 +69,8 @@ fn template(variables: &[String]) -> String {
     };
     let text: String = TEMPLATE.lines().map(line).collect();
     // `scripts/package` makes the package in a checkout of sharehook, so the template has no build.
-    text.replace("CodeUri: deploy/aws", "CodeUri: bootstrap.zip")
+    text.replace("SHAREHOOK_PACKAGE_CONFIG=FILE sam build && ", "")
+        .replace("CodeUri: deploy/aws", "CodeUri: bootstrap.zip")
         .replace("    Metadata:\n      BuildMethod: makefile\n", "")
 }
 
