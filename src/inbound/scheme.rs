@@ -40,7 +40,7 @@ impl Separator {
 pub enum Encoding {
     /// Lower-case hex; upper case is refused, as the senders' own libraries do.
     Hex,
-    /// Hex in either case, where the sender's own library decodes instead of comparing text.
+    /// Hex in either case, for senders whose own library decodes it instead of comparing text.
     HexAnyCase,
     /// The standard alphabet with padding.
     Base64,

@@ -1,4 +1,5 @@
-//! The native filters of jq that the engine's libraries lack, or implement differently.
+//! The native filters that a program can call: those of the engine's libraries, filters of jq that
+//! the libraries lack or implement differently, and filters that read tickets.
 
 use std::rc::Rc;
 

@@ -217,8 +217,8 @@ fn decoded(line: &str) -> String {
     texts.collect()
 }
 
-/// Returns the key before a colon that a cell begins with. Numbers, single letters and emoji may
-/// precede it, as in `- [x]` or `:warning:`.
+/// Returns the key at the beginning of a cell, if a colon follows it. Numbers, single letters and
+/// emoji may precede the key, as in `- [x]` or `:warning:`.
 fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
     let mut text = cell;
     loop {
@@ -245,7 +245,7 @@ fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
     }
 }
 
-/// Splits a text after its first word. A Chinese word ends before a Latin letter.
+/// Splits a text after its first word. A Chinese word ends before an ASCII letter or digit.
 fn first_word(text: &str) -> (&str, &str) {
     let chinese = text.starts_with(is_han);
     let ends = |c: char| {

@@ -93,7 +93,8 @@ pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
-    /// What no event of the parser mentions: the marks of blocks, and link definitions.
+    /// What no event of the parser shows or hides: the marks of blocks and of emphasis, and link
+    /// definitions.
     Mark,
     Shown,
     /// Struck out, or hidden by one renderer and shown by another.
@@ -157,7 +158,8 @@ impl Page {
                 Event::Start(Tag::Link { link_type, .. }) => page.set(range, of_link(link_type)),
                 Event::FootnoteReference(_) => page.set(range, Part::Hidden),
                 Event::InlineMath(_) | Event::DisplayMath(_) => page.set(range, Part::Doubtful),
-                // Code over several lines: between dollar signs it is a formula.
+                // Code of several lines may be a formula: renderers read code between dollar signs
+                // as one.
                 Event::Code(_) if has_line_break(text, &range) => {
                     page.set(range, Part::Doubtful);
                 }
@@ -201,7 +203,7 @@ impl Page {
         }
     }
 
-    /// Shows a part of the text as the parser read it. A line break in it is a blank to a page.
+    /// Shows a part of the text as the parser read it. A page shows a line break in it as a blank.
     fn show(&mut self, text: &str, range: Range<usize>, shown: &str) {
         if !range.is_empty() && text.get(range.clone()) != Some(shown) {
             let shown = shown.replace('\n', " ");
