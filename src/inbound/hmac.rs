@@ -129,8 +129,8 @@ fn signed_time(scheme: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     })
 }
 
-/// Compares every signature in the header with the MAC that each key makes. Returns the first key
-/// that fits.
+/// Compares the signatures in the header, as [`candidates`] finds them, with the MAC that each key
+/// makes. Returns the first key that fits.
 fn matching(
     scheme: &HmacScheme,
     keys: &[Key],

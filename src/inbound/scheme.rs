@@ -262,7 +262,7 @@ impl HmacScheme {
         ascii && whole && !self.prefix.starts_with(' ')
     }
 
-    /// Returns field, problem and remedy for each setting with a value that it cannot have.
+    /// Returns field, problem and remedy for each setting whose value is not allowed.
     fn value_problems(&self) -> Vec<(&'static str, String, &'static str)> {
         let limits = [
             (

@@ -196,7 +196,7 @@ impl Verifier {
         self.check(delivery, None, now, &mut Trace::off())
     }
 
-    /// Verifies a delivery that is signed with the trusted `certificate`.
+    /// Verifies a delivery that must be signed with the key of `certificate`, which is trusted.
     ///
     /// # Errors
     /// As [`Verifier::verify`].

@@ -125,8 +125,9 @@ impl<'a> Formulas<'a> {
     }
 }
 
-/// Whether to treat a formula that the parser found as hidden. If a digit follows, the formula may
-/// be the text between two amounts, and is hidden only if TeX may hide a part of it.
+/// Whether the formula at `range`, which the parser found, counts as hidden. If a digit follows,
+/// the range may be no formula but the text between two amounts. It then counts as hidden only if
+/// TeX may hide a part of it.
 pub(super) fn is_hidden(text: &str, range: &Range<usize>) -> bool {
     let rest = text.get(range.end..).unwrap_or_default();
     let formula = text.get(range.clone()).unwrap_or_default();

@@ -74,9 +74,10 @@ pub(super) struct Html<'a> {
 /// A tag or a comment.
 pub(super) struct Markup {
     pub(super) range: Range<usize>,
-    /// Whether every renderer takes it for markup, or it is a tag without colon or `=`.
+    /// Whether it counts as hidden and not only as doubtful: every renderer takes it for markup, or
+    /// it is a tag without colon and `=`.
     pub(super) is_certain: bool,
-    /// Whether the text after it begins a new line.
+    /// Whether the page begins a new line before and after it.
     pub(super) breaks_line: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Runs each map that multiplies work on each event that a stranger could send. Every such pair
-//! must end. `measure` prints the cost of the worst pairs: `cargo test --release --lib -- --ignored
-//! --nocapture mapping::hostile_tests::measure`
+//! must end. `measure` prints the cost of the worst pairs:
+//! `cargo test --release --lib -- --ignored --nocapture mapping::hostile_tests::measure`
 
 use std::time::Instant;
 

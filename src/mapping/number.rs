@@ -1,5 +1,5 @@
-//! Numbers: exact integers where possible, otherwise doubles, as in jq. `700000164995.0` is the
-//! integer `700000164995` in reading, comparing and printing.
+//! Numbers: exact integers where possible, otherwise doubles. `700000164995.0` is the integer
+//! `700000164995` in reading, comparing and printing.
 
 use std::cmp::Ordering;
 

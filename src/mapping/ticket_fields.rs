@@ -19,8 +19,8 @@ const MAX_GAP: usize = 24;
 /// A colon among this many characters after the name of a field makes the line a field, as in
 /// `Expires at:`.
 const MAX_BEFORE_COLON: usize = 13;
-/// The fields that every request has, except that one for Lighthouse alone has no `accounts`. A
-/// line that only resembles one of them may be text for people, such as `Image size: 20 GB`.
+/// The fields that every request has, except that a request for Lighthouse alone has no `accounts`.
+/// A line that only resembles one of them, such as `Image size: 20 GB`, may be text for people.
 const REQUIRED: [&str; 3] = ["image", "region", "accounts"];
 /// The signs after the name of a field, and those that look like a colon (Unicode's
 /// `confusables.txt`). Full-width forms are decomposed before.
@@ -185,7 +185,7 @@ fn plain(line: &str) -> String {
         .collect()
 }
 
-/// Replaces character references, as a browser does in the HTML of a text.
+/// Replaces character references, as a browser does in HTML.
 fn decoded(line: &str) -> String {
     let mut closed = String::with_capacity(line.len());
     for (at, part) in line.split('&').enumerate() {
@@ -208,7 +208,7 @@ fn decoded(line: &str) -> String {
         });
         closed.push_str(rest);
     }
-    // What begins with these is no text to the parser.
+    // The parser may read what begins with these as markup.
     let text = closed.replace(['<', '['], " ");
     let texts = Parser::new(text.trim()).filter_map(|event| match event {
         Event::Text(text) | Event::Code(text) => Some(text.replace('\n', " ")),

@@ -29,7 +29,7 @@ const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
     .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TABLES)
     .union(Options::ENABLE_TASKLISTS);
-/// What begins and ends a folded section and a formula, each on a line of its own.
+/// What the lines begin with that open and close a folded section (`+++`) or a formula (`$$`).
 const FENCES: [&str; 2] = ["+++", "$$"];
 /// The characters that mark lists, quotes, tables, headings and emphasis. They stay in a line that
 /// also shows text.
@@ -102,7 +102,7 @@ enum Part {
     Hidden,
 }
 
-/// What the page shows of a text, by the text's bytes.
+/// What the page shows of a text.
 struct Page {
     parts: Vec<Part>,
     /// What the page shows in place of a part, such as a character reference. Maps the part's
@@ -274,8 +274,8 @@ fn is_drawn(info: &str) -> bool {
     language.is_some_and(|language| drawn.any(|drawn| drawn.eq_ignore_ascii_case(language)))
 }
 
-/// Returns the lines from the first to the last that begins with `fence`, or to the end of the text
-/// if a section may be unclosed. Renderers disagree about sections inside others.
+/// Of the lines that begin with `fence`, returns the range from the first to the last, or to the
+/// end of the text if a section may be unclosed. Renderers disagree about sections inside others.
 fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
     let (mut at, mut found, mut lines) = (0, text.len()..text.len(), 0);
     let mut last_is_bare = false;
