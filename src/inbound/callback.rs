@@ -17,8 +17,8 @@ pub struct Callback {
     pub task_token: Option<SecretString>,
 }
 
-/// Length of a secret in bytes. Tokens of Step Functions and addresses are in this range. A shorter
-/// text is not a secret, and hiding it would change other texts of the event.
+/// Length of a secret in bytes. Step Functions' tokens and Slack's addresses are in this range. A
+/// shorter text is not a secret, and hiding it would change other texts of the event.
 const LENGTH: RangeInclusive<usize> = 16..=2_048;
 const HIDDEN: &str = "(hidden)";
 

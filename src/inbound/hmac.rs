@@ -1,7 +1,7 @@
 //! Checks that an HTTP request has a MAC of a configured key, and that its signed time, if the
 //! scheme has one, is within the window. In: scheme, keys, headers, body, now. Out: the proof, or
 //! the refusal. The media type is checked only afterwards, in `verify.rs`, so that an
-//! unauthenticated sender always gets 401.
+//! unauthenticated sender gets 401 and not 415.
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -129,8 +129,8 @@ fn signed_time(scheme: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     })
 }
 
-/// Compares every signature in the header with the MAC that each key makes. Returns the first key
-/// that fits.
+/// Compares the signatures in the header, as [`candidates`] finds them, with the MAC that each key
+/// makes. Returns the first key that fits.
 fn matching(
     scheme: &HmacScheme,
     keys: &[Key],
@@ -208,8 +208,8 @@ pub(super) fn fresh(
     }
 }
 
-/// Returns `(id, None)` if the delivery's id is signed, `(None, id)` if it is not, and twice `None`
-/// without a usable id.
+/// Returns `(id, None)` if the delivery's id is signed, `(None, id)` if it is not, and `(None,
+/// None)` if there is no usable id.
 fn ids(
     scheme: &HmacScheme,
     headers: &Headers,

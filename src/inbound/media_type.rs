@@ -11,8 +11,8 @@ use crate::domain::shown;
 /// A form, as Slack's interactivity sends it.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Returns whether the body is a form. A body without a media type is read as JSON. Refuses a media
-/// type that the source does not accept.
+/// Returns whether the body is a form; false if the request has no media type. Refuses a media type
+/// that the source does not accept.
 pub(super) fn media_type(
     kind: &SchemeKind,
     headers: &Headers,

@@ -56,8 +56,8 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     Some(Problem::new("from", problem, remedy))
 }
 
-/// Checks that `from` contains exactly this origin. `what` names it in the trace: the origin of a
-/// trigger, or the receiver of an encrypted event.
+/// Checks that `from` contains exactly this origin. `what` is its name in the trace: `origin` for a
+/// trigger, `receiver` for an encrypted event.
 pub(super) fn listed(
     from: &[String],
     origin: &str,

@@ -60,7 +60,7 @@ pub enum Refusal {
     /// window.
     #[error("signed {}; at most {window} s are allowed", away(*milliseconds))]
     Stale {
-        /// This machine's clock minus that time; negative if that time lies in the future.
+        /// This machine's clock minus the checked time; negative if that time lies in the future.
         milliseconds: i64,
         /// How many seconds the scheme allows before and after now.
         window: u32,

@@ -40,7 +40,7 @@ impl Separator {
 pub enum Encoding {
     /// Lower-case hex; upper case is refused, as the senders' own libraries do.
     Hex,
-    /// Hex in either case, where the sender's own library decodes instead of comparing text.
+    /// Hex in either case, for senders whose own library decodes it instead of comparing text.
     HexAnyCase,
     /// The standard alphabet with padding.
     Base64,
@@ -262,7 +262,7 @@ impl HmacScheme {
         ascii && whole && !self.prefix.starts_with(' ')
     }
 
-    /// Returns field, problem and remedy for each setting with a value that it cannot have.
+    /// Returns field, problem and remedy for each setting whose value is not allowed.
     fn value_problems(&self) -> Vec<(&'static str, String, &'static str)> {
         let limits = [
             (

@@ -18,9 +18,9 @@ use super::template::{encode, id_header, is_id, signed_prefix, time_text};
 use crate::domain::{Problem, Problems, Timestamp};
 
 /// Returns the headers with which a delivery of `body` verifies at `now`: content type first, then
-/// those of the scheme. Uses `id` if the scheme has an id header. Signs the body unchanged, so a
-/// scheme that reads the time from the body needs a body with that time. Accepts short and
-/// published secrets, which verification refuses for real sources.
+/// those of the scheme. Uses `id` if the scheme has an id header. Signs the body unchanged: if the
+/// scheme reads the time from the body, the body must contain `now`. Accepts short and published
+/// secrets, which verification refuses for real sources.
 ///
 /// # Errors
 /// An unusable secret, an unsafe inline table, an id that the scheme cannot carry, a custom scheme
@@ -41,7 +41,7 @@ pub fn sign(
         SchemeKind::Hmac(scheme) => {
             scheme.check()?;
             let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret")?;
-            // Slack sends both forms and JSON. The body shows which of them this is.
+            // Slack sends both forms and JSON. The body shows which of the two it is.
             let json = |served: &&String| {
                 served.ends_with("json") == matches!(body.first(), None | Some(b'{' | b'['))
             };

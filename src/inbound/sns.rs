@@ -1,6 +1,6 @@
 //! Verifies messages of Amazon SNS over HTTPS. Each contains an RSA signature and the address of
-//! the certificate that verifies it. In: the message, a [`Certificate`] that the caller fetched,
-//! the listed topics. Out: what was proven. Does no I/O.
+//! the certificate that verifies it. In: the message, a trusted [`Certificate`], the listed topics.
+//! Out: what was proven. Does no I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use super::trace::{Trace, readable};
 use crate::domain::{Problem, Timestamp, read_json};
 
 /// Maximum difference between a message's time and now, in seconds. SNS repeats a failed delivery
-/// for minutes, not for days.
+/// for at most an hour.
 const WINDOW: u32 = 3600;
 /// Maximum number of certificates in a file.
 const MAX_CERTIFICATES: usize = 8;

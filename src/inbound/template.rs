@@ -10,8 +10,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::scheme::{Encoding, HmacScheme, IdSource, Part, TimeSource};
 use crate::domain::Timestamp;
 
-/// Maximum number of items in a signature header; further items are ignored. Senders write two
-/// signatures while they rotate a secret.
+/// Maximum number of items of a header that are read as signatures; later items are ignored.
+/// Senders write two signatures while they rotate a secret.
 const MAX_CANDIDATES: usize = 32;
 
 /// Decodes secrets with or without padding. Bits that do not fill a byte are dropped, as in the

@@ -54,7 +54,8 @@ impl VerifiedDelivery {
     }
 
     /// The exact bytes of the body. For an encrypted event: the decrypted event as JSON. For a
-    /// CloudEvent, or an instance of an approval system: JSON that the program made.
+    /// CloudEvent, and for a delivery of [`Verifier::fetched`] or [`Verifier::listed`]: JSON that
+    /// the program made.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -126,9 +127,9 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Makes a verifier for a real source. A delivery must match one of `secrets`; a source has
-    /// several during a rotation. `from` lists the exact origins of a trusted or SNS source, or the
-    /// receivers of encrypted events.
+    /// Makes a verifier for a real source. A delivery must match one of `secrets`, of which a
+    /// source has several during a rotation. A trusted or SNS source has no secrets: `from` lists
+    /// its exact origins. For encrypted events, `from` lists the receivers.
     ///
     /// # Errors
     /// Every problem: a missing, superfluous, empty, malformed, short or published secret; a
@@ -195,7 +196,7 @@ impl Verifier {
         self.check(delivery, None, now, &mut Trace::off())
     }
 
-    /// Verifies a delivery that is signed with `certificate`, which the caller fetched and checked.
+    /// Verifies a delivery that must be signed with the key of `certificate`, which is trusted.
     ///
     /// # Errors
     /// As [`Verifier::verify`].
@@ -331,7 +332,7 @@ impl Verifier {
     }
 
     /// Makes a delivery from an event that was verified before it was recorded, or from an entry of
-    /// an approval system's list. `body` is the JSON that the map reads.
+    /// an approval system's list. `body` is JSON.
     pub(super) fn without_proof(
         &self,
         source: SourceName,

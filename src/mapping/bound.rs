@@ -28,8 +28,8 @@ const MAX_WEIGHT: u64 = 1_000_000;
 /// Maximum nesting of a value. An event nests at most 127 deep. Dropping a value recurses to its
 /// depth.
 pub(super) const MAX_DEPTH: u32 = 500;
-/// Units that each run pays for a regular expression, in addition to its length, even if an earlier
-/// run has compiled it.
+/// Units that a run pays when it first uses a regular expression, even if an earlier run has
+/// compiled it. Each use also costs units for the length of the expression.
 const COMPILE: u64 = 2_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

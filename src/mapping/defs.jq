@@ -1,5 +1,5 @@
-# The filters that are written in jq itself, as jq 1.7 defines them. The engine loads them after the
-# definitions of its own core.
+# The filters that are written in jq itself: those of jq, as jq 1.7 defines them if it has them, and
+# those for tickets. The engine loads them after the definitions of its own core.
 def null:      [][0];
 def values:    select(. != null);
 def nulls:     select(. == null);
@@ -125,7 +125,7 @@ def @tsv: row(gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") | gsub("\n"; "\\n") | gsu
 #
 # A part of an id or of a ticket's name. It must be present: "null#5" would be another ticket.
 def required($name): if . == null or . == "" then error("\($name) is missing") else . end;
-# A list in one text, separated by commas, semicolons or white space, as in English or in Chinese.
+# A list in one text, separated by English or Chinese commas or semicolons, or by white space.
 def ticket_words: [. // "" | splits("[,;，；、\\s]+") | select(. != "")];
 # A yes-or-no field. Any other text stays as it is, so that the request is refused with that text.
 def ticket_flag:

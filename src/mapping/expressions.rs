@@ -24,8 +24,8 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
             'i' => builder.case_insensitive(true),
             'x' => builder.ignore_whitespace(true),
             'p' => builder.dot_matches_new_line(true),
-            // `parts` applies `g` and `n`. `s` changes nothing: ^ and $ always match only the ends
-            // of the text.
+            // `parts` applies `g` and `n`. `s` changes nothing: ^ and $ match only the ends of the
+            // text anyway, unless the expression contains `(?m)`.
             'g' | 'n' | 's' => &mut builder,
             other => return Err(format!("has no flag {other:?}")),
         };
@@ -41,7 +41,7 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
 }
 
 /// Searches a text for a regular expression. Returns the parts between the matches (`between`), the
-/// matches as lists of groups (`matches`), or both. Without the flag `g`, there is only one match.
+/// matches as lists of groups (`matches`), or both. Without the flag `g`, finds at most one match.
 pub(super) fn search(
     mut cv: Cv<'_, JustLut<Value>>,
     between: bool,

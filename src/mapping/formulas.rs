@@ -1,12 +1,12 @@
-//! Finds the formulas of a Markdown text that may hide a part of it. In: a text and the events of
-//! its parser. Out: ranges of its bytes.
+//! Finds the parts of a Markdown text that formulas may hide. In: a text and the parser's events.
+//! Out: ranges of the text's bytes.
 //!
-//! The parser finds a formula only if its braces are balanced, and takes what is between two
-//! amounts for a formula, as in `$100 and US$200`. GitLab ignores braces and ends no formula before
-//! a digit, as Pandoc's `tex_math_dollars`. The rules of GitHub are not published. So if it is not
-//! clear where the formulas of a paragraph begin and end, this module hides all text from the first
-//! possible beginning to the last possible end. It hides nothing if there is neither a command nor
-//! a comment of TeX in that text, because a formula then shows all of it.
+//! The parser finds a formula only if its braces are balanced. It also reads the text between two
+//! amounts as a formula, as in `$100 and US$200`. GitLab ignores braces and ends no formula before
+//! a digit, as Pandoc's `tex_math_dollars`. GitHub does not publish its rules. So if it is not
+//! clear where the formulas of a paragraph begin and end, the range reaches from the first possible
+//! beginning to the last possible end. If that text has neither a command nor a comment of TeX, no
+//! range is returned, because a formula then shows all of the text.
 
 use std::ops::Range;
 
@@ -20,12 +20,12 @@ const MAY_HIDE: [&str; 4] = ["%", "&#", "&bsol;", "&percnt;"];
 pub(super) struct Formulas<'a> {
     text: &'a str,
     hidden: Vec<Range<usize>>,
-    /// The end of the paragraph so far.
+    /// Where the paragraph ends, as far as its events were seen.
     end: usize,
-    /// The first dollar sign of the paragraph so far from which renderers may read different
-    /// formulas.
+    /// The first dollar sign of the paragraph at which renderers may disagree about a formula;
+    /// `None` if none was seen yet.
     begin: Option<usize>,
-    /// Whether the events are those of a code block.
+    /// Whether the next event is inside a code block.
     in_code: bool,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Formulas<'a> {
         }
     }
 
-    /// Returns what the formulas hide, after the last event.
+    /// Returns the ranges that formulas may hide. Call this after the last event.
     pub(super) fn hidden(mut self) -> Vec<Range<usize>> {
         self.end_paragraph();
         self.hidden
@@ -90,7 +90,8 @@ impl<'a> Formulas<'a> {
         }
     }
 
-    /// Whether every renderer takes this text for a formula, if no formula begins before it.
+    /// Whether every renderer reads this range as one formula, provided that no earlier formula
+    /// reaches into it.
     fn is_clear(&self, range: &Range<usize>) -> bool {
         let ends = |c: char| c.is_ascii_whitespace() || ".,;:!?)".contains(c);
         let formula = self.slice(range);
@@ -124,8 +125,9 @@ impl<'a> Formulas<'a> {
     }
 }
 
-/// Whether a formula that the parser found is hidden. If a digit follows, it may be the text
-/// between two amounts, so it is hidden only if TeX may hide a part of it.
+/// Whether the formula at `range`, which the parser found, counts as hidden. If a digit follows,
+/// the range may be no formula but the text between two amounts. It then counts as hidden only if
+/// TeX may hide a part of it.
 pub(super) fn is_hidden(text: &str, range: &Range<usize>) -> bool {
     let rest = text.get(range.end..).unwrap_or_default();
     let formula = text.get(range.clone()).unwrap_or_default();

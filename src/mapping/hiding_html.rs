@@ -1,4 +1,4 @@
-//! Finds which parts of a text HTML hides: comments, declarations, tags, and elements that hide
+//! Finds the parts of a text that HTML hides: comments, declarations, tags, and elements that hide
 //! their content. In: a text. Out: ranges of its bytes. Where browsers and Markdown renderers
 //! disagree about the end of such a part, the rest of the text is hidden.
 
@@ -65,17 +65,19 @@ pub(super) struct Html<'a> {
     tags: BTreeMap<String, Tags>,
     /// Whether all renderers agree where the tags and comments begin and end.
     clear: bool,
-    /// Where the first tag or comment begins whose end renderers disagree about, or else the text's
-    /// end. What follows is hidden, and nothing searches it again.
+    /// The beginning of the first tag or comment that is unclosed, or about whose end renderers
+    /// disagree; the text's end if there is none. The rest of the text is hidden, and is not
+    /// searched again.
     unclear: usize,
 }
 
 /// A tag or a comment.
 pub(super) struct Markup {
     pub(super) range: Range<usize>,
-    /// Whether every renderer takes it for markup, or it is a tag without colon or `=`.
+    /// Whether it counts as hidden and not only as doubtful: every renderer takes it for markup, or
+    /// it is a tag without colon and `=`.
     pub(super) is_certain: bool,
-    /// Whether the text goes on in a new line.
+    /// Whether the page begins a new line before and after it.
     pub(super) breaks_line: bool,
 }
 
@@ -156,7 +158,7 @@ impl<'a> Html<'a> {
         found
     }
 
-    /// Returns what the HTML that begins in this part of the text hides.
+    /// Returns the ranges hidden by the tags and comments that begin in this part of the text.
     pub(super) fn hidden(&self, part: Range<usize>) -> Vec<Range<usize>> {
         let (mut hidden, mut at) = (Vec::new(), part.start);
         while let Some(found) = self.text.get(at..part.end).and_then(|text| text.find('<')) {
@@ -182,9 +184,9 @@ impl<'a> Html<'a> {
         hidden
     }
 
-    /// Returns where the last closing tag of this name ends, if it follows the position `after` and
-    /// browsers agree about it: every element of the name is closed, and no other element can hide
-    /// a closing tag. Otherwise the element lasts to the end of the text.
+    /// Returns the end of the last closing tag of this name if the end lies after the position
+    /// `after`, every element of the name is closed, and no other element can hide a closing tag.
+    /// Otherwise browsers may disagree about the element's end, so returns the text's end.
     fn end_of(&self, name: &str, after: usize) -> usize {
         let hides_tags = |other: &str| HIDING.contains(&other) || SCOPES.contains(&other);
         let mut opened = self.tags.iter().filter(|(_, tags)| tags.opened > 0);

@@ -1,5 +1,5 @@
-//! Runs maps that multiply work on events that a stranger chooses. Every pair must end; `measure`
-//! prints the cost of the worst pairs:
+//! Runs each map that multiplies work on each event that a stranger could send. Every such pair
+//! must end. `measure` prints the cost of the worst pairs:
 //! `cargo test --release --lib -- --ignored --nocapture mapping::hostile_tests::measure`
 
 use std::time::Instant;
@@ -83,7 +83,8 @@ const MAPS: [&str; 66] = [
     "del(..) , del(.[]?) , to_entries, with_entries(.value = [.]) , walk(.) , walk([.]) | tojson | length",
 ];
 
-/// Returns events whose size is `scale`: wide, deep, long, with many keys, with large numbers.
+/// Returns events that are wide, deep or long, or have many keys or large numbers. Most of them
+/// grow with `scale`.
 fn events(scale: usize) -> Vec<(&'static str, Value)> {
     let keys = (0..scale)
         .map(|at| (format!("key-{at}"), json!(at)))

@@ -26,7 +26,8 @@ fn a_program_has_the_outputs_that_jq_has() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Filters that jq 1.7 documents and that the package `jq` 1.8.0 lacks.
+/// Outputs as the manual of jq 1.7 documents them. The package `jq` 1.8.0 lacks most of these
+/// filters, or implements them differently.
 #[test]
 fn documented_filters_answer_as_documented() {
     use serde_json::json;

@@ -54,8 +54,8 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Returns every problem with this program, but at most [`MAX_ERRORS`] of syntax; an empty list if
-/// it may be compiled.
+/// Returns the problems of this program, at most [`MAX_ERRORS`] of them errors of syntax; an empty
+/// list if the engine may compile it.
 ///
 /// The parser recurses as deep as the text is nested. Call this function on a stack that is large
 /// enough for [`MAX_BYTES`] of brackets.

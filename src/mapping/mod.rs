@@ -1,6 +1,6 @@
 //! Runs jq programs on JSON values. Takes a program's text once, and then events; returns the
-//! program's outputs, bounded in time and memory, or an error. Knows nothing of deliveries and
-//! share requests.
+//! program's outputs, bounded in time and memory, or an error. Knows nothing of deliveries, and of
+//! share requests only the names of fields (`ticket_fields.rs`).
 
 mod access;
 mod bound;

@@ -1,4 +1,5 @@
-//! The native filters of jq that the engine's libraries lack, or implement differently.
+//! The native filters that a program can call: those of the engine's libraries, filters of jq that
+//! the libraries lack or implement differently, and filters that read tickets.
 
 use std::rc::Rc;
 
@@ -18,8 +19,8 @@ use super::visible_text::visible_text;
 
 type Data = JustLut<Value>;
 
-/// Filters of the engine's libraries that are withheld from maps, because they read more than the
-/// event or their work has no bound. `own` and `defs.jq` replace some of them.
+/// Filters of the engine's libraries that are withheld from maps, because they do more than read
+/// the event, or because their work has no bound. `own` and `defs.jq` replace some of them.
 const LEFT_OUT: [&str; 16] = [
     "env",
     "now",

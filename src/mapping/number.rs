@@ -1,5 +1,5 @@
-//! Numbers: exact integers where possible, otherwise doubles, as in jq. `700000164995.0` is the
-//! integer `700000164995` in reading, comparing and printing.
+//! Numbers: exact integers where possible, otherwise doubles. `700000164995.0` is the integer
+//! `700000164995` in reading, comparing and printing.
 
 use std::cmp::Ordering;
 
@@ -121,7 +121,7 @@ impl Number {
     }
 
     /// Computes jq's `%`: truncates both sides to whole numbers. The result has the dividend's
-    /// sign. `None` if the truncated divisor is zero, or minus infinity.
+    /// sign. `None` if the truncated divisor is zero, or `i128::MIN` or less.
     pub(super) fn remainder(self, other: Self) -> Option<Self> {
         let cut = |number: Self| match number {
             Self::Int(whole) => whole,

@@ -19,8 +19,8 @@ const MAX_GAP: usize = 24;
 /// A colon among this many characters after the name of a field makes the line a field, as in
 /// `Expires at:`.
 const MAX_BEFORE_COLON: usize = 13;
-/// The fields that every request has, except that one for Lighthouse alone has no `accounts`. A
-/// line that only resembles one of them may be text for people, such as `Image size: 20 GB`.
+/// The fields that every request has, except that a request for Lighthouse alone has no `accounts`.
+/// A line that only resembles one of them, such as `Image size: 20 GB`, may be text for people.
 const REQUIRED: [&str; 3] = ["image", "region", "accounts"];
 /// The signs after the name of a field, and those that look like a colon (Unicode's
 /// `confusables.txt`). Full-width forms are decomposed before.
@@ -185,7 +185,7 @@ fn plain(line: &str) -> String {
         .collect()
 }
 
-/// Replaces character references, as a browser does in the HTML of a text.
+/// Replaces character references, as a browser does in HTML.
 fn decoded(line: &str) -> String {
     let mut closed = String::with_capacity(line.len());
     for (at, part) in line.split('&').enumerate() {
@@ -208,7 +208,7 @@ fn decoded(line: &str) -> String {
         });
         closed.push_str(rest);
     }
-    // What begins with these is no text to the parser.
+    // The parser may read what begins with these as markup.
     let text = closed.replace(['<', '['], " ");
     let texts = Parser::new(text.trim()).filter_map(|event| match event {
         Event::Text(text) | Event::Code(text) => Some(text.replace('\n', " ")),
@@ -217,8 +217,8 @@ fn decoded(line: &str) -> String {
     texts.collect()
 }
 
-/// Returns the key before a colon that a cell begins with. Numbers, single letters and emoji may
-/// precede it, as in `- [x]` or `:warning:`.
+/// Returns the key at the beginning of a cell, if a colon follows it. Numbers, single letters and
+/// emoji may precede the key, as in `- [x]` or `:warning:`.
 fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
     let mut text = cell;
     loop {
@@ -245,7 +245,7 @@ fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
     }
 }
 
-/// Splits a text after its first word. A Chinese word ends before a Latin letter.
+/// Splits a text after its first word. A Chinese word ends before an ASCII letter or digit.
 fn first_word(text: &str) -> (&str, &str) {
     let chinese = text.starts_with(is_han);
     let ends = |c: char| {

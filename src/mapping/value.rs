@@ -17,7 +17,8 @@ use crate::domain::shown;
 
 /// Units that an item of a list costs, roughly its memory.
 pub(super) const ITEM: u64 = 2;
-/// Units that an entry of an object costs, and its weight in addition to that of key and value.
+/// Units that an entry of an object costs. The entry also weighs this much more than its key and
+/// its value.
 pub(super) const ENTRY: u64 = 8;
 
 thread_local! {

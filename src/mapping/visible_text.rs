@@ -29,7 +29,7 @@ const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
     .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TABLES)
     .union(Options::ENABLE_TASKLISTS);
-/// What begins and ends a folded section and a formula, each on a line of its own.
+/// What the lines begin with that open and close a folded section (`+++`) or a formula (`$$`).
 const FENCES: [&str; 2] = ["+++", "$$"];
 /// The characters that mark lists, quotes, tables, headings and emphasis. They stay in a line that
 /// also shows text.
@@ -93,7 +93,8 @@ pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
-    /// What no event of the parser mentions: the marks of blocks, and link definitions.
+    /// What no event of the parser shows or hides: the marks of blocks and of emphasis, and link
+    /// definitions.
     Mark,
     Shown,
     /// Struck out, or hidden by one renderer and shown by another.
@@ -101,7 +102,7 @@ enum Part {
     Hidden,
 }
 
-/// What the page shows of a text, by the text's bytes.
+/// What the page shows of a text.
 struct Page {
     parts: Vec<Part>,
     /// What the page shows in place of a part, such as a character reference. Maps the part's
@@ -157,7 +158,8 @@ impl Page {
                 Event::Start(Tag::Link { link_type, .. }) => page.set(range, of_link(link_type)),
                 Event::FootnoteReference(_) => page.set(range, Part::Hidden),
                 Event::InlineMath(_) | Event::DisplayMath(_) => page.set(range, Part::Doubtful),
-                // Code over several lines: between dollar signs it is a formula.
+                // Code of several lines may be a formula: renderers read code between dollar signs
+                // as one.
                 Event::Code(_) if has_line_break(text, &range) => {
                     page.set(range, Part::Doubtful);
                 }
@@ -201,7 +203,7 @@ impl Page {
         }
     }
 
-    /// Shows a part of the text as the parser read it. A line break in it is a blank to a page.
+    /// Shows a part of the text as the parser read it. A page shows a line break in it as a blank.
     fn show(&mut self, text: &str, range: Range<usize>, shown: &str) {
         if !range.is_empty() && text.get(range.clone()) != Some(shown) {
             let shown = shown.replace('\n', " ");
@@ -272,8 +274,8 @@ fn is_drawn(info: &str) -> bool {
     language.is_some_and(|language| drawn.any(|drawn| drawn.eq_ignore_ascii_case(language)))
 }
 
-/// Returns the lines from the first to the last that begins with `fence`, or to the end of the text
-/// if a section may be unclosed. Renderers disagree about sections inside others.
+/// Of the lines that begin with `fence`, returns the range from the first to the last, or to the
+/// end of the text if a section may be unclosed. Renderers disagree about sections inside others.
 fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
     let (mut at, mut found, mut lines) = (0, text.len()..text.len(), 0);
     let mut last_is_bare = false;

@@ -1,5 +1,6 @@
-//! The address of a target. Takes the configured text and the path of a message; returns a URL
-//! whose scheme, host and base path come only from the configuration.
+//! The address of a notification target, or of the API from which tickets are fetched. Takes the
+//! configured text and a path; returns a URL whose scheme, host and base path come only from the
+//! configuration.
 
 use reqwest::Url;
 
@@ -39,7 +40,7 @@ impl Address {
         }
     }
 
-    /// Returns the URL of a message: this address followed by `path`, which may have a query.
+    /// Returns this address followed by `path`, which may have a query.
     pub fn join(&self, path: &str) -> Result<Url, PathError> {
         if path.is_empty() {
             return Ok(self.0.clone());
@@ -72,8 +73,8 @@ impl Address {
     }
 }
 
-/// The error for a message's path that could leave the target's address, or that has a character
-/// which must be encoded.
+/// The error for a path that could leave the configured address, or that has a character which must
+/// be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the message's path must begin with / and stay below the configured url; encode each part with @uri"

@@ -1,5 +1,5 @@
-//! How the program authenticates to a target. Takes resolved secrets; returns a header, or the path
-//! and the body that a bot needs.
+//! How the program authenticates to a notification target, or to the API from which it fetches
+//! tickets. Takes resolved secrets; returns a header, or the path and the body that a bot needs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use super::bot::Bot;
 use super::sigv4::AwsKey;
 use crate::domain::Timestamp;
 
-/// A target's authentication.
+/// One way to authenticate.
 #[derive(Debug, Clone)]
 pub enum Auth {
     /// Signs each message as Standard Webhooks specifies, with this secret.
@@ -31,8 +31,8 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// Returns the header that authenticates every message to the target's address; `None` if
-    /// messages are authenticated in another way.
+    /// Returns the header that authenticates every request to the address; `None` if requests are
+    /// authenticated in another way.
     pub fn header(&self) -> Option<(String, String)> {
         let authorization = |value| Some(("authorization".to_owned(), value));
         match self {

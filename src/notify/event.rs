@@ -72,7 +72,7 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
-    // An overdue share may end before its expiry, because it was called off.
+    // A share that was called off may end before its expiry.
     let end = match on {
         NoticeKind::Overdue => state.ends_at(),
         _ => state.expires_at(),

@@ -109,7 +109,7 @@ spelled! {
 pub struct Row {
     pub template: &'static str,
     pub auth: AuthNeed,
-    /// The address of a system that has one for all customers.
+    /// The system's address, if it is the same for all customers.
     pub url: Option<&'static str>,
     pub user: UserNeed,
     /// The media type of the messages.

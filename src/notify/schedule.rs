@@ -1,6 +1,5 @@
 //! When a failed notification is sent again: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as
-//! Standard Webhooks suggests. Takes the number of the failed attempt and the receiver's
-//! `Retry-After`.
+//! Svix does. Takes the number of the failed attempt and the receiver's `Retry-After`.
 
 use jiff::SignedDuration;
 

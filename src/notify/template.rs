@@ -1,6 +1,6 @@
 //! A target's template. Takes an event and returns messages. It runs two jq programs in sequence:
-//! the words of its language, such as `notify/words.jq`, add the lines for human readers, and the
-//! target's template puts these lines into its markup.
+//! the words of the target's language, such as `notify/words.jq`, add the lines for human readers,
+//! and the target's template puts these lines into its markup.
 
 use std::fmt;
 

@@ -247,8 +247,9 @@ fn datetime(instant: Timestamp) -> String {
 }
 
 impl PolicySet {
-    /// Builds a Cedar request of each kind, to find a schema that requires attributes which no
-    /// request has. Such a schema is refused when it is loaded, not when the first ticket arrives.
+    /// Builds a Cedar request of each kind, to find a schema that some request cannot meet, for
+    /// example because it requires an attribute that the request lacks. Such a schema is refused
+    /// when it is loaded, not when the first ticket arrives.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
             let remedy = "make your additions to the built-in schema optional, and keep its own declarations unchanged";

@@ -14,8 +14,8 @@ use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// What a source may do. Each element names one thing: share (true) or cancel (false), the image,
-/// the item.
+/// What a source may do. Each element is one permitted act: the action (true: share, false:
+/// cancel), the image, and the item.
 type Reach = BTreeSet<(bool, String, String)>;
 
 impl PolicySet {

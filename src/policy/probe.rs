@@ -21,7 +21,7 @@ use crate::domain::{
 /// Maximum number of combinations of groups. It applies separately to one source's people, to
 /// images and to listed accounts.
 const MAX_OF_A_KIND: usize = 8;
-/// A region that both sites have, for images whose region is not listed.
+/// A region that the international and the Chinese site have, for images without a listed region.
 const ANY_REGION: &str = "ap-singapore";
 
 /// The people of one source, without the source's name.
@@ -53,7 +53,7 @@ pub(super) enum Approvers {
     None,
     /// The requester alone.
     Requester,
-    /// All of the probe's `others` except the requester.
+    /// The probe's `others` without the requester, at most 50 of them.
     Others,
 }
 

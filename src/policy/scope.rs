@@ -1,7 +1,7 @@
 //! Selects the policies whose scope can fit a request, so that a decision costs only the work for
 //! these policies. Takes the policies' scopes, a request and its entities; returns the numbers of
-//! the policies for Cedar's authorizer. Decides nothing: a policy whose scope does not fit neither
-//! applies nor fails, so Cedar decides the same without it.
+//! the policies for Cedar's authorizer. Decides nothing: if a policy's scope does not fit, the
+//! policy neither applies nor fails, so Cedar decides the same without it.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Scans the texts of a policy directory before Cedar parses them: refuses deep nesting, and finds
-//! lines, array elements and comments. Does not interpret the texts.
+//! Scans the texts of a policy directory: refuses deep nesting before Cedar parses a text, and
+//! finds the places of policies, array elements and JSON errors. Does not interpret the texts.
 
 use crate::domain::{Mark, Problem};
 

@@ -12,7 +12,7 @@ use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::{Timestamp, shown};
 
-/// The code for a token that is not accepted, which comes with HTTP 400.
+/// The code, sent with HTTP 400, for a token that is not accepted.
 const BAD_TOKEN: &str = "InvalidAuthentication";
 
 pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
@@ -68,8 +68,8 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-/// Reads an answer. A call has failed if the status is not 200 (the answer then has a `code` in
-/// words), if `success` is false, or if the answer is not a JSON object.
+/// Reads an answer. A call has failed if the status is not 200 (the answer then usually has a
+/// `code` in words), if `success` is false, or if the answer is not a JSON object.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -11,7 +11,7 @@ spelled! {
     Said {
         /// The instance was approved.
         Approved = "approved",
-        /// The instance was withdrawn, at DingTalk perhaps before any approval.
+        /// The instance was withdrawn. At DingTalk, it may not have been approved before.
         Withdrawn = "withdrawn",
     }
 }
@@ -57,7 +57,7 @@ pub fn withdrawal_of(id: &str) -> Option<String> {
 pub enum InstanceState {
     /// Approved. The value is the instance as a map reads it.
     Approved(Value),
-    /// Withdrawn, at DingTalk perhaps before any approval.
+    /// Withdrawn. At DingTalk, it may not have been approved before.
     Withdrawn,
     /// Approved, and withdraws another instance: the one with this code.
     Withdraws(String),

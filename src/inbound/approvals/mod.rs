@@ -54,7 +54,8 @@ impl FetchPreset {
 
 impl Verifier {
     /// Makes the delivery that a map reads, from an event and its fetched instance. The event was
-    /// verified before it was recorded, or made from the system's list by [`Listing::event`].
+    /// verified before it was recorded, or made from the system's list by [`Listing::event`]. The
+    /// command `test` takes both from a test case.
     pub fn fetched(
         &self,
         source: SourceName,

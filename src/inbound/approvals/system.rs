@@ -50,8 +50,9 @@ pub struct ApprovalSystem {
 }
 
 impl ApprovalSystem {
-    /// Returns the instance that an event names. `None` if the event names none, names one of
-    /// another definition, or has a code that is not usable ([`is_code`]).
+    /// Returns the instance that an event names. `None` if the event names none, if `definitions`
+    /// does not contain the instance's definition, or if the instance's code is not usable
+    /// ([`is_code`]).
     pub fn named(&self, event: &Value, definitions: &[String]) -> Option<Named> {
         (self.named)(event).filter(|named| {
             let listed = definitions.contains(&named.definition);

@@ -54,9 +54,9 @@ const LISTING: Listing = Listing {
     event,
 };
 
-/// Reads the request that an event names, and whether this step approved or revoked it. WeCom sends
-/// an event at every step, with the status of the request and the step. The status alone is not
-/// enough: a comment on an approved request also has the status "approved".
+/// Reads which request an event names, and whether the event's step approved or revoked the
+/// request. WeCom sends an event at every step, with the step and the status of the request. The
+/// status alone is not enough: a comment on an approved request also has the status "approved".
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     if text("/Event")? != "sys_approval_change" {

@@ -235,7 +235,8 @@ fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
     found.ok_or_else(|| Refusal::missing(what()))
 }
 
-/// Returns the encrypted text in an envelope. Refuses an envelope with a plain event.
+/// Returns the encrypted text in an envelope. Refuses an envelope without one, such as a plain
+/// event.
 fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
     let spelled = [name, "encrypt"]
         .into_iter()

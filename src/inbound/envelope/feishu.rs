@@ -1,7 +1,7 @@
 //! Opens the events of Feishu and Lark. The signature is a plain SHA-256 of time, nonce, Encrypt
 //! Key and raw body (open.feishu.cn, "Receive events"; larksuite/oapi-sdk-go, `event/dispatcher`).
 //! The challenge with which Feishu checks an address has no signature (oapi-sdk-python issue 79),
-//! so an unsigned request to an app with an Encrypt Key may contain nothing but a challenge.
+//! so an unsigned request of an app with an Encrypt Key may contain nothing but a challenge.
 //! Without an Encrypt Key, events are plain and unsigned, and only their token authenticates them.
 
 use serde_json::{Value, json};
@@ -143,8 +143,8 @@ fn inside(
     checked.timely("the time in the event", time.as_deref(), trace)
 }
 
-/// Returns the reply to a challenge. Refuses a challenge with other fields, because it could
-/// smuggle an event past the signature.
+/// Returns the reply to a challenge. Refuses a challenge with a field besides `challenge`, `token`
+/// and `type`, because the field could smuggle an event past the signature.
 fn challenge_of(event: &Value, key: &EnvelopeKey) -> Result<ReplyBody, Refusal> {
     if !is_challenge(event) {
         let what = format!("header {SIGNATURE}, which only a challenge may lack,");

@@ -1,6 +1,5 @@
 //! Encrypts and signs an event as its approval system does, for tests and the commands `sign` and
-//! `policy test`. In: scheme, key, receiver, event, now. Out: query, headers and body of the
-//! request.
+//! `test`. In: scheme, key, receiver, event, now. Out: query, headers and body of the request.
 
 use serde_json::{Value, json};
 
@@ -91,7 +90,7 @@ pub(in crate::inbound) fn renewed(
             set("/header", "token", key.token().into());
             set("/header", "create_time", milliseconds.to_string().into());
             set("", "token", key.token().into());
-            // A challenge with a time would be refused: it must have no other field.
+            // A challenge must not have a further field such as the time: it would be refused.
             if !is_challenge {
                 set("", "ts", format!("{seconds}.000000").into());
             }

@@ -1,8 +1,8 @@
 //! Reads WeCom's XML and returns the object in `<xml>` as JSON: an element that contains elements
 //! becomes an object, any other element a text, and a repeated element an array. quick-xml expands
-//! nothing by itself; the journal's object stores need that crate anyway. This reader refuses
-//! everything that WeCom does not write: document types, entities, processing instructions,
-//! comments, attributes, text between elements.
+//! nothing by itself; the journal's object stores need that crate anyway. This reader also refuses
+//! what WeCom does not write: document types, entities, processing instructions, comments,
+//! attributes, text between elements.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};

@@ -11,7 +11,8 @@ fn facts(name: &str, scheme: &str, signed: bool) -> SourceFacts {
     }
 }
 
-/// Returns the dangers of these policies with the sample's entities, as `name policy-or-source`.
+/// Returns the dangers of these policies with the sample's entities: of each its name, and the
+/// first word of its problem, which is the policy's id if a policy causes the danger.
 fn dangers(policies: &str, approvals: usize, sources: &[SourceFacts]) -> Vec<String> {
     let files = PolicyFiles {
         policies: vec![("a.cedar".to_owned(), policies.to_owned())],

@@ -304,8 +304,8 @@ fn a_share_that_would_be_over_is_refused_and_so_is_one_beyond_the_calendar() {
             .why
             .contains("the last possible date")
     );
-    // Nanoseconds are cut off for Cedar, and a year that Cedar cannot read is refused. Neither may
-    // count as "no expiry".
+    // Cedar gets the time in whole milliseconds. If Cedar cannot read the year, the request is
+    // refused.
     assert!(at("2026-11-01T12:00:00.123456789Z", approved).allowed);
     assert!(!at("-000044-03-15T12:00:00Z", approved).allowed);
 }
