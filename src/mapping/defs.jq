@@ -11,7 +11,7 @@ def objects:   select(type == "object");
 def iterables: select(type | . == "array" or . == "object");
 def scalars:   select(type | . != "array" and . != "object");
 
-def isnan:      type == "number" and . < nan and nan < .;
+def isnan:      type == "number" and tojson == "null";
 def isinfinite: . == infinite or . == -infinite;
 def isnormal:   type == "number" and ((. == 0 or isnan or isinfinite) | not);
 def abs:        if type == "number" and . < 0 then -. else . end;

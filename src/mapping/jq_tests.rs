@@ -43,6 +43,11 @@ fn documented_filters_answer_as_documented() {
             json!(["&lt;&#39;&quot;&amp;&gt;"]),
         ),
         ("trim", json!(" a "), json!(["a"])),
+        (
+            "[nan, 1, infinite, \"nan\"] | map(isnan), (.[0] | isnormal)",
+            json!(null),
+            json!([[true, false, false, false], false]),
+        ),
         // Bounds that no index can have.
         (
             "[.[1e20:], .[:1e20], .[:infinite], .[-infinite:], .[-1e20:], .[:-1e20]]",

@@ -1,5 +1,5 @@
 //! What an operator runs before deliveries arrive: `check` examines the configuration, `doctor` the
-//! deployment, and `policy test` the rules. None of them carries out a request.
+//! deployment, and `test` the rules. None of them carries out a request.
 
 mod check;
 mod doctor;
