@@ -49,15 +49,17 @@ impl Callback {
 
     fn hidden_in_text(&self, text: String) -> String {
         let both = [&self.response_url, &self.task_token].into_iter().flatten();
-        both.fold(text, |text, secret| {
-            let secret = secret.expose_secret();
-            // A text may itself be JSON that escapes the secret, as in the `Message` of SNS.
-            let quoted = Value::from(secret).to_string();
-            let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-            let text = text.replace(inside.unwrap_or(secret), HIDDEN);
-            text.replace(secret, HIDDEN)
-        })
+        both.fold(text, |text, secret| hide(&text, secret.expose_secret()))
     }
+}
+
+/// Replaces `secret` in `text` by `(hidden)`. The text may itself be JSON that escapes the secret,
+/// as in the `Message` of SNS or in a target's answer.
+pub fn hide(text: &str, secret: &str) -> String {
+    let quoted = Value::from(secret).to_string();
+    let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let text = text.replace(inside.unwrap_or(secret), HIDDEN);
+    text.replace(secret, HIDDEN)
 }
 
 fn text(value: Option<&Value>) -> Option<SecretString> {

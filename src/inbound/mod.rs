@@ -33,7 +33,7 @@ pub use approvals::{
     NewToken, Page, Query, Rejected, Rejection, Said, TicketPath, TicketRules, is_code,
     read_ticket, withdrawal_of,
 };
-pub use callback::Callback;
+pub use callback::{Callback, hide};
 pub use delivery::{Delivery, DuplicateHeader, Headers, Via};
 pub use envelope::{EnvelopeScheme, EnvelopeSystem};
 pub use handshake::{Handshake, HandshakeReply, HandshakeRequest};

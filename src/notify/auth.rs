@@ -11,6 +11,10 @@ use super::bot::Bot;
 use super::sigv4::AwsKey;
 use crate::domain::Timestamp;
 
+/// Minimum length of a part of a login that is hidden, in bytes. Hiding a shorter one, such as
+/// Freshservice's `X`, would make error texts unreadable.
+const MIN_PART: usize = 6;
+
 /// One way to authenticate.
 #[derive(Debug, Clone)]
 pub enum Auth {
@@ -69,6 +73,7 @@ impl Auth {
     }
 
     /// Returns every secret, as configured and as sent, so that error texts can be cleared of them.
+    /// Of a login also its two parts, because a target may quote one of them.
     pub fn secrets(&self) -> Vec<String> {
         let own = match self {
             Self::Signed(secret)
@@ -82,6 +87,31 @@ impl Auth {
         let own = own
             .into_iter()
             .map(|secret| secret.expose_secret().to_owned());
-        own.chain(self.header().map(|(_, value)| value)).collect()
+        let mut all: Vec<String> = own.chain(self.header().map(|(_, value)| value)).collect();
+        if let Self::Basic(login) = self {
+            let parts = login.expose_secret().splitn(2, ':');
+            let long = parts.filter(|part| part.len() >= MIN_PART);
+            all.extend(long.map(str::to_owned));
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secrets_of_a_login_are_the_login_and_its_long_parts() {
+        for (login, parts) in [
+            ("svc-user:hunter2:x", &["svc-user", "hunter2:x"][..]),
+            ("an-api-key:X", &["an-api-key"]),
+        ] {
+            let auth = Auth::Basic(login.into());
+            let encoded = format!("Basic {}", STANDARD.encode(login));
+            let mut wanted = vec![login.to_owned(), encoded];
+            wanted.extend(parts.iter().map(|&part| part.to_owned()));
+            assert_eq!(auth.secrets(), wanted);
+        }
     }
 }

@@ -72,8 +72,12 @@ pub(crate) struct Find {
 impl Find {
     pub(crate) fn id(&self, answer: &[u8]) -> Option<String> {
         let answer: Value = serde_json::from_slice(answer).ok()?;
-        let id = answer.pointer(&self.pointer)?.as_str()?;
+        let id = match answer.pointer(&self.pointer)? {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.as_u64()?.to_string(),
+            _ => return None,
+        };
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        (!id.is_empty() && id.len() <= 128 && id.bytes().all(plain)).then(|| id.to_owned())
+        (!id.is_empty() && id.len() <= 128 && id.bytes().all(plain)).then_some(id)
     }
 }

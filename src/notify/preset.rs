@@ -39,9 +39,10 @@ pub enum UserNeed {
 enum Refusal {
     /// Never: the status code shows every refusal.
     Never,
-    /// `{"ok": false, "error": …}`, as Slack answers.
+    /// Everything but `{"ok": true}`, as Slack answers, and the plain text `ok`.
     NotOk,
-    /// `{"errors": […]}`, as GraphQL answers.
+    /// `{"errors": […]}`, as GraphQL answers; a `success` that is false; or no `data`, as in a page
+    /// of a proxy.
     Errors,
     /// A number other than 0, or no number, in the field that `code` names. A number in `gone` is
     /// final: the receiver was removed. Any other refusal is worth a later attempt: it is a rate
@@ -263,12 +264,25 @@ impl Preset {
         };
         match self.row().refusal {
             Refusal::Never => None,
+            // A `response_url` answers `ok` as plain text.
+            Refusal::NotOk if body.trim_ascii() == b"ok" => None,
             Refusal::NotOk => {
                 let answer = read();
-                let no = answer.get("ok") == Some(&Value::Bool(false));
-                no.then(|| refused(answer.get("error"))).flatten()
+                let yes = answer.get("ok") == Some(&Value::Bool(true));
+                (!yes).then(|| refused(answer.get("error"))).flatten()
             }
-            Refusal::Errors => refused(read().pointer("/errors/0")?.get("message")),
+            Refusal::Errors => {
+                let answer = read();
+                let Some(data) = answer
+                    .get("data")
+                    .filter(|_| answer.get("errors").is_none())
+                else {
+                    return refused(answer.pointer("/errors/0/message"));
+                };
+                let mut results = data.as_object().into_iter().flat_map(|data| data.values());
+                let failed = |result: &Value| result.get("success") == Some(&Value::Bool(false));
+                results.any(failed).then(|| refused(None)).flatten()
+            }
             Refusal::Code { code, text, gone } => {
                 let answer = read();
                 match answer.get(code).and_then(Value::as_i64) {
@@ -311,6 +325,7 @@ mod tests {
             ),
             (Preset::Slack, r#"{"ok":true}"#, None),
             (Preset::Slack, "ok", None),
+            (Preset::Slack, "<html></html>", Some("no reason given")),
             (
                 Preset::Linear,
                 r#"{"errors":[{"message":"Entity not found"}]}"#,
@@ -321,6 +336,12 @@ mod tests {
                 r#"{"data":{"commentCreate":{"success":true}}}"#,
                 None,
             ),
+            (
+                Preset::Linear,
+                r#"{"data":{"commentCreate":{"success":false}}}"#,
+                Some("no reason given"),
+            ),
+            (Preset::Linear, "<html></html>", Some("no reason given")),
             (Preset::Jira, r#"{"ok":false,"errors":[{}]}"#, None),
             (Preset::FeishuBot, r#"{"code":0,"msg":"success"}"#, None),
             (

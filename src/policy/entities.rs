@@ -15,7 +15,7 @@ use super::schema::{SchemaNames, cedar_problem, clipped, uid};
 use super::source_facts::SourceFacts;
 use super::source_text;
 use crate::domain::{
-    AccountId, Danger, ImageRef, Mark, PersonName, Problem, Problems, SourceName, Warning,
+    AccountId, Danger, ImageRef, Mark, PersonName, Problem, Problems, SourceName, Warning, shown,
 };
 
 /// The entities that are known before a request arrives.
@@ -129,6 +129,9 @@ pub(super) fn read(
         warnings,
     })
 }
+
+/// The fields of an entity in Cedar's JSON format.
+const FIELDS: [&str; 4] = ["uid", "attrs", "parents", "tags"];
 
 struct Reader<'a> {
     text: &'a str,
@@ -260,6 +263,12 @@ fn complete(
     let Some(entity) = value.as_object_mut() else {
         return Ok(true);
     };
+    // Cedar ignores other fields. A misspelt one would hide a group or a tag that a policy forbids.
+    let known = |field: &&String| FIELDS.contains(&field.as_str());
+    if let Some(field) = entity.keys().find(|field| !known(field)) {
+        let problem = format!("{id} has the unknown field {}", shown(field));
+        return refused(problem, "write uid, attrs, parents or tags, or remove it");
+    }
     entity.entry("parents").or_insert_with(|| json!([]));
     let attrs = entity.entry("attrs").or_insert_with(|| json!({}));
     let Some(attrs) = attrs.as_object_mut() else {

@@ -52,6 +52,22 @@ fn policies_and_entities_are_told_together() {
 }
 
 #[test]
+fn a_misspelt_field_of_an_entity_is_refused() {
+    for field in ["tag", "parent", "Parents", "attr"] {
+        let mut files = sample_files();
+        let image = r#"{"uid": {"type": "Share::Image", "id": "lhbp-6jc6l8yb"}, "FIELD": []}"#;
+        files.entities = Some(format!("[\n{}]", image.replace("FIELD", field)));
+        let problems = PolicySet::load(&files, &jira(), 1).unwrap_err();
+        assert_eq!(fields(&problems), ["entities.json:2"], "{field}");
+        let problem = &problems.0[0].problem;
+        assert!(
+            problem.contains(&format!("the unknown field {field:?}")),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
 fn deep_nesting_is_refused_before_the_parser_sees_it() {
     let deep = format!(
         "@id(\"x\") permit (principal, action, resource) when {{ {}1",

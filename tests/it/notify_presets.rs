@@ -1,6 +1,8 @@
 //! Each preset of `[[notify]]`, against a stand-in that follows the system's documentation. Tests a
 //! completed request, a denied one, an overdue share, and a lost answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 use sharehook::app::{Delivery, NotificationStatus, Via};
 use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
@@ -542,6 +544,46 @@ async fn a_system_that_was_down_is_told_once_it_is_back() {
     assert_eq!(receiver.notes().len(), 5);
 }
 
+/// Jira answers the first transition with 503.
+fn busy_jira(seen: &Seen) -> Handling {
+    static BUSY: AtomicBool = AtomicBool::new(true);
+    match seen.path.ends_with("/transitions") && BUSY.swap(false, Ordering::SeqCst) {
+        true => Handling::Refused(503),
+        false => jira(seen),
+    }
+}
+
+#[tokio::test]
+async fn a_transition_that_failed_is_repeated_without_its_comment() {
+    let system = &SYSTEMS[0];
+    let receiver = NotificationReceiver::start(busy_jira).await;
+    let world = world(system.preset, system.settings, &receiver).await;
+    world.deliver(&of(system, json!({}))).await;
+    world.notify().await;
+    assert_eq!((receiver.notes().len(), receiver.changes().len()), (1, 0));
+    world.advance(600);
+    world.sweep().await;
+    assert_eq!(
+        (receiver.notes().len(), receiver.changes()),
+        (1, vec!["31".to_owned()])
+    );
+}
+
+/// Only failures of the target make its other notifications wait.
+#[tokio::test]
+async fn tickets_of_another_form_do_not_hold_back_others() {
+    let system = &SYSTEMS[0];
+    let receiver = NotificationReceiver::start(system.interpret).await;
+    let world = world(system.preset, system.settings, &receiver).await;
+    for number in 0..4 {
+        let mut denied = request(&format!("R{number}"), json!({"accounts": [STRANGER]}));
+        denied["ticket"] = json!(if number == 3 { system.ticket } else { "no key" });
+        world.deliver(&denied).await;
+    }
+    world.sweep().await;
+    assert_eq!(receiver.notes().len(), 1);
+}
+
 /// A ticket with a wrong form is never sent to the system.
 #[tokio::test]
 async fn a_ticket_that_could_lead_elsewhere_is_refused() {
@@ -573,8 +615,11 @@ async fn a_ticket_that_could_lead_elsewhere_is_refused() {
             "{}",
             system.preset
         );
-        // Each notification was given up because of its ticket.
+        // Each notification was given up at once because of its ticket, which cannot change.
         let records = records(&world).await;
+        let failed = records.split("notification_failed").skip(1);
+        let again = failed.filter(|record| record.contains("not_before"));
+        assert_eq!(again.count(), 0, "{}: {records}", system.preset);
         let given_up = records.matches("the ticket is no ").count();
         assert_eq!(given_up, tickets.len(), "{}: {records}", system.preset);
     }

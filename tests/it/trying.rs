@@ -213,6 +213,45 @@ fn the_shipped_configurations_have_no_problem_and_no_danger() {
     }
 }
 
+/// A `forbid` that is not read would allow what it forbids.
+#[test]
+fn a_policy_that_would_not_be_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy");
+    for dir in ["cases", "..data", "sub/deep"] {
+        std::fs::create_dir_all(policy.join(dir)).unwrap();
+    }
+    for file in std::fs::read_dir(repository().join("policy")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, policy.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    // Kubernetes keeps the files of a ConfigMap in such a folder.
+    std::fs::write(policy.join("..data/x.cedar"), "").unwrap();
+    let text = CONFIGURATION.replace("POLICY", policy.to_str().unwrap());
+    let source = "[[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nmap = \"native\"\nfrom = [\"invoke\"]\n";
+    std::fs::write(folder.path().join("sharehook.toml"), text + source).unwrap();
+    let body = repository().join("events/invoke-native.json");
+    let arguments = [
+        "try",
+        "--source",
+        "invoke",
+        "--body",
+        body.to_str().unwrap(),
+    ];
+    let (code, out, err) = run(folder.path(), &arguments);
+    assert!(matches!(code, Some(0 | 2)), "{out}{err}");
+    for file in ["sub/deep/x.cedar", "X.CEDAR"] {
+        std::fs::write(policy.join(file), "").unwrap();
+        let (code, out, err) = run(folder.path(), &arguments);
+        assert_eq!(code, Some(3), "{out}{err}");
+        let expected = format!("{file}: is a policy that is not read");
+        assert!(err.replace("\n    ", " ").contains(&expected), "{err}");
+        std::fs::remove_file(policy.join(file)).unwrap();
+    }
+}
+
 #[test]
 fn a_case_that_differs_fails_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::app::rules::Intake;
 use crate::cloud::client::Client;
 use crate::cloud::fetch;
 use crate::domain::Timestamp;
 use crate::inbound::{
-    Certificate, Delivery, HandshakeReply, Refusal, Subscription, VerifiedDelivery,
+    Certificate, Delivery, HandshakeReply, Issuers, Refusal, Subscription, VerifiedDelivery,
 };
 
 /// How long a certificate is kept, in seconds.
@@ -20,12 +21,18 @@ const CACHE_SECONDS: i64 = 3600;
 /// dropped.
 const MAX_CERTIFICATES: usize = 32;
 
-/// The fetched certificates by address. The lock is held during a fetch, so that a flood of
-/// deliveries fetches one certificate at a time.
+/// Maximum number of fetches of unknown certificates at once, and of deliveries that wait for one.
+/// A stranger can invent addresses, so a longer queue would delay honest deliveries.
+const MAX_FETCHES: usize = 4;
+const MAX_WAITING: usize = 16;
+
+/// The fetched certificates by address.
 #[derive(Debug)]
 pub(in crate::app) struct Certificates {
     client: Client,
     known: Mutex<BTreeMap<String, (Timestamp, Certificate)>>,
+    fetches: Semaphore,
+    waiting: Semaphore,
 }
 
 pub(in crate::app) enum Unverified {
@@ -47,25 +54,46 @@ impl Certificates {
         Self {
             client,
             known: Mutex::default(),
+            fetches: Semaphore::new(MAX_FETCHES),
+            waiting: Semaphore::new(MAX_WAITING),
         }
     }
 
     async fn get(
         &self,
         url: &str,
-        intake: &Intake,
+        issuers: &Issuers,
         now: Timestamp,
     ) -> Result<Certificate, Unverified> {
-        let mut known = self.known.lock().await;
-        if let Some((since, certificate)) = known.get(url)
-            && (now.as_second() - since.as_second()).abs() < CACHE_SECONDS
-        {
-            return Ok(certificate.clone());
+        let known = || self.known.lock().get(url).cloned();
+        let fresh = |since: Timestamp| (now.as_second() - since.as_second()).abs() < CACHE_SECONDS;
+        match known() {
+            Some((since, certificate)) if fresh(since) => return Ok(certificate),
+            // The address had SNS's certificate before, so no stranger invented it.
+            Some(_) => return self.fetch(url, issuers, now).await,
+            None => {}
         }
+        let busy = "too many deliveries wait for certificates that are not known";
+        let busy = || Unverified::NotNow(busy.to_owned());
+        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
+        let _fetching = self.fetches.acquire().await.map_err(|_| busy())?;
+        match known() {
+            Some((since, certificate)) if fresh(since) => Ok(certificate),
+            _ => self.fetch(url, issuers, now).await,
+        }
+    }
+
+    async fn fetch(
+        &self,
+        url: &str,
+        issuers: &Issuers,
+        now: Timestamp,
+    ) -> Result<Certificate, Unverified> {
         let failed =
             |why| Unverified::NotNow(format!("the certificate {url} cannot be fetched: {why}"));
         let pem = fetch(&self.client, url).await.map_err(failed)?;
-        let certificate = Certificate::check(&pem, url, &intake.issuers, now)?;
+        let certificate = Certificate::check(&pem, url, issuers, now)?;
+        let mut known = self.known.lock();
         if known.len() >= MAX_CERTIFICATES {
             known.clear();
         }
@@ -90,7 +118,7 @@ impl Certificates {
                 checked => return Ok(checked?),
             }
         }
-        let certificate = self.get(&url, intake, now).await?;
+        let certificate = self.get(&url, &intake.issuers, now).await?;
         Ok(intake
             .verifier
             .verify_certified(delivery, &certificate, now)?)
@@ -118,5 +146,42 @@ impl Certificates {
         tracing::info!(source = %verified.source(), confirmed, "answered a message about a topic's subscription");
         let body = serde_json::json!({ "confirmed": confirmed });
         Ok(Some(HandshakeReply::json(body)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::cloud::client::http_client_for;
+
+    use super::*;
+
+    /// The fetches of invented addresses hang at a proxy that does not answer.
+    #[tokio::test]
+    async fn invented_addresses_form_no_long_queue() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("http://{}", silent.local_addr().unwrap());
+        let client = http_client_for(Some(&proxy), &[]).unwrap();
+        let certificates = Arc::new(Certificates::new(client));
+        let issuers = Arc::new(Issuers::new(Vec::new(), Vec::new()).unwrap());
+        let get = |number: usize| {
+            let (certificates, issuers) = (Arc::clone(&certificates), Arc::clone(&issuers));
+            async move {
+                let url = format!("https://sns.us-east-1.amazonaws.com/{number}.pem");
+                let now = crate::clock::system_now();
+                certificates.get(&url, &issuers, now).await
+            }
+        };
+        let strangers: Vec<_> = (0..MAX_WAITING).map(|n| tokio::spawn(get(n))).collect();
+        while certificates.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(certificates.fetches.available_permits(), 0);
+        let Err(Unverified::NotNow(why)) = get(MAX_WAITING).await else {
+            panic!("it waited");
+        };
+        assert!(why.contains("too many deliveries wait"), "{why}");
+        strangers.iter().for_each(|stranger| stranger.abort());
     }
 }

@@ -279,7 +279,10 @@ impl App {
             let end = sending.await;
             if let Err(failure) = &end {
                 notify.record("error", failure.why.as_str());
-                failures.count(&owed.notice.notify);
+                // A ticket that the template cannot use says nothing about the target.
+                if !failure.is_unwritten {
+                    failures.count(&owed.notice.notify);
+                }
             }
             let event = self.end_of(&state, owed.notice, owed.attempt, end);
             let at = self.now();

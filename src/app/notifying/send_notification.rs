@@ -12,7 +12,7 @@ use crate::app::context::left;
 use crate::app::{App, Deadline};
 use crate::cloud::client::{self, Outgoing, Url};
 use crate::domain::{SourceName, visible};
-use crate::inbound::{ApiCall, Callback, Rejection, SchemeName, SchemeSpec, sign};
+use crate::inbound::{ApiCall, Callback, Rejection, SchemeName, SchemeSpec, hide, sign};
 use crate::journal::{Owed, StreamState};
 use crate::notify::{
     Auth, Extras, Message, PathError, Refused, marker, notification_event, retry_after, webhook_id,
@@ -24,6 +24,7 @@ use super::task_token::NoToken;
 
 /// Time limit of one HTTP request to a target.
 const MAX_TIME: Duration = Duration::from_secs(10);
+const NO_RESPONSE_URL: &str = "the delivery had no response_url, or this process no longer knows it: write `to_response_url` only if callback.response_url is true";
 /// Maximum length of a failure's reason, in characters.
 const MAX_SHOWN: usize = 200;
 
@@ -44,8 +45,11 @@ pub(super) struct Failure {
     pub(super) is_final: bool,
     /// The receiver's `Retry-After`, in seconds.
     pub(super) retry_after: Option<i64>,
-    /// Whether the target answered with a 4xx status other than 429.
+    /// Whether the target refused the request: with a 4xx status other than 429, or in the body of
+    /// a 2xx answer.
     refused: bool,
+    /// Whether the template failed, so nothing was sent.
+    pub(super) is_unwritten: bool,
 }
 
 impl Failure {
@@ -63,6 +67,7 @@ impl Failure {
             is_final: false,
             retry_after: None,
             refused: false,
+            is_unwritten: false,
         }
     }
 }
@@ -107,7 +112,7 @@ impl App {
         };
         let event = notification_event(state, attempt.owed, notification.extras());
         let messages = target.template.messages(&event, self.now());
-        let messages = messages.map_err(|error| notification.failed(&error.to_string()))?;
+        let messages = messages.map_err(|error| notification.unwritten(&error.to_string()))?;
         if messages.is_empty() {
             return Ok(Delivered::Nothing);
         }
@@ -116,7 +121,7 @@ impl App {
         }
         for message in messages {
             match self.send_one(&notification, &message).await {
-                Err(failure) if message.optional => {
+                Err(failure) if message.optional && failure.refused => {
                     tracing::warn!(notify = %notice.notify, why = failure.why, "an optional message was not delivered");
                 }
                 end => end?,
@@ -185,7 +190,10 @@ impl App {
             true => notification.response_url(),
             false => config.address.as_ref().and_then(|at| at.join(&path).ok()),
         };
-        let url = url.ok_or_else(|| Failure::passing(PathError.to_string()))?;
+        let url = url.ok_or_else(|| match message.to_response_url {
+            true => Failure::passing(NO_RESPONSE_URL),
+            false => Failure::passing(PathError.to_string()),
+        })?;
         let headers = self.headers(notification, message, method, &url, &body)?;
         let outgoing = Outgoing {
             method,
@@ -201,6 +209,7 @@ impl App {
             (200..300, None) => Ok(answer.body),
             (200..300, Some(Refused { why, is_final })) => Err(Failure {
                 is_final,
+                refused: true,
                 ..notification.failed(&format!("refused: {why}"))
             }),
             (status, _) => {
@@ -350,6 +359,16 @@ impl Notification<'_> {
         (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
     }
 
+    /// Makes the failure of a template. A shipped template fails again for the same outcome; the
+    /// operator can mend their own before the next attempt.
+    fn unwritten(&self, why: &str) -> Failure {
+        Failure {
+            is_final: self.target.config.map.is_none(),
+            is_unwritten: true,
+            ..self.failed(why)
+        }
+    }
+
     /// Makes a failure with a reason for human readers: short, without invisible characters or
     /// secrets.
     fn failed(&self, why: &str) -> Failure {
@@ -362,9 +381,7 @@ impl Notification<'_> {
             .flatten()
             .map(|secret| secret.expose_secret().to_owned());
         let secrets = self.target.config.auth.secrets().into_iter().chain(brought);
-        let hidden = secrets.fold(why.to_owned(), |why, secret| {
-            why.replace(&secret, "(hidden)")
-        });
+        let hidden = secrets.fold(why.to_owned(), |why, secret| hide(&why, &secret));
         let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
         Failure::passing(visible(&clipped, &[]))
     }

@@ -70,7 +70,7 @@ fn files(config: &Config) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
         let read = ["entities.json", "schema.cedarschema"]
             .map(Some)
             .contains(&name.to_str())
-            || path.extension().is_some_and(|kind| kind == "cedar");
+            || name.to_string_lossy().ends_with(".cedar");
         if read {
             files.push((policy.join(name), path));
         }

@@ -135,7 +135,11 @@ async fn answer(
                 kept.losing -= 1;
                 (502, json!({}))
             } else {
-                (status, json!({"ok": true, "code": 0, "errcode": 0}))
+                let made = json!({"commentCreate": {"success": true}});
+                (
+                    status,
+                    json!({"ok": true, "code": 0, "errcode": 0, "data": made}),
+                )
             }
         }
         Handling::Change(what, status) => {
@@ -143,7 +147,7 @@ async fn answer(
             (status, Value::Null)
         }
         Handling::Notes if kept.hides => (403, json!({"error": "may not read"})),
-        Handling::Notes => (200, json!({ "notes": kept.notes })),
+        Handling::Notes => (200, json!({ "notes": kept.notes, "data": {} })),
         Handling::Answer(value) => (200, value),
         Handling::Refused(status) => {
             kept.refused.push(seen);

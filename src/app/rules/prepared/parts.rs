@@ -2,7 +2,7 @@
 //! In: a [`Config`]. Out: [`Parts`], with every problem of the rest.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -249,7 +249,8 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
     };
     let mut files = PolicyFiles::default();
     for entry in fs::read_dir(folder).map_err(no_folder)? {
-        let path = entry.map_err(no_folder)?.path();
+        let entry = entry.map_err(no_folder)?;
+        let path = entry.path();
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -259,10 +260,37 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
             "schema.cedarschema" => files.schema = Some(read(&path)?),
             "entities.json" => files.entities = Some(read(&path)?),
             VALIDATED => files.validated = Some(read(&path)?),
-            other if other.ends_with(".cedar") => files.policies.push((name, read(&path)?)),
-            _ => {}
+            other if other.ends_with(POLICY_END) => files.policies.push((name, read(&path)?)),
+            // A file that is not read would drop a `forbid`.
+            _ => {
+                if let Some(path) = unread_policy(&entry) {
+                    let problem = "is a policy that is not read".to_owned();
+                    let remedy = "move it into the policy directory itself, with a name that ends in .cedar; or rename it";
+                    return Err(wrong(&path, problem, remedy));
+                }
+            }
         }
     }
     files.policies.sort();
     Ok(files)
+}
+
+/// The end of the names of policy files.
+const POLICY_END: &str = ".cedar";
+
+/// Returns a policy that [`read_policies`] skips: in a folder, or with an end in upper case. Leaves
+/// out what is hidden (Kubernetes keeps the files of a ConfigMap in hidden folders) and what
+/// symbolic links lead to.
+fn unread_policy(entry: &fs::DirEntry) -> Option<PathBuf> {
+    let (name, kind) = (entry.file_name(), entry.file_type().ok()?);
+    let name = name.to_string_lossy();
+    if name.starts_with('.') {
+        return None;
+    }
+    if kind.is_dir() {
+        let inside = fs::read_dir(entry.path()).ok()?;
+        return inside.flatten().find_map(|inner| unread_policy(&inner));
+    }
+    let is_policy = name.to_ascii_lowercase().ends_with(POLICY_END);
+    is_policy.then(|| entry.path())
 }
