@@ -5,7 +5,7 @@
 // These macros panic if the output is closed or the disk is full. `outln!` and `errln!` do not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-// The use cases, one verb per line. `app.rs` shows the path of a delivery.
+// The use cases. `app.rs` shows the path of a delivery, from verification to answer.
 pub mod app;
 // Reads the system's clock and its randomness, which no other module does.
 pub mod clock;

@@ -91,8 +91,9 @@ pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Time
 }
 
 /// Returns a request that verifies at `now`. Signs `body` as [`sign`] does. For an approval system,
-/// makes the request that delivers the event `body`, encrypted if the scheme encrypts; the first
-/// entry of `from` is the receiver.
+/// `body` is an event with the time `now` and the app's token, as [`renewed`] returns it: makes the
+/// request that delivers it, encrypted if the scheme encrypts. The first entry of `from` is the
+/// receiver.
 ///
 /// # Errors
 /// As [`sign`], but the schemes of approval systems are no error.

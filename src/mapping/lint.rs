@@ -132,14 +132,14 @@ impl<'a> Lint<'a> {
 
     fn syntax(&mut self, at: &str, expected: &str) {
         let first = at.split_whitespace().next().unwrap_or_default();
-        if self
-            .text
-            .split_whitespace()
-            .any(|word| ["include", "import", "module"].contains(&word))
-        {
+        // jq allows these words only before the program.
+        let mut lines = self.text.lines().map(str::trim_start);
+        let begin = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+        let word = begin.and_then(|line| line.split_whitespace().next());
+        if let Some(word @ ("include" | "import" | "module")) = word {
             return self.say(
                 at,
-                format!("{} is not allowed here", shown(first)),
+                format!("{word} is not allowed"),
                 "write all of it in one file, without include, import or module",
             );
         }

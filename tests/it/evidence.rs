@@ -417,7 +417,7 @@ fn a_proof_is_checked_without_journal_and_configuration() {
     fs::remove_file(site.path().join("sharehook.toml")).unwrap();
     let shown = site.out(&["audit", "check-proof", "proof.json", "--key", &key]);
     assert!(
-        shown.contains("acme/journal sealed them among 3 entries")
+        shown.contains("acme/journal sealed them; its log has 3 entries")
             && shown.contains("asked by =alice@example.com, approved by bob@example.com, denied"),
         "{shown}"
     );
@@ -752,7 +752,7 @@ fn a_retired_request_still_answers_and_is_verified_in_its_segment() {
         site.refused(64, &["audit", "retire", "--older-than", "1h"])
             .contains("too short")
     );
-    // Change the records to another year, so that they must be sealed again.
+    // Remove the seals, and date the records back to 2020: old enough to retire, but unsealed.
     site.unseal();
     for stream in fs::read_dir(site.path().join("journal/requests")).unwrap() {
         let stream = stream.unwrap();

@@ -81,14 +81,14 @@ async fn an_expired_share_is_not_shared_again_by_the_comment_about_its_end() {
 async fn only_a_zendesk_source_ignores_the_agent_that_comments() {
     const LOGIN: &str = "bob@example.com:test-only-password-0123456789";
     let invoked = |id: &str| request(id, json!({"accounts": ACCOUNTS}));
-    // Without `sources`, only approvals of Zendesk sources are ignored: tickets of other systems
-    // get no comment.
+    // Without `sources`, the agent's approvals are ignored only from a Zendesk source: sharehook
+    // comments on no other system's tickets.
     let every = world(LOGIN, "").await;
     let (_, answer) = update(&every, "bob@example.com", "2026-11-21T08:00:00Z").await;
     assert_eq!(answer.status, Status::Ignored);
     let (_, answer) = every.deliver(&invoked("a")).await;
     assert_eq!(answer.status, Status::Completed);
-    // With `sources`, only approvals of these sources are ignored.
+    // With `sources`, the agent's approvals are ignored only from these sources.
     let other = world(LOGIN, "sources = [\"invoke\"]").await;
     let (_, answer) = update(&other, "bob@example.com", "2026-11-21T08:00:00Z").await;
     assert_eq!(answer.status, Status::Completed);

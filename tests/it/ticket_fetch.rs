@@ -419,7 +419,7 @@ async fn doctor_tries_the_address_and_says_what_is_not_found() {
         "{found}"
     );
     assert!(
-        found.contains("lost events or withdrawals are not found"),
+        found.contains("withdrawals, and approvals whose event was lost, are not found"),
         "{found}"
     );
     assert_eq!(api.asked(), [("HEAD /http".to_owned(), String::new())]);

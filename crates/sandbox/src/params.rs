@@ -1,5 +1,5 @@
-//! Checks an action's parameters against the table of its page: unknown names, missing names, wrong
-//! types. The actions check the values.
+//! Checks an action's parameters against the table on its page of the API's documentation: unknown
+//! names, missing names, wrong types. The actions check the values.
 
 use std::collections::BTreeMap;
 

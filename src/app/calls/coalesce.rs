@@ -1,7 +1,8 @@
-//! Coalesces concurrent calls per key: one call at a time, and callers that arrive during a call
-//! join the next batch. Takes a key and the caller's part of a call; returns the right to make the
-//! next call, or the answer of the call that carried the part. Never waits for more callers, and
-//! knows neither clouds nor images.
+//! Coalesces concurrent calls per key: one call at a time. Callers that arrive during a call wait,
+//! and a later call carries those whose parts fit. Takes a key and the caller's part of a call.
+//! Returns the right to make the next call, the answer of the call that carried the part, or that
+//! the deadline passed or the call's end is unknown. Never waits for more callers, and knows neither
+//! clouds nor images.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

@@ -110,7 +110,7 @@ async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding 
     let answered = probe(&ticket.client, &ticket.config.address, CHECK_TIME).await;
     let answered = answered.map(|status| {
         format!(
-            "{source}: the ticket system answers HTTP {status}; the login is only tested by the first event, and lost events or withdrawals are not found"
+            "{source}: the ticket system answers HTTP {status}; the login is only tested by the first event; withdrawals, and approvals whose event was lost, are not found"
         )
     });
     let remedy = "check url and proxy of `fetch`";

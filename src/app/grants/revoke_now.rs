@@ -188,9 +188,9 @@ impl App {
         Ok(awaited.iter().flat_map(lines).collect())
     }
 
-    /// Returns what unfinished chains without a recorded blueprint may still give of `blueprint`:
-    /// the chains of the CVM image that one of `shares` names together with `blueprint`. The index
-    /// lists such a chain only below that image.
+    /// Returns the grants of unfinished chains that may still share `blueprint`, although no record
+    /// of these chains names it yet. A share in `shares` that names `blueprint` tells the CVM image
+    /// from which it was made; the index lists such a chain only below that image.
     async fn awaited_of_chains(
         &self,
         blueprint: &BlueprintId,

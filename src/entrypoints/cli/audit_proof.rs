@@ -130,7 +130,7 @@ impl Shown {
         let (stream, records) = (proof.stream(), files.len());
         let (size, at) = (checkpoint.size, checkpoint.at);
         let sealed = format!(
-            "{} sealed them among {size} entries, the last at {at:.0}",
+            "{} sealed them; its log has {size} entries, sealed at {at:.0}",
             checkpoint.origin
         );
         let plural = if records == 1 { "" } else { "s" };

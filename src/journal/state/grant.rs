@@ -35,7 +35,8 @@ pub struct Grant {
     pub region: Region,
     /// The accounts that have the image because of this request.
     pub accounts: Vec<AccountId>,
-    /// Whether the image is in Lighthouse because of this request.
+    /// Whether the image's place in Lighthouse counts as given by this request, see
+    /// [`Self::stands`].
     pub lighthouse: bool,
     /// The time of the first record that shows the share; if no record shows it yet, of the newest
     /// record.

@@ -62,7 +62,8 @@ pub(super) struct RequiredEntries {
     due: Option<WakeUp>,
     /// The entries below `grants` that the request requires, if its state is known.
     entries: Vec<GrantEntry>,
-    /// The content of such an entry once it contains the grant.
+    /// The content of an entry below `grants` that is not empty. `None` if the state is not known or
+    /// the request has no grant.
     grant: Option<Vec<u8>>,
 }
 

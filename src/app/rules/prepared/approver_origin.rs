@@ -34,7 +34,7 @@ impl fmt::Display for SourceSummary {
         let (name, scheme) = (&self.name, &self.scheme);
         write!(f, "{name} ({scheme}, {signed}): {}", self.approvers)?;
         if self.fetch == Some(Fetcher::HTTP) {
-            let missing = "lost events or withdrawals";
+            let missing = "withdrawals, nor approvals whose event was lost";
             write!(
                 f,
                 "\n           fetches each ticket; does not find {missing}"

@@ -147,8 +147,7 @@ async fn altered(demo: &mut Demo) -> Result<(), Failure> {
     }
     let named = |finding: &crate::journal::Finding| finding.to_string().contains(&changed);
     let found = report.findings.iter().any(named);
-    demo.out
-        .check("the changed byte is found, with its file", found);
+    demo.out.check("the change is found, with its file", found);
     Ok(())
 }
 

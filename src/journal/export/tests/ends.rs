@@ -51,7 +51,7 @@ fn the_last_call_decides_unless_an_item_failed_for_good() {
     for (calls, covered, end) in [
         ([&bad, &good], covered(), &left),
         ([&good, &bad], covered(), &throttled),
-        // No item is covered, so items are left because a call failed.
+        // No other grant covers an item, so only the failed call explains what was not revoked.
         ([&bad, &good], json!([]), &throttled),
     ] {
         let event = tried(calls, covered);
