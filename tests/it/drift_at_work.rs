@@ -11,18 +11,18 @@ use crate::support::{
     ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, deadline, deliver, request,
 };
 
-fn share(id: &str, image: &str, account: &str) -> Value {
+pub(crate) fn share(id: &str, image: &str, account: &str) -> Value {
     let fields = json!({"image": image, "accounts": [account], "expires_in": "1h"});
     request(id, fields)
 }
 
-fn cancel(id: &str, image: &str, account: &str) -> Value {
+pub(crate) fn cancel(id: &str, image: &str, account: &str) -> Value {
     let fields = json!({"image": image, "accounts": [account], "action": "cancel"});
     request(id, fields)
 }
 
 /// Shares an image with an account, without a request.
-fn by_hand(world: &World, image: &str, account: &str) {
+pub(crate) fn by_hand(world: &World, image: &str, account: &str) {
     world.cloud.edit(|cloud| {
         let stock = cloud.regions.get_mut(REGION).unwrap();
         let since = jiff::Timestamp::UNIX_EPOCH;
@@ -34,7 +34,7 @@ fn by_hand(world: &World, image: &str, account: &str) {
     });
 }
 
-async fn drift(world: &World) -> DriftReport {
+pub(crate) async fn drift(world: &World) -> DriftReport {
     world.app.drift(&[], deadline()).await.unwrap()
 }
 
@@ -53,27 +53,31 @@ fn under_way(report: &DriftReport) -> Vec<(&str, &str, &str)> {
         .collect()
 }
 
-/// Adopts the shares in the report for 90 days, and cancels the unknown ones.
-async fn adopt_and_cancel(world: &World, report: &mut DriftReport) {
-    let by = Operator {
-        source: "invoke".parse().unwrap(),
-        requester: "alice@example.com".to_owned(),
-    };
+/// Adopts the shares in the report for 90 days.
+pub(crate) async fn adopt(world: &World, report: &mut DriftReport) {
     let adoption = Adoption {
         ticket: "CHG9".to_owned(),
         expires_in: "90d".parse().unwrap(),
         approvers: vec!["bob@example.com".to_owned()],
-        by: by.clone(),
+        by: Operator {
+            source: "invoke".parse().unwrap(),
+            requester: "alice@example.com".to_owned(),
+        },
     };
-    world
-        .app
-        .adopt(report, &adoption, deadline())
-        .await
-        .unwrap();
-    let cancelled = world
-        .app
-        .cancel_unknown(report, &by.source, &by.requester, deadline());
+    let adopted = world.app.adopt(report, &adoption, deadline());
+    adopted.await.unwrap();
+}
+
+/// Cancels the unknown shares in the report.
+async fn cancel_unknown(world: &World, report: &mut DriftReport) {
+    let source = "invoke".parse().unwrap();
+    let cancelled = (world.app).cancel_unknown(report, &source, "alice@example.com", deadline());
     cancelled.await.unwrap();
+}
+
+async fn adopt_and_cancel(world: &World, report: &mut DriftReport) {
+    adopt(world, report).await;
+    cancel_unknown(world, report).await;
 }
 
 /// A request is carried out after the comparison has read the journal, and before it reads the
@@ -245,10 +249,7 @@ async fn an_account_that_a_ticket_names_meanwhile_is_not_cancelled() {
     let (_, answer) = world.deliver(&share("CHG2", CVM_IMAGE, ACCOUNTS[1])).await;
     assert_eq!(answer.status, Status::Completed, "{answer:?}");
     world.advance(1);
-    let source = "invoke".parse().unwrap();
-    let cancelled =
-        (world.app).cancel_unknown(&mut report, &source, "alice@example.com", deadline());
-    cancelled.await.unwrap();
+    cancel_unknown(&world, &mut report).await;
     let mut kept = world.has_image(CVM_IMAGE);
     kept.sort_unstable();
     let mut named = ACCOUNTS[..2].to_vec();
@@ -273,10 +274,7 @@ async fn more_unknown_shares_than_a_request_may_name_are_all_cancelled() {
     }
     let mut report = drift(&world).await;
     assert_eq!(report.differences.len(), 501);
-    let source = "invoke".parse().unwrap();
-    let cancelled =
-        (world.app).cancel_unknown(&mut report, &source, "alice@example.com", deadline());
-    cancelled.await.unwrap();
+    cancel_unknown(&world, &mut report).await;
     let statuses: Vec<_> = report.cancels.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [Status::Completed; 2]);
     assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);

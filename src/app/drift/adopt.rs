@@ -45,8 +45,10 @@ impl App {
             adoptions,
             waiting_cancels,
             left_out,
+            read_at,
             ..
         } = report;
+        let read_at = *read_at;
         let without_grant = differences.iter().filter(|drifted| {
             matches!(drifted.difference, Difference::Unknown | Difference::Extra)
         });
@@ -90,7 +92,7 @@ impl App {
                 &by.source,
                 image,
                 &request,
-                Statement::Adopts,
+                Statement::Adopts { read_at },
                 deadline,
                 &mut answers,
             );

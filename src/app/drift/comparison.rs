@@ -27,7 +27,10 @@ impl App {
         also: &[Place],
         deadline: Deadline,
     ) -> Result<DriftReport, JournalError> {
-        let mut report = DriftReport::default();
+        let mut report = DriftReport {
+            read_at: self.now(),
+            ..DriftReport::default()
+        };
         let places = self.read_places(also, &mut report).await?;
         let mut found = Vec::new();
         self.journal.work_done().begin(places.len());

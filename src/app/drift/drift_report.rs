@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::Answer;
-use crate::domain::{Difference, Drifted, Identity};
+use crate::domain::{Difference, Drifted, Identity, Timestamp};
 
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +49,9 @@ pub struct DriftReport {
     /// The approved cancels that wait, by the difference that they will end.
     #[serde(skip)]
     pub(super) waiting_cancels: BTreeMap<Drifted, Identity>,
+    /// When the comparison began to read the journal.
+    #[serde(skip)]
+    pub(super) read_at: Timestamp,
     /// The receivers whose difference the operator wanted to end, but which were left as they are.
     pub left_out: Vec<LeftOut>,
     /// The images that could not be compared.
