@@ -13,7 +13,7 @@ use crate::app::{App, Deadline, Statement};
 use crate::domain::{CloudError, CvmImageId, Difference, Drifted, ImageRef, Region, SourceName};
 use crate::journal::{Drift, JournalError, Recorded, Standing};
 
-use super::drift_report::{DriftReport, UnderWay, Unread};
+use super::drift_report::{DriftReport, UnderWay, Unfinished, Unread};
 use super::places::{Known, Place, Places};
 
 impl App {
@@ -87,9 +87,8 @@ impl App {
         for (place, before, drifted) in found {
             let known = after.get(place).unwrap_or(&unnamed);
             if known.confirms(before, &drifted) {
-                if let Some(cancel) = known.waiting_cancel(&drifted.to) {
-                    let waiting = &mut report.waiting_cancels;
-                    waiting.insert(drifted.clone(), cancel.clone());
+                if let Some(to_come) = known.to_come(&drifted.to) {
+                    report.unfinished.push(Unfinished::of(&drifted, to_come));
                 }
                 report.differences.push(drifted);
             } else if let Some(request) = known.under_way(&drifted.to) {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::Answer;
-use crate::domain::{Difference, Drifted, Identity, Timestamp};
+use crate::domain::{Action, Difference, Drifted, Timestamp};
+
+use super::places::ToCome;
 
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,6 +30,51 @@ pub struct UnderWay {
     pub request: String,
 }
 
+/// A receiver with a difference that a request will change, although it makes no call now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfinished {
+    pub image: String,
+    pub region: String,
+    pub to: String,
+    /// The request, as `source/id`.
+    pub request: String,
+    pub action: Action,
+    /// Why its last turn failed. `None`: it waits for its beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Unfinished {
+    pub(super) fn of(drifted: &Drifted, to_come: &ToCome) -> Self {
+        Self {
+            image: drifted.image.clone(),
+            region: drifted.region.clone(),
+            to: drifted.to.clone(),
+            request: to_come.request.to_string(),
+            action: to_come.action,
+            why: to_come.why.clone(),
+        }
+    }
+
+    /// Returns what the request will do, for people.
+    pub fn intention(&self) -> String {
+        let Self { request, why, .. } = self;
+        let does = match self.action {
+            Action::Share => "share",
+            Action::Cancel => "cancel",
+        };
+        match why {
+            Some(why) => format!("{request} could not {does} it yet: {why}"),
+            None => format!("{request} waits to {does} it"),
+        }
+    }
+
+    /// Whether the request will change the receiver of `drifted`.
+    pub fn concerns(&self, drifted: &Drifted) -> bool {
+        (&self.image, &self.region, &self.to) == (&drifted.image, &drifted.region, &drifted.to)
+    }
+}
+
 /// A receiver for which neither a cancel nor an adoption was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
@@ -46,9 +93,8 @@ pub struct DriftReport {
     pub differences: Vec<Drifted>,
     /// The receivers whose difference is not certain before a request is finished.
     pub under_way: Vec<UnderWay>,
-    /// The approved cancels that wait, by the difference that they will end.
-    #[serde(skip)]
-    pub(super) waiting_cancels: BTreeMap<Drifted, Identity>,
+    /// The requests whose last turn failed, and the cancels that wait, of receivers that differ.
+    pub unfinished: Vec<Unfinished>,
     /// When the comparison began to read the journal.
     #[serde(skip)]
     pub(super) read_at: Timestamp,

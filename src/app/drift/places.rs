@@ -42,20 +42,42 @@ struct Requests {
     records: u64,
     /// One of them that has begun and is not finished. Its calls may be ahead of its records.
     under_way: Option<Identity>,
-    /// A cancel among them that waits. It makes no call meanwhile, so it explains no difference.
-    waiting_cancel: Option<Identity>,
+    /// One of them that makes no call now, so that it explains no difference, but will.
+    to_come: Option<ToCome>,
+}
+
+/// A request whose last turn failed, or a cancel that waits.
+#[derive(Debug, Clone)]
+pub(super) struct ToCome {
+    pub(super) request: Identity,
+    pub(super) action: Action,
+    /// Why the last turn failed.
+    pub(super) why: Option<String>,
 }
 
 impl Requests {
     fn add(&mut self, state: &State) {
         self.records = self.records.saturating_add(state.head().next_seq);
-        let identity = || Some(state.identity().clone());
+        let (request, action) = (state.identity().clone(), state.request().action);
+        let to_come = |why| ToCome {
+            request: request.clone(),
+            action,
+            why,
+        };
         match state.phase() {
-            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => {
-                self.under_way = identity();
+            // The cloud refused its calls, so it did not carry out one that no record has.
+            Phase::Deferred {
+                why,
+                fault: Some(_),
+                ..
+            } if !state.results().iter().any(|result| result.maybe_done) => {
+                self.to_come = Some(to_come(Some(why.clone())));
             }
-            Phase::Waiting { .. } if state.request().action == Action::Cancel => {
-                self.waiting_cancel = identity();
+            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => {
+                self.under_way = Some(request);
+            }
+            Phase::Waiting { .. } if action == Action::Cancel => {
+                self.to_come.get_or_insert(to_come(None));
             }
             // A share makes no call while it waits.
             Phase::Waiting { .. }
@@ -92,11 +114,11 @@ impl Known {
         own.or(self.cancels_of_all.under_way.as_ref())
     }
 
-    /// Returns an approved cancel that waits and will take the image from `to`.
-    pub(super) fn waiting_cancel(&self, to: &str) -> Option<&Identity> {
+    /// Returns a request for `to` whose last turn failed, or a cancel for it that waits.
+    pub(super) fn to_come(&self, to: &str) -> Option<&ToCome> {
         let own = self.requests.get(to);
-        let own = own.and_then(|requests| requests.waiting_cancel.as_ref());
-        own.or(self.cancels_of_all.waiting_cancel.as_ref())
+        let own = own.and_then(|requests| requests.to_come.as_ref());
+        own.or(self.cancels_of_all.to_come.as_ref())
     }
 
     /// The number of records of the requests that concern `to`.

@@ -86,12 +86,18 @@ fn quiet_row(label: &'static str, [image, region, to]: [&str; 3], why: &str) -> 
 
 fn print(report: &DriftReport, screen: Screen) {
     let drifted = |drifted: &Drifted| -> Vec<Cell> {
+        let meaning = drifted.difference.meaning();
+        let to_come = report.unfinished.iter().find(|one| one.concerns(drifted));
+        let meaning = match to_come {
+            Some(to_come) => format!("{meaning}; {}", to_come.intention()),
+            None => meaning.to_owned(),
+        };
         vec![
             Cell::new(drifted.difference.as_str(), Tone::Bad),
             drifted.image.as_str().into(),
             drifted.region.as_str().into(),
             drifted.to.as_str().into(),
-            drifted.difference.meaning().into(),
+            meaning.as_str().into(),
         ]
     };
     let under_way = |receiver: &UnderWay| {
