@@ -299,6 +299,46 @@ async fn an_account_that_a_ticket_names_meanwhile_is_not_cancelled() {
     );
 }
 
+/// A chain that waits will share the blueprint that another request made from its image. Its ticket
+/// is approved before or after the comparison.
+#[tokio::test]
+async fn what_a_waiting_chain_names_is_not_unknown() {
+    for after in [false, true] {
+        let mut world = shared_by_hand().await;
+        let day = world.now() + jiff::SignedDuration::from_hours(24);
+        let chain = json!({
+            "image": CHAIN_IMAGE, "lighthouse": true, "accounts": [ACCOUNTS[1]], "not_before": day,
+        });
+        let ticket = request("CHG3", chain);
+        world.advance(1);
+        let mut report = DriftReport::default();
+        if after {
+            report = drift(&world).await;
+        }
+        world.advance(1);
+        world.deliver(&ticket).await;
+        if !after {
+            // Another process has not made the blueprint itself.
+            world.restart();
+            report = drift(&world).await;
+            let extra = (CHAINED, ACCOUNTS[1], Difference::Extra);
+            assert!(found(&report).contains(&extra), "{report:?}");
+        }
+        world.advance(1);
+        cancel_unknown(&world, &mut report).await;
+        assert_eq!(report.cancels.len(), 1, "only that of the CVM image");
+        assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
+        assert_eq!(world.has(CHAINED).len(), 2, "{after}");
+        if after {
+            assert_eq!(left_out(&report), ["not revoked: invoke/CHG3 names it"]);
+        }
+        world.advance(25 * 3_600);
+        world.sweep().await;
+        let (_, answer) = world.deliver(&ticket).await;
+        assert_eq!(answer.status, Status::Completed, "{after}: {answer:?}");
+    }
+}
+
 /// A request may name 500 accounts at most.
 #[tokio::test]
 async fn more_unknown_shares_than_a_request_may_name_are_all_cancelled() {

@@ -155,8 +155,11 @@ impl App {
         for share in states.iter().filter(allowed).filter(of(Action::Share)) {
             self.add_share(&mut places, share);
         }
-        // After the shares: a cancel counts only at an image that is in `places` already, and the
-        // shares say which blueprint was made from which image.
+        // After the shares, which say which blueprint was made from which image.
+        for chain in states.iter().filter(allowed).filter(of(Action::Share)) {
+            self.add_unmade_chain(&mut places, chain);
+        }
+        // A cancel counts only at an image that is in `places` already.
         for cancel in states.iter().filter(allowed).filter(of(Action::Cancel)) {
             self.add_cancel(&mut places, cancel);
         }
@@ -200,6 +203,25 @@ impl App {
             known.name(LIGHTHOUSE.to_owned(), share);
             if let Some(item) = share.lighthouse_given() {
                 known.grant(LIGHTHOUSE.to_owned(), standing(&item));
+            }
+        }
+    }
+
+    /// Adds an unfinished chain without a recorded blueprint to the blueprint that another request
+    /// made from its image: the chain will share that blueprint.
+    fn add_unmade_chain(&self, places: &mut Places, chain: &State) {
+        let (target, region) = (&chain.request().target, &chain.request().region);
+        if !matches!(target, Target::Chain { .. }) || chain.blueprint().is_some() {
+            return;
+        }
+        for made in self.published.made_from(region, &target.image()) {
+            let Some(known) = places.get_mut(&(made, region.clone())) else {
+                continue;
+            };
+            for account in target.accounts() {
+                if chain.can_be_called_off(&Item::Account(account.clone())) {
+                    known.name(account.to_string(), chain);
+                }
             }
         }
     }
