@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use sharehook::app::{Adoption, DriftReport, Operator};
 use sharehook::domain::{Difference, Status};
 
+use crate::read_operations::histories;
 use crate::support::stops::until_stuck;
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, deadline, deliver, request,
+    ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, deadline, deliver, history,
+    request,
 };
 
 pub(crate) fn share(id: &str, image: &str, account: &str) -> Value {
@@ -337,6 +339,73 @@ async fn what_a_waiting_chain_names_is_not_unknown() {
         let (_, answer) = world.deliver(&ticket).await;
         assert_eq!(answer.status, Status::Completed, "{after}: {answer:?}");
     }
+}
+
+/// Operations of the store for a comparison without and with a difference.
+async fn operations(past: usize) -> [usize; 2] {
+    let mut world = World::new().await;
+    world.reset().await;
+    history::fill_and_sweep(&world, past).await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    let sealed = world.journal.seal(&history::signer(), world.now()).await;
+    sealed.unwrap();
+    let mut counts = [0, 0];
+    for (count, differs) in counts.iter_mut().zip([false, true]) {
+        if differs {
+            by_hand(&world, CVM_IMAGE, STRANGER);
+        }
+        world.fuse.measure();
+        let report = drift(&world).await;
+        *count = world.fuse.measured().len();
+        assert_eq!(report.differences.len(), usize::from(differs));
+    }
+    counts
+}
+
+/// A lasting difference does not double the cost of the comparison.
+#[tokio::test]
+async fn the_second_look_at_the_journal_costs_the_same_with_any_history() {
+    let (short, long) = histories();
+    let [short, long] = [operations(short).await, operations(long).await];
+    assert!(long[0] > short[0], "the first look reads the whole journal");
+    assert_eq!(short[1] - short[0], long[1] - long[0]);
+}
+
+/// All earlier records are sealed, and so are those of a request during the comparison.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_look_finds_what_was_sealed_meanwhile() {
+    let mut world = World::new().await;
+    world.reset().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    world
+        .deliver(&share("CHG2", CHAIN_IMAGE, ACCOUNTS[0]))
+        .await;
+    by_hand(&world, CHAIN_IMAGE, STRANGER);
+    let seal = async || {
+        let sealed = world.journal.seal(&history::signer(), world.now()).await;
+        sealed.unwrap();
+    };
+    seal().await;
+    world.cloud.forget_calls();
+    let slow = "DescribeImageSharePermission:slow:1500ms@1";
+    assert!(world.cloud.inject(slow.parse().unwrap()));
+    let another = world.another();
+    let delivered = async {
+        until_stuck(&world).await;
+        for ticket in [
+            share("CHG3", CHAIN_IMAGE, ACCOUNTS[1]),
+            cancel("CHG4", CHAIN_IMAGE, ACCOUNTS[0]),
+        ] {
+            world.advance(1);
+            deliver(&another, &ticket).await;
+        }
+        seal().await;
+    };
+    let (report, ()) = tokio::join!(drift(&world), delivered);
+    assert_eq!(
+        found(&report),
+        [(CHAIN_IMAGE, STRANGER, Difference::Unknown)]
+    );
 }
 
 /// A request may name 500 accounts at most.

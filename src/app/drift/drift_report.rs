@@ -9,6 +9,9 @@ use crate::domain::{Action, Difference, Drifted, Timestamp};
 
 use super::places::ToCome;
 
+/// Maximum number of entries in each list of a shortened report.
+const MAX_LISTED: usize = 100;
+
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unread {
@@ -104,6 +107,9 @@ pub struct DriftReport {
     pub unread: Vec<Unread>,
     /// Journal streams that could not be read, each with its reason.
     pub flaws: Vec<String>,
+    /// The number of entries that [`DriftReport::shorten`] removed from each list.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<&'static str, usize>,
     /// What can be done about each kind of difference.
     pub remedies: BTreeMap<Difference, &'static str>,
     /// The answers to the requested cancels.
@@ -113,10 +119,53 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
+    /// Keeps the first [`MAX_LISTED`] entries of each list that has no other bound, for people and
+    /// for errors of function hosts.
+    pub fn shorten(&mut self) {
+        let more = &mut self.more;
+        cut(more, "differences", &mut self.differences);
+        cut(more, "under_way", &mut self.under_way);
+        cut(more, "unfinished", &mut self.unfinished);
+        cut(more, "left_out", &mut self.left_out);
+        cut(more, "unread", &mut self.unread);
+        cut(more, "flaws", &mut self.flaws);
+    }
+
     /// Whether nothing differs and nothing failed, as far as the site's APIs show.
     pub fn agrees(&self) -> bool {
         self.differences.is_empty()
             && self.flaws.is_empty()
             && self.unread.iter().all(|u| u.no_read_api)
+    }
+}
+
+fn cut<T>(more: &mut BTreeMap<&'static str, usize>, name: &'static str, list: &mut Vec<T>) {
+    let rest = list.len().saturating_sub(MAX_LISTED);
+    if rest > 0 {
+        list.truncate(MAX_LISTED);
+        more.insert(name, rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortened_report_says_how_many_entries_it_lacks() {
+        let mut report = DriftReport {
+            flaws: vec![String::new(); MAX_LISTED],
+            ..DriftReport::default()
+        };
+        let one = |n: usize| Drifted {
+            image: "lhbp-6jc6l8yb".to_owned(),
+            region: "ap-singapore".to_owned(),
+            to: n.to_string(),
+            difference: Difference::Unknown,
+        };
+        report.differences = (0..MAX_LISTED + 2).map(one).collect();
+        report.shorten();
+        assert_eq!(report.differences.len(), MAX_LISTED);
+        assert_eq!(report.more, BTreeMap::from([("differences", 2)]));
     }
 }
