@@ -13,7 +13,8 @@ def of_rejected: [
 ];
 def of_drifted: [
   "Differences between the cloud's shares and the journal: \(.count).",
-  ([.differences[:5][] | "\(.difference): \(.image) (\(.region)), \(.to)"] | join("; ")),
+  ([.differences[:5][] | "\(.difference): \(.image) (\(.region)), \(.to)"]
+    + (if .count > 5 then ["and \(.count - 5) more"] else [] end) | join("; ")),
   "`sharehook drift` lists them, and what to do about each."
 ];
 

@@ -13,7 +13,8 @@ def of_rejected: [
 def difference: {unknown: "来历不明", missing: "缺失", extra: "多余", overdue: "逾期"}[.] // .;
 def of_drifted: [
   "云端与台账有 \(.count) 处共享不一致。",
-  ([.differences[:5][] | "\(.difference | difference)：\(.image)（\(.region)），\(.to)"] | join("；")),
+  ([.differences[:5][] | "\(.difference | difference)：\(.image)（\(.region)），\(.to)"]
+   + (if .count > 5 then ["等，另有 \(.count - 5) 处"] else [] end) | join("；")),
   "用 `sharehook drift` 查看全部差异以及各自的处理办法。"
 ];
 

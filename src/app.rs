@@ -102,6 +102,21 @@ struct IncomingRequest<'a> {
     deadline: Deadline,
 }
 
+impl IncomingRequest<'_> {
+    /// For an adoption: when its comparison began to read the journal.
+    fn adopts_since(&self) -> Option<Timestamp> {
+        match self.delivery.statement {
+            Statement::Adopts { read_at } => Some(read_at),
+            Statement::None | Statement::Gone => None,
+        }
+    }
+
+    /// Whether the request may make calls. If not, it needs no look before its record 0.
+    fn makes_calls(&self) -> bool {
+        self.adopts_since().is_none()
+    }
+}
+
 impl App {
     /// Verifies one delivery, handles its requests and returns the reply.
     pub async fn receive(&self, delivery: Delivery, deadline: Deadline) -> Reply {
@@ -289,7 +304,7 @@ impl App {
         // this function runs in a task of its own, so it continues even if the sender hangs up.
         let slot = self.slots.take();
         let seen = match &decision {
-            Decision::Allow(approved) if slot.is_some() => {
+            Decision::Allow(approved) if slot.is_some() && incoming.makes_calls() => {
                 self.first_look(approved, incoming.now, incoming.deadline)
                     .await
             }

@@ -31,6 +31,8 @@ spelled! {
         NoCredentials = "NoCredentials",
         /// The site cannot list the accounts that have a blueprint.
         NoReadApi = "NoReadApi",
+        /// The adoption left the share as it is: it has ended, or another request concerns it.
+        NotAdopted = "NotAdopted",
         /// The image is in a temporary state, such as `CREATING` or `SYNCING`.
         NotReady = "NotReady",
         /// The image is of a kind or in a state that cannot be shared.
@@ -73,6 +75,7 @@ impl ResultCode {
             | Self::Expired
             | Self::LaterShare
             | Self::NoReadApi
+            | Self::NotAdopted
             | Self::NotShareable
             | Self::OwnAccount
             | Self::PublishedLimit

@@ -105,8 +105,14 @@ pub(crate) async fn sweep(app: &App, deadline: Deadline) -> Invocation {
 /// could not be compared, so that the host shows it.
 pub(crate) async fn drift(app: &App, deadline: Deadline) -> Invocation {
     match Box::pin(app.drift_task(deadline)).await {
-        Ok(report) if report.agrees() => Invocation::answered(Outcome::Done, json!(report)),
-        Ok(report) => Invocation::failed(Outcome::Drifted, json!(report).to_string()),
+        Ok(mut report) => {
+            let agrees = report.agrees();
+            report.shorten();
+            match agrees {
+                true => Invocation::answered(Outcome::Done, json!(report)),
+                false => Invocation::failed(Outcome::Drifted, json!(report).to_string()),
+            }
+        }
         Err(error) => Invocation::failed(Outcome::Unavailable, error.to_string()),
     }
 }

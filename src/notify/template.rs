@@ -142,6 +142,22 @@ mod tests {
     }
 
     #[test]
+    fn a_message_says_how_many_differences_it_leaves_out() {
+        let mut event = event(NoticeKind::Drifted, "share", true);
+        assert!(!lines(Language::En, &event).contains("more"));
+        let drifted = event.get_mut("drifted").unwrap();
+        drifted["differences"] = vec![drifted["differences"][0].clone(); 9].into();
+        drifted["count"] = json!(207);
+        for (language, said) in [
+            (Language::En, "; and 202 more"),
+            (Language::Zh, "另有 202 处"),
+        ] {
+            let lines = lines(language, &event);
+            assert!(lines.contains(said), "{lines}");
+        }
+    }
+
+    #[test]
     fn chinese_lines_name_what_the_english_ones_name_and_hold_no_english() {
         for on in NoticeKind::ALL.iter().copied() {
             for (action, ended) in [

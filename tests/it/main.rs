@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod adopt_at_work;
 mod approvals;
 mod aws_secrets;
 mod bad_input;

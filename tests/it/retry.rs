@@ -8,8 +8,8 @@ use sharehook::domain::Status;
 use crate::support::process::run;
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, STRANGER, World, deadline, invocation,
-    request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, STRANGER, World, deadline, deliver,
+    invocation, request,
 };
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
@@ -176,6 +176,46 @@ async fn only_what_failed_is_tried_again() {
     assert_eq!(world.has(BLUEPRINT).len(), 2);
     let before = world.effects();
     assert!(before.values().all(|count| *count == 1), "{before:?}");
+    world.verify().await.unwrap();
+}
+
+/// A cancel calls off one account after its call. The call for the other account fails.
+#[tokio::test]
+async fn what_failed_is_tried_again_after_a_call_off_of_the_rest_was_revoked() {
+    let mut world = World::new().await;
+    world.reset().await;
+    world.hurry();
+    // The batch fails, then each account is called alone.
+    assert!(world.cloud.inject(UNKNOWN.parse().unwrap()));
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let two = json!({"accounts": &ACCOUNTS[..2], "expires_in": "5h"});
+    let share = request("CHG1", two);
+    let calling_off = async {
+        world.fuse.stalled().await;
+        assert_eq!(world.has(BLUEPRINT), ONE);
+        world.advance(1);
+        let cancel = json!({"action": "cancel", "accounts": ONE});
+        let cancelled = deliver(&world.another(), &request("CHG2", cancel)).await;
+        assert_eq!(cancelled.1.status, Status::Completed, "{cancelled:?}");
+        assert!(world.cloud.inject(UNKNOWN.parse().unwrap()));
+        world.fuse.release();
+    };
+    let ((_, answer), ()) = tokio::join!(world.deliver(&share), calling_off);
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    for _ in 0..2 {
+        world.advance(300);
+        world.sweep().await;
+    }
+    assert!(world.has(BLUEPRINT).is_empty());
+    let (ending, answer) = reopened(&world, "CHG1").await;
+    assert_eq!((ending, answer.status), (Ending::Done, Status::Partial));
+    assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
+    assert_eq!(answer.results[0].called_off_by.as_deref(), Some("CHG2"));
+    stays_closed(&world, "CHG1", "called off what is left of it").await;
+    world.advance(5 * 3_600);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
+    assert!(world.has(BLUEPRINT).is_empty());
+    stays_closed(&world, "CHG1", "was revoked").await;
     world.verify().await.unwrap();
 }
 

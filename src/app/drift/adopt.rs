@@ -43,10 +43,12 @@ impl App {
         let DriftReport {
             differences,
             adoptions,
-            waiting_cancels,
+            unfinished,
             left_out,
+            read_at,
             ..
         } = report;
+        let read_at = *read_at;
         let without_grant = differences.iter().filter(|drifted| {
             matches!(drifted.difference, Difference::Unknown | Difference::Extra)
         });
@@ -56,13 +58,16 @@ impl App {
             let Drifted {
                 image, region, to, ..
             } = drifted;
-            // The adoption would be a later share, which the waiting cancel would spare.
-            if let Some(cancel) = waiting_cancels.get(drifted) {
+            // The adoption would be a later share: a cancel would leave the receiver its share.
+            let to_come = unfinished.iter().find(|one| one.concerns(drifted));
+            if let Some(to_come) = to_come {
+                let why = format!("not adopted: {}", to_come.intention());
+                let (image, region, to) = (image.clone(), region.clone(), to.clone());
                 left_out.push(LeftOut {
-                    image: image.clone(),
-                    region: region.clone(),
-                    to: to.clone(),
-                    why: format!("not adopted: {cancel} waits to cancel it"),
+                    image,
+                    region,
+                    to,
+                    why,
                 });
                 continue;
             }
@@ -89,7 +94,7 @@ impl App {
                 &by.source,
                 image,
                 &request,
-                Statement::Adopts,
+                Statement::Adopts { read_at },
                 deadline,
                 &mut answers,
             );

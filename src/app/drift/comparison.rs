@@ -11,9 +11,9 @@ use crate::app::grants::{LIGHTHOUSE, Ownership, RevokeNowError};
 use crate::app::reader::RequestFilter;
 use crate::app::{App, Deadline, Statement};
 use crate::domain::{CloudError, CvmImageId, Difference, Drifted, ImageRef, Region, SourceName};
-use crate::journal::{Drift, JournalError, Recorded, Standing};
+use crate::journal::{Drift, JournalError, Recorded, Standing, State};
 
-use super::drift_report::{DriftReport, UnderWay, Unread};
+use super::drift_report::{DriftReport, UnderWay, Unfinished, Unread};
 use super::places::{Known, Place, Places};
 
 impl App {
@@ -27,8 +27,15 @@ impl App {
         also: &[Place],
         deadline: Deadline,
     ) -> Result<DriftReport, JournalError> {
-        let mut report = DriftReport::default();
-        let places = self.read_places(also, &mut report).await?;
+        let mut report = DriftReport {
+            read_at: self.now(),
+            ..DriftReport::default()
+        };
+        let seals = self.journal.newest_seal().await?;
+        let every = RequestFilter::default();
+        let all = self.reader().newest_states(&every, None).await?;
+        report.flaws = all.flaws;
+        let places = self.places(&all.entries, also);
         let mut found = Vec::new();
         self.journal.work_done().begin(places.len());
         for (place, known) in &places {
@@ -61,60 +68,32 @@ impl App {
             overdue.retain(|drifted| drifted.difference == Difference::Overdue);
             found.extend(overdue.into_iter().map(of_place));
         }
-        self.confirm_differences(found, also, &mut report).await?;
+        if !found.is_empty() {
+            let after = self.read_changed(all.entries, seals, &mut report).await?;
+            confirm_differences(found, &self.places(&after, also), &mut report);
+        }
         self.compared(report.differences.len());
         let kinds = report.differences.iter().map(|drifted| drifted.difference);
         report.remedies = kinds.map(|kind| (kind, kind.remedy())).collect();
         Ok(report)
     }
 
-    /// Reads the journal again, now that the cloud was read, and reports the differences that are
-    /// certain. Requests may have shared or cancelled after the first read.
-    async fn confirm_differences(
+    /// Reads the requests that changed while the cloud was read, and returns all requests with the
+    /// new states. `seals`: the newest seal before the first read. Adds the flaws to the report.
+    async fn read_changed(
         &self,
-        found: Vec<(&Place, &Known, Drifted)>,
-        also: &[Place],
+        mut states: Vec<State>,
+        seals: u64,
         report: &mut DriftReport,
-    ) -> Result<(), JournalError> {
-        if found.is_empty() {
-            return Ok(());
-        }
-        let after = self.read_places(also, report).await?;
-        let unnamed = Known::default();
-        for (place, before, drifted) in found {
-            let known = after.get(place).unwrap_or(&unnamed);
-            if known.confirms(before, &drifted) {
-                if let Some(cancel) = known.waiting_cancel(&drifted.to) {
-                    let waiting = &mut report.waiting_cancels;
-                    waiting.insert(drifted.clone(), cancel.clone());
-                }
-                report.differences.push(drifted);
-            } else if let Some(request) = known.under_way(&drifted.to) {
-                let Drifted {
-                    image, region, to, ..
-                } = drifted;
-                let request = request.to_string();
-                report.under_way.push(UnderWay {
-                    image,
-                    region,
-                    to,
-                    request,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the journal's view of each image. Replaces the flaws in the report.
-    async fn read_places(
-        &self,
-        also: &[Place],
-        report: &mut DriftReport,
-    ) -> Result<Places, JournalError> {
-        let every = RequestFilter::default();
-        let all = self.reader().newest_states(&every, None).await?;
-        report.flaws = all.flaws;
-        Ok(self.places(&all.entries, also))
+    ) -> Result<Vec<State>, JournalError> {
+        let changed = self.journal.changed_since(seals, self.now()).await?;
+        let new = self.reader().states_of(&changed).await?;
+        report.flaws.extend(new.flaws);
+        report.flaws.sort();
+        report.flaws.dedup();
+        states.retain(|state| !changed.contains(&state.stream()));
+        states.extend(new.entries);
+        Ok(states)
     }
 
     /// The scheduled comparison: records the differences and queues a notification. Records the
@@ -237,6 +216,36 @@ impl App {
             asked?;
         }
         Ok(())
+    }
+}
+
+/// Reports the differences that are certain. `after`: the journal's view after the cloud was read.
+/// Requests may have shared or cancelled after the first read.
+fn confirm_differences(
+    found: Vec<(&Place, &Known, Drifted)>,
+    after: &Places,
+    report: &mut DriftReport,
+) {
+    let unnamed = Known::default();
+    for (place, before, drifted) in found {
+        let known = after.get(place).unwrap_or(&unnamed);
+        if known.confirms(before, &drifted) {
+            if let Some(to_come) = known.to_come(&drifted.to) {
+                report.unfinished.push(Unfinished::of(&drifted, to_come));
+            }
+            report.differences.push(drifted);
+        } else if let Some(request) = known.under_way(&drifted.to) {
+            let Drifted {
+                image, region, to, ..
+            } = drifted;
+            let request = request.to_string();
+            report.under_way.push(UnderWay {
+                image,
+                region,
+                to,
+                request,
+            });
+        }
     }
 }
 

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::Answer;
-use crate::domain::{Difference, Drifted, Identity};
+use crate::domain::{Action, Difference, Drifted, Timestamp};
+
+use super::places::ToCome;
+
+/// Maximum number of entries in each list of a shortened report.
+const MAX_LISTED: usize = 100;
 
 /// An image whose shares could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,6 +33,51 @@ pub struct UnderWay {
     pub request: String,
 }
 
+/// A receiver with a difference that a request will change, although it makes no call now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfinished {
+    pub image: String,
+    pub region: String,
+    pub to: String,
+    /// The request, as `source/id`.
+    pub request: String,
+    pub action: Action,
+    /// Why its last turn failed. `None`: it waits for its beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Unfinished {
+    pub(super) fn of(drifted: &Drifted, to_come: &ToCome) -> Self {
+        Self {
+            image: drifted.image.clone(),
+            region: drifted.region.clone(),
+            to: drifted.to.clone(),
+            request: to_come.request.to_string(),
+            action: to_come.action,
+            why: to_come.why.clone(),
+        }
+    }
+
+    /// Returns what the request will do, for people.
+    pub fn intention(&self) -> String {
+        let Self { request, why, .. } = self;
+        let does = match self.action {
+            Action::Share => "share",
+            Action::Cancel => "cancel",
+        };
+        match why {
+            Some(why) => format!("{request} could not {does} it yet: {why}"),
+            None => format!("{request} waits to {does} it"),
+        }
+    }
+
+    /// Whether the request will change the receiver of `drifted`.
+    pub fn concerns(&self, drifted: &Drifted) -> bool {
+        (&self.image, &self.region, &self.to) == (&drifted.image, &drifted.region, &drifted.to)
+    }
+}
+
 /// A receiver that the operator's cancels or adoptions leave out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
@@ -46,15 +96,20 @@ pub struct DriftReport {
     pub differences: Vec<Drifted>,
     /// The receivers whose difference is not certain before a request is finished.
     pub under_way: Vec<UnderWay>,
-    /// The approved cancels that wait, by the difference that they will end.
+    /// The requests whose last turn failed, and the cancels that wait, of receivers that differ.
+    pub unfinished: Vec<Unfinished>,
+    /// When the comparison began to read the journal.
     #[serde(skip)]
-    pub(super) waiting_cancels: BTreeMap<Drifted, Identity>,
+    pub(super) read_at: Timestamp,
     /// The receivers whose difference the operator wanted to end, but which were left as they are.
     pub left_out: Vec<LeftOut>,
     /// The images that could not be compared.
     pub unread: Vec<Unread>,
     /// Journal streams that could not be read, each with its reason.
     pub flaws: Vec<String>,
+    /// The number of entries that [`DriftReport::shorten`] removed from each list.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<&'static str, usize>,
     /// What can be done about each kind of difference.
     pub remedies: BTreeMap<Difference, &'static str>,
     /// The answers to the requested cancels.
@@ -64,10 +119,53 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
+    /// Keeps the first [`MAX_LISTED`] entries of each list that has no other bound, for people and
+    /// for errors of function hosts.
+    pub fn shorten(&mut self) {
+        let more = &mut self.more;
+        cut(more, "differences", &mut self.differences);
+        cut(more, "under_way", &mut self.under_way);
+        cut(more, "unfinished", &mut self.unfinished);
+        cut(more, "left_out", &mut self.left_out);
+        cut(more, "unread", &mut self.unread);
+        cut(more, "flaws", &mut self.flaws);
+    }
+
     /// Whether nothing differs and nothing failed, as far as the site's APIs show.
     pub fn agrees(&self) -> bool {
         self.differences.is_empty()
             && self.flaws.is_empty()
             && self.unread.iter().all(|u| u.no_read_api)
+    }
+}
+
+fn cut<T>(more: &mut BTreeMap<&'static str, usize>, name: &'static str, list: &mut Vec<T>) {
+    let rest = list.len().saturating_sub(MAX_LISTED);
+    if rest > 0 {
+        list.truncate(MAX_LISTED);
+        more.insert(name, rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortened_report_says_how_many_entries_it_lacks() {
+        let mut report = DriftReport {
+            flaws: vec![String::new(); MAX_LISTED],
+            ..DriftReport::default()
+        };
+        let one = |n: usize| Drifted {
+            image: "lhbp-6jc6l8yb".to_owned(),
+            region: "ap-singapore".to_owned(),
+            to: n.to_string(),
+            difference: Difference::Unknown,
+        };
+        report.differences = (0..MAX_LISTED + 2).map(one).collect();
+        report.shorten();
+        assert_eq!(report.differences.len(), MAX_LISTED);
+        assert_eq!(report.more, BTreeMap::from([("differences", 2)]));
     }
 }

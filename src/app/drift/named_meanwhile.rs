@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
 use crate::domain::{Action, ImageRef, Region};
-use crate::journal::{JournalError, Phase, State, StreamId};
+use crate::journal::{JournalError, Phase, Receiver, State, StreamId};
 
 use super::drift_report::LeftOut;
 
@@ -23,10 +23,17 @@ impl App {
         else {
             return Ok(Vec::new());
         };
-        let listed = self
+        let mut listed = self
             .journal
             .affecting_each(&in_region, &place, accounts)
             .await?;
+        // The index lists a chain without a recorded blueprint only below its CVM image.
+        if let Some(source) = self.published.source(&in_region, &place) {
+            let lighthouse = [Receiver::Lighthouse.name()];
+            let chains = self.journal.unfinished(&in_region, &source, &lighthouse);
+            let chains = chains.await?;
+            listed.values_mut().for_each(|of| of.extend(&chains));
+        }
         let streams = listed.values().flatten().copied().collect();
         let read = self.read_streams(streams).await?.into_iter();
         let read: BTreeMap<StreamId, State> = read.map(|state| (state.stream(), state)).collect();

@@ -42,20 +42,42 @@ struct Requests {
     records: u64,
     /// One of them that has begun and is not finished. Its calls may be ahead of its records.
     under_way: Option<Identity>,
-    /// A cancel among them that waits. It makes no call meanwhile, so it explains no difference.
-    waiting_cancel: Option<Identity>,
+    /// One of them that makes no call now, so that it explains no difference, but will.
+    to_come: Option<ToCome>,
+}
+
+/// A request whose last turn failed, or a cancel that waits.
+#[derive(Debug, Clone)]
+pub(super) struct ToCome {
+    pub(super) request: Identity,
+    pub(super) action: Action,
+    /// Why the last turn failed.
+    pub(super) why: Option<String>,
 }
 
 impl Requests {
     fn add(&mut self, state: &State) {
         self.records = self.records.saturating_add(state.head().next_seq);
-        let identity = || Some(state.identity().clone());
+        let (request, action) = (state.identity().clone(), state.request().action);
+        let to_come = |why| ToCome {
+            request: request.clone(),
+            action,
+            why,
+        };
         match state.phase() {
-            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => {
-                self.under_way = identity();
+            // The cloud refused its calls, so it did not carry out one that no record has.
+            Phase::Deferred {
+                why,
+                fault: Some(_),
+                ..
+            } if !state.results().iter().any(|result| result.maybe_done) => {
+                self.to_come = Some(to_come(Some(why.clone())));
             }
-            Phase::Waiting { .. } if state.request().action == Action::Cancel => {
-                self.waiting_cancel = identity();
+            Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => {
+                self.under_way = Some(request);
+            }
+            Phase::Waiting { .. } if action == Action::Cancel => {
+                self.to_come.get_or_insert(to_come(None));
             }
             // A share makes no call while it waits.
             Phase::Waiting { .. }
@@ -92,11 +114,11 @@ impl Known {
         own.or(self.cancels_of_all.under_way.as_ref())
     }
 
-    /// Returns an approved cancel that waits and will take the image from `to`.
-    pub(super) fn waiting_cancel(&self, to: &str) -> Option<&Identity> {
+    /// Returns a request for `to` whose last turn failed, or a cancel for it that waits.
+    pub(super) fn to_come(&self, to: &str) -> Option<&ToCome> {
         let own = self.requests.get(to);
-        let own = own.and_then(|requests| requests.waiting_cancel.as_ref());
-        own.or(self.cancels_of_all.waiting_cancel.as_ref())
+        let own = own.and_then(|requests| requests.to_come.as_ref());
+        own.or(self.cancels_of_all.to_come.as_ref())
     }
 
     /// The number of records of the requests that concern `to`.
@@ -133,8 +155,11 @@ impl App {
         for share in states.iter().filter(allowed).filter(of(Action::Share)) {
             self.add_share(&mut places, share);
         }
-        // After the shares: a cancel counts only at an image that is in `places` already, and the
-        // shares say which blueprint was made from which image.
+        // After the shares, which say which blueprint was made from which image.
+        for chain in states.iter().filter(allowed).filter(of(Action::Share)) {
+            self.add_unmade_chain(&mut places, chain);
+        }
+        // A cancel counts only at an image that is in `places` already.
         for cancel in states.iter().filter(allowed).filter(of(Action::Cancel)) {
             self.add_cancel(&mut places, cancel);
         }
@@ -178,6 +203,25 @@ impl App {
             known.name(LIGHTHOUSE.to_owned(), share);
             if let Some(item) = share.lighthouse_given() {
                 known.grant(LIGHTHOUSE.to_owned(), standing(&item));
+            }
+        }
+    }
+
+    /// Adds an unfinished chain without a recorded blueprint to the blueprint that another request
+    /// made from its image: the chain will share that blueprint.
+    fn add_unmade_chain(&self, places: &mut Places, chain: &State) {
+        let (target, region) = (&chain.request().target, &chain.request().region);
+        if !matches!(target, Target::Chain { .. }) || chain.blueprint().is_some() {
+            return;
+        }
+        for made in self.published.made_from(region, &target.image()) {
+            let Some(known) = places.get_mut(&(made, region.clone())) else {
+                continue;
+            };
+            for account in target.accounts() {
+                if chain.can_be_called_off(&Item::Account(account.clone())) {
+                    known.name(account.to_string(), chain);
+                }
             }
         }
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::{Identity, NoticeRules, Timestamp};
 use crate::journal::{
-    Grant, History, Incident, Journal, JournalError, MAX_PAUSE_OF_WORK, State, StreamId,
-    StreamState,
+    Grant, History, Incident, Journal, JournalError, MAX_PAUSE_OF_WORK, NewestFirst, State,
+    StreamId, StreamState,
 };
 
 use super::entries::{
@@ -227,48 +227,65 @@ impl<'a> JournalReader<'a> {
         filter: &RequestFilter,
         limit: Option<usize>,
     ) -> Result<Listed<State>, JournalError> {
-        let (mut states, mut flaws, mut read) = (Vec::new(), Vec::new(), 0);
-        let mut older = false;
-        let mut all = self.journal.newest_first(self.now).await?;
-        while let Some(batch) = all.next().await? {
-            for request in &batch.requests {
-                match request.history() {
-                    Ok(history) => {
-                        let state = history.and_then(History::into_state);
-                        read += usize::from(state.is_some());
-                        states.extend(state.filter(|state| filter.matches(state)));
-                    }
-                    Err(finding) => flaws.push(finding.to_string()),
+        let all = self.journal.newest_first(self.now).await?;
+        states_in(all, filter, limit).await
+    }
+
+    /// Returns the states of the requests among these streams.
+    pub(in super::super) async fn states_of(
+        &self,
+        streams: &BTreeSet<StreamId>,
+    ) -> Result<Listed<State>, JournalError> {
+        let all = self.journal.read_each(streams);
+        states_in(all, &RequestFilter::default(), None).await
+    }
+}
+
+async fn states_in(
+    mut all: NewestFirst,
+    filter: &RequestFilter,
+    limit: Option<usize>,
+) -> Result<Listed<State>, JournalError> {
+    let (mut states, mut flaws, mut read) = (Vec::new(), Vec::new(), 0);
+    let mut older = false;
+    while let Some(batch) = all.next().await? {
+        for request in &batch.requests {
+            match request.history() {
+                Ok(history) => {
+                    let state = history.and_then(History::into_state);
+                    read += usize::from(state.is_some());
+                    states.extend(state.filter(|state| filter.matches(state)));
                 }
-            }
-            flaws.extend(batch.flaws.iter().map(ToString::to_string));
-            let Some(rest_before) = batch.rest_before else {
-                continue;
-            };
-            if filter.since.is_some_and(|since| rest_before < since) {
-                older = true;
-                break;
-            }
-            let Some(limit) = limit else { continue };
-            let taken = states.len();
-            states.sort_by_key(newest_first);
-            states.truncate(limit);
-            read -= taken - states.len();
-            let last = states.last().map(State::approved_at);
-            if states.len() == limit && last.is_none_or(|last| last >= rest_before) {
-                break;
+                Err(finding) => flaws.push(finding.to_string()),
             }
         }
-        let left_out = read - states.len();
+        flaws.extend(batch.flaws.iter().map(ToString::to_string));
+        let Some(rest_before) = batch.rest_before else {
+            continue;
+        };
+        if filter.since.is_some_and(|since| rest_before < since) {
+            older = true;
+            break;
+        }
+        let Some(limit) = limit else { continue };
+        let taken = states.len();
         states.sort_by_key(newest_first);
-        states.truncate(limit.unwrap_or(usize::MAX));
-        Ok(Listed {
-            entries: states,
-            flaws,
-            left_out,
-            older,
-        })
+        states.truncate(limit);
+        read -= taken - states.len();
+        let last = states.last().map(State::approved_at);
+        if states.len() == limit && last.is_none_or(|last| last >= rest_before) {
+            break;
+        }
     }
+    let left_out = read - states.len();
+    states.sort_by_key(newest_first);
+    states.truncate(limit.unwrap_or(usize::MAX));
+    Ok(Listed {
+        entries: states,
+        flaws,
+        left_out,
+        older,
+    })
 }
 
 /// Finds the requests with this id, or the one with this `source/id` or stream. Reads the whole

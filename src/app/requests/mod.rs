@@ -13,6 +13,7 @@ mod failed_items;
 mod first_look;
 mod interrupted;
 mod name_blueprint;
+mod not_adopted;
 mod on_record;
 mod opening;
 mod permission;

@@ -13,12 +13,15 @@ use crate::journal::{JournalError, Receiver, State, StreamId};
 impl App {
     /// Returns the instant that puts this request after those that were on record when it was
     /// approved: a cancel after the shares that it may affect, a share after the unfinished
-    /// cancels. `None` if the instant of its approval already puts it there.
+    /// cancels. `None` if the instant of its approval already puts it there. An adoption follows
+    /// only what its comparison may have read: a later cancel calls it off.
     pub(super) async fn place_in_order(
         &self,
         incoming: &IncomingRequest<'_>,
     ) -> Result<Option<Timestamp>, JournalError> {
-        let (request, approved_at) = (incoming.request, incoming.now);
+        let request = incoming.request;
+        let adopts_since = incoming.adopts_since();
+        let decided_at = adopts_since.unwrap_or(incoming.now);
         let others = match request.action {
             Action::Share => {
                 let target = &request.target;
@@ -43,10 +46,10 @@ impl App {
         let now = self.now();
         let before = |other: &&State| {
             other.request().action != request.action
-                && (other.approved_at() <= approved_at || other.ordered_at() > now)
+                && (other.approved_at() <= decided_at || other.ordered_at() > now)
         };
         let place = others.iter().filter(before).map(State::followed_from).max();
-        Ok(place.filter(|place| *place > approved_at))
+        Ok(place.filter(|place| *place > decided_at).or(adopts_since))
     }
 
     /// Returns the unfinished requests for the blueprints that, according to the journal, were made

@@ -49,7 +49,7 @@ impl Published {
     }
 
     /// The blueprints that were made from the CVM image `source`, as far as this process knows.
-    pub(super) fn made_from(&self, region: &Region, source: &ImageRef) -> Vec<ImageRef> {
+    pub(in crate::app) fn made_from(&self, region: &Region, source: &ImageRef) -> Vec<ImageRef> {
         let sources = self.sources.lock();
         let made = sources
             .iter()

@@ -165,6 +165,8 @@ impl App {
         let mut done = earlier.clone();
         done.extend(on_record.kept.iter().cloned());
         done.extend(own_account(context.cloud.known_owner(), approved.request()));
+        let adoption = self.not_adopted(writer.state(), approved.request(), &seen, &done);
+        done.extend(adoption.await.map_err(Stop::Journal)?);
         // Another account's key does not show what the earlier attempt did.
         let comparable = attempted_before && !ownership.differs();
         let plan = step(Step::Plan).in_scope(|| Plan::of(approved, &seen, &done, comparable));

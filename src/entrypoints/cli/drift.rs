@@ -60,7 +60,9 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     if context.json {
         out(json!(report));
     } else {
-        print(&report, Screen::of_stdout(&context.vars));
+        let differences = report.differences.len();
+        report.shorten();
+        print(&report, differences, Screen::of_stdout(&context.vars));
     }
     // Return an error only after the report is printed: the report has the answers to the requests
     // made before the error.
@@ -84,14 +86,21 @@ fn quiet_row(label: &'static str, [image, region, to]: [&str; 3], why: &str) -> 
     ]
 }
 
-fn print(report: &DriftReport, screen: Screen) {
+/// The rows of the table: the differences, then what the comparison left out.
+fn rows(report: &DriftReport) -> Vec<Vec<Cell>> {
     let drifted = |drifted: &Drifted| -> Vec<Cell> {
+        let meaning = drifted.difference.meaning();
+        let to_come = report.unfinished.iter().find(|one| one.concerns(drifted));
+        let meaning = match to_come {
+            Some(to_come) => format!("{meaning}; {}", to_come.intention()),
+            None => meaning.to_owned(),
+        };
         vec![
             Cell::new(drifted.difference.as_str(), Tone::Bad),
             drifted.image.as_str().into(),
             drifted.region.as_str().into(),
             drifted.to.as_str().into(),
-            drifted.difference.meaning().into(),
+            meaning.as_str().into(),
         ]
     };
     let under_way = |receiver: &UnderWay| {
@@ -119,11 +128,16 @@ fn print(report: &DriftReport, screen: Screen) {
             unread.why.as_str().into(),
         ]
     };
-    let rows: Vec<_> = (report.differences.iter().map(drifted))
+    (report.differences.iter().map(drifted))
         .chain(report.under_way.iter().map(under_way))
         .chain(report.left_out.iter().map(left_out))
         .chain(report.unread.iter().map(unread))
-        .collect();
+        .collect()
+}
+
+/// Prints a shortened report. `differences`: how many there are.
+fn print(report: &DriftReport, differences: usize, screen: Screen) {
+    let rows = rows(report);
     let columns = [
         column("DIFFERENCE"),
         column("IMAGE"),
@@ -134,6 +148,11 @@ fn print(report: &DriftReport, screen: Screen) {
     if !rows.is_empty() {
         outln!("{}\n", table(&columns, rows, screen));
     }
+    // Each flaw was printed before.
+    for (list, more) in report.more.iter().filter(|(list, _)| **list != "flaws") {
+        let list = list.replace('_', " ");
+        outln!("  {list}: and {more} more; `--json` lists all");
+    }
     for (kind, remedy) in &report.remedies {
         outln!(
             "{}",
@@ -142,9 +161,8 @@ fn print(report: &DriftReport, screen: Screen) {
     }
     print_answers(report, screen);
     outln!(
-        "images compared: {}, differences: {}",
-        report.compared,
-        report.differences.len()
+        "images compared: {}, differences: {differences}",
+        report.compared
     );
 }
 

@@ -110,7 +110,7 @@ impl State {
                 Status::Partial => NoticeKind::Partial,
                 _ => NoticeKind::Failed,
             },
-            Event::Revoked { .. } if *self.phase() == Phase::Revoked => NoticeKind::Revoked,
+            Event::Revoked { .. } if self.given().is_empty() => NoticeKind::Revoked,
             _ => return self,
         };
         self.notifications.outcomes.push(Outcome::new(on, record));

@@ -28,14 +28,17 @@ impl State {
             Phase::Closed if self.due_at().is_some_and(|due| due <= now) => {
                 Some("a sweep must finish due work for it first; run `sharehook sweep`")
             }
-            Phase::Closed => {
-                let failed = self.results.iter().any(|result| {
-                    matches!(result.kind, ResultKind::Failed { .. })
-                        && self.call_off_of(&result.item).is_none()
-                });
-                (!failed).then_some("a later cancel or withdrawal called off what is left of it")
-            }
+            Phase::Closed => (!self.has_failed_items())
+                .then_some("a later cancel or withdrawal called off what is left of it"),
         }
+    }
+
+    /// Whether an item failed and was not called off.
+    pub(super) fn has_failed_items(&self) -> bool {
+        self.results.iter().any(|result| {
+            let failed = matches!(result.kind, ResultKind::Failed { .. });
+            failed && self.call_off_of(&result.item).is_none()
+        })
     }
 
     /// Applies a `reopened` record: the failed items are open again, and the record's worker has

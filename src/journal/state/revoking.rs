@@ -85,12 +85,15 @@ impl State {
         self.revokes(record)?;
         self.take_in(record, results)?;
         // Items that were not called off stay shared until the share ends. Items that were called
-        // off during this revocation need another revocation. In both cases the request goes back
-        // to the phase `Closed`.
+        // off during this revocation need another revocation. If nothing is shared any more, an
+        // operator may reopen the request for its failed items. In all three cases the request goes
+        // back to the phase `Closed`.
         let called_off = self.revoking.take().is_some_and(|tried| !tried.expired);
         let stands =
             |item: &Item| self.call_off_of(item).is_none() || self.is_called_off_and_shared(item);
-        self.phase = if called_off && self.given().iter().any(stands) {
+        let given = self.given();
+        let rest = given.iter().any(stands) || given.is_empty() && self.has_failed_items();
+        self.phase = if called_off && rest {
             Phase::Closed
         } else {
             Phase::Revoked

@@ -63,39 +63,81 @@ impl Journal {
     /// Begins to read all requests and incidents. May miss a request that is opened after this
     /// call.
     pub async fn newest_first(&self, now: Timestamp) -> Result<NewestFirst, JournalError> {
+        let (folders, newest) = self.unsealed_streams(now).await?;
+        self.work_done
+            .begin(folders.len() + usize::try_from(newest).unwrap_or(0));
+        Ok(self.reading(folders, 0, newest))
+    }
+
+    /// Returns the requests and incidents that have a record which the log's first `seals` segments
+    /// lack; all of them if the journal has no seal, or no pass has yet compared the index with
+    /// every stream.
+    pub async fn changed_since(
+        &self,
+        seals: u64,
+        now: Timestamp,
+    ) -> Result<BTreeSet<StreamId>, JournalError> {
+        let (folders, newest) = self.unsealed_streams(now).await?;
+        let mut changed: BTreeSet<StreamId> = folders.into_iter().collect();
+        let mut segments = self.reading(VecDeque::new(), seals, newest).segments;
+        while let Some((number, segment)) = segments.next().await {
+            let segment = segment?.ok_or_else(|| self.dropped_segment(number))?;
+            changed.extend(segment.records.iter().map(|(entry, _)| entry.stream));
+        }
+        Ok(changed)
+    }
+
+    /// Begins to read these requests and incidents.
+    pub fn read_each(&self, streams: &BTreeSet<StreamId>) -> NewestFirst {
+        self.work_done.begin(streams.len());
+        self.reading(streams.iter().copied().collect(), 0, 0)
+    }
+
+    /// Returns the streams with unsealed records, and the newest seal's number. Without a seal, or
+    /// if the index may lack streams: all streams, and 0.
+    async fn unsealed_streams(
+        &self,
+        now: Timestamp,
+    ) -> Result<(VecDeque<StreamId>, u64), JournalError> {
         // List the unsealed entries before the log: a record that is sealed in between is then read
         // from `requests/`.
         let listed = self.pass(now).await?.ever_done();
         let unsealed = self.unsealed_entries().await?;
-        let newest = self.newest_segment().await?;
-        let (folders, newest): (VecDeque<StreamId>, u64) = if listed && newest > 0 {
-            let streams: BTreeSet<_> = unsealed.iter().map(|entry| entry.stream).collect();
-            (streams.into_iter().collect(), newest)
-        } else {
-            (self.streams().await?.into(), 0)
-        };
-        self.work_done
-            .begin(folders.len() + usize::try_from(newest).unwrap_or(0));
+        let newest = self.newest_seal().await?;
+        if !listed || newest == 0 {
+            return Ok((self.streams().await?.into(), 0));
+        }
+        let streams: BTreeSet<_> = unsealed.iter().map(|entry| entry.stream).collect();
+        Ok((streams.into_iter().collect(), newest))
+    }
+
+    /// Reads these folders, then the segments after number `from` up to `newest`, newest first.
+    fn reading(&self, folders: VecDeque<StreamId>, from: u64, newest: u64) -> NewestFirst {
         let journal = self.clone();
         let read = move |number| {
             let journal = journal.clone();
             async move { (number, journal.segment(number).await) }
         };
-        Ok(NewestFirst {
+        NewestFirst {
             journal: self.clone(),
             folders,
-            segments: stream::iter((1..=newest).rev())
+            segments: stream::iter((from + 1..=newest).rev())
                 .map(read)
                 .buffered(SEGMENTS)
                 .boxed(),
             parts: BTreeMap::new(),
             whole: BTreeSet::new(),
-        })
+        }
+    }
+
+    fn dropped_segment(&self, number: u64) -> JournalError {
+        let path = format!("log/segments/{}", numbered(number));
+        self.damaged(Finding::about(path, Flaw::Dropped))
     }
 
     /// The newest seal's number; 0 without a seal. Lists the log's folders only if `log/checkpoint`
     /// is missing or wrong.
-    async fn newest_segment(&self) -> Result<u64, JournalError> {
+    pub async fn newest_seal(&self) -> Result<u64, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
         let mut newest = known.map_or(0, |known| known.number);
@@ -126,10 +168,9 @@ impl NewestFirst {
             return Ok(self.headless());
         };
         self.journal.work_done.add(1);
-        let gone = || Finding::about(format!("log/segments/{}", numbered(number)), Flaw::Dropped);
         match read {
             Ok(Some(segment)) => Ok(Some(self.take(segment))),
-            Ok(None) => Ok(Some(flawed(vec![self.journal.damaged(gone())]))),
+            Ok(None) => Ok(Some(flawed(vec![self.journal.dropped_segment(number)]))),
             Err(error @ JournalError::Damaged { .. }) => Ok(Some(flawed(vec![error]))),
             Err(error) => Err(error),
         }

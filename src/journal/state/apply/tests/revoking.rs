@@ -13,12 +13,8 @@ fn an_expiry_ends_a_pause_but_not_one_that_began_after_it() {
 
 #[test]
 fn only_what_the_request_gave_is_taken_back() {
-    let there = ResultKind::Available {
-        blueprint: None,
-        already: true,
-    };
     let state = closed_after(vec![
-        result(lighthouse(), there),
+        result(lighthouse(), there()),
         result(account(0), Shared),
         result(account(1), AlreadyShared),
         result(account(2), failed()),
@@ -40,13 +36,7 @@ fn only_what_the_request_gave_is_taken_back() {
 #[test]
 fn who_had_it_before_is_never_due() {
     let mut results = all(AlreadyShared);
-    results[0] = result(
-        lighthouse(),
-        ResultKind::Available {
-            blueprint: None,
-            already: true,
-        },
-    );
+    results[0] = result(lighthouse(), there());
     let state = closed_after(results);
     assert_eq!(
         (state.needs_work(at(EXPIRY * 9)), state.grant()),
@@ -228,6 +218,48 @@ fn a_refusal_closes_as_denied_with_both_verdicts_and_keeps_what_was_given() {
     assert_eq!(state.status(), Status::Denied);
     assert!(state.verdict().allowed && !state.refusal().unwrap().allowed);
     assert_eq!(state.due_at(), Some(at(EXPIRY)));
+}
+
+#[test]
+fn what_failed_can_be_reopened_after_the_revocation_of_what_was_called_off() {
+    let refusal = vec![
+        result(lighthouse(), there()),
+        result(account(0), Shared),
+        result(account(1), failed()),
+        result(account(2), failed()),
+    ];
+    let builder = StreamBuilder::opened()
+        .then(1, 1, progress(vec![result(account(0), Shared)]))
+        .then(2, 7, called_off(vec![account(0)]))
+        .then(3, 1, refused(false, refusal))
+        .then(4, 2, revoking(60, &[0], false));
+    let revoked_with = |kind| {
+        builder
+            .clone()
+            .then(5, 2, revoked(vec![result(account(0), kind)]))
+    };
+    let state = fold(&revoked_with(Cancelled)).unwrap();
+    assert_eq!((state.phase(), state.due_at()), (&Phase::Closed, None));
+    assert_eq!((state.given(), state.stays_closed(at(6))), (vec![], None));
+    let left = state.remaining().unwrap();
+    assert_eq!(left.target.accounts(), [account_id(1), account_id(2)]);
+    assert!(state.stays_closed(at(EXPIRY)).is_some());
+    // The image is gone.
+    let gone = fold(&revoked_with(failed())).unwrap();
+    assert_eq!(gone.phase(), &Phase::Revoked);
+    // A withdrawal calls off the rest.
+    let rest = withdrawn(vec![lighthouse(), account(1), account(2)]);
+    let state = fold(&revoked_with(Cancelled).then(6, 7, rest)).unwrap();
+    assert!(state.stays_closed(at(7)).is_some());
+    assert_eq!(state.due_at(), None);
+}
+
+/// The image was in Lighthouse before the request.
+fn there() -> ResultKind {
+    ResultKind::Available {
+        blueprint: None,
+        already: true,
+    }
 }
 
 #[test]
