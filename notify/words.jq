@@ -21,12 +21,14 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | "\(.request.image) (\(.request.region))" as $image
 | (if .contact == null then "Ask the people who maintain the share policy." else "Ask \(.contact)." end) as $ask
 | ([.kept[] | item]) as $kept
+| ([.results[] | select(.renewed and .called_off_by == null) | item]) as $renewed
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
 | ([.results[] | if .called_off_by != null then "it was called off" elif .result == "failed" then .code + (if .maybe_done then " (the call may have taken effect)" else "" end) else empty end] | list) as $codes
 | (if .expires_at == null then "It has no end: it stays until it is cancelled."
-   else ([if $given != [] then "It ends at \(.expires_at | day) by itself." else empty end,
+   else ([if $given - $renewed != [] then "It ends at \(.expires_at | day) by itself." else empty end,
+          if $renewed != [] then "Another request shared it with \($renewed | list), too: it stays until the last of these shares ends. This one ends at \(.expires_at | day)." else empty end,
           if $kept != [] then "It was shared with \($kept | list) before: this request does not end that." else empty end]
          | join(" ")) end) as $end
 | (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which

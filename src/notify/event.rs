@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Notice, NoticeKind};
+use crate::domain::{Item, Notice, NoticeKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
 /// Returns the id of a notification. Every attempt has the same id.
@@ -32,6 +32,8 @@ pub(crate) struct Extras<'a> {
     /// Whether a `response_url` is known.
     pub response_url: bool,
     pub task_token: Option<&'a str>,
+    /// The items of an expiring share that stay shared, because another share of them ends later.
+    pub staying: &'a [Item],
 }
 
 pub(crate) fn notification_event(
@@ -52,7 +54,7 @@ pub(crate) fn notification_event(
         "callback": { "response_url": extras.response_url, "task_token": extras.task_token },
     });
     let outcome = match stream_state {
-        StreamState::Request(state) => of_request(state, notice.on),
+        StreamState::Request(state) => of_request(state, notice.on, extras.staying),
         StreamState::Incident(incident) => of_incident(incident),
     };
     if let (Some(event), Value::Object(outcome)) = (event.as_object_mut(), outcome) {
@@ -61,11 +63,16 @@ pub(crate) fn notification_event(
     event
 }
 
-fn of_request(state: &State, on: NoticeKind) -> Value {
+fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
     let request = state.request();
     let verdict = state.refusal().unwrap_or(state.verdict());
     let results = match on {
         NoticeKind::Revoked => state.revoked().to_vec(),
+        NoticeKind::Expiring => {
+            let mut results = state.results();
+            results.retain(|result| !staying.contains(&result.item));
+            results
+        }
         _ => state.results(),
     };
     let overdue = match (on, state.phase()) {

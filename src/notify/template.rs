@@ -119,7 +119,7 @@ mod tests {
             "policy": if ended { vec!["golden-images"] } else { vec![] }, "why": ended.then_some("code-17"),
             "kept": [{"result": "already_shared", "account": "700000000003"}],
             "results": [{"result": "failed", "account": "700000000001", "code": "Internal-1"}, {"result": "shared", "account": "700000000002"},
-            {"result": "already_shared", "account": "700000000003"}, {"result": "cancelled", "account": "700000000004", "called_off_by": "CHG-9"}]});
+            {"result": "already_shared", "account": "700000000003"}, {"result": "already_shared", "account": "700000000005", "renewed": true}, {"result": "cancelled", "account": "700000000004", "called_off_by": "CHG-9"}]});
         if let (Some(event), Value::Object(incident)) = (event.as_object_mut(), incident) {
             event.extend(incident);
         }

@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sharehook::app::{NotificationEntry, NotificationStatus};
 use sharehook::domain::Timestamp;
+use sharehook::clock::system_now;
 use sharehook_sandbox::{InboxAnswer, Letter};
 
 use crate::support::secrets;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, invocation, request};
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, Place, REGION, START, STRANGER, World, deadline, invocation, request,
+};
 use crate::unclear_ends::call_off_the_second;
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
@@ -455,6 +458,11 @@ fn lines(world: &World) -> Vec<(String, String)> {
     all
 }
 
+/// The type and the subject of each event that the inbox accepted, sorted.
+fn kinds(world: &World) -> Vec<String> {
+    lines(world).into_iter().map(|(kind, _)| kind).collect()
+}
+
 /// A cancel of another ticket calls a waiting share off, completely or in part. The share's own
 /// ticket is notified, also if the process stops before it notifies.
 #[tokio::test]
@@ -594,7 +602,8 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     world.notify().await;
     let told = lines(&world);
     let not_ended = format!(
-        "It was shared with {} before: this request does not end that.",
+        "Another request shared it with {}, too: it stays until the last of these shares ends. \
+         This one ends at 2026-12-01 08:00 UTC.",
         ACCOUNTS[0]
     );
     for (answer, (_, text), ends) in [(kept, &told[0], false), (some, &told[1], true)] {
@@ -615,6 +624,71 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     assert_eq!(kind, "expiring invoke/TWO");
     let first = format!("with {} ends at", ACCOUNTS[1]);
     assert!(text.contains(&first), "{text}");
+}
+
+/// One account has the image without a request of ours, for example by hand.
+#[tokio::test]
+async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.edit(|world| {
+        let stock = world.regions.get_mut(REGION).unwrap();
+        let shares = &mut stock.blueprints.get_mut(BLUEPRINT).unwrap().shares;
+        shares.insert(ACCOUNTS[0].to_owned(), system_now());
+    });
+    let share = json!({"accounts": &ACCOUNTS[..1], "expires_in": "10d"});
+    let (_, answer) = world.deliver(&request("ONE", share)).await;
+    let message = answer.message.unwrap();
+    assert!(message.contains("does not revoke it"), "{message}");
+    world.notify().await;
+    for days in [8, 3] {
+        world.advance(days * 86_400);
+        world.sweep().await;
+    }
+    let told = lines(&world);
+    let kept = format!(
+        "It was shared with {} before: this request does not end that.",
+        ACCOUNTS[0]
+    );
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains(&kept), "{told:?}");
+    assert_eq!(world.has(BLUEPRINT), ACCOUNTS[..1]);
+}
+
+/// The ticket of each share is told of the end that revokes it, and of no end at which nothing ends.
+#[tokio::test]
+async fn a_renewal_is_told_of_its_own_end() {
+    let mut world = world(Place::Brittle, "").await;
+    for (id, days) in [("FIRST", "10d"), ("RENEWAL", "20d"), ("SHORT", "6d")] {
+        let share = json!({"accounts": &ACCOUNTS[..1], "expires_in": days});
+        let (_, answer) = world.deliver(&request(id, share)).await;
+        let renewed = answer.results[0].renewed;
+        assert_eq!(renewed, id != "FIRST", "{answer:?}");
+        let message = answer.message.unwrap_or_default();
+        assert_eq!(message.contains("another request"), renewed, "{message}");
+    }
+    world.notify().await;
+    let told = kinds(&world);
+    assert_eq!(told.len(), 3, "{told:?}");
+    // Every six hours, so that each end and each notice has a sweep of its own.
+    let (mut since, start) = (told, START.parse::<Timestamp>().unwrap());
+    for (until, news, left) in [
+        (16, &[][..], true),
+        (19, &["expiring invoke/RENEWAL"][..], true),
+        (21, &["revoked invoke/FIRST", "revoked invoke/RENEWAL", "revoked invoke/SHORT"], false),
+    ] {
+        let until = start + jiff::SignedDuration::from_hours(24 * until);
+        while world.now() < until {
+            world.advance(6 * 3_600);
+            world.sweep().await;
+            world.restart();
+        }
+        let told = kinds(&world);
+        let new: Vec<_> = told.iter().filter(|kind| !since.contains(kind)).collect();
+        assert_eq!(new, news.iter().collect::<Vec<_>>(), "{until}");
+        assert_eq!(!world.has(BLUEPRINT).is_empty(), left, "{until}");
+        since = told;
+    }
+    world.verify().await.unwrap();
 }
 
 /// Duplicates arrive while a notification is being delivered.

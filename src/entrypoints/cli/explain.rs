@@ -342,6 +342,9 @@ fn result_words(result: &ItemResult) -> (Tone, String) {
     if let ResultKind::Failed { code, message, .. } = &result.kind {
         words.push_str(&format!(": {message} ({code})"));
     }
+    if result.renewed {
+        words.push_str(", by another request; revoked when the last of these shares ends");
+    }
     if let Some(cancel) = &result.called_off_by {
         words.push_str(&format!(", called off by {cancel}"));
     }
