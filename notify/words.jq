@@ -4,6 +4,8 @@
 def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) more" else join(", ") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+def refusal: {no_permit: "No rule allows it.", approval: "It lacks an approver who may approve it.",
+  expired: "Its end has already passed.", error: "The policy could not decide it."}[.] // empty;
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
@@ -43,7 +45,8 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["\($words.failed) \($all).", "The reason: \($codes).", "\($ask) \($which)"]
     elif .type == "denied" then
       ["\($words.not): the policy refused it for \($all).",
-       (if .policy == [] then "No rule allows it." else "The rule: \(.policy | list)." end), "\($ask) \($which)"]
+       ([if .policy != [] then "The rule: \(.policy | list)." else empty end, ((.refusals // [])[] | refusal)]
+        | if . == [] then "No rule allows it, or approvers are missing." else join(" ") end), "\($ask) \($which)"]
     elif .type == "expiring" then
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "If you still need it, request a new share before then.", $which]

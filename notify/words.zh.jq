@@ -3,6 +3,8 @@
 def list: unique | if length > 5 then "\(.[:5] | join("、")) 等，共 \(length) 个" else join("、") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+def refusal: {no_permit: "没有规则允许这一请求。", approval: "缺少有权批准这一请求的审批人。",
+  expired: "到期时间已经过去。", error: "策略无法对这一请求作出决定。"}[.] // empty;
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
@@ -42,7 +44,8 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["镜像 \($image)\($words.not) \($all)。", "原因：\($codes)。", "\($ask)\($which)"]
     elif .type == "denied" then
       ["策略拒绝了请求：镜像 \($image)不能\($words.do) \($all)。",
-       (if .policy == [] then "没有规则允许这一请求。" else "依据的规则：\(.policy | list)。" end), "\($ask)\($which)"]
+       ([if .policy != [] then "依据的规则：\(.policy | list)。" else empty end, ((.refusals // [])[] | refusal)]
+        | if . == [] then "没有规则允许这一请求，或者缺少审批人。" else join("") end), "\($ask)\($which)"]
     elif .type == "expiring" then
       ["\($image)对 \($given | list) 的共享将于 \(.expires_at | day) 到期。",
        "如果仍然需要，请在到期之前提交新的共享申请。", $which]

@@ -2,10 +2,12 @@
 //! the request and its outcome, or the incident, and the notification's ids. The event contains at
 //! most one secret: the task token of a Step Functions task that waits for the callback.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Item, Notice, NoticeKind};
+use crate::domain::{Item, Notice, NoticeKind, RefusalKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
 /// Returns the id of a notification. Every attempt has the same id.
@@ -79,6 +81,9 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
+    // What the refusals are about, without the reasons, which can show parts of the allow-list.
+    let kinds = verdict.refused.iter().filter_map(|refused| refused.kind);
+    let refusals: BTreeSet<&str> = kinds.map(RefusalKind::as_str).collect();
     // An overdue share may end before its expiry, because it was called off.
     let end = match on {
         NoticeKind::Overdue => state.ends_at(),
@@ -105,6 +110,7 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
         "kept": state.kept(),
         "policy": verdict.policies,
         "refused": verdict.refused,
+        "refusals": refusals,
         "why": overdue,
     })
 }

@@ -626,6 +626,35 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     assert!(text.contains(&first), "{text}");
 }
 
+/// The lines say what kind of refusal it is, and name neither approvers nor groups.
+#[tokio::test]
+async fn a_denied_ticket_is_told_what_it_lacks() {
+    let world = world(Place::Brittle, "").await;
+    let cases = [
+        ("A", json!({"accounts": [STRANGER]}), "No rule allows it."),
+        (
+            "B",
+            json!({"approvers": ["mallory@example.com"]}),
+            "It lacks an approver who may approve it.",
+        ),
+        (
+            "C",
+            json!({"expires_at": "2026-11-01T00:00:00Z"}),
+            "Its end has already passed.",
+        ),
+        ("D", json!({"approvers": []}), "The rule: four-eyes."),
+    ];
+    for (id, change, _) in &cases {
+        world.deliver(&request(id, change.clone())).await;
+    }
+    world.notify().await;
+    for ((_, text), (id, _, wanted)) in lines(&world).into_iter().zip(cases) {
+        let after = format!("{wanted} Ask ");
+        assert!(text.contains(&after), "{id}: {text}");
+        assert!(!text.contains("mallory"), "{text}");
+    }
+}
+
 /// One account has the image without a request of ours, for example by hand.
 #[tokio::test]
 async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {

@@ -423,6 +423,7 @@ mod tests {
         let refused = |account: usize| Refused {
             item: Some(failed(account).item),
             why: format!("no policy allows it; nearest: golden-images-{number}-{account}"),
+            kind: None,
         };
         Verdict {
             allowed: number.is_multiple_of(2),
