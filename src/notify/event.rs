@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Item, Notice, NoticeKind, RefusalKind};
+use crate::domain::{Item, ItemResult, Notice, NoticeKind, RefusalKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
 /// Returns the id of a notification. Every attempt has the same id.
@@ -68,15 +68,6 @@ pub(crate) fn notification_event(
 fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
     let request = state.request();
     let verdict = state.refusal().unwrap_or(state.verdict());
-    let results = match on {
-        NoticeKind::Revoked => state.revoked().to_vec(),
-        NoticeKind::Expiring => {
-            let mut results = state.results();
-            results.retain(|result| !staying.contains(&result.item));
-            results
-        }
-        _ => state.results(),
-    };
     let overdue = match (on, state.phase()) {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
@@ -105,7 +96,7 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
             "reason": request.reason,
         },
         "status": state.status(),
-        "results": results,
+        "results": results_of(state, on, staying),
         "expires_at": end,
         "kept": state.kept(),
         "policy": verdict.policies,
@@ -113,6 +104,20 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
         "refusals": refusals,
         "why": overdue,
     })
+}
+
+fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult> {
+    let mut results = state.results();
+    match on {
+        NoticeKind::Revoked => return state.revoked().to_vec(),
+        // Only what is still shared now, and ends.
+        NoticeKind::Expiring | NoticeKind::Overdue => {
+            let shared = state.uncovered();
+            results.retain(|one| shared.contains(&one.item) && !staying.contains(&one.item));
+        }
+        _ => {}
+    }
+    results
 }
 
 fn of_incident(incident: &Incident) -> Value {

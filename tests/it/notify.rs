@@ -626,6 +626,29 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     assert!(text.contains(&first), "{text}");
 }
 
+/// A cancel ended the share of one account before the notice of the coming end.
+#[tokio::test]
+async fn the_notice_of_an_end_leaves_out_what_was_cancelled() {
+    let world = world(Place::Brittle, "").await;
+    let two = json!({"accounts": &ACCOUNTS[..2], "expires_in": "10d"});
+    world.deliver(&request("ONE", two)).await;
+    let cancel = json!({"action": "cancel", "accounts": &ACCOUNTS[..1]});
+    world.deliver(&request("TWO", cancel)).await;
+    world.notify().await;
+    world.advance(8 * 86_400);
+    world.sweep().await;
+    let delivered = delivered(&world);
+    let mut events = delivered.values().flatten();
+    let expiring = events.find(|event| event["type"] == "sharehook.request.expiring");
+    let data = &expiring.unwrap()["data"];
+    let first = data["lines"][0].as_str().unwrap();
+    let wanted = format!("with {} ends at", ACCOUNTS[1]);
+    assert!(first.contains(&wanted), "{data}");
+    let results = data["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1, "{data}");
+    assert_eq!(results[0]["account"], ACCOUNTS[1], "{data}");
+}
+
 /// The lines say what kind of refusal it is, and name neither approvers nor groups.
 #[tokio::test]
 async fn a_denied_ticket_is_told_what_it_lacks() {
