@@ -7,8 +7,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Item, ItemResult, Notice, NoticeKind, RefusalKind};
+use crate::domain::{
+    Item, ItemResult, Notice, NoticeKind, RefusalKind, ResultCode, ResultKind,
+};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
+
+/// The message of a refused item.
+const REFUSED: &str = "the policy refused the request";
 
 /// Returns the id of a notification. Every attempt has the same id.
 pub(crate) fn webhook_id(stream: StreamId, notice: &Notice) -> String {
@@ -78,7 +83,7 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
     // An overdue share may end before its expiry, because it was called off.
     let end = match on {
         NoticeKind::Overdue => state.ends_at(),
-        _ => state.expires_at(),
+        _ => state.expires_at().filter(|_| state.verdict().allowed),
     };
     json!({
         "request": {
@@ -115,9 +120,27 @@ fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult
             let shared = state.uncovered();
             results.retain(|one| shared.contains(&one.item) && !staying.contains(&one.item));
         }
+        NoticeKind::Denied => {
+            if results.is_empty() {
+                results = state.request().target.items().into_iter().map(denied).collect();
+            }
+            // The recorded reasons can show parts of the allow-list.
+            for one in &mut results {
+                if let ResultKind::Failed { code, message, .. } = &mut one.kind
+                    && code == ResultCode::Denied.as_str()
+                {
+                    REFUSED.clone_into(message);
+                }
+            }
+        }
         _ => {}
     }
     results
+}
+
+fn denied(item: Item) -> ItemResult {
+    let kind = ResultKind::failed(ResultCode::Denied, REFUSED, false);
+    ItemResult::new(item, kind, None)
 }
 
 fn of_incident(incident: &Incident) -> Value {

@@ -579,8 +579,12 @@ async fn a_late_notification_reports_the_outcome_that_it_announces() {
         let kind = event["type"].as_str().unwrap();
         assert_eq!(kind, format!("sharehook.request.{status}"), "{event}");
         let code = event["data"]["results"][0]["code"].as_str();
-        let failed = (status == "failed").then_some("InvalidParameterValue.AccountIdsNotExist");
-        assert_eq!(code, failed, "{event}");
+        let wanted = match status {
+            "failed" => Some("InvalidParameterValue.AccountIdsNotExist"),
+            "denied" => Some("PolicyDenied"),
+            _ => None,
+        };
+        assert_eq!(code, wanted, "{event}");
         let denied = event["data"]["policy"].as_array().unwrap().is_empty();
         assert_eq!(denied, status == "denied", "{event}");
     }
@@ -675,6 +679,15 @@ async fn a_denied_ticket_is_told_what_it_lacks() {
         let after = format!("{wanted} Ask ");
         assert!(text.contains(&after), "{id}: {text}");
         assert!(!text.contains("mallory"), "{text}");
+    }
+    for event in delivered(&world).values().flatten() {
+        let data = &event["data"];
+        assert_eq!(data["expires_at"], Value::Null, "{data}");
+        let results = data["results"].as_array().unwrap();
+        let accounts = data["request"]["accounts"].as_array().unwrap();
+        assert_eq!(results.len(), accounts.len(), "{data}");
+        assert!(results.iter().all(|one| one["code"] == "PolicyDenied"));
+        assert!(!data["results"].to_string().contains("mallory"), "{data}");
     }
 }
 
