@@ -256,7 +256,7 @@ impl App {
         let history = self.journal.read(stream).await?;
         let history = history.ok_or(JournalError::Gone { stream })?;
         let mut state = history.stream_state.clone();
-        let due = wanted(&state);
+        let due = self.with_tasks(&state, wanted(&state));
         if !due.is_empty() {
             self.prove_create_only().await?;
         }
