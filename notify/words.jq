@@ -4,6 +4,8 @@
 def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) more" else join(", ") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+def refusal: {no_permit: "No rule allows it.", approval: "It lacks an approver who may approve it.",
+  expired: "Its end has already passed.", error: "The policy could not decide it."}[.] // empty;
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
@@ -22,12 +24,14 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | "\(.request.image) (\(.request.region))" as $image
 | (if .contact == null then "Ask the people who maintain the share policy." else "Ask \(.contact)." end) as $ask
 | ([.kept[] | item]) as $kept
+| ([.results[] | select(.renewed and .called_off_by == null) | item]) as $renewed
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
 | ([.results[] | if .called_off_by != null then "it was called off" elif .result == "failed" then .code + (if .maybe_done then " (the call may have taken effect)" else "" end) else empty end] | list) as $codes
 | (if .expires_at == null then "It has no end: it stays until it is cancelled."
-   else ([if $given != [] then "It ends at \(.expires_at | day) by itself." else empty end,
+   else ([if $given - $renewed != [] then "It ends at \(.expires_at | day) by itself." else empty end,
+          if $renewed != [] then "Another request shared it with \($renewed | list), too: it stays until the last of these shares ends. This one ends at \(.expires_at | day)." else empty end,
           if $kept != [] then "It was shared with \($kept | list) before: this request does not end that." else empty end]
          | join(" ")) end) as $end
 | (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which
@@ -42,7 +46,8 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["\($words.failed) \($all).", "The reason: \($codes).", "\($ask) \($which)"]
     elif .type == "denied" then
       ["\($words.not): the policy refused it for \($all).",
-       (if .policy == [] then "No rule allows it." else "The rule: \(.policy | list)." end), "\($ask) \($which)"]
+       ([if .policy != [] then "The rule: \(.policy | list)." else empty end, ((.refusals // [])[] | refusal)]
+        | if . == [] then "No rule allows it, or approvers are missing." else join(" ") end), "\($ask) \($which)"]
     elif .type == "expiring" then
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "If you still need it, request a new share before then.", $which]

@@ -3,6 +3,8 @@
 def list: unique | if length > 5 then "\(.[:5] | join("、")) 等，共 \(length) 个" else join("、") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+def refusal: {no_permit: "没有规则允许这一请求。", approval: "缺少有权批准这一请求的审批人。",
+  expired: "到期时间已经过去。", error: "策略无法对这一请求作出决定。"}[.] // empty;
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
@@ -22,12 +24,14 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
 | "\(.request.image)（\(.request.region)）" as $image
 | (if .contact == null then "请联系共享策略的维护人员。" else "请联系 \(.contact)。" end) as $ask
 | ([.kept[] | item]) as $kept
+| ([.results[] | select(.renewed and .called_off_by == null) | item]) as $renewed
 | [.results[] | select(.result != "failed" and .called_off_by == null) | item] as $good
 | [.results[] | select(.result == "failed" or .called_off_by != null) | item] as $bad
 | ([.results[] | select(.called_off_by == null and (.result != "failed" or .maybe_done)) | item] - $kept) as $given
 | ([.results[] | if .called_off_by != null then "请求已被取消" elif .result == "failed" then .code + (if .maybe_done then "（调用可能已生效）" else "" end) else empty end] | list) as $codes
 | (if .expires_at == null then "该共享没有到期时间，取消之前一直有效。"
-   else ([if $given != [] then "该共享将于 \(.expires_at | day) 自动到期。" else empty end,
+   else ([if $given - $renewed != [] then "该共享将于 \(.expires_at | day) 自动到期。" else empty end,
+          if $renewed != [] then "另有请求也将其共享给 \($renewed | list)：最后一个共享到期时才会收回。本共享将于 \(.expires_at | day) 到期。" else empty end,
           if $kept != [] then "此前已共享给 \($kept | list)，本请求到期不会收回。" else empty end]
          | join("")) end) as $end
 | (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end) as $which
@@ -41,7 +45,8 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["镜像 \($image)\($words.not) \($all)。", "原因：\($codes)。", "\($ask)\($which)"]
     elif .type == "denied" then
       ["策略拒绝了请求：镜像 \($image)不能\($words.do) \($all)。",
-       (if .policy == [] then "没有规则允许这一请求。" else "依据的规则：\(.policy | list)。" end), "\($ask)\($which)"]
+       ([if .policy != [] then "依据的规则：\(.policy | list)。" else empty end, ((.refusals // [])[] | refusal)]
+        | if . == [] then "没有规则允许这一请求，或者缺少审批人。" else join("") end), "\($ask)\($which)"]
     elif .type == "expiring" then
       ["\($image)对 \($given | list) 的共享将于 \(.expires_at | day) 到期。",
        "如果仍然需要，请在到期之前提交新的共享申请。", $which]

@@ -365,6 +365,9 @@ impl App {
             (ending, answer)
         };
         self.queue_late_notifications(&state);
+        if incoming.task_token {
+            self.queue_task_again(&state);
+        }
         incoming.delivery.early.recorded(duplicate(&state));
         let after = self.resume(state, incoming.now, incoming.deadline).await?;
         Ok(duplicate(&after))

@@ -163,12 +163,17 @@ fn message_of(state: &State) -> Option<String> {
         )),
         Phase::Deferred { why, .. } | Phase::RevokeDeferred { why, .. } => Some(why.clone()),
         Phase::Closed if state.refusal().is_none() && state.expires_at().is_some() => {
-            let (kept, all) = (state.kept().len(), state.results().len());
-            (kept > 0).then(|| {
-                format!(
-                    "{kept} of {all} results: the image was shared before this request, so the expiry of this request does not revoke it"
-                )
-            })
+            let results = state.results();
+            let renewed = results.iter().filter(|result| result.renewed);
+            let of_all = |(number, why): (usize, &str)| {
+                (number > 0).then(|| format!("{number} of {} results: {why}", results.len()))
+            };
+            let parts = [
+                (state.kept().len(), "the image was shared before this request, so the expiry of this request does not revoke it"),
+                (renewed.count(), "another request shared the image, too, so it is revoked when the last of these shares ends"),
+            ];
+            let parts: Vec<String> = parts.into_iter().filter_map(of_all).collect();
+            (!parts.is_empty()).then(|| parts.join("; "))
         }
         _ => state.refusal().map(|_| {
             "the request was allowed when it was received, but a later decision denied it"

@@ -51,7 +51,7 @@ pub use result_code::ResultCode;
 pub use site::Site;
 pub use span::Span;
 pub(crate) use spelled::{spelled, unknown_name};
-pub use verdict::{Approval, Refused, Verdict};
+pub use verdict::{Approval, RefusalKind, Refused, Verdict};
 pub(crate) use visible::{is_invisible, visible};
 
 /// An instant in UTC, written in the format of RFC 3339.

@@ -109,6 +109,10 @@ pub struct ItemResult {
     /// clear answer, or its worker was interrupted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
+    /// Whether another request had shared the item that this share found shared. If so, the item
+    /// also counts as given by this request: it stays until the last of these shares ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renewed: bool,
 }
 
 impl ItemResult {
@@ -120,6 +124,7 @@ impl ItemResult {
             request_id,
             called_off_by: None,
             maybe_done: false,
+            renewed: false,
         }
     }
 
@@ -147,6 +152,14 @@ impl ItemResult {
     pub fn succeeded(&self) -> bool {
         self.called_off_by.is_none()
             && !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
+    }
+
+    /// Whether the item already had the state that a share wants.
+    pub fn found(&self) -> bool {
+        matches!(
+            self.kind,
+            ResultKind::AlreadyShared | ResultKind::Available { already: true, .. }
+        )
     }
 
     /// Whether this item still waits for work.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Item;
+use super::spelled::spelled;
 
 /// A decision of the policies, as the journal records it. A verdict is no permission: only
 /// `policy::Approved` permits a call.
@@ -48,6 +49,26 @@ pub struct Refused {
     /// The reason, for example: policies forbade it, no policy allowed it, or approvers are
     /// missing.
     pub why: String,
+    /// The kind of reason. Absent in records of version 0.2.0 and older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RefusalKind>,
+}
+
+spelled! {
+    /// The kind of reason for a refusal. It tells a requester what to do and shows nothing of the
+    /// allow-list.
+    RefusalKind {
+        /// No policy allows it.
+        NoPermit = "no_permit",
+        /// A policy forbids it.
+        Forbidden = "forbidden",
+        /// Too few of the named approvers may approve it.
+        Approval = "approval",
+        /// The share would already have expired.
+        Expired = "expired",
+        /// It could not be decided, for example because a policy could not be evaluated.
+        Error = "error",
+    }
 }
 
 impl std::fmt::Display for Refused {
@@ -83,6 +104,7 @@ mod tests {
             let refused = Refused {
                 item,
                 why: "w".to_owned(),
+                kind: None,
             };
             assert_eq!(serde_json::to_string(&refused).unwrap(), json);
             assert_eq!(serde_json::from_str::<Refused>(json).unwrap(), refused);

@@ -2,11 +2,18 @@
 //! the request and its outcome, or the incident, and the notification's ids. The event contains at
 //! most one secret: the task token of a Step Functions task that waits for the callback.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Notice, NoticeKind};
+use crate::domain::{
+    Item, ItemResult, Notice, NoticeKind, RefusalKind, ResultCode, ResultKind,
+};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
+
+/// The message of a refused item.
+const REFUSED: &str = "the policy refused the request";
 
 /// Returns the id of a notification. Every attempt has the same id.
 pub(crate) fn webhook_id(stream: StreamId, notice: &Notice) -> String {
@@ -32,6 +39,8 @@ pub(crate) struct Extras<'a> {
     /// Whether a `response_url` is known.
     pub response_url: bool,
     pub task_token: Option<&'a str>,
+    /// The items of an expiring share that stay shared, because another share of them ends later.
+    pub staying: &'a [Item],
 }
 
 pub(crate) fn notification_event(
@@ -52,7 +61,7 @@ pub(crate) fn notification_event(
         "callback": { "response_url": extras.response_url, "task_token": extras.task_token },
     });
     let outcome = match stream_state {
-        StreamState::Request(state) => of_request(state, notice.on),
+        StreamState::Request(state) => of_request(state, notice.on, extras.staying),
         StreamState::Incident(incident) => of_incident(incident),
     };
     if let (Some(event), Value::Object(outcome)) = (event.as_object_mut(), outcome) {
@@ -61,21 +70,20 @@ pub(crate) fn notification_event(
     event
 }
 
-fn of_request(state: &State, on: NoticeKind) -> Value {
+fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
     let request = state.request();
     let verdict = state.refusal().unwrap_or(state.verdict());
-    let results = match on {
-        NoticeKind::Revoked => state.revoked().to_vec(),
-        _ => state.results(),
-    };
     let overdue = match (on, state.phase()) {
         (NoticeKind::Overdue, Phase::RevokeDeferred { why, .. }) => Some(why),
         _ => None,
     };
+    // What the refusals are about, without the reasons, which can show parts of the allow-list.
+    let kinds = verdict.refused.iter().filter_map(|refused| refused.kind);
+    let refusals: BTreeSet<&str> = kinds.map(RefusalKind::as_str).collect();
     // A share that was called off may end before its expiry.
     let end = match on {
         NoticeKind::Overdue => state.ends_at(),
-        _ => state.expires_at(),
+        _ => state.expires_at().filter(|_| state.verdict().allowed),
     };
     json!({
         "request": {
@@ -93,13 +101,46 @@ fn of_request(state: &State, on: NoticeKind) -> Value {
             "reason": request.reason,
         },
         "status": state.status(),
-        "results": results,
+        "results": results_of(state, on, staying),
         "expires_at": end,
         "kept": state.kept(),
         "policy": verdict.policies,
         "refused": verdict.refused,
+        "refusals": refusals,
         "why": overdue,
     })
+}
+
+fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult> {
+    let mut results = state.results();
+    match on {
+        NoticeKind::Revoked => return state.revoked().to_vec(),
+        // Only what is still shared now, and ends.
+        NoticeKind::Expiring | NoticeKind::Overdue => {
+            let shared = state.uncovered();
+            results.retain(|one| shared.contains(&one.item) && !staying.contains(&one.item));
+        }
+        NoticeKind::Denied => {
+            if results.is_empty() {
+                results = state.request().target.items().into_iter().map(denied).collect();
+            }
+            // The recorded reasons can show parts of the allow-list.
+            for one in &mut results {
+                if let ResultKind::Failed { code, message, .. } = &mut one.kind
+                    && code == ResultCode::Denied.as_str()
+                {
+                    REFUSED.clone_into(message);
+                }
+            }
+        }
+        _ => {}
+    }
+    results
+}
+
+fn denied(item: Item) -> ItemResult {
+    let kind = ResultKind::failed(ResultCode::Denied, REFUSED, false);
+    ItemResult::new(item, kind, None)
 }
 
 fn of_incident(incident: &Incident) -> Value {

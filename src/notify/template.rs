@@ -89,7 +89,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{Difference, NoticeKind};
+    use crate::domain::{Difference, NoticeKind, RefusalKind};
 
     /// Words in Latin letters that the Chinese lines may contain, besides words of the event.
     const NAMES: [&str; 6] = [
@@ -116,10 +116,11 @@ mod tests {
             _ => Value::Null,
         };
         let mut event = json!({"type": on, "request": request, "contact": ended.then_some("desk@example.com"), "expires_at": end,
-            "policy": if ended { vec!["golden-images"] } else { vec![] }, "why": ended.then_some("code-17"),
+            "policy": if ended { vec!["golden-images"] } else { vec![] },
+            "refusals": if ended { RefusalKind::ALL.to_vec() } else { vec![] }, "why": ended.then_some("code-17"),
             "kept": [{"result": "already_shared", "account": "700000000003"}],
             "results": [{"result": "failed", "account": "700000000001", "code": "Internal-1"}, {"result": "shared", "account": "700000000002"},
-            {"result": "already_shared", "account": "700000000003"}, {"result": "cancelled", "account": "700000000004", "called_off_by": "CHG-9"}]});
+            {"result": "already_shared", "account": "700000000003"}, {"result": "already_shared", "account": "700000000005", "renewed": true}, {"result": "cancelled", "account": "700000000004", "called_off_by": "CHG-9"}]});
         if let (Some(event), Value::Object(incident)) = (event.as_object_mut(), incident) {
             event.extend(incident);
         }

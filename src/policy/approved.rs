@@ -215,6 +215,7 @@ mod tests {
         let refused = vec![Refused {
             item: None,
             why: "w".into(),
+            kind: None,
         }];
         assert!(
             recorded(

@@ -14,7 +14,7 @@ use super::policy_set::PolicySet;
 use super::question::Question;
 use super::schema::clipped;
 use super::stack::with_enough_stack;
-use crate::domain::{Action, Approval, Item, Refused, Verdict};
+use crate::domain::{Action, Approval, Item, RefusalKind, Refused, Verdict};
 
 /// Maximum number of refused items for which one denial looks for the nearest permits. Further
 /// items get a shorter reason, to bound the work of a denial.
@@ -37,6 +37,7 @@ impl PolicySet {
         let judge = AssertUnwindSafe(|| with_enough_stack(|| self.judge(&question)));
         let findings = catch_unwind(judge).unwrap_or_else(|_| {
             Findings::refused(
+                RefusalKind::Error,
                 "the policy engine crashed on this request, so it is refused; report this to the operator of sharehook"
                     .to_owned(),
             )
@@ -56,11 +57,19 @@ impl PolicySet {
     fn judge(&self, question: &Question<'_>) -> Findings {
         let source = &question.identity.source;
         if !self.known.sources.contains(source) {
-            return Findings::refused(format!("source {source} is not configured"));
+            let why = format!("source {source} is not configured");
+            return Findings::refused(RefusalKind::Error, why);
         }
         let asked = match AuthorizationRequest::new(self, question) {
             Ok(asked) => asked,
-            Err(why) => return Findings::refused(why),
+            Err(why) => {
+                let end = question.request.expires_at(question.approved_at);
+                let kind = match end.is_some_and(|end| end <= question.now) {
+                    true => RefusalKind::Expired,
+                    false => RefusalKind::Error,
+                };
+                return Findings::refused(kind, why);
+            }
         };
         let mut findings = Findings::default();
         let mut alike: HashMap<usize, AllowedItem> = HashMap::new();
@@ -137,10 +146,14 @@ impl PolicySet {
                 format!("{counts} of {named} named approvers may; not counted: {why}")
             }
         };
+        let kind = match failed.is_empty() {
+            true => RefusalKind::Approval,
+            false => RefusalKind::Error,
+        };
         Err(Denial {
             policies: forbidding,
             failed,
-            ..Denial::default_deny(format!("{needed}, and {named}"))
+            ..Denial::new(kind, format!("{needed}, and {named}"))
         })
     }
 
@@ -152,9 +165,9 @@ impl PolicySet {
         entities: &Entities,
         explain: bool,
     ) -> Result<BTreeSet<String>, Denial> {
-        let request = request.map_err(Denial::default_deny)?;
-        let fitting = self.rules.fitting(&request, entities);
-        let fitting = fitting.map_err(Denial::default_deny)?;
+        let error = |why| Denial::new(RefusalKind::Error, why);
+        let request = request.map_err(error)?;
+        let fitting = self.rules.fitting(&request, entities).map_err(error)?;
         let response = Authorizer::new().is_authorized(&request, &fitting, entities);
         let diagnostics = response.diagnostics();
         let policies: BTreeSet<String> = diagnostics.reason().map(ToString::to_string).collect();
@@ -169,12 +182,16 @@ impl PolicySet {
             let why = format!("a policy could not be evaluated: {}", errors.join("; "));
             return Err(Denial {
                 failed,
-                ..Denial::default_deny(why)
+                ..error(why)
             });
         }
         if response.decision() == cedar_policy::Decision::Allow {
             return Ok(policies);
         }
+        let kind = match policies.is_empty() {
+            true => RefusalKind::NoPermit,
+            false => RefusalKind::Forbidden,
+        };
         let why = if !policies.is_empty() {
             explain::forbidden(&self.rules, &policies)
         } else if explain {
@@ -188,7 +205,7 @@ impl PolicySet {
         };
         Err(Denial {
             policies,
-            ..Denial::default_deny(why)
+            ..Denial::new(kind, why)
         })
     }
 }
@@ -209,6 +226,7 @@ pub(super) struct CountedApproval {
 
 /// Why one authorization was denied.
 pub(super) struct Denial {
+    kind: RefusalKind,
     why: String,
     /// The policies that forbade the request or an approval; empty if none did.
     policies: BTreeSet<String>,
@@ -218,8 +236,9 @@ pub(super) struct Denial {
 
 impl Denial {
     /// A denial without a policy that forbids the request.
-    fn default_deny(why: String) -> Self {
+    fn new(kind: RefusalKind, why: String) -> Self {
         Self {
+            kind,
             why,
             policies: BTreeSet::new(),
             failed: Vec::new(),
@@ -241,10 +260,11 @@ struct Findings {
 
 impl Findings {
     /// A refusal of the whole request.
-    fn refused(why: String) -> Self {
+    fn refused(kind: RefusalKind, why: String) -> Self {
         let refused = Refused {
             item: None,
             why: clipped(why),
+            kind: Some(kind),
         };
         Self {
             refused: vec![refused],
@@ -276,6 +296,7 @@ impl Findings {
                 self.refused.push(Refused {
                     item: Some(item),
                     why: clipped(denial.why),
+                    kind: Some(denial.kind),
                 });
             }
         }

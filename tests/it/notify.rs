@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sharehook::app::{NotificationEntry, NotificationStatus};
 use sharehook::domain::Timestamp;
+use sharehook::clock::system_now;
 use sharehook_sandbox::{InboxAnswer, Letter};
 
 use crate::support::secrets;
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, Place, STRANGER, World, deadline, invocation, request};
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, Place, REGION, START, STRANGER, World, deadline, invocation, request,
+};
 use crate::unclear_ends::call_off_the_second;
 
 pub(crate) const SECRET: &str = "whsec_dGVzdC1vbmx5LW5vdGlmeS1zZWNyZXQtMDEyMzQ1Njc=";
@@ -455,6 +458,11 @@ fn lines(world: &World) -> Vec<(String, String)> {
     all
 }
 
+/// The type and the subject of each event that the inbox accepted, sorted.
+fn kinds(world: &World) -> Vec<String> {
+    lines(world).into_iter().map(|(kind, _)| kind).collect()
+}
+
 /// A cancel of another ticket calls a waiting share off, completely or in part. The share's own
 /// ticket is notified, also if the process stops before it notifies.
 #[tokio::test]
@@ -571,8 +579,12 @@ async fn a_late_notification_reports_the_outcome_that_it_announces() {
         let kind = event["type"].as_str().unwrap();
         assert_eq!(kind, format!("sharehook.request.{status}"), "{event}");
         let code = event["data"]["results"][0]["code"].as_str();
-        let failed = (status == "failed").then_some("InvalidParameterValue.AccountIdsNotExist");
-        assert_eq!(code, failed, "{event}");
+        let wanted = match status {
+            "failed" => Some("InvalidParameterValue.AccountIdsNotExist"),
+            "denied" => Some("PolicyDenied"),
+            _ => None,
+        };
+        assert_eq!(code, wanted, "{event}");
         let denied = event["data"]["policy"].as_array().unwrap().is_empty();
         assert_eq!(denied, status == "denied", "{event}");
     }
@@ -594,7 +606,8 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     world.notify().await;
     let told = lines(&world);
     let not_ended = format!(
-        "It was shared with {} before: this request does not end that.",
+        "Another request shared it with {}, too: it stays until the last of these shares ends. \
+         This one ends at 2026-12-01 08:00 UTC.",
         ACCOUNTS[0]
     );
     for (answer, (_, text), ends) in [(kept, &told[0], false), (some, &told[1], true)] {
@@ -615,6 +628,132 @@ async fn no_end_is_announced_for_what_was_shared_before() {
     assert_eq!(kind, "expiring invoke/TWO");
     let first = format!("with {} ends at", ACCOUNTS[1]);
     assert!(text.contains(&first), "{text}");
+}
+
+/// A cancel ended the share of one account before the notice of the coming end.
+#[tokio::test]
+async fn the_notice_of_an_end_leaves_out_what_was_cancelled() {
+    let world = world(Place::Brittle, "").await;
+    let two = json!({"accounts": &ACCOUNTS[..2], "expires_in": "10d"});
+    world.deliver(&request("ONE", two)).await;
+    let cancel = json!({"action": "cancel", "accounts": &ACCOUNTS[..1]});
+    world.deliver(&request("TWO", cancel)).await;
+    world.notify().await;
+    world.advance(8 * 86_400);
+    world.sweep().await;
+    let delivered = delivered(&world);
+    let mut events = delivered.values().flatten();
+    let expiring = events.find(|event| event["type"] == "sharehook.request.expiring");
+    let data = &expiring.unwrap()["data"];
+    let first = data["lines"][0].as_str().unwrap();
+    let wanted = format!("with {} ends at", ACCOUNTS[1]);
+    assert!(first.contains(&wanted), "{data}");
+    let results = data["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1, "{data}");
+    assert_eq!(results[0]["account"], ACCOUNTS[1], "{data}");
+}
+
+/// The lines say what kind of refusal it is, and name neither approvers nor groups.
+#[tokio::test]
+async fn a_denied_ticket_is_told_what_it_lacks() {
+    let world = world(Place::Brittle, "").await;
+    let cases = [
+        ("A", json!({"accounts": [STRANGER]}), "No rule allows it."),
+        (
+            "B",
+            json!({"approvers": ["mallory@example.com"]}),
+            "It lacks an approver who may approve it.",
+        ),
+        (
+            "C",
+            json!({"expires_at": "2026-11-01T00:00:00Z"}),
+            "Its end has already passed.",
+        ),
+        ("D", json!({"approvers": []}), "The rule: four-eyes."),
+    ];
+    for (id, change, _) in &cases {
+        world.deliver(&request(id, change.clone())).await;
+    }
+    world.notify().await;
+    for ((_, text), (id, _, wanted)) in lines(&world).into_iter().zip(cases) {
+        let after = format!("{wanted} Ask ");
+        assert!(text.contains(&after), "{id}: {text}");
+        assert!(!text.contains("mallory"), "{text}");
+    }
+    for event in delivered(&world).values().flatten() {
+        let data = &event["data"];
+        assert_eq!(data["expires_at"], Value::Null, "{data}");
+        let results = data["results"].as_array().unwrap();
+        let accounts = data["request"]["accounts"].as_array().unwrap();
+        assert_eq!(results.len(), accounts.len(), "{data}");
+        assert!(results.iter().all(|one| one["code"] == "PolicyDenied"));
+        assert!(!data["results"].to_string().contains("mallory"), "{data}");
+    }
+}
+
+/// One account has the image without a request of ours, for example by hand.
+#[tokio::test]
+async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {
+    let world = world(Place::Brittle, "").await;
+    world.cloud.edit(|world| {
+        let stock = world.regions.get_mut(REGION).unwrap();
+        let shares = &mut stock.blueprints.get_mut(BLUEPRINT).unwrap().shares;
+        shares.insert(ACCOUNTS[0].to_owned(), system_now());
+    });
+    let share = json!({"accounts": &ACCOUNTS[..1], "expires_in": "10d"});
+    let (_, answer) = world.deliver(&request("ONE", share)).await;
+    let message = answer.message.unwrap();
+    assert!(message.contains("does not revoke it"), "{message}");
+    world.notify().await;
+    for days in [8, 3] {
+        world.advance(days * 86_400);
+        world.sweep().await;
+    }
+    let told = lines(&world);
+    let kept = format!(
+        "It was shared with {} before: this request does not end that.",
+        ACCOUNTS[0]
+    );
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains(&kept), "{told:?}");
+    assert_eq!(world.has(BLUEPRINT), ACCOUNTS[..1]);
+}
+
+/// The ticket of each share is told of the end that revokes it, and of no end at which nothing ends.
+#[tokio::test]
+async fn a_renewal_is_told_of_its_own_end() {
+    let mut world = world(Place::Brittle, "").await;
+    for (id, days) in [("FIRST", "10d"), ("RENEWAL", "20d"), ("SHORT", "6d")] {
+        let share = json!({"accounts": &ACCOUNTS[..1], "expires_in": days});
+        let (_, answer) = world.deliver(&request(id, share)).await;
+        let renewed = answer.results[0].renewed;
+        assert_eq!(renewed, id != "FIRST", "{answer:?}");
+        let message = answer.message.unwrap_or_default();
+        assert_eq!(message.contains("another request"), renewed, "{message}");
+    }
+    world.notify().await;
+    let told = kinds(&world);
+    assert_eq!(told.len(), 3, "{told:?}");
+    // Every six hours, so that each end and each notice has a sweep of its own.
+    let (mut since, start) = (told, START.parse::<Timestamp>().unwrap());
+    for (until, news, left) in [
+        (16, &[][..], true),
+        (19, &["expiring invoke/RENEWAL"][..], true),
+        (21, &["revoked invoke/FIRST", "revoked invoke/RENEWAL", "revoked invoke/SHORT"], false),
+    ] {
+        let until = start + jiff::SignedDuration::from_hours(24 * until);
+        while world.now() < until {
+            world.advance(6 * 3_600);
+            world.sweep().await;
+            world.restart();
+        }
+        let told = kinds(&world);
+        let new: Vec<_> = told.iter().filter(|kind| !since.contains(kind)).collect();
+        assert_eq!(new, news.iter().collect::<Vec<_>>(), "{until}");
+        assert_eq!(!world.has(BLUEPRINT).is_empty(), left, "{until}");
+        since = told;
+    }
+    world.verify().await.unwrap();
 }
 
 /// Duplicates arrive while a notification is being delivered.

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use sharehook::app::{Delivery, NotificationStatus, Via};
+use sharehook::app::{App, Delivery, NotificationStatus, Via};
 use sharehook::inbound::{Headers, SchemeName, SchemeSpec, sign};
 
 use crate::support::notification_receiver::{Handling, NotificationReceiver, Seen};
@@ -816,6 +816,36 @@ async fn a_waiting_task_is_ended_with_its_token_which_no_record_holds() {
     assert!(records.contains("the task's token is gone"), "{records}");
     assert!(!records.contains("AAAAKg"), "{records}");
     assert_eq!(receiver.notes().len(), 3);
+}
+
+/// Step Functions repeats a state with a new token. The task of that token is ended with the
+/// recorded outcome, once, in the process that has the token.
+#[tokio::test]
+async fn a_repeated_state_is_ended_with_its_own_token() {
+    let receiver = NotificationReceiver::start(|seen: &Seen| {
+        let token = seen.text("/taskToken");
+        Handling::Note(token.chars().take(2).collect(), 200)
+    })
+    .await;
+    let world = world_of_tasks(&receiver).await;
+    let give = async |app: &App, letter: &str| {
+        let repeated = task("run", ACCOUNTS[0], &letter.repeat(20));
+        app.receive(repeated, deadline()).await;
+        app.notify_before_answer(deadline()).await;
+    };
+    give(&world.app, "A").await;
+    give(&world.app, "B").await;
+    let other = world.another();
+    give(&other, "C").await;
+    assert_eq!(receiver.notes(), ["AA", "BB", "CC"]);
+    for app in [&world.app, &other] {
+        world.advance(60);
+        app.sweep(deadline()).await.unwrap();
+    }
+    assert_eq!(receiver.notes().len(), 3);
+    let records = records(&world).await;
+    assert_eq!(records.matches("\"type\":\"notified\"").count(), 1, "{records}");
+    world.verify().await.unwrap();
 }
 
 /// A process that did not receive the delivery leaves the task to the one that did.

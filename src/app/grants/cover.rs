@@ -1,5 +1,7 @@
-//! Which grants of other requests cover the items of an ended share, and until when. In: states.
-//! Out: covers. Knows only the journal, not the cloud.
+//! Which grants of other requests cover the items of an ended share, and until when; which items
+//! several requests gave. In: states. Out: covers, items. Knows only the journal, not the cloud.
+
+use std::collections::BTreeSet;
 
 use crate::domain::{
     AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Timestamp,
@@ -28,15 +30,7 @@ pub(in crate::app) fn covers_of_accounts(
     all: &[State],
     now: Timestamp,
 ) -> Vec<Cover> {
-    let (mine, target) = (state.subject(), &state.request().target);
-    let others = other_shares(state, all, now).filter(|other| {
-        // A chain that is being carried out may not have recorded yet which blueprint its image
-        // has. So compare the CVM images of chains too.
-        let theirs = &other.request().target;
-        let same_chain =
-            target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();
-        same_chain || other.subject() == mine
-    });
+    let others = other_shares(state, all, now).filter(|other| same_subject(state, other));
     let mine = |item: &Item| matches!(item, Item::Account(id) if accounts.contains(id));
     let covers = others.flat_map(|other| covers_of(other, now));
     covers.filter(|cover| mine(&cover.item)).collect()
@@ -58,6 +52,54 @@ pub(in crate::app) fn serving(state: &State, all: &[State], now: Timestamp) -> O
         })
     });
     ends.min_by_key(|cover| cover.until)
+}
+
+/// Whether the accounts of both requests see the same image. A chain that is being carried out may
+/// not have recorded yet which blueprint its image has, so this compares the CVM images of chains
+/// too.
+fn same_subject(state: &State, other: &State) -> bool {
+    let (target, theirs) = (&state.request().target, &other.request().target);
+    let same_chain = target.lighthouse() && theirs.lighthouse() && target.image() == theirs.image();
+    same_chain || other.subject() == state.subject()
+}
+
+/// Returns the items of this share that other requests gave and that are still shared. The end of
+/// the last of these shares revokes them.
+pub(in crate::app) fn given_by_others(share: &State, all: &[State]) -> BTreeSet<Item> {
+    let items = share.request().target.items();
+    let given = all.iter().flat_map(|other| same_given(share, other));
+    given.filter(|item| items.contains(item)).collect()
+}
+
+/// Returns the items that this share gave and that another share, which ends later or never, gave
+/// too: the end of this share does not revoke them.
+pub(in crate::app) fn given_for_longer(share: &State, all: &[State]) -> Vec<Item> {
+    let later = |other: &&State| match (share.ends_at(), other.ends_at()) {
+        (Some(mine), Some(theirs)) => theirs > mine,
+        (_, theirs) => theirs.is_none(),
+    };
+    let kept = all.iter().filter(later).flat_map(|other| {
+        let mut given = same_given(share, other);
+        given.retain(|item| other.call_off_of(item).is_none());
+        given
+    });
+    let kept: BTreeSet<Item> = kept.collect();
+    let mut items = share.given();
+    items.retain(|item| kept.contains(item));
+    items
+}
+
+/// The items that another request gave, among those that this share may concern.
+fn same_given(share: &State, other: &State) -> Vec<Item> {
+    let concerns = other.identity() != share.identity()
+        && other.request().region == share.request().region;
+    let mut given = other.given();
+    given.retain(|item| match item {
+        _ if !concerns => false,
+        Item::Account(_) => same_subject(share, other),
+        Item::Lighthouse(_) => true,
+    });
+    given
 }
 
 /// The other shares in the region that are neither denied, revoked nor expired.

@@ -16,10 +16,10 @@ use crate::app::application::fresh_worker;
 use crate::app::context::left;
 use crate::app::reader::{Listed, NotificationEntry, find_requests};
 use crate::app::{App, Deadline};
-use crate::domain::{Identity, Notice, NoticeKind, NotifyName, Timestamp};
+use crate::domain::{Identity, Notice, NotifyName, Timestamp};
 use crate::inbound::{Callback, VerifiedDelivery};
 use crate::journal::{
-    Event, FailedNotification, History, Incident, JournalError, Notified, Owed, State, StreamId,
+    Event, FailedNotification, Incident, JournalError, Notified, Owed, State, StreamId,
     StreamState, WakeUp,
 };
 use crate::notify::next_attempt;
@@ -256,7 +256,7 @@ impl App {
         let history = self.journal.read(stream).await?;
         let history = history.ok_or(JournalError::Gone { stream })?;
         let mut state = history.stream_state.clone();
-        let due = wanted(&state);
+        let due = self.with_tasks(&state, wanted(&state));
         if !due.is_empty() {
             self.prove_create_only().await?;
         }
@@ -266,7 +266,7 @@ impl App {
             if failures.gave_up_on(&owed.notice.notify) || left(deadline).is_zero() {
                 continue;
             }
-            let reported = reported(&history, &owed)?;
+            let reported = self.reported(&history, &owed).await?;
             let attempt = Attempt {
                 owed: &owed,
                 callback: callback.as_ref(),
@@ -383,14 +383,5 @@ impl App {
                 })
             }
         }
-    }
-}
-
-/// Returns the state that a notification reports: the state at the record of its outcome. A
-/// notification that a share will expire or is overdue reports the newest state.
-fn reported(history: &History, owed: &Owed) -> Result<StreamState, JournalError> {
-    match owed.notice.on {
-        NoticeKind::Expiring | NoticeKind::Overdue => Ok(history.stream_state.clone()),
-        _ => history.state_at(owed.notice.about),
     }
 }

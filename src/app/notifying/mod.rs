@@ -3,6 +3,7 @@
 
 mod deliver_notifications;
 mod outbox;
+mod reported;
 mod send_notification;
 mod target;
 mod task_token;

@@ -27,6 +27,8 @@ pub(in crate::app) struct Outbox {
     busy: Mutex<BTreeSet<StreamId>>,
     filled: Notify,
     callbacks: Mutex<BTreeMap<StreamId, (Callback, Instant)>>,
+    /// The finished requests of which a duplicate has the token of a waiting task.
+    tasks: Mutex<BTreeSet<StreamId>>,
 }
 
 /// How to deliver the notifications of a stream.
@@ -53,6 +55,16 @@ impl Outbox {
         let trace = current();
         streams.insert(stream, Queued { trace, first });
         self.filled.notify_one();
+    }
+
+    pub(super) fn add_task(&self, stream: StreamId) {
+        self.tasks.lock().insert(stream);
+        self.add(stream, false);
+    }
+
+    /// Whether a duplicate has the token of a task that waits for the outcome. True once.
+    pub(super) fn take_task(&self, stream: StreamId) -> bool {
+        self.tasks.lock().remove(&stream)
     }
 
     pub(super) fn take(&self) -> BTreeMap<StreamId, Queued> {

@@ -19,6 +19,7 @@ use crate::notify::{
 };
 use crate::telemetry::current;
 
+use super::reported::Reported;
 use super::target::Target;
 use super::task_token::NoToken;
 
@@ -33,7 +34,8 @@ const MAX_SHOWN: usize = 200;
 pub(super) enum Delivered {
     /// The target accepted every message that is not optional.
     Messages,
-    /// The template wrote no message, or no task waits for the outcome.
+    /// The template wrote no message, no task waits for the outcome, or nothing ends at the coming
+    /// end.
     Nothing,
 }
 
@@ -93,9 +95,13 @@ struct Notification<'a> {
 impl App {
     pub(super) async fn send(
         &self,
-        state: &StreamState,
+        reported: &Reported,
         attempt: Attempt<'_>,
     ) -> Result<Delivered, Failure> {
+        if reported.ends_nothing() {
+            return Ok(Delivered::Nothing);
+        }
+        let state = &reported.state;
         let notice = &attempt.owed.notice;
         let target = self.prepared.targets.get(&notice.notify);
         let target = target.ok_or_else(|| {
@@ -110,7 +116,11 @@ impl App {
             },
             id: webhook_id(state.stream(), notice),
         };
-        let event = notification_event(state, attempt.owed, notification.extras());
+        let extras = Extras {
+            staying: &reported.staying,
+            ..notification.extras()
+        };
+        let event = notification_event(state, attempt.owed, extras);
         let messages = target.template.messages(&event, self.now());
         let messages = messages.map_err(|error| notification.unwritten(&error.to_string()))?;
         if messages.is_empty() {
@@ -340,6 +350,7 @@ impl Notification<'_> {
             user: config.user.as_deref(),
             response_url: self.response_url().is_some(),
             task_token: self.task_token(),
+            staying: &[],
         }
     }
 

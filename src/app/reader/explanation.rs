@@ -253,7 +253,14 @@ fn next(state: &State, now: Timestamp) -> String {
             (Some(_), Some(end)) if end <= now => {
                 format!("the share has been overdue since {end:.0}: the next sweep revokes it")
             }
-            (Some(_), Some(end)) => format!("the sweep revokes the share at {end:.0}"),
+            (Some(_), Some(end)) => {
+                let renewed = state.results().iter().any(|result| result.renewed);
+                let unless = match renewed {
+                    true => ", unless another share of the image ends later",
+                    false => "",
+                };
+                format!("the sweep revokes the share at {end:.0}{unless}")
+            }
         },
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::app::context::LATE_CALL;
+use crate::app::grants::given_by_others;
 use crate::app::{App, Deadline};
 use crate::domain::{Action, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId};
@@ -71,7 +72,10 @@ impl App {
             Some((until, other.identity().to_string()))
         });
         Ok(match awaited.max() {
-            None => Order::Begin(Beginning::default()),
+            None => Order::Begin(Beginning {
+                renewed: given_by_others(share, &others),
+                ..Beginning::default()
+            }),
             Some((until, name)) => Order::Wait {
                 until: now
                     .checked_add(LOOK_AGAIN)

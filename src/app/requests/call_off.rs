@@ -27,6 +27,8 @@ pub(super) struct Beginning {
     pub(super) at_rest: BTreeSet<StreamId>,
     /// What the records say of the items that a cancel takes away.
     pub(super) on_record: OnRecord,
+    /// The items of a share that other requests gave.
+    pub(super) renewed: BTreeSet<Item>,
 }
 
 /// How a turn begins, given the other requests for the same image.
@@ -356,6 +358,7 @@ fn after_later_shares(
     Order::Begin(Beginning {
         at_rest: resting.map(State::stream).collect(),
         on_record,
+        renewed: BTreeSet::new(),
     })
 }
 

@@ -61,6 +61,8 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(in crate::app) unwritten: Progress,
     /// The items in doubt whose state no read of this turn has shown.
     pub(super) doubts: BTreeSet<Item>,
+    /// The items of this share that other requests gave.
+    pub(super) renewed: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
     /// Whether a turn before this one looked at the cloud.
@@ -85,6 +87,7 @@ impl<'a> ClaimWriter<'a> {
             doubts: in_doubt.map(|result| result.item).collect(),
             claim,
             unwritten: Progress::default(),
+            renewed: BTreeSet::new(),
             called: false,
             looked_before_turn,
         }
@@ -172,6 +175,7 @@ impl<'a> ClaimWriter<'a> {
             .iter()
             .filter(|r| !r.pending() && r.called_off_by.is_none())
             .cloned()
+            .map(|result| self.with_renewal(result))
             .collect();
         let asked = self.owner().cloned();
         if doubted && self.state().request().action == Action::Cancel {
@@ -208,11 +212,13 @@ impl<'a> ClaimWriter<'a> {
     /// may be temporary, so only the end of the turn decides about them.
     pub(in crate::app) fn keep_results(&mut self, results: &[ItemResult]) {
         let recorded = self.state().results();
-        let new = |result: &&ItemResult| result.succeeded() && !recorded.contains(result);
+        let new = |result: &ItemResult| result.succeeded() && !recorded.contains(result);
+        let marked = results.iter().cloned().map(|one| self.with_renewal(one));
+        let marked: Vec<ItemResult> = marked.filter(new).collect();
         let kept = &mut self.unwritten.results;
-        for result in results.iter().filter(new) {
+        for result in marked {
             kept.retain(|known| known.item != result.item);
-            kept.push(result.clone());
+            kept.push(result);
         }
     }
 

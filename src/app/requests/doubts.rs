@@ -51,7 +51,7 @@ impl ClaimWriter<'_> {
                 let doubted = cancels && self.doubts.contains(&called_off.item);
                 called_off.in_doubt(doubted)
             }
-            result => result,
+            result => self.with_renewal(result),
         };
         self.state().results().into_iter().map(latest).collect()
     }

@@ -20,6 +20,7 @@ mod permission;
 mod place_in_order;
 mod published;
 mod refused_chain;
+mod renewal;
 mod resume;
 mod retry;
 mod slots;

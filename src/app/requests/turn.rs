@@ -98,11 +98,16 @@ impl App {
             neighbours,
         } = first_look;
         let order = self.order_among_others(writer.state(), neighbours, deadline);
-        let Beginning { at_rest, on_record } = match order.await.map_err(Stop::Journal)? {
+        let Beginning {
+            at_rest,
+            on_record,
+            renewed,
+        } = match order.await.map_err(Stop::Journal)? {
             Order::Begin(beginning) => beginning,
             Order::CalledOff(call_off) => return writer.call_off(call_off).await,
             Order::Wait { until, why } => return writer.wait(why, until).await,
         };
+        writer.renewed = renewed;
         let results = self
             .plan_and_execute(writer, approved, &on_record, seen_at_opening, deadline)
             .await?;

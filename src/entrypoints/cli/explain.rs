@@ -342,6 +342,9 @@ fn result_words(result: &ItemResult) -> (Tone, String) {
     if let ResultKind::Failed { code, message, .. } = &result.kind {
         words.push_str(&format!(": {message} ({code})"));
     }
+    if result.renewed {
+        words.push_str(", by another request; revoked when the last of these shares ends");
+    }
     if let Some(cancel) = &result.called_off_by {
         words.push_str(&format!(", called off by {cancel}"));
     }
@@ -420,6 +423,7 @@ mod tests {
         let refused = |account: usize| Refused {
             item: Some(failed(account).item),
             why: format!("no policy allows it; nearest: golden-images-{number}-{account}"),
+            kind: None,
         };
         Verdict {
             allowed: number.is_multiple_of(2),

@@ -4,7 +4,7 @@
 //! record. Out: which items the record may name, and which items are called off.
 
 use crate::domain::{
-    Action, Item, ItemResult, NoticeKind, ResultKind, ShareRequest, Status, Timestamp,
+    Action, Item, ItemResult, NoticeKind, ShareRequest, Status, Timestamp,
 };
 
 use super::super::record::{CallOff, Record};
@@ -62,13 +62,8 @@ impl State {
 
     /// Whether a record shows that `item` was shared before the request.
     pub fn found_before(&self, item: &Item) -> bool {
-        self.results.iter().any(|result| {
-            let before = matches!(
-                result.kind,
-                ResultKind::AlreadyShared | ResultKind::Available { already: true, .. }
-            );
-            before && result.item == *item
-        })
+        let mut results = self.results.iter();
+        results.any(|result| result.found() && result.item == *item)
     }
 
     /// Whether a later cancel can take `item` away: the request is at rest and holds the item.

@@ -1,6 +1,6 @@
 //! Grants: what is shared because of a request. In: the request's state. Out: its [`Grant`]. An
 //! account that had the image before is not part of the grant, unless the request adopted that
-//! share.
+//! share or another request had made it.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -232,7 +232,7 @@ impl State {
         match result.kind {
             ResultKind::Shared | ResultKind::Available { already: false, .. } => true,
             ResultKind::AlreadyShared | ResultKind::Available { already: true, .. } => {
-                self.intent.adopts
+                self.intent.adopts || result.renewed
             }
             // A share that may have been made is revoked like one that was made.
             ResultKind::Failed { .. } => result.maybe_done,

@@ -44,6 +44,13 @@ impl State {
         work.into_iter().chain(self.owes_from(rules, now)).min()
     }
 
+    /// Returns the notifications of the newest outcome, except of a revocation, for one more attempt
+    /// each, also if they were delivered. Leaves out those whose first attempt is still to come.
+    pub fn last_outcome(&self, rules: &NoticeRules, now: Timestamp) -> Vec<Owed> {
+        let source = Some(&self.identity().source);
+        self.notifications.last_outcome(rules, source, now)
+    }
+
     /// Returns the given-up notifications to `notify`, each ready for one more attempt.
     pub(super) fn given_up(&self, notify: &NotifyName, rules: &NoticeRules) -> Vec<Owed> {
         let mut all = self.notifications.given_up(notify);

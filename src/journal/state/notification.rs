@@ -149,6 +149,29 @@ impl Notifications {
             .collect()
     }
 
+    pub(super) fn last_outcome(
+        &self,
+        rules: &NoticeRules,
+        source: Option<&SourceName>,
+        now: Timestamp,
+    ) -> Vec<Owed> {
+        let mut outcomes = self.outcomes.iter().rev();
+        let Some(last) = outcomes.find(|outcome| outcome.on != NoticeKind::Revoked) else {
+            return Vec::new();
+        };
+        let owed = |notice: Notice| {
+            let known = self.attempt_of(&notice);
+            let attempted = known.is_some() || last.is_history(now);
+            attempted.then(|| Owed {
+                attempt: known.map_or(0, |known| known.attempts).saturating_add(1),
+                notice,
+                at: now,
+                since: last.at,
+            })
+        };
+        last.notices(rules, source).filter_map(owed).collect()
+    }
+
     pub(super) fn given_up(&self, notify: &NotifyName) -> Vec<Owed> {
         let given_up = |known: &&NotificationState| {
             known.notice.notify == *notify && !known.delivered && known.not_before.is_none()

@@ -1,6 +1,6 @@
 //! The work that is left for a request. In: its state and the current instant. Out: [`Work`]. Only
 //! what the request itself gave is revoked: an account that had the image before keeps it, unless
-//! the request adopted that share.
+//! the request adopted that share or another request had made it.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, Timestamp};
 
@@ -129,7 +129,7 @@ impl State {
     }
 
     /// Returns the shared items that no other grant covers.
-    fn uncovered(&self) -> Vec<Item> {
+    pub fn uncovered(&self) -> Vec<Item> {
         let mut items = self.given();
         if let Phase::RevokeDeferred { covered, .. } = &self.phase {
             items.retain(|item| !covered.contains(item));

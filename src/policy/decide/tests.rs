@@ -209,6 +209,26 @@ fn a_refusal_says_why() {
 }
 
 #[test]
+fn a_refusal_has_a_kind() {
+    use RefusalKind::{Approval, Error, Expired, Forbidden, NoPermit};
+    let broken = "@id(\"all\") permit (principal, action, resource);
+        @id(\"broken\") forbid (principal, action, resource)
+        when { 9223372036854775807 + context.now.toTime().toMilliseconds() > 0 };";
+    let broken = with_rules(broken).unwrap();
+    let sample = sample();
+    for (policies, change, kind) in [
+        (&sample, json!({"accounts": ["999999999"]}), NoPermit),
+        (&sample, json!({"approvers": []}), Forbidden),
+        (&sample, json!({"approvers": ["mallory@example.com"]}), Approval),
+        (&sample, json!({"expires_at": "2026-10-31T00:00:00Z"}), Expired),
+        (&broken, json!({}), Error),
+    ] {
+        let refused = verdict(decide_for(policies, "jira", &native(change))).refused;
+        assert_eq!(refused[0].kind, Some(kind), "{refused:?}");
+    }
+}
+
+#[test]
 fn unless_and_not_are_explained_as_what_they_forbid() {
     let policies = with_rules(
             "@id(\"x\") permit (principal is Share::Requester, action, resource == Share::Image::\"lhbp-6jc6l8yb\")
