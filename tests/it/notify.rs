@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use sharehook::app::{NotificationEntry, NotificationStatus};
-use sharehook::domain::Timestamp;
 use sharehook::clock::system_now;
+use sharehook::domain::Timestamp;
 use sharehook_sandbox::{InboxAnswer, Letter};
 
 use crate::support::secrets;
@@ -739,7 +739,15 @@ async fn a_renewal_is_told_of_its_own_end() {
     for (until, news, left) in [
         (16, &[][..], true),
         (19, &["expiring invoke/RENEWAL"][..], true),
-        (21, &["revoked invoke/FIRST", "revoked invoke/RENEWAL", "revoked invoke/SHORT"], false),
+        (
+            21,
+            &[
+                "revoked invoke/FIRST",
+                "revoked invoke/RENEWAL",
+                "revoked invoke/SHORT",
+            ],
+            false,
+        ),
     ] {
         let until = start + jiff::SignedDuration::from_hours(24 * until);
         while world.now() < until {

@@ -844,7 +844,11 @@ async fn a_repeated_state_is_ended_with_its_own_token() {
     }
     assert_eq!(receiver.notes().len(), 3);
     let records = records(&world).await;
-    assert_eq!(records.matches("\"type\":\"notified\"").count(), 1, "{records}");
+    assert_eq!(
+        records.matches("\"type\":\"notified\"").count(),
+        1,
+        "{records}"
+    );
     world.verify().await.unwrap();
 }
 
