@@ -257,6 +257,30 @@ async fn what_stays_closed_says_why() {
     world.verify().await.unwrap();
 }
 
+/// The worker that comes second decided by policies that are out of date, and records nothing.
+#[tokio::test]
+async fn a_denial_that_another_reopening_precedes_is_no_denial() {
+    let mut world = World::new().await;
+    world.change_entities(|text| without_account(&text));
+    let share = request("CHG1", json!({"accounts": ONE}));
+    assert_eq!(world.deliver(&share).await.0, Ending::Denied);
+    let outdated = world.another();
+    world.restore_entities();
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let by = carol();
+    let denying = outdated.retry("CHG1", &by, "too early", deadline());
+    let reopening = async {
+        world.fuse.stalled().await;
+        reopened(&world, "CHG1").await;
+        world.fuse.release();
+    };
+    let (denied, ()) = tokio::join!(denying, reopening);
+    let denied = denied.unwrap();
+    assert!(matches!(denied, Retried::StaysClosed(_)), "{denied:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
+    world.verify().await.unwrap();
+}
+
 /// Stops the process at each write of a reopening, or fails the write. If the reopening is on
 /// record, the next sweep finishes the request.
 #[tokio::test]

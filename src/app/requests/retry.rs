@@ -107,20 +107,23 @@ impl App {
         self.find_source(&request).await?;
         let deadline = context::turn_deadline(deadline);
         let lease = self.worker_lease(now, deadline)?;
-        let (by, reason) = (by.to_string(), reason.to_owned());
-        let identity = state.identity().clone();
-        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "the policies decided a request again for a retry");
-        let claim = self
+        let (identity, allowed) = (state.identity().clone(), verdict.allowed);
+        let reopened = self
             .journal
-            .reopen(state, lease, by, reason, verdict)
-            .await?;
-        match (claim, decision) {
-            (claim, Decision::Deny(verdict)) => {
+            .reopen(state, lease, by.to_string(), reason.to_owned(), verdict);
+        let Some(claim) = reopened.await? else {
+            return Ok(Retried::StaysClosed(format!(
+                "{identity}: another worker changed it first; `sharehook explain` shows it, then try again"
+            )));
+        };
+        tracing::info!(request = %identity, %by, reason, allowed, "the policies decided a request again for a retry");
+        match decision {
+            Decision::Deny(verdict) => {
                 let answer = Answer::denied(&identity.id, &request, &verdict);
-                let record = claim.and_then(|claim| Answer::of_state(claim.state()).record);
+                let record = Answer::of_state(claim.state()).record;
                 Ok(Retried::Denied(Box::new(Answer { record, ..answer })))
             }
-            (Some(claim), Decision::Allow(approved)) => {
+            Decision::Allow(approved) => {
                 let after = if matches!(claim.state().phase(), Phase::Waiting { .. }) {
                     claim.state().clone()
                 } else {
@@ -130,9 +133,6 @@ impl App {
                 let (ending, answer) = self.answer_and_notify(&after, false);
                 Ok(Retried::Reopened(ending, Box::new(answer)))
             }
-            (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(format!(
-                "{identity}: another worker changed it first; `sharehook explain` shows it, then try again"
-            ))),
         }
     }
 
