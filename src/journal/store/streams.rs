@@ -80,7 +80,14 @@ impl Journal {
             chain
                 .push(fetched.record())
                 .map_err(|finding| self.damaged(finding))?;
-            if chain.answered() && !self.reopened_after(stream, seq).await? {
+            let answers = match chain.stream_state() {
+                Some(StreamState::Request(state)) if state.answered() => {
+                    !self.reopened_after(stream, seq).await?
+                }
+                Some(StreamState::Incident(_)) => true,
+                _ => false,
+            };
+            if answers {
                 break;
             }
         }
