@@ -373,5 +373,11 @@ fn answer_of(state: &State) -> (Ending, Answer) {
 fn duplicate_of(state: &State) -> (Ending, Answer) {
     let (ending, answer) = answer_of(state);
     let duplicate = true;
-    (ending, Answer { duplicate, ..answer })
+    (
+        ending,
+        Answer {
+            duplicate,
+            ..answer
+        },
+    )
 }

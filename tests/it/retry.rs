@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use sharehook::app::{Answer, Ending, Operator, Reply, Retried, RetryError};
-use sharehook::domain::Status;
+use sharehook::domain::{Identity, Status};
+use sharehook::journal::StreamId;
 
 use crate::support::process::run;
 use crate::support::store::Break;
@@ -246,6 +247,18 @@ async fn what_stays_closed_says_why() {
     stays_closed(&world, "ENDED", "its expiry has passed").await;
     world.advance(30 * 24 * 3_600);
     stays_closed(&world, "OLD", "longer ago than [limits] retry_age").await;
+    for (id, because) in [
+        ("ENDED", "nothing: its expiry has passed"),
+        ("OLD", "longer ago than [limits] retry_age"),
+    ] {
+        let identity = Identity {
+            source: "invoke".parse().unwrap(),
+            id: id.to_owned(),
+        };
+        let explained = world.app.reader().explain(StreamId::of(&identity)).await;
+        let next = explained.unwrap().unwrap().next;
+        assert!(next.contains(because), "{next}");
+    }
     let unknown = retry(&world, "NONE").await.unwrap_err();
     assert!(matches!(unknown, RetryError::Unknown(_)), "{unknown}");
     let stranger = Operator {

@@ -50,7 +50,9 @@ impl App {
         }
         let mut answers: Vec<_> = requests.iter().map(duplicate_of).collect();
         if let (true, Subject::Received(announcement)) = (answers.is_empty(), incident.subject()) {
-            let why = incident.why().unwrap_or("another delivery has opened its request");
+            let why = incident
+                .why()
+                .unwrap_or("another delivery has opened its request");
             let mut answer = Answer::new(&announcement.delivery_id, Status::Ignored);
             (answer.duplicate, answer.message) = (true, Some(why.to_owned()));
             answers.push((Ending::Done, answer));
