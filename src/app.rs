@@ -359,18 +359,13 @@ impl App {
             }
             return Ok(conflict(&incoming.identity));
         }
-        let duplicate = |state: &State| {
-            let (ending, mut answer) = answer_of(state);
-            answer.duplicate = true;
-            (ending, answer)
-        };
         self.queue_late_notifications(&state);
         if incoming.task_token {
             self.queue_task_again(&state);
         }
-        incoming.delivery.early.recorded(duplicate(&state));
+        incoming.delivery.early.recorded(duplicate_of(&state));
         let after = self.resume(state, incoming.now, incoming.deadline).await?;
-        Ok(duplicate(&after))
+        Ok(duplicate_of(&after))
     }
 
     /// Returns the recorded state as an answer, and queues the notifications that the request owes.
@@ -390,4 +385,17 @@ fn answer_of(state: &State) -> (Ending, Answer) {
         _ => Ending::Done,
     };
     (ending, Answer::of_state(state))
+}
+
+/// Returns the recorded state as the answer to a repeated delivery.
+fn duplicate_of(state: &State) -> (Ending, Answer) {
+    let (ending, answer) = answer_of(state);
+    let duplicate = true;
+    (
+        ending,
+        Answer {
+            duplicate,
+            ..answer
+        },
+    )
 }

@@ -130,7 +130,9 @@ impl App {
 
     /// Returns a reader of this application's journal.
     pub fn reader(&self) -> JournalReader<'_> {
-        JournalReader::new(&self.journal, &self.prepared.notice_rules, self.now())
+        let rules = &self.prepared.notice_rules;
+        let reader = JournalReader::new(&self.journal, rules, self.now());
+        reader.with_retry_age(self.config().retry_age)
     }
 
     /// The requests of the journal, or the newest `limit` of them.

@@ -111,7 +111,7 @@ pub(super) const TABLE: &[Group] = &[
     // The same call can succeed later.
     always(
         Transient,
-        "nothing to do: the program repeats the call; if the error persists, give the request id to the provider",
+        "nothing to do for a request, which is tried again; repeat any other command; if the error persists, give the request id to the provider",
         &[
             "FailedOperation",
             "FailedOperation.DescribeBlueprintsFailed",
@@ -130,7 +130,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Transient,
-        "nothing to do: the program repeats the call when the other operation on the image has ended",
+        "wait for the other operation on the image; a request is then tried again; repeat any other command",
         &[
             // "The image is busy, try again later" (comment of the SDK).
             "FailedOperation.InvalidImageState",
@@ -155,7 +155,7 @@ pub(super) const TABLE: &[Group] = &[
     ),
     always(
         Throttled,
-        "nothing to do: the program slows its calls down; if the error persists, lower lighthouse_per_second or cvm_per_second, because other users of the account share the limit",
+        "the program slows its calls down; a request is tried again; repeat any other command; if the error persists, lower lighthouse_per_second or cvm_per_second, because other users of the account share the limit",
         &[
             "RequestLimitExceeded",
             "RequestLimitExceeded.GlobalRegionUinLimitExceeded",

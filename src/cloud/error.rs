@@ -134,7 +134,7 @@ pub(super) fn deadline_passed(call: &str) -> CloudError {
     not_sent(
         ResultCode::DeadlinePassed,
         format!("{call} was not sent: the deadline has passed"),
-        "nothing to do: the program repeats the call later",
+        TRY_LATER,
     )
 }
 
@@ -147,6 +147,11 @@ pub(super) fn over_limit(action: &str, limit: &Limit) -> CloudError {
     )
 }
 
+/// The remedy for an error that may pass. True for a turn of a request and for a command such as
+/// `doctor` or `drift`, which does not repeat its reads.
+pub(super) const TRY_LATER: &str =
+    "nothing to do for a request, which is tried again; repeat any other command";
+
 /// The remedy for a write that the cloud may have carried out.
 pub(crate) const MAYBE_DONE: &str = "the cloud may have carried it out, and the program repeats it without harm; if no attempt is left, look at the image's shares in the console";
 
@@ -158,7 +163,7 @@ pub(super) fn unanswered(code: ResultCode, message: &str, purpose: Purpose) -> C
     } else {
         (
             ErrorClass::Transient,
-            "nothing to do: the program repeats the call; if the error persists, check the network between this machine and the cloud",
+            "nothing to do for a request, which is tried again; repeat any other command; if the error persists, check the network between this machine and the cloud",
         )
     };
     CloudError::own(code, class, clip(message, MAX_MESSAGE_CHARS), remedy)
@@ -234,6 +239,19 @@ mod tests {
         let count: usize = TABLE.iter().map(|group| group.codes.len()).sum();
         assert_eq!(count, listed().len());
         assert!(TABLE.iter().all(|group| group.remedy.len() > 10));
+    }
+
+    /// Commands print the remedies of reads that they do not repeat.
+    #[test]
+    fn no_remedy_says_that_every_call_is_repeated() {
+        let errors = [
+            deadline_passed("x"),
+            unanswered(ResultCode::Timeout, "", Purpose::Read),
+        ];
+        let of_errors = errors.iter().map(|error| error.remedy.as_str());
+        for remedy in TABLE.iter().map(|group| group.remedy).chain(of_errors) {
+            assert!(!remedy.contains("program repeats"), "{remedy}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::actions::{Api, Service, describe_blueprints};
 use super::deadline::Deadline;
-use super::error::{deadline_passed, not_sent};
+use super::error::{TRY_LATER, deadline_passed, not_sent};
 use super::pace::Pace;
 use crate::domain::{CloudError, Region, ResultCode};
 
@@ -225,11 +225,7 @@ impl Throttle {
             api.action,
             slot.saturating_sub(self.start.elapsed()).as_secs_f64()
         );
-        not_sent(
-            ResultCode::Throttled,
-            message,
-            "nothing to do: the program repeats the call later",
-        )
+        not_sent(ResultCode::Throttled, message, TRY_LATER)
     }
 }
 

@@ -69,10 +69,7 @@ impl ServedRegions {
     /// Chinese site, accepts every region and leaves the check to the cloud: only the pages of the
     /// international site list Lighthouse's regions.
     pub fn check_lighthouse(&self, region: &Region) -> Result<(), Problem> {
-        if self.site == Site::Cn
-            || LIGHTHOUSE_REGIONS.contains(&region.as_str())
-            || self.added.contains(region.as_str())
-        {
+        if self.site == Site::Cn || self.knows_lighthouse(region) {
             return Ok(());
         }
         Err(Problem::new(
@@ -86,6 +83,11 @@ impl ServedRegions {
                 LIGHTHOUSE_REGIONS.join(", ")
             ),
         ))
+    }
+
+    /// Whether the region is a known Lighthouse region or added by the operator.
+    pub fn knows_lighthouse(&self, region: &Region) -> bool {
+        LIGHTHOUSE_REGIONS.contains(&region.as_str()) || self.added.contains(region.as_str())
     }
 
     /// Refuses a region where CVM is not known to run and that the operator has not added. This

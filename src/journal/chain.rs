@@ -135,13 +135,9 @@ impl Chain {
         self.stream_state.filter(|_| !self.lost)
     }
 
-    /// Whether the records so far suffice to answer a duplicate delivery.
-    pub fn answered(&self) -> bool {
-        match &self.stream_state {
-            Some(StreamState::Request(state)) => state.answered(),
-            Some(StreamState::Incident(_)) => true,
-            None => false,
-        }
+    /// The state after the files so far; `None` before record 0.
+    pub(super) fn stream_state(&self) -> Option<&StreamState> {
+        self.stream_state.as_ref()
     }
 
     fn follow(&self, seq: u64, bytes: &[u8]) -> Result<Stored, Flaw> {

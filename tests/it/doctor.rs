@@ -137,3 +137,26 @@ async fn a_seal_key_that_cannot_be_made_is_a_failure() {
     assert_eq!((code, seal), (Some(1), "failed"), "{text}");
     assert!(text.contains("nowhere/seal.key cannot be made"), "{text}");
 }
+
+/// The Lighthouse of the international site does not run in this account's region.
+#[tokio::test]
+async fn an_account_with_regions_of_cvm_alone_is_examined_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Process::sandbox();
+    configured(folder.path(), &cloud.url, &cloud.url);
+    let file = folder.path().join("sharehook.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"cn\"", "\"intl\"");
+    let account = "[cloud.accounts.cvm]\nregions = [\"na-toronto\"]\n\
+                   secret_id = \"env:TENCENTCLOUD_SECRET_ID\"\nsecret_key = \"env:TENCENTCLOUD_SECRET_KEY\"\n";
+    std::fs::write(&file, text + account).unwrap();
+    let (code, findings) = examined(program(folder.path()).envs(variables()));
+    let named = |(_, _, text): &&(String, String, String)| text.starts_with("cvm: ");
+    let (check, health, text) = findings.iter().find(named).unwrap();
+    assert_eq!(
+        (code, check.as_str(), health.as_str()),
+        (Some(0), "cloud", "ok"),
+        "{text}"
+    );
+    assert!(text.contains(" in ap-singapore; "), "{text}");
+}

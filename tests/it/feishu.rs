@@ -1,11 +1,14 @@
 //! Approvals in Feishu, against a stand-in for its API. The event is recorded and answered at once.
 //! Due work fetches the instance, which decides. `withdrawals` tests withdrawals.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use object_store::ObjectStoreExt as _;
 use serde_json::json;
 use sharehook::app::{Check, Deadline, Ending, JournalReader};
-use sharehook::domain::{NoticeRules, Status};
+use sharehook::domain::{Identity, NoticeRules, Status};
+use sharehook::journal::{Event, Journal, StreamId};
 use sharehook_sandbox::ApprovalSystem;
 
 use crate::support::approvals::{NOTHING, SHARED, count, records};
@@ -13,7 +16,8 @@ use crate::support::feishu::{self, CODE, DEFINITION, receive};
 use crate::support::process::Process;
 use crate::support::service::Site;
 use crate::support::stops::killed_anywhere;
-use crate::support::{BLUEPRINT, http};
+use crate::support::store::Brittle;
+use crate::support::{BLUEPRINT, REGION, http};
 
 #[tokio::test]
 async fn an_approved_instance_shares_what_its_form_says_and_acts_once() {
@@ -290,6 +294,79 @@ async fn a_token_that_is_not_accepted_is_replaced_at_once() {
     world.sweep().await;
     assert_eq!(feishu::calls(&world).reads, 3);
     assert_eq!(world.has(BLUEPRINT), SHARED);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_gets_what_became_of_it() {
+    let mut world = feishu::world().await;
+    for (change, ending, status) in [
+        (json!({}), Ending::Done, Status::Completed),
+        (json!({"timeline": []}), Ending::Denied, Status::Denied),
+        (json!({"status": "REJECTED"}), Ending::Done, Status::Ignored),
+    ] {
+        world.reset().await;
+        feishu::put_instance(&world, change);
+        receive(&world, "e1", json!({})).await;
+        let (before, answer) = receive(&world, "e1", json!({})).await;
+        assert_eq!((before, answer.duplicate), (Ending::Pending, true));
+        world.sweep().await;
+        let (after, answer) = receive(&world, "e1", json!({})).await;
+        assert_eq!((after, answer.status), (ending, status), "{answer:?}");
+        assert!(answer.duplicate);
+        let is_ignored = status == Status::Ignored;
+        assert_eq!(answer.record.is_none(), is_ignored, "{answer:?}");
+        assert_eq!(answer.message.is_some(), is_ignored, "{answer:?}");
+    }
+    // A withdrawal's event gets the outcome of the request that it called off.
+    world.reset().await;
+    feishu::approve(&world).await;
+    feishu::withdraw(&world).await;
+    world.sweep().await;
+    let said = json!({"status": "REVERTED", "operate_time": 1});
+    let (_, answer) = receive(&world, "e2", said).await;
+    assert!(answer.duplicate && answer.record.is_some(), "{answer:?}");
+}
+
+/// One of the two requests of an instance is damaged until the event is given up.
+#[tokio::test]
+async fn a_given_up_event_names_what_it_opened_and_opens_the_rest_for_the_next_event() {
+    let mut world = feishu::world().await;
+    let map = format!(
+        "(\"{}\", \"{}\") as $to | {{id: $to, action: \"share\", image: \"{BLUEPRINT}\", region: \"{REGION}\", \
+         accounts: [$to], requester: \"wujunjie\", approvers: [\"wangxiaoming\"], ticket: \"7\"}}",
+        SHARED[0], SHARED[1]
+    );
+    std::fs::write(world.folder.path().join("two.jq"), map).unwrap();
+    world.rewrite_configuration("= \"feishu\"\nfetch", "= \"two.jq\"\nfetch");
+    let store = Arc::new(Brittle::new(Arc::clone(&world.fuse)));
+    world.journal = Journal::over(store.clone());
+    world.restart();
+    world.sweep().await;
+    feishu::put_instance(&world, json!({}));
+    let [first, second] = SHARED.map(|to| Identity {
+        source: "feishu".parse().unwrap(),
+        id: to.to_owned(),
+    });
+    let record = format!("requests/{}/000000.json", StreamId::of(&second)).into();
+    store.put(&record, "{}\n".into()).await.unwrap();
+    receive(&world, "e1", json!({})).await;
+    for _ in 0..10 {
+        world.sweep().await;
+        world.advance(3 * 3_600);
+    }
+    let announcement = StreamId::of_announcement(&first.source, &format!("{CODE}/approved"));
+    let history = world.journal.read(announcement).await.unwrap().unwrap();
+    let Event::Settled(settled) = &history.records.last().unwrap().record.event else {
+        panic!("{:?}", history.records.last());
+    };
+    assert_eq!(settled.requests, [first]);
+    assert!(settled.why.as_ref().unwrap().starts_with("given up"));
+    store.delete(&record).await.unwrap();
+    receive(&world, "e2", json!({})).await;
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    assert!(world.effects().values().all(|times| *times == 1));
+    world.verify().await.unwrap();
 }
 
 /// An event that led to no request makes only its own repetitions duplicates.

@@ -147,6 +147,10 @@ async fn a_retired_request_can_be_notified_again_and_sealed() {
     let key = signer().verifier().clone();
     let retired = retire(&world.journal, &age, &key, world.now(), &rules);
     assert_eq!(retired.await.unwrap().retired, 1);
+    let stream = world.journal.streams().await.unwrap().remove(0);
+    let explained = world.app.reader().explain(stream).await;
+    let next = explained.unwrap().unwrap().next;
+    assert_eq!(next, "nothing: its records are retired; send a new ticket");
     world.cloud.answer_letters(InboxAnswer::default());
     let desk = "desk".parse().unwrap();
     let again = world.app.retry_notifications(&desk, "CHG1", deadline());

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use jiff::SignedDuration;
 use serde_json::json;
-use sharehook::app::{Listed, RequestEntry, retire};
+use sharehook::app::{Listed, RequestEntry, RequestFilter, retire};
 use sharehook::domain::Identity;
 use sharehook::journal::StreamId;
 use sharehook_sandbox::SandboxOptions;
@@ -124,6 +125,31 @@ async fn with_a_log() -> (World, tempfile::TempDir) {
 fn identities(listed: &Listed<RequestEntry>) -> Vec<&str> {
     let entries = listed.entries.iter();
     entries.map(|entry| entry.identity.as_str()).collect()
+}
+
+/// One call can make several segments, all with its instant, while requests are opened.
+#[tokio::test]
+async fn a_request_that_was_opened_during_a_seal_is_listed_in_its_order() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let began = world.now();
+    let at = |seconds| began + SignedDuration::from_secs(seconds);
+    for (id, seconds, account) in [("LATE", 60, ACCOUNTS[0]), ("EARLY", 30, ACCOUNTS[1])] {
+        world.clock.set(at(seconds));
+        world
+            .deliver(&request(id, json!({"accounts": [account]})))
+            .await;
+        world.journal.seal(&signer(), began).await.unwrap();
+    }
+    world.clock.set(at(600));
+    let newest = world.app.requests(Some(1)).await.unwrap();
+    assert_eq!(identities(&newest), ["invoke/LATE"]);
+    let recent = RequestFilter {
+        since: Some(at(45)),
+        ..RequestFilter::default()
+    };
+    let recent = world.app.reader().requests(&recent, None).await.unwrap();
+    assert_eq!(identities(&recent), ["invoke/LATE"]);
 }
 
 #[tokio::test]

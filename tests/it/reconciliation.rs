@@ -2,6 +2,7 @@
 //! soon and only once. It does little work if there is nothing new.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStoreExt as _;
 use serde_json::{Value, json};
@@ -43,6 +44,20 @@ async fn an_approval_whose_event_is_lost_is_found_and_shared_once() {
     );
     assert!(world.effects().values().all(|times| *times == 1));
     world.verify().await.unwrap();
+}
+
+/// A wake-up is named after a whole second: the first one after its work is due.
+#[tokio::test]
+async fn the_sweep_that_finds_a_lost_approval_fetches_it_also_between_two_seconds() {
+    let world = feishu::world().await;
+    feishu::put_instance(&world, ended(&world, 60));
+    world.advance(600);
+    world.clock.set(world.now() + Duration::from_millis(250));
+    world.sweep().await;
+    assert_eq!(world.has(BLUEPRINT), SHARED);
+    world.advance(1);
+    assert!(world.sweep().await.is_quiet());
+    assert_eq!(feishu::calls(&world).reads, 1);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sharehook::app::{Depth, Report, signer};
+use sharehook::app::{Depth, JournalReader, Report, signer};
 use sharehook::domain::{Language, NoticeRules};
 
 use crate::incidents::share_by_hand;
@@ -286,13 +286,37 @@ fn the_report_overwrites_neither_evidence_nor_keys_nor_rules() {
     assert_eq!(read_to_string(at("report.token")).unwrap(), TOKEN);
 }
 
+/// The page offers `retry` as long as `retry` reopens the request; so does `explain`.
+#[tokio::test]
+async fn a_failure_that_cannot_be_retried_is_not_offered_for_a_retry() {
+    let world = world(Place::Sealed, "").await;
+    let refused =
+        "ShareBlueprintAcrossAccounts:error-before:InvalidParameterValue.AccountIdsNotExist";
+    world.cloud.inject(refused.parse().unwrap());
+    let share = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1h"});
+    world.deliver(&request("CHG1", share)).await;
+    let offers = async || {
+        let reader = world.app.reader();
+        let report = Report::compile(reader, None, Depth::Whole, Language::En);
+        let page = report.await.unwrap().html();
+        let offered = page.contains("sharehook retry invoke/CHG1");
+        let new_ticket = page.contains("It cannot be decided again now");
+        assert_ne!(offered, new_ticket, "{page}");
+        offered
+    };
+    assert!(offers().await);
+    world.advance(7_200);
+    assert!(!offers().await);
+}
+
 #[tokio::test]
 async fn drift_notifications_and_overdue_shares_are_on_the_page() {
     let world = world(Place::Sealed, "").await;
     let page = async || {
         let rules = NoticeRules::default();
         let (now, language) = (world.now(), Language::En);
-        let compiling = Report::compile(&world.journal, &rules, None, Depth::Whole, language, now);
+        let reader = JournalReader::new(&world.journal, &rules, now);
+        let compiling = Report::compile(reader, None, Depth::Whole, language);
         compiling.await.unwrap().html()
     };
     let share = json!({"accounts": [ACCOUNTS[0]], "expires_in": "1h"});
@@ -371,14 +395,8 @@ async fn the_page_in_chinese_has_no_english_text_but_what_was_recorded() {
     world.advance(DAY + 3_600);
     let page = async |language| {
         let rules = NoticeRules::default();
-        let compiling = Report::compile(
-            &world.journal,
-            &rules,
-            None,
-            Depth::Whole,
-            language,
-            world.now(),
-        );
+        let reader = JournalReader::new(&world.journal, &rules, world.now());
+        let compiling = Report::compile(reader, None, Depth::Whole, language);
         compiling.await.unwrap().html()
     };
     let (english, chinese) = (page(Language::En).await, page(Language::Zh).await);

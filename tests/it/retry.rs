@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use sharehook::app::{Answer, Ending, Operator, Reply, Retried, RetryError};
-use sharehook::domain::Status;
+use sharehook::domain::{Identity, Status};
+use sharehook::journal::StreamId;
 
 use crate::support::process::run;
 use crate::support::store::Break;
@@ -286,6 +287,18 @@ async fn what_stays_closed_says_why() {
     stays_closed(&world, "ENDED", "its expiry has passed").await;
     world.advance(30 * 24 * 3_600);
     stays_closed(&world, "OLD", "longer ago than [limits] retry_age").await;
+    for (id, because) in [
+        ("ENDED", "nothing: its expiry has passed"),
+        ("OLD", "longer ago than [limits] retry_age"),
+    ] {
+        let identity = Identity {
+            source: "invoke".parse().unwrap(),
+            id: id.to_owned(),
+        };
+        let explained = world.app.reader().explain(StreamId::of(&identity)).await;
+        let next = explained.unwrap().unwrap().next;
+        assert!(next.contains(because), "{next}");
+    }
     let unknown = retry(&world, "NONE").await.unwrap_err();
     assert!(matches!(unknown, RetryError::Unknown(_)), "{unknown}");
     let stranger = Operator {
@@ -294,6 +307,30 @@ async fn what_stays_closed_says_why() {
     };
     let error = world.app.retry("OLD", &stranger, "x", deadline()).await;
     assert!(matches!(error, Err(RetryError::UnknownSource(_))));
+    world.verify().await.unwrap();
+}
+
+/// The worker that comes second decided by policies that are out of date, and records nothing.
+#[tokio::test]
+async fn a_denial_that_another_reopening_precedes_is_no_denial() {
+    let mut world = World::new().await;
+    world.change_entities(|text| without_account(&text));
+    let share = request("CHG1", json!({"accounts": ONE}));
+    assert_eq!(world.deliver(&share).await.0, Ending::Denied);
+    let outdated = world.another();
+    world.restore_entities();
+    world.fuse.arm_at("000001.json", Break::Stall);
+    let by = carol();
+    let denying = outdated.retry("CHG1", &by, "too early", deadline());
+    let reopening = async {
+        world.fuse.stalled().await;
+        reopened(&world, "CHG1").await;
+        world.fuse.release();
+    };
+    let (denied, ()) = tokio::join!(denying, reopening);
+    let denied = denied.unwrap();
+    assert!(matches!(denied, Retried::StaysClosed(_)), "{denied:?}");
+    assert_eq!(world.has(BLUEPRINT), ONE);
     world.verify().await.unwrap();
 }
 

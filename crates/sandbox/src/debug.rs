@@ -11,6 +11,14 @@ use super::inbox::InboxAnswer;
 use super::request::Request;
 use super::state::State;
 
+/// The paths that are answered, beside those below [`APPROVALS`].
+const PATHS: [&str; 5] = [
+    "/sandbox/state",
+    "/sandbox/calls",
+    "/sandbox/faults",
+    "/sandbox/inbox",
+    "/sandbox/approvals",
+];
 const APPROVALS: &str = "/sandbox/approvals/";
 
 /// A refusal: its status and the problem.
@@ -48,7 +56,7 @@ fn value_of(state: &mut State, path: &str, request: &Request) -> Result<Value, R
         }
         ("GET", "/sandbox/approvals") => Ok(state.approvals.shown()),
         ("POST", path) if path.starts_with(APPROVALS) => put_instance(state, path, request),
-        (_, "/sandbox/state" | "/sandbox/calls" | "/sandbox/faults" | "/sandbox/inbox") => {
+        (_, path) if PATHS.contains(&path) || path.starts_with(APPROVALS) => {
             let problem = "the path does not support this method";
             refuse(StatusCode::METHOD_NOT_ALLOWED, problem)
         }
@@ -227,6 +235,8 @@ mod tests {
             ("GET", "/sandbox/state", "attacker.example", 403),
             ("POST", "/sandbox/faults", "attacker.example", 403),
             ("POST", "/sandbox/state", "localhost", 405),
+            ("PUT", "/sandbox/approvals", "localhost", 405),
+            ("DELETE", "/sandbox/approvals/feishu", "localhost", 405),
             ("GET", "/other", "localhost", 404),
         ] {
             assert_eq!(

@@ -20,7 +20,7 @@ use crate::domain::{Identity, Status, Timestamp, numbered};
 use crate::inbound::{InstanceState, Map, MapRefusal, Named, Rejection, Said, VerifiedDelivery};
 use crate::journal::{
     Announcement, Confirmed, Event, FailedFetch, Incident, JournalError, MAX_PAUSE_OF_WORK,
-    Recorded, Settled, StreamState,
+    Recorded, Settled, State, StreamId, StreamState,
 };
 use crate::telemetry::{Step, step};
 
@@ -63,8 +63,9 @@ pub(super) enum Attempt {
 }
 
 impl App {
-    /// Records and answers a verified event that names an instance. Ignores an event that names
-    /// none. Rejects an event that cannot be read.
+    /// Records and answers a verified event that names an instance; one that is on record and
+    /// settled gets the recorded outcome. Ignores an event that names none. Rejects an event that
+    /// cannot be read.
     pub(in crate::app) async fn receive_announcement(
         &self,
         verified: &VerifiedDelivery,
@@ -111,6 +112,14 @@ impl App {
                     break;
                 }
                 Ok(Recorded::Known | Recorded::Full) => answer.duplicate = true,
+                Err(error) => return one(unavailable(&identity, &error)),
+            }
+        }
+        if answer.duplicate {
+            let stream = StreamId::of_announcement(&identity.source, &identity.id);
+            match self.settled_answers(stream).await {
+                Ok(Some(answers)) => return Reply::Answers(answers),
+                Ok(None) => {}
                 Err(error) => return one(unavailable(&identity, &error)),
             }
         }
@@ -173,14 +182,19 @@ impl App {
             );
             return Ok(state);
         }
-        let event = self.event_of(end, incident, attempt);
+        let event = self.event_of(end, incident, attempt).await?;
         self.prove_create_only().await?;
         let lease = self.worker_lease(self.now(), deadline)?;
         self.journal.record_attempt(state, &lease, event).await
     }
 
     /// Logs the result of an attempt. Returns its record.
-    fn event_of(&self, end: Attempt, incident: &Incident, attempt: u32) -> Event {
+    async fn event_of(
+        &self,
+        end: Attempt,
+        incident: &Incident,
+        attempt: u32,
+    ) -> Result<Event, JournalError> {
         let (name, now) = (incident.name(), self.now());
         let age = now.duration_since(incident.at());
         let lasts =
@@ -189,7 +203,7 @@ impl App {
             Attempt::Gone(_) => attempt >= MAX_ATTEMPTS_IF_UNKNOWN,
             _ => age >= lasts && attempt >= MIN_ATTEMPTS,
         };
-        match end {
+        Ok(match end {
             Attempt::Settled { requests, why } => {
                 match &why {
                     None => tracing::info!(name, "an event of an approval system is handled"),
@@ -205,11 +219,14 @@ impl App {
             }
             Attempt::Later(why) | Attempt::Gone(why) if given_up => {
                 tracing::error!(name, why, "gave up an event of an approval system");
-                let why = format!("given up after {attempt} attempts: {why}");
-                Event::Settled(Settled {
-                    requests: Vec::new(),
-                    why: Some(why),
-                })
+                let why = Some(format!("given up after {attempt} attempts: {why}"));
+                // Read again: this attempt may have opened some of the requests.
+                let (requests, _) = match self.incident(incident.stream()).await? {
+                    Some(incident) => self.led_to(&incident).await?,
+                    None => (Vec::new(), None),
+                };
+                let requests = requests.iter().map(State::identity).cloned().collect();
+                Event::Settled(Settled { requests, why })
             }
             Attempt::Later(why) | Attempt::Gone(why) | Attempt::Owed(why) => {
                 tracing::warn!(
@@ -224,7 +241,7 @@ impl App {
                     not_before: now.checked_add(pause(attempt)).unwrap_or(now),
                 })
             }
-        }
+        })
     }
 
     /// Makes one attempt: fetches the instance, checks it, and handles it like any delivery.

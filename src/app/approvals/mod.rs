@@ -6,6 +6,7 @@ mod announcements;
 mod fetcher;
 mod instances;
 mod known_listed;
+mod on_record;
 mod reconciliation;
 mod withdrawals;
 

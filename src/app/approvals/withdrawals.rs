@@ -168,7 +168,10 @@ impl App {
         Ok(found)
     }
 
-    async fn incident(&self, stream: StreamId) -> Result<Option<Incident>, JournalError> {
+    pub(super) async fn incident(
+        &self,
+        stream: StreamId,
+    ) -> Result<Option<Incident>, JournalError> {
         let history = self.journal.read(stream).await?;
         Ok(history.and_then(|history| match history.stream_state {
             StreamState::Incident(incident) => Some(*incident),
@@ -264,7 +267,7 @@ fn call_off(state: &State, by: &Identity) -> Option<CallOff> {
     (!call_off.items.is_empty()).then_some(call_off)
 }
 
-fn was_called_off(state: &State, by: &Identity) -> bool {
+pub(super) fn was_called_off(state: &State, by: &Identity) -> bool {
     let items = state.request().target.items();
     let mut call_offs = items.iter().filter_map(|item| state.call_off_of(item));
     call_offs.any(|call_off| call_off.by == *by)

@@ -14,7 +14,7 @@ use crate::app::notifying::probe;
 use crate::app::sweeps::{clock_differs, signer, try_new_key};
 use crate::cloud::{Cloud, Deadline, ImagesQuery};
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
-use crate::domain::{ErrorClass, Region, Site, Warning, spelled};
+use crate::domain::{ErrorClass, Problem, Region, Site, Warning, spelled};
 use crate::journal::MAX_CLOCK_DIFFERENCE;
 
 use super::check::dangers;
@@ -247,15 +247,18 @@ impl App {
         findings
     }
 
-    /// Returns the account's first region, or a usual region of the site.
-    fn examined_region(&self, account: Option<&AccountConfig>) -> Result<Region, String> {
-        let configured = account.and_then(|account| account.regions.first());
-        let usual = match self.config().cloud.site {
-            Site::Intl => "ap-singapore",
-            Site::Cn => "ap-guangzhou",
-        };
-        let name = configured.map_or(usual, String::as_str);
-        name.parse::<Region>()
-            .map_err(|problem| problem.to_string())
+    /// Returns the account's first region with Lighthouse, or a usual region of the site: the
+    /// account may have only regions with CVM alone, but its key can call Lighthouse in any region.
+    fn examined_region(&self, account: Option<&AccountConfig>) -> Result<Region, Problem> {
+        let served = self.config().rules();
+        let regions = account.into_iter().flat_map(|account| &account.regions);
+        let mut regions = regions.filter_map(|name| name.parse().ok());
+        if let Some(region) = regions.find(|region| served.knows_lighthouse(region)) {
+            return Ok(region);
+        }
+        match self.config().cloud.site {
+            Site::Intl => "ap-singapore".parse(),
+            Site::Cn => "ap-guangzhou".parse(),
+        }
     }
 }

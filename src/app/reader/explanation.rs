@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::domain::{Action, Identity, Item, ItemResult, NoticeRules, Timestamp, Verdict};
+use crate::domain::{Identity, Item, ItemResult, NoticeRules, Status, Timestamp, Verdict};
 use crate::journal::{
     CallNote, Event, History, Phase, Received, Reopening, State, Stored, StreamId,
 };
@@ -108,12 +108,13 @@ pub struct Evidence {
 
 impl Explanation {
     /// Explains a request; `None` for another kind of stream. `sealed` is the number of the
-    /// request's sealed records.
+    /// request's sealed records; `no_retry` says why `retry` refuses to reopen it, if it does.
     pub(super) fn of(
         history: &History,
         rules: &NoticeRules,
         now: Timestamp,
         sealed: Option<u64>,
+        no_retry: Option<String>,
     ) -> Option<Self> {
         let (state, first) = (history.state()?, history.records.first()?);
         let (intent, request) = (state.intent(), state.request());
@@ -148,7 +149,7 @@ impl Explanation {
             notifications: NotificationEntry::all_of(&history.stream_state, rules, now),
             not_before: request.not_before,
             expires_at: state.expires_at().filter(|_| cancelled_by(state).is_none()),
-            next: next(state, now),
+            next: next(state, now, no_retry),
             evidence: Evidence {
                 stream: history.stream,
                 records: history.records.len() as u64,
@@ -209,7 +210,8 @@ fn cancelled_by(state: &State) -> Option<&Identity> {
     state.grant().is_none().then_some(&cancelled.by)
 }
 
-fn next(state: &State, now: Timestamp) -> String {
+fn next(state: &State, now: Timestamp, no_retry: Option<String>) -> String {
+    let retry = || "nothing; `sharehook retry` decides the request again".to_owned();
     let again = |why: &str, at: &Timestamp| format!("tried again from {at:.0} on: {why}");
     match state.phase() {
         Phase::Waiting { until } => {
@@ -234,21 +236,17 @@ fn next(state: &State, now: Timestamp) -> String {
         | Phase::RevokeDeferred {
             why, not_before, ..
         } => again(why, not_before),
-        Phase::Denied => state.stays_closed(now).map_or_else(
-            || "nothing; `sharehook retry` decides the request again".to_owned(),
-            |why| format!("nothing: {why}"),
-        ),
+        Phase::Denied => no_retry.map_or_else(retry, |why| format!("nothing: {why}")),
         Phase::Revoked => "nothing: the share was revoked".to_owned(),
         Phase::Closed => match (state.grant(), state.ends_at()) {
-            (None, _)
-                if state.request().action == Action::Share && state.stays_closed(now).is_none() =>
-            {
-                "nothing; `sharehook retry` decides the request again".to_owned()
-            }
-            (None, _) => cancelled_by(state).map_or_else(
-                || "nothing: it is finished".to_owned(),
-                |cancel| format!("nothing: {cancel} cancelled the share"),
-            ),
+            (None, _) => match (no_retry, cancelled_by(state)) {
+                (None, _) => retry(),
+                (Some(_), Some(cancel)) => format!("nothing: {cancel} cancelled the share"),
+                (Some(_), None) if state.status() == Status::Completed => {
+                    "nothing: it is finished".to_owned()
+                }
+                (Some(why), None) => format!("nothing: {why}"),
+            },
             (Some(_), None) => "nothing: the share never expires; a cancel revokes it".to_owned(),
             (Some(_), Some(end)) if end <= now => {
                 format!("the share has been overdue since {end:.0}: the next sweep revokes it")

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::domain::{Identity, NoticeRules, Timestamp};
 use crate::journal::{
@@ -16,6 +17,7 @@ use super::entries::{
 };
 use super::explanation::Explanation;
 use super::filters::RequestFilter;
+use super::no_retry::why_no_retry;
 
 /// The entries that were read, and the streams that could not be read.
 #[derive(Debug)]
@@ -63,9 +65,11 @@ impl<T> Listed<T> {
 /// A journal, read as of one instant.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalReader<'a> {
-    journal: &'a Journal,
+    pub(in crate::app) journal: &'a Journal,
     pub(super) rules: &'a NoticeRules,
-    pub(super) now: Timestamp,
+    pub(in crate::app) now: Timestamp,
+    /// `[limits] retry_age`, if a configuration was read.
+    pub(super) retry_age: Option<Duration>,
 }
 
 impl<'a> JournalReader<'a> {
@@ -75,7 +79,15 @@ impl<'a> JournalReader<'a> {
             journal,
             rules,
             now,
+            retry_age: None,
         }
+    }
+
+    /// Sets the maximum age of a request that `retry` reopens.
+    #[must_use]
+    pub fn with_retry_age(self, retry_age: Duration) -> Self {
+        let retry_age = Some(retry_age);
+        Self { retry_age, ..self }
     }
 
     /// Returns the requests that match the filter, or the newest `limit` of them.
@@ -109,7 +121,18 @@ impl<'a> JournalReader<'a> {
         };
         let records = history.records.len() as u64;
         let sealed = self.journal.sealed_count(stream, records).await?;
-        Ok(Explanation::of(&history, self.rules, self.now, sealed))
+        let no_retry = match history.state() {
+            Some(state) => self.why_no_retry(state).await?,
+            None => None,
+        };
+        let (rules, now) = (self.rules, self.now);
+        Ok(Explanation::of(&history, rules, now, sealed, no_retry))
+    }
+
+    /// Returns why `retry` refuses to reopen the request. `None` if the policies would decide it
+    /// again.
+    pub(super) async fn why_no_retry(&self, state: &State) -> Result<Option<String>, JournalError> {
+        why_no_retry(self.journal, state, self.retry_age, self.now).await
     }
 
     /// Returns every grant that was neither revoked nor cancelled, also if it has expired.

@@ -5,6 +5,7 @@ mod entries;
 mod explanation;
 mod filters;
 mod journal_reader;
+mod no_retry;
 mod overview;
 
 pub(crate) use entries::{AnnouncementEntry, RejectionEntry};
@@ -16,4 +17,5 @@ pub use filters::{GrantFilter, ReceiverFilter, RequestFilter, SubjectFilter};
 pub(crate) use journal_reader::find_requests;
 pub use journal_reader::{JournalReader, Listed};
 
+pub(super) use no_retry::why_no_retry;
 pub(super) use overview::Overview;

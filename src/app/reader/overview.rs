@@ -2,19 +2,27 @@
 //! report. Takes a journal; returns an [`Overview`].
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
 
 use crate::domain::Timestamp;
 use crate::journal::{Drift, JournalError, State, Subject};
 
-use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry};
+use super::entries::{GrantEntry, NotificationEntry, RejectionEntry, RequestEntry, RequestState};
 use super::filters::RequestFilter;
 use super::journal_reader::JournalReader;
+
+/// Number of requests to look up at once.
+const READERS: usize = 16;
 
 /// The content of a whole journal.
 #[derive(Debug, Default)]
 pub struct Overview {
     /// Every request, the latest approval first.
     pub requests: Vec<RequestEntry>,
+    /// The failed and partial requests that `retry` refuses to reopen, as `source/id`.
+    pub no_retry: BTreeSet<String>,
     /// The grants, the next to expire first, those without an expiry last.
     pub grants: Vec<GrantEntry>,
     /// The notifications, newest first.
@@ -36,6 +44,19 @@ impl JournalReader<'_> {
             flaws: [states.flaws, incidents.flaws].concat(),
             ..Overview::default()
         };
+        let failed = |state: &&State| {
+            let state = RequestState::of(state);
+            matches!(state, RequestState::Failed | RequestState::Partial)
+        };
+        let failed: Vec<&State> = states.entries.iter().filter(failed).collect();
+        for some in failed.chunks(READERS) {
+            let answers = join_all(some.iter().map(|state| self.why_no_retry(state))).await;
+            for (state, answer) in some.iter().zip(answers) {
+                if answer?.is_some() {
+                    overview.no_retry.insert(state.identity().to_string());
+                }
+            }
+        }
         overview.flaws.sort();
         overview.flaws.dedup();
         let given = states.entries.iter().filter_map(State::grant);

@@ -88,6 +88,11 @@ fn requests(texts: Texts, overview: &Overview, now: Timestamp) -> impl Iterator<
             RequestState::Unfinished | RequestState::Revoking => {
                 (Tone::Open, None, texts.next_sweep())
             }
+            RequestState::Failed | RequestState::Partial
+                if recent && overview.no_retry.contains(&request.identity) =>
+            {
+                (Tone::Open, None, texts.no_retry_remedy())
+            }
             RequestState::Failed | RequestState::Partial if recent => {
                 let retry = Some("sharehook retry");
                 (Tone::Open, retry, texts.retry_remedy())

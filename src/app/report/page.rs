@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Language, NoticeRules, Status, Timestamp};
+use crate::domain::{Language, Status, Timestamp};
 use crate::journal::log::VerifierKey;
-use crate::journal::{Journal, JournalError, Standing};
+use crate::journal::{JournalError, Standing};
 
 use super::super::reader::{JournalReader, Overview};
 use super::evidence::{Depth, Evidence};
@@ -62,19 +62,18 @@ impl Report {
     /// The page's media type.
     pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-    /// Reads and verifies the journal.
+    /// Reads and verifies the journal of `reader`.
     ///
     /// # Errors
     /// The journal's store failed. Damaged streams are no error: the report lists them.
     pub async fn compile(
-        journal: &Journal,
-        rules: &NoticeRules,
+        reader: JournalReader<'_>,
         key: Option<&VerifierKey>,
         depth: Depth,
         language: Language,
-        now: Timestamp,
     ) -> Result<Self, JournalError> {
-        let overview = JournalReader::new(journal, rules, now).overview().await?;
+        let (journal, now) = (reader.journal, reader.now);
+        let overview = reader.overview().await?;
         let evidence = Evidence::of(journal, key, depth).await?;
         let place = journal.place().to_string();
         Ok(Self::of(place, &overview, &evidence, Texts(language), now))

@@ -63,8 +63,7 @@ impl App {
     async fn compile_report(&self) -> Result<Report, JournalError> {
         let signer = signer(self.config())?;
         let key = signer.as_ref().map(|signer| signer.verifier());
-        let (rules, language) = (&self.prepared.notice_rules, self.config().report.language);
-        let now = self.now();
-        Report::compile(&self.journal, rules, key, Depth::Seals, language, now).await
+        let language = self.config().report.language;
+        Report::compile(self.reader(), key, Depth::Seals, language).await
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::app::context::MAX_TURN;
 use crate::app::{App, Deadline};
-use crate::journal::{JournalError, State, StreamId, StreamState, Work};
+use crate::journal::{JournalError, State, StreamId, StreamState, WakeUp, Work};
 use crate::telemetry::within;
 
 use super::slots::{Backlog, Slots, Unfinished};
@@ -30,7 +30,7 @@ impl App {
     /// Carries out the requests of the backlog, after those that an earlier process left. Runs
     /// until the future is dropped.
     pub async fn work_off(self: Arc<Self>, mut backlog: Backlog) {
-        match self.journal.due(self.now()).await {
+        match self.journal.due(WakeUp::second_of(self.now())).await {
             Ok(due) => due
                 .iter()
                 .for_each(|wake_up| self.slots.queue(wake_up.stream, None)),

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::app::reader::{Listed, find_requests};
+use crate::app::reader::{Listed, find_requests, why_no_retry};
 use crate::app::{Answer, App, Deadline, Ending, context};
 use crate::domain::{Problems, ShareRequest, SourceName, Timestamp};
 use crate::journal::{JournalError, Phase, State};
@@ -89,14 +89,11 @@ impl App {
         }
         let now = self.now();
         let state = self.only_request(name, now).await?;
-        if let Some(why) = self.not_to_be_reopened(&state, now).await? {
+        let max_age = Some(self.config().retry_age);
+        let no_retry = why_no_retry(&self.journal, &state, max_age, now).await?;
+        let (None, Some(request)) = (&no_retry, state.remaining()) else {
+            let why = no_retry.unwrap_or_default();
             return Ok(Retried::StaysClosed(format!("{}: {why}", state.identity())));
-        }
-        let Some(request) = state.remaining() else {
-            let identity = state.identity();
-            return Ok(Retried::StaysClosed(format!(
-                "{identity}: a later cancel or withdrawal called off all that is left of it"
-            )));
         };
         let decision = self.decide(state.identity(), &request, now, state.approved_at());
         let verdict = match &decision {
@@ -107,20 +104,23 @@ impl App {
         self.find_source(&request).await?;
         let deadline = context::turn_deadline(deadline);
         let lease = self.worker_lease(now, deadline)?;
-        let (by, reason) = (by.to_string(), reason.to_owned());
-        let identity = state.identity().clone();
-        tracing::info!(request = %identity, by, reason, allowed = verdict.allowed, "the policies decided a request again for a retry");
-        let claim = self
-            .journal
-            .reopen(state, lease, by, reason, verdict)
-            .await?;
-        match (claim, decision) {
-            (claim, Decision::Deny(verdict)) => {
+        let (identity, allowed) = (state.identity().clone(), verdict.allowed);
+        let reopened =
+            self.journal
+                .reopen(state, lease, by.to_string(), reason.to_owned(), verdict);
+        let Some(claim) = reopened.await? else {
+            return Ok(Retried::StaysClosed(format!(
+                "{identity}: another worker changed it first; `sharehook explain` shows it, then try again"
+            )));
+        };
+        tracing::info!(request = %identity, %by, reason, allowed, "the policies decided a request again for a retry");
+        match decision {
+            Decision::Deny(verdict) => {
                 let answer = Answer::denied(&identity.id, &request, &verdict);
-                let record = claim.and_then(|claim| Answer::of_state(claim.state()).record);
+                let record = Answer::of_state(claim.state()).record;
                 Ok(Retried::Denied(Box::new(Answer { record, ..answer })))
             }
-            (Some(claim), Decision::Allow(approved)) => {
+            Decision::Allow(approved) => {
                 let after = if matches!(claim.state().phase(), Phase::Waiting { .. }) {
                     claim.state().clone()
                 } else {
@@ -130,9 +130,6 @@ impl App {
                 let (ending, answer) = self.answer_and_notify(&after, false);
                 Ok(Retried::Reopened(ending, Box::new(answer)))
             }
-            (None, Decision::Allow(_)) => Ok(Retried::StaysClosed(format!(
-                "{identity}: another worker changed it first; `sharehook explain` shows it, then try again"
-            ))),
         }
     }
 
@@ -150,25 +147,5 @@ impl App {
                 Err(RetryError::Several(names.collect()))
             }
         }
-    }
-
-    async fn not_to_be_reopened(
-        &self,
-        state: &State,
-        now: Timestamp,
-    ) -> Result<Option<String>, JournalError> {
-        let age = self.config().retry_age;
-        let approved = state.approved_at();
-        if let Some(why) = state.stays_closed(now) {
-            return Ok(Some(why.to_owned()));
-        }
-        if approved.checked_add(age).is_ok_and(|last| last < now) {
-            let why = format!(
-                "it was approved at {approved:.0}, which is longer ago than [limits] retry_age allows; send a new ticket"
-            );
-            return Ok(Some(why));
-        }
-        let retired = self.journal.read_unretired(state.stream()).await?.is_none();
-        Ok(retired.then(|| "its records are retired; send a new ticket".to_owned()))
     }
 }

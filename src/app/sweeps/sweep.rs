@@ -81,6 +81,8 @@ impl App {
         self.journal.writable()?;
         self.log_refusals();
         self.clouds.forget_clock();
+        Box::pin(self.reconcile(deadline)).await;
+        // Taken after the reconciliation, whose announcements are due from their recording on.
         let mut round = Round {
             now: self.now(),
             at_once,
@@ -88,14 +90,13 @@ impl App {
             report: SweepReport::default(),
             owing: Vec::new(),
         };
-        Box::pin(self.reconcile(deadline)).await;
         // A request that only a pause delays has its wake-up at the end of the pause.
         let until = match at_once {
             true => round
                 .now
                 .checked_add(MAX_PAUSE_OF_REVOCATION)
                 .unwrap_or(Timestamp::MAX),
-            false => round.now,
+            false => WakeUp::second_of(round.now),
         };
         let (due, pass) = (self.journal.due(until), self.journal.pass(round.now));
         let abandoned = self.journal.abandoned();

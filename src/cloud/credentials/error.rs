@@ -1,6 +1,7 @@
 //! The errors of a look-up of credentials, and their conversion to a `CloudError` of the call that
 //! needed the credentials.
 
+use super::super::error::TRY_LATER;
 use crate::domain::{CloudError, ErrorClass, ResultCode};
 
 /// Why there are no credentials.
@@ -53,12 +54,9 @@ impl From<CredentialsError> for CloudError {
             ),
             CredentialsError::Unreachable { .. } => (
                 ErrorClass::NotSent,
-                "nothing to do: the program repeats the look-up; if the error persists, check the connection to the service",
+                "nothing to do for a request, which is tried again; repeat any other command; if the error persists, check the connection to the service",
             ),
-            CredentialsError::OutOfTime => (
-                ErrorClass::NotSent,
-                "nothing to do: the program repeats the call later",
-            ),
+            CredentialsError::OutOfTime => (ErrorClass::NotSent, TRY_LATER),
         };
         let code = match error {
             CredentialsError::OutOfTime => ResultCode::DeadlinePassed,

@@ -68,7 +68,11 @@ impl ReadJournal {
     }
 
     pub(super) fn reader(&self) -> JournalReader<'_> {
-        JournalReader::new(&self.journal, &self.rules, self.now)
+        let reader = JournalReader::new(&self.journal, &self.rules, self.now);
+        match &self.config {
+            Some(config) => reader.with_retry_age(config.retry_age),
+            None => reader,
+        }
     }
 
     /// Waits for `reading`, and shows its progress.

@@ -26,12 +26,10 @@ pub(super) async fn run(context: &Context, options: &ReportOptions) -> Result<Ex
     let configured = read.config.as_ref().map(|config| config.report.language);
     let language = options.language.or(configured);
     let compiling = Report::compile(
-        &read.journal,
-        &read.rules,
+        read.reader(),
         key.as_ref(),
         Depth::Whole,
         language.unwrap_or_default(),
-        read.now,
     );
     let report = counting(
         "reading and verifying the journal",

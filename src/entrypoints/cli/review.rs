@@ -12,13 +12,10 @@ const WIDTH: usize = 80 - 12;
 
 pub(super) fn text(entries: &[ReviewEntry]) -> String {
     let mut text: String = entries.iter().map(block).collect();
-    text.push_str(match entries {
-        [] => "no active grants",
-        _ => {
-            "Confirm each grant with its owner, or revoke it:\n  \
-             sharehook revoke --image ID --as SOURCE/REQUESTER --reason TEXT"
-        }
-    });
+    text.push_str(
+        "Confirm each grant with its owner, or revoke it:\n  \
+         sharehook revoke --image ID --as SOURCE/REQUESTER --reason TEXT",
+    );
     text
 }
 

@@ -9,7 +9,7 @@ use super::Received;
 use crate::domain::{Identity, SourceName, Timestamp};
 
 /// A verified event, or an entry of a system's list, that names an instance. If an announcement led
-/// to no request, another event about the instance may follow in its stream.
+/// to no request or was given up, another event about the instance may follow in its stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The source of the event or the list.
@@ -61,7 +61,7 @@ pub struct Settled {
     /// The requests that the instance led to, each with its own stream. For a withdrawal: the
     /// requests that it called off.
     pub requests: Vec<Identity>,
-    /// Why `requests` is empty, for people. `None` if it is not.
+    /// Why `requests` is empty, or why the announcement was given up, for people; else `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

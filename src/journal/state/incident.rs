@@ -21,7 +21,8 @@ pub struct Incident {
     attempts: u32,
     /// When the next attempt to fetch the instance is due; `None` if none is needed.
     fetch_at: Option<Timestamp>,
-    /// Why the last attempt to fetch failed, or why the announcement was settled without a request.
+    /// Why the last attempt to fetch failed, or why the announcement led to no request or was given
+    /// up.
     why: Option<String>,
     confirmed: bool,
     /// The requests that the announcement leads to, also before they are opened.
@@ -138,9 +139,10 @@ impl Incident {
         }
     }
 
-    /// Whether an event with this body digest restarts the announcement: the announcement was
-    /// settled without a request, and the event is new. So an event that leads to nothing does not
-    /// block a later one, and a repeated event causes no work.
+    /// Whether an event with this body digest restarts the announcement: the announcement led to no
+    /// request or was given up, and the event is new. So an event that leads to nothing does not
+    /// block a later one, and a repeated event causes no work. A request that the announcement opened
+    /// before it was given up is not opened again: its identity is on record.
     pub fn begins_anew_with(&self, body_digest: &str) -> bool {
         let ended = self.fetch_at.is_none() && self.why.is_some();
         ended && !self.events.iter().any(|known| known == body_digest)
@@ -215,8 +217,8 @@ impl Incident {
         &self.requests
     }
 
-    /// Returns why the last attempt to fetch failed, or why the announcement was settled without a
-    /// request.
+    /// Returns why the last attempt to fetch failed, or why the announcement led to no request or was
+    /// given up.
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
     }

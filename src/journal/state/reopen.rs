@@ -81,9 +81,8 @@ impl State {
         self.failed_turns = 0;
         // If the request has made no call, the earlier read of the cloud no longer counts: what the
         // next turn finds shared may come from another request. The exception is a record of
-        // version 0.2.0 that gives its worker the turn: it keeps the meaning that it had.
-        let looks_again = reopening.looks_again || matches!(phase, Phase::Waiting { .. });
-        self.looked_before &= self.called || !looks_again;
+        // version 0.2.0, which always gives its worker the turn: it keeps the meaning that it had.
+        self.looked_before &= self.called || !reopening.looks_again;
         self.phase = phase;
         Ok(())
     }

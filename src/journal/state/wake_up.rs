@@ -23,12 +23,18 @@ pub struct WakeUp {
 impl WakeUp {
     /// Returns a wake-up at the first whole second at or after `due`.
     pub fn new(due: Timestamp, stream: StreamId, seq: u64) -> Self {
+        let at = Self::second_of(due);
+        Self { at, stream, seq }
+    }
+
+    /// Returns the instant of the wake-up of work that is due at `due`: the first whole second at
+    /// or after it. The wake-ups up to this instant include all work that is due by then.
+    pub fn second_of(due: Timestamp) -> Timestamp {
         let second = TimestampRound::new()
             .smallest(Unit::Second)
             .mode(RoundMode::Ceil);
         // Only the last representable second cannot be rounded up.
-        let at = due.round(second).unwrap_or(due);
-        Self { at, stream, seq }
+        due.round(second).unwrap_or(due)
     }
 
     /// Returns the wake-up's name: `20261121T081530Z-<stream>-<seq>`. Names sort by time.

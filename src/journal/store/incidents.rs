@@ -65,8 +65,8 @@ impl Journal {
     }
 
     /// Records that a verified event, or a list, names an instance. First writes a wake-up that is
-    /// due at once. If the announcement is on record and led to no request, appends a new event, so
-    /// that the instance is fetched again.
+    /// due at once. If the announcement is on record and led to no request or was given up, appends a
+    /// new event, so that the instance is fetched again.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,

@@ -4,10 +4,11 @@
 //! order of names.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, Peekable, StreamExt as _};
 
 use super::super::chain::Finding;
 use super::super::log::{Checkpoint, Segment, numbered};
@@ -43,16 +44,19 @@ pub struct Batch {
     /// The errors of streams and segments that could not be read.
     pub flaws: Vec<JournalError>,
     /// Later batches contain only requests that were approved before this instant, apart from the
-    /// differences between clocks and the duration of a seal. `None`: unknown.
+    /// differences between clocks and from concurrent seals. `None`: unknown.
     pub rest_before: Option<Timestamp>,
 }
+
+/// The number of a segment, and the segment if it exists.
+type ReadSegment = (u64, Result<Option<Segment>, JournalError>);
 
 /// Reads all requests and incidents, batch by batch.
 pub struct NewestFirst {
     journal: Journal,
     /// Streams to read from `requests/`.
     folders: VecDeque<StreamId>,
-    segments: BoxStream<'static, (u64, Result<Option<Segment>, JournalError>)>,
+    segments: Peekable<BoxStream<'static, ReadSegment>>,
     /// Records of streams whose record 0 is in an older segment.
     parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
     /// Streams whose records were all read.
@@ -124,7 +128,8 @@ impl Journal {
             segments: stream::iter((from + 1..=newest).rev())
                 .map(read)
                 .buffered(SEGMENTS)
-                .boxed(),
+                .boxed()
+                .peekable(),
             parts: BTreeMap::new(),
             whole: BTreeSet::new(),
         }
@@ -169,7 +174,10 @@ impl NewestFirst {
         };
         self.journal.work_done.add(1);
         match read {
-            Ok(Some(segment)) => Ok(Some(self.take(segment))),
+            Ok(Some(segment)) => {
+                let rest_before = self.rest_before(segment.at).await;
+                Ok(Some(self.take(segment, rest_before)))
+            }
             Ok(None) => Ok(Some(flawed(vec![self.journal.dropped_segment(number)]))),
             Err(error @ JournalError::Damaged { .. }) => Ok(Some(flawed(vec![error]))),
             Err(error) => Err(error),
@@ -196,9 +204,20 @@ impl NewestFirst {
         Ok(batch)
     }
 
-    fn take(&mut self, segment: Segment) -> Batch {
+    /// Returns `at`, the instant of a segment, unless the next older segment has the same one. Then
+    /// one call made both, and may have sealed requests in the older one that were approved after
+    /// `at`.
+    async fn rest_before(&mut self, at: Timestamp) -> Option<Timestamp> {
+        match Pin::new(&mut self.segments).peek().await {
+            Some((_, Ok(Some(older)))) if older.at < at => Some(at),
+            Some(_) => None,
+            None => Some(at),
+        }
+    }
+
+    fn take(&mut self, segment: Segment, rest_before: Option<Timestamp>) -> Batch {
         let mut batch = Batch {
-            rest_before: Some(segment.at),
+            rest_before,
             ..Batch::default()
         };
         let mut begun = Vec::new();

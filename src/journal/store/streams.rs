@@ -35,6 +35,11 @@ impl Journal {
         Ok(history)
     }
 
+    /// Whether the request is retired: its records, except record 0, are only in the log's segments.
+    pub async fn is_retired(&self, stream: StreamId) -> Result<bool, JournalError> {
+        Ok(self.folder(stream).await?.retired)
+    }
+
     /// Like [`Journal::read`], but returns `None` for a retired request, and does not notice that
     /// the worker of a request has died.
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
@@ -80,7 +85,14 @@ impl Journal {
             chain
                 .push(fetched.record())
                 .map_err(|finding| self.damaged(finding))?;
-            if chain.answered() && !self.reopened_after(stream, seq).await? {
+            let answers = match chain.stream_state() {
+                Some(StreamState::Request(state)) if state.answered() => {
+                    !self.reopened_after(stream, seq).await?
+                }
+                Some(StreamState::Incident(_)) => true,
+                _ => false,
+            };
+            if answers {
                 break;
             }
         }

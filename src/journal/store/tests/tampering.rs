@@ -2,6 +2,18 @@
 
 use super::*;
 
+/// No later record of an incident changes what a repeated delivery is answered.
+#[tokio::test]
+async fn the_look_up_of_an_incident_reads_record_0_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = small(dir.path()).await;
+    let conflict = opening("first", request(json!({"reason": "another"})), 9).intent;
+    let stream = StreamId::of_conflict(&conflict.identity, &conflict.digest);
+    let later = dir.path().join(format!("requests/{stream}/000001.json"));
+    fs::write(later, "x").unwrap();
+    assert!(journal.look_up(stream).await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn every_altered_byte_of_every_file_is_found_and_named() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,72 @@
+//! What became of an announcement that is on record. Takes the state of its stream; returns its
+//! requests, and the answer to a repeated event.
+
+use crate::app::{Answer, App, Ending, duplicate_of};
+use crate::domain::{Identity, Status};
+use crate::journal::{Announcement, Incident, JournalError, State, StreamId, StreamState, Subject};
+
+use super::withdrawals::was_called_off;
+
+impl App {
+    /// Returns the requests that the announcement has opened or called off, and the error of a
+    /// damaged one, if any.
+    pub(super) async fn led_to(
+        &self,
+        incident: &Incident,
+    ) -> Result<(Vec<State>, Option<JournalError>), JournalError> {
+        let (mut requests, mut damaged) = (Vec::new(), None);
+        let Subject::Received(announcement) = incident.subject() else {
+            return Ok((requests, damaged));
+        };
+        for identity in incident.requests() {
+            match self.journal.look_up(StreamId::of(identity)).await {
+                Ok(Some(StreamState::Request(state))) if is_of(announcement, &state) => {
+                    requests.push(*state);
+                }
+                Ok(_) => {}
+                Err(error) if error.concerns_one_request() => damaged = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((requests, damaged))
+    }
+
+    /// Returns the answers to a repeated event: the recorded outcome of each request, or why there
+    /// is none. `None` if the announcement is not settled.
+    pub(super) async fn settled_answers(
+        &self,
+        stream: StreamId,
+    ) -> Result<Option<Vec<(Ending, Answer)>>, JournalError> {
+        let known = self.incident(stream).await?;
+        let Some(incident) = known.filter(|known| known.to_fetch().is_none()) else {
+            return Ok(None);
+        };
+        let (requests, damaged) = self.led_to(&incident).await?;
+        if let Some(damaged) = damaged {
+            return Err(damaged);
+        }
+        for state in &requests {
+            self.queue_late_notifications(state);
+        }
+        let mut answers: Vec<_> = requests.iter().map(duplicate_of).collect();
+        if let (true, Subject::Received(announcement)) = (answers.is_empty(), incident.subject()) {
+            let why = incident
+                .why()
+                .unwrap_or("another delivery has opened its request");
+            let mut answer = Answer::new(&announcement.delivery_id, Status::Ignored);
+            (answer.duplicate, answer.message) = (true, Some(why.to_owned()));
+            answers.push((Ending::Done, answer));
+        }
+        Ok(Some(answers))
+    }
+}
+
+/// Whether the announcement has opened or called off the request: one of another instance may have
+/// the same identity. The delivery that a fetched instance becomes has the announcement's id, or
+/// that of a ticket the part before the slash.
+fn is_of(announcement: &Announcement, state: &State) -> bool {
+    let id = &announcement.delivery_id;
+    let rest = state.delivery_id().and_then(|of| id.strip_prefix(of));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || was_called_off(state, &Identity::new(&announcement.source, id))
+}
