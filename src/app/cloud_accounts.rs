@@ -49,7 +49,7 @@ impl CloudAccounts {
         // replaced.
         let keyed = |chain: CredentialChain| match &config.cloud.key {
             None => Ok(chain),
-            Some(key) => chain.with_key(DEFAULT_ACCOUNT, key).map_err(|error| {
+            Some(key) => chain.with_process_key(key).map_err(|error| {
                 Problem::new("TENCENTCLOUD_SECRET_ID", error.to_string(), COPY_AGAIN)
             }),
         };

@@ -31,8 +31,7 @@ pub enum CredentialSource {
     TkeIdentity,
     /// The role of the CVM on which this program runs.
     CvmRole,
-    /// The key of a configured account, or the process's key if it is read from a secret in AWS.
-    /// `SOURCES` does not contain this source.
+    /// The key of a configured account. `SOURCES` does not contain this source.
     Account,
     /// A role assumed with the credentials of another source. `SOURCES` does not contain it.
     AssumedRole,

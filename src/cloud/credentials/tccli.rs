@@ -96,10 +96,8 @@ pub(super) async fn of_variables(
     remote: &Remote,
     environment: &Environment,
     base: Credentials,
-) -> Found {
-    in_session(remote, base, in_variables(environment)?)
-        .await
-        .map(Some)
+) -> Result<Credentials, CredentialsError> {
+    in_session(remote, base, in_variables(environment)?).await
 }
 
 async fn in_session(
