@@ -16,9 +16,9 @@ use toml::Spanned;
 use crate::domain::{Mark, Problem, Region, Span};
 
 use super::bounded::{MAX_BYTES, read_at_most};
-use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
+use super::followed::{KEY_ID_VAR, KEY_VAR};
 use super::lenient::{Unread, is_stand_in};
-use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
+use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets, is_reference};
 use super::vars::Vars;
 
 pub(super) struct Reader<'a> {
@@ -223,11 +223,15 @@ impl Reader<'_> {
         secret.map(|secret| secret.text)
     }
 
-    /// Returns the process's key for the cloud if at least one of its two variables refers to a
-    /// secret in AWS. A key that the variables contain themselves is read later, with the other
+    /// Returns the process's key for the cloud if at least one of its two variables contains a
+    /// reference. A key that the variables contain themselves is read later, with the other
     /// credentials of the process.
     pub(super) fn process_key(&mut self) -> Option<(SecretString, SecretString)> {
-        in_variable(KEY_ID_VAR, self.vars).or(in_variable(KEY_VAR, self.vars))?;
+        let variables = [KEY_ID_VAR, KEY_VAR];
+        let mut values = variables.iter().filter_map(|name| self.vars.get(*name));
+        if !values.any(|value| is_reference(value)) {
+            return None;
+        }
         let mut part = |name: &str| match self.resolve(&format!("env:{name}"), true) {
             Ok(secret) => {
                 let reference = secret.reference.clone();

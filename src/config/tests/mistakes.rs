@@ -205,6 +205,39 @@ fn an_origin_is_not_a_reference_to_a_secret() {
     assert_problems(&from_variable, &[("Q", "arn:aws:sqs:r:1:q")], &[]);
 }
 
+/// Templates and consoles show a reference, so it must not count as the secret.
+#[test]
+fn a_reference_in_place_of_a_secret_is_refused() {
+    let source = "[[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"env:S\"]";
+    for reference in [
+        "aws-secretsmanager:",
+        "aws-secretsmanager:prod/sharehook#",
+        "aws-secretsmanager:prod/share hook#DESK",
+        "aws-secretmanager:prod/sharehook#DESK",
+        "AWS-SSM:/prod/sharehook/desk",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/sharehook",
+        "file:/run/secrets/webhook-secret",
+        "env:ANOTHER_VARIABLE_WITH_A_SECRET",
+        "{{resolve:secretsmanager:prod/sharehook:SecretString:DESK}}",
+        "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/desk)",
+    ] {
+        let wanted = "7 source \"desk\": env:S contains a reference to a secret";
+        assert_problems(source, &[("S", reference)], &[wanted]);
+    }
+    for secret in ["aws-secret-0123456789abcdef", "arn-0123456789abcdef0123"] {
+        assert_problems(source, &[("S", secret)], &[]);
+    }
+    let wanted = "TENCENTCLOUD_SECRET_KEY env:TENCENTCLOUD_SECRET_KEY contains a reference";
+    for reference in ["aws-ssm:", "file:key"] {
+        let key = [
+            ("S", "0123456789abcdef0123456789abcdef"),
+            ("TENCENTCLOUD_SECRET_ID", "id"),
+            ("TENCENTCLOUD_SECRET_KEY", reference),
+        ];
+        assert_problems(source, &key, &[wanted]);
+    }
+}
+
 #[test]
 fn a_wrong_endpoint_in_a_variable_is_reported_once_and_under_its_name() {
     let sources = "[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:K\"]\nmap = \"feishu\"\n\
