@@ -27,18 +27,28 @@ const OPENED_ONCE: [&[&str]; 5] = [
 pub type Renewal = (SecretRef, Result<Secret, SecretError>);
 
 impl Config {
-    /// Reads again each secret whose value can change while the process runs.
-    pub fn read_secrets_again(&self, vars: &Vars, fetched: &AwsSecrets) -> Vec<Renewal> {
+    /// Lists the secrets whose values can change while the process runs.
+    pub fn changing_secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        self.secrets.keys().filter(|one| one.can_change())
+    }
+
+    /// Reads again a secret whose value can change. `fetched` has those in AWS.
+    ///
+    /// # Errors
+    /// Those of [`SecretRef::resolve`].
+    pub fn read_secret_again(
+        &self,
+        secret: &SecretRef,
+        fetched: &AwsSecrets,
+    ) -> Result<Secret, SecretError> {
         let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));
-        let can_change = self.secrets.keys().filter(|one| one.can_change());
-        can_change
-            .map(|one| (one.clone(), one.resolve(root, vars, fetched)))
-            .collect()
+        // A variable cannot change.
+        secret.resolve(root, &Vars::new(), fetched)
     }
 
     /// Whether a secret's value can change while the process runs.
     pub fn has_changing_secrets(&self) -> bool {
-        self.secrets.keys().any(SecretRef::can_change)
+        self.changing_secrets().next().is_some()
     }
 
     /// Returns this configuration with a new value of one secret. Nothing else changes: edits of

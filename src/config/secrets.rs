@@ -149,6 +149,9 @@ pub enum FetchError {
     /// The extension did not become ready in time.
     #[error("AWS's secrets extension is not ready")]
     NotReady,
+    /// The extension has not answered in the time that a delivery waits.
+    #[error("AWS's secrets extension did not answer in time")]
+    Late,
     /// The extension sent no complete answer.
     #[error(
         "AWS's secrets extension on port {port} sent no answer ({problem}); check that the function has its layer"
@@ -218,6 +221,9 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("{0} cannot be read: {1}")]
     UnreadableFile(String, io::Error),
+    /// The file could not be read in the time that a delivery waits.
+    #[error("{0} could not be read in time")]
+    Late(String),
     /// The variable, the file or the secret in AWS contains a reference that is not followed there.
     #[error("{0} contains a reference to a secret, not the secret")]
     Reference(String),
@@ -245,7 +251,9 @@ impl SecretError {
             Self::EmptyVariable(name) => format!("give {name} a value"),
             Self::UnsetVariable(name) => format!("set {name} to the secret"),
             Self::LargeFile(_) => "name a file that contains only the secret".to_owned(),
-            Self::UnreadableFile(..) => "name an existing, readable file".to_owned(),
+            Self::UnreadableFile(..) | Self::Late(_) => {
+                "name an existing, readable file".to_owned()
+            }
             Self::Reference(_) => {
                 "put the secret itself there; only a variable may contain a reference: aws-secretsmanager:ID, aws-secretsmanager:ID#FIELD or aws-ssm:NAME".to_owned()
             }

@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::Digest as _;
-use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via};
+use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via, fetch_secrets};
 use sharehook::clock::{Clock, system_now};
-use sharehook::config::{AwsSecrets, Config, Vars};
+use sharehook::config::{Config, Vars};
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
 use sharehook_sandbox::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site};
+use tokio::net::TcpListener;
 
 use crate::support::files::text_below;
 use crate::support::{copy_policy, deadline, invocation, request, sandbox_keys};
@@ -22,6 +25,11 @@ const THIRD: &str = "the-third-token-of-the-helpdesk-0003";
 
 /// An application with a source whose secret is in the file `token`.
 pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
+    open_with(folder, cloud, sandbox_keys()).await
+}
+
+/// As [`open`], with these variables and their secrets in AWS.
+async fn open_with(folder: &Path, cloud: &str, vars: Vars) -> Arc<App> {
     copy_policy(folder);
     let text = format!(
         "journal = \"file:journal\"\n[cloud]\nsite = \"cn\"\n{cloud}\n\
@@ -29,10 +37,10 @@ pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
          [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
     );
     std::fs::write(folder.join("token"), FIRST).unwrap();
-    std::fs::write(folder.join("sharehook.toml"), text).unwrap();
-    let vars: Vars = sandbox_keys();
     let file = folder.join("sharehook.toml");
-    let config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
+    std::fs::write(&file, &text).unwrap();
+    let fetched = fetch_secrets(&text, &vars).await;
+    let config = Config::load(&file, &vars, &fetched).unwrap();
     let prepared = Prepared::new(config).unwrap();
     Arc::new(prepared.open(&vars, Clock::System).await.unwrap())
 }
@@ -180,6 +188,51 @@ async fn a_secret_that_cannot_be_read_or_used_keeps_its_last_value() {
         );
         let problems = app.reload().await.unwrap_err().to_string();
         assert!(problems.contains("sharehook.toml:"), "{problems}");
+    }
+}
+
+/// A stand-in for the Lambda extension. Returns the variables that name it, and the milliseconds
+/// that each of its answers takes.
+async fn extension() -> (Vars, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let delay = Arc::new(AtomicU64::new(0));
+    let takes = Arc::clone(&delay);
+    let answer = move || async move {
+        tokio::time::sleep(Duration::from_millis(takes.load(Ordering::Relaxed))).await;
+        json!({ "Parameter": { "Value": "a-long-enough-secret-in-aws-0001", "Version": 1 } })
+            .to_string()
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    let mut vars = sandbox_keys();
+    let port_variable = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
+    vars.insert(port_variable.to_owned(), port.to_string());
+    vars.insert("AWS_SESSION_TOKEN".to_owned(), "session-token".to_owned());
+    (vars, delay)
+}
+
+/// Neither a secret that takes too long nor many that take long together keep a replaced secret
+/// from being used.
+#[tokio::test]
+async fn a_slow_secret_keeps_no_other_from_being_renewed() {
+    for (secrets, millis, fails) in [(1, 6_000, true), (9, 400, false)] {
+        let (vars, delay) = extension().await;
+        let source = |n| {
+            format!(
+                "[[source]]\nname = \"s{n}\"\nscheme = \"token\"\nsecrets = [\"aws-ssm:/s{n}\"]\n"
+            )
+        };
+        let sources: String = (0..secrets).map(source).collect();
+        let cloud = format!("endpoint = \"http://127.0.0.1:9\"\n{sources}");
+        let folder = tempfile::tempdir().unwrap();
+        let app = open_with(folder.path(), &cloud, vars).await;
+        std::fs::write(folder.path().join("token"), SECOND).unwrap();
+        delay.store(millis, Ordering::Relaxed);
+        assert!(authenticates(&app, SECOND, "r-1").await, "{secrets}");
+        assert!(!authenticates(&app, FIRST, "r-2").await, "{secrets}");
+        let failed = "sharehook_secret_read_failures_total 1\n";
+        let metrics = app.metrics().await;
+        assert_eq!(metrics.contains(failed), fails, "{metrics}");
     }
 }
 

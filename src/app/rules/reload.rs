@@ -6,15 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
-use crate::config::{Config, Renewal, text_of};
+use crate::config::{AwsSecrets, Config, Renewal, SecretError, SecretRef, text_of};
 use crate::domain::{Problem, Problems};
 use crate::telemetry::Metric;
 
 use super::prepared::Prepared;
-use super::secrets::fetch_secrets;
+use super::secrets::{fetch_secrets, fetch_secrets_by};
 
 /// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
 /// for another reading. [`App::reload`] has no limit.
@@ -92,21 +93,17 @@ impl App {
 
     /// Reads the secrets again. A secret that cannot be read or used keeps its last value.
     async fn read_secrets_again(&self) {
-        // Limit the wait for the lock too: a reload may hold it for longer than `READ_WITHIN`.
-        let reading = async {
-            let replacing = self.rules.replacing.lock().await;
-            let present = self.rules.prepared();
-            let read = self.secrets_now(&present).await?;
-            Some((replacing, present, read))
-        };
-        let reading = timeout(READ_WITHIN, reading).await.ok().flatten();
-        let Some((_replacing, mut present, read)) = reading else {
+        let by = Instant::now() + READ_WITHIN;
+        // A reload may hold the lock for longer.
+        let Ok(_replacing) = timeout_at(by, self.rules.replacing.lock()).await else {
             self.metrics.count(Metric::SecretReadFailures, &[]);
             tracing::warn!(
-                "the secrets could not be read, or not in time; their last values stay in use"
+                "another reading of the secrets takes long; their last values stay in use"
             );
             return;
         };
+        let mut present = self.rules.prepared();
+        let read = self.secrets_now(&present, by).await;
         for (reference, read) in read {
             let in_use = present.config().secrets.get(&reference);
             let renewed = match read {
@@ -138,13 +135,32 @@ impl App {
         self.rules.put(present);
     }
 
-    /// The values of the secrets that can change; `None` if the task that reads them fails.
-    async fn secrets_now(&self, present: &Arc<Prepared>) -> Option<Vec<Renewal>> {
-        let prepared = Arc::clone(present);
-        let vars = self.rules.vars.clone();
-        let fetched = fetch_secrets(&prepared.config().text, &vars).await;
-        // In a blocking task, because a secret's file may lie on a network.
-        let read = move || prepared.config().read_secrets_again(&vars, &fetched);
-        tokio::task::spawn_blocking(read).await.ok()
+    /// Reads each secret that can change, all at the same time. One that cannot be read until `by`
+    /// is an error of its own.
+    async fn secrets_now(&self, present: &Arc<Prepared>, by: Instant) -> Vec<Renewal> {
+        let config = present.config();
+        let changing = config.changing_secrets().cloned();
+        let (files, others): (Vec<_>, Vec<_>) =
+            changing.partition(|one| matches!(one, SecretRef::File(_)));
+        let files = files.into_iter().map(|file| async move {
+            let (prepared, reference) = (Arc::clone(present), file.clone());
+            // In a blocking task, because the file may lie on a network.
+            let read = tokio::task::spawn_blocking(move || {
+                let none = AwsSecrets::new();
+                prepared.config().read_secret_again(&reference, &none)
+            });
+            let read = match timeout_at(by, read).await {
+                Ok(Ok(read)) => read,
+                Ok(Err(_)) | Err(_) => Err(SecretError::Late(file.to_string())),
+            };
+            (file, read)
+        });
+        let fetched = fetch_secrets_by(&config.text, &self.rules.vars, by);
+        let (mut read, fetched) = tokio::join!(join_all(files), fetched);
+        read.extend(others.into_iter().map(|secret| {
+            let read = config.read_secret_again(&secret, &fetched);
+            (secret, read)
+        }));
+        read
     }
 }
