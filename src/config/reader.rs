@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use crate::domain::{Mark, Problem, Region, Span};
@@ -279,9 +279,11 @@ impl Reader<'_> {
             text: text.clone(),
         };
         match self.secrets {
-            SecretValues::Configured(fetched) => reference.resolve(self.root, self.vars, fetched),
+            SecretValues::Configured(fetched) => {
+                reference.resolve(self.root, self.vars, fetched)?.trimmed()
+            }
             SecretValues::Known(known) => match known.get(&reference) {
-                Some(secret) => Ok(secret.clone()),
+                Some(secret) => secret.clone().trimmed(),
                 None => Err(SecretError::NotAReference),
             },
             SecretValues::StandIn(text) => Ok(standing_in(reference, text)),
@@ -289,7 +291,10 @@ impl Reader<'_> {
                 fetched,
                 stand_in,
                 calls_cloud,
-            } => match reference.resolve(self.root, self.vars, fetched) {
+            } => match reference
+                .resolve(self.root, self.vars, fetched)
+                .and_then(Secret::trimmed)
+            {
                 Err(_) if !(calls_cloud && for_cloud) => Ok(standing_in(reference, stand_in)),
                 resolved => resolved,
             },
@@ -303,6 +308,23 @@ impl Reader<'_> {
         written: &Spanned<String>,
     ) -> Option<SecretString> {
         self.secret(whose, written).map(|secret| secret.text)
+    }
+
+    /// As [`Reader::secret_text`], for a secret that is sent or received in a header.
+    pub(super) fn header_secret(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+    ) -> Option<SecretString> {
+        let secret = self.secret_text(whose, written)?;
+        let fits = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if !secret.expose_secret().bytes().all(fits) {
+            let problem = format!("{whose}: the secret has characters that a header cannot have");
+            let remedy = "use a secret of visible ASCII characters, without line ends";
+            self.problem(written, problem, remedy);
+            return None;
+        }
+        Some(secret)
     }
 }
 

@@ -41,6 +41,18 @@ impl Secret {
         self.text.expose_secret()
     }
 
+    /// Returns the secret.
+    ///
+    /// # Errors
+    /// `WhiteSpace`.
+    pub(super) fn trimmed(self) -> Result<Self, SecretError> {
+        let text = self.expose_secret();
+        match text.trim() == text {
+            true => Ok(self),
+            false => Err(SecretError::WhiteSpace(self.reference)),
+        }
+    }
+
     /// Whether both are the same version of the same value.
     pub fn is(&self, other: &Self) -> bool {
         self.version == other.version && self.expose_secret() == other.expose_secret()
@@ -227,6 +239,9 @@ pub enum SecretError {
     /// The variable, the file or the secret in AWS contains a reference that is not followed there.
     #[error("{0} contains a reference to a secret, not the secret")]
     Reference(String),
+    /// White space surrounds the secret. No sender or target has such a secret.
+    #[error("{0} begins or ends with white space")]
+    WhiteSpace(SecretRef),
     /// The file or the secret in AWS is empty.
     #[error("{0} is empty")]
     Empty(String),
@@ -256,6 +271,9 @@ impl SecretError {
             }
             Self::Reference(_) => {
                 "put the secret itself there; only a variable may contain a reference: aws-secretsmanager:ID, aws-secretsmanager:ID#FIELD or aws-ssm:NAME".to_owned()
+            }
+            Self::WhiteSpace(_) => {
+                "remove the white space, such as a line end after the secret".to_owned()
             }
             Self::Empty(_) => "put the secret into it".to_owned(),
             Self::NotFetched(..) | Self::NeverFetched(_) => {
