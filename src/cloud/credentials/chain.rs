@@ -139,6 +139,7 @@ impl CredentialChain {
         let mut looked = Vec::new();
         for source in SOURCES {
             if let Some(credentials) = source.find(&self.environment, remote, &mut looked).await? {
+                source.refuse_role(&self.environment)?;
                 return Ok(credentials);
             }
         }
@@ -245,6 +246,11 @@ mod tests {
         ("TENCENTCLOUD_SECRETKEY", "scf-key"),
         ("TENCENTCLOUD_SESSIONTOKEN", "scf-token"),
     ];
+    const ROLE: (&str, &str) = (
+        "TENCENTCLOUD_ROLE_ARN",
+        "qcs::cam::uin/100000000001:roleName/sharehook",
+    );
+    const SESSION: (&str, &str) = ("TENCENTCLOUD_ROLE_SESSION_NAME", "alice");
     const SDK_TEXT: &str = "[default]\nsecret_id = file-id\nsecret_key = file-key\n";
     const TCCLI_TEXT: &str = r#"{"secretId":"cli-id","secretKey":"cli-key","token":"cli-token"}"#;
 
@@ -333,7 +339,7 @@ mod tests {
     #[test]
     fn a_place_that_was_meant_but_cannot_be_used_stops_the_chain() {
         let good: (&str, &str) = (TCCLI, TCCLI_TEXT);
-        let cases: [(Texts, (&str, &str), &str); 12] = [
+        let cases: [(Texts, (&str, &str), &str); 15] = [
             (&[ID], good, "missing"),
             (&[KEY], good, "missing"),
             (&[SCF[0]], good, "missing"),
@@ -359,6 +365,14 @@ mod tests {
             (&[], (SDK, "[default]\nHUSH-HUSH\n"), "line 2"),
             (&[], (TCCLI, "{\"secretKey\":\"HUSH-HUSH\",}"), "not JSON"),
             (&[("TCCLI_PROFILE", "../../etc/x")], good, "profile"),
+            // Without the role, the calls would have all rights of the key.
+            (&[ROLE, SESSION], (SDK, SDK_TEXT), "the SDKs' file"),
+            (
+                &[SCF[0], SCF[1], SCF[2], ROLE, SESSION],
+                good,
+                "the function platform",
+            ),
+            (&[SESSION], (SDK, SDK_TEXT), "is set without"),
         ];
         for (variables, file, problem) in cases {
             let error = load(&chain(variables, &[file])).unwrap_err();

@@ -89,6 +89,22 @@ impl CredentialSource {
         }
     }
 
+    /// Refuses the credentials of this source if variables name a role and the source assumes none
+    /// with its credentials: without the role, calls would have all rights of the credentials.
+    pub(super) fn refuse_role(self, environment: &Environment) -> Result<(), CredentialsError> {
+        let place = match self {
+            Self::Environment | Self::TccliFile | Self::Account | Self::AssumedRole => {
+                return Ok(());
+            }
+            Self::FunctionEnvironment => "the variables of the function platform",
+            Self::Invocation => "the headers of SCF's invocations",
+            Self::SdkFile => "the SDKs' file",
+            Self::TkeIdentity => "the pod's identity",
+            Self::CvmRole => "the CVM's role",
+        };
+        tccli::refuse_role(environment, place)
+    }
+
     fn in_variables(
         self,
         environment: &Environment,

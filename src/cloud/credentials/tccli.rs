@@ -100,6 +100,19 @@ pub(super) async fn of_variables(
     in_session(remote, base, in_variables(environment)?).await
 }
 
+/// Fails if variables name a role. `place` has the credentials that the look-up found.
+pub(super) fn refuse_role(environment: &Environment, place: &str) -> Result<(), CredentialsError> {
+    match in_variables(environment)? {
+        None => Ok(()),
+        Some(_) => Err(unusable(
+            &[ROLE_VARIABLE, SESSION_VARIABLE].join("/"),
+            format!(
+                "they name a role, but the key comes from {place}, with which they have no effect; unset them, and write role_arn in [cloud.accounts.NAME] for a role"
+            ),
+        )),
+    }
+}
+
 async fn in_session(
     remote: &Remote,
     base: Credentials,
