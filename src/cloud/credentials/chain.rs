@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn a_place_that_was_meant_but_cannot_be_used_stops_the_chain() {
         let good: (&str, &str) = (TCCLI, TCCLI_TEXT);
-        let cases: [(Texts, (&str, &str), &str); 15] = [
+        let cases: [(Texts, (&str, &str), &str); 18] = [
             (&[ID], good, "missing"),
             (&[KEY], good, "missing"),
             (&[SCF[0]], good, "missing"),
@@ -365,6 +365,18 @@ mod tests {
             (&[], (SDK, "[default]\nHUSH-HUSH\n"), "line 2"),
             (&[], (TCCLI, "{\"secretKey\":\"HUSH-HUSH\",}"), "not JSON"),
             (&[("TCCLI_PROFILE", "../../etc/x")], good, "profile"),
+            // A place that a variable names is not replaced by a later one.
+            (
+                &[("TENCENTCLOUD_CREDENTIALS_FILE", "/nope")],
+                good,
+                "/nope: TENCENTCLOUD_CREDENTIALS_FILE names the file, but it does not exist",
+            ),
+            (
+                &[("TENCENTCLOUD_CREDENTIALS_FILE", "/k")],
+                ("/k", "[prod]\nsecret_id = x\nsecret_key = HUSH\n"),
+                "[default] has neither",
+            ),
+            (&[("TCCLI_PROFILE", "prodd")], good, "it does not exist"),
             // Without the role, the calls would have all rights of the key.
             (&[ROLE, SESSION], (SDK, SDK_TEXT), "the SDKs' file"),
             (
