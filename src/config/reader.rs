@@ -19,6 +19,7 @@ use super::bounded::{MAX_BYTES, read_at_most};
 use super::followed::{KEY_ID_VAR, KEY_VAR};
 use super::lenient::{Unread, is_stand_in};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets, is_reference};
+use super::valid::CloudKey;
 use super::vars::Vars;
 
 pub(super) struct Reader<'a> {
@@ -214,19 +215,14 @@ impl Reader<'_> {
     }
 
     /// Returns the id or the secret of an owner account's key.
-    pub(super) fn cloud_key(
-        &mut self,
-        whose: &str,
-        written: &Spanned<String>,
-    ) -> Option<SecretString> {
-        let secret = self.secret_or_stand_in(whose, written, true);
-        secret.map(|secret| secret.text)
+    pub(super) fn cloud_key(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
+        self.secret_or_stand_in(whose, written, true)
     }
 
     /// Returns the process's key for the cloud if at least one of its two variables contains a
     /// reference. A key that the variables contain themselves is read later, with the other
     /// credentials of the process.
-    pub(super) fn process_key(&mut self) -> Option<(SecretString, SecretString)> {
+    pub(super) fn process_key(&mut self) -> Option<CloudKey> {
         let variables = [KEY_ID_VAR, KEY_VAR];
         let mut values = variables.iter().filter_map(|name| self.vars.get(*name));
         if !values.any(|value| is_reference(value)) {
@@ -236,7 +232,7 @@ impl Reader<'_> {
             Ok(secret) => {
                 let reference = secret.reference.clone();
                 self.used.insert(reference, secret.clone());
-                Some(secret.text)
+                Some(secret)
             }
             Err(error) => {
                 let problem = Problem::new(name, error.to_string(), error.remedy());

@@ -266,6 +266,42 @@ async fn a_replaced_key_of_the_cloud_signs_the_calls_that_follow() {
     assert_eq!(ending, Ending::Done, "{answer:?}");
 }
 
+/// A new id and the old key would fit no key of the cloud.
+#[tokio::test]
+async fn half_a_new_key_of_the_cloud_is_not_used() {
+    let cloud = Sandbox::start(SandboxOptions::seeded(system_now).on(Site::Cn))
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    key("id", SANDBOX_SECRET_ID);
+    key("key", SANDBOX_SECRET_KEY);
+    let account = format!(
+        "endpoint = \"{}\"\n[cloud.accounts.images]\nimages = [\"lhbp-\"]\n\
+         secret_id = \"file:id\"\nsecret_key = \"file:key\"",
+        cloud.url()
+    );
+    for unusable in [None, Some("a-key-with-a-line-end\n\n")] {
+        let app = open(folder.path(), &account).await;
+        key("id", "the-id-of-a-new-key");
+        match unusable {
+            None => std::fs::remove_file(folder.path().join("key")).unwrap(),
+            Some(text) => key("key", text),
+        }
+        key("token", SECOND);
+        // A signature that matches no secret makes all secrets be read again.
+        assert!(authenticates(&app, SECOND, "r-1").await);
+        let asked = invocation(&request("r-2", json!({})));
+        let Reply::Answers(answers) = app.in_force().receive(asked, deadline()).await else {
+            panic!("{unusable:?}")
+        };
+        assert_eq!(answers[0].0, Ending::Done, "{unusable:?}: {answers:?}");
+        std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
+        key("id", SANDBOX_SECRET_ID);
+        key("key", SANDBOX_SECRET_KEY);
+    }
+}
+
 #[tokio::test]
 async fn what_a_process_opens_once_changes_only_with_a_restart() {
     let folder = tempfile::tempdir().unwrap();

@@ -481,7 +481,7 @@ fn a_secret_of_fetch_is_renewed_with_the_others() {
     write("app", "the-second-app-secret-0002");
     for reference in config.clone().changing_secrets() {
         let secret = config.read_secret_again(reference, &AwsSecrets::new());
-        config = config.with_secret(secret.unwrap(), &vars).unwrap();
+        config = config.with_secrets([secret.unwrap()], &vars).unwrap();
     }
     let [a, b] = &config.sources[..] else {
         panic!("two sources")

@@ -2,6 +2,7 @@
 //! whose values have changed. Out: new rules, or why the current ones stay in force. A delivery
 //! keeps the rules under which it was verified. What a process opens once is not opened again.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,35 +105,58 @@ impl App {
         };
         let mut present = self.rules.prepared();
         let read = self.secrets_now(&present, by).await;
-        for (reference, read) in read {
-            let in_use = present.config().secrets.get(&reference);
-            let renewed = match read {
-                Ok(secret) if in_use.is_some_and(|now| now.is(&secret)) => continue,
-                Ok(secret) => present
-                    .config()
-                    .with_secret(secret, &self.rules.vars)
-                    .and_then(|config| present.renewed(config))
-                    .map_err(|problems| problems.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            match renewed {
-                Ok(renewed) => {
-                    present = Arc::new(renewed);
-                    let secret = present.config().secrets.get(&reference);
-                    let version = match secret {
-                        Some(secret) => self.version_of(secret).await,
-                        None => None,
-                    };
-                    tracing::info!(%reference, version, "a secret has changed; only its new value counts");
-                }
-                Err(why) => {
-                    self.metrics.count(Metric::SecretReadFailures, &[]);
-                    tracing::warn!(%reference, why, "a secret cannot be renewed; its last value stays in use");
-                }
+        let mut read: BTreeMap<_, _> = read.into_iter().collect();
+        for group in present.config().changing_groups() {
+            let group = group.iter().filter_map(|one| read.remove_entry(one));
+            let group: Vec<Renewal> = group.collect();
+            if let Some(renewed) = self.with_renewed(&present, group).await {
+                present = Arc::new(renewed);
             }
         }
         self.clouds.replace_keys(present.config());
         self.rules.put(present);
+    }
+
+    /// Returns the rules with the changed secrets of a group. `None` if none has changed. Also if
+    /// one cannot be read or used: the halves of a key are of use only together.
+    async fn with_renewed(&self, present: &Prepared, group: Vec<Renewal>) -> Option<Prepared> {
+        let keeps = |reference: &SecretRef, why: &str| {
+            self.metrics.count(Metric::SecretReadFailures, &[]);
+            tracing::warn!(%reference, why, "a secret cannot be renewed; its last value stays in use");
+        };
+        let config = present.config();
+        let (mut changed, mut all_read) = (Vec::new(), true);
+        for (reference, read) in group {
+            let in_use = config.secrets.get(&reference);
+            match read {
+                Ok(secret) if in_use.is_some_and(|now| now.is(&secret)) => {}
+                Ok(secret) => changed.push(secret),
+                Err(error) => {
+                    all_read = false;
+                    keeps(&reference, &error.to_string());
+                }
+            }
+        }
+        if changed.is_empty() {
+            return None;
+        }
+        let renewed = match all_read {
+            true => config
+                .with_secrets(changed.clone(), &self.rules.vars)
+                .and_then(|config| present.renewed(config))
+                .map_err(|problems| problems.to_string()),
+            false => Err("the other half of its key cannot be read".to_owned()),
+        };
+        for secret in &changed {
+            let reference = &secret.reference;
+            if let Err(why) = &renewed {
+                keeps(reference, why);
+                continue;
+            }
+            let version = self.version_of(secret).await;
+            tracing::info!(%reference, version, "a secret has changed; only its new value counts");
+        }
+        renewed.ok()
     }
 
     /// Reads each secret that can change, all at the same time. One that cannot be read until `by`
