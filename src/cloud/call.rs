@@ -278,10 +278,7 @@ impl RegionalCloud<'_> {
                     match cloud.credentials.renew(&credentials, end).await {
                         Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
                         Ok(None) => return Err(error),
-                        Err(problem) => {
-                            tracing::warn!(%problem, "cannot renew the credentials");
-                            return Err(error);
-                        }
+                        Err(problem) => return Err(problem.after(error)),
                     }
                 }
                 _ => return Err(error),
@@ -565,6 +562,28 @@ mod tests {
         assert_eq!(tokens, ["token1", "token2"]);
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
         assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+    }
+
+    /// The call had no effect, so the operator must know why there are no newer credentials.
+    #[tokio::test]
+    async fn credentials_that_cannot_be_renewed_say_why() {
+        let server = Server::start([refused("AuthFailure.TokenFailure")]).await;
+        let reads = std::sync::atomic::AtomicUsize::new(0);
+        let read = move |_: &Path| match reads.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok("[default]\nsecret_id=id\nsecret_key=key-of-id\n".to_owned()),
+            _ => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
+        };
+        let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+        let cloud = Cloud::new(settings(server.address), chain).unwrap();
+        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), error.class, server.seen().len()),
+            ("NoCredentials", ErrorClass::Operator, 1)
+        );
+        for part in ["cannot be read", "AuthFailure.TokenFailure"] {
+            assert!(error.message.contains(part), "{error}");
+        }
+        assert_eq!(error.request_id.as_deref(), Some("r-no"));
     }
 
     /// The call gets no second slot within [`REPEAT_WITHIN`]. The caller has more time, so it can

@@ -68,6 +68,26 @@ impl From<CredentialsError> for CloudError {
     }
 }
 
+impl CredentialsError {
+    /// Returns the error of a call whose credentials the cloud refused with `refusal` and which has
+    /// no newer ones for the reason `self`. The call had no effect.
+    pub(in crate::cloud) fn after(self, refusal: CloudError) -> CloudError {
+        let CloudError {
+            code, request_id, ..
+        } = refusal;
+        let failed = CloudError::from(self);
+        let message = format!(
+            "{}; the cloud refused the credentials before them: {code}",
+            failed.message
+        );
+        CloudError {
+            message,
+            request_id,
+            ..failed
+        }
+    }
+}
+
 pub(super) fn unusable(place: &str, problem: impl Into<String>) -> CredentialsError {
     CredentialsError::Unusable {
         place: place.to_owned(),
