@@ -136,6 +136,12 @@ impl CloudAccounts {
         }
     }
 
+    /// Makes the next call of each client look its credentials up again.
+    pub(super) fn look_up_credentials_again(&self) {
+        self.all()
+            .for_each(|(_, cloud)| cloud.look_up_credentials_again());
+    }
+
     /// Where to store an invocation's credentials. `None` on a host where a sender could write the
     /// headers that carry them.
     pub(super) fn invocation_credentials(&self) -> Option<&InvocationCredentials> {

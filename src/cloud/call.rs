@@ -92,6 +92,11 @@ impl Cloud {
         self.credentials.replace_key(account, key)
     }
 
+    /// Makes the next call look its credentials up again, for example in their file.
+    pub fn look_up_credentials_again(&self) {
+        self.credentials.look_again();
+    }
+
     /// Returns the root account of the credentials in use. If their source does not name the
     /// account, asks the token service and keeps its answer.
     pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
@@ -543,25 +548,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn expired_credentials_are_renewed_once() {
-        let refusals = || refused("UnauthorizedOperation.TokenInvalid");
-        let server = Server::start([refusals(), done(), refusals(), refusals()]).await;
-        let reads = Arc::new(Mutex::new(0));
-        let counted = Arc::clone(&reads);
-        let read = move |_: &Path| {
-            let mut n = counted.lock().unwrap();
-            *n += 1;
-            Ok(format!(
-                "[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"
-            ))
-        };
-        let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
-        let cloud = Cloud::new(settings(server.address), chain).unwrap();
-        share(&cloud, Deadline::NEVER).await.unwrap();
-        let tokens: Vec<String> = server.seen().into_iter().filter_map(|s| s.token).collect();
-        assert_eq!(tokens, ["token1", "token2"]);
-        let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+    async fn expired_and_replaced_credentials_are_renewed_once() {
+        for code in [
+            "UnauthorizedOperation.TokenInvalid",
+            // The key was replaced in its file, and the old one deleted.
+            "AuthFailure.InvalidSecretId",
+            "AuthFailure.SecretIdNotFound",
+            "AuthFailure.SignatureFailure",
+        ] {
+            let refusals = || refused(code);
+            let server = Server::start([refusals(), done(), refusals(), refusals()]).await;
+            let reads = Arc::new(Mutex::new(0));
+            let counted = Arc::clone(&reads);
+            let read = move |_: &Path| {
+                let mut n = counted.lock().unwrap();
+                *n += 1;
+                Ok(format!(
+                    "[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"
+                ))
+            };
+            let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+            let cloud = Cloud::new(settings(server.address), chain).unwrap();
+            share(&cloud, Deadline::NEVER).await.unwrap();
+            let tokens: Vec<String> = server.seen().into_iter().filter_map(|s| s.token).collect();
+            assert_eq!(tokens, ["token1", "token2"], "{code}");
+            let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+            assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+        }
     }
 
     /// The call had no effect, so the operator must know why there are no newer credentials.

@@ -13,7 +13,9 @@ use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via, fetch
 use sharehook::clock::{Clock, system_now};
 use sharehook::config::{Config, Vars};
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
-use sharehook_sandbox::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site};
+use sharehook_sandbox::{
+    SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey, SandboxOptions, Site,
+};
 use tokio::net::TcpListener;
 
 use crate::support::files::text_below;
@@ -264,6 +266,43 @@ async fn a_replaced_key_of_the_cloud_signs_the_calls_that_follow() {
     app.reload().await.unwrap();
     let (ending, answer) = share(&app.in_force(), "r-2").await;
     assert_eq!(ending, Ending::Done, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_reload_reads_the_file_with_the_keys_of_the_cloud() {
+    let key = |id: &str| SandboxKey::new(id, "a-key-in-a-file-0123456789");
+    let cloud = Sandbox::start(SandboxOptions {
+        keys: vec![key("AKIDold"), key("AKIDnew")],
+        ..SandboxOptions::seeded(system_now).on(Site::Cn)
+    })
+    .await
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join(".tencentcloud");
+    std::fs::create_dir(&keys).unwrap();
+    let write = |id: &str| {
+        let text =
+            format!("[default]\nsecret_id = {id}\nsecret_key = a-key-in-a-file-0123456789\n");
+        std::fs::write(keys.join("credentials"), text).unwrap();
+    };
+    let vars = Vars::from([
+        ("HOME".to_owned(), folder.path().display().to_string()),
+        ("SHAREHOOK_METADATA_ENDPOINT".to_owned(), "off".to_owned()),
+    ]);
+    write("AKIDold");
+    let endpoint = format!("endpoint = \"{}\"", cloud.url());
+    let app = open_with(folder.path(), &endpoint, vars).await;
+    for (request_id, signer) in [("r-1", "AKIDold"), ("r-2", "AKIDnew")] {
+        let asked = invocation(&request(request_id, json!({})));
+        let Reply::Answers(answers) = app.in_force().receive(asked, deadline()).await else {
+            panic!("{request_id}")
+        };
+        assert_eq!(answers[0].0, Ending::Done, "{answers:?}");
+        let calls = cloud.calls();
+        assert_eq!(calls.last().unwrap().key_id, signer, "{request_id}");
+        write("AKIDnew");
+        app.reload().await.unwrap();
+    }
 }
 
 /// A new id and the old key would fit no key of the cloud.

@@ -61,7 +61,7 @@ impl App {
     }
 
     /// Reads configuration, maps, policies and secrets again and puts them in force, for all
-    /// deliveries that begin later.
+    /// deliveries that begin later. Later calls look the credentials for the cloud up again.
     ///
     /// # Errors
     /// The problems of the new configuration, maps, policies and secrets, or the changed settings
@@ -80,6 +80,7 @@ impl App {
         }
         let later = Prepared::new(config)?.with_mode_of(&present);
         self.clouds.replace_keys(later.config());
+        self.clouds.look_up_credentials_again();
         self.rules.put(Arc::new(later));
         self.rules.read.lock().at = Instant::now();
         Ok(())
