@@ -62,7 +62,10 @@ impl From<CredentialsError> for CloudError {
         };
         let code = match error {
             CredentialsError::OutOfTime => ResultCode::DeadlinePassed,
-            _ => ResultCode::NoCredentials,
+            CredentialsError::Unreachable { .. } => ResultCode::CredentialsUnreachable,
+            CredentialsError::Missing { .. } | CredentialsError::Unusable { .. } => {
+                ResultCode::NoCredentials
+            }
         };
         Self::own(code, class, error.to_string(), remedy)
     }
