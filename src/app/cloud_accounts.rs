@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use secrecy::SecretString;
+
 use crate::cloud::credentials::{InvocationCredentials, RoleArn};
 use crate::cloud::{Cloud, CloudSettings, CredentialChain, Deadline, Endpoint};
-use crate::config::{AccountConfig, Config, DEFAULT_ACCOUNT, Vars};
+use crate::config::{AccountConfig, CloudKey, Config, DEFAULT_ACCOUNT, Vars};
 use crate::domain::{
     AccountId, Action, Item, ItemResult, Problem, Problems, Region, ResultCode, ResultKind,
     ShareRequest,
@@ -49,7 +51,7 @@ impl CloudAccounts {
         // replaced.
         let keyed = |chain: CredentialChain| match &config.cloud.key {
             None => Ok(chain),
-            Some(key) => chain.with_key(DEFAULT_ACCOUNT, key).map_err(|error| {
+            Some(key) => chain.with_process_key(&pair(key)).map_err(|error| {
                 Problem::new("TENCENTCLOUD_SECRET_ID", error.to_string(), COPY_AGAIN)
             }),
         };
@@ -127,11 +129,17 @@ impl CloudAccounts {
         );
         for (name, cloud, key) in named.chain([default]) {
             if let (Some(key), Some(cloud)) = (key, cloud)
-                && let Err(error) = cloud.replace_key(name, key)
+                && let Err(error) = cloud.replace_key(name, &pair(key))
             {
                 tracing::warn!(%error, "a cloud account's new key cannot be used, so its previous key stays in use; correct the key in the secret");
             }
         }
+    }
+
+    /// Makes the next call of each client look its credentials up again.
+    pub(super) fn look_up_credentials_again(&self) {
+        self.all()
+            .for_each(|(_, cloud)| cloud.look_up_credentials_again());
     }
 
     /// Where to store an invocation's credentials. `None` on a host where a sender could write the
@@ -197,11 +205,15 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     endpoint.into_iter().chain(accounts).collect()
 }
 
+fn pair((id, key): &CloudKey) -> (SecretString, SecretString) {
+    (id.text.clone(), key.text.clone())
+}
+
 fn chain_of(account: &AccountConfig, chain: CredentialChain) -> Result<CredentialChain, Problems> {
     let chain = match &account.key {
         None => chain,
         Some(key) => chain
-            .with_key(&account.name, key)
+            .with_key(&account.name, &pair(key))
             .map_err(|error| Problem::at(account.mark.clone(), error.to_string(), COPY_AGAIN))?,
     };
     match &account.role_arn {

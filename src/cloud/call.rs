@@ -92,6 +92,11 @@ impl Cloud {
         self.credentials.replace_key(account, key)
     }
 
+    /// Makes the next call look its credentials up again, for example in their file.
+    pub fn look_up_credentials_again(&self) {
+        self.credentials.look_again();
+    }
+
     /// Returns the root account of the credentials in use. If their source does not name the
     /// account, asks the token service and keeps its answer.
     pub async fn owner_account(&self, deadline: Deadline) -> Result<AccountId, CloudError> {
@@ -278,10 +283,7 @@ impl RegionalCloud<'_> {
                     match cloud.credentials.renew(&credentials, end).await {
                         Ok(Some(fresh)) => (credentials, renewed) = (fresh, true),
                         Ok(None) => return Err(error),
-                        Err(problem) => {
-                            tracing::warn!(%problem, "cannot renew the credentials");
-                            return Err(error);
-                        }
+                        Err(problem) => return Err(problem.after(error)),
                     }
                 }
                 _ => return Err(error),
@@ -546,25 +548,55 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn expired_credentials_are_renewed_once() {
-        let refusals = || refused("UnauthorizedOperation.TokenInvalid");
-        let server = Server::start([refusals(), done(), refusals(), refusals()]).await;
-        let reads = Arc::new(Mutex::new(0));
-        let counted = Arc::clone(&reads);
-        let read = move |_: &Path| {
-            let mut n = counted.lock().unwrap();
-            *n += 1;
-            Ok(format!(
-                "[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"
-            ))
+    async fn expired_and_replaced_credentials_are_renewed_once() {
+        for code in [
+            "UnauthorizedOperation.TokenInvalid",
+            // The key was replaced in its file, and the old one deleted.
+            "AuthFailure.InvalidSecretId",
+            "AuthFailure.SecretIdNotFound",
+            "AuthFailure.SignatureFailure",
+        ] {
+            let refusals = || refused(code);
+            let server = Server::start([refusals(), done(), refusals(), refusals()]).await;
+            let reads = Arc::new(Mutex::new(0));
+            let counted = Arc::clone(&reads);
+            let read = move |_: &Path| {
+                let mut n = counted.lock().unwrap();
+                *n += 1;
+                Ok(format!(
+                    "[default]\nsecret_id=id{n}\nsecret_key=key-of-id{n}\ntoken=token{n}\n"
+                ))
+            };
+            let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+            let cloud = Cloud::new(settings(server.address), chain).unwrap();
+            share(&cloud, Deadline::NEVER).await.unwrap();
+            let tokens: Vec<String> = server.seen().into_iter().filter_map(|s| s.token).collect();
+            assert_eq!(tokens, ["token1", "token2"], "{code}");
+            let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
+            assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+        }
+    }
+
+    /// The call had no effect, so the operator must know why there are no newer credentials.
+    #[tokio::test]
+    async fn credentials_that_cannot_be_renewed_say_why() {
+        let server = Server::start([refused("AuthFailure.TokenFailure")]).await;
+        let reads = std::sync::atomic::AtomicUsize::new(0);
+        let read = move |_: &Path| match reads.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok("[default]\nsecret_id=id\nsecret_key=key-of-id\n".to_owned()),
+            _ => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
         };
         let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
         let cloud = Cloud::new(settings(server.address), chain).unwrap();
-        share(&cloud, Deadline::NEVER).await.unwrap();
-        let tokens: Vec<String> = server.seen().into_iter().filter_map(|s| s.token).collect();
-        assert_eq!(tokens, ["token1", "token2"]);
         let error = share(&cloud, Deadline::NEVER).await.unwrap_err();
-        assert_eq!((error.class, server.seen().len()), (ErrorClass::Refresh, 4));
+        assert_eq!(
+            (error.code.as_str(), error.class, server.seen().len()),
+            ("NoCredentials", ErrorClass::Operator, 1)
+        );
+        for part in ["cannot be read", "AuthFailure.TokenFailure"] {
+            assert!(error.message.contains(part), "{error}");
+        }
+        assert_eq!(error.request_id.as_deref(), Some("r-no"));
     }
 
     /// The call gets no second slot within [`REPEAT_WITHIN`]. The caller has more time, so it can

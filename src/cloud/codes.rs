@@ -196,9 +196,13 @@ pub(super) const TABLE: &[Group] = &[
     always(
         Operator,
         "check the configured secret id and key: they must be complete, without blanks, enabled, and a cloud API key",
+        &["AuthFailure", "AuthFailure.InvalidHeaderUin"],
+    ),
+    // The key may have been replaced in its file.
+    always(
+        Refresh,
+        "check the secret id and key in use: they must be complete, without blanks, enabled, and a cloud API key; the program has looked for newer ones",
         &[
-            "AuthFailure",
-            "AuthFailure.InvalidHeaderUin",
             "AuthFailure.InvalidSecretId",
             "AuthFailure.SecretIdNotFound",
             "AuthFailure.SignatureFailure",

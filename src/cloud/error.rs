@@ -295,6 +295,8 @@ mod tests {
             ("UnauthorizedOperation.InvalidToken", Share, Refresh),
             ("UnauthorizedOperation.TokenInvalid", Cancel, Refresh),
             ("AuthFailure.TokenFailure", Read, Refresh),
+            ("AuthFailure.SecretIdNotFound", Share, Refresh),
+            ("AuthFailure.SignatureFailure", Share, Refresh),
             ("AuthFailure.SignatureExpire", Read, Clock),
             ("ResourceNotFound.RoleNotFound", Read, Operator),
             ("ResourceNotFound.BlueprintIdNotFound", Read, Permanent),

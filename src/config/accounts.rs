@@ -4,12 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::SecretString;
 use toml::Spanned;
 
 use super::raw::RawAccount;
 use super::reader::{Reader, texts};
-use super::valid::{AccountConfig, DEFAULT_ACCOUNT};
+use super::valid::{AccountConfig, CloudKey, DEFAULT_ACCOUNT};
 
 impl Reader<'_> {
     pub(super) fn accounts(
@@ -75,11 +74,7 @@ impl Reader<'_> {
         }
     }
 
-    fn key(
-        &mut self,
-        name: &str,
-        entry: &Spanned<RawAccount>,
-    ) -> Option<(SecretString, SecretString)> {
+    fn key(&mut self, name: &str, entry: &Spanned<RawAccount>) -> Option<CloudKey> {
         let raw = entry.get_ref();
         match (&raw.secret_id, &raw.secret_key) {
             (None, None) => None,

@@ -45,7 +45,7 @@ pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
+    AccountConfig, CloudConfig, CloudKey, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
     NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;

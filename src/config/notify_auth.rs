@@ -124,7 +124,7 @@ impl Reader<'_> {
         match (basic, bearer, header, value) {
             (Some(login), None, None, None) => self.secret_text(whose, login).map(Auth::Basic),
             (None, Some(token), None, None) => {
-                let token = self.secret_text(whose, token)?;
+                let token = self.header_secret(whose, token)?;
                 Some(Auth::Bearer(prefix, token))
             }
             (None, None, Some(header), Some(value)) => {
@@ -134,7 +134,7 @@ impl Reader<'_> {
                     let remedy = "write the name of a header, such as X-Token";
                     self.problem(header, "auth.header is not a header's name", remedy);
                 }
-                let value = self.secret_text(whose, value)?;
+                let value = self.header_secret(whose, value)?;
                 Some(Auth::Header(name, value))
             }
             _ => {

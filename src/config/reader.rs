@@ -10,15 +10,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, TrustAnchor, pem::PemObject as _};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use crate::domain::{Mark, Problem, Region, Span};
 
 use super::bounded::{MAX_BYTES, read_at_most};
-use super::followed::{KEY_ID_VAR, KEY_VAR, in_variable};
+use super::followed::{KEY_ID_VAR, KEY_VAR};
 use super::lenient::{Unread, is_stand_in};
-use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets};
+use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets, is_reference};
+use super::valid::CloudKey;
 use super::vars::Vars;
 
 pub(super) struct Reader<'a> {
@@ -214,25 +215,24 @@ impl Reader<'_> {
     }
 
     /// Returns the id or the secret of an owner account's key.
-    pub(super) fn cloud_key(
-        &mut self,
-        whose: &str,
-        written: &Spanned<String>,
-    ) -> Option<SecretString> {
-        let secret = self.secret_or_stand_in(whose, written, true);
-        secret.map(|secret| secret.text)
+    pub(super) fn cloud_key(&mut self, whose: &str, written: &Spanned<String>) -> Option<Secret> {
+        self.secret_or_stand_in(whose, written, true)
     }
 
-    /// Returns the process's key for the cloud if at least one of its two variables refers to a
-    /// secret in AWS. A key that the variables contain themselves is read later, with the other
+    /// Returns the process's key for the cloud if at least one of its two variables contains a
+    /// reference. A key that the variables contain themselves is read later, with the other
     /// credentials of the process.
-    pub(super) fn process_key(&mut self) -> Option<(SecretString, SecretString)> {
-        in_variable(KEY_ID_VAR, self.vars).or(in_variable(KEY_VAR, self.vars))?;
+    pub(super) fn process_key(&mut self) -> Option<CloudKey> {
+        let variables = [KEY_ID_VAR, KEY_VAR];
+        let mut values = variables.iter().filter_map(|name| self.vars.get(*name));
+        if !values.any(|value| is_reference(value)) {
+            return None;
+        }
         let mut part = |name: &str| match self.resolve(&format!("env:{name}"), true) {
             Ok(secret) => {
                 let reference = secret.reference.clone();
                 self.used.insert(reference, secret.clone());
-                Some(secret.text)
+                Some(secret)
             }
             Err(error) => {
                 let problem = Problem::new(name, error.to_string(), error.remedy());
@@ -275,9 +275,11 @@ impl Reader<'_> {
             text: text.clone(),
         };
         match self.secrets {
-            SecretValues::Configured(fetched) => reference.resolve(self.root, self.vars, fetched),
+            SecretValues::Configured(fetched) => {
+                reference.resolve(self.root, self.vars, fetched)?.trimmed()
+            }
             SecretValues::Known(known) => match known.get(&reference) {
-                Some(secret) => Ok(secret.clone()),
+                Some(secret) => secret.clone().trimmed(),
                 None => Err(SecretError::NotAReference),
             },
             SecretValues::StandIn(text) => Ok(standing_in(reference, text)),
@@ -285,7 +287,10 @@ impl Reader<'_> {
                 fetched,
                 stand_in,
                 calls_cloud,
-            } => match reference.resolve(self.root, self.vars, fetched) {
+            } => match reference
+                .resolve(self.root, self.vars, fetched)
+                .and_then(Secret::trimmed)
+            {
                 Err(_) if !(calls_cloud && for_cloud) => Ok(standing_in(reference, stand_in)),
                 resolved => resolved,
             },
@@ -299,6 +304,23 @@ impl Reader<'_> {
         written: &Spanned<String>,
     ) -> Option<SecretString> {
         self.secret(whose, written).map(|secret| secret.text)
+    }
+
+    /// As [`Reader::secret_text`], for a secret that is sent or received in a header.
+    pub(super) fn header_secret(
+        &mut self,
+        whose: &str,
+        written: &Spanned<String>,
+    ) -> Option<SecretString> {
+        let secret = self.secret_text(whose, written)?;
+        let fits = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if !secret.expose_secret().bytes().all(fits) {
+            let problem = format!("{whose}: the secret has characters that a header cannot have");
+            let remedy = "use a secret of visible ASCII characters, without line ends";
+            self.problem(written, problem, remedy);
+            return None;
+        }
+        Some(secret)
     }
 }
 

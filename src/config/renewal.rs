@@ -2,6 +2,7 @@
 //! configuration and a secret that was read again, or a later configuration. Returns the
 //! configuration with the new secret, or the settings that only a restart changes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -27,28 +28,67 @@ const OPENED_ONCE: [&[&str]; 5] = [
 pub type Renewal = (SecretRef, Result<Secret, SecretError>);
 
 impl Config {
-    /// Reads again each secret whose value can change while the process runs.
-    pub fn read_secrets_again(&self, vars: &Vars, fetched: &AwsSecrets) -> Vec<Renewal> {
+    /// Lists the secrets whose values can change while the process runs.
+    pub fn changing_secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        self.secrets.keys().filter(|one| one.can_change())
+    }
+
+    /// Reads again a secret whose value can change. `fetched` has those in AWS.
+    ///
+    /// # Errors
+    /// Those of [`SecretRef::resolve`].
+    pub fn read_secret_again(
+        &self,
+        secret: &SecretRef,
+        fetched: &AwsSecrets,
+    ) -> Result<Secret, SecretError> {
         let root = Path::new(&self.file).parent().unwrap_or(Path::new(""));
-        let can_change = self.secrets.keys().filter(|one| one.can_change());
-        can_change
-            .map(|one| (one.clone(), one.resolve(root, vars, fetched)))
-            .collect()
+        // A variable cannot change.
+        secret.resolve(root, &Vars::new(), fetched)
     }
 
     /// Whether a secret's value can change while the process runs.
     pub fn has_changing_secrets(&self) -> bool {
-        self.secrets.keys().any(SecretRef::can_change)
+        self.changing_secrets().next().is_some()
     }
 
-    /// Returns this configuration with a new value of one secret. Nothing else changes: edits of
+    /// Groups the secrets that can change by what must be replaced together: the id and the secret
+    /// of a key for the cloud. Every other secret is a group of its own.
+    pub fn changing_groups(&self) -> Vec<BTreeSet<SecretRef>> {
+        let accounts = self.cloud.accounts.iter();
+        let keys = accounts.filter_map(|account| account.key.as_ref());
+        let keys = keys.chain(&self.cloud.key);
+        let keys = keys.map(|(id, key)| [&id.reference, &key.reference].map(SecretRef::clone));
+        let alone = self
+            .changing_secrets()
+            .cloned()
+            .map(|one| [one.clone(), one]);
+        let mut groups: Vec<BTreeSet<SecretRef>> = Vec::new();
+        for pair in keys.chain(alone) {
+            let mut group = BTreeSet::from(pair);
+            // Two keys may share a half.
+            let (shared, others) = groups
+                .into_iter()
+                .partition::<Vec<_>, _>(|other| !other.is_disjoint(&group));
+            group.extend(shared.into_iter().flatten());
+            groups = others;
+            groups.push(group);
+        }
+        groups
+    }
+
+    /// Returns this configuration with new values of these secrets. Nothing else changes: edits of
     /// the files that the configuration names take effect together, at a reload.
     ///
     /// # Errors
-    /// A file that the configuration names can no longer be read, or the new value is not valid.
-    pub fn with_secret(&self, secret: Secret, vars: &Vars) -> Result<Self, Problems> {
+    /// A file that the configuration names can no longer be read, or a new value is not valid.
+    pub fn with_secrets(
+        &self,
+        later: impl IntoIterator<Item = Secret>,
+        vars: &Vars,
+    ) -> Result<Self, Problems> {
         let mut secrets = self.secrets.clone();
-        secrets.insert(secret.reference.clone(), secret);
+        secrets.extend(later.into_iter().map(|one| (one.reference.clone(), one)));
         let values = SecretValues::Known(&secrets);
         let read = resolve::draft(&self.file, &self.text, vars, values)?.valid()?;
         let mut config = self.clone();

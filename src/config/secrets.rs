@@ -41,6 +41,18 @@ impl Secret {
         self.text.expose_secret()
     }
 
+    /// Returns the secret.
+    ///
+    /// # Errors
+    /// `WhiteSpace`.
+    pub(super) fn trimmed(self) -> Result<Self, SecretError> {
+        let text = self.expose_secret();
+        match text.trim() == text {
+            true => Ok(self),
+            false => Err(SecretError::WhiteSpace(self.reference)),
+        }
+    }
+
     /// Whether both are the same version of the same value.
     pub fn is(&self, other: &Self) -> bool {
         self.version == other.version && self.expose_secret() == other.expose_secret()
@@ -150,6 +162,9 @@ pub enum FetchError {
     /// The extension did not become ready in time.
     #[error("AWS's secrets extension is not ready")]
     NotReady,
+    /// The extension has not answered in the time that a delivery waits.
+    #[error("AWS's secrets extension did not answer in time")]
+    Late,
     /// The extension sent no complete answer.
     #[error(
         "AWS's secrets extension on port {port} sent no answer ({problem}); check that the function has its layer"
@@ -219,6 +234,15 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("{0} cannot be read: {1}")]
     UnreadableFile(String, io::Error),
+    /// The file could not be read in the time that a delivery waits.
+    #[error("{0} could not be read in time")]
+    Late(String),
+    /// The variable, the file or the secret in AWS contains a reference that is not followed there.
+    #[error("{0} contains a reference to a secret, not the secret")]
+    Reference(String),
+    /// White space surrounds the secret. No sender or target has such a secret.
+    #[error("{0} begins or ends with white space")]
+    WhiteSpace(SecretRef),
     /// The file or the secret in AWS is empty.
     #[error("{0} is empty")]
     Empty(String),
@@ -243,7 +267,15 @@ impl SecretError {
             Self::EmptyVariable(name) => format!("give {name} a value"),
             Self::UnsetVariable(name) => format!("set {name} to the secret"),
             Self::LargeFile(_) => "name a file that contains only the secret".to_owned(),
-            Self::UnreadableFile(..) => "name an existing, readable file".to_owned(),
+            Self::UnreadableFile(..) | Self::Late(_) => {
+                "name an existing, readable file".to_owned()
+            }
+            Self::Reference(_) => {
+                "put the secret itself there; only a variable may contain a reference: aws-secretsmanager:ID, aws-secretsmanager:ID#FIELD or aws-ssm:NAME".to_owned()
+            }
+            Self::WhiteSpace(_) => {
+                "remove the white space, such as a line end after the secret".to_owned()
+            }
             Self::Empty(_) => "put the secret into it".to_owned(),
             Self::NotFetched(..) | Self::NeverFetched(_) => {
                 "see docs/secrets.md, or write env:NAME".to_owned()
@@ -293,7 +325,8 @@ impl SecretRef {
     /// Reads the secret. `root` is the folder of the configuration.
     ///
     /// # Errors
-    /// The secret is missing, empty, unreadable or too large, or was not fetched from AWS.
+    /// The secret is missing, empty, unreadable or too large, is a reference itself, or was not
+    /// fetched from AWS.
     pub fn resolve(
         &self,
         root: &Path,
@@ -320,6 +353,9 @@ impl SecretRef {
                 None => return Err(SecretError::NeverFetched(secret.clone())),
             },
         };
+        if is_reference(text.expose_secret()) {
+            return Err(SecretError::Reference(self.to_string()));
+        }
         Ok(Secret {
             reference: self.clone(),
             version,
@@ -331,6 +367,17 @@ impl SecretRef {
     pub(super) fn can_change(&self) -> bool {
         !matches!(self, Self::Env(_))
     }
+}
+
+/// Whether a text is a reference instead of a secret: one of this program's, also if it is
+/// misspelt or has no valid name, an ARN, or one that CloudFormation or Azure should have replaced.
+/// Such a text is no secret, because templates and consoles show it.
+pub(super) fn is_reference(text: &str) -> bool {
+    const BEGINNINGS: [&str; 4] = ["arn:aws", "{{resolve:", "@microsoft.keyvault(", "aws-ssm:"];
+    let text = text.trim_start().to_ascii_lowercase();
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    let ours = |scheme: &str| matches!(scheme, "env" | "file") || scheme.starts_with("aws-secret");
+    scheme.is_some_and(ours) || BEGINNINGS.iter().any(|one| text.starts_with(one))
 }
 
 fn read(path: &Path) -> Result<String, SecretError> {

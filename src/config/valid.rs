@@ -154,9 +154,8 @@ pub struct CloudConfig {
     pub cvm_accounts_per_image: usize,
     /// Regions of either product that are newer than this program.
     pub regions: BTreeSet<String>,
-    /// The process's key, as id and secret, if at least one of its two variables refers to a secret
-    /// in AWS.
-    pub key: Option<(SecretString, SecretString)>,
+    /// The process's key, if at least one of its two variables refers to a secret in AWS.
+    pub key: Option<CloudKey>,
     /// Owner accounts in addition to the default one.
     pub accounts: Vec<AccountConfig>,
 }
@@ -272,6 +271,9 @@ pub struct HttpConfig {
     pub report: Option<SecretString>,
 }
 
+/// A key for the cloud: its id and its secret.
+pub type CloudKey = (Secret, Secret);
+
 /// The name of the owner account that has no table and uses the credentials of the process.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
@@ -282,8 +284,8 @@ pub struct AccountConfig {
     pub name: String,
     /// The ARN of the role to assume, and the ARN's place in the file.
     pub role_arn: Option<(String, Mark)>,
-    /// The account's own key, as id and secret. `None`: the credentials of the process.
-    pub key: Option<(SecretString, SecretString)>,
+    /// The account's own key. `None`: the credentials of the process.
+    pub key: Option<CloudKey>,
     /// The regions of the account; empty means all.
     pub regions: BTreeSet<String>,
     /// The prefixes of the account's image ids; empty means all.

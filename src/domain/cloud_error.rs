@@ -21,7 +21,8 @@ pub enum ErrorClass {
     Quota,
     /// An operator must act, for example correct a permission, a role or a key.
     Operator,
-    /// The token of the credentials is wrong or has expired: renew them once and repeat the call.
+    /// The credentials are wrong, have expired or no longer exist: look them up once more and, if
+    /// they have changed, repeat the call.
     Refresh,
     /// This machine's clock is wrong: correct the time once from the answer's `Date` header and
     /// repeat the call.

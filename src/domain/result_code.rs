@@ -17,6 +17,9 @@ spelled! {
         ConnectFailed = "ConnectFailed",
         /// No complete answer arrived: the connection closed, or the answer is not HTTP.
         ConnectionLost = "ConnectionLost",
+        /// A source of temporary credentials, such as the token service, gave none for a reason that
+        /// may pass. The call was not sent.
+        CredentialsUnreachable = "CredentialsUnreachable",
         /// The deadline had passed. The call was not sent.
         DeadlinePassed = "DeadlinePassed",
         /// The policy refused the request or the item.
@@ -64,6 +67,7 @@ impl ResultCode {
             Self::BadAnswer
             | Self::ChainBroken
             | Self::ConnectionLost
+            | Self::CredentialsUnreachable
             | Self::DeadlinePassed
             | Self::HttpStatus
             | Self::NotReady

@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse as _;
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sharehook::app::fetch_secrets;
 use sharehook::clock::system_now;

@@ -22,10 +22,7 @@ const CLASSES: [(Class, Listed); 8] = [
             calls: 1,
             calls_for_ten: 1, // the cause is the key, its rights, or its allowed places
             codes: &[
-                "AuthFailure.InvalidSecretId",
                 "AuthFailure.MFAFailure",
-                "AuthFailure.SecretIdNotFound",
-                "AuthFailure.SignatureFailure",
                 "AuthFailure.UnauthorizedOperation",
                 "IpInBlacklist",
                 "IpNotInWhitelist",
@@ -40,7 +37,12 @@ const CLASSES: [(Class, Listed); 8] = [
             end: End::Later,
             calls: 1,
             calls_for_ten: 1,
-            codes: &["AuthFailure.TokenFailure"],
+            codes: &[
+                "AuthFailure.InvalidSecretId",
+                "AuthFailure.SecretIdNotFound",
+                "AuthFailure.SignatureFailure",
+                "AuthFailure.TokenFailure",
+            ],
         },
         (ErrorClass::Refresh, 1),
     ),

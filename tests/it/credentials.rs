@@ -1,14 +1,15 @@
 //! Which key signs which call. The sandbox reports the key of each call.
 
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::json;
 use sharehook::app::{App, Deadline, Prepared, Reply, http_client};
 use sharehook::clock::{self, Clock};
-use sharehook::config::{AwsSecrets, Config, Vars};
+use sharehook::config::{AwsSecret, AwsSecrets, AwsStore, Config, FetchedSecret, Vars};
 use sharehook::domain::Status;
 use sharehook_sandbox::{Running, Sandbox, SandboxKey, SandboxOptions};
 use tokio::net::TcpListener;
@@ -246,6 +247,85 @@ async fn a_roles_account_is_served_with_its_keys_and_its_owner_is_never_asked_fo
             && written.contains(" as golden\"")
             && !written.contains("HUSH")
     );
+}
+
+/// The variables of the process's key refer to secrets in AWS. The variables beside them count as
+/// beside an id and a key.
+#[tokio::test]
+async fn a_key_in_aws_is_used_with_the_token_and_the_role_in_variables() {
+    let sandbox = sandbox(vec![
+        SandboxKey::new("AKIDassumed", "HUSH-assumed").with_token("HUSH-token"),
+        SandboxKey::new("AKIDtemporary", "HUSH-temporary").with_token("HUSH-own-token"),
+    ])
+    .await;
+    let url = with_sts(&sandbox).await;
+    let secret = |id: &str, text: &str| {
+        let (store, id, field) = (AwsStore::ParameterStore, id.to_owned(), None);
+        let (text, version) = (text.to_owned().into(), None);
+        let fetched = FetchedSecret { text, version };
+        (AwsSecret { store, id, field }, Ok(fetched))
+    };
+    let fetched = AwsSecrets::from([
+        secret("/id", "AKIDtemporary"),
+        secret("/key", "HUSH-temporary"),
+    ]);
+    let token = ("TENCENTCLOUD_TOKEN", "HUSH-own-token");
+    let role = "qcs::cam::uin/100000000001:roleName/sharehook";
+    let role = ("TENCENTCLOUD_ROLE_ARN", role);
+    let session = ("TENCENTCLOUD_ROLE_SESSION_NAME", "alice");
+    for (beside, signer) in [
+        (&[token][..], Some("AKIDtemporary")),
+        (&[token, role, session], Some("AKIDassumed")),
+        // Half a role is an error, as it is beside a key in variables.
+        (&[token, role], None),
+    ] {
+        let key = [
+            ("TENCENTCLOUD_SECRET_ID", "aws-ssm:/id"),
+            ("TENCENTCLOUD_SECRET_KEY", "aws-ssm:/key"),
+        ];
+        let vars = vars(&url, &[&key[..], beside].concat());
+        let folder = folder("");
+        let file = folder.path().join("sharehook.toml");
+        let config = Config::load(&file, &vars, &fetched).unwrap();
+        let prepared = Prepared::new(config).unwrap();
+        let app = prepared.open(&vars, Clock::System).await.unwrap();
+        let from = sandbox.calls().len();
+        let (status, _) = send(&app, &ticket("CHG-1", "img-6pb6lrmy", "ap-singapore")).await;
+        assert_eq!(status == Status::Completed, signer.is_some(), "{beside:?}");
+        let calls = sandbox.calls().split_off(from);
+        assert_eq!(calls.is_empty(), signer.is_none(), "{beside:?}");
+        assert!(
+            calls
+                .iter()
+                .all(|call| Some(call.key_id.as_str()) == signer)
+        );
+    }
+}
+
+/// The turn ends before the last of its tries, so no item has failed.
+#[tokio::test]
+async fn a_turn_that_a_slow_token_service_uses_up_names_the_role() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = async || {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        StatusCode::BAD_GATEWAY
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    let role = "qcs::cam::uin/100000000001:roleName/sharehook";
+    let folder = folder(&format!(
+        "[cloud.accounts.golden]\nrole_arn = \"{role}\"\nimages = [\"img-\"]\n"
+    ));
+    let app = app(folder.path(), &vars(&url, &KEYS), false).await;
+    let ticket = ticket("CHG-1", "img-6pb6lrmy", "ap-singapore");
+    let deadline = Deadline::after(Duration::from_millis(4_700));
+    let Reply::Answers(answers) = app.receive(invocation(&ticket), deadline).await else {
+        panic!("refused")
+    };
+    let message = answers[0].1.message.as_deref().unwrap();
+    for part in ["the time ran out", "CredentialsUnreachable", role] {
+        assert!(message.contains(part), "{message}");
+    }
 }
 
 #[tokio::test]

@@ -2,16 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::Digest as _;
-use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via};
+use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via, fetch_secrets};
 use sharehook::clock::{Clock, system_now};
-use sharehook::config::{AwsSecrets, Config, Vars};
+use sharehook::config::{Config, Vars};
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
-use sharehook_sandbox::{SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxOptions, Site};
+use sharehook_sandbox::{
+    SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey, SandboxOptions, Site,
+};
+use tokio::net::TcpListener;
 
 use crate::support::files::text_below;
 use crate::support::{copy_policy, deadline, invocation, request, sandbox_keys};
@@ -22,6 +27,11 @@ const THIRD: &str = "the-third-token-of-the-helpdesk-0003";
 
 /// An application with a source whose secret is in the file `token`.
 pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
+    open_with(folder, cloud, sandbox_keys()).await
+}
+
+/// As [`open`], with these variables and their secrets in AWS.
+async fn open_with(folder: &Path, cloud: &str, vars: Vars) -> Arc<App> {
     copy_policy(folder);
     let text = format!(
         "journal = \"file:journal\"\n[cloud]\nsite = \"cn\"\n{cloud}\n\
@@ -29,10 +39,10 @@ pub(crate) async fn open(folder: &Path, cloud: &str) -> Arc<App> {
          [[source]]\nname = \"invoke\"\nscheme = \"trusted\"\nfrom = [\"invoke\"]\n"
     );
     std::fs::write(folder.join("token"), FIRST).unwrap();
-    std::fs::write(folder.join("sharehook.toml"), text).unwrap();
-    let vars: Vars = sandbox_keys();
     let file = folder.join("sharehook.toml");
-    let config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
+    std::fs::write(&file, &text).unwrap();
+    let fetched = fetch_secrets(&text, &vars).await;
+    let config = Config::load(&file, &vars, &fetched).unwrap();
     let prepared = Prepared::new(config).unwrap();
     Arc::new(prepared.open(&vars, Clock::System).await.unwrap())
 }
@@ -183,6 +193,51 @@ async fn a_secret_that_cannot_be_read_or_used_keeps_its_last_value() {
     }
 }
 
+/// A stand-in for the Lambda extension. Returns the variables that name it, and the milliseconds
+/// that each of its answers takes.
+async fn extension() -> (Vars, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let delay = Arc::new(AtomicU64::new(0));
+    let takes = Arc::clone(&delay);
+    let answer = move || async move {
+        tokio::time::sleep(Duration::from_millis(takes.load(Ordering::Relaxed))).await;
+        json!({ "Parameter": { "Value": "a-long-enough-secret-in-aws-0001", "Version": 1 } })
+            .to_string()
+    };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    let mut vars = sandbox_keys();
+    let port_variable = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
+    vars.insert(port_variable.to_owned(), port.to_string());
+    vars.insert("AWS_SESSION_TOKEN".to_owned(), "session-token".to_owned());
+    (vars, delay)
+}
+
+/// Neither a secret that takes too long nor many that take long together keep a replaced secret
+/// from being used.
+#[tokio::test]
+async fn a_slow_secret_keeps_no_other_from_being_renewed() {
+    for (secrets, millis, fails) in [(1, 6_000, true), (9, 400, false)] {
+        let (vars, delay) = extension().await;
+        let source = |n| {
+            format!(
+                "[[source]]\nname = \"s{n}\"\nscheme = \"token\"\nsecrets = [\"aws-ssm:/s{n}\"]\n"
+            )
+        };
+        let sources: String = (0..secrets).map(source).collect();
+        let cloud = format!("endpoint = \"http://127.0.0.1:9\"\n{sources}");
+        let folder = tempfile::tempdir().unwrap();
+        let app = open_with(folder.path(), &cloud, vars).await;
+        std::fs::write(folder.path().join("token"), SECOND).unwrap();
+        delay.store(millis, Ordering::Relaxed);
+        assert!(authenticates(&app, SECOND, "r-1").await, "{secrets}");
+        assert!(!authenticates(&app, FIRST, "r-2").await, "{secrets}");
+        let failed = "sharehook_secret_read_failures_total 1\n";
+        let metrics = app.metrics().await;
+        assert_eq!(metrics.contains(failed), fails, "{metrics}");
+    }
+}
+
 #[tokio::test]
 async fn a_replaced_key_of_the_cloud_signs_the_calls_that_follow() {
     let cloud = Sandbox::start(SandboxOptions::seeded(system_now).on(Site::Cn))
@@ -211,6 +266,79 @@ async fn a_replaced_key_of_the_cloud_signs_the_calls_that_follow() {
     app.reload().await.unwrap();
     let (ending, answer) = share(&app.in_force(), "r-2").await;
     assert_eq!(ending, Ending::Done, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_reload_reads_the_file_with_the_keys_of_the_cloud() {
+    let key = |id: &str| SandboxKey::new(id, "a-key-in-a-file-0123456789");
+    let cloud = Sandbox::start(SandboxOptions {
+        keys: vec![key("AKIDold"), key("AKIDnew")],
+        ..SandboxOptions::seeded(system_now).on(Site::Cn)
+    })
+    .await
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join(".tencentcloud");
+    std::fs::create_dir(&keys).unwrap();
+    let write = |id: &str| {
+        let text =
+            format!("[default]\nsecret_id = {id}\nsecret_key = a-key-in-a-file-0123456789\n");
+        std::fs::write(keys.join("credentials"), text).unwrap();
+    };
+    let vars = Vars::from([
+        ("HOME".to_owned(), folder.path().display().to_string()),
+        ("SHAREHOOK_METADATA_ENDPOINT".to_owned(), "off".to_owned()),
+    ]);
+    write("AKIDold");
+    let endpoint = format!("endpoint = \"{}\"", cloud.url());
+    let app = open_with(folder.path(), &endpoint, vars).await;
+    for (request_id, signer) in [("r-1", "AKIDold"), ("r-2", "AKIDnew")] {
+        let asked = invocation(&request(request_id, json!({})));
+        let Reply::Answers(answers) = app.in_force().receive(asked, deadline()).await else {
+            panic!("{request_id}")
+        };
+        assert_eq!(answers[0].0, Ending::Done, "{answers:?}");
+        let calls = cloud.calls();
+        assert_eq!(calls.last().unwrap().key_id, signer, "{request_id}");
+        write("AKIDnew");
+        app.reload().await.unwrap();
+    }
+}
+
+/// A new id and the old key would fit no key of the cloud.
+#[tokio::test]
+async fn half_a_new_key_of_the_cloud_is_not_used() {
+    let cloud = Sandbox::start(SandboxOptions::seeded(system_now).on(Site::Cn))
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    key("id", SANDBOX_SECRET_ID);
+    key("key", SANDBOX_SECRET_KEY);
+    let account = format!(
+        "endpoint = \"{}\"\n[cloud.accounts.images]\nimages = [\"lhbp-\"]\n\
+         secret_id = \"file:id\"\nsecret_key = \"file:key\"",
+        cloud.url()
+    );
+    for unusable in [None, Some("a-key-with-a-line-end\n\n")] {
+        let app = open(folder.path(), &account).await;
+        key("id", "the-id-of-a-new-key");
+        match unusable {
+            None => std::fs::remove_file(folder.path().join("key")).unwrap(),
+            Some(text) => key("key", text),
+        }
+        key("token", SECOND);
+        // A signature that matches no secret makes all secrets be read again.
+        assert!(authenticates(&app, SECOND, "r-1").await);
+        let asked = invocation(&request("r-2", json!({})));
+        let Reply::Answers(answers) = app.in_force().receive(asked, deadline()).await else {
+            panic!("{unusable:?}")
+        };
+        assert_eq!(answers[0].0, Ending::Done, "{unusable:?}: {answers:?}");
+        std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
+        key("id", SANDBOX_SECRET_ID);
+        key("key", SANDBOX_SECRET_KEY);
+    }
 }
 
 #[tokio::test]

@@ -479,8 +479,9 @@ fn a_secret_of_fetch_is_renewed_with_the_others() {
     let mut config = Config::load(&file, &vars, &AwsSecrets::new()).unwrap();
     write("login", "svc:the-second-password-0002");
     write("app", "the-second-app-secret-0002");
-    for (_, secret) in config.read_secrets_again(&vars, &AwsSecrets::new()) {
-        config = config.with_secret(secret.unwrap(), &vars).unwrap();
+    for reference in config.clone().changing_secrets() {
+        let secret = config.read_secret_again(reference, &AwsSecrets::new());
+        config = config.with_secrets([secret.unwrap()], &vars).unwrap();
     }
     let [a, b] = &config.sources[..] else {
         panic!("two sources")

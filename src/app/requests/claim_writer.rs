@@ -67,6 +67,8 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(super) called: bool,
     /// Whether a turn before this one looked at the cloud.
     pub(super) looked_before_turn: bool,
+    /// Why the last call of this turn failed.
+    last_failure: Option<String>,
 }
 
 impl<'a> ClaimWriter<'a> {
@@ -90,6 +92,7 @@ impl<'a> ClaimWriter<'a> {
             renewed: BTreeSet::new(),
             called: false,
             looked_before_turn,
+            last_failure: None,
         }
     }
 
@@ -206,6 +209,8 @@ impl<'a> ClaimWriter<'a> {
             code,
         });
         self.called = true;
+        let failure = end.as_ref().err();
+        self.last_failure = failure.map(|error| format!("{}: {}", error.code, error.message));
     }
 
     /// Stores the new successes among `results` for the next record. Failures are not stored: they
@@ -340,11 +345,12 @@ impl<'a> ClaimWriter<'a> {
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let (why, not_before, fault) = match Failure::of(open) {
-            None => (
-                "the time ran out".to_owned(),
-                after(OUT_OF_TIME_PAUSE),
-                None,
-            ),
+            None => {
+                let last = self.last_failure.as_ref();
+                let last = last.map(|why| format!("; the last call failed: {why}"));
+                let why = format!("the time ran out{}", last.unwrap_or_default());
+                (why, after(OUT_OF_TIME_PAUSE), None)
+            }
             Some(failure) => {
                 let until = self.retried_until();
                 let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));

@@ -2,19 +2,21 @@
 //! whose values have changed. Out: new rules, or why the current ones stay in force. A delivery
 //! keeps the rules under which it was verified. What a process opens once is not opened again.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
-use crate::config::{Config, Renewal, text_of};
+use crate::config::{AwsSecrets, Config, Renewal, SecretError, SecretRef, text_of};
 use crate::domain::{Problem, Problems};
 use crate::telemetry::Metric;
 
 use super::prepared::Prepared;
-use super::secrets::fetch_secrets;
+use super::secrets::{fetch_secrets, fetch_secrets_by};
 
 /// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
 /// for another reading. [`App::reload`] has no limit.
@@ -59,7 +61,7 @@ impl App {
     }
 
     /// Reads configuration, maps, policies and secrets again and puts them in force, for all
-    /// deliveries that begin later.
+    /// deliveries that begin later. Later calls look the credentials for the cloud up again.
     ///
     /// # Errors
     /// The problems of the new configuration, maps, policies and secrets, or the changed settings
@@ -78,6 +80,7 @@ impl App {
         }
         let later = Prepared::new(config)?.with_mode_of(&present);
         self.clouds.replace_keys(later.config());
+        self.clouds.look_up_credentials_again();
         self.rules.put(Arc::new(later));
         self.rules.read.lock().at = Instant::now();
         Ok(())
@@ -92,59 +95,97 @@ impl App {
 
     /// Reads the secrets again. A secret that cannot be read or used keeps its last value.
     async fn read_secrets_again(&self) {
-        // Limit the wait for the lock too: a reload may hold it for longer than `READ_WITHIN`.
-        let reading = async {
-            let replacing = self.rules.replacing.lock().await;
-            let present = self.rules.prepared();
-            let read = self.secrets_now(&present).await?;
-            Some((replacing, present, read))
-        };
-        let reading = timeout(READ_WITHIN, reading).await.ok().flatten();
-        let Some((_replacing, mut present, read)) = reading else {
+        let by = Instant::now() + READ_WITHIN;
+        // A reload may hold the lock for longer.
+        let Ok(_replacing) = timeout_at(by, self.rules.replacing.lock()).await else {
             self.metrics.count(Metric::SecretReadFailures, &[]);
             tracing::warn!(
-                "the secrets could not be read, or not in time; their last values stay in use"
+                "another reading of the secrets takes long; their last values stay in use"
             );
             return;
         };
-        for (reference, read) in read {
-            let in_use = present.config().secrets.get(&reference);
-            let renewed = match read {
-                Ok(secret) if in_use.is_some_and(|now| now.is(&secret)) => continue,
-                Ok(secret) => present
-                    .config()
-                    .with_secret(secret, &self.rules.vars)
-                    .and_then(|config| present.renewed(config))
-                    .map_err(|problems| problems.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            match renewed {
-                Ok(renewed) => {
-                    present = Arc::new(renewed);
-                    let secret = present.config().secrets.get(&reference);
-                    let version = match secret {
-                        Some(secret) => self.version_of(secret).await,
-                        None => None,
-                    };
-                    tracing::info!(%reference, version, "a secret has changed; only its new value counts");
-                }
-                Err(why) => {
-                    self.metrics.count(Metric::SecretReadFailures, &[]);
-                    tracing::warn!(%reference, why, "a secret cannot be renewed; its last value stays in use");
-                }
+        let mut present = self.rules.prepared();
+        let read = self.secrets_now(&present, by).await;
+        let mut read: BTreeMap<_, _> = read.into_iter().collect();
+        for group in present.config().changing_groups() {
+            let group = group.iter().filter_map(|one| read.remove_entry(one));
+            let group: Vec<Renewal> = group.collect();
+            if let Some(renewed) = self.with_renewed(&present, group).await {
+                present = Arc::new(renewed);
             }
         }
         self.clouds.replace_keys(present.config());
         self.rules.put(present);
     }
 
-    /// The values of the secrets that can change; `None` if the task that reads them fails.
-    async fn secrets_now(&self, present: &Arc<Prepared>) -> Option<Vec<Renewal>> {
-        let prepared = Arc::clone(present);
-        let vars = self.rules.vars.clone();
-        let fetched = fetch_secrets(&prepared.config().text, &vars).await;
-        // In a blocking task, because a secret's file may lie on a network.
-        let read = move || prepared.config().read_secrets_again(&vars, &fetched);
-        tokio::task::spawn_blocking(read).await.ok()
+    /// Returns the rules with the changed secrets of a group. `None` if none has changed. Also if
+    /// one cannot be read or used: the halves of a key are of use only together.
+    async fn with_renewed(&self, present: &Prepared, group: Vec<Renewal>) -> Option<Prepared> {
+        let keeps = |reference: &SecretRef, why: &str| {
+            self.metrics.count(Metric::SecretReadFailures, &[]);
+            tracing::warn!(%reference, why, "a secret cannot be renewed; its last value stays in use");
+        };
+        let config = present.config();
+        let (mut changed, mut all_read) = (Vec::new(), true);
+        for (reference, read) in group {
+            let in_use = config.secrets.get(&reference);
+            match read {
+                Ok(secret) if in_use.is_some_and(|now| now.is(&secret)) => {}
+                Ok(secret) => changed.push(secret),
+                Err(error) => {
+                    all_read = false;
+                    keeps(&reference, &error.to_string());
+                }
+            }
+        }
+        if changed.is_empty() {
+            return None;
+        }
+        let renewed = match all_read {
+            true => config
+                .with_secrets(changed.clone(), &self.rules.vars)
+                .and_then(|config| present.renewed(config))
+                .map_err(|problems| problems.to_string()),
+            false => Err("the other half of its key cannot be read".to_owned()),
+        };
+        for secret in &changed {
+            let reference = &secret.reference;
+            if let Err(why) = &renewed {
+                keeps(reference, why);
+                continue;
+            }
+            let version = self.version_of(secret).await;
+            tracing::info!(%reference, version, "a secret has changed; only its new value counts");
+        }
+        renewed.ok()
+    }
+
+    /// Reads each secret that can change, all at the same time. One that cannot be read until `by`
+    /// is an error of its own.
+    async fn secrets_now(&self, present: &Arc<Prepared>, by: Instant) -> Vec<Renewal> {
+        let config = present.config();
+        let changing = config.changing_secrets().cloned();
+        let (files, others): (Vec<_>, Vec<_>) =
+            changing.partition(|one| matches!(one, SecretRef::File(_)));
+        let files = files.into_iter().map(|file| async move {
+            let (prepared, reference) = (Arc::clone(present), file.clone());
+            // In a blocking task, because the file may lie on a network.
+            let read = tokio::task::spawn_blocking(move || {
+                let none = AwsSecrets::new();
+                prepared.config().read_secret_again(&reference, &none)
+            });
+            let read = match timeout_at(by, read).await {
+                Ok(Ok(read)) => read,
+                Ok(Err(_)) | Err(_) => Err(SecretError::Late(file.to_string())),
+            };
+            (file, read)
+        });
+        let fetched = fetch_secrets_by(&config.text, &self.rules.vars, by);
+        let (mut read, fetched) = tokio::join!(join_all(files), fetched);
+        read.extend(others.into_iter().map(|secret| {
+            let read = config.read_secret_again(&secret, &fetched);
+            (secret, read)
+        }));
+        read
     }
 }

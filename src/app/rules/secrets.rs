@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cloud::client::{self, Client, Url};
 use crate::config::{
@@ -23,34 +24,54 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Fetches every secret in AWS that the configuration names, each once.
+/// Fetches every secret in AWS that the configuration names, each once and all at the same time.
 pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
+    let ready_by = Instant::now() + READY_WITHIN;
+    fetch_all(config, vars, ready_by, None).await
+}
+
+/// As [`fetch_secrets`], while the program runs: a secret that is not fetched until `by` is an
+/// error, whatever the others take.
+pub(super) async fn fetch_secrets_by(config: &str, vars: &Vars, by: Instant) -> AwsSecrets {
+    // The extension is ready long since. If it has stopped, the error is better than a wait.
+    fetch_all(config, vars, Instant::now(), Some(by)).await
+}
+
+async fn fetch_all(
+    config: &str,
+    vars: &Vars,
+    ready_by: Instant,
+    by: Option<Instant>,
+) -> AwsSecrets {
     let wanted = aws_secrets(config, vars);
     if wanted.is_empty() {
         return AwsSecrets::new();
     }
-    let extension = Extension::of(vars);
-    let mut texts: BTreeMap<(AwsStore, String), Result<Answer, FetchError>> = BTreeMap::new();
-    let mut fetched = AwsSecrets::new();
+    let extension = Extension::of(vars, ready_by);
+    let mut fields: BTreeMap<(AwsStore, String), Vec<AwsSecret>> = BTreeMap::new();
     for secret in wanted {
-        let key = (secret.store, secret.id.clone());
-        let text = match (texts.get(&key), &extension) {
-            (Some(text), _) => text.clone(),
-            (None, Ok(extension)) => extension.fetch(&secret).await,
-            (None, Err(problem)) => Err(problem.clone()),
-        };
-        texts.insert(key, text.clone());
-        let value = text.and_then(|Answer { text, version }| {
-            let text = match &secret.field {
-                None => text,
-                Some(field) => field_of(&text, field)?,
-            };
-            let text = SecretString::from(text);
-            Ok(FetchedSecret { text, version })
-        });
-        fetched.insert(secret, value);
+        let whole = (secret.store, secret.id.clone());
+        fields.entry(whole).or_default().push(secret);
     }
-    fetched
+    let extension = &extension;
+    let fetched = fields.into_iter().map(|((store, id), secrets)| async move {
+        let answer = match extension {
+            Err(problem) => Err(problem.clone()),
+            Ok(extension) => {
+                let fetch = extension.fetch(store, &id);
+                match by {
+                    None => fetch.await,
+                    Some(by) => timeout_at(by, fetch).await.unwrap_or(Err(FetchError::Late)),
+                }
+            }
+        };
+        let fields = secrets.into_iter().map(|secret| {
+            let value = answer.clone().and_then(|answer| answer.part(&secret));
+            (secret, value)
+        });
+        fields.collect::<Vec<_>>()
+    });
+    join_all(fetched).await.into_iter().flatten().collect()
 }
 
 /// Returns one field of a secret that is a JSON object.
@@ -73,6 +94,19 @@ struct Answer {
     version: Option<String>,
 }
 
+impl Answer {
+    /// Returns the text, or the field of it that `secret` names.
+    fn part(self, secret: &AwsSecret) -> Result<FetchedSecret, FetchError> {
+        let Self { text, version } = self;
+        let text = match &secret.field {
+            None => text,
+            Some(field) => field_of(&text, field)?,
+        };
+        let text = SecretString::from(text);
+        Ok(FetchedSecret { text, version })
+    }
+}
+
 struct Extension {
     client: Client,
     port: u16,
@@ -81,7 +115,7 @@ struct Extension {
 }
 
 impl Extension {
-    fn of(vars: &Vars) -> Result<Self, FetchError> {
+    fn of(vars: &Vars, ready_by: Instant) -> Result<Self, FetchError> {
         let set = |name: &str| vars.get(name).filter(|value| !value.is_empty());
         let token = set(TOKEN_VARIABLE).ok_or(FetchError::NotOnLambda(TOKEN_VARIABLE))?;
         let port = set(PORT_VARIABLE).map_or(PORT, String::as_str);
@@ -94,31 +128,28 @@ impl Extension {
             client,
             port,
             token: token.clone(),
-            ready_by: Instant::now() + READY_WITHIN,
+            ready_by,
         })
     }
 
-    async fn fetch(&self, secret: &AwsSecret) -> Result<Answer, FetchError> {
+    async fn fetch(&self, store: AwsStore, id: &str) -> Result<Answer, FetchError> {
         let unreachable = |problem: String| FetchError::Unreachable {
             port: self.port,
             problem,
         };
         let url = self
-            .url(secret)
+            .url(store, id)
             .map_err(|error| unreachable(error.to_string()))?;
         let header = [("x-aws-parameters-secrets-token", self.token.clone())];
         loop {
             let problem = match client::get(&self.client, &url, &header, REQUEST_TIMEOUT).await {
-                Ok((200, body)) => return read_answer(secret.store, &body),
+                Ok((200, body)) => return read_answer(store, &body),
                 // While it starts, the extension answers 400 with this text. It has no status code
                 // for that.
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {
                     FetchError::NotReady
                 }
-                Ok((status, _)) => {
-                    let store = secret.store;
-                    return Err(FetchError::Refused { store, status });
-                }
+                Ok((status, _)) => return Err(FetchError::Refused { store, status }),
                 Err(failure) => unreachable(failure.to_string()),
             };
             if Instant::now() >= self.ready_by {
@@ -128,14 +159,12 @@ impl Extension {
         }
     }
 
-    fn url(&self, secret: &AwsSecret) -> Result<Url, impl std::error::Error> {
-        let (path, query) = match secret.store {
-            AwsStore::SecretsManager => {
-                ("secretsmanager/get", vec![("secretId", secret.id.as_str())])
-            }
+    fn url(&self, store: AwsStore, id: &str) -> Result<Url, impl std::error::Error> {
+        let (path, query) = match store {
+            AwsStore::SecretsManager => ("secretsmanager/get", vec![("secretId", id)]),
             AwsStore::ParameterStore => (
                 "systemsmanager/parameters/get",
-                vec![("name", secret.id.as_str()), ("withDecryption", "true")],
+                vec![("name", id), ("withDecryption", "true")],
             ),
         };
         Url::parse_with_params(&format!("http://localhost:{}/{path}", self.port), query)

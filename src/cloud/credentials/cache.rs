@@ -49,6 +49,8 @@ struct Slot {
     next_look: Option<Timestamp>,
     /// When the current credentials were found, or kept after a failed look-up.
     found_at: Option<Timestamp>,
+    /// Whether the next call must look the credentials up, whatever their age.
+    outdated: bool,
 }
 
 impl CredentialCache {
@@ -92,6 +94,16 @@ impl CredentialCache {
         Ok(())
     }
 
+    /// Makes the next call look the credentials up again. If that fails, they stay in use while they
+    /// are valid.
+    pub(crate) fn look_again(&self) {
+        let mut slot = self.slot.lock();
+        // As in `replace_key`: a look-up that began before is repeated.
+        slot.looks = slot.looks.wrapping_add(1);
+        slot.last = None;
+        slot.outdated = true;
+    }
+
     pub(super) fn held(&self) -> Option<Arc<Credentials>> {
         self.slot.lock().current.clone()
     }
@@ -132,6 +144,7 @@ impl CredentialCache {
             Some(held) => {
                 slot.found_at = Some(now);
                 slot.next_look = now.checked_add(PAUSE).ok();
+                slot.outdated = false;
                 tracing::warn!(%problem, "cannot refresh the credentials; the current ones are still valid");
                 Ok(held)
             }
@@ -165,6 +178,7 @@ impl CredentialCache {
                 let now = self.remote.now();
                 slot.next_look = now.checked_add(PAUSE).ok();
                 slot.found_at = Some(now);
+                slot.outdated = false;
                 slot.current = Some(Arc::clone(credentials));
             }
             return loaded;
@@ -174,7 +188,7 @@ impl CredentialCache {
 
 impl Slot {
     fn usable(&self, now: Timestamp, must_not_cache: bool) -> Option<Arc<Credentials>> {
-        let held = self.current.as_ref()?;
+        let held = self.current.as_ref().filter(|_| !self.outdated)?;
         let good = match held.expires {
             None => {
                 let age = self.found_at.map(|at| now.duration_since(at));

@@ -16,7 +16,7 @@ use super::error::CredentialsError;
 use super::invocation_credentials::InvocationCredentials;
 use super::key::{CredentialSource, Credentials};
 use super::remote::Remote;
-use super::source::SOURCES;
+use super::source::{self, SOURCES};
 use super::sts::{self, RoleArn, Session};
 
 /// A secret id and its secret key.
@@ -27,7 +27,7 @@ pub(crate) type KeyPair = (SecretString, SecretString);
 pub struct CredentialChain {
     environment: Environment,
     /// The configured key: an account's own, or the process's key if it is read from a secret in
-    /// AWS. [`CredentialChain::replace_key`] replaces it.
+    /// AWS. Its source tells which. [`CredentialChain::replace_key`] replaces it.
     key: Option<Arc<RwLock<Credentials>>>,
     role: Option<Session>,
 }
@@ -62,22 +62,41 @@ impl CredentialChain {
     /// # Errors
     /// `Unusable` when the id or the key is empty or contains characters that no key has.
     pub fn with_key(self, account: &str, key: &KeyPair) -> Result<Self, CredentialsError> {
+        self.keyed(CredentialSource::Account, account, key)
+    }
+
+    /// Uses `key` instead of the id and the key in the process's variables. The variables for a
+    /// token and for a role count as they do beside an id and a key in variables.
+    ///
+    /// # Errors
+    /// Those of [`CredentialChain::with_key`].
+    pub fn with_process_key(self, key: &KeyPair) -> Result<Self, CredentialsError> {
+        self.keyed(CredentialSource::Environment, "", key)
+    }
+
+    fn keyed(
+        self,
+        source: CredentialSource,
+        account: &str,
+        key: &KeyPair,
+    ) -> Result<Self, CredentialsError> {
+        let key = key_of(source, account, key)?;
         Ok(Self {
-            key: Some(Arc::new(RwLock::new(key_of(account, key)?))),
+            key: Some(Arc::new(RwLock::new(key))),
             ..self
         })
     }
 
-    /// Replaces the key that [`CredentialChain::with_key`] set, if it set one. Returns whether the
-    /// chain's key has changed. `account` is the account's name, for errors.
+    /// Replaces the configured key, if there is one. Returns whether the chain's key has changed.
+    /// `account` is the account's name, for errors.
     pub fn replace_key(&self, account: &str, key: &KeyPair) -> Result<bool, CredentialsError> {
-        let later = key_of(account, key)?;
-        let Some(key) = &self.key else {
+        let Some(held) = &self.key else {
             return Ok(false);
         };
-        let mut key = key.write();
-        let is_new = !key.same_as(&later);
-        *key = later;
+        let mut held = held.write();
+        let later = key_of(held.source, account, key)?;
+        let is_new = !held.same_as(&later);
+        *held = later;
         Ok(is_new)
     }
 
@@ -94,8 +113,12 @@ impl CredentialChain {
     /// assumes it with these credentials and returns the credentials of the role. If that fails
     /// with the keys of a function's environment, tries the keys of an invocation.
     pub async fn load(&self, remote: &Remote) -> Result<Credentials, CredentialsError> {
-        let base = match &self.key {
-            Some(key) => key.read().clone(),
+        let configured = self.key.as_ref().map(|key| key.read().clone());
+        let base = match configured {
+            Some(key) if key.source == CredentialSource::Environment => {
+                source::of_process(&self.environment, remote, &key).await?
+            }
+            Some(key) => key,
             None => self.first(remote).await?,
         };
         let Some(role) = &self.role else {
@@ -116,6 +139,7 @@ impl CredentialChain {
         let mut looked = Vec::new();
         for source in SOURCES {
             if let Some(credentials) = source.find(&self.environment, remote, &mut looked).await? {
+                source.refuse_role(&self.environment)?;
                 return Ok(credentials);
             }
         }
@@ -137,10 +161,17 @@ impl CredentialChain {
     }
 }
 
-fn key_of(account: &str, (id, key): &KeyPair) -> Result<Credentials, CredentialsError> {
-    let place = format!("the key of account {account}");
+fn key_of(
+    source: CredentialSource,
+    account: &str,
+    (id, key): &KeyPair,
+) -> Result<Credentials, CredentialsError> {
+    let place = match source {
+        CredentialSource::Environment => source::process_place(),
+        _ => format!("the key of account {account}"),
+    };
     let (id, key) = (id.expose_secret(), key.expose_secret());
-    CredentialSource::Account.checked(place, Some(id), Some(key), None)
+    source.checked(place, Some(id), Some(key), None)
 }
 
 impl fmt::Debug for CredentialChain {
@@ -215,6 +246,11 @@ mod tests {
         ("TENCENTCLOUD_SECRETKEY", "scf-key"),
         ("TENCENTCLOUD_SESSIONTOKEN", "scf-token"),
     ];
+    const ROLE: (&str, &str) = (
+        "TENCENTCLOUD_ROLE_ARN",
+        "qcs::cam::uin/100000000001:roleName/sharehook",
+    );
+    const SESSION: (&str, &str) = ("TENCENTCLOUD_ROLE_SESSION_NAME", "alice");
     const SDK_TEXT: &str = "[default]\nsecret_id = file-id\nsecret_key = file-key\n";
     const TCCLI_TEXT: &str = r#"{"secretId":"cli-id","secretKey":"cli-key","token":"cli-token"}"#;
 
@@ -303,7 +339,7 @@ mod tests {
     #[test]
     fn a_place_that_was_meant_but_cannot_be_used_stops_the_chain() {
         let good: (&str, &str) = (TCCLI, TCCLI_TEXT);
-        let cases: [(Texts, (&str, &str), &str); 12] = [
+        let cases: [(Texts, (&str, &str), &str); 18] = [
             (&[ID], good, "missing"),
             (&[KEY], good, "missing"),
             (&[SCF[0]], good, "missing"),
@@ -329,6 +365,26 @@ mod tests {
             (&[], (SDK, "[default]\nHUSH-HUSH\n"), "line 2"),
             (&[], (TCCLI, "{\"secretKey\":\"HUSH-HUSH\",}"), "not JSON"),
             (&[("TCCLI_PROFILE", "../../etc/x")], good, "profile"),
+            // A place that a variable names is not replaced by a later one.
+            (
+                &[("TENCENTCLOUD_CREDENTIALS_FILE", "/nope")],
+                good,
+                "/nope: TENCENTCLOUD_CREDENTIALS_FILE names the file, but it does not exist",
+            ),
+            (
+                &[("TENCENTCLOUD_CREDENTIALS_FILE", "/k")],
+                ("/k", "[prod]\nsecret_id = x\nsecret_key = HUSH\n"),
+                "[default] has neither",
+            ),
+            (&[("TCCLI_PROFILE", "prodd")], good, "it does not exist"),
+            // Without the role, the calls would have all rights of the key.
+            (&[ROLE, SESSION], (SDK, SDK_TEXT), "the SDKs' file"),
+            (
+                &[SCF[0], SCF[1], SCF[2], ROLE, SESSION],
+                good,
+                "the function platform",
+            ),
+            (&[SESSION], (SDK, SDK_TEXT), "is set without"),
         ];
         for (variables, file, problem) in cases {
             let error = load(&chain(variables, &[file])).unwrap_err();

@@ -60,9 +60,32 @@ impl From<CredentialsError> for CloudError {
         };
         let code = match error {
             CredentialsError::OutOfTime => ResultCode::DeadlinePassed,
-            _ => ResultCode::NoCredentials,
+            CredentialsError::Unreachable { .. } => ResultCode::CredentialsUnreachable,
+            CredentialsError::Missing { .. } | CredentialsError::Unusable { .. } => {
+                ResultCode::NoCredentials
+            }
         };
         Self::own(code, class, error.to_string(), remedy)
+    }
+}
+
+impl CredentialsError {
+    /// Returns the error of a call whose credentials the cloud refused with `refusal` and which has
+    /// no newer ones for the reason `self`. The call had no effect.
+    pub(in crate::cloud) fn after(self, refusal: CloudError) -> CloudError {
+        let CloudError {
+            code, request_id, ..
+        } = refusal;
+        let failed = CloudError::from(self);
+        let message = format!(
+            "{}; the cloud refused the credentials before them: {code}",
+            failed.message
+        );
+        CloudError {
+            message,
+            request_id,
+            ..failed
+        }
     }
 }
 

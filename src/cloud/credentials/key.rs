@@ -1,17 +1,12 @@
 //! Credentials and their source. In: the texts of their parts. Out: credentials that can be sent in
 //! a header, or the problem with a part. `Debug` shows no secret.
 
-use std::borrow::Cow;
-
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::error::{CredentialsError, unusable};
+use super::hidden::hide;
 use crate::domain::Timestamp;
-
-/// The length of the shortest secret that is replaced in answers. Real keys have 32 characters or
-/// more.
-const MIN_HIDDEN: usize = 16;
 
 /// A kind of source of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,8 +26,7 @@ pub enum CredentialSource {
     TkeIdentity,
     /// The role of the CVM on which this program runs.
     CvmRole,
-    /// The key of a configured account, or the process's key if it is read from a secret in AWS.
-    /// `SOURCES` does not contain this source.
+    /// The key of a configured account. `SOURCES` does not contain this source.
     Account,
     /// A role assumed with the credentials of another source. `SOURCES` does not contain it.
     AssumedRole,
@@ -65,37 +59,16 @@ impl Credentials {
         (&self.secret_id, self.secret_key.expose_secret(), token)
     }
 
-    /// Replaces the secret key and the token in an answer by `***`, also if JSON escapes their
-    /// slashes. Leaves a secret that is shorter than [`MIN_HIDDEN`].
-    pub(in crate::cloud) fn hide_in<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
+    /// Returns the secret key, and the token if there is one.
+    pub(super) fn secrets(&self) -> Vec<&str> {
         let (_, key, token) = self.parts();
-        let mut shown = Cow::Borrowed(answer);
-        for secret in [Some(key), token].into_iter().flatten() {
-            // A shorter secret is one of a test. The answer may contain it as a word.
-            if secret.len() < MIN_HIDDEN {
-                continue;
-            }
-            for spelled in [secret.to_owned(), secret.replace('/', "\\/")] {
-                if let Some(hidden) = without(&shown, spelled.as_bytes()) {
-                    shown = Cow::Owned(hidden);
-                }
-            }
-        }
-        shown
+        std::iter::once(key).chain(token).collect()
     }
-}
 
-/// Returns `text` with each `secret` replaced by `***`. `None` if it contains none.
-fn without(text: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
-    let mut hidden = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
-        let (before, from) = rest.split_at(at);
-        hidden.extend_from_slice(before);
-        hidden.extend_from_slice(b"***");
-        rest = from.get(secret.len()..).unwrap_or_default();
+    /// Returns an answer with `***` in place of the secret key and the token.
+    pub(in crate::cloud) fn hide_in(&self, answer: &[u8]) -> Vec<u8> {
+        hide(answer, &self.secrets())
     }
-    (rest.len() < text.len()).then(|| [hidden.as_slice(), rest].concat())
 }
 
 /// The credentials of a source, if it has any.

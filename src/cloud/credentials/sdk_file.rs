@@ -15,8 +15,13 @@ const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
 /// Returns the credentials of the first file that has any. Adds files without credentials to
 /// `looked`.
+///
+/// # Errors
+/// Among others: the file that the variable names has no credentials. A later source could have
+/// other rights.
 pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> Found {
-    let paths: Vec<PathBuf> = match (environment.variable(FILE_VARIABLE), &environment.home) {
+    let named = environment.variable(FILE_VARIABLE);
+    let paths: Vec<PathBuf> = match (named, &environment.home) {
         (Some(path), _) => vec![PathBuf::from(path)],
         (None, Some(home)) => {
             vec![
@@ -29,6 +34,10 @@ pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> F
     for path in paths {
         let place = path.display().to_string();
         let Some(text) = environment.read_file(&path)? else {
+            if named.is_some() {
+                let problem = format!("{FILE_VARIABLE} names the file, but it does not exist");
+                return Err(unusable(&place, problem));
+            }
             looked.push(place);
             continue;
         };
@@ -36,6 +45,12 @@ pub(super) fn of_files(environment: &Environment, looked: &mut Vec<String>) -> F
         let value = |name: &str| values.get(name).map(String::as_str);
         let (id, key) = (value("secret_id"), value("secret_key"));
         if id.is_none() && key.is_none() {
+            if named.is_some() {
+                let problem = format!(
+                    "{FILE_VARIABLE} names the file, but its section [default] has neither secret_id nor secret_key"
+                );
+                return Err(unusable(&place, problem));
+            }
             looked.push(format!("{place} [default]"));
             continue;
         }

@@ -1,8 +1,10 @@
 //! The sources of credentials in one table, in the order of the look-up. In: the environment. Out:
 //! credentials, nothing, or the problem with a source whose credentials are unusable.
 
+use secrecy::ExposeSecret as _;
+
 use super::environment::Environment;
-use super::error::unusable;
+use super::error::{CredentialsError, unusable};
 use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use super::{metadata, sdk_file, sts, tccli};
@@ -24,6 +26,12 @@ struct Variables {
     id: &'static str,
     key: &'static str,
     tokens: &'static [&'static str],
+}
+
+impl Variables {
+    fn place(&self) -> String {
+        format!("{}/{}", self.id, self.key)
+    }
 }
 
 const ENVIRONMENT: Variables = Variables {
@@ -53,7 +61,9 @@ impl CredentialSource {
     ) -> Found {
         match self {
             Self::Environment => match self.in_variables(environment, &ENVIRONMENT, looked)? {
-                Some(base) => tccli::of_variables(remote, environment, base).await,
+                Some(base) => tccli::of_variables(remote, environment, base)
+                    .await
+                    .map(Some),
                 None => Ok(None),
             },
             Self::FunctionEnvironment
@@ -79,39 +89,83 @@ impl CredentialSource {
         }
     }
 
+    /// Refuses the credentials of this source if variables name a role and the source assumes none
+    /// with its credentials: without the role, calls would have all rights of the credentials.
+    pub(super) fn refuse_role(self, environment: &Environment) -> Result<(), CredentialsError> {
+        let place = match self {
+            Self::Environment | Self::TccliFile | Self::Account | Self::AssumedRole => {
+                return Ok(());
+            }
+            Self::FunctionEnvironment => "the variables of the function platform",
+            Self::Invocation => "the headers of SCF's invocations",
+            Self::SdkFile => "the SDKs' file",
+            Self::TkeIdentity => "the pod's identity",
+            Self::CvmRole => "the CVM's role",
+        };
+        tccli::refuse_role(environment, place)
+    }
+
     fn in_variables(
         self,
         environment: &Environment,
         names: &Variables,
         looked: &mut Vec<String>,
     ) -> Found {
-        let mut tokens = names
-            .tokens
-            .iter()
-            .filter_map(|name| environment.variable(name).map(|value| (*name, value)));
-        let first = tokens.next();
-        let place = format!("{}/{}", names.id, names.key);
         let (id, key) = (
             environment.variable(names.id),
             environment.variable(names.key),
         );
         if id.is_none() && key.is_none() {
-            looked.push(place);
+            looked.push(names.place());
             return Ok(None);
         }
+        self.with_token(environment, names, id, key).map(Some)
+    }
+
+    /// Returns the credentials of an id and a key, with the token in the variables beside them.
+    fn with_token(
+        self,
+        environment: &Environment,
+        names: &Variables,
+        id: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<Credentials, CredentialsError> {
+        let mut tokens = names
+            .tokens
+            .iter()
+            .filter_map(|name| environment.variable(name).map(|value| (*name, value)));
+        let first = tokens.next();
         for (other, value) in tokens {
             if let Some((name, token)) = first
                 && token != value
             {
                 return Err(unusable(
-                    &place,
+                    &names.place(),
                     format!("{name} and {other} differ; keep one"),
                 ));
             }
         }
-        self.checked(place, id, key, first.map(|(_, token)| token))
-            .map(Some)
+        self.checked(names.place(), id, key, first.map(|(_, token)| token))
     }
+}
+
+/// The variables of the process's own key, for messages.
+pub(super) fn process_place() -> String {
+    ENVIRONMENT.place()
+}
+
+/// Returns the credentials of the process's key if its variables refer to a secret in AWS: `key`,
+/// with the token that a variable contains, or those of the role that variables name.
+pub(super) async fn of_process(
+    environment: &Environment,
+    remote: &Remote,
+    key: &Credentials,
+) -> Result<Credentials, CredentialsError> {
+    let (id, secret) = (key.secret_id.as_str(), key.secret_key.expose_secret());
+    let base = key
+        .source
+        .with_token(environment, &ENVIRONMENT, Some(id), Some(secret))?;
+    tccli::of_variables(remote, environment, base).await
 }
 
 /// Adds the root account that owns the function and its role, from `TENCENTCLOUD_UIN`. The platform

@@ -3,7 +3,6 @@
 //! role, or both. Out: the role's temporary credentials, or the root account of the given
 //! credentials. Errors quote no successful answer, because it may be secret.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
 use super::error::{CredentialsError, unusable};
+use super::hidden::hide;
 use super::key::{CredentialSource, Credentials, Found};
 use super::remote::Remote;
 use crate::cloud::actions::Purpose;
@@ -121,6 +121,7 @@ pub(super) async fn assume(
         region: REGION,
         place: format!("role {role}"),
         signer: Some(base),
+        secrets: base.secrets(),
         body: body.to_string().into_bytes(),
     };
     let assumed = call.send(CredentialSource::AssumedRole).await?;
@@ -177,9 +178,10 @@ pub(super) async fn with_web_identity(
     let Some(token) = environment.read_file(path)? else {
         return Err(unusable(file, "the file does not exist"));
     };
+    let token = token.trim();
     let body = json!({
         "ProviderId": provider,
-        "WebIdentityToken": token.trim(),
+        "WebIdentityToken": token,
         "RoleArn": role.0,
         "RoleSessionName": SESSION,
         "DurationSeconds": SECONDS,
@@ -190,6 +192,7 @@ pub(super) async fn with_web_identity(
         region,
         place: format!("role {role} of this pod"),
         signer: None,
+        secrets: vec![token],
         body: body.to_string().into_bytes(),
     };
     let exchanged = call.send(CredentialSource::TkeIdentity).await?;
@@ -210,6 +213,7 @@ pub(super) async fn caller(
         region: REGION,
         place: "the key in use".to_owned(),
         signer: Some(credentials),
+        secrets: credentials.secrets(),
         body: b"{}".to_vec(),
     };
     let answer = call.answer().await?;
@@ -230,6 +234,8 @@ struct Call<'a> {
     place: String,
     /// The credentials that sign the call. `None` for a web identity.
     signer: Option<&'a Credentials>,
+    /// The secrets of the request. The answer may quote them.
+    secrets: Vec<&'a str>,
     body: Vec<u8>,
 }
 
@@ -277,10 +283,7 @@ impl Call<'_> {
                 let theirs = incoming
                     .date
                     .and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
-                let body = match self.signer {
-                    Some(signer) => signer.hide_in(&incoming.body),
-                    None => Cow::Borrowed(incoming.body.as_slice()),
-                };
+                let body = hide(&incoming.body, &self.secrets);
                 let opened = envelope::open(incoming.status, &body, Purpose::Read);
                 (opened.map(|answered| answered.answer), theirs)
             }

@@ -33,13 +33,15 @@ struct File {
 }
 
 /// Returns the credentials of the profile's file, of the role that the variables or the file name,
-/// or of the machine's role. `None` if there is no such file, or no home directory.
+/// or of the machine's role. `None` if there is no such file, or no home directory, and no variable
+/// names the profile.
 pub(super) async fn of_profile(
     remote: &Remote,
     environment: &Environment,
     looked: &mut Vec<String>,
 ) -> Found {
-    let profile = environment.variable(PROFILE_VARIABLE).unwrap_or("default");
+    let named = environment.variable(PROFILE_VARIABLE);
+    let profile = named.unwrap_or("default");
     if !profile
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
@@ -49,15 +51,25 @@ pub(super) async fn of_profile(
             "the name of a profile has only letters, digits, -, _ and ., and the value has another character",
         ));
     }
+    // A later source could have other rights than the profile.
+    let missing = |place: String, looked: &mut Vec<String>| match named {
+        None => {
+            looked.push(place);
+            Ok(None)
+        }
+        Some(_) => {
+            let problem = format!("{PROFILE_VARIABLE} names the profile, but it does not exist");
+            Err(unusable(&place, problem))
+        }
+    };
     let Some(home) = &environment.home else {
-        looked.push(format!("~/.tccli/{profile}.credential (no home directory)"));
-        return Ok(None);
+        let place = format!("~/.tccli/{profile}.credential (no home directory)");
+        return missing(place, looked);
     };
     let path = home.join(".tccli").join(format!("{profile}.credential"));
     let place = path.display().to_string();
     let Some(text) = environment.read_file(&path)? else {
-        looked.push(place);
-        return Ok(None);
+        return missing(place, looked);
     };
     let file: File = serde_json::from_str(&text).map_err(|error| {
         let at = format!("line {} column {}", error.line(), error.column());
@@ -96,10 +108,21 @@ pub(super) async fn of_variables(
     remote: &Remote,
     environment: &Environment,
     base: Credentials,
-) -> Found {
-    in_session(remote, base, in_variables(environment)?)
-        .await
-        .map(Some)
+) -> Result<Credentials, CredentialsError> {
+    in_session(remote, base, in_variables(environment)?).await
+}
+
+/// Fails if variables name a role. `place` has the credentials that the look-up found.
+pub(super) fn refuse_role(environment: &Environment, place: &str) -> Result<(), CredentialsError> {
+    match in_variables(environment)? {
+        None => Ok(()),
+        Some(_) => Err(unusable(
+            &[ROLE_VARIABLE, SESSION_VARIABLE].join("/"),
+            format!(
+                "they name a role, but the key comes from {place}, with which they have no effect; unset them, and write role_arn in [cloud.accounts.NAME] for a role"
+            ),
+        )),
+    }
 }
 
 async fn in_session(

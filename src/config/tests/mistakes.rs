@@ -205,6 +205,72 @@ fn an_origin_is_not_a_reference_to_a_secret() {
     assert_problems(&from_variable, &[("Q", "arn:aws:sqs:r:1:q")], &[]);
 }
 
+/// Templates and consoles show a reference, so it must not count as the secret.
+#[test]
+fn a_reference_in_place_of_a_secret_is_refused() {
+    let source = "[[source]]\nname = \"desk\"\nscheme = \"token\"\nsecrets = [\"env:S\"]";
+    for reference in [
+        "aws-secretsmanager:",
+        "aws-secretsmanager:prod/sharehook#",
+        "aws-secretsmanager:prod/share hook#DESK",
+        "aws-secretmanager:prod/sharehook#DESK",
+        "AWS-SSM:/prod/sharehook/desk",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/sharehook",
+        "file:/run/secrets/webhook-secret",
+        "env:ANOTHER_VARIABLE_WITH_A_SECRET",
+        "{{resolve:secretsmanager:prod/sharehook:SecretString:DESK}}",
+        "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/desk)",
+    ] {
+        let wanted = "7 source \"desk\": env:S contains a reference to a secret";
+        assert_problems(source, &[("S", reference)], &[wanted]);
+    }
+    for secret in ["aws-secret-0123456789abcdef", "arn-0123456789abcdef0123"] {
+        assert_problems(source, &[("S", secret)], &[]);
+    }
+    let wanted = "TENCENTCLOUD_SECRET_KEY env:TENCENTCLOUD_SECRET_KEY contains a reference";
+    for reference in ["aws-ssm:", "file:key"] {
+        let key = [
+            ("S", "0123456789abcdef0123456789abcdef"),
+            ("TENCENTCLOUD_SECRET_ID", "id"),
+            ("TENCENTCLOUD_SECRET_KEY", reference),
+        ];
+        assert_problems(source, &key, &[wanted]);
+    }
+}
+
+/// Such a secret would fail at the first message, not at `check`.
+#[test]
+fn a_secret_that_cannot_be_sent_is_refused() {
+    let notify = |auth: &str| {
+        format!(
+            "[[notify]]\nname = \"jira\"\npreset = \"jira\"\nurl = \"https://jira.example\"\nauth = {auth}"
+        )
+    };
+    let line_end = "8 notify \"jira\": env:S begins or ends with white space";
+    let header = "8 notify \"jira\": the secret has characters that a header cannot have";
+    let (basic, bearer) = ("{ basic = \"env:S\" }", "{ bearer = \"env:S\" }");
+    let value = "{ header = \"X-Token\", value = \"env:S\" }";
+    for (auth, secret, wanted) in [
+        (basic, "user:password-0123456789\n", &[line_end][..]),
+        (basic, "user:p\u{e4}ssword-0123456789", &[]),
+        (bearer, " token-0123456789abcdef", &[line_end]),
+        (bearer, "t\u{f6}ken-0123456789abcdef", &[header]),
+        (value, "token-0123456789\r\nabcdef", &[header]),
+        (value, "Token 0123456789abcdef", &[]),
+    ] {
+        assert_problems(&notify(auth), &[("S", secret)], wanted);
+    }
+    let metrics = "[http]\nmetrics = \"env:S\"";
+    let token = "0123456789abcdef0123456789abcdef0123456789";
+    assert_problems(metrics, &[("S", token)], &[]);
+    let line_end = "5 http.metrics: env:S begins or ends with white space";
+    assert_problems(metrics, &[("S", &format!("{token}\n"))], &[line_end]);
+    let fetch = "[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:K\"]\nmap = \"feishu\"\n\
+        fetch = { preset = \"lark\", app_id = \"cli_a\", app_secret = \"env:S\", definitions = [\"D\"] }";
+    let line_end = "9 source \"lark\": fetch: env:S begins or ends with white space";
+    assert_problems(fetch, &[("S", "an-app-secret-0123456789\n")], &[line_end]);
+}
+
 #[test]
 fn a_wrong_endpoint_in_a_variable_is_reported_once_and_under_its_name() {
     let sources = "[[source]]\nname = \"lark\"\nscheme = \"lark\"\nsecrets = [\"env:K\"]\nmap = \"feishu\"\n\

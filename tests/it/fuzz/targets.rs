@@ -352,15 +352,15 @@ pub(crate) fn credential_files(data: &[u8]) {
         return;
     };
     let (runtime, _) = &*APP;
-    for (file, home) in [
-        ("sdk", None),
-        ("fuzz.credential", Some(PathBuf::from("home"))),
+    let home = Some(PathBuf::from("home"));
+    for (file, home, named) in [
+        ("sdk", None, ("TENCENTCLOUD_CREDENTIALS_FILE", "sdk")),
+        ("fuzz.credential", home, ("TCCLI_PROFILE", "fuzz")),
     ] {
         let variables = BTreeMap::from(
             [
-                ("TENCENTCLOUD_CREDENTIALS_FILE", "sdk"),
-                ("TCCLI_PROFILE", "fuzz"),
-                // A profile may use the machine's role. The service that has this role is off.
+                named,
+                // The metadata service, which has the role of a profile, is off.
                 ("SHAREHOOK_METADATA_ENDPOINT", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),

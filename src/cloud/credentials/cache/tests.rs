@@ -215,6 +215,28 @@ async fn a_replaced_file_is_read_after_five_minutes_and_a_missing_one_changes_no
 }
 
 #[tokio::test]
+async fn an_outdated_file_is_read_at_once_and_a_missing_one_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("k");
+    let write = |id: &str| {
+        std::fs::write(&path, format!("[default]\nsecret_id={id}\nsecret_key=k\n")).unwrap()
+    };
+    let name = path.display().to_string();
+    let vars = variables(&[("TENCENTCLOUD_CREDENTIALS_FILE", &name)]);
+    let cache = CredentialCache::new(CredentialChain::from_disk(&vars, None), Remote::nowhere());
+    let id = async || cache.current(never()).await.unwrap().secret_id.clone();
+    write("one");
+    assert_eq!(id().await, "one");
+    write("two");
+    assert_eq!(id().await, "one");
+    cache.look_again();
+    assert_eq!(id().await, "two");
+    std::fs::remove_file(&path).unwrap();
+    cache.look_again();
+    assert_eq!(id().await, "two");
+}
+
+#[tokio::test]
 async fn on_the_function_platform_each_call_looks_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("k");

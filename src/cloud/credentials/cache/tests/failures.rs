@@ -1,7 +1,7 @@
 //! Tests failures of a look-up: bad answers, invalid settings, an expired deadline.
 
 use super::*;
-use crate::domain::{CloudError, ErrorClass};
+use crate::domain::{CloudError, ErrorClass, Fault, ResultCode};
 
 #[tokio::test]
 async fn errors_do_not_quote_a_bad_answer() {
@@ -113,13 +113,31 @@ async fn the_deadline_ends_a_look() {
 /// the machine has no role.
 #[tokio::test]
 async fn a_metadata_service_that_fails_is_asked_again_later() {
-    for (status, class) in [(500, ErrorClass::NotSent), (404, ErrorClass::Operator)] {
+    for (status, class, code, fault) in [
+        (
+            500,
+            ErrorClass::NotSent,
+            ResultCode::CredentialsUnreachable,
+            Fault::Cloud,
+        ),
+        (
+            404,
+            ErrorClass::Operator,
+            ResultCode::NoCredentials,
+            Fault::Operator,
+        ),
+    ] {
         let machine = StandIn::start(&[(status, String::new())]).await;
         let vars = variables(&[("SHAREHOOK_METADATA_ENDPOINT", &machine.url())]);
         let chain = CredentialChain::from_disk(&vars, None);
         let cache = CredentialCache::new(chain, Remote::nowhere());
         let error = CloudError::from(cache.current(never()).await.unwrap_err());
-        assert_eq!(error.class, class, "{error}");
+        assert_eq!(
+            (error.class, error.own_code()),
+            (class, Some(code)),
+            "{error}"
+        );
+        assert_eq!(code.fault(), fault);
         assert!(error.message.contains(&status.to_string()), "{error}");
     }
 }

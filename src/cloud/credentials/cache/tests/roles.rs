@@ -91,6 +91,29 @@ async fn a_pods_token_is_exchanged_unsigned_and_its_file_read_anew() {
 }
 
 #[tokio::test]
+async fn a_pods_token_does_not_appear_in_an_error_that_quotes_it() {
+    const TOKEN: &str = "HUSH.0123456789abcdef.HUSH";
+    let quoted = r#"{"Response":{"Error":{"Code":"InvalidParameter.WebIdentityTokenError","Message":"bad token HUSH.0123456789abcdef.HUSH"},"RequestId":"r"}}"#;
+    let sts = StandIn::start(&[(200, quoted.to_owned())]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let vars = variables(&[
+        ("TKE_REGION", "ap-singapore"),
+        ("TKE_PROVIDER_ID", "cls-1"),
+        ("TKE_WEB_IDENTITY_TOKEN_FILE", &file.display().to_string()),
+        ("TKE_ROLE_ARN", ROLE),
+    ]);
+    let chain = CredentialChain::from_disk(&vars, None);
+    let cache = CredentialCache::new(chain, remote(&sts.url(), clock));
+    let error = cache.current(never()).await.unwrap_err().to_string();
+    assert!(
+        error.contains("bad token ***") && !error.contains("HUSH"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_role_is_assumed_with_what_invocations_bring_once_the_environment_is_stale() {
     let refused = r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"m"},"RequestId":"r"}}"#;
     let sts = StandIn::start(&[

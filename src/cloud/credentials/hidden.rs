@@ -1,0 +1,128 @@
+//! Replaces secrets in an answer by `***`. In: secrets and an untrusted answer. Out: the answer
+//! without the secrets, also where it spells their characters with escapes of JSON, URLs or HTML:
+//! many JSON libraries write the `=` at the end of a token as `\u003d`.
+
+/// The length of the shortest secret that is replaced. Real keys have 32 characters or more. A
+/// shorter one is one of a test, and the answer may contain it as a word.
+const MIN_HIDDEN: usize = 16;
+/// The most backslashes before one character: those of a JSON text inside two others. The limit
+/// keeps the search short in an answer of backslashes alone.
+const MAX_BACKSLASHES: usize = 8;
+/// The most characters of a number in HTML's `&#x2F;`, with its `;`.
+const MAX_NUMBER: usize = 6;
+
+/// Returns `answer` with `***` in place of each secret.
+pub(super) fn hide(answer: &[u8], secrets: &[&str]) -> Vec<u8> {
+    let long = secrets.iter().filter(|secret| secret.len() >= MIN_HIDDEN);
+    let long: Vec<&[u8]> = long.map(|secret| secret.as_bytes()).collect();
+    let mut shown = Vec::with_capacity(answer.len());
+    let mut rest = answer;
+    while let Some((first, after_first)) = rest.split_first() {
+        match long.iter().find_map(|secret| after(rest, secret)) {
+            Some(after) => {
+                shown.extend_from_slice(b"***");
+                rest = after;
+            }
+            None => {
+                shown.push(*first);
+                rest = after_first;
+            }
+        }
+    }
+    shown
+}
+
+/// Returns what follows `secret` at the beginning of `text`.
+fn after<'t>(text: &'t [u8], secret: &[u8]) -> Option<&'t [u8]> {
+    let mut bytes = secret.iter();
+    bytes.try_fold(text, |text, byte| {
+        escaped(text, *byte).or_else(|| text.strip_prefix(&[*byte]))
+    })
+}
+
+/// Returns what follows an escaped `byte` at the beginning of `text`.
+fn escaped(text: &[u8], byte: u8) -> Option<&[u8]> {
+    let (first, rest) = text.split_first()?;
+    let (found, rest) = match first {
+        b'\\' => {
+            let backslashes = rest.iter().take(MAX_BACKSLASHES - 1);
+            let more = backslashes.take_while(|next| **next == b'\\').count();
+            let rest = rest.get(more..)?;
+            match rest.strip_prefix(b"u00").and_then(two_digits) {
+                Some(found) if found.0 == byte => found,
+                _ if byte == b'\\' => (byte, rest),
+                _ => (byte, rest.strip_prefix(&[byte])?),
+            }
+        }
+        b'%' => two_digits(rest)?,
+        b'&' => html_number(rest)?,
+        _ => return None,
+    };
+    (found == byte).then_some(rest)
+}
+
+fn two_digits(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, rest) = text.split_at_checked(2)?;
+    let digits = str::from_utf8(digits).ok()?;
+    Some((u8::from_str_radix(digits, 16).ok()?, rest))
+}
+
+/// Reads `#47;` or `#x2F;`.
+fn html_number(text: &[u8]) -> Option<(u8, &[u8])> {
+    let text = text.strip_prefix(b"#")?;
+    let end = text.iter().take(MAX_NUMBER).position(|byte| *byte == b';')?;
+    let (digits, rest) = text.split_at_checked(end)?;
+    let digits = str::from_utf8(digits).ok()?;
+    let number = match digits.strip_prefix(['x', 'X']) {
+        Some(digits) => u8::from_str_radix(digits, 16),
+        None => digits.parse(),
+    };
+    Some((number.ok()?, rest.strip_prefix(b";")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "HUSH/token+0123456789\\abcdef==";
+
+    #[test]
+    fn a_secret_is_hidden_in_every_spelling() {
+        for spelled in [
+            TOKEN,
+            r"HUSH\/token+0123456789\\abcdef==",
+            r"HUSH/token\u002b0123456789\\abcdef\u003d\u003D",
+            // A JSON text inside another one.
+            r"HUSH\\\/token\\u002b0123456789\\\\abcdef\\u003d=",
+            "HUSH%2Ftoken%2b0123456789%5Cabcdef%3D%3d",
+            "HUSH&#x2F;token&#43;0123456789&#92;abcdef&#61;&#x3d;",
+        ] {
+            let shown = hide(format!("<{spelled}> {spelled}").as_bytes(), &[TOKEN]);
+            assert_eq!(String::from_utf8(shown).unwrap(), "<***> ***", "{spelled}");
+        }
+    }
+
+    #[test]
+    fn everything_else_stays() {
+        for text in [
+            "HUSH/token+0123456789",
+            r#"{"a":"\u003d\\\n%zz&#;&#99999;&","b":"\\"}"#,
+            r"\",
+            "%2",
+            "&#1",
+            "",
+        ] {
+            assert_eq!(hide(text.as_bytes(), &[TOKEN]), text.as_bytes());
+        }
+        assert_eq!(hide(b"the key is short", &["short"]), b"the key is short");
+    }
+
+    /// An answer can be 4 MiB large.
+    #[test]
+    fn an_answer_of_escapes_takes_no_long_search() {
+        for text in ["\\", "&#", "%2", "HUSH"] {
+            let large = text.repeat(250_000);
+            assert_eq!(hide(large.as_bytes(), &[TOKEN]), large.as_bytes());
+        }
+    }
+}
