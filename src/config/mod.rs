@@ -45,8 +45,8 @@ pub use secrets::{
     AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Secret, SecretError, SecretRef,
 };
 pub use valid::{
-    AccountConfig, CloudConfig, CloudKey, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef, MetricsAccess,
-    NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
+    AccountConfig, CloudConfig, CloudKey, Config, DEFAULT_ACCOUNT, Draft, HttpConfig, MapRef,
+    MetricsAccess, NotifyConfig, Publication, ReportConfig, SealConfig, SealKey, SourceConfig,
 };
 pub use vars::Vars;
 

@@ -70,7 +70,10 @@ fn two_digits(text: &[u8]) -> Option<(u8, &[u8])> {
 /// Reads `#47;` or `#x2F;`.
 fn html_number(text: &[u8]) -> Option<(u8, &[u8])> {
     let text = text.strip_prefix(b"#")?;
-    let end = text.iter().take(MAX_NUMBER).position(|byte| *byte == b';')?;
+    let end = text
+        .iter()
+        .take(MAX_NUMBER)
+        .position(|byte| *byte == b';')?;
     let (digits, rest) = text.split_at_checked(end)?;
     let digits = str::from_utf8(digits).ok()?;
     let number = match digits.strip_prefix(['x', 'X']) {
