@@ -13,6 +13,7 @@ mod adopt;
 mod approvals;
 mod aws_secrets;
 mod bad_input;
+mod broken_accounts;
 mod captures;
 mod chain_order;
 mod chinese_pages;

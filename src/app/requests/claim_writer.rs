@@ -153,6 +153,14 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
+    /// The number of failed turns before this one; for a revocation, of failed attempts.
+    pub(in crate::app) fn failures_before(&self) -> u32 {
+        match self.revoking() {
+            true => self.state().failed_revocations(),
+            false => self.state().failed_turns(),
+        }
+    }
+
     async fn record(&mut self, event: Event) -> Result<(), Stop> {
         let now = self.clock.now();
         let recorded = self.claim.record(self.journal, now, event);

@@ -1,0 +1,166 @@
+//! Makes the calls that put a CVM image into Lighthouse or take it out, and records each of them.
+//! In: the image, and what reads of it mean. Out: the item's result. `plan` decides which calls to
+//! make and what their answers mean.
+
+use tracing::Instrument as _;
+
+use crate::app::context::{ExecutionContext, pause};
+use crate::app::requests::{ClaimWriter, Stop};
+use crate::cloud::ImagesQuery;
+use crate::domain::{Action, CloudError, CvmImageId, ErrorClass, ImageRef, ItemResult, ResultCode};
+use crate::plan::{LighthouseSeen, LighthouseStep, LighthouseWork, Readiness, publication_call};
+use crate::telemetry::{Step, step};
+
+use super::observe::{STATE_TIME, readiness};
+use super::sharing_calls::describe;
+
+/// Removes from Lighthouse an image that this request put there.
+pub(in crate::app) async fn take_back_publication(
+    context: &ExecutionContext<'_>,
+    image: &CvmImageId,
+    absence: bool,
+    writer: &mut ClaimWriter<'_>,
+) -> Result<ItemResult, Stop> {
+    let reads = Reads {
+        acted: true,
+        absence,
+    };
+    lighthouse(context, image, Action::Cancel, reads, writer).await
+}
+
+/// What a read of an image in Lighthouse means.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reads {
+    /// Whether an earlier attempt may have caused what the read shows.
+    pub(super) acted: bool,
+    /// Whether an image that the read does not find is really absent.
+    pub(super) absence: bool,
+}
+
+pub(super) async fn lighthouse(
+    context: &ExecutionContext<'_>,
+    image: &CvmImageId,
+    action: Action,
+    reads: Reads,
+    writer: &mut ClaimWriter<'_>,
+) -> Result<ItemResult, Stop> {
+    let tries = context.patience.backoff.tries;
+    let mut work = LighthouseWork::new(image.clone(), action, reads.acted, tries);
+    let cloud = &context.cloud;
+    let mut called = false;
+    loop {
+        match work.next() {
+            LighthouseStep::Finished => break,
+            LighthouseStep::Wait { tries, class } => {
+                writer.write_results().await?;
+                if !context.wait(tries, class).await {
+                    return Ok(work.unfinished());
+                }
+                work.see(LighthouseSeen::Waited);
+            }
+            LighthouseStep::Precheck => work.see(precheck(context, image).await),
+            LighthouseStep::Find => {
+                let found = cloud.blueprint_of_image(image).await;
+                let id = match found {
+                    Ok(None) if !reads.absence => Err(not_the_owner()),
+                    found => found.map(|blueprint| blueprint.map(|found| found.blueprint_id)),
+                };
+                work.see(LighthouseSeen::Found(id));
+            }
+            LighthouseStep::Call if writer.lease_is_over() => return Ok(work.unfinished()),
+            LighthouseStep::Call => {
+                writer.write_results().await?;
+                let (call, name) = (step(Step::Call), publication_call(image, action));
+                let end = cloud.modify_lighthouse_sharing(image, action);
+                let end = end.instrument(call.clone()).await;
+                context.count_call("ModifyImageSharePermission", &end);
+                if end.as_ref().err().is_some_and(CloudError::is_out_of_time) {
+                    return Ok(work.unfinished());
+                }
+                let request_id = end.as_ref().map(|(_, id)| id.clone());
+                let request_id = request_id.map_err(CloudError::clone);
+                describe(&call, &name, &request_id);
+                writer.keep_call(context.named(name), &request_id);
+                writer.confirm_owner(cloud.known_owner());
+                called = true;
+                work.see(LighthouseSeen::Called(end));
+            }
+        }
+    }
+    let result = work.result().cloned();
+    let result = result.unwrap_or_else(|| work.unfinished());
+    // A result without a call only repeats what a read shows, so it need not be recorded.
+    if called {
+        writer.keep_results(std::slice::from_ref(&result));
+    }
+    Ok(result)
+}
+
+fn not_the_owner() -> CloudError {
+    let message = "the account that was asked may not own the image";
+    CloudError::own(
+        ResultCode::OwnerUnproven,
+        ErrorClass::Permanent,
+        message,
+        "",
+    )
+}
+
+/// Asks Lighthouse whether the image can be shared to it. Waits, for a limited time, while the image
+/// is in a passing state.
+async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> LighthouseSeen {
+    let mut polls = context.patience.normal_polls;
+    let mut last = None;
+    loop {
+        let seen = match ask_lighthouse(context, image).await {
+            Ok(Readiness::Ready) => LighthouseSeen::Prechecked(Ok(None)),
+            Ok(Readiness::Never(reason)) => LighthouseSeen::Prechecked(Ok(Some(reason))),
+            Ok(later @ Readiness::Later(_)) => {
+                last = Some(later.clone());
+                LighthouseSeen::NotReady(later)
+            }
+            // A call would be refused if the image is still in the state that was read before.
+            Err(error) => match last.take() {
+                Some(later) => return LighthouseSeen::NotReady(later),
+                None => LighthouseSeen::Prechecked(Err(error)),
+            },
+        };
+        polls = polls.saturating_sub(1);
+        let wait = matches!(seen, LighthouseSeen::NotReady(_)) && polls > 0;
+        if !wait || !pause(context.deadline, context.patience.normal_pause).await {
+            return seen;
+        }
+    }
+}
+
+/// Asks Lighthouse once whether the image can be shared to it in its current state.
+async fn ask_lighthouse(
+    context: &ExecutionContext<'_>,
+    image: &CvmImageId,
+) -> Result<Readiness, CloudError> {
+    let query = ImagesQuery::Ids {
+        image_ids: vec![image.clone()],
+    };
+    let cloud = context.cloud.within(STATE_TIME);
+    let listed = cloud.images_to_share(query).await?;
+    let found = listed.into_iter().find(|listed| listed.image_id == *image);
+    let Some(found) = found else {
+        // The list may leave out an image that is not NORMAL. For any other image that is not in
+        // the list, the call itself returns the documented code.
+        let state = readiness(context, &ImageRef::Cvm(image.clone()), STATE_TIME).await;
+        return Ok(match state {
+            later @ Readiness::Later(_) => later,
+            Readiness::Ready | Readiness::Never(_) => Readiness::Ready,
+        });
+    };
+    if found.is_shareable != Some(false) {
+        return Ok(Readiness::Ready);
+    }
+    let reason = found.unshareable_reason.unwrap_or_default();
+    Ok(
+        match Readiness::of_cvm(found.image_state.as_deref(), None) {
+            later @ Readiness::Later(_) => later,
+            Readiness::Ready | Readiness::Never(_) => Readiness::Never(reason),
+        },
+    )
+}
