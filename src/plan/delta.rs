@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::domain::{
-    AccountId, Action, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region, ResultKind,
-    ShareRequest, Target,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
+    ResultKind, ShareRequest, Target,
 };
 use crate::policy::Approved;
 
@@ -22,9 +22,14 @@ use super::readiness::Readiness;
 pub enum PlannedImage {
     /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// A blueprint of this CVM image that the observation did not show: the stage before finds or
-    /// makes it for a share, and a cancel looks it up.
-    BlueprintOf(CvmImageId),
+    /// A blueprint that the observation did not show: the stage before finds or makes it for a
+    /// share, and a cancel looks it up.
+    BlueprintOf {
+        /// The CVM image from which it is made.
+        image: CvmImageId,
+        /// The blueprint on record, for a cancel that finds none.
+        recorded: Option<BlueprintId>,
+    },
 }
 
 /// A stage of the plan.
@@ -226,7 +231,10 @@ fn stages(
             let recorded = seen.given.blueprint.as_ref().filter(|_| seen.readable);
             let accounts = of_accounts(match seen.blueprint.as_ref().or(recorded) {
                 Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),
-                None => PlannedImage::BlueprintOf(image.clone()),
+                None => PlannedImage::BlueprintOf {
+                    image: image.clone(),
+                    recorded: seen.given.blueprint.clone(),
+                },
             });
             let lighthouse = lighthouse_stage(image, action, seen, acted, settled, unseen);
             match action {
@@ -300,7 +308,7 @@ impl fmt::Display for Stage {
             } => {
                 let call = match image {
                     PlannedImage::Known(image) => account_call(image, *action),
-                    PlannedImage::BlueprintOf(image) => {
+                    PlannedImage::BlueprintOf { image, .. } => {
                         blueprint_call(&format!("(the blueprint of {image})"), *action)
                     }
                 };

@@ -96,8 +96,9 @@ async fn subject(
         .any(|r| matches!(r.item, Item::Lighthouse(_)));
     let subject = match image {
         PlannedImage::Known(image) => image.clone(),
-        PlannedImage::BlueprintOf(image) => {
-            ImageRef::Blueprint(blueprint_of_chain(context, image, found, results).await?)
+        PlannedImage::BlueprintOf { image, recorded } => {
+            let looked_up = blueprint_of_chain(context, image, found, recorded.as_ref(), results);
+            ImageRef::Blueprint(looked_up.await?)
         }
     };
     // A share waits if the plan says so, and always in a chain: its blueprint may not be ready yet,
@@ -116,12 +117,14 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
     })
 }
 
-/// Returns the blueprint of a chain: `found`, or the one that the cloud shows now. If there is none
-/// or it cannot be read, the error is the result for each account.
+/// Returns the blueprint of a chain: `found`, or the one that the cloud shows now, or the one on
+/// record, because the cloud's entry of a blueprint may lack the image. If there is none or it
+/// cannot be read, the error is the result for each account.
 async fn blueprint_of_chain(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
     found: Option<BlueprintId>,
+    recorded: Option<&BlueprintId>,
     results: &[ItemResult],
 ) -> Result<BlueprintId, ResultKind> {
     let lighthouse = results
@@ -139,14 +142,12 @@ async fn blueprint_of_chain(
     match found {
         Some(id) => Ok(id),
         None => match context.cloud.blueprint_of_image(image).await {
-            Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
-            Ok(None) => {
-                let again = lighthouse.is_some_and(again);
-                Err(chain_broken(
-                    image,
-                    "Lighthouse has none made from it",
-                    again,
-                ))
+            Ok(found) => {
+                let found = found.map(|blueprint| blueprint.blueprint_id);
+                found.or_else(|| recorded.cloned()).ok_or_else(|| {
+                    let again = lighthouse.is_some_and(again);
+                    chain_broken(image, "Lighthouse has none made from it", again)
+                })
             }
             Err(error) => Err(chain_broken(image, &error.to_string(), true)),
         },
