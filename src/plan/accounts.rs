@@ -44,6 +44,8 @@ pub struct AccountWork {
     /// The accounts of calls without a clear answer. A read right after such a call does not settle
     /// the matter: the cloud may carry out the call later.
     pub(super) unclear: BTreeSet<AccountId>,
+    /// For a cancel: accounts that the list of shares may lack although they have the image.
+    pub(super) hidden: BTreeSet<AccountId>,
     /// The calls that failed for a passing reason since the cloud carried one out or refused one
     /// for another reason.
     pub(super) failures: u32,
@@ -75,10 +77,22 @@ impl AccountWork {
             next: Next::Call,
             done: BTreeMap::new(),
             unclear: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             failures: 0,
             // As many calls as for batches that are never halved.
             max_failures: max_tries.saturating_mul(batches),
         }
+    }
+
+    /// Repeats a cancel that got no clear answer for each of these accounts that the list of shares
+    /// does not show: they got the image so recently that the list may lack them.
+    #[must_use]
+    pub fn hiding(self, accounts: BTreeSet<AccountId>) -> Self {
+        let hidden = match self.action {
+            Action::Share => BTreeSet::new(),
+            Action::Cancel => accounts,
+        };
+        Self { hidden, ..self }
     }
 
     /// Halves failed batches until each account is alone, even if no call succeeds. So an account

@@ -13,7 +13,7 @@ use crate::policy::Approved;
 
 use super::call_names::{account_call, blueprint_call, publication_call};
 use super::chain::{name_blueprint, taken_back_before};
-use super::observation::Observation;
+use super::observation::{Given, Observation};
 use super::precheck;
 use super::readiness::Readiness;
 
@@ -62,6 +62,7 @@ pub struct Plan {
     looked_before: bool,
     publication_in_doubt: bool,
     waits_for_image: bool,
+    given: Given,
 }
 
 impl Plan {
@@ -100,6 +101,7 @@ impl Plan {
             publication_in_doubt,
             waits_for_image: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),
+            given: seen.given.clone(),
         }
     }
 
@@ -128,6 +130,12 @@ impl Plan {
     /// read failed for a passing reason.
     pub fn readable(&self) -> bool {
         self.readable
+    }
+
+    /// Returns what the records say of the items: a read after a call does not prove the absence of
+    /// all of them.
+    pub fn given(&self) -> &Given {
+        &self.given
     }
 
     /// Whether an earlier attempt may have made some of the plan's calls.
@@ -175,7 +183,7 @@ fn unsettled_accounts(
     let holders = if nowhere { &none } else { seen };
     // A call needs the blueprint.
     let callable = !nowhere || seen.given.blueprint.is_some();
-    let hidden = |item: &Item| callable && seen.given.lately.contains(item);
+    let hidden = |item: &Item| callable && seen.given.may_hide(item);
     let mut todo = Vec::new();
     for account in open_accounts(request.target.accounts(), settled) {
         let Some(kind) = holders.settles(request.action, &account, looked_before) else {
@@ -288,7 +296,7 @@ fn lighthouse_stage(
         (Action::Cancel, _) => return Some(Stage::Unpublish(image.clone())),
     };
     let result = ItemResult::new(Item::Lighthouse(image.clone()), kind, None);
-    if action == Action::Cancel && seen.given.may_be_in_lighthouse(&result.item) {
+    if action == Action::Cancel && seen.given.may_hide(&result.item) {
         unseen.push(result);
         return Some(Stage::Unpublish(image.clone()));
     }

@@ -12,7 +12,7 @@ impl AccountWork {
     /// Compares the batches with the current shares, and decides how to continue.
     pub(super) fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
         let share = self.action == Action::Share;
-        let wanted = |account: &AccountId| shares.contains(account) == share;
+        let listed = |account: &AccountId| shares.contains(account) == share;
         let Some(front) = self.queue.front_mut() else {
             return;
         };
@@ -20,16 +20,22 @@ impl AccountWork {
             self.next = Next::Call;
             return;
         };
-        let before = front.accounts.len();
+        let of_one = error.class == ErrorClass::AsWanted && front.accounts.len() == 1;
+        // The list does not prove that a hidden account lost the image. The cloud's answer for it
+        // alone does.
+        let hidden = |account: &AccountId| self.hidden.contains(account);
+        let wanted = |account: &AccountId| listed(account) && (of_one || !hidden(account));
         let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut front.accounts)
             .into_iter()
             .partition(wanted);
         front.accounts = missing;
         let (tries, maybe_done) = (front.tries, front.maybe_done);
-        for batch in &mut self.queue {
-            batch.refused_in_part &= batch.accounts.iter().any(wanted);
+        for batch in self.queue.iter_mut().filter(|batch| batch.refused_in_part) {
+            let unproven = |account: &&AccountId| listed(account) && !wanted(account);
+            let unproven = batch.accounts.iter().filter(unproven);
+            self.unclear.extend(unproven.cloned());
+            batch.refused_in_part = batch.accounts.iter().any(wanted);
         }
-        let of_one = error.class == ErrorClass::AsWanted && before == 1;
         // This work or someone else changed these accounts. In both cases record "shared" and not
         // "already shared", so that a share is revoked at its end. But if the cloud said of one
         // account alone that it was shared before, no call of this work shared it.

@@ -42,9 +42,11 @@ pub(in crate::app) async fn execute(
                     Stage::Publish(_) => (Action::Share, plan.publication_in_doubt()),
                     _ => (Action::Cancel, plan.looked_before()),
                 };
+                let hidden = plan.given().may_hide(&Item::Lighthouse(image.clone()));
                 let reads = Reads {
                     acted,
-                    absence: action == Action::Share || plan.readable(),
+                    absence: action == Action::Share || plan.readable() && !hidden,
+                    recorded: plan.given().blueprint.clone(),
                 };
                 let result = lighthouse(context, image, action, reads, writer).await?;
                 results.extend(writer.with_doubts(vec![result]));
@@ -165,6 +167,30 @@ fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
     ResultKind::failed(ResultCode::ChainBroken, message, retryable)
 }
 
+fn account_work(
+    context: &ExecutionContext<'_>,
+    plan: &Plan,
+    subject: &ImageRef,
+    action: Action,
+    accounts: &[AccountId],
+    writer: &ClaimWriter<'_>,
+) -> AccountWork {
+    let hidden = |id: &AccountId| plan.given().may_hide(&Item::Account(id.clone()));
+    let work = AccountWork::new(
+        action,
+        accounts,
+        sharing_calls::accounts_per_call(subject, context),
+        plan.readable(),
+        plan.looked_before(),
+        context.patience.backoff.tries,
+    )
+    .hiding(accounts.iter().filter(|id| hidden(id)).cloned().collect());
+    match writer.failures_before() % THOROUGH_EVERY == THOROUGH_EVERY - 1 {
+        true => work.thorough(),
+        false => work,
+    }
+}
+
 async fn accounts_stage(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -173,17 +199,7 @@ async fn accounts_stage(
     accounts: &[AccountId],
     writer: &mut ClaimWriter<'_>,
 ) -> Result<Vec<ItemResult>, Stop> {
-    let mut work = AccountWork::new(
-        action,
-        accounts,
-        sharing_calls::accounts_per_call(subject, context),
-        plan.readable(),
-        plan.looked_before(),
-        context.patience.backoff.tries,
-    );
-    if writer.failures_before() % THOROUGH_EVERY == THOROUGH_EVERY - 1 {
-        work = work.thorough();
-    }
+    let mut work = account_work(context, plan, subject, action, accounts, writer);
     let name = account_call(subject, action);
     let mut alone = false;
     loop {

@@ -4,10 +4,12 @@
 
 use tracing::Instrument as _;
 
-use crate::app::context::{ExecutionContext, pause};
+use crate::app::context::{ExecutionContext, LIST_DELAY, pause};
 use crate::app::requests::{ClaimWriter, Stop};
 use crate::cloud::ImagesQuery;
-use crate::domain::{Action, CloudError, CvmImageId, ErrorClass, ImageRef, ItemResult, ResultCode};
+use crate::domain::{
+    Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, ItemResult, ResultCode,
+};
 use crate::plan::{LighthouseSeen, LighthouseStep, LighthouseWork, Readiness, publication_call};
 use crate::telemetry::{Step, step};
 
@@ -21,20 +23,25 @@ pub(in crate::app) async fn take_back_publication(
     absence: bool,
     writer: &mut ClaimWriter<'_>,
 ) -> Result<ItemResult, Stop> {
+    let state = writer.state();
     let reads = Reads {
         acted: true,
-        absence,
+        // The list may not show yet that this request put the image there.
+        absence: absence && !state.gave_within(writer.clock.now(), LIST_DELAY),
+        recorded: state.blueprint().cloned(),
     };
     lighthouse(context, image, Action::Cancel, reads, writer).await
 }
 
 /// What a read of an image in Lighthouse means.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Reads {
     /// Whether an earlier attempt may have caused what the read shows.
     pub(super) acted: bool,
     /// Whether an image that the read does not find is really absent.
     pub(super) absence: bool,
+    /// The blueprint on record, for a cancel.
+    pub(super) recorded: Option<BlueprintId>,
 }
 
 pub(super) async fn lighthouse(
@@ -60,12 +67,7 @@ pub(super) async fn lighthouse(
             }
             LighthouseStep::Precheck => work.see(precheck(context, image).await),
             LighthouseStep::Find => {
-                let found = cloud.blueprint_of_image(image).await;
-                let id = match found {
-                    Ok(None) if !reads.absence => Err(not_the_owner()),
-                    found => found.map(|blueprint| blueprint.map(|found| found.blueprint_id)),
-                };
-                work.see(LighthouseSeen::Found(id));
+                work.see(LighthouseSeen::Found(find(context, image, &reads).await));
             }
             LighthouseStep::Call if writer.lease_is_over() => return Ok(work.unfinished()),
             LighthouseStep::Call => {
@@ -96,8 +98,25 @@ pub(super) async fn lighthouse(
     Ok(result)
 }
 
-fn not_the_owner() -> CloudError {
-    let message = "the account that was asked may not own the image";
+/// Looks for the image's blueprint: by the image, then by the id on record, because the cloud's
+/// entry of a blueprint may lack the image.
+async fn find(
+    context: &ExecutionContext<'_>,
+    image: &CvmImageId,
+    reads: &Reads,
+) -> Result<Option<BlueprintId>, CloudError> {
+    let mut found = context.cloud.blueprint_of_image(image).await?;
+    if let (None, Some(recorded)) = (&found, &reads.recorded) {
+        found = context.cloud.blueprint(recorded).await?;
+    }
+    match found {
+        None if !reads.absence => Err(not_proven()),
+        found => Ok(found.map(|found| found.blueprint_id)),
+    }
+}
+
+fn not_proven() -> CloudError {
+    let message = "the read does not prove that the image is not in Lighthouse";
     CloudError::own(
         ResultCode::OwnerUnproven,
         ErrorClass::Permanent,

@@ -122,7 +122,7 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    fn revoking(&self) -> bool {
+    pub(super) fn revoking(&self) -> bool {
         matches!(self.state().phase(), Phase::Revoking { .. })
     }
 

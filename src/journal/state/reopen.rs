@@ -79,7 +79,7 @@ impl State {
         // next turn finds shared may come from another request. Records of version 0.2.0 keep the
         // meaning that they had, unless the request waits for its start.
         let looks_again = reopening.looks_again || matches!(phase, Phase::Waiting { .. });
-        self.looked_before &= self.called || !looks_again;
+        self.looked_before &= self.called_at.is_some() || !looks_again;
         self.phase = phase;
         Ok(())
     }
