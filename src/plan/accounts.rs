@@ -241,6 +241,7 @@ impl AccountWork {
                 self.halve();
             }
             ErrorClass::Transient
+            | ErrorClass::Busy
             | ErrorClass::Throttled
             | ErrorClass::NotSent
             | ErrorClass::Ambiguous => self.repeat(error),

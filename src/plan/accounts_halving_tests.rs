@@ -83,10 +83,10 @@ fn thorough_work_finds_each_account_that_can_be_shared_with() {
     }
 }
 
-/// A state of the image is not an account's fault.
+/// No account is the cause of the rate, of a missing connection or of the image's state.
 #[test]
-fn throttled_and_unsent_calls_are_repeated_for_the_whole_batch() {
-    for class in [ErrorClass::Throttled, ErrorClass::NotSent] {
+fn a_call_that_no_account_can_spoil_is_repeated_for_the_whole_batch() {
+    for class in [ErrorClass::Busy, ErrorClass::Throttled, ErrorClass::NotSent] {
         let mut work = work(10, true);
         for _ in 0..TRIES {
             let AccountStep::Call(batch) = work.next() else {
