@@ -27,8 +27,21 @@ pub(super) struct CallPart {
     pub(super) accounts: Vec<AccountId>,
     /// When the request stops waiting for the end of the call.
     pub(super) deadline: Deadline,
-    /// Set to retry unbatched: the error may belong to another request in the batch.
-    pub(super) alone: bool,
+    pub(super) merging: Merging,
+}
+
+/// With which other requests a call may be merged. A call is merged only with calls of its own
+/// kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merging {
+    /// With all whose calls did not fail.
+    All,
+    /// With about half of those whose calls failed for a passing reason, perhaps because of one of
+    /// them. Chance chooses the half anew for each call, so that soon every other request is
+    /// without that one, and a cloud that is down gets only two calls instead of one.
+    Half(bool),
+    /// With none: the error may belong to another request in the batch.
+    Alone,
 }
 
 /// The result of a call: the cloud's request id, if the answer has one, or the error.

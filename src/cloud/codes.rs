@@ -60,7 +60,7 @@ const fn kept_shares(group: Group) -> Group {
 /// A code without details may concern one account of the call, as an unlisted code may.
 const BARE: ErrorClass = ErrorClass::Unlisted(Family::Final);
 
-use ErrorClass::{Account, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
+use ErrorClass::{Account, Busy, Clock, Operator, Permanent, Quota, Refresh, Throttled, Transient};
 
 /// Lists each code once. For a code that is not listed, `error::classify` looks up the part before
 /// the first dot.
@@ -117,6 +117,9 @@ pub(super) const TABLE: &[Group] = &[
             "FailedOperation.DescribeBlueprintsFailed",
             "FailedOperation.DescribeImagesFailed",
             "FailedOperation.ImageOperationFailed",
+            // "The image is busy, try again later" (comment of the SDK). No page says that an
+            // operation that failed changed nothing.
+            "FailedOperation.InvalidImageState",
             "FailedOperation.RequestError",
             "FailedOperation.ShareBlueprintAcrossAccountFailed",
             "InternalError",
@@ -128,12 +131,11 @@ pub(super) const TABLE: &[Group] = &[
             "UnsupportedOperation.SystemBusy",
         ],
     ),
+    // The pages refuse the operation, the parameter or the image's state, so nothing was done.
     always(
-        Transient,
+        Busy,
         "wait for the other operation on the image; a request is then tried again; repeat any other command",
         &[
-            // "The image is busy, try again later" (comment of the SDK).
-            "FailedOperation.InvalidImageState",
             "InvalidParameterValue.InvalidImageState",
             "OperationDenied.BlueprintOperationInProgress",
             "ResourceInUse",
@@ -145,7 +147,7 @@ pub(super) const TABLE: &[Group] = &[
         ],
     ),
     always(
-        Transient,
+        Busy,
         "check the image's state: it must be NORMAL; wait while the image is being created or synchronized",
         &[
             "InvalidImageId.IncorrectState",

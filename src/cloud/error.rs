@@ -41,7 +41,7 @@ pub(crate) fn classify(code: &str, purpose: Purpose) -> (ErrorClass, &'static st
         );
     };
     let class = match class {
-        ErrorClass::Transient => ErrorClass::Unlisted(Family::Passing),
+        ErrorClass::Transient | ErrorClass::Busy => ErrorClass::Unlisted(Family::Passing),
         ErrorClass::Permanent => ErrorClass::Unlisted(Family::Final),
         ErrorClass::Operator if prefix != "AuthFailure" => ErrorClass::Unlisted(Family::Operator),
         other => other,
@@ -282,15 +282,17 @@ mod tests {
                 Share,
                 Account,
             ),
-            ("InvalidParameterValue.InvalidImageState", Share, Transient),
-            (
-                "InvalidParameterValue.InvalidBlueprintState",
-                Share,
-                Transient,
-            ),
+            // The cloud changed nothing.
+            ("InvalidParameterValue.InvalidImageState", Share, Busy),
+            ("InvalidParameterValue.InvalidBlueprintState", Share, Busy),
+            ("OperationDenied.BlueprintOperationInProgress", Cancel, Busy),
+            ("ResourceInUse", Share, Busy),
+            ("ResourceInUse.ImageInUse", Cancel, Busy),
+            ("UnsupportedOperation.BlueprintCurStateInvalid", Share, Busy),
+            ("UnsupportedOperation.ImageOccupied", Share, Busy),
+            ("InvalidImageId.IncorrectState", Share, Busy),
             ("FailedOperation.BYOLImageShareFailed", Share, Permanent),
             ("FailedOperation.InvalidImageState", Share, Transient),
-            ("InvalidImageId.IncorrectState", Share, Transient),
             ("OverQuota", Share, Quota),
             ("UnauthorizedOperation.InvalidToken", Share, Refresh),
             ("UnauthorizedOperation.TokenInvalid", Cancel, Refresh),

@@ -13,6 +13,9 @@ pub enum ErrorClass {
     AsWanted,
     /// The failure is temporary: wait and repeat the call.
     Transient,
+    /// The state of the image does not allow the call now. The cloud refused the call before it
+    /// changed anything: wait and repeat it.
+    Busy,
     /// The calls exceed the rate limit: wait, then repeat the call at a lower rate.
     Throttled,
     /// One account in the call is wrong and makes the whole call fail.
@@ -59,6 +62,7 @@ impl ErrorClass {
         match self {
             Self::AsWanted
             | Self::Transient
+            | Self::Busy
             | Self::Throttled
             | Self::Ambiguous
             | Self::NotSent
@@ -83,6 +87,7 @@ impl ErrorClass {
         match self {
             Self::AsWanted | Self::Account | Self::Quota | Self::Unlisted(_) => true,
             Self::Transient
+            | Self::Busy
             | Self::Throttled
             | Self::Operator
             | Self::Refresh

@@ -6,7 +6,7 @@
 //! out accounts that are known to have the wanted state. After a call without a clear answer, the
 //! machine reads the shares, if they can be read, before it repeats the call. If one account may
 //! have made a batch fail, the machine halves the batch until that account is alone and gets its
-//! own error code.
+//! own error code. `read_back` has the part that processes reads.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,13 +16,17 @@ use crate::domain::{
 
 use super::account_steps::{AccountSeen, AccountStep};
 use super::batch::Batch;
-use super::failure::{contradicted, failure, may_have_acted};
+use super::failure::{failure, may_have_acted};
 
 /// The cloud's code for a call with more accounts than it takes.
 const TOO_MANY: &str = "InvalidParameterValue.LimitExceeded";
 
+/// A batch whose calls failed this often for a passing reason is halved: one account may be the
+/// cause.
+const TRIES_WHOLE: u32 = 2;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Call,
     Read,
     Wait(ErrorClass),
@@ -31,15 +35,22 @@ enum Next {
 /// The work for one image: one action for many accounts.
 #[derive(Debug)]
 pub struct AccountWork {
-    action: Action,
-    readable: bool,
-    max_tries: u32,
-    queue: VecDeque<Batch>,
-    next: Next,
+    pub(super) action: Action,
+    pub(super) readable: bool,
+    pub(super) max_tries: u32,
+    pub(super) queue: VecDeque<Batch>,
+    pub(super) next: Next,
     done: BTreeMap<AccountId, ItemResult>,
     /// The accounts of calls without a clear answer. A read right after such a call does not settle
     /// the matter: the cloud may carry out the call later.
-    unclear: BTreeSet<AccountId>,
+    pub(super) unclear: BTreeSet<AccountId>,
+    /// For a cancel: accounts that the list of shares may lack although they have the image.
+    pub(super) hidden: BTreeSet<AccountId>,
+    /// The calls that failed for a passing reason since the cloud carried one out or refused one
+    /// for another reason.
+    pub(super) failures: u32,
+    /// So many failures end the work: the cause is the cloud, not an account.
+    max_failures: u32,
 }
 
 impl AccountWork {
@@ -56,7 +67,8 @@ impl AccountWork {
         max_tries: u32,
     ) -> Self {
         let batch = |chunk: &[AccountId]| Batch::new(chunk.to_vec(), looked_before);
-        let queue = accounts.chunks(per_call.max(1)).map(batch).collect();
+        let queue: VecDeque<_> = accounts.chunks(per_call.max(1)).map(batch).collect();
+        let batches = u32::try_from(queue.len()).unwrap_or(u32::MAX);
         Self {
             action,
             readable,
@@ -65,6 +77,31 @@ impl AccountWork {
             next: Next::Call,
             done: BTreeMap::new(),
             unclear: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            failures: 0,
+            // As many calls as for batches that are never halved.
+            max_failures: max_tries.saturating_mul(batches),
+        }
+    }
+
+    /// Repeats a cancel that got no clear answer for each of these accounts that the list of shares
+    /// does not show: they got the image so recently that the list may lack them.
+    #[must_use]
+    pub fn hiding(self, accounts: BTreeSet<AccountId>) -> Self {
+        let hidden = match self.action {
+            Action::Share => BTreeSet::new(),
+            Action::Cancel => accounts,
+        };
+        Self { hidden, ..self }
+    }
+
+    /// Halves failed batches until each account is alone, even if no call succeeds. So an account
+    /// gets the image although most others of its batch make a call fail.
+    #[must_use]
+    pub fn thorough(self) -> Self {
+        Self {
+            max_failures: u32::MAX,
+            ..self
         }
     }
 
@@ -87,9 +124,15 @@ impl AccountWork {
     pub fn see(&mut self, seen: AccountSeen) {
         match seen {
             AccountSeen::Called(Ok(request_id)) => {
+                self.failures = 0;
                 self.settle_front(&self.effected(), request_id);
             }
-            AccountSeen::Called(Err(error)) => self.refused(error),
+            AccountSeen::Called(Err(error)) => {
+                if !error.class.passing() {
+                    self.failures = 0;
+                }
+                self.refused(error);
+            }
             AccountSeen::Coalesced(class) => {
                 if let Some(front) = self.queue.front_mut() {
                     front.maybe_done = true;
@@ -99,13 +142,8 @@ impl AccountWork {
             }
             AccountSeen::Shares(Ok(shares)) => self.read_back(&shares),
             AccountSeen::Shares(Err(error)) => self.unreadable(error),
-            AccountSeen::Waited => {
-                self.next = if self.must_read_first() {
-                    Next::Read
-                } else {
-                    Next::Call
-                }
-            }
+            AccountSeen::Waited if self.must_read_first() => self.next = Next::Read,
+            AccountSeen::Waited => self.call_again(),
         }
     }
 
@@ -120,27 +158,41 @@ impl AccountWork {
         self.unclear.contains(account) || self.queue.iter().any(in_part)
     }
 
-    fn effected(&self) -> ResultKind {
+    /// Whether the next call repeats calls after which a batch is halved.
+    pub fn doubts_batch(&self) -> bool {
+        let failed = |batch: &Batch| {
+            let passing = batch.last.as_ref().is_some_and(|e| may_be_hidden(e.class));
+            passing && batch.tries >= TRIES_WHOLE
+        };
+        self.queue.front().is_some_and(failed)
+    }
+
+    pub(super) fn effected(&self) -> ResultKind {
         match self.action {
             Action::Share => ResultKind::Shared,
             Action::Cancel => ResultKind::Cancelled,
         }
     }
 
-    fn unchanged(&self) -> ResultKind {
+    pub(super) fn unchanged(&self) -> ResultKind {
         match self.action {
             Action::Share => ResultKind::AlreadyShared,
             Action::Cancel => ResultKind::NotShared,
         }
     }
 
-    fn settle(&mut self, account: AccountId, kind: ResultKind, request_id: Option<String>) {
+    pub(super) fn settle(
+        &mut self,
+        account: AccountId,
+        kind: ResultKind,
+        request_id: Option<String>,
+    ) {
         let result = ItemResult::new(Item::Account(account.clone()), kind, request_id)
             .in_doubt(self.is_unclear(&account));
         self.done.insert(account, result);
     }
 
-    fn must_read_first(&self) -> bool {
+    pub(super) fn must_read_first(&self) -> bool {
         let unclear = |e: &CloudError| may_have_acted(e.class);
         self.readable
             && self
@@ -189,6 +241,7 @@ impl AccountWork {
                 self.halve();
             }
             ErrorClass::Transient
+            | ErrorClass::Busy
             | ErrorClass::Throttled
             | ErrorClass::NotSent
             | ErrorClass::Ambiguous => self.repeat(error),
@@ -210,7 +263,7 @@ impl AccountWork {
     /// Fails the front batch, and all others too if the cause cannot be a single account. First
     /// reads the shares, if they can be read and an earlier refused call may have been carried out
     /// for a batch. A wrong account needs no read.
-    fn give_up(&mut self, error: &CloudError) {
+    pub(super) fn give_up(&mut self, error: &CloudError) {
         let retryable = error.class.fault() != Fault::Request;
         while let Some(front) = self.queue.front_mut() {
             if self.readable && front.refused_in_part && error.class != ErrorClass::Account {
@@ -236,113 +289,54 @@ impl AccountWork {
             front.maybe_done = true;
             self.unclear.extend(front.accounts.iter().cloned());
         }
-        if front.tries < self.max_tries {
+        let tries = front.tries;
+        if may_be_hidden(error.class) {
+            self.failures = self.failures.saturating_add(1);
+        }
+        if !self.is_last(tries) {
             self.next = Next::Wait(error.class);
         } else if self.must_read_first() {
             self.next = Next::Read;
         } else {
-            self.fail_front(&error, true);
+            self.fail_for_now(&error);
         }
     }
 
-    /// Compares the batches with the current shares, and decides how to continue.
-    fn read_back(&mut self, shares: &BTreeSet<AccountId>) {
-        let share = self.action == Action::Share;
-        let wanted = |account: &AccountId| shares.contains(account) == share;
-        let Some(front) = self.queue.front_mut() else {
-            return;
-        };
-        let Some(error) = front.last.clone() else {
-            self.next = Next::Call;
-            return;
-        };
-        let before = front.accounts.len();
-        let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut front.accounts)
-            .into_iter()
-            .partition(wanted);
-        front.accounts = missing;
-        let (tries, maybe_done) = (front.tries, front.maybe_done);
-        for batch in &mut self.queue {
-            batch.refused_in_part &= batch.accounts.iter().any(wanted);
-        }
-        let of_one = error.class == ErrorClass::AsWanted && before == 1;
-        // This work or someone else changed these accounts. In both cases record "shared" and not
-        // "already shared", so that a share is revoked at its end. But if the cloud said of one
-        // account alone that it was shared before, no call of this work shared it.
-        let kind = match of_one && !maybe_done {
-            true => self.unchanged(),
-            false => self.effected(),
-        };
-        let changed = !there.is_empty();
-        for account in there {
-            self.settle(account, kind.clone(), error.request_id.clone());
-        }
-        let over = error.class.fault() != Fault::Cloud;
-        if self.queue.front().is_some_and(|b| b.accounts.is_empty()) {
-            self.queue.pop_front();
-            self.next = Next::Call;
-            if over && !error.class.may_be_one_account() {
-                self.give_up(&error);
-            }
-            return;
-        }
-        match error.class {
-            ErrorClass::AsWanted if of_one && tries < self.max_tries => {
-                self.next = Next::Wait(ErrorClass::Transient);
-            }
-            ErrorClass::AsWanted if of_one => self.fail_contradicted(error),
-            ErrorClass::AsWanted if !changed => self.halve(),
-            _ if over => self.give_up(&error),
-            _ if tries >= self.max_tries => self.fail_front(&error, true),
-            _ => self.next = Next::Call,
+    /// Whether the front batch, which failed `tries` times, gets no further call.
+    pub(super) fn is_last(&self, tries: u32) -> bool {
+        tries >= self.max_tries || self.failures >= self.max_failures
+    }
+
+    /// Fails the front batch until a later turn. After too many failures in a row, fails all
+    /// batches: their shares were read after their own last calls.
+    pub(super) fn fail_for_now(&mut self, error: &CloudError) {
+        self.fail_front(error, true);
+        while self.failures >= self.max_failures
+            && let Some(front) = self.queue.front()
+        {
+            let last = front.last.clone().unwrap_or_else(|| error.clone());
+            self.fail_front(&last, true);
         }
     }
 
-    /// Fails the front account: the cloud refuses the call because the account already has the
-    /// wanted state, but the list of shares says the opposite.
-    fn fail_contradicted(&mut self, error: CloudError) {
-        if let Some(front) = self.queue.front().filter(|front| front.maybe_done) {
-            self.unclear.extend(front.accounts.iter().cloned());
-        }
-        self.fail_front(&contradicted(error), true);
-    }
-
-    /// Handles a failed read of the shares. If a call may have been carried out and the error is
-    /// passing, repeats the read until one succeeds or the tries are used up. Otherwise continues
-    /// without reads, because repeating a share or a cancel is harmless.
-    fn unreadable(&mut self, error: CloudError) {
-        let unclear = self.must_read_first();
-        let Some(front) = self.queue.front_mut() else {
-            return;
-        };
-        if error.class.passing() && unclear {
-            front.tries += 1;
-            if front.tries < self.max_tries {
-                self.next = Next::Wait(error.class);
-            } else {
-                let last = front.last.clone().unwrap_or(error);
-                self.fail_front(&last, true);
+    /// Calls again for the front batch. After [`TRIES_WHOLE`] tries, calls for its halves instead,
+    /// each once, behind all other batches: if one of them succeeds, an account of the other is the
+    /// cause.
+    pub(super) fn call_again(&mut self) {
+        self.next = Next::Call;
+        if self.doubts_batch()
+            && let Some(front) = self.queue.pop_front()
+        {
+            let (first, second) = front.split();
+            self.queue.push_back(first);
+            if !second.accounts.is_empty() {
+                self.queue.push_back(second);
             }
-            return;
-        }
-        self.readable = false;
-        let last = front.last.clone().unwrap_or(error);
-        match last.class {
-            ErrorClass::AsWanted if front.accounts.len() == 1 => {
-                self.settle_as_wanted(last.request_id);
-            }
-            ErrorClass::AsWanted => {
-                front.refuse_in_part();
-                self.halve();
-            }
-            class if class.fault() != Fault::Cloud => self.give_up(&last),
-            _ if front.tries >= self.max_tries => self.fail_front(&last, true),
-            _ => self.next = Next::Call,
         }
     }
 
     /// Splits the front batch in two halves, whose tries are counted from 0.
-    fn halve(&mut self) {
+    pub(super) fn halve(&mut self) {
         let Some(front) = self.queue.pop_front() else {
             return;
         };
@@ -355,7 +349,7 @@ impl AccountWork {
     }
 
     /// Settles the front account: the cloud says that it already has the wanted state.
-    fn settle_as_wanted(&mut self, request_id: Option<String>) {
+    pub(super) fn settle_as_wanted(&mut self, request_id: Option<String>) {
         let maybe_done = self.queue.front().is_some_and(|front| front.maybe_done);
         let kind = match maybe_done {
             true => self.effected(),
@@ -373,7 +367,7 @@ impl AccountWork {
         self.next = Next::Call;
     }
 
-    fn fail_front(&mut self, error: &CloudError, retryable: bool) {
+    pub(super) fn fail_front(&mut self, error: &CloudError, retryable: bool) {
         // A wrong account cannot have got the image, and an unlisted final code for one account
         // alone most likely means a wrong account. Any other account may have got it, by the
         // refused call.
@@ -389,6 +383,12 @@ impl AccountWork {
     }
 }
 
+/// Whether one account of a batch may be the cause of a failure of this class, although the error
+/// does not say so and the call can succeed later.
+fn may_be_hidden(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous)
+}
+
 #[cfg(test)]
 #[path = "accounts_tests.rs"]
 mod tests;
@@ -396,3 +396,7 @@ mod tests;
 #[cfg(test)]
 #[path = "accounts_doubt_tests.rs"]
 mod doubt_tests;
+
+#[cfg(test)]
+#[path = "accounts_halving_tests.rs"]
+mod halving_tests;

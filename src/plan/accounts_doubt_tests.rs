@@ -168,3 +168,37 @@ fn already_shared_is_believed_only_if_the_list_agrees() {
         assert_eq!(result(&unread, 0), (settled, false));
     }
 }
+
+#[test]
+fn a_list_does_not_end_the_cancel_of_an_account_that_it_may_lack() {
+    let mut work = work(Action::Cancel, 2, true).hiding([account(0)].into());
+    work.see(refused(ErrorClass::Ambiguous));
+    work.see(AccountSeen::Waited);
+    work.see(listed(&[]));
+    assert_eq!(result(&work, 1).0, ResultKind::Cancelled);
+    assert_eq!(work.next(), AccountStep::Call(vec![account(0)]));
+    // The cloud's own answer for this account settles it.
+    work.see(refused(ErrorClass::AsWanted));
+    work.see(listed(&[]));
+    assert_eq!(result(&work, 0), (ResultKind::Cancelled, false));
+    assert_eq!(work.next(), AccountStep::Finished);
+}
+
+#[test]
+fn an_account_that_the_list_may_lack_stays_in_doubt() {
+    for last in ENDS {
+        let mut work = work(Action::Cancel, 2, true).hiding([account(0), account(1)].into());
+        work.see(refused(ErrorClass::Account));
+        work.see(refused(last));
+        for _ in 0..10 {
+            work.see(match work.next() {
+                AccountStep::Read => listed(&[]),
+                AccountStep::Call(_) => refused(last),
+                AccountStep::Wait { .. } => AccountSeen::Waited,
+                AccountStep::Finished => break,
+            });
+        }
+        assert_eq!(work.next(), AccountStep::Finished, "{last:?}");
+        assert!(failed(&work, 0) && result(&work, 0).1, "{last:?}");
+    }
+}

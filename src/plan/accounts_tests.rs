@@ -20,21 +20,21 @@ pub(super) fn error(code: &str, class: ErrorClass) -> CloudError {
 /// A cloud with one image. A call with an account in `bad` fails. `partial`: the accounts before
 /// the bad one are applied nevertheless.
 #[derive(Debug, Clone, Default)]
-struct Model {
-    shares: BTreeSet<AccountId>,
-    bad: BTreeSet<AccountId>,
+pub(super) struct Model {
+    pub(super) shares: BTreeSet<AccountId>,
+    pub(super) bad: BTreeSet<AccountId>,
     /// The class of the error for a bad account. `None` means `Account`.
-    bad_class: Option<ErrorClass>,
-    partial: bool,
-    any_already_refuses: bool,
+    pub(super) bad_class: Option<ErrorClass>,
+    pub(super) partial: bool,
+    pub(super) any_already_refuses: bool,
     /// The network faults of the coming calls, one entry per call.
-    faults: VecDeque<Fault>,
-    writes: u32,
-    reads: u32,
+    pub(super) faults: VecDeque<Fault>,
+    pub(super) writes: u32,
+    pub(super) reads: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     None,
     Before(ErrorClass),
     LostAnswer,
@@ -90,7 +90,7 @@ impl Model {
     }
 }
 
-fn drive(work: &mut AccountWork, model: &mut Model, action: Action, readable: bool) {
+pub(super) fn drive(work: &mut AccountWork, model: &mut Model, action: Action, readable: bool) {
     for _ in 0..10_000 {
         match work.next() {
             AccountStep::Call(accounts) => {

@@ -2,7 +2,7 @@
 
 use crate::domain::{AccountId, CloudError};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Batch {
     pub(super) accounts: Vec<AccountId>,
     pub(super) tries: u32,
@@ -32,12 +32,22 @@ impl Batch {
     }
 
     /// Splits the batch in two halves, whose tries are counted from 0.
-    pub(super) fn halves(mut self) -> (Self, Self) {
-        let second = self.accounts.split_off(self.accounts.len().div_ceil(2));
-        let half = |accounts| Self {
-            refused_in_part: self.refused_in_part,
-            ..Self::new(accounts, self.maybe_done)
+    pub(super) fn halves(self) -> (Self, Self) {
+        let untried = Self {
+            tries: 0,
+            last: None,
+            ..self
         };
-        (half(std::mem::take(&mut self.accounts)), half(second))
+        untried.split()
+    }
+
+    /// Splits the batch in two halves, which keep its tries. That of one account is empty.
+    pub(super) fn split(mut self) -> (Self, Self) {
+        let accounts = self.accounts.split_off(self.accounts.len().div_ceil(2));
+        let second = Self {
+            accounts,
+            ..self.clone()
+        };
+        (self, second)
     }
 }

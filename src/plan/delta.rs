@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::domain::{
-    AccountId, Action, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region, ResultKind,
-    ShareRequest, Target,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, Region,
+    ResultKind, ShareRequest, Target,
 };
 use crate::policy::Approved;
 
 use super::call_names::{account_call, blueprint_call, publication_call};
 use super::chain::{name_blueprint, taken_back_before};
-use super::observation::Observation;
+use super::observation::{Given, Observation};
 use super::precheck;
 use super::readiness::Readiness;
 
@@ -22,9 +22,14 @@ use super::readiness::Readiness;
 pub enum PlannedImage {
     /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// A blueprint of this CVM image that the observation did not show. For a share, the previous
-    /// stage finds or makes it. A cancel looks it up.
-    BlueprintOf(CvmImageId),
+    /// A blueprint that the observation did not show. For a share, the previous stage finds or makes
+    /// it. A cancel looks it up.
+    BlueprintOf {
+        /// The CVM image from which it is made.
+        image: CvmImageId,
+        /// The blueprint on record, for a cancel that finds none.
+        recorded: Option<BlueprintId>,
+    },
 }
 
 /// A stage of the plan.
@@ -57,6 +62,7 @@ pub struct Plan {
     looked_before: bool,
     publication_in_doubt: bool,
     waits_for_image: bool,
+    given: Given,
 }
 
 impl Plan {
@@ -95,6 +101,7 @@ impl Plan {
             publication_in_doubt,
             waits_for_image: request.action == Action::Share
                 && matches!(seen.readiness, Readiness::Later(_)),
+            given: seen.given.clone(),
         }
     }
 
@@ -123,6 +130,12 @@ impl Plan {
     /// read failed for a passing reason.
     pub fn readable(&self) -> bool {
         self.readable
+    }
+
+    /// Returns what the records say of the items: a read after a call does not prove the absence of
+    /// all of them.
+    pub fn given(&self) -> &Given {
+        &self.given
     }
 
     /// Whether an earlier attempt may have made some of the plan's calls.
@@ -170,7 +183,7 @@ fn unsettled_accounts(
     let holders = if nowhere { &none } else { seen };
     // A call needs the blueprint.
     let callable = !nowhere || seen.given.blueprint.is_some();
-    let hidden = |item: &Item| callable && seen.given.lately.contains(item);
+    let hidden = |item: &Item| callable && seen.given.may_hide(item);
     let mut todo = Vec::new();
     for account in open_accounts(request.target.accounts(), settled) {
         let Some(kind) = holders.settles(request.action, &account, looked_before) else {
@@ -226,7 +239,10 @@ fn stages(
             let recorded = seen.given.blueprint.as_ref().filter(|_| seen.readable);
             let accounts = of_accounts(match seen.blueprint.as_ref().or(recorded) {
                 Some(blueprint) => PlannedImage::Known(ImageRef::Blueprint(blueprint.clone())),
-                None => PlannedImage::BlueprintOf(image.clone()),
+                None => PlannedImage::BlueprintOf {
+                    image: image.clone(),
+                    recorded: seen.given.blueprint.clone(),
+                },
             });
             let lighthouse = lighthouse_stage(image, action, seen, acted, settled, unseen);
             match action {
@@ -280,7 +296,7 @@ fn lighthouse_stage(
         (Action::Cancel, _) => return Some(Stage::Unpublish(image.clone())),
     };
     let result = ItemResult::new(Item::Lighthouse(image.clone()), kind, None);
-    if action == Action::Cancel && seen.given.may_be_in_lighthouse(&result.item) {
+    if action == Action::Cancel && seen.given.may_hide(&result.item) {
         unseen.push(result);
         return Some(Stage::Unpublish(image.clone()));
     }
@@ -300,7 +316,7 @@ impl fmt::Display for Stage {
             } => {
                 let call = match image {
                     PlannedImage::Known(image) => account_call(image, *action),
-                    PlannedImage::BlueprintOf(image) => {
+                    PlannedImage::BlueprintOf { image, .. } => {
                         blueprint_call(&format!("(the blueprint of {image})"), *action)
                     }
                 };

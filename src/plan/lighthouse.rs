@@ -184,6 +184,7 @@ impl LighthouseWork {
         match error.class {
             ErrorClass::AsWanted => self.step = LighthouseStep::Find,
             ErrorClass::Transient
+            | ErrorClass::Busy
             | ErrorClass::Throttled
             | ErrorClass::NotSent
             | ErrorClass::Ambiguous

@@ -128,6 +128,17 @@ fn shares_end_as_the_cloud_says() {
             available(Some(blueprint()), false),
         ),
         (
+            "busy, then already: this request did not put it there",
+            vec![
+                ok(),
+                Called(Err(error(ErrorClass::Busy))),
+                Waited,
+                Called(Err(error(ErrorClass::AsWanted))),
+                Found(Ok(Some(blueprint()))),
+            ],
+            available(Some(blueprint()), true),
+        ),
+        (
             "unshareable because it is there",
             vec![
                 Prechecked(Ok(Some("镜像已共享。".into()))),

@@ -13,6 +13,7 @@ mod failure;
 mod lighthouse;
 mod observation;
 mod precheck;
+mod read_back;
 mod readiness;
 
 pub use account_steps::{AccountSeen, AccountStep};

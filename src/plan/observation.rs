@@ -6,23 +6,26 @@ use crate::domain::{AccountId, Action, BlueprintId, CloudError, Item, ResultKind
 
 use super::readiness::Readiness;
 
-/// What the records say of the items that a cancel or revocation takes away.
+/// What the records say of the items that a cancel or revocation takes away, or that a share may
+/// have given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
     /// The items that requests have given.
     pub items: BTreeSet<Item>,
-    /// Those of them whose request gave an item so recently that the cloud's lists may lack it.
+    /// The items whose request gave an item, or for which a share made a call without a clear
+    /// answer, so recently that the cloud's lists may lack it.
     pub lately: BTreeSet<Item>,
     /// The blueprint that a request made or gave to the accounts.
     pub blueprint: Option<BlueprintId>,
 }
 
 impl Given {
-    /// Whether an image for which no blueprint was found may be in Lighthouse nevertheless: it was
-    /// put there recently, or no record names the blueprint, so the blueprint cannot be looked up
-    /// by its id.
-    pub(super) fn may_be_in_lighthouse(&self, item: &Item) -> bool {
-        let unnamed = self.blueprint.is_none() && self.items.contains(item);
+    /// Whether an item that the cloud's lists do not show may be shared nevertheless: it was shared
+    /// recently, or it is an image in Lighthouse whose blueprint no record names, so the
+    /// blueprint cannot be looked up by its id.
+    pub fn may_hide(&self, item: &Item) -> bool {
+        let lighthouse = matches!(item, Item::Lighthouse(_));
+        let unnamed = lighthouse && self.blueprint.is_none() && self.items.contains(item);
         unnamed || self.lately.contains(item)
     }
 }
@@ -75,15 +78,16 @@ impl Observation {
         }
     }
 
-    /// Whether the reads show if `item` is shared: all of them succeeded, or the one of this item
-    /// did. If all succeeded and none listed accounts, the image has no blueprint, so no account
-    /// can have it.
+    /// Whether the reads show if `item` is shared: they list it, or they would. They would if all of
+    /// them succeeded, or the one of this item did. If all succeeded and none listed accounts, the
+    /// image has no blueprint, so no account can have it.
     pub fn shows(&self, item: &Item) -> bool {
-        let read = match item {
-            Item::Account(_) => self.shares.is_some(),
-            Item::Lighthouse(_) => self.blueprint.is_some(),
+        let (read, listed) = match (item, &self.shares) {
+            (Item::Account(account), Some(shares)) => (true, shares.contains(account)),
+            (Item::Account(_), None) => (false, false),
+            (Item::Lighthouse(_), _) => (false, self.blueprint.is_some()),
         };
-        self.readable || read
+        listed || (read || self.readable) && !self.given.may_hide(item)
     }
 
     /// Discards the list of shares, because the account under which it was read may not own the

@@ -15,7 +15,7 @@ type Listed = (ErrorClass, usize);
 
 /// The classes. With three tries, a temporary failure costs three calls. A refusal because of the
 /// clock is repeated once, with the cloud's time. For a quota the batch is halved.
-const CLASSES: [(Class, Listed); 8] = [
+const CLASSES: [(Class, Listed); 9] = [
     (
         Class {
             end: End::Later,
@@ -109,13 +109,21 @@ const CLASSES: [(Class, Listed); 8] = [
             codes: &[
                 "FailedOperation",
                 "InternalError",
-                "ResourceInUse",
                 "ResourceInsufficient",
                 "ResourceUnavailable",
                 "ServiceUnavailable",
             ],
         },
         (ErrorClass::Transient, 1),
+    ),
+    (
+        Class {
+            end: End::Later,
+            calls: 3,
+            calls_for_ten: 3,
+            codes: &["ResourceInUse"],
+        },
+        (ErrorClass::Busy, 1),
     ),
     (
         Class {

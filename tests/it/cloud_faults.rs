@@ -271,6 +271,8 @@ async fn check(
             ))
             .await;
     }
+    // From now on the lists are sure to show what earlier tickets shared.
+    setup.advance(120);
     let met: Fault = format!("{}:{fault}", operation.fault).parse().unwrap();
     assert!(setup.cloud.inject(met));
     let from = setup.cloud.calls().len();

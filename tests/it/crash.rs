@@ -204,12 +204,16 @@ fn scenarios() -> Vec<(&'static str, Vec<Act>, Value)> {
         ),
         (
             "cancel",
-            vec![share(json!({})), cancel(BLUEPRINT)],
+            vec![share(json!({})), Act::Later, cancel(BLUEPRINT)],
             json!({}),
         ),
         (
             "cancel of a CVM image",
-            vec![share(json!({"image": CVM_IMAGE})), cancel(CVM_IMAGE)],
+            vec![
+                share(json!({"image": CVM_IMAGE})),
+                Act::Later,
+                cancel(CVM_IMAGE),
+            ],
             json!({}),
         ),
         (

@@ -1,13 +1,31 @@
 //! Cancels and revocations of shares that the cloud's lists do not show: a list may lag, and the
 //! entry of a blueprint may not name its image.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
+use serde_json::{Value, json};
+use sharehook::clock::system_now;
+use sharehook::domain::Status;
+
+use crate::incidents::share_by_hand;
+use crate::support::stops::stopped_in_call;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, World, request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, request,
 };
+use crate::unclear_ends::{SHARE, withdraw};
 
 const HOUR: i64 = 3_600;
+const ONE: [&str; 1] = [ACCOUNTS[0]];
+
+/// A world whose lists of accounts do not show new shares.
+async fn world_of_late_lists() -> World {
+    let mut world = World::with(Place::Brittle, |options| {
+        options.behaviour.list_delay = Duration::from_secs(3_600);
+    })
+    .await;
+    world.hurry();
+    world
+}
 
 /// Removes all shares, as if the lists did not show them yet.
 fn hide(world: &World) {
@@ -96,4 +114,126 @@ async fn a_chain_is_taken_back_although_the_entry_of_its_blueprint_does_not_name
             world.verify().await.unwrap();
         }
     }
+}
+
+/// The answer to the first call that cancels is lost, and the cloud has not carried it out. The list
+/// does not show the accounts.
+#[tokio::test]
+async fn a_list_that_may_lag_does_not_end_a_cancel_whose_answer_was_lost() {
+    for (image, action) in [
+        (BLUEPRINT, "CancelShareBlueprintAcrossAccounts"),
+        (CVM_IMAGE, "cvm.ModifyImageSharePermission"),
+    ] {
+        let world = world_of_late_lists().await;
+        world
+            .deliver(&request("CHG1", json!({"image": image})))
+            .await;
+        for fault in ["reset-before", "error-before:InternalError"] {
+            let fault = format!("{action}:{fault}");
+            assert!(world.cloud.inject(fault.parse().unwrap()));
+        }
+        let cancel = json!({"action": "cancel", "image": image});
+        let (_, answer) = world.deliver(&request("CHG2", cancel)).await;
+        assert_eq!(answer.status, Status::Completed, "{image}: {answer:?}");
+        assert!(world.shares().is_empty(), "{image}: {:?}", world.shares());
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        world.verify().await.unwrap();
+    }
+}
+
+/// The entry of the blueprint does not name the image, so only a look-up by the id on record shows
+/// that the lost call was not carried out.
+#[tokio::test]
+async fn an_image_stays_overdue_until_its_blueprint_is_gone() {
+    let mut world = World::new().await;
+    world.hurry();
+    let share = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null});
+    let mut share = request("CHG1", share);
+    share["expires_in"] = json!("1h");
+    world.deliver(&share).await;
+    world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut(REGION).unwrap();
+        stock.blueprints.get_mut(CHAINED).unwrap().image_id.clear();
+    });
+    world.advance(HOUR);
+    let lost = "lighthouse.ModifyImageSharePermission:reset-before";
+    assert!(world.cloud.inject(lost.parse().unwrap()));
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG1"]);
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
+/// The worker died after its call, which the list does not show yet, and the approval is withdrawn.
+#[tokio::test]
+async fn what_a_dead_worker_shared_is_taken_back_although_the_list_shows_it_late() {
+    for image in [BLUEPRINT, CVM_IMAGE] {
+        let mut world = world_of_late_lists().await;
+        let ticket = request("CHG1", json!({"image": image, "accounts": ONE}));
+        let action = match image {
+            BLUEPRINT => SHARE,
+            _ => "cvm.ModifyImageSharePermission",
+        };
+        stopped_in_call(&mut world, &ticket, action).await;
+        withdraw(&world).await;
+        // After the end of the dead worker's lease.
+        for _ in 0..2 {
+            world.advance(60);
+            world.sweep().await;
+            let (_, answer) = world.deliver(&ticket).await;
+            assert_eq!(answer.status, Status::Pending, "{image}: {answer:?}");
+            let message = answer.message.unwrap();
+            assert!(message.contains("may not show it yet"), "{message}");
+        }
+        list_all(&world);
+        for _ in 0..2 {
+            world.advance(300);
+            world.sweep().await;
+        }
+        assert!(world.shares().is_empty(), "{image}: {:?}", world.shares());
+        world.verify().await.unwrap();
+    }
+}
+
+/// Lets the lists show every share.
+fn list_all(world: &World) {
+    world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut(REGION).unwrap();
+        let of_blueprints = stock.blueprints.values_mut().map(|b| &mut b.shares);
+        let of_images = stock.images.values_mut().map(|i| &mut i.shares);
+        let all = of_blueprints.chain(of_images);
+        let times = all.flat_map(|shares| shares.values_mut());
+        times.for_each(|since| *since = jiff::Timestamp::UNIX_EPOCH);
+    });
+}
+
+/// The call of the dead worker was not carried out, and the list does not show the new share. So it
+/// does not show that the cancel ended it.
+#[tokio::test]
+async fn a_withdrawn_cancel_ends_no_share_that_the_list_shows_late() {
+    let mut world = world_of_late_lists().await;
+    world
+        .deliver(&request("CHG0", json!({"accounts": ONE})))
+        .await;
+    let cancel = request("CHG1", json!({"action": "cancel", "accounts": ONE}));
+    stopped_in_call(&mut world, &cancel, "CancelShareBlueprintAcrossAccounts").await;
+    world.clear_faults().await;
+    world.cloud.edit(|cloud| {
+        let stock = cloud.regions.get_mut(REGION).unwrap();
+        let blueprint = stock.blueprints.get_mut(BLUEPRINT).unwrap();
+        blueprint.shares.insert(ONE[0].to_owned(), system_now());
+    });
+    withdraw(&world).await;
+    world.advance(60);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&cancel).await;
+    assert_eq!(answer.status, Status::Pending, "{answer:?}");
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+    share_by_hand(&world, ONE[0]);
+    world.advance(300);
+    world.sweep().await;
+    let (_, answer) = world.deliver(&cancel).await;
+    assert_eq!(answer.status, Status::Failed, "{answer:?}");
+    assert!(!answer.results[0].maybe_done, "{answer:?}");
+    assert_eq!(world.app.grants().await.unwrap().entries.len(), 1);
+    world.verify().await.unwrap();
 }

@@ -83,6 +83,11 @@ async fn a_share_that_is_called_off_at_the_end_of_its_turn_is_resumed_soon() {
     assert!(message.contains("the time ran out"), "{message}");
     world.advance(3);
     world.sweep().await;
+    let (_, answer) = world.deliver(&ticket).await;
+    let message = answer.message.unwrap_or_default();
+    assert!(message.contains("may not show it yet"), "{message}");
+    world.advance(150);
+    world.sweep().await;
     world.verify().await.unwrap();
     let (_, answer) = world.deliver(&ticket).await;
     assert_eq!(answer.results[0].kind, ResultKind::Cancelled, "{answer:?}");

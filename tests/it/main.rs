@@ -14,6 +14,7 @@ mod adopt_at_work;
 mod approvals;
 mod aws_secrets;
 mod bad_input;
+mod broken_accounts;
 mod captures;
 mod chain_order;
 mod chinese_pages;

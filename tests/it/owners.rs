@@ -235,6 +235,33 @@ async fn a_key_that_may_not_ask_who_it_is_shares_and_revokes_as_before() {
     }
 }
 
+/// The key of another account sees no blueprint, and the look-up of the one on record fails. That
+/// does not prove that this account owns the blueprint, so its empty list of receivers ends no
+/// grant.
+#[tokio::test]
+async fn a_failed_look_up_of_the_recorded_blueprint_ends_no_grant() {
+    let [.., (_, chain)] = shares();
+    let mut world = world(Site::Cn).await;
+    world.cloud.inject(NO_IDENTITY.parse().unwrap());
+    share(&world, chain).await;
+    world.clear_faults().await;
+    world.advance(HOUR);
+    let before = grants(&world).await.len();
+    with_wrong_key(&mut world);
+    for fault in ["slow:1ms@1", "error-before:InternalError@3"] {
+        let fault = format!("DescribeBlueprints:{fault}");
+        assert!(world.cloud.inject(fault.parse().unwrap()));
+    }
+    let report = world.sweep().await;
+    assert!(report.failed() && report.revoked.is_empty(), "{report}");
+    assert_eq!(grants(&world).await, vec![Standing::Overdue; before]);
+    with_right_key(&mut world);
+    let report = at_once(&world).await;
+    assert_eq!(report.revoked, ["invoke/CHG1"], "{report}");
+    assert!(world.shares().is_empty(), "{:?}", world.shares());
+    world.verify().await.unwrap();
+}
+
 /// The cloud refused every call, so nothing can have been shared and nothing must be revoked.
 #[tokio::test]
 async fn a_share_that_was_always_refused_is_no_grant_without_an_owner_on_record() {

@@ -668,6 +668,28 @@ async fn only_doubt_makes_a_grant_and_a_cancel_ends_it() {
     assert!(world.app.grants().await.unwrap().entries.is_empty());
 }
 
+/// The API pages say that such a call changed nothing.
+#[tokio::test]
+async fn a_share_that_the_state_of_its_image_refused_leaves_no_doubt() {
+    for code in [
+        "InvalidParameterValue.InvalidBlueprintState",
+        "UnsupportedOperation.BlueprintCurStateInvalid",
+        "ResourceInUse.BlueprintModifyingSharePermission",
+    ] {
+        let world = world_that_lists_no_receivers().await;
+        let refused = format!("{SHARE}:error-before:{code}@900");
+        assert!(world.cloud.inject(refused.parse().unwrap()));
+        let ticket = request("CHG1", json!({"accounts": ONE, "expires_in": "1h"}));
+        let (_, answer) = world.deliver(&ticket).await;
+        assert_eq!(answer.status, Status::Pending, "{answer:?}");
+        fails_for_good(&world, &ticket).await;
+        let (_, answer) = world.deliver(&ticket).await;
+        assert!(!answer.results[0].maybe_done, "{code}: {answer:?}");
+        assert!(world.app.grants().await.unwrap().entries.is_empty());
+        world.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_chain_whose_blueprint_stays_in_the_making_ends() {
     let mut world = World::with(Place::Brittle, |options| {

@@ -5,6 +5,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -103,6 +104,8 @@ pub struct Behaviour {
     pub publish_delay: Duration,
     /// How long a blueprint refuses further changes after its shares were changed.
     pub modifying_delay: Duration,
+    /// For how long after a share the lists of an image's accounts lack it.
+    pub list_delay: Duration,
     /// The state of the role through which Lighthouse reads CVM images.
     pub service_role: ServiceRole,
     /// The allowed calls per second.
@@ -128,12 +131,19 @@ impl Behaviour {
             cvm_accounts_per_call: 50,
             publish_delay: Duration::ZERO,
             modifying_delay: Duration::ZERO,
+            list_delay: Duration::ZERO,
             service_role: ServiceRole::Granted,
             rate_limits: RateLimits {
                 lighthouse: Some(20),
                 cvm_modify: Some(10),
             },
         }
+    }
+
+    /// Whether the lists show at `now` a share that was given at `since`.
+    pub(super) fn lists(&self, since: Timestamp, now: Timestamp) -> bool {
+        let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        age >= self.list_delay
     }
 }
 

@@ -46,6 +46,7 @@ impl World {
         Self {
             regions: SANDBOX_REGIONS.map(seeded).into(),
             accounts: BTreeSet::new(),
+            broken: BTreeSet::new(),
         }
     }
 }

@@ -208,7 +208,10 @@ impl State {
                 behaviour: &self.behaviour,
                 now,
             };
-            answer = admitted.action.run(context);
+            answer = match call.accounts.iter().any(|id| world.broken.contains(id)) {
+                true => refuse("InternalError", "An internal error has occurred."),
+                false => admitted.action.run(context),
+            };
             call.carried_out = answer.is_ok();
         }
         match fault.map(|fault| fault.kind) {

@@ -15,6 +15,10 @@ pub struct World {
     /// their digits.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accounts: BTreeSet<String>,
+    /// Accounts for which every change of shares fails with `InternalError`, and with it the whole
+    /// call.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub broken: BTreeSet<String>,
 }
 
 /// The images of one region.

@@ -4,21 +4,25 @@
 
 use tracing::Instrument as _;
 
-use crate::app::context::{CallEnd, ExecutionContext, pause};
+use crate::app::context::{ExecutionContext, Merging};
 use crate::app::requests::{ClaimWriter, Stop};
-use crate::cloud::ImagesQuery;
+use crate::clock;
 use crate::domain::{
-    AccountId, Action, BlueprintId, CloudError, CvmImageId, ErrorClass, ImageRef, Item, ItemResult,
-    ResultCode, ResultKind,
+    AccountId, Action, BlueprintId, CloudError, CvmImageId, ImageRef, Item, ItemResult, ResultCode,
+    ResultKind,
 };
 use crate::plan::{
-    AccountSeen, AccountStep, AccountWork, LighthouseSeen, LighthouseStep, LighthouseWork, Plan,
-    PlannedImage, Readiness, Stage, account_call, name_blueprint, publication_call,
+    AccountSeen, AccountStep, AccountWork, Plan, PlannedImage, Stage, account_call, name_blueprint,
 };
 use crate::telemetry::{Step, step};
 
-use super::observe::{STATE_TIME, readiness, until_ready};
-use super::sharing_calls;
+use super::lighthouse_stage::{Reads, lighthouse};
+use super::observe::until_ready;
+use super::sharing_calls::{self, describe};
+
+/// Every so many failed turns, a turn halves batches until each account is alone. The other turns
+/// stop halving when no call succeeds, to spare a cloud that is down.
+const THOROUGH_EVERY: u32 = 8;
 
 /// Executes the plan, stage by stage.
 ///
@@ -38,9 +42,11 @@ pub(in crate::app) async fn execute(
                     Stage::Publish(_) => (Action::Share, plan.publication_in_doubt()),
                     _ => (Action::Cancel, plan.looked_before()),
                 };
+                let hidden = plan.given().may_hide(&Item::Lighthouse(image.clone()));
                 let reads = Reads {
                     acted,
-                    absence: action == Action::Share || plan.readable(),
+                    absence: action == Action::Share || plan.readable() && !hidden,
+                    recorded: plan.given().blueprint.clone(),
                 };
                 let result = lighthouse(context, image, action, reads, writer).await?;
                 results.extend(writer.with_doubts(vec![result]));
@@ -92,8 +98,9 @@ async fn subject(
         .any(|r| matches!(r.item, Item::Lighthouse(_)));
     let subject = match image {
         PlannedImage::Known(image) => image.clone(),
-        PlannedImage::BlueprintOf(image) => {
-            ImageRef::Blueprint(blueprint_of_chain(context, image, found, results).await?)
+        PlannedImage::BlueprintOf { image, recorded } => {
+            let looked_up = blueprint_of_chain(context, image, found, recorded.as_ref(), results);
+            ImageRef::Blueprint(looked_up.await?)
         }
     };
     // A share waits if the plan says so, and always in a chain: its blueprint may not be ready yet,
@@ -112,12 +119,14 @@ fn available_blueprint(results: &[ItemResult]) -> Option<BlueprintId> {
     })
 }
 
-/// Returns the blueprint of a chain: `found`, or the one that the cloud shows now. If there is none
-/// or it cannot be read, the error is the result for each account.
+/// Returns the blueprint of a chain: `found`, or the one that the cloud shows now, or the one on
+/// record, because the cloud's entry of a blueprint may lack the image. If there is none or it
+/// cannot be read, the error is the result for each account.
 async fn blueprint_of_chain(
     context: &ExecutionContext<'_>,
     image: &CvmImageId,
     found: Option<BlueprintId>,
+    recorded: Option<&BlueprintId>,
     results: &[ItemResult],
 ) -> Result<BlueprintId, ResultKind> {
     let lighthouse = results
@@ -135,14 +144,12 @@ async fn blueprint_of_chain(
     match found {
         Some(id) => Ok(id),
         None => match context.cloud.blueprint_of_image(image).await {
-            Ok(Some(blueprint)) => Ok(blueprint.blueprint_id),
-            Ok(None) => {
-                let again = lighthouse.is_some_and(again);
-                Err(chain_broken(
-                    image,
-                    "Lighthouse has none made from it",
-                    again,
-                ))
+            Ok(found) => {
+                let found = found.map(|blueprint| blueprint.blueprint_id);
+                found.or_else(|| recorded.cloned()).ok_or_else(|| {
+                    let again = lighthouse.is_some_and(again);
+                    chain_broken(image, "Lighthouse has none made from it", again)
+                })
             }
             Err(error) => Err(chain_broken(image, &error.to_string(), true)),
         },
@@ -160,6 +167,30 @@ fn chain_broken(image: &CvmImageId, why: &str, retryable: bool) -> ResultKind {
     ResultKind::failed(ResultCode::ChainBroken, message, retryable)
 }
 
+fn account_work(
+    context: &ExecutionContext<'_>,
+    plan: &Plan,
+    subject: &ImageRef,
+    action: Action,
+    accounts: &[AccountId],
+    writer: &ClaimWriter<'_>,
+) -> AccountWork {
+    let hidden = |id: &AccountId| plan.given().may_hide(&Item::Account(id.clone()));
+    let work = AccountWork::new(
+        action,
+        accounts,
+        sharing_calls::accounts_per_call(subject, context),
+        plan.readable(),
+        plan.looked_before(),
+        context.patience.backoff.tries,
+    )
+    .hiding(accounts.iter().filter(|id| hidden(id)).cloned().collect());
+    match writer.failures_before() % THOROUGH_EVERY == THOROUGH_EVERY - 1 {
+        true => work.thorough(),
+        false => work,
+    }
+}
+
 async fn accounts_stage(
     context: &ExecutionContext<'_>,
     plan: &Plan,
@@ -168,14 +199,7 @@ async fn accounts_stage(
     accounts: &[AccountId],
     writer: &mut ClaimWriter<'_>,
 ) -> Result<Vec<ItemResult>, Stop> {
-    let mut work = AccountWork::new(
-        action,
-        accounts,
-        sharing_calls::accounts_per_call(subject, context),
-        plan.readable(),
-        plan.looked_before(),
-        context.patience.backoff.tries,
-    );
+    let mut work = account_work(context, plan, subject, action, accounts, writer);
     let name = account_call(subject, action);
     let mut alone = false;
     loop {
@@ -196,7 +220,12 @@ async fn accounts_stage(
             AccountStep::Call(batch) => {
                 writer.write_results().await?;
                 let call = step(Step::Call);
-                let called = sharing_calls::change(context, subject, action, &batch, alone)
+                let merging = match alone {
+                    true => Merging::Alone,
+                    false if work.doubts_batch() => Merging::Half(clock::chance() % 2 == 0),
+                    false => Merging::All,
+                };
+                let called = sharing_calls::change(context, subject, action, &batch, merging)
                     .instrument(call.clone())
                     .await;
                 describe(&call, &name, &called.end);
@@ -222,178 +251,10 @@ async fn accounts_stage(
     Ok(accounts.iter().map(|id| result_of(&work, id)).collect())
 }
 
-/// Records a call's action and end on the call's span.
-fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
-    call.record("action", action);
-    match end {
-        Ok(request_id) => {
-            call.record("code", "OK");
-            call.record("cloud_request_id", request_id.as_deref());
-        }
-        Err(error) => {
-            call.record("code", error.code.as_str());
-            call.record("cloud_request_id", error.request_id.as_deref());
-            call.record("error", tracing::field::display(error));
-        }
-    }
-}
-
 fn result_of(work: &AccountWork, account: &AccountId) -> ItemResult {
     let item = Item::Account(account.clone());
     let settled = work.settled().find(|result| result.item == item).cloned();
     settled.unwrap_or_else(|| {
         ItemResult::new(item, ResultKind::Pending, None).in_doubt(work.is_unclear(account))
     })
-}
-
-/// Removes from Lighthouse an image that this request put there.
-pub(in crate::app) async fn take_back_publication(
-    context: &ExecutionContext<'_>,
-    image: &CvmImageId,
-    absence: bool,
-    writer: &mut ClaimWriter<'_>,
-) -> Result<ItemResult, Stop> {
-    let reads = Reads {
-        acted: true,
-        absence,
-    };
-    lighthouse(context, image, Action::Cancel, reads, writer).await
-}
-
-/// What a read of an image in Lighthouse means.
-#[derive(Debug, Clone, Copy)]
-struct Reads {
-    /// Whether an earlier attempt may have caused what the read shows.
-    acted: bool,
-    /// Whether an image that the read does not find is really absent.
-    absence: bool,
-}
-
-async fn lighthouse(
-    context: &ExecutionContext<'_>,
-    image: &CvmImageId,
-    action: Action,
-    reads: Reads,
-    writer: &mut ClaimWriter<'_>,
-) -> Result<ItemResult, Stop> {
-    let tries = context.patience.backoff.tries;
-    let mut work = LighthouseWork::new(image.clone(), action, reads.acted, tries);
-    let cloud = &context.cloud;
-    let mut called = false;
-    loop {
-        match work.next() {
-            LighthouseStep::Finished => break,
-            LighthouseStep::Wait { tries, class } => {
-                writer.write_results().await?;
-                if !context.wait(tries, class).await {
-                    return Ok(work.unfinished());
-                }
-                work.see(LighthouseSeen::Waited);
-            }
-            LighthouseStep::Precheck => work.see(precheck(context, image).await),
-            LighthouseStep::Find => {
-                let found = cloud.blueprint_of_image(image).await;
-                let id = match found {
-                    Ok(None) if !reads.absence => Err(not_the_owner()),
-                    found => found.map(|blueprint| blueprint.map(|found| found.blueprint_id)),
-                };
-                work.see(LighthouseSeen::Found(id));
-            }
-            LighthouseStep::Call if writer.lease_is_over() => return Ok(work.unfinished()),
-            LighthouseStep::Call => {
-                writer.write_results().await?;
-                let (call, name) = (step(Step::Call), publication_call(image, action));
-                let end = cloud.modify_lighthouse_sharing(image, action);
-                let end = end.instrument(call.clone()).await;
-                context.count_call("ModifyImageSharePermission", &end);
-                if end.as_ref().err().is_some_and(CloudError::is_out_of_time) {
-                    return Ok(work.unfinished());
-                }
-                let request_id = end.as_ref().map(|(_, id)| id.clone());
-                let request_id = request_id.map_err(CloudError::clone);
-                describe(&call, &name, &request_id);
-                writer.keep_call(context.named(name), &request_id);
-                writer.confirm_owner(cloud.known_owner());
-                called = true;
-                work.see(LighthouseSeen::Called(end));
-            }
-        }
-    }
-    let result = work.result().cloned();
-    let result = result.unwrap_or_else(|| work.unfinished());
-    // A result without a call only repeats what a read shows, so it need not be recorded.
-    if called {
-        writer.keep_results(std::slice::from_ref(&result));
-    }
-    Ok(result)
-}
-
-fn not_the_owner() -> CloudError {
-    let message = "Lighthouse shows no blueprint of the image, but the key in use may belong to another account than the image's owner";
-    let remedy = "check the key; if the image is deleted, confirm with `sharehook revoke --gone`";
-    CloudError::own(
-        ResultCode::OwnerUnproven,
-        ErrorClass::Permanent,
-        message,
-        remedy,
-    )
-}
-
-/// Asks Lighthouse whether the image can be shared to it. Waits, for a limited time, while the image
-/// is in a passing state.
-async fn precheck(context: &ExecutionContext<'_>, image: &CvmImageId) -> LighthouseSeen {
-    let mut polls = context.patience.normal_polls;
-    let mut last = None;
-    loop {
-        let seen = match ask_lighthouse(context, image).await {
-            Ok(Readiness::Ready) => LighthouseSeen::Prechecked(Ok(None)),
-            Ok(Readiness::Never(reason)) => LighthouseSeen::Prechecked(Ok(Some(reason))),
-            Ok(later @ Readiness::Later(_)) => {
-                last = Some(later.clone());
-                LighthouseSeen::NotReady(later)
-            }
-            // Keep the state that was read before: in that state the cloud refuses the call.
-            Err(error) => match last.take() {
-                Some(later) => return LighthouseSeen::NotReady(later),
-                None => LighthouseSeen::Prechecked(Err(error)),
-            },
-        };
-        polls = polls.saturating_sub(1);
-        let wait = matches!(seen, LighthouseSeen::NotReady(_)) && polls > 0;
-        if !wait || !pause(context.deadline, context.patience.normal_pause).await {
-            return seen;
-        }
-    }
-}
-
-/// Asks Lighthouse once whether the image can be shared to it in its current state.
-async fn ask_lighthouse(
-    context: &ExecutionContext<'_>,
-    image: &CvmImageId,
-) -> Result<Readiness, CloudError> {
-    let query = ImagesQuery::Ids {
-        image_ids: vec![image.clone()],
-    };
-    let cloud = context.cloud.within(STATE_TIME);
-    let listed = cloud.images_to_share(query).await?;
-    let found = listed.into_iter().find(|listed| listed.image_id == *image);
-    let Some(found) = found else {
-        // The list may leave out an image that is not NORMAL. For any other image that is not in
-        // the list, the call itself returns the documented code.
-        let state = readiness(context, &ImageRef::Cvm(image.clone()), STATE_TIME).await;
-        return Ok(match state {
-            later @ Readiness::Later(_) => later,
-            Readiness::Ready | Readiness::Never(_) => Readiness::Ready,
-        });
-    };
-    if found.is_shareable != Some(false) {
-        return Ok(Readiness::Ready);
-    }
-    let reason = found.unshareable_reason.unwrap_or_default();
-    Ok(
-        match Readiness::of_cvm(found.image_state.as_deref(), None) {
-            later @ Readiness::Later(_) => later,
-            Readiness::Ready | Readiness::Never(_) => Readiness::Never(reason),
-        },
-    )
 }

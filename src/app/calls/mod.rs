@@ -3,6 +3,7 @@
 
 mod coalesce;
 pub(super) mod execute;
+pub(super) mod lighthouse_stage;
 pub(super) mod observe;
 mod sharing_calls;
 

@@ -135,9 +135,12 @@ pub(in crate::app) async fn look_up_recorded(
         return;
     }
     let cloud = &context.cloud;
-    // If the read fails, plan with this blueprint: the call shows whether it exists.
-    if let Ok(None) = retried(context, || cloud.blueprint(&blueprint)).await {
-        return;
+    match retried(context, || cloud.blueprint(&blueprint)).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return,
+        // A blueprint that was not read proves no owner, and no list of its accounts means
+        // anything. So each item needs a call.
+        Err(error) => return seen.cannot_read(error),
     }
     if let Target::Chain { .. } = &request.target {
         let read = retried(context, || cloud.blueprint_shares(&blueprint)).await;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::context::{CallEnd, CallPart, ExecutionContext};
+use crate::app::context::{CallEnd, CallPart, ExecutionContext, Merging};
 use crate::cloud::actions::share_blueprint_across_accounts::MAX_ACCOUNTS;
 use crate::cloud::error::{MAYBE_DONE, not_sent};
 use crate::cloud::{Deadline, sharing_api};
@@ -33,15 +33,30 @@ pub(super) fn may_be_one_account(error: &CloudError) -> bool {
     error.class == ErrorClass::Permanent || error.class.may_be_one_account()
 }
 
+/// Records on the span of a call its action and how it ended.
+pub(super) fn describe(call: &tracing::Span, action: &str, end: &CallEnd) {
+    call.record("action", action);
+    match end {
+        Ok(request_id) => {
+            call.record("code", "OK");
+            call.record("cloud_request_id", request_id.as_deref());
+        }
+        Err(error) => {
+            call.record("code", error.code.as_str());
+            call.record("cloud_request_id", error.request_id.as_deref());
+            call.record("error", tracing::field::display(error));
+        }
+    }
+}
+
 /// Makes one call for the accounts in `batch`, or waits for another request's call that includes
-/// them. Adds the accounts of waiting requests to its own call. With `alone`, its call is not
-/// merged with others.
+/// them. Adds the accounts of waiting requests to its own call, as far as `merging` allows.
 pub(in crate::app) async fn change(
     context: &ExecutionContext<'_>,
     image: &ImageRef,
     action: Action,
     batch: &[AccountId],
-    alone: bool,
+    merging: Merging,
 ) -> Called {
     loop {
         let key = (
@@ -53,7 +68,7 @@ pub(in crate::app) async fn change(
         let part = CallPart {
             accounts: batch.to_vec(),
             deadline: context.deadline,
-            alone,
+            merging,
         };
         let unbatched = |end| Called {
             end,
@@ -80,10 +95,11 @@ pub(in crate::app) async fn change(
         // not.
         let accounts = || {
             let mut accounts = batch.to_vec();
-            if !alone {
+            if merging != Merging::Alone {
                 let most = accounts_per_call(image, context);
                 let end = context.cloud.call_end();
-                waiters = leader.batch(|part| fits(&mut accounts, part, most, end));
+                let joins = |part: &CallPart| part.merging == merging;
+                waiters = leader.batch(|part| joins(part) && fits(&mut accounts, part, most, end));
             }
             accounts
         };
@@ -95,15 +111,14 @@ pub(in crate::app) async fn change(
     }
 }
 
-/// Adds a part to a call and returns true, if the part fits. A part fits if it is not `alone`, if
-/// there is room, and if the call has none of its accounts yet: two requests for one account need
-/// separate results. The part's request must also wait at least until the call's `end`: otherwise
-/// the request could read the cloud before the cloud carries out the call.
+/// Adds a part to a call and returns true, if the part fits. A part fits if there is room, and if the
+/// call has none of its accounts yet: two requests for one account need separate results. The part's
+/// request must also wait at least until the call's `end`: otherwise the request could read the
+/// cloud before the cloud carries out the call.
 fn fits(accounts: &mut Vec<AccountId>, part: &CallPart, most: usize, end: Deadline) -> bool {
     let room = accounts.len() + part.accounts.len() <= most;
     let waits = part.deadline.or_sooner(end) == end;
-    if part.alone
-        || !room
+    if !room
         || !waits
         || part
             .accounts

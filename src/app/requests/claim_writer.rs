@@ -128,7 +128,7 @@ impl<'a> ClaimWriter<'a> {
         }
     }
 
-    fn revoking(&self) -> bool {
+    pub(super) fn revoking(&self) -> bool {
         matches!(self.state().phase(), Phase::Revoking { .. })
     }
 
@@ -156,6 +156,14 @@ impl<'a> ClaimWriter<'a> {
             self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
         } else {
             self.state().looked_before()
+        }
+    }
+
+    /// The number of failed turns before this one; for a revocation, of failed attempts.
+    pub(in crate::app) fn failures_before(&self) -> u32 {
+        match self.revoking() {
+            true => self.state().failed_revocations(),
+            false => self.state().failed_turns(),
         }
     }
 

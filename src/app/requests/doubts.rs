@@ -2,6 +2,7 @@
 //! call-off, so the cloud may have changed them without a record.
 //! In: the recorded results, and observations of the cloud. Out: results marked as in doubt.
 
+use crate::app::context::LIST_DELAY;
 use crate::cloud::error::refuses_account;
 use crate::domain::{Action, Item, ItemResult, ResultCode, ResultKind};
 use crate::plan::Observation;
@@ -10,6 +11,16 @@ use super::claim_writer::ClaimWriter;
 use super::interrupted::is_open;
 
 impl ClaimWriter<'_> {
+    /// Notes in `seen` the items that the cloud's lists may lack although a call of this share gave
+    /// them: those in doubt, for some time after a call.
+    pub(super) fn note_late_lists(&self, seen: &mut Observation) {
+        let state = self.state();
+        let shares = state.request().action == Action::Share && !self.revoking();
+        if shares && (self.called || state.called_within(self.clock.now(), LIST_DELAY)) {
+            seen.given.lately.extend(self.doubts.iter().cloned());
+        }
+    }
+
     /// Removes each item in doubt whose state `seen` shows.
     pub(in crate::app) fn settle_doubts(&mut self, seen: &Observation) {
         self.doubts.retain(|item| !seen.shows(item));

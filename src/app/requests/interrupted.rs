@@ -36,13 +36,16 @@ pub(super) fn interrupted_result(
         seen.doubt_absence(&state.request().target, ownership.differs());
     }
     let kind = match (&result.item, &seen.shares, &seen.unreadable) {
-        (Item::Account(account), Some(shares), _) => {
-            shares.contains(account).then_some(ResultKind::Shared)
+        (Item::Account(account), Some(shares), _) if shares.contains(account) => {
+            Some(ResultKind::Shared)
         }
+        (item @ Item::Account(_), Some(_), _) if !seen.given.may_hide(item) => None,
+        (Item::Account(_), Some(_), _) => Some(list_is_late(SHARED)),
         (Item::Lighthouse(_), ..) if seen.blueprint.is_some() => Some(ResultKind::Available {
             blueprint: seen.blueprint.clone(),
             already: false,
         }),
+        (item, ..) if seen.readable && seen.given.may_hide(item) => Some(list_is_late(SHARED)),
         _ if seen.readable => None,
         (_, _, Some(error)) if !seen.doubted && image_is_missing(&error.code) => None,
         (_, _, Some(error)) if error.is_out_of_time() => Some(ResultKind::Pending),
@@ -63,6 +66,17 @@ pub(super) fn interrupted_result(
     })
 }
 
+const SHARED: &str = "an interrupted worker may have shared the image";
+
+/// The result of an item for which an interrupted worker made a call `lately`, and which the
+/// cloud's lists may therefore lack. A later turn reads them again.
+pub(super) fn list_is_late(lately: &str) -> ResultKind {
+    let why = format!(
+        "{lately}, and the cloud's list may not show it yet — nothing to do: the program reads the list again"
+    );
+    ResultKind::failed(ResultCode::Timeout, why, true)
+}
+
 /// The result of an item that may be shared, although neither a record nor the cloud shows it. A
 /// later revocation cancels the item, which is harmless if it is not shared. `unproven`: why a list
 /// without the account proves nothing.
@@ -76,8 +90,6 @@ fn unseen(error: Option<&CloudError>, unproven: Option<String>) -> ResultKind {
             "this site has no API that lists the receivers of a blueprint".to_owned(),
         ),
     };
-    let why = format!(
-        "an interrupted worker may have shared the image, and no reading shows whether it did: {why}"
-    );
+    let why = format!("{SHARED}, and no reading shows whether it did: {why}");
     ResultKind::failed(code, why, retryable)
 }

@@ -48,7 +48,7 @@ impl OnRecord {
         known
     }
 
-    fn add(&mut self, share: &State, items: BTreeSet<Item>, now: Timestamp) {
+    pub(super) fn add(&mut self, share: &State, items: BTreeSet<Item>, now: Timestamp) {
         self.owners.push(share.owner().cloned());
         let named = match share.subject() {
             ImageRef::Blueprint(blueprint) => Some(blueprint),

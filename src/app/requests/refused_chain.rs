@@ -3,7 +3,7 @@
 //! In: the results so far. Out: the results with the reason. `plan::chain` decides which results
 //! are such a refusal.
 
-use crate::app::calls::execute;
+use crate::app::calls::lighthouse_stage;
 use crate::app::grants::{Ownership, serving};
 use crate::app::{App, Deadline};
 use crate::domain::{ImageRef, ItemResult, ResultKind};
@@ -46,7 +46,7 @@ impl App {
             return Ok(refused.explain(results, &stands));
         }
         let proven = ownership.proven();
-        let end = execute::take_back_publication(&context, image, proven, writer).await?;
+        let end = lighthouse_stage::take_back_publication(&context, image, proven, writer).await?;
         let publication = match end.kind {
             ResultKind::Failed {
                 code,

@@ -151,6 +151,7 @@ impl App {
             None => observe::observe(&context, approved.request()).await,
         };
         seen.given = on_record.given.clone();
+        writer.note_late_lists(&mut seen);
         observe::look_up_recorded(&context, approved.request(), &mut seen).await;
         let seen_before_doubts = seen.clone();
         writer.set_owner(seen.owner.clone());
@@ -231,14 +232,16 @@ impl App {
         let request = writer.state().request().clone();
         // Keep the owner that is on record: the read below does not prove another one.
         writer.set_owner(writer.state().owner().cloned());
-        let seen = if writer.looked_before() {
+        let mut seen = if writer.looked_before() {
             Some(observe::observe(&self.context(&request, deadline), &request).await)
         } else {
             None
         };
         let cancels = request.action == Action::Cancel;
-        if let (true, Some(seen)) = (cancels, &seen) {
-            self.record_taken_away(writer, seen, deadline).await?;
+        match &mut seen {
+            Some(seen) if cancels => self.record_taken_away(writer, seen, deadline).await?,
+            Some(seen) => writer.note_late_lists(seen),
+            None => {}
         }
         let close = |result: ItemResult| {
             let open = seen.as_ref().and_then(|seen| match cancels {

@@ -11,6 +11,8 @@ use crate::policy::Approved;
 
 use super::cancelled_items::items_lost_by;
 use super::claim_writer::{ClaimWriter, Stop};
+use super::interrupted::list_is_late;
+use super::on_record::OnRecord;
 
 impl App {
     /// Reads the cloud if called-off items of a cancel are in doubt, and records which of them are
@@ -30,8 +32,8 @@ impl App {
         }
         // Keep the owner that is on record: the read below does not prove another one.
         writer.set_owner(writer.state().owner().cloned());
-        let seen = observe::observe(&self.context(&request, deadline), &request).await;
-        self.record_taken_away(writer, &seen, deadline).await?;
+        let mut seen = observe::observe(&self.context(&request, deadline), &request).await;
+        self.record_taken_away(writer, &mut seen, deadline).await?;
         let mut unread = writer.with_doubts(writer.results());
         unread.retain(|r| r.called_off_by.is_some() && writer.doubts.contains(&r.item));
         let later = |result| read_later(writer, &result, &seen).unwrap_or(result);
@@ -39,7 +41,8 @@ impl App {
     }
 
     /// Records which items in doubt are not shared any more: the cancel took them away before its
-    /// approval was withdrawn. An item that the read does not show stays in doubt.
+    /// approval was withdrawn. An item that the read does not show stays in doubt. Adds to `seen`
+    /// what the records say: the cloud's lists may lack items that were shared lately.
     ///
     /// # Errors
     /// [`Stop::CalledOff`] after such a record. The items are not called off then, so the next
@@ -47,7 +50,7 @@ impl App {
     pub(super) async fn record_taken_away(
         &self,
         writer: &mut ClaimWriter<'_>,
-        seen: &Observation,
+        seen: &mut Observation,
         deadline: Deadline,
     ) -> Result<(), Stop> {
         let state = writer.state();
@@ -59,12 +62,18 @@ impl App {
         };
         let affected = self.read_affected(&request, deadline).await;
         let (images, _, shares) = affected.map_err(Stop::Journal)?;
-        let lost = shares.iter().filter(|share| {
-            let items = items_lost_by(&request, share, &images);
-            items.iter().any(|item| share.holds(item))
-        });
-        let owners = lost.map(|share| share.owner()).chain([state.owner()]);
-        let ownership = Ownership::of_all(owners, seen.owner.as_ref());
+        let mut on_record = OnRecord::default();
+        for share in &shares {
+            let mut items = items_lost_by(&request, share, &images);
+            items.retain(|item| share.holds(item));
+            if !items.is_empty() {
+                on_record.add(share, items.into_iter().collect(), self.now());
+            }
+        }
+        seen.given = on_record.given;
+        observe::look_up_recorded(&self.context(&request, deadline), &request, seen).await;
+        let owners = on_record.owners.iter().map(Option::as_ref);
+        let ownership = Ownership::of_all(owners.chain([state.owner()]), seen.owner.as_ref());
         let mut seen = seen.clone();
         if !ownership.proven() {
             seen.doubt_absence(&request.target, ownership.differs());
@@ -94,10 +103,12 @@ pub(super) fn read_later(
     seen: &Observation,
 ) -> Option<ItemResult> {
     let later = |error: &&CloudError| error.class.fault() != Fault::Request;
-    let error = seen.unreadable.as_ref().filter(later)?;
-    let kind = match error.is_out_of_time() {
-        true => ResultKind::Pending,
-        false => ResultKind::failed(error.code.clone(), error.to_string(), true),
+    let late = !seen.shows(&result.item) && seen.given.may_hide(&result.item);
+    let kind = match seen.unreadable.as_ref().filter(later) {
+        Some(error) if error.is_out_of_time() => ResultKind::Pending,
+        Some(error) => ResultKind::failed(error.code.clone(), error.to_string(), true),
+        None if late => list_is_late("a share that this cancel may have ended is new"),
+        None => return None,
     };
     let doubted = writer.doubts.contains(&result.item);
     doubted.then(|| ItemResult {

@@ -3,7 +3,7 @@
 
 use crate::domain::{Action, Item, ItemResult, ResultKind, Status, Timestamp};
 
-use super::super::record::{Deferral, Event, Intent, Progress, Record, Stored, Worker};
+use super::super::record::{CallNote, Deferral, Event, Intent, Progress, Record, Stored, Worker};
 use super::broken_record::{BrokenRecord, broken};
 use super::results::{blueprint, merge};
 use super::{Head, Incident, Phase, Revoking, State, StreamState, Subject, WakeUp};
@@ -100,7 +100,7 @@ impl State {
             failed_revocations: 0,
             blueprint: None,
             looked_before: intent.absent,
-            called: false,
+            called_at: None,
             given_at: None,
             last_given_at: None,
             owner: record.owner.clone(),
@@ -164,7 +164,7 @@ impl State {
                         "it closes the request with the status {status} instead of completed, partial or failed"
                     ));
                 }
-                self.called |= !calls.is_empty();
+                self.note_calls(record, calls);
                 self.closed(record, *status, results)
             }
             Event::CalledOff(call_off) => self.call_off(record, call_off),
@@ -177,7 +177,7 @@ impl State {
                 if verdict.allowed {
                     return broken("it refuses the request, but its verdict allows it");
                 }
-                self.called |= !calls.is_empty();
+                self.note_calls(record, calls);
                 self.refusal = Some(verdict.clone());
                 self.closed(record, Status::Denied, results)
             }
@@ -225,7 +225,7 @@ impl State {
         }
         self.holder_gone = false;
         if !mine && self.looked_before && matches!(self.phase, Phase::Working { .. }) {
-            self.called = true;
+            self.called_at = Some(record.at);
             self.doubt_open_items();
         }
         let worker = record.worker.clone();
@@ -257,17 +257,17 @@ impl State {
             self.owner.clone_from(&record.owner);
         }
         self.looked_before = !progress.names_only;
-        self.called |= !progress.calls.is_empty();
+        self.note_calls(record, &progress.calls);
         self.take_in(record, &progress.results)
     }
 
     fn deferred(&mut self, record: &Record, deferral: &Deferral) -> Result<(), BrokenRecord> {
         self.held_by(&record.worker)?;
         self.take_in(record, &deferral.results)?;
-        self.called |= !deferral.calls.is_empty();
+        self.note_calls(record, &deferral.calls);
         // If the deferral `waits` and the request has made no call, the earlier read of the cloud
         // no longer counts: what the next turn finds shared may come from another request.
-        self.looked_before &= !deferral.waits || self.called;
+        self.looked_before &= !deferral.waits || self.called_at.is_some();
         if deferral.fault.is_some() {
             self.failed_turns = self.failed_turns.saturating_add(1);
         }
@@ -357,6 +357,12 @@ impl State {
             self.given_at.get_or_insert(record.at);
         }
         Ok(())
+    }
+
+    fn note_calls(&mut self, record: &Record, calls: &[CallNote]) {
+        if !calls.is_empty() {
+            self.called_at = Some(record.at);
+        }
     }
 
     /// Sets the owner to the account of `record` if the record gives an item that the request had

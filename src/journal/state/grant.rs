@@ -202,6 +202,12 @@ impl State {
         self.last_given_at.is_some_and(lately)
     }
 
+    /// Whether the request may have made a call less than `time` before `now`.
+    pub fn called_within(&self, now: Timestamp, time: SignedDuration) -> bool {
+        let lately = |at| now.duration_since(at) < time;
+        self.called_at.is_some_and(lately)
+    }
+
     /// Whether the request has ended and no called-off item of it is still shared. The revocation
     /// of such an item would still change the request's results.
     pub(in crate::journal) fn answered(&self) -> bool {

@@ -82,7 +82,7 @@ impl State {
         // If the request has made no call, the earlier read of the cloud no longer counts: what the
         // next turn finds shared may come from another request. The exception is a record of
         // version 0.2.0, which always gives its worker the turn: it keeps the meaning that it had.
-        self.looked_before &= self.called || !reopening.looks_again;
+        self.looked_before &= self.called_at.is_some() || !reopening.looks_again;
         self.phase = phase;
         Ok(())
     }

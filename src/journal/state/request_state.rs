@@ -79,9 +79,10 @@ pub struct State {
     pub(super) failed_revocations: u32,
     pub(super) blueprint: Option<BlueprintId>,
     pub(super) looked_before: bool,
-    /// Whether the request may have made a call to share or cancel: a record names a call, or a
-    /// worker that had read the cloud did not record the end of its turn.
-    pub(super) called: bool,
+    /// When the request may have made its last call to share or cancel, at the latest: the time of
+    /// the newest record that names a call, or of the takeover from a worker that had read the
+    /// cloud and did not record the end of its turn. `None`: it made no call.
+    pub(super) called_at: Option<Timestamp>,
     pub(super) given_at: Option<Timestamp>,
     /// The time of the newest record that has a new result for an item that the request gave. A
     /// repeated result does not count.

@@ -37,7 +37,10 @@ pub(super) fn run(context: ActionContext<'_>) -> Answer {
     let mut entries = Vec::new();
     let blueprints = context.stock.blueprints.iter();
     for (id, blueprint) in blueprints.filter(|(_, blueprint)| blueprint.is_custom()) {
-        for (account, since) in &blueprint.shares {
+        let shares = blueprint.shares.iter();
+        for (account, since) in
+            shares.filter(|(_, since)| context.behaviour.lists(**since, context.now))
+        {
             if selection.takes(id, |_| Some(account.clone())) {
                 entries.push(json!({"BlueprintId": id, "AccountId": account, "CreatedTime": api_time(*since)}));
             }

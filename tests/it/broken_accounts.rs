@@ -1,0 +1,204 @@
+//! One account makes every call with it fail with a code that promises success later. The others
+//! of its call get or lose the image nevertheless.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sharehook::domain::{ResultKind, Status};
+use sharehook_sandbox::Site;
+
+use crate::support::{BLUEPRINT, CVM_IMAGE, World, deadline, request};
+
+const HOUR: i64 = 3_600;
+
+/// Ten accounts that get the image in one call.
+fn ten() -> Vec<String> {
+    (0..10)
+        .map(|n| format!("{}", 700_000_000_100_u64 + n))
+        .collect()
+}
+
+/// A world whose policies allow everything.
+async fn world(site: Site) -> World {
+    let mut world = crate::unclear_ends::retried_for_ten_minutes(site).await;
+    let open = "@id(\"all\") permit (principal, action, resource);\n";
+    let file: &Path = &world.folder.path().join("policy/all.cedar");
+    std::fs::write(file, open).unwrap();
+    world.change_entities(|entities| entities);
+    world
+}
+
+/// A ticket for a share of an hour.
+fn share(image: &str, accounts: &[String]) -> Value {
+    let change = json!({"image": image, "accounts": accounts, "expires_in": "1h"});
+    request("CHG1", change)
+}
+
+fn break_account(world: &World, account: &str) {
+    world.cloud.edit(|cloud| {
+        cloud.broken.insert(account.to_owned());
+    });
+}
+
+fn has(world: &World, image: &str) -> BTreeSet<String> {
+    let shared = match image {
+        BLUEPRINT => world.has(image),
+        _ => world.has_image(image),
+    };
+    shared.into_iter().collect()
+}
+
+/// One more turn for each unfinished request. The cloud cannot be carrying out a call of the last
+/// turn any more.
+async fn turn(world: &World) {
+    world.advance(3);
+    world.app.sweep_at_once(deadline()).await.unwrap();
+}
+
+/// The calls so far that change who has an image.
+fn changes(world: &World) -> usize {
+    let calls = world.cloud.calls();
+    calls
+        .iter()
+        .filter(|call| !call.accounts.is_empty())
+        .count()
+}
+
+#[tokio::test]
+async fn the_others_of_its_batch_get_the_image_in_the_first_turn() {
+    for (site, image) in [
+        (Site::Cn, BLUEPRINT),
+        (Site::Intl, BLUEPRINT),
+        (Site::Cn, CVM_IMAGE),
+    ] {
+        for bad in [0, 4, 9] {
+            let case = format!("{site:?} {image} {bad}");
+            let world = world(site).await;
+            let accounts = ten();
+            let bad = &accounts[bad];
+            break_account(&world, bad);
+            let ticket = share(image, &accounts);
+            let (_, answer) = world.deliver(&ticket).await;
+            assert_eq!(answer.status, Status::Pending, "{case}: {answer:?}");
+            let mut others: BTreeSet<String> = accounts.iter().cloned().collect();
+            others.remove(bad);
+            assert_eq!(has(&world, image), others, "{case}");
+            assert!(changes(&world) <= 12, "{case}: {}", changes(&world));
+            world.advance(700);
+            world.sweep().await;
+            let (_, answer) = world.deliver(&ticket).await;
+            assert_eq!(answer.status, Status::Partial, "{case}: {answer:?}");
+            let failed: Vec<_> = (answer.results.iter())
+                .filter(|result| !result.succeeded())
+                .collect();
+            assert_eq!(failed.len(), 1, "{case}: {answer:?}");
+            assert!(
+                matches!(&failed[0].kind, ResultKind::Failed { code, .. } if code == "InternalError"),
+                "{case}: {answer:?}"
+            );
+            world.verify().await.unwrap();
+        }
+    }
+}
+
+/// Of the ten accounts only one can be shared with. A turn finds it, however many calls fail first.
+#[tokio::test]
+async fn one_good_account_among_nine_gets_the_image() {
+    let world = world(Site::Cn).await;
+    let accounts = ten();
+    for bad in accounts.iter().filter(|id| **id != accounts[6]) {
+        break_account(&world, bad);
+    }
+    world.deliver(&share(BLUEPRINT, &accounts)).await;
+    for _ in 0..8 {
+        assert!(world.has(BLUEPRINT).is_empty() || world.has(BLUEPRINT) == [accounts[6].clone()]);
+        turn(&world).await;
+    }
+    assert_eq!(world.has(BLUEPRINT), [accounts[6].clone()]);
+}
+
+/// A cloud that refuses everything gets as many calls as before batches were halved.
+#[tokio::test]
+async fn a_cloud_that_is_down_gets_six_calls_a_turn() {
+    let world = world(Site::Cn).await;
+    let down = "ShareBlueprintAcrossAccounts:error-before:InternalError@900";
+    assert!(world.cloud.inject(down.parse().unwrap()));
+    let mut accounts = ten();
+    accounts.push("700000000200".to_owned());
+    world.deliver(&share(BLUEPRINT, &accounts)).await;
+    assert_eq!(changes(&world), 12, "two batches");
+    for turns in 2..=7 {
+        turn(&world).await;
+        assert_eq!(changes(&world), turns * 12);
+    }
+    // One turn in eight looks for an account that can be shared with.
+    turn(&world).await;
+    let thorough = changes(&world) - 7 * 12;
+    assert!((13..=40).contains(&thorough), "{thorough}");
+    turn(&world).await;
+    assert_eq!(changes(&world), 8 * 12 + thorough);
+}
+
+/// Tickets for one account each, merged into one call.
+#[tokio::test]
+async fn the_others_of_a_merged_call_get_the_image_and_lose_it() {
+    let world = world(Site::Intl).await;
+    let accounts = ten();
+    let ticket = |n: usize| {
+        let change = json!({"accounts": [accounts[n]], "expires_in": "1h"});
+        request(&format!("CHG{n}"), change)
+    };
+    let slow = || {
+        for action in [
+            "ShareBlueprintAcrossAccounts",
+            "CancelShareBlueprintAcrossAccounts",
+        ] {
+            let slow = format!("{action}:slow:30ms@20");
+            assert!(world.cloud.inject(slow.parse().unwrap()));
+        }
+    };
+    break_account(&world, &accounts[3]);
+    slow();
+    let tickets: Vec<Value> = (0..8).map(ticket).collect();
+    futures_util::future::join_all(tickets.iter().map(|ticket| world.deliver(ticket))).await;
+    assert!(changes(&world) <= 30, "{}", changes(&world));
+    // Chance decides which tickets are in the half without the account. A later turn gets the rest.
+    for _ in 0..12 {
+        turn(&world).await;
+    }
+    assert_eq!(world.has(BLUEPRINT).len(), 7);
+
+    world.cloud.edit(|cloud| cloud.broken.clear());
+    turn(&world).await;
+    assert_eq!(world.has(BLUEPRINT).len(), 8);
+    break_account(&world, &accounts[5]);
+    world.clear_faults().await;
+    slow();
+    world.advance(2 * HOUR);
+    for _ in 0..12 {
+        turn(&world).await;
+    }
+    assert_eq!(world.has(BLUEPRINT), [accounts[5].clone()]);
+}
+
+/// A revocation of ten accounts, one of which the cloud cannot revoke.
+#[tokio::test]
+async fn the_others_of_its_batch_lose_the_image() {
+    for site in [Site::Cn, Site::Intl] {
+        let world = world(site).await;
+        let accounts = ten();
+        let (_, answer) = world.deliver(&share(BLUEPRINT, &accounts)).await;
+        assert_eq!(answer.status, Status::Completed, "{answer:?}");
+        break_account(&world, &accounts[8]);
+        world.advance(2 * HOUR);
+        world.sweep().await;
+        assert_eq!(world.has(BLUEPRINT), [accounts[8].clone()], "{site:?}");
+        let grants = world.app.grants().await.unwrap().entries;
+        assert!(
+            grants.iter().all(|grant| grant.to == accounts[8]),
+            "{grants:?}"
+        );
+        world.verify().await.unwrap();
+    }
+}
