@@ -389,13 +389,7 @@ fn answer_of(state: &State) -> (Ending, Answer) {
 
 /// Returns the recorded state as the answer to a repeated delivery.
 fn duplicate_of(state: &State) -> (Ending, Answer) {
-    let (ending, answer) = answer_of(state);
-    let duplicate = true;
-    (
-        ending,
-        Answer {
-            duplicate,
-            ..answer
-        },
-    )
+    let (ending, mut answer) = answer_of(state);
+    answer.duplicate = true;
+    (ending, answer)
 }

@@ -395,7 +395,7 @@ async fn what_another_instance_revokes_is_taken_back() {
             world.notify().await;
         }
         revoke(&world, json!({})).await;
-        system.announce(&world).await;
+        receive(&world, system.event(world.now())).await.unwrap();
         world.sweep().await;
         assert_eq!(world.has(BLUEPRINT), [""; 0], "{shared}");
         world.notify().await;

@@ -299,7 +299,7 @@ async fn a_failure_that_cannot_be_retried_is_not_offered_for_a_retry() {
         let reader = world.app.reader();
         let report = Report::compile(reader, None, Depth::Whole, Language::En);
         let page = report.await.unwrap().html();
-        let offered = page.contains("sharehook retry invoke/CHG1");
+        let offered = page.contains("sharehook retry &#39;invoke/CHG1&#39;");
         let new_ticket = page.contains("It cannot be decided again now");
         assert_ne!(offered, new_ticket, "{page}");
         offered

@@ -2,10 +2,11 @@
 //! requests, and the answer to a repeated event.
 
 use crate::app::{Answer, App, Ending, duplicate_of};
-use crate::domain::{Identity, Status};
-use crate::journal::{Announcement, Incident, JournalError, State, StreamId, StreamState, Subject};
-
-use super::withdrawals::was_called_off;
+use crate::domain::Status;
+use crate::inbound::Said;
+use crate::journal::{
+    Announcement, History, Incident, JournalError, State, StreamId, StreamState, Subject,
+};
 
 impl App {
     /// Returns the requests that the announcement has opened or called off, and the error of a
@@ -18,12 +19,23 @@ impl App {
         let Subject::Received(announcement) = incident.subject() else {
             return Ok((requests, damaged));
         };
+        let withdraws = announcement.delivery_id.ends_with(Said::Withdrawn.as_str());
         for identity in incident.requests() {
-            match self.journal.look_up(StreamId::of(identity)).await {
-                Ok(Some(StreamState::Request(state))) if is_of(announcement, &state) => {
-                    requests.push(*state);
+            let stream = StreamId::of(identity);
+            // A withdrawal names only what it called off, which follows the record that ends it.
+            let read = match withdraws {
+                true => {
+                    let read = self.journal.read(stream).await;
+                    read.map(|history| history.and_then(History::into_state))
                 }
-                Ok(_) => {}
+                false => {
+                    let read = self.journal.look_up(stream).await;
+                    let read = read.map(|state| state.and_then(StreamState::into_state));
+                    read.map(|state| state.filter(|state| opened(announcement, state)))
+                }
+            };
+            match read {
+                Ok(state) => requests.extend(state),
                 Err(error) if error.concerns_one_request() => damaged = Some(error),
                 Err(error) => return Err(error),
             }
@@ -61,12 +73,11 @@ impl App {
     }
 }
 
-/// Whether the announcement has opened or called off the request: one of another instance may have
-/// the same identity. The delivery that a fetched instance becomes has the announcement's id, or
-/// that of a ticket the part before the slash.
-fn is_of(announcement: &Announcement, state: &State) -> bool {
+/// Whether the announcement has opened the request: one of another instance may have the same
+/// identity. The delivery that a fetched instance becomes has the announcement's id, or that of a
+/// ticket the part before the slash.
+fn opened(announcement: &Announcement, state: &State) -> bool {
     let id = &announcement.delivery_id;
     let rest = state.delivery_id().and_then(|of| id.strip_prefix(of));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        || was_called_off(state, &Identity::new(&announcement.source, id))
 }

@@ -267,7 +267,7 @@ fn call_off(state: &State, by: &Identity) -> Option<CallOff> {
     (!call_off.items.is_empty()).then_some(call_off)
 }
 
-pub(super) fn was_called_off(state: &State, by: &Identity) -> bool {
+fn was_called_off(state: &State, by: &Identity) -> bool {
     let items = state.request().target.items();
     let mut call_offs = items.iter().filter_map(|item| state.call_off_of(item));
     call_offs.any(|call_off| call_off.by == *by)
