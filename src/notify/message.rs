@@ -43,8 +43,8 @@ pub(crate) struct Message {
     /// Whether the message goes to the delivery's `response_url` instead of the target's address.
     #[serde(default)]
     pub to_response_url: bool,
-    /// Whether a failure to send this message is only logged, so that the notification is not
-    /// repeated.
+    /// Whether a refusal of this message is only logged. Any other failure repeats the
+    /// notification.
     #[serde(default)]
     pub optional: bool,
 }

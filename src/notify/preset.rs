@@ -264,8 +264,8 @@ impl Preset {
         };
         match self.row().refusal {
             Refusal::Never => None,
-            // A `response_url` answers `ok` as plain text.
-            Refusal::NotOk if body.trim_ascii() == b"ok" => None,
+            // A `response_url` answers `ok` as plain text, or nothing.
+            Refusal::NotOk if [&b"ok"[..], b""].contains(&body.trim_ascii()) => None,
             Refusal::NotOk => {
                 let answer = read();
                 let yes = answer.get("ok") == Some(&Value::Bool(true));
@@ -273,11 +273,10 @@ impl Preset {
             }
             Refusal::Errors => {
                 let answer = read();
-                let Some(data) = answer
-                    .get("data")
-                    .filter(|_| answer.get("errors").is_none())
-                else {
-                    return refused(answer.pointer("/errors/0/message"));
+                let error = answer.pointer("/errors/0");
+                let data = answer.get("data").filter(|data| !data.is_null());
+                let (Some(data), None) = (data, error) else {
+                    return refused(error.and_then(|error| error.get("message")));
                 };
                 let mut results = data.as_object().into_iter().flat_map(|data| data.values());
                 let failed = |result: &Value| result.get("success") == Some(&Value::Bool(false));

@@ -172,8 +172,8 @@ async fn an_adoption_does_not_undo_a_cancel_that_is_refused_meanwhile() {
     }
 }
 
-/// The process stops before each record of the adoption. By the time another one continues it, the
-/// share has ended, by hand or by a cancel.
+/// The process stops before the second record of the adoption. By the time another one continues
+/// it, the share has ended, by hand or by a cancel.
 #[tokio::test]
 async fn an_adoption_that_is_resumed_shares_nothing() {
     let by_cancel = cancel("CHG2", CVM_IMAGE, HAND);

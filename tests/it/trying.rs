@@ -218,7 +218,7 @@ fn the_shipped_configurations_have_no_problem_and_no_danger() {
 fn a_policy_that_would_not_be_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy");
-    for dir in ["cases", "..data", "sub/deep"] {
+    for dir in ["cases", "..data", "sub"] {
         std::fs::create_dir_all(policy.join(dir)).unwrap();
     }
     for file in std::fs::read_dir(repository().join("policy")).unwrap() {
@@ -242,7 +242,7 @@ fn a_policy_that_would_not_be_read_is_refused() {
     ];
     let (code, out, err) = run(folder.path(), &arguments);
     assert!(matches!(code, Some(0 | 2)), "{out}{err}");
-    for file in ["sub/deep/x.cedar", "X.CEDAR"] {
+    for file in ["sub/x.cedar", "X.CEDAR"] {
         std::fs::write(policy.join(file), "").unwrap();
         let (code, out, err) = run(folder.path(), &arguments);
         assert_eq!(code, Some(3), "{out}{err}");

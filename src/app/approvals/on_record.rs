@@ -34,6 +34,13 @@ impl App {
                     read.map(|state| state.filter(|state| opened(announcement, state)))
                 }
             };
+            // Of a retired request, `look_up` finds record 0 alone.
+            let read = match read {
+                Ok(Some(state)) if state.status() == Status::Pending => {
+                    self.reread(stream).await.map(Some)
+                }
+                read => read,
+            };
             match read {
                 Ok(state) => requests.extend(state),
                 Err(error) if error.concerns_one_request() => damaged = Some(error),

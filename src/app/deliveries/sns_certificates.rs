@@ -33,6 +33,7 @@ pub(in crate::app) struct Certificates {
     known: Mutex<BTreeMap<String, (Timestamp, Certificate)>>,
     fetches: Semaphore,
     waiting: Semaphore,
+    renewal: Semaphore,
 }
 
 pub(in crate::app) enum Unverified {
@@ -56,6 +57,7 @@ impl Certificates {
             known: Mutex::default(),
             fetches: Semaphore::new(MAX_FETCHES),
             waiting: Semaphore::new(MAX_WAITING),
+            renewal: Semaphore::new(1),
         }
     }
 
@@ -70,7 +72,13 @@ impl Certificates {
         match known() {
             Some((since, certificate)) if fresh(since) => return Ok(certificate),
             // The address had SNS's certificate before, so no stranger invented it.
-            Some(_) => return self.fetch(url, issuers, now).await,
+            Some((_, old)) => {
+                return match self.renewal.try_acquire() {
+                    Ok(_renewing) => self.fetch(url, issuers, now).await,
+                    // Another delivery fetches it again at this moment.
+                    Err(_) => Ok(old),
+                };
+            }
             None => {}
         }
         let busy = "too many deliveries wait for certificates that are not known";

@@ -122,6 +122,8 @@ impl DriftReport {
     /// Keeps the first [`MAX_LISTED`] entries of each list that has no other bound, for people and
     /// for errors of function hosts.
     pub fn shorten(&mut self) {
+        // Show failed reads first: for the others the site has no API.
+        self.unread.sort_by_key(|one| one.no_read_api);
         let more = &mut self.more;
         cut(more, "differences", &mut self.differences);
         cut(more, "under_way", &mut self.under_way);

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
-use crate::app::grants::LIGHTHOUSE;
+use crate::app::grants::{LIGHTHOUSE, receiver};
 use crate::domain::{
-    AccountId, Action, Difference, Drifted, Identity, ImageRef, Item, Region, Target,
+    AccountId, Action, Difference, Drifted, Identity, ImageRef, Item, ItemResult, Region, Target,
 };
 use crate::journal::{Phase, Standing, State};
 
@@ -56,7 +56,8 @@ pub(super) struct ToCome {
 }
 
 impl Requests {
-    fn add(&mut self, state: &State) {
+    /// Adds a request. `pending`: it has a result to come for the receiver.
+    fn add(&mut self, state: &State, pending: bool) {
         self.records = self.records.saturating_add(state.head().next_seq);
         let (request, action) = (state.identity().clone(), state.request().action);
         let to_come = |why| ToCome {
@@ -71,7 +72,9 @@ impl Requests {
                 fault: Some(_),
                 ..
             } if !state.results().iter().any(|result| result.maybe_done) => {
-                self.to_come = Some(to_come(Some(why.clone())));
+                if pending {
+                    self.to_come = Some(to_come(Some(why.clone())));
+                }
             }
             Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => {
                 self.under_way = Some(request);
@@ -104,7 +107,10 @@ impl Known {
     }
 
     fn add_request(&mut self, to: String, state: &State) {
-        self.requests.entry(to).or_default().add(state);
+        let of_receiver = |result: &&ItemResult| receiver(&result.item) == to;
+        let results = state.results();
+        let pending = results.iter().filter(of_receiver).any(ItemResult::pending);
+        self.requests.entry(to).or_default().add(state, pending);
     }
 
     /// Returns a request for `to` that has begun and is not finished.
@@ -245,7 +251,8 @@ impl App {
                 && place.1 == named.1
                 && self.published.source(region, &place.0).as_ref() == Some(&named.0)
             {
-                known.cancels_of_all.add(cancel);
+                let pending = cancel.results().iter().any(ItemResult::pending);
+                known.cancels_of_all.add(cancel, pending);
             }
         }
     }

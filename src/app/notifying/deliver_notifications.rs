@@ -25,8 +25,9 @@ use crate::journal::{
 use crate::notify::next_attempt;
 use crate::telemetry::{Metric, NotificationResult, Step, step, within};
 
+use super::failure::Failure;
 use super::outbox::Queued;
-use super::send_notification::{Attempt, Delivered, Failure};
+use super::send_notification::{Attempt, Delivered};
 use super::target::Target;
 use super::task_token::NoToken;
 

@@ -2,6 +2,7 @@
 //! messages, and records the result of each attempt.
 
 mod deliver_notifications;
+mod failure;
 mod outbox;
 mod reported;
 mod send_notification;

@@ -19,6 +19,7 @@ use crate::notify::{
 };
 use crate::telemetry::current;
 
+use super::failure::Failure;
 use super::reported::Reported;
 use super::target::Target;
 use super::task_token::NoToken;
@@ -37,41 +38,6 @@ pub(super) enum Delivered {
     /// The template wrote no message, no task waits for the outcome, or nothing ends at the coming
     /// end.
     Nothing,
-}
-
-/// Why an attempt failed.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) why: String,
-    /// Whether no further attempt is made.
-    pub(super) is_final: bool,
-    /// The receiver's `Retry-After`, in seconds.
-    pub(super) retry_after: Option<i64>,
-    /// Whether the target refused the request: with a 4xx status other than 429, or in the body of
-    /// a 2xx answer.
-    refused: bool,
-    /// Whether the template failed, so nothing was sent.
-    pub(super) is_unwritten: bool,
-}
-
-impl Failure {
-    /// A failure after which no further attempt is made.
-    pub(super) fn lasting(why: impl Into<String>) -> Self {
-        Self {
-            is_final: true,
-            ..Self::passing(why)
-        }
-    }
-
-    fn passing(why: impl Into<String>) -> Self {
-        Self {
-            why: why.into(),
-            is_final: false,
-            retry_after: None,
-            refused: false,
-            is_unwritten: false,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +118,7 @@ impl App {
             let answer = self
                 .exchange(notification, message, "GET", &find.path, None)
                 .await?;
-            let none = || Failure::passing("the target's answer has no usable id of the ticket");
+            let none = || Failure::refused("the target's answer has no usable id of the ticket");
             found = Some(find.id(&answer).ok_or_else(none)?);
         }
         let path = |path: &str| match &found {
@@ -201,8 +167,8 @@ impl App {
             false => config.address.as_ref().and_then(|at| at.join(&path).ok()),
         };
         let url = url.ok_or_else(|| match message.to_response_url {
-            true => Failure::passing(NO_RESPONSE_URL),
-            false => Failure::passing(PathError.to_string()),
+            true => Failure::refused(NO_RESPONSE_URL),
+            false => Failure::refused(PathError.to_string()),
         })?;
         let headers = self.headers(notification, message, method, &url, &body)?;
         let outgoing = Outgoing {
@@ -370,11 +336,13 @@ impl Notification<'_> {
         (slack || own.is_some_and(|own| own.same_origin(&url))).then_some(url)
     }
 
-    /// Makes the failure of a template. A shipped template fails again for the same outcome; the
-    /// operator can mend their own before the next attempt.
+    /// Makes the failure of a template. A shipped template fails again for the same outcome, unless
+    /// it uses a secret that another process has; the operator can mend their own before the next
+    /// attempt.
     fn unwritten(&self, why: &str) -> Failure {
+        let config = &self.target.config;
         Failure {
-            is_final: self.target.config.map.is_none(),
+            is_final: config.map.is_none() && !config.preset.uses_callback(),
             is_unwritten: true,
             ..self.failed(why)
         }

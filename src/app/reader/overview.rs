@@ -52,8 +52,15 @@ impl JournalReader<'_> {
         for some in failed.chunks(READERS) {
             let answers = join_all(some.iter().map(|state| self.why_no_retry(state))).await;
             for (state, answer) in some.iter().zip(answers) {
-                if answer?.is_some() {
-                    overview.no_retry.insert(state.identity().to_string());
+                match answer {
+                    Ok(None) => {}
+                    Ok(Some(_)) => {
+                        overview.no_retry.insert(state.identity().to_string());
+                    }
+                    Err(error) if error.concerns_one_request() => {
+                        overview.flaws.push(error.to_string());
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         }

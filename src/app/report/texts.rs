@@ -154,8 +154,8 @@ labels! {
         | "只有运维人员能够解决；解决后运行 `sharehook sweep` 会立即重试。";
     next_sweep: "The next sweep continues it." | "下一次巡检（sweep）会继续处理。";
     retry_remedy: "decides it again." | "可让策略重新决定。";
-    no_retry_remedy: "It cannot be decided again now; if it is still needed, send a new ticket."
-        | "现在不能重新决定；如仍需要，请提交新的工单。";
+    no_retry_remedy: "It cannot be decided again now; `sharehook explain` says why."
+        | "现在不能重新决定；`sharehook explain` 会说明原因。";
     not_all_done: "not all of it is done" | "尚未全部完成";
     target_refused: "the target did not accept it" | "对方没有接收";
     notify_remedy: "delivers it again." | "可重新发送。";

@@ -50,15 +50,19 @@ impl App {
 fn concerned(other: &State, item: &Item) -> Option<ResultKind> {
     let target = &other.request().target;
     let cancels = other.request().action == Action::Cancel;
-    let names = target.items().contains(item) || cancels && target.lighthouse();
+    let pending = |result: &ItemResult| result.item == *item && result.pending();
+    let names = target.items().contains(item);
+    let of_all = cancels && target.lighthouse();
     let unfinished = match other.phase() {
-        Phase::Working { .. } | Phase::Deferred { .. } | Phase::Revoking { .. } => true,
-        Phase::Waiting { .. } => cancels,
+        Phase::Working { .. } | Phase::Revoking { .. } => names || of_all,
+        // What is done already does not change any more.
+        Phase::Deferred { .. } => of_all || other.results().iter().any(pending),
+        Phase::Waiting { .. } => cancels && (names || of_all),
         Phase::Denied | Phase::Closed | Phase::RevokeDeferred { .. } | Phase::Revoked => false,
     };
     let why = match other.given().contains(item) {
         true => "has given it meanwhile",
-        false if names && unfinished => "is not finished",
+        false if unfinished => "is not finished",
         false => return None,
     };
     let why = format!("{} {why}; compare again", other.identity());

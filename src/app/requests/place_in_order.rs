@@ -1,7 +1,7 @@
 //! Finds the place of a new request in the order of shares and cancels. In: a request that is being
 //! opened. Out: an instant later than its approval, if it must follow a recorded request to which a
-//! wrong clock gave a later instant. Reads the journal, and the cloud for a cancel that concerns
-//! Lighthouse.
+//! wrong clock gave a later instant; for an adoption, the instant at which its comparison began.
+//! Reads the journal, and the cloud for a cancel that concerns Lighthouse.
 
 use std::collections::BTreeSet;
 

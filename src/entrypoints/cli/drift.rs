@@ -57,6 +57,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
         }
         app.notify_before_answer(deadline).await;
     }
+    let agrees = report.agrees();
     if context.json {
         out(json!(report));
     } else {
@@ -71,7 +72,7 @@ pub(super) async fn run(context: &Context, options: DriftOptions) -> Result<Exit
     let mut answers = report.cancels.iter().chain(&report.adoptions);
     Ok(match answers.any(denied) {
         true => Exit::Refused,
-        false => Exit::done_if(report.agrees()),
+        false => Exit::done_if(agrees),
     })
 }
 

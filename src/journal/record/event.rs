@@ -221,7 +221,7 @@ pub struct Intent {
     pub approved_at: Timestamp,
     /// The instant that orders this request among shares and cancels. `None` means `approved_at`.
     /// Set if a fast clock gave an earlier request a later instant, so that this request still
-    /// comes after the earlier one.
+    /// comes after the earlier one. An adoption has the instant at which its comparison began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered_at: Option<Timestamp>,
     /// When the share expires.

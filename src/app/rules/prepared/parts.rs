@@ -278,19 +278,22 @@ fn read_policies(config: &Config) -> Result<PolicyFiles, Problems> {
 /// The end of the names of policy files.
 const POLICY_END: &str = ".cedar";
 
-/// Returns a policy that [`read_policies`] skips: in a folder, or with an end in upper case. Leaves
-/// out what is hidden (Kubernetes keeps the files of a ConfigMap in hidden folders) and what
-/// symbolic links lead to.
+/// Returns a policy that [`read_policies`] skips: in a folder of the policy directory, or with an
+/// end in upper case. Leaves out what is hidden (Kubernetes keeps the files of a ConfigMap in hidden
+/// folders) and what symbolic links lead to. Looks only one level deep: a large folder may lie there.
 fn unread_policy(entry: &fs::DirEntry) -> Option<PathBuf> {
-    let (name, kind) = (entry.file_name(), entry.file_type().ok()?);
-    let name = name.to_string_lossy();
-    if name.starts_with('.') {
-        return None;
+    let skipped = |entry: &fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
+        let is_policy = name.ends_with(POLICY_END) && !name.starts_with('.');
+        is_policy.then(|| entry.path())
+    };
+    let hidden = entry.file_name().to_string_lossy().starts_with('.');
+    match entry.file_type().ok()?.is_dir() {
+        true if hidden => None,
+        true => fs::read_dir(entry.path())
+            .ok()?
+            .flatten()
+            .find_map(|inner| skipped(&inner)),
+        false => skipped(entry),
     }
-    if kind.is_dir() {
-        let inside = fs::read_dir(entry.path()).ok()?;
-        return inside.flatten().find_map(|inner| unread_policy(&inner));
-    }
-    let is_policy = name.to_ascii_lowercase().ends_with(POLICY_END);
-    is_policy.then(|| entry.path())
 }
