@@ -13,6 +13,8 @@ use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
 /// An id that contains the markup, mentions and commands of several systems.
 const HOSTILE: &str =
     "h @octocat <!channel> [~admin] *b* #1 !1 <b>x</b> https://evil.example {{x}} [code]";
+/// A part of [`HOSTILE`] that a system would make a link.
+const LINK: &str = "https://evil";
 const TOKEN: &str = "test-only-token-0123456789";
 const TASK_TOKEN: &str = "AAAAKgAAAAIAAAAAAAAAAtest-only-task-token";
 
@@ -45,7 +47,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: jira,
         reads_notes_first: true,
-        forbidden: &[" [~admin", " {{x", " *b*"],
+        forbidden: &[" [~admin", " {{x", " *b*", LINK],
     },
     System {
         preset: "servicenow",
@@ -54,7 +56,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: servicenow,
         reads_notes_first: true,
-        forbidden: &["[code]"],
+        forbidden: &["[code]", LINK],
     },
     System {
         preset: "zendesk",
@@ -63,7 +65,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: zendesk,
         reads_notes_first: true,
-        forbidden: &["<b>", "<!"],
+        forbidden: &["<b>", "<!", LINK],
     },
     System {
         preset: "freshservice",
@@ -72,7 +74,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: freshservice,
         reads_notes_first: true,
-        forbidden: &["<b>", "<!"],
+        forbidden: &["<b>", "<!", LINK],
     },
     System {
         preset: "github",
@@ -81,7 +83,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: github,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", "#1", "https://evil", " <b>"],
+        forbidden: &["@octocat", " *b*", "#1", LINK, " <b>"],
     },
     System {
         preset: "gitlab",
@@ -90,7 +92,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: gitlab,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", "#1", "!1", "https://evil", " <b>"],
+        forbidden: &["@octocat", " *b*", "#1", "!1", LINK, " <b>"],
     },
     System {
         preset: "slack",
@@ -108,7 +110,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: pagerduty,
         reads_notes_first: true,
-        forbidden: &[],
+        forbidden: &[LINK],
     },
     System {
         preset: "linear",
@@ -117,7 +119,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: linear,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", " <b>"],
+        forbidden: &["@octocat", " *b*", " <b>", LINK],
     },
     System {
         preset: "opsgenie",
@@ -135,7 +137,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: feishu_bot,
         reads_notes_first: false,
-        forbidden: &["<"],
+        forbidden: &["<", LINK],
     },
     System {
         preset: "dingtalk-bot",
@@ -144,7 +146,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: dingtalk_bot,
         reads_notes_first: false,
-        forbidden: &[],
+        forbidden: &[LINK],
     },
     System {
         preset: "wecom-bot",
@@ -153,7 +155,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: wecom_bot,
         reads_notes_first: false,
-        forbidden: &["<"],
+        forbidden: &["<", LINK],
     },
 ];
 
@@ -799,7 +801,11 @@ async fn a_repeated_state_is_ended_with_its_own_token() {
     }
     assert_eq!(receiver.notes().len(), 3);
     let records = records(&world).await;
-    assert_eq!(records.matches("\"type\":\"notified\"").count(), 1, "{records}");
+    assert_eq!(
+        records.matches("\"type\":\"notified\"").count(),
+        1,
+        "{records}"
+    );
     world.verify().await.unwrap();
 }
 
