@@ -169,8 +169,14 @@ fn message_of(state: &State) -> Option<String> {
                 (number > 0).then(|| format!("{number} of {} results: {why}", results.len()))
             };
             let parts = [
-                (state.kept().len(), "the image was shared before this request, so the expiry of this request does not revoke it"),
-                (renewed.count(), "another request shared the image, too, so it is revoked when the last of these shares ends"),
+                (
+                    state.kept().len(),
+                    "the image was shared before this request, so the expiry of this request does not revoke it",
+                ),
+                (
+                    renewed.count(),
+                    "another request shared the image, too, so it is revoked when the last of these shares ends",
+                ),
             ];
             let parts: Vec<String> = parts.into_iter().filter_map(of_all).collect();
             (!parts.is_empty()).then(|| parts.join("; "))

@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{
-    Item, ItemResult, Notice, NoticeKind, RefusalKind, ResultCode, ResultKind,
-};
+use crate::domain::{Item, ItemResult, Notice, NoticeKind, RefusalKind, ResultCode, ResultKind};
 use crate::journal::{Incident, Owed, Phase, State, StreamId, StreamState, Subject};
 
 /// The message of a refused item.
@@ -122,7 +120,13 @@ fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult
         }
         NoticeKind::Denied => {
             if results.is_empty() {
-                results = state.request().target.items().into_iter().map(denied).collect();
+                results = state
+                    .request()
+                    .target
+                    .items()
+                    .into_iter()
+                    .map(denied)
+                    .collect();
             }
             // The recorded reasons can show parts of the allow-list.
             for one in &mut results {

@@ -91,8 +91,8 @@ pub(in crate::app) fn given_for_longer(share: &State, all: &[State]) -> Vec<Item
 
 /// The items that another request gave, among those that this share may concern.
 fn same_given(share: &State, other: &State) -> Vec<Item> {
-    let concerns = other.identity() != share.identity()
-        && other.request().region == share.request().region;
+    let concerns =
+        other.identity() != share.identity() && other.request().region == share.request().region;
     let mut given = other.given();
     given.retain(|item| match item {
         _ if !concerns => false,

@@ -38,7 +38,12 @@ impl App {
 impl Reported {
     /// Whether the notification is about an end at which nothing ends.
     pub(super) fn ends_nothing(&self) -> bool {
-        let ends = |share: &State| share.uncovered().iter().any(|item| !self.staying.contains(item));
+        let ends = |share: &State| {
+            share
+                .uncovered()
+                .iter()
+                .any(|item| !self.staying.contains(item))
+        };
         !self.staying.is_empty() && !self.state.state().is_some_and(ends)
     }
 }

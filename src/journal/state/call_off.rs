@@ -3,9 +3,7 @@
 //! items of a cancel that are not cancelled yet. In: a state and a `called_off` or `cancelled`
 //! record. Out: which items the record may name, and which items are called off.
 
-use crate::domain::{
-    Action, Item, ItemResult, NoticeKind, ShareRequest, Status, Timestamp,
-};
+use crate::domain::{Action, Item, ItemResult, NoticeKind, ShareRequest, Status, Timestamp};
 
 use super::super::record::{CallOff, Record};
 use super::broken_record::{BrokenRecord, broken};

@@ -219,8 +219,16 @@ fn a_refusal_has_a_kind() {
     for (policies, change, kind) in [
         (&sample, json!({"accounts": ["999999999"]}), NoPermit),
         (&sample, json!({"approvers": []}), Forbidden),
-        (&sample, json!({"approvers": ["mallory@example.com"]}), Approval),
-        (&sample, json!({"expires_at": "2026-10-31T00:00:00Z"}), Expired),
+        (
+            &sample,
+            json!({"approvers": ["mallory@example.com"]}),
+            Approval,
+        ),
+        (
+            &sample,
+            json!({"expires_at": "2026-10-31T00:00:00Z"}),
+            Expired,
+        ),
         (&broken, json!({}), Error),
     ] {
         let refused = verdict(decide_for(policies, "jira", &native(change))).refused;
