@@ -4,14 +4,16 @@
 def list: unique | if length > 5 then "\(.[:5] | join(", ")) and \(length - 5) more" else join(", ") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+# Text from a ticket. An invisible space keeps an address from being a link, in every system.
+def unlinked: gsub("://"; "://\u200b");
 def refusal: {no_permit: "No rule allows it.", approval: "It lacks an approver who may approve it.",
   expired: "Its end has already passed.", error: "The policy could not decide it."}[.] // empty;
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
   "A delivery from \(.source) was authenticated, but is not a valid request. Nothing was done.",
-  (.problems[:3] | join("; ")),
-  "Delivery \(.delivery_id // .body_digest[:16]). `sharehook requests --rejected` lists it."
+  (.problems[:3] | join("; ") | unlinked),
+  "Delivery \(.delivery_id // .body_digest[:16] | unlinked). `sharehook requests --rejected` lists it."
 ];
 def of_drifted: [
   "Differences between the cloud's shares and the journal: \(.count).",
@@ -34,7 +36,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
           if $renewed != [] then "Another request shared it with \($renewed | list), too: it stays until the last of these shares ends. This one ends at \(.expires_at | day)." else empty end,
           if $kept != [] then "It was shared with \($kept | list) before: this request does not end that." else empty end]
          | join(" ")) end) as $end
-| (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end) as $which
+| (if .request.ticket == null then "Request \(.request.id)." else "Ticket \(.request.ticket), request \(.request.id)." end | unlinked) as $which
 | if .request.action == "share" then {did: "Shared \($image) with", not: "\($image) was not shared", failed: "\($image) was not shared with", end: $end, ends: " \($end)"}
   else {did: "Stopped sharing \($image) with", not: "The share of \($image) was not cancelled", failed: "Could not stop sharing \($image) with",
         end: "To share it again, request a new share.", ends: ""} end as $words
@@ -56,7 +58,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
        "If you still need it, request a new share.", $which]
     else
       ["The share of \($image) should have ended at \(.expires_at | day), but is still in effect.",
-       "The reason: \(.why // "not known yet"). The service keeps trying.", $which]
+       "The reason: \(.why // "not known yet" | unlinked). The service keeps trying.", $which]
     end;
 
 .lines =

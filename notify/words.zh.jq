@@ -3,14 +3,16 @@
 def list: unique | if length > 5 then "\(.[:5] | join("、")) 等，共 \(length) 个" else join("、") end;
 def item: .account // "Lighthouse";
 def day: if . == null then null else sub("T"; " ") | sub(":[0-9]{2}(\\.[0-9]+)?Z$"; " UTC") end;
+# Text from a ticket. An invisible space keeps an address from being a link, in every system.
+def unlinked: gsub("://"; "://\u200b");
 def refusal: {no_permit: "没有规则允许这一请求。", approval: "缺少有权批准这一请求的审批人。",
   expired: "到期时间已经过去。", error: "策略无法对这一请求作出决定。"}[.] // empty;
 
 # For the operator: these belong to no ticket.
 def of_rejected: [
   "来源 \(.source) 的一次投递通过了身份验证，但内容不是有效的请求，因此什么也没有做。",
-  (.problems[:3] | join("；")),
-  "投递编号：\(.delivery_id // .body_digest[:16])。用 `sharehook requests --rejected` 查看。"
+  (.problems[:3] | join("；") | unlinked),
+  "投递编号：\(.delivery_id // .body_digest[:16] | unlinked)。用 `sharehook requests --rejected` 查看。"
 ];
 def difference: {unknown: "来历不明", missing: "缺失", extra: "多余", overdue: "逾期"}[.] // .;
 def of_drifted: [
@@ -34,7 +36,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
           if $renewed != [] then "另有请求也将其共享给 \($renewed | list)：最后一个共享到期时才会收回。本共享将于 \(.expires_at | day) 到期。" else empty end,
           if $kept != [] then "此前已共享给 \($kept | list)，本请求到期不会收回。" else empty end]
          | join("")) end) as $end
-| (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end) as $which
+| (if .request.ticket == null then "请求：\(.request.id)。" else "工单：\(.request.ticket)，请求：\(.request.id)。" end | unlinked) as $which
 | if .request.action == "share" then {did: "已将 \($image)共享给", not: "未能共享给", do: "共享给", end: $end, ends: $end}
   else {did: "已停止将 \($image)共享给", not: "未能停止共享给", do: "停止共享给", end: "如需再次共享，请提交新的共享申请。", ends: ""} end as $words
 | if .type == "completed" then ["\($words.did) \($all)。", $words.end, $which]
@@ -55,7 +57,7 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
        "如果仍然需要，请提交新的共享申请。", $which]
     else
       ["\($image)的共享应于 \(.expires_at | day) 结束，但现在仍然有效。",
-       "原因：\(.why // "尚不清楚")。服务会继续尝试收回。", $which]
+       "原因：\(.why // "尚不清楚" | unlinked)。服务会继续尝试收回。", $which]
     end;
 
 .lines =

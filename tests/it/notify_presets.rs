@@ -15,6 +15,8 @@ use crate::support::{ACCOUNTS, STRANGER, World, deadline, request};
 /// An id that contains the markup, mentions and commands of several systems.
 const HOSTILE: &str =
     "h @octocat <!channel> [~admin] *b* #1 !1 <b>x</b> https://evil.example {{x}} [code]";
+/// A part of [`HOSTILE`] that a system would make a link.
+const LINK: &str = "https://evil";
 const TOKEN: &str = "test-only-token-0123456789";
 const TASK_TOKEN: &str = "AAAAKgAAAAIAAAAAAAAAAtest-only-task-token";
 
@@ -47,7 +49,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: jira,
         reads_notes_first: true,
-        forbidden: &[" [~admin", " {{x", " *b*"],
+        forbidden: &[" [~admin", " {{x", " *b*", LINK],
     },
     System {
         preset: "servicenow",
@@ -56,7 +58,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: servicenow,
         reads_notes_first: true,
-        forbidden: &["[code]"],
+        forbidden: &["[code]", LINK],
     },
     System {
         preset: "zendesk",
@@ -65,7 +67,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: zendesk,
         reads_notes_first: true,
-        forbidden: &["<b>", "<!"],
+        forbidden: &["<b>", "<!", LINK],
     },
     System {
         preset: "freshservice",
@@ -74,7 +76,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: freshservice,
         reads_notes_first: true,
-        forbidden: &["<b>", "<!"],
+        forbidden: &["<b>", "<!", LINK],
     },
     System {
         preset: "github",
@@ -83,7 +85,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: github,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", "#1", "https://evil", " <b>"],
+        forbidden: &["@octocat", " *b*", "#1", LINK, " <b>"],
     },
     System {
         preset: "gitlab",
@@ -92,7 +94,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: gitlab,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", "#1", "!1", "https://evil", " <b>"],
+        forbidden: &["@octocat", " *b*", "#1", "!1", LINK, " <b>"],
     },
     System {
         preset: "slack",
@@ -110,7 +112,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: pagerduty,
         reads_notes_first: true,
-        forbidden: &[],
+        forbidden: &[LINK],
     },
     System {
         preset: "linear",
@@ -119,7 +121,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: linear,
         reads_notes_first: true,
-        forbidden: &["@octocat", " *b*", " <b>"],
+        forbidden: &["@octocat", " *b*", " <b>", LINK],
     },
     System {
         preset: "opsgenie",
@@ -137,7 +139,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: feishu_bot,
         reads_notes_first: false,
-        forbidden: &["<"],
+        forbidden: &["<", LINK],
     },
     System {
         preset: "dingtalk-bot",
@@ -146,7 +148,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: dingtalk_bot,
         reads_notes_first: false,
-        forbidden: &[],
+        forbidden: &[LINK],
     },
     System {
         preset: "wecom-bot",
@@ -155,7 +157,7 @@ const SYSTEMS: [System; 13] = [
         id: HOSTILE,
         interpret: wecom_bot,
         reads_notes_first: false,
-        forbidden: &["<"],
+        forbidden: &["<", LINK],
     },
 ];
 
