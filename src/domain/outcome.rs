@@ -109,8 +109,8 @@ pub struct ItemResult {
     /// clear answer, or its worker was interrupted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
-    /// Whether another request had shared the item that this share found shared. If so, the item
-    /// also counts as given by this request: it stays until the last of these shares ends.
+    /// Whether another request, which ends no later, had shared the item that this share found
+    /// shared. If so, the item also counts as given by this request, whose end revokes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
 }

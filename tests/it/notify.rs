@@ -674,6 +674,7 @@ async fn a_denied_ticket_is_told_what_it_lacks() {
         world.deliver(&request(id, change.clone())).await;
     }
     world.notify().await;
+    assert_eq!(lines(&world).len(), cases.len());
     for ((_, text), (id, _, wanted)) in lines(&world).into_iter().zip(cases) {
         let after = format!("{wanted} Ask ");
         assert!(text.contains(&after), "{id}: {text}");

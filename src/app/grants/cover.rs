@@ -63,30 +63,42 @@ fn same_subject(state: &State, other: &State) -> bool {
     same_chain || other.subject() == state.subject()
 }
 
-/// Returns the items of this share that other requests gave and that are still shared. The end of
-/// the last of these shares revokes them.
-pub(in crate::app) fn given_by_others(share: &State, all: &[State]) -> BTreeSet<Item> {
-    let items = share.request().target.items();
+/// Returns the items of this share that other requests gave and that are still shared, if this share
+/// ends last. Its end then revokes them.
+pub(in crate::app) fn given_before(share: &State, all: &[State]) -> BTreeSet<Item> {
+    let (items, longer) = (share.request().target.items(), kept_longer(share, all));
     let given = all.iter().flat_map(|other| same_given(share, other));
-    given.filter(|item| items.contains(item)).collect()
+    given
+        .filter(|item| items.contains(item) && !longer.contains(item))
+        .collect()
 }
 
 /// Returns the items that this share gave and that another share, which ends later or never, gave
 /// too: the end of this share does not revoke them.
 pub(in crate::app) fn given_for_longer(share: &State, all: &[State]) -> Vec<Item> {
+    let longer = kept_longer(share, all);
+    let mut items = share.given();
+    items.retain(|item| longer.contains(item));
+    items
+}
+
+/// The items that other shares gave which end later than this one, or never. Leaves out items in
+/// doubt and those that were called off: they cover nothing.
+fn kept_longer(share: &State, all: &[State]) -> BTreeSet<Item> {
     let later = |other: &&State| match (share.ends_at(), other.ends_at()) {
         (Some(mine), Some(theirs)) => theirs > mine,
         (_, theirs) => theirs.is_none(),
     };
     let kept = all.iter().filter(later).flat_map(|other| {
+        let results = other.results();
         let mut given = same_given(share, other);
-        given.retain(|item| other.call_off_of(item).is_none());
+        given.retain(|item| {
+            let made = |result: &ItemResult| result.item == *item && result.succeeded();
+            other.call_off_of(item).is_none() && results.iter().any(made)
+        });
         given
     });
-    let kept: BTreeSet<Item> = kept.collect();
-    let mut items = share.given();
-    items.retain(|item| kept.contains(item));
-    items
+    kept.collect()
 }
 
 /// The items that another request gave, among those that this share may concern.

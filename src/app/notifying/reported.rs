@@ -11,6 +11,7 @@ pub(super) struct Reported {
     /// The state at the record of the outcome. A notification that a share will expire or is
     /// overdue reports the newest state.
     pub(super) state: StreamState,
+    on: NoticeKind,
     /// The items of an expiring share that stay shared, because another share of them ends later.
     pub(super) staying: Vec<Item>,
 }
@@ -31,13 +32,21 @@ impl App {
             }
             _ => Vec::new(),
         };
-        Ok(Reported { state, staying })
+        let on = owed.notice.on;
+        Ok(Reported { state, on, staying })
     }
 }
 
 impl Reported {
-    /// Whether the notification is about an end at which nothing ends.
+    /// Whether the notification is about an end at which nothing ends, or about a revocation that
+    /// found nothing left to revoke.
     pub(super) fn ends_nothing(&self) -> bool {
+        if self.on == NoticeKind::Revoked {
+            return self
+                .state
+                .state()
+                .is_some_and(|share| share.revoked().is_empty());
+        }
         let ends = |share: &State| {
             share
                 .uncovered()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::app::context::LATE_CALL;
-use crate::app::grants::given_by_others;
+use crate::app::grants::given_before;
 use crate::app::{App, Deadline};
 use crate::domain::{Action, Timestamp};
 use crate::journal::{JournalError, Phase, State, StreamId};
@@ -73,7 +73,7 @@ impl App {
         });
         Ok(match awaited.max() {
             None => Order::Begin(Beginning {
-                renewed: given_by_others(share, &others),
+                renewed: given_before(share, &others),
                 ..Beginning::default()
             }),
             Some((until, name)) => Order::Wait {

@@ -27,7 +27,7 @@ pub(super) struct Beginning {
     pub(super) at_rest: BTreeSet<StreamId>,
     /// What the records say of the items that a cancel takes away.
     pub(super) on_record: OnRecord,
-    /// The items of a share that other requests gave.
+    /// The items of a share that other requests gave, and that end with this share.
     pub(super) renewed: BTreeSet<Item>,
 }
 

@@ -61,7 +61,7 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(in crate::app) unwritten: Progress,
     /// The items in doubt whose state no read of this turn has shown.
     pub(super) doubts: BTreeSet<Item>,
-    /// The items of this share that other requests gave.
+    /// The items of this share that other requests gave, and that end with this share.
     pub(super) renewed: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
