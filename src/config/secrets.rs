@@ -175,10 +175,13 @@ pub enum FetchError {
         /// How the request failed.
         problem: String,
     },
-    /// The extension or the store refused the request.
+    /// The extension or the store failed, or another program answered.
+    #[error("AWS's secrets extension answered HTTP {0}; try again, or check its port and token")]
+    Unexpected(u16),
+    /// The store refused the request. The extension also answers 400 if the store throttles.
     #[error(
         "AWS's secrets extension answered HTTP {status}; check the name, and that the function's role has the permission {} \
-         (and kms:Decrypt, if you chose the encryption key)", .store.permission()
+         (and kms:Decrypt, if you chose the encryption key); if both are right, the store may throttle", .store.permission()
     )]
     Refused {
         /// The store that has the secret.

@@ -42,7 +42,7 @@ pub use mark::Mark;
 pub(crate) use native::MAX_ACCOUNTS;
 pub use notice::{Notice, NoticeKind, NoticeRules, Subscription};
 pub use outcome::{Item, ItemResult, ResultKind, Status};
-pub use person::PersonName;
+pub use person::{PersonName, mixes_scripts};
 pub use problem::{Problem, Problems};
 pub(crate) use problem::{numbered, shown};
 pub use region::{Region, ServedRegions};

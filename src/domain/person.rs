@@ -166,12 +166,9 @@ fn address(local: &str, domain: &str) -> Result<String, Problem> {
 /// Refuses a word that mixes scripts, such as `аlice` with a Cyrillic letter. Allows Chinese,
 /// Japanese and Korean letters next to Latin ones, because ordinary names mix them.
 fn check_words(name: &str) -> Result<(), Problem> {
-    let scripts = ScriptWithExtensions::new();
-    let other = |c: &char| !EAST_ASIAN.contains(&scripts.get_script_val(*c));
-    let mixed = |word: &str| !is_single_script(word.chars().filter(other));
     if name
         .split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric())
-        .any(mixed)
+        .any(mixes_scripts)
     {
         return refuse(
             "mixes letters of several scripts in one word",
@@ -179,6 +176,14 @@ fn check_words(name: &str) -> Result<(), Problem> {
         );
     }
     Ok(())
+}
+
+/// Whether a text has letters of several scripts, other than Chinese, Japanese and Korean ones next
+/// to those of one more script.
+pub fn mixes_scripts(text: &str) -> bool {
+    let scripts = ScriptWithExtensions::new();
+    let other = |c: &char| !EAST_ASIAN.contains(&scripts.get_script_val(*c));
+    !is_single_script(text.chars().filter(other))
 }
 
 /// Scripts that Chinese, Japanese and Korean mix (UTS 39, section 5.1: Hanb, Jpan, Kore).

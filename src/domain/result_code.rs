@@ -87,6 +87,19 @@ impl ResultCode {
         }
     }
 
+    /// Whether the call that failed with this code was not sent.
+    pub fn is_unsent(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectFailed
+                | Self::CredentialsUnreachable
+                | Self::DeadlinePassed
+                | Self::NoCredentials
+                | Self::PublishedLimit
+                | Self::Throttled
+        )
+    }
+
     /// Reads the code of a result or an error. `None` for a code of the cloud.
     pub fn read(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
@@ -117,5 +130,17 @@ mod tests {
         }
         names.dedup();
         assert_eq!(names.len(), ResultCode::ALL.len());
+    }
+
+    #[test]
+    fn the_documentation_lists_the_codes_of_calls_that_were_not_sent() {
+        let docs = include_str!("../../docs/cloud-calls.md");
+        let row = docs
+            .lines()
+            .find(|line| line.ends_with("did not send the call |"));
+        for code in ResultCode::ALL {
+            let listed = row.unwrap().contains(&format!("`{}`", code.as_str()));
+            assert_eq!(code.is_unsent(), listed, "{}", code.as_str());
+        }
     }
 }

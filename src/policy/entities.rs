@@ -118,8 +118,14 @@ pub(super) fn read(
     let all = reader.entities.into_iter().chain(mentioned);
     let store = match validated {
         true => entity_values::store(all, schema)?,
-        false => Entities::from_entities(all, Some(schema))
-            .map_err(|error| cedar_problem(&DetailedError::from(&error), ENTITIES, text, 0))?,
+        false => Entities::from_entities(all, Some(schema)).map_err(|error| {
+            let error = DetailedError::from(&error);
+            // The message names an entity, for example in a cycle of groups.
+            let named = |uid: &EntityUid| error.message.contains(&uid.to_string());
+            let offsets = reader.seen.iter().filter(|(uid, _)| named(uid));
+            let first = offsets.map(|(_, offset)| *offset).min();
+            cedar_problem(&error, ENTITIES, text, first.unwrap_or_default())
+        })?,
     };
     Ok(KnownEntities {
         store,
@@ -564,6 +570,26 @@ mod tests {
             assert_eq!(problems.0[0].field, field, "{text}: {problems}");
             assert!(problems.0[0].problem.contains(says), "{text}: {problems}");
         }
+    }
+
+    #[test]
+    fn a_cycle_of_groups_is_reported_at_one_of_them() {
+        let names = SchemaNames::new().unwrap();
+        let larger = super::super::files::builtin_schema().replace(
+            "entity AccountGroup;",
+            "entity AccountGroup in [AccountGroup];",
+        );
+        let schema = names.schema(Some(&larger)).unwrap();
+        let group = |id: &str, parent: &str| {
+            let uid = |id: &str| json!({"type": "Share::AccountGroup", "id": id});
+            json!({"uid": uid(id), "parents": [uid(parent)]})
+        };
+        let text = format!("[\n{},\n{}\n]", group("a", "b"), group("b", "a"));
+        let read = read(Some(&text), &[], HashSet::new(), &schema, &names, false);
+        let problem = &read.unwrap_err().0[0];
+        assert!(problem.problem.contains("cycle"), "{problem}");
+        let places = ["entities.json:2", "entities.json:3"];
+        assert!(places.contains(&problem.field.as_str()), "{problem}");
     }
 
     #[test]

@@ -103,6 +103,10 @@ impl PolicyFiles {
             if text.len() > MAX_FILE_BYTES {
                 let problem = format!("is too large: {} bytes", text.len());
                 problems.push(Problem::new(format!("{name}:1"), problem, SMALLER_FILES));
+            } else if text.starts_with('\u{feff}') {
+                let problem = "begins with a byte order mark (U+FEFF)";
+                let remedy = "save the file as UTF-8 without a byte order mark";
+                problems.push(Problem::new(format!("{name}:1"), problem, remedy));
             } else if let Err(problem) = source_text::guard(name, text, language) {
                 problems.push(problem);
             }
@@ -196,6 +200,15 @@ mod tests {
             .digest()
         };
         assert_ne!(of("xy", "z"), of("x", "yz"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_refused_by_name() {
+        let mut files = sample_files();
+        files.entities = files.entities.map(|text| format!("\u{feff}{text}"));
+        let problem = &files.guard().unwrap_err().0[0];
+        assert_eq!(problem.field, "entities.json:1");
+        assert!(problem.problem.contains("byte order mark"), "{problem}");
     }
 
     #[test]

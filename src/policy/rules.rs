@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{EntityUid, Policy, PolicyId, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    EntityUid, Policy, PolicyId, Schema, ValidationMode, ValidationWarning, Validator,
+};
 
 use super::schema::cedar_problem;
 use super::source_text;
-use crate::domain::{Danger, Mark, Problem, Problems, Warning, shown};
+use crate::domain::{Danger, Mark, Problem, Problems, SourceName, Warning, mixes_scripts, shown};
 
 /// The policy id in the records of revocations after an expiry; no policy may have it.
 pub(super) const EXPIRY: &str = "expiry";
@@ -141,10 +143,34 @@ fn validate(
     };
     let errors = findings.validation_errors();
     problems.extend(errors.map(|error| problem_of(error.policy_id(), DetailedError::from(error))));
-    warnings.extend(findings.validation_warnings().map(|warning| {
+    let odd = findings.validation_warnings();
+    let odd = odd.filter(|warning| !names_in_usual_scripts(warning));
+    warnings.extend(odd.map(|warning| {
         let problem = problem_of(warning.policy_id(), DetailedError::from(warning));
         Danger::OddPolicy.at(problem)
     }));
+}
+
+/// Whether the warning is about Chinese next to Latin, as in `native/王小明` or `镜像v2`, or about a
+/// name in another script behind its source's name. Cedar takes both for mixed scripts. Its warning
+/// has the name only as text.
+fn names_in_usual_scripts(warning: &ValidationWarning) -> bool {
+    use ValidationWarning::{MixedScriptIdentifier, MixedScriptString};
+    if !matches!(warning, MixedScriptIdentifier(_) | MixedScriptString(_)) {
+        return false;
+    }
+    let text = warning.to_string();
+    let quoted = text
+        .split_once("`, ")
+        .and_then(|(_, rest)| rest.split_once('`'));
+    let name = quoted.and_then(|(_, rest)| rest.strip_suffix("` contains mixed scripts"));
+    name.is_some_and(|name| {
+        let person = match name.split_once('/') {
+            Some((source, person)) if source.parse::<SourceName>().is_ok() => person,
+            _ => name,
+        };
+        !mixes_scripts(person)
+    })
 }
 
 /// Returns the policies of one file in their order, each with its place.
@@ -348,5 +374,24 @@ mod tests {
             read_texts(&[]).unwrap().warnings[0].danger,
             Danger::NoPermit
         );
+    }
+
+    #[test]
+    fn only_look_alikes_are_mixed_scripts() {
+        for (id, odd) in [
+            ("native/王小明", false),
+            ("native/张三 ops", false),
+            ("jira/алиса@пример.рф", false),
+            ("native/\u{430}lice", true),
+            ("prod-\u{430}", true),
+        ] {
+            let scope = format!("principal == Share::Requester::\"{id}\", action, resource");
+            let text = format!("@id(\"x\") permit ({scope});");
+            let warnings = read_texts(&[("a.cedar", &text)]).unwrap().warnings;
+            assert_eq!(!warnings.is_empty(), odd, "{id}: {warnings:?}");
+        }
+        let name = "@id(\"x\") permit (principal, action, resource) when { resource has name && resource.name == \"镜像v2\" };";
+        let warnings = read_texts(&[("a.cedar", name)]).unwrap().warnings;
+        assert!(warnings.is_empty(), "{warnings:?}");
     }
 }

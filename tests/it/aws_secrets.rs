@@ -151,6 +151,9 @@ async fn a_secret_that_cannot_be_fetched_is_reported_with_its_line() {
         !format!("{problems:?}").contains("HUSH")
             && !format!("{problems:?}").contains("long-enough")
     );
+    let Problems(problems) = read(&text, vars(port, "other")).await.unwrap_err();
+    let refused = "HTTP 401; try again, or check its port and token";
+    assert!(problems[0].problem.contains(refused), "{problems:?}");
 }
 
 #[tokio::test]

@@ -3,17 +3,19 @@
 //! concurrently to two processes on one directory.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sharehook::domain::{Identity, Timestamp};
-use sharehook::journal::StreamId;
+use sharehook::journal::{StreamId, WakeUp};
 use sharehook_sandbox::Site;
 
 use crate::support::http::send;
-use crate::support::process::{Process, post, run};
+use crate::support::process::{Process, post, program, run};
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, request, write_configuration,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, request, variables,
+    write_configuration,
 };
 
 /// Sets the faults of a sandbox process.
@@ -308,6 +310,29 @@ async fn what_a_killed_process_held_is_finished_within_ten_seconds() {
     assert!(effects.values().all(|count| *count == 1), "{effects:?}");
     drop(other);
     verify(&folder);
+}
+
+/// The wake-up of a request was written, and its record 0 was not: the sender was refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_does_not_report_a_request_that_was_never_recorded() {
+    let sandbox = Process::sandbox();
+    let folder = folder(&sandbox);
+    let source = "native".parse().unwrap();
+    let id = "A".to_owned();
+    let due = sharehook::clock::system_now().checked_sub(Duration::from_secs(60));
+    let wake_up = WakeUp::new(due.unwrap(), StreamId::of(&Identity { source, id }), 0);
+    let index = folder.path().join("journal/index/due");
+    std::fs::create_dir_all(&index).unwrap();
+    std::fs::write(index.join(wake_up.name()), "").unwrap();
+    let log = folder.path().join("log");
+    let mut command = program(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let service = Process::logging_to(command.envs(variables()), File::create(&log).unwrap());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(service);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(!log.contains("are gone"), "{log}");
+    assert!(index.join(wake_up.name()).exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

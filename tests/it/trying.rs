@@ -246,7 +246,7 @@ fn a_policy_that_would_not_be_read_is_refused() {
         std::fs::write(policy.join(file), "").unwrap();
         let (code, out, err) = run(folder.path(), &arguments);
         assert_eq!(code, Some(3), "{out}{err}");
-        let expected = format!("{file}: is a policy that is not read");
+        let expected = format!("{file}:1: is a policy that is not read");
         assert!(err.replace("\n    ", " ").contains(&expected), "{err}");
         std::fs::remove_file(policy.join(file)).unwrap();
     }
@@ -289,6 +289,28 @@ fn a_case_that_differs_fails_and_is_counted() {
         out.contains(&format!("        policies\n{twice}{twice}{once}")),
         "{out}"
     );
+}
+
+#[test]
+fn a_case_names_the_fields_as_a_ticket_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = repository().join("events/body-native.json");
+    for (fields, code) in [
+        ("expires_in = \"30d\", lighthouse = false", 0),
+        ("expires_in = \"31d\"", 1),
+        ("lighthouse = true", 1),
+    ] {
+        let case = format!(
+            "[[case]]\nname = \"end\"\nsource = \"native\"\nevent = {event:?}\n\
+             now = \"2026-11-02T08:00:00Z\"\n[case.expect]\ndecision = \"allow\"\n\
+             request = {{ {fields} }}\n"
+        );
+        std::fs::write(folder.path().join("cases.toml"), case).unwrap();
+        let cases = folder.path().to_str().unwrap();
+        let arguments = ["test", "--config", "sharehook.local.toml", cases];
+        let (ended, out, _) = run(repository(), &arguments);
+        assert_eq!(ended, Some(code), "{fields}: {out}");
+    }
 }
 
 #[test]

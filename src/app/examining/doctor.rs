@@ -118,7 +118,7 @@ impl App {
             };
             let answered = probe(&target.client, address, CHECK_TIME).await;
             let answered = answered.map(|status| format!("{name}: answers HTTP {status}"));
-            let remedy = "check [[notify]] url and proxy";
+            let remedy = "check [[notify]] url, proxy and ca_file";
             let answered =
                 answered.map_err(|why| format!("{name}: does not answer: {why}; {remedy}"));
             findings.push(Finding::of(Check::Notify, answered));

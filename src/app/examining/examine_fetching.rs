@@ -113,7 +113,7 @@ async fn examine_ticket(source: &SourceName, ticket: &TicketFetcher) -> Finding 
             "{source}: the ticket system answers HTTP {status}; the login is only tested by the first event; withdrawals, and approvals whose event was lost, are not found"
         )
     });
-    let remedy = "check url and proxy of `fetch`";
+    let remedy = "check url, proxy and ca_file of `fetch`";
     let silent = |why| format!("{source}: the ticket system does not answer: {why}; {remedy}");
     Finding::of(Check::Fetch, answered.map_err(silent))
 }

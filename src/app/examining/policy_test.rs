@@ -3,13 +3,15 @@
 //! and an instant; returns the outcome of each request of the event. Writes nothing and makes no
 //! call to the cloud.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::approvals::Fetcher;
 use crate::app::deliveries::identity_of;
 use crate::app::rules::{Intake, Prepared};
 use crate::config::SourceConfig;
-use crate::domain::{Identity, Problem, Problems, SourceName, Timestamp, read_json};
+use crate::domain::{
+    Expiry, Identity, Problem, Problems, ShareRequest, SourceName, Timestamp, read_json,
+};
 use crate::inbound::{
     Delivery, InstanceState, MapRefusal, Refusal, Said, SchemeName, SchemeSpec, VerifiedDelivery,
     Verifier, Via, seal,
@@ -31,8 +33,7 @@ pub struct CaseInput<'a> {
 /// The outcome of one request of the event.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct CaseOutcome {
-    /// The request as the journal would hold it, with the target's fields at the top level; null if
-    /// the event is not valid.
+    /// The request with the fields of a native request; null if the event is not valid.
     pub request: Value,
     /// `allow`, `deny` or `invalid`.
     pub decision: String,
@@ -121,12 +122,7 @@ impl Prepared {
         verified.map_err(CaseError::Refused)
     }
 
-    fn outcome(
-        &self,
-        identity: &Identity,
-        request: &crate::domain::ShareRequest,
-        now: Timestamp,
-    ) -> CaseOutcome {
+    fn outcome(&self, identity: &Identity, request: &ShareRequest, now: Timestamp) -> CaseOutcome {
         let question = Question {
             identity,
             request,
@@ -149,7 +145,7 @@ impl Prepared {
             decision: name.to_owned(),
             touched: verdict.policies.iter().chain(approvals).cloned().collect(),
             policies: verdict.policies.clone(),
-            request: flat(request),
+            request: native(request),
             plan,
             why,
         }
@@ -220,13 +216,22 @@ fn invalid(refusal: &MapRefusal) -> CaseOutcome {
     }
 }
 
-/// Returns the request as JSON with the target's fields at the top level, as in a native request.
-fn flat(request: &crate::domain::ShareRequest) -> Value {
+/// Returns the request as JSON with the fields of a native request.
+fn native(request: &ShareRequest) -> Value {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(request) else {
         return Value::Null;
     };
     if let Some(Value::Object(target)) = fields.remove("target") {
         fields.extend(target);
     }
+    // The image shows its kind.
+    fields.remove("kind");
+    fields.insert("lighthouse".to_owned(), request.target.lighthouse().into());
+    fields.remove("expires");
+    let end = request.expires.as_ref().map(|end| match end {
+        Expiry::At(instant) => ("expires_at".to_owned(), json!(instant)),
+        Expiry::In(span) => ("expires_in".to_owned(), json!(span)),
+    });
+    fields.extend(end);
     Value::Object(fields)
 }

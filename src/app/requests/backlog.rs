@@ -60,8 +60,12 @@ impl App {
     /// Takes a turn at one request, unless another worker was first. For an announcement, fetches
     /// its instance. No sender waits, so the turn may take up to `MAX_TURN`.
     async fn work_off_one(&self, stream: StreamId) -> Result<(), JournalError> {
-        let history = self.journal.read(stream).await?;
-        let state = match history.ok_or(JournalError::Gone { stream })?.stream_state {
+        // Without records, only a wake-up was written. The sweep deletes it, or reports a stream
+        // that lost its records.
+        let Some(history) = self.journal.read(stream).await? else {
+            return Ok(());
+        };
+        let state = match history.stream_state {
             StreamState::Request(state) => *state,
             incident => {
                 let deadline = Deadline::after(MAX_TURN);

@@ -149,7 +149,11 @@ impl Extension {
                 Ok((400, body)) if String::from_utf8_lossy(&body).contains("not ready") => {
                     FetchError::NotReady
                 }
-                Ok((status, _)) => return Err(FetchError::Refused { store, status }),
+                Ok((status @ 500.., _)) => FetchError::Unexpected(status),
+                Ok((status @ (400 | 403 | 404), _)) => {
+                    return Err(FetchError::Refused { store, status });
+                }
+                Ok((status, _)) => return Err(FetchError::Unexpected(status)),
                 Err(failure) => unreachable(failure.to_string()),
             };
             if Instant::now() >= self.ready_by {

@@ -92,17 +92,29 @@ impl CredentialSource {
     /// Refuses the credentials of this source if variables name a role and the source assumes none
     /// with its credentials: without the role, calls would have all rights of the credentials.
     pub(super) fn refuse_role(self, environment: &Environment) -> Result<(), CredentialsError> {
-        let place = match self {
-            Self::Environment | Self::TccliFile | Self::Account | Self::AssumedRole => {
-                return Ok(());
-            }
+        match self {
+            Self::Environment | Self::TccliFile | Self::Account | Self::AssumedRole => Ok(()),
+            Self::FunctionEnvironment
+            | Self::Invocation
+            | Self::SdkFile
+            | Self::TkeIdentity
+            | Self::CvmRole => tccli::refuse_role(environment, self.in_words()),
+        }
+    }
+
+    /// The place of the credentials, for messages.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::Environment => "TENCENTCLOUD_SECRET_ID/TENCENTCLOUD_SECRET_KEY",
             Self::FunctionEnvironment => "the variables of the function platform",
             Self::Invocation => "the headers of SCF's invocations",
             Self::SdkFile => "the SDKs' file",
+            Self::TccliFile => "tccli's file",
             Self::TkeIdentity => "the pod's identity",
             Self::CvmRole => "the CVM's role",
-        };
-        tccli::refuse_role(environment, place)
+            Self::Account => "the account's own key",
+            Self::AssumedRole => "another role",
+        }
     }
 
     fn in_variables(

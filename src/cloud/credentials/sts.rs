@@ -119,7 +119,7 @@ pub(super) async fn assume(
         remote,
         action: "AssumeRole",
         region: REGION,
-        place: format!("role {role}"),
+        place: format!("role {role}, assumed with {}", base.source.in_words()),
         signer: Some(base),
         secrets: base.secrets(),
         body: body.to_string().into_bytes(),

@@ -10,6 +10,7 @@ use crate::domain::{Action, Item, ItemResult, ResultKind};
 use crate::entrypoints::outcome::Exit;
 use crate::journal::State;
 
+use super::by_text::{ByText, first_names};
 use super::list_args::ExplainOptions;
 use super::print::{out, outln, seconds};
 use super::reading::{ReadJournal, only, warned};
@@ -39,8 +40,6 @@ const FOLDED_FIRST: [&str; 12] = [
     "evidence",
     "what",
 ];
-/// Maximum number of receivers or approvers that a line names.
-const MAX_NAMED: usize = 4;
 
 pub(super) async fn run(context: &Context, options: &ExplainOptions) -> Result<Exit, Failure> {
     let journal = ReadJournal::open(context, &options.place)?;
@@ -216,15 +215,6 @@ fn what(explained: &Explanation) -> String {
     )
 }
 
-/// The first `MAX_NAMED` names, and how many more there are.
-fn first_names(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().take(MAX_NAMED).map(String::as_str).collect();
-    match names.len().saturating_sub(MAX_NAMED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
 fn asked(explained: &Explanation) -> String {
     let entry = &explained.entry;
     let ticket = entry.ticket.as_ref();
@@ -289,30 +279,13 @@ fn receiver(item: &Item) -> String {
     }
 }
 
-/// Groups receivers that have the same text.
-#[derive(Default)]
-struct ByText(Vec<(Tone, String, Vec<String>)>);
-
-impl ByText {
-    fn push(&mut self, tone: Tone, said: String, receiver: String) {
-        match self.0.iter_mut().find(|(_, known, _)| *known == said) {
-            Some((.., receivers)) => receivers.push(receiver),
-            None => self.0.push((tone, said, vec![receiver])),
-        }
-    }
-
-    /// One line for each text, with its receivers; failures first.
-    fn lines(mut self) -> impl Iterator<Item = (Tone, String)> {
-        self.0.sort_by_key(|(tone, ..)| *tone != Tone::Bad);
-        let lines = self.0.into_iter();
-        lines.map(|(tone, said, receivers)| (tone, format!("{}: {said}", first_names(&receivers))))
-    }
-}
-
 fn calls(explained: &Explanation) -> Vec<(Tone, String)> {
     let calls = explained.calls.iter().map(|entry| {
-        let answer = entry.call.request_id.as_ref();
-        let answer = answer.map_or_else(|| "no answer".to_owned(), |id| format!("request {id}"));
+        let answer = match &entry.call.request_id {
+            _ if entry.call.is_unsent() => "not sent".to_owned(),
+            Some(id) => format!("request {id}"),
+            None => "no answer".to_owned(),
+        };
         let at = entry.at.strftime("%H:%M:%SZ");
         let action = &entry.call.action;
         match &entry.call.code {
@@ -567,6 +540,17 @@ mod tests {
                 assert!(there, "{times}: {label} is missing in\n{text}");
             }
             assert!(text.ends_with("--json prints everything."), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_not_sent_is_shown_as_such() {
+        let mut one = explanation(1);
+        one.calls[0].call.request_id = None;
+        for (code, says) in [("NoCredentials", "not sent"), ("Timeout", "no answer")] {
+            one.calls[0].call.code = Some(code.to_owned());
+            let text = &calls(&one)[0].1;
+            assert!(text.ends_with(&format!("{code}, {says}")), "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ mod audit_proof;
 mod audit_retire;
 #[cfg(feature = "cli")]
 mod bundle;
+mod by_text;
 mod check;
 mod context;
 #[cfg(feature = "sandbox")]

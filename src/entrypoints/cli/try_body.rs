@@ -76,8 +76,9 @@ fn print_text(outcomes: &[CaseOutcome], width: usize) {
         }
         if let Value::Object(fields) = &outcome.request {
             outln!("request");
-            // Leave out `kind`, because the image's id shows it.
-            let written = |(name, value): &(&String, &Value)| *name != "kind" && !value.is_null();
+            // Leave out what the request does not ask for.
+            let written =
+                |(_, value): &(&String, &Value)| !value.is_null() && **value != json!(false);
             for (name, value) in fields.iter().filter(written) {
                 outln!("  {name:<12} {}", indented(15, &shown(value), width));
             }
@@ -109,13 +110,6 @@ fn shown(value: &Value) -> String {
         other => other.to_string(),
     };
     match value {
-        // An object such as `expires`, which has the field `at` or `in`.
-        Value::Object(fields) => {
-            let parts = fields
-                .iter()
-                .map(|(name, value)| format!("{name} {}", text(value)));
-            parts.collect::<Vec<_>>().join(", ")
-        }
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
         other => text(other),
     }

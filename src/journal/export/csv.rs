@@ -85,11 +85,12 @@ fn accepted(verdict: &Verdict) -> String {
 
 fn call(call: &CallNote) -> String {
     let end = call.code.as_deref().unwrap_or("ok");
-    format!(
-        "{} {end} {}",
-        call.action,
-        call.request_id.as_deref().unwrap_or("-")
-    )
+    let request = match &call.request_id {
+        _ if call.is_unsent() => "unsent",
+        Some(id) => id,
+        None => "-",
+    };
+    format!("{} {end} {request}", call.action)
 }
 
 /// Quotes a cell if necessary. A leading apostrophe keeps spreadsheets from running the cell as a

@@ -104,29 +104,19 @@ fn words(event: &Event) -> (String, Option<String>) {
         Event::Opened(intent) if intent.verdict.allowed => ("allowed".to_owned(), None),
         Event::Opened(intent) => ("denied".to_owned(), Some(denied(&intent.verdict))),
         Event::Refused { verdict, .. } => ("denied".to_owned(), Some(denied(verdict))),
-        Event::Progress(made) if !made.calls.is_empty() && failure(event).is_some() => {
-            ("call failed".to_owned(), None)
-        }
+        Event::Progress(made) if !made.calls.is_empty() => (call_failure(event, ""), None),
         Event::Taken { .. } | Event::Progress(_) | Event::Revoking { .. } | Event::Received(_) => {
             (String::new(), None)
         }
         Event::Deferred(deferral) => {
             let until = format!("deferred until {}: {}", deferral.not_before, deferral.why);
-            let outcome = match failure(event) {
-                Some(_) => "call failed",
-                None => "",
-            };
-            (outcome.to_owned(), Some(until))
+            (call_failure(event, ""), Some(until))
         }
         Event::Closed { status, .. } => (status.to_string(), None),
         Event::NotRevoked(attempt) => {
             let (before, why) = (attempt.not_before, &attempt.why);
             let sentence = format!("not revoked; next attempt not before {before}: {why}");
-            let outcome = match failure(event) {
-                Some(_) => "call failed",
-                None => "not revoked",
-            };
-            (outcome.to_owned(), Some(sentence))
+            (call_failure(event, "not revoked"), Some(sentence))
         }
         Event::Revoked { results, .. } => (Status::of(Action::Cancel, results).to_string(), None),
         Event::CalledOff(call_off) => alike(format!("called off by {}", call_off.name())),
@@ -201,6 +191,17 @@ fn failure(event: &Event) -> Option<&String> {
         Event::NotRevoked(tried) if tried.covered.is_empty() => codes.flatten().next(),
         _ => lost.or_else(|| codes.next().flatten()),
     }
+}
+
+/// Whether the call that failed was sent, or `none` if none failed.
+fn call_failure(event: &Event, none: &str) -> String {
+    let unsent = |code: &str| ResultCode::read(code).is_some_and(ResultCode::is_unsent);
+    let outcome = match failure(event) {
+        Some(code) if unsent(code) => "call not sent",
+        Some(_) => "call failed",
+        None => none,
+    };
+    outcome.to_owned()
 }
 
 impl End {

@@ -125,7 +125,8 @@ fn actor(entry: &Entry<'_>) -> Value {
 
 fn api(entry: &Entry<'_>, name: &'static str) -> Value {
     let (_, calls) = entry.stored.record.event.parts();
-    let Some(call) = calls.last() else {
+    // The cloud's trail has no call that was not sent.
+    let Some(call) = calls.last().filter(|call| !call.is_unsent()) else {
         let operation = entry.action().map_or(name, Action::as_str);
         return json!({ "operation": operation, "service": { "name": "sharehook" } });
     };

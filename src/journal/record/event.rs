@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Received;
 use super::announcement::{Announcement, Confirmed, FailedFetch, Settled};
+use super::call_note::CallNote;
 use super::drift::Drift;
 use super::rejection::Rejection;
 use super::reopening::Reopening;
@@ -270,19 +271,6 @@ pub struct Progress {
     /// request under it. The accounts that had the image before the request are then not known yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_only: bool,
-}
-
-/// A call to the cloud, recorded as evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallNote {
-    /// The API action, as in `ShareBlueprintAcrossAccounts`.
-    pub action: String,
-    /// The cloud's `RequestId`. `None` if no answer with one came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// The error code. `None` if the call succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
 }
 
 /// Why a turn ended before the request was finished, and when the next turn may begin.

@@ -3,6 +3,7 @@
 
 mod announcement;
 mod bytes;
+mod call_note;
 mod drift;
 mod event;
 mod flaw;
@@ -14,10 +15,11 @@ mod worker;
 
 pub use announcement::{Announcement, Confirmed, FailedFetch, Settled};
 pub use bytes::Stored;
+pub use call_note::CallNote;
 pub use drift::Drift;
 pub use event::{
-    CallNote, CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease,
-    Notified, Progress,
+    CallOff, Conflict, Deferral, Event, FailedAttempt, FailedNotification, Intent, Lease, Notified,
+    Progress,
 };
 pub use flaw::Flaw;
 pub use received::Received;

@@ -182,12 +182,16 @@ pub enum AppendError {
 #[error("{text}")]
 pub struct StoreFault {
     text: String,
+    /// The remedy of a mistake in the settings of a bucket.
+    mistake: Option<&'static str>,
     denied: bool,
 }
 
 impl StoreFault {
     fn remedy(&self, doing: &str) -> &'static str {
-        if doing == "delete" {
+        if let Some(remedy) = self.mistake {
+            remedy
+        } else if doing == "delete" {
             "; let this process delete files there, or wait until the file's retention ends; until then the file stays"
         } else if self.denied {
             "; let this process list, read and create files there"
@@ -214,14 +218,15 @@ impl Scrub {
     /// Turns a store's error into text for users.
     pub(super) fn fault(&self, error: &(dyn Error + 'static)) -> StoreFault {
         let mut errors = std::iter::successors(Some(error), |&error| error.source());
+        let text = without_body(&error.to_string());
         StoreFault {
-            text: self.clean(&error.to_string()),
+            mistake: mistake(&text),
+            text: self.clean(text),
             denied: errors.any(is_denied),
         }
     }
 
-    fn clean(&self, text: &str) -> String {
-        let mut text = without_body(text);
+    fn clean(&self, mut text: String) -> String {
         for secret in self.0.iter().map(ExposeSecret::expose_secret) {
             if secret.len() >= MIN_SECRET_LEN {
                 text = text.replace(secret, "[secret]");
@@ -246,6 +251,34 @@ fn is_denied(error: &(dyn Error + 'static)) -> bool {
         || matches!(by_system, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
         // `object_store` has no variant for a refused listing. Only its text has the HTTP status.
         || ["401 Unauthorized", "403 Forbidden"].iter().any(|status| text.contains(status))
+}
+
+/// Returns the remedy of a mistake in the settings of a bucket, by the store's answer. Sources: S3's
+/// and Azure's lists of error codes; the link-local addresses at which a host of AWS offers a role.
+fn mistake(text: &str) -> Option<&'static str> {
+    const REGION: &str = "; set AWS_REGION to the region of the bucket";
+    const BUCKET: &str = "; create the bucket, or correct its name";
+    const EXPIRED: &str = "; renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which belong together";
+    const KEY: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a valid key, or run this on a host with a role; sharehook does not read AWS_PROFILE";
+    let codes = [
+        ("PermanentRedirect", REGION),
+        ("AuthorizationHeaderMalformed", REGION),
+        ("IllegalLocationConstraintException", REGION),
+        ("NoSuchBucket", BUCKET),
+        ("ContainerNotFound", BUCKET),
+        ("ExpiredToken", EXPIRED),
+        ("InvalidToken", EXPIRED),
+        ("InvalidAccessKeyId", KEY),
+        ("SignatureDoesNotMatch", KEY),
+    ];
+    let by_code = codes.iter().find(|(code, _)| text.contains(code));
+    match by_code {
+        Some((_, remedy)) => Some(*remedy),
+        // `object_store` drops the code of an answer with this status.
+        None if text.contains("S3 error") && text.contains("301 Moved") => Some(REGION),
+        None if text.contains("S3 error") && text.contains("//169.254.") => Some(KEY),
+        None => None,
+    }
 }
 
 /// Keeps only `Code` and `Message` of an answer's XML. S3 and Azure answer a wrong signature with a
@@ -345,5 +378,29 @@ mod tests {
                 .remedy("read")
                 .contains("try again")
         );
+    }
+
+    #[test]
+    fn a_mistake_in_the_settings_of_a_bucket_names_its_remedy() {
+        let answer =
+            |code: &str| format!("status code: 403 Forbidden: <Error><Code>{code}</Code></Error>");
+        for (text, says) in [
+            (
+                "Server returned non-2xx status code: 301 Moved Permanently: ",
+                "AWS_REGION",
+            ),
+            (&answer("AuthorizationHeaderMalformed"), "AWS_REGION"),
+            (&answer("NoSuchBucket"), "create the bucket"),
+            (&answer("InvalidAccessKeyId"), "AWS_ACCESS_KEY_ID"),
+            (&answer("ExpiredToken"), "AWS_SESSION_TOKEN"),
+            (
+                "Error performing PUT http://169.254.169.254/latest/api/token",
+                "AWS_PROFILE",
+            ),
+            (&answer("AccessDenied"), "list, read and create"),
+        ] {
+            let remedy = scrub().fault(&generic(text)).remedy("create");
+            assert!(remedy.contains(says), "{text}: {remedy}");
+        }
     }
 }

@@ -43,7 +43,7 @@ struct Expect {
     decision: String,
     /// Determining policies, in any order.
     policies: Option<Vec<String>>,
-    /// Some fields of the request, as the journal has them.
+    /// Some fields of the request, with the names of a native request.
     request: Option<Map<String, Value>>,
     /// The calls of the plan, for an image that is not shared yet.
     plan: Option<Vec<String>>,

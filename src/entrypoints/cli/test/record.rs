@@ -20,7 +20,7 @@ use super::super::{Context, Failure};
 
 const FILE: &str = "recorded.toml";
 
-/// The fields of a request that a recorded case expects. `kind` follows from the image.
+/// The fields of a request that a recorded case expects.
 const FIELDS: [&str; 6] = [
     "id",
     "action",

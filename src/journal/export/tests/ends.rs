@@ -40,6 +40,23 @@ fn the_last_call_decides_unless_an_item_failed_for_good() {
         let event = made(calls, results);
         assert_eq!(&end_of(event.clone()), end, "{event:?}");
     }
+    let unsent = call(Some("NoCredentials"));
+    let event = made([&good, &unsent], json!([]));
+    let end = (
+        json!("Failure"),
+        json!("NoCredentials"),
+        "call not sent".to_owned(),
+    );
+    assert_eq!(end_of(event.clone()), end);
+    let records = StreamBuilder::opened().then(1, 1, event).records;
+    let entry = &Entry::all(&records)[1];
+    let ocsf: Value = serde_json::from_str(&entry.ocsf(&origin())).unwrap();
+    assert_eq!(ocsf["api"]["service"]["name"], "sharehook", "{ocsf:#}");
+    assert!(
+        entry
+            .csv()
+            .contains("ok -; ModifyImageSharePermission NoCredentials unsent")
+    );
     let tried = |calls: [&Value; 2], covered: Value| {
         read(
             json!({"type": "not_revoked", "results": [], "calls": calls, "why": "w",

@@ -30,6 +30,8 @@ async fn errors_do_not_quote_a_bad_answer() {
             error.contains(expected) && !error.contains("HUSH"),
             "{error}"
         );
+        let base = "assumed with the account's own key";
+        assert!(error.contains(base), "{error}");
     }
     for (body, expected) in [
         ("{\"Code\":\"Failed\"}", "Success"),
