@@ -154,6 +154,15 @@ impl ItemResult {
             && !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
     }
 
+    /// Returns the result in a few words, for people.
+    pub fn in_words(&self) -> String {
+        let renewed = match self.renewed {
+            true => ", by another request; revoked when the last of these shares ends",
+            false => "",
+        };
+        format!("{}{renewed}", self.kind.in_words())
+    }
+
     /// Whether the item already had the state that a share wants.
     pub fn found(&self) -> bool {
         matches!(

@@ -311,12 +311,9 @@ fn result_words(result: &ItemResult) -> (Tone, String) {
         ResultKind::Pending => Tone::Open,
         _ => Tone::Good,
     };
-    let mut words = result.kind.in_words().to_owned();
+    let mut words = result.in_words();
     if let ResultKind::Failed { code, message, .. } = &result.kind {
         words.push_str(&format!(": {message} ({code})"));
-    }
-    if result.renewed {
-        words.push_str(", by another request; revoked when the last of these shares ends");
     }
     if let Some(cancel) = &result.called_off_by {
         words.push_str(&format!(", called off by {cancel}"));
