@@ -73,6 +73,15 @@ impl CredentialsError {
     /// Returns the error of a call whose credentials the cloud refused with `refusal` and which has
     /// no newer ones for the reason `self`. The call had no effect.
     pub(in crate::cloud) fn after(self, refusal: CloudError) -> CloudError {
+        if self == Self::OutOfTime {
+            // The call was sent, so its error must not be `DeadlinePassed`: the caller would not
+            // record the call. Newer credentials may exist, so the caller can repeat it.
+            return CloudError {
+                message: format!("{}; {self}", refusal.message),
+                class: ErrorClass::NotSent,
+                ..refusal
+            };
+        }
         let CloudError {
             code, request_id, ..
         } = refusal;
