@@ -313,6 +313,7 @@ impl Call<'_> {
             return CredentialsError::Unreachable {
                 place: self.place.clone(),
                 problem,
+                unconnected: error.own_code() == Some(ResultCode::ConnectFailed),
             };
         }
         unusable(&self.place, problem)
