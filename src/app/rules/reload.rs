@@ -19,7 +19,8 @@ use super::prepared::Prepared;
 use super::secrets::{fetch_secrets, fetch_secrets_by};
 
 /// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
-/// for another reading. [`App::reload`] has no limit.
+/// for another reading. [`App::reload`] has no limit. A delivery that only waits for another one's
+/// reading waits twice as long.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
@@ -51,8 +52,10 @@ impl App {
             if self.rules.read.lock().may_reread(Instant::now()) {
                 Box::pin(self.read_secrets_again()).await;
             } else {
-                // Another delivery may be reading the secrets just now: wait until it has done so.
-                drop(timeout(READ_WITHIN, self.rules.replacing.lock()).await);
+                // Another delivery may be reading the secrets just now: wait until it has done so,
+                // and has prepared the rules with them.
+                let longest = READ_WITHIN.saturating_mul(2);
+                drop(timeout(longest, self.rules.replacing.lock()).await);
             }
         }
         let prepared = self.rules.prepared();
