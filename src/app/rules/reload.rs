@@ -171,15 +171,21 @@ impl App {
         let (files, others): (Vec<_>, Vec<_>) =
             changing.partition(|one| matches!(one, SecretRef::File(_)));
         let files = files.into_iter().map(|file| async move {
+            let late = || Err(SecretError::Late(file.to_string()));
+            let Some(reading) = self.rules.readings.begin(&file) else {
+                let read = late();
+                return (file, read);
+            };
             let (prepared, reference) = (Arc::clone(present), file.clone());
             // In a blocking task, because the file may lie on a network.
             let read = tokio::task::spawn_blocking(move || {
+                let _reading = reading;
                 let none = AwsSecrets::new();
                 prepared.config().read_secret_again(&reference, &none)
             });
             let read = match timeout_at(by, read).await {
                 Ok(Ok(read)) => read,
-                Ok(Err(_)) | Err(_) => Err(SecretError::Late(file.to_string())),
+                Ok(Err(_)) | Err(_) => late(),
             };
             (file, read)
         });
