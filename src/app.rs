@@ -47,7 +47,7 @@ pub use reader::{
 };
 pub use report::{Depth, Report};
 pub use requests::{Operator, Retried, RetryError};
-pub use rules::{Prepared, fetch_secrets};
+pub use rules::{Prepared, fetch_secret, fetch_secrets};
 pub use startup::open_journal;
 pub use sweeps::{Age, Compared, SweepReport, retire, signer};
 

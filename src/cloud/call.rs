@@ -599,6 +599,33 @@ mod tests {
         assert_eq!(error.request_id.as_deref(), Some("r-no"));
     }
 
+    /// The call was sent, so it is not [`CloudError::is_out_of_time`]: the journal must name it.
+    #[tokio::test]
+    async fn a_refused_call_stays_refused_if_the_renewal_takes_too_long() {
+        let refusal = refused("AuthFailure.TokenFailure");
+        let assumed = reply(
+            r#"{"Response":{"Credentials":{"TmpSecretId":"id","TmpSecretKey":"key-of-id","Token":"t"},"ExpiredTime":4102444800,"RequestId":"r"}}"#,
+        );
+        let hanging = Reply {
+            delay: Duration::from_secs(5),
+            ..done()
+        };
+        let server = Server::start([assumed, refusal, hanging]).await;
+        let role = "qcs::cam::uin/100000000001:roleName/sharehook";
+        let read = |_: &Path| Ok("[default]\nsecret_id=id\nsecret_key=key-of-id\n".to_owned());
+        let chain = CredentialChain::new(&BTreeMap::new(), None, Arc::new(read));
+        let chain = chain.assuming(role.parse().unwrap());
+        let cloud = Cloud::new(settings(server.address), chain).unwrap();
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let error = share(&cloud, deadline).await.unwrap_err();
+        let seen = (error.class, error.code.as_str(), server.seen().len());
+        let expected = (ErrorClass::NotSent, "AuthFailure.TokenFailure", 3);
+        assert_eq!(seen, expected, "{error}");
+        assert!(!error.is_out_of_time(), "{error}");
+        assert!(error.message.contains("the deadline passed"), "{error}");
+        assert_eq!(error.request_id.as_deref(), Some("r-no"));
+    }
+
     /// The call gets no second slot within [`REPEAT_WITHIN`]. The caller has more time, so it can
     /// repeat the call.
     #[tokio::test]

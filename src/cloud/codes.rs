@@ -203,7 +203,7 @@ pub(super) const TABLE: &[Group] = &[
     // The key may have been replaced in its file.
     always(
         Refresh,
-        "check the secret id and key in use: they must be complete, without blanks, enabled, and a cloud API key; the program has looked for newer ones",
+        "check the secret id and key in use: they must be complete, without blanks, enabled, and a cloud API key; a replaced key is used once it is read again (docs/credentials.md)",
         &[
             "AuthFailure.InvalidSecretId",
             "AuthFailure.SecretIdNotFound",

@@ -12,6 +12,13 @@ pub const SEAL_KEY_VAR: &str = "SHAREHOOK_SEAL_KEY";
 /// The variables with the process's own key for the cloud: the key's id and its secret.
 pub(super) const KEY_ID_VAR: &str = "TENCENTCLOUD_SECRET_ID";
 pub(super) const KEY_VAR: &str = "TENCENTCLOUD_SECRET_KEY";
+/// The variables with the token of a temporary key, as `cloud::credentials` reads them. They take no
+/// reference.
+pub(super) const TOKEN_VARS: [&str; 3] = [
+    "TENCENTCLOUD_TOKEN",
+    "TENCENTCLOUD_SESSION_TOKEN",
+    "TENCENTCLOUD_SECURITY_TOKEN",
+];
 /// The variables that may contain a secret although no field of the file names them.
 const UNNAMED: [&str; 3] = [KEY_ID_VAR, KEY_VAR, SEAL_KEY_VAR];
 
@@ -23,7 +30,7 @@ pub(super) fn in_variable(name: &str, vars: &Vars) -> Option<AwsSecret> {
 impl SecretRef {
     /// For `env:NAME`, returns the reference to AWS in the variable NAME, if there is one. Returns
     /// every other reference unchanged.
-    pub(super) fn followed(self, vars: &Vars) -> Self {
+    pub fn followed(self, vars: &Vars) -> Self {
         match &self {
             Self::Env(name) => in_variable(name, vars).map_or(self, Self::Aws),
             Self::File(_) | Self::Aws(_) => self,

@@ -16,7 +16,7 @@ use toml::Spanned;
 use crate::domain::{Mark, Problem, Region, Span};
 
 use super::bounded::{MAX_BYTES, read_at_most};
-use super::followed::{KEY_ID_VAR, KEY_VAR};
+use super::followed::{KEY_ID_VAR, KEY_VAR, TOKEN_VARS};
 use super::lenient::{Unread, is_stand_in};
 use super::secrets::{Secret, SecretError, SecretRef, SecretValues, Secrets, is_reference};
 use super::valid::CloudKey;
@@ -223,6 +223,7 @@ impl Reader<'_> {
     /// reference. A key that the variables contain themselves is read later, with the other
     /// credentials of the process.
     pub(super) fn process_key(&mut self) -> Option<CloudKey> {
+        self.refuse_token_references();
         let variables = [KEY_ID_VAR, KEY_VAR];
         let mut values = variables.iter().filter_map(|name| self.vars.get(*name));
         if !values.any(|value| is_reference(value)) {
@@ -242,6 +243,28 @@ impl Reader<'_> {
         };
         let (id, key) = (part(KEY_ID_VAR), part(KEY_VAR));
         id.zip(key)
+    }
+
+    /// Reports a reference in a variable beside the process's key: it would be sent as the token.
+    fn refuse_token_references(&mut self) {
+        let calls_cloud = match self.secrets {
+            SecretValues::Configured(_) => true,
+            SecretValues::OrStandIn { calls_cloud, .. } => calls_cloud,
+            SecretValues::Known(_) | SecretValues::StandIn(_) => false,
+        };
+        let vars = self.vars;
+        let is_key = |name| set(vars, name).is_some();
+        if !calls_cloud || ![KEY_ID_VAR, KEY_VAR].into_iter().any(is_key) {
+            return;
+        }
+        for name in TOKEN_VARS {
+            if vars.get(name).is_some_and(|value| is_reference(value)) {
+                let error = SecretError::Reference(format!("env:{name}"));
+                let remedy = "put the token itself there: this variable takes no reference";
+                let problem = Problem::new(name, error.to_string(), remedy);
+                self.problems.push(problem);
+            }
+        }
     }
 
     fn secret_or_stand_in(

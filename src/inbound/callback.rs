@@ -3,10 +3,11 @@
 
 use std::ops::RangeInclusive;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::verify::VerifiedDelivery;
+use crate::domain::hide_secrets;
 
 /// The secrets with which a delivery can be answered later.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ impl Callback {
     /// names of fields and all other values stay as they are.
     pub fn hidden_in(&self, event: Value) -> Value {
         match event {
-            Value::String(text) => Value::String(self.hidden_in_text(text)),
+            Value::String(text) => Value::String(self.hidden_in_text(&text)),
             Value::Array(items) => items.into_iter().map(|it| self.hidden_in(it)).collect(),
             Value::Object(fields) => {
                 let hidden = |(name, value)| (name, self.hidden_in(value));
@@ -47,19 +48,18 @@ impl Callback {
         }
     }
 
-    fn hidden_in_text(&self, text: String) -> String {
+    fn hidden_in_text(&self, text: &str) -> String {
         let both = [&self.response_url, &self.task_token].into_iter().flatten();
-        both.fold(text, |text, secret| hide(&text, secret.expose_secret()))
+        let both: Vec<&str> = both.map(ExposeSecret::expose_secret).collect();
+        hide(text, &both)
     }
 }
 
-/// Replaces `secret` in `text` by `(hidden)`. The text may itself be JSON that escapes the secret,
-/// as in the `Message` of SNS or in a target's answer.
-pub fn hide(text: &str, secret: &str) -> String {
-    let quoted = Value::from(secret).to_string();
-    let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-    let text = text.replace(inside.unwrap_or(secret), HIDDEN);
-    text.replace(secret, HIDDEN)
+/// Replaces the secrets in `text` by `(hidden)`. The text may itself be JSON that escapes them, as
+/// in the `Message` of SNS or in a target's answer.
+pub fn hide(text: &str, secrets: &[&str]) -> String {
+    let hidden = hide_secrets(text.as_bytes(), secrets, HIDDEN);
+    String::from_utf8_lossy(&hidden).into_owned()
 }
 
 fn text(value: Option<&Value>) -> Option<SecretString> {
@@ -85,4 +85,21 @@ fn token(event: &Value) -> Option<SecretString> {
 fn wrapped(event: &Value) -> Option<Value> {
     event.get("TopicArn")?;
     serde_json::from_str(event.get("Message")?.as_str()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_hides_every_spelling_of_a_secret() {
+        let secrets = ["https://hooks.slack.com/actions/T1/2/3=", "pass"];
+        for answer in [
+            r#"{"url":"https://hooks.slack.com/actions/T1/2/3=","login":"pass"}"#,
+            r#"{"url":"https:\/\/hooks.slack.com\/actions\/T1\/2\/3\u003d","login":"p\u0061ss"}"#,
+        ] {
+            let shown = hide(answer, &secrets);
+            assert_eq!(shown, r#"{"url":"(hidden)","login":"(hidden)"}"#);
+        }
+    }
 }

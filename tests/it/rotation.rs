@@ -147,8 +147,32 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(other.await.unwrap());
 }
 
-/// A reload that reads slowly delays a delivery by two seconds at most, also a delivery that would
-/// read the secrets itself.
+/// A reading ends after two seconds, and then prepares the rules. A delivery that waits for another
+/// one's reading waits for both.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = without_cloud(folder.path()).await;
+    let file = slow_to_read(folder.path());
+    let reloaded = Arc::clone(&app);
+    let reload = tokio::spawn(async move { reloaded.reload().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let deliver = |id: &'static str| {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move { authenticates(&app, SECOND, id).await })
+    };
+    let reads = deliver("r-1");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let waits = deliver("r-2");
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    tokio::task::spawn_blocking(move || std::fs::write(file, SECOND).unwrap());
+    reload.await.unwrap().unwrap();
+    assert_eq!((reads.await.unwrap(), waits.await.unwrap()), (false, true));
+}
+
+/// A reload that reads slowly delays a delivery by four seconds at most. One that would read the
+/// secrets itself waits for two.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deliveries_do_not_wait_for_a_slow_reload() {
@@ -161,7 +185,7 @@ async fn deliveries_do_not_wait_for_a_slow_reload() {
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
         let counted = async move { authenticates(&app, SECOND, id).await };
-        tokio::spawn(tokio::time::timeout(Duration::from_secs(5), counted))
+        tokio::spawn(tokio::time::timeout(Duration::from_secs(8), counted))
     };
     let (reads, waits) = tokio::join!(deliver("r-1"), deliver("r-2"));
     // Let the reload end before an assertion fails, because it blocks its thread.

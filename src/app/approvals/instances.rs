@@ -20,7 +20,7 @@ use crate::app::context::left;
 use crate::cloud::client::{self, Client, Outgoing};
 use crate::config::FetchConfig;
 use crate::domain::{SourceName, Timestamp};
-use crate::inbound::{ApiCall, InstanceState, Listing, Named, Query, Rejected, Rejection};
+use crate::inbound::{ApiCall, InstanceState, Listing, Named, Query, Rejected, Rejection, hide};
 use crate::telemetry::current;
 
 /// Time limit of one call.
@@ -85,7 +85,7 @@ impl Unfetched {
     /// Returns the error without the secret, which the API may have repeated.
     fn without(self, secret: &SecretString) -> Self {
         Self {
-            why: self.why.replace(secret.expose_secret(), "(hidden)"),
+            why: hide(&self.why, &[secret.expose_secret()]),
             ..self
         }
     }

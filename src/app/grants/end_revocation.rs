@@ -87,7 +87,7 @@ impl ClaimWriter<'_> {
                 };
                 (failure.to_string(), pause)
             }
-            None => ("the time ran out".to_owned(), OUT_OF_TIME_PAUSE),
+            None => (self.why_out_of_time(), OUT_OF_TIME_PAUSE),
         }
     }
 }

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{
-    Identity, Item, NoticeKind, NoticeRules, ServedRegions, ShareRequest, Status, Subscription,
-    Verdict,
+    CloudError, ErrorClass, Identity, Item, NoticeKind, NoticeRules, ResultCode, ServedRegions,
+    ShareRequest, Status, Subscription, Verdict,
 };
 use crate::journal::{
     Claim, Intent, Journal, Opened, Opening, Phase, Received, State, StreamId, Worker, WorkerLease,
@@ -133,12 +133,41 @@ async fn an_attempt_without_a_call_pauses_and_is_notified_as_overdue() {
     assert_eq!(owed[0].notice.on, NoticeKind::Overdue);
 }
 
+#[tokio::test]
+async fn an_attempt_without_time_says_why_its_last_call_failed() {
+    let refusal = CloudError::own(
+        ResultCode::CredentialsUnreachable,
+        ErrorClass::NotSent,
+        "the role does not answer",
+        "",
+    );
+    let state = after_call(Some(refusal), Vec::new(), &[]).await;
+    let Phase::RevokeDeferred { why, .. } = state.phase() else {
+        panic!("{:?}", state.phase());
+    };
+    let expected =
+        "the time ran out; the last call failed: CredentialsUnreachable: the role does not answer";
+    assert_eq!(why, expected);
+}
+
 async fn after(results: Vec<ItemResult>, covered: &[usize]) -> State {
+    after_call(None, results, covered).await
+}
+
+/// As [`after`], when the last call of the attempt failed with this error.
+async fn after_call(
+    failed: Option<CloudError>,
+    results: Vec<ItemResult>,
+    covered: &[usize],
+) -> State {
     let journal = Journal::over(Arc::new(InMemory::new()));
     let claim = expired(&journal).await;
     let stream: StreamId = claim.state().stream();
     let clock = Clock::at(at(3_601));
     let mut writer = ClaimWriter::new(&journal, &clock, Duration::from_secs(60), claim);
+    if let Some(error) = failed {
+        writer.keep_call("a call".to_owned(), &Err(error));
+    }
     let cover = |n: &usize| Cover {
         item: account(*n),
         by: writer.state().identity().clone(),

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::app::context::left;
@@ -351,16 +351,15 @@ impl Notification<'_> {
     /// Makes a failure with a reason for human readers: short, without invisible characters or
     /// secrets.
     fn failed(&self, why: &str) -> Failure {
+        let own = self.target.config.auth.secrets();
         let callback = self.attempt.callback;
         let brought = callback
             .map(|c| [&c.response_url, &c.task_token])
             .into_iter()
             .flatten();
-        let brought = brought
-            .flatten()
-            .map(|secret| secret.expose_secret().to_owned());
-        let secrets = self.target.config.auth.secrets().into_iter().chain(brought);
-        let hidden = secrets.fold(why.to_owned(), |why, secret| hide(&why, &secret));
+        let brought = brought.flatten().map(ExposeSecret::expose_secret);
+        let secrets = own.iter().map(String::as_str).chain(brought);
+        let hidden = hide(why, &secrets.collect::<Vec<_>>());
         let clipped: String = hidden.chars().take(MAX_SHOWN).collect();
         Failure::passing(visible(&clipped, &[]))
     }

@@ -12,37 +12,12 @@ use crate::clock::Clock;
 use crate::domain::{
     AccountId, Action, CloudError, Fault, Item, ItemResult, ResultKind, Status, Timestamp, Verdict,
 };
-use crate::journal::{
-    AppendError, CallNote, CallOff, Claim, Deferral, Event, Journal, JournalError, Phase, Progress,
-    State,
-};
+use crate::journal::{CallNote, CallOff, Claim, Deferral, Event, Journal, Phase, Progress, State};
 use crate::plan::Plan;
 use crate::telemetry::{Step, step};
 
 use super::failed_items::{Failure, doubled};
-
-/// Why a turn's work must stop.
-#[derive(Debug)]
-pub(in crate::app) enum Stop {
-    /// Another worker has taken over. The journal has its progress.
-    Lost,
-    /// A later cancel or a withdrawal called off items of the request: decide and plan again.
-    CalledOff,
-    /// The blueprint of a chain was recorded: read the other requests for it, and plan again.
-    BlueprintNamed,
-    /// The journal cannot be read or written, so no further call may be made.
-    Journal(JournalError),
-}
-
-impl From<AppendError> for Stop {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::Lost => Self::Lost,
-            AppendError::CalledOff => Self::CalledOff,
-            AppendError::Store(error) => Self::Journal(error),
-        }
-    }
-}
+use super::stop::Stop;
 
 /// The pause before the next turn if this one ran out of time.
 pub(in crate::app) const OUT_OF_TIME_PAUSE: Duration = Duration::from_secs(1);
@@ -353,12 +328,7 @@ impl<'a> ClaimWriter<'a> {
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let (why, not_before, fault) = match Failure::of(open) {
-            None => {
-                let last = self.last_failure.as_ref();
-                let last = last.map(|why| format!("; the last call failed: {why}"));
-                let why = format!("the time ran out{}", last.unwrap_or_default());
-                (why, after(OUT_OF_TIME_PAUSE), None)
-            }
+            None => (self.why_out_of_time(), after(OUT_OF_TIME_PAUSE), None),
             Some(failure) => {
                 let until = self.retried_until();
                 let next = after(doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns()));
@@ -399,6 +369,14 @@ impl<'a> ClaimWriter<'a> {
             fault: None,
         }))
         .await
+    }
+
+    /// Returns why items are pending although none has failed.
+    pub(in crate::app) fn why_out_of_time(&self) -> String {
+        match &self.last_failure {
+            Some(why) => format!("the time ran out; the last call failed: {why}"),
+            None => "the time ran out".to_owned(),
+        }
     }
 
     fn retried_until(&self) -> Timestamp {

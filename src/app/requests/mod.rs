@@ -24,16 +24,18 @@ mod renewal;
 mod resume;
 mod retry;
 mod slots;
+mod stop;
 mod turn;
 mod withdrawn_cancel;
 
 pub use retry::{Operator, Retried, RetryError};
 pub(crate) use slots::Backlog;
 
-pub(super) use claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE, Stop};
+pub(super) use claim_writer::{ClaimWriter, OUT_OF_TIME_PAUSE};
 pub(super) use failed_items::{Failure, doubled};
 pub(super) use first_look::FirstLook;
 pub(super) use on_record::OnRecord;
 pub(super) use permission::Permission;
 pub(super) use published::Published;
 pub(super) use slots::Slots;
+pub(super) use stop::Stop;

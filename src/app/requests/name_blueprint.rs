@@ -4,7 +4,8 @@
 
 use crate::domain::{ItemResult, ResultKind, Target};
 
-use super::claim_writer::{ClaimWriter, Stop};
+use super::claim_writer::ClaimWriter;
+use super::stop::Stop;
 
 impl ClaimWriter<'_> {
     /// Records which blueprint the accounts of a chain get, before any result or call for them:

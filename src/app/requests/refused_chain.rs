@@ -10,7 +10,8 @@ use crate::domain::{ImageRef, ItemResult, ResultKind};
 use crate::plan::{Publication, RefusedChain};
 use crate::policy::Approved;
 
-use super::claim_writer::{ClaimWriter, Stop};
+use super::claim_writer::ClaimWriter;
+use super::stop::Stop;
 
 impl App {
     /// Ends a chain whose blueprint the cloud refuses to share. Returns other results unchanged.

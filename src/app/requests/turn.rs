@@ -16,11 +16,12 @@ use crate::policy::Approved;
 use crate::telemetry::{Step, step};
 
 use super::call_off::{Beginning, Order};
-use super::claim_writer::{ClaimWriter, Stop};
+use super::claim_writer::ClaimWriter;
 use super::first_look::FirstLook;
 use super::interrupted::interrupted_result;
 use super::on_record::OnRecord;
 use super::permission::{Permission, Withheld};
+use super::stop::Stop;
 use super::withdrawn_cancel::read_later;
 
 impl App {

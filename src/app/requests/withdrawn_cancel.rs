@@ -10,9 +10,10 @@ use crate::plan::{Observation, Plan};
 use crate::policy::Approved;
 
 use super::cancelled_items::items_lost_by;
-use super::claim_writer::{ClaimWriter, Stop};
+use super::claim_writer::ClaimWriter;
 use super::interrupted::list_is_late;
 use super::on_record::OnRecord;
+use super::stop::Stop;
 
 impl App {
     /// Reads the cloud if called-off items of a cancel are in doubt, and records which of them are

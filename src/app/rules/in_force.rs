@@ -1,6 +1,7 @@
 //! Stores which rules are in force, and when their secrets were read. In: prepared rules. Out:
 //! these rules, until `reload` replaces them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use crate::config::Vars;
+use crate::config::{SecretRef, Vars};
 
 use super::prepared::Prepared;
 
@@ -25,6 +26,35 @@ pub(in crate::app) struct InForce {
     pub(super) read: Mutex<Read>,
     /// Held while rules are replaced.
     pub(super) replacing: tokio::sync::Mutex<()>,
+    pub(super) readings: Readings,
+}
+
+/// The files that are being read, also those whose reader no longer waits for them.
+#[derive(Clone, Default)]
+pub(super) struct Readings(Arc<Mutex<BTreeSet<SecretRef>>>);
+
+/// Marks a file as being read until it is dropped.
+pub(super) struct Reading {
+    file: SecretRef,
+    among: Readings,
+}
+
+impl Readings {
+    /// Marks a file as being read. `None` if an earlier reading of it has not ended: each would
+    /// block one more thread.
+    pub(super) fn begin(&self, file: &SecretRef) -> Option<Reading> {
+        let is_new = self.0.lock().insert(file.clone());
+        is_new.then(|| Reading {
+            file: file.clone(),
+            among: self.clone(),
+        })
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.among.0.lock().remove(&self.file);
+    }
 }
 
 pub(super) struct Read {
@@ -43,6 +73,7 @@ impl InForce {
                 for_mismatch: None,
             }),
             replacing: tokio::sync::Mutex::default(),
+            readings: Readings::default(),
         }
     }
 
@@ -100,6 +131,17 @@ mod tests {
         assert!(read.is_old(start + MAX_AGE));
         assert!(!read.is_old(start + MAX_AGE), "one caller");
         assert!(read.is_old(start + 2 * MAX_AGE));
+    }
+
+    #[test]
+    fn a_file_whose_reading_hangs_is_not_read_again() {
+        let readings = Readings::default();
+        let [one, other] = ["one", "other"].map(|name| SecretRef::File(name.to_owned()));
+        let reading = readings.begin(&one);
+        assert!(reading.is_some() && readings.begin(&one).is_none());
+        assert!(readings.begin(&other).is_some());
+        drop(reading);
+        assert!(readings.begin(&one).is_some());
     }
 
     #[test]

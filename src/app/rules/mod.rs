@@ -8,7 +8,7 @@ mod secret_version;
 mod secrets;
 
 pub use prepared::Prepared;
-pub use secrets::fetch_secrets;
+pub use secrets::{fetch_secret, fetch_secrets};
 
 pub(super) use in_force::InForce;
 pub(super) use prepared::{Intake, Parts, PolicyOrigin, facts};

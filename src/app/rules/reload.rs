@@ -19,7 +19,8 @@ use super::prepared::Prepared;
 use super::secrets::{fetch_secrets, fetch_secrets_by};
 
 /// Time limit of reading the secrets again while a delivery or a sweep waits. It includes the wait
-/// for another reading. [`App::reload`] has no limit.
+/// for another reading. [`App::reload`] has no limit. A delivery that only waits for another one's
+/// reading waits twice as long.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
 impl App {
@@ -51,8 +52,10 @@ impl App {
             if self.rules.read.lock().may_reread(Instant::now()) {
                 Box::pin(self.read_secrets_again()).await;
             } else {
-                // Another delivery may be reading the secrets just now: wait until it has done so.
-                drop(timeout(READ_WITHIN, self.rules.replacing.lock()).await);
+                // Another delivery may be reading the secrets just now: wait until it has done so,
+                // and has prepared the rules with them.
+                let longest = READ_WITHIN.saturating_mul(2);
+                drop(timeout(longest, self.rules.replacing.lock()).await);
             }
         }
         let prepared = self.rules.prepared();
@@ -168,15 +171,21 @@ impl App {
         let (files, others): (Vec<_>, Vec<_>) =
             changing.partition(|one| matches!(one, SecretRef::File(_)));
         let files = files.into_iter().map(|file| async move {
+            let late = || Err(SecretError::Late(file.to_string()));
+            let Some(reading) = self.rules.readings.begin(&file) else {
+                let read = late();
+                return (file, read);
+            };
             let (prepared, reference) = (Arc::clone(present), file.clone());
             // In a blocking task, because the file may lie on a network.
             let read = tokio::task::spawn_blocking(move || {
+                let _reading = reading;
                 let none = AwsSecrets::new();
                 prepared.config().read_secret_again(&reference, &none)
             });
             let read = match timeout_at(by, read).await {
                 Ok(Ok(read)) => read,
-                Ok(Err(_)) | Err(_) => Err(SecretError::Late(file.to_string())),
+                Ok(Err(_)) | Err(_) => late(),
             };
             (file, read)
         });

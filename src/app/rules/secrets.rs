@@ -3,7 +3,7 @@
 //! In: the configuration's text and the variables. Out: each secret, or why it is missing. Source:
 //! docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_lambda.html.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cloud::client::{self, Client, Url};
 use crate::config::{
-    AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, Vars, aws_secrets,
+    AwsSecret, AwsSecrets, AwsStore, FetchError, FetchedSecret, SecretRef, Vars, aws_secrets,
 };
 
 const TOKEN_VARIABLE: &str = "AWS_SESSION_TOKEN";
@@ -27,23 +27,31 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Fetches every secret in AWS that the configuration names, each once and all at the same time.
 pub async fn fetch_secrets(config: &str, vars: &Vars) -> AwsSecrets {
     let ready_by = Instant::now() + READY_WITHIN;
-    fetch_all(config, vars, ready_by, None).await
+    fetch_all(aws_secrets(config, vars), vars, ready_by, None).await
+}
+
+/// Fetches the secret that a reference names, if it is in AWS.
+pub async fn fetch_secret(reference: &str, vars: &Vars) -> AwsSecrets {
+    let wanted = match SecretRef::parse(reference).map(|one| one.followed(vars)) {
+        Ok(SecretRef::Aws(secret)) => BTreeSet::from([secret]),
+        Ok(SecretRef::Env(_) | SecretRef::File(_)) | Err(_) => BTreeSet::new(),
+    };
+    fetch_all(wanted, vars, Instant::now() + READY_WITHIN, None).await
 }
 
 /// As [`fetch_secrets`], while the program runs: a secret that is not fetched until `by` is an
 /// error, whatever the others take.
 pub(super) async fn fetch_secrets_by(config: &str, vars: &Vars, by: Instant) -> AwsSecrets {
     // The extension is ready long since. If it has stopped, the error is better than a wait.
-    fetch_all(config, vars, Instant::now(), Some(by)).await
+    fetch_all(aws_secrets(config, vars), vars, Instant::now(), Some(by)).await
 }
 
 async fn fetch_all(
-    config: &str,
+    wanted: BTreeSet<AwsSecret>,
     vars: &Vars,
     ready_by: Instant,
     by: Option<Instant>,
 ) -> AwsSecrets {
-    let wanted = aws_secrets(config, vars);
     if wanted.is_empty() {
         return AwsSecrets::new();
     }

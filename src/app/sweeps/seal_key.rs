@@ -228,6 +228,7 @@ fn next_signer(
         ..problem
     };
     let reference = SecretRef::parse(reference).map_err(wrong)?;
+    let reference = reference.followed(vars);
     if let SecretRef::File(path) = &reference {
         let path = Path::new(path);
         outside(path, config).map_err(here)?;
@@ -352,6 +353,7 @@ fn write_new(path: &Path, mark: &str, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AwsSecret, AwsStore, FetchedSecret};
 
     #[test]
     fn a_wrong_key_in_the_variable_is_reported_as_that() {
@@ -367,6 +369,25 @@ mod tests {
             assert!(found.problem.starts_with(problem), "{found}");
             assert!(!found.to_string().contains("next.key"), "{found}");
             assert_eq!(warnings(&config).len(), 1);
+        }
+    }
+
+    #[test]
+    fn the_next_key_may_be_in_aws_behind_a_variable() {
+        let text = "journal = \"file:journal\"\n[cloud]\nsite = \"intl\"\n";
+        let vars = Vars::from([("NEXT".to_owned(), "aws-ssm:/next".to_owned())]);
+        let config = Config::read("sharehook.toml", text, &vars, &AwsSecrets::new()).unwrap();
+        let (store, id) = (AwsStore::ParameterStore, "/next".to_owned());
+        let (text, version) = (NoteSigner::pem(&[7; 32]), None);
+        let secret = AwsSecret {
+            store,
+            id,
+            field: None,
+        };
+        let fetched = AwsSecrets::from([(secret, Ok(FetchedSecret { text, version }))]);
+        for reference in ["env:NEXT", "aws-ssm:/next"] {
+            let next = next_signer(&config, &vars, &fetched, reference);
+            assert!(next.is_ok(), "{:?}", next.err());
         }
     }
 

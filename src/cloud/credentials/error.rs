@@ -23,14 +23,16 @@ pub enum CredentialsError {
         /// The problem. Contains no secret.
         problem: String,
     },
-    /// A source of temporary credentials did not answer, or answered with an error that may pass. A
-    /// later look-up may succeed.
+    /// A source of temporary credentials could not be reached, did not answer, or answered with an
+    /// error that may pass. A later look-up may succeed.
     #[error("cannot get the credentials of {place}: {problem}")]
     Unreachable {
         /// The address or the role whose credentials were requested.
         place: String,
         /// Why the service returned no credentials.
         problem: String,
+        /// Whether there seems to be no connection to the service.
+        unconnected: bool,
     },
     /// The caller's deadline passed.
     #[error("the deadline passed during the look-up of the credentials")]
@@ -52,6 +54,12 @@ impl From<CredentialsError> for CloudError {
                 ErrorClass::Operator,
                 "correct these credentials or the role's permissions; if you remove credentials from a variable or file, the program tries the next source",
             ),
+            CredentialsError::Unreachable {
+                unconnected: true, ..
+            } => (
+                ErrorClass::NotSent,
+                "check the network and this address; a request is tried again, repeat any other command",
+            ),
             CredentialsError::Unreachable { .. } => (
                 ErrorClass::NotSent,
                 "nothing to do for a request, which is tried again; repeat any other command; if the error persists, check the connection to the service",
@@ -60,6 +68,9 @@ impl From<CredentialsError> for CloudError {
         };
         let code = match error {
             CredentialsError::OutOfTime => ResultCode::DeadlinePassed,
+            CredentialsError::Unreachable {
+                unconnected: true, ..
+            } => ResultCode::ConnectFailed,
             CredentialsError::Unreachable { .. } => ResultCode::CredentialsUnreachable,
             CredentialsError::Missing { .. } | CredentialsError::Unusable { .. } => {
                 ResultCode::NoCredentials
@@ -73,6 +84,15 @@ impl CredentialsError {
     /// Returns the error of a call whose credentials the cloud refused with `refusal` and which has
     /// no newer ones for the reason `self`. The call had no effect.
     pub(in crate::cloud) fn after(self, refusal: CloudError) -> CloudError {
+        if self == Self::OutOfTime {
+            // The call was sent, so its error must not be `DeadlinePassed`: the caller would not
+            // record the call. Newer credentials may exist, so the caller can repeat it.
+            return CloudError {
+                message: format!("{}; {self}", refusal.message),
+                class: ErrorClass::NotSent,
+                ..refusal
+            };
+        }
         let CloudError {
             code, request_id, ..
         } = refusal;

@@ -5,8 +5,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::error::{CredentialsError, unusable};
-use super::hidden::hide;
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, hide_secrets};
+
+/// The length of the shortest secret that is hidden in an answer. Real keys have 32 characters or
+/// more. A shorter one is one of a test, and the answer may contain it as a word.
+const MIN_HIDDEN: usize = 16;
 
 /// A kind of source of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,8 +70,15 @@ impl Credentials {
 
     /// Returns an answer with `***` in place of the secret key and the token.
     pub(in crate::cloud) fn hide_in(&self, answer: &[u8]) -> Vec<u8> {
-        hide(answer, &self.secrets())
+        hide_keys(answer, &self.secrets())
     }
+}
+
+/// Returns an answer with `***` in place of the keys and tokens.
+pub(super) fn hide_keys(answer: &[u8], keys: &[&str]) -> Vec<u8> {
+    let long = keys.iter().filter(|key| key.len() >= MIN_HIDDEN);
+    let long: Vec<&str> = long.copied().collect();
+    hide_secrets(answer, &long, "***")
 }
 
 /// The credentials of a source, if it has any.

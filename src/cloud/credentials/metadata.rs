@@ -87,7 +87,16 @@ pub(super) async fn of_machine(
             Err(unusable(&place, format!("the answer is HTTP {status}")))
         }
         Ok((status, _)) => Err(failing(&place, status)),
-        Err(failure) => Err(unreachable(&place, failure)),
+        Err(failure) => Err(CredentialsError::Unreachable {
+            // On a machine that is no CVM, the fixed address often leads nowhere. On a CVM the
+            // service does not take this long.
+            unconnected: matches!(
+                failure,
+                client::Failure::NotConnected(_) | client::Failure::Timeout(_)
+            ),
+            problem: failure.to_string(),
+            place,
+        }),
     }
 }
 
@@ -115,10 +124,11 @@ fn failing(place: &str, status: u16) -> CredentialsError {
     unreachable(place, format!("the answer is HTTP {status}"))
 }
 
-fn unreachable(place: &str, problem: impl ToString) -> CredentialsError {
+fn unreachable(place: &str, problem: impl Into<String>) -> CredentialsError {
     CredentialsError::Unreachable {
         place: place.to_owned(),
-        problem: problem.to_string(),
+        problem: problem.into(),
+        unconnected: false,
     }
 }
 

@@ -7,7 +7,6 @@ mod cache;
 mod chain;
 mod environment;
 mod error;
-mod hidden;
 mod ini;
 mod invocation_credentials;
 mod key;

@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
 use super::error::{CredentialsError, unusable};
-use super::hidden::hide;
-use super::key::{CredentialSource, Credentials, Found};
+use super::key::{CredentialSource, Credentials, Found, hide_keys};
 use super::remote::Remote;
 use crate::cloud::actions::Purpose;
 use crate::cloud::client;
@@ -283,7 +282,7 @@ impl Call<'_> {
                 let theirs = incoming
                     .date
                     .and_then(|d| DateTimeParser::new().parse_timestamp(&d).ok());
-                let body = hide(&incoming.body, &self.secrets);
+                let body = hide_keys(&incoming.body, &self.secrets);
                 let opened = envelope::open(incoming.status, &body, Purpose::Read);
                 (opened.map(|answered| answered.answer), theirs)
             }
@@ -313,6 +312,7 @@ impl Call<'_> {
             return CredentialsError::Unreachable {
                 place: self.place.clone(),
                 problem,
+                unconnected: error.own_code() == Some(ResultCode::ConnectFailed),
             };
         }
         unusable(&self.place, problem)

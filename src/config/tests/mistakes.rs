@@ -236,6 +236,21 @@ fn a_reference_in_place_of_a_secret_is_refused() {
         ];
         assert_problems(source, &key, &[wanted]);
     }
+    for name in [
+        "TENCENTCLOUD_TOKEN",
+        "TENCENTCLOUD_SESSION_TOKEN",
+        "TENCENTCLOUD_SECURITY_TOKEN",
+    ] {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let token = [("S", secret), (name, "aws-ssm:/prod/token")];
+        let key = [
+            ("TENCENTCLOUD_SECRET_ID", "id"),
+            ("TENCENTCLOUD_SECRET_KEY", "key"),
+        ];
+        let wanted = format!("{name} env:{name} contains a reference");
+        assert_problems(source, &[&token[..], &key].concat(), &[&wanted]);
+        assert_problems(source, &token, &[]);
+    }
 }
 
 /// Such a secret would fail at the first message, not at `check`.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::app::{SealKeyRotation, rotate_seal_key, seal_journal, signer_or_new};
+use crate::app::{SealKeyRotation, fetch_secret, rotate_seal_key, seal_journal, signer_or_new};
 use crate::clock;
 use crate::entrypoints::cli::print::{errln, out, outln};
 use crate::entrypoints::outcome::Exit;
@@ -155,8 +155,9 @@ async fn key(context: &Context) -> Result<Exit, Failure> {
 
 async fn rotate_key(context: &Context, to: &str) -> Result<Exit, Failure> {
     let (config, journal) = opened(context)?;
-    let (vars, secrets) = (&context.vars, &context.secrets);
-    let rotation = rotate_seal_key(&config, &journal, vars, secrets, to).await?;
+    let vars = &context.vars;
+    let fetched = fetch_secret(to, vars).await;
+    let rotation = rotate_seal_key(&config, &journal, vars, &fetched, to).await?;
     let SealKeyRotation { key, checkpoint } = rotation;
     if context.json {
         out(json!({ "key": key.to_string(), "checkpoint": checkpoint }));

@@ -144,6 +144,30 @@ async fn a_metadata_service_that_fails_is_asked_again_later() {
     }
 }
 
+/// Without a connection, the operator must act: the address is wrong, the network is down, or this
+/// machine is no CVM.
+#[tokio::test]
+async fn a_service_without_a_connection_is_the_operators_fault() {
+    let closed = "http://127.0.0.1:9";
+    let vars = variables(&[
+        ("SHAREHOOK_METADATA_ENDPOINT", closed),
+        ("TENCENTCLOUD_CAM_ROLE_NAME", "sharer"),
+    ]);
+    let machine = CredentialChain::from_disk(&vars, None);
+    let assuming = keyed().assuming(ROLE.parse().unwrap());
+    for (chain, place) in [(machine, closed), (assuming, ROLE)] {
+        let cache = CredentialCache::new(chain, remote(closed, clock));
+        let error = CloudError::from(cache.current(never()).await.unwrap_err());
+        assert_eq!(
+            (error.class, error.own_code()),
+            (ErrorClass::NotSent, Some(ResultCode::ConnectFailed)),
+            "{error}"
+        );
+        assert!(error.message.contains(place), "{error}");
+    }
+    assert_eq!(ResultCode::ConnectFailed.fault(), Fault::Operator);
+}
+
 /// The look-up that began with the old key does not store its result.
 #[tokio::test]
 async fn a_key_that_is_replaced_during_a_look_up_is_used_by_the_next_call() {

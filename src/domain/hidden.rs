@@ -1,26 +1,26 @@
-//! Replaces secrets in an answer by `***`. In: secrets and an untrusted answer. Out: the answer
-//! without the secrets, also where it spells their characters with escapes of JSON, URLs or HTML:
-//! many JSON libraries write the `=` at the end of a token as `\u003d`.
+//! Replaces secrets in an untrusted text. In: secrets, the text and a mark. Out: the text with the
+//! mark in place of the secrets, also where it spells their characters with escapes of JSON, URLs or
+//! HTML: many JSON libraries write the `=` at the end of a token as `\u003d`. Does not know escapes of
+//! characters beyond ASCII.
 
-/// The length of the shortest secret that is replaced. Real keys have 32 characters or more. A
-/// shorter one is one of a test, and the answer may contain it as a word.
-const MIN_HIDDEN: usize = 16;
 /// The most backslashes before one character: those of a JSON text inside two others. The limit
 /// keeps the search short in an answer of backslashes alone.
 const MAX_BACKSLASHES: usize = 8;
 /// The most characters of a number in HTML's `&#x2F;`, with its `;`.
 const MAX_NUMBER: usize = 6;
 
-/// Returns `answer` with `***` in place of each secret.
-pub(super) fn hide(answer: &[u8], secrets: &[&str]) -> Vec<u8> {
-    let long = secrets.iter().filter(|secret| secret.len() >= MIN_HIDDEN);
-    let long: Vec<&[u8]> = long.map(|secret| secret.as_bytes()).collect();
-    let mut shown = Vec::with_capacity(answer.len());
-    let mut rest = answer;
+/// Returns `text` with `mark` in place of each secret that is not empty.
+pub(crate) fn hide_secrets(text: &[u8], secrets: &[&str], mark: &str) -> Vec<u8> {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    let secrets: Vec<&[u8]> = secrets.map(|secret| secret.as_bytes()).collect();
+    let mut shown = Vec::with_capacity(text.len());
+    let mut rest = text;
     while let Some((first, after_first)) = rest.split_first() {
-        match long.iter().find_map(|secret| after(rest, secret)) {
+        // A secret may begin with another one: hide the longest.
+        let found = secrets.iter().filter_map(|secret| after(rest, secret));
+        match found.min_by_key(|after| after.len()) {
             Some(after) => {
-                shown.extend_from_slice(b"***");
+                shown.extend_from_slice(mark.as_bytes());
                 rest = after;
             }
             None => {
@@ -51,7 +51,7 @@ fn escaped(text: &[u8], byte: u8) -> Option<&[u8]> {
             match rest.strip_prefix(b"u00").and_then(two_digits) {
                 Some(found) if found.0 == byte => found,
                 _ if byte == b'\\' => (byte, rest),
-                _ => (byte, rest.strip_prefix(&[byte])?),
+                _ => (byte, rest.strip_prefix(&[after_backslash(byte)])?),
             }
         }
         b'%' => two_digits(rest)?,
@@ -59,6 +59,16 @@ fn escaped(text: &[u8], byte: u8) -> Option<&[u8]> {
         _ => return None,
     };
     (found == byte).then_some(rest)
+}
+
+/// Returns the character that JSON writes after a backslash for `byte`.
+fn after_backslash(byte: u8) -> u8 {
+    match byte {
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => byte,
+    }
 }
 
 fn two_digits(text: &[u8]) -> Option<(u8, &[u8])> {
@@ -100,7 +110,8 @@ mod tests {
             "HUSH%2Ftoken%2b0123456789%5Cabcdef%3D%3d",
             "HUSH&#x2F;token&#43;0123456789&#92;abcdef&#61;&#x3d;",
         ] {
-            let shown = hide(format!("<{spelled}> {spelled}").as_bytes(), &[TOKEN]);
+            let text = format!("<{spelled}> {spelled}");
+            let shown = hide_secrets(text.as_bytes(), &[TOKEN], "***");
             assert_eq!(String::from_utf8(shown).unwrap(), "<***> ***", "{spelled}");
         }
     }
@@ -115,9 +126,18 @@ mod tests {
             "&#1",
             "",
         ] {
-            assert_eq!(hide(text.as_bytes(), &[TOKEN]), text.as_bytes());
+            assert_eq!(
+                hide_secrets(text.as_bytes(), &[TOKEN, ""], "***"),
+                text.as_bytes()
+            );
         }
-        assert_eq!(hide(b"the key is short", &["short"]), b"the key is short");
+    }
+
+    #[test]
+    fn the_longest_secret_and_line_ends_are_hidden() {
+        let secrets = ["one", "one\ntwo"];
+        let shown = hide_secrets(br"one one\ntwo one\u000atwo", &secrets, "*");
+        assert_eq!(String::from_utf8(shown).unwrap(), "* * *");
     }
 
     /// An answer can be 4 MiB large.
@@ -125,7 +145,10 @@ mod tests {
     fn an_answer_of_escapes_takes_no_long_search() {
         for text in ["\\", "&#", "%2", "HUSH"] {
             let large = text.repeat(250_000);
-            assert_eq!(hide(large.as_bytes(), &[TOKEN]), large.as_bytes());
+            assert_eq!(
+                hide_secrets(large.as_bytes(), &[TOKEN], "***"),
+                large.as_bytes()
+            );
         }
     }
 }
