@@ -338,6 +338,9 @@ impl Reader<'_> {
         let secret = self.secret_text(whose, written)?;
         let fits = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
         if !secret.expose_secret().bytes().all(fits) {
+            if let Some(stand_in) = self.secrets.stand_in() {
+                return Some(stand_in.clone());
+            }
             let problem = format!("{whose}: the secret has characters that a header cannot have");
             let remedy = "use a secret of visible ASCII characters, without line ends";
             self.problem(written, problem, remedy);

@@ -318,3 +318,20 @@ fn commands_that_read_need_no_aws_credentials() {
         assert!(Config::load(&path, &none, &fetched).is_err());
     }
 }
+
+#[test]
+fn commands_that_read_need_no_secret_that_can_be_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let target = "[[notify]]\nname = \"jira\"\npreset = \"jira\"\nurl = \"https://jira.example\"\n\
+        auth = { bearer = \"env:S\" }\n";
+    std::fs::write(&path, format!("{HEAD}{target}")).unwrap();
+    let stand_in = SecretString::from("a-secret-for-tests-only-0123456789");
+    let fetched = AwsSecrets::new();
+    for secret in ["token-0123456789abcdef\n", "t\u{f6}ken-0123456789abcdef"] {
+        let vars = vars(&[("S", secret)]);
+        let read = Config::load_to_read(&path, &vars, &fetched, &stand_in, false);
+        assert_eq!(read.unwrap().notify.len(), 1, "{secret:?}");
+        assert!(Config::load(&path, &vars, &fetched).is_err(), "{secret:?}");
+    }
+}
