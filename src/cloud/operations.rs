@@ -273,7 +273,7 @@ mod tests {
         let image = ImageRef::Blueprint(blueprint());
         let passed = Deadline::after(std::time::Duration::ZERO);
         for (deadline, code, asked) in [
-            (Deadline::NEVER, ResultCode::NoCredentials, true),
+            (Deadline::NEVER, ResultCode::ConnectFailed, true),
             (passed, ResultCode::DeadlinePassed, false),
         ] {
             let mut was_asked = false;
