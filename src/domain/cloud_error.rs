@@ -81,6 +81,22 @@ impl ErrorClass {
         self.fault() == Fault::Cloud && self != Self::AsWanted
     }
 
+    /// Whether the cloud may have carried out the call nevertheless.
+    pub fn may_be_done(self) -> bool {
+        match self {
+            Self::AsWanted | Self::Transient | Self::Ambiguous | Self::Unlisted(_) => true,
+            Self::Account
+            | Self::Quota
+            | Self::Busy
+            | Self::Throttled
+            | Self::Operator
+            | Self::Refresh
+            | Self::Clock
+            | Self::Permanent
+            | Self::NotSent => false,
+        }
+    }
+
     /// Whether a single account may have caused the failure. The other accounts must then be tried
     /// without it.
     pub fn may_be_one_account(self) -> bool {

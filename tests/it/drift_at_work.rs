@@ -206,7 +206,8 @@ async fn a_blocked_cancel_hides_no_difference_and_is_not_undone() {
     let left_out = left_out(&report);
     assert_eq!(left_out.len(), 2, "{left_out:?}");
     for (why, id) in left_out.iter().zip(["CHG3", "CHG4"]) {
-        let said = format!("not adopted: invoke/{id} could not cancel it yet: waits for");
+        let said =
+            format!("not adopted: invoke/{id} could not cancel it yet: the request waits for");
         let refused = why.contains("AuthFailure.UnauthorizedOperation");
         assert!(why.starts_with(&said) && refused, "{why}");
     }

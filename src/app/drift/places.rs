@@ -56,8 +56,8 @@ pub(super) struct ToCome {
 }
 
 impl Requests {
-    /// Adds a request. `pending`: it has a result to come for the receiver.
-    fn add(&mut self, state: &State, pending: bool) {
+    /// Adds a request. `open`: it has not done its work for the receiver.
+    fn add(&mut self, state: &State, open: bool) {
         self.records = self.records.saturating_add(state.head().next_seq);
         let (request, action) = (state.identity().clone(), state.request().action);
         let to_come = |why| ToCome {
@@ -72,7 +72,7 @@ impl Requests {
                 fault: Some(_),
                 ..
             } if !state.results().iter().any(|result| result.maybe_done) => {
-                if pending {
+                if open {
                     self.to_come = Some(to_come(Some(why.clone())));
                 }
             }
@@ -109,8 +109,11 @@ impl Known {
     fn add_request(&mut self, to: String, state: &State) {
         let of_receiver = |result: &&ItemResult| receiver(&result.item) == to;
         let results = state.results();
-        let pending = results.iter().filter(of_receiver).any(ItemResult::pending);
-        self.requests.entry(to).or_default().add(state, pending);
+        let open = !results
+            .iter()
+            .filter(of_receiver)
+            .all(ItemResult::succeeded);
+        self.requests.entry(to).or_default().add(state, open);
     }
 
     /// Returns a request for `to` that has begun and is not finished.
@@ -251,8 +254,8 @@ impl App {
                 && place.1 == named.1
                 && self.published.source(region, &place.0).as_ref() == Some(&named.0)
             {
-                let pending = cancel.results().iter().any(ItemResult::pending);
-                known.cancels_of_all.add(cancel, pending);
+                let open = !cancel.results().iter().all(ItemResult::succeeded);
+                known.cancels_of_all.add(cancel, open);
             }
         }
     }

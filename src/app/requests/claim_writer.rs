@@ -40,6 +40,8 @@ pub(in crate::app) struct ClaimWriter<'a> {
     pub(super) renewed: BTreeSet<Item>,
     /// Whether this turn has made a call.
     pub(super) called: bool,
+    /// Whether the cloud may have carried out a call of this turn.
+    pub(super) may_have_shared: bool,
     /// Whether a turn before this one looked at the cloud.
     pub(super) looked_before_turn: bool,
     /// Why the last call of this turn failed.
@@ -66,6 +68,7 @@ impl<'a> ClaimWriter<'a> {
             unwritten: Progress::default(),
             renewed: BTreeSet::new(),
             called: false,
+            may_have_shared: false,
             looked_before_turn,
             last_failure: None,
         }
@@ -192,6 +195,10 @@ impl<'a> ClaimWriter<'a> {
             code,
         });
         self.called = true;
+        self.may_have_shared |= match end {
+            Ok(_) => true,
+            Err(error) => error.class.may_be_done(),
+        };
         let failure = end.as_ref().err();
         self.last_failure = failure.map(|error| format!("{}: {}", error.code, error.message));
     }

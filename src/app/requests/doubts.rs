@@ -16,7 +16,7 @@ impl ClaimWriter<'_> {
     pub(super) fn note_late_lists(&self, seen: &mut Observation) {
         let state = self.state();
         let shares = state.request().action == Action::Share && !self.revoking();
-        if shares && (self.called || state.called_within(self.clock.now(), LIST_DELAY)) {
+        if shares && (self.may_have_shared || state.called_within(self.clock.now(), LIST_DELAY)) {
             seen.given.lately.extend(self.doubts.iter().cloned());
         }
     }

@@ -50,13 +50,13 @@ impl App {
 fn concerned(other: &State, item: &Item) -> Option<ResultKind> {
     let target = &other.request().target;
     let cancels = other.request().action == Action::Cancel;
-    let pending = |result: &ItemResult| result.item == *item && result.pending();
+    let open = |result: &ItemResult| result.item == *item && !result.succeeded();
     let names = target.items().contains(item);
     let of_all = cancels && target.lighthouse();
     let unfinished = match other.phase() {
         Phase::Working { .. } | Phase::Revoking { .. } => names || of_all,
         // What is done already does not change any more.
-        Phase::Deferred { .. } => of_all || other.results().iter().any(pending),
+        Phase::Deferred { .. } => of_all || other.results().iter().any(open),
         Phase::Waiting { .. } => cancels && (names || of_all),
         Phase::Denied | Phase::Closed | Phase::RevokeDeferred { .. } | Phase::Revoked => false,
     };

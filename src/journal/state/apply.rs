@@ -224,8 +224,12 @@ impl State {
             return broken("it takes the turn, but no turn is due");
         }
         self.holder_gone = false;
-        if !mine && self.looked_before && matches!(self.phase, Phase::Working { .. }) {
-            self.called_at = Some(record.at);
+        if !mine
+            && self.looked_before
+            && let Phase::Working { lease_until, .. } = &self.phase
+        {
+            // The interrupted worker made no call after the end of its lease.
+            self.called_at = Some((*lease_until).min(record.at));
             self.doubt_open_items();
         }
         let worker = record.worker.clone();
