@@ -582,6 +582,7 @@ async fn tickets_of_another_form_do_not_hold_back_others() {
         denied["ticket"] = json!(if number == 3 { system.ticket } else { "no key" });
         world.deliver(&denied).await;
     }
+    world.advance(600);
     world.sweep().await;
     assert_eq!(receiver.notes().len(), 1);
 }
