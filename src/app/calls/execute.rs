@@ -222,7 +222,9 @@ async fn accounts_stage(
                 let call = step(Step::Call);
                 let merging = match alone {
                     true => Merging::Alone,
-                    false if work.doubts_batch() => Merging::Half(clock::chance() % 2 == 0),
+                    false if work.doubts_batch() => {
+                        Merging::Half(clock::chance().is_multiple_of(2))
+                    }
                     false => Merging::All,
                 };
                 let called = sharing_calls::change(context, subject, action, &batch, merging)
