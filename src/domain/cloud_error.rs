@@ -84,10 +84,14 @@ impl ErrorClass {
     /// Whether the cloud may have carried out the call nevertheless.
     pub fn may_be_done(self) -> bool {
         match self {
-            Self::AsWanted | Self::Transient | Self::Ambiguous | Self::Unlisted(_) => true,
-            Self::Account
+            // For a part of the accounts, if the class is of one account.
+            Self::AsWanted
+            | Self::Account
             | Self::Quota
-            | Self::Busy
+            | Self::Transient
+            | Self::Ambiguous
+            | Self::Unlisted(_) => true,
+            Self::Busy
             | Self::Throttled
             | Self::Operator
             | Self::Refresh

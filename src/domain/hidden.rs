@@ -34,7 +34,15 @@ pub(crate) fn hide_secrets(text: &[u8], secrets: &[&str], mark: &str) -> Vec<u8>
 
 /// Returns what follows `secret` at the beginning of `text`.
 fn after<'t>(text: &'t [u8], secret: &[u8]) -> Option<&'t [u8]> {
-    let mut bytes = secret.iter();
+    if let Some(rest) = text.strip_prefix(secret) {
+        return Some(rest);
+    }
+    // In the text, a run of backslashes is read as one.
+    let mut last = 0;
+    let mut bytes = secret.iter().filter(|byte| {
+        let before = std::mem::replace(&mut last, **byte);
+        before != b'\\' || **byte != b'\\'
+    });
     bytes.try_fold(text, |text, byte| {
         escaped(text, *byte).or_else(|| text.strip_prefix(&[*byte]))
     })
@@ -55,7 +63,7 @@ fn escaped(text: &[u8], byte: u8) -> Option<&[u8]> {
             }
         }
         b'%' => two_digits(rest)?,
-        b'&' => html_number(rest)?,
+        b'&' => html_name(rest).or_else(|| html_number(rest))?,
         _ => return None,
     };
     (found == byte).then_some(rest)
@@ -75,6 +83,19 @@ fn two_digits(text: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, rest) = text.split_at_checked(2)?;
     let digits = str::from_utf8(digits).ok()?;
     Some((u8::from_str_radix(digits, 16).ok()?, rest))
+}
+
+/// Reads `amp;` and the other names that HTML needs.
+fn html_name(text: &[u8]) -> Option<(u8, &[u8])> {
+    const NAMES: [(&[u8], u8); 5] = [
+        (b"amp;", b'&'),
+        (b"lt;", b'<'),
+        (b"gt;", b'>'),
+        (b"quot;", b'"'),
+        (b"apos;", b'\''),
+    ];
+    let read = |(name, byte): (&[u8], u8)| Some((byte, text.strip_prefix(name)?));
+    NAMES.into_iter().find_map(read)
 }
 
 /// Reads `#47;` or `#x2F;`.
@@ -114,6 +135,20 @@ mod tests {
             let shown = hide_secrets(text.as_bytes(), &[TOKEN], "***");
             assert_eq!(String::from_utf8(shown).unwrap(), "<***> ***", "{spelled}");
         }
+    }
+
+    #[test]
+    fn a_secret_with_escapes_of_its_own_is_hidden() {
+        for secret in [r"pa\\ss\word", "pa%25ss%41", "pa&#38;ss&amp;"] {
+            let json = serde_json::Value::from(secret).to_string();
+            for spelled in [secret, &json] {
+                let shown = hide_secrets(spelled.as_bytes(), &[secret], "*");
+                let shown = String::from_utf8(shown).unwrap();
+                assert_eq!(shown.trim_matches('"'), "*", "{spelled}");
+            }
+        }
+        let shown = hide_secrets(b"<b>a&amp;b&quot;</b>", &["a&b\""], "*");
+        assert_eq!(String::from_utf8(shown).unwrap(), "<b>*</b>");
     }
 
     #[test]

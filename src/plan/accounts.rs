@@ -290,9 +290,7 @@ impl AccountWork {
             self.unclear.extend(front.accounts.iter().cloned());
         }
         let tries = front.tries;
-        if may_be_hidden(error.class) {
-            self.failures = self.failures.saturating_add(1);
-        }
+        self.failures = self.failures.saturating_add(1);
         if !self.is_last(tries) {
             self.next = Next::Wait(error.class);
         } else if self.must_read_first() {

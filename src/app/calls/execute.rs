@@ -20,10 +20,6 @@ use super::lighthouse_stage::{Reads, lighthouse};
 use super::observe::until_ready;
 use super::sharing_calls::{self, describe};
 
-/// Every so many failed turns, a turn halves batches until each account is alone. The other turns
-/// stop halving when no call succeeds, to spare a cloud that is down.
-const THOROUGH_EVERY: u32 = 8;
-
 /// Executes the plan, stage by stage.
 ///
 /// # Errors
@@ -185,7 +181,7 @@ fn account_work(
         context.patience.backoff.tries,
     )
     .hiding(accounts.iter().filter(|id| hidden(id)).cloned().collect());
-    match writer.failures_before() % THOROUGH_EVERY == THOROUGH_EVERY - 1 {
+    match writer.is_thorough() {
         true => work.thorough(),
         false => work,
     }

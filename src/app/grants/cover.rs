@@ -87,7 +87,8 @@ pub(in crate::app) fn given_for_longer(share: &State, all: &[State]) -> Vec<Item
 fn kept_longer(share: &State, all: &[State]) -> BTreeSet<Item> {
     let later = |other: &&State| match (share.ends_at(), other.ends_at()) {
         (Some(mine), Some(theirs)) => theirs > mine,
-        (_, theirs) => theirs.is_none(),
+        (Some(_), None) => true,
+        (None, _) => false,
     };
     let kept = all.iter().filter(later).flat_map(|other| {
         let results = other.results();

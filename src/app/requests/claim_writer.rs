@@ -335,6 +335,11 @@ impl<'a> ClaimWriter<'a> {
         let calls = self.unwritten.calls.clone();
         let after = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
         let (why, not_before, fault) = match Failure::of(open) {
+            None if self.is_thorough() && self.last_failure.is_some() => {
+                // Without a fault, the next turn would be thorough again, and begin at once.
+                let pause = doubled(MIN_PAUSE, MAX_PAUSE, self.state().failed_turns());
+                (self.why_out_of_time(), after(pause), Some(Fault::Cloud))
+            }
             None => (self.why_out_of_time(), after(OUT_OF_TIME_PAUSE), None),
             Some(failure) => {
                 let until = self.retried_until();

@@ -25,6 +25,7 @@ mod resume;
 mod retry;
 mod slots;
 mod stop;
+mod thorough;
 mod turn;
 mod withdrawn_cancel;
 

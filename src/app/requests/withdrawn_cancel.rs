@@ -104,7 +104,7 @@ pub(super) fn read_later(
     seen: &Observation,
 ) -> Option<ItemResult> {
     let later = |error: &&CloudError| error.class.fault() != Fault::Request;
-    let late = !seen.shows(&result.item) && seen.given.may_hide(&result.item);
+    let late = !seen.shows(&result.item) && seen.given.lately.contains(&result.item);
     let kind = match seen.unreadable.as_ref().filter(later) {
         Some(error) if error.is_out_of_time() => ResultKind::Pending,
         Some(error) => ResultKind::failed(error.code.clone(), error.to_string(), true),

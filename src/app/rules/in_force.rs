@@ -49,6 +49,11 @@ impl Readings {
             among: self.clone(),
         })
     }
+
+    /// Lets each file be read again, for example after a dead file system was replaced.
+    pub(super) fn forget(&self) {
+        self.0.lock().clear();
+    }
 }
 
 impl Drop for Reading {

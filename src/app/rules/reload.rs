@@ -85,6 +85,7 @@ impl App {
         self.clouds.replace_keys(later.config());
         self.clouds.look_up_credentials_again();
         self.rules.put(Arc::new(later));
+        self.rules.readings.forget();
         self.rules.read.lock().at = Instant::now();
         Ok(())
     }

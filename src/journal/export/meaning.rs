@@ -195,9 +195,15 @@ fn failure(event: &Event) -> Option<&String> {
 
 /// Whether the call that failed was sent, or `none` if none failed.
 fn call_failure(event: &Event, none: &str) -> String {
-    let unsent = |code: &str| ResultCode::read(code).is_some_and(ResultCode::is_unsent);
-    let outcome = match failure(event) {
-        Some(code) if unsent(code) => "call not sent",
+    let (_, calls) = event.parts();
+    let call = |code| {
+        calls
+            .iter()
+            .rev()
+            .find(|call| call.code.as_ref() == Some(code))
+    };
+    let outcome = match failure(event).map(call) {
+        Some(Some(call)) if call.is_unsent() => "call not sent",
         Some(_) => "call failed",
         None => none,
     };

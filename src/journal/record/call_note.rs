@@ -22,6 +22,6 @@ impl CallNote {
     /// Whether the call failed before it was sent, so that the cloud has no trace of it.
     pub fn is_unsent(&self) -> bool {
         let code = self.code.as_deref().and_then(ResultCode::read);
-        code.is_some_and(ResultCode::is_unsent)
+        self.request_id.is_none() && code.is_some_and(ResultCode::is_unsent)
     }
 }

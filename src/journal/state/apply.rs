@@ -228,8 +228,9 @@ impl State {
             && self.looked_before
             && let Phase::Working { lease_until, .. } = &self.phase
         {
-            // The interrupted worker made no call after the end of its lease.
-            self.called_at = Some((*lease_until).min(record.at));
+            // The interrupted worker began no call after the end of its lease.
+            let last = (*lease_until).min(record.at);
+            self.called_at = self.called_at.max(Some(last));
             self.doubt_open_items();
         }
         let worker = record.worker.clone();

@@ -256,10 +256,11 @@ fn is_denied(error: &(dyn Error + 'static)) -> bool {
 /// Returns the remedy of a mistake in the settings of a bucket, by the store's answer. Sources: S3's
 /// and Azure's lists of error codes; the link-local addresses at which a host of AWS offers a role.
 fn mistake(text: &str) -> Option<&'static str> {
+    const REDIRECTS: [&str; 2] = ["301 Moved", "redirect without LOCATION"];
     const REGION: &str = "; set AWS_REGION to the region of the bucket";
     const BUCKET: &str = "; create the bucket, or correct its name";
     const EXPIRED: &str = "; renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which belong together";
-    const KEY: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a valid key, or run this on a host with a role; sharehook does not read AWS_PROFILE";
+    const KEY: &str = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a valid key, or run this on a host with a role and try again there; sharehook does not read AWS_PROFILE";
     let codes = [
         ("PermanentRedirect", REGION),
         ("AuthorizationHeaderMalformed", REGION),
@@ -275,7 +276,9 @@ fn mistake(text: &str) -> Option<&'static str> {
     match by_code {
         Some((_, remedy)) => Some(*remedy),
         // `object_store` drops the code of an answer with this status.
-        None if text.contains("S3 error") && text.contains("301 Moved") => Some(REGION),
+        None if text.contains("S3 error") && REDIRECTS.iter().any(|it| text.contains(it)) => {
+            Some(REGION)
+        }
         None if text.contains("S3 error") && text.contains("//169.254.") => Some(KEY),
         None => None,
     }
