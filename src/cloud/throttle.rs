@@ -266,7 +266,7 @@ mod tests {
             slot.unwrap();
             begin.elapsed()
         };
-        let (first, second, third, elsewhere, other) = tokio::join!(
+        let (_, second, third, elsewhere, other) = tokio::join!(
             took(READ, &here),
             took(READ, &here),
             took(READ, &here),
@@ -274,7 +274,8 @@ mod tests {
             took(LIST, &here)
         );
         let interval = Duration::from_millis(100);
-        assert!(second >= first + interval && third >= first + 2 * interval);
+        // From the beginning: a busy machine may notice the first slot late.
+        assert!(second >= interval && third >= 2 * interval);
         assert!(elsewhere < second && other < second, "others wait");
     }
 
