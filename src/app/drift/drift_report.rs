@@ -119,7 +119,7 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
-    /// Keeps the first [`MAX_LISTED`] entries of each list that has no other bound, for people and
+    /// Keeps the first `MAX_LISTED` entries of each list that has no other bound, for people and
     /// for errors of function hosts.
     pub fn shorten(&mut self) {
         // Show failed reads first: for the others the site has no API.

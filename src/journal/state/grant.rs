@@ -35,8 +35,7 @@ pub struct Grant {
     pub region: Region,
     /// The accounts that have the image because of this request.
     pub accounts: Vec<AccountId>,
-    /// Whether the image's place in Lighthouse counts as given by this request, see
-    /// [`Self::stands`].
+    /// Whether the image's place in Lighthouse counts as given by this request.
     pub lighthouse: bool,
     /// The time of the first record that shows the share; if no record shows it yet, of the newest
     /// record.
