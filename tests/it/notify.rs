@@ -718,7 +718,7 @@ async fn a_share_that_no_request_made_is_kept_and_its_end_not_announced() {
     assert_eq!(world.has(BLUEPRINT), ACCOUNTS[..1]);
 }
 
-/// The ticket of each share is told of the end that revokes it, and of no end at which nothing ends.
+/// The ticket of each share learns of the end that revokes it, and of no end at which nothing ends.
 #[tokio::test]
 async fn a_renewal_is_told_of_its_own_end() {
     let mut world = world(Place::Brittle, "").await;

@@ -6,7 +6,7 @@ use crate::domain::ItemResult;
 use super::claim_writer::ClaimWriter;
 
 impl ClaimWriter<'_> {
-    /// Without this mark, nobody would be warned of the end: the request that gave the item ends
+    /// Without this mark, no ticket would be warned of the end: the request that gave the item ends
     /// earlier, and this one would have given nothing.
     pub(super) fn with_renewal(&self, result: ItemResult) -> ItemResult {
         let renewed = result.found() && self.renewed.contains(&result.item);
