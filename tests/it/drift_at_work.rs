@@ -183,6 +183,17 @@ fn left_out(report: &DriftReport) -> Vec<&str> {
     left_out
 }
 
+/// Compares after a second. All that was shared by hand is unknown, and no request is under way.
+async fn all_unknown(world: &World) -> DriftReport {
+    world.advance(1);
+    let report = drift(world).await;
+    let mut differences = found(&report);
+    differences.sort_unstable();
+    assert_eq!(differences, unknown());
+    assert!(report.under_way.is_empty(), "{report:?}");
+    report
+}
+
 /// The approved cancel of a share that was made by hand was refused, and waits for the operator.
 #[tokio::test]
 async fn a_blocked_cancel_hides_no_difference_and_is_not_undone() {
@@ -195,12 +206,7 @@ async fn a_blocked_cancel_hides_no_difference_and_is_not_undone() {
         let (_, answer) = world.deliver(ticket).await;
         assert_eq!(answer.status, Status::Pending, "{answer:?}");
     }
-    world.advance(1);
-    let mut report = drift(&world).await;
-    let mut differences = found(&report);
-    differences.sort_unstable();
-    assert_eq!(differences, unknown());
-    assert!(report.under_way.is_empty(), "{report:?}");
+    let mut report = all_unknown(&world).await;
     adopt(&world, &mut report).await;
     assert!(report.adoptions.is_empty(), "{report:?}");
     let left_out = left_out(&report);
@@ -258,12 +264,7 @@ async fn a_waiting_cancel_hides_no_difference_and_is_not_undone() {
         let (_, answer) = world.deliver(&ticket).await;
         assert_eq!(answer.status, Status::Pending, "{answer:?}");
     }
-    world.advance(1);
-    let mut report = drift(&world).await;
-    let mut differences = found(&report);
-    differences.sort_unstable();
-    assert_eq!(differences, unknown());
-    assert!(report.under_way.is_empty(), "{report:?}");
+    let mut report = all_unknown(&world).await;
     adopt_and_cancel(&world, &mut report).await;
     assert!(report.adoptions.is_empty(), "{report:?}");
     let waits = ["CHG3", "CHG4"].map(|id| format!("not adopted: invoke/{id} waits to cancel it"));

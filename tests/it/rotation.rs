@@ -12,6 +12,7 @@ use sha2::Digest as _;
 use sharehook::app::{App, Delivery, Ending, Headers, Prepared, Reply, Via, fetch_secrets};
 use sharehook::clock::{Clock, system_now};
 use sharehook::config::{Config, Vars};
+use sharehook::domain::Problems;
 use sharehook::inbound::{SchemeName, SchemeSpec, sign};
 use sharehook_sandbox::{
     SANDBOX_SECRET_ID, SANDBOX_SECRET_KEY, Sandbox, SandboxKey, SandboxOptions, Site,
@@ -147,6 +148,15 @@ async fn deliveries_wait_for_the_one_that_reads_the_secrets_again() {
     assert!(other.await.unwrap());
 }
 
+/// Begins a reload, which then reads the slow file.
+#[cfg(unix)]
+async fn reloading(app: &Arc<App>) -> tokio::task::JoinHandle<Result<(), Problems>> {
+    let app = Arc::clone(app);
+    let reload = tokio::spawn(async move { app.reload().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    reload
+}
+
 /// A reading ends after two seconds, and then prepares the rules. A delivery that waits for another
 /// one's reading waits for both.
 #[cfg(unix)]
@@ -155,9 +165,7 @@ async fn a_waiting_delivery_waits_longer_than_a_reading_takes() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
     let file = slow_to_read(folder.path());
-    let reloaded = Arc::clone(&app);
-    let reload = tokio::spawn(async move { reloaded.reload().await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let reload = reloading(&app).await;
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
         tokio::spawn(async move { authenticates(&app, SECOND, id).await })
@@ -179,9 +187,7 @@ async fn deliveries_do_not_wait_for_a_slow_reload() {
     let folder = tempfile::tempdir().unwrap();
     let app = without_cloud(folder.path()).await;
     let file = slow_to_read(folder.path());
-    let reloaded = Arc::clone(&app);
-    let reload = tokio::spawn(async move { reloaded.reload().await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let reload = reloading(&app).await;
     let deliver = |id: &'static str| {
         let app = Arc::clone(&app);
         let counted = async move { authenticates(&app, SECOND, id).await };

@@ -1,4 +1,5 @@
-//! A failed attempt to send a notification: why, and whether it is worth another attempt.
+//! A failed attempt to send a notification. In: the reason. Out: whether and when another attempt
+//! is worth while.
 
 /// Why an attempt failed.
 #[derive(Debug)]

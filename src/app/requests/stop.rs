@@ -1,4 +1,5 @@
 //! Why the work of a turn or of an attempt to revoke must stop. In: the error of writing a record.
+//! Out: what the caller does next.
 
 use crate::journal::{AppendError, JournalError};
 

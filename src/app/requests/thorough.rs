@@ -1,4 +1,5 @@
 //! Which turns find the single account that makes calls fail. In: the number of failed turns.
+//! Out: whether this turn is one of them.
 
 use super::claim_writer::ClaimWriter;
 
