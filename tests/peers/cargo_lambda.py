@@ -18,8 +18,10 @@ CARGO_LAMBDA = PEERS / "lambda" / "bin" / "cargo-lambda"
 # The package whose function runs. Another one is for testing this test.
 PACKAGE = pathlib.Path(os.environ.get("SHAREHOOK_PACKAGE", ROOT))
 
-# The first invocation waits for the compiler, which is quick after `cargo build`.
+# The first invocation waits for the compiler, which has nothing to do after scripts/package.
 COMPILE_SECONDS = 900
+# What scripts/package builds. `dev` is faster, for testing this test.
+PROFILE = os.environ.get("SHAREHOOK_PROFILE", "release")
 
 
 class Local:
@@ -31,7 +33,7 @@ class Local:
         # Name 127.0.0.1 on both sides: with IPv6, their default addresses differ.
         # Four concurrent invocations are four processes, as on Lambda. Only the journal coordinates them.
         argv = [CARGO_LAMBDA, "lambda", "watch", "-A", "127.0.0.1", "-P", self.port, "--ignore-changes",
-                "--concurrency", "4"]
+                "--concurrency", "4", "--profile", PROFILE, "--no-default-features", "--locked", "--bin", "sharehook"]
         stage.start("watch", argv, variables, cwd=PACKAGE)
         stage.await_port("watch", self.port)
 
