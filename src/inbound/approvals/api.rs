@@ -15,7 +15,7 @@ pub struct ApiCall {
     pub method: &'static str,
     /// The path, and the query if there is one.
     pub path: String,
-    /// Headers with lower-case names, without the media type of the body.
+    /// The headers, with lower-case names. They do not include the media type of the body.
     pub headers: Vec<(String, String)>,
     /// The body, sent as JSON.
     pub body: Option<Value>,
@@ -46,7 +46,7 @@ impl ApiCall {
     }
 }
 
-/// Shows the method, and the path without its query, because all else may be secret.
+/// Shows the method, and the path without its query. Everything else may contain a secret.
 impl fmt::Debug for ApiCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.split('?').next().unwrap_or_default();
@@ -63,7 +63,8 @@ pub struct NewToken {
     pub lasts: i64,
 }
 
-/// Why a call was rejected. May quote the system's message, from which the caller removes secrets.
+/// Why a call was rejected. `why` may quote a message from the system, so the caller must remove
+/// secrets from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// What the system did, as in `answers 1390003: instance code not found`.
@@ -83,8 +84,8 @@ pub enum Rejection {
     Other,
 }
 
-/// Reads an answer, which is a success if it has the HTTP status 200 and the numeric code 0.
-/// `fields` are the names of the code and of the message beside it.
+/// Parses an answer. A call succeeded if the HTTP status is 200 and the body contains the numeric
+/// code 0. `fields` are the names of two fields in the body: the code, and the message.
 pub(super) fn by_code(
     status: u16,
     body: &[u8],

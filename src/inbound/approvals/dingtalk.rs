@@ -12,7 +12,6 @@ use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::{Timestamp, shown};
 
-/// The code, sent with HTTP 400, for a token that is not accepted.
 const BAD_TOKEN: &str = "InvalidAuthentication";
 
 pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
@@ -35,8 +34,8 @@ pub(super) const DINGTALK: ApprovalSystem = ApprovalSystem {
 };
 
 /// `POST /processes/instanceIds/query` allows at most 120 days between `from` and `to`. The
-/// standard edition allows 10,000 calls a month. The list does not say when an instance ended, nor
-/// which terminated instances were approved before.
+/// standard edition allows 10,000 calls a month. The list does not show when an instance ended, or
+/// whether a terminated instance was approved before.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_hours(1),
     begun_within: SignedDuration::from_hours(7 * 24),
@@ -68,8 +67,9 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post("/v1.0/oauth2/accessToken".to_owned(), body)
 }
 
-/// Reads an answer. A call has failed if the status is not 200 (the answer then usually has a
-/// `code` in words), if `success` is false, or if the answer is not a JSON object.
+/// Parses an answer. A call failed if the status is not 200, if `success` is false, or if the body
+/// is not a JSON object. If the status is not 200, the body usually has a `code` that consists of
+/// words.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -99,9 +99,10 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("x-acs-dingtalk-access-token", token.to_owned())
 }
 
-/// Reads the state. For the map, adds to an approved instance two codes that DingTalk's answer
-/// lacks: the instance's and its definition's. Both come from the event; `Instances::confirm` looks
-/// the instance up in the list of that definition's instances.
+/// Reads the state of an instance. DingTalk's answer lacks the code of the instance and the code of
+/// its definition, so both are added to an approved instance for the map. The two codes come from
+/// the event. `Instances::confirm` checks that the list of this definition's instances contains the
+/// instance.
 fn state(named: &Named, mut instance: Value) -> InstanceState {
     let other = |why: String| InstanceState::Other(why);
     let text = |name: &str| {
@@ -144,14 +145,14 @@ fn state(named: &Named, mut instance: Value) -> InstanceState {
     InstanceState::Approved(instance)
 }
 
-/// Reads a time of the instance. DingTalk writes whole minutes, as in `2026-11-02T06:46Z`.
+/// Reads a time of the instance. DingTalk's times are whole minutes, as in `2026-11-02T06:46Z`.
 fn minute(instance: &Value, name: &str) -> Option<Timestamp> {
     let text = instance.get(name)?.as_str()?;
     let minute = text.strip_suffix('Z')?;
     format!("{minute}:00Z").parse().ok()
 }
 
-/// Makes the call that requests a page of the list: at most 20 entries, as DingTalk allows.
+/// Makes the call that requests a page of the list. DingTalk allows at most 20 entries in a page.
 fn page(query: &Query<'_>) -> ApiCall {
     let cursor: i64 = query.cursor.and_then(|at| at.parse().ok()).unwrap_or(0);
     let body = json!({
@@ -170,7 +171,7 @@ fn read(answer: &Value) -> Page {
     let next = answer.pointer("/result/nextToken");
     Page {
         instances: ids.map(Listed::without_end).collect(),
-        // The next position is a number, or a number in a text.
+        // DingTalk writes the position of the next page as a number or as a string.
         next: next.and_then(|next| match next {
             Value::Number(number) => Some(number.to_string()),
             Value::String(text) if !text.is_empty() => Some(text.clone()),

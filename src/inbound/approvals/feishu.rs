@@ -13,9 +13,7 @@ use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::{Timestamp, read_json, shown};
 
-/// The code for a token that is not accepted.
 const BAD_TOKEN: i64 = 99_991_663;
-/// The code for an instance that does not exist.
 const NOT_FOUND: i64 = 1_390_003;
 
 pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
@@ -38,8 +36,9 @@ pub(super) const FEISHU: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// `POST /instances/query` (document "Query the list of instances") allows 1,000 calls a minute and
-/// at most 30 days between `from` and `to`. The list omits withdrawn instances, and may lag behind.
+/// `POST /instances/query` (document "Query the list of instances") allows 1,000 calls a minute,
+/// and at most 30 days between `from` and `to`. The list omits withdrawn instances, and may not yet
+/// contain the newest instances.
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(30 * 24),
@@ -56,7 +55,7 @@ pub(super) const LARK: ApprovalSystem = ApprovalSystem {
 
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    // The type of the event as version 2 of the protocol writes it, otherwise as version 1 does.
+    // The first pointer is for version 2 of the protocol, the second one for version 1.
     let kind = text("/header/event_type").or_else(|| text("/event/type"))?;
     let of_instance = matches!(
         kind,
@@ -79,7 +78,6 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::post(path, json!({ "app_id": id, "app_secret": secret }))
 }
 
-/// Reads an answer. Its `code` is 0 for success.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     by_code(status, body, ("code", "msg"), |code| match code {
         BAD_TOKEN => Rejection::BadToken,
@@ -96,12 +94,13 @@ fn with_token(call: ApiCall, token: &str) -> ApiCall {
     call.with_header("authorization", format!("Bearer {token}"))
 }
 
-/// Reads the state. For the map, parses the form of an approved instance, which Feishu writes as
-/// JSON in a text.
+/// Reads the state of an instance. Feishu writes the form as a string that contains JSON. If the
+/// instance is approved, parses the form so that the map can read it.
 fn state(named: &Named, instance: Value) -> InstanceState {
     let other = |why: &str| InstanceState::Other(why.to_owned());
     let text = |name: &str| instance.get(name).and_then(Value::as_str);
-    // The call also accepts an id that the instance's creator chose, so compare the code.
+    // The API also accepts an id that the creator of the instance chose. Compare the code, to be
+    // sure that this is the instance from the event.
     if text("instance_code") != Some(&named.instance) {
         return other("the code of the instance differs from the event's");
     }

@@ -1,6 +1,6 @@
 //! Reads tickets of any system with an HTTP API. The configuration says where an event contains the
-//! id of a ticket, where the ticket is fetched, and where the ticket contains its own id. In: an
-//! event, a ticket. Out: the ids, the path of a GET, and what its answer means. Sends nothing.
+//! id of a ticket, where the ticket is fetched, and where the ticket contains its own id. This file
+//! extracts the ids, builds the path of the GET and reads its answer. It sends nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,7 @@ use super::instance::{InstanceState, Named, Said};
 use crate::domain::{Problem, Problems, Timestamp, read_json, shown};
 use crate::mapping::Program;
 
-/// The placeholder for the id in the configured path.
 const PLACE: &str = "{id}";
-/// The longest id, in bytes.
 const MAX_ID: usize = 64;
 
 /// A jq filter that yields an id, or nothing.
@@ -28,16 +26,16 @@ impl fmt::Debug for IdFilter {
 }
 
 impl IdFilter {
-    /// Compiles a filter. Problems name the filter as `name`.
+    /// Compiles a filter. Problems refer to the filter as `name`.
     ///
     /// # Errors
-    /// The problems that [`Program::compile`] finds.
+    /// Returns the problems that [`Program::compile`] finds.
     pub fn read(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
         Ok(Self(Arc::new(program)))
     }
 
-    /// Returns the id in a value; `None` if the filter yields nothing or null.
+    /// Returns the id in a value, or `None` if the filter yields nothing or null.
     fn find(&self, value: &Value, now: Timestamp) -> Result<Option<String>, String> {
         let found = match self.0.run(value, now.as_second())?.as_slice() {
             [] | [Value::Null] => return Ok(None),
@@ -84,7 +82,7 @@ impl TicketPath {
     /// Splits the address of a ticket into the part up to the port, and the rest.
     ///
     /// # Errors
-    /// The rest does not contain `{id}` exactly once, or the host contains it.
+    /// Fails if the rest does not contain `{id}` exactly once, or if the host contains it.
     pub fn split(url: &str) -> Result<(String, Self), Problem> {
         let below = url.split_once("://").map_or("", |(_, below)| below);
         let path = below.find('/').and_then(|at| below.get(at..));
@@ -107,10 +105,10 @@ impl TicketPath {
 }
 
 impl TicketRules {
-    /// Returns the ticket that an event names; `None` if it names none.
+    /// Returns the ticket that an event names, or `None` if it names none.
     ///
     /// # Errors
-    /// The filter fails, or yields something that is not an id.
+    /// Fails if the filter fails, or if it yields something that is not an id.
     pub fn named(&self, event: &Value, now: Timestamp) -> Result<Option<Named>, Problem> {
         let found = self.id.find(event, now).map_err(|why| {
             let remedy = "correct `id` of `fetch`, or the event at its sender; docs/senders/http.md says what an id is";
@@ -123,9 +121,10 @@ impl TicketRules {
         }))
     }
 
-    /// Checks that the answer is the requested ticket; only the map decides whether it is approved.
-    /// After any other answer, the requested ticket counts as pending and is fetched again later,
-    /// because a mistake in `instance_id` must not lose an approval.
+    /// Checks that the answer is the requested ticket. If so, the state is `Approved`, although
+    /// only the map decides whether the ticket is approved. Otherwise the state is `Pending` and
+    /// the ticket is fetched again later, because a mistake in `instance_id` must not lose an
+    /// approval.
     pub fn state(&self, named: &Named, ticket: Value, now: Timestamp) -> InstanceState {
         let why = match self.instance_id.find(&ticket, now) {
             Ok(Some(id)) if id == named.instance => return InstanceState::Approved(ticket),
@@ -140,8 +139,8 @@ impl TicketRules {
     }
 }
 
-/// Reads an answer by its status and body. The reason of a rejection never quotes the body. Many
-/// systems answer 404 for tickets that the login may not see, so only 410 says that a ticket is
+/// Parses the answer to the GET. The reason of a rejection never quotes the body. Many systems
+/// answer 404 for tickets that the login may not see, so only status 410 means that a ticket is
 /// gone.
 pub fn read_ticket(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     let hint = match status {

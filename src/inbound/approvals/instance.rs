@@ -1,5 +1,6 @@
 //! Describes what an event says about an instance, and what the fetched instance itself says. The
-//! event only says what to fetch: the form and the people who approved are read from the instance.
+//! event decides only what to fetch. The form and the people who approved are read from the
+//! instance.
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ spelled! {
     Said {
         /// The instance was approved.
         Approved = "approved",
-        /// The instance was withdrawn. At DingTalk, it may not have been approved before.
+        /// The instance was withdrawn. In DingTalk, this can happen without an earlier approval.
         Withdrawn = "withdrawn",
     }
 }
@@ -28,8 +29,8 @@ pub struct Named {
 }
 
 impl Named {
-    /// Returns the id under which an approval system's event is announced. Repeated events about
-    /// one change get the same id.
+    /// Returns the id of the announcement for an event of an approval system. Repeated events about
+    /// the same change have the same id.
     pub fn id(&self) -> String {
         format!("{}/{}", self.instance, self.said)
     }
@@ -44,8 +45,8 @@ impl Named {
     }
 }
 
-/// Returns the id of the announcement that withdraws the approval announced as `id`; `None` if `id`
-/// announces no approval.
+/// Takes the id of the announcement of an approval, and returns the id of the announcement that
+/// withdraws this approval. Returns `None` if `id` does not announce an approval.
 pub fn withdrawal_of(id: &str) -> Option<String> {
     let (instance, said) = id.rsplit_once('/')?;
     let approved = said == Said::Approved.as_str();
@@ -57,20 +58,21 @@ pub fn withdrawal_of(id: &str) -> Option<String> {
 pub enum InstanceState {
     /// Approved. The value is the instance as a map reads it.
     Approved(Value),
-    /// Withdrawn. At DingTalk, it may not have been approved before.
+    /// Withdrawn. In DingTalk, this can happen without an earlier approval.
     Withdrawn,
-    /// Approved, and withdraws another instance: the one with this code.
+    /// Approved, and the purpose of the instance is to withdraw another one. Contains the code of
+    /// the other instance.
     Withdraws(String),
-    /// Not final yet, or the answer is not the requested ticket: fetched again later. The text says
-    /// why.
+    /// Not final yet, or the answer is not the requested ticket. The instance is fetched again
+    /// later. The text says why.
     Pending(String),
-    /// Anything else, which is not fetched again: a rejected instance, or one of another
-    /// definition, among others. The text says why.
+    /// Any other state, such as a rejected instance or an instance of another definition. The
+    /// instance is not fetched again. The text says why.
     Other(String),
 }
 
-/// Whether `text` can be the code of a definition or an instance. A code is safe in a path or a
-/// query.
+/// Whether `text` can be the code of a definition or an instance. Such a code is safe in a path or
+/// a query.
 pub fn is_code(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=64).contains(&text.len()) && text.bytes().all(good)

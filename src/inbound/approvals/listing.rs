@@ -1,5 +1,5 @@
-//! Describes the list of finished instances, in which the program finds those that no event
-//! announced.
+//! Describes how a system lists its finished instances. The program searches the list for instances
+//! whose event never arrived.
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -13,19 +13,19 @@ use crate::domain::Timestamp;
 pub struct Listing {
     /// The shortest time between two readings of the list.
     pub every: SignedDuration,
-    /// How far back the list is read: to instances that began this long before the last complete
-    /// reading, but not more than 30 days before now.
+    /// How far back the list is read. A reading covers the instances that began up to this long
+    /// before the last complete reading, but at most 30 days before now.
     pub begun_within: SignedDuration,
-    /// The results that the list can be queried for: the program's word for a result, and the
-    /// system's status to query for. Each entry needs a separate query.
+    /// The results for which the list can be queried, each with the system's word for that status.
+    /// Each entry needs a separate query.
     pub says: &'static [(Said, &'static str)],
     /// Makes the call that requests a page.
     pub page: fn(&Query<'_>) -> ApiCall,
-    /// Reads a page from the answer. May name instances that did not end as the query says: only
-    /// the fetched instance decides.
+    /// Reads a page from the answer. The page may contain instances that did not end as the query
+    /// says. They do no harm, because only the fetched instance decides.
     pub read: fn(&Value) -> Page,
-    /// Makes an event about a listed instance as the system would have sent it. It has only the
-    /// fields that [`Named`] is read from.
+    /// Makes an event about a listed instance, as the system would have sent it. The event contains
+    /// only the fields from which a [`Named`] is read.
     pub event: fn(&Named) -> Value,
 }
 
@@ -40,7 +40,8 @@ pub struct Query<'a> {
     pub from: Timestamp,
     /// The latest time at which the instances began.
     pub to: Timestamp,
-    /// Where the page begins: the [`Page::next`] of the page before; `None` for the first page.
+    /// Where the page begins: the [`Page::next`] of the previous page, or `None` for the first
+    /// page.
     pub cursor: Option<&'a str>,
 }
 
@@ -63,7 +64,6 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Makes an entry for a list that contains only codes.
     pub(super) fn without_end(code: &str) -> Self {
         Self {
             instance: code.to_owned(),

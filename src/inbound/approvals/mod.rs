@@ -1,7 +1,7 @@
-//! Describes approval systems, whose events name an instance that the program then fetches. Each
-//! system has a file of pure functions over JSON: they read events, build the calls of the system's
-//! API, and read its answers and instances. `http.rs` describes any other ticket system by its
-//! configuration. Only `app::approvals` sends.
+//! Describes approval systems. Their events only name an instance, which the program then fetches.
+//! Each system has a file of pure functions over JSON that read events, build the calls of the
+//! system's API, and read its answers and instances. `http.rs` reads tickets from any other system,
+//! as the configuration describes. Only `app::approvals` sends requests.
 //!
 //! To add a system, add a file with its [`ApprovalSystem`], and a variant of [`FetchPreset`].
 
@@ -26,12 +26,12 @@ pub use listing::{Listed, Listing, Page, Query};
 pub use system::ApprovalSystem;
 
 spelled! {
-    /// The systems whose instances can be fetched, by their names in the configuration. These are
-    /// also the names of their schemes.
+    /// The systems whose instances can be fetched, with their names in the configuration. The
+    /// schemes of these systems have the same names.
     FetchPreset {
         /// Feishu, in China.
         Feishu = "feishu",
-        /// Lark, elsewhere.
+        /// Lark, which is Feishu outside China.
         Lark = "lark",
         /// DingTalk.
         Dingtalk = "dingtalk",
@@ -53,9 +53,9 @@ impl FetchPreset {
 }
 
 impl Verifier {
-    /// Makes the delivery that a map reads, from an event and its fetched instance. The event was
-    /// verified before it was recorded, or made from the system's list by [`Listing::event`]. The
-    /// command `test` takes both from a test case.
+    /// Combines an event and its fetched instance into the delivery that a map reads. The event was
+    /// either verified before it was recorded, or made by [`Listing::event`] from the system's
+    /// list. The command `test` takes the event and the instance from a test case.
     pub fn fetched(
         &self,
         source: SourceName,
@@ -67,8 +67,8 @@ impl Verifier {
         self.without_proof(source, delivery_id, document.to_string().into())
     }
 
-    /// Makes a delivery for an instance that is known without an event, such as from the system's
-    /// list. `event` is made by [`Listing::event`], so no secret of this verifier proves it.
+    /// Creates a delivery for an instance that the program knows without an event, for example from
+    /// the system's list. [`Listing::event`] made `event`, so the delivery has no proof.
     pub fn listed(&self, source: SourceName, id: String, event: &Value) -> VerifiedDelivery {
         self.without_proof(source, id, event.to_string().into())
     }

@@ -1,4 +1,5 @@
-//! The type that describes an approval system: data, and pure functions over JSON.
+//! Defines the description of an approval system, which consists of data and pure functions over
+//! JSON.
 
 use std::time::Duration;
 
@@ -16,16 +17,18 @@ pub struct ApprovalSystem {
     pub url: &'static str,
     /// The shortest time between two calls of the API.
     pub between_calls: Duration,
-    /// The fields of events that contain a secret: a JSON pointer to an object, and a name in it.
+    /// The fields of events that contain a secret. Each is a JSON pointer to an object and the name
+    /// of a field in that object.
     pub(super) secrets: &'static [(&'static str, &'static str)],
-    /// Reads which instance an event names and what became of it; `None` for an event that reports
-    /// neither an approval nor a withdrawal.
+    /// Reads which instance an event names and what became of it. Returns `None` for an event that
+    /// reports neither an approval nor a withdrawal.
     pub(super) named: fn(&Value) -> Option<Named>,
     /// Makes the call that requests a token with the id and the secret of an app.
     pub token: fn(id: &str, secret: &str) -> ApiCall,
     /// Reads the answer to any call from its HTTP status and body.
     pub answer: fn(status: u16, body: &[u8]) -> Result<Value, Rejected>,
-    /// The names of two fields in the answer to `token`: the token, and its lifetime in seconds.
+    /// The names of two fields in the answer to `token`: the token itself, and its lifetime in
+    /// seconds.
     pub(super) token_fields: (&'static str, &'static str),
     /// Adds the token to a call.
     pub with_token: fn(ApiCall, token: &str) -> ApiCall,
@@ -33,26 +36,27 @@ pub struct ApprovalSystem {
     pub instance: fn(code: &str) -> ApiCall,
     /// The name of the field in the answer that contains the instance.
     pub(super) instance_field: &'static str,
-    /// Reads the state of a fetched instance. May add to the instance what only the event says,
-    /// such as the definition.
+    /// Reads the state of a fetched instance. May add values from the event to the instance, such
+    /// as the code of the definition.
     pub state: fn(&Named, Value) -> InstanceState,
-    /// Makes the call that requests a definition by its code, to see whether the app may read it.
+    /// Makes the call that requests a definition by its code. The call shows whether the app may
+    /// read the definition.
     pub definition: Option<fn(code: &str) -> ApiCall>,
-    /// Reads when a fetched instance began. Only for a system whose instances do not name their
-    /// definition. The event names the definition; the program looks for the instance in that
-    /// definition's list around this time.
+    /// Reads when a fetched instance began. Set only for a system whose instances do not name their
+    /// definition. Because only the event names the definition, the program looks for the instance
+    /// in the list of that definition's instances around this time.
     pub begun: Option<fn(&Value) -> Option<Timestamp>>,
-    /// Reads when a fetched instance was approved. Only for a system whose list does not say when
-    /// an instance ended.
+    /// Reads when a fetched instance was approved. Set only for a system whose list does not show
+    /// when an instance ended.
     pub ended: Option<fn(&Value) -> Option<Timestamp>>,
     /// How finished instances are listed; `None` for a system without such a call.
     pub listing: Option<Listing>,
 }
 
 impl ApprovalSystem {
-    /// Returns the instance that an event names. `None` if the event names none, if `definitions`
-    /// does not contain the instance's definition, or if the instance's code is not usable
-    /// ([`is_code`]).
+    /// Returns the instance that an event names. Returns `None` if the event names none, if
+    /// `definitions` does not contain the instance's definition, or if the instance's code is not
+    /// usable ([`is_code`]).
     pub fn named(&self, event: &Value, definitions: &[String]) -> Option<Named> {
         (self.named)(event).filter(|named| {
             let listed = definitions.contains(&named.definition);

@@ -1,6 +1,6 @@
 //! Describes WeCom's approval app (developer.work.weixin.qq.com, documents 91815, 91983 and 91039).
-//! Ignores the events `open_approval_change` of the flow engine for self-built apps, because WeCom
-//! does not have the forms of these approvals.
+//! Ignores `open_approval_change` events, which come from the flow engine for self-built apps,
+//! because WeCom does not have the forms of these approvals.
 
 use std::time::Duration;
 
@@ -14,9 +14,7 @@ use super::listing::{Listed, Listing, Page, Query};
 use super::system::ApprovalSystem;
 use crate::domain::Timestamp;
 
-/// The code for a token that is not valid.
 const BAD_TOKEN: i64 = 40_014;
-/// The code for a token that is no longer valid.
 const EXPIRED_TOKEN: i64 = 42_001;
 
 pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
@@ -38,9 +36,9 @@ pub(super) const WECOM: ApprovalSystem = ApprovalSystem {
     listing: Some(LISTING),
 };
 
-/// `getapprovalinfo` (document 91816) lists by the time at which a request was submitted, at most
-/// 31 days between `from` and `to`. The list does not say when an instance ended. The statuses are
-/// 2 (approved), 10 (approved and paid) and 6 (revoked).
+/// `getapprovalinfo` (document 91816) selects requests by the time at which they were submitted,
+/// and allows at most 31 days between `from` and `to`. The list does not show when an instance
+/// ended. The statuses are 2 (approved), 10 (approved and paid) and 6 (revoked).
 const LISTING: Listing = Listing {
     every: SignedDuration::from_mins(10),
     begun_within: SignedDuration::from_hours(7 * 24),
@@ -54,9 +52,10 @@ const LISTING: Listing = Listing {
     event,
 };
 
-/// Reads which request an event names, and whether the event's step approved or revoked the
-/// request. WeCom sends an event at every step, with the step and the status of the request. The
-/// status alone is not enough: a comment on an approved request also has the status "approved".
+/// Reads which request an event names, and whether the event reports that the request was approved
+/// or revoked. WeCom sends an event at every step, with the step and the status of the request. The
+/// status alone is not enough, because an event about a comment on an approved request also has the
+/// status "approved".
 fn named(event: &Value) -> Option<Named> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     if text("/Event")? != "sys_approval_change" {
@@ -82,7 +81,6 @@ fn token(id: &str, secret: &str) -> ApiCall {
     ApiCall::get(format!("/cgi-bin/gettoken?corpid={id}&corpsecret={secret}"))
 }
 
-/// Reads an answer. Its `errcode` is 0 for success.
 fn answer(status: u16, body: &[u8]) -> Result<Value, Rejected> {
     by_code(status, body, ("errcode", "errmsg"), |code| match code {
         BAD_TOKEN | EXPIRED_TOKEN => Rejection::BadToken,
@@ -122,7 +120,7 @@ fn state(named: &Named, instance: Value) -> InstanceState {
     }
 }
 
-/// Returns the time of the newest step of an approver.
+/// Returns the newest time at which an approver acted.
 fn ended(instance: &Value) -> Option<Timestamp> {
     let all = |value: &Value, pointer: &str| {
         let list = value.pointer(pointer).and_then(Value::as_array);
