@@ -1,8 +1,9 @@
 //! Opens the events of DingTalk and WeCom, whose plain text ends with the id of its receiver. The
-//! signature is a SHA-1 of token, time, nonce and encrypted text, sorted by bytes
-//! (open-dingtalk/DingTalk-Callback-Crypto; developer.work.weixin.qq.com, document 90968). Because
-//! of the sorting, time and nonce can be exchanged, so the time inside the event is checked too.
-//! DingTalk's events that only check the address need no time inside.
+//! signature is a SHA-1 of the token, the time, the nonce and the encrypted text, after these four
+//! have been sorted by bytes (open-dingtalk/DingTalk-Callback-Crypto; developer.work.weixin.qq.com,
+//! document 90968). Because of the sorting, the signature stays valid if the time and the nonce are
+//! exchanged, so the time inside the event is checked too. DingTalk's events that only check the
+//! address need no time inside.
 
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
@@ -53,7 +54,8 @@ pub(super) fn open(
     }
 }
 
-/// Answers WeCom's GET that checks the address: returns the decrypted `echostr` as plain text.
+/// Answers the GET with which WeCom checks the address. The reply is the decrypted `echostr` as
+/// plain text.
 pub(super) fn challenge(
     checked: &Checked<'_>,
     headers: &Headers,
@@ -130,8 +132,9 @@ fn from_wecom(
     })
 }
 
-/// Makes an id from the approval's number, its step or status, and the time, because WeCom's events
-/// have no id. `None` if one of the three is missing or unusable.
+/// Makes an id for an event of WeCom, because these events have none. The id consists of the number
+/// of the approval, its step or status, and the time. Returns `None` if one of the three is missing
+/// or unusable.
 fn wecom_id(event: &Value) -> Option<String> {
     let at = |name: &str| text(event, &format!("/ApprovalInfo/{name}"));
     let own = at("SpNoStr")
@@ -172,7 +175,7 @@ fn from_dingtalk(
     })
 }
 
-/// Encrypts and signs DingTalk's reply.
+/// Encrypts and signs the reply to DingTalk.
 fn sealed(plain: &Plain<'_>, encrypted: &str, reply: &str, now: Timestamp) -> Option<Value> {
     let seed = Seed::of(plain.key, encrypted.as_bytes(), now)?;
     let time = now.as_millisecond().to_string();
@@ -196,7 +199,6 @@ pub(super) struct Sealed {
     pub(super) encrypted: String,
 }
 
-/// Encrypts and signs a text with the random bytes of `seed`, a time and a nonce.
 pub(super) fn seal(
     key: &EnvelopeKey,
     seed: &Seed,
@@ -218,8 +220,8 @@ fn signature_of(token: &str, time: &str, nonce: &str, encrypted: &str) -> String
     hex::encode(Sha1::digest(parts.concat()))
 }
 
-/// Returns the value of a query field that may have any of `names`. Refuses a repeated field, and
-/// fields of several names if their values differ.
+/// Returns the value of a query field that may have any of `names`. Refuses a repeated field. Also
+/// refuses several of these fields if their values differ.
 fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
     let what = || format!("query field {}", names.join(" or "));
     let mut found = None;
@@ -235,7 +237,7 @@ fn only<'a>(headers: &'a Headers, names: &[&str]) -> Result<&'a str, Refusal> {
     found.ok_or_else(|| Refusal::missing(what()))
 }
 
-/// Returns the encrypted text in an envelope. Refuses an envelope without one, such as a plain
+/// Returns the encrypted text in an envelope. Refuses an envelope that has none, such as a plain
 /// event.
 fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
     let spelled = [name, "encrypt"]
@@ -245,7 +247,7 @@ fn encrypted(envelope: &Value, name: &str) -> Result<String, Refusal> {
     text.ok_or_else(|| Refusal::missing(format!("body field {name}")))
 }
 
-/// Reads a document of WeCom, which is XML, or JSON from its robots.
+/// Reads a document from WeCom: XML, or JSON if one of its robots sent the document.
 fn document(bytes: &[u8]) -> Result<Value, Refusal> {
     match bytes.trim_ascii_start().first() {
         Some(b'<') => xml::read(bytes),

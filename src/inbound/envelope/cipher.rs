@@ -1,6 +1,8 @@
-//! Encrypts and decrypts with AES-256-CBC as the approval systems do. In: a key and text in base64.
-//! Out: the plain text, or the refusal. Compares every byte of the padding, and computes no length
-//! that can overflow. Does not authenticate: the caller checks the signature first, except for
+//! Encrypts and decrypts texts with AES-256-CBC as the approval systems do. The encrypted text is
+//! in base64. Decryption compares every byte of the padding, and computes no length that can
+//! overflow.
+//!
+//! Decryption does not authenticate the text. The caller checks the signature first, except for
 //! Feishu's challenges, which have none.
 
 use aes::Aes256;
@@ -18,7 +20,7 @@ const WIDE_BLOCK: usize = 32;
 /// The offset of the text: 16 random bytes and 4 bytes of length come first.
 const TEXT_AT: usize = 20;
 
-/// Decrypts a text of Feishu, which begins with the initialization vector.
+/// Decrypts a text from Feishu, which begins with the initialization vector.
 pub(super) fn open(key: &[u8], text: &str) -> Result<Vec<u8>, Refusal> {
     let bytes = decoded(text)?;
     let parts = bytes.split_at_checked(BLOCK);
@@ -26,8 +28,9 @@ pub(super) fn open(key: &[u8], text: &str) -> Result<Vec<u8>, Refusal> {
     decrypt(key, iv, cipher, BLOCK)
 }
 
-/// Decrypts a text of DingTalk or WeCom into the plain text and the receiver that it names. The
-/// beginning of the key is the initialization vector; the plain text begins with random bytes.
+/// Decrypts a text from DingTalk or WeCom. Returns the plain text and the receiver. The
+/// initialization vector is the beginning of the key. The decrypted bytes are random bytes, the
+/// length of the plain text, the plain text, and the receiver.
 pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
     let plain = decrypt(key, iv_of(key), &decoded(text)?, WIDE_BLOCK)?;
     let short = || refused("it is shorter than its own header");
@@ -40,7 +43,8 @@ pub(super) fn open_addressed(key: &[u8], text: &str) -> Result<(Vec<u8>, Vec<u8>
     Ok((text.to_vec(), receiver.to_vec()))
 }
 
-/// Encrypts a text so that [`open_addressed`] decrypts it. `None` for a key of the wrong size.
+/// Encrypts a text so that [`open_addressed`] can decrypt it. Returns `None` if the key has the
+/// wrong size.
 pub(super) fn seal_addressed(
     key: &[u8],
     random: &[u8; BLOCK],
@@ -53,7 +57,7 @@ pub(super) fn seal_addressed(
     Some(STANDARD.encode(cipher))
 }
 
-/// Encrypts a text so that [`open`] decrypts it. `None` for a key of the wrong size.
+/// Encrypts a text so that [`open`] can decrypt it. Returns `None` if the key has the wrong size.
 pub(super) fn seal(key: &[u8], iv: &[u8; BLOCK], text: &[u8]) -> Option<String> {
     let cipher = encrypt(key, iv, text.to_vec(), BLOCK)?;
     Some(STANDARD.encode([iv, &cipher[..]].concat()))
@@ -97,8 +101,8 @@ fn decrypt(key: &[u8], iv: &[u8], cipher: &[u8], max_padding: usize) -> Result<V
     Ok(bytes)
 }
 
-/// Returns the number of padding bytes. Each padding byte must be this number. Compares all padding
-/// bytes even after a difference, so that the duration does not show where they differ.
+/// Returns the number of padding bytes, which is also the value of each padding byte. Compares all
+/// padding bytes even after a difference, so that the duration does not show where they differ.
 fn padding(plain: &[u8], max_padding: usize) -> Result<usize, Refusal> {
     let last = plain.last().copied().unwrap_or_default();
     let count = usize::from(last);

@@ -51,7 +51,8 @@ pub(super) fn open(
     })
 }
 
-/// Answers the unsigned challenge of an app with an Encrypt Key.
+/// Answers the unsigned challenge of an app with an Encrypt Key. Returns `None` for an app without
+/// an Encrypt Key, and for a signed request.
 pub(super) fn challenge(
     checked: &Checked<'_>,
     headers: &Headers,
@@ -69,7 +70,6 @@ pub(super) fn challenge(
     Some(first.or_else(|refusal| replies.find_map(Result::ok).ok_or(refusal)))
 }
 
-/// Checks the signature, then decrypts the event.
 fn signed<'a>(
     checked: &Checked<'a>,
     headers: &Headers,
@@ -83,8 +83,8 @@ fn signed<'a>(
         signature_of(key, time, nonce, body)
     })?;
     let what = format!("header {TIME}");
-    // The signature covers time and nonce without a separator. If the time could have any length, a
-    // digit could move from one to the other.
+    // The signature covers the time and the nonce without a separator. If the time could have any
+    // length, a digit could move from one to the other.
     if time.len() != 10 {
         return Err(Refusal::malformed(what, "it does not have 10 digits"));
     }
@@ -120,8 +120,8 @@ fn with_token<'a>(
     Ok((by, key, body.to_vec()))
 }
 
-/// Checks the token, the app and the time inside an event. Skips the token if the secret has none,
-/// and the app if `from` is empty.
+/// Checks the token, the app and the time inside an event. The token is not checked if the secret
+/// has none, and the app is not checked if `from` is empty.
 fn inside(
     checked: &Checked<'_>,
     event: &Value,
@@ -135,7 +135,7 @@ fn inside(
         let app = text(event, "/header/app_id").or_else(|| text(event, "/event/app_id"));
         checked.listed(app.unwrap_or_default(), trace)?;
     }
-    // Events of version 1 write seconds with a fraction.
+    // Events of version 1 of the protocol contain seconds with a fraction.
     let first = |ts: &'_ str| ts.split('.').next().unwrap_or_default().to_owned();
     let time = text(event, "/header/create_time")
         .map(str::to_owned)
@@ -177,7 +177,8 @@ fn wrong_token() -> Refusal {
     Refusal::mismatch("the token in the event")
 }
 
-/// Returns the text in an encrypted body. Refuses a plain body, because the source has a key.
+/// Returns the encrypted text in a body. Refuses a plain body, because an app with an Encrypt Key
+/// encrypts its events.
 fn encrypted(body: &[u8]) -> Result<String, Refusal> {
     text(&object(body)?, "/encrypt")
         .map(str::to_owned)

@@ -18,13 +18,12 @@ const MAX_TOKEN: usize = 64;
 /// The length of DingTalk's and WeCom's keys: 32 bytes in base64, without the padding.
 const KEY_CHARS: usize = 43;
 
-/// Why a text is no secret of its scheme, and the remedy.
+/// Why a text cannot be a secret of its scheme, and how to correct it.
 pub(in crate::inbound) type Unusable = (&'static str, &'static str);
 
-/// The secrets of one app.
 pub(in crate::inbound) struct EnvelopeKey {
-    /// DingTalk's and WeCom's token, which signs, or Feishu's Verification Token, which each event
-    /// contains.
+    /// The token. DingTalk and WeCom sign with it. For Feishu, it is the Verification Token, which
+    /// each event contains.
     token: Option<SecretString>,
     /// The key as configured. Feishu's Encrypt Key also signs.
     encrypt_key: SecretString,
@@ -33,8 +32,9 @@ pub(in crate::inbound) struct EnvelopeKey {
 }
 
 impl EnvelopeKey {
-    /// Reads `TOKEN:KEY`. Feishu's secret may also be the Encrypt Key alone; if the events are
-    /// plain, it must be the token alone. `strict` also refuses a short token or key.
+    /// Reads a secret of the form `TOKEN:KEY`. For Feishu, the Encrypt Key alone is accepted too.
+    /// For a Feishu app with plain events, the secret must be the token alone. If `strict`, also
+    /// refuses a short token or key.
     pub(in crate::inbound) fn read(
         scheme: EnvelopeScheme,
         text: &str,
@@ -83,7 +83,6 @@ impl EnvelopeKey {
         })
     }
 
-    /// The token's text, empty if there is none.
     pub(super) fn token(&self) -> &str {
         self.token
             .as_ref()
@@ -94,12 +93,12 @@ impl EnvelopeKey {
         self.encrypt_key.expose_secret()
     }
 
-    /// The AES key.
     pub(super) fn cipher(&self) -> &[u8] {
         self.cipher.expose_secret()
     }
 
-    /// Whether `presented` is this app's token; true if the configuration names no token.
+    /// Whether `presented` is this app's token. Returns true for any text if the configuration has
+    /// no token.
     pub(super) fn has_token(&self, presented: &str) -> bool {
         match &self.token {
             None => true,

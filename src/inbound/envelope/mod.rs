@@ -1,8 +1,10 @@
 //! Verifies and decrypts the events of approval systems that encrypt them: Feishu and Lark,
-//! DingTalk, WeCom. In: keys of the source, headers, query and body of a request, now. Out: the
-//! decrypted event as JSON and the reply that its sender expects, or the refusal. Checks the
-//! signature before it decrypts, so that duration and reply tell a stranger nothing about the plain
-//! text. Feishu's challenges and plain events have no signature.
+//! DingTalk, and WeCom. Returns the decrypted event as JSON and the reply that its sender expects,
+//! or the refusal.
+//!
+//! The signature is checked before the event is decrypted, so that neither the duration nor the
+//! reply reveals anything about the plain text to a stranger. Feishu's challenges and plain events
+//! have no signature.
 
 mod addressed;
 mod cipher;
@@ -41,9 +43,9 @@ pub(super) fn open(
     }
 }
 
-/// Answers the request with which a system checks an address before it sends events; `None` for any
-/// other request. DingTalk has no such request, nor has Feishu without an Encrypt Key: they check
-/// the address with an event.
+/// Answers the request with which a system checks an address before it sends events. Returns `None`
+/// for any other request. DingTalk, and Feishu without an Encrypt Key, have no such request: they
+/// check the address with an event.
 pub(super) fn challenge(
     checked: &Checked<'_>,
     method: &str,

@@ -1,4 +1,5 @@
-//! The input and the result of checking an encrypted event, and the checks that all systems share.
+//! Defines the input and the result of checking an encrypted event, and contains the checks that
+//! all systems share.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -24,19 +25,18 @@ pub(in crate::inbound) struct Checked<'a> {
     pub(in crate::inbound) now: Timestamp,
 }
 
-/// A verified and decrypted event.
 pub(in crate::inbound) struct Opened {
     pub(in crate::inbound) proven: Proven,
     /// The event as JSON.
     pub(in crate::inbound) body: Bytes,
-    /// The reply that the sender expects as acknowledgement.
     pub(in crate::inbound) reply: ReplyBody,
     /// Whether the event only checks the address.
     pub(in crate::inbound) is_challenge: bool,
 }
 
 impl<'a> Checked<'a> {
-    /// Compares the signature with the one that each key makes. Returns the first key that fits.
+    /// Compares `signature` with the signature that each key makes. Returns the first key whose
+    /// signature matches.
     pub(super) fn matching(
         &self,
         what: &str,
@@ -57,8 +57,8 @@ impl<'a> Checked<'a> {
         listed(self.from, receiver, "receiver", trace)
     }
 
-    /// Checks that a time is within the scheme's window. `text` is `None` if the time is absent;
-    /// `what` names the time's place in a refusal.
+    /// Checks that a time is within the window of the scheme. `text` is `None` if the time is
+    /// absent. A refusal refers to the time as `what`.
     pub(super) fn timely(
         &self,
         what: &str,

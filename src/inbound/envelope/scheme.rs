@@ -36,7 +36,8 @@ impl EnvelopeScheme {
         }
     }
 
-    /// Whether the plain text ends with its receiver's id. The source must then list receivers.
+    /// Whether the plain text ends with the id of its receiver. If so, the source must list
+    /// receivers in `from`.
     pub(in crate::inbound) fn is_addressed(&self) -> bool {
         match self.system {
             EnvelopeSystem::Feishu => false,

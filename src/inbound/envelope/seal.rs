@@ -1,5 +1,5 @@
-//! Encrypts and signs an event as its approval system does, for tests and the commands `sign` and
-//! `test`. In: scheme, key, receiver, event, now. Out: query, headers and body of the request.
+//! Encrypts and signs an event as its approval system does. Used by tests and by the commands
+//! `sign` and `test`.
 
 use serde_json::{Value, json};
 
@@ -12,14 +12,13 @@ use super::key::EnvelopeKey;
 use super::scheme::{EnvelopeScheme, EnvelopeSystem};
 use super::seed::Seed;
 
-/// A request of an approval system.
 pub(in crate::inbound) struct Request {
     pub(in crate::inbound) query: Vec<(String, String)>,
     pub(in crate::inbound) headers: Vec<(String, String)>,
     pub(in crate::inbound) body: Vec<u8>,
 }
 
-/// Returns the request that delivers `event`; `None` for a key of another scheme.
+/// Returns the request that delivers `event`, or `None` if `key` belongs to another scheme.
 pub(in crate::inbound) fn seal(
     scheme: EnvelopeScheme,
     key: &EnvelopeKey,
@@ -70,8 +69,8 @@ pub(in crate::inbound) fn seal(
     Some(request)
 }
 
-/// Returns the event as its system would send it at `now`: with this time, and with the app's token
-/// if the system's events contain one.
+/// Returns the event as its system would send it at `now`. Sets the time and, if events of the
+/// system contain the app's token, the token.
 pub(in crate::inbound) fn renewed(
     scheme: EnvelopeScheme,
     key: &EnvelopeKey,
@@ -90,7 +89,7 @@ pub(in crate::inbound) fn renewed(
             set("/header", "token", key.token().into());
             set("/header", "create_time", milliseconds.to_string().into());
             set("", "token", key.token().into());
-            // A challenge must not have a further field such as the time: it would be refused.
+            // A challenge with a further field, such as the time, would be refused.
             if !is_challenge {
                 set("", "ts", format!("{seconds}.000000").into());
             }

@@ -1,5 +1,6 @@
-//! Derives the random bytes for encryption. Verification is pure, so they are a digest of the key,
-//! the text and the time. Strangers cannot predict them, because they do not know the key.
+//! Derives the random bytes for encryption. Verification is pure and has no source of randomness,
+//! so the bytes are a digest of the key, the text and the time. Strangers cannot predict them,
+//! because they do not know the key.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,5 +1,5 @@
-//! Tests single steps, because no public function runs them alone. Published vectors test
-//! decryption, signature, and the exact bytes of DingTalk's reply. Whole deliveries are tested in
+//! Tests single steps that no public function runs alone. Published vectors test the decryption,
+//! the signature, and the exact bytes of the reply to DingTalk. Whole deliveries are tested in
 //! tests/it/senders/envelopes.rs.
 
 use serde_json::Value;

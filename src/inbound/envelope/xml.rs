@@ -1,8 +1,10 @@
-//! Reads WeCom's XML and returns the object in `<xml>` as JSON: an element that contains elements
-//! becomes an object, any other element a text, and a repeated element an array. quick-xml expands
-//! nothing by itself; the journal's object stores need that crate anyway. This reader also refuses
-//! what WeCom does not write: document types, entities, processing instructions, comments,
-//! attributes, text between elements.
+//! Reads WeCom's XML and returns the content of the element `<xml>` as a JSON object. An element
+//! that contains elements becomes an object, any other element becomes a string, and a repeated
+//! element becomes an array.
+//!
+//! quick-xml does not expand anything by itself, and the journal's object stores need that crate
+//! anyway. This reader also refuses what WeCom does not write: document types, entities, processing
+//! instructions, comments, attributes, and text between elements.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
