@@ -1,5 +1,5 @@
-//! Reads the header `Authorization` of the schemes `basic` and `bearer`, and compares a presented
-//! static secret with those of the source.
+//! Reads the `Authorization` header for the schemes `basic` and `bearer`, and compares a static
+//! secret from a request with the secrets of the source.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,8 @@ use super::refusal::Refusal;
 use super::secret::Key;
 use super::trace::Trace;
 
-/// Returns the text after the scheme's word in the header `Authorization`. The word is
-/// case-insensitive (RFC 9110, section 11.1).
+/// Returns the credentials in the `Authorization` header. `word` names the scheme that must precede
+/// them, and is compared case-insensitively (RFC 9110, section 11.1).
 pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a str, Refusal> {
     let text = needed(headers, "authorization")?;
     let why = "it is not Basic or Bearer (as the scheme requires), a space and the credentials";
@@ -26,15 +26,15 @@ pub(super) fn credentials<'a>(headers: &'a Headers, word: &str) -> Result<&'a st
     }
 }
 
-/// Returns the decoded `user:password`. The two are compared as one text, so a password may contain
-/// colons (RFC 7617).
+/// Returns the decoded `user:password`. User and password are compared as one text, so a password
+/// may contain colons (RFC 7617).
 pub(super) fn basic(headers: &Headers) -> Result<Vec<u8>, Refusal> {
     let decoded = STANDARD.decode(credentials(headers, "basic")?);
     let why = "the credentials are not base64";
     decoded.map_err(|_| Refusal::malformed("header authorization", why))
 }
 
-/// Compares a presented static secret with every key.
+/// Checks that a static secret from the request equals one of `keys`.
 pub(super) fn presented(
     keys: &[Key],
     header: &str,

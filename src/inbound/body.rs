@@ -1,5 +1,6 @@
-//! Turns a verified body, JSON or a form, into one JSON value, or says why it is unreadable.
-//! Refuses 128 and more levels of nesting, because code that walks a value recurses to its depth.
+//! Turns a verified body (JSON or a form) into one JSON value, or returns the problem that makes it
+//! unreadable. Refuses 128 or more levels of nesting, because code that walks a value recurses once
+//! per level.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ impl VerifiedDelivery {
     /// Returns the body as the JSON value that a map reads.
     ///
     /// # Errors
-    /// The body does not match its media type, names a field twice, or is nested too deeply.
+    /// Fails if the body does not match its media type, names a field twice, or is nested too
+    /// deeply.
     pub fn event(&self) -> Result<Value, Problem> {
         read(self.body(), self.is_form())
     }
@@ -27,7 +29,7 @@ fn read(body: &[u8], form: bool) -> Result<Value, Problem> {
     }
 }
 
-/// Reads JSON; `what` names the text's place in the request.
+/// Parses JSON. A problem refers to the text as `what`, for example `body`.
 pub(super) fn json(text: &[u8], what: &str) -> Result<Value, Problem> {
     if text.is_empty() {
         return Err(Problem::new(what, "is empty", "send one JSON value"));

@@ -1,5 +1,5 @@
-//! Reads the secrets with which a delivery can be answered later: Slack's `response_url`, and the
-//! token of a Step Functions task. They are kept in memory only.
+//! Reads the secrets that let the program answer a delivery later: Slack's `response_url`, and the
+//! token of a Step Functions task. These secrets are kept in memory only.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::verify::VerifiedDelivery;
 use crate::domain::hide_secrets;
 
-/// The secrets with which a delivery can be answered later.
+/// The secrets in a delivery that let the program answer it later.
 #[derive(Debug, Clone)]
 pub struct Callback {
     /// The address at which Slack accepts later answers to the delivery.
@@ -18,13 +18,15 @@ pub struct Callback {
     pub task_token: Option<SecretString>,
 }
 
-/// Length of a secret in bytes. Step Functions' tokens and Slack's addresses are in this range. A
-/// shorter text is not a secret, and hiding it would change other texts of the event.
+/// The accepted length of a secret, in bytes. Step Functions' tokens and Slack's addresses are in
+/// this range. A shorter text is ignored, because [`Callback::hidden_in`] would also replace it
+/// where the same characters occur elsewhere in the event.
 const LENGTH: RangeInclusive<usize> = 16..=2_048;
 const HIDDEN: &str = "(hidden)";
 
 impl Callback {
-    /// Returns the secrets in a delivery. `None` if it has none, or if its body cannot be read.
+    /// Returns the secrets in a delivery. Returns `None` if there are none, or if the body cannot
+    /// be read.
     pub fn of(delivery: &VerifiedDelivery) -> Option<Self> {
         let event = delivery.event().ok()?;
         let callback = Self {
@@ -34,8 +36,8 @@ impl Callback {
         (callback.response_url.is_some() || callback.task_token.is_some()).then_some(callback)
     }
 
-    /// Replaces the secrets in the texts of an event by `(hidden)`, also within longer texts. The
-    /// names of fields and all other values stay as they are.
+    /// Replaces each secret in the strings of an event with `(hidden)`, even if the secret is only
+    /// part of a string. Field names and all other values stay unchanged.
     pub fn hidden_in(&self, event: Value) -> Value {
         match event {
             Value::String(text) => Value::String(self.hidden_in_text(&text)),
@@ -55,8 +57,8 @@ impl Callback {
     }
 }
 
-/// Replaces the secrets in `text` by `(hidden)`. The text may itself be JSON that escapes them, as
-/// in the `Message` of SNS or in a target's answer.
+/// Replaces the secrets in `text` with `(hidden)`. `text` may itself be JSON, such as the `Message`
+/// of SNS or a target's answer, so a secret is also found if it is escaped as in a JSON string.
 pub fn hide(text: &str, secrets: &[&str]) -> String {
     let hidden = hide_secrets(text.as_bytes(), secrets, HIDDEN);
     String::from_utf8_lossy(&hidden).into_owned()
@@ -67,9 +69,9 @@ fn text(value: Option<&Value>) -> Option<SecretString> {
     LENGTH.contains(&text.len()).then(|| text.into())
 }
 
-/// Returns the task token: the text of the first field whose name ends with `TaskToken` in any
-/// spelling. The author of the state machine chooses the name, such as `myTaskToken` or
-/// `task_token`.
+/// Returns the task token. The author of the state machine chooses the name of its field, such as
+/// `myTaskToken` or `task_token`. This function takes the first field whose name ends with
+/// `TaskToken` in any spelling.
 fn token(event: &Value) -> Option<SecretString> {
     let fields = event.as_object()?.iter();
     let named = |name: &str| {

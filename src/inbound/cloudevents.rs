@@ -1,7 +1,8 @@
-//! Reads CloudEvents 1.0 over HTTP in binary, structured and batched content mode. In: headers and
-//! a body. Out: for an unverified request, the sources that it claims; for a verified one, a
-//! delivery per event, each a JSON object with the attributes and `data`. Source: cloudevents/spec,
-//! bindings/http-protocol-binding.md and formats/json-format.md.
+//! Reads CloudEvents 1.0 over HTTP in binary, structured and batched content mode
+//! (cloudevents/spec, bindings/http-protocol-binding.md and formats/json-format.md).
+//! [`claimed_sources`] returns the sources that an unverified request claims. [`open`] splits a
+//! verified request into one delivery per event. The body of each delivery is a JSON object with
+//! the event's attributes and `data`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,12 +14,9 @@ use super::delivery::Headers;
 use super::verify::VerifiedDelivery;
 use crate::domain::{Problem, shown};
 
-/// Maximum number of events in a batch.
 const MAX_EVENTS: usize = 50;
-/// Maximum length of a required attribute, in characters.
 const MAX_CHARS: usize = 256;
 
-/// The content mode of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Binary,
@@ -26,7 +24,6 @@ enum Mode {
     Batch,
 }
 
-/// One event of a request.
 #[derive(Debug, Clone, PartialEq)]
 struct Event {
     id: String,
@@ -38,7 +35,7 @@ struct Event {
 /// source must verify the request.
 ///
 /// # Errors
-/// Why the request cannot be read.
+/// Fails if the request cannot be read.
 pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Problem> {
     Ok(read(headers, body)?
         .into_iter()
@@ -46,12 +43,12 @@ pub fn claimed_sources(headers: &Headers, body: &[u8]) -> Result<Vec<String>, Pr
         .collect())
 }
 
-/// Splits a verified request into one delivery per event. The delivery's id consists of the event's
-/// source and id, which together identify an event. Both are as authentic as the request.
+/// Splits a verified request into one delivery per event. The id of a delivery combines the event's
+/// `source` and `id`, which together identify the event. Both are as authentic as the request.
 ///
 /// # Errors
-/// The request cannot be read, or it is signed and in binary mode: the signature does not cover the
-/// attributes in the headers.
+/// Fails if the request cannot be read. Also fails if the request is signed and in binary mode,
+/// because the signature does not cover the headers, which contain the attributes.
 pub fn open(
     verified: &VerifiedDelivery,
     headers: &Headers,
@@ -97,8 +94,9 @@ fn read(headers: &Headers, bytes: &[u8]) -> Result<Vec<Event>, Problem> {
     }
 }
 
-/// Reads the content mode from the beginning of the media type, whatever its case. The media type
-/// of a batch is compared first, because it begins with that of structured mode.
+/// Returns the content mode. The beginning of the media type determines it, and upper and lower
+/// case are equal. The media type of a batch is compared first, because it begins with that of
+/// structured mode.
 fn mode_of(headers: &Headers) -> Result<Mode, Problem> {
     let text = one(headers, "content-type")?
         .unwrap_or_default()

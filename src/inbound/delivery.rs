@@ -1,6 +1,5 @@
-//! The type of an unverified delivery: headers and a body, or a trigger's origin and a body. Header
-//! names are case-insensitive, and values are trimmed. `Headers::one` refuses a header that is
-//! repeated with different values.
+//! Defines [`Delivery`], the unverified input: an HTTP request with its headers and body, or a
+//! message from a trigger with its origin and body.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +13,9 @@ use crate::domain::SourceName;
 #[error("header {0} occurs more than once, with different values")]
 pub struct DuplicateHeader(pub String);
 
-/// The headers of a request: names in lower case, values without surrounding white space (RFC 9110,
-/// section 5.5). Also contains the fields of the query, because some senders write there what
-/// others write in headers.
+/// The headers of a request. Names are in lower case, and white space around values is removed (RFC
+/// 9110, section 5.5). Also contains the fields of the query, because some senders put values there
+/// that other senders put in headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     fields: BTreeMap<String, Vec<String>>,
@@ -51,11 +50,11 @@ impl Headers {
         named.map(|(_, value)| value.as_str())
     }
 
-    /// Returns the value of a header. `name` is case-insensitive. Repetitions of one value are
-    /// accepted.
+    /// Returns the value of a header, or `None` if the request does not have it. `name` is
+    /// case-insensitive. A header that is repeated with the same value is accepted.
     ///
     /// # Errors
-    /// [`DuplicateHeader`] when the request repeats the header with different values.
+    /// Returns [`DuplicateHeader`] if the request repeats the header with different values.
     pub fn one(&self, name: &str) -> Result<Option<&str>, DuplicateHeader> {
         let name = name.to_ascii_lowercase();
         let Some(values) = self.fields.get(&name) else {
@@ -79,7 +78,7 @@ impl Headers {
     /// does.
     ///
     /// # Errors
-    /// [`DuplicateHeader`] when the request repeats the header with different values.
+    /// Returns [`DuplicateHeader`] if the request repeats the header with different values.
     pub fn take(&mut self, name: &str) -> Result<Option<String>, DuplicateHeader> {
         let value = self.one(name).map(|value| value.map(str::to_owned));
         self.fields.remove(&name.to_ascii_lowercase());
@@ -105,9 +104,10 @@ impl Headers {
 /// How a delivery arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
-    /// An HTTP request: anyone can send one.
+    /// An HTTP request, which anyone can send.
     Http(Headers),
-    /// A trigger whose host authenticated the sender: queue, topic, event bus, direct invocation.
+    /// A message from a trigger, such as a queue, a topic, an event bus or a direct invocation. The
+    /// host has authenticated the sender.
     Host {
         /// The sender as the host names it, such as the ARN of a queue or topic, or `invoke` for a
         /// direct invocation.
@@ -120,8 +120,9 @@ pub enum Via {
 /// An unverified delivery to a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The configured source that the delivery claims as its sender: the source in the path of the
-    /// request, or the one that lists the trigger's origin or the `source` of the CloudEvent.
+    /// The configured source from which the delivery claims to come. The path of an HTTP request
+    /// names the source. For a trigger, it is the source that lists the trigger's origin; for a
+    /// CloudEvent, the source that lists the event's `source` attribute.
     pub source: SourceName,
     /// How the delivery arrived.
     pub via: Via,

@@ -1,5 +1,5 @@
-//! Answers handshakes, with which a sender asks whether an address wants its deliveries. A source
-//! answers only the handshake that it names, and the address checks that belong to its scheme.
+//! Answers handshakes: requests with which a sender checks that an address wants its deliveries. A
+//! source answers only the handshake in its configuration and the address checks of its scheme.
 //! Replies are bounded, and a signed handshake is answered only after verification.
 
 use serde::Deserialize;
@@ -18,12 +18,13 @@ use crate::domain::{Problem, SourceName, Timestamp, read_json, shown};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Handshake {
-    /// Slack's Events API: answers a signed `url_verification` with its challenge.
+    /// Slack's Events API: answers a signed `url_verification` event with its challenge.
     Slack,
-    /// Okta event hooks: a GET with the source's static secret and `X-Okta-Verification-Challenge`.
+    /// Okta event hooks: answers a GET that has the source's static secret and the header
+    /// `X-Okta-Verification-Challenge`.
     Okta,
-    /// Asana: a POST with the new webhook's secret in `X-Hook-Secret`. The reply echoes the secret,
-    /// and the program does not store it.
+    /// Asana: answers a POST that has the new webhook's secret in `X-Hook-Secret`. The reply echoes
+    /// the secret, and the program does not store it.
     Asana,
     /// CloudEvents (HTTP 1.1 Web Hooks, section 4): answers an OPTIONS request from one of `origins`.
     Cloudevents {
@@ -43,7 +44,7 @@ fn hundred() -> u32 {
 /// The reply to a handshake, with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandshakeReply {
-    /// Headers to send, names in lower case.
+    /// The headers to send, with lower-case names.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: ReplyBody,
@@ -62,12 +63,12 @@ impl HandshakeReply {
         }
     }
 
-    /// Answers the request with which an approval system checks an address. The check belongs to
-    /// the scheme and needs no configuration. `None` for any other request.
+    /// Answers the request with which an approval system checks an address. This check is part of
+    /// the scheme and needs no configuration. Returns `None` for any other request.
     ///
     /// # Errors
-    /// The check is malformed, or cannot be verified with the source's secrets. It is refused like
-    /// a delivery.
+    /// Fails if the request is malformed, or if it cannot be verified with the source's secrets.
+    /// The caller refuses the request as it refuses a delivery.
     pub fn of_scheme(
         request: &HandshakeRequest<'_>,
         verifier: &Verifier,
@@ -77,8 +78,8 @@ impl HandshakeReply {
         Some(answered.map(Self::of))
     }
 
-    /// Returns the reply to a verified delivery that only checks the address; `None` for an event.
-    /// `configured` is the handshake that the source names.
+    /// Returns the reply if the verified delivery only checks the address, and `None` if it is an
+    /// event. `configured` is the handshake in the configuration of the source.
     pub fn to(verified: &VerifiedDelivery, configured: Option<&Handshake>) -> Option<Self> {
         if verified.is_challenge() {
             return verified.reply().cloned().map(Self::of);
@@ -102,7 +103,7 @@ pub struct HandshakeRequest<'a> {
 }
 
 impl Handshake {
-    /// Returns why this handshake does not fit the scheme `spec`, or why its own values are
+    /// Returns a problem if this handshake does not fit the scheme `spec`, or if its own values are
     /// unusable.
     pub fn problem(&self, spec: &SchemeSpec) -> Option<Problem> {
         let (preset, kind) = (spec.preset_name(), spec.kind());
@@ -143,12 +144,12 @@ impl Handshake {
         Some(wrong(&problem, remedy))
     }
 
-    /// Answers the request that a sender makes before its first delivery; `None` if the request is
-    /// not this handshake, or comes from an origin that is not listed.
+    /// Answers the request that a sender makes before its first delivery. Returns `None` if the
+    /// request is not this handshake, or comes from an origin that is not listed.
     ///
     /// # Errors
-    /// Okta's challenge cannot be verified, such as one without the source's secret. It is refused
-    /// like a delivery.
+    /// Fails if Okta's challenge cannot be verified, for example because it lacks the source's
+    /// secret. The caller refuses the request as it refuses a delivery.
     pub fn answer_request(
         &self,
         request: &HandshakeRequest<'_>,
@@ -215,8 +216,8 @@ impl Handshake {
         }
     }
 
-    /// Answers a verified delivery that is a handshake; `None` for an event. Of the configured
-    /// handshakes, only Slack's is a signed delivery.
+    /// Answers a verified delivery if it is a handshake, and returns `None` if it is an event. Of
+    /// the handshakes that can be configured, only Slack's is a signed delivery.
     fn answer(&self, verified: &VerifiedDelivery) -> Option<HandshakeReply> {
         if *self != Self::Slack || verified.is_form() {
             return None;

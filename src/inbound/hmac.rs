@@ -1,7 +1,9 @@
-//! Checks that an HTTP request has a MAC of a configured key, and that its signed time, if the
-//! scheme has one, is within the window. In: scheme, keys, headers, body, now. Out: the proof, or
-//! the refusal. The media type is checked only afterwards, in `verify.rs`, so that an
-//! unauthenticated sender gets 401 and not 415.
+//! Verifies an HTTP request whose scheme uses an HMAC. The request must contain a MAC that was made
+//! with one of the configured keys. If the scheme has a signed time, this time must be within the
+//! window.
+//!
+//! The media type is checked afterwards, in `verify.rs`, so that an unauthenticated sender gets 401
+//! and not 415.
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -52,8 +54,8 @@ pub(super) fn check(
     Ok(Proven { by, id })
 }
 
-/// Returns the fallback if the request lacks a header of the scheme and has all headers of the
-/// fallback; otherwise the scheme.
+/// Returns the fallback if the request lacks a header of `scheme` but has all headers of the
+/// fallback; otherwise returns `scheme`.
 fn family<'a>(scheme: &'a HmacScheme, headers: &Headers) -> &'a HmacScheme {
     match &scheme.fallback {
         Some(fallback)
@@ -83,7 +85,8 @@ fn id_text(headers: &Headers, name: &str) -> Result<String, Refusal> {
     Err(Refusal::malformed(format!("header {name}"), why))
 }
 
-/// The signed time as text, and the instant in it. `at` is `None` if no header contains the time.
+/// The signed time, as text and as an instant. If the scheme has no header or item with the time,
+/// `text` is empty and `at` is `None`.
 struct SignedTime {
     text: String,
     at: Option<Timestamp>,
@@ -129,8 +132,8 @@ fn signed_time(scheme: &HmacScheme, headers: &Headers, field: &str) -> Result<Si
     })
 }
 
-/// Compares the signatures in the header, as [`candidates`] finds them, with the MAC that each key
-/// makes. Returns the first key that fits.
+/// Computes the MAC with each key and compares it with the signatures that [`candidates`] finds in
+/// the header. Returns the first key whose MAC matches.
 fn matching(
     scheme: &HmacScheme,
     keys: &[Key],
@@ -161,8 +164,8 @@ fn matching(
     Ok(by)
 }
 
-/// Returns the signed instant: `at` from a header, or a field of the body for senders that write
-/// the time there.
+/// Returns the signed time. Reads it from the body if the scheme uses
+/// [`TimeSource::MillisPointer`]; otherwise returns `at`, which was read from a header.
 fn instant(
     scheme: &HmacScheme,
     at: Option<Timestamp>,
@@ -181,8 +184,8 @@ fn instant(
     at.map(Some).ok_or_else(|| Refusal::malformed(what(), why))
 }
 
-/// Checks that `at` lies at most `window` seconds before or after `now`. A time further in the
-/// future is refused too: a captured request with that time would stay valid until then.
+/// Checks that `at` is at most `window` seconds before or after `now`. Times further in the future
+/// are refused as well, because a captured request with such a time would stay valid until then.
 pub(super) fn fresh(
     window: u32,
     at: Timestamp,
@@ -240,7 +243,6 @@ fn ids(
 }
 
 impl HmacScheme {
-    /// Whether verification reads a value from the body's JSON.
     fn needs_json(&self) -> bool {
         matches!(self.time, Some(TimeSource::MillisPointer(_)))
             || matches!(self.id, Some(IdSource::Pointer(_)))

@@ -1,6 +1,6 @@
-//! Turns a verified delivery into share requests with a jq program, which is shipped or written by
-//! the operator. In: the delivery, now, the served regions. Out: valid requests (none, one or
-//! several), or every problem. Does not decide whether a request is allowed.
+//! Turns a verified delivery into share requests with a jq program. The program either ships with
+//! sharehook or is written by the operator. Returns any number of valid requests, or every problem
+//! with the invalid ones. Does not decide whether a request is allowed.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -22,7 +22,7 @@ const BUILTIN: [(&str, &str); 17] = shipped! {
     "native" "jira" "github" "servicenow" "zendesk" "zendesk-ticket" "freshservice" "gitlab" "slack" "pagerduty" "linear" "opsgenie" "stepfunctions" "feishu" "dingtalk" "wecom" "eventbridge"
 };
 
-/// A map; cloning shares the compiled program.
+/// A map. Cloning it is cheap, because the clones share the compiled program.
 #[derive(Clone)]
 pub struct Map {
     name: Arc<str>,
@@ -30,7 +30,6 @@ pub struct Map {
     program: Arc<Compiled>,
 }
 
-/// A program that is compiled when it is first used.
 type Compiled =
     LazyLock<Result<Program, Problems>, Box<dyn FnOnce() -> Result<Program, Problems> + Send>>;
 
@@ -55,17 +54,18 @@ pub enum MapRefusal {
 }
 
 impl Map {
-    /// Compiles a map. Problems name the map as `name`, such as its path.
+    /// Compiles a map. Problems refer to the map as `name`, for example its path.
     ///
     /// # Errors
-    /// The problems that [`Program::compile`] finds, with their lines where known.
+    /// Returns the problems that [`Program::compile`] finds, with their lines where known.
     pub fn load(text: &str, name: &str) -> Result<Self, Problems> {
         let program = Program::compile(text, name)?;
         Ok(Self::new(text, name, move || Ok(program)))
     }
 
-    /// Returns the shipped map of this name, if there is one. It is compiled at its first use, so
-    /// that more maps do not slow down the start. A test compiles all shipped maps.
+    /// Returns the shipped map with this name, if there is one. The map is compiled when it is
+    /// first used, so that the number of maps does not slow down startup. A test compiles all
+    /// shipped maps.
     pub fn builtin(name: &str) -> Option<Self> {
         let (name, text) = BUILTIN.into_iter().find(|(known, _)| *known == name)?;
         Some(Self::new(text, name, move || Program::compile(text, name)))
@@ -83,7 +83,8 @@ impl Map {
         }
     }
 
-    /// Returns the text of a shipped map, as a start for an operator's map.
+    /// Returns the text of a shipped map. Operators can start from it when they write their own
+    /// map.
     pub fn builtin_text(name: &str) -> Option<&'static str> {
         BUILTIN
             .iter()
@@ -101,12 +102,13 @@ impl Map {
         &self.digest
     }
 
-    /// Makes share requests from a delivery; none when the event requests nothing.
+    /// Runs the map on a delivery and returns the share requests. The list is empty if the event
+    /// requests nothing.
     ///
     /// # Errors
-    /// [`MapRefusal::Unreadable`] if the event cannot be read, [`MapRefusal::Invalid`] if the map
-    /// fails or its output is invalid. With several outputs each problem names its output, as in
-    /// `[1].accounts`.
+    /// Returns [`MapRefusal::Unreadable`] if the event cannot be read, and [`MapRefusal::Invalid`]
+    /// if the map fails or its output is invalid. If the map has several outputs, each problem
+    /// names its output, as in `[1].accounts`.
     pub fn apply(
         &self,
         delivery: &VerifiedDelivery,
@@ -141,8 +143,8 @@ impl Map {
     }
 }
 
-/// Puts the map engine's error on one line. The error quotes the event, which may contain control
-/// characters.
+/// Puts the error of the map engine on one line. This is needed because the error quotes the event,
+/// which may contain control characters.
 fn one_line(error: &str) -> String {
     error
         .chars()

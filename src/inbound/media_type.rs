@@ -8,11 +8,10 @@ use super::scheme_kind::SchemeKind;
 use super::trace::Trace;
 use crate::domain::shown;
 
-/// A form, as Slack's interactivity sends it.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Returns whether the body is a form; false if the request has no media type. Refuses a media type
-/// that the source does not accept.
+/// Returns whether the body is a form. A request without a media type is accepted, and the result
+/// is `false`. Refuses a media type that the source does not accept.
 pub(super) fn media_type(
     kind: &SchemeKind,
     headers: &Headers,

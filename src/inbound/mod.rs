@@ -1,6 +1,7 @@
-//! Verifies a delivery and turns it into share requests. In: the bytes of an unknown sender, or of
-//! a trigger whose host has authenticated the sender. Out: a [`VerifiedDelivery`], then
-//! [`crate::domain::ShareRequest`]s. Knows no host, no clock, no I/O and no policy.
+//! Verifies a delivery and turns it into share requests. A delivery comes from an unknown sender
+//! over HTTP, or from a trigger whose host has authenticated the sender. Verification returns a
+//! [`VerifiedDelivery`], and a map turns that into [`crate::domain::ShareRequest`]s. This module
+//! knows no host and no policy, does no I/O, and takes the time as an argument.
 
 mod approvals;
 mod authorization;

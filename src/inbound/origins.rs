@@ -1,5 +1,5 @@
-//! Checks what a source lists in `from`, and whether it lists the origin of a delivery. Returns a
-//! problem of the configuration, or a refusal of the delivery.
+//! Checks the list `from` of a source when the configuration is read, and later checks that the
+//! list contains the origin of a delivery.
 
 use super::refusal::Refusal;
 use super::scheme_kind::SchemeKind;
@@ -11,7 +11,7 @@ use crate::domain::{Problem, shown};
 enum Listed {
     /// The origins that may send. Such a source has no secrets.
     Origins,
-    /// The accepted receivers of encrypted events. `needed`: the list must not be empty.
+    /// The accepted receivers of encrypted events. If `needed`, the list must not be empty.
     Receivers {
         needed: bool,
     },
@@ -30,7 +30,7 @@ fn listing(kind: &SchemeKind) -> Listed {
     }
 }
 
-/// Returns what is wrong with `from`. Wildcards are refused.
+/// Returns a problem if `from` does not fit the scheme, or if an entry is blank or has a wildcard.
 pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     let missing = "is missing".to_owned();
     let wild = |from: &&String| from.trim().is_empty() || from.contains('*');
@@ -56,8 +56,8 @@ pub(super) fn problem(spec: &SchemeSpec, from: &[String]) -> Option<Problem> {
     Some(Problem::new("from", problem, remedy))
 }
 
-/// Checks that `from` contains exactly this origin. `what` is its name in the trace: `origin` for a
-/// trigger, `receiver` for an encrypted event.
+/// Checks that `from` contains exactly this origin. The trace shows the origin as `what`: `origin`
+/// for a trigger, `receiver` for an encrypted event.
 pub(super) fn listed(
     from: &[String],
     origin: &str,

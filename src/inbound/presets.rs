@@ -1,11 +1,10 @@
-//! Contains the scheme of each known sender as data. Sources: the senders' documents and libraries.
-//! Contains no secret and computes nothing.
+//! Defines the scheme of each known sender as data, following the senders' documentation and
+//! libraries. Contains no secrets.
 
 use super::envelope::{EnvelopeScheme, EnvelopeSystem};
 use super::scheme::{Encoding, HmacScheme, IdSource, KeyDecoding, Part, Separator, TimeSource};
 use super::scheme_kind::{SchemeKind, SchemeName};
 
-/// The header of the `token` preset.
 const TOKEN_HEADER: &str = "x-sharehook-token";
 
 pub(super) fn preset(name: SchemeName) -> SchemeKind {
@@ -17,8 +16,8 @@ pub(super) fn preset(name: SchemeName) -> SchemeKind {
             fallback: Some(Box::new(webhooks("webhook"))),
             ..webhooks("svix")
         }),
-        // GitLab (19.0 or newer) signs only the deliveries of webhooks with a signing token. The
-        // older X-Gitlab-Token needs `{ like = "token", header = "X-Gitlab-Token" }`.
+        // GitLab 19.0 or newer signs a delivery only if its webhook has a signing token. The older
+        // X-Gitlab-Token needs `{ like = "token", header = "X-Gitlab-Token" }`.
         SchemeName::Gitlab => hmac(webhooks("webhook")),
         SchemeName::Github => hmac(github()),
         SchemeName::Jira => hmac(jira()),
@@ -44,8 +43,9 @@ fn text(text: &str) -> Part {
     Part::Text(text.to_owned())
 }
 
-/// Standard Webhooks 1.0, only its HMAC version `v1`: signs `id.timestamp.body`, within five
-/// minutes. `family` is the beginning of its header names, such as `webhook`.
+/// Standard Webhooks 1.0. Supports only its HMAC signatures, version `v1`, which cover
+/// `id.timestamp.body`. The default window of five minutes applies. `family` is the prefix of the
+/// header names, such as `webhook`.
 fn webhooks(family: &str) -> HmacScheme {
     let id = format!("{family}-id");
     HmacScheme {
@@ -134,8 +134,8 @@ fn pagerduty() -> HmacScheme {
     }
 }
 
-/// Linear, which writes the time into the signed body. Its SDK allows 60 seconds. Ignores the
-/// header `Linear-Timestamp`, which is not signed.
+/// Linear writes the time into the signed body, and its SDK allows 60 seconds. The header
+/// `Linear-Timestamp` is ignored, because it is not signed.
 fn linear() -> HmacScheme {
     HmacScheme {
         time: Some(TimeSource::MillisPointer("/webhookTimestamp".to_owned())),

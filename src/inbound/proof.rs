@@ -1,4 +1,4 @@
-//! Says what authenticated a delivery, and finds the key that fits.
+//! Describes what authenticated a delivery, and finds the key that matches.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Proof {
     /// The secret at this index of the source's `secrets`.
     Secret(usize),
-    /// A certificate of the sender: the first 8 hex digits of its SHA-256.
+    /// A certificate of the sender, identified by the first 8 hex digits of its SHA-256.
     Certificate(String),
 }
 
@@ -20,15 +20,15 @@ impl fmt::Display for Proof {
     }
 }
 
-/// What a verification proved.
 pub(super) struct Proven {
     pub(super) by: Proof,
-    /// The delivery's id, if the signature covers it, or if it is inside a plain Feishu event.
+    /// The delivery's id. `None` unless the signature covers the id, or the id is inside a plain
+    /// Feishu event.
     pub(super) id: Option<String>,
 }
 
-/// Returns the first key that fits. Tries all keys, so that the duration does not show which one
-/// fitted.
+/// Returns the first key for which `fits` returns true. Tries all keys even after a match, so that
+/// the duration does not reveal which key matched.
 pub(super) fn matching<'k, K>(
     keys: impl IntoIterator<Item = &'k K>,
     mut fits: impl FnMut(&'k K, &Proof) -> bool,

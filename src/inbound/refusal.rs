@@ -1,11 +1,11 @@
-//! Lists the reasons for which a delivery is refused. The reason is for the log and for the command
-//! `verify`; the sender learns only whether its media type is wrong.
+//! Lists the reasons for refusing a delivery. The log and the command `verify` show the reason; the
+//! sender learns only whether its media type is wrong.
 
 use super::delivery::DuplicateHeader;
 use crate::domain::shown;
 
-/// Why a delivery is refused. `Display` is for operators: it quotes the sender's values, shortened,
-/// and never contains a secret.
+/// Why a delivery is refused. The `Display` text is for operators. It quotes shortened values from
+/// the sender, and never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The delivery came over HTTP for a trusted source, or from a trigger for any other source.
@@ -29,7 +29,7 @@ pub enum Refusal {
         /// What is missing, such as a header, a body field or the time in the event.
         what: String,
     },
-    /// The request has different values for a header or for an item of a list, or repeats a query
+    /// The request repeats a header or an item of a list with different values, or repeats a query
     /// field.
     #[error("{what} occurs more than once")]
     Duplicate {
@@ -44,14 +44,13 @@ pub enum Refusal {
         /// What is wrong with the value.
         why: &'static str,
     },
-    /// The signature was made with none of the configured secrets, or the presented token or static
-    /// secret is none of them.
+    /// None of the configured secrets matches the signature, token or static secret in the request.
     #[error("{what} matches none of the source's secrets")]
     Mismatch {
         /// The header or field that has the signature, token or static secret.
         what: String,
     },
-    /// The key of the certificate did not make the signature of an SNS message.
+    /// The signature of an SNS message was not made with the key of the certificate.
     #[error(
         "body field Signature was not made with the signing certificate, or the message was changed"
     )]

@@ -1,6 +1,6 @@
-//! Defines how deliveries are answered: with which status, after how long, in which form. One table
-//! has the defaults for each preset: they follow from how its sender treats refusals and how long
-//! it waits (docs/senders.md, Answers).
+//! Defines how deliveries are answered: the status, the time limit, and the form of the body. One
+//! table contains the defaults of each preset. They depend on how the sender treats refusals and
+//! how long it waits for an answer (docs/senders.md, Answers).
 
 use std::time::Duration;
 
@@ -28,8 +28,9 @@ pub enum Replies {
     /// The status shows the outcome of the delivery: 403 for a denial, 400 or 422 for bad content.
     #[default]
     Status,
-    /// 200 also for denials, invalid requests and unreadable bodies, for senders that disable a webhook
-    /// after a few refusals. Other statuses, such as 202, 401, 415, 429 and 5xx, stay as they are.
+    /// The status is 200 even for denials, invalid requests and unreadable bodies. This suits
+    /// senders that disable a webhook after a few refusals. Other statuses, such as 202, 401, 415,
+    /// 429 and 5xx, stay as they are.
     Accepted,
 }
 
@@ -38,32 +39,33 @@ pub enum Replies {
 pub struct ReplyRules {
     /// Which statuses are sent.
     pub replies: Replies,
-    /// After this time the delivery is answered although the work is not finished: with the status
-    /// 202, or 200 if the sender prescribes the body. It is not answered before the journal has the
-    /// request. The work continues, at once or in a sweep. If `None`, the answer is sent when the
-    /// work ends.
+    /// The time after which a delivery is answered even if the work is not finished. The status is
+    /// then 202, or 200 if the sender prescribes the body, and the work continues at once or in a
+    /// sweep. Even then, the delivery is answered only after its request is in the journal. If
+    /// `None`, the answer is sent when the work ends.
     pub answer_within: Option<Duration>,
 }
 
 impl ReplyRules {
-    /// Returns the defaults for a preset. `answer_within` is somewhat less than the sender's own
-    /// time limit. `name` is `None` for a sender that the configuration describes.
+    /// Returns the defaults for a preset. `answer_within` is somewhat less than the time limit of
+    /// the sender. `name` is `None` for a sender that is described by an inline table.
     pub(super) fn of_preset(name: Option<SchemeName>) -> Self {
         use Replies::{Accepted, Status};
         let (replies, seconds) = match name {
-            // These wait 3 seconds. Feishu sends an instance's next event only after the answer to
-            // the previous one.
+            // Slack and Feishu wait 3 seconds. Feishu sends the next event of an instance only
+            // after the answer to the previous one.
             Some(SchemeName::Slack | SchemeName::Feishu | SchemeName::Lark) => (Accepted, Some(2)),
-            // Waits 1.5 seconds.
+            // DingTalk waits 1.5 seconds.
             Some(SchemeName::Dingtalk) => (Accepted, Some(1)),
-            // Waits 5 seconds, and tries 3 times in total.
+            // WeCom waits 5 seconds, and tries 3 times in total.
             Some(SchemeName::Wecom) => (Accepted, Some(4)),
-            // Waits 5 seconds. Disables the webhook for a day after 3 refusals in a row.
+            // PagerDuty waits 5 seconds. It disables the webhook for a day after 3 refusals in a
+            // row.
             Some(SchemeName::Pagerduty) => (Accepted, Some(4)),
-            // Waits 10 seconds. Pauses the webhook after 4 refusals in a row, and disables it after
-            // 40.
+            // GitLab waits 10 seconds. It pauses the webhook after 4 refusals in a row, and
+            // disables it after 40.
             Some(SchemeName::Gitlab) => (Accepted, Some(8)),
-            // Waits 5 seconds.
+            // Linear waits 5 seconds.
             Some(SchemeName::Linear) => (Status, Some(4)),
             // These wait 10 seconds.
             Some(SchemeName::Github | SchemeName::Zendesk | SchemeName::Asana) => (Status, Some(8)),

@@ -1,12 +1,13 @@
-//! Describes any HMAC-SHA256 sender as data: where its signature is, how it is written, what is
-//! signed, and how old it may be. In: a preset or an operator's inline table. Out: an
-//! [`HmacScheme`] that is safe to verify with, or every problem with it.
+//! Describes an HMAC-SHA256 sender as data: where the signature is, how it is written, what is
+//! signed, and how old a delivery may be. An [`HmacScheme`] comes from a preset or from an
+//! operator's inline table. [`HmacScheme::check`] returns every reason why it would not be safe to
+//! verify with.
 
 use serde::Deserialize;
 
 use crate::domain::{Problem, Problems, shown};
 
-/// How a list of signatures is separated in its header.
+/// How the signatures in a header are separated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -17,12 +18,12 @@ pub enum Separator {
     Space,
     /// `v1=a,v1=b` (PagerDuty).
     Comma,
-    /// `t=1,v1=a` (Stripe): as `comma`, but an item may have the time.
+    /// `t=1,v1=a` (Stripe): like `comma`, but one of the items may be the time.
     Kv,
 }
 
 impl Separator {
-    /// Returns the character between two items.
+    /// Returns the character between two items, or `None` if the header is not a list.
     pub(super) fn character(self) -> Option<char> {
         match self {
             Self::None => None,
@@ -38,24 +39,26 @@ impl Separator {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// Lower-case hex; upper case is refused, as the senders' own libraries do.
+    /// Lower-case hex. Upper case is refused, as in the senders' own libraries.
     Hex,
-    /// Hex in either case, for senders whose own library decodes it instead of comparing text.
+    /// Hex in either case, for senders whose own library decodes the signature instead of comparing
+    /// it as text.
     HexAnyCase,
-    /// The standard alphabet with padding.
+    /// Base64 in the standard alphabet, with padding.
     Base64,
 }
 
-/// How the secret's text becomes the key's bytes. Senders differ although their secrets look alike.
+/// How the text of a secret becomes the bytes of the key. Senders decode it in different ways, even
+/// if their secrets look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyDecoding {
     /// The text itself, even when it looks like base64 or begins with `whsec_`.
     Utf8,
-    /// Base64, standard alphabet, padding optional.
+    /// Base64 in the standard alphabet. Padding is optional.
     Base64,
-    /// An optional `whsec_`, then base64, padding optional (Standard Webhooks).
+    /// An optional `whsec_`, then base64 with optional padding (Standard Webhooks).
     Whsec,
 }
 
@@ -67,8 +70,8 @@ pub enum KeyDecoding {
 pub enum Part {
     /// A fixed text.
     Text(String),
-    /// The value of a header. It must match `[A-Za-z0-9_-]{1,128}`, so that it cannot be read as two
-    /// parts.
+    /// The value of a header. The value must match `[A-Za-z0-9_-]{1,128}`, so that it cannot be
+    /// read as two parts.
     Header(String),
     /// The signed time, as the request writes it.
     Time,
@@ -96,8 +99,8 @@ pub enum TimeSource {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdSource {
-    /// A header. If the signature does not cover the header, the program does not use it as the id; only
-    /// `sharehook verify` prints it.
+    /// A header. If the signature does not cover the header, the program does not use its value as
+    /// the id; only `sharehook verify` prints it.
     Header(String),
     /// A JSON pointer into the signed body, to a string.
     Pointer(String),
@@ -110,7 +113,8 @@ pub struct HmacScheme {
     pub header: String,
     /// How several signatures are separated.
     pub separator: Separator,
-    /// The text before each signature: `sha256=`, `v1,`. Items with another prefix are skipped.
+    /// The text before each signature, such as `sha256=` or `v1,`. Items with another prefix are
+    /// skipped.
     pub prefix: String,
     /// How a signature is written.
     pub encoding: Encoding,
@@ -118,8 +122,8 @@ pub struct HmacScheme {
     pub key: KeyDecoding,
     /// The parts of the signed text, in order.
     pub signed: Vec<Part>,
-    /// Where the signed time is. If `None`, the age is not checked, and only the request's identity
-    /// prevents a replay from acting again.
+    /// Where the signed time is. If `None`, the age of a delivery is not checked, and only the
+    /// identity of the request prevents a replay from acting again.
     pub time: Option<TimeSource>,
     /// How many seconds the signed time may lie before or after now.
     pub window: u32,
@@ -129,15 +133,16 @@ pub struct HmacScheme {
     pub content_types: Vec<String>,
     /// The minimum length of a key, in bytes. Standard Webhooks requires 24.
     pub min_key: usize,
-    /// A scheme with other headers. It is used if the request lacks a header of this scheme and has
-    /// all headers of the fallback, as when Svix sends `webhook-*`.
+    /// An alternative scheme with other headers. It is used if the request lacks a header of this
+    /// scheme but has all headers of the alternative. For example, a delivery from Svix may have
+    /// `webhook-*` headers instead of `svix-*`.
     pub fallback: Option<Box<HmacScheme>>,
 }
 
 pub(super) const JSON_TYPES: [&str; 2] = ["application/json", "application/*+json"];
 /// The default of `window`, in seconds. The senders' reference libraries allow five minutes.
 pub(super) const WINDOW: u32 = 300;
-/// The minimum length of a static secret, and by default of a key, in bytes.
+/// The minimum length of a static secret in bytes, and the default of `min_key`.
 pub(super) const MIN_KEY: usize = 24;
 
 impl HmacScheme {
@@ -160,12 +165,11 @@ impl HmacScheme {
         }
     }
 
-    /// The names of the headers that verification needs.
     pub(super) fn needed_headers(&self) -> impl Iterator<Item = &str> {
         self.headers_by_field().map(|(_, name)| name)
     }
 
-    /// The headers that verification needs, each with the field that names it.
+    /// The headers that verification needs, each with the field of the scheme that names it.
     fn headers_by_field(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let time = match &self.time {
             Some(TimeSource::UnixHeader(name) | TimeSource::Rfc3339Header(name)) => {
@@ -262,7 +266,6 @@ impl HmacScheme {
         ascii && whole && !self.prefix.starts_with(' ')
     }
 
-    /// Returns field, problem and remedy for each setting whose value is not allowed.
     fn value_problems(&self) -> Vec<(&'static str, String, &'static str)> {
         let limits = [
             (
@@ -321,8 +324,9 @@ impl HmacScheme {
         }
     }
 
-    /// Returns the first variable part without a separator after it, because signed bytes could
-    /// then be split in two ways. An RFC 3339 instant needs no separator.
+    /// Returns the first part of variable length that is not separated from the next part. Without
+    /// a separator, the signed bytes could be split into the two parts in more than one way. An RFC
+    /// 3339 time needs no separator.
     fn run_together(&self) -> Option<&'static str> {
         let unix = !matches!(self.time, Some(TimeSource::Rfc3339Header(_)));
         self.signed.iter().zip(self.signed.iter().skip(1)).find_map(|(part, next)| {
@@ -339,7 +343,7 @@ impl HmacScheme {
     /// Checks that verifying with this scheme is safe and can succeed.
     ///
     /// # Errors
-    /// Every problem found.
+    /// Returns every problem found.
     pub fn check(&self) -> Result<(), Problems> {
         Problems::refuse_any(self.problems())
     }

@@ -55,8 +55,8 @@ spelled! {
 pub enum SchemeKind {
     /// An HMAC over the body and, for some senders, a time or an id too.
     Hmac(Box<HmacScheme>),
-    /// An event of an approval system: encrypted and signed or, from Feishu without an Encrypt Key,
-    /// plain with a token.
+    /// An event of an approval system. It is encrypted and signed, except from a Feishu app without
+    /// an Encrypt Key: such an app sends plain events with a token.
     Envelope(EnvelopeScheme),
     /// An RSA signature in the body, made with a certificate of Amazon SNS.
     Sns,
@@ -69,6 +69,6 @@ pub enum SchemeKind {
     Basic,
     /// `Authorization: Bearer`; the secret is the token.
     Bearer,
-    /// The host authenticated the sender, and the source lists its origin.
+    /// The host authenticated the sender, and the source lists the sender's origin.
     Trusted,
 }

@@ -1,6 +1,5 @@
-//! Turns a configured secret into a key. In: the secret's text and the scheme. Out: a [`Key`] to
-//! verify with. Refuses empty and malformed secrets and, for real sources, short and publicly known
-//! ones.
+//! Turns the text of a configured secret into a [`Key`] for the scheme of its source. Refuses empty
+//! and malformed secrets. For real sources, also refuses secrets that are short or publicly known.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -19,16 +18,17 @@ use crate::domain::Problem;
 /// Which secrets may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretRules {
-    /// For real sources: the secret must be long enough, and none of the published ones in `KNOWN`.
+    /// For real sources. A secret must be long enough, and must not be one of the published secrets
+    /// in `KNOWN`.
     Production,
-    /// For published test vectors, `sharehook verify --scheme` and signing: also short and
-    /// published secrets.
+    /// For published test vectors, `sharehook verify --scheme` and signing. Short and published
+    /// secrets are allowed too.
     AllowKnown,
 }
 
 /// Secrets from public documents and from senders' test functions. Anyone could sign with them.
 const KNOWN: [&str; 10] = [
-    // With this secret Zendesk signs test deliveries of webhooks that are not created yet.
+    // Zendesk uses this secret for test deliveries of a webhook that has not been created yet.
     "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
     // GitHub's and Atlassian's documentation.
     "It's a Secret to Everybody",
@@ -47,18 +47,16 @@ const KNOWN: [&str; 10] = [
     "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR",
 ];
 
-/// One usable secret.
 pub(super) enum Key {
-    /// The key of an HMAC scheme.
     Mac(Hmac<Sha256>),
-    /// The digest of a static secret.
+    /// The SHA-256 of a static secret.
     Digest([u8; 32]),
     /// The secrets of an app at an approval system.
     Envelope(EnvelopeKey),
 }
 
 impl Key {
-    /// Reads a secret for a scheme. `field` names the secret in a problem.
+    /// Reads a secret for a scheme. Problems refer to the secret as `field`.
     pub(super) fn read(
         spec: &SchemeSpec,
         secret: &SecretString,
@@ -125,7 +123,6 @@ impl Key {
         }
     }
 
-    /// The MAC over prefix and body; `None` if this is not the key of an HMAC scheme.
     pub(super) fn mac(&self, prefix: &[u8], body: &[u8]) -> Option<[u8; 32]> {
         let Self::Mac(mac) = self else {
             return None;
@@ -136,7 +133,6 @@ impl Key {
         Some(mac.finalize().into_bytes().into())
     }
 
-    /// The secrets of an app at an approval system; `None` for other keys.
     pub(super) fn envelope(&self) -> Option<&EnvelopeKey> {
         match self {
             Self::Envelope(key) => Some(key),
@@ -145,7 +141,7 @@ impl Key {
     }
 
     /// Whether the presented bytes are this static secret. Compares digests, so that the duration
-    /// reveals neither length nor content.
+    /// reveals neither the length nor the content of the secret.
     pub(super) fn is(&self, presented: &[u8]) -> bool {
         let Self::Digest(digest) = self else {
             return false;

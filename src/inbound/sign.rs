@@ -1,6 +1,5 @@
-//! Signs this program's notifications, and test deliveries as their sender would. In: scheme,
-//! secret, body, id, now. Out: the headers to send. The signed bytes come from `template`, which
-//! verification uses too.
+//! Signs the notifications of this program, and signs test deliveries as their sender would. The
+//! signed bytes come from `template`, which verification uses too. The time is an argument.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,15 +16,16 @@ use super::spec::SchemeSpec;
 use super::template::{encode, id_header, is_id, signed_prefix, time_text};
 use crate::domain::{Problem, Problems, Timestamp};
 
-/// Returns the headers with which a delivery of `body` verifies at `now`: content type first, then
-/// those of the scheme. Uses `id` if the scheme has an id header. Signs the body unchanged: if the
-/// scheme reads the time from the body, the body must contain `now`. Accepts short and published
-/// secrets, which verification refuses for real sources.
+/// Returns the headers with which a delivery of `body` passes verification at `now`: the content
+/// type first, then the headers of the scheme. `id` is used only if the scheme has a header for the
+/// delivery's id. The body is signed unchanged, so it must already contain `now` if the scheme
+/// reads the time from the body. Short and published secrets are accepted here, although
+/// verification refuses them for real sources.
 ///
 /// # Errors
-/// An unusable secret, an unsafe inline table, an id that the scheme cannot carry, a custom scheme
-/// that signs headers other than the id's, or a scheme that headers alone cannot satisfy:
-/// `trusted`, `sns`, and those of approval systems.
+/// Fails if the secret is unusable, if the inline table is unsafe, if `id` is not valid for the
+/// scheme's header, or if a custom scheme signs a header other than the one for the id. Also fails
+/// for schemes that headers alone cannot satisfy: `trusted`, `sns`, and those of approval systems.
 pub fn sign(
     spec: &SchemeSpec,
     secret: &SecretString,
@@ -79,9 +79,9 @@ pub fn sign(
     Ok(headers)
 }
 
-/// Sets the time and the token in an event of an approval system, so that [`seal`] makes a request
-/// that verifies at `now`. Returns the event unchanged if the scheme is not an approval system's,
-/// or the secret is unusable.
+/// Updates the time and the token in an event of an approval system, so that [`seal`] makes a
+/// request from it that passes verification at `now`. Returns the event unchanged if the scheme is
+/// not that of an approval system, or if the secret is unusable.
 pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Timestamp) -> Value {
     let key = Key::read(spec, secret, SecretRules::AllowKnown, "secret");
     match (spec.kind(), key.as_ref().ok().and_then(Key::envelope)) {
@@ -90,13 +90,14 @@ pub fn renewed(spec: &SchemeSpec, secret: &SecretString, event: Value, now: Time
     }
 }
 
-/// Returns a request that verifies at `now`. Signs `body` as [`sign`] does. For an approval system,
-/// `body` is an event with the time `now` and the app's token, as [`renewed`] returns it: makes the
-/// request that delivers it, encrypted if the scheme encrypts. The first entry of `from` is the
-/// receiver.
+/// Returns the headers and the body of a request that passes verification at `now`.
+///
+/// For an approval system, `body` is an event as [`renewed`] returns it: with the time `now` and
+/// the app's token. The event is encrypted if the scheme encrypts, for the receiver that is the
+/// first entry of `from`. For any other scheme, `body` is signed as [`sign`] does.
 ///
 /// # Errors
-/// As [`sign`], but the schemes of approval systems are no error.
+/// Fails like [`sign`], except that the schemes of approval systems are supported.
 pub fn seal(
     spec: &SchemeSpec,
     secret: &SecretString,

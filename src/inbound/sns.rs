@@ -1,6 +1,6 @@
-//! Verifies messages of Amazon SNS over HTTPS. Each contains an RSA signature and the address of
-//! the certificate that verifies it. In: the message, a trusted [`Certificate`], the listed topics.
-//! Out: what was proven. Does no I/O.
+//! Verifies messages that Amazon SNS sends over HTTPS. Each message contains an RSA signature and
+//! the address of the certificate that verifies the signature. The caller fetches the certificate
+//! and passes it as a trusted [`Certificate`], so this file does no I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,7 +22,7 @@ use crate::domain::{Problem, Timestamp, read_json};
 /// Maximum difference between a message's time and now, in seconds. SNS repeats a failed delivery
 /// for at most an hour.
 const WINDOW: u32 = 3600;
-/// Maximum number of certificates in a file.
+/// Maximum number of certificates in a fetched file, and in [`Issuers`].
 const MAX_CERTIFICATES: usize = 8;
 
 /// What a message says about a topic's subscription.
@@ -30,8 +30,8 @@ const MAX_CERTIFICATES: usize = 8;
 pub enum Subscription {
     /// A GET to this address, which is on a host of SNS, confirms the subscription.
     Confirm(String),
-    /// Nothing to confirm: a message of another kind, or one whose address does not confirm a
-    /// subscription at SNS in the topic's region.
+    /// There is nothing to confirm. The message is of another kind, or its address does not confirm
+    /// a subscription at SNS in the topic's region.
     Other,
 }
 
@@ -44,8 +44,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Reads a message. Refuses text that is not JSON, a message of an unlisted topic, and one
-    /// whose certificate is not on the host of SNS in the topic's region.
+    /// Reads a message. Refuses a body that is not JSON, a message from a topic that is not in
+    /// `topics`, and a message whose certificate is not on the host of SNS in the topic's region.
     pub(super) fn read(body: &[u8], topics: &[String]) -> Result<Self, Refusal> {
         let body =
             read_json(body).map_err(|_| Refusal::malformed("body", "it is not an SNS message"))?;
@@ -65,12 +65,10 @@ impl Message {
         })
     }
 
-    /// The address of the message's certificate, on a host of SNS.
     pub(super) fn certificate_url(&self) -> &str {
         &self.certificate
     }
 
-    /// Returns what the message says about its topic's subscription; `None` for an event.
     pub(super) fn subscription(&self) -> Option<Subscription> {
         match self.body.get("Type")?.as_str()? {
             "SubscriptionConfirmation" => {
@@ -88,7 +86,6 @@ impl Message {
         }
     }
 
-    /// Verifies the signature, then the time.
     pub(super) fn verify(
         &self,
         certificate: &Certificate,
@@ -250,12 +247,12 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// Collects the trusted certificates. A chain must lead to one of `roots`. `added`:
-    /// intermediate certificates that a fetched file may lack. A signing certificate that is itself
-    /// in `added` is trusted without a chain.
+    /// Collects the trusted certificates. A chain must lead to one of `roots`. The operator
+    /// provides `added`, which may contain two kinds of certificates: intermediate certificates
+    /// that a fetched file lacks, and signing certificates, which are then trusted without a chain.
     ///
     /// # Errors
-    /// There are too many certificates in `added`.
+    /// Fails if there are too many certificates in `added`.
     pub fn new(
         roots: Vec<TrustAnchor<'static>>,
         added: Vec<CertificateDer<'static>>,
@@ -271,8 +268,8 @@ impl Issuers {
         Ok(Self { roots, added })
     }
 
-    /// Returns the added certificates as possible signing certificates. A host that cannot reach
-    /// the internet verifies with these alone.
+    /// Returns the added certificates as possible signing certificates. With them, a host that
+    /// cannot reach the internet can verify messages.
     pub fn pinned(&self) -> impl Iterator<Item = Certificate> {
         self.added.iter().cloned().map(Certificate::of)
     }
@@ -286,12 +283,13 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Checks the file that was fetched from `url`. At `now`, its first certificate must have a
-    /// chain to a root and be issued for the host in `url` or for SNS. A certificate that the
-    /// operator added needs neither.
+    /// Checks the PEM file that was fetched from `url`, and returns its first certificate. At
+    /// `now`, that certificate must have a chain to a root, and must be issued for the host in
+    /// `url` or for `sns.amazonaws.com`. Neither is required of a certificate that the operator
+    /// added.
     ///
     /// # Errors
-    /// Why the certificate is not trusted.
+    /// Returns the reason why the certificate is not trusted.
     pub fn check(
         pem: &[u8],
         url: &str,

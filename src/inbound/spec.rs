@@ -21,7 +21,8 @@ use crate::domain::{Problem, shown};
 /// A source's scheme as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemeSpec {
-    /// The preset, also if `like` changed some fields. `None` for a sender described in full.
+    /// The preset that the configuration names, even if `like` changed some of its fields. `None`
+    /// for a sender that is described in full.
     preset: Option<SchemeName>,
     kind: SchemeKind,
 }
@@ -43,13 +44,12 @@ impl SchemeSpec {
         }
     }
 
-    /// Returns the preset's name, also if `like` changed some of its fields, or `custom`. Policies
-    /// read this name as the attribute `scheme`.
+    /// Returns the name of the preset, even if `like` changed some of its fields. Returns `custom`
+    /// for a sender that is described in full. Policies read this name as the attribute `scheme`.
     pub fn name(&self) -> &'static str {
         self.preset.map_or("custom", SchemeName::as_str)
     }
 
-    /// Returns the preset that the configuration names directly or with `like`.
     pub(super) fn preset_name(&self) -> Option<SchemeName> {
         self.preset
     }
@@ -81,8 +81,8 @@ impl SchemeSpec {
         }
     }
 
-    /// Returns a placeholder in the form that this scheme's secrets have, for commands that run
-    /// without the real secrets.
+    /// Returns a placeholder with the form that this scheme requires of a secret. Used by commands
+    /// that run without the real secrets.
     pub fn stand_in(&self, text: &str) -> String {
         match &self.kind {
             SchemeKind::Basic => format!("sharehook:{text}"),
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for SpecVisitor {
     }
 }
 
-/// The inline table: every field optional, so that `like` can fill the rest.
+/// The inline table. Every field is optional, so that `like` can fill the rest.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(
@@ -156,15 +156,15 @@ struct Table {
     encoding: Option<Encoding>,
     /// How a secret's text becomes a key.
     key: Option<KeyDecoding>,
-    /// The signed parts in order; the body must be the last one.
+    /// The signed parts in order. The last part must be the body.
     #[cfg_attr(test, schemars(length(min = 1)))]
     signed: Option<Vec<Part>>,
-    /// The place of the signed time.
+    /// Where the signed time is.
     time: Option<TimeSource>,
     /// How many seconds the signed time may lie before or after now.
     #[cfg_attr(test, schemars(range(min = 1, max = 86_400)))]
     window: Option<u32>,
-    /// The place of the delivery's id.
+    /// Where the delivery's id is.
     id: Option<IdSource>,
     /// The accepted media types; application/*+json accepts every type with the suffix +json.
     #[cfg_attr(test, schemars(inner(length(min = 1))))]
@@ -290,7 +290,7 @@ impl Table {
         })
     }
 
-    /// Refuses every field that is not in `fields`. `name` is the scheme's name in the message.
+    /// Fails if the table has a field that is not in `fields`. The error calls the scheme `name`.
     fn only(&self, name: &str, fields: &[&str]) -> Result<(), String> {
         let set = [
             ("header", self.header.is_some()),

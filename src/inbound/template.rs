@@ -1,6 +1,5 @@
-//! Contains what signing and verifying share: the signed bytes before the body, and reading and
-//! writing the signature header. In: a scheme and the texts of its parts. Out: bytes, candidate
-//! signatures, header text. Knows no key and no clock.
+//! Contains the code that signing and verification share. It builds the signed bytes that come
+//! before the body, and reads and writes the signature header. It uses no key and reads no clock.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -42,8 +41,8 @@ pub(super) fn signed_prefix<'a, E>(
     Ok(bytes)
 }
 
-/// Splits a signature header into its items. Blanks beside an item of a list are not part of the
-/// item.
+/// Splits a signature header into its items. If the header is a list, removes white space around
+/// each item.
 pub(super) fn items<'a>(scheme: &HmacScheme, field: &'a str) -> impl Iterator<Item = &'a str> {
     let separator = scheme.separator.character();
     let whole = separator.is_none().then_some(field);
@@ -72,7 +71,6 @@ fn decode(encoding: Encoding, text: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok()
 }
 
-/// Writes one signature as the sender does, prefix included.
 pub(super) fn encode(scheme: &HmacScheme, mac: &[u8; 32]) -> String {
     let text = match scheme.encoding {
         Encoding::Hex | Encoding::HexAnyCase => hex::encode(mac),
@@ -91,8 +89,8 @@ pub(super) fn unix_seconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.parse().ok()?).ok()
 }
 
-/// Parses an RFC 3339 instant. Refuses what the lenient parser would also accept, such as a time
-/// zone in brackets.
+/// Parses an RFC 3339 instant. Refuses other forms that the parser of [`Timestamp`] would accept,
+/// such as a time zone in brackets.
 pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
     let shape = text.len() <= 35
         && text
@@ -108,8 +106,8 @@ pub(super) fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(good)
 }
 
-/// Returns the text of the scheme's time header or time item at `now`; empty if the scheme has
-/// neither.
+/// Returns the text that the scheme's time header or time item has at `now`. Returns an empty text
+/// if the scheme has neither.
 pub(super) fn time_text(scheme: &HmacScheme, now: Timestamp) -> String {
     match &scheme.time {
         Some(TimeSource::UnixHeader(_) | TimeSource::UnixItem(_)) => now.as_second().to_string(),
@@ -122,7 +120,6 @@ fn whole_second(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// The name of the header that contains the delivery's id, if the scheme has one.
 pub(super) fn id_header(scheme: &HmacScheme) -> Option<&str> {
     match &scheme.id {
         Some(IdSource::Header(name)) => Some(name),

@@ -6,9 +6,9 @@ use serde::Serialize;
 /// One step: a value that the verification read, computed or checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What the value is: `signed bytes`, `computed`, `clock difference` …
+    /// What the value is, such as `signed bytes`, `computed` or `clock difference`.
     pub what: &'static str,
-    /// The value, for people: shortened, control characters escaped.
+    /// The value as text for people. It is shortened, and control characters are escaped.
     pub shown: String,
     /// False if a check or comparison failed. With several secrets, a failed comparison with one of
     /// them does not refuse the delivery.
@@ -43,7 +43,8 @@ impl Trace {
     }
 }
 
-/// Formats bytes for people: lossy UTF-8, control characters escaped, shortened in the middle.
+/// Formats bytes for people, as lossy UTF-8. Escapes control characters, and shortens long texts in
+/// the middle.
 pub(super) fn readable(prefix: &[u8], body: &[u8]) -> String {
     const HEAD: usize = 200;
     const TAIL: usize = 60;

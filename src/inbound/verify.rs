@@ -1,6 +1,6 @@
-//! Verifies a [`Delivery`]. In: scheme, secrets and origins from the configuration, the delivery,
-//! and now. Out: a [`VerifiedDelivery`], which only this file can make, or a [`Refusal`]. Knows no
-//! host and no clock.
+//! Verifies a [`Delivery`] with the scheme, secrets and origins from the configuration. Returns a
+//! [`VerifiedDelivery`], which only this file can create, or a [`Refusal`]. Knows no host, and
+//! takes the time as an argument.
 
 use std::fmt;
 
@@ -53,15 +53,15 @@ impl VerifiedDelivery {
         self.signed
     }
 
-    /// The exact bytes of the body. For an encrypted event: the decrypted event as JSON. For a
-    /// CloudEvent, and for a delivery of [`Verifier::fetched`] or [`Verifier::listed`]: JSON that
-    /// the program made.
+    /// The exact bytes of the body. For an encrypted event, this is the decrypted event as JSON.
+    /// For a CloudEvent, and for a delivery made by [`Verifier::fetched`] or [`Verifier::listed`],
+    /// it is JSON that the program wrote.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Returns a delivery of one event in this verified request. The caller takes `body` and `id`
-    /// from the request.
+    /// Returns a delivery for one event of this verified request. The caller must take `body` and
+    /// `id` from the request.
     pub(super) fn part(&self, body: Bytes, id: String) -> Self {
         Self {
             body,
@@ -76,9 +76,9 @@ impl VerifiedDelivery {
         self.form
     }
 
-    /// The delivery's id, if the signature covers it, if it is inside a plain Feishu event, if the
-    /// host assigned it, or if the program made it for a CloudEvent or an instance. Other ids are
-    /// ignored, because an attacker who replays a captured request can change them.
+    /// The delivery's id. It is trusted if the signature covers it, if it is inside a plain Feishu
+    /// event, if the host assigned it, or if the program made it for a CloudEvent or an instance.
+    /// Any other id is ignored, because an attacker who replays a captured request can change it.
     pub fn delivery_id(&self) -> Option<&str> {
         self.delivery_id.as_deref()
     }
@@ -101,10 +101,10 @@ impl VerifiedDelivery {
     }
 }
 
-/// A verification and its steps.
+/// The result of a verification, and the steps that led to it.
 #[derive(Debug)]
 pub struct Explanation {
-    /// The steps in order; the last step of a refusal is not `ok`.
+    /// The steps in order. If the delivery is refused, the last step is not `ok`.
     pub steps: Vec<Step>,
     /// The same result as [`Verifier::verify`].
     pub outcome: Result<VerifiedDelivery, Refusal>,
@@ -127,15 +127,19 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Makes a verifier for a real source. A delivery must match one of `secrets`, of which a
-    /// source has several during a rotation. A trusted or SNS source has no secrets: `from` lists
-    /// its exact origins. For encrypted events, `from` lists the receivers.
+    /// Creates a verifier for a real source. A delivery must match one of `secrets`; a source has
+    /// several of them during a rotation. A trusted or SNS source has no secrets, and `from` lists
+    /// the exact origins that it accepts. For encrypted events, `from` lists the receivers.
     ///
     /// # Errors
-    /// Every problem: a missing, superfluous, empty, malformed, short or published secret; a
-    /// missing or superfluous `from`, or one with wildcards; an unsafe inline table. A secret is
-    /// short with fewer than 24 bytes after decoding, unless its scheme sets another minimum. For
-    /// `basic`, user, colon and password count together.
+    /// Returns every problem:
+    ///
+    /// - A secret is missing, superfluous, empty, malformed, short or published.
+    /// - `from` is missing or superfluous, or contains a wildcard.
+    /// - The inline table is unsafe.
+    ///
+    /// A secret is short if it has fewer than 24 bytes after decoding, unless its scheme sets
+    /// another minimum. For `basic`, user, colon and password count together.
     pub fn new(
         spec: SchemeSpec,
         secrets: Vec<SecretString>,
@@ -144,11 +148,12 @@ impl Verifier {
         Self::with_rules(spec, secrets, from, SecretRules::Production)
     }
 
-    /// Makes a verifier as [`Verifier::new`] does, but checks secrets by `rules`. Published test
-    /// vectors thus run through the production code.
+    /// Creates a verifier like [`Verifier::new`], but checks secrets by `rules`. This allows
+    /// published test vectors to run through the production code.
     ///
     /// # Errors
-    /// As [`Verifier::new`]. [`SecretRules::AllowKnown`] accepts short and published secrets.
+    /// Fails like [`Verifier::new`], except that [`SecretRules::AllowKnown`] accepts short and
+    /// published secrets.
     pub fn with_rules(
         spec: SchemeSpec,
         secrets: Vec<SecretString>,
@@ -190,16 +195,16 @@ impl Verifier {
     /// Verifies a delivery at the instant `now`.
     ///
     /// # Errors
-    /// Why the delivery is refused. The reason is for the log; the sender learns only whether the
-    /// media type is wrong.
+    /// Returns the reason why the delivery is refused. The reason is for the log; the sender learns
+    /// only whether the media type is wrong.
     pub fn verify(&self, delivery: Delivery, now: Timestamp) -> Result<VerifiedDelivery, Refusal> {
         self.check(delivery, None, now, &mut Trace::off())
     }
 
-    /// Verifies a delivery that must be signed with the key of `certificate`, which is trusted.
+    /// Verifies a delivery from SNS, which must be signed with the key of `certificate`.
     ///
     /// # Errors
-    /// As [`Verifier::verify`].
+    /// Fails like [`Verifier::verify`].
     pub fn verify_certified(
         &self,
         delivery: Delivery,
@@ -209,12 +214,12 @@ impl Verifier {
         self.check(delivery, Some(certificate), now, &mut Trace::off())
     }
 
-    /// Returns the address of the certificate that a delivery needs, or `None` if the delivery came
-    /// from a trigger or its scheme uses no certificates. The delivery is not verified yet, so only
-    /// addresses of SNS are returned, and only for topics that the source lists.
+    /// Returns the address of the certificate that a delivery needs. Returns `None` if the delivery
+    /// came from a trigger, or if its scheme uses no certificates. The delivery is not verified
+    /// yet, so only addresses of SNS are returned, and only for topics that the source lists.
     ///
     /// # Errors
-    /// The delivery is refused whatever its certificate is.
+    /// Fails if the delivery must be refused whatever its certificate is.
     pub fn certificate_url(&self, delivery: &Delivery) -> Result<Option<String>, Refusal> {
         match (self.spec.kind(), &delivery.via) {
             (SchemeKind::Sns, Via::Http(_)) => {
@@ -225,8 +230,8 @@ impl Verifier {
         }
     }
 
-    /// Returns what a verified SNS message says about its topic's subscription; `None` for an event
-    /// and for other schemes.
+    /// Returns what a verified SNS message says about its topic's subscription. Returns `None` for
+    /// an event, and for a delivery with another scheme.
     pub fn subscription(&self, verified: &VerifiedDelivery) -> Option<Subscription> {
         let sns = *self.spec.kind() == SchemeKind::Sns;
         sns.then(|| {
@@ -316,8 +321,6 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// Answers the request with which an approval system checks this address; `None` for any other
-    /// request.
     pub(super) fn challenge(
         &self,
         method: &str,
@@ -331,8 +334,8 @@ impl Verifier {
         envelope::challenge(&self.checked(*scheme, now), method, headers, body)
     }
 
-    /// Makes a delivery from an event that was verified before it was recorded, or from an entry of
-    /// an approval system's list. `body` is JSON.
+    /// Creates a delivery that was not verified itself. Its event was verified before it was
+    /// recorded, or comes from the list of an approval system. `body` is JSON.
     pub(super) fn without_proof(
         &self,
         source: SourceName,
