@@ -1,5 +1,5 @@
-//! Collects what a remote place may need to be opened: the HTTP client, and environment variables
-//! that are chosen by their names. Drops all other variables.
+//! What the journal needs in order to open a remote place: an HTTP client, and those environment
+//! variables that belong to a supported cloud. All other variables are dropped.
 
 use secrecy::SecretString;
 
@@ -8,14 +8,16 @@ use secrecy::SecretString;
 #[derive(Debug, Default)]
 pub struct Access {
     /// The environment variables that [`Access::takes`] accepts, such as a region, credentials or
-    /// an endpoint. Their names decide, so some of them may be of no use to the place.
+    /// an endpoint. `Access::takes` looks only at their names, so some of them may belong to
+    /// another cloud than the place.
     pub variables: Vec<(String, SecretString)>,
     /// The HTTP client for the place.
     pub http: Option<reqwest::Client>,
 }
 
 impl Access {
-    /// Keeps the client, and those of `variables` that [`Access::takes`] accepts.
+    /// Returns the access that consists of `http` and of those `variables` that [`Access::takes`]
+    /// accepts.
     pub fn of<'v>(
         variables: impl IntoIterator<Item = (&'v String, &'v String)>,
         http: reqwest::Client,

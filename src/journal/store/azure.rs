@@ -1,6 +1,6 @@
-//! Azure Blob Storage as the journal's store. Takes a container and the process's `AZURE_…`
-//! variables. Its create-only write is `If-None-Match: *`. For a managed identity `object_store`
-//! itself reads `IDENTITY_HEADER`.
+//! Stores the journal in Azure Blob Storage. Takes a container and the process's `AZURE_…`
+//! variables. A write that must not replace an existing file has the header `If-None-Match: *`. For
+//! a managed identity, `object_store` itself reads the variable `IDENTITY_HEADER`.
 
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzure, MicrosoftAzureBuilder};
 use secrecy::SecretString;
@@ -32,7 +32,8 @@ impl Service for MicrosoftAzureBuilder {
             | Key::ClientId
             | Key::AuthorityId
             | Key::FederatedTokenFile
-            // Not an `Endpoint`: the address is on this machine or link-local, so it needs no TLS.
+            // This is not a `Setting::Endpoint`, which would have to use TLS: the address is on
+            // this machine or link-local.
             | Key::MsiEndpoint
             | Key::ObjectId
             | Key::MsiResourceId => Setting::Plain,
@@ -40,8 +41,8 @@ impl Service for MicrosoftAzureBuilder {
         })
     }
 
-    /// The parameter `sig` of a shared access signature, both as written and with its escapes
-    /// decoded.
+    /// Returns the parameter `sig` of a shared access signature, both as it is written and
+    /// percent-decoded.
     fn inner_secrets(key: &Key, value: &str) -> Vec<SecretString> {
         if !matches!(key, Key::SasKey) {
             return Vec::new();

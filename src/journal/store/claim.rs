@@ -13,9 +13,9 @@ use super::workers::Hold;
 use super::{AppendError, Journal, JournalError};
 use crate::domain::{AccountId, Timestamp, Verdict};
 
-/// A worker that has written nothing for this long has lost its claim. Another worker may have
-/// finished the request, and retention may have removed its records from `requests/`, so that their
-/// numbers look free.
+/// A worker that has written nothing for this long has lost its claim. By then another worker may
+/// have finished the request, and retention may have removed the request's records from
+/// `requests/`. The numbers of these records would look free to the first worker.
 pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A worker's lease of one turn at a request.
@@ -23,8 +23,8 @@ pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 pub struct WorkerLease {
     /// The present instant.
     pub now: Timestamp,
-    /// The end of the lease, after which another worker may take over. Later than `now`, and late
-    /// enough for the work.
+    /// The end of the lease: from this instant on, another worker may take over. It must be later
+    /// than `now`, and should leave enough time for the work.
     pub until: Timestamp,
     /// Fresh random bytes that mark the records of this turn.
     pub worker: Worker,
@@ -54,21 +54,21 @@ pub struct Claim {
     since: Timestamp,
     /// Whether an entry below `index/unsealed/` covers the next record of this turn.
     listed_unsealed: bool,
-    /// The lock that shows other processes that this worker is alive. Only on a directory whose
-    /// locks work.
+    /// The lock that shows other processes that this worker is alive. `None` unless the journal is
+    /// in a directory whose locks work.
     hold: Option<Hold>,
 }
 
 /// The result of writing the record that begins a turn.
 pub(super) enum Claimed {
     Won(Box<Claim>),
-    /// The record that another writer created first under the same number.
+    /// Another writer was first. This is the record that it created under the same number.
     Late(Box<Stored>),
 }
 
 impl Drop for Claim {
     /// Deletes the worker's lock file if a record has ended the turn. Otherwise the file stays,
-    /// unlocked: it shows other workers that they may continue.
+    /// without its lock. This shows other workers that they may continue the request.
     fn drop(&mut self) {
         if self.state.holder() != Some(&self.worker) {
             self.hold.take().into_iter().for_each(Hold::remove);
@@ -110,16 +110,17 @@ impl Claim {
         &self.state
     }
 
-    /// Appends the turn's next record, such as [`Event::Progress`] or [`Event::Closed`].
+    /// Appends the turn's next record, such as [`Event::Progress`] or [`Event::Closed`]. An
     /// [`Event::Taken`] prolongs the lease. The record is durable when this returns.
     ///
     /// # Errors
-    /// [`AppendError::Lost`]: another worker has taken over, or `MAX_PAUSE` has passed since the
-    /// last record; stop. [`AppendError::CalledOff`]: a cancel or withdrawal called off items of
-    /// the request. The record was not written, and the claim remains valid.
-    /// [`AppendError::Store`]: the event cannot follow the newest record and was not written, or
-    /// the store failed. After a failure of the store, call this again with the same event: it
-    /// detects whether the first attempt was stored.
+    /// - [`AppendError::Lost`] if another worker has taken over, or if [`MAX_PAUSE`] has passed
+    ///   since the last record. This worker must stop.
+    /// - [`AppendError::CalledOff`] if a cancel or withdrawal called off items of the request. The
+    ///   record was not written, and the claim remains valid.
+    /// - [`AppendError::Store`] if the event cannot follow the newest record, in which case it was
+    ///   not written, or if the store failed. After a failure of the store, call this again with
+    ///   the same event: it detects whether the first attempt was stored.
     pub async fn record(
         &mut self,
         journal: &Journal,
@@ -130,8 +131,8 @@ impl Claim {
         if at.duration_since(last) >= MAX_PAUSE {
             return Err(AppendError::Lost);
         }
-        // An earlier call whose answer was lost may have created the record of this number, with
-        // another event. A second round appends `event` after that record.
+        // An earlier call may have stored another event under this number, although the store's
+        // answer was lost. The second round then appends `event` after that record.
         let mut rounds = 0;
         while rounds < 2 {
             let (stored, bytes) = next(
@@ -145,7 +146,8 @@ impl Claim {
             journal
                 .add_index_entries(Some(&self.state), &after, !self.listed_unsealed)
                 .await?;
-            // After a record that ends a turn, the sealer writes no entry for later records.
+            // The sealer writes no entry for the records that follow the end of a turn, so the next
+            // record then needs an entry of its own.
             self.listed_unsealed = !event.ends_turn();
             let head = self.state.head();
             match journal.create(head.stream, head.next_seq, &bytes).await? {
@@ -167,7 +169,8 @@ impl Claim {
                     }
                     self.state = follow(&self.state, &found)?;
                     if called_off {
-                        // The sealer treats a call-off as the end of a turn.
+                        // The sealer treats a call-off as the end of a turn, so the next record
+                        // needs an entry.
                         self.listed_unsealed = false;
                         return Err(AppendError::CalledOff);
                     }
@@ -182,20 +185,21 @@ impl Claim {
 }
 
 impl Journal {
-    /// Takes a turn at a request that is due: its start or the end of a pause has come, a lease
-    /// ended, a worker died, or a share must be revoked. Returns the claim and the work; `None` if
-    /// the request is not due or another writer's record came first. `verdict`: the current
-    /// policies' verdict on a share that was decided again, which [`Event::Taken`] records.
-    /// `at_once`: wait neither for the end of a pause nor for the next check of another grant's
-    /// cover.
+    /// Takes a turn at a request that is due: its start or the end of a pause has come, a lease has
+    /// ended, a worker has died, or a share must be revoked. Returns the claim and the work, or
+    /// `None` if the request is not due or another writer's record came first.
     ///
-    /// If the request is unfinished and its newest record is at least [`MAX_PAUSE`] old, first
-    /// reads the log for later records: a finished request looks unfinished if its later records or
-    /// its file `retired` were lost.
+    /// `verdict` is recorded in [`Event::Taken`]: the current policies' verdict on a share that was
+    /// decided again. With `at_once`, a turn can also be taken during a pause after a failure, and
+    /// while a revocation waits because another grant covers some of its items.
+    ///
+    /// If the request is unfinished and its newest record is at least [`MAX_PAUSE`] old, this first
+    /// searches the log for later records. This is needed because a finished request looks
+    /// unfinished if its later records or its file `retired` were lost.
     ///
     /// # Errors
-    /// The lease does not end after it begins, `verdict` is a denial, a later record of the request
-    /// is in the log but not in `requests/`, or the store failed.
+    /// Fails if the lease does not end after it begins, if `verdict` is a denial, if a later record
+    /// of the request is in the log but not in `requests/`, or if the store fails.
     pub async fn take(
         &self,
         state: State,

@@ -1,7 +1,7 @@
-//! A directory as a store: the `LocalFileSystem` of `object_store` with other listings and reads.
-//! They skip everything except plain files and folders with valid names: otherwise one odd name
-//! would end every listing, and opening a FIFO would block until a writer opens it. [`Skipped`]
-//! lists the skipped files.
+//! Stores the journal in a directory. Wraps the `LocalFileSystem` of `object_store`, but lists and
+//! reads only plain files and folders with valid names. Otherwise one odd name would make every
+//! listing fail, and opening a FIFO would block until a writer opens it. [`Skipped`] lists the
+//! files that were left out.
 
 use std::fmt;
 use std::fs::{DirEntry, FileType, Metadata};
@@ -23,7 +23,6 @@ const CHUNK: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Directory(pub(super) LocalFileSystem);
 
-/// The contents of a folder.
 #[derive(Default)]
 struct Entries {
     files: Vec<(String, DirEntry)>,
@@ -34,8 +33,9 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a folder. A missing folder has no entries. A folder that cannot be examined, or a file
-    /// or link in its place, is an error: an empty list would hide due work and active grants.
+    /// Reads a folder. A missing folder has no entries. It is an error if the folder cannot be
+    /// examined, or if a file or link has its name: an empty list would hide due work and active
+    /// grants.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();
         let Some(found) = if_present(std::fs::symlink_metadata(folder))? else {
@@ -66,7 +66,8 @@ impl Entries {
     }
 }
 
-/// Whether a file has the name of a write in progress or of an interrupted write: `NAME#NUMBER`.
+/// Whether `name` has the form `NAME#NUMBER`. `LocalFileSystem` gives such a name to the temporary
+/// file of a write, and an interrupted write leaves it behind.
 fn is_temporary(name: &str) -> bool {
     let suffix = name.split_once('#').map_or("", |(_, suffix)| suffix);
     !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit())
@@ -90,7 +91,8 @@ pub(super) struct Skipped {
 }
 
 impl Skipped {
-    /// Adds the skipped files below `folders` of the journal at `root`. Blocks on the disk.
+    /// Adds the files that the store skips below `folders`, which are folders of the journal at
+    /// `root`. Blocks the thread while it reads the disk.
     pub(super) fn walk(&mut self, root: &FsPath, folders: &[&str]) -> io::Result<()> {
         let folder = |name: &&str| ((*name).to_owned(), root.join(name));
         let mut waiting: Vec<(String, PathBuf)> = folders.iter().map(folder).collect();
@@ -140,7 +142,7 @@ impl Walk {
     }
 }
 
-/// Returns `None` if the path does not exist. Every other error stays an error.
+/// Turns the error of a missing path into `None`. Other errors are returned.
 pub(super) fn if_present(found: io::Result<Metadata>) -> io::Result<Option<Metadata>> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -148,7 +150,7 @@ pub(super) fn if_present(found: io::Result<Metadata>) -> io::Result<Option<Metad
     }
 }
 
-/// Describes a listed file; `None` if it was deleted after the listing.
+/// Returns the metadata of a listed file. `None` if it was deleted after the listing.
 fn object(location: Path, entry: &DirEntry) -> Result<Option<ObjectMeta>> {
     let Some(found) = if_present(entry.metadata()).map_err(failed)? else {
         return Ok(None);
@@ -172,8 +174,8 @@ fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 impl Directory {
     fn folder(&self, prefix: Option<&Path>) -> Result<(Path, PathBuf)> {
         let prefix = prefix.cloned().unwrap_or_default();
-        // `path_to_filesystem` refuses the path of the root, so take the parent of a path in the
-        // folder.
+        // `path_to_filesystem` refuses the path of the root, so convert the path of a file in the
+        // folder and take its parent.
         let folder = self.0.path_to_filesystem(&prefix.clone().join("x"))?;
         let folder = folder.parent().map(FsPath::to_owned).unwrap_or_default();
         Ok((prefix, folder))

@@ -31,7 +31,8 @@ pub enum JournalError {
         /// The cause.
         fault: StoreFault,
     },
-    /// The store did not answer in time. A write may have succeeded; repeating it detects that.
+    /// The store did not answer in time. A write may have succeeded nevertheless; repeating the
+    /// same write detects that.
     #[error("journal {place}: no answer to \"{doing} {path}\" within {} s; check that the place can be reached", after.as_secs())]
     TimedOut {
         /// The journal's place.
@@ -43,7 +44,8 @@ pub enum JournalError {
         /// The time limit.
         after: Duration,
     },
-    /// The journal was opened to read. No claim can be taken, so nothing is carried out either.
+    /// The journal was opened only to read. No claim can be taken, so no request is carried out
+    /// either.
     #[error("journal {place}: opened only to read, so nothing was written or carried out")]
     ReadOnly {
         /// The journal's place.
@@ -96,7 +98,7 @@ pub enum JournalError {
         /// The stream.
         stream: StreamId,
     },
-    /// The stream had records a moment ago and has none now.
+    /// The stream has had records, and has none now.
     #[error("the records of stream {stream} are gone; restore them from a backup")]
     Gone {
         /// The stream.
@@ -108,7 +110,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Whether the error concerns one stream or one file only, so that work on other requests may
+    /// Whether the error concerns only one stream or file, so that work on other requests may
     /// continue.
     pub fn concerns_one_request(&self) -> bool {
         match self {
@@ -160,11 +162,11 @@ pub(super) fn place_error(
     JournalError::Place(Problem::new(setting, problem, remedy))
 }
 
-/// A record was not appended.
+/// Why appending a record failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Another worker has taken over the request. Or it may have, because this worker wrote nothing
-    /// for [`MAX_PAUSE`](super::MAX_PAUSE). This worker must stop.
+    /// Another worker has taken over the request, or may have done so because this worker wrote
+    /// nothing for [`MAX_PAUSE`](super::MAX_PAUSE). This worker must stop.
     #[error("another worker has taken over this request")]
     Lost,
     /// A later cancel or a withdrawal called off items of the request. The claim's state now
@@ -176,13 +178,13 @@ pub enum AppendError {
     Store(#[from] JournalError),
 }
 
-/// A store's error as text for users, without credentials. Of an answer in XML it has the error
-/// code and message at most.
+/// A store's error as text for users, without credentials. If the store answered with XML, at most
+/// the error code and the message are kept of that answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StoreFault {
     text: String,
-    /// The remedy of a mistake in the settings of a bucket.
+    /// What to do about a mistake in the settings of a bucket, if the error shows one.
     mistake: Option<&'static str>,
     denied: bool,
 }
@@ -205,8 +207,9 @@ impl StoreFault {
 #[derive(Debug, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
 
-/// Minimum length of a value that is removed from texts. The clouds' credentials are longer;
-/// removing shorter values, such as the name of a region, would garble the text.
+/// Minimum length of a value that is removed from texts. The clouds' credentials are longer.
+/// Shorter values, such as the `true` of an encryption setting, are kept, because removing them
+/// would garble the text.
 const MIN_SECRET_LEN: usize = 8;
 const MAX_TEXT_CHARS: usize = 500;
 
@@ -249,12 +252,15 @@ fn is_denied(error: &(dyn Error + 'static)) -> bool {
     let text = error.to_string();
     matches!(by_store, Some(PermissionDenied { .. } | Unauthenticated { .. }))
         || matches!(by_system, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
-        // `object_store` has no variant for a refused listing. Only its text has the HTTP status.
+        // `object_store` has no error variant for a refused listing: the HTTP status is only in its
+        // text.
         || ["401 Unauthorized", "403 Forbidden"].iter().any(|status| text.contains(status))
 }
 
-/// Returns the remedy of a mistake in the settings of a bucket, by the store's answer. Sources: S3's
-/// and Azure's lists of error codes; the link-local addresses at which a host of AWS offers a role.
+/// Returns the remedy if the store's answer shows a mistake in the settings of a bucket. The codes
+/// are from S3's and Azure's lists of error codes. The link-local addresses that begin with
+/// `169.254.` are those at which a host of AWS offers a role: `object_store` asks there if no key
+/// is set.
 fn mistake(text: &str) -> Option<&'static str> {
     const REDIRECTS: [&str; 2] = ["301 Moved", "redirect without LOCATION"];
     const REGION: &str = "; set AWS_REGION to the region of the bucket";
@@ -275,7 +281,7 @@ fn mistake(text: &str) -> Option<&'static str> {
     let by_code = codes.iter().find(|(code, _)| text.contains(code));
     match by_code {
         Some((_, remedy)) => Some(*remedy),
-        // `object_store` drops the code of an answer with this status.
+        // `object_store` drops the error code of a redirect, so recognize the text of the error.
         None if text.contains("S3 error") && REDIRECTS.iter().any(|it| text.contains(it)) => {
             Some(REGION)
         }
@@ -284,8 +290,9 @@ fn mistake(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Keeps only `Code` and `Message` of an answer's XML. S3 and Azure answer a wrong signature with a
-/// copy of the request, as text and as a hex dump, and its headers include the session token.
+/// Keeps only `Code` and `Message` of an answer's XML. This is needed because S3 and Azure answer a
+/// wrong signature with a copy of the request, as text and as a hex dump. The copied headers
+/// include the session token.
 fn without_body(text: &str) -> String {
     let Some((head, body)) = text.find('<').map(|start| text.split_at(start)) else {
         return text.to_owned();

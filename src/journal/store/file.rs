@@ -1,5 +1,5 @@
-//! Writes a file outside the journal, and reads when it was written. Takes the file's place and
-//! bytes. Concurrent readers see either the old file or the new one as a whole.
+//! Writes a file outside the journal, such as the report, and returns when it was last written.
+//! Concurrent readers see the whole old file or the whole new one.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -92,8 +92,8 @@ fn no_answer() -> String {
 }
 
 /// Writes a temporary file beside `path` and renames it to `path`. Follows a link, and keeps the
-/// permissions of an existing file. Refuses everything but a plain file: a rename would replace a
-/// device, and opening a FIFO would block.
+/// permissions of an existing file. Fails if `path` exists and is not a plain file, because the
+/// rename would replace a device or a FIFO.
 fn replace(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
     let old = match fs::metadata(path) {
         Ok(found) if found.is_file() => Some(found.permissions()),
@@ -108,7 +108,7 @@ fn replace(path: &FsPath, bytes: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.new", std::process::id()));
     let written = File::create(&new).and_then(|mut file| {
-        // First the permissions: the text may be for few people only.
+        // Set the permissions before writing: perhaps only some users may read the text.
         old.map_or(Ok(()), |old| file.set_permissions(old))?;
         file.write_all(bytes)?;
         fs::rename(&new, &path)

@@ -1,5 +1,5 @@
-//! The next record of a stream. Takes the stream's head, and an event or the file of another
-//! worker's record. Returns the record and the state after it.
+//! Makes the next record of a stream, or reads the one that another worker wrote, and computes the
+//! state after it. Takes the stream's head, and an event or the bytes of a record's file.
 
 use super::super::chain::Finding;
 use super::super::record::{Event, Record, Stored, VERSION, Worker};
@@ -32,14 +32,13 @@ pub(super) fn write(record: Record) -> Result<(Stored, Vec<u8>), JournalError> {
     Ok(Stored::write(record)?)
 }
 
-/// Returns the state after a record; an error if the record cannot follow `state`.
 pub(super) fn follow(state: &State, stored: &Stored) -> Result<State, JournalError> {
     Ok(state.clone().apply(stored)?)
 }
 
 impl Journal {
-    /// Reads the record that another worker wrote after `head`. An unreadable record is damage, not
-    /// a lost race.
+    /// Reads the record that another worker wrote after `head`. An unreadable record is reported as
+    /// damage, so that the caller does not take it for a lost race.
     pub(super) fn follower(&self, head: &Head, bytes: &[u8]) -> Result<Stored, JournalError> {
         let damaged = |flaw| self.damaged(Finding::of(head.stream, head.next_seq, flaw));
         Stored::read(bytes).map_err(damaged)

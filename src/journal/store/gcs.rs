@@ -1,7 +1,7 @@
-//! Google Cloud Storage as the journal's store. Takes a bucket and the process's `GOOGLE_…`
-//! variables. Its create-only write is `x-goog-if-generation-match: 0`. If no variable has
-//! credentials, `object_store` looks for gcloud's default credentials, then asks the metadata
-//! server.
+//! Stores the journal in Google Cloud Storage. Takes a bucket and the process's `GOOGLE_…`
+//! variables. A write that must not replace an existing file has the header
+//! `x-goog-if-generation-match: 0`. If no variable contains credentials, `object_store` looks for
+//! gcloud's default credentials, and then asks the metadata server.
 
 use object_store::gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey as Key};
 use secrecy::SecretString;
@@ -17,7 +17,8 @@ impl Service for GoogleCloudStorageBuilder {
     const PREFIX: &str = "GOOGLE_";
 
     fn of_bucket(bucket: &str) -> Self {
-        // Set the URL here: otherwise a key file could name another one, even one without TLS.
+        // Set the URL here. Otherwise the key file of a service account could name another URL,
+        // even one without TLS.
         Self::new().with_base_url(SERVICE).with_bucket_name(bucket)
     }
 

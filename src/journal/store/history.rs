@@ -18,7 +18,7 @@ pub struct History {
 }
 
 impl History {
-    /// Verifies a stream's files and returns its history; `None` without files.
+    /// Verifies a stream's files and returns its history. `None` if there are no files.
     pub fn of(stream: StreamId, files: &[impl AsRef<[u8]>]) -> Result<Option<Self>, Finding> {
         let mut chain = Chain::new(stream);
         let pushed = files.iter().map(|file| chain.push(Ok(file.as_ref())));
@@ -30,9 +30,9 @@ impl History {
         }))
     }
 
-    /// Returns the state after record `seq`, as the answer to the request shows it. If the request
-    /// is unfinished then, or a called-off item is still shared, first applies later records until
-    /// neither is true.
+    /// Returns the state that an answer to the request shows after record `seq`. If the request is
+    /// unfinished at that record, or one of its called-off items is still shared, applies later
+    /// records until neither is the case.
     pub fn state_at(&self, seq: u64) -> Result<StreamState, JournalError> {
         let until = |stored: &&Stored| stored.record.seq <= seq;
         let mut state = StreamState::from_records(self.records.iter().take_while(until))?;

@@ -1,7 +1,7 @@
-//! Records incidents: streams that belong to no request. `open_request` records conflicts. Takes a
-//! rejected delivery, a comparison that found differences, or an announcement; returns whether it
-//! was recorded. Rejections and comparisons are bounded in number per day, and equal ones are
-//! recorded at most once a day.
+//! Records incidents, which are streams that belong to no request: rejected deliveries, comparisons
+//! that found differences, and announcements. Conflicts are recorded in `open_request`. The number
+//! of recorded rejections and comparisons per day is limited, and equal ones are recorded at most
+//! once a day.
 
 use super::super::record::{Announcement, Drift, Event, Rejection, Stored, StreamId};
 use super::super::state::{Incident, StreamState, WakeUp};
@@ -64,9 +64,10 @@ impl Journal {
         self.record_incident(slots, lease, rules).await
     }
 
-    /// Records that a verified event, or a list, names an instance. First writes a wake-up that is
-    /// due at once. If the announcement is on record and led to no request or was given up, appends a
-    /// new event, so that the instance is fetched again.
+    /// Records that a verified event, or a list of the approval system, names an instance. First
+    /// writes a wake-up that is due at once. If the announcement is already on record, but led to
+    /// no request or was given up, appends a new event to it, so that the instance is fetched
+    /// again.
     pub async fn record_announcement(
         &self,
         announcement: Announcement,
@@ -99,12 +100,13 @@ impl Journal {
         }
     }
 
-    /// Appends to an announcement's stream the result of an attempt to fetch the instance, or a new
-    /// event, unless another worker has recorded it. Writes the wake-up of the next attempt first.
-    /// Returns the state afterwards.
+    /// Appends an event to an announcement's stream, unless another worker has recorded it already.
+    /// The event is the result of an attempt to fetch the instance, or a new event about the
+    /// instance. If a further attempt follows, its wake-up is written first. Returns the state
+    /// afterwards.
     ///
     /// # Errors
-    /// The store failed; then the instance is fetched again.
+    /// The store failed. The instance is then fetched again.
     pub async fn record_attempt(
         &self,
         state: StreamState,
@@ -131,8 +133,8 @@ impl Journal {
         self.append(state, lease.now, &lease.worker, wanted).await
     }
 
-    /// Records the incident in the first free stream of `slots`, unless an earlier stream has the
-    /// same incident. If the incident owes a notification, writes its wake-up first.
+    /// Records the incident in the first free stream of `slots`, unless a stream before it contains
+    /// the same incident. If the incident owes a notification, first writes the wake-up for it.
     async fn record_incident(
         &self,
         slots: impl Iterator<Item = (StreamId, Event)>,
@@ -167,8 +169,9 @@ impl Journal {
         Ok(Recorded::Full)
     }
 
-    /// Updates the index after an incident was read: writes its next wake-up, then deletes those of
-    /// `wake_ups` that are no longer needed. Keeps all of them while the incident is due.
+    /// Updates the index after `wake_ups` led to an incident. Writes the incident's next wake-up,
+    /// then deletes those of `wake_ups` that are no longer needed. While the incident is due,
+    /// nothing is written or deleted.
     pub(super) async fn update_index_of_incident(
         &self,
         incident: &Incident,

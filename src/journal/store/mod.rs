@@ -56,22 +56,24 @@ use std::sync::Arc;
 use super::location::JournalLocation;
 use place::Place;
 
-/// An open journal. Clones are cheap and share its state. Many tasks can use one journal, and so
-/// can many processes if it is in a directory or an object store. Every operation returns a
-/// [`JournalError`] if the store fails. The section "Errors" of an operation names further errors
-/// and says what was written.
+/// An open journal. Clones are cheap and share their state. Many tasks can use one journal at the
+/// same time, and so can many processes if it is in a directory or an object store.
+///
+/// Every operation returns a [`JournalError`] if the store fails. The section "Errors" of an
+/// operation lists its further errors and says what was written.
 #[derive(Clone)]
 pub struct Journal {
     records: Place,
-    /// The place of `index/`; `None` if it is the place of the records.
+    /// Where `index/` is stored. `None` if it is stored beside the records.
     index: Option<Place>,
     echo: Option<Echo>,
     observer: Option<observed::Observer>,
     unsealed: Arc<Unsealed>,
     work_done: Arc<WorkDone>,
-    /// Set once the place has refused to create a file twice.
+    /// Set once [`Journal::test_place`] has seen that the place refuses to create an existing file.
     proven: Arc<tokio::sync::OnceCell<()>>,
-    /// The device and inode of the directory when it was opened; `None` for other places.
+    /// The device and inode of the directory when the journal was opened. `None` for other places,
+    /// and for a missing directory that was opened to read.
     folder: Option<(u64, u64)>,
     /// Whether the journal was opened to read. If so, every write fails.
     read_only: bool,
