@@ -1,6 +1,6 @@
-//! Compares the index with the records: finds or writes missing entries, and finds entries for
-//! records that do not exist. Takes the files of the index and the states of streams. The entries
-//! that it compares can be rebuilt from the records and the log.
+//! Compares the index with the records. A verification reports missing entries, and entries for
+//! records that do not exist. The daily pass writes the missing entries. All entries that are
+//! compared here can be rebuilt from the records and the log.
 
 mod complete;
 mod due;
@@ -28,10 +28,11 @@ use unsealed::UnsealedEntry;
 pub use looks::Looks;
 pub use pass::Pass;
 
-/// How long to wait for a record that is written after its entry.
+/// How long to wait for the record of an entry. An entry is written before its record, so the
+/// record may be about to be written.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// Minimum age of a stream's newest record at which a missing entry below `unsealed` is written. A
-/// sealer may be about to delete the entry of a younger record.
+/// A missing entry below `unsealed` is written only if the stream's newest record is at least this
+/// old. A sealer may be about to delete the entry of a younger record.
 const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The contents of the index.
@@ -40,7 +41,7 @@ pub struct Index {
     due: BTreeMap<StreamId, Vec<WakeUp>>,
     grants: BTreeMap<StreamId, Vec<GrantEntry>>,
     unsealed: BTreeMap<StreamId, Vec<u64>>,
-    /// Each entry, with its stream and the number of records that the stream must have at least.
+    /// Each entry, with its stream and the number of records that this stream must at least have.
     named: Vec<(Path, StreamId, u64)>,
     /// Files below `index/` that are not valid entries.
     foreign: Vec<Finding>,
@@ -62,13 +63,14 @@ pub(super) struct RequiredEntries {
     due: Option<WakeUp>,
     /// The entries below `grants` that the request requires, if its state is known.
     entries: Vec<GrantEntry>,
-    /// The content of an entry below `grants` that is not empty. `None` if the state is not known or
-    /// the request has no grant.
+    /// The content that an entry below `grants` must have, unless it is empty. `None` if the state
+    /// is not known or the request has no grant.
     grant: Option<Vec<u8>>,
 }
 
 impl RequiredEntries {
-    /// The entries that a stream requires. Without a state, only its entry below `unsealed`.
+    /// Returns the entries that a stream requires. If its state is not known, that is only its
+    /// entry below `unsealed`.
     pub(super) fn of(stream: StreamId, end: u64, sealed: u64, state: Option<&State>) -> Self {
         let mut asked = Self {
             stream,
@@ -78,8 +80,8 @@ impl RequiredEntries {
             entries: Vec::new(),
             grant: None,
         };
-        // There is no clock here. At `MIN` no share has expired, so this leaves out only requests
-        // that are never live.
+        // The current time is not known here. At `Timestamp::MIN` no share has expired, so this
+        // skips only requests that are never live.
         let Some(state) = state.filter(|state| state.live(Timestamp::MIN)) else {
             return asked;
         };
@@ -102,17 +104,18 @@ fn next_look(state: &State, at: Timestamp) -> WakeUp {
 }
 
 impl Journal {
-    /// Finds missing entries of the streams in `all`, entries with a wrong grant, and entries for
-    /// records that do not exist. Skips a stream that has newer records by now. `seals`: the number
-    /// of seals that were read; with `None`, reports no missing entry below `unsealed`.
+    /// Returns the missing entries of the streams in `all`, the entries with a wrong grant, and the
+    /// entries for records that do not exist. Skips a stream if it has got new records since `all`
+    /// was read. `seals` is the number of seals that the caller has read; if it is `None`, missing
+    /// entries below `unsealed` are not reported.
     pub(super) async fn check_index(
         &self,
         all: &[RequiredEntries],
         seals: Option<u64>,
     ) -> Result<Vec<Finding>, JournalError> {
         let index = self.read_index().await?;
-        // If a seal was made after the seals were read, it has deleted entries below `unsealed`:
-        // report none of those as missing.
+        // If there is a newer seal than those that the caller has read, its sealer has deleted
+        // entries below `unsealed`. In that case, report none of these entries as missing.
         let sealing = match seals {
             Some(seals) => self.checkpoint(seals + 1).await?.is_none(),
             None => false,
@@ -191,8 +194,8 @@ impl Journal {
         lacks.into_iter().map(finding).collect()
     }
 
-    /// Finds the stream's full entries that are named after its newest record and do not contain
-    /// `grant`, the grant according to the records.
+    /// Returns the stream's full entries that are named after its newest record but do not contain
+    /// `grant`, which is the grant according to the records.
     async fn wrong_grants(
         &self,
         index: &Index,
@@ -214,8 +217,8 @@ impl Journal {
         Ok(untrue)
     }
 
-    /// Reads the index, and how many records of each stream are sealed, for
-    /// [`Journal::mend_index`]. `sealing`: whether this process seals.
+    /// Reads what [`Journal::mend_index`] needs: the index, and the number of sealed records of
+    /// each stream. `sealing` says whether this process seals.
     pub async fn index_to_mend(&self, pass: &Pass, sealing: bool) -> Result<Index, JournalError> {
         let index = self.read_index().await?;
         let sealed = if sealing || self.has_seals().await? {
@@ -230,9 +233,9 @@ impl Journal {
         })
     }
 
-    /// Writes the missing entries of the streams in `histories`, and deletes entries that are no
-    /// longer needed. Writes a wake-up for each `damaged` stream without one, so that sweeps report
-    /// the stream. Returns the number of entries that were missing.
+    /// Writes the missing entries of the streams in `histories`, and deletes their entries that are
+    /// no longer needed. Also writes a wake-up for each stream in `damaged` that has none, so that
+    /// sweeps report the stream. Returns the number of entries that were missing.
     pub async fn mend_index(
         &self,
         index: &Index,
@@ -261,10 +264,10 @@ impl Journal {
         Ok(mended)
     }
 
-    /// Writes the entry for the stream's first unsealed record if the entry is missing and the
-    /// records are not too young, and returns whether it wrote the entry. If the journal has no
-    /// seal and this process does not seal, deletes the entries for the stream's records instead,
-    /// because nothing uses them.
+    /// Writes the entry for the stream's first unsealed record if it is missing, unless the newest
+    /// record is younger than `MIN_AGE` and the pass does not include such records. Returns whether
+    /// it wrote the entry. If the journal has no seal and this process does not seal, nothing uses
+    /// such entries: then deletes the stream's entries instead.
     async fn mend_unsealed(
         &self,
         index: &Index,

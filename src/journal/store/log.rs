@@ -1,7 +1,7 @@
 //! Reads the log's objects: `log/segments/`, `log/checkpoints/`, `log/keys/`, `log/tile/` and
-//! `log/checkpoint`. Takes numbers; returns the stored objects. Checks signatures only for
-//! [`Journal::sealed_at`], `log_head` and `require_key`, which refuse a key that does not sign the
-//! next seal.
+//! `log/checkpoint`. Takes numbers; returns the stored objects. Only [`Journal::sealed_at`],
+//! `log_head` and `require_key` check signatures: they refuse a key that does not sign the next
+//! seal.
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt as _};
@@ -34,7 +34,8 @@ fn require(keys: &KeyChain, key: &VerifierKey) -> Result<(), Problem> {
     }
 }
 
-/// The problem of a sealer whose key is not `present`, the key that signs the log now.
+/// Returns the problem for a sealer whose key does not sign the log now. `present` is the key that
+/// does.
 pub(super) fn other_key(present: &str) -> Problem {
     Problem::new(
         "seal.key",
@@ -93,7 +94,6 @@ impl Journal {
         Err(self.damaged(Finding::about(path, flaw)))
     }
 
-    /// Segment `number`; `None` if it does not exist.
     pub(super) async fn segment(&self, number: u64) -> Result<Option<Segment>, JournalError> {
         let path = self.segment_path(number);
         let flaw = match self.fetch_at_most(&path, MAX_SEGMENT_BYTES).await? {
@@ -108,7 +108,7 @@ impl Journal {
         Err(self.damaged(Finding::about(path, flaw)))
     }
 
-    /// The note of checkpoint `number`; `None` if it does not exist.
+    /// Returns the signed note of checkpoint `number`. `None` if it does not exist.
     pub(super) async fn checkpoint(&self, number: u64) -> Result<Option<String>, JournalError> {
         self.text_at(&self.checkpoint_path(number)).await
     }
@@ -151,8 +151,9 @@ impl Journal {
         Ok(newest.map(|(checkpoint, _)| checkpoint.at))
     }
 
-    /// Fails unless `key` signs the seal after `head`. Reads the notes that introduce keys only if
-    /// `key` is not the newest known key: a later exchange may have introduced `key` again.
+    /// Fails unless `key` signs the seal after `head`. If `key` is not the newest key in `head`,
+    /// reads the notes that introduce keys, because a later exchange may have introduced `key`
+    /// again.
     pub(super) async fn require_key(
         &self,
         head: &mut LogHead,
@@ -166,9 +167,9 @@ impl Journal {
         Ok(require(&head.keys, key)?)
     }
 
-    /// Reads `log/checkpoint`. Returns the log's keys too, of which `key` is the newest. Reads the
-    /// notes that introduce keys only if `key` has not signed `log/checkpoint`, or if that
-    /// checkpoint introduces another key.
+    /// Reads `log/checkpoint`. Also returns the log's keys, and fails unless `key` is the newest of
+    /// them. No further reads are needed if `key` signed `log/checkpoint` and that checkpoint
+    /// introduces no other key. Otherwise reads the notes that introduce keys.
     async fn newest_signed(
         &self,
         key: &VerifierKey,
@@ -188,8 +189,9 @@ impl Journal {
         Ok((keys, newest.zip(note)))
     }
 
-    /// The keys of the log according to `log/keys/`. Without such notes, one key signs every seal:
-    /// fails if checkpoint 1 shows that another key than `key` signed it.
+    /// Returns the keys of the log according to the notes in `log/keys/`. If there are none, a
+    /// single key signs every seal. It must be `key`: fails if checkpoint 1 shows that another key
+    /// signed it.
     async fn keys_for(&self, key: &VerifierKey) -> Result<KeyChain, JournalError> {
         let read = KeyChain::read(&self.key_notes().await?);
         if let Some(keys) = read.map_err(|flaw| self.broken_log("log/keys", flaw))? {

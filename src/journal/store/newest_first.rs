@@ -1,7 +1,7 @@
-//! Reads all requests and incidents, newest first, and returns each one's files. Streams with
-//! unsealed records come from `requests/`, all others from the log's segments. If the journal has
-//! no seal, or no pass has yet compared the index with every stream, reads only `requests/`, in the
-//! order of names.
+//! Reads all requests and incidents, newest first, and returns the files of each. Streams with
+//! unsealed records are read from `requests/`, and all others from the log's segments. If the
+//! journal has no seal, or if no pass has compared the index with every stream yet, everything is
+//! read from `requests/`, in the order of the streams' names.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
@@ -43,12 +43,13 @@ pub struct Batch {
     pub requests: Vec<RequestFiles>,
     /// The errors of streams and segments that could not be read.
     pub flaws: Vec<JournalError>,
-    /// Later batches contain only requests that were approved before this instant, apart from the
-    /// differences between clocks and from concurrent seals. `None`: unknown.
+    /// Later batches contain only requests that were approved before this instant. Exceptions are
+    /// possible if clocks differ, or if processes seal concurrently. `None` if the instant is not
+    /// known.
     pub rest_before: Option<Timestamp>,
 }
 
-/// The number of a segment, and the segment if it exists.
+/// A segment's number, and the segment. `None` if it does not exist.
 type ReadSegment = (u64, Result<Option<Segment>, JournalError>);
 
 /// Reads all requests and incidents, batch by batch.
@@ -73,9 +74,9 @@ impl Journal {
         Ok(self.reading(folders, 0, newest))
     }
 
-    /// Returns the requests and incidents that have a record which the log's first `seals` segments
-    /// lack; all of them if the journal has no seal, or no pass has yet compared the index with
-    /// every stream.
+    /// Returns the requests and incidents that have a record outside the log's first `seals`
+    /// segments. Returns all requests and incidents if the journal has no seal, or if no pass has
+    /// compared the index with every stream yet.
     pub async fn changed_since(
         &self,
         seals: u64,
@@ -91,14 +92,14 @@ impl Journal {
         Ok(changed)
     }
 
-    /// Begins to read these requests and incidents.
+    /// Begins to read the requests and incidents in `streams`.
     pub fn read_each(&self, streams: &BTreeSet<StreamId>) -> NewestFirst {
         self.work_done.begin(streams.len());
         self.reading(streams.iter().copied().collect(), 0, 0)
     }
 
-    /// Returns the streams with unsealed records, and the newest seal's number. Without a seal, or
-    /// if the index may lack streams: all streams, and 0.
+    /// Returns the streams with unsealed records, and the number of the newest seal. If the journal
+    /// has no seal, or if the index may lack streams, returns all streams and 0.
     async fn unsealed_streams(
         &self,
         now: Timestamp,
@@ -115,7 +116,8 @@ impl Journal {
         Ok((streams.into_iter().collect(), newest))
     }
 
-    /// Reads these folders, then the segments after number `from` up to `newest`, newest first.
+    /// Begins to read the streams in `folders`, and after them the segments from `newest` down to
+    /// `from + 1`.
     fn reading(&self, folders: VecDeque<StreamId>, from: u64, newest: u64) -> NewestFirst {
         let journal = self.clone();
         let read = move |number| {
@@ -164,7 +166,7 @@ impl NewestFirst {
     /// Reads the next batch; `None` at the end.
     ///
     /// # Errors
-    /// The store failed. Damaged files are reported in the batch.
+    /// The store failed. Damaged files are not errors: the batch lists them.
     pub async fn next(&mut self) -> Result<Option<Batch>, JournalError> {
         if !self.folders.is_empty() {
             return self.read_folders().await.map(Some);
@@ -204,9 +206,9 @@ impl NewestFirst {
         Ok(batch)
     }
 
-    /// Returns `at`, the instant of a segment, unless the next older segment has the same one. Then
-    /// one call made both, and may have sealed requests in the older one that were approved after
-    /// `at`.
+    /// Returns `at`, the instant of the segment that was just read, if the next older segment has
+    /// an earlier instant. If both have the same instant, one call made both. Then the older one
+    /// may contain requests that were approved after `at`, so the result is `None`.
     async fn rest_before(&mut self, at: Timestamp) -> Option<Timestamp> {
         match Pin::new(&mut self.segments).peek().await {
             Some((_, Ok(Some(older)))) if older.at < at => Some(at),
@@ -245,8 +247,8 @@ impl NewestFirst {
         batch
     }
 
-    /// Returns a batch that reports the streams whose record 0 was in no segment; `None` without
-    /// such streams. Called after the oldest segment.
+    /// Returns a batch that reports the streams whose record 0 was in no segment. `None` if there
+    /// are no such streams. Must be called after the oldest segment was read.
     fn headless(&mut self) -> Option<Batch> {
         let parts = std::mem::take(&mut self.parts);
         let flaws = parts.keys().map(|stream| self.missing(*stream, 0));

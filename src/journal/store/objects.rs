@@ -21,15 +21,15 @@ use super::observed::StoreResult;
 use super::place::Place;
 use super::{Journal, JournalError};
 
-/// Time limit of any operation but a long listing. It is short, because the caller's lease runs or
-/// a sender waits.
+/// Time limit of every operation except a long listing. It is short because the caller's lease is
+/// running, or a sender is waiting for an answer.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit of a listing that takes many pages in a large journal.
 pub(super) const LISTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Number of files to read or write at once.
 pub(super) const MAX_CONCURRENT: usize = 16;
-/// How often to try to create a file. During another write, S3 answers "already exists" for an
-/// object that cannot be read yet.
+/// How often to try to create a file. While another process writes an object, S3 answers that the
+/// object exists, although it cannot be read yet.
 const CREATE_ATTEMPTS: u32 = 3;
 
 /// The name of the object beside record 0 that lists the segments with a retired request's records.
@@ -44,7 +44,6 @@ pub(super) enum Created {
     Theirs(Bytes),
 }
 
-/// The result of reading a file.
 pub(super) enum Fetched {
     Bytes(Bytes),
     Absent,
@@ -52,7 +51,7 @@ pub(super) enum Fetched {
 }
 
 impl Fetched {
-    /// Returns the bytes of a record, which must exist.
+    /// Returns the bytes of a record that must exist. If there are none, returns the flaw.
     pub(super) fn record(&self) -> Result<&[u8], Flaw> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -120,7 +119,7 @@ impl Journal {
         Ok(created)
     }
 
-    /// Creates a file. Never overwrites a file.
+    /// Creates a file. An existing file is never overwritten.
     pub(super) async fn create_at(
         &self,
         path: &Path,
@@ -138,7 +137,8 @@ impl Journal {
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.failed("create", path.as_ref(), &error)),
             }
-            // After a lost answer, the repeated write finds the object of the first one.
+            // The existing file may be our own: if an answer is lost, `object_store` repeats the
+            // write and finds the file that its first attempt created.
             match self.fetch_at_most(path, MAX_SEGMENT_BYTES).await? {
                 Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
                 Fetched::Bytes(found) => return Ok(Created::Theirs(found)),
@@ -178,17 +178,17 @@ impl Journal {
         }
     }
 
-    /// The contents of a stream's folder. A listing may miss a record that is created during it, so
-    /// callers rely only on the highest number, and read all records below it.
+    /// Lists a stream's folder. The listing may miss a record that is created meanwhile, so callers
+    /// use only the highest number, and read all records below it.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`]: a file or a link is in the place of the folder. Otherwise the
-    /// store failed.
+    /// [`JournalError::Damaged`] if a file or a link is in the place of the folder. Any other error
+    /// is a failure of the store.
     pub(super) async fn folder(&self, stream: StreamId) -> Result<Folder, JournalError> {
         let path = self.path(&["requests", &stream.to_string()]);
         let list = self.at(&path).list_with_delimiter(Some(&path));
         let listed = self.bounded("list", &path, OPERATION_TIMEOUT, list).await?;
-        // A directory answers `NotFound` if a file or a link is in the place of the folder. A
+        // For a directory, `NotFound` means that a file or a link is in the place of the folder. A
         // bucket has no folders.
         let in_directory = matches!(self.place(), JournalLocation::Directory(_));
         if in_directory && matches!(listed, Err(Error::NotFound { .. })) {
@@ -260,7 +260,6 @@ impl Journal {
         }
     }
 
-    /// Lists the entries directly below `requests/`.
     pub(super) async fn list_requests(&self) -> Result<ListResult, JournalError> {
         self.listed(&self.path(&["requests"]), LISTING_TIMEOUT)
             .await
@@ -281,7 +280,7 @@ impl Journal {
         self.listing(folder, LISTING_TIMEOUT, found).await
     }
 
-    /// Awaits `found`, the listing of `path`, for at most `patience`.
+    /// Awaits `found`, which lists `path`, for at most `patience`.
     pub(super) async fn listing<T>(
         &self,
         path: &Path,
@@ -290,7 +289,7 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let listed = self.bounded("list", path, patience, found).await?;
         let listed = listed.map_err(|error| self.failed("list", path.as_ref(), &error))?;
-        // The folders of a deleted journal are listed as empty: fail if its directory is gone.
+        // If the journal's directory was deleted, its folders look empty. Fail in that case.
         self.same_folder("list", path.as_ref())?;
         Ok(listed)
     }
@@ -334,7 +333,7 @@ impl Journal {
         self.damaged(Finding::about(path, Flaw::BrokenLog(why.to_string())))
     }
 
-    /// The error for a file that is missing or differs from what was written.
+    /// The error for a file that is missing, or that differs from what was written.
     pub(super) fn damaged(&self, finding: Finding) -> JournalError {
         JournalError::Damaged {
             place: self.place_of(&finding.path).location.to_string(),
@@ -350,10 +349,10 @@ impl Journal {
         Path::from_iter(parts.iter().copied())
     }
 
-    /// Fails if the journal was opened to read.
+    /// Checks that the journal was not opened only to read.
     ///
     /// # Errors
-    /// [`JournalError::ReadOnly`].
+    /// [`JournalError::ReadOnly`] if it was.
     pub fn writable(&self) -> Result<(), JournalError> {
         match self.read_only {
             false => Ok(()),

@@ -17,9 +17,9 @@ use crate::domain::{Action, Timestamp};
 /// A request to record, and the lease of the worker that records it.
 #[derive(Debug, Clone)]
 pub struct Opening {
-    /// The content of record 0. The journal sets `lease` and `ordered_at`. `absent` says that a
-    /// look at the cloud just before found none of the request's items shared; the journal clears
-    /// it if there is no lease.
+    /// The content of record 0. The journal sets `lease` and `ordered_at`. The caller sets `absent`
+    /// if it has just read the cloud and found none of the request's items shared. The journal
+    /// clears `absent` if the request gets no lease.
     pub intent: Intent,
     /// The worker that writes record 0, and its lease if it carries the request out.
     pub lease: WorkerLease,
@@ -28,27 +28,30 @@ pub struct Opening {
 /// The result of opening a request.
 #[derive(Debug)]
 pub enum Opened {
-    /// New: this worker has the claim. A share comes with the other requests for its images and
-    /// receivers, or with `None` if they could not be listed. A cancel comes with `None`.
+    /// The request is new, and this worker has the claim. A share comes with the other requests for
+    /// its images and receivers, or with `None` if they could not be listed. A cancel comes with
+    /// `None`.
     New(Box<Claim>, Option<BTreeSet<StreamId>>),
-    /// New, without a claim: the request was denied, waits for its `not_before`, or was recorded
-    /// without a turn.
+    /// The request is new, but has no claim: it was denied, waits for its `not_before`, or was
+    /// recorded without a turn.
     Kept(Box<State>),
-    /// Another delivery opened the request first, with the same or other content.
+    /// Another delivery has opened the request, with the same content or with other content.
     Existing(Box<State>),
 }
 
 impl Journal {
-    /// Records a request that [`Journal::look_up`] did not find. Of several concurrent callers, one
-    /// opens the request, and the others get [`Opened::Existing`]. While it writes record 0 of a
-    /// share, lists the other requests that the caller must read. `turn`: whether this worker
-    /// carries the request out now; if not, the worker of the next turn does. `place` computes
-    /// `ordered_at` while the index entries are written.
+    /// Records a request that [`Journal::look_up`] did not find. If several callers do this at the
+    /// same time, one of them opens the request, and the others get [`Opened::Existing`].
+    ///
+    /// `turn` says whether this worker carries the request out now. If not, the worker of the next
+    /// turn does. `place` computes `ordered_at`; it is awaited while the index entries are written.
+    /// While record 0 of a share is written, the other requests that the caller must read are
+    /// listed.
     ///
     /// # Errors
     /// The id contains a zero byte, the lease does not end after it begins, the stream belongs to
-    /// an incident, or the store or `place` failed: carry nothing out. A damaged record is an
-    /// error, never an unknown identity.
+    /// an incident, or the store or `place` failed. The caller must not carry the request out. If a
+    /// record is damaged, that is an error too: the request is never treated as unknown.
     pub async fn open_request(
         &self,
         opening: Opening,
@@ -119,7 +122,7 @@ impl Journal {
         };
         let (_, bytes) = write(first(stream, &lease, Event::Conflict(conflict)))?;
         self.touch(&self.unsealed_path(stream, 0)).await?;
-        // An earlier delivery with this content has recorded the conflict. Check that its record
+        // If an earlier delivery with this content has recorded the conflict, check that its record
         // can be read.
         if let Created::Theirs(_) = self.create(stream, 0, &bytes).await? {
             self.look_up(stream).await?;

@@ -131,7 +131,7 @@ impl Place {
 }
 
 /// Returns the bucket's store, the path of its prefix, and the credentials that no error may show.
-/// `setting`: the setting that names the bucket, for errors.
+/// Errors name `setting`, the setting that contains the bucket.
 pub(super) fn open_bucket(
     setting: &'static str,
     bucket: &Bucket,
@@ -144,8 +144,8 @@ pub(super) fn open_bucket(
     }
 }
 
-/// Creates the directory durably if it is missing, and opens it. The store itself syncs its files
-/// and the folders that it creates later.
+/// Creates the directory durably if it is missing, and opens it. Files and folders that are created
+/// in it later are synced by `LocalFileSystem`.
 fn directory(dir: &FsPath) -> Result<LocalFileSystem, JournalError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         let location = JournalLocation::Directory(dir.to_owned());

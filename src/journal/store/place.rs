@@ -8,7 +8,6 @@ use object_store::ObjectStore;
 use super::super::location::JournalLocation;
 use super::error::Scrub;
 
-/// An open store.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) location: Arc<JournalLocation>,

@@ -11,13 +11,13 @@ use super::{Journal, JournalError};
 use crate::domain::Problem;
 
 impl Journal {
-    /// Proves, once per opened journal, that the place refuses to create a file twice: creates a
+    /// Proves, once per opened journal, that the place refuses to create a file twice. Creates a
     /// probe below `index/`, creates it again with other bytes, and deletes it. If the index has a
     /// place of its own, tests both places.
     ///
     /// # Errors
-    /// [`JournalError::Place`]: a place created the file twice. Nothing may be written there.
-    /// Otherwise the store failed.
+    /// [`JournalError::Place`] if a place created the file twice. Nothing may be written there. Any
+    /// other error is a failure of the store.
     pub async fn test_place(&self, nonce: [u8; 8]) -> Result<(), JournalError> {
         self.proven
             .get_or_try_init(|| self.probe(nonce))
@@ -41,8 +41,9 @@ impl Journal {
         if !matches!(first, Created::Ours) || !kept {
             return untrusted(self.index_place());
         }
-        // A deployed function may lack the right to delete beside the records, so this probe stays.
-        // If an earlier process created it, one refusal proves enough.
+        // A deployed function may not be allowed to delete files beside the records, so this probe
+        // is never deleted. If an earlier process created it, this attempt is refused, which is
+        // proof enough.
         if self.index.is_some() {
             let path = self.path(&["probe"]);
             let ours = matches!(self.create_at(&path, &nonce).await?, Created::Ours);
@@ -70,8 +71,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Fails if the directory is not the one that was opened: in another one, recorded requests
-    /// would look new, and no work would be due. `doing` and `path` are for the error.
+    /// Fails if the directory is not the one that was opened. In another directory, recorded
+    /// requests would look new, and no work would be due. `doing` and `path` are for the error.
     pub(super) fn same_folder(&self, doing: &'static str, path: &str) -> Result<(), JournalError> {
         let (JournalLocation::Directory(dir), Some(opened)) = (self.place(), self.folder) else {
             return Ok(());

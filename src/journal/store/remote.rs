@@ -33,7 +33,6 @@ impl HttpConnector for CallersClient {
     }
 }
 
-/// The kind of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     /// A server's address.
@@ -52,9 +51,9 @@ pub(super) trait Service: Sized {
 
     fn of_bucket(bucket: &str) -> Self;
 
-    /// The kind of a setting that an environment variable may change. `None` for all others, among
-    /// them those that would weaken the store or redirect its writes: unsigned requests, no
-    /// conditions, plain http, another bucket.
+    /// Returns the kind of a setting that an environment variable may change, and `None` for all
+    /// other settings. The others include those that would weaken the store or redirect its writes,
+    /// such as unsigned requests, writes without conditions, plain http, or another bucket.
     fn kind(key: &Self::Key) -> Option<Setting>;
 
     /// The secret parts of a secret value, such as a private key in JSON.
@@ -106,8 +105,8 @@ pub(super) use set_and_build;
 /// Returns the store, the journal's root in it, and the credentials that no text may show.
 ///
 /// # Errors
-/// [`JournalError::Place`]: there is no HTTP client, an endpoint is no http or https URL, contains
-/// credentials or lacks TLS outside loopback, or `object_store` refuses the variables.
+/// [`JournalError::Place`] if there is no HTTP client, if an endpoint is not an http or https URL,
+/// contains credentials or lacks TLS outside loopback, or if `object_store` refuses the variables.
 pub(super) fn open<S: Service>(
     setting: &'static str,
     bucket: &Bucket,
@@ -166,7 +165,6 @@ pub(super) fn prefixed<S: Service>(variable: &str) -> Option<S::Key> {
     key.filter(|key| S::kind(key).is_some())
 }
 
-/// How often and how long a request to the store is retried.
 fn retries() -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),

@@ -11,7 +11,8 @@ use crate::domain::Verdict;
 impl Journal {
     /// Reopens an ended request if `verdict` allows it; otherwise records the denial. After a
     /// denial, or if the request's `not_before` has not come, the returned claim has no turn.
-    /// `None`: the request cannot be reopened, for example because another worker was first.
+    /// Returns `None` if the request cannot be reopened, for example because another worker was
+    /// first.
     pub async fn reopen(
         &self,
         mut state: State,

@@ -1,7 +1,7 @@
-//! Retention: removes the records of a finished request from `requests/`, except record 0. They
-//! remain in the log's segments. The object `retired` beside record 0 names the segments, so that a
-//! duplicate delivery still gets the recorded answer. Every step may be repeated. Later records of
-//! the request, such as those of its notifications, stay in `requests/`.
+//! Retention: removes the records of a finished request from `requests/`, except record 0. The
+//! removed records remain in the log's segments. The object `retired` beside record 0 names these
+//! segments, so that a duplicate delivery still gets the recorded answer. Records that are written
+//! later, such as those of notifications, stay in `requests/`. Every step may be repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +35,8 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// Computes from the log the content for a stream's records before `end`. `None` unless all of
-    /// them are sealed.
+    /// Computes the content for the records of a stream before number `end`, from the log. `None`
+    /// unless all these records are sealed.
     fn of(log: &VerifiedLog, stream: StreamId, end: u64) -> Option<Self> {
         let sealed = log.sealed(stream)?;
         let segments = sealed.range(..end).map(|(_, (_, segment))| *segment);
@@ -48,7 +48,8 @@ impl Retired {
             .then_some(Self { end, segments })
     }
 
-    /// Whether, according to the log, exactly these segments have the retired records.
+    /// Whether these are, according to the log, exactly the segments that contain the retired
+    /// records.
     pub(super) fn agrees(&self, log: &VerifiedLog, stream: StreamId) -> bool {
         Self::of(log, stream, self.end).as_ref() == Some(self)
     }
@@ -76,9 +77,10 @@ impl Retired {
 }
 
 impl Journal {
-    /// The streams that are not completely retired: they lack the object `retired`, or still have
-    /// a record after record 0 that the object counts. Lists everything below `requests/` once, and
-    /// reads the object of each retired stream that has other records than record 0.
+    /// Returns the streams that are not completely retired: those that lack the object `retired`,
+    /// or still have a record after record 0 that this object counts. Lists everything below
+    /// `requests/` once. Reads the object of each retired stream that has other records than record
+    /// 0.
     pub async fn not_retired(&self) -> Result<Vec<StreamId>, JournalError> {
         let root = self.path(&["requests"]);
         let walk = async {
@@ -116,15 +118,15 @@ impl Journal {
         Ok(kept)
     }
 
-    /// Removes a finished request's records, except record 0, after comparing each one with its
-    /// sealed hash. If the request was retired before, removes only records that the object
-    /// `retired` counts. Does not check whether the request is finished. With `dry_run`, checks the
-    /// same and changes nothing.
+    /// Removes a request's records, except record 0, after comparing each of them with its sealed
+    /// hash. If the request was retired before, removes only records that the object `retired`
+    /// counts. The caller must make sure that the request is finished. With `dry_run`, makes the
+    /// same checks but changes nothing.
     ///
     /// # Errors
-    /// A record is missing or differs from what was sealed, or the object `retired` is wrong: none
-    /// is removed. Otherwise the store failed: some may be removed, and another call removes the
-    /// rest.
+    /// If a record is missing or differs from what was sealed, or if the object `retired` is wrong,
+    /// no record is removed. If the store fails, some records may have been removed; another call
+    /// removes the rest.
     pub async fn retire(
         &self,
         stream: StreamId,
@@ -189,7 +191,7 @@ impl Journal {
         }
     }
 
-    /// Reads the object `retired`; `None` if it does not exist or this program did not write it.
+    /// Reads the object `retired`. `None` if it does not exist, or if its content is not valid.
     pub(super) async fn retired(&self, stream: StreamId) -> Result<Option<Retired>, JournalError> {
         let path = self.path(&["requests", &stream.to_string(), RETIRED]);
         match self.fetch_one(&path).await? {

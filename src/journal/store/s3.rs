@@ -1,5 +1,5 @@
-//! S3 as the journal's store. Takes a bucket and the process's `AWS_…` variables. Its create-only
-//! write is `If-None-Match: *`.
+//! Stores the journal in S3. Takes a bucket and the process's `AWS_…` variables. A write that must
+//! not replace an existing file has the header `If-None-Match: *`.
 
 use object_store::aws::{
     AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum, S3ConditionalPut,

@@ -1,6 +1,5 @@
-//! Finds streams that lack records which the log has. Such a stream looks intact, but its state is
-//! that of an earlier instant: a finished request looks unfinished. Takes a stream's end; returns
-//! an error that names the first missing record.
+//! Detects that a stream has lost its newest records, by comparing it with the log. Such a stream
+//! looks intact, but shows an earlier state. For example, a finished request looks unfinished.
 
 use std::ops::ControlFlow;
 
@@ -12,12 +11,13 @@ use super::super::{History, Journal, JournalError};
 use super::Index;
 
 impl Journal {
-    /// Fails if the log has the record after `head`, and the file of that record does not exist.
-    /// Reads the log's entry bundles backwards to the stream's newest entry: what was sealed since
-    /// then, or the whole log if no record of the stream is sealed.
+    /// Fails if the log has the record after `head`, but the file of that record does not exist.
+    /// Reads the log's entry bundles backwards until one names the stream. If no record of the
+    /// stream is sealed, this reads all bundles.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] for that record. Otherwise the store failed.
+    /// [`JournalError::Damaged`] if the record or one of the bundles is missing. Any other error is
+    /// a failure of the store.
     pub(in super::super) async fn require_newest(&self, head: &Head) -> Result<(), JournalError> {
         let mut sealed = false;
         self.read_entries(|entries| {
@@ -40,7 +40,7 @@ impl Journal {
     }
 
     /// Fails if the log has records after those in `history`. `index` must have been read before
-    /// `history`: otherwise a record that was sealed in between counts as missing.
+    /// `history`. Otherwise a record that was written and sealed in between would count as missing.
     pub fn require_sealed(&self, index: &Index, history: &History) -> Result<(), JournalError> {
         let head = history.stream_state.head();
         let sealed = index.sealed.iter().find_map(|all| all.get(&head.stream));

@@ -1,10 +1,11 @@
-//! The index of due work: `index/due/<time>-<stream>-<seq>`, an empty file that says when a stream
-//! must be read again. Takes states and instants; returns wake-ups.
+//! The index of due work. The empty file `index/due/<time>-<stream>-<seq>`, called a wake-up, says
+//! when a stream must be read again.
 //!
-//! A wake-up is written before the record that needs it, so no such record is ever without one.
-//! The worker that read the request deletes the wake-up when no work is left, or when a later
-//! wake-up is durable. The worker deletes a wake-up only if the wake-up's record exists or will not
-//! be written any more. So a slow worker cannot delete a wake-up that another worker still needs.
+//! A wake-up is written before the record that needs it, so that a crash cannot leave the record
+//! without one. The worker that has read the request deletes the wake-up once no work is left, or
+//! once a later wake-up is durable. It deletes a wake-up only if the record with the number `<seq>`
+//! exists, or if that record will not be written any more. So a slow worker cannot delete a wake-up
+//! that another worker still needs.
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -57,13 +58,15 @@ impl Journal {
         Ok(wake_ups)
     }
 
-    /// Updates the index after requests were read. `ended` has each request with the wake-ups that
-    /// led to it. Writes the entries that its records require, then deletes these wake-ups and
-    /// other entries that are no longer needed. A request that is still due, for work or for a
-    /// notification under `rules`, keeps a wake-up. Lists the entries of each image once.
+    /// Updates the index after requests were read. `ended` contains each request with the wake-ups
+    /// that led to it. First writes the entries that the requests' records require, then deletes
+    /// those of the wake-ups and other entries that are no longer needed. A request keeps a wake-up
+    /// while it needs work, or a notification under `rules`. The entries of each image are listed
+    /// only once.
     ///
     /// # Errors
-    /// The store failed for at least one request, which keeps its wake-ups and is read again.
+    /// The store failed for at least one request. That request keeps its wake-ups, so a sweep reads
+    /// it again.
     pub async fn update_index(
         &self,
         ended: &[(&State, &[WakeUp])],
@@ -88,10 +91,10 @@ impl Journal {
         self.delete_entries(done).await.and(end)
     }
 
-    /// Updates the index after a stream of any kind was read.
+    /// Like [`Journal::update_index`], for one stream, which may also be an incident.
     ///
     /// # Errors
-    /// The store failed. The stream keeps its wake-ups and is read again.
+    /// The store failed. The stream keeps its wake-ups, so a sweep reads it again.
     pub async fn update_index_after(
         &self,
         stream_state: &StreamState,
@@ -124,9 +127,9 @@ impl Journal {
             return Ok(self.older(state, wake_ups));
         }
         let newest = state.newest();
-        // Wake-ups that led here were due. If one is in the future now, the clock was put back:
-        // keep it. In this case do not rely on the wake-up that the records announced: it may have
-        // been deleted before.
+        // The wake-ups that led here were due. If one of them is in the future now, the clock was
+        // put back: keep that wake-up. Then do not rely on the wake-up that the records announced,
+        // because it may have been deleted already.
         let (ahead, past): (Vec<_>, Vec<_>) =
             wake_ups.iter().copied().partition(|known| known.at > now);
         let announced = state.wake_up().filter(|known| known.at > now);
@@ -156,8 +159,8 @@ impl Journal {
     }
 
     /// Returns the wake-ups to delete for a request that stays due. Keeps the newest one that the
-    /// records need ([`State::wake_up`]) and the earliest one: the clock that wrote the newest may
-    /// have been wrong.
+    /// records need ([`State::wake_up`]). Also keeps the earliest one, because the clock that wrote
+    /// the newest may have been wrong.
     fn older(&self, state: &State, wake_ups: &[WakeUp]) -> Vec<Path> {
         let newest = state.wake_up().filter(|known| wake_ups.contains(known));
         let first = wake_ups.iter().min();
@@ -169,7 +172,7 @@ impl Journal {
     }
 
     /// Deletes the entries of a stream without records, if one of `wake_ups` is old. Keeps recent
-    /// wake-ups: their record may still be written.
+    /// wake-ups, because their records may still be written.
     pub async fn forget(&self, wake_ups: &[WakeUp], now: Timestamp) -> Result<(), JournalError> {
         let Some(stream) = wake_ups.iter().find(|w| w.is_old(now)).map(|w| w.stream) else {
             return Ok(());

@@ -13,13 +13,11 @@ use super::super::{Journal, JournalError};
 const MAX_DELETIONS: usize = 500;
 
 impl Journal {
-    /// A path below `index/`.
     pub(in super::super) fn index_path(&self, parts: &[&str]) -> Path {
         let index = self.path(&["index"]);
         parts.iter().fold(index, |path, part| path.join(*part))
     }
 
-    /// Lists every file below a folder of the index.
     pub(in super::super) async fn list_index(
         &self,
         parts: &[&str],
@@ -32,7 +30,7 @@ impl Journal {
         self.create_at(path, &[]).await.map(|_| ())
     }
 
-    /// Deletes files; a missing one is no error. S3 and Azure delete many in one call.
+    /// Deletes files. Missing files are ignored. S3 and Azure delete many files in one call.
     pub(in super::super) async fn delete_entries(
         &self,
         paths: Vec<Path>,

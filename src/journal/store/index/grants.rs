@@ -1,9 +1,9 @@
-//! The index of grants: `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, one file per
-//! request and image while the request is unfinished or *active*. An active request holds a shared
-//! item. Takes states; returns the requests that affect an image, and the grants.
+//! The index of grants. It contains one file per request and image,
+//! `index/grants/<region>/<image>/<stream>-<seq>-<receiver>…`, while the request is unfinished or
+//! *active*. A request is active while it holds a shared item.
 //!
 //! An empty entry is written before the record that needs it. Once the request has a grant, and
-//! neither work nor a notification is due, [`Journal::update_index`] replaces the empty entry: the
+//! neither work nor a notification is due, [`Journal::update_index`] replaces the empty entry. The
 //! new entry contains the grant and is named after the newest record. Readers use this grant only
 //! while that record is the newest; otherwise they read the records.
 
@@ -71,7 +71,8 @@ impl GrantEntry {
                 == (&other.region, &other.image, &other.receivers)
     }
 
-    /// Whether both have the same stream and image, and `wanted` is at least as new.
+    /// Whether `wanted` can replace this entry: both have the same stream and image, and `wanted`
+    /// is at least as new.
     pub(super) fn replaced_by(&self, wanted: &Self) -> bool {
         (self.stream, &self.region, &self.image) == (wanted.stream, &wanted.region, &wanted.image)
             && self.seq <= wanted.seq
@@ -105,8 +106,8 @@ impl GrantEntry {
 }
 
 impl Journal {
-    /// Every unfinished or active request that affects the image and one of `receivers`; with
-    /// `None`, any receiver. Takes one listing.
+    /// Returns every unfinished or active request that affects the image and one of `receivers`. If
+    /// that is `None`, any receiver counts. Lists the entries of the image once.
     pub async fn affecting(
         &self,
         region: &Region,
@@ -117,9 +118,9 @@ impl Journal {
         Ok(entries.into_iter().map(|entry| entry.stream).collect())
     }
 
-    /// Every unfinished or active request that affects the image, by receiver. The index does not
-    /// name the accounts of a request with many accounts, so such a request counts for each of
-    /// `receivers`. Takes one listing.
+    /// Returns the unfinished or active requests that affect the image, for each of `receivers`.
+    /// The index does not name the accounts of a request with many accounts, so such a request
+    /// counts for every receiver. Lists the entries of the image once.
     pub async fn affecting_each<'r>(
         &self,
         region: &Region,
@@ -134,9 +135,9 @@ impl Journal {
         Ok(receivers.iter().map(of).collect())
     }
 
-    /// Like [`Journal::affecting`], without requests that the index lists only with their grant. A
-    /// cancel has no grant, so every unfinished cancel is included. An unfinished share is left
-    /// out once its entry contains its grant.
+    /// Like [`Journal::affecting`], but leaves out a request if its only entry for the image
+    /// contains its grant. A cancel has no grant, so every unfinished cancel is included. An
+    /// unfinished share is left out once its entry contains its grant.
     pub async fn unfinished(
         &self,
         region: &Region,
@@ -148,8 +149,8 @@ impl Journal {
         Ok(unfinished.map(|entry| entry.stream).collect())
     }
 
-    /// Every unfinished or active request that affects the image, in any region. Lists the index of
-    /// all grants.
+    /// Returns every unfinished or active request that affects the image in any region. Lists the
+    /// entries of all images.
     pub async fn affecting_anywhere(
         &self,
         image: &str,
@@ -172,16 +173,16 @@ impl Journal {
         Ok(entries)
     }
 
-    /// Every other unfinished or active request that affects an image and a receiver of this
-    /// request. If this request puts an image into Lighthouse, also every such request that affects
-    /// the blueprint made from the image.
+    /// Returns the other unfinished or active requests that affect an image and a receiver of this
+    /// request. If this request puts an image into Lighthouse, also returns those that affect the
+    /// blueprint that was made from the image.
     pub async fn neighbours(&self, state: &State) -> Result<BTreeSet<StreamId>, JournalError> {
         let region = &state.request().region;
         let accounts = state.request().target.accounts().iter();
         let accounts: Vec<&str> = accounts.map(AccountId::as_str).collect();
         let lighthouse = [Receiver::Lighthouse.name()];
-        // The accounts that have the blueprint need its image in Lighthouse, so any receiver
-        // counts.
+        // Every account that has the blueprint needs the image to stay in Lighthouse, so requests
+        // for any receiver of the blueprint count.
         let published = state.request().target.lighthouse();
         let blueprint = state.blueprint().filter(|_| published);
         let blueprint = blueprint.map(|id| ImageRef::Blueprint(id.clone()));
@@ -203,9 +204,9 @@ impl Journal {
         Ok(streams)
     }
 
-    /// Returns every grant that the index names, also a covered or overdue one, and the errors of
-    /// requests that could not be read. Reads a request's records unless its entry has the grant as
-    /// of the newest record.
+    /// Returns every grant that the index names, including covered and overdue ones, and the errors
+    /// of requests that could not be read. If a request's entry has the grant as of the newest
+    /// record, its records are not read.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {
@@ -246,15 +247,15 @@ impl Journal {
         Ok(state.and_then(|state| state.grant()))
     }
 
-    /// The number of requests in the index of grants: unfinished ones, and those that hold a shared
-    /// item. Takes one listing and reads no file.
+    /// Returns the number of requests in the index of grants: the unfinished ones, and those that
+    /// hold a shared item. Needs one listing and reads no file.
     pub async fn count_grants(&self) -> Result<usize, JournalError> {
         let entries = self.grant_entries(&[]).await?;
         let streams: BTreeSet<_> = entries.iter().map(|entry| entry.stream).collect();
         Ok(streams.len())
     }
 
-    /// The entries below a region and an image; with an empty `below`, all entries.
+    /// Returns the entries of a region and an image. If `below` is empty, returns all entries.
     pub(in super::super) async fn grant_entries(
         &self,
         below: &[&str],
@@ -275,9 +276,10 @@ impl Journal {
         }
     }
 
-    /// Writes the entries that the next record needs: its wake-up, its entries below `grants`, and
-    /// with `first_of_turn` its entry below `unsealed`. Leaves out a wake-up and entries below
-    /// `grants` that `before` needed already.
+    /// Writes the entries that the next record needs: its wake-up, its entries below `grants`, and,
+    /// with `first_of_turn`, its entry below `unsealed`. `before` and `after` are the states before
+    /// and after this record. A wake-up or an entry below `grants` that `before` needs already is
+    /// not written again.
     pub(in super::super) async fn add_index_entries(
         &self,
         before: Option<&State>,

@@ -1,5 +1,6 @@
-//! When the list of an approval system was last read: `index/looks/<source>/<time>`, with the
-//! suffix `-done` once it was read completely. All processes share these marks.
+//! Records when the list of an approval system was last read. A read leaves the mark
+//! `index/looks/<source>/<time>`, and another one with the suffix `-done` when the list was read
+//! completely. All processes share these marks.
 
 use jiff::tz::TimeZone;
 use object_store::path::Path;

@@ -1,7 +1,7 @@
-//! The progress of the daily pass, which compares the index with every stream, so that a lost entry
-//! is missing for a day at most. Takes the current day; returns the next streams to compare. A pass
-//! continues after the stream of the newest mark `index/pass/<day>-<stream>`, and ends with
-//! `index/pass/<day>-done`.
+//! The progress of the daily pass. The pass compares the index with every stream, so that a lost
+//! entry is missing for at most a day. It may take several sweeps. The mark
+//! `index/pass/<day>-<stream>` names the last stream that was compared, and the next sweep
+//! continues after it. The mark `index/pass/<day>-done` says that the pass is complete.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 
 const DONE: &str = "done";
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-/// Number of streams per page of an object store's listing.
+/// Maximum number of streams that one call lists in an object store.
 const LISTED: usize = 4_096;
 
 /// The progress of today's pass.
@@ -30,7 +30,7 @@ pub struct Pass {
     ever_done: bool,
     includes_newest: bool,
     marks: Vec<Path>,
-    /// Marks of a clock that was days ahead.
+    /// Marks from a clock that was days ahead.
     ahead: Vec<Path>,
 }
 
@@ -94,8 +94,8 @@ impl Journal {
         Ok(pass)
     }
 
-    /// Begins the pass anew if a clock was days ahead, because that clock may have put work off for
-    /// long. Otherwise returns `pass` unchanged.
+    /// Restarts the pass if a process had a clock that was days ahead, because the wake-ups that
+    /// this process wrote may come much too late. Otherwise returns `pass` unchanged.
     pub async fn after_wrong_clock(&self, mut pass: Pass) -> Result<Pass, JournalError> {
         if pass.ahead.is_empty() {
             return Ok(pass);
@@ -110,8 +110,8 @@ impl Journal {
         })
     }
 
-    /// Returns the next streams for today's pass; none after the last one. Lists an object store
-    /// page by page. A directory has no order, so lists it as a whole.
+    /// Returns the next streams for today's pass, or none after the last stream. An object store is
+    /// listed page by page. A directory has no order, so it is listed as a whole.
     pub async fn next_streams(&self, pass: &Pass) -> Result<Vec<StreamId>, JournalError> {
         let beyond = |stream: &StreamId| pass.reached.is_none_or(|reached| *stream > reached);
         if matches!(self.place(), JournalLocation::Directory(_)) {
@@ -137,7 +137,8 @@ impl Journal {
         self.listing(&root, LISTING_TIMEOUT, found).await
     }
 
-    /// Records that the pass has reached the stream `reached`; `None` means its end.
+    /// Records that the pass has compared the streams up to `reached`. `None` means that it is
+    /// complete.
     ///
     /// # Errors
     /// The store failed. The next sweep compares these streams again.

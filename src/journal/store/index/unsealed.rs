@@ -1,12 +1,12 @@
-//! `index/unsealed/<stream>-<seq>`: an empty file that says that the stream's records from `seq` on
-//! may be unsealed. Every earlier record is sealed, or covered by an entry with a smaller number.
-//! Takes records about to be written, and sealed records; returns where the sealer must look.
+//! The index of unsealed records. The empty file `index/unsealed/<stream>-<seq>` says that the
+//! stream's records from `seq` on may be unsealed. Every earlier record is sealed, or covered by an
+//! entry with a smaller number.
 //!
-//! The first record of a turn, and each record without a claim, gets its entry before it is
-//! written. Later records of the turn rely on that entry. So a sealer that finds a turn in progress
-//! writes an entry for the record after those that it sealed, and then deletes the older entries. A
-//! sealer deletes only entries whose own record is sealed. Such an entry is not needed any more, so
-//! a slow sealer cannot delete an entry that another sealer needs.
+//! An entry is written before the first record of a turn, and before each record without a claim.
+//! Later records of the turn rely on the entry of the first one. So if a sealer finds a turn in
+//! progress, it writes an entry for the record after those that it sealed, and only then deletes
+//! the older entries. A sealer deletes an entry only if the record that it names is sealed. Nothing
+//! needs such an entry any more, so a slow sealer cannot delete an entry that another sealer needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -48,7 +48,7 @@ impl UnsealedEntry {
 }
 
 impl Journal {
-    /// Every entry, sorted by stream and number. Takes one listing.
+    /// Returns every entry, sorted by stream and number. Needs one listing.
     pub(in super::super) async fn unsealed_entries(
         &self,
     ) -> Result<Vec<UnsealedEntry>, JournalError> {
@@ -59,8 +59,8 @@ impl Journal {
         Ok(entries)
     }
 
-    /// How many of a stream's first `records` records are sealed, according to the index; `None` in
-    /// a journal without a seal.
+    /// Returns how many of a stream's first `records` records are sealed, according to the index.
+    /// `None` if the journal has no seal.
     pub async fn sealed_count(
         &self,
         stream: StreamId,
@@ -76,9 +76,9 @@ impl Journal {
         ))
     }
 
-    /// Deletes the `entries` whose records are in the segment. First writes a new entry for a
-    /// stream whose newest sealed record does not end a turn: later records of that turn get no
-    /// entry.
+    /// Deletes those of `entries` whose records are in the segment. If the newest sealed record of
+    /// a stream does not end a turn, first writes an entry for the record after it, because later
+    /// records of that turn get no entry of their own.
     ///
     /// # Errors
     /// The store failed. Deleting again is safe.
@@ -170,8 +170,8 @@ impl Journal {
     }
 }
 
-/// Replaces the findings about missing entries below `unsealed` by one finding, for a journal
-/// without a seal: its first seal does not need these entries to find the records.
+/// Replaces the findings about missing entries below `unsealed` by one finding. This is for a
+/// journal without a seal: its first seal finds the records without these entries.
 pub(super) fn sum_up(findings: Vec<Finding>) -> Vec<Finding> {
     let missing = |finding: &Finding| {
         matches!(finding.flaw, Flaw::Unlisted(_)) && finding.path.starts_with("index/unsealed/")
