@@ -33,8 +33,8 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a folder. A missing folder has no entries. It is an error if the folder cannot be
-    /// examined, or if a file or link has its name: an empty list would hide due work and active
+    /// Reads a folder. A missing folder has no entries. If the folder cannot be examined, or if a
+    /// file or link is in its place, this fails: an empty list would hide due work and active
     /// grants.
     fn of(folder: &FsPath) -> io::Result<Self> {
         let mut entries = Self::default();

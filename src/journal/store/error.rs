@@ -178,8 +178,8 @@ pub enum AppendError {
     Store(#[from] JournalError),
 }
 
-/// A store's error as text for users, without credentials. If the store answered with XML, at most
-/// the error code and the message are kept of that answer.
+/// A store's error as text for users, without credentials. If the store answered with XML, the text
+/// contains at most the error code and the message of that answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct StoreFault {

@@ -207,8 +207,9 @@ impl NewestFirst {
     }
 
     /// Returns `at`, the instant of the segment that was just read, if the next older segment has
-    /// an earlier instant. If both have the same instant, one call made both. Then the older one
-    /// may contain requests that were approved after `at`, so the result is `None`.
+    /// an earlier instant or does not exist. Otherwise one call of [`Journal::seal`] may have made
+    /// both segments. Then the older one may contain requests that were approved after `at`, so the
+    /// result is `None`.
     async fn rest_before(&mut self, at: Timestamp) -> Option<Timestamp> {
         match Pin::new(&mut self.segments).peek().await {
             Some((_, Ok(Some(older)))) if older.at < at => Some(at),

@@ -1,8 +1,8 @@
 //! Sealing: appends unsealed records to the log. Takes the signing key and the instant; creates
 //! segments, tiles and checkpoints. Creating segment *n* is the claim to seal *n*. The segment
 //! determines all other objects of the seal, so the next sealer can complete an interrupted seal. A
-//! seal does not read the whole log: it needs the unsealed records, the record before them in each
-//! stream, and the right edge of the tree.
+//! sealer does not read the whole log. It needs only the unsealed records, the record before them
+//! in each stream, and the right edge of the tree.
 
 use std::collections::VecDeque;
 
@@ -26,13 +26,12 @@ const RECORDS: u64 = 8;
 /// The result of sealing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sealing {
-    /// The number of records that this call sealed, without those of an interrupted seal that it
-    /// completed.
+    /// The number of records that this call sealed. If it completed an interrupted seal, the
+    /// records of that seal do not count.
     pub sealed: u64,
     /// The number of entries in the log.
     pub size: u64,
-    /// The newest checkpoint, a signed note. Keep it in a place that the journal's writers cannot
-    /// change.
+    /// The newest checkpoint, a signed note. Keep it where the journal's writers cannot change it.
     pub checkpoint: Option<String>,
     /// The first missing or wrong record of each damaged stream. This record and all later ones of
     /// its stream were left out.
@@ -49,13 +48,13 @@ struct NextRecords {
 }
 
 impl Journal {
-    /// Completes the seals that are unfinished, then seals the records that `index/unsealed/`
-    /// names. Records that are written during the call may be left for the next seal.
+    /// Completes unfinished seals, then seals the records that `index/unsealed/` names. Records
+    /// that are written during the call may be left for the next seal.
     ///
     /// # Errors
-    /// `signer` is not the key that signs the log now, a rotation of the key was interrupted, or an
-    /// object of the log is missing or differs from what its segment determines: no further seal is
-    /// made. Otherwise the store failed.
+    /// No further seal is made if `signer` is not the key that signs the log now, if a rotation of
+    /// the key was interrupted, or if an object of the log is missing or differs from what its
+    /// segment determines. Any other error is a failure of the store.
     pub async fn seal(&self, signer: &NoteSigner, now: Timestamp) -> Result<Sealing, JournalError> {
         let mut sealing = Sealing::default();
         let head = self.log_head(signer.verifier()).await?;
@@ -85,8 +84,8 @@ impl Journal {
                             .complete(head, &segment, signer, None, &entries)
                             .await?;
                     }
-                    // Another sealer was first. Complete its seal, then begin again without its
-                    // records.
+                    // Another sealer was first. Complete its seal, then list the unsealed records
+                    // again.
                     Created::Theirs(_) => {
                         head = self.completed(head, signer).await?;
                         continue 'again;
@@ -100,14 +99,15 @@ impl Journal {
         Ok(sealing)
     }
 
-    /// Introduces the key that signs from the next seal on: makes a seal without records, whose
-    /// checkpoint both keys sign, and returns that checkpoint. May be called again, also after an
-    /// interruption.
+    /// Makes `new` the key that signs from the next seal on. To do so, makes a seal without
+    /// records, whose checkpoint both keys sign, and returns that checkpoint. May be called again,
+    /// for example after an interruption.
     ///
     /// # Errors
-    /// [`JournalError::Place`]: `old` is `new`; `old` does not sign the log now, and the newest key
-    /// change is not this one; or another change is under way. Then this call has not written the
-    /// change. Otherwise the errors of [`Journal::seal`].
+    /// [`JournalError::Place`] if `old` and `new` are the same key, if another change is in
+    /// progress, or if `old` does not sign the log now and the newest change is not the one from
+    /// `old` to `new`. In these cases, this call has not written the change. Otherwise the errors
+    /// of [`Journal::seal`].
     pub async fn rotate_key(
         &self,
         old: &NoteSigner,
@@ -153,8 +153,8 @@ impl Journal {
         }
     }
 
-    /// Completes every seal that was begun after `head`, and returns the new end of the log. Stops
-    /// with an error where `signer` is not the key of the next seal.
+    /// Completes every seal that was begun after `head`, and returns the new end of the log. Fails
+    /// if `signer` is not the key of the next seal.
     async fn completed(
         &self,
         mut head: LogHead,
@@ -218,9 +218,10 @@ impl Journal {
         Ok(head)
     }
 
-    /// Creates the signed note of a checkpoint unless it exists, and returns it. `key` is the key
-    /// that signs this checkpoint's seal. Creates none, and so needs an existing note, if `signer`
-    /// is an earlier or later key, or if the checkpoint introduces another key than `next`.
+    /// Returns the signed note of a checkpoint, and creates it if it does not exist. `key` is the
+    /// key that signs this checkpoint's seal. The note can be created only with this key as
+    /// `signer` and, if the checkpoint introduces a key, with that key as `next`. With other keys,
+    /// the note must exist already.
     async fn signed(
         &self,
         checkpoint: &Checkpoint,
@@ -257,7 +258,7 @@ impl Journal {
         match Checkpoint::open(&found, key) {
             Ok(read) if read == *checkpoint => Ok(found),
             Ok(_) => Err(self.broken_log(path, "it is not the checkpoint of its segment")),
-            // Of two sealers with different keys, the other one was first.
+            // Another sealer, with a different key, has made the first seal.
             Err(NoteFlaw::Unsigned(_)) if checkpoint.number == 1 => {
                 let signer = claimed_signer(&found).unwrap_or_default();
                 Err(other_key(&signer).into())
@@ -280,8 +281,8 @@ impl Journal {
         }
     }
 
-    /// Adds unsealed records to a segment until it is full or none is left. `waiting` keeps the
-    /// streams that may have further records.
+    /// Adds unsealed records to a segment until the segment is full or no record is left.
+    /// Afterwards, `waiting` contains the streams that may have further records.
     async fn fill(
         &self,
         segment: &mut Segment,

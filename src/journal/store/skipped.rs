@@ -33,8 +33,8 @@ impl Journal {
         self.on_disk(walk).await
     }
 
-    /// Removes temporary files, and lock files of ended processes, that are at least a day old: by
-    /// then every worker that could need them has lost its claim. Returns their paths.
+    /// Removes temporary files, and lock files of ended processes, if they are at least a day old.
+    /// By then, every worker that could need them has lost its claim. Returns their paths.
     pub async fn remove_leftovers(&self, now: Timestamp) -> Result<Vec<String>, JournalError> {
         self.writable()?;
         let mut files = self.skipped().await?.temporary;

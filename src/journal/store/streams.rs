@@ -23,8 +23,8 @@ impl Journal {
     /// Reads a stream and verifies its hash chain. `None` if there is no such stream.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`]: a file is missing or wrong. A damaged stream is an error, never
-    /// `None`. Otherwise the store failed.
+    /// [`JournalError::Damaged`] if a file is missing or wrong: a damaged stream is never reported
+    /// as `None`. Any other error is a failure of the store.
     pub async fn read(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         let files = self.files(stream).await?;
         let read = History::of(stream, &files);
@@ -35,19 +35,20 @@ impl Journal {
         Ok(history)
     }
 
-    /// Whether the request is retired: its records, except record 0, are only in the log's segments.
+    /// Whether the request is retired: except for record 0, its retired records are only in the
+    /// log's segments.
     pub async fn is_retired(&self, stream: StreamId) -> Result<bool, JournalError> {
         Ok(self.folder(stream).await?.retired)
     }
 
-    /// Like [`Journal::read`], but returns `None` for a retired request, and does not notice that
+    /// Like [`Journal::read`], but returns `None` for a retired request, and does not detect that
     /// the worker of a request has died.
     pub async fn read_unretired(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         self.read_unless(stream, |folder| folder.retired).await
     }
 
-    /// Like [`Journal::read_unretired`], but also reads a retired request that has more than record
-    /// 0 below `requests/`. One that has only record 0 needs no index entry.
+    /// Like [`Journal::read_unretired`], but also reads a retired request if it has later records
+    /// than record 0 below `requests/`. Otherwise a retired request needs no index entry.
     pub async fn read_to_index(&self, stream: StreamId) -> Result<Option<History>, JournalError> {
         self.read_unless(stream, |folder| folder.retired && folder.end <= 1)
             .await
@@ -66,15 +67,18 @@ impl Journal {
         History::of(stream, &files).map_err(|finding| self.damaged(finding))
     }
 
-    /// Returns a stream's state as far as an answer to a delivery needs it. For an incident: after
-    /// record 0. For a request: after the record that ends it, or that ends it again if it was
-    /// reopened. If a called-off item is still shared then: after the record that revokes the item.
-    /// Stops at the first number without a record. So before you work on an unfinished request,
-    /// read it with [`Journal::read`], which lists the stream and finds a gap.
+    /// Reads a stream as far as the answer to a delivery needs it, and returns the state at that
+    /// point. For an incident, that is the state after record 0. For a request, it is the state
+    /// after the record that ends the request, or that ends it again if it was reopened. If a
+    /// called-off item is still shared at that point, it is the state after the record that revokes
+    /// the item.
+    ///
+    /// Stops at the first number that has no record. So before you work on an unfinished request,
+    /// read it with [`Journal::read`], which lists the stream's folder and finds a missing record.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`]: a record differs from what was written. Otherwise the store
-    /// failed.
+    /// [`JournalError::Damaged`] if a record differs from what was written. Any other error is a
+    /// failure of the store.
     pub async fn look_up(&self, stream: StreamId) -> Result<Option<StreamState>, JournalError> {
         let mut chain = Chain::new(stream);
         for seq in 0..MAX_RECORDS {
@@ -103,7 +107,7 @@ impl Journal {
         Ok(stream_state)
     }
 
-    /// Whether a record after `seq` reopens the request. Record `seq` ends it.
+    /// Whether a later record reopens the request, which record `seq` ends.
     async fn reopened_after(&self, stream: StreamId, seq: u64) -> Result<bool, JournalError> {
         for seq in seq.saturating_add(1)..MAX_RECORDS {
             let Fetched::Bytes(bytes) = self.fetch_one(&self.record_path(stream, seq)).await?
@@ -129,13 +133,13 @@ impl Journal {
         Ok(streams)
     }
 
-    /// A stream's files in order, unverified; empty if there is no such stream. Reads the records
-    /// of a retired stream from its segments, and later records from `requests/`.
+    /// Returns a stream's files in order, unverified. Empty if there is no such stream. The retired
+    /// records of a request are read from their segments, and later records from `requests/`.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`]: a file is missing or too large, a file is in the place of the
-    /// stream's folder, or a retired stream's list of segments or one of its segments cannot be
-    /// read. Otherwise the store failed.
+    /// [`JournalError::Damaged`] if a file is missing or too large, if a file is in the place of
+    /// the stream's folder, or if the list of a retired stream's segments, or one of these
+    /// segments, cannot be read. Any other error is a failure of the store.
     pub async fn files(&self, stream: StreamId) -> Result<Vec<Bytes>, JournalError> {
         let folder = self.folder(stream).await?;
         self.files_of(stream, &folder).await

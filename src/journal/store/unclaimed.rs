@@ -1,7 +1,7 @@
 //! Appends records that need no claim: call-offs, cancels, notifications, and the later records of
-//! an announcement. Takes a state and an event; returns the state afterwards. Each of several
-//! concurrent writers appends its record after the others' records, or finds that its record is no
-//! longer needed.
+//! an announcement. Takes a state and an event; returns the state afterwards. If several processes
+//! append to a stream at the same time, each appends its record after those of the others, or finds
+//! that its record is no longer needed.
 
 use super::super::record::{CallOff, Event, FailedNotification, Notified, Worker};
 use super::super::state::{State, StreamState, WakeUp};
@@ -54,11 +54,12 @@ impl Journal {
             .await
     }
 
-    /// Records the result of an attempt to notify, unless another sender has recorded that attempt
-    /// or a later one. Writes the wake-up of the next attempt first. Returns the state afterwards.
+    /// Records the result of an attempt to notify, unless another process has recorded that attempt
+    /// or a later one. If a further attempt follows, first writes the wake-up for it. Returns the
+    /// state afterwards.
     ///
     /// # Errors
-    /// The store failed; the notification is still owed.
+    /// The store failed. The notification is still owed.
     pub async fn record_notification(
         &self,
         state: StreamState,
@@ -106,7 +107,7 @@ impl Journal {
     }
 
     /// Appends the event that `event` returns for the state. If another writer was first, applies
-    /// that writer's record and asks `event` again, until the append succeeds or `event` returns
+    /// that writer's record and calls `event` again, until the append succeeds or `event` returns
     /// `None`.
     pub(super) async fn append(
         &self,

@@ -1,12 +1,12 @@
 //! A flag that shows whether there may be records to seal. It is set at first, because an earlier
 //! process may have left unsealed records, and again at each write. All clones of a journal share
-//! the flag. It does not see the writes of other running processes.
+//! the flag. The writes of other running processes do not set it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// The flag. Writing a record sets it; the sealer clears it.
+/// Whether there may be records to seal. Writing a record sets this flag, and the sealer clears it.
 #[derive(Debug)]
 pub struct Unsealed {
     any: AtomicBool,
@@ -39,7 +39,8 @@ impl Unsealed {
         self.written.notify_one();
     }
 
-    /// Clears the flag. Called before a seal, so that a later write sets the flag again.
+    /// Clears the flag. The sealer calls this before a seal, so that a record that is written
+    /// during the seal sets the flag again.
     pub fn clear(&self) {
         self.any.store(false, Ordering::Release);
     }

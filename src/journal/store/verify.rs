@@ -1,5 +1,5 @@
-//! Verifies every record and the index, and returns a [`Report`]. Keeps a few records at a time in
-//! memory, and of each stream the index entries that it requires.
+//! Verifies every record and the index, and returns a [`Report`]. Keeps only a few records in
+//! memory at a time, but the required index entries of all streams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -42,8 +42,8 @@ pub struct Report {
     pub sealed: u64,
     /// The number of records of retired requests that exist only in their segments.
     pub retired: u64,
-    /// The number of further findings, and of records that were not read after too many missing
-    /// ones.
+    /// The number of findings that were not kept, and of records that were not read because too
+    /// many before them were missing.
     pub left_off: u64,
 }
 
@@ -74,10 +74,10 @@ impl Report {
 
 impl Journal {
     /// Verifies every file below `requests/` against its stream's hash chain, and the index. The
-    /// hash chain alone does not show that the newest or all records of a stream were removed, or
-    /// that the newest record was rewritten with a new checksum line. If the journal has seals,
-    /// verifies only record 0 of a retired request: use [`Journal::verify_sealed`] for such a
-    /// journal.
+    /// hash chain alone cannot show that the newest records of a stream, or all of them, were
+    /// removed. Nor can it show that the newest record was rewritten with a new checksum line. If
+    /// the journal has seals, this verifies only record 0 of a retired request: use
+    /// [`Journal::verify_sealed`] for such a journal.
     ///
     /// # Errors
     /// The store failed. Flaws of files are in the report.
@@ -87,8 +87,8 @@ impl Journal {
     }
 
     /// Verifies every file below `requests/` against its stream's hash chain and the seals, and the
-    /// index against the records. `log`: the verified seals; `None` if there are seals that were
-    /// not verified. `whole`: whether `log` contains all seals.
+    /// index against the records. `log` contains the verified seals. It is `None` if there are
+    /// seals that were not verified. `whole` says whether `log` contains all seals.
     pub(super) async fn verify_against(
         &self,
         log: Option<Arc<VerifiedLog>>,
@@ -190,8 +190,8 @@ impl Journal {
         if folder.retired {
             match (self.retired(stream).await?, log) {
                 (Some(named), Some(log)) if named.agrees(log, stream) => retired = 1..named.end,
-                // Without the seals, the hash that the record after the retired ones must name is
-                // unknown.
+                // The record after the retired ones must contain the hash of the last of them.
+                // Without the seals this hash is unknown, so verify only record 0.
                 (Some(_), None) => folder.end = 1,
                 _ => {
                     report.find(self.wrong_retired_object(stream));
@@ -208,7 +208,8 @@ impl Journal {
                 false => report.find(Finding::of(stream, seq, Flaw::Dropped)),
             }
         }
-        // Without its newest records the request's state is not known, nor are its entries.
+        // Without the newest records, the state of the request is unknown, and so are the entries
+        // that it requires.
         if folder.retired || sealed_len > end {
             return Ok((report, asked(None)));
         }
@@ -217,8 +218,8 @@ impl Journal {
         Ok((report, asked(state)))
     }
 
-    /// Verifies the records in a stream's folder against their hash chain and the seals. Records in
-    /// `retired` may exist only in their segments.
+    /// Verifies the records in a stream's folder against their hash chain and the seals. The
+    /// records whose numbers are in `retired` may exist only in their segments.
     async fn verify_records(
         &self,
         stream: StreamId,
@@ -247,7 +248,8 @@ impl Journal {
                 let pushed = chain.push(fetched.record());
                 let other = known.is_some_and(|hash| !is_sealed(&fetched, hash));
                 match pushed {
-                    // Report the chain's flaw: it says more than a wrong hash.
+                    // Report the chain's flaw, which says more than a hash that differs from the
+                    // sealed one.
                     Err(finding) => report.find(finding),
                     Ok(_) if other => {
                         chain.doubt();

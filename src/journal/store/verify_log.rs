@@ -45,7 +45,7 @@ impl Journal {
         self.verified(key, kept, true).await
     }
 
-    /// Verifies only segments and checkpoints: every sealed record must be the one that was signed.
+    /// Verifies only segments and checkpoints: that every sealed record is the one that was signed.
     /// Reads no file below `requests/`.
     pub async fn verify_segments(
         &self,
@@ -74,8 +74,8 @@ impl Journal {
             }
         };
         let kept = kept.map(|note| opened(note, &chain)).transpose()?;
-        // List before the walk. A later listing could contain objects of a newer seal that the walk
-        // does not know.
+        // List the objects before the walk. A later listing could contain objects of a newer seal
+        // that the walk does not know.
         let listed = if whole {
             self.files_below(&self.path(&["log"])).await?
         } else {
@@ -128,7 +128,7 @@ impl Journal {
     }
 
     /// Proves that a request's records are sealed, as of the newest seal. Leaves out unsealed
-    /// records. `None`: no record is sealed, or a record differs from what was sealed.
+    /// records. Returns `None` if no record is sealed, or if a record differs from what was sealed.
     ///
     /// # Errors
     /// `key` is not a key of this journal, or the log or the stream is damaged. Otherwise the store
@@ -230,7 +230,8 @@ impl Journal {
         Ok(walk)
     }
 
-    /// The flaws of the objects that a segment determines.
+    /// Returns the flaws of the objects that a segment determines. Adds the objects to `paths`, and
+    /// skips those that are there already.
     async fn check_objects(
         &self,
         objects: Vec<Object>,
@@ -256,8 +257,8 @@ impl Journal {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    /// Finds the objects below `log/` that do not belong there. `known`: the paths of objects that
-    /// may exist, including those of a seal in progress.
+    /// Returns a finding for each object below `log/` that does not belong there. `known` contains
+    /// the paths of the objects that may exist, including those of a seal in progress.
     fn foreign_to_log(&self, listed: &[ObjectMeta], known: &BTreeSet<String>) -> Vec<Finding> {
         let paths = listed.iter().map(|object| &object.location);
         let strange = paths

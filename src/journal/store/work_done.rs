@@ -1,5 +1,5 @@
-//! The progress of work on a journal, for people who wait for it. All clones of a journal share the
-//! counts; each piece of work that counts its parts resets them when it begins.
+//! The progress of the current work on a journal, for people who wait for it. All clones of a
+//! journal share the counts. Work that counts its parts resets them when it begins.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -3,10 +3,10 @@
 //! record of its claim, and keeps the lock until its turn ends. The file contains the id of the
 //! machine's boot and the name of the request's stream.
 //!
-//! A free lock of the current boot belongs to a worker that has ended. A file of another boot may
-//! belong to another machine, and on some network mounts locks do not work. In both cases other
-//! workers wait for the end of the lease. The folder is not evidence, and a missing file is
-//! harmless.
+//! If a file names the current boot and its lock is free, its worker is dead. A file of another
+//! boot may belong to another machine, and on some network mounts locks do not work. In both cases
+//! other workers wait for the end of the lease. The files are not evidence, and a missing file does
+//! no harm.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -33,7 +33,8 @@ impl Hold {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        // Lock the file before it gets the worker's name: no other process may see it unlocked.
+        // Lock the file before it gets the worker's name, so that no other process can find it
+        // unlocked.
         let unnamed = folder.join(format!("{worker}.new"));
         let path = folder.join(worker.as_str());
         let locked = lock(&unnamed, of).and_then(|_locked| {
@@ -66,7 +67,7 @@ fn lock(path: &FsPath, of: &str) -> io::Result<File> {
     }
 }
 
-/// The id of the machine's current boot. An error on systems other than Linux.
+/// Returns the id of the machine's current boot. Fails on systems other than Linux.
 fn boot() -> io::Result<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     Ok(boot.trim().to_owned())
@@ -85,7 +86,7 @@ pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Returns the request of the worker with this file if that worker is certainly dead.
+/// Returns the request that a worker's file names, if that worker is certainly dead.
 fn gone(path: &FsPath) -> Option<StreamId> {
     let text = is_free(path).ok()??;
     let (of_boot, stream) = text.trim_end().split_once('\n')?;
@@ -104,8 +105,9 @@ fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
 }
 
 impl Journal {
-    /// Locks a worker's file. Called before the record of its claim is written. `None` without a
-    /// lock: then other workers wait for the end of its lease.
+    /// Locks a worker's file. Must be called before the record of the worker's claim is written.
+    /// Returns `None` if the file cannot be locked; other workers then wait for the end of the
+    /// lease.
     pub(super) async fn hold(&self, stream: StreamId, worker: &Worker) -> Option<Hold> {
         self.locked(stream.to_string(), worker.clone()).await?.ok()
     }
@@ -116,8 +118,8 @@ impl Journal {
         tokio::task::spawn_blocking(locked).await.ok()
     }
 
-    /// The folder of the locks, if this process may write to it; `None` if the journal is no
-    /// directory or was opened to read.
+    /// Returns the folder of the lock files. `None` if the journal is not in a directory or was
+    /// opened only to read.
     pub(super) fn workers_folder(&self) -> Option<PathBuf> {
         match self.place() {
             JournalLocation::Directory(dir) if !self.read_only => Some(dir.join(FOLDER)),
@@ -125,16 +127,17 @@ impl Journal {
         }
     }
 
-    /// Tests whether locks work in a journal's directory. Returns the reason if they do not: then a
-    /// worker's death is not detected before its lease ends. `None` also if the journal is no
-    /// directory or was opened to read. `probe`: fresh random bytes.
+    /// Tests whether locks work in a journal's directory, and returns the reason if they do not. In
+    /// that case, a worker's death is not detected before its lease ends. Also returns `None` if
+    /// the journal is not in a directory or was opened only to read. `probe` is made of fresh
+    /// random bytes.
     pub async fn lacks_locks(&self, probe: Worker) -> Option<io::Error> {
         let locked = self.locked("a probe".to_owned(), probe).await?;
         locked.map(Hold::remove).err()
     }
 
-    /// If the worker that has the request's turn is dead, notes that in the state. Only a journal
-    /// in a directory shows this.
+    /// If the worker that has the request's turn is dead, notes that in the state. This is detected
+    /// only in a journal in a directory.
     pub(super) async fn notice(&self, state: &mut StreamState) {
         let StreamState::Request(state) = state else {
             return;
@@ -148,8 +151,8 @@ impl Journal {
         }
     }
 
-    /// Returns the requests whose worker is dead. Deletes the files of dead workers that hold no
-    /// request any more.
+    /// Returns the requests whose worker is dead. Deletes the lock files of dead workers that have
+    /// no request any more.
     pub async fn abandoned(&self) -> Result<Vec<StreamId>, JournalError> {
         let Some(folder) = self.workers_folder() else {
             return Ok(Vec::new());

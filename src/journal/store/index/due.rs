@@ -60,7 +60,7 @@ impl Journal {
 
     /// Updates the index after requests were read. `ended` contains each request with the wake-ups
     /// that led to it. First writes the entries that the requests' records require, then deletes
-    /// those of the wake-ups and other entries that are no longer needed. A request keeps a wake-up
+    /// these wake-ups and other entries if they are no longer needed. A request keeps a wake-up
     /// while it needs work, or a notification under `rules`. The entries of each image are listed
     /// only once.
     ///

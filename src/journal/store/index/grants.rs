@@ -107,7 +107,7 @@ impl GrantEntry {
 
 impl Journal {
     /// Returns every unfinished or active request that affects the image and one of `receivers`. If
-    /// that is `None`, any receiver counts. Lists the entries of the image once.
+    /// `receivers` is `None`, any receiver counts. Lists the entries of the image once.
     pub async fn affecting(
         &self,
         region: &Region,

@@ -1,5 +1,5 @@
 //! The progress of the daily pass. The pass compares the index with every stream, so that a lost
-//! entry is missing for at most a day. It may take several sweeps. The mark
+//! entry is missing for at most a day. A pass may take several sweeps. The mark
 //! `index/pass/<day>-<stream>` names the last stream that was compared, and the next sweep
 //! continues after it. The mark `index/pass/<day>-done` says that the pass is complete.
 
@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 
 const DONE: &str = "done";
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-/// Maximum number of streams that one call lists in an object store.
+/// Maximum number of streams that one call of [`Journal::next_streams`] lists in an object store.
 const LISTED: usize = 4_096;
 
 /// The progress of today's pass.

@@ -286,8 +286,8 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
         .unwrap()
         .1
     };
-    // The store has a record that the claim does not know. The claim records the same event a
-    // moment later.
+    // The store has a record that the claim does not know, because the answer was lost. The claim
+    // records the same event a moment later.
     let event = progress(vec![result(account(0), Shared)]);
     let head = claim.state().head().clone();
     journal
@@ -296,8 +296,8 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
         .unwrap();
     claim.record(&journal, at(2), event.clone()).await.unwrap();
     assert_eq!(claim.state().head().next_seq, 2, "it was not written twice");
-    // The store has an unknown record again, but now the claim records another event, which follows
-    // it.
+    // Again, the store has a record that the claim does not know. This time the claim records
+    // another event, which must follow that record.
     let head = claim.state().head().clone();
     journal
         .create(head.stream, 2, &stored(event, 3, &head))
@@ -315,9 +315,9 @@ async fn a_claim_finds_its_own_record_whose_answer_was_lost() {
     assert!(journal.verify().await.unwrap().clean());
 }
 
-/// In a sweep the wake-up of second 200 is due, and the clock is put back before the sweep ends.
-/// With `swept_before`, an earlier sweep wrote that wake-up instead of the one that the records
-/// announced.
+/// A sweep works on the wake-up of second 200, and the clock is put back before the sweep ends. The
+/// sweep must keep that wake-up. With `swept_before`, an earlier sweep has written it in place of
+/// the one that the records announced.
 #[tokio::test]
 async fn a_clock_that_is_put_back_takes_no_wake_up_away() {
     for swept_before in [false, true] {

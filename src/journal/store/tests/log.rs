@@ -47,8 +47,8 @@ fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// The small journal, sealed, then extended by a third request and sealed again. Also returns the
-/// newest checkpoint.
+/// Makes the small journal and seals it, then adds a third request and seals again. Also returns
+/// the newest checkpoint.
 async fn sealed(dir: &Path) -> (Journal, String) {
     let journal = small(dir).await;
     journal.seal(&signer(7), at(100)).await.unwrap();
@@ -121,7 +121,7 @@ async fn every_altered_byte_of_every_file_is_found_and_named() {
     let (journal, kept) = sealed(dir.path()).await;
     for (path, good) in everything(dir.path()) {
         let shown = path.strip_prefix(dir.path()).unwrap().to_str().unwrap();
-        // Alters every byte of a short file, and about one in a hundred of others.
+        // Alter every byte of a short file, and about one byte in a hundred of a longer one.
         let step = if good.len() < 400 { 1 } else { 97 };
         for index in (0..good.len()).step_by(step) {
             let mut bytes = good.clone();
@@ -176,7 +176,7 @@ async fn a_whole_stream_removed_or_exchanged_is_found() {
         .map(|seq| (format!("requests/{stream}/00000{seq}.json"), "dropped"))
         .collect();
     assert_eq!(found(&journal, None).await, expected);
-    // The same request, recorded again with a valid hash chain.
+    // The same request is recorded again, with a valid hash chain.
     let mut claim = claim(&journal, "second").await;
     claim
         .record(

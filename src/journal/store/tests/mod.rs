@@ -63,7 +63,7 @@ fn plain(id: &str, who: u64) -> Opening {
     opening(id, request(json!({})), who)
 }
 
-/// Opens a request unless it is known, like the application, but without a look at the cloud.
+/// Opens a request unless it is known, as the application does, but without reading the cloud.
 pub(in super::super) async fn deliver(
     journal: &Journal,
     opening: Opening,
@@ -83,7 +83,6 @@ async fn claim(journal: &Journal, id: &str) -> Claim {
     }
 }
 
-/// Takes a turn at a request if it is due and this worker is first.
 async fn take(journal: &Journal, state: State, seconds: i64, who: u64) -> Option<(Claim, Work)> {
     let taken = journal.take(state, lease(seconds, who), None, false);
     taken.await.unwrap()
@@ -95,7 +94,7 @@ fn all(kind: crate::domain::ResultKind) -> Vec<ItemResult> {
     results
 }
 
-/// Carries a request out and closes it: three records.
+/// Carries a request out and closes it, which writes three records.
 async fn finished(journal: &Journal, id: &str) -> State {
     let mut claim = claim(journal, id).await;
     claim

@@ -25,7 +25,7 @@ async fn a_worker_goes_on_behind_the_record_of_a_notification() {
     let closed_state = finished(&journal, "first").await;
     let taken = journal.take(closed_state.clone(), lease(EXPIRY, 2), None, false);
     let (mut claim, _) = taken.await.unwrap().unwrap();
-    // Meanwhile a sender records that the notification was delivered.
+    // Meanwhile another process records that the notification was delivered.
     let event = notified("desk", NoticeKind::Completed, 2, 1);
     let sender = worker(9);
     let after =

@@ -3,7 +3,8 @@
 
 use super::*;
 
-/// A path that cannot be examined, as after "permission denied", is not an empty journal.
+/// A path that cannot be examined, for example without permission, must not look like an empty
+/// journal. Here a file is in the place of a folder, which even root cannot examine.
 #[tokio::test]
 async fn a_directory_that_cannot_be_looked_at_is_not_read_as_an_empty_journal() {
     let dir = tempfile::tempdir().unwrap();
@@ -36,7 +37,8 @@ async fn an_error_of_the_index_names_the_place_of_the_index() {
     assert!(error.contains("records: read requests/"), "{error}");
 }
 
-/// Google Cloud Storage deletes one file per call, so one time limit would be too short for many.
+/// Google Cloud Storage deletes one file per call, so many deletions would not end within one time
+/// limit.
 #[tokio::test]
 async fn a_time_limit_covers_no_more_than_some_hundred_deletions() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(0));

@@ -97,7 +97,7 @@ async fn a_place_that_cannot_be_made_is_refused_with_a_remedy() {
 async fn a_place_that_cannot_be_written_is_told_and_nothing_is_claimed() {
     let dir = tempfile::tempdir().unwrap();
     let journal = directory(dir.path());
-    // A file at the folder's path stops every writer, even root.
+    // A file in the place of the folder stops every writer, even root.
     fs::write(dir.path().join("requests"), "").unwrap();
     let error = deliver(&journal, plain("first", 1)).await.unwrap_err();
     let JournalError::Store { doing, path, .. } = &error else {
@@ -193,7 +193,7 @@ async fn each_stored_record_is_told_once_as_its_line_and_nothing_else_is() {
     );
 }
 
-/// A place that ignores conditions and overwrites, as some proxies do.
+/// A place that ignores the condition of a write and overwrites, as some proxies do.
 #[derive(Debug)]
 struct Forgetful(object_store::memory::InMemory);
 

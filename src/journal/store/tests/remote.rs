@@ -159,7 +159,7 @@ async fn an_error_of_a_store_shows_no_credential() {
     }
 }
 
-/// The probe of the index does not show whether the records can be written.
+/// An index in another place can be written although the records cannot.
 #[tokio::test]
 async fn a_bucket_that_refuses_writes_is_not_ready_although_the_index_is_elsewhere() {
     for store in STORES {

@@ -52,7 +52,7 @@ pub(in super::super) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// Decodes the percent escapes of a path, with the help of a query.
+/// Decodes the percent escapes of a path by parsing it as a query.
 fn decoded(path: &str) -> String {
     let url = Url::parse(&format!("http://x/?k={}", path.replace('+', "%2B"))).unwrap();
     url.query_pairs().next().unwrap().1.into_owned()

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// No later record of an incident changes what a repeated delivery is answered.
+/// The answer to a repeated delivery depends only on record 0 of the incident, so the look-up does
+/// not read the later record, which is damaged here.
 #[tokio::test]
 async fn the_look_up_of_an_incident_reads_record_0_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -42,7 +43,7 @@ async fn every_altered_byte_of_every_file_is_found_and_named() {
             let mut bytes = good.clone();
             bytes[index] ^= 1 << (index % 8);
             fs::write(path, &bytes).unwrap();
-            // Verifies the whole journal now and then, and otherwise only the stream, which is
+            // Verify the whole journal now and then. Otherwise verify only the stream, which is
             // faster and checks the same.
             let findings = if index % 97 == 0 {
                 journal.verify().await.unwrap().findings
@@ -84,8 +85,8 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
         fs::remove_file(&path).unwrap();
         let report = journal.verify().await.unwrap();
         if newest {
-            // The hash chain cannot show that a newest record was removed. The index may still name
-            // a stream without any record.
+            // The hash chain cannot show that the newest record was removed. If it was the only
+            // record of its stream, the index may still name the stream.
             let gone = files(dir.path())
                 .iter()
                 .all(|p| p.parent() != path.parent());
@@ -106,7 +107,8 @@ async fn every_removed_file_is_found_unless_it_was_the_newest_of_its_stream() {
     }
 }
 
-/// A delivery reads record 0 first. Without it, the request looks unknown and is opened again.
+/// A delivery reads record 0 first. If that is missing, the request looks unknown and is opened
+/// again.
 #[tokio::test]
 async fn a_request_that_was_opened_again_over_its_old_records_is_found() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Sealers with the old, the new and foreign keys. A sealer whose key does not sign the log now
-//! changes nothing, and learns which key does.
+//! Sealers with the old key, the new key and foreign keys. A sealer whose key does not sign the log
+//! now changes nothing, and its error names the key that does.
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ impl Operations {
     }
 }
 
-/// Seals with key `n`. That must fail with an error that names the key `present`, after a few reads
+/// Seals with key `n`. This must fail with an error that names the key `present`, after a few reads
 /// and listings and without any write.
 async fn refused(dir: &Path, n: u8, present: &str) {
     let operations = Operations::default();
@@ -43,12 +43,11 @@ fn of(n: u8) -> String {
     signer(n).verifier().to_string()
 }
 
-/// What a signature says of its key.
 fn name_and_hash(n: u8) -> String {
     of(n).splitn(3, '+').take(2).collect::<Vec<_>>().join("+")
 }
 
-/// Five seals: two of key 7, the introduction of key 8, and two of key 8.
+/// Makes a log of five seals: two of key 7, one that introduces key 8, and two of key 8.
 async fn rotated(dir: &Path) -> Journal {
     let (journal, _) = sealed(dir).await;
     let (old, new) = (signer(7), signer(8));
@@ -76,8 +75,8 @@ async fn an_old_or_foreign_key_is_refused_before_anything_is_written() {
     for n in [7, 9] {
         refused(dir.path(), n, &of(8)).await;
     }
-    // The sealer of the fifth seal died before its checkpoint; `log/checkpoint` is of the fourth
-    // seal, of the third, or missing.
+    // The sealer of the fifth seal died before it created the checkpoint. `log/checkpoint` is that
+    // of the fourth or the third seal, or is missing.
     let fifth = fs::read(log.join("checkpoints/000005")).unwrap();
     fs::remove_file(log.join("checkpoints/000005")).unwrap();
     for before in ["000004", "000003", ""] {
@@ -112,7 +111,8 @@ async fn a_foreign_key_is_refused_in_a_log_whose_key_was_never_exchanged() {
     assert_eq!(found(&journal, None).await, []);
 }
 
-/// Only the first seal's checkpoint shows which key made the seal.
+/// Only the checkpoint of the first seal shows which key made it. Here that checkpoint is lost, so
+/// a sealer with another key completes the seal, and its key signs the log from then on.
 #[tokio::test]
 async fn the_first_checkpoint_decides_whose_the_log_is() {
     let dir = tempfile::tempdir().unwrap();
@@ -150,7 +150,7 @@ async fn a_checkpoint_that_the_key_of_its_seal_has_not_signed_is_not_built_upon(
 }
 
 /// `log/checkpoint` may be of a seal before the exchange, or missing. A sealer with the new key
-/// then follows the notes that introduce the key, and signs no seal of the old key.
+/// must then follow the notes that introduce the key, and must not sign a seal of the old key.
 #[tokio::test]
 async fn the_new_key_continues_a_log_whose_newest_checkpoint_is_of_the_old_one() {
     let dir = tempfile::tempdir().unwrap();
@@ -178,7 +178,8 @@ async fn the_new_key_continues_a_log_whose_newest_checkpoint_is_of_the_old_one()
     assert!(!log.join("checkpoints/000002").exists());
 }
 
-/// An exchange introduces the first key again. `log/checkpoint` is of any seal, or missing.
+/// A second exchange introduces the first key again. A sealer with this key must then continue the
+/// log, whether `log/checkpoint` is of any of the seals or missing.
 #[tokio::test]
 async fn a_key_that_returns_continues_from_any_checkpoint() {
     let dir = tempfile::tempdir().unwrap();

@@ -86,8 +86,8 @@ async fn segments_alone_show_that_each_sealed_record_is_what_was_signed() {
     assert_eq!(report.findings[0].path, "log/segments/000001");
 }
 
-/// A retired request keeps record 0. Its other records are read from its segments, and every
-/// alteration is found.
+/// A retired request keeps record 0, and its other records are read from their segments. Every
+/// alteration of these files must be found.
 #[tokio::test]
 async fn a_retired_request_is_read_from_its_segments() {
     let dir = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ async fn a_retired_request_is_read_from_its_segments() {
     let stream = StreamId::of(&identity("first"));
     let before = journal.files(stream).await.unwrap();
     assert_eq!(journal.not_retired().await.unwrap().len(), 4);
-    // Retire it twice, as after an interruption.
+    // Retire it twice, like a process that repeats an interrupted retirement.
     for removed in [2, 0] {
         let retirement = journal.retire(stream, &log, false).await.unwrap();
         assert_eq!(retirement, Retirement::Removed(removed));
@@ -171,7 +171,7 @@ async fn a_record_after_those_of_a_retired_request_is_sealed_and_verified() {
     assert_eq!(found(&journal, None).await, [(path, "dropped")]);
 }
 
-/// Without the key it is unknown which segments have a retired request's records.
+/// Without the key, it is unknown which segments contain a retired request's records.
 #[tokio::test]
 async fn without_the_key_a_retired_request_is_no_finding() {
     let dir = tempfile::tempdir().unwrap();
@@ -201,7 +201,6 @@ async fn without_the_key_a_retired_request_is_no_finding() {
     assert!(paths().await.contains(&path), "nothing is sealed");
 }
 
-/// If one record differs from what was sealed, none is removed.
 #[tokio::test]
 async fn a_damaged_request_is_not_retired() {
     let dir = tempfile::tempdir().unwrap();
@@ -247,7 +246,7 @@ async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
     assert_eq!(names().await, [(false, 0)]);
     journal.seal(&signer(7), at(40)).await.unwrap();
     assert_eq!(names().await, []);
-    // The next seal deletes an entry that a late writer left for a sealed record.
+    // A slow writer leaves an entry for a record that is sealed already. The next seal deletes it.
     let stream = StreamId::of(&identity("first"));
     journal
         .touch(&journal.unsealed_path(stream, 1))

@@ -101,7 +101,7 @@ async fn any_sealer_completes_what_another_began() {
                 fs::remove_file(path).unwrap();
             }
         }
-        // `log/checkpoint` is the first seal's, or is missing.
+        // `log/checkpoint` is that of the first seal, or is missing.
         match lost % 2 {
             0 => fs::write(dir.path().join("log/checkpoint"), &checkpoint).unwrap(),
             _ => fs::remove_file(dir.path().join("log/checkpoint")).unwrap(),
