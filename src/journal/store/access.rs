@@ -3,8 +3,8 @@
 
 use secrecy::SecretString;
 
-/// The environment variables and the HTTP client for opening a remote place. A directory and memory
-/// use neither.
+/// The environment variables and the HTTP client with which a remote place is opened. A directory
+/// and memory need neither.
 #[derive(Debug, Default)]
 pub struct Access {
     /// The environment variables that [`Access::takes`] accepts, such as a region, credentials or

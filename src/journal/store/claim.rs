@@ -44,13 +44,14 @@ impl WorkerLease {
     }
 }
 
-/// The exclusive right to work on one request, until another worker takes over after the lease.
+/// The exclusive right to work on one request. After the end of the lease, another worker can take
+/// over this right.
 #[derive(Debug)]
 pub struct Claim {
     state: State,
     worker: Worker,
     owner: Option<AccountId>,
-    /// When the turn began.
+    /// When the turn began, by the worker's clock.
     since: Timestamp,
     /// Whether an entry below `index/unsealed/` covers the next record of this turn.
     listed_unsealed: bool,

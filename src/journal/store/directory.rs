@@ -17,7 +17,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// Number of files per page of a listing.
+/// Number of files that one step of a listing reads.
 const CHUNK: usize = 1_024;
 
 #[derive(Debug)]
@@ -84,9 +84,9 @@ fn odd_kind(kind: FileType) -> &'static str {
 /// The files that the store skips, as paths from the journal's root.
 #[derive(Default)]
 pub(super) struct Skipped {
-    /// Entries with an odd name or of an odd kind, each with the reason.
+    /// Entries that are skipped because of their name or kind, each with the reason.
     pub(super) odd: Vec<(String, &'static str)>,
-    /// Files of unfinished writes, each with its path on disk.
+    /// Temporary files of unfinished writes, each with its path on disk.
     pub(super) temporary: Vec<(String, PathBuf)>,
 }
 
@@ -111,14 +111,13 @@ impl Skipped {
     }
 }
 
-/// A listing in progress.
 struct Walk {
     folders: Vec<(Path, PathBuf)>,
     files: Vec<(Path, DirEntry)>,
 }
 
 impl Walk {
-    /// The next page of files; empty at the end.
+    /// Returns the next files; none at the end.
     fn step(&mut self) -> Result<Vec<ObjectMeta>> {
         let mut found = Vec::new();
         while found.len() < CHUNK {

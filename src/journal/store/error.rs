@@ -1,5 +1,6 @@
-//! Errors of the journal. An error of the store says what was attempted, where, the cause and the
-//! remedy. Neither an error's text nor that of its `source()` shows a credential.
+//! Errors of the journal. An error of the store says what was attempted and where, what the cause
+//! is, and what to do. Neither an error's text nor the text of its `source()` contains a
+//! credential.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::super::record::{MAX_RECORD_BYTES, MAX_RECORDS, StreamId};
 use super::super::state::BrokenRecord;
 use crate::domain::{Problem, Timestamp};
 
-/// An operation of the journal failed. The caller must not act as if it had succeeded.
+/// Why an operation of the journal failed. The caller must not act as if it had succeeded.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A setting, argument or file cannot be used: the place, the key of seals, a checkpoint, or
@@ -203,7 +204,7 @@ impl StoreFault {
     }
 }
 
-/// The credentials that must not appear in any text.
+/// The credentials that no text may contain.
 #[derive(Debug, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
 
@@ -218,7 +219,6 @@ impl Scrub {
         Self(secrets)
     }
 
-    /// Turns a store's error into text for users.
     pub(super) fn fault(&self, error: &(dyn Error + 'static)) -> StoreFault {
         let mut errors = std::iter::successors(Some(error), |&error| error.source());
         let text = without_body(&error.to_string());

@@ -1,5 +1,5 @@
-//! One stream's records and the state after them. Takes the bytes of the records' files; returns a
-//! [`History`].
+//! Computes the history of one stream: takes the bytes of the records' files, and returns the
+//! records and the state after them.
 
 use super::super::chain::{Chain, Finding};
 use super::super::record::{Stored, StreamId};

@@ -15,13 +15,13 @@ use crate::domain::{NoticeRules, Timestamp};
 const REJECTION_SLOTS: u32 = 256;
 /// Maximum number of recorded comparisons per day.
 const DRIFT_SLOTS: u32 = 16;
-/// Number of slots to try for an incident, because other incidents may have taken the first ones.
+/// Number of slots to try for one incident. The first slots may have been taken by other incidents.
 const MAX_SLOTS_TRIED: u32 = 8;
 
 /// The result of recording an incident.
 #[derive(Debug)]
 pub enum Recorded {
-    /// The incident is new, or an announcement on record got a new event.
+    /// The incident was recorded, or a new event was added to an announcement on record.
     New(Box<Incident>),
     /// The same incident is on record already.
     Known,
@@ -188,8 +188,8 @@ impl Journal {
             self.add_wake_up(WakeUp::new(at, incident.stream(), newest))
                 .await?;
         }
-        // The wake-ups that led here were due. If one is in the future now, the clock was put back:
-        // keep it, because it may be the stream's next one.
+        // The wake-ups that led here were due. If one of them is in the future now, the clock was
+        // put back. Keep that one, because it may be the stream's next wake-up.
         let past = wake_ups.iter().filter(|wake_up| wake_up.at <= now);
         let done = past.filter(|wake_up| wake_up.seq <= newest || wake_up.is_old(now));
         let done = done.map(|wake_up| self.wake_up_path(wake_up)).collect();
@@ -201,7 +201,7 @@ fn lacks(state: &StreamState, event: &Event) -> bool {
     matches!(state, StreamState::Incident(incident) if incident.lacks(event))
 }
 
-/// The slots to try, out of `count`. The first one depends on the digest.
+/// Returns the slots to try, out of `count`. The digest determines the first one.
 fn slots(digest: &str, count: u32) -> impl Iterator<Item = u32> {
     let begin = u32::from_str_radix(digest.get(..6).unwrap_or_default(), 16).unwrap_or(0);
     (0..MAX_SLOTS_TRIED).map(move |step| begin.wrapping_add(step) % count)

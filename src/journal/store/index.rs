@@ -35,7 +35,7 @@ const ON_ITS_WAY: Duration = Duration::from_secs(2);
 /// old. A sealer may be about to delete the entry of a younger record.
 const MIN_AGE: SignedDuration = SignedDuration::from_hours(1);
 
-/// The contents of the index.
+/// The names of all index entries, read by [`Journal::read_index`].
 #[derive(Debug, Default)]
 pub struct Index {
     due: BTreeMap<StreamId, Vec<WakeUp>>,
@@ -52,7 +52,6 @@ pub struct Index {
     includes_newest: bool,
 }
 
-/// The index entries that a stream requires.
 #[derive(Debug)]
 pub(super) struct RequiredEntries {
     stream: StreamId,
@@ -61,16 +60,14 @@ pub(super) struct RequiredEntries {
     sealed: u64,
     /// The wake-up that the request requires, if its state is known.
     due: Option<WakeUp>,
-    /// The entries below `grants` that the request requires, if its state is known.
     entries: Vec<GrantEntry>,
-    /// The content that an entry below `grants` must have, unless it is empty. `None` if the state
-    /// is not known or the request has no grant.
+    /// The content of each entry below `grants` that is not empty. `None` if the state is not known
+    /// or the request has no grant.
     grant: Option<Vec<u8>>,
 }
 
 impl RequiredEntries {
-    /// Returns the entries that a stream requires. If its state is not known, that is only its
-    /// entry below `unsealed`.
+    /// Returns the entries that a stream requires. Without a state, only the one below `unsealed`.
     pub(super) fn of(stream: StreamId, end: u64, sealed: u64, state: Option<&State>) -> Self {
         let mut asked = Self {
             stream,
@@ -85,8 +82,8 @@ impl RequiredEntries {
         let Some(state) = state.filter(|state| state.live(Timestamp::MIN)) else {
             return asked;
         };
-        // A share that expires and is never due needs its entries only until its expiry, which may
-        // have passed.
+        // A share that expires and is never due needs entries only until its expiry, which may have
+        // passed.
         if state.due_at().is_some() || state.expires_at().is_none() {
             asked.entries = GrantEntry::of(state, state.newest());
         }
@@ -98,16 +95,15 @@ impl RequiredEntries {
     }
 }
 
-/// The wake-up that a request needs: at `at`, but not before the instant of its newest record.
 fn next_look(state: &State, at: Timestamp) -> WakeUp {
     WakeUp::new(at.max(state.updated_at()), state.stream(), state.newest())
 }
 
 impl Journal {
     /// Returns the missing entries of the streams in `all`, the entries with a wrong grant, and the
-    /// entries for records that do not exist. Skips a stream if it has got new records since `all`
-    /// was read. `seals` is the number of seals that the caller has read; if it is `None`, missing
-    /// entries below `unsealed` are not reported.
+    /// entries for records that do not exist. Skips a stream that has got new records since.
+    /// `seals` is the number of seals that the caller has read. With `None`, missing entries below
+    /// `unsealed` are not reported.
     pub(super) async fn check_index(
         &self,
         all: &[RequiredEntries],
@@ -264,10 +260,10 @@ impl Journal {
         Ok(mended)
     }
 
-    /// Writes the entry for the stream's first unsealed record if it is missing, unless the newest
-    /// record is younger than `MIN_AGE` and the pass does not include such records. Returns whether
-    /// it wrote the entry. If the journal has no seal and this process does not seal, nothing uses
-    /// such entries: then deletes the stream's entries instead.
+    /// Writes the entry for the stream's first unsealed record if it is missing, and returns
+    /// whether it did. Does nothing if the newest record is younger than `MIN_AGE`, unless the pass
+    /// includes it. If the journal has no seal and this process does not seal, nothing uses such
+    /// entries: then deletes them.
     async fn mend_unsealed(
         &self,
         index: &Index,
@@ -391,7 +387,6 @@ impl Journal {
 }
 
 impl Index {
-    /// Whether the index has a wake-up of the same stream, at the instant of `due` or earlier.
     fn wakes(&self, due: &WakeUp) -> bool {
         let known = self.due.get(&due.stream).into_iter().flatten();
         known.into_iter().any(|known| known.at <= due.at)

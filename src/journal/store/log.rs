@@ -141,8 +141,8 @@ impl Journal {
         }
     }
 
-    /// When the newest seal began, according to `log/checkpoint`; `None` if that file is missing
-    /// or wrong.
+    /// Returns when the newest seal began, according to `log/checkpoint`. `None` if that file is
+    /// missing or wrong.
     ///
     /// # Errors
     /// `key` does not sign the next seal, a note in `log/keys/` is wrong, or the store failed.
@@ -222,7 +222,7 @@ impl Journal {
         }
     }
 
-    /// A path in the log; `inner` may contain `/`.
+    /// Returns a path in the log. `inner` may contain `/`.
     pub(super) fn log_path(&self, inner: &str) -> Path {
         let log = self.path(&["log"]);
         inner.split('/').fold(log, |path, part| path.join(part))

@@ -75,7 +75,7 @@ pub struct Journal {
     /// The device and inode of the directory when the journal was opened. `None` for other places,
     /// and for a missing directory that was opened to read.
     folder: Option<(u64, u64)>,
-    /// Whether the journal was opened to read. If so, every write fails.
+    /// Whether the journal was opened only to read. If so, every write fails.
     read_only: bool,
 }
 
@@ -88,8 +88,9 @@ impl Journal {
         &self.records.location
     }
 
-    /// Makes the journal pass each stored record to `echo`, as one line of JSON: a second copy for
-    /// a host's log service. `echo` may get a record twice if the store's answer was lost.
+    /// Makes the journal pass each stored record to `echo`, as one line of JSON. This gives a
+    /// host's log service a second copy. If the store's answer to a write was lost, `echo` may get
+    /// the record twice.
     #[must_use]
     pub fn echoing(self, echo: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let first_line = move |bytes: &[u8]| {

@@ -30,7 +30,7 @@ pub struct RequestFiles {
 }
 
 impl RequestFiles {
-    /// Verifies the files and returns their records and state; `None` without files.
+    /// Verifies the files and returns their records and state. `None` if there are no files.
     pub fn history(&self) -> Result<Option<History>, Finding> {
         History::of(self.stream, &self.files)
     }
@@ -60,7 +60,7 @@ pub struct NewestFirst {
     segments: Peekable<BoxStream<'static, ReadSegment>>,
     /// Records of streams whose record 0 is in an older segment.
     parts: BTreeMap<StreamId, BTreeMap<u64, Bytes>>,
-    /// Streams whose records were all read.
+    /// Streams whose records were all read. Their records in further segments are skipped.
     whole: BTreeSet<StreamId>,
 }
 
@@ -104,8 +104,8 @@ impl Journal {
         &self,
         now: Timestamp,
     ) -> Result<(VecDeque<StreamId>, u64), JournalError> {
-        // List the unsealed entries before the log: a record that is sealed in between is then read
-        // from `requests/`.
+        // List the unsealed entries before reading the log. If a record is sealed in between, its
+        // stream is then read from `requests/`.
         let listed = self.pass(now).await?.ever_done();
         let unsealed = self.unsealed_entries().await?;
         let newest = self.newest_seal().await?;
@@ -142,8 +142,8 @@ impl Journal {
         self.damaged(Finding::about(path, Flaw::Dropped))
     }
 
-    /// The newest seal's number; 0 without a seal. Lists the log's folders only if `log/checkpoint`
-    /// is missing or wrong.
+    /// Returns the number of the newest seal, or 0 if there is none. Lists the log's folders only
+    /// if `log/checkpoint` is missing or wrong.
     pub async fn newest_seal(&self) -> Result<u64, JournalError> {
         let note = self.text_at(&self.log_path("checkpoint")).await?;
         let known = note.and_then(|note| Checkpoint::unverified(&note).ok());
@@ -196,7 +196,7 @@ impl NewestFirst {
         for (stream, read) in some.into_iter().zip(reads) {
             self.whole.insert(stream);
             match read {
-                // An index entry is written before its record, which may not exist yet.
+                // There may be no record yet: an index entry is written before its record.
                 Ok(files) if files.is_empty() => {}
                 Ok(files) => batch.requests.push(RequestFiles { stream, files }),
                 Err(error) if error.concerns_one_request() => batch.flaws.push(error),

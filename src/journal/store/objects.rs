@@ -35,12 +35,12 @@ const CREATE_ATTEMPTS: u32 = 3;
 /// The name of the object beside record 0 that lists the segments with a retired request's records.
 pub(super) const RETIRED: &str = "retired";
 
-/// The file at a path after an attempt to create it.
+/// The result of an attempt to create a file.
 pub(super) enum Created {
-    /// The file has the caller's bytes: this call wrote it, or an earlier one whose answer was
-    /// lost.
+    /// The file has the caller's bytes. It was written by this call, or by an earlier call whose
+    /// answer was lost.
     Ours,
-    /// The file existed, with these other bytes.
+    /// The file exists already, with these other bytes.
     Theirs(Bytes),
 }
 
@@ -65,7 +65,7 @@ impl Fetched {
 pub(super) struct Folder {
     /// The highest record number, plus one.
     pub(super) end: u64,
-    /// Whether the request is retired, so that records may exist only in their segments.
+    /// Whether the request is retired. If so, records may exist only in their segments.
     pub(super) retired: bool,
     /// Other files and folders, as paths from the journal's root.
     pub(super) foreign: Vec<String>,
@@ -156,7 +156,8 @@ impl Journal {
         Err(self.failed("create", path.as_ref(), &contended))
     }
 
-    /// Writes an object that may be overwritten, because it can be computed from others.
+    /// Writes an object, and overwrites an existing one. Used only for an object that can be
+    /// computed from others.
     pub(super) async fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
         let payload = PutPayload::from(bytes.to_vec());
         let store = self.to_write(path)?;
@@ -362,7 +363,8 @@ impl Journal {
         }
     }
 
-    /// The store that contains `path`, for a write or a deletion.
+    /// Returns the store that contains `path`, for a write or a deletion. Fails if the journal was
+    /// opened only to read.
     pub(super) fn to_write(&self, path: &Path) -> Result<&dyn ObjectStore, JournalError> {
         self.writable()?;
         Ok(self.at(path))

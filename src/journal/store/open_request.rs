@@ -21,7 +21,8 @@ pub struct Opening {
     /// if it has just read the cloud and found none of the request's items shared. The journal
     /// clears `absent` if the request gets no lease.
     pub intent: Intent,
-    /// The worker that writes record 0, and its lease if it carries the request out.
+    /// The worker that writes record 0, and the lease that this worker gets if it carries the
+    /// request out.
     pub lease: WorkerLease,
 }
 
@@ -110,7 +111,7 @@ impl Journal {
         }
     }
 
-    /// Records a conflict: a delivery with a known identity and other content.
+    /// Records a conflict: a delivery whose identity is known, but whose content differs.
     pub async fn record_conflict(&self, opening: Opening) -> Result<(), JournalError> {
         let Opening { intent, lease } = opening;
         let stream = StreamId::of_conflict(&intent.identity, &intent.digest);

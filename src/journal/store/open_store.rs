@@ -55,8 +55,8 @@ impl Journal {
         }
     }
 
-    /// Opens the journal at `location` for reading: every write fails. Treats a missing directory
-    /// as an empty journal and does not create it.
+    /// Opens the journal at `location` only to read: every write fails. A missing directory is
+    /// treated as an empty journal and is not created.
     pub fn open_to_read(
         location: &JournalLocation,
         index: Option<&JournalLocation>,
@@ -70,8 +70,7 @@ impl Journal {
         })
     }
 
-    /// Makes the journal use the index at `location`, which must not contain another journal's
-    /// index.
+    /// Makes the journal use the index at `location`. Another journal's index must not be there.
     pub fn with_index(
         self,
         location: &JournalLocation,
@@ -115,7 +114,8 @@ impl Place {
         Ok(Self::of(location, store, scrub))
     }
 
-    /// Like [`Place::open`], but does not create a missing directory: treats it as an empty place.
+    /// Like [`Place::open`], but does not create a missing directory, and treats it as an empty
+    /// place.
     fn open_to_read(location: &JournalLocation, access: &Access) -> Result<Self, JournalError> {
         if let JournalLocation::Directory(dir) = location {
             let there = dir.try_exists();

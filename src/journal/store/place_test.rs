@@ -1,5 +1,5 @@
-//! Tests what a journal needs of its place: creating a file a second time fails, and the directory
-//! is still the one that was opened. Takes random bytes for the probe's name.
+//! Tests whether a journal can use its place: creating a file a second time must fail, and the
+//! directory must still be the one that was opened. Takes random bytes for the probe's name.
 
 use std::io;
 use std::path::Path as FsPath;
@@ -30,7 +30,7 @@ impl Journal {
         let first = self.create_at(&path, b"first").await?;
         let second = self.create_at(&path, b"second").await?;
         let kept = matches!(second, Created::Theirs(found) if *found == *b"first");
-        // Ignore a failure: if the place locks its objects, the probe stays.
+        // Ignore a failure: if the place locks its objects, the probe cannot be deleted and stays.
         drop(self.remove_at(&path).await);
         let untrusted = |place: &JournalLocation| {
             let problem =
@@ -54,9 +54,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Tests that a directory is still the one that was opened, and that the place is writable:
-    /// creates and deletes a probe below `index/`, with `nonce` in its name. If the index has a
-    /// place of its own, also tries to create a probe beside the records, which may exist already.
+    /// Tests that a directory is still the one that was opened, and that the place is writable.
+    /// Creates and deletes a probe below `index/`, with `nonce` in its name. If the index has a
+    /// place of its own, also tries to create a probe beside the records. That probe may exist
+    /// already.
     ///
     /// # Errors
     /// A place is not writable, or the directory has been replaced.

@@ -1,6 +1,6 @@
-//! Opens an object store of one of three services. A [`Service`] says which environment variables
-//! it supports and builds its client. All services share the HTTP client, the limits on retries and
-//! the requirement of TLS.
+//! Opens an object store of one of three services. Each [`Service`] names the environment variables
+//! that it supports, and builds its client. All services share the HTTP client, the limits on
+//! retries and the requirement of TLS.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -41,7 +41,8 @@ pub(super) enum Setting {
     Plain,
 }
 
-/// An object store service. Implemented for the builder in `object_store` that makes its client.
+/// An object store service. It is implemented for the builder in `object_store` that builds the
+/// service's client.
 pub(super) trait Service: Sized {
     /// A setting of the builder.
     type Key: FromStr;
@@ -61,7 +62,8 @@ pub(super) trait Service: Sized {
         Vec::new()
     }
 
-    /// The setting for an environment variable; `None` if the service does not support it.
+    /// Returns the setting for an environment variable. `None` if the service does not support the
+    /// variable.
     fn key(variable: &str) -> Option<Self::Key> {
         prefixed::<Self>(variable)
     }
@@ -69,7 +71,7 @@ pub(super) trait Service: Sized {
     #[must_use]
     fn set(self, key: Self::Key, value: &str) -> Self;
 
-    /// Builds the client. `plain_http`: whether an endpoint is on loopback and has no TLS.
+    /// Builds the client. `plain_http` says whether an endpoint on loopback has no TLS.
     fn build_with(
         self,
         plain_http: bool,
@@ -136,7 +138,7 @@ pub(super) fn open<S: Service>(
     Ok((Arc::new(store), root, scrub))
 }
 
-/// The secret values among the variables, which no text may show.
+/// Returns the secret values among the variables, which no text may show.
 pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     let mut secrets = Vec::new();
     for (key, _, value) in settings::<S>(access) {
@@ -148,7 +150,7 @@ pub(super) fn scrub<S: Service>(access: &Access) -> Scrub {
     Scrub::new(secrets)
 }
 
-/// The non-empty variables that the service supports, each with its setting.
+/// Returns the non-empty variables that the service supports, each with its setting.
 pub(super) fn settings<S: Service>(
     access: &Access,
 ) -> impl Iterator<Item = (S::Key, &str, &SecretString)> {
@@ -158,7 +160,7 @@ pub(super) fn settings<S: Service>(
     })
 }
 
-/// The setting for a variable that begins with [`Service::PREFIX`].
+/// Returns the setting for a variable that begins with [`Service::PREFIX`].
 pub(super) fn prefixed<S: Service>(variable: &str) -> Option<S::Key> {
     variable.strip_prefix(S::PREFIX)?;
     let key = variable.to_ascii_lowercase().parse().ok();
@@ -178,7 +180,8 @@ fn retries() -> RetryConfig {
     }
 }
 
-/// Whether an endpoint uses TLS. Only a stand-in on loopback may use plain http.
+/// Whether an endpoint uses TLS. Plain http is an error, except on loopback, where a stand-in may
+/// use it.
 fn encrypted(name: &str, endpoint: &str) -> Result<bool, JournalError> {
     let refused = |problem: &str| {
         let remedy = "write https://HOST, or http:// with a loopback address for a stand-in";

@@ -20,7 +20,8 @@ const FORMAT: &str = "sharehook retired 1";
 /// The result of retiring a finished request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retirement {
-    /// The request can be retired. This many records were removed from `requests/`.
+    /// The request is retired, or can be in a dry run. This many records were removed from
+    /// `requests/`.
     Removed(u64),
     /// Some records are not sealed, so none was removed.
     Unsealed,

@@ -33,14 +33,13 @@ pub struct Sealing {
     pub size: u64,
     /// The newest checkpoint, a signed note. Keep it where the journal's writers cannot change it.
     pub checkpoint: Option<String>,
-    /// The first missing or wrong record of each damaged stream. This record and all later ones of
-    /// its stream were left out.
+    /// For each damaged stream, its first missing or wrong record. That record and all later ones
+    /// of the stream were left out.
     pub left_out: Vec<Finding>,
 }
 
 /// The next records of one stream for a segment.
 struct NextRecords {
-    /// Each record's number and file.
     files: Vec<(u64, Bytes)>,
     /// Whether the stream may have more unsealed records.
     more: bool,
@@ -174,9 +173,9 @@ impl Journal {
         }
     }
 
-    /// Creates the objects that a segment determines, and deletes the index entries for its
-    /// records. Creates the checkpoint after the tiles, as tlog-tiles requires, and updates the
-    /// index last.
+    /// Completes a seal: creates the objects that the segment determines, and deletes the index
+    /// entries for its records. The checkpoint is created after the tiles, as tlog-tiles requires.
+    /// The index is updated last.
     async fn complete(
         &self,
         mut head: LogHead,

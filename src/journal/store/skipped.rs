@@ -12,7 +12,8 @@ use super::{Journal, JournalError};
 use crate::domain::Timestamp;
 
 impl Journal {
-    /// The skipped files below `requests/`, `log/` and `index/`. Only a directory has such files.
+    /// Returns the skipped files below `requests/`, `log/` and `index/`. Only a directory has such
+    /// files.
     pub(super) async fn skipped(&self) -> Result<Skipped, JournalError> {
         let places = [
             (self.place(), &["requests", "log"][..]),
@@ -67,7 +68,7 @@ impl Journal {
     }
 }
 
-/// Every file in the workers' folder that no live process locks.
+/// Returns the files in the workers' folder that no live process locks.
 fn unlocked(folder: PathBuf) -> Vec<(String, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let free = entries.filter(|entry| matches!(is_free(&entry.path()), Ok(Some(_))));

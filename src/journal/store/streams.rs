@@ -124,7 +124,7 @@ impl Journal {
         Ok(false)
     }
 
-    /// The names of all streams, sorted. All of them are in memory at once.
+    /// Returns the names of all streams, sorted. They are all in memory at the same time.
     pub async fn streams(&self) -> Result<Vec<StreamId>, JournalError> {
         let listed = self.list_requests().await?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);

@@ -11,8 +11,8 @@ use super::{Journal, JournalError};
 use crate::domain::{NoticeRules, Timestamp};
 
 impl Journal {
-    /// Calls off the items of `call_off` that can still be called off. Writes the record even
-    /// during a worker's turn, so a cancel does not wait for the end of that turn. Returns the
+    /// Calls off those items of `call_off` that can still be called off. The record is written even
+    /// during a worker's turn, so a cancel need not wait for the end of that turn. Returns the
     /// request's new state.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Journal {
     }
 
     /// Records in a closed share that a later cancel has taken away the items of `cancelled`, and
-    /// updates the index. Leaves out items that the share does not hold any more.
+    /// updates the index. Leaves out items that the share no longer holds.
     ///
     /// # Errors
     /// The store failed. Recording again is safe.

@@ -45,7 +45,7 @@ impl Unsealed {
         self.any.store(false, Ordering::Release);
     }
 
-    /// Waits until a record is written; returns at once if one was written since the last call.
+    /// Waits until a record is written. Returns at once if one was written since the last call.
     /// Only one task may call this.
     pub async fn written(&self) {
         self.written.notified().await;

@@ -20,8 +20,8 @@ use super::{Journal, JournalError};
 /// Number of streams to verify at once, and of records of each stream to read at once.
 const STREAMS: usize = 8;
 const RECORDS: u64 = 8;
-/// Maximum number of consecutive missing records: one stray file with a high number must not cause
-/// a million reads.
+/// Maximum number of consecutive missing records. Otherwise one stray file with a high number would
+/// cause a million reads.
 const MAX_MISSING: u64 = 100;
 /// Maximum number of findings to keep. Further ones are counted.
 const MAX_FINDINGS: usize = 1_000;
@@ -37,8 +37,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The number of intact seals; 0 if the log was not verified.
     pub seals: u64,
-    /// The number of records in these seals. The other records are protected by their hash chains
-    /// only.
+    /// The number of records in these seals. Only their hash chains protect the other records.
     pub sealed: u64,
     /// The number of records of retired requests that exist only in their segments.
     pub retired: u64,
@@ -48,7 +47,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether there is no finding.
+    /// Whether nothing was found.
     pub fn clean(&self) -> bool {
         self.findings.is_empty() && self.left_off == 0
     }
@@ -134,8 +133,8 @@ impl Journal {
         Ok(report)
     }
 
-    /// Reports the entries of a directory that the store skips, such as links. Such an entry
-    /// replaces the finding that the record of the same path is missing.
+    /// Reports the entries of a directory that the store skips, such as links. For the path of such
+    /// an entry, there may be a finding already that the record is missing. It is replaced.
     async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
         for (path, why) in self.skipped().await?.odd {
             report.findings.retain(|finding| finding.path != path);
@@ -160,7 +159,7 @@ impl Journal {
                     findings,
                     ..Report::default()
                 };
-                // It is unknown which entries a stream without a readable folder requires.
+                // The folder cannot be read, so it is unknown which entries the stream requires.
                 return Ok((
                     report,
                     RequiredEntries::of(stream, u64::MAX, u64::MAX, None),
@@ -208,8 +207,7 @@ impl Journal {
                 false => report.find(Finding::of(stream, seq, Flaw::Dropped)),
             }
         }
-        // Without the newest records, the state of the request is unknown, and so are the entries
-        // that it requires.
+        // Without its newest records, the request's state and entries are unknown.
         if folder.retired || sealed_len > end {
             return Ok((report, asked(None)));
         }

@@ -1,5 +1,5 @@
-//! Verifies the log. Takes the public key and, optionally, a checkpoint that was kept elsewhere.
-//! Returns the sealed hash of each record, and the flaws, up to the first bad seal. Also builds
+//! Verifies the log, up to the first bad seal. Takes the public key and, optionally, a checkpoint
+//! that was kept elsewhere. Returns the sealed hash of each record, and the flaws. Also builds
 //! proofs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,8 @@ struct Walk {
 impl Journal {
     /// Verifies every record against its stream's hash chain and the log, and every object of the
     /// log. The log does not cover records that are newer than its last seal. `kept` is an older
-    /// checkpoint from another place; without it, the removal of the newest seals is not detected.
+    /// checkpoint from another place. Without it, the removal of the newest seals cannot be
+    /// detected.
     ///
     /// # Errors
     /// No key of the journal has signed `kept`, or the store failed. Flaws of objects are in the
@@ -89,7 +90,7 @@ impl Journal {
         }
         let log = Arc::new(walk.log);
         let mut report = if whole {
-            // After a flaw, it is unknown which other objects belong to the log.
+            // If there is a flaw, it is unknown which other objects belong to the log.
             if findings.is_empty() {
                 findings.extend(self.foreign_to_log(&listed, &walk.paths));
             }
@@ -110,7 +111,7 @@ impl Journal {
         Ok(report)
     }
 
-    /// The verified content of all seals, and the notes that introduce keys.
+    /// Returns the verified content of all seals, and the notes that introduce keys.
     ///
     /// # Errors
     /// `key` is not a key of this journal, or the log is damaged. Otherwise the store failed.
@@ -164,8 +165,8 @@ impl Journal {
         Ok(proof.filter(|proof| proof.check(key).is_ok()))
     }
 
-    /// Verifies all seals up to the first bad one. `whole`: whether to verify the other objects,
-    /// such as tiles, too.
+    /// Verifies all seals up to the first bad one. `whole` says whether to verify the other objects
+    /// too, such as tiles.
     async fn walk_log(
         &self,
         keys: &KeyChain,

@@ -19,7 +19,8 @@ use super::{History, Journal, JournalError};
 
 pub(super) const FOLDER: &str = "workers";
 
-/// A worker's lock. Dropping it frees the lock and leaves the file, which marks the worker as dead.
+/// A worker's lock. Dropping it frees the lock but leaves the file, which shows that the worker is
+/// dead.
 #[derive(Debug)]
 pub(super) struct Hold {
     path: PathBuf,
@@ -73,7 +74,7 @@ fn boot() -> io::Result<String> {
     Ok(boot.trim().to_owned())
 }
 
-/// Returns the content of a worker's file; `None` while a live process has its lock.
+/// Returns the content of a worker's file. `None` if a live process has locked the file.
 pub(super) fn is_free(path: &FsPath) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     match file.try_lock_shared() {
@@ -94,7 +95,7 @@ fn gone(path: &FsPath) -> Option<StreamId> {
     stream.parse().ok().filter(|_| gone)
 }
 
-/// The dead workers in a folder, each with its request and file.
+/// Returns the dead workers in a folder, each with its request and file.
 fn all_gone(folder: &FsPath) -> Vec<(Worker, StreamId, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let gone = |path: PathBuf| {

@@ -21,7 +21,8 @@ impl Journal {
     pub(in super::super) async fn require_newest(&self, head: &Head) -> Result<(), JournalError> {
         let mut sealed = false;
         self.read_entries(|entries| {
-            // The log has the records of a stream in their order.
+            // The log contains the records of a stream in their order, so the last entry is the
+            // newest.
             match entries.iter().rfind(|entry| entry.stream == head.stream) {
                 Some(newest) => {
                     sealed = newest.seq >= head.next_seq;

@@ -18,8 +18,8 @@ use super::super::{Journal, JournalError};
 use super::grants::GrantEntry;
 use crate::domain::{NoticeRules, Timestamp};
 
-/// If a wake-up was due this long ago and has no record, its writer stopped before it wrote the
-/// record.
+/// If a wake-up was due this long ago and its record does not exist, its writer stopped before it
+/// wrote the record.
 const OLD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 impl WakeUp {
@@ -30,11 +30,11 @@ impl WakeUp {
 }
 
 impl Journal {
-    /// The wake-ups that are due, oldest first.
+    /// Returns the wake-ups that are due, oldest first.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<WakeUp>, JournalError> {
         let folder = self.index_path(&["due"]);
-        // Object stores list by name, and names sort by time, so the listing can stop at the first
-        // wake-up after `now`.
+        // Object stores list by name, and the names of wake-ups sort by time. So the listing can
+        // stop at the first wake-up after `now`.
         let sorted = !matches!(self.index_place(), JournalLocation::Directory(_));
         let listed = self.at(&folder).list(Some(&folder));
         let ahead =

@@ -23,7 +23,6 @@ use crate::domain::{AccountId, ImageRef, Region, Timestamp};
 /// The suffix of an entry that contains a grant.
 const FULL: &str = ".json";
 
-/// One file of the index of grants.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct GrantEntry {
     pub(in super::super) stream: StreamId,
@@ -40,7 +39,8 @@ pub(in super::super) struct GrantEntry {
 }
 
 impl GrantEntry {
-    /// The entries that a request requires as of record `seq`: one per image.
+    /// Returns the entries that a request requires as of record `seq`: one for each image that it
+    /// affects.
     pub(super) fn of(state: &State, seq: u64) -> Vec<Self> {
         let mut images: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for Affected {
@@ -64,7 +64,8 @@ impl GrantEntry {
         images.into_iter().map(entry).collect()
     }
 
-    /// Whether both entries have the same stream, image and receivers. Their records may differ.
+    /// Whether both entries have the same stream, image and receivers. They may be named after
+    /// different records.
     pub(super) fn same_subject(&self, other: &Self) -> bool {
         self.stream == other.stream
             && (&self.region, &self.image, &self.receivers)
@@ -302,7 +303,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The entries of every image that one of the requests affects.
+    /// Returns the entries of every image that one of the requests affects.
     pub(super) async fn listed_with<'s>(
         &self,
         states: impl Iterator<Item = &'s State>,

@@ -21,8 +21,8 @@ pub struct Looks {
 }
 
 impl Journal {
-    /// Returns when a source's list was last read. Ignores instants after `now`: the clock that
-    /// wrote them was ahead.
+    /// Returns when a source's list was last read. Ignores instants after `now`, which a clock
+    /// wrote that was ahead.
     pub async fn looks(&self, source: &SourceName, now: Timestamp) -> Result<Looks, JournalError> {
         let mut looks = Looks::default();
         for object in self.list_index(&["looks", source.as_str()]).await? {
@@ -37,11 +37,11 @@ impl Journal {
         Ok(looks)
     }
 
-    /// Records that a read of the list began at `at`. Call it before the read, and again with
+    /// Records that a read of the list began at `at`. Call this before the read, and again with
     /// `complete` once the list was read completely.
     ///
     /// # Errors
-    /// The store failed. The next read then comes earlier, or reads further back.
+    /// The store failed. The next read then comes earlier, or starts further back in time.
     pub async fn note_look(
         &self,
         source: &SourceName,

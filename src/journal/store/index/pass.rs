@@ -26,7 +26,7 @@ pub struct Pass {
     /// The last stream that was compared.
     reached: Option<StreamId>,
     done: bool,
-    /// Whether a pass was ever finished. Before that, any entry may be missing.
+    /// Whether a pass was ever finished. Until then, any entry may be missing.
     ever_done: bool,
     includes_newest: bool,
     marks: Vec<Path>,
@@ -40,7 +40,8 @@ impl Pass {
         self.done
     }
 
-    /// Makes the pass begin again at the first stream, and include records that were just written.
+    /// Returns the pass with two changes: it begins again at the first stream, and it includes
+    /// records that were just written.
     #[must_use]
     pub fn from_the_start(self) -> Self {
         Self {
@@ -50,8 +51,8 @@ impl Pass {
         }
     }
 
-    /// Whether to write missing entries below `unsealed` also for records that were just written.
-    /// If a sealer is about to delete such an entry, the record is sealed twice, which is harmless.
+    /// Whether to write missing entries below `unsealed` even for records that were just written.
+    /// If a sealer is about to delete such an entry, its record is sealed twice, which is harmless.
     pub(super) fn includes_newest(&self) -> bool {
         self.includes_newest || !self.ever_done
     }
@@ -63,8 +64,8 @@ impl Pass {
 }
 
 impl Journal {
-    /// The progress of today's pass. Ignores the mark of a later day, which comes from a clock that
-    /// was ahead.
+    /// Returns the progress of today's pass. Ignores marks of later days, which come from a clock
+    /// that was ahead.
     pub async fn pass(&self, now: Timestamp) -> Result<Pass, JournalError> {
         let tomorrow = day(now.checked_add(DAY).unwrap_or(Timestamp::MAX));
         let mut pass = Pass {
@@ -77,8 +78,8 @@ impl Journal {
                 continue;
             };
             if day > pass.day.as_str() {
-                // A mark of tomorrow does not prove a wrong clock: at midnight another clock may be
-                // a little ahead.
+                // A mark of tomorrow does not show that a clock is wrong: at midnight, another
+                // clock may be a little ahead.
                 pass.ahead
                     .extend((day > tomorrow.as_str()).then(|| path.clone()));
                 continue;

@@ -111,7 +111,7 @@ impl Journal {
         self.delete_entries(done).await
     }
 
-    /// The number of sealed records per stream, from the log's entry bundles.
+    /// Returns the number of sealed records of each stream, according to the log's entry bundles.
     pub(super) async fn sealed_counts(&self) -> Result<BTreeMap<StreamId, u64>, JournalError> {
         let mut sealed: BTreeMap<StreamId, u64> = BTreeMap::new();
         let count = |entries: Vec<Entry>| {
@@ -125,7 +125,7 @@ impl Journal {
         Ok(sealed)
     }
 
-    /// Passes the entries of the log to `each`, bundle by bundle, the newest bundle first, until
+    /// Calls `each` with the entries of each of the log's bundles, the newest bundle first, until
     /// `each` breaks.
     pub(super) async fn read_entries(
         &self,
@@ -149,8 +149,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes an entry for every stream without one. Called before the first seal, because a
-    /// journal without a seal may lack these entries. Lists every stream.
+    /// Writes an entry for every stream that has none. The sealer calls this before the first seal,
+    /// because a journal without a seal may lack these entries. Lists every stream.
     pub(in super::super) async fn name_all_unsealed(&self) -> Result<(), JournalError> {
         let named = self.unsealed_entries().await?;
         let named: BTreeSet<StreamId> = named.iter().map(|entry| entry.stream).collect();

@@ -1,5 +1,5 @@
-//! Tests for every object store: a request's life, seals, fifty claims at once, lost answers,
-//! refusals.
+//! Tests that every object store must pass: a request's life, seals, fifty claims at once, lost
+//! answers, refusals.
 
 use super::stand_in::Stand;
 use super::{deliver, plain};
@@ -8,8 +8,8 @@ use crate::journal::log::NoteSigner;
 use crate::journal::testing::*;
 use crate::journal::{Journal, Opened};
 
-/// Fifty workers claim one request, and the winner finishes it. The journal is sealed, and then the
-/// removal of a record is found.
+/// Fifty workers claim one request, and the winner finishes it. The journal is sealed. Then a
+/// record is removed, and the verification must find that.
 pub(in super::super) async fn a_request_lives_its_life(stand: &Stand, journal: &Journal) {
     journal.check([7; 8]).await.unwrap();
     let mut workers = tokio::task::JoinSet::new();

@@ -27,7 +27,8 @@ fn key() -> VerifierKey {
     signer(7).verifier().clone()
 }
 
-/// Every file of the evidence with its bytes: the records, and the log without `log/checkpoint`.
+/// Returns every file of the evidence with its bytes: the records, and the log without
+/// `log/checkpoint`.
 fn everything(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found: Vec<PathBuf> = files(dir);
     let mut folders = vec![dir.join("log")];

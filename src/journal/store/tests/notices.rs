@@ -56,7 +56,8 @@ async fn of_two_senders_of_one_attempt_one_is_recorded() {
     let other = journal.record_notification(as_stream(state.clone()), at(3), &second, event());
     let (one, other) = Box::pin(futures_util::future::join(one, other)).await;
     assert_eq!(one.unwrap().head(), other.unwrap().head());
-    // A failure after the delivery of the same attempt is not recorded.
+    // The notification was delivered in this attempt, so a failure of the same attempt is not
+    // recorded.
     let late = journal
         .record_notification(as_stream(state.clone()), at(4), &worker(7), failed)
         .await;

@@ -14,17 +14,16 @@ use crate::journal::{Access, FilePlace, Journal, JournalError, JournalLocation};
 struct Store {
     cloud: Cloud,
     location: &'static str,
-    /// The variables with which the store opens.
+    /// The variables that are needed to open the store.
     variables: &'static [(&'static str, &'static str)],
     /// The variables that set the store's endpoints. The first one is for the journal itself.
     endpoints: &'static [&'static str],
     /// Parts of the variables that no text may show.
     secrets: &'static [&'static str],
-    /// Variables that the store ignores: they would weaken it, or belong to something else.
+    /// Variables that the store ignores, because they would weaken it or belong to something else.
     ignored: &'static [&'static str],
     /// Variables that the store uses besides `variables`.
     used: &'static [&'static str],
-    /// Returns the names of the variables that the store uses.
     names: fn(&Access) -> Vec<String>,
 }
 

@@ -15,7 +15,6 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
-/// The service whose protocol the stand-in speaks.
 #[derive(Clone, Copy, PartialEq)]
 pub(in super::super) enum Cloud {
     Amazon,
@@ -26,8 +25,8 @@ pub(in super::super) enum Cloud {
 #[derive(Default)]
 pub(in super::super) struct Bucket {
     pub(in super::super) objects: BTreeMap<String, Bytes>,
-    /// The number of further writes that are stored but answered with 503, as by a proxy that loses
-    /// answers.
+    /// The number of further writes that are stored but answered with 503, as if a proxy had lost
+    /// the answer.
     pub(in super::super) lose_answers: u32,
     /// If set, every request is refused with this text in the answer.
     pub(in super::super) refuse: Option<String>,
@@ -141,7 +140,7 @@ async fn answer(Shared((cloud, stand)): Shared<(Cloud, Stand)>, request: Request
     }
 }
 
-/// S3's deletion of many objects:
+/// Answers S3's deletion of many objects:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
 fn delete_objects(bucket: &mut Bucket, body: &str) -> Response {
     let mut deleted = String::new();
@@ -154,7 +153,7 @@ fn delete_objects(bucket: &mut Bucket, body: &str) -> Response {
     format!("<?xml version=\"1.0\"?><DeleteResult>{deleted}</DeleteResult>").into_response()
 }
 
-/// Azure's batch of deletes:
+/// Answers Azure's batch of deletions:
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch>.
 fn delete_batch(bucket: &mut Bucket, body: &str) -> Response {
     let mut answer = String::new();

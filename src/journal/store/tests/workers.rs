@@ -3,7 +3,6 @@
 
 use super::*;
 
-/// The lock files of workers, each with its text.
 fn workers(dir: &Path) -> Vec<(PathBuf, String)> {
     let found = fs::read_dir(dir.join("workers")).unwrap();
     let paths = found.map(|entry| entry.unwrap().path());

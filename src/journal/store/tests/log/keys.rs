@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// The operations on the store since the last call of [`Operations::taken`].
 #[derive(Clone, Default)]
 struct Operations(Arc<Mutex<Vec<&'static str>>>);
 

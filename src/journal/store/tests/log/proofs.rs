@@ -231,7 +231,8 @@ async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
         .await
         .unwrap();
     assert_eq!(names().await, [(true, 0)], "one entry serves a whole turn");
-    // The turn continues after the seal, so an entry names the record after the sealed ones.
+    // The turn continues after the seal, so there must be an entry for the record after the sealed
+    // ones.
     journal.seal(&signer(7), at(10)).await.unwrap();
     assert_eq!(names().await, [(true, 2)]);
     claim
@@ -240,7 +241,6 @@ async fn the_index_names_what_is_unsealed_until_it_is_sealed() {
         .unwrap();
     journal.seal(&signer(7), at(30)).await.unwrap();
     assert_eq!(names().await, []);
-    // A conflict has a stream of its own.
     let other = opening("first", request(json!({"reason": "another"})), 9);
     journal.record_conflict(other).await.unwrap();
     assert_eq!(names().await, [(false, 0)]);

@@ -77,8 +77,8 @@ async fn a_file_that_no_segment_makes_is_found() {
     );
 }
 
-/// A sealer may die after each of its writes. The next sealer completes the seal with exactly the
-/// same bytes.
+/// A sealer may die after any of its writes. The next sealer must then complete the seal with
+/// exactly the same bytes.
 #[tokio::test]
 async fn any_sealer_completes_what_another_began() {
     let dir = tempfile::tempdir().unwrap();
@@ -172,8 +172,8 @@ async fn the_key_is_exchanged_and_each_key_leads_to_the_others() {
         .await
         .unwrap();
     assert_eq!(stranger.findings[0].path, "log/keys");
-    // Only the segment exists, because `rotate-key` was interrupted. Only the same command can
-    // complete this seal.
+    // `rotate-key` was interrupted after it created the segment. Only the same command can complete
+    // this seal.
     fs::remove_file(dir.path().join("log/checkpoints/000005")).unwrap();
     fs::remove_file(dir.path().join("log/keys/000005")).unwrap();
     fs::copy(
