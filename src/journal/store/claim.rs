@@ -147,7 +147,7 @@ impl Claim {
             journal
                 .add_index_entries(Some(&self.state), &after, !self.listed_unsealed)
                 .await?;
-            // The sealer writes no entry for the records that follow the end of a turn, so the next
+            // If `event` ends the turn, the sealer writes no entry for later records. The next
             // record then needs an entry of its own.
             self.listed_unsealed = !event.ends_turn();
             let head = self.state.head();

@@ -137,8 +137,8 @@ impl Journal {
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => return Err(self.failed("create", path.as_ref(), &error)),
             }
-            // The existing file may be our own: if an answer is lost, `object_store` repeats the
-            // write and finds the file that its first attempt created.
+            // The existing file may be our own: `object_store` or the caller may have repeated a
+            // write that had succeeded, but whose answer was lost.
             match self.fetch_at_most(path, MAX_SEGMENT_BYTES).await? {
                 Fetched::Bytes(found) if found == payload => return Ok(Created::Ours),
                 Fetched::Bytes(found) => return Ok(Created::Theirs(found)),

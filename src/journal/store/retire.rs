@@ -36,8 +36,8 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// Computes the content for the records of a stream before number `end`, from the log. `None`
-    /// unless all these records are sealed.
+    /// Computes the content from the log, for a stream whose records before number `end` are
+    /// retired. `None` unless all these records are sealed.
     fn of(log: &VerifiedLog, stream: StreamId, end: u64) -> Option<Self> {
         let sealed = log.sealed(stream)?;
         let segments = sealed.range(..end).map(|(_, (_, segment))| *segment);

@@ -133,8 +133,8 @@ impl Journal {
         Ok(report)
     }
 
-    /// Reports the entries of a directory that the store skips, such as links. For the path of such
-    /// an entry, there may be a finding already that the record is missing. It is replaced.
+    /// Reports the entries of a directory that the store skips, such as links. If the record at the
+    /// same path was reported as missing, this finding replaces that one.
     async fn find_odd_entries(&self, report: &mut Report) -> Result<(), JournalError> {
         for (path, why) in self.skipped().await?.odd {
             report.findings.retain(|finding| finding.path != path);

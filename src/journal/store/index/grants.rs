@@ -206,8 +206,8 @@ impl Journal {
     }
 
     /// Returns every grant that the index names, including covered and overdue ones, and the errors
-    /// of requests that could not be read. If a request's entry has the grant as of the newest
-    /// record, its records are not read.
+    /// of requests that could not be read. A request's records are read only if its entry does not
+    /// have the grant as of the newest record.
     pub async fn active_grants(&self) -> Result<(Vec<Grant>, Vec<JournalError>), JournalError> {
         let mut newest: BTreeMap<StreamId, GrantEntry> = BTreeMap::new();
         for entry in self.grant_entries(&[]).await? {

@@ -1,5 +1,5 @@
-//! Workers on a directory: a dead worker is noticed before its lease ends, and a live worker is
-//! never taken for dead.
+//! Workers of a journal in a directory: a dead worker is detected before its lease ends, and a live
+//! worker is never taken for dead.
 
 use super::*;
 

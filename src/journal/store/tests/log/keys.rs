@@ -178,7 +178,7 @@ async fn the_new_key_continues_a_log_whose_newest_checkpoint_is_of_the_old_one()
 }
 
 /// A second exchange introduces the first key again. A sealer with this key must then continue the
-/// log, whether `log/checkpoint` is of any of the seals or missing.
+/// log, whichever seal `log/checkpoint` belongs to, and also if it is missing.
 #[tokio::test]
 async fn a_key_that_returns_continues_from_any_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
