@@ -1,5 +1,5 @@
-//! A failed call to the cloud, with the class that decides the next step. This file only names the
-//! classes: `cloud::error` assigns a class to each failure.
+//! A failed call to the cloud, and the [`ErrorClass`] that decides what happens next. This file
+//! only defines the classes. `cloud::error` assigns a class to each failure.
 
 use std::fmt;
 
@@ -9,14 +9,15 @@ use super::result_code::ResultCode;
 /// The class of a failed call. It decides how the work continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// The cloud may already have the wanted state: read the state back to confirm.
+    /// The image may already be in the state that the call asks for. Read the state back to
+    /// confirm.
     AsWanted,
     /// The failure is temporary: wait and repeat the call.
     Transient,
-    /// The state of the image does not allow the call now. The cloud refused the call before it
-    /// changed anything: wait and repeat it.
+    /// The cloud refused the call because of the image's current state, and changed nothing. Wait
+    /// and repeat the call.
     Busy,
-    /// The calls exceed the rate limit: wait, then repeat the call at a lower rate.
+    /// The rate limit was exceeded: wait, then repeat the call at a lower rate.
     Throttled,
     /// One account in the call is wrong and makes the whole call fail.
     Account,
@@ -32,19 +33,19 @@ pub enum ErrorClass {
     Clock,
     /// The call can never succeed, however often it is repeated.
     Permanent,
-    /// A call that changes something got no usable answer. The cloud may have carried it out: read
-    /// the state back before repeating the call.
+    /// A call that changes something got no usable answer, so the cloud may have carried it out.
+    /// Read the state back before repeating the call.
     Ambiguous,
     /// The call was not sent, for example because there was no connection. Repeating the call is
     /// safe.
     NotSent,
-    /// `cloud::codes` does not list the error code, or lists it without a precise meaning. The
-    /// error may concern a single account of the call. The [`Family`] decides how a call for one
-    /// account continues.
+    /// `cloud::codes` does not list the error code, or lists it without a precise meaning. A single
+    /// account may have caused the error. If the call was for one account only, the [`Family`]
+    /// decides how to continue.
     Unlisted(Family),
 }
 
-/// How to treat an [`ErrorClass::Unlisted`] error, judged by the beginning of its code.
+/// How to treat an [`ErrorClass::Unlisted`] error. The prefix of the error code decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// Treated like [`ErrorClass::Transient`].
@@ -56,8 +57,8 @@ pub enum Family {
 }
 
 impl ErrorClass {
-    /// Returns who must act on an error of this class. For a [`ResultCode`], the answer may differ:
-    /// see `cloud::error::fault_of`.
+    /// Returns who must act on an error of this class. If the error has a [`ResultCode`],
+    /// `cloud::error::fault_of` may return someone else.
     pub fn fault(self) -> Fault {
         match self {
             Self::AsWanted
@@ -76,15 +77,15 @@ impl ErrorClass {
         }
     }
 
-    /// Whether the call may succeed later without anyone's action.
+    /// Whether the call may succeed later although no one does anything about the error.
     pub fn passing(self) -> bool {
         self.fault() == Fault::Cloud && self != Self::AsWanted
     }
 
-    /// Whether the cloud may have carried out the call nevertheless.
+    /// Whether the cloud may have carried out the call, or a part of it, despite the error.
     pub fn may_be_done(self) -> bool {
         match self {
-            // For a part of the accounts, if the class is of one account.
+            // If one account caused the error, the call may have taken effect for the others.
             Self::AsWanted
             | Self::Account
             | Self::Quota
@@ -101,8 +102,8 @@ impl ErrorClass {
         }
     }
 
-    /// Whether a single account may have caused the failure. The other accounts must then be tried
-    /// without it.
+    /// Whether a single account may have caused the failure. If so, the call must be repeated for
+    /// the other accounts without it.
     pub fn may_be_one_account(self) -> bool {
         match self {
             Self::AsWanted | Self::Account | Self::Quota | Self::Unlisted(_) => true,
@@ -126,7 +127,7 @@ pub struct CloudError {
     pub code: String,
     /// The cloud's message, or this program's description of the attempt and its failure.
     pub message: String,
-    /// The class of the failure.
+    /// How to continue after the failure.
     pub class: ErrorClass,
     /// What the operator can do. May be empty.
     pub remedy: String,
@@ -135,7 +136,7 @@ pub struct CloudError {
 }
 
 impl CloudError {
-    /// Creates an error with a code of this program and without a request id.
+    /// Creates an error with one of this program's own codes. It has no request id.
     pub fn own(
         code: ResultCode,
         class: ErrorClass,
@@ -151,7 +152,7 @@ impl CloudError {
         }
     }
 
-    /// Whether the call was not sent because the caller has no time left.
+    /// Whether the call was not sent because too little time was left before the deadline.
     pub fn is_out_of_time(&self) -> bool {
         let code = self.own_code();
         let late = matches!(
@@ -161,7 +162,7 @@ impl CloudError {
         self.class == ErrorClass::NotSent && late
     }
 
-    /// Returns the code as a [`ResultCode`]. `None` for a code of the cloud.
+    /// Returns the code as a [`ResultCode`], or `None` if it is a code of the cloud.
     pub fn own_code(&self) -> Option<ResultCode> {
         ResultCode::read(&self.code)
     }

@@ -1,11 +1,12 @@
-//! The dangers that a valid configuration can contain: one closed list. An operator accepts a
-//! danger by writing its name into `[check] allow`. This file does not look for dangers.
+//! The dangers that `sharehook check` can find in a valid configuration. An operator accepts a
+//! danger by adding its name to `[check] allow`. This file only lists the dangers. The code that
+//! looks for them is in `policy` and `app::examining`.
 
 use super::problem::Problem;
 use super::spelled::spelled;
 
 spelled! {
-    /// A danger that `sharehook check` warns of. `docs/check.md` says how each danger is found.
+    /// A danger that `sharehook check` warns about. `docs/check.md` explains how each one is found.
     #[derive(PartialOrd, Ord)]
     Danger {
         /// A requester can approve their own share, or a share needs no approver.
@@ -14,32 +15,34 @@ spelled! {
         AnyAccount = "any-account",
         /// The policies allow a share without an expiry.
         EndlessShare = "endless-share",
-        /// A source that proves itself by a fixed secret, without signing, may do everything that
-        /// any other source may.
+        /// A source authenticates with a fixed secret instead of a signature, and yet may do
+        /// everything that any other source may do.
         BroadToken = "broad-token",
-        /// Two sources use one secret, or a source and a target of notifications use one.
+        /// Two sources have the same secret, or a source and a `[[notify]]` target have the same.
         SharedSecret = "shared-secret",
         /// The journal has no usable seal key.
         UnsealedJournal = "unsealed-journal",
         /// The journal is kept in memory and is lost when the process ends.
         LostJournal = "lost-journal",
-        /// No policy mentions a source, and all its sample requests are refused.
+        /// No policy mentions a source, and all sample requests of the source are refused.
         UnmentionedSource = "unmentioned-source",
         /// Policies or entities name a source that is not configured.
         UnknownSource = "unknown-source",
         /// A policy or an entity names a group that `entities.json` does not list.
         UnlistedGroup = "unlisted-group",
-        /// There is no policy, or no `permit` for the action `approve` although shares need
-        /// approvals.
+        /// There is no policy at all, or shares need approvals but no `permit` allows the action
+        /// `approve`.
         NoPermit = "no-permit",
-        /// A policy can never apply, it fails for a sample request, or Cedar's validator warns of
-        /// its text.
+        /// A policy can never apply, or it fails for a sample request, or Cedar's validator warns
+        /// about it.
         OddPolicy = "odd-policy",
-        /// Denied requests are answered with HTTP 200, and no notification reports the denial.
+        /// A source's denied requests are answered with HTTP 200, and no notification reports the
+        /// denials.
         UnseenDenial = "unseen-denial",
-        /// On some hosts the time limit may leave a sweep too little time.
+        /// The configured time limit (`limits.seconds`) is too short for a sweep on some hosts.
         ShortSweep = "short-sweep",
-        /// A host's file, such as `template.yaml`, lacks something that the configuration names.
+        /// A deployment file, such as `template.yaml`, lacks something that the configuration
+        /// names.
         Deployment = "deployment",
     }
 }
@@ -49,12 +52,12 @@ spelled! {
 pub struct Warning {
     /// The kind of danger.
     pub danger: Danger,
-    /// The place of the danger, what can happen, and how to prevent it.
+    /// Where the danger is, what can happen, and how to prevent it.
     pub problem: Problem,
 }
 
 impl Danger {
-    /// Creates a warning of this danger. `problem` has the place and the remedy.
+    /// Creates a warning about this danger. `problem` says where the danger is and what to do.
     pub fn at(self, problem: Problem) -> Warning {
         Warning {
             danger: self,

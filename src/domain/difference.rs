@@ -1,5 +1,5 @@
-//! The kinds of difference between the cloud's shares and the journal, with a text for each. This
-//! file compares nothing.
+//! The kinds of difference between the cloud's shares and the journal, and what they mean. This
+//! file only describes the differences. It does not look for them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +13,17 @@ spelled! {
         Unknown = "unknown",
         /// The journal has a grant in effect, but the cloud does not share the image.
         Missing = "missing",
-        /// The cloud shares the image. Requests for it name the receiver, but gave no grant, or the
-        /// grant has ended.
+        /// The cloud shares the image although no grant is in effect. Requests for the image name
+        /// the receiver, but none of them granted the share, or the grant has ended.
         Extra = "extra",
-        /// The cloud still shares the image, although the share has expired or its approval was
-        /// withdrawn: no sweep has revoked the share yet.
+        /// The cloud still shares the image although the share has expired or its approval was
+        /// withdrawn. No sweep has revoked the share yet.
         Overdue = "overdue",
     }
 }
 
 impl Difference {
-    /// Returns the meaning of the difference, for human readers.
+    /// Returns an explanation of the difference for people.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Unknown => "shared, but no request names this receiver",

@@ -1,14 +1,17 @@
-//! The digest of a request's content. The journal binds each identity to the digest. If neither a
-//! request nor its delivery has an id, the digest even serves as the request's id. If the digest of
-//! a recorded request changed, a redelivery would be a conflict or would act again. Therefore this
-//! file writes the hashed text field by field and does not depend on how the types are serialised.
+//! The digest of a request's content. The journal binds each identity to the digest of the request.
+//! If neither a request nor its delivery has an id, the digest also serves as the request's id.
 //!
-//! Version 1 is SHA-256, in hex without a prefix, over one line of JSON without blanks. The line
-//! has the fields `id` (always null), `action`, `target`, `region`, `requester`, `approvers`,
-//! `ticket`, `reason`, `not_before` and `expires`, in this order. Texts are as the sender wrote
-//! them, instants are in UTC, and an absent optional field is `null`. A later release may append a
-//! field, but only in requests that have it, so that other requests keep their digests. Any other
-//! change makes a version 2, whose digests begin with `2:`.
+//! The digest of a recorded request must never change. Otherwise a redelivery of that request would
+//! be a conflict, or would be carried out a second time. Therefore this file writes the hashed text
+//! field by field and does not depend on how the types are serialised.
+//!
+//! Version 1 of the digest is the SHA-256 of one line of JSON without blanks, written in hex
+//! without a prefix. The line has the fields `id` (always null), `action`, `target`, `region`,
+//! `requester`, `approvers`, `ticket`, `reason`, `not_before` and `expires`, in this order. Texts
+//! are as the sender wrote them, instants are in UTC, and an absent optional field is `null`. A
+//! later release may add a field at the end, but must omit it from requests that do not use it, so
+//! that those requests keep their digests. Any other change needs a version 2, whose digests begin
+//! with `2:`.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,8 +19,8 @@ use sha2::{Digest, Sha256};
 use super::request::{Expiry, ShareRequest, Target};
 
 impl ShareRequest {
-    /// Returns the digest of the content. The digest leaves out the id and covers `expires_in` as
-    /// written, so a ticket that is delivered again later has the same digest.
+    /// Returns the digest of the request's content without its id. `expires_in` is hashed as
+    /// written and not as an instant, so a later delivery of the same ticket has the same digest.
     pub fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.content_v1()))
     }
@@ -66,7 +69,7 @@ fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     format!("[{}]", quoted.join(","))
 }
 
-/// Writes `text` as a JSON string. Unlike the serialisation of a structure, this cannot fail.
+/// Writes `text` as a JSON string. This cannot fail, unlike serialising a struct.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -87,8 +90,8 @@ mod tests {
         ShareRequest::from_json(&value, &ServedRegions::default()).unwrap()
     }
 
-    /// Existing journals contain these digests. A change that alters one of them needs a new
-    /// version.
+    /// Existing journals contain such digests. A change that alters one of them needs a new
+    /// version of the digest.
     #[test]
     fn the_digests_of_ten_requests_are_pinned() {
         let cvm = "img-6pb6lrmy";

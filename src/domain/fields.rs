@@ -1,5 +1,5 @@
-//! Reads the fields of a JSON object. Collects every problem with its field and remedy, so that an
-//! error reports all of them at once.
+//! Reads the fields of a JSON object. Collects the problems of all fields, each with its remedy, so
+//! that the sender learns about all of them at once.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,6 @@ use super::Timestamp;
 use super::person::PersonName;
 use super::problem::{Problem, shown};
 
-/// A JSON object, and the problems found in its fields so far.
 pub(super) struct Fields<'a> {
     pub(super) map: &'a Map<String, Value>,
     pub(super) problems: Vec<Problem>,
@@ -23,12 +22,13 @@ impl Fields<'_> {
         self.problems.push(Problem::new(field, problem, remedy));
     }
 
-    /// Returns the value of a successful read. Adds the problem of a failed read to `problems`.
+    /// Returns the value if `read` is `Ok`; otherwise adds the problem to `problems`.
     pub(super) fn ok_or_report<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    /// Adds the problem that `value` has the wrong type. Always returns `None`.
+    /// Reports that `value` has the wrong type. Always returns `None`, for use as the result of a
+    /// read.
     pub(super) fn wrong_type<T>(&mut self, field: &str, value: &Value, remedy: &str) -> Option<T> {
         self.problem(field, format!("is {}", kind_of(value)), remedy);
         None
@@ -38,7 +38,7 @@ impl Fields<'_> {
         self.map.get(field).filter(|value| !value.is_null())
     }
 
-    /// Reads a text of at most `most` characters. An absent field is a problem.
+    /// Reads a text of at most `most` characters. Reports a problem if the field is absent.
     pub(super) fn required(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
         if self.present(field).is_none() {
             self.problem(field, "is missing", remedy);
@@ -50,7 +50,7 @@ impl Fields<'_> {
         self.text_or(field, most, "write it, or leave the field out")
     }
 
-    /// Reads a text. `remedy` is for an empty one.
+    /// Reads a text of at most `most` characters. `remedy` is used if the text is empty.
     fn text_or(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
         match self.present(field)?.clone() {
             Value::String(text) if text.trim().is_empty() => {
@@ -78,7 +78,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Reads an array. An absent field is an empty array.
+    /// Reads an array. Returns an empty array if the field is absent.
     pub(super) fn array(&mut self, field: &str) -> Option<Vec<Value>> {
         match self.present(field).cloned() {
             None => Some(Vec::new()),
@@ -106,8 +106,8 @@ impl Fields<'_> {
         self.ok_or_report(instant)
     }
 
-    /// Reads a person's name and returns it as written, because the digest of the request covers
-    /// the sender's text. The policy normalises names for comparison.
+    /// Checks a person's name and returns it as the sender wrote it, because the digest of the
+    /// request covers the sender's text. `policy` normalises names before it compares them.
     pub(super) fn person(&mut self, field: &str, value: &Value) -> Option<String> {
         let Value::String(text) = value else {
             let remedy = "write a person's user id or address as a JSON string";
@@ -120,8 +120,9 @@ impl Fields<'_> {
     }
 }
 
-/// Whether the text has the form `date-time` of RFC 3339, section 5.6, which also permits lower
-/// case and a space for the `T`. A [`Timestamp`] reads other forms too, such as `20261231T000000Z`.
+/// Whether `text` is a `date-time` of RFC 3339, section 5.6. The RFC also permits lower case, and a
+/// space instead of the `T`. This check is needed because [`Timestamp`] accepts more formats, such
+/// as `20261231T000000Z`.
 fn is_date_time(text: &str) -> bool {
     let is_like = |text: &str, form: &str| {
         let fits = |(byte, form): (u8, u8)| match form {
@@ -148,7 +149,7 @@ fn is_date_time(text: &str) -> bool {
     is_like(local, "0000-00-00T00:00:00") && (matches!(offset, "Z" | "z") || is_offset())
 }
 
-/// Names the type of a JSON value, for a message.
+/// Returns the type of a JSON value with its article, for messages.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

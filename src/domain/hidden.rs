@@ -1,22 +1,23 @@
-//! Replaces secrets in an untrusted text. In: secrets, the text and a mark. Out: the text with the
-//! mark in place of the secrets, also where it spells their characters with escapes of JSON, URLs or
-//! HTML: many JSON libraries write the `=` at the end of a token as `\u003d`. Does not know escapes of
-//! characters beyond ASCII.
+//! Replaces secrets in an untrusted text, such as the answer of another server. Also finds a secret
+//! if the text writes some of its characters as escapes of JSON, URLs or HTML. For example, many
+//! JSON libraries write the `=` at the end of a token as `\u003d`. Does not recognise escapes of
+//! characters outside ASCII.
 
-/// The most backslashes before one character: those of a JSON text inside two others. The limit
-/// keeps the search short in an answer of backslashes alone.
+/// Maximum number of backslashes that are read as the escape of one character. JSON inside JSON
+/// inside JSON needs up to eight. The limit keeps the search fast in a text that is full of
+/// backslashes.
 const MAX_BACKSLASHES: usize = 8;
-/// The most characters of a number in HTML's `&#x2F;`, with its `;`.
+/// Maximum length of the part after `#` in a character reference such as `&#x2F;`, with its `;`.
 const MAX_NUMBER: usize = 6;
 
-/// Returns `text` with `mark` in place of each secret that is not empty.
+/// Returns `text` with `mark` in place of each secret. Ignores empty secrets.
 pub(crate) fn hide_secrets(text: &[u8], secrets: &[&str], mark: &str) -> Vec<u8> {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     let secrets: Vec<&[u8]> = secrets.map(|secret| secret.as_bytes()).collect();
     let mut shown = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after_first)) = rest.split_first() {
-        // A secret may begin with another one: hide the longest.
+        // Several secrets may begin here, if one is a prefix of another. Hide the longest.
         let found = secrets.iter().filter_map(|secret| after(rest, secret));
         match found.min_by_key(|after| after.len()) {
             Some(after) => {
@@ -32,12 +33,13 @@ pub(crate) fn hide_secrets(text: &[u8], secrets: &[&str], mark: &str) -> Vec<u8>
     shown
 }
 
-/// Returns what follows `secret` at the beginning of `text`.
+/// Returns the rest of `text` after `secret`, or `None` if `text` does not begin with `secret`.
 fn after<'t>(text: &'t [u8], secret: &[u8]) -> Option<&'t [u8]> {
     if let Some(rest) = text.strip_prefix(secret) {
         return Some(rest);
     }
-    // In the text, a run of backslashes is read as one.
+    // `escaped` reads a run of backslashes in the text as one backslash, so do the same with the
+    // secret.
     let mut last = 0;
     let mut bytes = secret.iter().filter(|byte| {
         let before = std::mem::replace(&mut last, **byte);
@@ -48,7 +50,8 @@ fn after<'t>(text: &'t [u8], secret: &[u8]) -> Option<&'t [u8]> {
     })
 }
 
-/// Returns what follows an escaped `byte` at the beginning of `text`.
+/// Returns the rest of `text` after an escape of `byte`, or `None` if `text` does not begin with
+/// one.
 fn escaped(text: &[u8], byte: u8) -> Option<&[u8]> {
     let (first, rest) = text.split_first()?;
     let (found, rest) = match first {
@@ -69,7 +72,8 @@ fn escaped(text: &[u8], byte: u8) -> Option<&[u8]> {
     (found == byte).then_some(rest)
 }
 
-/// Returns the character that JSON writes after a backslash for `byte`.
+/// Returns the character after the backslash in the JSON escape of `byte`, such as `n` for a line
+/// feed.
 fn after_backslash(byte: u8) -> u8 {
     match byte {
         b'\n' => b'n',
@@ -85,7 +89,7 @@ fn two_digits(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((u8::from_str_radix(digits, 16).ok()?, rest))
 }
 
-/// Reads `amp;` and the other names that HTML needs.
+/// Reads the name and the semicolon of a reference such as `&amp;`.
 fn html_name(text: &[u8]) -> Option<(u8, &[u8])> {
     const NAMES: [(&[u8], u8); 5] = [
         (b"amp;", b'&'),
@@ -98,7 +102,7 @@ fn html_name(text: &[u8]) -> Option<(u8, &[u8])> {
     NAMES.into_iter().find_map(read)
 }
 
-/// Reads `#47;` or `#x2F;`.
+/// Reads the number of a reference such as `&#47;` or `&#x2F;`.
 fn html_number(text: &[u8]) -> Option<(u8, &[u8])> {
     let text = text.strip_prefix(b"#")?;
     let end = text
@@ -126,7 +130,7 @@ mod tests {
             TOKEN,
             r"HUSH\/token+0123456789\\abcdef==",
             r"HUSH/token\u002b0123456789\\abcdef\u003d\u003D",
-            // A JSON text inside another one.
+            // JSON inside a JSON string.
             r"HUSH\\\/token\\u002b0123456789\\\\abcdef\\u003d=",
             "HUSH%2Ftoken%2b0123456789%5Cabcdef%3D%3d",
             "HUSH&#x2F;token&#43;0123456789&#92;abcdef&#61;&#x3d;",
@@ -175,7 +179,7 @@ mod tests {
         assert_eq!(String::from_utf8(shown).unwrap(), "* * *");
     }
 
-    /// An answer can be 4 MiB large.
+    /// Answers can be as large as 4 MiB, so the search must not be quadratic.
     #[test]
     fn an_answer_of_escapes_takes_no_long_search() {
         for text in ["\\", "&#", "%2", "HUSH"] {

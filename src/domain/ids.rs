@@ -1,6 +1,6 @@
-//! Validated identifiers: account, image, blueprint, source, request identity. In: text. Out: a
-//! newtype, or the problem with the text. The accepted formats come from the API pages and the
-//! examples of the SDKs.
+//! Validated identifiers of accounts, images, blueprints, sources and requests. Each is parsed from
+//! text into a newtype. The formats of the cloud's ids come from its API documentation and from the
+//! examples of its SDKs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,9 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::problem::{Problem, shown};
 
-/// Declares an identifier: a newtype over `String` that accepts only texts for which `$is_valid` is
-/// true. Any other text is a problem of `$field`. Its message is the text followed by `$problem`.
+/// Declares an identifier: a newtype over `String` that can only be parsed from a text for which
+/// `$is_valid` returns true. For any other text, parsing returns a problem of `$field`, whose
+/// message is the quoted text followed by `$problem`.
 macro_rules! identifier {
     (
         $(#[$doc:meta])*
@@ -23,7 +24,7 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// The identifier's text.
+            /// Returns the identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -89,7 +90,7 @@ fn image_suffix(text: &str, prefix: &str) -> bool {
     })
 }
 
-/// An image of Lighthouse or CVM. The prefix of its id decides which.
+/// An image of Lighthouse or CVM. The prefix of the id, `lhbp-` or `img-`, decides which.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, DeserializeFromStr, SerializeDisplay,
 )]
@@ -101,7 +102,7 @@ pub enum ImageRef {
 }
 
 impl ImageRef {
-    /// The identifier's text.
+    /// Returns the identifier as text.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Blueprint(id) => id.as_str(),
@@ -109,7 +110,7 @@ impl ImageRef {
         }
     }
 
-    /// Returns `blueprint` or `cvm`, the value of the attribute `kind` in policies.
+    /// Returns `blueprint` or `cvm`. Policies see this value as the attribute `kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Blueprint(_) => "blueprint",
@@ -142,7 +143,7 @@ impl FromStr for ImageRef {
 }
 
 identifier! {
-    /// The name of a configured source. URLs, identities and policy entities contain it.
+    /// The name of a configured source. It appears in URLs, identities and policy entities.
     SourceName,
     is_name,
     "name",
@@ -151,7 +152,7 @@ identifier! {
 }
 
 identifier! {
-    /// The name of a configured `[[notify]]`. Webhook ids and metric labels contain it.
+    /// The name of a configured `[[notify]]`. It appears in webhook ids and metric labels.
     NotifyName,
     is_name,
     "name",
@@ -164,13 +165,14 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(good)
 }
 
-/// The identity of a request: the source that authenticated the request, and the request's id
-/// within that source. Requests with the same identity act only once.
+/// The identity of a request: the source that authenticated it, and its id within that source. If
+/// several requests have the same identity, only one of them is carried out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The source that authenticated the request.
     pub source: SourceName,
-    /// The request's own id, or else the delivery's id, or else a digest of the content.
+    /// The id that the request names. If it names none, the id of the delivery; if the delivery has
+    /// none either, the digest of the request's content.
     pub id: String,
 }
 
@@ -183,7 +185,7 @@ impl Identity {
         }
     }
 
-    /// The problem of a delivery with other content than the request that has this identity.
+    /// Returns the problem that another request with different content already has this identity.
     pub fn used_before(&self) -> Problem {
         Problem::new(
             "id",

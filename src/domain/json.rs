@@ -1,6 +1,6 @@
-//! Reads JSON and refuses an object that names a key twice, because JSON readers disagree about
-//! which of the two values applies (RFC 8259, section 4). In: bytes of a sender or a host. Out: the
-//! value, or the flaw. `serde_json` itself refuses 128 or more nested levels.
+//! Reads JSON from senders and hosts. Refuses an object that contains a key twice, because JSON
+//! parsers disagree about which of the two values applies (RFC 8259, section 4). `serde_json`
+//! itself refuses 128 or more levels of nesting.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 
 use super::problem::{Problem, shown};
 
-/// Why a text was refused.
+/// Why a text was refused as JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonFlaw {
     /// The text is not JSON, or is nested too deep.
@@ -24,7 +24,7 @@ pub enum JsonFlaw {
 }
 
 impl JsonFlaw {
-    /// Returns the flaw as a problem of `field`.
+    /// Converts the flaw to a problem of `field`.
     pub(crate) fn into_problem(self, field: impl Into<String>) -> Problem {
         let remedy = match &self {
             Self::Syntax(_) => "send one JSON value, nested at most 127 deep",
@@ -42,8 +42,8 @@ pub fn read_json(text: &[u8]) -> Result<Value, JsonFlaw> {
     serde_json::from_slice::<UniqueKeys>(text)?.0
 }
 
-/// A JSON value for callers that deserialise it through `serde`, such as the Lambda runtime.
-/// Contains the flaw instead if an object names a key twice.
+/// A JSON value for callers that deserialise through `serde`, such as the Lambda runtime. If an
+/// object contains a key twice, deserialising succeeds, and the field contains the flaw.
 #[derive(Debug)]
 pub struct UniqueKeys(pub Result<Value, JsonFlaw>);
 
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for UniqueKeys {
     }
 }
 
-/// Builds a value and stores the first repeated key.
+/// Builds a [`Value`], and stores the first repeated key in the cell.
 #[derive(Clone, Copy)]
 struct Reading<'a>(&'a RefCell<Option<String>>);
 

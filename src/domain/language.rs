@@ -1,4 +1,4 @@
-//! The languages of texts for people who do not operate the program, such as notifications.
+//! The languages of notifications and other texts for people who do not operate the program.
 
 use super::spelled::spelled;
 

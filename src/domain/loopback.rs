@@ -1,4 +1,4 @@
-//! Recognises loopback addresses: several settings allow plain `http` only to these.
+//! Recognises loopback addresses. Several settings allow plain `http` only for such addresses.
 
 use std::net::IpAddr;
 

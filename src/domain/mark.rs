@@ -1,6 +1,6 @@
-//! A place in a text file, for problems that point at it. In: the file's text and a range of bytes.
-//! Out: line, column and length in characters; lines and columns count from 1. Does not keep the
-//! file's text, which may be a secret.
+//! A place in a text file, for problems that point at it. Converts a range of bytes in the file's
+//! text to line, column and length in characters. Does not keep the text, which may contain
+//! secrets.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,17 +13,17 @@ use serde::Serialize;
 pub struct Mark {
     /// The path under which the operator can open the file.
     pub file: String,
-    /// The number of the line, from 1.
+    /// The line. The first line is 1.
     pub line: usize,
-    /// The number of the first character in the line, from 1.
+    /// The position of the first marked character in its line. The first position is 1.
     pub column: usize,
     /// The length in characters. 0 means the file as a whole.
     pub length: usize,
 }
 
 impl Mark {
-    /// Marks the bytes `span` of `text`, up to the end of the span's first line. An empty span
-    /// marks the rest of its line.
+    /// Marks the bytes `span` of `text`. If `span` has several lines, only the first is marked. If
+    /// `span` is empty, the rest of its line is marked.
     pub fn of(file: &str, text: &str, span: Range<usize>) -> Self {
         let start = text.floor_char_boundary(span.start);
         let (before, rest) = text.split_at(start);
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(rest.length, "\"é\" # ü".chars().count());
         let two_lines = Mark::of("c.toml", text, 0..text.len());
         assert_eq!((two_lines.line, two_lines.length), (1, 5));
-        // One span begins inside a character, the other after the end of the text.
+        // The first span begins inside a character, and the second after the end of the text.
         assert_eq!(Mark::of("c.toml", text, at + 2..at + 2).column, 9);
         assert_eq!(Mark::of("c.toml", text, 900..901).length, 1);
     }

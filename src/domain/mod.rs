@@ -1,6 +1,6 @@
-//! The types of the domain: accounts, images, regions, people, requests, results. Parses text into
-//! values that are always valid. Does no I/O, reads no clock, and does not depend on the JSON of
-//! any vendor.
+//! The types of the domain: accounts, images, regions, people, requests, results and others. Parses
+//! text into values that are always valid. Does no I/O, reads no clock, and does not depend on any
+//! vendor's JSON.
 
 mod action;
 mod cloud_error;
@@ -56,5 +56,5 @@ pub(crate) use spelled::{spelled, unknown_name};
 pub use verdict::{Approval, RefusalKind, Refused, Verdict};
 pub(crate) use visible::{is_invisible, visible};
 
-/// An instant in UTC, written in the format of RFC 3339.
+/// An instant. Its text is in UTC, in the format of RFC 3339.
 pub type Timestamp = jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! Reads native share requests, from maps or directly from callers. In: JSON. Out: a
+//! Reads native requests, which come from maps or directly from callers. Takes JSON and returns a
 //! [`ShareRequest`], or all problems of the JSON at once. Refuses unknown fields.
 
 use std::collections::BTreeSet;
@@ -37,7 +37,8 @@ impl ShareRequest {
     /// Reads a native request.
     ///
     /// # Errors
-    /// Every problem, each with its field and remedy. A wrong value is never replaced by a default.
+    /// Returns all problems, each with its field and remedy. A wrong value is never replaced by a
+    /// default.
     pub fn from_json(value: &Value, rules: &ServedRegions) -> Result<Self, Problems> {
         let Value::Object(map) = value else {
             return Err(Problem::new(
@@ -65,10 +66,11 @@ impl ShareRequest {
         }
     }
 
-    /// Checks who reopens a request, and why, by the rules for `requester` and `reason`.
+    /// Checks the name of the person who reopens a request, and the reason for it. The same rules
+    /// apply as for the fields `requester` and `reason` of a request.
     ///
     /// # Errors
-    /// Every problem of the two.
+    /// Returns all problems of both texts.
     pub fn check_reopening(requester: &str, reason: &str) -> Result<(), Problems> {
         let fields = [("requester", requester), ("reason", reason)];
         let fields = fields.map(|(name, text)| (name.to_owned(), text.into()));
@@ -262,7 +264,8 @@ impl Fields<'_> {
     }
 }
 
-/// Returns an unknown field's name for a message, quoted and escaped unless it is a plain word.
+/// Returns the name of an unknown field for a message. Quotes and escapes it unless it is a short
+/// plain word.
 fn shown_field(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if (1..=40).contains(&name.len()) && name.bytes().all(plain) {

@@ -1,5 +1,5 @@
-//! Notifications as data: subjects, targets, and the subscriptions of a configuration.
-//! `journal::state` decides which notifications a request owes.
+//! The subjects of notifications, and the configured subscriptions to them. This file does not
+//! decide which notifications are due: `journal::state` does.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::span::Span;
 use super::spelled::spelled;
 
 spelled! {
-    /// The subject of a notification, as `on` in `[[notify]]` names it.
+    /// The subject of a notification, as written in the setting `on` of a `[[notify]]`.
     NoticeKind {
         /// Every item of the request succeeded.
         Completed = "completed",
@@ -18,9 +18,9 @@ spelled! {
         Failed = "failed",
         /// The policy refused the request.
         Denied = "denied",
-        /// The share expires within the time of `[limits] notice`.
+        /// The share expires soon: within the time that `[limits] notice` sets.
         Expiring = "expiring",
-        /// The share expired or was called off, and it was revoked.
+        /// The share was revoked, after it had expired or was called off.
         Revoked = "revoked",
         /// The share has expired or its approval was withdrawn, and an attempt to revoke the share
         /// failed or was deferred.
@@ -37,10 +37,10 @@ spelled! {
 pub struct Notice {
     /// The name of the target's `[[notify]]`.
     pub notify: NotifyName,
-    /// The subject.
+    /// What the notification reports.
     pub on: NoticeKind,
-    /// The number of the record with the reported outcome. For `expiring` and `overdue`, the number
-    /// of the record with the share's outcome.
+    /// The number of the record that contains the reported outcome. For `expiring` and `overdue`,
+    /// this is the record that contains the outcome of the share.
     pub about: u64,
 }
 
@@ -56,8 +56,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether the target receives the subject `on` for requests or deliveries of `source`. Without
-    /// a source, the list of sources does not matter.
+    /// Whether the target receives notifications of the subject `on` for requests or deliveries of
+    /// `source`. If `source` is `None`, the subscription's list of sources is ignored.
     pub fn wants(&self, on: NoticeKind, source: Option<&SourceName>) -> bool {
         let of_source = |source| self.sources.is_empty() || self.sources.contains(source);
         self.on.contains(&on) && source.is_none_or(of_source)
@@ -65,8 +65,8 @@ impl Subscription {
 }
 
 impl NoticeKind {
-    /// Whether notifications of this subject are for the operator. Such notifications belong to no
-    /// ticket, so they cannot become comments on one.
+    /// Whether notifications of this subject belong to no ticket. They are for the operator and
+    /// cannot become comments on a ticket.
     pub fn has_no_ticket(self) -> bool {
         matches!(self, Self::Rejected | Self::Drifted)
     }
@@ -75,14 +75,16 @@ impl NoticeKind {
 /// The notification settings of a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoticeRules {
-    /// The subscriptions, in the file's order.
+    /// The subscriptions, in the order of the configuration file.
     pub subscriptions: Vec<Subscription>,
-    /// How long before a share's expiry the notification `expiring` is sent. `None` means never.
+    /// How long before a share's expiry the notification `expiring` is sent. If `None`, it is never
+    /// sent.
     pub before_end: Option<Span>,
 }
 
 impl NoticeRules {
-    /// Returns the targets that receive the subject `on` for requests or deliveries of `source`.
+    /// Returns the targets that receive notifications of the subject `on` for requests or
+    /// deliveries of `source`.
     pub fn targets(
         &self,
         on: NoticeKind,
@@ -93,7 +95,8 @@ impl NoticeRules {
         wanting.map(|one| &one.name)
     }
 
-    /// Whether any target receives the subject `on` for requests or deliveries of `source`.
+    /// Whether any target receives notifications of the subject `on` for requests or deliveries of
+    /// `source`.
     pub fn want(&self, on: NoticeKind, source: Option<&SourceName>) -> bool {
         self.targets(on, source).next().is_some()
     }

@@ -1,5 +1,5 @@
-//! The outcome of a request: one result for each account, one for Lighthouse if the request
-//! includes it, and the status that sums the results up.
+//! The outcome of a request: a result for each account, a result for Lighthouse if the request
+//! includes it, and the status of the request as a whole.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::action::Action;
 use super::ids::{AccountId, BlueprintId, CvmImageId};
 use super::spelled::spelled;
 
-/// The account, or the place in Lighthouse, that a result is about.
+/// What a result is about: an account, or an image's place in Lighthouse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Item {
     /// A receiving root account.
@@ -37,30 +37,32 @@ pub enum ResultKind {
     Shared,
     /// The account had the image before, so this request changed nothing.
     AlreadyShared,
-    /// A cancel or a revocation took the image away from the receiver, this request undid its own
-    /// publication, or the item was called off.
+    /// The image was taken away from the receiver: a cancel or a revocation did so, or this request
+    /// withdrew the image from Lighthouse after it had published it there. Also the result of an
+    /// item that was called off.
     Cancelled,
     /// The receiver did not have the image, so this request changed nothing.
     NotShared,
     /// The CVM image is available in Lighthouse.
     Available {
-        /// The id of the image's blueprint. The cloud may omit it.
+        /// The id of the blueprint that was created from the image. `None` if the cloud did not
+        /// return it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blueprint: Option<BlueprintId>,
         /// Whether the image was available before this request.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         already: bool,
     },
-    /// Not finished. The journal has the request, and a later turn continues it.
+    /// Not finished. The request is in the journal, and a worker continues it later.
     Pending,
-    /// The item failed: for example, the cloud, the policy or a precheck refused it, or its call
-    /// got no answer or was not sent.
+    /// The item failed. For example, the cloud, the policy or a precheck refused it, or its call
+    /// was not sent or got no answer.
     Failed {
-        /// The cloud's error code, or a [`ResultCode`](super::ResultCode) of our own.
+        /// The cloud's error code, or the text of a [`ResultCode`](super::ResultCode).
         code: String,
-        /// The cloud's or this program's message, and the next step for the operator.
+        /// The message of the cloud or of this program, with the next step for the operator.
         message: String,
-        /// Whether the request may succeed later without a change.
+        /// Whether the same request may succeed later.
         retryable: bool,
     },
 }
@@ -75,7 +77,7 @@ impl ResultKind {
         }
     }
 
-    /// Returns the result in one or two words, for people.
+    /// Returns the result in one or two words for people.
     pub fn in_words(&self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -89,7 +91,7 @@ impl ResultKind {
     }
 }
 
-/// The result of one item, with the cloud's id of the deciding call, if it is known.
+/// The result of one item of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemResult {
     /// The account, or the image in Lighthouse.
@@ -101,22 +103,24 @@ pub struct ItemResult {
     /// The `RequestId` of the call that decided the result, for the cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Set if a later cancel, or the withdrawal of the request's approval, called this item off:
-    /// the cancel's ticket, or else the `source/id` of the cancel or the withdrawal.
+    /// What called this item off: a later cancel, or the withdrawal of the request's approval. The
+    /// text is the ticket of the cancel. If there is no ticket, it is the `source/id` of the cancel
+    /// or the withdrawal. `None` if the item was not called off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_off_by: Option<String>,
-    /// Whether the cloud may have changed an item that has not succeeded: a call for it got no
-    /// clear answer, or its worker was interrupted.
+    /// Whether the item has not succeeded but the cloud may have changed it nevertheless, because a
+    /// call for it got no clear answer, or the worker was interrupted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
-    /// Whether another request, which ends no later, had shared the item that this share found
-    /// shared. If so, the item also counts as given by this request, whose end revokes it.
+    /// Whether this share found the item already shared, by another request that ends no later than
+    /// this one. If so, the item also counts as given by this request, and is revoked when this
+    /// request ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
 }
 
 impl ItemResult {
-    /// Creates a result that is neither called off nor in doubt.
+    /// Creates a result with the given kind. All other fields have their defaults.
     pub fn new(item: Item, kind: ResultKind, request_id: Option<String>) -> Self {
         Self {
             item,
@@ -128,15 +132,15 @@ impl ItemResult {
         }
     }
 
-    /// Sets `maybe_done` to `maybe`. A successful item is never in doubt.
+    /// Sets `maybe_done` to `maybe`, or to false if the item has succeeded.
     #[must_use]
     pub fn in_doubt(self, maybe: bool) -> Self {
         let maybe_done = maybe && !self.succeeded();
         Self { maybe_done, ..self }
     }
 
-    /// Whether the item has the state that `action` asks for. A revoked or called-off share does
-    /// not have it.
+    /// Whether the item has the state that `action` asks for. Returns false for a share that was
+    /// revoked or called off.
     pub fn as_wanted(&self, action: Action) -> bool {
         match self.kind {
             _ if self.called_off_by.is_some() => false,
@@ -148,13 +152,13 @@ impl ItemResult {
         }
     }
 
-    /// Whether the item is finished and successful. A called-off item is not successful.
+    /// Whether the item is finished and successful. Returns false if the item was called off.
     pub fn succeeded(&self) -> bool {
         self.called_off_by.is_none()
             && !matches!(self.kind, ResultKind::Pending | ResultKind::Failed { .. })
     }
 
-    /// Returns the result in a few words, for people.
+    /// Returns the result in a few words for people.
     pub fn in_words(&self) -> String {
         let renewed = match self.renewed {
             true => ", by another request; revoked when the last of these shares ends",
@@ -163,7 +167,7 @@ impl ItemResult {
         format!("{}{renewed}", self.kind.in_words())
     }
 
-    /// Whether the item already had the state that a share wants.
+    /// Whether the item was already shared or available before this request.
     pub fn found(&self) -> bool {
         matches!(
             self.kind,
@@ -197,7 +201,8 @@ spelled! {
         Partial = "partial",
         /// No item succeeded.
         Failed = "failed",
-        /// The policy denied the request, on arrival or before a later turn.
+        /// The policy denied the request, either when it arrived or when a worker continued it
+        /// later.
         Denied = "denied",
         /// The map found no request in the event.
         Ignored = "ignored",
@@ -209,7 +214,8 @@ spelled! {
 }
 
 impl Status {
-    /// Returns the status of a request with `action`. `results` must have a result for every item.
+    /// Returns the status of a request. `results` must contain a result for every item of the
+    /// request.
     pub fn of(action: Action, results: &[ItemResult]) -> Self {
         if results.iter().any(ItemResult::pending) {
             return Self::Pending;

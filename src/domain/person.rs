@@ -1,10 +1,11 @@
-//! The normalised name of a requester or an approver. Names are compared in this form.
+//! The normalised name of a requester or an approver. Two names count as the same person if and
+//! only if their normalised forms are equal.
 //!
-//! Two names belong to one person if and only if their normalised forms are equal. Normalisation
-//! trims the text, composes it (Unicode NFC), and writes an address in lower case with its domain
-//! in ASCII (IDNA). A text that could make one person look like two is refused: invisible
-//! characters, look-alikes, display names, a trailing dot. Other differences stay: `a.b`, `ab` and
-//! `ab+x` are three people. `Bob` and `bob` are two people, because neither name is an address.
+//! Normalisation trims the text, composes it (Unicode NFC), and writes an address in lower case
+//! with its domain in ASCII (IDNA). A text that could make one person look like two is refused: for
+//! example, a text with invisible characters, look-alikes, a display name or a trailing dot. All
+//! other differences remain: `a.b`, `ab` and `ab+x` are three people. `Bob` and `bob` are two
+//! people, because only addresses are written in lower case.
 
 use std::str::FromStr;
 
@@ -23,7 +24,7 @@ const MAX_CHARS: usize = 256;
 pub struct PersonName(String);
 
 impl PersonName {
-    /// The normalised name.
+    /// Returns the normalised name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -38,8 +39,8 @@ impl PersonName {
 impl FromStr for PersonName {
     type Err = Problem;
 
-    /// Normalises a name. Refuses a text that is not a name, or that could look like another name.
-    /// The problem's field is `person`.
+    /// Normalises a name. Refuses a text that is not a name, or that a reader could mistake for
+    /// another name. The problem's field is `person`.
     fn from_str(text: &str) -> Result<Self, Problem> {
         if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
             return refuse(
@@ -76,7 +77,8 @@ fn refuse<T>(problem: impl Into<String>, remedy: &str) -> Result<T, Problem> {
     Err(Problem::new("person", problem, remedy))
 }
 
-/// Refuses blanks other than single spaces, and variants of ASCII characters (`ａ`, `ⓐ`, `ﬁ`).
+/// Refuses blanks other than single spaces, and characters that are variants of ASCII characters,
+/// such as `ａ`, `ⓐ` and `ﬁ`.
 fn check_characters(name: &str) -> Result<(), Problem> {
     let odd_blank = name.chars().any(|c| c.is_whitespace() && c != ' ');
     if odd_blank || name.contains("  ") {
@@ -102,7 +104,7 @@ fn check_characters(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses texts that are more than a name: display names, URIs, encoded addresses.
+/// Refuses display names, URIs and encoded addresses.
 fn check_form(name: &str) -> Result<(), Problem> {
     const BARE: &str = "write the bare user id or address, as in \"alice@example.com\"";
     let lower = name.to_ascii_lowercase();
@@ -127,7 +129,7 @@ fn check_form(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Checks and normalises an address, given as the parts before and after the `@`.
+/// Checks and normalises the address `local@domain`.
 fn address(local: &str, domain: &str) -> Result<String, Problem> {
     const ADDRESS: &str = "write one address, as in \"alice@example.com\"";
     const SYMBOLS: &str = "!#$%&'*+-/=?^_`{|}~.";
@@ -163,8 +165,9 @@ fn address(local: &str, domain: &str) -> Result<String, Problem> {
     Ok(format!("{}@{domain_in_ascii}", local.to_lowercase()))
 }
 
-/// Refuses a word that mixes scripts, such as `аlice` with a Cyrillic letter. Allows Chinese,
-/// Japanese and Korean letters next to Latin ones, because ordinary names mix them.
+/// Refuses a name if one of its words mixes scripts, such as `аlice` with a Cyrillic `а`. Chinese,
+/// Japanese and Korean letters may occur next to letters of one other script, because ordinary
+/// names mix them.
 fn check_words(name: &str) -> Result<(), Problem> {
     if name
         .split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric())
@@ -178,15 +181,15 @@ fn check_words(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether a text has letters of several scripts, other than Chinese, Japanese and Korean ones next
-/// to those of one more script.
+/// Whether a text mixes letters of several scripts. Chinese, Japanese and Korean letters are
+/// ignored, so they may occur next to letters of one other script.
 pub fn mixes_scripts(text: &str) -> bool {
     let scripts = ScriptWithExtensions::new();
     let other = |c: &char| !EAST_ASIAN.contains(&scripts.get_script_val(*c));
     !is_single_script(text.chars().filter(other))
 }
 
-/// Scripts that Chinese, Japanese and Korean mix (UTS 39, section 5.1: Hanb, Jpan, Kore).
+/// Scripts that Chinese, Japanese and Korean texts mix (UTS 39, section 5.1: Hanb, Jpan, Kore).
 const EAST_ASIAN: [Script; 5] = [
     Script::Han,
     Script::Hiragana,
@@ -195,8 +198,8 @@ const EAST_ASIAN: [Script; 5] = [
     Script::Hangul,
 ];
 
-/// Whether all characters belong to one script. Ignores characters that scripts share (digits,
-/// accents). The scripts in `EAST_ASIAN` count as one.
+/// Whether all characters belong to one script. Ignores characters that several scripts use, such
+/// as digits and accents. The scripts in `EAST_ASIAN` count as one.
 fn is_single_script(text: impl Iterator<Item = char>) -> bool {
     let scripts = ScriptWithExtensions::new();
     let mut possible: Option<Vec<Script>> = None;
@@ -223,14 +226,12 @@ fn is_single_script(text: impl Iterator<Item = char>) -> bool {
 mod tests {
     use super::*;
 
-    /// The expected result for a text, compared with `alice@example.com`.
+    /// Whom a text must name: the same person as the base name, or another. Or the text must be
+    /// refused, with a problem that contains the given words.
     #[derive(Debug, PartialEq, Eq)]
     enum Fate {
-        /// The same person.
         Same,
-        /// Another person: normalisation keeps the difference.
         Other,
-        /// Refused. The problem contains these words.
         Refused(&'static str),
     }
     use Fate::{Other, Refused, Same};
@@ -259,7 +260,7 @@ mod tests {
             (" alice@example.com", Same),
             ("alice@example.com   ", Same),
             ("\u{a0}alice@example.com\u{3000}", Same),
-            // IDNA reads the full stops of other scripts as dots.
+            // IDNA treats the full stops of other scripts as dots.
             ("alice@example\u{3002}com", Same),
             ("alice@example\u{ff61}com", Same),
             ("alice@example.com.", Refused("not a domain")),
@@ -392,7 +393,7 @@ mod tests {
             ("https://github.com/alice", Refused("URL")),
         ];
         check("alice", &table);
-        // A composed and a decomposed accent are equal under NFC.
+        // NFC makes a composed and a decomposed accent equal.
         check("jos\u{e9}", &[("jose\u{301}", Same), ("jose", Other)]);
     }
 

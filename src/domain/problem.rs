@@ -1,4 +1,5 @@
-//! A problem with an input, as a message to its author: the field, the problem, the remedy.
+//! A problem with an input. Tells the author of the input which field is wrong, why, and what to
+//! write instead.
 
 use std::fmt;
 use std::path::Path;
@@ -17,13 +18,13 @@ pub struct Problem {
     pub problem: String,
     /// What to write instead.
     pub remedy: String,
-    /// The place in a file, if the problem is about a file. Records and answers leave it out.
+    /// The place in a file, if the problem is about a file. Not written to records and answers.
     #[serde(skip)]
     pub mark: Option<Box<Mark>>,
 }
 
 impl Problem {
-    /// Creates a problem of `field`, without a place in a file.
+    /// Creates a problem of `field` that has no place in a file.
     pub fn new(
         field: impl Into<String>,
         problem: impl Into<String>,
@@ -37,12 +38,12 @@ impl Problem {
         }
     }
 
-    /// Creates a problem at a place in a file. Its field is `file:line`.
+    /// Creates a problem at a place in a file. The field of the problem is `file:line`.
     pub fn at(mark: Mark, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(mark.to_string(), problem, remedy).marked(mark)
     }
 
-    /// Returns the problem with `mark` as its place in a file.
+    /// Sets the place in a file, and keeps the field.
     #[must_use]
     pub fn marked(self, mark: Mark) -> Self {
         Self {
@@ -51,8 +52,8 @@ impl Problem {
         }
     }
 
-    /// Returns the problem with `folder` put before the name of its file. A problem without a place
-    /// in a file stays as it is.
+    /// Puts `folder` before the name of the problem's file. If the problem has no place in a file,
+    /// it is returned unchanged.
     #[must_use]
     pub fn within(self, folder: &Path) -> Self {
         match self.mark {
@@ -80,7 +81,7 @@ impl fmt::Display for Problems {
 }
 
 impl Problems {
-    /// Returns an error unless `problems` is empty.
+    /// Returns `problems` as an error unless the list is empty.
     pub(crate) fn refuse_any(problems: Vec<Problem>) -> Result<(), Self> {
         match problems.is_empty() {
             true => Ok(()),
@@ -95,7 +96,8 @@ impl From<Problem> for Problems {
     }
 }
 
-/// Joins texts on one line. Numbers them if there are several, because a text may contain `; `.
+/// Joins texts with `; ` on one line. If there are several, they are numbered, because a text may
+/// itself contain `; `.
 pub(crate) fn numbered(texts: impl IntoIterator<Item = impl ToString>) -> String {
     let mut texts: Vec<String> = texts.into_iter().map(|text| text.to_string()).collect();
     if texts.len() > 1 {
@@ -106,7 +108,7 @@ pub(crate) fn numbered(texts: impl IntoIterator<Item = impl ToString>) -> String
     texts.join("; ")
 }
 
-/// Quotes and escapes a value for an error message, and shortens it to 60 characters.
+/// Shortens a value to 60 characters, quotes it and escapes it, for an error message.
 pub(crate) fn shown(text: &str) -> String {
     const MAX_SHOWN: usize = 60;
     let mut cut: String = text.chars().take(MAX_SHOWN).collect();

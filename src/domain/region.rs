@@ -1,6 +1,5 @@
-//! Regions, and the lists of regions where Lighthouse and CVM are known to run. In: text, the
-//! configured site, and the regions that an operator added. Out: a region, or the problem with the
-//! text.
+//! Regions, and the lists of regions where Lighthouse and CVM are known to run. An operator can add
+//! newer regions to the configuration. Does not ask the cloud for its regions.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +7,8 @@ use super::ids::identifier;
 use super::problem::{Problem, shown};
 use super::site::Site;
 
-/// The Lighthouse regions, in the order in which the five Lighthouse pages of the international
-/// site list them.
+/// The Lighthouse regions, in the same order as on the five Lighthouse pages of the international
+/// site.
 const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "ap-bangkok",
     "ap-beijing",
@@ -28,8 +27,8 @@ const LIGHTHOUSE_REGIONS: [&str; 15] = [
     "sa-saopaulo",
 ];
 
-/// Further regions where CVM is known to run, beyond [`LIGHTHOUSE_REGIONS`]. CVM's own page lists
-/// no regions.
+/// Regions outside [`LIGHTHOUSE_REGIONS`] where CVM is known to run. CVM's own page does not list
+/// regions.
 const OTHER_CVM_REGIONS: [&str; 8] = [
     "ap-beijing-fsi",
     "ap-chongqing",
@@ -42,8 +41,8 @@ const OTHER_CVM_REGIONS: [&str; 8] = [
 ];
 
 identifier! {
-    /// A well-formed name of a region. [`ServedRegions`] checks whether a product is known to run
-    /// there.
+    /// A well-formed region name. [`ServedRegions`] checks whether a product is known to run in the
+    /// region.
     Region,
     |text: &str| {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -60,14 +59,14 @@ identifier! {
 pub struct ServedRegions {
     /// The configured site (`cloud.site`).
     pub site: Site,
-    /// Regions that the operator added, because they are newer than this program (`cloud.regions`).
+    /// Regions that the operator added because this program does not know them (`cloud.regions`).
     pub added: BTreeSet<String>,
 }
 
 impl ServedRegions {
-    /// Refuses a region that is neither a known Lighthouse region nor added by the operator. On the
-    /// Chinese site, accepts every region and leaves the check to the cloud: only the pages of the
-    /// international site list Lighthouse's regions.
+    /// Returns an error if the region is neither a known Lighthouse region nor added by the
+    /// operator. On the Chinese site, accepts every region and leaves the check to the cloud,
+    /// because only the pages of the international site list the regions of Lighthouse.
     pub fn check_lighthouse(&self, region: &Region) -> Result<(), Problem> {
         if self.site == Site::Cn || self.knows_lighthouse(region) {
             return Ok(());
@@ -85,13 +84,13 @@ impl ServedRegions {
         ))
     }
 
-    /// Whether the region is a known Lighthouse region or added by the operator.
+    /// Whether the region is a known Lighthouse region or was added by the operator.
     pub fn knows_lighthouse(&self, region: &Region) -> bool {
         LIGHTHOUSE_REGIONS.contains(&region.as_str()) || self.added.contains(region.as_str())
     }
 
-    /// Refuses a region where CVM is not known to run and that the operator has not added. This
-    /// catches typing mistakes.
+    /// Returns an error if CVM is not known to run in the region and the operator did not add the
+    /// region. This catches typing mistakes.
     pub fn check_cvm(&self, region: &Region) -> Result<(), Problem> {
         let known = [&LIGHTHOUSE_REGIONS[..], &OTHER_CVM_REGIONS[..]].concat();
         if known.contains(&region.as_str()) || self.added.contains(region.as_str()) {

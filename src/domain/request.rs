@@ -1,5 +1,5 @@
-//! A valid share or cancel request. `native` reads requests from JSON, and the policies decide
-//! whether a request is allowed.
+//! A valid share or cancel request. It may still be denied: `native` reads requests from JSON, and
+//! `policy` decides whether a request is allowed.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,8 @@ use super::outcome::Item;
 use super::region::Region;
 use super::span::Span;
 
-/// The image and its receivers. Every variant has at least one receiver; no variant means "all".
+/// The image and its receivers. Every variant has at least one receiver. There is no variant for
+/// "all accounts".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Target {
@@ -28,13 +29,13 @@ pub enum Target {
         /// The receiving accounts: at least one, without duplicates.
         accounts: Vec<AccountId>,
     },
-    /// A CVM custom image and Lighthouse in the same account and region.
+    /// A CVM custom image that becomes available in Lighthouse, in the same account and region.
     Lighthouse {
         /// The image.
         image: CvmImageId,
     },
-    /// A CVM custom image for Lighthouse, and root accounts that get the blueprint made from the
-    /// image.
+    /// A chain: a CVM custom image that becomes a blueprint in Lighthouse, and root accounts that
+    /// receive the blueprint.
     Chain {
         /// The image.
         image: CvmImageId,
@@ -54,7 +55,7 @@ impl Target {
         }
     }
 
-    /// Returns the receiving accounts. Empty for [`Target::Lighthouse`].
+    /// Returns the receiving accounts. The list is empty for [`Target::Lighthouse`].
     pub fn accounts(&self) -> &[AccountId] {
         match self {
             Self::Blueprint { accounts, .. }
@@ -64,8 +65,8 @@ impl Target {
         }
     }
 
-    /// Returns the items: Lighthouse first, then the accounts in order. Each item needs a decision
-    /// and a result.
+    /// Returns the items, each of which needs a decision and a result. Lighthouse comes first, then
+    /// the accounts in their order.
     pub fn items(&self) -> Vec<Item> {
         let lighthouse = match self {
             Self::Lighthouse { image } | Self::Chain { image, .. } => {
@@ -78,8 +79,8 @@ impl Target {
     }
 
     /// Returns the target with only the items that `keep` accepts, or `None` if no item is left.
-    /// Also returns `None` for accounts of a chain without its Lighthouse item, because these
-    /// accounts have the blueprint and not the CVM image.
+    /// Also returns `None` if `keep` accepts accounts of a chain but not its Lighthouse item: the
+    /// accounts of a chain have the blueprint, so a target with the CVM image would be wrong.
     pub fn only(&self, keep: impl Fn(&Item) -> bool) -> Option<Self> {
         let lighthouse = |item: &Item| matches!(item, Item::Lighthouse(_)) && keep(item);
         let lighthouse = self.items().iter().any(lighthouse);
@@ -108,17 +109,17 @@ impl Target {
 pub enum Expiry {
     /// The instant in `expires_at`.
     At(Timestamp),
-    /// The length of time in `expires_in`. It begins when this program first verified the approved
-    /// request.
+    /// The length of time in `expires_in`, counted from the moment when this program first verified
+    /// the approved request.
     In(Span),
 }
 
 /// One share or cancel request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareRequest {
-    /// The id that the caller gave the request.
+    /// The id in the request itself. `None` if the caller did not choose one.
     pub id: Option<String>,
-    /// Share or cancel.
+    /// Whether to share or to cancel.
     pub action: Action,
     /// The image and its receivers.
     pub target: Target,
@@ -129,9 +130,9 @@ pub struct ShareRequest {
     pub requester: String,
     /// The approvers' names as the source wrote them.
     pub approvers: Vec<String>,
-    /// The ticket, for policies and human readers.
+    /// The ticket, for policies and for people.
     pub ticket: Option<String>,
-    /// The reason, for human readers.
+    /// The reason, for people.
     pub reason: Option<String>,
     /// The earliest time to carry out the request.
     pub not_before: Option<Timestamp>,
@@ -140,8 +141,9 @@ pub struct ShareRequest {
 }
 
 impl ShareRequest {
-    /// Returns when the share expires if the request was approved at `approved`. `None` if the
-    /// request has no expiry, or one after the last possible date.
+    /// Returns when the share expires if the request was approved at `approved`. Returns `None` if
+    /// the request has no expiry, or if the expiry is after the last date that a [`Timestamp`] can
+    /// represent.
     pub fn expires_at(&self, approved: Timestamp) -> Option<Timestamp> {
         match self.expires.as_ref()? {
             Expiry::At(instant) => Some(*instant),
@@ -151,7 +153,7 @@ impl ShareRequest {
         }
     }
 
-    /// Returns when the request begins if that is after `now`.
+    /// Returns `not_before` if it is later than `now`.
     pub fn begins_after(&self, now: Timestamp) -> Option<Timestamp> {
         self.not_before.filter(|begin| *begin > now)
     }

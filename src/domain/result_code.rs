@@ -1,5 +1,5 @@
-//! The codes that sharehook itself puts into results, in addition to the cloud's codes. Unlike most
-//! codes of the cloud, they have no dot. `docs/cloud-calls.md` explains them.
+//! The codes that sharehook itself puts into results. Other results have the cloud's codes, most of
+//! which contain a dot; sharehook's codes never do. `docs/cloud-calls.md` explains them.
 
 use super::fault::Fault;
 use super::spelled::spelled;
@@ -7,7 +7,7 @@ use super::spelled::spelled;
 spelled! {
     /// A code that sharehook itself puts into a result.
     ResultCode {
-        /// The answer does not have the API's format, or is too large.
+        /// The cloud's answer is not in the format of the API, or it is too large.
         BadAnswer = "BadAnswer",
         /// The blueprint that a chain shares is not known.
         ChainBroken = "ChainBroken",
@@ -15,10 +15,10 @@ spelled! {
         ChainRefused = "ChainRefused",
         /// There was no connection. The call was not sent.
         ConnectFailed = "ConnectFailed",
-        /// No complete answer arrived: the connection closed, or the answer is not HTTP.
+        /// The connection closed before a complete answer arrived, or the answer is not HTTP.
         ConnectionLost = "ConnectionLost",
-        /// A source of temporary credentials, such as the token service, gave none for a reason that
-        /// may pass. The call was not sent, or the cloud refused its credentials.
+        /// A source of temporary credentials, such as the token service, failed to return any, and
+        /// the cause may be temporary. The call was not sent, or the cloud refused its credentials.
         CredentialsUnreachable = "CredentialsUnreachable",
         /// The deadline had passed. The call was not sent.
         DeadlinePassed = "DeadlinePassed",
@@ -28,34 +28,35 @@ spelled! {
         Expired = "Expired",
         /// A gateway answered with an HTTP status other than 200.
         HttpStatus = "HttpStatus",
-        /// The cancel kept a share that was approved later.
+        /// The cancel left the share in place, because the share was approved later than the
+        /// cancel.
         LaterShare = "LaterShare",
         /// No usable credentials were found. The call was not sent, or the cloud refused its
         /// credentials.
         NoCredentials = "NoCredentials",
         /// The site cannot list the accounts that have a blueprint.
         NoReadApi = "NoReadApi",
-        /// The adoption left the share as it is: it has ended, or another request concerns it.
+        /// The share was not adopted, because it has ended or because another request concerns it.
         NotAdopted = "NotAdopted",
         /// The image is in a temporary state, such as `CREATING` or `SYNCING`.
         NotReady = "NotReady",
-        /// The image is of a kind or in a state that cannot be shared.
+        /// The image cannot be shared because of its kind or its state.
         NotShareable = "NotShareable",
         /// The receiving account owns the image.
         OwnAccount = "OwnAccount",
-        /// The key in use may belong to another account than the image. So a missing image or share
-        /// proves nothing.
+        /// The cloud does not show the image or the share, but this proves nothing: the key in use
+        /// may belong to a different account than the image.
         OwnerUnproven = "OwnerUnproven",
         /// A paged list has too many pages, repeats its entries or ends early.
         Paging = "Paging",
         /// The request exceeds a published limit. The call was not sent.
         PublishedLimit = "PublishedLimit",
-        /// With this account, the image would have more than its maximum number of shares. The call
-        /// was not sent.
+        /// Sharing with this account would exceed the maximum number of shares of the image. The
+        /// call was not sent.
         QuotaPrecheck = "QuotaPrecheck",
         /// The rate limit allows no call before the deadline. The call was not sent.
         Throttled = "Throttled",
-        /// No answer came within the time limit.
+        /// No answer came within the time limit, or the result of a coalesced call is not known.
         Timeout = "Timeout",
     }
 }
@@ -88,8 +89,8 @@ impl ResultCode {
         }
     }
 
-    /// Whether the call that failed with this code was not sent, unless the cloud answered it with a
-    /// `RequestId`.
+    /// Whether this code means that the call was not sent. If the failed call has a `RequestId`, it
+    /// was sent nevertheless.
     pub fn is_unsent(self) -> bool {
         matches!(
             self,
@@ -102,7 +103,7 @@ impl ResultCode {
         )
     }
 
-    /// Reads the code of a result or an error. `None` for a code of the cloud.
+    /// Reads the code of a result or an error. Returns `None` for a code of the cloud.
     pub fn read(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }

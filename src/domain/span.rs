@@ -15,7 +15,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Returns the length in seconds: at least 1, at most ten years.
+    /// Returns the length in seconds, which is at least 1 and at most ten years.
     pub fn seconds(&self) -> i64 {
         self.seconds
     }

@@ -1,8 +1,9 @@
-//! Declares enums in which each variant has one spelling for text, answers and records.
+//! A macro that declares an enum whose variants have the same name everywhere: in messages, answers
+//! and records.
 
 use super::problem::{Problem, shown};
 
-/// Creates the problem with a `text` that is none of `names`.
+/// Creates the problem that `text` is not one of `names`.
 pub(crate) fn unknown_name(text: &str, names: &[&str]) -> Problem {
     Problem::new(
         "name",
@@ -11,8 +12,8 @@ pub(crate) fn unknown_name(text: &str, names: &[&str]) -> Problem {
     )
 }
 
-/// Declares an enum with one spelling per variant: the list of all variants, the conversions from
-/// and to text, and the serde names.
+/// Declares an enum with a spelling for each variant. Generates the list of all variants, the
+/// conversions from and to text, and the names for serde.
 macro_rules! spelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -25,7 +26,7 @@ macro_rules! spelled {
             /// All variants, in the order of the declaration.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Returns the spelling in answers and records.
+            /// Returns the variant's name as it is written in answers and records.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text),+

@@ -1,72 +1,72 @@
-//! The policy's verdict, as data for the journal: the decision, the approvers, and the determining
-//! policies.
+//! The verdict of the policies about a request, in the form that the journal records.
 
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Item;
 use super::spelled::spelled;
 
-/// A decision of the policies, as the journal records it. A verdict is no permission: only
-/// `policy::Approved` permits a call.
+/// The decision of the policies about a request, as the journal records it. A verdict does not
+/// permit anything by itself: calls to the cloud need a `policy::Approved`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Whether every authorization of the request was allowed.
+    /// Whether all authorizations that the request needs were allowed.
     pub allowed: bool,
-    /// The determining policies by their `@id`: those that allowed the request or, in a denial,
-    /// those that forbade it. Sorted, without duplicates. Empty if none did, and for the revocation
-    /// of a share that was called off.
+    /// The `@id`s of the determining policies, sorted and without duplicates. These are the
+    /// policies that allowed the request or, if it was denied, those that forbade it. Empty if
+    /// there are none: for example, if no policy allowed the request, and for the revocation of a
+    /// share that was called off.
     pub policies: Vec<String>,
-    /// The accepted approvers, at most the required number for each item. Empty for a denial, and
-    /// for an action that needs no approval.
+    /// The approvers that were accepted, at most as many for each item as are required. Empty if
+    /// the request was denied or needs no approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    /// Each refused authorization with the reason, for human readers. Empty if the request was
-    /// allowed.
+    /// The refused authorizations, each with its reason. Empty if the request was allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
-    /// The SHA-256 of the loaded schema, policies and entities, in hex. Empty for a revocation.
+    /// The SHA-256 of the loaded schema, policies and entities, in hex. Empty for a revocation, on
+    /// which no policy decides.
     pub policy_digest: String,
 }
 
-/// An approver who may approve the request, or a part of it.
+/// An accepted approval by one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// The person's id in the policies, such as `jira/bob@example.com`.
+    /// The approver's id in the policies, such as `jira/bob@example.com`.
     pub approver: String,
-    /// The policies that allow this person to approve, by their `@id`, sorted.
+    /// The `@id`s of the policies that allow this person to approve, sorted.
     pub policies: Vec<String>,
     /// The items that this approval covers. Empty if it covers the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
 }
 
-/// One authorization that was refused.
+/// An authorization that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// The account, or the image in Lighthouse. `None` if the request as a whole was refused.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Item>,
-    /// The reason, for example: policies forbade it, no policy allowed it, or approvers are
-    /// missing.
+    /// The reason for people. For example, a policy forbade it, no policy allowed it, or approvers
+    /// are missing.
     pub why: String,
-    /// The kind of reason. Absent in records of version 0.2.0 and older.
+    /// The kind of reason. `None` in records that version 0.2.0 or older wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<RefusalKind>,
 }
 
 spelled! {
-    /// The kind of reason for a refusal. It tells a requester what to do and shows nothing of the
-    /// allow-list.
+    /// The kind of reason for a refusal. A requester may see the kind: it helps them to correct the
+    /// request, but reveals nothing about the allow-list.
     RefusalKind {
-        /// No policy allows it.
+        /// No policy allows the request or the item.
         NoPermit = "no_permit",
-        /// A policy forbids it.
+        /// A policy forbids the request or the item.
         Forbidden = "forbidden",
-        /// Too few of the named approvers may approve it.
+        /// Too few of the approvers in the request may approve it.
         Approval = "approval",
         /// The share would already have expired.
         Expired = "expired",
-        /// It could not be decided, for example because a policy could not be evaluated.
+        /// The decision failed, for example because a policy could not be evaluated.
         Error = "error",
     }
 }

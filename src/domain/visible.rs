@@ -1,5 +1,5 @@
-//! Replaces invisible characters, and characters that change the direction of a text, by escapes
-//! that a reader can see. For display only: the journal keeps the sender's text.
+//! Replaces invisible characters, and characters that change the direction of a text, with escapes
+//! that a reader can see. Used only for display: the journal keeps the sender's text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Whether a reader cannot see this character or cannot tell it from others: control, format,
-/// private and unassigned characters, line separators, variation selectors, fillers.
+/// Whether a reader cannot see this character, or cannot tell it from others. True for control,
+/// format, private-use and unassigned characters, line separators, variation selectors and fillers.
 pub(crate) fn is_invisible(c: char) -> bool {
-    /// Characters without a shape of their own that Unicode classifies as symbols: the blank
-    /// braille pattern, and the placeholders for embedded objects and for undecodable bytes.
+    /// The blank braille pattern, and the placeholders for embedded objects and undecodable bytes.
+    /// Unicode classifies them as symbols, so the check of the category does not find them.
     const SYMBOLS: [char; 3] = ['\u{2800}', '\u{FFFC}', '\u{FFFD}'];
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -30,8 +30,8 @@ pub(crate) fn is_invisible(c: char) -> bool {
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Returns the text with an escape such as `\u{202e}` for each invisible character. Characters in
-/// `kept` stay as they are.
+/// Replaces each invisible character in `text` with an escape such as `\u{202e}`. Characters in
+/// `kept` are not replaced.
 pub(crate) fn visible<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
     let hidden = |c: char| is_invisible(c) && !kept.contains(&c);
     if !text.chars().any(hidden) {

@@ -1,6 +1,6 @@
-//! Reads and updates values for the engine: `.[]`, `.a`, `.[1:2]`, `|=`. As in jq, a field or item
-//! of null is null, and updating one makes an object or an array. An iteration charges the budget,
-//! and ends when the budget is used up.
+//! Implements the engine's traits that read and update values: `.[]`, `.a`, `.[1:2]`, `|=`. As in
+//! jq, reading a field or an item of null returns null, and updating one turns the null into an
+//! object or an array. Iterating charges the budget, and stops when the budget is used up.
 
 use std::ops::Range as Span;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use super::number::Number;
 use super::operators::cost_to_own;
 use super::value::{ENTRY, Fields, ITEM, Value};
 
-/// Units that one step of an iteration charges. They cover the engine's work for the step.
+/// Units that each step of an iteration costs. This includes the work of the engine for the step.
 const STEP: u64 = 6;
 
 impl Value {
@@ -27,7 +27,7 @@ impl Value {
         self.fail(format!("cannot index {self} with {index}"))
     }
 
-    /// Returns the range of items that a slice selects from `length` items.
+    /// Returns the positions that the slice `range` selects in a list or text of this length.
     fn span(
         &self,
         range: Range<&Self>,
@@ -50,7 +50,7 @@ impl Value {
         Ok(from..to.max(from))
     }
 
-    /// Reads the index `{start, end}` as a slice.
+    /// Returns the slice that an index such as `{"start": 1, "end": 2}` means.
     fn as_slice(&self) -> Option<Range<&Self>> {
         let Self::Object(fields, _) = self else {
             return None;
@@ -59,8 +59,8 @@ impl Value {
         Some(end("start")..end("end"))
     }
 
-    /// Converts an index, which may be negative, to a position. `None` if it lies before the first
-    /// item, or is too large to be a position.
+    /// Converts an index to a position. A negative index counts from the end. Returns `None` if the
+    /// position would be before the first item, or if the index is too large.
     fn position(index: &Number, length: usize) -> Option<usize> {
         let at = index.as_index()?;
         match usize::try_from(at) {
@@ -69,8 +69,9 @@ impl Value {
         }
     }
 
-    /// Returns the positions where `other` begins in this list (in items) or text (in characters).
-    /// Null if `other` is empty or this value is null.
+    /// Returns the positions at which `other` occurs in this value, counted in items if this value
+    /// is a list, and in characters if it is a text. Returns null if `other` is empty or this value
+    /// is null.
     pub(super) fn indices(&self, other: &Self) -> ValR<Self> {
         let found: Vec<usize> = match (self, other) {
             (Self::Null, _) => return Ok(Self::Null),
@@ -99,7 +100,7 @@ impl Value {
     }
 }
 
-/// Returns the positions at which `holds` yields true. Stops when the budget ends.
+/// Returns the positions at which `holds` yields true. Stops when the budget is used up.
 fn positions(holds: impl Iterator<Item = bool>) -> Vec<usize> {
     let holds = holds.take_while(|_| spend(1)).enumerate();
     holds

@@ -1,11 +1,12 @@
-//! The budget of one run of a program. The engine bounds nothing and passes no context to its
-//! values. The values of this folder therefore charge a budget in a thread-local: [`Run`] sets its
-//! bound, and dropping the run removes it. Work is counted and not timed, so an event has the same
-//! result on every machine.
+//! The budget that limits one run of a program. The jq engine itself has no limits, and passes no
+//! context to the values with which it computes. Therefore the operations of [`super::value::Value`]
+//! charge a budget in a thread-local. [`Run`] sets up the budget and removes it when it is dropped.
+//! The budget counts work and does not measure time, so an event has the same result on every
+//! machine.
 //!
 //! A run may spend [`UNITS`] plus [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at
-//! most about a quarter of a microsecond and 16 bytes (`hostile_tests::measure`). A ticket of a few
-//! KiB costs at most half a second and 32 MB, an event of a megabyte a few seconds.
+//! most about a quarter of a microsecond and 16 bytes, as `hostile_tests::measure` shows. A ticket
+//! of a few KiB costs at most half a second and 32 MB, and an event of a megabyte a few seconds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,21 +16,22 @@ use regex::Regex;
 
 use super::literals::Literals;
 
-/// Units that every run may spend. One unit is about one value handled or 16 bytes of text copied.
+/// Units that every run may spend. Handling one value, or copying 16 bytes of text, costs about one
+/// unit.
 pub(super) const UNITS: u64 = 2_000_000;
-/// A run may spend the event's weight times this number in addition, so that a large event may cost
-/// more.
+/// Additional units that a run may spend for each unit of the event's weight, because the work
+/// grows with the event.
 const UNITS_PER_WEIGHT: u64 = 10;
-/// Bytes of text that weigh as much as one value.
+/// The number of bytes of text that weigh as much as one value.
 const TEXT_UNIT: usize = 16;
-/// Maximum weight of a value, in addition to twice the event's weight. It is reached by a million
-/// numbers, or by 16 MB of text.
+/// Maximum weight of a value, in addition to twice the weight of the event. A million numbers or
+/// 16 MB of text have this weight.
 const MAX_WEIGHT: u64 = 1_000_000;
-/// Maximum nesting of a value. An event nests at most 127 deep. Dropping a value recurses to its
-/// depth.
+/// Maximum nesting of a value. A limit is needed because dropping a value recurses as deep as the
+/// value is nested. Events are nested at most 127 deep.
 pub(super) const MAX_DEPTH: u32 = 500;
 /// Units that a run pays when it first uses a regular expression, even if an earlier run has
-/// compiled it. Each use also costs units for the length of the expression.
+/// already compiled the expression. In addition, each use costs units for the expression's length.
 const COMPILE: u64 = 2_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +56,8 @@ struct State {
 }
 
 impl State {
-    /// The state outside a run, without a bound: only compiling and tests make values there.
+    /// The state outside a run. It has no bound, because only the compiler and tests create values
+    /// outside a run.
     fn idle() -> Self {
         Self {
             left: Ok(u64::MAX),
@@ -65,11 +68,12 @@ impl State {
     }
 }
 
-/// The budget of one run on this thread. Dropping it ends the budget.
+/// The budget of one run on this thread. When it is dropped, the thread has no budget any more.
 pub(super) struct Run(());
 
 impl Run {
-    /// Begins a run without a bound, so that the event can be read. [`Run::limit`] sets the bound.
+    /// Begins a run that has no bound yet, because the event must be read before its weight is
+    /// known. The caller then sets the bound with [`Run::limit`].
     pub(super) fn begin(literals: &Arc<Literals>) -> Self {
         STATE.replace(State {
             literals: Some(Arc::clone(literals)),
@@ -78,7 +82,7 @@ impl Run {
         Self(())
     }
 
-    /// Bounds the run by `units` plus [`UNITS_PER_WEIGHT`] times the event's weight.
+    /// Limits the run to `units` plus [`UNITS_PER_WEIGHT`] times the event's weight.
     pub(super) fn limit(&self, event_weight: u64, units: u64) {
         STATE.with_borrow_mut(|state| {
             state.left = Ok(event_weight
@@ -95,8 +99,8 @@ impl Drop for Run {
     }
 }
 
-/// Charges for work before it is done. Returns `false` if the run has exceeded a bound; the caller
-/// should then skip the work.
+/// Charges units for work that the caller is about to do. Returns `false` if the run has exceeded a
+/// bound. The caller should then skip the work.
 pub(super) fn spend(units: u64) -> bool {
     STATE.with_borrow_mut(|state| {
         state.left = state
@@ -106,12 +110,12 @@ pub(super) fn spend(units: u64) -> bool {
     })
 }
 
-/// Returns the units of work for a text of this many bytes.
+/// Returns how many units it costs to handle a text of this many bytes.
 pub(super) fn text_units(bytes: usize) -> u64 {
     1 + (bytes / TEXT_UNIT) as u64
 }
 
-/// Marks the run as over its bound if a value is too heavy or nests too deep.
+/// Marks the run as having exceeded a bound if a value is too heavy or nested too deep.
 pub(super) fn check_size(weight: u64, depth: u32) {
     STATE.with_borrow_mut(|state| {
         let bound = match () {
@@ -123,13 +127,12 @@ pub(super) fn check_size(weight: u64, depth: u32) {
     });
 }
 
-/// Returns the bound that this run has exceeded, if any.
+/// Returns the first bound that this run has exceeded, if any.
 pub(super) fn exceeded() -> Option<Exceeded> {
     STATE.with_borrow(|state| state.left.err())
 }
 
-/// Returns the compiled form of a regular expression. A run pays [`COMPILE`] once for each
-/// expression.
+/// Returns a compiled regular expression. When a run first uses an expression, it pays [`COMPILE`].
 pub(super) fn expression<E>(
     pattern: &str,
     flags: &str,

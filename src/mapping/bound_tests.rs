@@ -1,5 +1,5 @@
-//! Tests what a program may cost. Programs that do too much work must stop, and honest programs
-//! must run on large events.
+//! Tests the limits of a run. Programs that do too much work must be stopped, and ordinary programs
+//! must succeed on large events.
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ fn told(map: &str, event: &Value) -> Result<Vec<Value>, String> {
     Program::compile(map, "m.jq").unwrap().run(event, 0)
 }
 
-/// Programs that exceed a budget of 100,000 units on a list of 1,000 numbers. Without a bound, some
-/// of them need years, or all memory.
+/// Programs that exceed a budget of 100,000 units on a list of 1,000 numbers. Without a budget, some
+/// of them would run for years or use all memory.
 const ENDLESS: [&str; 25] = [
     "[.[] as $a | .[] as $b | .[] as $c | 1]",
     "[. as $r | .[] | $r[] | $r[] | $r[]] | length",
@@ -180,7 +180,7 @@ fn each_run_has_its_own_budget() {
     }
 }
 
-/// The code of the engine's libraries must not panic on these values.
+/// The engine's libraries overflow on some of these values. `defs.jq` must refuse such values.
 #[test]
 fn dates_and_numbers_that_no_calendar_has_are_errors() {
     for month in [
@@ -207,7 +207,7 @@ fn dates_and_numbers_that_no_calendar_has_are_errors() {
         told("todate", &date),
         Ok(vec![json!("2020-12-01T00:00:00Z")])
     );
-    // Whole numbers are exact only below 1e30. These two are larger, so they are the same double.
+    // Whole numbers are exact only below 1e30. Both sums are larger, so both are the same double.
     let large = "[1e29 * 20 + 1, 1e29 * 20 + 2] | unique | length";
     assert_eq!(told(large, &json!(null)), Ok(vec![json!(1)]));
 }

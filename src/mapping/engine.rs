@@ -1,6 +1,5 @@
-//! Compiles and runs jq programs. Takes a text and returns a program; takes JSON and returns JSON.
-//! A program is compiled once and shared between threads. It contains no values, because values are
-//! not `Send`.
+//! Compiles jq programs and runs them on JSON. A program is compiled once and shared between
+//! threads. A [`Program`] therefore contains no [`Value`], because values are not `Send`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,21 +17,21 @@ use super::terms::problem_at;
 use super::value::Value;
 use crate::domain::{Problem, Problems};
 
-/// Stack size for the parser, which recurses as deep as the text is nested. It suffices for a
-/// program of nothing but brackets. The memory is only reserved; an ordinary program touches a few
-/// pages.
+/// Stack size for the parser, which recurses as deep as the text is nested. It is large enough for a
+/// program that consists only of brackets. The memory is only reserved: for an ordinary program, the
+/// parser uses a few pages of it.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
-/// Stack size that a run needs. A run gets a new stack if less is left.
+/// Stack size that a run needs. If less is left on the current stack, the run gets a new one.
 const RUNNING_STACK: usize = 4 * 1024 * 1024;
-/// Maximum number of outputs. For a map, each output is a request.
+/// Maximum number of outputs of one run. If the program is a map, each output is a request.
 const MAX_OUTPUTS: usize = 20;
-/// Maximum weight of all outputs of one event. Each value and each 16 bytes of text weigh one, and
-/// each field of an object weighs 8 more.
+/// Maximum weight of all outputs of one run together. A value weighs 1, a text 1 for each 16 bytes,
+/// and a field of an object 8 more than its key and value.
 const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
 const MAX_OUTPUT_DEPTH: u32 = 16;
 const MAX_ERROR_CHARS: usize = 300;
 
-/// Filters written in jq, in addition to those of the engine.
+/// Additional filters, written in jq.
 const OWN_FILTERS: &str = include_str!("defs.jq");
 
 /// A compiled program.
@@ -42,22 +41,23 @@ pub struct Program {
 }
 
 impl Program {
-    /// Checks and compiles a program, on a separate stack. Problems mention it as `name`.
+    /// Checks and compiles a program, on a separate stack. `name` is the program's name in problems.
     ///
     /// # Errors
-    /// The problems, with line and column where they are known. First the errors of syntax, at most
-    /// five; `include` and `import` count as such. If the syntax is right: recursion, and filters
-    /// that might not end or that read more than the event, among others. If there are none of
-    /// these either: undefined names.
+    /// Returns the problems of the program, with line and column where they are known. If there are
+    /// syntax errors, returns at most five of them. Uses of `include` and `import` count as syntax
+    /// errors. Otherwise returns what the linter refuses, such as recursion, or filters that might
+    /// not end or that read more than the event. If the linter accepts the program, returns the
+    /// undefined names.
     pub fn compile(text: &str, name: &str) -> Result<Self, Problems> {
         stacker::grow(LOADING_STACK, || compile_here(text, name))
     }
 
-    /// Runs the program on an event. `now` is the program's `$now`, in unix seconds.
+    /// Runs the program on an event. `now` is the value of the program's `$now`, in unix seconds.
     ///
     /// # Errors
-    /// The program failed on this event, or exceeded a bound. The message names the place in the
-    /// event of the value that caused the error, where it is known.
+    /// Returns a message if the program failed on this event or exceeded a bound. If a value of the
+    /// event caused the error, the message says where in the event the value is.
     pub fn run(&self, event: &Json, now: i64) -> Result<Vec<Json>, String> {
         self.run_within(event, now, bound::UNITS)
     }
@@ -72,8 +72,9 @@ impl Program {
         let run = Run::begin(&self.literals);
         let event = Value::from_json(event);
         run.limit(event.size().weight, units);
-        // The engine is a dependency. If it panics on an event, only that event fails. A run only
-        // adds compiled expressions to the program, so a panic leaves nothing inconsistent.
+        // The engine is a dependency that might panic. If it does, only this event fails. Catching
+        // the panic is safe, because a run changes nothing in the program except that it may add
+        // compiled expressions.
         let outputs = catch_unwind(AssertUnwindSafe(|| {
             stacker::maybe_grow(RUNNING_STACK, RUNNING_STACK, || self.outputs(event, now))
         }));
@@ -145,11 +146,11 @@ fn compile_here(text: &str, name: &str) -> Result<Program, Problems> {
     })
 }
 
-/// The remedy for a program that is not jq, or that uses jq which maps do not support.
+/// The remedy for a program that is not jq, or that uses a part of jq that maps do not support.
 pub(super) const REMEDY: &str = "see docs/maps.md for the jq that maps support";
 
-/// Returns the error message, shortened, and the place in the event of the value that caused the
-/// error, if it is known.
+/// Returns the shortened error message. If a value of the event caused the error, appends the
+/// value's place in the event.
 fn explained(error: jaq_core::Error<Value>, event: &Value) -> String {
     let value = error.into_val();
     let Value::Text(message) = &value else {

@@ -1,5 +1,5 @@
-//! jq's filters over regular expressions, on the `regex` crate: linear in the text for each match,
-//! Unicode classes, no look-around and no back references.
+//! Implements jq's filters for regular expressions with the `regex` crate. Each match takes time
+//! linear in the length of the text. There is no look-around, and there are no back references.
 
 use jaq_core::data::JustLut;
 use jaq_core::native::bome;
@@ -11,11 +11,10 @@ use super::value::Value;
 
 /// Maximum size of a compiled regular expression, in bytes.
 const MAX_EXPRESSION: usize = 1024 * 1024;
-/// Maximum length of a text to search, in bytes. Finding all matches can take as many steps as the
-/// square of the length.
+/// Maximum length of a text to search, in bytes. A limit is needed because finding all matches can
+/// take quadratic time.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// Compiles an expression with jq's flags.
 pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(pattern);
     builder.size_limit(MAX_EXPRESSION);
@@ -24,8 +23,8 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
             'i' => builder.case_insensitive(true),
             'x' => builder.ignore_whitespace(true),
             'p' => builder.dot_matches_new_line(true),
-            // `parts` applies `g` and `n`. `s` changes nothing: ^ and $ match only the ends of the
-            // text anyway, unless the expression contains `(?m)`.
+            // `parts` handles `g` and `n`. In jq, `s` makes ^ and $ match only at the ends of the
+            // text. This is the default of the `regex` crate, so `s` has no effect.
             'g' | 'n' | 's' => &mut builder,
             other => return Err(format!("has no flag {other:?}")),
         };
@@ -40,8 +39,9 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
     })
 }
 
-/// Searches a text for a regular expression. Returns the parts between the matches (`between`), the
-/// matches as lists of groups (`matches`), or both. Without the flag `g`, finds at most one match.
+/// Searches a text for a regular expression. If `between` is true, the result contains the parts of
+/// the text between the matches. If `matches` is true, it contains each match as a list of groups.
+/// Without the flag `g`, finds at most one match.
 pub(super) fn search(
     mut cv: Cv<'_, JustLut<Value>>,
     between: bool,
@@ -113,8 +113,8 @@ fn parts(
     Ok(parts.into_iter().collect())
 }
 
-/// Converts byte positions to character positions. Fast if the positions ascend, as those of
-/// matches do.
+/// Converts byte positions in a text to character positions. Counts from the last position, so a
+/// series of ascending positions, such as those of matches, is converted in one pass.
 struct Characters<'a> {
     text: &'a str,
     byte: usize,
@@ -136,7 +136,8 @@ impl Characters<'_> {
         self.character
     }
 
-    /// Returns a group as jq shows it. The whole match has no name.
+    /// Returns a group as jq's object with offset, length, string and name. `name` is `None` for the
+    /// whole match, which has no field for the name.
     fn group(&mut self, found: Option<regex::Match<'_>>, name: Option<Option<&str>>) -> Value {
         let (offset, length, string) = match found {
             Some(found) => {
