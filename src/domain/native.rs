@@ -14,7 +14,6 @@ use super::request::{Expiry, ShareRequest, Target};
 
 /// Maximum number of accounts in a request. CVM allows 500 accounts per image.
 pub(crate) const MAX_ACCOUNTS: usize = 500;
-/// Maximum number of approvers in a request.
 const MAX_APPROVERS: usize = 50;
 
 const FIELDS: [&str; 13] = [

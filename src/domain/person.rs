@@ -16,7 +16,6 @@ use icu_properties::script::ScriptWithExtensions;
 use super::problem::{Problem, shown};
 use super::visible::is_invisible;
 
-/// Maximum length of a name, in characters.
 const MAX_CHARS: usize = 256;
 
 /// A person's name within one source, normalised.

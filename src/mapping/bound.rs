@@ -1,8 +1,8 @@
 //! The budget that limits one run of a program. The jq engine itself has no limits, and passes no
-//! context to the values with which it computes. Therefore the operations of [`super::value::Value`]
-//! charge a budget in a thread-local. [`Run`] sets up the budget and removes it when it is dropped.
-//! The budget counts work and does not measure time, so an event has the same result on every
-//! machine.
+//! context to the values with which it computes. Therefore the budget is in a thread-local, and
+//! the code of this folder charges it before it works on values. [`Run`] sets up the budget, and
+//! removes it when it is dropped. The budget counts work and does not measure time, so an event has
+//! the same result on every machine.
 //!
 //! A run may spend [`UNITS`] plus [`UNITS_PER_WEIGHT`] times the event's weight. A unit takes at
 //! most about a quarter of a microsecond and 16 bytes, as `hostile_tests::measure` shows. A ticket

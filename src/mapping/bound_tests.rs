@@ -13,8 +13,8 @@ fn told(map: &str, event: &Value) -> Result<Vec<Value>, String> {
     Program::compile(map, "m.jq").unwrap().run(event, 0)
 }
 
-/// Programs that exceed a budget of 100,000 units on a list of 1,000 numbers. Without a budget, some
-/// of them would run for years or use all memory.
+/// Programs that exceed a budget of 100,000 units on a list of 1,000 numbers. Without a budget,
+/// some of them would run for years or use all memory.
 const ENDLESS: [&str; 25] = [
     "[.[] as $a | .[] as $b | .[] as $c | 1]",
     "[. as $r | .[] | $r[] | $r[] | $r[]] | length",

@@ -1,5 +1,6 @@
-# The filters that are written in jq itself: those of jq, as jq 1.7 defines them if it has them, and
-# those for tickets. The engine loads them after the definitions of its own core.
+# The filters that are written in jq itself. Filters that jq 1.7 also has are defined as in jq 1.7.
+# The others are helpers, and filters for tickets. The engine loads this file after the definitions of
+# its own core.
 def null:      [][0];
 def values:    select(. != null);
 def nulls:     select(. == null);
@@ -83,7 +84,8 @@ def gsub($re; f): sub($re; f; "g");
 def ltrimstr($s): if type == "string" and ($s | type) == "string" and startswith($s) then .[$s | length:] else . end;
 def rtrimstr($s): if type == "string" and ($s | type) == "string" and endswith($s) then .[:length - ($s | length)] else . end;
 
-# The native filters overflow on months and seconds that no calendar has.
+# The engine's native time filters overflow on months and seconds that no calendar has. Therefore the
+# filters below check the time before they call the native ones.
 def a_time:
   if type == "array" then .[1] | type == "number" and . >= 0 and . <= 11
   else type == "number" and . > -1e12 and . < 1e12 end;
@@ -123,19 +125,21 @@ def @tsv: row(gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") | gsub("\n"; "\\n") | gsu
 
 # Filters for tickets, which jq does not have.
 #
-# A part of an id or of a ticket's name. It must be present: "null#5" would be another ticket.
+# Requires a part of an id or of a ticket's name. If a missing part were accepted, a text such as
+# "null#5" would name a different ticket.
 def required($name): if . == null or . == "" then error("\($name) is missing") else . end;
-# A list in one text, separated by English or Chinese commas or semicolons, or by white space.
+# Splits a text into a list, at English or Chinese commas or semicolons, and at white space.
 def ticket_words: [. // "" | splits("[,;，；、\\s]+") | select(. != "")];
-# A yes-or-no field. Any other text stays as it is, so that the request is refused with that text.
+# Reads a yes-or-no field. Any other text is returned unchanged, and the request is then refused
+# because of it.
 def ticket_flag:
   if . == null or . == "" then null
   elif type == "string" then
     ascii_downcase as $flag
     | if any("true", "yes", "1"; . == $flag) then true elif any("false", "no", "0"; . == $flag) then false else . end
   else . end;
-# A length of time, a date (its first instant in UTC), or an instant, as the part of a request that
-# says when the share ends.
+# Reads a length of time, a date or an instant, and returns the field of the request that says when
+# the share ends. A date means its first instant in UTC.
 def ticket_expiry:
   if . == null or . == "" then {}
   elif test("^[0-9]+[smhdw]$") then {expires_in: .}

@@ -17,16 +17,16 @@ use super::terms::problem_at;
 use super::value::Value;
 use crate::domain::{Problem, Problems};
 
-/// Stack size for the parser, which recurses as deep as the text is nested. It is large enough for a
-/// program that consists only of brackets. The memory is only reserved: for an ordinary program, the
-/// parser uses a few pages of it.
+/// Stack size for the parser, which recurses as deep as the text is nested. It is large enough for
+/// a program that consists only of brackets. The memory is only reserved: for an ordinary program,
+/// the parser uses a few pages of it.
 const LOADING_STACK: usize = 512 * 1024 * 1024;
 /// Stack size that a run needs. If less is left on the current stack, the run gets a new one.
 const RUNNING_STACK: usize = 4 * 1024 * 1024;
 /// Maximum number of outputs of one run. If the program is a map, each output is a request.
 const MAX_OUTPUTS: usize = 20;
-/// Maximum weight of all outputs of one run together. A value weighs 1, a text 1 for each 16 bytes,
-/// and a field of an object 8 more than its key and value.
+/// Maximum weight of all outputs of one run together. A value weighs 1, a text 1 more for each 16
+/// bytes, and a field of an object 8 more than its key and its value.
 const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
 const MAX_OUTPUT_DEPTH: u32 = 16;
 const MAX_ERROR_CHARS: usize = 300;
@@ -41,7 +41,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Checks and compiles a program, on a separate stack. `name` is the program's name in problems.
+    /// Checks and compiles a program, on a separate stack. Problems refer to the program as `name`.
     ///
     /// # Errors
     /// Returns the problems of the program, with line and column where they are known. If there are

@@ -24,7 +24,7 @@ pub(super) fn compile_expression(pattern: &str, flags: &str) -> Result<Regex, St
             'x' => builder.ignore_whitespace(true),
             'p' => builder.dot_matches_new_line(true),
             // `parts` handles `g` and `n`. In jq, `s` makes ^ and $ match only at the ends of the
-            // text. This is the default of the `regex` crate, so `s` has no effect.
+            // text. The `regex` crate does so by default, unless the expression contains `(?m)`.
             'g' | 'n' | 's' => &mut builder,
             other => return Err(format!("has no flag {other:?}")),
         };
@@ -136,8 +136,8 @@ impl Characters<'_> {
         self.character
     }
 
-    /// Returns a group as jq's object with offset, length, string and name. `name` is `None` for the
-    /// whole match, which has no field for the name.
+    /// Returns a group as jq's object with offset, length, string and name. `name` is `None` for
+    /// the whole match, which has no field for the name.
     fn group(&mut self, found: Option<regex::Match<'_>>, name: Option<Option<&str>>) -> Value {
         let (offset, length, string) = match found {
             Some(found) => {

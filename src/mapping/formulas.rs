@@ -1,31 +1,32 @@
-//! Finds the parts of a Markdown text that formulas may hide. In: a text and the parser's events.
-//! Out: ranges of the text's bytes.
+//! Finds the parts of a Markdown text that formulas may hide. Takes a text and the events of the
+//! Markdown parser, and returns ranges of the text's bytes.
 //!
-//! The parser finds a formula only if its braces are balanced. It also reads the text between two
-//! amounts as a formula, as in `$100 and US$200`. GitLab ignores braces and ends no formula before
-//! a digit, as Pandoc's `tex_math_dollars`. GitHub does not publish its rules. So if it is not
-//! clear where the formulas of a paragraph begin and end, the range reaches from the first possible
-//! beginning to the last possible end. If that text has neither a command nor a comment of TeX, no
-//! range is returned, because a formula then shows all of the text.
+//! Renderers disagree about formulas. The parser used here finds a formula only if its braces are
+//! balanced, and also reads the text between two amounts as a formula, as in `$100 and US$200`.
+//! GitLab ignores braces and does not end a formula before a digit, like Pandoc's
+//! `tex_math_dollars`. GitHub does not publish its rules. So if it is not clear where the formulas
+//! of a paragraph begin and end, the returned range reaches from the first possible beginning to
+//! the last possible end. If that part of the text contains neither a command nor a comment of TeX,
+//! no range is returned, because a formula without them shows all of its text.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-/// `%` begins a comment of TeX. The others begin or are character references, which may mean `%` or
-/// a backslash.
+/// Texts with which TeX may hide something. `%` begins a comment. The others are character
+/// references, or the beginning of one, that may stand for `%` or a backslash.
 const MAY_HIDE: [&str; 4] = ["%", "&#", "&bsol;", "&percnt;"];
 
-/// The formulas of the text whose events were seen.
+/// Collects the ranges that formulas may hide while the caller passes it the parser's events.
 pub(super) struct Formulas<'a> {
     text: &'a str,
     hidden: Vec<Range<usize>>,
-    /// Where the paragraph ends, as far as its events were seen.
+    /// Where the last event ends that was seen in the current paragraph.
     end: usize,
-    /// The first dollar sign of the paragraph at which renderers may disagree about a formula;
-    /// `None` if none was seen yet.
+    /// The first dollar sign in the current paragraph at which renderers may disagree about a
+    /// formula. `None` if there was no such dollar sign yet.
     begin: Option<usize>,
-    /// Whether the next event is inside a code block.
+    /// Whether the parser is inside a code block.
     in_code: bool,
 }
 
@@ -40,7 +41,6 @@ impl<'a> Formulas<'a> {
         }
     }
 
-    /// Processes the next event of the parser.
     pub(super) fn see(&mut self, event: &Event<'_>, range: &Range<usize>) {
         match event {
             Event::Start(tag) if is_inline(&tag.to_end()) => {}
@@ -90,8 +90,8 @@ impl<'a> Formulas<'a> {
         }
     }
 
-    /// Whether every renderer reads this range as one formula, provided that no earlier formula
-    /// reaches into it.
+    /// Whether every renderer reads this range as exactly one formula, if no earlier formula
+    /// reaches into the range.
     fn is_clear(&self, range: &Range<usize>) -> bool {
         let ends = |c: char| c.is_ascii_whitespace() || ".,;:!?)".contains(c);
         let formula = self.slice(range);
@@ -125,16 +125,16 @@ impl<'a> Formulas<'a> {
     }
 }
 
-/// Whether the formula at `range`, which the parser found, counts as hidden. If a digit follows,
-/// the range may be no formula but the text between two amounts. It then counts as hidden only if
-/// TeX may hide a part of it.
+/// Whether a formula that the parser found at `range` counts as hidden. If a digit follows, the
+/// range may only be the text between two amounts, as in `$100 and US$200`. Then it counts as
+/// hidden only if TeX may hide a part of it.
 pub(super) fn is_hidden(text: &str, range: &Range<usize>) -> bool {
     let rest = text.get(range.end..).unwrap_or_default();
     let formula = text.get(range.clone()).unwrap_or_default();
     !rest.starts_with(|c: char| c.is_ascii_digit()) || may_hide(formula)
 }
 
-/// Whether TeX may hide a part of this text. An escaped dollar sign hides nothing.
+/// Whether TeX may hide a part of this text. A backslash counts unless it escapes a dollar sign.
 fn may_hide(formula: &str) -> bool {
     let command =
         |(at, _): (usize, &str)| !formula.get(at + 1..).unwrap_or_default().starts_with('$');

@@ -1,12 +1,12 @@
 //! Finds the parts of a text that HTML hides: comments, declarations, tags, and elements that hide
-//! their content. In: a text. Out: ranges of its bytes. Where browsers and Markdown renderers
-//! disagree about the end of such a part, the rest of the text is hidden.
+//! their content. Takes a text and returns ranges of its bytes. If browsers and Markdown renderers
+//! disagree about the end of such a part, the range reaches to the end of the text.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Elements whose content is not shown, is shown only after a click, is struck out, or looks
-/// different (`bdo` reverses a text).
+/// different. For example, `bdo` can reverse the order of letters.
 const HIDING: [&str; 26] = [
     "details",
     "template",
@@ -35,7 +35,7 @@ const HIDING: [&str; 26] = [
     "noframes",
     "plaintext",
 ];
-/// The elements of [`HIDING`] in which a comment is text.
+/// The elements of [`HIDING`] inside which a browser reads `<!--` as text.
 const LITERAL: [&str; 10] = [
     "script",
     "style",
@@ -48,40 +48,38 @@ const LITERAL: [&str; 10] = [
     "noframes",
     "plaintext",
 ];
-/// Elements inside a line. All others begin a new line.
+/// Elements that do not begin a new line. All other elements do.
 const PHRASES: [&str; 30] = [
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "dfn", "em", "font", "i", "img", "ins",
     "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u",
     "var", "wbr", "big",
 ];
-/// Elements inside which a browser ignores the closing tags of elements around them.
+/// Elements inside which a browser ignores closing tags of outer elements.
 const SCOPES: [&str; 6] = ["applet", "caption", "marquee", "table", "td", "th"];
-/// Attributes that may hide an element.
 const HIDING_ATTRIBUTES: [&str; 4] = ["hidden", "style", "class", "open"];
 
-/// A text, and the tags in it.
 pub(super) struct Html<'a> {
     text: &'a str,
     tags: BTreeMap<String, Tags>,
     /// Whether all renderers agree where the tags and comments begin and end.
     clear: bool,
-    /// The beginning of the first tag or comment that is unclosed, or about whose end renderers
-    /// disagree; the text's end if there is none. The rest of the text is hidden, and is not
-    /// searched again.
+    /// Where the first tag or comment begins that is unclosed, or about whose end renderers
+    /// disagree. All text after this position counts as hidden and is not searched further. If
+    /// there is no such tag or comment, this is the end of the text.
     unclear: usize,
 }
 
 /// A tag or a comment.
 pub(super) struct Markup {
     pub(super) range: Range<usize>,
-    /// Whether it counts as hidden and not only as doubtful: every renderer takes it for markup, or
-    /// it is a tag without colon and `=`.
+    /// Whether the markup counts as hidden: every renderer recognises it as markup, or it is a tag
+    /// that contains neither a colon nor `=`. Other markup is only doubtful.
     pub(super) is_certain: bool,
-    /// Whether the page begins a new line before and after it.
+    /// Whether the page begins a new line before and after the markup.
     pub(super) breaks_line: bool,
 }
 
-/// The tags of one name, outside comments and code.
+/// The number of opening and closing tags with one name, outside comments and code.
 #[derive(Default)]
 struct Tags {
     opened: usize,
@@ -91,7 +89,7 @@ struct Tags {
 }
 
 impl<'a> Html<'a> {
-    /// Counts the tags in a text. `html`: the parts of the text that CommonMark takes for HTML.
+    /// Counts the tags in a text. `html` has the parts of the text that CommonMark reads as HTML.
     pub(super) fn new(text: &'a str, html: &[Range<usize>]) -> Self {
         let mut tags: BTreeMap<String, Tags> = BTreeMap::new();
         let mut unclear = text.len();
@@ -129,7 +127,8 @@ impl<'a> Html<'a> {
         }
     }
 
-    /// Returns the tags and comments in a part of the text that CommonMark takes for HTML.
+    /// Returns the tags and comments in `part`, which must be a part of the text that CommonMark
+    /// reads as HTML.
     pub(super) fn markup(&self, part: Range<usize>) -> Vec<Markup> {
         let (mut found, mut at) = (Vec::new(), part.start);
         while let Some(next) = self.text.get(at..part.end).and_then(|text| text.find('<')) {
@@ -158,7 +157,7 @@ impl<'a> Html<'a> {
         found
     }
 
-    /// Returns the ranges hidden by the tags and comments that begin in this part of the text.
+    /// Returns the ranges that are hidden by tags and comments that begin in this part of the text.
     pub(super) fn hidden(&self, part: Range<usize>) -> Vec<Range<usize>> {
         let (mut hidden, mut at) = (Vec::new(), part.start);
         while let Some(found) = self.text.get(at..part.end).and_then(|text| text.find('<')) {
@@ -184,9 +183,10 @@ impl<'a> Html<'a> {
         hidden
     }
 
-    /// Returns the end of the last closing tag of this name if the end lies after the position
-    /// `after`, every element of the name is closed, and no other element can hide a closing tag.
-    /// Otherwise browsers may disagree about the element's end, so returns the text's end.
+    /// Returns where the element `name` that begins at `after` ends at the latest. This is the end
+    /// of the last closing tag with this name, provided that it lies after `after`, that all
+    /// elements with this name are closed, and that no other element in the text can hide a closing
+    /// tag. Otherwise browsers may disagree about the end, so the end of the text is returned.
     fn end_of(&self, name: &str, after: usize) -> usize {
         let hides_tags = |other: &str| HIDING.contains(&other) || SCOPES.contains(&other);
         let mut opened = self.tags.iter().filter(|(_, tags)| tags.opened > 0);
@@ -202,11 +202,11 @@ fn begins_html(text: &str) -> bool {
     follows.is_some_and(|c| c.is_ascii_alphabetic() || "/!?".contains(c))
 }
 
-/// Returns the length of the comment, declaration or tag at the beginning of `html`; `None` if it
-/// is unclosed, or if renderers disagree about its end.
+/// Returns the length of the comment, declaration or tag at the beginning of `html`. Returns `None`
+/// if it is unclosed, or if renderers disagree about its end.
 fn length(html: &str) -> Option<usize> {
-    // `None` if `sooner` comes first: a browser ends the part there, a Markdown renderer only at
-    // `end`.
+    // Returns `None` if `sooner` comes before `end`, because a browser then ends the markup at
+    // `sooner`, but a Markdown renderer at `end`.
     let until = |begin: usize, end: &str, sooner: &str| {
         let (inside, _) = html.get(begin..)?.split_once(end)?;
         (!inside.contains(sooner)).then_some(begin + inside.len() + end.len())
@@ -230,7 +230,7 @@ fn length_of_tag(html: &str) -> Option<usize> {
         (!inside.contains(['"', '\''])).then_some(rest)
     })?;
     let length = html.len() - rest.len();
-    // A `>` at the beginning of a line may be the mark of a block quote, which ends no tag.
+    // A `>` at the beginning of a line may be the mark of a block quote, which does not end a tag.
     let (_, line) = html
         .get(..length - 1)?
         .rsplit_once('\n')
@@ -239,7 +239,8 @@ fn length_of_tag(html: &str) -> Option<usize> {
     (!is_mark).then_some(length)
 }
 
-/// Returns what follows a tag that every renderer reads in the same way.
+/// Returns the text after the tag at the beginning of `html`, or `None` if renderers may read this
+/// tag in different ways.
 fn well_formed(html: &str) -> Option<&str> {
     let ends_value = |c: char| " \t\n\"'=<>`".contains(c);
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_:.".contains(c);
@@ -275,7 +276,7 @@ fn hides_content(tag: &str) -> bool {
     let tag = inside.to_ascii_lowercase();
     let mut words = tag.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let element = words.next();
-    // These have no content, whatever their attributes are.
+    // These elements have no content that an attribute could hide.
     if matches!(element, Some("img" | "br" | "hr" | "wbr" | "input")) {
         return false;
     }
@@ -283,7 +284,7 @@ fn hides_content(tag: &str) -> bool {
         || words.any(|word| HIDING_ATTRIBUTES.contains(&word))
 }
 
-/// Returns the name at the beginning of a tag's inside, in lower case.
+/// Returns the tag's name in lower case. `inside` is the text of the tag after `<` or `</`.
 fn name(inside: &str) -> String {
     let end = |c: char| c.is_whitespace() || "/>".contains(c);
     let name = inside.split(end).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Runs each map that multiplies work on each event that a stranger could send. Every such pair
-//! must end. `measure` prints the cost of the worst pairs:
+//! Runs maps that do a lot of work on events that an attacker could send: each map on each event.
+//! Every run must end. `measure` prints how long the slowest runs take:
 //! `cargo test --release --lib -- --ignored --nocapture mapping::hostile_tests::measure`
 
 use std::time::Instant;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::Program;
 
-/// Maps that the linter accepts, grouped by what they multiply.
+/// Maps that the linter accepts but that do much work, grouped by the kind of work.
 const MAPS: [&str; 66] = [
-    // loops in loops
+    // nested loops
     "[.. as $a | .. as $b | .. as $c | 1] | length",
     "[.. | .. | ..] | length",
     "[.[]? as $a | .[]? as $b | [$a, $b]] | length",
@@ -23,7 +23,7 @@ const MAPS: [&str; 66] = [
     "[foreach .. as $x (0; . + 1; [$x, .])] | length",
     ". as [$a, $b, [$c]] | [$a, $b, $c]",
     ". as [[[[[[[[$a]]]]]]]] | $a",
-    // growth
+    // growing values
     "reduce .. as $x (\"xx\"; . + .) | length",
     "reduce .. as $x ([1]; . + .) | length",
     "reduce .. as $x ([]; [., .]) | tojson | length",
@@ -42,7 +42,7 @@ const MAPS: [&str; 66] = [
     "[..] | map(tojson) | map(.[0:10] + .[-10:]) | length",
     "{} | .[\"a\"].b.c.d[9999999] = 1",
     "[.] | [., .] | [., .] | [., .] | [., .] | [., .] | [., .] | [., .] | flatten | length",
-    // order
+    // sorting and searching
     "[..] | sort | length",
     "[..] | group_by(tojson) | length",
     "[..] | unique | length",
@@ -83,8 +83,8 @@ const MAPS: [&str; 66] = [
     "del(..) , del(.[]?) , to_entries, with_entries(.value = [.]) , walk(.) , walk([.]) | tojson | length",
 ];
 
-/// Returns events that are wide, deep or long, or have many keys or large numbers. Most of them
-/// grow with `scale`.
+/// Returns events that are wide, deep or long, or that contain many keys or large numbers. A larger
+/// `scale` makes most of them larger.
 fn events(scale: usize) -> Vec<(&'static str, Value)> {
     let keys = (0..scale)
         .map(|at| (format!("key-{at}"), json!(at)))
@@ -108,7 +108,7 @@ fn events(scale: usize) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Runs all pairs at this scale. Returns for each pair the milliseconds it took, and how it ended.
+/// Runs each map on each event. Returns the milliseconds and the end of each run.
 fn run_all(scale: usize, units: u64) -> Vec<(u128, String)> {
     let events = events(scale);
     let mut runs = Vec::new();
@@ -143,7 +143,7 @@ fn every_hostile_map_ends_on_every_event() {
     );
 }
 
-/// Prints the slowest pairs on events of about a megabyte, and the peak memory of this process.
+/// Prints the slowest runs on events of about a megabyte, and the peak memory of this process.
 #[test]
 #[ignore = "prints figures; takes minutes without optimisation"]
 fn measure() {

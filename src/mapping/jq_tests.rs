@@ -1,5 +1,6 @@
-//! Compares the outputs of programs with those of jq (`tests/vectors/jq-1.7.json`, written by
-//! release 1.8.0 of PyPI's package `jq`; null where jq fails).
+//! Compares the outputs of programs with those of jq. The expected outputs are in
+//! `tests/vectors/jq-1.7.json`. They were computed with release 1.8.0 of the package `jq` on PyPI,
+//! and are null where jq fails.
 
 use serde_json::Value;
 
@@ -26,8 +27,8 @@ fn a_program_has_the_outputs_that_jq_has() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Outputs as the manual of jq 1.7 documents them. The package `jq` 1.8.0 lacks most of these
-/// filters, or implements them differently.
+/// These outputs come from the manual of jq 1.7 and not from the package `jq` 1.8.0, because the
+/// package lacks most of these filters or implements them differently.
 #[test]
 fn documented_filters_answer_as_documented() {
     use serde_json::json;
@@ -48,7 +49,7 @@ fn documented_filters_answer_as_documented() {
             json!(null),
             json!([[true, false, false, false], false]),
         ),
-        // Bounds that no index can have.
+        // The bounds of these slices are too large for an index.
         (
             "[.[1e20:], .[:1e20], .[:infinite], .[-infinite:], .[-1e20:], .[:-1e20]]",
             json!([1]),
@@ -66,16 +67,16 @@ fn documented_filters_answer_as_documented() {
     }
 }
 
-/// Examples with numbers that neither a double nor a 64-bit integer can represent.
+/// Examples from jq's manual with numbers that neither a double nor a 64-bit integer can represent.
 const NUMBERS_AS_WRITTEN: [&str; 3] = [
     "[., tojson]",
     "map([., . == 1]) | tojson",
     ". as $big | [$big, $big + 1] | map(. > 10000000000000000000000000000000)",
 ];
 
-/// Runs the examples of jq 1.7.1's manual (`tests/vectors/jq-manual.json`, outputs from the package
-/// `jq` 1.8.0). Each must have jq's outputs, be refused before it runs, or be a documented
-/// difference.
+/// Runs the examples of the manual of jq 1.7.1. They are in `tests/vectors/jq-manual.json`, with
+/// outputs from the package `jq` 1.8.0. Each example must have these outputs or must not compile.
+/// The examples in `NUMBERS_AS_WRITTEN` may have other outputs.
 #[test]
 fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
     let cases: Vec<Value> =
@@ -91,7 +92,8 @@ fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
         match (program.run(&case["input"], 0), wanted) {
             (Ok(outputs), Some(wanted)) if outputs == *wanted => same += 1,
             (Err(_), None) => same += 1,
-            // jq keeps the digits of a number as written until a program computes with it.
+            // jq keeps the digits of a number as they were written, until a program computes with
+            // the number.
             _ if NUMBERS_AS_WRITTEN.contains(&filter) => {}
             (outcome, _) => wrong.push_str(&format!("{case}\n    {outcome:?}\n")),
         }
@@ -100,11 +102,10 @@ fn the_manuals_examples_answer_as_jq_does_or_are_refused() {
     assert_eq!((same, refused), (203, 35), "of {} examples", cases.len());
 }
 
-/// The documentation of maps.
 const PAGE: &str = include_str!("../../docs/maps.md");
 
-/// Checks jq 1.7.1's own list of its filters (`jq -n builtins`, from the package `jq` 1.8.0). Each
-/// filter must exist here, or the page must say that it does not.
+/// Checks every filter that jq 1.7.1 lists in the output of `jq -n builtins` (from the package `jq`
+/// 1.8.0). Each filter must either be available here, or be listed as not available on the page.
 #[test]
 fn a_filter_that_jq_has_is_here_or_is_named_on_the_page() {
     let (_, missing) = PAGE.split_once("\n| not available |").unwrap();

@@ -1,5 +1,6 @@
-//! Takes the text of a program; returns its problems, such as wrong syntax, or filters that might
-//! not end or that read more than the event. The engine does not stop endless filters.
+//! Checks the text of a program before the engine compiles it. Reports wrong syntax, and filters
+//! that might never end or that read more than the event. The engine itself would run a filter that
+//! never ends.
 
 use jaq_core::load::lex::{Expect, Lexer, StrPart};
 use jaq_core::load::parse::{BinaryOp, Def, Parser, Pattern, Term};
@@ -11,16 +12,17 @@ use crate::domain::{Problem, shown};
 
 /// Maximum length of a program, in bytes.
 pub(super) const MAX_BYTES: usize = 32 * 1024;
-/// Maximum nesting of a term. The engine recurses to that depth on the stack.
+/// Maximum nesting of a term. A limit is needed because the engine recurses as deep as a term is
+/// nested.
 pub(super) const MAX_DEPTH: usize = 100;
 
 /// The filters whose first argument is a regular expression.
 const EXPRESSIONS: [&str; 7] = ["test", "match", "capture", "scan", "splits", "sub", "gsub"];
 
-/// Maximum number of syntax errors shown: one unclosed bracket causes many.
+/// Maximum number of syntax errors that are reported. A single unclosed bracket can cause many.
 const MAX_ERRORS: usize = 5;
 
-/// The filters that are refused by name, each with the reason.
+/// The filters that are refused, each with the reason.
 const BANNED: [(&[&str], &str); 5] = [
     (
         &[
@@ -54,11 +56,11 @@ const BANNED: [(&[&str], &str); 5] = [
     ),
 ];
 
-/// Returns the problems of this program, at most [`MAX_ERRORS`] of them errors of syntax; an empty
-/// list if the engine may compile it.
+/// Returns the problems of this program. At most [`MAX_ERRORS`] of them are syntax errors. If the
+/// list is empty, the engine may compile the program.
 ///
-/// The parser recurses as deep as the text is nested. Call this function on a stack that is large
-/// enough for [`MAX_BYTES`] of brackets.
+/// The parser recurses as deep as the text is nested, so the caller must provide a stack that is
+/// large enough for [`MAX_BYTES`] of nested brackets.
 pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     if text.len() > MAX_BYTES {
         let problem = format!("is {} bytes long", text.len());
@@ -107,11 +109,12 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     lint.problems
 }
 
-/// The name of a filter that is in scope.
+/// A filter that is in scope.
 struct Known<'a> {
     name: &'a str,
     arity: usize,
-    /// Whether the linter is inside the filter's body, where calling the filter is recursion.
+    /// Whether the linter is currently inside the body of this filter. A call of the filter there
+    /// is a recursion.
     open: bool,
 }
 
@@ -124,7 +127,7 @@ struct Lint<'a> {
 }
 
 impl<'a> Lint<'a> {
-    /// Records a problem at a piece of the text.
+    /// Adds a problem. `at` is the part of the program's text that causes it.
     fn say(&mut self, at: &str, problem: String, remedy: &str) {
         self.problems
             .push(problem_at(self.text, self.name, at, problem, remedy));
@@ -132,7 +135,7 @@ impl<'a> Lint<'a> {
 
     fn syntax(&mut self, at: &str, expected: &str) {
         let first = at.split_whitespace().next().unwrap_or_default();
-        // jq allows these words only before the program.
+        // jq allows `include`, `import` and `module` only at the beginning of a program.
         let mut lines = self.text.lines().map(str::trim_start);
         let begin = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
         let word = begin.and_then(|line| line.split_whitespace().next());
@@ -181,7 +184,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// Checks that a literal regular expression compiles.
+    /// Adds a problem if a regular expression that is a literal does not compile.
     fn expression(&mut self, name: &str, args: &[Term<&'a str>]) {
         let Some(Term::Str(None, parts)) = args.first().filter(|_| EXPRESSIONS.contains(&name))
         else {

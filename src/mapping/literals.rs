@@ -1,5 +1,5 @@
-//! The regular expressions in a program's own text, compiled once for all runs. Takes an expression
-//! that a run needs; returns its compiled form. Does not keep expressions that come from an event.
+//! A cache of compiled regular expressions, shared by all runs of a program. It keeps only those
+//! expressions that occur in the program's own text, and not those that come from an event.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use regex::Regex;
 use serde_json::json;
 
-/// Maximum number of expressions that a program keeps. Each pattern counts once for each set of
-/// flags, and an event may choose the flags.
+/// Maximum number of expressions in the cache. A limit is needed because each pattern is kept once
+/// for each set of flags, and the flags may come from an event.
 const MAX_KEPT: usize = 64;
 
-/// The texts of a program, and those of its expressions that were compiled.
+/// The texts of a program, and the expressions from these texts that were already compiled.
 #[derive(Debug)]
 pub(super) struct Literals {
     texts: [String; 2],
@@ -26,7 +26,8 @@ impl Literals {
         }
     }
 
-    /// Returns the compiled form of an expression, or the error of `compile`.
+    /// Returns the compiled expression from the cache. If it is not there, calls `compile`, and
+    /// returns its result or its error.
     pub(super) fn compiled<E>(
         &self,
         pattern: &str,
@@ -39,7 +40,7 @@ impl Literals {
             return Ok(Arc::clone(known));
         }
         let compiled = Arc::new(compile()?);
-        // jq writes a string literal as JSON does.
+        // A string literal in a jq program has the syntax of a JSON string.
         let written = json!(pattern).to_string();
         let mut kept = kept();
         if kept.len() < MAX_KEPT && self.texts.iter().any(|text| text.contains(&written)) {

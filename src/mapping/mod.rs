@@ -1,6 +1,7 @@
-//! Runs jq programs on JSON values. Takes a program's text once, and then events; returns the
-//! program's outputs, bounded in time and memory, or an error. Knows nothing of deliveries, and of
-//! share requests only the names of fields (`ticket_fields.rs`).
+//! Compiles a jq program once, and then runs it on any number of JSON events. Each run returns the
+//! program's outputs, or an error. The time and memory of a run are limited. This module does not
+//! know about deliveries. About share requests, it only knows the names of some fields, which
+//! `ticket_fields.rs` treats specially.
 
 mod access;
 mod bound;

@@ -1,5 +1,5 @@
-//! The native filters that a program can call: those of the engine's libraries, filters of jq that
-//! the libraries lack or implement differently, and filters that read tickets.
+//! The native filters that a program can call. They are the filters of the engine's libraries, jq
+//! filters that the libraries lack or implement differently, and filters that read tickets.
 
 use std::rc::Rc;
 
@@ -19,8 +19,8 @@ use super::visible_text::visible_text;
 
 type Data = JustLut<Value>;
 
-/// Filters of the engine's libraries that are withheld from maps, because they do more than read
-/// the event, or because their work has no bound. `own` and `defs.jq` replace some of them.
+/// Filters of the engine's libraries that programs cannot call, because they do more than read the
+/// event, or because their work is not limited. `own` and `defs.jq` replace some of these filters.
 const LEFT_OUT: [&str; 16] = [
     "env",
     "now",
@@ -40,7 +40,6 @@ const LEFT_OUT: [&str; 16] = [
     "unescape_html",
 ];
 
-/// Returns every native filter that a program can call.
 pub(super) fn functions() -> impl Iterator<Item = Fun<Data>> {
     jaq_core::funs()
         .chain(jaq_std::funs())
@@ -141,8 +140,8 @@ fn length(value: &Value) -> ValR<Value> {
     })
 }
 
-/// Reads a text as JSON. Refuses 128 and more levels of nesting and, unlike jq, objects with a
-/// repeated key.
+/// Parses a text as JSON. Refuses 128 or more levels of nesting. Unlike jq, also refuses an object
+/// that contains a key twice.
 fn from_json(value: &Value) -> ValR<Value> {
     let Value::Text(text) = value else {
         return Err(value.fail(format!("cannot parse {value} as JSON: {}", value.kind())));
@@ -243,11 +242,12 @@ fn contains(one: &Value, other: &Value) -> Result<bool, Error<Value>> {
     }
 }
 
-/// Removes the value at a path. Does nothing if the path leads nowhere; returns null for an empty
-/// path.
+/// Removes what is at `path` in `value`. If nothing is there, returns `value` unchanged. If the
+/// path is empty, returns null.
 ///
 /// # Errors
-/// A step of the path does not fit the value, or an index lies before the first item.
+/// Returns an error if a step of the path does not fit the value, for example a key for a list, or
+/// if an index lies before the first item.
 fn delete(value: Value, path: &[Value]) -> ValR<Value> {
     let Some((first, rest)) = path.split_first() else {
         return Ok(Value::Null);

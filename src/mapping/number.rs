@@ -1,18 +1,18 @@
-//! Numbers: exact integers where possible, otherwise doubles. `700000164995.0` is the integer
-//! `700000164995` in reading, comparing and printing.
+//! jq's numbers. They are exact integers where possible, and otherwise doubles. `700000164995.0` is
+//! read, compared and printed as the integer `700000164995`.
 
 use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-/// Whole numbers between this bound and its negative are kept as exact integers, which fit into an
+/// Whole numbers with a smaller absolute value than this are exact integers. They fit into an
 /// `i128`.
 const MAX_WHOLE: f64 = 1e30;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Int(i128),
-    /// A number with a fraction, one that is too large for an exact integer, infinity or NaN.
+    /// A number with a fraction, a number that is too large for an exact integer, infinity, or NaN.
     Float(f64),
 }
 
@@ -32,7 +32,7 @@ impl Number {
         }
     }
 
-    /// Reads a literal of a program.
+    /// Parses a number in the text of a program.
     pub(super) fn parse(literal: &str) -> Option<Self> {
         match literal.parse::<i128>() {
             Ok(whole) if (whole as f64).abs() < MAX_WHOLE => Some(Self::Int(whole)),
@@ -40,7 +40,8 @@ impl Number {
         }
     }
 
-    /// Returns the number as jq prints it: infinity as the largest double, NaN as null.
+    /// Returns the number as jq prints it. Infinity becomes the largest double, and NaN becomes
+    /// null.
     pub(super) fn to_json(self) -> Json {
         let float = |number: f64| match number {
             _ if number.is_nan() => Json::Null,
@@ -70,7 +71,8 @@ impl Number {
         }
     }
 
-    /// Returns the number as an index, rounded down as in jq; `None` if it does not fit.
+    /// Returns the number as an index, rounded down as in jq, or `None` if it does not fit into an
+    /// `isize`.
     pub(super) fn as_index(self) -> Option<isize> {
         match self {
             Self::Int(whole) => isize::try_from(whole).ok(),
@@ -85,8 +87,8 @@ impl Number {
         float: fn(f64, f64) -> f64,
     ) -> Self {
         match (self, other) {
-            // A result beyond `MAX_WHOLE` becomes a double. Otherwise two integers could equal one
-            // double, and the comparison would be no total order.
+            // A result of `MAX_WHOLE` or more becomes a double. Otherwise two different integers
+            // could both equal the same double, and the comparison would not be a total order.
             (Self::Int(one), Self::Int(other)) => {
                 whole(one, other).filter(|result| (*result as f64).abs() < MAX_WHOLE)
             }
@@ -110,7 +112,7 @@ impl Number {
         self.exact(other, i128::checked_mul, |one, other| one * other)
     }
 
-    /// Divides; `None` if the divisor is zero.
+    /// Returns `None` if the divisor is zero.
     pub(super) fn divided_by(self, other: Self) -> Option<Self> {
         let divisor = other.as_f64();
         let whole = |one: i128, other: i128| match one.checked_rem(other) {
@@ -120,8 +122,8 @@ impl Number {
         (divisor != 0.0).then(|| self.exact(other, whole, |one, other| one / other))
     }
 
-    /// Computes jq's `%`: truncates both sides to whole numbers. The result has the dividend's
-    /// sign. `None` if the truncated divisor is zero, or `i128::MIN` or less.
+    /// Computes jq's `%`, which truncates both sides to whole numbers. The result has the sign of
+    /// the dividend. Returns `None` if the truncated divisor is zero, or is `i128::MIN` or less.
     pub(super) fn remainder(self, other: Self) -> Option<Self> {
         let cut = |number: Self| match number {
             Self::Int(whole) => whole,
@@ -138,7 +140,7 @@ impl Number {
 }
 
 impl Number {
-    /// Compares in jq's order: NaN sorts before every other number.
+    /// Compares as jq does. NaN sorts before every other number.
     pub(super) fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Int(one), Self::Int(other)) => one.cmp(other),

@@ -16,8 +16,8 @@ fn mismatch(left: &Value, operator: &str, right: &Value) -> jaq_core::Error<Valu
     ))
 }
 
-/// Returns what it costs to change a value: 1 if it is not shared, because it is then changed in
-/// place; otherwise 1 and `copy`, the cost of its copy.
+/// Returns how many units it costs to change a value. A value with one reference is changed in
+/// place, which costs 1. Otherwise the value must be copied, which costs `copy` in addition.
 pub(super) fn cost_to_own<T>(shared: &Rc<T>, copy: u64) -> u64 {
     match Rc::strong_count(shared) {
         1 => 1,
@@ -79,8 +79,8 @@ impl Sub for Value {
     }
 }
 
-/// `{…} * {…}`: merges fields that are objects on both sides. Any other field of the right side
-/// replaces the left side's.
+/// Computes `{…} * {…}`. Fields that are objects on both sides are merged. Every other field of the
+/// right side replaces the field of the left side.
 fn merged(one: &Value, other: Value) -> Value {
     let (Value::Object(left, _), Value::Object(right, _)) = (one, &other) else {
         return other;

@@ -1,5 +1,6 @@
-//! Finds the path of a value in an event. Compares identity, not content: a program shares the
-//! texts, numbers, lists and objects of the event, and a changed value is a new one.
+//! Finds the path of a value in an event, for error messages. Compares addresses and not contents:
+//! if a program takes a text, number, list or object from the event, it shares the event's value,
+//! and if it changes the value, it gets a new one.
 
 use std::rc::Rc;
 
@@ -7,8 +8,8 @@ use super::value::Value;
 use crate::domain::shown;
 
 impl Value {
-    /// Returns the path of this value in `event`. `None` for a value that the program made, and for
-    /// null and booleans, which have no identity.
+    /// Returns the path of this value in `event`. Returns `None` if the program itself created the
+    /// value, and for null and booleans, which have no address.
     pub(super) fn place_in(&self, event: &Self) -> Option<String> {
         let same = match (self, event) {
             (Self::Number(one), Self::Number(other)) => Rc::ptr_eq(one, other),
@@ -34,8 +35,8 @@ impl Value {
     }
 }
 
-/// Returns a field's step in a path. A name that is not a plain word is quoted, and a long one is
-/// shortened.
+/// Returns the part of a path that names a field: `.name`, or `["…"]` if the name is long or is not
+/// a plain word. A long name is shortened.
 fn path_step(name: &str) -> String {
     let plain = !name.is_empty()
         && name.len() <= 60

@@ -1,5 +1,5 @@
-//! What the linter needs to know about a parsed term: its children, its pattern, and its place in
-//! the text.
+//! Functions with which the linter examines a parsed term: its children, its pattern, and its place
+//! in the text.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -7,8 +7,8 @@ use jaq_core::path::{Part, Path};
 
 use crate::domain::{Mark, Problem};
 
-/// Whether a term obviously yields several values: it has a comma, `..` or `.[]` outside brackets
-/// and arguments.
+/// Whether a term obviously yields several values, because it contains a comma, `..` or `.[]`
+/// outside brackets and arguments.
 pub(super) fn yields_several(term: &Term<&str>) -> bool {
     match term {
         Term::BinOp(_, BinaryOp::Comma, _) | Term::Recurse => true,
@@ -25,7 +25,7 @@ pub(super) fn yields_several(term: &Term<&str>) -> bool {
     }
 }
 
-/// Returns the direct children of a term, without those in its definitions and patterns.
+/// Returns the direct children of a term, except those inside its definitions and patterns.
 pub(super) fn children<'t, 'a>(term: &'t Term<&'a str>) -> Vec<&'t Term<&'a str>> {
     match term {
         Term::Id
@@ -71,7 +71,7 @@ pub(super) fn children<'t, 'a>(term: &'t Term<&'a str>) -> Vec<&'t Term<&'a str>
     }
 }
 
-/// Returns the pattern of variables to which a term binds its values.
+/// Returns the pattern of variables that a term binds, such as `[$a, $b]` in `. as [$a, $b] | …`.
 pub(super) fn pattern_of<'t, 'a>(term: &'t Term<&'a str>) -> Option<&'t Pattern<&'a str>> {
     match term {
         Term::BinOp(_, BinaryOp::Pipe(pattern), _) => pattern.as_ref(),
@@ -80,7 +80,8 @@ pub(super) fn pattern_of<'t, 'a>(term: &'t Term<&'a str>) -> Option<&'t Pattern<
     }
 }
 
-/// Returns a piece of the text from which a term was parsed, to compute its line and column.
+/// Returns a part of the text from which a term was parsed. The linter uses it to find the term's
+/// line and column.
 pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     match term {
         Term::Num(text) | Term::Var(text) | Term::Call(text, _) => Some(text),
@@ -92,8 +93,8 @@ pub(super) fn first_text<'a>(term: &Term<&'a str>) -> Option<&'a str> {
     }
 }
 
-/// Makes a problem at `part`, a slice of the program's text. If `part` is a slice of another text,
-/// the problem is about the whole program.
+/// Creates a problem at `part`, which should be a slice of `text`: its address gives the line and
+/// the column. If `part` is not a slice of `text`, the problem is about the whole program.
 pub(super) fn problem_at(
     text: &str,
     name: &str,

@@ -1,8 +1,9 @@
-//! Reads the `key: value` lines of a Markdown text. In: the text and the known keys. Out: their
-//! values as the rendered page shows them.
+//! Reads the `key: value` lines of a Markdown text. Takes the text and the known keys, and returns
+//! the values of the keys as the rendered page shows them.
 //!
-//! An absent line has a meaning: a share without `expires` never ends. So a line that the page may
-//! show and that names a field (`named`) is not ignored: it is read, or the text is refused.
+//! It would be dangerous to overlook a line. For example, a share never ends if its `expires` line
+//! is not found. Therefore a line that the page may show, and that names a field according to
+//! `named`, is never ignored. Either the line can be read, or the whole text is refused.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
@@ -13,38 +14,40 @@ use strsim::generic_levenshtein;
 use super::visible_text::{Line, visible_lines};
 use crate::domain::{is_invisible, shown};
 
-/// The widest gap that a line may have, in columns. A code block does not wrap its lines, so what
-/// follows a wider gap may lie beyond its right edge.
+/// Maximum width of a run of blanks in a line, in columns. A code block does not wrap its lines, so
+/// text after a wider gap may be beyond the right edge of the block, where it is not visible.
 const MAX_GAP: usize = 24;
-/// A colon among this many characters after the name of a field makes the line a field, as in
-/// `Expires at:`.
+/// The colon of a field must be among this many characters after the field's name. So there may be
+/// other words between the name and the colon, as in `Expires at:`.
 const MAX_BEFORE_COLON: usize = 13;
-/// The fields that every request has, except that a request for Lighthouse alone has no `accounts`.
-/// A line that only resembles one of them, such as `Image size: 20 GB`, may be text for people.
+/// Fields that every request has, except that a request for Lighthouse alone has no `accounts`. A
+/// line that only resembles one of these fields, such as `Image size: 20 GB`, may be text for
+/// people, so it does not count as the field.
 const REQUIRED: [&str; 3] = ["image", "region", "accounts"];
-/// The signs after the name of a field, and those that look like a colon (Unicode's
-/// `confusables.txt`). Full-width forms are decomposed before.
+/// Characters that count as a colon after the name of a field. Many of them look like a colon,
+/// according to Unicode's `confusables.txt`. Full-width forms are not listed, because `plain`
+/// replaces them with ordinary characters.
 const COLONS: [char; 19] = [
     '→', '>', ':', '=', '\u{2d0}', '\u{2f8}', '\u{589}', '\u{5c3}', '\u{703}', '\u{704}',
     '\u{903}', '\u{a83}', '\u{16ec}', '\u{1803}', '\u{1809}', '\u{205a}', '\u{2236}', '\u{a4fd}',
     '\u{a789}',
 ];
-/// Separators of a list. After one of them, the list may go on in the next line.
+/// Separators of a list. If a line ends with one of them, the list may continue on the next line.
 const SEPARATORS: [char; 6] = [',', ';', '，', '；', '、', '､'];
 const REMEDY: &str = "plain text in a line of its own, not struck out, folded, or behind an open \
                       `[`, `<` or `$`";
 
-/// Returns the values of the known keys, which are in lower case.
+/// Returns those of the `keys` that the text has, with their values. `keys` must be in lower case.
 ///
 /// # Errors
-/// The text has a key with two different values, or a line that may be meant as a field and that
-/// cannot be read as one.
+/// Returns a message if the text has two different values for one key, or if a line may be meant as
+/// a field but cannot be read as one.
 pub(super) fn ticket_fields<'k>(
     markdown: &str,
     keys: &[&'k str],
 ) -> Result<Vec<(&'k str, String)>, String> {
     let mut fields: Vec<(&str, String)> = Vec::new();
-    // The field whose value may go on in the next line, and whether a blank line ends it.
+    // The key whose value may continue on the next line, and whether a blank line ends the value.
     let mut open: Option<(&str, bool)> = None;
     for line in visible_lines(markdown) {
         if let Some(c) = line.possible.chars().find(|c| reorders(*c)) {
@@ -81,7 +84,8 @@ pub(super) fn ticket_fields<'k>(
     Ok(fields)
 }
 
-/// Returns the known key and the value of a `key: value` line.
+/// Returns the key and the value of a `key: value` line, or `None` if the line is not of this form
+/// or its key is not known.
 fn read<'k, 'l>(line: &'l str, keys: &[&'k str]) -> Option<(&'k str, &'l str)> {
     let is_mark = |c: char| c.is_whitespace() || "*_`".contains(c);
     let text = line.trim_start_matches(|c| is_mark(c) || ">#+-".contains(c));
@@ -92,7 +96,7 @@ fn read<'k, 'l>(line: &'l str, keys: &[&'k str]) -> Option<(&'k str, &'l str)> {
     Some((key, value.trim_matches(is_mark)))
 }
 
-/// Refuses a line that was read if a person may read something else.
+/// Returns an error if a person may read something else in this line than the program did.
 fn check_read(line: &Line, key: &str) -> Result<(), String> {
     let text = shown(line.possible.trim());
     if line.shown != line.possible {
@@ -109,7 +113,8 @@ fn check_read(line: &Line, key: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a line that was not read if it names a field, or if it may belong to the open field.
+/// Checks a line that is not a `key: value` line. Returns an error if the line names a field
+/// nevertheless, or if it may continue the value of the field `open`.
 fn check_unread(line: &Line, keys: &[&str], open: Option<(&str, bool)>) -> Result<(), String> {
     let text = shown(line.possible.trim());
     if let Some(key) = named(&line.possible, keys) {
@@ -127,12 +132,12 @@ fn check_unread(line: &Line, keys: &[&str], open: Option<(&str, bool)>) -> Resul
     }
 }
 
-/// Whether this character changes the order in which a page shows letters.
+/// Whether this character changes the order in which a page shows the letters around it.
 fn reorders(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Returns the columns of the widest gap before the end of the text.
+/// Returns the width of the widest run of blanks in a line, in columns. Ignores blanks at the end.
 fn widest_gap(line: &str) -> usize {
     let (mut widest, mut gap) = (0, 0);
     for c in line.trim_end().chars() {
@@ -147,13 +152,14 @@ fn widest_gap(line: &str) -> usize {
     widest
 }
 
-/// Returns the key that a person may see at the beginning of this line, or of a cell in it, before
-/// a colon or alone.
+/// Returns the key that this line names in the eyes of a person. The key may be before a colon, at
+/// the beginning of the line or of a table cell in it. Or it may be alone in the line, or alone in
+/// the first of two cells.
 fn named<'k>(line: &str, keys: &[&'k str]) -> Option<&'k str> {
     let in_line = |line: &str| {
         let plain = plain(line);
         let cells: Vec<&str> = plain.trim().trim_matches('|').split('|').collect();
-        // A heading, or the first cell of a table with two columns.
+        // The whole line if it is no table row, or the first cell of a row with two columns.
         let label = match cells.as_slice() {
             [label] | [label, _] => label.trim_matches(|c: char| !c.is_alphanumeric()),
             _ => "",
@@ -165,13 +171,13 @@ fn named<'k>(line: &str, keys: &[&'k str]) -> Option<&'k str> {
     in_line(line).or_else(|| in_line(&has_reference.then(|| decoded(line))?))
 }
 
-/// Returns the text in lower case, without what a page does not show, and with plain letters in
-/// place of their variants. A line break becomes the end of a cell.
+/// Converts a text to lower case, removes what a page does not show, and replaces variants of
+/// letters with the plain letters. A line break becomes `|`, the end of a cell.
 fn plain(line: &str) -> String {
     let seen = line.chars().filter_map(|c| match c {
         '\t' => Some(' '),
         '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('|'),
-        // The lunate sigma looks like a Latin letter, but its decomposition does not.
+        // The lunate sigma looks like `c`, but its decomposition is an ordinary sigma.
         '\u{3f2}' | '\u{3f9}' => Some('c'),
         c if is_invisible(c) => None,
         c => Some(c),
@@ -185,12 +191,12 @@ fn plain(line: &str) -> String {
         .collect()
 }
 
-/// Replaces character references, as a browser does in HTML.
+/// Decodes character references such as `&#58;`, as a browser does.
 fn decoded(line: &str) -> String {
     let mut closed = String::with_capacity(line.len());
     for (at, part) in line.split('&').enumerate() {
         let digits = |text: &str, radix| text.chars().take_while(|c| c.is_digit(radix)).count();
-        // Browsers also decode these without a semicolon.
+        // Browsers also decode `&shy` and numbers if the semicolon is missing.
         let length = match part.get(..2) {
             _ if at == 0 => 0,
             _ if part.starts_with("shy") => 3,
@@ -208,7 +214,7 @@ fn decoded(line: &str) -> String {
         });
         closed.push_str(rest);
     }
-    // The parser may read what begins with these as markup.
+    // Without this, the parser might read text that begins with `<` or `[` as markup.
     let text = closed.replace(['<', '['], " ");
     let texts = Parser::new(text.trim()).filter_map(|event| match event {
         Event::Text(text) | Event::Code(text) => Some(text.replace('\n', " ")),
@@ -217,8 +223,8 @@ fn decoded(line: &str) -> String {
     texts.collect()
 }
 
-/// Returns the key at the beginning of a cell, if a colon follows it. Numbers, single letters and
-/// emoji may precede the key, as in `- [x]` or `:warning:`.
+/// Returns the key at the beginning of a cell if a colon follows it. There may be numbers, single
+/// letters and emoji before the key, such as `- [x]` or `:warning:`.
 fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
     let mut text = cell;
     loop {
@@ -238,14 +244,15 @@ fn begins_with_key<'k>(cell: &str, keys: &[&'k str]) -> Option<&'k str> {
             None if word.is_empty() => return None,
             None if word.chars().nth(1).is_none() => rest,
             None if word.chars().all(|c| c.is_ascii_digit()) => rest,
-            // A Chinese label before the key, as in `操作 action: cancel`.
+            // There may be a Chinese label before the key, as in `操作 action: cancel`.
             None if word.chars().all(is_han) && !rest.trim_start().starts_with(COLONS) => rest,
             None => return None,
         };
     }
 }
 
-/// Splits a text after its first word. A Chinese word ends before an ASCII letter or digit.
+/// Splits a text after its first word. If the word is Chinese, it also ends before an ASCII letter
+/// or digit.
 fn first_word(text: &str) -> (&str, &str) {
     let chinese = text.starts_with(is_han);
     let ends = |c: char| {
@@ -255,19 +262,23 @@ fn first_word(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-/// Whether this is a Chinese character or Japanese kana.
+/// Whether this is a Chinese character. Japanese kana count as Chinese too.
 fn is_han(c: char) -> bool {
     matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Whether a word is another form of the key `expires`, such as `expiration` in `Expiration date:`.
+/// Whether `key` is `expires` and the word is a form of it, such as `expiration` in
+/// `Expiration date:`.
 fn is_expiry(word: &str, key: &str) -> bool {
     key == "expires" && word.starts_with("expir")
 }
 
-/// Returns the key that a word is or resembles, if a colon follows directly. After the exact key,
-/// or a form of `expires`, the colon may follow a few words later. A key of [`REQUIRED`] must be
-/// exact and directly before the colon.
+/// Returns the key that `word` names. `rest` is the text after the word.
+///
+/// If a colon follows directly, the word may be the key itself, a misspelt key, or a form of
+/// `expires`. If the colon follows a few words later, the word must be the key itself or a form of
+/// `expires`. For a key in [`REQUIRED`], the word must be the key itself, and the colon must follow
+/// directly.
 fn key_at<'k>(word: &str, rest: &str, keys: &[&'k str]) -> Option<&'k str> {
     let is_colon = |text: &str| text.starts_with(COLONS) && !text.starts_with("://");
     let is_gap = |c: char| !c.is_alphanumeric() && !COLONS.contains(&c);
@@ -288,12 +299,12 @@ fn key_at<'k>(word: &str, rest: &str, keys: &[&'k str]) -> Option<&'k str> {
     near.any(is_colon).then_some(key)
 }
 
-/// A character that a person may have written or seen in place of another.
+/// A character of a word. It equals every character that a person may mistake it for.
 struct Seen(char);
 
 impl PartialEq<char> for Seen {
     fn eq(&self, other: &char) -> bool {
-        // Scripts whose letters look like Latin ones have lower-case letters, except Lisu.
+        // Letters that look like Latin ones belong to scripts with lower-case letters, or to Lisu.
         let foreign = !self.0.is_ascii() && self.0.is_lowercase();
         let lisu = matches!(self.0, '\u{a4d0}'..='\u{a4f7}');
         let digit = matches!((self.0, *other), ('0', 'o') | ('1', 'i' | 'l') | ('5', 's'));
@@ -301,8 +312,9 @@ impl PartialEq<char> for Seen {
     }
 }
 
-/// Whether a word is the key, or may be taken for it: misspelt by a letter or two, or with letters
-/// of other alphabets in it. A word that is all Greek, Cyrillic or the like resembles no key.
+/// Whether a person may read a word as the key, although one or two letters are wrong or some
+/// letters belong to other alphabets. A word that is entirely Greek or Cyrillic, for example, does
+/// not resemble any key.
 fn resembles(word: &str, key: &str) -> bool {
     let most = match key.len() {
         0..5 => 0,

@@ -1,5 +1,6 @@
-//! The values of a program: JSON with jq's numbers. Growing, copying and walking a value charges
-//! the budget of [`super::bound`]. Each value knows its weight and its nesting.
+//! The values with which a program computes: JSON, with jq's numbers. Operations that grow, copy or
+//! visit a value charge the budget of [`super::bound`]. Each list and object stores its weight and
+//! depth, so that a value that grows too large is noticed at once.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -15,14 +16,14 @@ use super::bound::{self, spend, text_units};
 use super::number::Number;
 use crate::domain::shown;
 
-/// Units that an item of a list costs, roughly its memory.
+/// Units that an item of a list costs. This is about the memory that the item needs.
 pub(super) const ITEM: u64 = 2;
-/// Units that an entry of an object costs. The entry also weighs this much more than its key and
-/// its value.
+/// Units that an entry of an object costs. The entry also weighs this much in addition to its key
+/// and its value.
 pub(super) const ENTRY: u64 = 8;
 
 thread_local! {
-    /// The message of the last error, and the value that caused it.
+    /// The message of the last error on this thread, and the value that caused the error.
     static BLAMED: RefCell<Option<(Rc<String>, Value)>> = const { RefCell::new(None) };
 }
 
@@ -33,15 +34,16 @@ pub(super) enum Value {
     #[default]
     Null,
     Bool(bool),
-    /// Shared like a text, so that an error can name the number's place in the event.
+    /// In an `Rc`, so that [`Value::place_in`] can find the number's place in the event by its
+    /// address.
     Number(Rc<Number>),
     Text(Rc<String>),
     List(Rc<Vec<Value>>, Size),
     Object(Rc<Fields>, Size),
 }
 
-/// Weight and nesting of a value. A shared value is counted at each place where it occurs, because
-/// comparing and writing visit each place.
+/// Weight and nesting of a value. If a value is shared, it counts once for each place where it
+/// occurs, because comparing and writing visit it at each place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
     pub(super) weight: u64,
@@ -49,7 +51,8 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Returns the size with further children. Ends the run if it is too large.
+    /// Returns the size with `children` added. If it is too large, marks the run as having exceeded
+    /// a bound.
     pub(super) fn and_all<'a>(self, children: impl IntoIterator<Item = &'a Value>) -> Self {
         children.into_iter().fold(self, Self::and).checked()
     }
@@ -62,19 +65,18 @@ impl Size {
         }
     }
 
-    /// Ends the run if a value of this size is too large.
+    /// Marks the run as having exceeded a bound if a value of this size is too large.
     fn checked(self) -> Self {
         bound::check_size(self.weight, self.depth);
         self
     }
 
-    /// Returns the size without a child. The depth stays as it is: it is an upper bound.
+    /// Returns the size without `child`. The depth is only an upper bound, so it does not change.
     fn without(self, child: &Value) -> Self {
         let weight = self.weight.saturating_sub(child.size().weight);
         Self { weight, ..self }
     }
 
-    /// Returns the size after a child was replaced.
     pub(super) fn exchange(self, old: &Value, new: &Value) -> Self {
         self.without(old).and(new).checked()
     }
@@ -104,13 +106,13 @@ impl Value {
         Self::Number(Rc::new(number))
     }
 
-    /// Makes a list. The caller has charged its cost.
+    /// Creates a list. The caller must already have charged its cost.
     pub(super) fn list(items: Vec<Self>) -> Self {
         let size = Size::default().and_all(&items);
         Self::List(Rc::new(items), size)
     }
 
-    /// Makes an object. The caller has charged its cost.
+    /// Creates an object. The caller must already have charged its cost.
     pub(super) fn object(fields: Fields) -> Self {
         let size = Size::default().and_all(fields.values());
         let size = fields
@@ -120,7 +122,7 @@ impl Value {
         Self::Object(Rc::new(fields), size)
     }
 
-    /// Makes an object of these fields. Leaves out those without a value.
+    /// Creates an object from those fields that have a value.
     pub(super) fn record<const N: usize>(fields: [(&str, Option<Self>); N]) -> Self {
         let field = |(key, value): (&str, Option<Self>)| Some((Rc::new(key.to_owned()), value?));
         Self::object(fields.into_iter().filter_map(field).collect())
@@ -152,22 +154,23 @@ impl Value {
         }
     }
 
-    /// Makes an error that this value caused. [`super::engine`] looks up the value's place in the
-    /// event.
+    /// Creates an error that this value caused, and stores the value in `BLAMED`. [`super::engine`]
+    /// later adds the value's place in the event to the message.
     pub(super) fn fail(&self, message: String) -> Error<Self> {
         let message = Rc::new(message);
         BLAMED.set(Some((message.clone(), self.clone())));
         Error::new(Self::Text(message))
     }
 
-    /// Returns the value that caused the error with this message. Compares the message's address,
-    /// not its words, so another error with the same words does not match.
+    /// Returns the value that caused the error with this message, if it was the last error.
+    /// Compares the addresses of the messages, because another error may have the same text.
     pub(super) fn blamed(message: &Rc<String>) -> Option<Self> {
         let (known, value) = BLAMED.take()?;
         Rc::ptr_eq(&known, message).then_some(value)
     }
 
-    /// Converts JSON. `serde_json` has read it and bounded its depth.
+    /// Converts JSON. The recursion is not too deep, because `serde_json` limits the depth of JSON
+    /// that it reads.
     pub(super) fn from_json(json: &Json) -> Self {
         match json {
             Json::Null => Self::Null,
@@ -198,7 +201,7 @@ impl Value {
         }
     }
 
-    /// Returns the value as JSON text; an empty text if the budget is used up.
+    /// Returns the value as JSON text, or an empty text if the budget is used up.
     pub(super) fn written(&self) -> String {
         match spend(self.size().weight.saturating_mul(2)) {
             true => self.to_json().to_string(),
@@ -206,7 +209,7 @@ impl Value {
         }
     }
 
-    /// The rank of the value's type in jq's order.
+    /// Returns the position of the value's type in jq's order of types.
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,
@@ -256,8 +259,8 @@ impl From<Range<Self>> for Value {
 }
 
 impl FromIterator<Self> for Value {
-    /// Stops when the budget ends or the list becomes too heavy, even if the iterator has more
-    /// items.
+    /// Collects items into a list. Stops early if the budget is used up or the list becomes too
+    /// heavy.
     fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
         let mut size = Size::default();
         let paid = items.into_iter().take_while(|item| {
@@ -269,7 +272,7 @@ impl FromIterator<Self> for Value {
     }
 }
 
-/// Writes the value as an error message shows it: JSON, shortened.
+/// Writes the value as JSON for an error message. Texts, lists and objects are shortened.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -297,8 +300,9 @@ impl PartialOrd for Value {
     }
 }
 
-/// jq's order. A comparison is finished even if the budget ends meanwhile, because a sort may panic
-/// on inconsistent results. The maximum weight of a value bounds the cost.
+/// Compares as jq does. A comparison continues to its end even if the budget is used up, because
+/// sorting may panic if comparisons are inconsistent. Its cost is limited nevertheless, because the
+/// weight of a value is limited.
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         spend(1);

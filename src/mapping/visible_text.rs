@@ -1,13 +1,17 @@
-//! Extracts from a Markdown text what the rendered page shows. An approver approves what they see,
-//! so hidden text must not count, and a field that they see must not be dropped in silence. So
-//! there are two texts: what every renderer shows, and what at least one of them may show.
+//! Extracts from a Markdown text what the rendered page shows. An approver approves what they see.
+//! Therefore hidden text must not count, and a field that they see must not be dropped silently.
+//! Renderers differ, so each line has two texts: what every renderer shows, and what at least one
+//! renderer may show.
 //!
-//! What the CommonMark parser reports as text or code is shown, with the marks of lists, quotes,
-//! headings and emphasis in its line. Hidden are HTML comments and tags, link definitions, the
-//! addresses and titles of links, and images. Doubtful are elements that hide or strike their
-//! content, struck-out text, footnotes, formulas, folded sections, code blocks that are drawn as
-//! diagrams, and what renderers read differently (CommonMark 0.31, GitHub, GitLab and Linear
-//! Markdown).
+//! Each part of the text is shown, hidden or doubtful:
+//!
+//! - shown: what the CommonMark parser reports as text or code, together with the marks of lists,
+//!   quotes, headings and emphasis in the same line
+//! - hidden: HTML comments and tags, link definitions, the addresses and titles of links, and
+//!   images
+//! - doubtful: HTML elements that hide or strike out their content, struck-out text, footnotes,
+//!   formulas, folded sections, code blocks that are drawn as diagrams, and everything that
+//!   CommonMark 0.31, GitHub, GitLab and Linear's Markdown read differently
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -17,42 +21,45 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser
 use super::formulas::{self, Formulas};
 use super::hiding_html::{Html, Markup};
 
-/// The languages of code blocks that GitHub or GitLab draws instead of showing the code. The first
-/// line has those of GitHub and GitLab, the other lines have those that GitLab draws with Kroki.
+/// The languages of code blocks that are drawn as a diagram, so that the code is not visible. The
+/// first line has the languages that GitHub or GitLab draws itself. The other lines have the
+/// languages that GitLab draws with Kroki.
 const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
     umlet vega vegalite wavedrom wireviz";
-/// The extensions of CommonMark that the renderers have.
+/// The extensions of CommonMark that the renderers support.
 const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
     .union(Options::ENABLE_MATH)
     .union(Options::ENABLE_STRIKETHROUGH)
     .union(Options::ENABLE_TABLES)
     .union(Options::ENABLE_TASKLISTS);
-/// What the lines begin with that open and close a folded section (`+++`) or a formula (`$$`).
+/// Lines that begin with `+++` open and close a folded section. Lines that begin with `$$` open and
+/// close a formula.
 const FENCES: [&str; 2] = ["+++", "$$"];
-/// The characters that mark lists, quotes, tables, headings and emphasis. They stay in a line that
-/// also shows text.
+/// The characters that mark lists, quotes, tables, headings and emphasis. If a line shows any text,
+/// these characters are kept in the line.
 const MARKS: [char; 10] = [' ', '\t', '>', '*', '_', '+', '-', '#', '`', '|'];
-/// Pieces of link syntax. If the visible text of a line contains one, the parser saw no link there,
-/// but another renderer may: the text from there on does not count.
+/// Pieces of the syntax of links. If one of them is in the visible text of a line, the parser found
+/// no link there, but another renderer may find one. Therefore the text from there on does not
+/// count as visible.
 const LEFT_OF_LINKS: [&str; 4] = ["](", "][", "]:", "!["];
 
-/// A line of the page.
 pub(super) struct Line {
     /// What every renderer shows.
     pub(super) shown: String,
-    /// What at least one renderer may show: also struck-out text, and text that may be hidden.
+    /// What at least one renderer may show. In addition to `shown`, this has struck-out text, and
+    /// text that some renderers may hide.
     pub(super) possible: String,
 }
 
-/// Returns the visible text, line by line.
+/// Returns what every renderer shows of a text.
 pub(super) fn visible_text(markdown: &str) -> String {
     let lines = visible_lines(markdown);
     lines.into_iter().map(|line| line.shown + "\n").collect()
 }
 
-/// Returns the lines of the page. A tag may split a line of the text into several lines.
+/// Returns the lines of the page. An HTML tag may split a line of the text into several lines.
 pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
     let markdown = markdown.replace("\r\n", "\n").replace('\r', "\n");
     let page = Page::of(&markdown);
@@ -61,8 +68,9 @@ pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
     let (mut start, mut after_blank) = (0, false);
     for line in markdown.split('\n') {
         let blank = line.trim_matches([' ', '\t', '>']).is_empty();
-        // Text that may belong to an open link is doubtful until a blank line. An indented or
-        // quoted line after the blank line may continue a footnote, so it is doubtful too.
+        // If a link is not closed in its line, the text after it is doubtful up to the next blank
+        // line. If an indented or quoted line follows the blank line, it may continue a footnote,
+        // so it is doubtful too.
         if !blank && after_blank && !line.starts_with([' ', '\t', '>']) {
             after_open_link = false;
         }
@@ -70,7 +78,7 @@ pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
         if !after_open_link {
             shown = page.line(start, line, &[Part::Shown]);
             let found = LEFT_OF_LINKS.iter().filter_map(|left| shown.find(left));
-            // A link whose text is not closed in its line may continue on further lines.
+            // If the text of a link is not closed in this line, the link may continue on the next.
             let unclosed = shown.rfind('[').filter(|at| {
                 let rest = shown.get(*at..).unwrap_or_default();
                 !rest.contains(']')
@@ -93,8 +101,8 @@ pub(super) fn visible_lines(markdown: &str) -> Vec<Line> {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
-    /// What no event of the parser shows or hides: the marks of blocks and of emphasis, and link
-    /// definitions.
+    /// A part that no event of the parser marks as shown or hidden: the marks of blocks and of
+    /// emphasis, and link definitions.
     Mark,
     Shown,
     /// Struck out, or hidden by one renderer and shown by another.
@@ -102,13 +110,13 @@ enum Part {
     Hidden,
 }
 
-/// What the page shows of a text.
+/// Says for each byte of a text whether the page shows it.
 struct Page {
     parts: Vec<Part>,
-    /// What the page shows in place of a part, such as a character reference. Maps the part's
-    /// beginning to its end and the shown text.
+    /// What the page shows in place of a part of the text, for example of a character reference.
+    /// Maps the beginning of the part to its end and to the shown text.
     replaced: BTreeMap<usize, (usize, String)>,
-    /// Where the page begins a new line.
+    /// Positions in the text at which the page begins a new line because of an HTML tag.
     breaks: BTreeSet<usize>,
 }
 
@@ -119,14 +127,14 @@ impl Page {
             replaced: BTreeMap::new(),
             breaks: BTreeSet::new(),
         };
-        // The parts that CommonMark takes for HTML. Some may lie inside what would be an HTML
-        // comment if the text were read without Markdown.
+        // The parts that CommonMark reads as HTML. A renderer that ignores Markdown might read some
+        // of them as a part of an HTML comment.
         let mut real_html = Vec::new();
         let mut doubtful = Vec::new();
         let mut formulas = Formulas::of(text);
         let mut left_out = 0;
-        // Take `[text][name]` for a link even if the text does not define `name`: another renderer
-        // may know it.
+        // Read `[text][name]` as a link even if the text does not define `name`, because another
+        // renderer may find a definition.
         let unresolved = |link: BrokenLink<'_>| {
             (link.link_type == LinkType::Reference).then(|| ("".into(), "".into()))
         };
@@ -154,12 +162,12 @@ impl Page {
                 Event::InlineMath(_) if !formulas::is_hidden(text, &range) => {
                     page.set(range, Part::Shown);
                 }
-                // Later events show the text of a link.
+                // The text of the link is shown by later events.
                 Event::Start(Tag::Link { link_type, .. }) => page.set(range, of_link(link_type)),
                 Event::FootnoteReference(_) => page.set(range, Part::Hidden),
                 Event::InlineMath(_) | Event::DisplayMath(_) => page.set(range, Part::Doubtful),
-                // Code of several lines may be a formula: renderers read code between dollar signs
-                // as one.
+                // Code with several lines may be a formula, because some renderers read code
+                // between dollar signs as a formula.
                 Event::Code(_) if has_line_break(text, &range) => {
                     page.set(range, Part::Doubtful);
                 }
@@ -179,8 +187,8 @@ impl Page {
         page
     }
 
-    /// Marks as doubtful the parts in `doubtful`, and what the HTML and the fences of a text hide.
-    /// Marks as hidden the tags and comments that are certain.
+    /// Marks the parts in `doubtful` as doubtful, and also what HTML and fences in the text hide.
+    /// Then marks those tags and comments as hidden that are certain.
     fn hide(&mut self, text: &str, mut doubtful: Vec<Range<usize>>, real_html: Vec<Range<usize>>) {
         let html = Html::new(text, &real_html);
         doubtful.extend(html.hidden(0..text.len()));
@@ -203,7 +211,8 @@ impl Page {
         }
     }
 
-    /// Shows a part of the text as the parser read it. A page shows a line break in it as a blank.
+    /// Marks a part of the text as shown. `shown` is the part as the parser read it. A page shows a
+    /// line break in the part as a blank.
     fn show(&mut self, text: &str, range: Range<usize>, shown: &str) {
         if !range.is_empty() && text.get(range.clone()) != Some(shown) {
             let shown = shown.replace('\n', " ");
@@ -222,7 +231,9 @@ impl Page {
         }
     }
 
-    /// Returns these parts of the line that begins at `start`, and the marks beside them.
+    /// Returns what the page shows of `line`, which begins at `start`. Includes only parts of the
+    /// kinds in `parts`, and the marks around them. Returns an empty text if there are no such
+    /// parts.
     fn line(&self, start: usize, line: &str, parts: &[Part]) -> String {
         let of_line = self.parts.get(start..start + line.len());
         let of_line = of_line.unwrap_or_default();
@@ -253,8 +264,8 @@ impl Page {
     }
 }
 
-/// Returns how to mark what a link has besides its text: as hidden, or as doubtful if the link's
-/// name is not defined, because a page may then show all of the link.
+/// Returns how to mark the parts of a link other than its text. They are hidden. But if the link's
+/// name is not defined, they are doubtful, because a page may then show all of the link.
 fn of_link(link_type: LinkType) -> Part {
     match link_type {
         LinkType::ReferenceUnknown => Part::Doubtful,
@@ -274,8 +285,9 @@ fn is_drawn(info: &str) -> bool {
     language.is_some_and(|language| drawn.any(|drawn| drawn.eq_ignore_ascii_case(language)))
 }
 
-/// Of the lines that begin with `fence`, returns the range from the first to the last, or to the
-/// end of the text if a section may be unclosed. Renderers disagree about sections inside others.
+/// Returns the range from the first line that begins with `fence` to the last such line. If a
+/// section may be unclosed, the range reaches to the end of the text. There is only one range for
+/// all sections, because renderers disagree about sections inside other sections.
 fn fenced(text: &str, fence: &str) -> Option<Range<usize>> {
     let (mut at, mut found, mut lines) = (0, text.len()..text.len(), 0);
     let mut last_is_bare = false;
@@ -359,7 +371,7 @@ mod tests {
             "- $$\n  h\n  $$",
             "$\\phantom{\nh\n}$",
             "$`\\phantom{\nh\n}`$",
-            // Formulas that the parser does not find.
+            // The parser does not recognise these formulas.
             "$x%{\nh\ny$",
             "$x &percnt;{\nh\ny$",
             "a $\\phantom{\nh\nUS$2}$",
@@ -372,7 +384,7 @@ mod tests {
             "- +++ more\n  h\n  +++",
             "+++ a\n+++ b\n+++\nh\n+++",
             "a | b\n--|--\nc | d | <b title=\"\nh\n\">",
-            // What one renderer reads as HTML, and another as text.
+            // Some renderers read these as HTML, and others as text.
             "`<!--` <details> `-->`\nh\n</details>",
             "<!-- --!><details> -->\nh\n</details>",
             "<!-->\nh\n-->",
