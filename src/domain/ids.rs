@@ -1,6 +1,6 @@
-//! Validated identifiers of accounts, images, blueprints, sources and requests. Each is parsed from
-//! text into a newtype. The formats of the cloud's ids come from its API documentation and from the
-//! examples of its SDKs.
+//! Validated identifiers of accounts, images and sources, which are parsed from text into newtypes,
+//! and the identity of a request. The formats of the cloud's ids come from its API documentation
+//! and from the examples of its SDKs.
 
 use std::fmt;
 use std::str::FromStr;

@@ -120,7 +120,7 @@ pub struct ItemResult {
 }
 
 impl ItemResult {
-    /// Creates a result with the given kind. All other fields have their defaults.
+    /// Creates the result of an item that was not called off and is neither in doubt nor renewed.
     pub fn new(item: Item, kind: ResultKind, request_id: Option<String>) -> Self {
         Self {
             item,

@@ -64,7 +64,7 @@ pub(super) struct Html<'a> {
     /// Whether all renderers agree where the tags and comments begin and end.
     clear: bool,
     /// Where the first tag or comment begins that is unclosed, or about whose end renderers
-    /// disagree. All text after this position counts as hidden and is not searched further. If
+    /// disagree. All text from this position on counts as hidden and is not searched further. If
     /// there is no such tag or comment, this is the end of the text.
     unclear: usize,
 }

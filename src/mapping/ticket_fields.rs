@@ -159,7 +159,7 @@ fn named<'k>(line: &str, keys: &[&'k str]) -> Option<&'k str> {
     let in_line = |line: &str| {
         let plain = plain(line);
         let cells: Vec<&str> = plain.trim().trim_matches('|').split('|').collect();
-        // The whole line if it is no table row, or the first cell of a row with two columns.
+        // The whole line if it is not a table row, or the first cell of a row with two columns.
         let label = match cells.as_slice() {
             [label] | [label, _] => label.trim_matches(|c: char| !c.is_alphanumeric()),
             _ => "",
@@ -276,9 +276,9 @@ fn is_expiry(word: &str, key: &str) -> bool {
 /// Returns the key that `word` names. `rest` is the text after the word.
 ///
 /// If a colon follows directly, the word may be the key itself, a misspelt key, or a form of
-/// `expires`. If the colon follows a few words later, the word must be the key itself or a form of
-/// `expires`. For a key in [`REQUIRED`], the word must be the key itself, and the colon must follow
-/// directly.
+/// `expires`. If the colon is only among the next [`MAX_BEFORE_COLON`] characters, the word must be
+/// the key itself or a form of `expires`. For a key in [`REQUIRED`], the word must be the key
+/// itself, and the colon must follow directly.
 fn key_at<'k>(word: &str, rest: &str, keys: &[&'k str]) -> Option<&'k str> {
     let is_colon = |text: &str| text.starts_with(COLONS) && !text.starts_with("://");
     let is_gap = |c: char| !c.is_alphanumeric() && !COLONS.contains(&c);
