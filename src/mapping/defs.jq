@@ -1,5 +1,5 @@
-# The filters that are written in jq itself. Filters that jq 1.7 also has are defined as in jq 1.7.
-# The others are helpers, and filters for tickets. The engine loads this file after the definitions of
+# The filters that are written in jq itself. Filters that jq 1.7 also has behave as in jq 1.7. The
+# others are helpers, and filters for tickets. The engine loads this file after the definitions of
 # its own core.
 def null:      [][0];
 def values:    select(. != null);
@@ -84,8 +84,8 @@ def gsub($re; f): sub($re; f; "g");
 def ltrimstr($s): if type == "string" and ($s | type) == "string" and startswith($s) then .[$s | length:] else . end;
 def rtrimstr($s): if type == "string" and ($s | type) == "string" and endswith($s) then .[:length - ($s | length)] else . end;
 
-# The engine's native time filters overflow on months and seconds that no calendar has. Therefore the
-# filters below check the time before they call the native ones.
+# The engine's native time filters overflow on months and seconds that no calendar has. Therefore
+# the filters below check the time before they call the native ones.
 def a_time:
   if type == "array" then .[1] | type == "number" and . >= 0 and . <= 11
   else type == "number" and . > -1e12 and . < 1e12 end;

@@ -1,7 +1,7 @@
 //! Compiles a jq program once, and then runs it on any number of JSON events. Each run returns the
 //! program's outputs, or an error. The time and memory of a run are limited. This module does not
-//! know about deliveries. About share requests, it only knows the names of some fields, which
-//! `ticket_fields.rs` treats specially.
+//! know about deliveries. About share requests, it only knows the names of some fields
+//! (`ticket_fields.rs` and `defs.jq`).
 
 mod access;
 mod bound;
