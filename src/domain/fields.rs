@@ -22,7 +22,6 @@ impl Fields<'_> {
         self.problems.push(Problem::new(field, problem, remedy));
     }
 
-    /// Returns the value if `read` is `Ok`; otherwise adds the problem to `problems`.
     pub(super) fn ok_or_report<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
@@ -50,7 +49,6 @@ impl Fields<'_> {
         self.text_or(field, most, "write it, or leave the field out")
     }
 
-    /// Reads a text of at most `most` characters. `remedy` is used if the text is empty.
     fn text_or(&mut self, field: &str, most: usize, remedy: &str) -> Option<String> {
         match self.present(field)?.clone() {
             Value::String(text) if text.trim().is_empty() => {
@@ -149,7 +147,6 @@ fn is_date_time(text: &str) -> bool {
     is_like(local, "0000-00-00T00:00:00") && (matches!(offset, "Z" | "z") || is_offset())
 }
 
-/// Returns the type of a JSON value with its article, for messages.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -24,7 +24,6 @@ pub enum JsonFlaw {
 }
 
 impl JsonFlaw {
-    /// Converts the flaw to a problem of `field`.
     pub(crate) fn into_problem(self, field: impl Into<String>) -> Problem {
         let remedy = match &self {
             Self::Syntax(_) => "send one JSON value, nested at most 127 deep",

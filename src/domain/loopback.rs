@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-/// Whether a URL's host is `localhost` or a loopback address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host
         .trim_start_matches('[')

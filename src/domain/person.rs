@@ -128,7 +128,6 @@ fn check_form(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Checks and normalises the address `local@domain`.
 fn address(local: &str, domain: &str) -> Result<String, Problem> {
     const ADDRESS: &str = "write one address, as in \"alice@example.com\"";
     const SYMBOLS: &str = "!#$%&'*+-/=?^_`{|}~.";

@@ -3,7 +3,6 @@
 
 use super::problem::{Problem, shown};
 
-/// Creates the problem that `text` is not one of `names`.
 pub(crate) fn unknown_name(text: &str, names: &[&str]) -> Problem {
     Problem::new(
         "name",

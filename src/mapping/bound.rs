@@ -127,7 +127,6 @@ pub(super) fn check_size(weight: u64, depth: u32) {
     });
 }
 
-/// Returns the first bound that this run has exceeded, if any.
 pub(super) fn exceeded() -> Option<Exceeded> {
     STATE.with_borrow(|state| state.left.err())
 }

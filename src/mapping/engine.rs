@@ -31,7 +31,6 @@ const MAX_OUTPUT_WEIGHT: u64 = 16 * 1024;
 const MAX_OUTPUT_DEPTH: u32 = 16;
 const MAX_ERROR_CHARS: usize = 300;
 
-/// Additional filters, written in jq.
 const OWN_FILTERS: &str = include_str!("defs.jq");
 
 /// A compiled program.

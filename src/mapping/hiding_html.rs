@@ -69,13 +69,12 @@ pub(super) struct Html<'a> {
     unclear: usize,
 }
 
-/// A tag or a comment.
 pub(super) struct Markup {
     pub(super) range: Range<usize>,
     /// Whether the markup counts as hidden: every renderer recognises it as markup, or it is a tag
     /// that contains neither a colon nor `=`. Other markup is only doubtful.
     pub(super) is_certain: bool,
-    /// Whether the page begins a new line before and after the markup.
+    /// Whether the rendered page begins a new line before and after the markup.
     pub(super) breaks_line: bool,
 }
 

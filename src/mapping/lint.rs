@@ -22,7 +22,6 @@ const EXPRESSIONS: [&str; 7] = ["test", "match", "capture", "scan", "splits", "s
 /// Maximum number of syntax errors that are reported. A single unclosed bracket can cause many.
 const MAX_ERRORS: usize = 5;
 
-/// The filters that are refused, each with the reason.
 const BANNED: [(&[&str], &str); 5] = [
     (
         &[
@@ -109,7 +108,6 @@ pub(super) fn lint(text: &str, name: &str) -> Vec<Problem> {
     lint.problems
 }
 
-/// A filter that is in scope.
 struct Known<'a> {
     name: &'a str,
     arity: usize,

@@ -65,7 +65,6 @@ impl Size {
         }
     }
 
-    /// Marks the run as having exceeded a bound if a value of this size is too large.
     fn checked(self) -> Self {
         bound::check_size(self.weight, self.depth);
         self
@@ -209,7 +208,6 @@ impl Value {
         }
     }
 
-    /// Returns the position of the value's type in jq's order of types.
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,

@@ -28,7 +28,6 @@ const DRAWN: &str = "mermaid math geojson topojson stl plantuml glql \
     actdiag blockdiag bpmn bytefield c4plantuml d2 dbml diagramsnet ditaa dot erd excalidraw \
     graphviz nomnoml nwdiag packetdiag pikchr rackdiag seqdiag structurizr svgbob symbolator tikz \
     umlet vega vegalite wavedrom wireviz";
-/// The extensions of CommonMark that the renderers support.
 const EXTENSIONS: Options = Options::ENABLE_FOOTNOTES
     .union(Options::ENABLE_MATH)
     .union(Options::ENABLE_STRIKETHROUGH)
