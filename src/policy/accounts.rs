@@ -1,6 +1,8 @@
-//! Keeps listed accounts outside Cedar's entity store, unless policies or entities mention them. A
-//! request adds only its own accounts, so its cost does not grow with the list. Takes entities;
-//! returns the entity of an account, and the class of accounts that policies cannot tell apart.
+//! Keeps the accounts of `entities.json` outside Cedar's entity store, so that the cost of a
+//! decision does not grow with the number of listed accounts: a request adds only its own accounts
+//! to the store. Accounts that a policy or another entity mentions stay in the store. Also assigns
+//! each account to a class, so that a decision about one account can be reused for accounts that
+//! policies cannot tell apart.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,16 +16,17 @@ const UNLISTED: usize = 0;
 #[derive(Debug)]
 pub(super) struct ListedAccounts {
     accounts: HashMap<EntityUid, (Entity, usize)>,
-    /// The number of each class. The key is the JSON of its accounts, without their ids.
+    /// The number of each class, by the JSON that the accounts of the class have in common:
+    /// everything except the `uid`.
     classes: HashMap<String, usize>,
-    /// Every text in the attributes and parents of entities, and every id that policies name. An
-    /// account among them stays in the entity store, because a decision may read it although the
-    /// request does not name it.
+    /// Every string in the JSON of an entity, except in its `uid`, and the id of every account that
+    /// a policy names. An account whose id is in this set stays in the entity store, because a
+    /// decision may read the account even if the request does not name it.
     mentioned: HashSet<String>,
 }
 
 impl ListedAccounts {
-    /// Starts an empty list. `named` must contain the ids of all entities that policies name.
+    /// Creates an empty list. `named` must contain the ids of all accounts that policies name.
     pub(super) fn new(named: HashSet<String>) -> Self {
         Self {
             accounts: HashMap::new(),
@@ -32,7 +35,7 @@ impl ListedAccounts {
         }
     }
 
-    /// Notes every text in an entity except its uid. `entity` is the entity's JSON.
+    /// Adds every string in the JSON of an entity, except in its `uid`, to the mentioned ids.
     pub(super) fn note(&mut self, entity: &Value) {
         let fields = entity.as_object().into_iter().flatten();
         for (_, value) in fields.filter(|(name, _)| *name != "uid") {
@@ -40,7 +43,8 @@ impl ListedAccounts {
         }
     }
 
-    /// Adds an account to the class of accounts with the same content. `json` is its JSON.
+    /// Adds an account, with its JSON. Accounts whose JSON differs only in the `uid` are in the
+    /// same class.
     pub(super) fn add(&mut self, uid: EntityUid, entity: Entity, mut json: Value) {
         if let Some(fields) = json.as_object_mut() {
             fields.remove("uid");
@@ -51,7 +55,7 @@ impl ListedAccounts {
     }
 
     /// Removes the accounts that policies or entities mention, and returns them for the entity
-    /// store. Call this after every entity was noted.
+    /// store. Must be called after [`note`](Self::note) was called for every entity.
     pub(super) fn take_mentioned(&mut self) -> Vec<Entity> {
         let mentioned = &self.mentioned;
         let of_others = |uid: &EntityUid| mentioned.contains(uid.id().unescaped());
@@ -67,14 +71,14 @@ impl ListedAccounts {
         self.accounts.values().map(|(entity, _)| entity)
     }
 
-    /// Whether entities or policies name an entity with this id.
+    /// Whether a policy or an entity mentions this id.
     pub(super) fn is_mentioned(&self, id: &EntityUid) -> bool {
         self.mentioned.contains(id.id().unescaped())
     }
 
-    /// Returns the class of an account. Policies cannot tell two accounts of one class apart: both
-    /// have the same groups and attributes, and neither policies nor entities name them. Returns
-    /// `None` for an account that a policy or an entity names.
+    /// Returns the class of an account, or `None` if a policy or an entity mentions the account.
+    /// Policies cannot tell two accounts of one class apart, because both have the same groups and
+    /// attributes and no policy names either of them.
     pub(super) fn class(&self, account: &EntityUid) -> Option<usize> {
         if self.is_mentioned(account) {
             return None;
@@ -84,7 +88,6 @@ impl ListedAccounts {
     }
 }
 
-/// Adds every text within a JSON value.
 fn collect_texts(value: &Value, texts: &mut HashSet<String>) {
     match value {
         Value::String(text) if !texts.contains(text) => {

@@ -1,5 +1,5 @@
-//! The permission to carry out a request, as a value. Takes a decision, the recorded verdict of a
-//! cancel, or the end of a share; returns an [`Approved`].
+//! The permission to carry out a request, as a value. An [`Approved`] is created from a decision
+//! that allows a request, from the recorded verdict of a cancel, or from the end of a share.
 
 use crate::domain::{AccountId, Action, Identity, Item, ShareRequest, Timestamp, Verdict};
 
@@ -23,7 +23,7 @@ use super::rules::EXPIRY;
 ///     Approved { request: Box::new(request), identity, verdict, approved_at }
 /// }
 /// ```
-/// A call of a constructor compiles:
+/// Calling one of the constructors compiles:
 /// ```
 /// use sharehook::domain::{Identity, ShareRequest, Timestamp, Verdict};
 /// use sharehook::policy::Approved;
@@ -50,7 +50,8 @@ pub enum Ended {
 }
 
 impl Approved {
-    /// The first constructor, for a request that [`decide`](super::PolicySet::decide) allows.
+    /// Creates the permission without a check. [`decide`](super::PolicySet::decide) calls this
+    /// function for a request that the policies allow.
     pub(super) fn granted(
         request: &ShareRequest,
         identity: &Identity,
@@ -65,7 +66,7 @@ impl Approved {
         }
     }
 
-    /// The second constructor, for a recorded cancel that a later turn carries out. The recorded
+    /// Returns the permission for a recorded cancel that a later turn carries out. The recorded
     /// verdict permits the cancel even if the policies have changed since. All arguments must come
     /// from one record.
     ///
@@ -81,14 +82,16 @@ impl Approved {
         (allowed && cancels).then(|| Self::granted(request, identity, verdict.clone(), approved_at))
     }
 
-    /// The third constructor: a revocation by the service itself, which needs no policy. It cancels
-    /// `accounts_to_cancel`, as far as `granted` contains them, and Lighthouse if `lighthouse` is
-    /// true.
+    /// Returns the permission for a revocation, which sharehook starts itself and for which no
+    /// policy is asked. The revocation cancels those of `accounts_to_cancel` that `granted`
+    /// contains. If `lighthouse` is true and `granted` includes Lighthouse, it also takes the image
+    /// out of Lighthouse.
     ///
-    /// Returns `None` if `granted` is not a share, has not ended, or has nothing left to cancel.
-    /// Also returns `None` if only accounts of a chain are to be cancelled, because a cancel of the
-    /// `img-…` would also take the image out of Lighthouse. Pass such a share as
-    /// [`Target::Blueprint`](crate::domain::Target::Blueprint) with the recorded blueprint.
+    /// Returns `None` if `granted` is not a share, has not expired yet, or has nothing left to
+    /// cancel. Also returns `None` if `granted` is a chain and only its accounts are to be
+    /// cancelled, because a cancel of the `img-…` would also take the image out of Lighthouse. In
+    /// this case, pass the share as [`Target::Blueprint`](crate::domain::Target::Blueprint) with
+    /// the recorded blueprint.
     pub fn revocation(
         granted: &ShareRequest,
         identity: &Identity,
@@ -141,7 +144,7 @@ impl Approved {
         &self.verdict
     }
 
-    /// Returns when the share expires; `None` if the request has no expiry.
+    /// Returns when the share expires, or `None` if the request has no expiry.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.request.expires_at(self.approved_at)
     }

@@ -1,6 +1,5 @@
-//! Translates a [`Question`] into Cedar requests: principals, image, entities and contexts, checked
-//! against the schema. Returns one Cedar request per item, and one per item and approver. Decides
-//! nothing.
+//! Translates a [`Question`] into Cedar requests: one for each item, and one for each pair of an
+//! item and an approver. Checks them against the schema. Decides nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,18 +16,19 @@ use crate::domain::{
     Timestamp,
 };
 
-/// The fields of a context, as expressions: Cedar needs ten times the work to read them from JSON.
+/// The fields of a Cedar context. They are built as expressions, because reading them from JSON
+/// would cost Cedar ten times the work.
 type Fields = Vec<(&'static str, RestrictedExpression)>;
 
-/// The common parts of the Cedar requests of one question.
+/// What all Cedar requests of one question have in common.
 pub(super) struct AuthorizationRequest<'a> {
     policies: &'a PolicySet,
     request: &'a ShareRequest,
     principal: EntityUid,
-    /// The approvers, each once, sorted by id.
+    /// The approvers, sorted and without duplicates.
     pub(super) approvers: Vec<EntityUid>,
     image: EntityUid,
-    /// The entity store, with the entities that this question adds.
+    /// The entity store of `policies`, and the entities that this question adds to it.
     pub(super) entities: Cow<'a, Entities>,
     ticket: &'a str,
     now: String,
@@ -39,8 +39,8 @@ impl<'a> AuthorizationRequest<'a> {
     /// Prepares the Cedar requests for a question.
     ///
     /// # Errors
-    /// The expiry or a name is not valid, or the schema refuses an entity. The text is for the
-    /// verdict.
+    /// Fails if the expiry or a name is not valid, or if the schema refuses an entity. The error
+    /// text goes into the verdict.
     pub(super) fn new(policies: &'a PolicySet, question: &Question<'a>) -> Result<Self, String> {
         let request = question.request;
         let expires = match (&request.expires, request.expires_at(question.approved_at)) {
@@ -85,9 +85,11 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(asked)
     }
 
-    /// Adds the entities that the store lacks: the listed accounts of the request, people and
-    /// accounts that `entities.json` does not list, and the image in the request's region. Unlisted
-    /// people and accounts are in no group, so a permit for a group does not apply to them.
+    /// Adds the entities of the request that the store lacks. These can be accounts that
+    /// [`ListedAccounts`](super::accounts::ListedAccounts) keeps outside the store, people and
+    /// accounts that `entities.json` does not list, and the image with the request's region.
+    /// Unlisted people and accounts are in no group, so a permit for a group does not apply to
+    /// them.
     fn add_missing(
         &mut self,
         source: &SourceName,
@@ -130,8 +132,9 @@ impl<'a> AuthorizationRequest<'a> {
         Ok(())
     }
 
-    /// Returns the image with the request's region and kind: as `entities.json` lists it, or
-    /// without groups if it is not listed.
+    /// Returns the JSON of the image's entity, with the region of the request and the kind of the
+    /// image. All other values come from `entities.json`. An image that is not listed there has no
+    /// groups.
     fn image_json(&self) -> Value {
         let image = self.request.target.image();
         let id = json!({"type": "Share::Image", "id": image.as_str()});
@@ -144,8 +147,8 @@ impl<'a> AuthorizationRequest<'a> {
         value
     }
 
-    /// Returns the class of an account; policies cannot tell accounts of one class apart. Returns
-    /// `None` for an account that a policy or an entity names, and for Lighthouse.
+    /// Returns the class of an account. Policies cannot tell two accounts of one class apart.
+    /// Returns `None` for Lighthouse, and for an account that a policy or an entity mentions.
     pub(super) fn class(&self, item: &Item) -> Option<usize> {
         let Item::Account(account) = item else {
             return None;
@@ -157,7 +160,7 @@ impl<'a> AuthorizationRequest<'a> {
     /// Returns the Cedar request for one item.
     ///
     /// # Errors
-    /// The schema refuses the request. The text is for the verdict.
+    /// Fails if the schema refuses the request. The error text goes into the verdict.
     pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
         let approvers = self.approvers.iter().cloned();
         let approvers = approvers.map(RestrictedExpression::new_entity_uid);
@@ -173,7 +176,7 @@ impl<'a> AuthorizationRequest<'a> {
     /// Returns the Cedar request that asks whether `approver` may approve one item.
     ///
     /// # Errors
-    /// The schema refuses the request. The text is for the verdict.
+    /// Fails if the schema refuses the request. The error text goes into the verdict.
     pub(super) fn approval(&self, item: &Item, approver: &EntityUid) -> Result<Request, String> {
         let requester = RestrictedExpression::new_entity_uid(self.principal.clone());
         let action = action_name(self.request.action, item);
@@ -186,8 +189,8 @@ impl<'a> AuthorizationRequest<'a> {
         self.cedar_request(approver, APPROVE, context)
     }
 
-    /// Returns the fields that the contexts of all actions have: the ticket and the time, and for
-    /// an account also the account.
+    /// Returns the context fields that all actions have in common: the ticket, the time and, if the
+    /// item is an account, the account.
     fn context(&self, item: &Item) -> Fields {
         let id = RestrictedExpression::new_string(self.ticket.to_owned());
         let mut context = vec![("now", RestrictedExpression::new_datetime(&self.now))];
@@ -247,9 +250,9 @@ fn datetime(instant: Timestamp) -> String {
 }
 
 impl PolicySet {
-    /// Builds a Cedar request of each kind, to find a schema that some request cannot meet, for
-    /// example because it requires an attribute that the request lacks. Such a schema is refused
-    /// when it is loaded, not when the first ticket arrives.
+    /// Builds a Cedar request of each kind, in order to find a schema that requests cannot satisfy.
+    /// For example, a schema may require an attribute that sharehook does not set. Such a schema is
+    /// refused when it is loaded, not when the first ticket arrives.
     pub(super) fn rehearse(&self) -> Result<(), Problems> {
         let wrong = |why: String| {
             let remedy = "make your additions to the built-in schema optional, and keep its own declarations unchanged";

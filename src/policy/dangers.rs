@@ -1,6 +1,6 @@
-//! Finds what valid policies allow but probably should not. Takes the policies, the sources and an
-//! instant; returns at most one warning per danger and policy or source. Decides the sample
-//! requests of [`Probes`]; docs/check.md says which dangers these requests cannot show.
+//! Finds probable mistakes in valid policies, such as shares that need no approver. Decides the
+//! sample requests of [`Probes`], and returns at most one warning for each danger and policy, or
+//! danger and source. docs/check.md says which dangers the sample requests cannot show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// What a source may do. Each element is one permitted act: the action (true: share, false:
-/// cancel), the image, and the item.
+/// Everything that a source may do. Each element is an action (true for a share, false for a
+/// cancel), an image and an item.
 type Reach = BTreeSet<(bool, String, String)>;
 
 impl PolicySet {
@@ -57,7 +57,8 @@ impl PolicySet {
         warnings
     }
 
-    /// Whether a policy names the source, its people, or a group of either.
+    /// Whether a policy names the source, one of its people, or a group that contains the source or
+    /// one of its people.
     fn mentions(&self, source: &SourceName) -> bool {
         let store = &self.known.store;
         let of_source = store
@@ -98,7 +99,7 @@ struct Search<'a> {
     policies: &'a PolicySet,
     probes: Probes<'a>,
     found: BTreeMap<(Danger, String), Warning>,
-    /// The permits that allowed a share with an account in a probe.
+    /// The permits that allowed a probe to share an image with an account.
     reached: BTreeSet<String>,
 }
 
@@ -180,7 +181,8 @@ impl Search<'_> {
         }
     }
 
-    /// Keeps the first example of a danger for each policy.
+    /// Adds a warning for each policy that allowed the item, unless the policy already has a
+    /// warning for this danger.
     fn note(
         &mut self,
         danger: Danger,
@@ -216,8 +218,8 @@ impl Search<'_> {
         mark.unwrap_or_else(|| Mark::whole("policy"))
     }
 
-    /// Returns what a source may do if its other people approve. With `as_signed`, decides as if
-    /// the source signed its deliveries.
+    /// Returns everything that a source may do if other people of the source approve. If
+    /// `as_signed` is true, decides as if the source signed its deliveries.
     fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
         let people = self.probes.people(source);
         let mut reach = Reach::new();
@@ -247,7 +249,8 @@ impl Search<'_> {
         reach
     }
 
-    /// Warns about policies that cannot be evaluated: they deny every request that they concern.
+    /// Warns about policies that could not be evaluated for a probe. Whenever a policy cannot be
+    /// evaluated, the request is denied.
     fn failed_policies(&mut self) {
         for (id, error) in self.probes.failed.take() {
             let problem = format!("{id} denies sample requests, because it fails: {error}");
@@ -257,8 +260,9 @@ impl Search<'_> {
         }
     }
 
-    /// Warns about permits that no probe reached. Judges them by their text: a permit to share
-    /// should have a condition that reads the account.
+    /// Warns about each permit to share that did not allow any probe and has no condition that
+    /// reads `context.account`. Such a permit may apply to every account, but the probes cannot
+    /// show this.
     fn unreached_permits(&mut self) {
         let share = self.policies.names.action("share");
         let share = upward(&share, &self.policies.known.store);

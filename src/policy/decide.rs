@@ -16,8 +16,8 @@ use super::schema::clipped;
 use super::stack::with_enough_stack;
 use crate::domain::{Action, Approval, Item, RefusalKind, Refused, Verdict};
 
-/// Maximum number of refused items for which one denial looks for the nearest permits. Further
-/// items get a shorter reason, to bound the work of a denial.
+/// Maximum number of refused items in one request for which the nearest permits are searched.
+/// Further refused items get a shorter reason, which bounds the work of a denial.
 const MAX_EXPLAINED: usize = 20;
 
 /// The decision about one request.
@@ -33,7 +33,8 @@ impl PolicySet {
     /// Decides a question. Every error refuses the request, because Cedar skips a policy that it
     /// cannot evaluate, and that policy may be a `forbid`.
     pub fn decide(&self, question: Question<'_>) -> Decision {
-        // A panic in Cedar also refuses the request. It must not stop other requests of the batch.
+        // A panic in Cedar also refuses the request, and must not stop the other requests of a
+        // batch.
         let judge = AssertUnwindSafe(|| with_enough_stack(|| self.judge(&question)));
         let findings = catch_unwind(judge).unwrap_or_else(|_| {
             Findings::refused(
@@ -100,9 +101,9 @@ impl PolicySet {
         findings
     }
 
-    /// Returns the approvers that may approve one item, up to the required number, each with the
-    /// policies that allow the approval; an error if they are too few. Not called for a cancel,
-    /// which must stay easy.
+    /// Returns as many approvers as an item needs, each with the policies that allow the approval.
+    /// Returns an error if too few of the named approvers may approve the item. Only shares need
+    /// approvers, because a cancel must stay easy.
     pub(super) fn approvals(
         &self,
         asked: &AuthorizationRequest<'_>,
@@ -117,7 +118,7 @@ impl PolicySet {
             if counted.len() == self.approvals {
                 break;
             }
-            // One explanation is enough to correct the request.
+            // Explain only the first refused approver. This is enough to correct the request.
             let explain = explain && refused.is_empty();
             match self.authorize(asked.approval(item, approver), &asked.entities, explain) {
                 Ok(policies) => counted.push(CountedApproval {
@@ -235,7 +236,6 @@ pub(super) struct Denial {
 }
 
 impl Denial {
-    /// A denial without a policy that forbids the request.
     fn new(kind: RefusalKind, why: String) -> Self {
         Self {
             kind,
@@ -246,11 +246,10 @@ impl Denial {
     }
 }
 
-/// The results of the items so far. `policies` contains the policies that allowed items; from the
-/// first refusal on, it contains the policies that refused items.
+/// The results of the items so far. As long as no item is refused, `policies` contains the policies
+/// that allowed items. After the first refusal, it contains only policies that refused items.
 #[derive(Default)]
 struct Findings {
-    /// The number of allowed items.
     allowed: usize,
     policies: BTreeSet<String>,
     /// For each approver, the items that it may approve and the policies that allow the approval.

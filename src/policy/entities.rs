@@ -21,11 +21,12 @@ use crate::domain::{
 /// The entities that are known before a request arrives.
 #[derive(Debug)]
 pub(super) struct KnownEntities {
-    /// The entity store for decisions. It lacks the entities in `accounts`. It also lacks each
-    /// image for which the file gives no region: only a request gives that region.
+    /// The entity store for decisions. It contains neither the entities in `accounts` nor the
+    /// images for which the file gives no region, because such an image gets its region from the
+    /// request.
     pub(super) store: Entities,
     pub(super) accounts: ListedAccounts,
-    /// The images of the file by id, as JSON. A request sets the region to its own.
+    /// The JSON of each image in the file, by id. A request replaces the region with its own.
     pub(super) images: HashMap<String, Value>,
     /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
@@ -68,12 +69,13 @@ struct Element {
     offset: usize,
 }
 
-/// Reads the file and adds the configured sources. `named` must contain the ids of all entities in
-/// policies. `validated`: the file was validated before, against the built-in schema.
+/// Reads the file and adds the configured sources. `named` must contain the ids of all accounts
+/// that policies name. `validated` must be true only if the file was already validated against the
+/// built-in schema.
 ///
 /// # Errors
-/// Among others: the text is not a JSON array of entities, the schema refuses an entity, an entity
-/// is listed twice, or an id is not valid for its type.
+/// Fails, for example, if the text is not a JSON array of entities, if the schema refuses an
+/// entity, if an entity is listed twice, or if an id is not valid for its type.
 pub(super) fn read(
     text: Option<&str>,
     sources: &[SourceFacts],
@@ -120,7 +122,8 @@ pub(super) fn read(
         true => entity_values::store(all, schema)?,
         false => Entities::from_entities(all, Some(schema)).map_err(|error| {
             let error = DetailedError::from(&error);
-            // The message names an entity, for example in a cycle of groups.
+            // The message contains the entity that causes the problem, for example a group in a
+            // cycle. Report the first entity of the file that the message contains.
             let named = |uid: &EntityUid| error.message.contains(&uid.to_string());
             let offsets = reader.seen.iter().filter(|(uid, _)| named(uid));
             let first = offsets.map(|(_, offset)| *offset).min();
@@ -187,7 +190,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Adds a configured source that the file does not list.
+    /// Adds a configured source, unless the file lists it.
     fn add_source(&mut self, facts: &SourceFacts) -> Result<(), Problem> {
         let id = uid(&self.names.source, facts.name.as_str());
         if !self.seen.contains_key(&id) {
@@ -209,7 +212,8 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the place of `id` in the line at `offset`, or the line's rest if `id` is not in it.
+/// Returns the place of `id` in the line at `offset`, or the rest of the line if the line does not
+/// contain `id`.
 fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
     let quoted = format!("{:?}", id.id().unescaped());
     let line = text.get(offset..).and_then(|rest| rest.lines().next());
@@ -220,7 +224,8 @@ fn mark_of(text: &str, offset: usize, id: &EntityUid) -> Mark {
     Mark::of(ENTITIES, text, span)
 }
 
-/// Returns the file's elements with their offsets. Reports elements without a readable uid.
+/// Returns the elements of the file, each with its offset. If the uid of an element cannot be read,
+/// adds a problem instead.
 fn elements(
     text: &str,
     uids: &mut EntityValues,
@@ -255,8 +260,9 @@ fn elements(
     Ok(elements)
 }
 
-/// Fills in attributes that the file may omit, and overrides those that it cannot set. Returns
-/// false for an image without a region in the file: only a request completes it.
+/// Fills in attributes that the file may omit, and overrides attributes that the file cannot set.
+/// Returns false for an image for which the file gives no region, because the region then comes
+/// from the request.
 fn complete(
     value: &mut Value,
     id: &EntityUid,
@@ -269,7 +275,8 @@ fn complete(
     let Some(entity) = value.as_object_mut() else {
         return Ok(true);
     };
-    // Cedar ignores other fields. A misspelt one would hide a group or a tag that a policy forbids.
+    // Cedar ignores unknown fields. Refuse them here, because a misspelt field could hide a group
+    // or a tag for which a policy forbids requests.
     let known = |field: &&String| FIELDS.contains(&field.as_str());
     if let Some(field) = entity.keys().find(|field| !known(field)) {
         let problem = format!("{id} has the unknown field {}", shown(field));
@@ -316,8 +323,8 @@ fn complete(
         }
         attrs.insert("kind".into(), json!(image.kind()));
         let has_region = attrs.contains_key("region");
-        // The empty region serves only the validation: an image for which the file gives no region
-        // does not become an entity.
+        // The schema requires a region. The empty region is used only to validate the image:
+        // without a region in the file, the image does not become an entity of the store.
         attrs.entry("region").or_insert_with(|| json!(""));
         return Ok(has_region);
     }
@@ -344,7 +351,8 @@ fn source_json(facts: &SourceFacts) -> Value {
     })
 }
 
-/// Returns warnings about groups that have members but no entry of their own: probably misspelt.
+/// Returns warnings about groups that have members but no entry of their own. Their names are
+/// probably misspelt.
 fn unlisted_groups<'a>(
     entities: impl Iterator<Item = &'a Entity>,
     seen: &HashMap<EntityUid, usize>,
@@ -374,7 +382,8 @@ fn unlisted_groups<'a>(
     warnings
 }
 
-/// Returns one warning for all sources that are not configured, at the first of their entities.
+/// Returns a single warning that names all sources that have entities in the file but are not
+/// configured. Its place is the first of these entities.
 fn unknown_sources(
     seen: &HashMap<EntityUid, usize>,
     facts: &BTreeMap<&str, &SourceFacts>,

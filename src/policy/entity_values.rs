@@ -13,7 +13,8 @@ use super::files::ENTITIES;
 use super::schema::clipped;
 use crate::domain::{Mark, Problem};
 
-/// The entity types read so far, by name: most of the work on a uid is to parse its type's name.
+/// A cache of parsed entity types, by name. Most of the work of reading a uid is to parse the name
+/// of its type.
 #[derive(Debug, Default)]
 pub(super) struct EntityValues(HashMap<String, EntityTypeName>);
 
@@ -38,9 +39,9 @@ impl EntityValues {
         Ok(uid)
     }
 
-    /// Reads an entity that was validated against the built-in schema. `None` if only Cedar's
-    /// reader can read it. Another schema can declare that a JSON string is a date, but this
-    /// function reads every string as a string.
+    /// Reads an entity, or returns `None` if only Cedar's own reader can read it. The entity must
+    /// have been validated against the built-in schema. Another schema can declare that a JSON
+    /// string is a date, but this function reads every string as a string.
     pub(super) fn entity(&mut self, value: &Value) -> Option<Entity> {
         let fields = value.as_object()?;
         if fields
@@ -73,7 +74,7 @@ impl EntityValues {
     }
 }
 
-/// Returns a store of validated entities and of the schema's actions.
+/// Returns an entity store that contains validated entities and the schema's actions.
 pub(super) fn store(
     entities: impl IntoIterator<Item = Entity>,
     schema: &Schema,
@@ -96,7 +97,7 @@ pub(super) fn to_json(entity: &Entity) -> Option<Value> {
     Some(json)
 }
 
-/// Returns the texts of `{"type": …, "id": …}`.
+/// Returns the two strings of `{"type": …, "id": …}`, or `None` if the value has another form.
 fn type_and_id(value: &Value) -> Option<(&str, &str)> {
     let fields = value.as_object().filter(|fields| fields.len() == 2)?;
     Some((fields.get("type")?.as_str()?, fields.get("id")?.as_str()?))

@@ -28,7 +28,8 @@ pub(super) struct Permit {
 struct Part {
     text: String,
     expression: Expression,
-    /// The value that meets the condition: true, inverted by `unless` and by each `!`.
+    /// The value that the condition must have. It is true at first, and each `unless` and each `!`
+    /// inverts it.
     wanted: bool,
 }
 
@@ -112,9 +113,9 @@ fn part(text: String, wanted: bool) -> Option<Part> {
 }
 
 impl Part {
-    /// Returns this condition with its value, as in `x is false`, if it is unmet. Returns `None` if
-    /// it is met, or cannot be evaluated because an earlier one, such as `context has expires`, is
-    /// unmet.
+    /// Returns the condition and its value, as in `x is false`, if the condition is not met.
+    /// Returns `None` if it is met. Also returns `None` if it cannot be evaluated, because an
+    /// earlier condition, such as `context has expires`, is not met.
     fn unmet(&self, request: &Request, entities: &Entities) -> Option<String> {
         match eval_expression(request, entities, &self.expression) {
             Ok(EvalResult::Bool(value)) if value != self.wanted => {

@@ -9,7 +9,7 @@ use crate::domain::{Problem, Problems};
 /// Maximum size of a file, in bytes. For comparison: 100 000 accounts in groups need 12 MiB, and
 /// 5 000 policies need 1 MiB.
 pub const MAX_FILE_BYTES: usize = 16 << 20;
-/// The remedy for a file that is larger.
+/// The remedy for a file that is larger than [`MAX_FILE_BYTES`].
 pub const SMALLER_FILES: &str =
     "a file has 16 MiB at most: divide policies among files, put accounts and images in groups";
 /// Maximum size of all files together, in bytes.
@@ -23,20 +23,21 @@ pub(super) const ENTITIES: &str = "entities.json";
 /// The texts of a policy directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyFiles {
-    /// `schema.cedarschema`; the default is the built-in schema.
+    /// The text of `schema.cedarschema`. `None` selects the built-in schema.
     pub schema: Option<String>,
-    /// Every `*.cedar` file: its name and its text.
+    /// The name and the text of every `*.cedar` file.
     pub policies: Vec<(String, String)>,
-    /// `entities.json`: the members of the groups.
+    /// The text of `entities.json`, which lists the members of the groups.
     pub entities: Option<String>,
-    /// The file `validated`: the [`stamp`] of the texts that `bundle` has validated.
+    /// The text of the file `validated`. `bundle` writes the [`stamp`] of the texts that it has
+    /// validated to this file.
     pub validated: Option<String>,
 }
 
-/// The name of the file in a bundle that says which texts were validated, and by which version.
+/// The name of the file in a bundle that contains the [`stamp`] of the validated texts.
 pub const VALIDATED: &str = "validated";
 
-/// Returns the schema that ships, with the types and attributes that policies can use.
+/// Returns the built-in schema, which declares the types and attributes that policies can use.
 pub fn builtin_schema() -> &'static str {
     include_str!("../../policy/schema.cedarschema")
 }
@@ -75,8 +76,8 @@ pub fn sample_files() -> PolicyFiles {
     }
 }
 
-/// Returns the content of the file `validated`, for policies with this digest. It shows that this
-/// version of the program has validated the policies.
+/// Returns the content of the file [`VALIDATED`] for texts with this digest. The content states
+/// that this version of sharehook has validated the texts.
 pub fn stamp(digest: &str) -> String {
     format!("sharehook {} sha256:{digest}\n", env!("CARGO_PKG_VERSION"))
 }

@@ -1,7 +1,6 @@
-//! Reads the `@id` and the scope of each policy, in a packaged text, which Cedar accepted before.
-//! Needs a hundredth of the work of Cedar's parser. Takes the text of a file; returns its policies,
-//! or `None` if a policy is written in a way that this reader does not know. `bundle` compares the
-//! result with Cedar's own.
+//! Reads the `@id` and the scope of each policy in a file of a validated package, with a hundredth
+//! of the work of Cedar's parser. Returns `None` if a policy is written in a way that only Cedar's
+//! parser can read. `bundle` compares the result with what Cedar's parser reads.
 
 use super::scope::{Entity, Scope};
 
@@ -31,12 +30,11 @@ pub(super) fn read(text: &str) -> Option<(Vec<Head<'_>>, Vec<&str>)> {
     Some((heads, reader.strings))
 }
 
-/// A token, outside comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
     /// An identifier, a keyword or a number.
     Word(&'a str),
-    /// The content of a string without escapes.
+    /// The content of a string that has no escapes.
     Text(&'a str),
     /// `::`, `==` or any other punctuation character.
     Sign(&'a str),
@@ -52,7 +50,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the next token, or returns `None` for an unknown one.
+    /// Advances to the next token. Returns `None` if the text does not continue with a token that
+    /// this reader knows.
     fn step(&mut self) -> Option<()> {
         self.skip_blanks();
         let start = self.at;
@@ -261,7 +260,6 @@ mod tests {
         heads.pop().map(|head| head.scope)
     }
 
-    /// The expected scope is the one that Cedar's parser reads.
     #[test]
     fn a_scope_is_what_cedar_says_it_is() {
         let team = "Share::Team::\"a b,)(;\"";

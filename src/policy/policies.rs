@@ -1,6 +1,6 @@
-//! The policies for decisions. Policies of a validated package are usually parsed only when a
-//! request first needs them. Takes Cedar's policies, or their texts; returns the policies that can
-//! apply to a request, or why one cannot be read. An unreadable policy refuses the request.
+//! The policies with which requests are decided. [`Policies::fitting`] returns the policies that
+//! can apply to a request. A policy of a validated package is usually parsed only when a request
+//! first needs it. If the policy cannot be read then, the request is refused.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -20,12 +20,11 @@ pub(super) struct Policies {
     literals: OnceLock<BTreeSet<EntityUid>>,
 }
 
-/// One policy.
 #[derive(Debug)]
 struct LazyPolicy {
     id: String,
     scope: Scope,
-    /// The policy's text; empty if the policy was parsed from the beginning.
+    /// The policy's text. Empty if the policy was already parsed when this value was created.
     text: String,
     parsed: OnceLock<Policy>,
 }
@@ -41,8 +40,9 @@ impl Policies {
         Self::new(set.policies().map(known).collect())
     }
 
-    /// Reads files that were validated before, without parsing the policies. Returns the policies
-    /// and every string in the files; `None` if only Cedar's parser can read one of the files.
+    /// Reads the policies of validated files, but parses only their ids and scopes. Returns the
+    /// policies and every string in the files, or `None` if only Cedar's parser can read one of the
+    /// files.
     pub(super) fn unparsed(files: &[(String, String)]) -> Option<(Self, Vec<&str>)> {
         let mut list = Vec::new();
         let mut strings = Vec::new();
@@ -77,7 +77,8 @@ impl Policies {
         self.list.iter().map(|known| known.id.as_str())
     }
 
-    /// Returns a policy that a decision has evaluated, and that is therefore parsed.
+    /// Returns the policy with this id if it is parsed. Every policy that a decision has evaluated
+    /// is parsed.
     pub(super) fn evaluated(&self, id: &str) -> Option<&Policy> {
         self.list.iter().find(|known| known.id == id)?.parsed.get()
     }
@@ -85,7 +86,7 @@ impl Policies {
     /// Returns every policy.
     ///
     /// # Errors
-    /// The reason why a policy cannot be read.
+    /// Returns the reason if a policy cannot be read.
     pub(super) fn all(&self) -> Result<Vec<&Policy>, String> {
         self.read(self.list.iter().collect())
     }
@@ -93,7 +94,7 @@ impl Policies {
     /// Returns the policies that can apply to the request.
     ///
     /// # Errors
-    /// The reason why one of these policies cannot be read.
+    /// Returns the reason if one of these policies cannot be read.
     pub(super) fn fitting(
         &self,
         request: &Request,
@@ -116,7 +117,8 @@ impl Policies {
         cedar_policy::PolicySet::from_policies(fitting.into_iter().cloned()).map_err(clipped)
     }
 
-    /// Returns the entities that the policies name; none if a policy cannot be read.
+    /// Returns the entities that the policies name. Returns an empty set if a policy cannot be
+    /// read.
     pub(super) fn literals(&self) -> &BTreeSet<EntityUid> {
         self.literals.get_or_init(|| {
             let all = self.all().unwrap_or_default();
@@ -125,7 +127,7 @@ impl Policies {
     }
 
     /// Returns the wanted policies, and parses those that are not parsed yet. Parses them together,
-    /// because most of the parser's work on a single policy is the start of its lexer.
+    /// because most of the work of parsing a single policy is to start Cedar's lexer.
     fn read<'a>(&self, wanted: Vec<&'a LazyPolicy>) -> Result<Vec<&'a Policy>, String> {
         let unparsed = wanted.iter().filter(|known| known.parsed.get().is_none());
         let unparsed: Vec<&LazyPolicy> = unparsed.copied().collect();
@@ -155,7 +157,8 @@ impl Policies {
     }
 }
 
-/// Compares ids, scopes and texts: `bundle` compares the packaged policies with the validated ones.
+/// Compares ids, scopes and texts. `bundle` uses this to compare the packaged policies with the
+/// validated ones.
 impl PartialEq for Policies {
     fn eq(&self, other: &Self) -> bool {
         let scopes = |policies: &Self| -> Vec<(String, Scope)> {

@@ -19,15 +19,15 @@ use super::source_facts::SourceFacts;
 use super::stack::with_enough_stack;
 use crate::domain::{Danger, Mark, Problem, Problems, Warning};
 
-/// Validated policies, for all decisions.
+/// Validated policies and entities, with which requests are decided.
 #[derive(Debug)]
 pub struct PolicySet {
     pub(super) schema: Schema,
     pub(super) names: SchemaNames,
     pub(super) rules: Policies,
     pub(super) known: KnownEntities,
-    /// The permits' conditions, or why they cannot be read. Only denials need them, so the first
-    /// denial computes them.
+    /// The conditions of all permits, or why a policy cannot be read. Only denials need the
+    /// conditions, so the first denial that needs them computes them.
     pub(super) permits: OnceLock<Result<Vec<Permit>, String>>,
     /// How many of the named approvers must be allowed to approve a share.
     pub(super) approvals: usize,
@@ -39,15 +39,16 @@ pub struct PolicySet {
 
 impl PolicySet {
     /// Parses and validates schema, policies and entities. `approvals` is the number of named
-    /// approvers that must be allowed to approve a share; 0 requires none. Texts that `bundle` has
-    /// validated are not validated again, and usually each policy is parsed only when a request
-    /// first needs it.
+    /// approvers that must be allowed to approve a share; 0 requires none.
+    ///
+    /// Texts that `bundle` has validated are not validated again. Their policies are usually parsed
+    /// only when a request first needs them.
     ///
     /// # Errors
-    /// Every problem of the first stage that has any, each with `file:line` as its field if it has
-    /// a place in a file. The stages are: sizes and nesting; the schema; policies and entities;
-    /// sample requests against a schema other than the built-in one. There is no partial success: a
-    /// policy set that does not validate decides nothing.
+    /// Loading has four stages: sizes and nesting; the schema; policies and entities; and sample
+    /// requests, if the schema is not the built-in one. `load` returns all problems of the first
+    /// stage that finds any. The field of a problem is `file:line` if the problem has a place in a
+    /// file. If there is any problem, no policy set is returned.
     pub fn load(
         files: &PolicyFiles,
         sources: &[SourceFacts],
@@ -73,9 +74,9 @@ impl PolicySet {
         })
     }
 
-    /// Whether both sets have the same policies and entities, and this set knows which accounts the
-    /// policies name. `bundle` compares the set in the written package with the set that it
-    /// validated.
+    /// Whether both sets have the same policies and entities, and this set has recorded every
+    /// account that the policies of `other` name. `bundle` uses this to compare the package that it
+    /// has written with the policies that it has validated.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let accounts = |uid: &&EntityUid| *uid.type_name() == self.names.account;
         let mut named = other.rules.literals().iter().filter(accounts);
@@ -118,7 +119,8 @@ impl Loader<'_> {
     /// Loads a package, whose policies were validated when they were packaged.
     fn packaged(self, rules: Policies, strings: Vec<&str>) -> Result<PolicySet, Problems> {
         let (names, schema) = self.schema()?;
-        // Keep only numbers, which may be ids of accounts: no other named entity matters here.
+        // Keep only numbers: they may be the ids of accounts, and the ids of other entities are not
+        // needed here.
         let is_number = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
         let named = strings.into_iter().filter(is_number).map(str::to_owned);
         let known = self.entities(named.collect(), &schema, &names, true)?;

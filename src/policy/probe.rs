@@ -1,6 +1,6 @@
-//! Sample requests for the search for dangers: one requester, image and account of each combination
-//! of groups. Takes the policies and entities; returns what Cedar allows. A policy that reads more
-//! than groups, such as the ticket or the time, may decide other requests differently.
+//! Decides sample requests for the search for dangers. The samples use one requester, one image and
+//! one account of each combination of groups. A policy that reads more than groups, for example the
+//! ticket or the time, may decide other requests differently.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -18,10 +18,11 @@ use crate::domain::{
     AccountId, Action, Identity, Item, ServedRegions, ShareRequest, SourceName, Timestamp,
 };
 
-/// Maximum number of combinations of groups. It applies separately to one source's people, to
-/// images and to listed accounts.
+/// Maximum number of combinations of groups. The limit applies separately to the people of each
+/// source, to images, and to listed accounts.
 const MAX_OF_A_KIND: usize = 8;
-/// A region that the international and the Chinese site have, for images without a listed region.
+/// The region of probes for images without a region in `entities.json`. Both the international and
+/// the Chinese site have this region.
 const ANY_REGION: &str = "ap-singapore";
 
 /// The people of one source, without the source's name.
@@ -30,7 +31,7 @@ pub(super) struct People {
     /// One person of each combination of groups, for at most [`MAX_OF_A_KIND`] combinations.
     pub(super) requesters: Vec<String>,
     /// From each of these combinations, enough people for one requester and the required approvers.
-    /// Then as many unlisted people, because a delivery can name anyone.
+    /// They are followed by the same number of unlisted people, because a delivery can name anyone.
     pub(super) approvers: Vec<String>,
 }
 
@@ -76,7 +77,7 @@ pub(super) struct Probe<'a> {
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) item: Item,
-    /// The policies that allow the item. Approvals are not considered.
+    /// The policies that allow the item itself, without those that allow its approvals.
     pub(super) policies: BTreeSet<String>,
     /// Whether the probe's approvers suffice for the item.
     pub(super) approved: bool,
@@ -227,7 +228,7 @@ impl<'a> Probes<'a> {
         ShareRequest::from_json(&native, &rules).ok()
     }
 
-    /// Returns the entities with `source` changed into one that signs.
+    /// Returns the entities, changed so that `source` signs its deliveries.
     fn signing(&self, entities: &Entities, source: &SourceName) -> Option<Entities> {
         let id = uid(&self.policies.names.source, source.as_str());
         let (id, mut attrs, parents) = entities.get(&id)?.clone().into_inner();
@@ -239,8 +240,8 @@ impl<'a> Probes<'a> {
 }
 
 impl PolicySet {
-    /// Returns the listed entities of one type, each as its groups and its id. If a policy names an
-    /// entity, the groups also contain the entity itself.
+    /// Returns the groups and the id of each listed entity of one type. If a policy names an
+    /// entity, its groups include the entity itself, so that it is a combination of its own.
     fn listed(
         &self,
         wanted: impl Fn(&cedar_policy::EntityTypeName) -> bool,
@@ -264,8 +265,9 @@ impl PolicySet {
     }
 }
 
-/// Returns the first `number` entries of each group, of at most `MAX_OF_A_KIND` groups: the first
-/// entry of every group, then the second of every group …
+/// Returns the first `number` entries of each of the first `MAX_OF_A_KIND` groups. The result
+/// begins with the first entry of every group, followed by the second entry of every group, and so
+/// on.
 fn of_each<T: Ord>(number: usize, mut listed: Vec<(String, T)>) -> Vec<T> {
     listed.sort();
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();

@@ -11,6 +11,6 @@ pub struct Question<'a> {
     pub request: &'a ShareRequest,
     /// The time of the decision.
     pub now: Timestamp,
-    /// When the program first verified the approved request; an `expires_in` starts then.
+    /// When sharehook first verified the request. An `expires_in` is counted from this instant.
     pub approved_at: Timestamp,
 }

@@ -12,7 +12,8 @@ use super::schema::cedar_problem;
 use super::source_text;
 use crate::domain::{Danger, Mark, Problem, Problems, SourceName, Warning, mixes_scripts, shown};
 
-/// The policy id in the records of revocations after an expiry; no policy may have it.
+/// The policy id that is recorded for a revocation after an expiry. No policy may use it as its
+/// `@id`.
 pub(super) const EXPIRY: &str = "expiry";
 
 /// The policies of a directory, and what was found when they were read.
@@ -20,7 +21,7 @@ pub(super) const EXPIRY: &str = "expiry";
 pub(super) struct Rules {
     pub(super) set: cedar_policy::PolicySet,
     pub(super) warnings: Vec<Warning>,
-    /// Every entity that a policy names, each with one such policy.
+    /// Every entity that the policies name, each with one of the policies that name it.
     pub(super) named: Vec<NamedEntity>,
     /// The place of each policy, by its `@id`.
     pub(super) marks: BTreeMap<String, Mark>,
@@ -36,7 +37,7 @@ pub(super) fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
 #[derive(Debug)]
 pub(super) struct NamedEntity {
     pub(super) uid: EntityUid,
-    /// The policy's name, and its place.
+    /// A policy that names the entity. `mark` is the place of this policy.
     pub(super) policy: PolicyId,
     pub(super) mark: Mark,
 }
@@ -49,8 +50,8 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Returns the places at `offsets`, which must ascend. Counts each line once, not once for each
-    /// policy.
+    /// Returns the places of the policies at `offsets`, which must be in ascending order. Counts
+    /// the lines in one pass, instead of from the start of the text for each policy.
     fn all(file: &'a str, text: &'a str, offsets: Vec<usize>) -> impl Iterator<Item = Self> {
         // The offset of the current line, and the number of lines before it.
         let (mut start, mut before) = (0, 0);
@@ -75,8 +76,8 @@ impl<'a> Place<'a> {
 /// Parses every file, and validates them together against a schema if one is given.
 ///
 /// # Errors
-/// A text does not parse; an `@id` is missing, repeated, reserved or not of the right form; a
-/// policy is a template; or strict validation refuses a policy.
+/// Fails if a text does not parse, if a policy is a template, if strict validation refuses a
+/// policy, or if an `@id` is missing, repeated, reserved or not of the right form.
 pub(super) fn read(files: &[(String, String)], schema: Option<&Schema>) -> Result<Rules, Problems> {
     let mut sites: BTreeMap<PolicyId, Place<'_>> = BTreeMap::new();
     let mut set = cedar_policy::PolicySet::new();
@@ -151,9 +152,10 @@ fn validate(
     }));
 }
 
-/// Whether the warning is about Chinese next to Latin, as in `native/王小明` or `镜像v2`, or about a
-/// name in another script behind its source's name. Cedar takes both for mixed scripts. Its warning
-/// has the name only as text.
+/// Whether the warning is about a usual mixture of scripts: Chinese next to Latin, as in
+/// `native/王小明` or `镜像v2`, or a person's name in another script after the name of its source. Cedar
+/// warns about both as mixed scripts. Its warning contains the name only as part of the message, so
+/// the name is extracted from there.
 fn names_in_usual_scripts(warning: &ValidationWarning) -> bool {
     use ValidationWarning::{MixedScriptIdentifier, MixedScriptString};
     if !matches!(warning, MixedScriptIdentifier(_) | MixedScriptString(_)) {
@@ -201,7 +203,7 @@ fn parse<'a>(file: &'a str, text: &'a str) -> Result<Vec<(Policy, Place<'a>)>, P
         .collect())
 }
 
-/// Returns the policies of a text in their order. Cedar numbers them: policy0, policy1 …
+/// Returns the policies of a text in their order. Cedar names them `policy0`, `policy1` …
 pub(super) fn in_order(set: &cedar_policy::PolicySet) -> Vec<Policy> {
     let number = |policy: &Policy| {
         AsRef::<str>::as_ref(policy.id())

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::files::{SCHEMA, builtin_schema};
 use crate::domain::{Mark, PersonName, Problem, Problems, SourceName};
 
-/// The Cedar action of an approver.
+/// The Cedar action that an approver must be allowed.
 pub(super) const APPROVE: &str = "approve";
 
 /// The entity types of the built-in schema that the program itself uses.
@@ -127,7 +127,7 @@ pub(super) fn requester_id(source: &SourceName, name: &PersonName) -> String {
     format!("{source}/{}", name.as_str())
 }
 
-/// Turns Cedar's message into a problem with its line. If Cedar gives no place, the line is that of
+/// Converts Cedar's error into a problem with its line. If Cedar reports no place, uses the line at
 /// the offset `fallback`.
 pub(super) fn cedar_problem(
     detailed: &DetailedError,
@@ -178,7 +178,7 @@ mod tests {
             .collect()
     }
 
-    /// Set `SHAREHOOK_WRITE_SCHEMA=1` to write the JSON form again.
+    /// Run this test with `SHAREHOOK_WRITE_SCHEMA=1` to write `schema.json` again.
     #[test]
     #[allow(clippy::disallowed_methods)] // A test's own settings.
     fn the_json_form_is_the_built_in_schema() {

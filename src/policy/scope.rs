@@ -1,7 +1,6 @@
-//! Selects the policies whose scope can fit a request, so that a decision costs only the work for
-//! these policies. Takes the policies' scopes, a request and its entities; returns the numbers of
-//! the policies for Cedar's authorizer. Decides nothing: if a policy's scope does not fit, the
-//! policy neither applies nor fails, so Cedar decides the same without it.
+//! Selects the policies whose scope can fit a request, so that Cedar's authorizer evaluates only
+//! these policies. This does not change the decision: a policy whose scope does not fit a request
+//! neither applies to the request nor fails.
 
 use std::collections::HashMap;
 
@@ -12,9 +11,9 @@ use cedar_policy::{
 /// An entity's type and id.
 pub(super) type Entity = (String, String);
 
-/// The entities that the scope of a policy names. A request fits if its principal, action and
-/// resource are such entities or members of them. `None` fits every entity. An `==` is treated like
-/// an `in`, which only selects more policies.
+/// The entities that the scope of a policy names. A request fits the scope if its principal, action
+/// and resource are these entities or members of them. `None` fits every entity. An `==` is treated
+/// like an `in`, which can only select too many policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) principal: Option<Entity>,
@@ -70,8 +69,8 @@ impl PolicyScopes {
         Self(numbers)
     }
 
-    /// Returns the policies whose principal and resource fit the request, whatever their actions.
-    /// Returns `None` if the request does not name both.
+    /// Returns the numbers of the policies whose principal and resource fit the request. Does not
+    /// check the policies' actions. Returns `None` if the request lacks a principal or a resource.
     pub(super) fn fitting(&self, request: &Request, entities: &Entities) -> Option<Vec<usize>> {
         let principals = upward(request.principal()?, entities);
         let resources: Vec<_> = or_any(upward(request.resource()?, entities)).collect();

@@ -1,4 +1,4 @@
-//! What policies can know of a configured source. Data only.
+//! What policies can know about a configured source. Data only.
 
 use crate::domain::SourceName;
 
@@ -10,6 +10,7 @@ pub struct SourceFacts {
     pub name: SourceName,
     /// The source's signature scheme, as configured: `jira`, `token`, `trusted` …
     pub scheme: String,
-    /// Whether the scheme signs the body; a static token, a password and a bearer key do not.
+    /// Whether the scheme signs the request body. A static token, a password and a bearer key do
+    /// not sign it.
     pub signed: bool,
 }

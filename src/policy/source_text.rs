@@ -184,8 +184,8 @@ pub(super) fn elements(json: &str) -> Vec<usize> {
     starts
 }
 
-/// Returns the offsets of the policies `pieces` in `text`, in their order. Ignores copies inside
-/// comments.
+/// Returns the offset of each policy of `pieces` in `text`. The policies must be in the order in
+/// which the text contains them. Ignores copies of a policy inside comments.
 pub(super) fn offsets<'a>(text: &str, pieces: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut from = 0;
     let mut found = Vec::new();

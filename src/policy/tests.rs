@@ -78,9 +78,9 @@ fn deep_nesting_is_refused_before_the_parser_sees_it() {
     assert!(problems.0[0].problem.contains("nest"));
 }
 
-/// A text that `source_text` accepts must not overflow the stack of any caller: here, of a thread
-/// with 256 KiB in a build without optimisation. Decisions must have enough stack, too, and so must
-/// validation: with too little, it would find no fault.
+/// A text that `source_text` accepts must not overflow the stack of any caller. The test loads and
+/// decides on threads with a stack of only 256 KiB. It includes invalid policies, because Cedar's
+/// validator misses errors if it has too little stack.
 #[test]
 fn the_deepest_text_that_passes_is_judged_in_full_from_a_small_stack() {
     let parens = |open: &str, n: usize| format!("{}true{}", open.repeat(n), ")".repeat(n));
@@ -327,7 +327,9 @@ proptest::proptest! {
     }
 }
 
-/// The policy `odd` fails strict validation, in a directory whose stamp says that it was validated.
+/// The policy `odd` fails strict validation. It is loaded if the directory's stamp says that these
+/// texts were validated. It is refused if there is no stamp, or if the stamp is for other texts or
+/// another version.
 #[test]
 fn policies_are_not_validated_again_when_their_package_says_so() {
     let mut files = sample_files();
@@ -357,7 +359,7 @@ fn policies_are_not_validated_again_when_their_package_says_so() {
     }
 }
 
-/// After the package was made, a `forbid` is added, or a policy that does not parse.
+/// A `forbid` is added to a finished package, and then a policy that does not parse.
 #[test]
 fn a_package_that_was_changed_never_allows_more() {
     let mut files = sample_files();
@@ -372,7 +374,8 @@ fn a_package_that_was_changed_never_allows_more() {
     };
     let set = PolicySet::load(&with(forbid.to_owned()), &jira(), 1).unwrap();
     assert!(matches!(ask(&set), Decision::Deny(_)));
-    // The package now also contains the digest of the broken texts.
+    // This time the stamp matches the changed texts, so the broken policy is not parsed until a
+    // request needs it.
     let mut broken = with(forbid.replace("resource)", "resource) when { context. }"));
     broken.validated = Some(stamp(&broken.digest()));
     let set = PolicySet::load(&broken, &jira(), 1).unwrap();
@@ -385,7 +388,7 @@ fn a_package_that_was_changed_never_allows_more() {
     );
 }
 
-/// The program relies on this test: it does not rehearse the built-in schema when it starts.
+/// `PolicySet::load` does not rehearse the built-in schema. It relies on this test instead.
 #[test]
 fn the_built_in_schema_can_be_met_by_every_request() {
     let policies = PolicySet::load(&sample_files(), &[], 1).unwrap();

@@ -11,8 +11,9 @@ fn facts(name: &str, scheme: &str, signed: bool) -> SourceFacts {
     }
 }
 
-/// Returns the dangers of these policies with the sample's entities: of each its name, and the
-/// first word of its problem, which is the policy's id if a policy causes the danger.
+/// Returns the dangers of these policies, loaded with the sample's entities. Each danger is
+/// described by its name and by the policy that causes it. If no policy causes it, the first word
+/// of the problem takes the place of the policy.
 fn dangers(policies: &str, approvals: usize, sources: &[SourceFacts]) -> Vec<String> {
     let files = PolicyFiles {
         policies: vec![("a.cedar".to_owned(), policies.to_owned())],
@@ -48,7 +49,7 @@ fn a_whole_set_has_none() {
     assert_eq!(dangers(&whole, 1, &jira), [""; 0]);
 }
 
-/// Cedar's validator accepts the sum, which overflows.
+/// The sum overflows when it is evaluated, but Cedar's validator accepts it.
 #[test]
 fn a_policy_that_cannot_be_evaluated_is_named() {
     let jira = [facts("jira", "jira", true)];
@@ -68,7 +69,8 @@ fn each_missing_rule_is_named_with_its_policy() {
     let anywhere = SHARE.split("when").next().unwrap().trim_end().to_owned() + ";\n";
     let at_night = SHARE.split("when").next().unwrap().to_owned()
         + "when { context.ticket has status && context.ticket.status == \"Done\" };\n";
-    // For this danger the requester must also be an approver, as some people of the sample are.
+    // Lets approvers request shares, because the first danger needs a requester who is also an
+    // approver.
     let both = SHARE.replace("platform", "approvers");
     for (policies, approvals, wanted) in [
         (
@@ -131,7 +133,8 @@ fn a_source_is_mentioned_by_its_people_or_their_groups() {
     assert_eq!(super::tests::named(&files, 1, &new), [""; 0]);
 }
 
-/// The sample's files with other policies and entities. Each person is its id and its team.
+/// Returns the sample's files with other policies and other entities. `people` contains the id and
+/// the team of each person.
 fn with_people(policies: &str, people: &[(&str, &str)]) -> PolicyFiles {
     let of = |kind: &str, id: &str, group: &str| {
         let parents = match group.split_once('/') {
@@ -155,7 +158,7 @@ fn with_people(policies: &str, people: &[(&str, &str)]) -> PolicyFiles {
     }
 }
 
-/// Replaces a team by anyone.
+/// Removes the team from the scope of a policy, so that the policy applies to anyone.
 fn by_anyone(policy: &str) -> String {
     let (before, after) = policy.split_once(" in Share::Team::").unwrap();
     let (_, after) = after.split_once(',').unwrap();

@@ -37,7 +37,7 @@ fn sample() -> PolicySet {
     PolicySet::load(&files, &sources(), 1).unwrap()
 }
 
-/// Loads the sample with its policies replaced by one text.
+/// Loads the sample's files with `text` as the only policy file.
 fn with_rules(text: &str) -> Result<PolicySet, Problems> {
     let policies = vec![("a.cedar".to_owned(), text.to_owned())];
     PolicySet::load(

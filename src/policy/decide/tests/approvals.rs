@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Loads the sample with this number of required approvals and two more approvers: carol may
-/// approve only for staging accounts, dave only for partners.
+/// Loads the sample with this number of required approvals and with two more approvers: carol, who
+/// may approve shares with staging accounts, and dave, who may approve shares with partners.
 fn wanting(approvals: usize) -> PolicySet {
     let mut files = sample_files();
     let rules = |name: &str, group: &str| {
