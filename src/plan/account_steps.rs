@@ -11,11 +11,12 @@ pub enum AccountStep {
     Call(Vec<AccountId>),
     /// Read the current shares.
     Read,
-    /// Wait before try `tries + 1`: the last call or read failed, or the two contradict each other.
+    /// Wait before try `tries + 1`, because the last call or read failed, or because the two
+    /// contradict each other.
     Wait {
         /// The number of tries so far.
         tries: u32,
-        /// The class of the last error; [`ErrorClass::Transient`] after a contradiction.
+        /// The class of the last error, or [`ErrorClass::Transient`] after a contradiction.
         class: ErrorClass,
     },
     /// No step is left; the results are complete.
@@ -27,8 +28,8 @@ pub enum AccountStep {
 pub enum AccountSeen {
     /// The call's result: the cloud's request id if it gave one, or the error.
     Called(Result<Option<String>, CloudError>),
-    /// The call was refused with an error of this class, perhaps because of an account of another
-    /// request in the same call.
+    /// The call was coalesced with calls of other requests, and was refused with an error of this
+    /// class. The cause may be an account of another request.
     Coalesced(ErrorClass),
     /// The accounts that have the image now, or why they could not be read.
     Shares(Result<BTreeSet<AccountId>, CloudError>),

@@ -18,11 +18,10 @@ use super::account_steps::{AccountSeen, AccountStep};
 use super::batch::Batch;
 use super::failure::{failure, may_have_acted};
 
-/// The cloud's code for a call with more accounts than it takes.
+/// The cloud's code for a call with more accounts than the cloud accepts.
 const TOO_MANY: &str = "InvalidParameterValue.LimitExceeded";
 
-/// A batch whose calls failed this often for a passing reason is halved: one account may be the
-/// cause.
+/// A batch is halved after this many tries if one account may be the cause of the failures.
 const TRIES_WHOLE: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,23 +40,25 @@ pub struct AccountWork {
     pub(super) queue: VecDeque<Batch>,
     pub(super) next: Next,
     done: BTreeMap<AccountId, ItemResult>,
-    /// The accounts of calls without a clear answer. A read right after such a call does not settle
-    /// the matter: the cloud may carry out the call later.
+    /// Accounts in calls that got no clear answer. A read right after such a call does not show
+    /// whether the call was carried out, because the cloud may carry it out later.
     pub(super) unclear: BTreeSet<AccountId>,
     /// For a cancel: accounts that the list of shares may lack although they have the image.
     pub(super) hidden: BTreeSet<AccountId>,
-    /// The calls that failed for a passing reason since the cloud carried one out or refused one
-    /// for another reason.
+    /// The number of calls that failed for a passing reason, counted from 0 again whenever the
+    /// cloud carries out a call or refuses one for another reason.
     pub(super) failures: u32,
-    /// So many failures end the work: the cause is the cloud, not an account.
+    /// The value of `failures` that ends the work, because the cause is then the cloud and not an
+    /// account.
     max_failures: u32,
 }
 
 impl AccountWork {
     /// Creates the work for `accounts`, in calls of at most `per_call` accounts (at least 1).
-    /// `readable`: whether the shares can be read. `looked_before`: an earlier attempt may have
-    /// made these calls, so "already shared" may be its result. `max_tries`: the limit for each
-    /// batch.
+    ///
+    /// `readable` is true if the shares can be read. `looked_before` is true if an earlier attempt
+    /// may have made these calls, so that "already shared" may be the effect of that attempt.
+    /// `max_tries` is the limit for each batch.
     pub fn new(
         action: Action,
         accounts: &[AccountId],
@@ -79,13 +80,14 @@ impl AccountWork {
             unclear: BTreeSet::new(),
             hidden: BTreeSet::new(),
             failures: 0,
-            // As many calls as for batches that are never halved.
+            // As many calls as the batches would get if they were never halved.
             max_failures: max_tries.saturating_mul(batches),
         }
     }
 
-    /// Repeats a cancel that got no clear answer for each of these accounts that the list of shares
-    /// does not show: they got the image so recently that the list may lack them.
+    /// Marks accounts that got the image so recently that the list of shares may lack them. If a
+    /// cancel gets no clear answer, the call is repeated for these accounts even if the list does
+    /// not show them. Has no effect on a share.
     #[must_use]
     pub fn hiding(self, accounts: BTreeSet<AccountId>) -> Self {
         let hidden = match self.action {
@@ -95,8 +97,8 @@ impl AccountWork {
         Self { hidden, ..self }
     }
 
-    /// Halves failed batches until each account is alone, even if no call succeeds. So an account
-    /// gets the image although most others of its batch make a call fail.
+    /// Halves failed batches until each account is alone, even if no call succeeds. An account can
+    /// then get the image even if most other accounts of its batch make calls fail.
     #[must_use]
     pub fn thorough(self) -> Self {
         Self {
@@ -158,7 +160,8 @@ impl AccountWork {
         self.unclear.contains(account) || self.queue.iter().any(in_part)
     }
 
-    /// Whether the next call repeats calls after which a batch is halved.
+    /// Whether the calls for the front batch have failed so often that one of its accounts may be
+    /// the cause. Such a batch is halved.
     pub fn doubts_batch(&self) -> bool {
         let failed = |batch: &Batch| {
             let passing = batch.last.as_ref().is_some_and(|e| may_be_hidden(e.class));
@@ -260,9 +263,11 @@ impl AccountWork {
         }
     }
 
-    /// Fails the front batch, and all others too if the cause cannot be a single account. First
-    /// reads the shares, if they can be read and an earlier refused call may have been carried out
-    /// for a batch. A wrong account needs no read.
+    /// Fails the front batch. Also fails all other batches if the cause cannot be a single account.
+    ///
+    /// If an earlier refused call may have been carried out for some accounts of a batch, the
+    /// shares are read before the batch fails. This read is omitted if the shares cannot be read,
+    /// or if the error says that the account is wrong.
     pub(super) fn give_up(&mut self, error: &CloudError) {
         let retryable = error.class.fault() != Fault::Request;
         while let Some(front) = self.queue.front_mut() {
@@ -278,9 +283,9 @@ impl AccountWork {
         }
     }
 
-    /// Repeats the front batch after a wait, and after a read if the call may have been carried out
-    /// and the shares can be read. After the last try, fails the accounts that such a read does not
-    /// show as changed; without such a read, all of them.
+    /// Repeats the call for the front batch after a wait. If the failed call may have been carried
+    /// out and the shares can be read, reads them first. After the last try, fails the accounts
+    /// that this read does not show as changed, or the whole batch if there is no such read.
     fn repeat(&mut self, error: CloudError) {
         let Some(front) = self.queue.front_mut() else {
             return;
@@ -300,13 +305,14 @@ impl AccountWork {
         }
     }
 
-    /// Whether the front batch, which failed `tries` times, gets no further call.
+    /// Whether a batch that failed `tries` times gets no further call.
     pub(super) fn is_last(&self, tries: u32) -> bool {
         tries >= self.max_tries || self.failures >= self.max_failures
     }
 
-    /// Fails the front batch until a later turn. After too many failures in a row, fails all
-    /// batches: their shares were read after their own last calls.
+    /// Fails the front batch with a result that a later turn can retry. After too many failures in
+    /// a row, fails all other batches as well. They need no further read: if the shares can be
+    /// read, they were read after the last call of each batch.
     pub(super) fn fail_for_now(&mut self, error: &CloudError) {
         self.fail_front(error, true);
         while self.failures >= self.max_failures
@@ -317,9 +323,9 @@ impl AccountWork {
         }
     }
 
-    /// Calls again for the front batch. After [`TRIES_WHOLE`] tries, calls for its halves instead,
-    /// each once, behind all other batches: if one of them succeeds, an account of the other is the
-    /// cause.
+    /// Repeats the call for the front batch. After [`TRIES_WHOLE`] tries, splits the batch instead,
+    /// and puts both halves behind all other batches. If the call for one half succeeds, an account
+    /// of the other half is the cause.
     pub(super) fn call_again(&mut self) {
         self.next = Next::Call;
         if self.doubts_batch()
@@ -333,7 +339,8 @@ impl AccountWork {
         }
     }
 
-    /// Splits the front batch in two halves, whose tries are counted from 0.
+    /// Splits the front batch into two halves, whose tries start at 0. The halves are the next
+    /// batches.
     pub(super) fn halve(&mut self) {
         let Some(front) = self.queue.pop_front() else {
             return;
@@ -346,7 +353,8 @@ impl AccountWork {
         self.queue.push_front(first);
     }
 
-    /// Settles the front account: the cloud says that it already has the wanted state.
+    /// Settles the only account of the front batch, because the cloud says that the account already
+    /// has the wanted state.
     pub(super) fn settle_as_wanted(&mut self, request_id: Option<String>) {
         let maybe_done = self.queue.front().is_some_and(|front| front.maybe_done);
         let kind = match maybe_done {
@@ -367,8 +375,8 @@ impl AccountWork {
 
     pub(super) fn fail_front(&mut self, error: &CloudError, retryable: bool) {
         // A wrong account cannot have got the image, and an unlisted final code for one account
-        // alone most likely means a wrong account. Any other account may have got it, by the
-        // refused call.
+        // alone most likely means a wrong account. Any other account of a batch that was refused in
+        // part may have got the image.
         let wrong = matches!(
             error.class,
             ErrorClass::Account | ErrorClass::Unlisted(Family::Final)

@@ -1,5 +1,5 @@
-//! Tests of what the machine believes after a refused batch, after a read of the shares, and after
-//! "already shared".
+//! Tests which results and doubts remain after a refused batch, after a read of the shares, and
+//! after "already shared".
 
 use super::tests::{account, error};
 use super::*;
@@ -46,7 +46,8 @@ const ENDS: [ErrorClass; 4] = [
     ErrorClass::Unlisted(Family::Operator),
 ];
 
-/// The cloud may give the image to the first account before it refuses the second one.
+/// The cloud may share the image with the first account of a batch before it refuses the batch
+/// because of the second account.
 #[test]
 fn an_account_of_a_refused_batch_stays_in_doubt_if_its_own_call_fails() {
     for first in IN_PART {
@@ -72,7 +73,8 @@ fn an_account_of_a_refused_batch_stays_in_doubt_if_its_own_call_fails() {
     assert!(!result(&alone, 0).1, "no other account was in its call");
 }
 
-/// The refused call was merged with another request's.
+/// A call is coalesced with the call of another request, and the coalesced call is refused. If an
+/// account may be the cause, the call may have been carried out in part.
 #[test]
 fn an_account_of_a_merged_call_that_was_refused_stays_in_doubt() {
     for (class, doubt) in [
@@ -102,7 +104,8 @@ fn where_the_shares_can_be_read_a_read_ends_that_doubt() {
             assert_eq!(kind == ResultKind::Shared, there, "{last:?}: {kind:?}");
             assert!(!doubt, "{last:?}");
             if last.may_be_one_account() {
-                // The list also shows that the others have nothing: no more reads.
+                // The read has also shown that the other accounts do not have the image, so no more
+                // reads are needed.
                 assert_eq!(work.next(), AccountStep::Call(vec![account(1)]));
                 work.see(refused(last));
                 work.see(refused(last));

@@ -1,4 +1,4 @@
-//! Tests of batches that fail for a passing reason: one account may be the cause, or the cloud is
+//! Tests batches that fail for a passing reason: because of one account, or because the cloud is
 //! down.
 
 use super::tests::{Model, account, drive};
@@ -19,7 +19,7 @@ fn model(bad: impl IntoIterator<Item = u64>, class: ErrorClass) -> Model {
     }
 }
 
-/// The results of the accounts that failed. Each can be retried.
+/// Returns the items that failed, after a check that each failure is retryable.
 fn failed(work: &AccountWork) -> BTreeSet<Item> {
     let retryable = |kind: &ResultKind| {
         matches!(
@@ -83,7 +83,8 @@ fn thorough_work_finds_each_account_that_can_be_shared_with() {
     }
 }
 
-/// No account is the cause of the rate, of a missing connection or of the image's state.
+/// An account cannot be the cause of a rate limit, of a missing connection or of the image's state,
+/// so the batch must not be halved.
 #[test]
 fn a_call_that_no_account_can_spoil_is_repeated_for_the_whole_batch() {
     for class in [ErrorClass::Busy, ErrorClass::Throttled, ErrorClass::NotSent] {

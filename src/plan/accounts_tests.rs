@@ -17,8 +17,8 @@ pub(super) fn error(code: &str, class: ErrorClass) -> CloudError {
     }
 }
 
-/// A cloud with one image. A call with an account in `bad` fails. `partial`: the accounts before
-/// the bad one are applied nevertheless.
+/// A model of the cloud with one image. A call with an account in `bad` fails. If `partial` is
+/// true, the accounts before the bad one are changed nevertheless.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Model {
     pub(super) shares: BTreeSet<AccountId>,
@@ -130,8 +130,9 @@ fn one_bad_account_of_ten_costs_the_others_nothing() {
             let failed: Vec<_> = work.settled().filter(|r| !r.succeeded()).collect();
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].item, Item::Account(account(bad)));
-            // Halving ten accounts takes at most four levels of two calls. Without reads, only more
-            // calls show which accounts before the bad one were applied.
+            // Halving ten accounts takes at most four levels of two calls. If the shares cannot be
+            // read, further calls are needed to find out which accounts before the bad one were
+            // changed.
             assert!(
                 model.writes <= if readable { 9 } else { 19 },
                 "{} calls",
@@ -200,7 +201,8 @@ fn a_lost_answer_is_read_back_and_not_repeated() {
     assert_eq!(shared.count(), 3);
 }
 
-/// The cloud may still carry out the call after the read.
+/// The answer to a call is lost, and a read does not show the account. The cloud may still carry
+/// out the call after this read.
 #[test]
 fn a_read_right_after_a_lost_answer_leaves_the_account_in_doubt() {
     let mut work = AccountWork::new(Action::Share, &[account(1)], 10, true, false, 6);
@@ -242,7 +244,7 @@ fn while_a_lost_answer_cannot_be_read_back_nothing_is_repeated() {
             (AccountStep::Finished, 1),
             "{unanswered}"
         );
-        // The call and its reads have six tries together.
+        // The call and its reads share one limit of six tries.
         match &work.settled().next().unwrap().kind {
             ResultKind::Cancelled => assert!(unanswered < 5),
             ResultKind::Failed {
@@ -296,7 +298,7 @@ fn a_batch_larger_than_the_cloud_takes_is_halved() {
     assert_eq!(shared, 8);
 }
 
-/// Only the account whose own call gets the code fails.
+/// The cloud returns the code for every batch that contains account 3. Only this account may fail.
 #[test]
 fn a_limit_that_concerns_one_account_costs_the_others_nothing() {
     let accounts: Vec<_> = (0..10).map(account).collect();

@@ -9,7 +9,7 @@ use crate::domain::ErrorClass;
 /// The bounds of waiting and repeating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The upper bound of the first wait; four times this after a throttled call.
+    /// The upper bound of the first wait. After a throttled call, the bound is four times as long.
     pub base: Duration,
     /// The longest single wait.
     pub cap: Duration,
@@ -34,9 +34,9 @@ pub struct Patience {
     pub backoff: Backoff,
     /// Pause between two reads of an image that is not NORMAL yet.
     pub normal_pause: Duration,
-    /// Maximum number of times that a turn looks whether an image is NORMAL, counted for each image
-    /// of a chain. If the image still is not NORMAL, the request stays pending, and a later turn
-    /// continues.
+    /// Maximum number of reads by which a turn finds out whether an image is NORMAL. The images of
+    /// a chain are counted separately. If the image is still not NORMAL after these reads, the
+    /// request stays pending, and a later turn continues.
     pub normal_polls: u32,
 }
 

@@ -31,7 +31,7 @@ impl Batch {
         self.refused_in_part = true;
     }
 
-    /// Splits the batch in two halves, whose tries are counted from 0.
+    /// Splits the batch into two halves, whose tries start at 0.
     pub(super) fn halves(self) -> (Self, Self) {
         let untried = Self {
             tries: 0,
@@ -41,7 +41,8 @@ impl Batch {
         untried.split()
     }
 
-    /// Splits the batch in two halves, which keep its tries. That of one account is empty.
+    /// Splits the batch into two halves, which keep the number of tries. If the batch has one
+    /// account, the second half is empty.
     pub(super) fn split(mut self) -> (Self, Self) {
         let accounts = self.accounts.split_off(self.accounts.len().div_ceil(2));
         let second = Self {

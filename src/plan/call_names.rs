@@ -22,8 +22,8 @@ pub(super) fn blueprint_call(image: &str, action: Action) -> String {
     }
 }
 
-/// Names the action `ModifyImageSharePermission`, which CVM and Lighthouse both have, and the
-/// image.
+/// Returns the name of a `ModifyImageSharePermission` call, without the product. CVM and Lighthouse
+/// both have this action.
 fn modify(image: &CvmImageId, action: Action) -> String {
     let permission = match action {
         Action::Share => "SHARE",

@@ -52,9 +52,9 @@ pub enum Publication {
     },
 }
 
-/// Names, in the result for Lighthouse, the blueprint that a chain's accounts get: a revocation
-/// needs it. The call that published the image may have returned no blueprint, or one that no
-/// longer exists. A failed call's result becomes `Available`.
+/// Sets the blueprint in the result for Lighthouse to the one that the accounts of a chain get. A
+/// revocation needs this blueprint, but the call that published the image may have returned none,
+/// or one that no longer exists. If that call failed, its result becomes `Available`.
 pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
     for result in results {
         if !matches!(result.item, Item::Lighthouse(_)) {
@@ -77,7 +77,8 @@ pub fn name_blueprint(results: &mut [ItemResult], blueprint: &BlueprintId) {
 }
 
 impl RefusedChain {
-    /// Returns the refused chain, if the cloud refused its blueprint and shared it with no account.
+    /// Returns the chain of `request` if the cloud refused to share its blueprint and no account
+    /// got the blueprint. Otherwise returns `None`.
     pub fn of(request: &ShareRequest, results: &[ItemResult]) -> Option<Self> {
         let (Target::Chain { image, .. }, Action::Share) = (&request.target, request.action) else {
             return None;
@@ -104,7 +105,8 @@ impl RefusedChain {
         })
     }
 
-    /// Returns the image to take out of Lighthouse. `None` if this request did not put it there.
+    /// Returns the image to take out of Lighthouse, or `None` if this request did not put the image
+    /// there.
     pub fn published(&self) -> Option<&CvmImageId> {
         self.published_here.then_some(&self.image)
     }
@@ -164,7 +166,7 @@ impl RefusedChain {
     }
 }
 
-/// Returns the code of an account's failure, if it refuses the whole chain.
+/// Returns the code of an account's failure if this code refuses the whole chain.
 fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
     match kind {
         ResultKind::Failed { code, .. }
@@ -177,7 +179,8 @@ fn refusing_code(kind: &ResultKind, published_here: bool) -> Option<&str> {
     }
 }
 
-/// Returns the result of an account if an interrupted turn has already undone the publication.
+/// Returns the result for an account of a chain whose publication an interrupted turn has already
+/// undone.
 pub(super) fn taken_back_before(image: &CvmImageId) -> ResultKind {
     refusal(
         &format!(

@@ -22,12 +22,12 @@ use super::readiness::Readiness;
 pub enum PlannedImage {
     /// An image that the request names, or a chain's existing blueprint.
     Known(ImageRef),
-    /// A blueprint that the observation did not show. For a share, the previous stage finds or makes
-    /// it. A cancel looks it up.
+    /// A blueprint that the observation did not show. For a share, the stage that publishes the
+    /// image finds or creates the blueprint. A cancel looks it up.
     BlueprintOf {
-        /// The CVM image from which it is made.
+        /// The CVM image from which the blueprint is created.
         image: CvmImageId,
-        /// The blueprint on record, for a cancel that finds none.
+        /// The blueprint that a record names. A cancel uses it if the look-up finds no blueprint.
         recorded: Option<BlueprintId>,
     },
 }
@@ -66,9 +66,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Computes the difference between the request and the cloud. `done`: the results of earlier
-    /// attempts; a pending one counts only if it is Lighthouse's and in doubt. `looked_before`: an
-    /// earlier attempt has recorded the state before its first call.
+    /// Computes the difference between the request and the cloud.
+    ///
+    /// `done` contains the results of earlier attempts. Pending results are ignored, except for a
+    /// Lighthouse result that is in doubt. `looked_before` is true if an earlier attempt recorded
+    /// the state of the cloud before its first call.
     pub fn of(
         approved: &Approved,
         seen: &Observation,
@@ -105,12 +107,12 @@ impl Plan {
         }
     }
 
-    /// The region.
+    /// Returns the region of the request.
     pub fn region(&self) -> &Region {
         &self.region
     }
 
-    /// The stages, in order.
+    /// Returns the stages, in the order in which they must be carried out.
     pub fn stages(&self) -> &[Stage] {
         &self.stages
     }
@@ -120,8 +122,9 @@ impl Plan {
         &self.settled
     }
 
-    /// Returns the results that some items of a cancel would have by the cloud's lists alone. These
-    /// items get a call nevertheless, because a record says that they were given.
+    /// Returns results for items of a cancel that the cloud's lists do not show. By the lists
+    /// alone, these items would need no call and would have these results. They get a call
+    /// nevertheless, because a record says that they were shared and the lists may lack them.
     pub fn unseen(&self) -> &[ItemResult] {
         &self.unseen
     }
@@ -132,8 +135,8 @@ impl Plan {
         self.readable
     }
 
-    /// Returns what the records say of the items: a read after a call does not prove the absence of
-    /// all of them.
+    /// Returns what the records say of the items. An item may still be shared even if a read after
+    /// a call does not show it: see [`Given::may_hide`].
     pub fn given(&self) -> &Given {
         &self.given
     }
@@ -143,7 +146,8 @@ impl Plan {
         self.looked_before
     }
 
-    /// Whether an earlier attempt may have put the image into Lighthouse. A refused call did not.
+    /// Whether an earlier attempt may have put the image into Lighthouse. False if the cloud
+    /// refused the call of that attempt.
     pub fn publication_in_doubt(&self) -> bool {
         self.publication_in_doubt
     }
@@ -161,7 +165,7 @@ impl Plan {
 }
 
 /// Returns the accounts that need a call. Adds the results of all other accounts to `settled`, and
-/// those of [`Plan::unseen`] to `unseen`.
+/// the results for [`Plan::unseen`] to `unseen`.
 fn unsettled_accounts(
     request: &ShareRequest,
     seen: &Observation,
@@ -181,7 +185,7 @@ fn unsettled_accounts(
     let nowhere = chain.is_some() && seen.readable && seen.blueprint.is_none();
     let nowhere = nowhere && request.action == Action::Cancel;
     let holders = if nowhere { &none } else { seen };
-    // A call needs the blueprint.
+    // A cancel call is possible only if the blueprint is known.
     let callable = !nowhere || seen.given.blueprint.is_some();
     let hidden = |item: &Item| callable && seen.given.may_hide(item);
     let mut todo = Vec::new();
@@ -215,8 +219,8 @@ fn unsettled_accounts(
     todo
 }
 
-/// Returns the stages in order: a share publishes first, a cancel unpublishes last. `acted`: an
-/// earlier attempt may have caused the state of the image in Lighthouse.
+/// Returns the stages in order: a share publishes first, a cancel unpublishes last. `acted` is true
+/// if an earlier attempt may have caused the state of the image in Lighthouse.
 fn stages(
     request: &ShareRequest,
     seen: &Observation,
@@ -266,8 +270,9 @@ fn open_accounts(accounts: &[AccountId], settled: &[ItemResult]) -> Vec<AccountI
         .collect()
 }
 
-/// Returns the Lighthouse stage; `None` if the result of its item is known. Adds to `settled` a
-/// result that only the observation shows, or to `unseen` the result of [`Plan::unseen`].
+/// Returns the Lighthouse stage, or `None` if the item needs no call. In that case, the result is
+/// added to `settled` unless it is already there. If the item needs a call although the observation
+/// does not show it, the result is added to `unseen`.
 fn lighthouse_stage(
     image: &CvmImageId,
     action: Action,

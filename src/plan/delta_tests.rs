@@ -111,7 +111,8 @@ fn a_chain_that_was_made_lately_is_cancelled_by_the_blueprint_on_record() {
     };
     assert_eq!(made.stages(), [accounts, Stage::Unpublish(image())]);
     assert_eq!(made.unseen().len(), 3);
-    // Later, the blueprint would have been found by its id.
+    // If the chain was not shared lately, a read by the id on record would have found the
+    // blueprint. So no call is needed.
     assert!(plan(chain(), given(&[], Some(blueprint())), false).is_empty());
 }
 

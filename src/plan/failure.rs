@@ -10,8 +10,8 @@ pub(super) fn may_have_acted(class: ErrorClass) -> bool {
     )
 }
 
-/// Returns the result of an item whose call failed with `error`. `retryable`: whether a later turn
-/// may try again.
+/// Returns the result of an item whose call failed with `error`. `retryable` is true if a later
+/// turn may try again.
 pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
     let message = match error.remedy.as_str() {
         "" => error.message.clone(),
@@ -24,8 +24,8 @@ pub(super) fn failure(error: &CloudError, retryable: bool) -> ResultKind {
     }
 }
 
-/// The error of a call that the cloud refuses because nothing is left to do, although its list says
-/// the opposite.
+/// Returns the error for a call that the cloud refuses because nothing is left to do, although the
+/// cloud's list says the opposite.
 pub(super) fn contradicted(error: CloudError) -> CloudError {
     CloudError {
         message: format!("{}; but the cloud's list says the opposite", error.message),

@@ -18,11 +18,12 @@ pub enum LighthouseStep {
     Call,
     /// Look for the image's blueprint in `DescribeBlueprints`.
     Find,
-    /// Wait before try `tries + 1`: the last call or read failed, or the two contradict each other.
+    /// Wait before try `tries + 1`, because the last call or read failed, or because the two
+    /// contradict each other.
     Wait {
         /// The number of tries so far.
         tries: u32,
-        /// The class of the last error; [`ErrorClass::Transient`] after a contradiction.
+        /// The class of the last error, or [`ErrorClass::Transient`] after a contradiction.
         class: ErrorClass,
     },
     /// No step is left; the result is complete.
@@ -55,23 +56,24 @@ pub struct LighthouseWork {
     last: Option<CloudError>,
     /// The reason that `DescribeImagesToShare` returned if the image cannot be shared.
     unshareable: Option<String>,
-    /// The result if the image is in a passing state and not in Lighthouse yet.
+    /// The result for an image whose state does not allow a share yet. It is used unless a read
+    /// finds the image in Lighthouse.
     not_ready: Option<ResultKind>,
-    /// Set if a call succeeded without naming the blueprint: the cloud's request id, if it sent
-    /// one.
+    /// Set if a call succeeded but its answer did not name the blueprint. Contains the cloud's
+    /// request id, if the answer had one.
     effected: Option<Option<String>>,
-    /// A call of this request may have been carried out, in this attempt or an earlier one. So an
-    /// image that is in Lighthouse counts as put there by this request.
+    /// A call of this request may have been carried out, in this attempt or an earlier one. If the
+    /// image is in Lighthouse, it therefore counts as put there by this request.
     maybe_done: bool,
-    /// A call of this work got no clear answer. A read right after the call does not settle the
-    /// matter: the cloud may carry out the call later.
+    /// A call of this work got no clear answer. A read right after the call does not show whether
+    /// the call was carried out, because the cloud may carry it out later.
     unclear: bool,
     result: Option<ItemResult>,
 }
 
 impl LighthouseWork {
-    /// Creates the work for `image`. A share begins with the precheck. `maybe_done`: a call of an
-    /// earlier attempt may have been carried out.
+    /// Creates the work for `image`. A share begins with the precheck. `maybe_done` is true if a
+    /// call of an earlier attempt may have been carried out.
     pub fn new(image: CvmImageId, action: Action, maybe_done: bool, max_tries: u32) -> Self {
         let step = match action {
             Action::Share => LighthouseStep::Precheck,
@@ -98,7 +100,7 @@ impl LighthouseWork {
         self.step.clone()
     }
 
-    /// Returns the result. `None` before [`LighthouseStep::Finished`].
+    /// Returns the result, or `None` before [`LighthouseStep::Finished`].
     pub fn result(&self) -> Option<&ItemResult> {
         self.result.as_ref()
     }
@@ -106,7 +108,8 @@ impl LighthouseWork {
     /// Processes the result of the step that [`next`](Self::next) returned.
     pub fn see(&mut self, seen: LighthouseSeen) {
         match seen {
-            // The precheck only avoids a call that must fail. If it cannot be read, make the call.
+            // The precheck only avoids a call that must fail. If the precheck itself fails, make
+            // the call.
             LighthouseSeen::Prechecked(Ok(None) | Err(_)) => self.step = LighthouseStep::Call,
             LighthouseSeen::Prechecked(Ok(Some(reason))) => {
                 self.unshareable = Some(reason);
@@ -219,7 +222,8 @@ impl LighthouseWork {
             return self.available(found.ok().flatten(), request_id);
         }
         if let (Some(kind), Err(_) | Ok(None)) = (self.not_ready.take(), &found) {
-            // A call of an earlier attempt is not settled by what the cloud shows in this state.
+            // A call of an earlier attempt may have been carried out, and a read in this state does
+            // not show whether it was.
             self.unclear |= self.maybe_done;
             return self.finish(kind, None);
         }
@@ -238,8 +242,9 @@ impl LighthouseWork {
     /// Handles a read-back that does not show the wanted state.
     fn not_yet(&mut self) {
         if let Some(reason) = self.unshareable.take() {
-            // If an earlier call may have shared the image, that may be why it cannot be shared
-            // now, although no blueprint names it yet. Then let the next call decide.
+            // An earlier call may have put the image into Lighthouse. This may be why the image
+            // cannot be shared now, although no blueprint names it yet. In that case, let the next
+            // call decide.
             self.unclear |= self.maybe_done;
             if !self.maybe_done {
                 return self.finish(not_shareable(&reason), None);
@@ -293,7 +298,8 @@ impl LighthouseWork {
     }
 }
 
-/// The result of an image that `DescribeImagesToShare` refuses for this reason, if it gives one.
+/// Returns the result for an image that `DescribeImagesToShare` refuses. `reason` is empty if the
+/// cloud gives no reason.
 fn not_shareable(reason: &str) -> ResultKind {
     let why = match reason {
         "" => "and gives no reason".to_owned(),

@@ -152,7 +152,8 @@ fn shares_end_as_the_cloud_says() {
     }
 }
 
-/// The cloud may still carry out the call after the read.
+/// The answer to a call is lost, and a read does not show the image in Lighthouse. The cloud may
+/// still carry out the call after this read.
 #[test]
 fn a_read_right_after_a_lost_answer_leaves_the_image_in_doubt() {
     let seen = vec![
@@ -184,8 +185,9 @@ fn an_unshareable_image_is_never_called() {
     assert!(message.ends_with("gives no reason"), "{message}");
 }
 
-/// An earlier call may be the reason why the image cannot be shared, although the list does not
-/// show its blueprint yet.
+/// The precheck refuses the image, and the list shows no blueprint. The reason may be that an
+/// earlier call has put the image into Lighthouse and the list does not show it yet. So the machine
+/// must call again.
 #[test]
 fn an_image_that_an_earlier_call_may_have_published_is_called_again() {
     let run = |answer| {

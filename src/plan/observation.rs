@@ -6,14 +6,15 @@ use crate::domain::{AccountId, Action, BlueprintId, CloudError, Item, ResultKind
 
 use super::readiness::Readiness;
 
-/// What the records say of the items that a cancel or revocation takes away, or that a share may
-/// have given.
+/// What the journal's records say of items that a cancel or a revocation takes away, or that a
+/// share may have given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
     /// The items that requests have given.
     pub items: BTreeSet<Item>,
-    /// The items whose request gave an item, or for which a share made a call without a clear
-    /// answer, so recently that the cloud's lists may lack it.
+    /// Items that may be shared although the cloud's lists do not show them yet. Either their
+    /// request has recently given some item, or a share has recently made a call for them that got
+    /// no clear answer.
     pub lately: BTreeSet<Item>,
     /// The blueprint that a request made or gave to the accounts.
     pub blueprint: Option<BlueprintId>,
@@ -42,8 +43,8 @@ pub struct Observation {
     pub readiness: Readiness,
     /// Maximum number of accounts that can have the image; `None` if it is not known.
     pub max_accounts: Option<usize>,
-    /// Whether all reads succeeded, and the account is not `doubted`. If not, an item that was not
-    /// read needs a call.
+    /// Whether all reads succeeded and `doubted` is false. If not, an item that was not read needs
+    /// a call.
     pub readable: bool,
     /// The root account under which the cloud was read, if it is known.
     pub owner: Option<AccountId>,
@@ -78,9 +79,13 @@ impl Observation {
         }
     }
 
-    /// Whether the reads show if `item` is shared: they list it, or they would. They would if all of
-    /// them succeeded, or the one of this item did. If all succeeded and none listed accounts, the
-    /// image has no blueprint, so no account can have it.
+    /// Whether the reads show if `item` is shared. This is true if they list the item. It is also
+    /// true if they would list the item if it were shared: the read for this item succeeded, or all
+    /// reads succeeded. [`Given::may_hide`] names items that a list may lack, so for these items
+    /// only the first case counts.
+    ///
+    /// If all reads succeeded and none returned a list of accounts, the image has no blueprint, so
+    /// no account can have it.
     pub fn shows(&self, item: &Item) -> bool {
         let (read, listed) = match (item, &self.shares) {
             (Item::Account(account), Some(shares)) => (true, shares.contains(account)),
@@ -90,11 +95,13 @@ impl Observation {
         listed || (read || self.readable) && !self.given.may_hide(item)
     }
 
-    /// Discards the list of shares, because the account under which it was read may not own the
-    /// image. Then only a call can show that nothing is shared. Keeps the list if the reads prove
-    /// that the account is the owner: they found a blueprint or a receiver, or listed the receivers
-    /// of a CVM image, as only its owner can. If another account is known to have given the share
-    /// (`differs`), the reads prove nothing.
+    /// Marks the observation as `doubted` and discards the list of shares, unless the reads prove
+    /// that the account under which they were made owns the image. Afterwards, only a call can show
+    /// that nothing is shared.
+    ///
+    /// The reads prove ownership if they found a blueprint or an account with the image, or if they
+    /// listed the accounts of a CVM image, which only the owner can do. They prove nothing if
+    /// `differs` is true: another account is known to have given the share.
     pub fn doubt_absence(&mut self, target: &Target, differs: bool) {
         let lists_own_only = matches!(target, Target::Cvm { .. });
         let shares = self.shares.as_ref();

@@ -21,8 +21,8 @@ impl AccountWork {
             return;
         };
         let of_one = error.class == ErrorClass::AsWanted && front.accounts.len() == 1;
-        // The list does not prove that a hidden account lost the image. The cloud's answer for it
-        // alone does.
+        // The list does not prove that a hidden account lost the image. The cloud's answer to a
+        // call for this account alone proves it.
         let hidden = |account: &AccountId| self.hidden.contains(account);
         let wanted = |account: &AccountId| listed(account) && (of_one || !hidden(account));
         let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut front.accounts)
@@ -37,8 +37,9 @@ impl AccountWork {
             batch.refused_in_part = batch.accounts.iter().any(wanted);
         }
         // This work or someone else changed these accounts. In both cases record "shared" and not
-        // "already shared", so that a share is revoked at its end. But if the cloud said of one
-        // account alone that it was shared before, no call of this work shared it.
+        // "already shared", so that a share is revoked at its end. The exception is one account
+        // alone for which the cloud says "already shared" and no earlier call may have been carried
+        // out: no call of this work shared it.
         let kind = match of_one && !maybe_done {
             true => self.unchanged(),
             false => self.effected(),

@@ -56,7 +56,7 @@ impl Readiness {
         }
     }
 
-    /// Returns the result of an item whose image is not ready. `None` if the image is ready.
+    /// Returns the result of an item whose image is not ready, or `None` if the image is ready.
     pub fn failure(&self) -> Option<ResultKind> {
         let (code, message, retryable) = match self {
             Self::Ready => return None,
