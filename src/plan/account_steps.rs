@@ -7,7 +7,8 @@ use crate::domain::{AccountId, CloudError, ErrorClass};
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountStep {
-    /// Call the cloud for these accounts, 1 up to the batch limit.
+    /// Call the cloud for these accounts. There is at least one, and at most as many as one call
+    /// may contain.
     Call(Vec<AccountId>),
     /// Read the current shares.
     Read,
@@ -19,7 +20,7 @@ pub enum AccountStep {
         /// The class of the last error, or [`ErrorClass::Transient`] after a contradiction.
         class: ErrorClass,
     },
-    /// No step is left; the results are complete.
+    /// No step is left. The results are complete.
     Finished,
 }
 

@@ -1,12 +1,13 @@
 //! A step machine that shares an image with accounts, or cancels the shares. It forms batches,
-//! repeats calls, reads the shares back and halves failed batches. In: the result of the last step.
-//! Out: the next step. Makes no call, does not sleep and reads no clock.
+//! repeats calls, reads the shares back and halves failed batches. [`AccountWork::see`] takes the
+//! result of the last step, and [`AccountWork::next`] returns the next step. The machine makes no
+//! call, does not sleep and reads no clock.
 //!
 //! No API returns a result per account, and none takes an idempotency key. Therefore a plan leaves
 //! out accounts that are known to have the wanted state. After a call without a clear answer, the
 //! machine reads the shares, if they can be read, before it repeats the call. If one account may
 //! have made a batch fail, the machine halves the batch until that account is alone and gets its
-//! own error code. `read_back` has the part that processes reads.
+//! own error code. Reads are processed in `read_back`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -19,7 +19,6 @@ fn listed(numbers: &[u64]) -> AccountSeen {
     AccountSeen::Shares(Ok(numbers.iter().copied().map(account).collect()))
 }
 
-/// The result of an account, and whether it is in doubt.
 fn result(work: &AccountWork, n: u64) -> (ResultKind, bool) {
     let item = Item::Account(account(n));
     let result = work.settled().find(|result| result.item == item).unwrap();
@@ -30,7 +29,7 @@ fn failed(work: &AccountWork, n: u64) -> bool {
     matches!(result(work, n).0, ResultKind::Failed { .. })
 }
 
-/// The refusals after which the batch may have been carried out in part.
+/// Refusals of a batch that may have been carried out in part.
 const IN_PART: [ErrorClass; 4] = [
     ErrorClass::AsWanted,
     ErrorClass::Account,
@@ -38,7 +37,7 @@ const IN_PART: [ErrorClass; 4] = [
     ErrorClass::Unlisted(Family::Final),
 ];
 
-/// The refusals after which an account fails, but which do not show that it lacks the image.
+/// Refusals that make an account fail, but do not show that the account lacks the image.
 const ENDS: [ErrorClass; 4] = [
     ErrorClass::Quota,
     ErrorClass::Permanent,

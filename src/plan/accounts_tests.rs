@@ -1,4 +1,5 @@
-//! Tests against a model cloud: after any fault, the final shares are right and the results true.
+//! Tests the machine against a model of the cloud. After any fault, the final shares must be right
+//! and the results true.
 
 use super::*;
 use proptest::prelude::*;
@@ -337,8 +338,8 @@ fn fault() -> impl Strategy<Value = Fault> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// Random accounts, bad accounts, earlier shares and network faults, for each behaviour that
-    /// the API pages leave open.
+    /// Runs the machine with random accounts, bad accounts, earlier shares and network faults, and
+    /// with each behaviour that the API pages leave open.
     #[test]
     fn the_state_ends_right_and_the_results_are_true(
         share in any::<bool>(),

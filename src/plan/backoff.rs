@@ -13,7 +13,7 @@ pub struct Backoff {
     pub base: Duration,
     /// The longest single wait.
     pub cap: Duration,
-    /// Maximum number of tries: calls and failed reads together.
+    /// Maximum number of tries. Calls and failed reads count together.
     pub tries: u32,
 }
 
@@ -50,7 +50,7 @@ impl Default for Patience {
     }
 }
 
-/// Returns the wait before try `tries + 1`. `chance` is uniform over `u32`.
+/// Returns the wait before try `tries + 1`. `chance` must be a random number, uniform over `u32`.
 pub fn wait_before(backoff: Backoff, tries: u32, class: ErrorClass, chance: u32) -> Duration {
     // Other callers share the rate limit. After a throttled call, begin with a longer wait, so that
     // the limit's time window passes.

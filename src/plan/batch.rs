@@ -9,7 +9,7 @@ pub(super) struct Batch {
     /// An earlier call for these accounts may have been carried out.
     pub(super) maybe_done: bool,
     /// A refused call for these and other accounts may have been carried out for some of them, and
-    /// no read since then has shown the opposite.
+    /// no later read has shown that it was not.
     pub(super) refused_in_part: bool,
     pub(super) last: Option<CloudError>,
 }
@@ -25,7 +25,7 @@ impl Batch {
         }
     }
 
-    /// Notes that a refused call may have been carried out for some accounts.
+    /// Records that a refused call may have been carried out for some accounts.
     pub(super) fn refuse_in_part(&mut self) {
         self.maybe_done = true;
         self.refused_in_part = true;

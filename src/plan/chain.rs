@@ -4,8 +4,8 @@
 //! The API page of `ShareBlueprintAcrossAccounts` allows "custom images only", but does not say
 //! whether such a blueprint is one. If the cloud refuses the blueprint for this reason, the chain
 //! cannot succeed. The program then tries to undo its own publication, and the result of each
-//! refused account says what became of the publication. In: a request and its results. Out: whether
-//! its chain was refused, and the final results.
+//! refused account says what became of the publication. [`RefusedChain`] decides from the results
+//! of a request whether its chain was refused, and returns the final results.
 
 use crate::domain::{
     Action, BlueprintId, CvmImageId, Item, ItemResult, ResultCode, ResultKind, ShareRequest, Target,

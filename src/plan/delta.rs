@@ -1,6 +1,6 @@
-//! The difference between a request and the cloud, as data. In: an approved request and an
-//! observation. Out: a [`Plan`], which is empty if the cloud already has the wanted state or no
-//! call can succeed. A dry run prints the plan with `Display`.
+//! Computes the difference between an approved request and an observation of the cloud, as a
+//! [`Plan`]. The plan is empty if the cloud already has the wanted state or no call can succeed. A
+//! dry run prints the plan with `Display`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -152,13 +152,13 @@ impl Plan {
         self.publication_in_doubt
     }
 
-    /// Whether a share must wait: the image cannot be shared in its current state, but the state
-    /// will pass.
+    /// Whether a share must wait, because the image cannot be shared in its current state but the
+    /// state will pass.
     pub fn waits_for_image(&self) -> bool {
         self.waits_for_image
     }
 
-    /// Whether the plan has no call: none is needed, or none can succeed.
+    /// Whether the plan has no call, because none is needed or none can succeed.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
@@ -185,7 +185,7 @@ fn unsettled_accounts(
     let nowhere = chain.is_some() && seen.readable && seen.blueprint.is_none();
     let nowhere = nowhere && request.action == Action::Cancel;
     let holders = if nowhere { &none } else { seen };
-    // A cancel call is possible only if the blueprint is known.
+    // If the cloud shows no blueprint, a call is possible only if a record names the blueprint.
     let callable = !nowhere || seen.given.blueprint.is_some();
     let hidden = |item: &Item| callable && seen.given.may_hide(item);
     let mut todo = Vec::new();
@@ -219,8 +219,8 @@ fn unsettled_accounts(
     todo
 }
 
-/// Returns the stages in order: a share publishes first, a cancel unpublishes last. `acted` is true
-/// if an earlier attempt may have caused the state of the image in Lighthouse.
+/// Returns the stages in order. A share publishes first, and a cancel unpublishes last. `acted` is
+/// true if an earlier attempt may have caused the state of the image in Lighthouse.
 fn stages(
     request: &ShareRequest,
     seen: &Observation,

@@ -1,5 +1,6 @@
-//! A step machine that puts a CVM image into Lighthouse or takes it out. In: the result of the last
-//! step. Out: the next step. Makes no call, does not sleep and reads no clock.
+//! A step machine that puts a CVM image into Lighthouse or takes it out. [`LighthouseWork::see`]
+//! takes the result of the last step, and [`LighthouseWork::next`] returns the next step. The
+//! machine makes no call, does not sleep and reads no clock.
 
 use crate::domain::{
     Action, BlueprintId, CloudError, CvmImageId, ErrorClass, Family, Fault, Item, ItemResult,
@@ -26,14 +27,15 @@ pub enum LighthouseStep {
         /// The class of the last error, or [`ErrorClass::Transient`] after a contradiction.
         class: ErrorClass,
     },
-    /// No step is left; the result is complete.
+    /// No step is left. The result is complete.
     Finished,
 }
 
 /// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LighthouseSeen {
-    /// `Ok(None)`: the image can be shared. `Ok(Some(reason))`: it cannot. `Err`: the read failed.
+    /// The precheck's result: `None` if the image can be shared, the reason if it cannot, or the
+    /// error if the read failed.
     Prechecked(Result<Option<String>, CloudError>),
     /// The image cannot be shared in its current state, but the state will pass.
     NotReady(Readiness),

@@ -1,6 +1,5 @@
-//! The plan of an approved request, and the next step after each answer. In: an approved request,
-//! the state of the cloud, the result of a step. Out: the plan as data; the next step. Makes no
-//! call and reads no clock.
+//! Computes the plan of an approved request from the state of the cloud, and the next step from the
+//! result of each step. Makes no call and reads no clock.
 
 mod account_steps;
 mod accounts;

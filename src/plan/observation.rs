@@ -10,13 +10,13 @@ use super::readiness::Readiness;
 /// share may have given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
-    /// The items that requests have given.
+    /// The items that requests have shared.
     pub items: BTreeSet<Item>,
     /// Items that may be shared although the cloud's lists do not show them yet. Either their
     /// request has recently given some item, or a share has recently made a call for them that got
     /// no clear answer.
     pub lately: BTreeSet<Item>,
-    /// The blueprint that a request made or gave to the accounts.
+    /// The blueprint that a request created, or shared with accounts.
     pub blueprint: Option<BlueprintId>,
 }
 
@@ -34,14 +34,14 @@ impl Given {
 /// The current state of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// Accounts that have the image now; `None` if they are not known.
+    /// The accounts that have the image now. `None` if they are not known.
     pub shares: Option<BTreeSet<AccountId>>,
-    /// The blueprint that a CVM image has in Lighthouse now; `None` if it has none or none was
+    /// The blueprint that a CVM image has in Lighthouse now. `None` if it has none, or if none was
     /// read.
     pub blueprint: Option<BlueprintId>,
     /// Whether the image can be shared in its current state.
     pub readiness: Readiness,
-    /// Maximum number of accounts that can have the image; `None` if it is not known.
+    /// Maximum number of accounts that can have the image. `None` if it is not known.
     pub max_accounts: Option<usize>,
     /// Whether all reads succeeded and `doubted` is false. If not, an item that was not read needs
     /// a call.
@@ -53,16 +53,16 @@ pub struct Observation {
     pub doubted: bool,
     /// The error of the last read that failed, if any.
     pub unreadable: Option<CloudError>,
-    /// What the records say, for a cancel or a revocation.
+    /// What the journal's records say of the items.
     pub given: Given,
 }
 
 impl Observation {
     /// Returns the result of `action` for `account` if it needs no call.
     ///
-    /// `looked_before`: an earlier observation in the journal found this account without the wanted
-    /// state. If the account has that state now, the result credits the request's own call,
-    /// although no record says that the call was made.
+    /// `looked_before` is true if an earlier observation in the journal found this account without
+    /// the wanted state. If the account has that state now, the result credits the request's own
+    /// call, although no record says that the call was made.
     pub fn settles(
         &self,
         action: Action,
@@ -115,7 +115,8 @@ impl Observation {
         }
     }
 
-    /// Stores the result of reading the shares. `Ok(None)`: this site does not offer the read.
+    /// Stores the result of reading the shares. `Ok(None)` means that this site does not offer the
+    /// read.
     pub fn take_shares(&mut self, read: Result<Option<BTreeSet<AccountId>>, CloudError>) {
         match read {
             Ok(Some(shares)) => self.shares = Some(shares),

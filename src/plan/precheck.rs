@@ -1,7 +1,6 @@
-//! Finds the accounts that cannot get the image by any call, before the first call. In: an
-//! observation. Out: the results of these accounts, with reasons. If a value was not read, the call
-//! itself decides. Rule: a CVM image has at most 500 accounts (API page), unless the provider
-//! allows more.
+//! Finds the accounts that cannot get the image by any call, before the first call, and returns
+//! their results with reasons. If a value was not observed, the call itself decides. A CVM image
+//! can be shared with at most 500 accounts (API page), unless the provider allows more.
 
 use crate::domain::{AccountId, Action, Item, ItemResult, ResultCode, ResultKind, Target};
 

@@ -1,5 +1,5 @@
-//! The part of [`AccountWork`] that processes a read of the shares: which accounts it settles, and
-//! how the work continues. In: the shares, or why they could not be read.
+//! The part of [`AccountWork`] that processes a read of the shares. It decides which accounts the
+//! read settles, and how the work continues.
 
 use std::collections::BTreeSet;
 
@@ -72,8 +72,8 @@ impl AccountWork {
         }
     }
 
-    /// Fails the front account: the cloud refuses the call because the account already has the
-    /// wanted state, but the list of shares says the opposite.
+    /// Fails the front account after a contradiction: the cloud refuses the call because the
+    /// account already has the wanted state, but the list of shares says the opposite.
     fn fail_contradicted(&mut self, error: CloudError) {
         if let Some(front) = self.queue.front().filter(|front| front.maybe_done) {
             self.unclear.extend(front.accounts.iter().cloned());

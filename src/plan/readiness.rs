@@ -1,6 +1,6 @@
-//! Whether an image can be shared in its current state. In: the state and type that the cloud
-//! reports. Out: [`Readiness`]. In an unknown state the call itself decides. Rule: only the
-//! caller's own custom images can be shared, and only in the state NORMAL (API pages).
+//! Decides from the state and the type that the cloud reports whether an image can be shared. If
+//! the state is unknown, the call itself decides. Only the caller's own custom images can be
+//! shared, and only in the state NORMAL (API pages).
 
 use crate::domain::{ResultCode, ResultKind};
 
@@ -12,12 +12,12 @@ pub enum Readiness {
     Ready,
     /// The image cannot be shared in this state, but the state will pass.
     Later(String),
-    /// The image cannot be shared, for this reason, and waiting does not help.
+    /// The image cannot be shared for this reason, and waiting does not help.
     Never(String),
 }
 
 impl Readiness {
-    /// Reads `BlueprintState`.
+    /// Returns the readiness of a blueprint in this `BlueprintState`.
     pub fn of_blueprint(state: Option<&str>) -> Self {
         const FINAL_STATES: [&str; 7] = [
             "OFFLINE",
@@ -37,7 +37,7 @@ impl Readiness {
         }
     }
 
-    /// Reads `ImageState` and `ImageType`.
+    /// Returns the readiness of a CVM image with this `ImageState` and this `ImageType`.
     pub fn of_cvm(state: Option<&str>, kind: Option<&str>) -> Self {
         match (kind, state) {
             (Some("SHARED_IMAGE"), _) => {

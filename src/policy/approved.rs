@@ -84,8 +84,8 @@ impl Approved {
 
     /// Returns the permission for a revocation, which sharehook starts itself and for which no
     /// policy is asked. The revocation cancels those of `accounts_to_cancel` that `granted`
-    /// contains. If `lighthouse` is true and `granted` includes Lighthouse, it also takes the image
-    /// out of Lighthouse.
+    /// contains. If `lighthouse` is true and `granted` includes Lighthouse, the revocation also
+    /// takes the image out of Lighthouse.
     ///
     /// Returns `None` if `granted` is not a share, has not expired yet, or has nothing left to
     /// cancel. Also returns `None` if `granted` is a chain and only its accounts are to be

@@ -23,9 +23,9 @@ const MAX_EXPLAINED: usize = 20;
 /// The decision about one request.
 #[derive(Debug, Clone)]
 pub enum Decision {
-    /// The request is allowed; the value is the permission.
+    /// The request is allowed. The value is the permission to carry it out.
     Allow(Approved),
-    /// The request is denied; the verdict has the refused items and the reasons.
+    /// The request is denied. The verdict contains the refused items and the reasons.
     Deny(Verdict),
 }
 
@@ -211,7 +211,6 @@ impl PolicySet {
     }
 }
 
-/// The policies and approvals by which one item is allowed.
 #[derive(Clone)]
 struct AllowedItem {
     policies: BTreeSet<String>,
@@ -225,11 +224,10 @@ pub(super) struct CountedApproval {
     policies: BTreeSet<String>,
 }
 
-/// Why one authorization was denied.
 pub(super) struct Denial {
     kind: RefusalKind,
     why: String,
-    /// The policies that forbade the request or an approval; empty if none did.
+    /// The policies that forbade the request or an approval. Empty if no policy did.
     policies: BTreeSet<String>,
     /// The policies that could not be evaluated, each with the error.
     pub(super) failed: Vec<(String, String)>,

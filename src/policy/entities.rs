@@ -28,7 +28,6 @@ pub(super) struct KnownEntities {
     pub(super) accounts: ListedAccounts,
     /// The JSON of each image in the file, by id. A request replaces the region with its own.
     pub(super) images: HashMap<String, Value>,
-    /// The names of the configured sources.
     pub(super) sources: BTreeSet<SourceName>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -62,7 +61,6 @@ impl KnownEntities {
     }
 }
 
-/// One element of `entities.json`.
 struct Element {
     value: Value,
     uid: EntityUid,

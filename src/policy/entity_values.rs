@@ -19,10 +19,8 @@ use crate::domain::{Mark, Problem};
 pub(super) struct EntityValues(HashMap<String, EntityTypeName>);
 
 impl EntityValues {
-    /// Reads a uid.
-    ///
     /// # Errors
-    /// Cedar's description of what is wrong.
+    /// Returns Cedar's description of what is wrong.
     pub(super) fn uid(&mut self, value: &Value) -> Result<EntityUid, String> {
         if let Some((kind, id)) = type_and_id(value)
             && let Some(kind) = self.0.get(kind)

@@ -18,12 +18,11 @@ use super::schema::clipped;
 #[derive(Debug)]
 pub(super) struct Permit {
     id: String,
-    /// The permit's condition on the action; `None` if the permit applies to every action.
+    /// The permit's condition on the action. `None` if the permit applies to every action.
     action: Option<Expression>,
     parts: Vec<Part>,
 }
 
-/// One condition of a permit.
 #[derive(Debug)]
 struct Part {
     text: String,

@@ -123,7 +123,6 @@ impl PolicyFiles {
         Problems::refuse_any(problems)
     }
 
-    /// Whether the schema is the built-in one.
     pub(super) fn has_builtin_schema(&self) -> bool {
         let schema = self.schema.as_deref();
         schema.is_none_or(|text| text == builtin_schema())

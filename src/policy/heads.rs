@@ -44,7 +44,7 @@ struct Reader<'a> {
     text: &'a str,
     /// The offset of the text after `next`.
     at: usize,
-    /// The next token and its offset; `None` at the end.
+    /// The next token and its offset. `None` at the end of the text.
     next: Option<(usize, Token<'a>)>,
     strings: Vec<&'a str>,
 }
@@ -91,7 +91,6 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Skips white space and comments.
     fn skip_blanks(&mut self) {
         let text = self.text.as_bytes();
         loop {
@@ -115,7 +114,7 @@ impl<'a> Reader<'a> {
         Some(token)
     }
 
-    /// Returns whether `token` is the next token, and reads it if it is.
+    /// Reads `token` if it is the next token, and returns whether it was.
     fn takes(&mut self, token: Token<'_>) -> Option<bool> {
         let is = self.next.is_some_and(|(_, next)| next == token);
         if is {
@@ -124,7 +123,7 @@ impl<'a> Reader<'a> {
         Some(is)
     }
 
-    /// Reads `token`, or returns `None` if the next token is another.
+    /// Reads `token`, or returns `None` if it is not the next token.
     fn needs(&mut self, token: Token<'_>) -> Option<()> {
         self.takes(token)?.then_some(())
     }

@@ -72,7 +72,6 @@ impl Policies {
         self.list.is_empty()
     }
 
-    /// Returns the `@id` of each policy.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|known| known.id.as_str())
     }

@@ -107,7 +107,6 @@ impl PolicySet {
     }
 }
 
-/// The inputs from which a policy set is loaded.
 struct Loader<'a> {
     files: &'a PolicyFiles,
     sources: &'a [SourceFacts],
@@ -116,7 +115,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Loads a package, whose policies were validated when they were packaged.
+    /// Loads a package. Its policies were validated when they were packaged.
     fn packaged(self, rules: Policies, strings: Vec<&str>) -> Result<PolicySet, Problems> {
         let (names, schema) = self.schema()?;
         // Keep only numbers: they may be the ids of accounts, and the ids of other entities are not

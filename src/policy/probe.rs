@@ -35,7 +35,6 @@ pub(super) struct People {
     pub(super) approvers: Vec<String>,
 }
 
-/// The requesters, images and accounts of the probes.
 #[derive(Debug)]
 pub(super) struct Probes<'a> {
     policies: &'a PolicySet,
@@ -73,7 +72,6 @@ pub(super) struct Probe<'a> {
     pub(super) as_signed: bool,
 }
 
-/// An item that the policies allow.
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) item: Item,
@@ -131,7 +129,7 @@ impl<'a> Probes<'a> {
             Some((groups, name.to_owned()))
         });
         let own: Vec<(String, String)> = own.collect();
-        // The requester, and as many others as have to approve.
+        // One requester, and as many others as must approve.
         let enough = self.policies.approvals + 1;
         let unlisted = (1..=enough).map(|n| format!("unlisted-{n}@example.com"));
         let mut requesters = of_each(1, own.clone());
@@ -194,7 +192,8 @@ impl<'a> Probes<'a> {
             .collect()
     }
 
-    /// Returns what was allowed. Notes the policies that could not be evaluated.
+    /// Returns the value if the authorization was allowed. Otherwise records the policies that
+    /// could not be evaluated.
     fn noted<T>(&self, answer: Result<T, Denial>) -> Option<T> {
         let noted = |denial: Denial| self.failed.borrow_mut().extend(denial.failed);
         answer.map_err(noted).ok()

@@ -5,7 +5,7 @@ use crate::domain::{Identity, ShareRequest, Timestamp};
 /// Asks whether a request that a source authenticated may be carried out now.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// The request's identity, with the configured source that authenticated the delivery.
+    /// The request's identity. It contains the configured source that authenticated the delivery.
     pub identity: &'a Identity,
     /// The request.
     pub request: &'a ShareRequest,

@@ -33,7 +33,6 @@ pub(super) fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
     all.find_map(|(name, value)| (name == key).then_some(value))
 }
 
-/// An entity that a policy names.
 #[derive(Debug)]
 pub(super) struct NamedEntity {
     pub(super) uid: EntityUid,
@@ -42,7 +41,6 @@ pub(super) struct NamedEntity {
     pub(super) mark: Mark,
 }
 
-/// The place of a policy.
 struct Place<'a> {
     text: &'a str,
     offset: usize,

@@ -72,7 +72,8 @@ impl SchemaNames {
     /// the directory's schema has every name of the built-in one.
     ///
     /// # Errors
-    /// The schema does not parse, or lacks an entity type or an action of the built-in schema.
+    /// Fails if the directory's schema does not parse, or if it lacks an entity type or an action
+    /// of the built-in schema.
     pub(super) fn schema(&self, given: Option<&str>) -> Result<Schema, Problems> {
         let builtin = builtin()?;
         let Some(text) = given.filter(|text| *text != builtin_schema()) else {

@@ -3,9 +3,11 @@
 
 use crate::domain::{Mark, Problem};
 
-/// Maximum nesting of brackets: Cedar's parser recurses, and a stack overflow ends the process.
+/// Maximum nesting depth of brackets. The limit is needed because Cedar's parser recurses, and a
+/// stack overflow ends the process.
 const MAX_NESTING: usize = 50;
-/// Maximum number of operators in one policy: a chain of `&&` becomes a tree of the same depth.
+/// Maximum number of operators in one policy. The limit is needed because a chain of `&&` becomes
+/// an expression tree of the same depth.
 const MAX_OPERATORS: usize = 300;
 
 /// The language of a text.
@@ -15,7 +17,7 @@ pub(super) enum Language {
     Policy,
     /// `*.cedarschema`, where `<` is also a bracket.
     Schema,
-    /// JSON: no comments.
+    /// JSON, which has no comments.
     Json,
 }
 

@@ -6,7 +6,8 @@
 /// pages.
 const ENOUGH: usize = 32 << 20;
 
-/// Runs `work` on the calling thread, on a new stack if the thread's own has too little left.
+/// Runs `work` on the calling thread. If the thread's own stack has too little space left, uses a
+/// new stack.
 pub(super) fn with_enough_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(ENOUGH, ENOUGH, work)
 }
