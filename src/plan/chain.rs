@@ -118,7 +118,7 @@ impl RefusedChain {
             (Item::Account(_), kind) if refusing_code(kind, self.published_here).is_some() => {
                 ItemResult {
                     kind: self.refusal(publication),
-                    // The blueprint is gone, so no account has it.
+                    // If the publication was undone, the blueprint is gone, so no account has it.
                     maybe_done: result.maybe_done && *publication != Publication::TakenBack,
                     ..result
                 }

@@ -148,7 +148,7 @@ impl LighthouseWork {
         self.finish(ResultKind::Available { blueprint, already }, request_id);
     }
 
-    /// Ends a cancel: the image is not in Lighthouse.
+    /// Ends a cancel of an image that is not in Lighthouse.
     fn absent(&mut self, request_id: Option<String>) {
         let kind = match self.maybe_done {
             true => ResultKind::Cancelled,
@@ -162,7 +162,7 @@ impl LighthouseWork {
         ItemResult::new(item, kind, request_id).in_doubt(self.unclear)
     }
 
-    /// Returns the result if the time runs out before the next step.
+    /// Returns the result to record if the time runs out before the next step.
     pub fn unfinished(&self) -> ItemResult {
         self.ending(ResultKind::Pending, None)
     }

@@ -71,7 +71,6 @@ impl ListedAccounts {
         self.accounts.values().map(|(entity, _)| entity)
     }
 
-    /// Whether a policy or an entity mentions this id.
     pub(super) fn is_mentioned(&self, id: &EntityUid) -> bool {
         self.mentioned.contains(id.id().unescaped())
     }

@@ -225,7 +225,6 @@ impl<'a> AuthorizationRequest<'a> {
     }
 }
 
-/// Returns the name of the Cedar action for one item.
 fn action_name(action: Action, item: &Item) -> &'static str {
     match (action, item) {
         (Action::Share, Item::Account(_)) => "share",

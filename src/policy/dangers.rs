@@ -94,7 +94,6 @@ fn broad_token(facts: &SourceFacts, mark: Mark) -> Warning {
     Danger::BroadToken.at(Problem::at(mark, problem, remedy))
 }
 
-/// A search for dangers. It keeps at most one warning per danger and policy.
 struct Search<'a> {
     policies: &'a PolicySet,
     probes: Probes<'a>,

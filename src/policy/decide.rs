@@ -217,7 +217,6 @@ struct AllowedItem {
     approvals: Vec<CountedApproval>,
 }
 
-/// An approver that may approve one item, and the policies that allow the approval.
 #[derive(Clone)]
 pub(super) struct CountedApproval {
     approver: String,

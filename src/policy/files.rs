@@ -12,7 +12,6 @@ pub const MAX_FILE_BYTES: usize = 16 << 20;
 /// The remedy for a file that is larger than [`MAX_FILE_BYTES`].
 pub const SMALLER_FILES: &str =
     "a file has 16 MiB at most: divide policies among files, put accounts and images in groups";
-/// Maximum size of all files together, in bytes.
 const MAX_TOTAL_BYTES: usize = 48 << 20;
 
 /// The name under which problems of the schema are reported.

@@ -47,11 +47,9 @@ pub(super) struct Probes<'a> {
     pub(super) failed: RefCell<BTreeMap<String, String>>,
 }
 
-/// The approvers that a probe names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Approvers {
     None,
-    /// The requester alone.
     Requester,
     /// The probe's `others` without the requester, at most 50 of them.
     Others,
@@ -144,7 +142,6 @@ impl<'a> Probes<'a> {
         }
     }
 
-    /// Returns the items of a probe that the policies allow.
     pub(super) fn allowed(&self, probe: Probe<'_>) -> Vec<Allowed> {
         let Some(request) = self.request(&probe) else {
             return Vec::new();
@@ -200,7 +197,6 @@ impl<'a> Probes<'a> {
     }
 
     fn request(&self, probe: &Probe<'_>) -> Option<ShareRequest> {
-        /// The maximum number of approvers in a request.
         const MAX_APPROVERS: usize = 50;
         let (image, region) = probe.image;
         let others = probe.others.iter().filter(|name| *name != probe.requester);

@@ -1,6 +1,6 @@
-//! The names that both the program and policies use, and the schema that declares them. Takes the
-//! directory's schema, if it has one; returns a parsed schema with every name of the built-in
-//! schema.
+//! Parses the schema of a policy directory, or the built-in schema if the directory has none. Every
+//! schema must declare the names of the built-in schema, because sharehook itself uses some of
+//! them.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -27,7 +27,7 @@ pub(super) struct SchemaNames {
 
 impl SchemaNames {
     pub(super) fn new() -> Result<Self, Problem> {
-        // Use the JSON form, which Cedar reads without its parser.
+        // Create the names from JSON, which Cedar reads without its parser.
         let name = |text: &str| {
             let uid = EntityUid::from_json(json!({"type": text, "id": ""})).map_err(defect)?;
             Ok::<_, Problem>(uid.type_name().clone())
@@ -41,8 +41,8 @@ impl SchemaNames {
         })
     }
 
-    /// Whether `entities.json` need not list entities of this type, because requests, the
-    /// configuration or the schema supply them.
+    /// Whether requests, the configuration or the schema supply the entities of this type, so that
+    /// `entities.json` does not have to list them.
     pub(super) fn is_supplied(&self, name: &EntityTypeName) -> bool {
         [
             &self.source,

@@ -10,7 +10,6 @@ const MAX_NESTING: usize = 50;
 /// an expression tree of the same depth.
 const MAX_OPERATORS: usize = 300;
 
-/// The language of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     /// `*.cedar`.
