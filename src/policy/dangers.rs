@@ -14,7 +14,7 @@ use super::scope::{Scope, upward};
 use super::source_facts::SourceFacts;
 use crate::domain::{Action, Danger, Item, Mark, Problem, SourceName, Timestamp, Warning};
 
-/// Everything that a source may do. Each element is an action (true for a share, false for a
+/// What the probes of a source may do. Each element is an action (true for a share, false for a
 /// cancel), an image and an item.
 type Reach = BTreeSet<(bool, String, String)>;
 
@@ -217,7 +217,7 @@ impl Search<'_> {
         mark.unwrap_or_else(|| Mark::whole("policy"))
     }
 
-    /// Returns everything that a source may do if other people of the source approve. If
+    /// Returns what the probes of a source may do if other people of the source approve. If
     /// `as_signed` is true, decides as if the source signed its deliveries.
     fn reach(&self, source: &SourceName, as_signed: bool) -> Reach {
         let people = self.probes.people(source);

@@ -1,6 +1,6 @@
 //! Parses the schema of a policy directory, or the built-in schema if the directory has none. Every
-//! schema must declare the names of the built-in schema, because sharehook itself uses some of
-//! them.
+//! schema must declare all names of the built-in schema, because policies and sharehook itself use
+//! these names.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
