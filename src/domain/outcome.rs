@@ -112,9 +112,10 @@ pub struct ItemResult {
     /// call for it got no clear answer, or the worker was interrupted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_done: bool,
-    /// Whether this share found the item already shared, by another request that ends no later than
-    /// this one. If so, the item also counts as given by this request, and is revoked when this
-    /// request ends.
+    /// In a result of a share: the item was already shared, by another request that ends no later
+    /// than this one. The item then also counts as given by this request, and is revoked when this
+    /// request ends. In a result of a revocation: another share gave the item, too, and the end of
+    /// that share revokes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
 }

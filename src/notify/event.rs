@@ -112,7 +112,7 @@ fn of_request(state: &State, on: NoticeKind, staying: &[Item]) -> Value {
 fn results_of(state: &State, on: NoticeKind, staying: &[Item]) -> Vec<ItemResult> {
     let mut results = state.results();
     match on {
-        NoticeKind::Revoked => return state.revoked().to_vec(),
+        NoticeKind::Revoked => return state.taken_away(),
         // Only what is still shared now, and ends.
         NoticeKind::Expiring | NoticeKind::Overdue => {
             let shared = state.uncovered();

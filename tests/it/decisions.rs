@@ -261,12 +261,12 @@ async fn called_off_too_late(covered: bool) {
     }
     share_called_off_too_late(&mut world, "CHG1").await;
     world.sweep().await;
-    assert_eq!(grants(&world).await, if covered { 4 } else { 2 });
+    assert_eq!(grants(&world).await, if covered { 3 } else { 2 });
     world.advance(5 * HOUR);
     let report = world.sweep().await;
     assert_eq!(report.failures, [""; 0]);
     assert!(report.overdue.is_empty(), "{:?}", report.overdue);
-    assert_eq!(grants(&world).await, if covered { 2 } else { 0 });
+    assert_eq!(grants(&world).await, if covered { 1 } else { 0 });
     world.deliver(&cancel("CHG3", one)).await;
     assert_eq!(grants(&world).await, 0, "the account has the image no more");
     world.verify().await.unwrap();

@@ -6,7 +6,10 @@ use sharehook::app::{Ending, GrantFilter, Operator, ReceiverFilter, Standing, Su
 use sharehook::domain::Status;
 use sharehook_sandbox::{SandboxOptions, Site};
 
-use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, World, deadline, request};
+use crate::support::store::Break;
+use crate::support::{
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, REGION, World, deadline, request,
+};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 
@@ -121,6 +124,64 @@ async fn an_account_that_another_grant_covers_stays_until_that_one_ends() {
     world.advance(3600);
     world.sweep().await;
     assert!(world.has(BLUEPRINT).is_empty());
+    world.verify().await.unwrap();
+}
+
+/// A share leaves an account to the longer share that renewed it. The process may stop before the
+/// record that says so. A cancel of the longer one ends the access.
+#[tokio::test]
+async fn a_renewed_share_is_finished_at_its_own_end() {
+    for stops in [false, true] {
+        let mut world = World::new().await;
+        world.sweep().await;
+        for (id, end) in [("CHG1", "1h"), ("CHG2", "5h"), ("CHG3", "9h")] {
+            let share = json!({"accounts": ONE, "expires_in": end});
+            world.deliver(&request(id, share)).await;
+        }
+        world.advance(3_600);
+        if stops {
+            world.fuse.arm_at("000003.json", Break::CrashBefore);
+            tokio::select! {
+                report = world.app.sweep(deadline()) => panic!("not stopped: {report:?}"),
+                () = world.fuse.crashed() => {}
+            }
+            world.restart();
+            world.advance(300);
+        }
+        let report = world.sweep().await;
+        assert_eq!(report.finished, ["invoke/CHG1"], "{report}");
+        assert!(report.covered.is_empty() && report.revoked.is_empty());
+        let left = |id: &str| (id.to_owned(), ONE[0].to_owned());
+        assert_eq!(receivers(&world).await, [left("CHG2"), left("CHG3")]);
+        assert!(world.sweep().await.is_quiet());
+        assert!(world.app.drift(&[], deadline()).await.unwrap().agrees());
+        let cancel = json!({"accounts": ONE, "action": "cancel"});
+        world.deliver(&request("CHG4", cancel)).await;
+        assert!(world.has(BLUEPRINT).is_empty() && receivers(&world).await.is_empty());
+        world.verify().await.unwrap();
+    }
+}
+
+/// The same for an image that two requests put into Lighthouse.
+#[tokio::test]
+async fn a_renewed_place_in_lighthouse_stays_until_the_last_end() {
+    let world = World::new().await;
+    let there = |world: &World| {
+        let images = &world.cloud.state().regions[REGION].images;
+        images[CHAIN_IMAGE].published.is_some()
+    };
+    for (id, end) in [("CHG1", "1h"), ("CHG2", "5h")] {
+        let publish = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": null,
+            "expires_in": end});
+        world.deliver(&request(id, publish)).await;
+    }
+    world.advance(3_600);
+    let report = world.sweep().await;
+    assert_eq!(report.finished, ["invoke/CHG1"], "{report}");
+    assert!(there(&world));
+    world.advance(4 * 3_600);
+    assert_eq!(world.sweep().await.revoked, ["invoke/CHG2"]);
+    assert!(!there(&world));
     world.verify().await.unwrap();
 }
 

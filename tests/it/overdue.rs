@@ -11,7 +11,7 @@ use sharehook::domain::Timestamp;
 
 use crate::support::process::{Process, run};
 use crate::support::store::Break;
-use crate::support::{ACCOUNTS, BLUEPRINT, Place, World, deadline, request};
+use crate::support::{ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, Place, World, deadline, request};
 
 const ONE: [&str; 1] = [ACCOUNTS[0]];
 const HOUR: i64 = 3_600;
@@ -144,14 +144,14 @@ async fn drift_names_what_is_overdue_where_the_cloud_cannot_be_asked() {
 async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     let world = World::new().await;
     world.sweep().await;
-    world
-        .deliver(&request("CHG1", json!({"expires_in": "1h"})))
-        .await;
-    let longer = json!({"accounts": ONE, "expires_in": "5h"});
+    let chain = json!({"image": CHAIN_IMAGE, "lighthouse": true, "accounts": &ACCOUNTS[1..],
+        "expires_in": "1h"});
+    world.deliver(&request("CHG1", chain)).await;
+    let longer = json!({"image": CHAINED, "accounts": ONE, "expires_in": "5h"});
     world.deliver(&request("CHG2", longer)).await;
     world.advance(HOUR);
     world.cloud.inject(REFUSED.parse().unwrap());
-    // Two accounts should not have the image any more. CHG2 covers the third one.
+    // Two accounts should not have the image any more. CHG2 needs it in Lighthouse.
     let report = world.sweep().await;
     assert_eq!(report.overdue[0].to.len(), 2, "{report}");
     let sorted = {
@@ -167,7 +167,7 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     let why = &report.covered[0].why;
     assert_eq!(
         why,
-        "invoke/CHG2 covers account 700000164995 until 2026-11-21T13:00:00Z"
+        &format!("invoke/CHG2 covers {CHAIN_IMAGE} in Lighthouse until 2026-11-21T13:00:00Z")
     );
     assert!(at_once(&world).await.is_quiet());
     let mut left = states(&world).await;
@@ -177,7 +177,7 @@ async fn a_grant_that_another_one_covers_is_explained_and_not_overdue() {
     assert!(world.app.drift(&[], deadline()).await.unwrap().agrees());
     world.advance(4 * HOUR);
     assert!(!world.sweep().await.failed());
-    assert!(world.has(BLUEPRINT).is_empty());
+    assert!(world.has(CHAINED).is_empty());
     world.verify().await.unwrap();
 }
 

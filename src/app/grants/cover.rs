@@ -1,10 +1,11 @@
-//! Which grants of other requests cover the items of an ended share, and until when; which items
-//! several requests gave. In: states. Out: covers, items. Knows only the journal, not the cloud.
+//! Which grants of other requests cover the items of an ended share, and until when; which of them
+//! inherit an item; which items several requests gave. In: states. Out: covers, items. Knows only
+//! the journal, not the cloud.
 
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Timestamp,
+    AccountId, Action, Identity, ImageRef, Item, ItemResult, ResultKind, Target, Timestamp,
 };
 use crate::journal::{MAX_COVER, Phase, State};
 
@@ -20,6 +21,9 @@ pub(in crate::app) struct Cover {
     pub(super) by: Identity,
     /// Until when the item must not be revoked. Then covers are looked for again.
     pub(super) until: Timestamp,
+    /// Whether that request gave the item, too, and is at rest. Its own end then revokes the item,
+    /// so the ended share need not wait for it.
+    pub(super) inherits: bool,
 }
 
 /// Returns the covers of `accounts` by other unexpired shares of the same image, or by other chains
@@ -32,8 +36,30 @@ pub(in crate::app) fn covers_of_accounts(
 ) -> Vec<Cover> {
     let others = other_shares(state, all, now).filter(|other| same_subject(state, other));
     let mine = |item: &Item| matches!(item, Item::Account(id) if accounts.contains(id));
-    let covers = others.flat_map(|other| covers_of(other, now));
+    // Without its blueprint on record, this request needs the covers of its accounts to see that
+    // the image must stay in Lighthouse.
+    let unmade =
+        matches!(state.request().target, Target::Chain { .. }) && state.blueprint().is_none();
+    let covers = others.flat_map(|other| {
+        let same = !unmade && other.subject() == state.subject();
+        covers_of(other, now).into_iter().map(move |cover| Cover {
+            inherits: cover.inherits && same,
+            ..cover
+        })
+    });
     covers.filter(|cover| mine(&cover.item)).collect()
+}
+
+/// Returns the cover by another share that put the same image into Lighthouse, too, and whose end
+/// removes it from there.
+pub(super) fn heir_in_lighthouse(
+    state: &State,
+    item: &Item,
+    all: &[State],
+    now: Timestamp,
+) -> Option<Cover> {
+    let mut covers = other_shares(state, all, now).flat_map(|other| covers_of(other, now));
+    covers.find(|cover| cover.inherits && cover.item == *item)
 }
 
 /// Returns, of the covers by other shares that need this request's image in Lighthouse, the one
@@ -147,7 +173,13 @@ fn covers_of(other: &State, now: Timestamp) -> Vec<Cover> {
     let later = |pause| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let recheck = later(MAX_COVER);
     let until = other.ends_at().map_or(recheck, |end| end.min(recheck));
+    // A share whose revocation has begun inherits nothing: it may be reading what this share gave.
+    let inherited = match other.phase() {
+        Phase::Closed => other.given(),
+        _ => Vec::new(),
+    };
     let cover = |item, until| Cover {
+        inherits: inherited.contains(&item),
         item,
         by: other.identity().clone(),
         until,

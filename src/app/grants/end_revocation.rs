@@ -2,10 +2,11 @@
 //! attempt may begin. In: the results of the attempt, and the items that other grants cover. Out:
 //! the record.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::app::requests::{ClaimWriter, Failure, OUT_OF_TIME_PAUSE, Stop, doubled};
-use crate::domain::{ItemResult, ResultKind, Timestamp};
+use crate::domain::{Item, ItemResult, ResultKind, Timestamp};
 use crate::journal::{Event, FailedAttempt};
 
 use super::cover::Cover;
@@ -21,12 +22,13 @@ const PAUSE_WITHOUT_CALL: Duration = Duration::from_secs(600);
 
 impl ClaimWriter<'_> {
     /// Records what an attempt to revoke has reached. `covers`: the items that stay, because
-    /// another grant covers them.
+    /// another grant covers them. This share is done with those that another share inherits.
     pub(super) async fn end_revocation(
         &mut self,
         mut results: Vec<ItemResult>,
         covers: Vec<Cover>,
     ) -> Result<(), Stop> {
+        let covers = settle_inherited(covers, &mut results);
         results.extend(self.without_result(&results, &covers));
         let (open, done): (Vec<_>, Vec<_>) = results.into_iter().partition(still_shared);
         let calls = self.unwritten.calls.clone();
@@ -103,9 +105,33 @@ fn still_shared(result: &ItemResult) -> bool {
     }
 }
 
+/// Adds a final result for each item that another share inherits: this share leaves the item to it.
+/// Returns the covers of the other items.
+fn settle_inherited(mut covers: Vec<Cover>, results: &mut Vec<ItemResult>) -> Vec<Cover> {
+    let heirs = covers.iter().filter(|cover| cover.inherits);
+    let inherited: BTreeSet<Item> = heirs.map(|cover| cover.item.clone()).collect();
+    covers.retain(|cover| !inherited.contains(&cover.item));
+    results.extend(inherited.into_iter().map(|item| {
+        let kind = match item {
+            Item::Account(_) => ResultKind::AlreadyShared,
+            Item::Lighthouse(_) => ResultKind::Available {
+                blueprint: None,
+                already: true,
+            },
+        };
+        ItemResult {
+            renewed: true,
+            ..ItemResult::new(item, kind, None)
+        }
+    }));
+    covers
+}
+
 fn explained(covers: &[Cover]) -> String {
     let each = covers.iter().map(|cover| {
-        let Cover { item, by, until } = cover;
+        let Cover {
+            item, by, until, ..
+        } = cover;
         format!("{by} covers {item} until {until:.0}")
     });
     each.collect::<Vec<_>>().join("; ")

@@ -160,6 +160,16 @@ async fn after_call(
     results: Vec<ItemResult>,
     covered: &[usize],
 ) -> State {
+    after_with(failed, results, covered, false).await
+}
+
+/// As [`after_call`], when the covering share inherits the items, too.
+async fn after_with(
+    failed: Option<CloudError>,
+    results: Vec<ItemResult>,
+    covered: &[usize],
+    inherits: bool,
+) -> State {
     let journal = Journal::over(Arc::new(InMemory::new()));
     let claim = expired(&journal).await;
     let stream: StreamId = claim.state().stream();
@@ -172,6 +182,7 @@ async fn after_call(
         item: account(*n),
         by: writer.state().identity().clone(),
         until: at(9_000),
+        inherits,
     };
     let covers = covered.iter().map(cover).collect();
     writer.end_revocation(results, covers).await.unwrap();
@@ -206,4 +217,23 @@ async fn an_item_without_a_result_or_a_cover_stays_overdue() {
         assert_eq!(state.given(), items(stands), "{case}");
         assert_eq!(state.overdue(at(3_601)), items(overdue), "{case}");
     }
+}
+
+/// Otherwise each share of a chain of renewals would wait for the end of the last one.
+#[tokio::test]
+async fn a_share_whose_rest_another_one_inherits_is_finished() {
+    let state = after_with(None, vec![of(0, ResultKind::Cancelled)], &[1], true).await;
+    assert_eq!(*state.phase(), Phase::Revoked);
+    assert_eq!(state.given(), []);
+    let results = state.revoked();
+    let left = results.iter().find(|result| result.item == account(1));
+    let left = left.unwrap();
+    assert!(left.renewed && left.kind == ResultKind::AlreadyShared);
+    assert_eq!(state.taken_away(), [of(0, ResultKind::Cancelled)]);
+    let state = after_with(None, Vec::new(), &[1], true).await;
+    let Phase::RevokeDeferred { covered, .. } = state.phase() else {
+        panic!("{:?}", state.phase());
+    };
+    assert!(covered.is_empty());
+    assert_eq!(state.overdue(at(3_601)), [account(0)]);
 }

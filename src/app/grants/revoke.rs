@@ -11,7 +11,7 @@ use crate::domain::{AccountId, BlueprintId, Item, ItemResult, ResultKind, Target
 use crate::journal::{JournalError, State, StreamId, StreamState, Work};
 use crate::policy::{Approved, Ended};
 
-use super::cover::{Cover, covers_of_accounts, serving};
+use super::cover::{Cover, covers_of_accounts, heir_in_lighthouse, serving};
 use super::ownership::Ownership;
 
 /// Number of streams that are read at once.
@@ -202,13 +202,22 @@ fn publication_needed(
     now: Timestamp,
 ) -> Option<Cover> {
     let item = state.lighthouse_given()?;
+    let heir = heir_in_lighthouse(state, &item, others, now);
+    if heir.is_some() {
+        return heir;
+    }
     let needed = serving(state, others, now);
     let needed = needed.map(|cover| (cover.by, cover.until));
     let (by, until) = needed.or_else(|| {
         let cover = accounts.first()?;
         Some((cover.by.clone(), cover.until))
     })?;
-    Some(Cover { item, by, until })
+    Some(Cover {
+        item,
+        by,
+        until,
+        inherits: false,
+    })
 }
 
 /// Returns the permission to revoke. If the image of a chain stays in Lighthouse, the permission

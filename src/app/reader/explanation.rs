@@ -237,6 +237,10 @@ fn next(state: &State, now: Timestamp, no_retry: Option<String>) -> String {
             why, not_before, ..
         } => again(why, not_before),
         Phase::Denied => no_retry.map_or_else(retry, |why| format!("nothing: {why}")),
+        Phase::Revoked if state.inherited_all() => {
+            "nothing: the share has ended; the end of another share of the image revokes it"
+                .to_owned()
+        }
         Phase::Revoked => "nothing: the share was revoked".to_owned(),
         Phase::Closed => match (state.grant(), state.ends_at()) {
             (None, _) => match (no_retry, cancelled_by(state)) {

@@ -131,7 +131,8 @@ impl<'a> ClaimWriter<'a> {
     /// attempt.
     pub(in crate::app) fn looked_before(&self) -> bool {
         if self.revoking() {
-            self.state().failed_revocations() > 0 || !self.state().revoked().is_empty()
+            let mut tried = self.state().revoked().iter();
+            self.state().failed_revocations() > 0 || tried.any(|result| !result.found())
         } else {
             self.state().looked_before()
         }

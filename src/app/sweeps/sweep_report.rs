@@ -66,6 +66,7 @@ impl SweepReport {
 
     fn add_state(&mut self, name: String, after: &State, now: Timestamp) {
         match after.phase() {
+            Phase::Revoked if after.inherited_all() => self.finished.push(name),
             Phase::Revoked => self.revoked.push(name),
             Phase::Closed | Phase::Denied => self.finished.push(name),
             // Overdue shares have entries of their own, from `add_overdue`.

@@ -118,7 +118,13 @@ fn words(event: &Event) -> (String, Option<String>) {
             let sentence = format!("not revoked; next attempt not before {before}: {why}");
             (call_failure(event, "not revoked"), Some(sentence))
         }
-        Event::Revoked { results, .. } => (Status::of(Action::Cancel, results).to_string(), None),
+        Event::Revoked { results, .. } => {
+            let outcome = match taken_away(results) {
+                taken if taken.is_empty() && !results.is_empty() => "covered".to_owned(),
+                taken => Status::of(Action::Cancel, &taken).to_string(),
+            };
+            (outcome, None)
+        }
         Event::CalledOff(call_off) => alike(format!("called off by {}", call_off.name())),
         Event::Cancelled(cancelled) => alike(format!("cancelled by {}", cancelled.name())),
         Event::Reopened(reopening) => {
@@ -156,6 +162,12 @@ fn words(event: &Event) -> (String, Option<String>) {
             (parts.join(" "), None)
         }
     }
+}
+
+/// The results of a revocation without the items that another share has inherited.
+fn taken_away(results: &[ItemResult]) -> Vec<ItemResult> {
+    let gone = results.iter().filter(|result| !result.found());
+    gone.cloned().collect()
 }
 
 fn alike(text: String) -> (String, Option<String>) {
@@ -234,9 +246,10 @@ impl End {
     }
 
     fn revoked(results: &[ItemResult]) -> Self {
-        match results.is_empty() {
-            true => Self::Success,
-            false => Self::of(Status::of(Action::Cancel, results)),
+        match taken_away(results) {
+            _ if results.is_empty() => Self::Success,
+            taken if taken.is_empty() => Self::Other("Covered"),
+            taken => Self::of(Status::of(Action::Cancel, &taken)),
         }
     }
 

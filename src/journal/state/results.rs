@@ -57,6 +57,18 @@ impl State {
         &self.revoked
     }
 
+    /// Returns [`State::revoked`] without the items that stay shared, because another share has
+    /// inherited them.
+    pub fn taken_away(&self) -> Vec<ItemResult> {
+        let gone = self.revoked.iter().filter(|result| !result.found());
+        gone.cloned().collect()
+    }
+
+    /// Whether the revocation took nothing away, because another share has inherited all items.
+    pub fn inherited_all(&self) -> bool {
+        !self.revoked.is_empty() && self.taken_away().is_empty()
+    }
+
     /// Returns what cancels took away, or found not shared, after the share was closed; oldest
     /// first.
     pub fn cancelled(&self) -> &[CallOff] {
@@ -81,7 +93,8 @@ fn weight(kind: &ResultKind) -> u8 {
 }
 
 /// Merges new results into old ones. For each item the result with more weight wins, or the newer
-/// one of equal weight. A known blueprint stays unless the new result names one.
+/// one of equal weight. A known blueprint stays unless the new result names one. The mark `renewed`
+/// stays: the request that gave the item first may have left it to this one.
 pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
     for result in new {
         let Some(known) = old.iter_mut().find(|known| known.item == result.item) else {
@@ -90,7 +103,9 @@ pub(super) fn merge(old: &mut Vec<ItemResult>, new: &[ItemResult]) {
         };
         let named = blueprint(&result.kind).or(blueprint(&known.kind)).cloned();
         if weight(&result.kind) >= weight(&known.kind) {
+            let renewed = known.renewed && result.found();
             *known = result.clone();
+            known.renewed |= renewed;
         }
         if let ResultKind::Available { blueprint, .. } = &mut known.kind {
             *blueprint = named;
@@ -169,5 +184,13 @@ mod tests {
             &[ItemResult::new(account(0), Shared, Some("r-2".into()))],
         );
         assert_eq!(results[0].request_id.as_deref(), Some("r-2"));
+        let found = ItemResult::new(account(0), AlreadyShared, None);
+        let renewed = ItemResult {
+            renewed: true,
+            ..found.clone()
+        };
+        let mut results = vec![renewed];
+        merge(&mut results, &[found]);
+        assert!(results[0].renewed, "a later look does not remove the mark");
     }
 }

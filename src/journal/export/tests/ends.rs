@@ -83,6 +83,17 @@ fn the_last_call_decides_unless_an_item_failed_for_good() {
     let unread = (json!("Failure"), json!("NotRevoked"), left.2.clone());
     assert_eq!(end_of(no_call(covered())), left, "no call, nothing failed");
     assert_eq!(end_of(no_call(json!([]))), unread);
+    let revoked = |kinds: [ResultKind; 2]| {
+        let [first, second] = kinds;
+        let results = vec![result(account(0), first), result(account(1), second)];
+        end_of(read(json!({"type": "revoked", "results": results})))
+    };
+    let (gone, left) = (ResultKind::Cancelled, ResultKind::AlreadyShared);
+    let done = (json!("Success"), Value::Null, "completed".to_owned());
+    let covered = (json!("Covered"), Value::Null, "covered".to_owned());
+    assert_eq!(revoked([gone.clone(), left.clone()]), done);
+    assert_eq!(revoked([left.clone(), left]), covered);
+    assert_eq!(revoked([gone.clone(), gone]), done);
     let deferred = |calls: Value, fault: Value| {
         read(
             json!({"type": "deferred", "results": [], "calls": calls, "why": "w",
