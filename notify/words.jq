@@ -54,7 +54,8 @@ def of_request: (.request | .accounts + if .lighthouse then ["Lighthouse"] else 
       ["The share of \($image) with \($given | list) ends at \(.expires_at | day).",
        "If you still need it, request a new share before then.", $which]
     elif .type == "revoked" then
-      ["The share of \($image) with \($good | list) has ended and was revoked.",
+      [if $good == [] then "The share of \($image) that was overdue has ended: nothing of it was left to revoke."
+       else "The share of \($image) with \($good | list) has ended and was revoked." end,
        "If you still need it, request a new share.", $which]
     else
       ["The share of \($image) should have ended at \(.expires_at | day), but is still in effect.",

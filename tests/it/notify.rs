@@ -755,6 +755,34 @@ async fn a_renewal_is_told_of_its_own_end() {
     world.verify().await.unwrap();
 }
 
+/// A cancel takes the overdue share away before its revocation succeeds.
+#[tokio::test]
+async fn a_target_that_got_overdue_learns_that_nothing_is_left_to_revoke() {
+    let world = world(Place::Brittle, "").await;
+    let share = json!({"accounts": &ACCOUNTS[..1], "expires_in": "1h"});
+    world.deliver(&request("CHG1", share.clone())).await;
+    world.notify().await;
+    let refused =
+        "CancelShareBlueprintAcrossAccounts:error-before:UnauthorizedOperation.NoPermission@50";
+    world.cloud.inject(refused.parse().unwrap());
+    world.advance(3_600);
+    world.sweep().await;
+    assert!(kinds(&world).contains(&"overdue invoke/CHG1".to_owned()));
+    world.clear_faults().await;
+    let mut cancel = request("CHG2", share);
+    cancel["action"] = json!("cancel");
+    cancel.as_object_mut().unwrap().remove("expires_in");
+    world.deliver(&cancel).await;
+    assert!(world.has(BLUEPRINT).is_empty());
+    world.advance(3_600);
+    world.sweep().await;
+    let told = lines(&world);
+    let revoked = told.iter().find(|(kind, _)| kind == "revoked invoke/CHG1");
+    let (_, text) = revoked.unwrap_or_else(|| panic!("{told:?}"));
+    assert!(text.contains("nothing of it was left to revoke"), "{text}");
+    world.verify().await.unwrap();
+}
+
 /// Duplicates arrive while a notification is being delivered.
 #[tokio::test]
 async fn duplicates_cause_no_further_notification() {

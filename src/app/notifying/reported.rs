@@ -14,6 +14,8 @@ pub(super) struct Reported {
     on: NoticeKind,
     /// The items of an expiring share that stay shared, because another share of them ends later.
     pub(super) staying: Vec<Item>,
+    /// Whether this target was notified that the share is overdue, or an attempt to do so was made.
+    alarmed: bool,
 }
 
 impl App {
@@ -32,20 +34,27 @@ impl App {
             }
             _ => Vec::new(),
         };
-        let on = owed.notice.on;
-        Ok(Reported { state, on, staying })
+        let (on, notify) = (owed.notice.on, &owed.notice.notify);
+        let mut attempted = history.stream_state.attempted_notifications().iter();
+        let alarmed = attempted
+            .any(|known| known.notice.on == NoticeKind::Overdue && known.notice.notify == *notify);
+        Ok(Reported {
+            state,
+            on,
+            staying,
+            alarmed,
+        })
     }
 }
 
 impl Reported {
     /// Whether the notification is about an end at which nothing ends, or about a revocation that
-    /// found nothing left to revoke.
+    /// took nothing away. The latter is news to a target that was notified that the share is
+    /// overdue.
     pub(super) fn ends_nothing(&self) -> bool {
         if self.on == NoticeKind::Revoked {
-            return self
-                .state
-                .state()
-                .is_some_and(|share| share.revoked().is_empty());
+            let share = self.state.state();
+            return !self.alarmed && share.is_some_and(|share| share.taken_away().is_empty());
         }
         let ends = |share: &State| {
             share
