@@ -4,7 +4,7 @@
 use std::future::ready;
 
 use serde_json::{Value, json};
-use sharehook::app::Ending;
+use sharehook::app::{Ending, Operator};
 use sharehook::domain::{Identity, Item, ItemResult, ResultKind, Status};
 use sharehook::journal::{CallOff, Event, MAX_PAUSE_OF_WORK, Opened, StreamId};
 
@@ -13,7 +13,8 @@ use crate::support::history;
 use crate::support::stops::{stopped_in_call, until_stuck};
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deliver, request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, Place, REGION, World, deadline, deliver,
+    request,
 };
 
 const HOUR: i64 = 3600;
@@ -375,6 +376,11 @@ async fn grants(world: &World) -> usize {
 
 /// Writes a closed share of all accounts. Its worker did not know that the second was called off.
 async fn share_called_off_too_late(world: &mut World, id: &str) {
+    called_off_too_late_with(world, id, ResultKind::Shared).await;
+}
+
+/// `last`: the result of the last account.
+async fn called_off_too_late_with(world: &mut World, id: &str, last: ResultKind) {
     let share = request(id, json!({"expires_in": "5h"}));
     let opening = history::opening(id, &share, 1, world.now());
     let Opened::New(claim, _) = world
@@ -406,9 +412,10 @@ async fn share_called_off_too_late(world: &mut World, id: &str) {
     let lease = history::lease(3, world.now());
     let taken = world.journal.take(state, lease, None, false).await.unwrap();
     let (mut claim, _) = taken.unwrap();
+    let kinds = [ResultKind::Shared, ResultKind::Shared, last];
     let of = |(n, item): (usize, Item)| ItemResult {
         called_off_by: (n == 1).then(|| by.to_string()),
-        ..ItemResult::new(item, ResultKind::Shared, None)
+        ..ItemResult::new(item, kinds[n].clone(), None)
     };
     let closed = Event::Closed {
         status: Status::Partial,
@@ -419,6 +426,58 @@ async fn share_called_off_too_late(world: &mut World, id: &str) {
         .record(&world.journal, world.now(), closed)
         .await
         .unwrap();
+}
+
+/// The worker of the reopened share stops before its last record, and the share ends.
+#[tokio::test]
+async fn what_another_share_gave_after_a_revocation_is_not_recorded_again() {
+    let mut world = World::new().await;
+    world.reset().await;
+    let failed = ResultKind::failed("InvalidParameter", "m", false);
+    called_off_too_late_with(&mut world, "CHG1", failed).await;
+    world.sweep().await;
+    world.advance(60);
+    let one = json!({"accounts": [ACCOUNTS[1]], "expires_in": "9h"});
+    world.deliver(&request("CHG3", one)).await;
+    let stream = StreamId::of(&Identity {
+        source: "invoke".parse().unwrap(),
+        id: "CHG1".to_owned(),
+    });
+    let read = async |world: &World| world.journal.read(stream).await.unwrap().unwrap();
+    // Records of the reopening, of the look at the cloud, and of the end.
+    let last = read(&world).await.records.len() + 2;
+    let name: &'static str = format!("{last:06}.json").leak();
+    world.fuse.arm_at(name, Break::CrashBefore);
+    let by = Operator {
+        source: "jira".parse().unwrap(),
+        requester: "carol@example.com".to_owned(),
+    };
+    tokio::select! {
+        retried = world.app.retry("CHG1", &by, "the cause is corrected", deadline()) => {
+            panic!("{retried:?}")
+        }
+        () = world.fuse.crashed() => {}
+    }
+    world.restart();
+    world.advance(6 * HOUR);
+    world.sweep().await;
+    let history = read(&world).await;
+    let closed = history
+        .records
+        .iter()
+        .rev()
+        .find_map(|stored| match &stored.record.event {
+            Event::Closed { results, .. } => Some(results),
+            _ => None,
+        });
+    let kinds: Vec<_> = closed
+        .unwrap()
+        .iter()
+        .map(|result| result.kind.in_words())
+        .collect();
+    assert_eq!(kinds, ["shared", "cancelled", "shared"]);
+    assert_eq!(world.has(BLUEPRINT), [ACCOUNTS[1]]);
+    world.verify().await.unwrap();
 }
 
 #[tokio::test]

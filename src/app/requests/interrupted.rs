@@ -25,7 +25,10 @@ pub(super) fn interrupted_result(
     let shares = state.request().action == Action::Share;
     // If the item for Lighthouse is not in doubt, no call was sent or the cloud refused it.
     let refused = matches!(result.item, Item::Lighthouse(_)) && !result.maybe_done;
-    if !shares || !is_open(result) || state.found_before(&result.item) || refused {
+    // After its revocation, only another request can have shared the item again.
+    let revoked = |done: &ItemResult| done.succeeded() && done.item == result.item;
+    let revoked = state.revoked().iter().any(revoked);
+    if !shares || !is_open(result) || state.found_before(&result.item) || refused || revoked {
         return None;
     }
     // The account on record may have shared items that another account does not see. If no record

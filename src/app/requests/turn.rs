@@ -291,17 +291,9 @@ fn interrupted_call_offs(
     seen: &Observation,
 ) -> Vec<ItemResult> {
     (earlier.iter())
-        .filter(|result| result.called_off_by.is_some() && !is_revoked(state, result))
+        .filter(|result| result.called_off_by.is_some())
         .filter_map(|result| interrupted_result(state, result, seen))
         .collect()
-}
-
-/// Whether the item was revoked already. If it is shared again, another request shared it.
-fn is_revoked(state: &State, result: &ItemResult) -> bool {
-    let revoked = state.revoked().iter();
-    revoked
-        .filter(|done| done.succeeded())
-        .any(|done| done.item == result.item)
 }
 
 /// Returns `results` with those in `newer` in the place of older ones for the same items.
