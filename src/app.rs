@@ -103,17 +103,21 @@ struct IncomingRequest<'a> {
 }
 
 impl IncomingRequest<'_> {
-    /// For an adoption: when its comparison began to read the journal.
-    fn adopts_since(&self) -> Option<Timestamp> {
+    /// When the comparison began to read the journal from which this request follows, if any.
+    fn compared_at(&self) -> Option<Timestamp> {
         match self.delivery.statement {
-            Statement::Adopts { read_at } => Some(read_at),
+            Statement::Adopts { read_at } | Statement::EndsUnknown { read_at } => Some(read_at),
             Statement::None | Statement::Gone => None,
         }
     }
 
+    fn adopts(&self) -> bool {
+        matches!(self.delivery.statement, Statement::Adopts { .. })
+    }
+
     /// Whether the request may make calls. If not, it needs no look before its record 0.
     fn makes_calls(&self) -> bool {
-        self.adopts_since().is_none()
+        !self.adopts()
     }
 }
 

@@ -11,6 +11,12 @@ pub(super) enum Statement {
         /// When the comparison that found the shares began to read the journal.
         read_at: Timestamp,
     },
+    /// `drift --revoke-unknown`: the cancels end shares that no request names.
+    EndsUnknown {
+        /// When the comparison that found the shares began to read the journal. The cancel comes
+        /// before the requests that were approved since.
+        read_at: Timestamp,
+    },
     /// `revoke --gone`: the image is deleted. If the cloud does not show it, it counts as not
     /// shared.
     Gone,

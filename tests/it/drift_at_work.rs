@@ -3,14 +3,15 @@
 
 use serde_json::{Value, json};
 use sharehook::app::{Adoption, DriftReport, Operator};
-use sharehook::domain::{Difference, Status};
+use sharehook::domain::{Difference, Identity, Status};
+use sharehook::journal::StreamId;
 
 use crate::read_operations::histories;
 use crate::support::stops::until_stuck;
 use crate::support::store::Break;
 use crate::support::{
-    ACCOUNTS, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, deadline, deliver, history,
-    request,
+    ACCOUNTS, BLUEPRINT, CHAIN_IMAGE, CHAINED, CVM_IMAGE, REGION, STRANGER, World, deadline,
+    deliver, history, request,
 };
 
 pub(crate) fn share(id: &str, image: &str, account: &str) -> Value {
@@ -408,6 +409,47 @@ async fn the_second_look_finds_what_was_sealed_meanwhile() {
         found(&report),
         [(CHAIN_IMAGE, STRANGER, Difference::Unknown)]
     );
+}
+
+/// A share that was approved after the comparison comes after the cancel, even if the cancel could
+/// not see it.
+#[tokio::test]
+async fn a_cancel_of_an_unknown_share_has_the_place_of_its_comparison() {
+    let world = World::new().await;
+    world.deliver(&share("CHG1", CVM_IMAGE, ACCOUNTS[0])).await;
+    by_hand(&world, CVM_IMAGE, ACCOUNTS[1]);
+    world.advance(1);
+    let (mut report, compared) = (drift(&world).await, world.now());
+    world.advance(60);
+    cancel_unknown(&world, &mut report).await;
+    assert_eq!(world.has_image(CVM_IMAGE), [ACCOUNTS[0]]);
+    let cancel = StreamId::of(&Identity {
+        source: "invoke".parse().unwrap(),
+        id: report.cancels[0].id.clone(),
+    });
+    let history = world.journal.read(cancel).await.unwrap().unwrap();
+    assert_eq!(history.state().unwrap().ordered_at(), compared);
+}
+
+/// Without a seal, every request may have changed while the cloud was read.
+#[tokio::test]
+async fn the_second_look_reads_only_what_may_concern_a_difference() {
+    let world = World::new().await;
+    world.deliver(&share("CHG0", CVM_IMAGE, ACCOUNTS[0])).await;
+    for n in 1..=20 {
+        let id = format!("CHG{n}");
+        world.deliver(&share(&id, BLUEPRINT, ACCOUNTS[0])).await;
+    }
+    let mut reads = Vec::new();
+    for differs in [false, true] {
+        if differs {
+            by_hand(&world, CVM_IMAGE, ACCOUNTS[1]);
+        }
+        let before = world.fuse.reads();
+        assert_eq!(drift(&world).await.agrees(), !differs);
+        reads.push(world.fuse.reads() - before);
+    }
+    assert!(reads[1] - reads[0] < 20, "{reads:?}");
 }
 
 /// A request may name 500 accounts at most.

@@ -69,7 +69,9 @@ impl App {
             found.extend(overdue.into_iter().map(of_place));
         }
         if !found.is_empty() {
-            let after = self.read_changed(all.entries, seals, &mut report).await?;
+            let differing: BTreeSet<&Place> = found.iter().map(|(place, ..)| *place).collect();
+            let after = self.read_changed(all.entries, &differing, seals, &mut report);
+            let after = after.await?;
             confirm_differences(found, &self.places(&after, also), &mut report);
         }
         self.compared(report.differences.len());
@@ -79,14 +81,23 @@ impl App {
     }
 
     /// Reads the requests that changed while the cloud was read, and returns all requests with the
-    /// new states. `seals`: the newest seal before the first read. Adds the flaws to the report.
+    /// new states. Without a seal, any request may have changed: reads only the new ones and those
+    /// that may concern a place in `differing`. `seals`: the newest seal before the first read.
+    /// Adds the flaws to the report.
     async fn read_changed(
         &self,
         mut states: Vec<State>,
+        differing: &BTreeSet<&Place>,
         seals: u64,
         report: &mut DriftReport,
     ) -> Result<Vec<State>, JournalError> {
-        let changed = self.journal.changed_since(seals, self.now()).await?;
+        let mut changed = self.journal.changed_since(seals, self.now()).await?;
+        for state in states
+            .iter()
+            .filter(|state| !self.concerns(state, differing))
+        {
+            changed.remove(&state.stream());
+        }
         let new = self.reader().states_of(&changed).await?;
         report.flaws.extend(new.flaws);
         report.flaws.sort();
@@ -178,8 +189,10 @@ impl App {
             differences,
             cancels,
             left_out,
+            read_at,
             ..
         } = report;
+        let read_at = *read_at;
         let mut unknown: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
         for drifted in differences
             .iter()
@@ -207,7 +220,7 @@ impl App {
                 source,
                 image,
                 &request,
-                Statement::None,
+                Statement::EndsUnknown { read_at },
                 deadline,
                 &mut answers,
             );

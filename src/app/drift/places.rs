@@ -175,6 +175,22 @@ impl App {
         places
     }
 
+    /// Whether records of this request may change what the journal says of one of these places: it
+    /// names the image, or the CVM image from which that was made, or it may yet name the image as
+    /// the blueprint that it found in Lighthouse.
+    pub(super) fn concerns(&self, state: &State, places: &BTreeSet<&Place>) -> bool {
+        let (request, target) = (state.request(), &state.request().target);
+        let unmade = target.lighthouse() && state.blueprint().is_none();
+        let mut in_region = places
+            .iter()
+            .filter(|(_, region)| *region == request.region);
+        in_region.any(|(image, region)| {
+            let source = self.published.source(region, image);
+            let named = [target.image(), state.subject()];
+            unmade || named.contains(image) || source.is_some_and(|source| named.contains(&source))
+        })
+    }
+
     fn add_share(&self, places: &mut Places, share: &State) {
         let (grant, now) = (share.grant(), self.now());
         let standing = |item: &Item| {

@@ -78,7 +78,7 @@ impl App {
             request,
             verdict,
             absent: false,
-            adopts: incoming.adopts_since().is_some(),
+            adopts: incoming.adopts(),
             gone: incoming.delivery.statement == Statement::Gone,
             task_token: incoming.task_token,
             lease: None,

@@ -1,7 +1,7 @@
 //! Finds the place of a new request in the order of shares and cancels. In: a request that is being
 //! opened. Out: an instant later than its approval, if it must follow a recorded request to which a
-//! wrong clock gave a later instant; for an adoption, the instant at which its comparison began.
-//! Reads the journal, and the cloud for a cancel that concerns Lighthouse.
+//! wrong clock gave a later instant; for an adoption, and for a cancel of an unknown share, the
+//! instant at which its comparison began. Reads the journal, and the cloud for a cancel that concerns Lighthouse.
 
 use std::collections::BTreeSet;
 
@@ -13,15 +13,16 @@ use crate::journal::{JournalError, Receiver, State, StreamId};
 impl App {
     /// Returns the instant that puts this request after those that were on record when it was
     /// approved: a cancel after the shares that it may affect, a share after the unfinished
-    /// cancels. `None` if the instant of its approval already puts it there. An adoption follows
-    /// only what its comparison may have read: a later cancel calls it off.
+    /// cancels. `None` if the instant of its approval already puts it there. What a comparison
+    /// causes follows only what the comparison may have read: a later cancel calls an adoption off,
+    /// and a later share keeps what a cancel of unknown shares would take.
     pub(super) async fn place_in_order(
         &self,
         incoming: &IncomingRequest<'_>,
     ) -> Result<Option<Timestamp>, JournalError> {
         let request = incoming.request;
-        let adopts_since = incoming.adopts_since();
-        let decided_at = adopts_since.unwrap_or(incoming.now);
+        let compared_at = incoming.compared_at();
+        let decided_at = compared_at.unwrap_or(incoming.now);
         let others = match request.action {
             Action::Share => {
                 let target = &request.target;
@@ -49,7 +50,7 @@ impl App {
                 && (other.approved_at() <= decided_at || other.ordered_at() > now)
         };
         let place = others.iter().filter(before).map(State::followed_from).max();
-        Ok(place.filter(|place| *place > decided_at).or(adopts_since))
+        Ok(place.filter(|place| *place > decided_at).or(compared_at))
     }
 
     /// Returns the unfinished requests for the blueprints that, according to the journal, were made

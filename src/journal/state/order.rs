@@ -1,7 +1,7 @@
 //! The order of a share and a cancel of the same image: the later one decides. In: the state of a
 //! request. Out: its place in the order. `ordered_at` puts a request after the requests for the
-//! same image that were recorded before it, even if a clock was wrong, and an adoption before those
-//! that came after its comparison began.
+//! same image that were recorded before it, even if a clock was wrong, and an adoption or a cancel
+//! of an unknown share before those that came after its comparison began.
 
 use jiff::SignedDuration;
 
